@@ -1,0 +1,1 @@
+"""The Eatlas window."""

@@ -1,0 +1,1 @@
+"""Qt-free state of data sets, runs and analyses."""

@@ -1,0 +1,1 @@
+"""The docks of the window; a panel never imports another panel."""

@@ -1,0 +1,1 @@
+"""Symmetry functions, their derivatives, whitening."""

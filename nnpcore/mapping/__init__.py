@@ -1,0 +1,1 @@
+"""Atomic-energy mapping: EOS, bracket, PCA, distance, connectivity, verdict."""

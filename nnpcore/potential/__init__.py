@@ -1,0 +1,1 @@
+"""Networks, the ensemble potential, its ASE calculator and file format."""

@@ -1,0 +1,1 @@
+"""Structures: reading, checking, data sets and splits."""

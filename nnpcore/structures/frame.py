@@ -1,0 +1,95 @@
+"""One structure with its reference values: the immutable record every other room works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.stress import voigt_6_to_full_3x3_stress
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A structure and what is known about it. Arrays are read-only by convention; never modify them.
+
+    Attributes
+    ----------
+    numbers : (n_atoms,) int32 atomic numbers.
+    positions : (n_atoms, 3) float64, Å.
+    cell : (3, 3) float64, rows are the cell vectors, Å; zero rows where there is none.
+    pbc : (3,) bool.
+    energy : total energy in eV, or None.
+    forces : (n_atoms, 3) eV/Å, or None.
+    stress : (3, 3) symmetric, eV/Å³, ASE's sign (positive = tension), or None.
+    arrays : further per-atom arrays of the file, by name.
+    info : further per-frame values of the file.
+    source, index : the file it came from and its index there.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+    energy: float | None = None
+    forces: np.ndarray | None = None
+    stress: np.ndarray | None = None
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    index: int = 0
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.numbers)
+
+    @property
+    def volume(self) -> float:
+        """Cell volume in Å³ (0 where a cell vector is missing)."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    @classmethod
+    def from_atoms(cls, atoms: Atoms, *, source: str = "", index: int = 0) -> Frame:
+        """Take over an ASE ``Atoms`` with the results of its calculator, if any; nothing is recomputed."""
+        results = dict(getattr(atoms.calc, "results", {}) or {})
+        stress = results.get("stress")
+        if stress is not None:
+            stress = np.asarray(stress, dtype=np.float64)
+            stress = voigt_6_to_full_3x3_stress(stress) if stress.size == 6 else stress.reshape(3, 3)
+        forces = results.get("forces")
+        energy = results.get("energy")
+        skip = {"numbers", "positions"}
+        return cls(
+            numbers=np.array(atoms.numbers, dtype=np.int32),
+            positions=np.array(atoms.positions, dtype=np.float64),
+            cell=np.array(atoms.cell.array, dtype=np.float64),
+            pbc=np.array(atoms.pbc, dtype=bool),
+            energy=None if energy is None else float(energy),
+            forces=None if forces is None else np.array(forces, dtype=np.float64),
+            stress=stress,
+            arrays={k: np.array(v) for k, v in atoms.arrays.items() if k not in skip},
+            info=dict(atoms.info),
+            source=source,
+            index=index,
+        )
+
+    def to_atoms(self) -> Atoms:
+        """Return a new ASE ``Atoms``, with a ``SinglePointCalculator`` holding the reference values."""
+        atoms = Atoms(numbers=self.numbers, positions=self.positions, cell=self.cell, pbc=self.pbc)
+        for name, values in self.arrays.items():
+            if name not in atoms.arrays:
+                atoms.set_array(name, values)
+        atoms.info.update(self.info)
+        results: dict[str, Any] = {}
+        if self.energy is not None:
+            results["energy"] = self.energy
+        if self.forces is not None:
+            results["forces"] = self.forces
+        if self.stress is not None:
+            results["stress"] = self.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        if results:
+            atoms.calc = SinglePointCalculator(atoms, **results)
+        return atoms

@@ -1,0 +1,1 @@
+"""Settings, optimisers, trainer, history, run folder."""

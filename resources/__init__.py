@@ -1,0 +1,1 @@
+"""Data sets, icons and presets that ship with Eatlas."""
