@@ -1,4 +1,4 @@
-"""The reference workload of the benchmarks: 350 training and 150 validation frames of Stillinger-Weber silicon."""
+"""The benchmarks' reference workload: Stillinger-Weber silicon, 350 training and 150 validation frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnpcore.structures.frame import Frame
 
 DATA = Path(__file__).with_name("data") / "si_sw_nvt.npz"
 SCALE = 1e8
-"""Positions and forces are stored as integers in units of 1e-8 Å and 1e-8 eV/Å, which is exact for this set."""
+"""Positions and forces are stored as integers in units of 1e-8 Å and 1e-8 eV/Å: exact for this set."""
 
 
 def load_workload(n_train: int | None = None, n_valid: int | None = None) -> tuple[list[Frame], list[Frame]]:

@@ -1,0 +1,58 @@
+# make run: the window on the bundled silicon data, training. make test: every check. make help: the rest.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+THREADS ?= 2
+
+.PHONY: help run test lint bench demo screenshots install clean system system-tests
+
+help:
+	@echo "make run          open the window on the bundled silicon data and train"
+	@echo "make demo         the same path without a window: figures and report.json in out/demo"
+	@echo "make test         lint, type check and all tests, on a virtual display where there is none"
+	@echo "make bench        the benchmark table (as JSON too where BENCH_JSON names a file)"
+	@echo "make lint         ruff, import-linter and pyright"
+	@echo "make screenshots  drive the real window and write docs/images"
+
+system:
+	@test -n "$(PYTHON)" || { echo "Eatlas needs Python 3.11 or newer: install it, or name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) tools/system_libraries.py
+
+system-tests:
+	@test -n "$(PYTHON)" || { echo "Eatlas needs Python 3.11 or newer: install it, or name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) tools/system_libraries.py --tests
+
+# torch first: pip then takes the CPU build where this machine offers one, and the rest fits itself to it.
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install -q --disable-pip-version-check "torch==2.13.0"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+install: system $(STAMP)
+
+run: system $(STAMP)
+	@$(BIN)/eatlas --example --train
+
+demo: $(STAMP)
+	@$(BIN)/eatlas demo --headless -o out/demo --overwrite
+
+lint: $(STAMP)
+	$(BIN)/ruff check nnpcore app tests benchmarks tools docs
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+test: system-tests $(STAMP) lint
+	$(BIN)/python -m pytest
+
+bench: system-tests $(STAMP)
+	@$(BIN)/python benchmarks/run.py --threads $(THREADS)
+
+screenshots: system-tests $(STAMP)
+	$(BIN)/python docs/make_screenshots.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info out .pytest_cache .ruff_cache .import_linter_cache
