@@ -1,1 +1,25 @@
-"""The docks of the window; a panel never imports another panel."""
+"""The docks of the window; a panel never imports another panel.
+
+``REGISTRY`` lists every dock: module, class and where it stands in the default layout. A panel's ``name`` is
+fixed: saved layouts refer to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Area = Literal["left", "center", "right", "bottom"]
+
+
+@dataclass(frozen=True)
+class PanelEntry:
+    """One dock: ``slot`` counts from the top of its area; docks sharing a slot are tabbed."""
+
+    module: str
+    class_name: str
+    area: Area
+    slot: int
+
+
+REGISTRY: tuple[PanelEntry, ...] = ()

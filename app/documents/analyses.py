@@ -1,0 +1,106 @@
+"""Results of the analyses as panels show them; Qt-free, immutable, made by ``app.workers.analysis``.
+
+``RunDocument.analyses[kind]`` holds: "eos" -> :class:`EosAnalysis`, "pca" -> :class:`PcaAnalysis`,
+"distance" -> :class:`DistanceAnalysis`, "connectivity" -> :class:`ConnectivityAnalysis`,
+"predictions" -> :class:`FramePrediction`, "verdict" -> ``nnpcore.mapping.Verdict``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnpcore.mapping import Bracket, ConnectivityResult, EosCurve, EosReport, PcaResult
+    from nnpcore.potential import Prediction
+
+
+@dataclass(frozen=True)
+class EosAnalysis:
+    """The EOS of one data set by the run's potential at ``epoch``.
+
+    ``frame_indices`` (n,) gives the frame of the data set for each point of ``curve`` (sorted by volume).
+    """
+
+    epoch: int
+    dataset_id: str
+    frame_indices: np.ndarray
+    curve: EosCurve
+    report: EosReport | None
+    bracket: Bracket | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class AtomGroup:
+    """Atoms of one data set in one role, with where each comes from.
+
+    Attributes
+    ----------
+    name : shown in legends. dataset_id : "" where the data set is no longer open.
+    role : "training", "validation", "eos" or "inspect". path : draw it as a path (invariant points).
+    frame, atom : (n,) int32: where each point comes from, for selection and the viewer.
+    scores : (n, n_components) principal components (PCA) or empty.
+    values : per-point numbers to colour by: "atomic_energy", "atomic_energy_std" (eV), "distance".
+    """
+
+    name: str
+    dataset_id: str
+    role: str
+    color_index: int
+    frame: np.ndarray
+    atom: np.ndarray
+    scores: np.ndarray
+    path: bool = False
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PcaAnalysis:
+    """PCA of the whitened G vectors of one element: fitted on the training atoms, all groups projected."""
+
+    epoch: int
+    element: str
+    result: PcaResult
+    groups: tuple[AtomGroup, ...]
+
+
+@dataclass(frozen=True)
+class DistanceAnalysis:
+    """Distance of invariant points to the training set against volume, and the bracket it gives.
+
+    ``volumes`` (n,) Å³/atom, ``distances`` (n,) whitened units, ``frame_indices`` (n,) of ``dataset_id``;
+    ``valid_distances`` (m,) of the validation atoms, whose 99th percentile is ``bracket.threshold``.
+    """
+
+    epoch: int
+    dataset_id: str
+    frame_indices: np.ndarray
+    volumes: np.ndarray
+    distances: np.ndarray
+    bracket: Bracket
+    valid_distances: np.ndarray
+
+
+@dataclass(frozen=True)
+class ConnectivityAnalysis:
+    """Connectivity between groups; ``result.names[i]`` belongs to ``dataset_ids[i]`` ("" if none)."""
+
+    epoch: int
+    element: str
+    result: ConnectivityResult
+    dataset_ids: tuple[str, ...]
+    color_indices: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FramePrediction:
+    """The prediction for one frame that is shown."""
+
+    epoch: int
+    run_id: str
+    dataset_id: str
+    frame_index: int
+    prediction: Prediction

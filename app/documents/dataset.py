@@ -1,0 +1,51 @@
+"""A data set as the window holds it: the frames read and what the user set for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnpcore.structures import Dataset, DatasetSummary, Role
+from nnpcore.structures.frame import Frame
+
+
+@dataclass
+class DatasetDocument:
+    """One open file.
+
+    Attributes
+    ----------
+    id : unique in the session, stable over its life.
+    dataset : the frames, immutable; hand this to tasks.
+    role : what the user uses it for.
+    color_index : give it to ``Theme.dataset_color``; the same colour in every panel.
+    frame_index : the frame last looked at.
+    """
+
+    id: str
+    dataset: Dataset
+    role: Role
+    color_index: int
+    frame_index: int = 0
+
+    def __post_init__(self) -> None:
+        self.summary: DatasetSummary = self.dataset.summary()
+
+    @property
+    def name(self) -> str:
+        """The name shown for it."""
+        return self.dataset.name
+
+    @property
+    def path(self) -> str:
+        """The path, with the slice if one was given."""
+        return self.dataset.path
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The checked frames."""
+        return self.dataset.frames
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.dataset.frames)

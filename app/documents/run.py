@@ -1,0 +1,112 @@
+"""A training run as the window holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.training import EpochRecord, TrainSettings
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    PREPARING = "preparing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+    @property
+    def active(self) -> bool:
+        """Whether a thread works on it."""
+        return self in (RunState.PREPARING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)
+
+
+@dataclass(frozen=True)
+class FrameRefs:
+    """Which frames of which data set a run uses: ``parts`` are (data set id, frame indices int64)."""
+
+    parts: tuple[tuple[str, np.ndarray], ...] = ()
+
+    def __len__(self) -> int:
+        return sum(len(indices) for _, indices in self.parts)
+
+    def locate(self, frame: int) -> tuple[str, int]:
+        """Return (data set id, frame index there) of the ``frame``-th frame of the run."""
+        for dataset_id, indices in self.parts:
+            if frame < len(indices):
+                return dataset_id, int(indices[frame])
+            frame -= len(indices)
+        raise IndexError(frame)
+
+
+@dataclass
+class RunDocument:
+    """One training run.
+
+    Attributes
+    ----------
+    settings : what it was started with.
+    history : a record per epoch.
+    potential : the latest snapshot of the best weights, or None before the first epoch.
+    analyses : the latest result by kind: "eos", "pca", "distance", "connectivity", "predictions", "verdict";
+        the classes stand in ``app.documents.analyses``.
+    train, valid : the frames it trains on and validates on.
+    n_epochs : epochs asked for. seconds_per_epoch : recent mean, seconds.
+    """
+
+    id: str
+    name: str
+    settings: TrainSettings
+    state: RunState = RunState.PREPARING
+    folder: Path | None = None
+    train: FrameRefs = FrameRefs()
+    valid: FrameRefs = FrameRefs()
+    n_epochs: int = 0
+    history: list[EpochRecord] = field(default_factory=list)
+    potential: Potential | None = None
+    analyses: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+    progress_text: str = ""
+    color_index: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that ended, from 1; 0 before."""
+        return self.history[-1].epoch if self.history else 0
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Mean training seconds of the last ten epochs, or None before the first."""
+        if not self.history:
+            return None
+        recent = self.history[-11:]
+        if len(recent) == 1:
+            return recent[0].seconds / max(recent[0].epoch, 1)
+        return (recent[-1].seconds - recent[0].seconds) / max(recent[-1].epoch - recent[0].epoch, 1)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds left if all epochs are run, or None when unknown."""
+        each = self.seconds_per_epoch
+        return None if each is None else each * max(self.n_epochs - self.epoch, 0)
+
+    def best(self, quantity: str = "energy") -> float | None:
+        """Return the lowest validation RMSE of the ensemble mean so far (training where none), or None."""
+        values = [
+            source[quantity]["mean"]
+            for record in self.history
+            for source in (record.valid or record.train,)
+            if quantity in source
+        ]
+        finite = [float(value) for value in values if np.isfinite(value)]
+        return min(finite) if finite else None

@@ -1,0 +1,35 @@
+"""What the application tells its user: a level, a title, a text, and details to copy."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from nnpcore.errors import EatlasError
+
+Level = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One message. ``actions`` are (button text, callable) pairs offered with it."""
+
+    level: Level
+    title: str
+    text: str = ""
+    details: str = ""
+    actions: tuple[tuple[str, Callable[[], None]], ...] = ()
+
+
+def from_error(title: str, error: BaseException) -> Notification:
+    """Turn an exception into a message: the user's words for ours, a bug report for all others."""
+    if isinstance(error, EatlasError):
+        return Notification("error", title, str(error), details="")
+    details = "".join(traceback.format_exception(error))
+    what = f"{type(error).__name__}: {error}"
+    text = f"Something unexpected happened ({what}). Your data and runs are untouched."
+    if isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror}."
+    return Notification("error", title, text, details)

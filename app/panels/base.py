@@ -1,0 +1,161 @@
+"""What every panel shares: the session, a slim toolbar, and exporting its figure and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import icons
+from app.notifications import Notification
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+FIGURE_FORMATS = ("png", "svg", "pdf")
+Table = Mapping[str, Sequence]
+
+
+class Panel(QWidget):
+    """Base class of the docks' contents. A panel speaks to its session only, never to another panel.
+
+    Subclasses set ``title`` and ``name`` (unique, for layouts and settings), add controls to the toolbar with
+    ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure_task`; one with
+    numbers overrides :meth:`table`; the export button appears by itself.
+    """
+
+    title: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    has_toolbar: ClassVar[bool] = True
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.setObjectName(self.name)
+        self.setProperty("panel", True)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self.toolbar = QWidget(self)
+        self._tools = QHBoxLayout(self.toolbar)
+        self._tools.setContentsMargins(8, 4, 4, 0)
+        self._tools.setSpacing(4)
+        self._tools.addStretch(1)
+        self._column.addWidget(self.toolbar)
+        self.toolbar.setVisible(self.has_toolbar)
+        if self.can_export():
+            self._tools.addWidget(self._export_button())
+
+    # building -----------------------------------------------------------------------------------------
+    def set_body(self, widget: QWidget) -> None:
+        """Put the panel's content under the toolbar."""
+        widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._column.addWidget(widget, 1)
+
+    def add_tool(self, widget: QWidget, label: str = "") -> None:
+        """Add a control to the toolbar, left of the export button, with a muted label before it."""
+        position = self._tools.count() - (2 if self.can_export() else 1)
+        if label:
+            caption = QLabel(label, self.toolbar)
+            caption.setProperty("muted", True)
+            caption.setProperty("small", True)
+            self._tools.insertWidget(position, caption)
+            position += 1
+        self._tools.insertWidget(position, widget)
+
+    def sizeHint(self) -> QSize:
+        """Return a modest default size."""
+        return QSize(320, 240)
+
+    # exporting ----------------------------------------------------------------------------------------
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Return a function that writes the figure to a path (png, svg or pdf by suffix), or None if empty.
+
+        Called on the main thread: take a snapshot of what is needed here. The function runs on a background
+        thread and draws with matplotlib (``nnpcore.exchange.figures``), never with widgets.
+        """
+        return None
+
+    def table(self) -> Table | None:
+        """Return what the panel shows as columns (name with unit -> values), or None if there is nothing."""
+        return None
+
+    def can_export(self) -> bool:
+        """Whether the panel has a figure or numbers to export."""
+        return self._has_figure() or self._has_table()
+
+    def _has_figure(self) -> bool:
+        return type(self).figure_task is not Panel.figure_task
+
+    def _has_table(self) -> bool:
+        return type(self).table is not Panel.table
+
+    def export_formats(self) -> tuple[str, ...]:
+        """Return the file formats this panel can write."""
+        return (FIGURE_FORMATS if self._has_figure() else ()) + (("csv",) if self._has_table() else ())
+
+    def _export_button(self) -> QToolButton:
+        button = QToolButton(self.toolbar)
+        icons.follow(button, "export")
+        button.setToolTip(f"Export {self.title.lower()}")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(self.export_menu(button))
+        return button
+
+    def export_menu(self, parent: QWidget) -> QMenu:
+        """Return a menu with one entry per format."""
+        menu = QMenu(self.title, parent)
+        for suffix in self.export_formats():
+            text = "Numbers as CSV…" if suffix == "csv" else f"Figure as {suffix.upper()}…"
+            menu.addAction(text, lambda suffix=suffix: self.ask_export(suffix))
+        return menu
+
+    def ask_export(self, suffix: str) -> None:
+        """Ask for a file name and export there."""
+        start = str(Path.home() / f"{self.name}.{suffix}")
+        path, _ = QFileDialog.getSaveFileName(self, f"Export {self.title}", start, f"*.{suffix}")
+        if path:
+            self.export_to(Path(path) if Path(path).suffix else Path(f"{path}.{suffix}"))
+
+    def export_to(self, path: Path) -> None:
+        """Write the figure or the numbers (by the suffix) in the background and tell when it is done."""
+        if path.suffix.lower() == ".csv":
+            columns = self.table()
+            write = None if columns is None else partial(_write_table, columns)
+        else:
+            write = self.figure_task()
+        if write is None:
+            text = "There is nothing to export yet."
+            self.session.notify(Notification("info", f"{self.title} is empty", text))
+            return
+        self.session.run_task(
+            f"Exporting {path.name}",
+            lambda progress, write=write: write(path),
+            lambda _: self.session.notify(Notification("info", f"{self.title} exported", str(path))),
+            lambda error: self.session.notify_error(f"{path.name} was not written", error),
+        )
+
+    def icon(self, name: str) -> QIcon:
+        """Return an icon in the theme's colours."""
+        return icons.icon(name)
+
+
+def _write_table(columns: Table, path: Path) -> None:
+    from nnpcore.exchange.tables import write_csv
+
+    write_csv(path, columns)

@@ -1,0 +1,71 @@
+"""The few places where Fusion alone does not look right: dock titles, tabs, toolbars, tables, scroll bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.theme import Theme
+
+_SHEET = """
+QMainWindow, QDialog {{ background: {background}; }}
+QMainWindow::separator {{ background: {background}; width: 6px; height: 6px; }}
+QMainWindow::separator:hover {{ background: {border}; }}
+QToolTip {{ background: {panel}; color: {text}; border: 1px solid {border}; padding: 4px 6px; }}
+
+QToolBar#main_toolbar {{ background: {background}; border: none; padding: 4px 8px; spacing: 2px; }}
+QToolBar::separator {{ background: {border}; width: 1px; margin: 6px 6px; }}
+QToolButton {{ border: none; border-radius: 5px; padding: 4px 6px; background: transparent; }}
+QToolButton:hover {{ background: {hover}; }}
+QToolButton:checked, QToolButton:pressed {{ background: {hover}; color: {accent}; }}
+QToolButton::menu-indicator {{ image: none; width: 0; }}
+
+QDockWidget {{ color: {muted}; font-size: 11px; font-weight: 600; }}
+QWidget[panel="true"] {{ background: {panel}; }}
+
+QTabBar {{ background: {background}; }}
+QTabBar::tab {{ background: transparent; color: {muted}; padding: 4px 10px; border: none;
+    border-bottom: 2px solid transparent; font-size: 11px; font-weight: 600; }}
+QTabBar::tab:selected {{ color: {text}; border-bottom: 2px solid {accent}; }}
+QTabBar::tab:hover:!selected {{ color: {text}; }}
+
+QMenuBar {{ background: {background}; padding: 2px 6px; }}
+QMenuBar::item {{ padding: 4px 8px; border-radius: 4px; background: transparent; }}
+QMenuBar::item:selected {{ background: {hover}; }}
+QMenu {{ background: {panel}; border: 1px solid {border}; padding: 4px; }}
+QMenu::item {{ padding: 5px 24px 5px 12px; border-radius: 4px; }}
+QMenu::item:selected {{ background: {accent}; color: {on_accent}; }}
+QMenu::item:disabled {{ color: {muted}; }}
+QMenu::separator {{ height: 1px; background: {border}; margin: 4px 8px; }}
+QMenu::icon {{ padding-left: 8px; }}
+
+QStatusBar {{ background: {background}; color: {muted}; }}
+QStatusBar::item {{ border: none; }}
+
+QHeaderView::section {{ background: {panel}; color: {muted}; border: none; border-bottom: 1px solid {border};
+    padding: 3px 6px; font-size: 11px; }}
+QTreeView, QTableView, QListView {{ border: none; background: {panel}; outline: 0;
+    alternate-background-color: {background}; }}
+QScrollArea {{ border: none; background: transparent; }}
+QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+QScrollBar::handle {{ background: {border}; border-radius: 4px; min-height: 24px; min-width: 24px;
+    margin: 1px; }}
+QScrollBar::handle:hover {{ background: {muted}; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+
+QLabel[muted="true"] {{ color: {muted}; }}
+QLabel[small="true"] {{ font-size: 11px; }}
+QLabel[heading="true"] {{ font-weight: 600; }}
+QPushButton[primary="true"] {{ background: {accent}; color: {on_accent}; border: none; border-radius: 5px;
+    padding: 6px 14px; font-weight: 600; }}
+QPushButton[primary="true"]:disabled {{ background: {border}; color: {muted}; }}
+QProgressBar {{ border: none; background: {border}; border-radius: 3px; max-height: 6px; }}
+QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
+"""
+
+
+def style_sheet(theme: Theme) -> str:
+    """Return the application's style sheet in the theme's colours."""
+    return _SHEET.format(**{name: getattr(theme, name) for name in theme.__dataclass_fields__})

@@ -1,0 +1,142 @@
+"""Background tasks: a snapshot goes in, a pure function works on it, its value is applied on the main thread.
+
+A task never touches widgets or documents. Starting a task with a key cancels the task that had this key;
+results that come too late are dropped. Progress is collected and announced at 10 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from nnpcore.errors import Cancelled
+from nnpcore.progress import Progress
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(eq=False)
+class Task:
+    """One piece of background work; ``fraction`` is in [0, 1] or None when unknown."""
+
+    title: str
+    function: Callable[[Progress], Any]
+    on_done: Callable[[Any], None]
+    on_failed: Callable[[BaseException], None]
+    key: str | None = None
+    quiet: bool = False
+    state: TaskState = TaskState.WAITING
+    fraction: float | None = None
+    text: str = ""
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self._on_report)
+
+    def _on_report(self, fraction: float | None, text: str) -> None:
+        self.fraction, self.text = fraction, text
+
+    def cancel(self) -> None:
+        """Ask it to stop; its result will be dropped."""
+        self.progress.cancel()
+
+
+class TaskRunner(QObject):
+    """Runs tasks on a few threads and brings their values back to the thread it lives in."""
+
+    started = Signal(object)
+    progressed = Signal(object)
+    finished = Signal(object)
+    _ended = Signal(object, object, object)
+
+    def __init__(self, parent: QObject | None = None, n_threads: int = 3) -> None:
+        super().__init__(parent)
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="eatlas-task")
+        self._tasks: list[Task] = []
+        self._by_key: dict[str, Task] = {}
+        self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
+        self._timer = QTimer(self)
+        self._timer.setInterval(100)
+        self._timer.timeout.connect(self._announce_progress)
+        self._closed = False
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks waiting or running, oldest first."""
+        return tuple(self._tasks)
+
+    def busy(self, key: str) -> bool:
+        """Whether a task with this key waits or runs."""
+        return key in self._by_key
+
+    def run(self, task: Task) -> Task:
+        """Start a task; a task with the same key is cancelled."""
+        if self._closed:
+            task.cancel()
+            return task
+        if task.key is not None:
+            predecessor = self._by_key.get(task.key)
+            if predecessor is not None:
+                predecessor.cancel()
+            self._by_key[task.key] = task
+        self._tasks.append(task)
+        self._timer.start()
+        self._pool.submit(self._work, task)
+        self.started.emit(task)
+        return task
+
+    def cancel_all(self) -> None:
+        """Ask every task to stop."""
+        for task in self._tasks:
+            task.cancel()
+
+    def shutdown(self) -> None:
+        """Cancel everything and wait until the threads are gone."""
+        self._closed = True
+        self.cancel_all()
+        self._timer.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _work(self, task: Task) -> None:
+        value, error = None, None
+        task.state = TaskState.RUNNING
+        try:
+            task.progress.check()
+            value = task.function(task.progress)
+        except BaseException as caught:
+            error = caught
+        self._ended.emit(task, value, error)
+
+    def _on_ended(self, task: Task, value: Any, error: BaseException | None) -> None:
+        self._tasks.remove(task)
+        is_latest = task.key is None or self._by_key.get(task.key) is task
+        if task.key is not None and is_latest:
+            del self._by_key[task.key]
+        if not self._tasks:
+            self._timer.stop()
+        if task.progress.cancelled or isinstance(error, Cancelled) or not is_latest or self._closed:
+            task.state = TaskState.CANCELLED
+        else:
+            task.state = TaskState.DONE if error is None else TaskState.FAILED
+        self.finished.emit(task)
+        if task.state is TaskState.DONE:
+            task.on_done(value)
+        elif task.state is TaskState.FAILED and error is not None:
+            task.on_failed(error)
+
+    def _announce_progress(self) -> None:
+        for task in self._tasks:
+            self.progressed.emit(task)
