@@ -11,6 +11,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import voigt_6_to_full_3x3_stress
 
 
+def _per_atom(values: Any, atoms: Atoms) -> bool:
+    return isinstance(values, np.ndarray) and values.ndim > 0 and len(values) == len(atoms)
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """A structure and what is known about it. Arrays are read-only by convention; never modify them.
@@ -53,15 +57,25 @@ class Frame:
 
     @classmethod
     def from_atoms(cls, atoms: Atoms, *, source: str = "", index: int = 0) -> Frame:
-        """Take over an ASE ``Atoms`` with the results of its calculator, if any; nothing is recomputed."""
+        """Take over an ASE ``Atoms`` with the results of its calculator, if any; nothing is recomputed.
+
+        ``energy`` is preferred to ``free_energy``. Other per-atom results (such as ``energies``) go to ``arrays``,
+        other per-frame results to ``info``.
+        """
         results = dict(getattr(atoms.calc, "results", {}) or {})
         stress = results.get("stress")
         if stress is not None:
             stress = np.asarray(stress, dtype=np.float64)
             stress = voigt_6_to_full_3x3_stress(stress) if stress.size == 6 else stress.reshape(3, 3)
         forces = results.get("forces")
-        energy = results.get("energy")
-        skip = {"numbers", "positions"}
+        energy = results.get("energy", results.get("free_energy"))
+        skip = {"numbers", "positions", "energy", "forces", "stress"}
+        arrays = {
+            k: np.array(v)
+            for k, v in {**atoms.arrays, **results}.items()
+            if k not in skip and _per_atom(v, atoms)
+        }
+        info = {k: v for k, v in {**atoms.info, **results}.items() if k not in skip and k not in arrays}
         return cls(
             numbers=np.array(atoms.numbers, dtype=np.int32),
             positions=np.array(atoms.positions, dtype=np.float64),
@@ -70,8 +84,8 @@ class Frame:
             energy=None if energy is None else float(energy),
             forces=None if forces is None else np.array(forces, dtype=np.float64),
             stress=stress,
-            arrays={k: np.array(v) for k, v in atoms.arrays.items() if k not in skip},
-            info=dict(atoms.info),
+            arrays=arrays,
+            info=info,
             source=source,
             index=index,
         )

@@ -1,0 +1,205 @@
+"""Which file formats Eatlas opens: decided from the content before anything is parsed.
+
+Only formats on the list below are read. Each of their readers in ASE was looked at: none unpickles, evaluates code,
+starts a program or asks the network. Left out on purpose: ``bundletrajectory`` (a folder that may hold pickles),
+``mysql`` and ``postgresql`` (network), ``gpw``, ``py``, ``castep-cell`` and ``octopus-in`` (read other files), pictures.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, Any, cast
+
+from nnpcore.errors import DataError
+from nnpcore.structures.extxyz import looks_like_xyz
+
+ALLOWED_FORMATS: frozenset[str] = frozenset(
+    [
+        "extxyz",
+        "xyz",
+        "traj",
+        "db",
+        "json",
+        "cif",
+        "vasp",
+        "vasp-out",
+        "vasp-xdatcar",
+        "vasp-xml",
+        "espresso-in",
+        "espresso-out",
+        "aims",
+        "aims-output",
+        "abinit-in",
+        "abinit-out",
+        "castep-castep",
+        "castep-geom",
+        "castep-md",
+        "cp2k-restart",
+        "crystal",
+        "cube",
+        "dftb",
+        "dlp4",
+        "dlp-history",
+        "dmol-arc",
+        "dmol-car",
+        "elk",
+        "eon",
+        "gamess-us-out",
+        "gaussian-in",
+        "gaussian-out",
+        "gen",
+        "gpaw-out",
+        "gromacs",
+        "gromos",
+        "lammps-dump-text",
+        "lammps-data",
+        "magres",
+        "mol",
+        "mustem",
+        "netcdftrajectory",
+        "nwchem-in",
+        "nwchem-out",
+        "onetep-out",
+        "orca-output",
+        "proteindatabank",
+        "qbox",
+        "res",
+        "rmc6f",
+        "runnerdata",
+        "sdf",
+        "siesta-xv",
+        "struct",
+        "struct_out",
+        "turbomole",
+        "turbomole-gradient",
+        "v-sim",
+        "xsd",
+        "xsf",
+        "xtd",
+        "cfg",
+    ]
+)
+"""ASE's names of the formats that are read."""
+
+_BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
+_PEEK_BYTES = 50_000
+_KNOWN = "Open a trajectory such as extxyz, traj, OUTCAR, vasprun.xml or cif"
+_OLD_PICKLES = (
+    b"(dp",
+    b"(lp",
+    b"ccopy_reg",
+    b"cnumpy",
+    b"c__builtin__",
+    b"cbuiltins",
+    b"cposix",
+    b"cos\n",
+    b"(i",
+)
+
+
+def open_stream(path: Path) -> IO[bytes]:
+    """Open a file for reading bytes, unpacking .gz, .bz2 and .xz."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        import gzip
+
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if suffix == ".bz2":
+        import bz2
+
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if suffix == ".xz":
+        import lzma
+
+        return cast("IO[bytes]", lzma.open(path, "rb"))
+    return open(path, "rb")
+
+
+def detect_format(path: Path) -> str:
+    """Return ASE's name of the format of a file ("extxyz" for any XYZ).
+
+    Raises
+    ------
+    DataError
+        When the file is missing, a folder, unreadable, empty, binary garbage, a pickle, or in no format we read.
+    """
+    where = str(path)
+    head = _peek(path)
+    if not head.strip():
+        raise DataError("the file is empty", where=where, fix="Write it again, or open another file")
+    if is_pickle(head):
+        raise DataError(
+            "this is a Python pickle, which can run any program when it is opened, so Eatlas does not open it",
+            where=where,
+            fix="Convert it to extxyz where you trust it (ASE: python -m ase.io.trajectory FILE for old .traj files)",
+        )
+    if looks_like_xyz(head):
+        return "extxyz"
+    name = _guess_with_ase(path)
+    if name in ("extxyz", "xyz", "prismatic") and b"\0" not in head:
+        return "extxyz"
+    if name is not None and (name in _BINARY_FORMATS or b"\0" not in head):
+        return name
+    kind = (
+        "binary data that is no structure file Eatlas knows"
+        if b"\0" in head
+        else "not a structure file Eatlas knows"
+    )
+    raise DataError(f"this is {kind}", where=where, fix=_KNOWN)
+
+
+def is_pickle(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` is a pickle of any protocol, or ASE's old pickle trajectory."""
+    if head.startswith(b"PickleTrajectory") or head.startswith(_OLD_PICKLES):
+        return True
+    return len(head) > 2 and head[0] == 0x80 and head[1] <= 5
+
+
+def _peek(path: Path) -> bytes:
+    where = str(path)
+    if path.is_dir():
+        raise DataError("this is a folder, not a file", where=where, fix="Choose a file inside it")
+    if not path.exists():
+        raise DataError(
+            "there is no such file", where=where, fix="Check the name, or whether the file was moved"
+        )
+    if not path.is_file():
+        raise DataError(
+            "this is a device or pipe, not a file", where=where, fix="Copy the data to a file first"
+        )
+    try:
+        with open_stream(path) as stream:
+            return stream.read(_PEEK_BYTES)
+    except (OSError, EOFError) as error:
+        raise read_error(error, where) from error
+
+
+def read_error(error: BaseException, where: str) -> DataError:
+    """Turn what went wrong while a file was read into a :class:`DataError`."""
+    if isinstance(error, PermissionError):
+        return DataError("you may not read this file", where=where, fix="Change its permissions, or copy it")
+    if isinstance(error, MemoryError):
+        return DataError(
+            "the file does not fit into memory", where=where, fix="Open a slice of it, for example FILE@::10"
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        text = os.strerror(error.errno).lower()
+        return DataError(f"the file cannot be read ({text})", where=where, fix="Check the disk or network")
+    text = " ".join(str(error).split()) or type(error).__name__
+    return DataError(
+        f"the file is damaged or not what its name says ({type(error).__name__}: {text[:200]})",
+        where=where,
+        fix="Write it again, or convert it to extxyz",
+    )
+
+
+def _guess_with_ase(path: Path) -> str | None:
+    """ASE's guess from content and name, or None when there is none or it is not on our list."""
+    from ase.io.formats import filetype
+
+    try:
+        name: Any = filetype(str(path))
+    except Exception:  # whatever ASE stumbles over, it does not know the file
+        return None
+    return name if name in ALLOWED_FORMATS or name == "prismatic" else None

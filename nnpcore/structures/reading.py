@@ -1,0 +1,224 @@
+"""Reading structure files into checked data sets."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from nnpcore.errors import DataError
+from nnpcore.progress import Progress
+from nnpcore.structures.checking import check_frame
+from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
+from nnpcore.structures.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
+from nnpcore.structures.formats import detect_format, open_stream, read_error
+from nnpcore.structures.frame import Frame
+
+_SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
+_REPORT_SECONDS = 0.05
+
+
+class Source(NamedTuple):
+    """A file and the part of it that is wanted: one index, or a slice."""
+
+    path: Path
+    part: int | slice
+
+    @property
+    def text(self) -> str:
+        """The path with its slice, as :func:`read_dataset` takes it."""
+        if self.part == slice(None):
+            return str(self.path)
+        if isinstance(self.part, int):
+            return f"{self.path}@{self.part}"
+        numbers = ["" if n is None else str(n) for n in (self.part.start, self.part.stop, self.part.step)]
+        return f"{self.path}@{':'.join(numbers if numbers[2] else numbers[:2])}"
+
+
+def parse_path(path: str | Path) -> Source:
+    """Split ``file@slice`` into file and slice; a file whose name really contains '@' wins.
+
+    Raises
+    ------
+    DataError
+        When the part behind '@' is not an index or slice, or the slice's step is 0.
+    """
+    text = str(path)
+    whole = Path(text).expanduser().absolute()
+    name, _, part = whole.name.rpartition("@")
+    if whole.exists() or not name:
+        return Source(whole, slice(None))
+    file = whole.with_name(name)
+    if not part or not _SLICE.match(part):
+        if file.exists():
+            raise DataError(
+                f"'{part}' is no frame number or slice",
+                where=str(file),
+                fix="Write FILE@5, FILE@:100 or FILE@::10",
+            )
+        return Source(whole, slice(None))
+    if ":" not in part:
+        return Source(file, int(part))
+    numbers = [int(n) if n else None for n in part.split(":")]
+    if len(numbers) == 3 and numbers[2] == 0:
+        raise DataError(
+            "a slice with step 0 has no meaning", where=text, fix="Write FILE@::10 for every tenth frame"
+        )
+    return Source(file, slice(*numbers))
+
+
+def read_dataset(
+    path: str | Path, *, on_bad: Literal["raise", "skip"] = "raise", progress: Progress | None = None
+) -> Dataset:
+    """Read and check all frames of a file, whatever its format, told by its content.
+
+    Parameters
+    ----------
+    path : file, optionally with a slice: ``file.xyz@5``, ``file@::10``, ``file@-20:``.
+    on_bad : with "raise" any bad frame is an error that lists all of them; with "skip" they are left out and
+        listed in ``Dataset.problems``.
+    progress : told about every frame; reading can be cancelled there.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read or holds no usable frame (:class:`BadFramesError` where frames are bad).
+    """
+    source = parse_path(path)
+    frames: list[Frame] = []
+    problems: list[FrameProblem] = []
+    last = 0.0
+    for fraction, item in _read(source):
+        problem = item if isinstance(item, FrameProblem) else _problem_of(item)
+        if problem is not None:
+            problems.append(problem)
+        elif isinstance(item, Frame):
+            frames.append(item)
+        if progress is not None:
+            progress.check()
+            if time.monotonic() - last > _REPORT_SECONDS:
+                last = time.monotonic()
+                progress.report(fraction, f"Reading {source.path.name}: frame {item.index}")
+    if not frames and not problems:
+        raise DataError("there is no frame in this file", where=source.text, fix="Open another file")
+    if problems and (on_bad == "raise" or not frames):
+        raise BadFramesError(source.text, tuple(problems), len(frames))
+    name = source.path.name + source.text[len(str(source.path)) :]
+    return Dataset(name=name, path=source.text, frames=tuple(frames), problems=tuple(problems))
+
+
+def iter_frames(path: str | Path) -> Iterator[Frame]:
+    """Yield the frames of a file one by one, unchecked, without keeping them.
+
+    Raises
+    ------
+    DataError
+        When the file, or the next frame, cannot be read.
+    """
+    source = parse_path(path)
+    for _, item in _read(source):
+        if isinstance(item, FrameProblem):
+            raise BadFramesError(source.text, (item,), 0)
+        yield item
+
+
+def _problem_of(frame: Frame) -> FrameProblem | None:
+    texts = check_frame(frame)
+    return FrameProblem(frame.index, "; ".join(texts), "Mend or remove this frame") if texts else None
+
+
+def _read(source: Source) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
+    """Yield (share done, frame or problem) for the wanted part of a file."""
+    kind = detect_format(source.path)
+    try:
+        yield from _read_xyz(source) if kind == "extxyz" else _read_ase(source, kind)
+    except (OSError, EOFError, MemoryError) as error:
+        raise read_error(error, str(source.path)) from error
+
+
+def _read_xyz(source: Source) -> Iterator[tuple[float, Frame | FrameProblem]]:
+    where = str(source.path)
+    with open_stream(source.path) as stream:
+        try:
+            blocks = list(find_blocks(stream))
+        except FrameSyntaxError as error:
+            raise DataError(
+                f"this is not an XYZ file: {error}", where=where, fix="Open another file"
+            ) from error
+        wanted = _wanted(len(blocks), source)
+        for done, index in enumerate(wanted, start=1):
+            stream.seek(blocks[index].offset)
+            yield done / len(wanted), _parse(stream.read(blocks[index].size), blocks[index], where)
+
+
+def _parse(text: bytes, block: Block, where: str) -> Frame | FrameProblem:
+    try:
+        return parse_block(text, block, where)
+    except FrameSyntaxError as error:
+        return FrameProblem(block.index, str(error), "Mend or remove this frame")
+
+
+def _wanted(n_frames: int, source: Source) -> range:
+    """The indices a slice selects from a file of ``n_frames``; an empty selection is an error that says how many there are."""
+    if isinstance(source.part, slice):
+        wanted = range(n_frames)[source.part]
+    else:
+        wanted = range(n_frames)[source.part : source.part + 1 or None]
+    if n_frames and not wanted:
+        raise DataError(
+            f"the slice selects none of its {n_frames} frames",
+            where=source.text,
+            fix=f"Frames are numbered from 0 to {n_frames - 1}",
+        )
+    return wanted
+
+
+def _read_ase(source: Source, kind: str) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
+    """Read with ASE, frame by frame. Slices that count from the end need the whole file first."""
+    part = source.part
+    forward = isinstance(part, int) and part >= 0
+    if isinstance(part, slice):
+        forward = all(n is None or n >= 0 for n in (part.start, part.stop)) and (part.step or 1) > 0
+    if not forward:
+        everything = list(_iterate_ase(source, kind))
+        wanted = _wanted(len(everything), source)
+        for done, index in enumerate(wanted, start=1):
+            yield done / len(wanted), everything[index]
+        return
+    start, stop, step = (
+        (part, part + 1, 1) if isinstance(part, int) else (part.start or 0, part.stop, part.step or 1)
+    )
+    count, selected = 0, 0
+    for item in _iterate_ase(source, kind):
+        if count >= start and (count - start) % step == 0:
+            selected += 1
+            yield None, item
+        count += 1
+        if stop is not None and count >= stop:
+            break
+    if not selected:
+        _wanted(count, source)
+
+
+def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
+    """All frames by ASE. An error after good frames becomes the last item: the frames before the damage are usable."""
+    from ase.io.formats import iread
+
+    images = iread(str(source.path), slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)
+    index = 0
+    while True:
+        try:
+            atoms = next(images)
+            frame = Frame.from_atoms(atoms, source=str(source.path), index=index)
+        except StopIteration:
+            return
+        except Exception as error:
+            failure = read_error(error, str(source.path))
+            if index == 0:
+                raise failure from error
+            yield FrameProblem(index, failure.what, "Mend the file, or use the frames before this one")
+            return
+        yield frame
+        index += 1
