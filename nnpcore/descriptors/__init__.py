@@ -1,1 +1,32 @@
-"""Symmetry functions, their derivatives, whitening."""
+"""Symmetry functions, their derivatives, whitening.
+
+Formulas: Behler, J. Chem. Phys. 134, 074106 (2011), in n2p2's conventions; all lengths in Å.
+"""
+
+from nnpcore.descriptors.compute import (
+    DescriptorChunk,
+    compute_descriptors,
+    default_threads,
+    iter_descriptor_chunks,
+)
+from nnpcore.descriptors.descriptor_set import DescriptorSet
+from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction, SymmetryFunctions
+from nnpcore.descriptors.neighbors import NeighborFinder, NeighborPairs, neighbor_pairs
+from nnpcore.descriptors.whitening import Whitening
+
+__all__ = [
+    "G2",
+    "G4",
+    "G5",
+    "DescriptorChunk",
+    "DescriptorSet",
+    "NeighborFinder",
+    "NeighborPairs",
+    "SymmetryFunction",
+    "SymmetryFunctions",
+    "Whitening",
+    "compute_descriptors",
+    "default_threads",
+    "iter_descriptor_chunks",
+    "neighbor_pairs",
+]

@@ -1,0 +1,272 @@
+"""Descriptors of frames: the CPU path, the choice of device, and chunks for large structures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnpcore.descriptors.descriptor_set import DescriptorSet
+from nnpcore.descriptors.functions import SymmetryFunctions
+from nnpcore.descriptors.neighbors import NeighborFinder, NeighborPairs, neighbor_pairs
+from nnpcore.descriptors.tables import FunctionTables
+from nnpcore.errors import SettingsError
+from nnpcore.progress import Progress
+from nnpcore.structures.frame import Frame
+
+_ATOMS_PER_TASK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptorChunk:
+    """Descriptors of consecutive atoms of one frame.
+
+    Attributes
+    ----------
+    start, stop : the range of central atoms.
+    species : (stop - start,) int32, index into ``functions.elements``.
+    values : (stop - start, n_descriptors) float64.
+    pair_start : (stop - start + 1,) int64, into this chunk's pairs.
+    pair_neighbor : (n_pairs,) int32, index of the neighbor in the frame.
+    pair_vector : (n_pairs, 3) float64, r_j - r_i, Å.
+    derivatives : (n_pairs, 3, n_descriptors) dG_i/dr_j of the image, or None.
+    """
+
+    start: int
+    stop: int
+    species: np.ndarray
+    values: np.ndarray
+    pair_start: np.ndarray
+    pair_neighbor: np.ndarray
+    pair_vector: np.ndarray
+    derivatives: np.ndarray | None
+
+
+def default_threads() -> int:
+    """Physical cores this process may use."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def compute_descriptors(
+    frames: Sequence[Frame],
+    functions: SymmetryFunctions,
+    *,
+    derivatives: bool = True,
+    dtype: Any = np.float32,
+    n_threads: int | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> DescriptorSet:
+    """Compute symmetry functions and their derivatives for many frames.
+
+    Parameters
+    ----------
+    frames : structures of any size and composition.
+    functions : the symmetry functions.
+    derivatives : whether to compute dG/dr.
+    dtype : float32 or float64, of the stored derivatives only (all sums are float64).
+    n_threads : threads of the CPU path; default: the physical cores available. The result does not depend on it.
+    device : "cpu" (compiled kernels), or a torch device such as "cuda" ("torch-cpu" runs the torch path on the CPU).
+    progress : reported to per task; cancels.
+
+    Returns
+    -------
+    DescriptorSet with the atoms of all frames in order.
+
+    Raises
+    ------
+    PotentialError for an element without functions; DataError for a frame that cannot be used (two atoms on one
+    spot, no volume); SettingsError for a wrong dtype, device or number of threads.
+    """
+    real = _checked_dtype(dtype)
+    threads = _checked_threads(n_threads)
+    labels = [_label(frame, i) for i, frame in enumerate(frames)]
+    species = [functions.species_index(f.numbers, where=w) for f, w in zip(frames, labels, strict=True)]
+
+    def find(k: int) -> NeighborPairs:
+        return neighbor_pairs(frames[k], functions.cutoff, where=labels[k])
+
+    pairs = _run_tasks(find, len(frames), threads, progress, 0.0, 0.1, "neighbors")
+    result = _assemble(functions, species, pairs, derivatives, real)
+    pairs.clear()
+    if device == "cpu":
+        _fill_cpu(result, threads, progress)
+    else:
+        from nnpcore.descriptors.torch_backend import fill_descriptors
+
+        fill_descriptors(result, device.removeprefix("torch-"), progress)
+    return result
+
+
+def iter_descriptor_chunks(
+    frame: Frame,
+    functions: SymmetryFunctions,
+    chunk_atoms: int = 1024,
+    *,
+    derivatives: bool = True,
+    dtype: Any = np.float64,
+    n_threads: int | None = None,
+) -> Iterator[DescriptorChunk]:
+    """Yield the descriptors of one frame range by range, so that memory stays bounded by the chunk.
+
+    Neighbors are searched per chunk too: nothing but a few numbers per atom is held for the whole frame. Each chunk
+    owns its arrays. Errors as in :func:`compute_descriptors`.
+    """
+    real = _checked_dtype(dtype)
+    threads = _checked_threads(n_threads)
+    label = _label(frame, 0)
+    species = functions.species_index(frame.numbers, where=label)
+    tables = FunctionTables.build(functions)
+    finder = NeighborFinder(frame, functions.cutoff, where=label)
+    for first in range(0, frame.n_atoms, chunk_atoms):
+        stop = min(first + chunk_atoms, frame.n_atoms)
+        step = max(1, -(-(stop - first) // threads))
+        bounds = list(range(first, stop, step)) + [stop]
+
+        def find(k: int, bounds: list[int] = bounds) -> NeighborPairs:
+            return finder.pairs(bounds[k], bounds[k + 1])
+
+        pairs = _joined(_run_tasks(find, len(bounds) - 1, threads))
+        values = np.empty((stop - first, functions.n_descriptors))
+        shape = (len(pairs.neighbor), 3, functions.n_descriptors)
+        slopes = np.empty(shape, real) if derivatives else None
+        _run_kernel(tables, species[first:stop], species, pairs, values, slopes, threads)
+        yield DescriptorChunk(
+            first, stop, species[first:stop], values, pairs.start, pairs.neighbor, pairs.vector, slopes
+        )
+
+
+def _joined(parts: list[NeighborPairs]) -> NeighborPairs:
+    """Pairs of consecutive ranges as one."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = np.concatenate([np.diff(p.start) for p in parts])
+    return NeighborPairs(
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.concatenate([p.neighbor for p in parts]),
+        np.concatenate([p.vector for p in parts]),
+    )
+
+
+def _assemble(
+    functions: SymmetryFunctions,
+    species: list[np.ndarray],
+    pairs: list[NeighborPairs],
+    derivatives: bool,
+    real: Any,
+) -> DescriptorSet:
+    """A descriptor set with its pairs, and values and derivatives still to be filled."""
+    frame_start = np.concatenate([[0], np.cumsum([len(s) for s in species])]).astype(np.int64)
+    counts = [np.diff(p.start) for p in pairs]
+    pair_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))]) if counts else np.zeros(1)
+    pair_start = pair_start.astype(np.int64)
+    n_pairs = int(pair_start[-1])
+    neighbor = np.empty(n_pairs, dtype=np.int32)
+    vector = np.empty((n_pairs, 3), dtype=np.float64)
+    for k, p in enumerate(pairs):
+        window = slice(pair_start[frame_start[k]], pair_start[frame_start[k + 1]])
+        np.add(p.neighbor, np.int32(frame_start[k]), out=neighbor[window])
+        vector[window] = p.vector
+    n_d = functions.n_descriptors
+    return DescriptorSet(
+        functions=functions,
+        frame_start=frame_start,
+        species=np.concatenate(species) if species else np.zeros(0, dtype=np.int32),
+        values=np.zeros((int(frame_start[-1]), n_d)),
+        pair_start=pair_start,
+        pair_neighbor=neighbor,
+        pair_vector=vector,
+        derivatives=np.empty((n_pairs, 3, n_d), dtype=real) if derivatives else None,
+    )
+
+
+def _fill_cpu(result: DescriptorSet, threads: int, progress: Progress | None) -> None:
+    pairs = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
+    tables = FunctionTables.build(result.functions)
+    _run_kernel(
+        tables, result.species, result.species, pairs, result.values, result.derivatives, threads, progress
+    )
+
+
+def _run_kernel(
+    tables: FunctionTables,
+    center_species: np.ndarray,
+    species: np.ndarray,
+    pairs: NeighborPairs,
+    values: np.ndarray,
+    derivatives: np.ndarray | None,
+    threads: int,
+    progress: Progress | None = None,
+) -> None:
+    """Fill values and derivatives of all centres, in tasks spread over threads."""
+    from nnpcore.descriptors.kernels import descriptors
+
+    t = tables
+    n_atoms = len(center_species)
+
+    def fill(k: int) -> None:
+        a, b = k * _ATOMS_PER_TASK, min((k + 1) * _ATOMS_PER_TASK, n_atoms)
+        window = slice(pairs.start[a], pairs.start[b])
+        out = np.empty((0, 3, 0), np.float32) if derivatives is None else derivatives[window]
+        descriptors(
+            center_species[a:b], pairs.start[a : b + 1], species[pairs.neighbor[window]], pairs.vector[window],
+            t.radial_start, t.radial_index, t.radial_value, t.angular_start, t.angular_index, t.angular_value,
+            values.shape[1], derivatives is not None, values[a:b], out,
+        )  # fmt: skip
+
+    _run_tasks(fill, -(-n_atoms // _ATOMS_PER_TASK), threads, progress, 0.1, 1.0, "symmetry functions")
+
+
+def _run_tasks(
+    task: Callable[[int], Any],
+    count: int,
+    threads: int,
+    progress: Progress | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    text: str = "",
+) -> list[Any]:
+    """Run ``task(0) ... task(count - 1)`` on threads and return the values in order; the first failure stops it."""
+    if threads == 1 or count <= 1:
+        results = []
+        for k in range(count):
+            results.append(task(k))
+            if progress is not None:
+                progress.report(low + (high - low) * (k + 1) / count, text)
+        return results
+    pool = ThreadPoolExecutor(min(threads, count), thread_name_prefix="descriptors")
+    try:
+        futures = [pool.submit(task, k) for k in range(count)]
+        for done, future in enumerate(as_completed(futures)):
+            future.result()
+            if progress is not None:
+                progress.report(low + (high - low) * (done + 1) / count, text)
+        return [future.result() for future in futures]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _label(frame: Frame, position: int) -> str:
+    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
+
+
+def _checked_dtype(dtype: Any) -> np.dtype:
+    real = np.dtype(dtype)
+    if real not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise SettingsError(f"derivatives can be float32 or float64, not {real}", where="dtype")
+    return real
+
+
+def _checked_threads(n_threads: int | None) -> int:
+    if n_threads is None:
+        return default_threads()
+    if n_threads < 1:
+        raise SettingsError(f"the number of threads must be at least 1, not {n_threads}", where="n_threads")
+    return int(n_threads)

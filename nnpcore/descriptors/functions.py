@@ -1,0 +1,268 @@
+"""Symmetry functions as data: which function every central element uses, with checks and presets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from itertools import combinations_with_replacement
+from typing import Any
+
+import numpy as np
+
+from nnpcore.errors import PotentialError, SettingsError
+
+_PRESET_26_RADIAL_ETA = (0.003214, 0.035711, 0.071421, 0.124987, 0.214264, 0.357106, 0.714213, 1.428426)
+_PRESET_26_ANGULAR_ETA = (0.000357, 0.028569, 0.089277)
+_PRESET_26_ZETA = (1.0, 2.0, 4.0)
+_LAMBDAS = (-1.0, 1.0)
+
+
+@lru_cache(maxsize=1)
+def _atomic_numbers() -> dict[str, int]:
+    from ase.data import atomic_numbers
+
+    return {symbol: number for symbol, number in atomic_numbers.items() if number > 0}
+
+
+@lru_cache(maxsize=256)
+def _symbol(number: int) -> str:
+    from ase.data import chemical_symbols
+
+    return chemical_symbols[number] if 0 < number < len(chemical_symbols) else f"atomic number {number}"
+
+
+def _check_element(symbol: object, where: str) -> None:
+    if not isinstance(symbol, str) or symbol not in _atomic_numbers():
+        raise SettingsError(
+            f"{symbol!r} is not a chemical element", where=where, fix="Use symbols such as Si"
+        )
+
+
+def _check_number(value: object, where: str, name: str, *, positive: bool = False) -> None:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):  # type: ignore[arg-type]
+        raise SettingsError(f"{name} must be a finite number, not {value!r}", where=where)
+    if value < 0 or (positive and value == 0):  # type: ignore[operator]
+        wanted = "positive" if positive else "zero or positive"
+        raise SettingsError(f"{name} must be {wanted}, not {value!r}", where=where)
+
+
+@dataclass(frozen=True)
+class G2:
+    """Radial function ``Σ_j exp(-η (r_ij - r_s)²) fc(r_ij)`` over neighbors of one element.
+
+    ``eta`` in 1/Å², ``r_s`` and ``cutoff`` in Å. Raises :class:`SettingsError` for values out of range.
+    """
+
+    element: str
+    eta: float
+    r_s: float
+    cutoff: float
+
+    def __post_init__(self) -> None:
+        where = f"symmetry function G2 ({self.element})"
+        _check_element(self.element, where)
+        _check_number(self.eta, where, "eta")
+        _check_number(self.r_s, where, "r_s")
+        _check_number(self.cutoff, where, "cutoff", positive=True)
+
+    @property
+    def neighbor_elements(self) -> tuple[str, ...]:
+        """Elements of the neighbors it sums over."""
+        return (self.element,)
+
+
+@dataclass(frozen=True)
+class _Angular:
+    elements: tuple[str, str]
+    eta: float
+    zeta: float
+    lambda_: float
+    cutoff: float
+
+    def __post_init__(self) -> None:
+        where = f"symmetry function {type(self).__name__} {self.elements}"
+        if isinstance(self.elements, str) or len(self.elements) != 2:
+            raise SettingsError("an angular function needs two neighbor elements", where=where)
+        for symbol in self.elements:
+            _check_element(symbol, where)
+        object.__setattr__(self, "elements", tuple(sorted(self.elements, key=_atomic_numbers().__getitem__)))
+        _check_number(self.eta, where, "eta")
+        _check_number(self.zeta, where, "zeta", positive=True)
+        _check_number(self.cutoff, where, "cutoff", positive=True)
+        if self.lambda_ not in _LAMBDAS:
+            raise SettingsError(f"lambda must be +1 or -1, not {self.lambda_!r}", where=where)
+
+    @property
+    def neighbor_elements(self) -> tuple[str, ...]:
+        """Elements of the neighbors it sums over."""
+        return self.elements
+
+
+@dataclass(frozen=True)
+class G4(_Angular):
+    """Narrow angular function (n2p2 type 3), over unordered pairs of neighbors of two elements.
+
+    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik² + r_jk²)) fc(r_ij) fc(r_ik) fc(r_jk)``; ``eta`` in
+    1/Å², ``cutoff`` in Å, ``lambda_`` +1 or -1, ``zeta`` > 0. The order of ``elements`` does not matter (they are
+    stored by atomic number). Raises :class:`SettingsError` for values out of range.
+    """
+
+
+@dataclass(frozen=True)
+class G5(_Angular):
+    """Wide angular function (n2p2 type 9): as :class:`G4` without the factors in r_jk.
+
+    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik²)) fc(r_ij) fc(r_ik)``.
+    """
+
+
+SymmetryFunction = G2 | G4 | G5
+_TYPES: dict[str, type[G2] | type[G4] | type[G5]] = {"G2": G2, "G4": G4, "G5": G5}
+
+
+@dataclass(frozen=True)
+class SymmetryFunctions:
+    """The symmetry functions of every central element.
+
+    Attributes
+    ----------
+    functions : for each central element its functions, in the order of the descriptor columns; elements
+        with fewer functions than the largest list are padded with zeros. Keys are sorted by atomic number.
+
+    Raises :class:`SettingsError` if nothing is defined, a function is listed twice or a function mentions an
+    element that has no entry of its own.
+    """
+
+    functions: dict[str, tuple[SymmetryFunction, ...]]
+
+    def __post_init__(self) -> None:
+        for element in self.functions:
+            _check_element(element, "symmetry functions")
+        ordered = sorted(self.functions, key=_atomic_numbers().__getitem__)
+        functions = {element: tuple(self.functions[element]) for element in ordered}
+        object.__setattr__(self, "functions", functions)
+        if not any(functions.values()):
+            raise SettingsError("no symmetry function is defined", fix="Choose a preset or add functions")
+        for element, members in functions.items():
+            self._check_members(element, members)
+
+    def _check_members(self, element: str, members: tuple[SymmetryFunction, ...]) -> None:
+        where = f"symmetry functions of {element}"
+        seen: set[SymmetryFunction] = set()
+        for function in members:
+            if not isinstance(function, (G2, G4, G5)):
+                raise SettingsError(f"{function!r} is not a symmetry function", where=where)
+            if function in seen:
+                raise SettingsError(f"{function} is listed twice", where=where, fix="Remove one of them")
+            seen.add(function)
+            for neighbor in function.neighbor_elements:
+                if neighbor not in self.functions:
+                    raise SettingsError(
+                        f"a function mentions {neighbor}, which has no functions of its own",
+                        where=where,
+                        fix=f"Add functions for {neighbor} or remove this one",
+                    )
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.functions.items()))
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Central elements, by atomic number."""
+        return tuple(self.functions)
+
+    @cached_property
+    def cutoff(self) -> float:
+        """The largest cutoff of all functions, Å."""
+        return max(f.cutoff for members in self.functions.values() for f in members)
+
+    @cached_property
+    def n_descriptors(self) -> int:
+        """Length of a descriptor row: the largest number of functions of an element."""
+        return max(len(members) for members in self.functions.values())
+
+    def count(self, element: str) -> int:
+        """Number of functions of a central element."""
+        return len(self.functions[element])
+
+    def species_index(self, numbers: np.ndarray, *, where: str = "") -> np.ndarray:
+        """Index into :attr:`elements` of each atomic number, (n,) int32.
+
+        Raises :class:`PotentialError` naming an element that has no functions; ``where`` goes into the message.
+        """
+        numbers = np.asarray(numbers, dtype=np.int64)
+        known = np.array([_atomic_numbers()[e] for e in self.elements], dtype=np.int64)
+        index = np.searchsorted(known, numbers)
+        index[index == len(known)] = 0
+        unknown = np.flatnonzero(known[index] != numbers)
+        if len(unknown):
+            symbol = _symbol(int(numbers[unknown[0]]))
+            raise PotentialError(
+                f"the structure contains {symbol}, but the symmetry functions know only {', '.join(self.elements)}",
+                where=where,
+                fix=f"Add symmetry functions for {symbol} or remove these atoms",
+            )
+        return index.astype(np.int32)
+
+    @classmethod
+    def preset(cls, name: str, elements: Sequence[str], cutoff: float = 6.0) -> SymmetryFunctions:
+        """Build a named set for the given elements.
+
+        ``"26"``: 8 G2 per neighbor element and 18 G4 (3 η, 3 ζ, 2 λ) per pair of neighbor elements, the paper's
+        set for a unary solid. Raises :class:`SettingsError` for an unknown name or no elements.
+        """
+        if name != "26":
+            raise SettingsError(f"there is no symmetry-function preset {name!r}", fix="Use preset 26")
+        if not elements:
+            raise SettingsError("no elements were given for the symmetry functions")
+        for element in elements:
+            _check_element(element, "symmetry functions")
+        ordered = sorted(set(elements), key=_atomic_numbers().__getitem__)
+        members: list[SymmetryFunction] = [
+            G2(element, eta, 0.0, cutoff) for element in ordered for eta in _PRESET_26_RADIAL_ETA
+        ]
+        members += [
+            G4(pair, eta, zeta, lambda_, cutoff)
+            for pair in combinations_with_replacement(ordered, 2)
+            for eta in _PRESET_26_ANGULAR_ETA
+            for zeta in _PRESET_26_ZETA
+            for lambda_ in _LAMBDAS
+        ]
+        return cls({element: tuple(members) for element in ordered})
+
+    def to_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """Plain data for JSON or TOML: per central element a list of functions with their parameters."""
+        return {
+            element: [{"type": type(f).__name__, **asdict(f)} for f in members]
+            for element, members in self.functions.items()
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SymmetryFunctions:
+        """Rebuild from :meth:`to_dict`; raises :class:`SettingsError` naming the bad entry."""
+        return cls(
+            {
+                element: tuple(_function_from_dict(element, i, entry) for i, entry in enumerate(entries))
+                for element, entries in data.items()
+            }
+        )
+
+
+def _function_from_dict(element: str, index: int, entry: Any) -> SymmetryFunction:
+    where = f"symmetry functions of {element}, entry {index + 1}"
+    if not isinstance(entry, Mapping):
+        raise SettingsError(f"expected a table with a type, got {entry!r}", where=where)
+    values = dict(entry)
+    kind = _TYPES.get(str(values.pop("type", None)))
+    if kind is None:
+        raise SettingsError(f"unknown type {entry.get('type')!r}", where=where, fix="Use G2, G4 or G5")
+    if isinstance(values.get("elements"), list):
+        values["elements"] = tuple(values["elements"])
+    try:
+        return kind(**values)
+    except TypeError as error:
+        fields = ", ".join(kind.__dataclass_fields__)
+        raise SettingsError(f"{kind.__name__} needs exactly {fields}", where=where) from error
