@@ -30,7 +30,7 @@ class NetworkWeights:
     ----------
     activation : name of the hidden layers' activation (see ``activation.ACTIVATIONS``).
     layers : per element, from the first hidden layer to the output: weight (n_members, n_in, n_out) and bias
-        (n_members, n_out), float64; the output is an energy in eV, n_out = 1. All elements have as many inputs
+        (n_members, n_out), float64; the output is an energy in eV, n_out = 1. All have as many inputs
         (shorter descriptor rows are padded with zeros).
     skip : per element (n_members, n_in), eV: a linear part ``skip . x`` added to the output, or None.
     """
@@ -164,15 +164,15 @@ class NetworkWeights:
 
     @classmethod
     def from_arrays(
-        cls, activation: str, elements: Sequence[str], n_layers: int, arrays: Mapping[str, np.ndarray]
+        cls, activation: str, n_layers: Mapping[str, int], arrays: Mapping[str, np.ndarray]
     ) -> NetworkWeights:
-        """Rebuild from :meth:`to_arrays`; a missing name raises ``KeyError``."""
+        """Rebuild from :meth:`to_arrays` and each element's number of layers; KeyError for a missing name."""
         layers = {
-            e: [(arrays[f"network.{e}.{k}.weight"], arrays[f"network.{e}.{k}.bias"]) for k in range(n_layers)]
-            for e in elements
+            e: [(arrays[f"network.{e}.{k}.weight"], arrays[f"network.{e}.{k}.bias"]) for k in range(n)]
+            for e, n in n_layers.items()
         }
-        has_skip = any(f"network.{e}.skip" in arrays for e in elements)
-        skip = {e: arrays[f"network.{e}.skip"] for e in elements} if has_skip else None
+        has_skip = any(f"network.{e}.skip" in arrays for e in n_layers)
+        skip = {e: arrays[f"network.{e}.skip"] for e in n_layers} if has_skip else None
         return cls(activation, layers, skip)
 
     def check(self) -> None:

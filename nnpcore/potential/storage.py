@@ -1,0 +1,204 @@
+"""The file format of potentials: ``potential.json``, which explains itself, and ``potential.safetensors``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.errors import EatlasError, PotentialError, RunFolderError
+from nnpcore.files import write_atomically
+from nnpcore.potential.network import NetworkWeights
+
+if TYPE_CHECKING:
+    from nnpcore.potential.potential import Potential
+
+FORMAT = "eatlas-potential"
+VERSION = 1
+JSON_NAME = "potential.json"
+TENSORS_NAME = "potential.safetensors"
+UNITS = {"length": "angstrom", "energy": "eV", "force": "eV/angstrom", "stress": "eV/angstrom^3"}
+_AGAIN = "Take a fresh copy, or export the potential again from its run"
+
+
+def save(potential: Potential, folder: str | Path) -> Path:
+    """Write both files into ``folder`` (made where missing), each atomically; return the folder.
+
+    Raises :class:`RunFolderError` where the folder cannot be written, :class:`PotentialError` where the
+    weights are not finite.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    folder = Path(folder)
+    potential.weights.check()
+    arrays = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in _arrays(potential).items()}
+    tensors = to_bytes(arrays)
+    text = json.dumps(_description(potential, arrays, tensors), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / TENSORS_NAME, tensors)
+    write_atomically(folder / JSON_NAME, (text + "\n").encode())
+    return folder
+
+
+def _arrays(potential: Potential) -> dict[str, np.ndarray]:
+    whitening = {f"whitening.{name}": array for name, array in potential.whitening.to_arrays().items()}
+    return {**whitening, **potential.weights.to_arrays()}
+
+
+def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
+    import nnpcore
+
+    weights = potential.weights
+    sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
+    return {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "written_by": f"Eatlas {nnpcore.__version__}",
+        "units": UNITS,
+        "dtype": "float64",
+        "elements": list(potential.elements),
+        "element_energies": {e: float(v) for e, v in potential.element_energies.items()},
+        "cutoff": potential.cutoff,
+        "n_members": potential.n_members,
+        "network": {
+            "activation": weights.activation,
+            "layer_sizes": sizes,
+            "skip": weights.skip is not None,
+        },
+        "symmetry_functions": potential.functions.to_dict(),
+        "tensors": {
+            "file": TENSORS_NAME,
+            "sha256": hashlib.sha256(tensors).hexdigest(),
+            "shapes": {name: list(array.shape) for name, array in arrays.items()},
+        },
+        "info": potential.info,
+    }
+
+
+def find_folder(path: str | Path) -> Path:
+    """Return the potential folder ``path`` means: itself, a run folder's ``potential/``, or its JSON file.
+
+    Raises :class:`RunFolderError` for anything else.
+    """
+    path = Path(path)
+    if path.name == JSON_NAME and path.is_file():
+        return path.parent
+    for folder in (path, path / "potential"):
+        if (folder / JSON_NAME).is_file():
+            return folder
+    if not path.exists():
+        what, fix = "no such file or folder", "Check the path"
+    elif (path / "settings.toml").is_file():
+        what, fix = "this run has no potential yet", "Train it for at least one epoch"
+    else:
+        what = f"neither a potential (with {JSON_NAME}) nor a run folder (with potential/{JSON_NAME})"
+        fix = "Choose a folder that Eatlas has written"
+    raise RunFolderError(what, where=str(path), fix=fix)
+
+
+def load(path: str | Path) -> Potential:
+    """Read a potential from its folder or a run folder and check everything in it.
+
+    Raises :class:`RunFolderError` where the folder is neither, :class:`PotentialError` where a file is
+    damaged, incomplete or written by a newer version.
+    """
+    folder = find_folder(path)
+    description = _read_json(folder / JSON_NAME)
+    arrays = _read_tensors(folder / TENSORS_NAME, description)
+    where = str(folder / JSON_NAME)
+    try:
+        return _assemble(description, arrays)
+    except EatlasError as error:
+        raise PotentialError(error.what, where=where, fix=error.fix or _AGAIN) from error
+    except KeyError as error:
+        raise PotentialError(f"the entry {error} is missing", where=where, fix=_AGAIN) from error
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise PotentialError(f"an entry has an unexpected form ({error})", where=where, fix=_AGAIN) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_bytes())
+    except OSError as error:
+        raise PotentialError(f"cannot be read ({error.strerror})", where=str(path), fix=_AGAIN) from error
+    except ValueError as error:
+        raise PotentialError("is not readable as JSON", where=str(path), fix=_AGAIN) from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise PotentialError(
+            f'is not an Eatlas potential (no "format": "{FORMAT}")',
+            where=str(path),
+            fix="Choose a folder that Eatlas has written",
+        )
+    version = description.get("format_version")
+    if not isinstance(version, int) or version < 1:
+        raise PotentialError(f"has an unknown format version {version!r}", where=str(path), fix=_AGAIN)
+    if version > VERSION:
+        raise PotentialError(
+            f"has format version {version}; this Eatlas reads up to {VERSION}",
+            where=str(path),
+            fix="Update Eatlas, or export the potential from the version you have",
+        )
+    return description
+
+
+def _read_tensors(path: Path, description: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return the arrays after checking checksum, names, shapes, type and that every number is finite."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    def problem(what: str) -> PotentialError:
+        return PotentialError(what, where=str(path), fix=_AGAIN)
+
+    try:
+        expected, shapes = description["tensors"]["sha256"], dict(description["tensors"]["shapes"])
+        data = path.read_bytes()
+    except (KeyError, TypeError, ValueError) as error:
+        raise PotentialError(
+            "the entry 'tensors' is missing or damaged", where=str(path.with_name(JSON_NAME)), fix=_AGAIN
+        ) from error
+    except OSError as error:
+        raise problem(f"cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise problem("the checksum differs from the one in potential.json: the file is truncated or changed")
+    try:
+        arrays = from_bytes(data)
+    except SafetensorError as error:
+        raise problem(f"is not a valid safetensors file ({error})") from error
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise problem(f"the tensor '{name}' is missing")
+        if list(arrays[name].shape) != list(shape) or arrays[name].dtype != np.float64:
+            found = f"{arrays[name].dtype} {arrays[name].shape}"
+            raise problem(f"the tensor '{name}' is {found}, wanted float64 {tuple(shape)}")
+        if not np.isfinite(arrays[name]).all():
+            raise problem(f"the tensor '{name}' holds values that are not finite numbers")
+    return arrays
+
+
+def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Potential:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential.potential import Potential
+
+    functions = SymmetryFunctions.from_dict(description["symmetry_functions"])
+    if list(functions.elements) != list(description["elements"]):
+        raise PotentialError(
+            f"elements are {description['elements']}, but the symmetry functions are for {functions.elements}"
+        )
+    network = description["network"]
+    n_layers = {e: len(network["layer_sizes"][e]) - 1 for e in functions.elements}
+    weights = NetworkWeights.from_arrays(network["activation"], n_layers, arrays)
+    weights.check()
+    prefix = "whitening."
+    named = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    whitening = Whitening.from_arrays(named)
+    energies = {e: float(description["element_energies"][e]) for e in functions.elements}
+    if weights.n_members != description["n_members"] or weights.n_inputs != functions.n_descriptors:
+        raise PotentialError(
+            f"the network has {weights.n_members} members and {weights.n_inputs} inputs, wanted "
+            f"{description['n_members']} and {functions.n_descriptors}"
+        )
+    if not all(np.isfinite(v) for v in energies.values()):
+        raise PotentialError("an element energy is not a finite number")
+    return Potential(functions, whitening, weights, energies, dict(description["info"]))
