@@ -27,9 +27,9 @@ _DIRECTION = np.array([0.5377, 0.6418, 0.5468])  # in no lattice plane: spreads 
 def check_frame(frame: Frame) -> list[str]:
     """Say what is wrong with a frame; an empty list means that it is fit for use.
 
-    Frames without energy, forces or stress are fine. Checked: atoms there at all, known elements, shapes, finite
-    and sensible positions, cell, energy, forces and stress, a cell for each periodic direction, and no two atoms
-    (periodic images included) closer than 0.1 Å.
+    Frames without energy, forces or stress are fine. Checked: atoms there at all, known elements, shapes,
+    finite and sensible positions, cell, energy, forces and stress, a cell for each periodic direction, and
+    no two atoms (periodic images included) closer than 0.1 Å.
     """
     if frame.n_atoms == 0:
         return ["it has no atoms"]
@@ -122,10 +122,11 @@ def _describe_pair(i: int, j: int, distance: float) -> str:
 
 
 def closest_pair(frame: Frame, below: float = MIN_DISTANCE) -> tuple[int, int, float] | None:
-    """Find the closest pair of atoms (i, j, distance in Å) nearer than ``below``, periodic images included.
+    """Find the closest pair (i, j, distance in Å) nearer than ``below``, periodic images included.
 
-    Atoms near the faces of the cell are copied to the opposite side; all are then sorted along a direction that
-    spreads crystal layers, so that only atoms next to each other in that order need comparing. Needs a valid cell.
+    Atoms near the low faces of the cell are copied to the opposite side; all are then sorted along a
+    direction that spreads crystal layers, so that only atoms next to each other in that order need comparing.
+    Needs a valid cell.
     """
     points, owner = _with_images(frame, below)
     along = points @ _DIRECTION
@@ -145,7 +146,7 @@ def closest_pair(frame: Frame, below: float = MIN_DISTANCE) -> tuple[int, int, f
 
 
 def _with_images(frame: Frame, below: float) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms wrapped into the cell, with copies of those near its low faces; (n, 3) and the atom each one is."""
+    """Atoms wrapped into the cell, copies of those near its low faces after them, and which atom each is."""
     owner = np.arange(frame.n_atoms)
     pbc = np.asarray(frame.pbc, dtype=bool)
     if not pbc.any():

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 from ase.data import chemical_symbols
+from ase.formula import Formula
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
@@ -38,7 +39,7 @@ class FrameProblem:
 
 
 class BadFramesError(DataError):
-    """Some frames of a file are bad; ``problems`` lists them, ``n_good`` says how many could be used without them."""
+    """Some frames of a file are bad: ``problems`` lists them, ``n_good`` frames are fit for use."""
 
     def __init__(self, path: str, problems: tuple[FrameProblem, ...], n_good: int) -> None:
         self.problems = problems
@@ -64,7 +65,7 @@ class DatasetSummary:
     energy_per_atom : eV, smallest and largest, or None.
     units : text saying which units are assumed.
     formula : text, such as "Si64" or "Si8 to Si64".
-    other_keys : numbers per frame in the file that are not energy, forces or stress (a hint where energies are missing).
+    other_keys : further numbers and vectors of the file, by name (a hint where energies are missing).
     n_problems : bad frames that were left out.
     """
 
@@ -83,7 +84,7 @@ class DatasetSummary:
 
     @property
     def text(self) -> str:
-        """One line for the user, such as "96 frames · Si64 · energies, forces, stress · 20.5 to 20.6 Å³/atom · ..."."""
+        """One line, such as "96 frames · Si64 · energies, forces, stress · 20.5 to 20.6 Å³/atom · ..."."""
         parts = [_plural(self.n_frames, "frame"), self.formula, self._labels_text()]
         if self.volume_per_atom is not None:
             low, high = self.volume_per_atom
@@ -159,7 +160,9 @@ def _composition(frame: Frame) -> tuple[tuple[int, int], ...]:
 
 
 def _formula(kind: tuple[tuple[int, int], ...]) -> str:
-    return "".join(f"{chemical_symbols[number]}{count if count > 1 else ''}" for number, count in kind)
+    """Chemical formula in the usual order: carbon and hydrogen first (Hill), else metals before anions."""
+    formula = Formula.from_dict({chemical_symbols[number]: count for number, count in kind})
+    return formula.format("hill" if (1 in dict(kind)) else "periodic")
 
 
 def _formula_text(kinds: Counter[tuple[tuple[int, int], ...]], sizes: list[int]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nnpcore.errors import DataError
 
 EXAMPLES: tuple[str, ...] = ("nvt", "npt", "eos")
-"""Names for :func:`example_path`: 64-atom cells at 1000 K and fixed volume, at zero pressure, and the crystal's volume scan."""
+"""Silicon: 64-atom cells at 1000 K and fixed volume, the same at zero pressure, the crystal's volume scan."""
 
 
 def example_path(name: str) -> Path:

@@ -1,14 +1,15 @@
 """Fast, forgiving reader of XYZ and extended XYZ files.
 
-ASE's reader gives up on a whole file when one frame is damaged and costs half a second of imports, so the common
-format is parsed here: every frame on its own, with its index and line number in each message. Files with rarer
-syntax (``VEC`` lines, ``move_mask``, nested quotes, JSON values) are handed to ASE frame by frame.
+ASE's reader gives up on a whole file when one frame is damaged, and costs half a second of imports, so the
+common format is parsed here: every frame on its own, with its index and line number in each message. Rarer
+syntax (``VEC`` lines, ``move_mask``, nested quotes, JSON values) is handed to ASE frame by frame.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -34,9 +35,12 @@ class FrameSyntaxError(ValueError):
 
 
 class Block(NamedTuple):
-    """Where one frame's text lies in the file: byte offset and size, first line (from 1), and what is wrong."""
+    """Where the text of frame ``number`` lies: first line (from 1), offset and size in bytes, what is wrong.
 
-    index: int
+    ``rare`` tells syntax that only ASE reads.
+    """
+
+    number: int
     line: int
     offset: int
     size: int
@@ -47,14 +51,17 @@ class Block(NamedTuple):
 def looks_like_xyz(head: bytes) -> bool:
     """Whether a file that starts with ``head`` is an XYZ file by its content."""
     lines = head.split(b"\n", 3)
-    if len(lines) < 3 or not lines[0].strip().isdigit():
+    if len(lines) < 3 or not _is_count(lines[0]):
         return False
-    if int(lines[0]) == 0:
+    if int(lines[0]) == 0 or b"Properties=" in lines[1]:
         return True
     columns = lines[2].split()
-    if len(columns) < 4:
-        return b"=" in lines[1] and not columns
-    return b"Properties" in lines[1] or all(_is_float(x) for x in columns[1:4])
+    return len(columns) >= 4 and all(_is_float(x) for x in columns[1:4])
+
+
+def _is_count(line: bytes) -> bool:
+    word = line.strip()
+    return word.isdigit() and len(word) < 10
 
 
 def _is_float(token: bytes) -> bool:
@@ -68,8 +75,8 @@ def _is_float(token: bytes) -> bool:
 def find_blocks(stream: IO[bytes]) -> Iterator[Block]:
     """Find the frames of an XYZ stream without parsing them.
 
-    A frame with too few or too many lines is given with its ``problem``; the search goes on at the next line that
-    holds a single integer.
+    A frame with too few or too many lines is given with its ``problem``; the search goes on at the next line
+    that holds a single integer.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def find_blocks(stream: IO[bytes]) -> Iterator[Block]:
         if not header.strip():
             offset, header = offset + len(header), stream.readline()
             continue
-        if not header.strip().isdigit():
+        if not _is_count(header):
             raise FrameSyntaxError(f"line {number} is {_quote(header)}, but an XYZ file has {_FORMAT}")
         size, used, problem, rare, following = _measure_block(stream, int(header), number)
         yield Block(index, number, offset, len(header) + size, problem, rare)
@@ -94,11 +101,11 @@ def find_blocks(stream: IO[bytes]) -> Iterator[Block]:
 
 
 def _measure_block(stream: IO[bytes], n_atoms: int, number: int) -> tuple[int, int, str, bool, bytes]:
-    """Return bytes and lines after the header, a problem, whether it has VEC lines, and the next frame's header."""
+    """Return bytes and lines after the header, a problem, whether it has VEC lines, and the next header."""
     comment = stream.readline()
     size, used, found = len(comment), 1, 0
     line = stream.readline()
-    while found < n_atoms and line and not line.strip().isdigit():
+    while found < n_atoms and line and not _is_count(line):
         size, used, found = size + len(line), used + 1, found + 1
         line = stream.readline()
     problem = ""
@@ -106,11 +113,13 @@ def _measure_block(stream: IO[bytes], n_atoms: int, number: int) -> tuple[int, i
         problem = f"its header (line {number}) promises {n_atoms} atoms, but only {found} atom lines follow"
         problem += " before the file ends" if not line else ""
     rare = False
-    while line and line.strip() and not line.strip().isdigit():
+    while line and line.strip() and not _is_count(line):
         if line.lstrip().startswith(b"VEC"):
             rare = True
         elif not problem:
-            problem = f"line {number + used + 1} is {_quote(line)}, but its header (line {number}) promises {n_atoms} atoms only"
+            problem = (
+                f"its header (line {number}) promises {n_atoms} atoms, but more lines follow: {_quote(line)}"
+            )
         size, used = size + len(line), used + 1
         line = stream.readline()
     return size, used, problem, rare, line
@@ -124,8 +133,8 @@ def _quote(line: bytes) -> str:
 def parse_block(text: bytes, block: Block, source: str) -> Frame:
     """Parse one frame.
 
-    The virial (``virial``, eV), where there is no ``stress``, becomes stress = -virial / volume, the convention of
-    the programs that write it. ``energy`` is preferred to ``free_energy``.
+    A ``virial`` (eV), where there is no ``stress``, becomes stress = -virial / volume, the convention of the
+    programs that write it. ``energy`` is preferred to ``free_energy``.
 
     Raises
     ------
@@ -141,7 +150,7 @@ def parse_block(text: bytes, block: Block, source: str) -> Frame:
     info = parse_comment(comment)
     n_atoms = int(lines[0])
     arrays = _parse_atoms(lines[2 : 2 + n_atoms], info.pop("Properties", None), block.line + 2)
-    return _build_frame(arrays, info, n_atoms, source, block.index)
+    return _build_frame(arrays, info, n_atoms, source, block.number)
 
 
 def _parse_with_ase(text: bytes, block: Block, source: str) -> Frame:
@@ -149,11 +158,13 @@ def _parse_with_ase(text: bytes, block: Block, source: str) -> Frame:
 
     from ase.io.extxyz import read_extxyz
 
+    stream = StringIO(text.decode("utf-8", errors="replace"))
     try:
-        atoms = next(read_extxyz(StringIO(text.decode("utf-8", errors="replace")), slice(0, 1)))
+        atoms = next(read_extxyz(stream, 0))
+        frame = Frame.from_atoms(atoms, source=source, index=block.number)
+        return replace(frame, stress=_stress(frame.stress, frame.info.get("virial"), frame.cell))
     except Exception as error:
         raise FrameSyntaxError(f"cannot be understood (line {block.line} on): {error}") from error
-    return Frame.from_atoms(atoms, source=source, index=block.index)
 
 
 def parse_comment(comment: str) -> dict[str, Any]:
@@ -233,7 +244,7 @@ def _convert(tokens: list[bytes], kind: str) -> np.ndarray:
 
 
 def _trim_lines(lines: list[bytes], width: int, first_line: int, *, exact: bool) -> list[bytes]:
-    """Tokens of lines with more than the declared columns (plain XYZ only); others are refused with their number."""
+    """Cut lines with more than the declared columns (plain XYZ only); refuse others with their number."""
     tokens: list[bytes] = []
     for number, line in enumerate(lines, start=first_line):
         row = line.split()
@@ -277,10 +288,7 @@ def _build_frame(
     pbc = np.zeros(3, dtype=bool)
     pbc[:] = info.pop("pbc", lattice is not None)
     cell = np.zeros((3, 3)) if lattice is None else lattice
-    volume = float(abs(np.linalg.det(cell))) if np.isfinite(cell).all() else 0.0
-    stress, virial = info.pop("stress", None), info.get("virial")
-    if stress is None and virial is not None and volume > 0.0:
-        stress = -virial / volume
+    stress = _stress(info.pop("stress", None), info.get("virial"), cell)
     energy = info.pop("energy", info.get("free_energy"))
     return Frame(
         numbers=numbers,
@@ -289,12 +297,25 @@ def _build_frame(
         pbc=pbc,
         energy=None if energy is None else _number(energy, "energy"),
         forces=arrays.pop("forces", None),
-        stress=None if stress is None else 0.5 * (stress + stress.T),
+        stress=stress,
         arrays=arrays,
         info=info,
         source=source,
         index=index,
     )
+
+
+def _stress(stress: np.ndarray | None, virial: Any, cell: np.ndarray) -> np.ndarray | None:
+    """The symmetric stress, from the virial where only that is given."""
+    if (
+        stress is None
+        and isinstance(virial, np.ndarray)
+        and virial.shape == (3, 3)
+        and np.isfinite(cell).all()
+    ):
+        volume = float(abs(np.linalg.det(cell)))
+        stress = -virial / volume if volume > 0.0 else None
+    return None if stress is None else 0.5 * (stress + stress.T)
 
 
 def _number(value: Any, key: str) -> float:

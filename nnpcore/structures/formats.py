@@ -1,8 +1,9 @@
 """Which file formats Eatlas opens: decided from the content before anything is parsed.
 
-Only formats on the list below are read. Each of their readers in ASE was looked at: none unpickles, evaluates code,
-starts a program or asks the network. Left out on purpose: ``bundletrajectory`` (a folder that may hold pickles),
-``mysql`` and ``postgresql`` (network), ``gpw``, ``py``, ``castep-cell`` and ``octopus-in`` (read other files), pictures.
+Only formats on the list below are read. ASE's readers of them were searched: none unpickles, evaluates
+code, starts a program or asks the network. Left out on purpose: ``bundletrajectory`` (a folder that may hold
+pickles), ``mysql`` and ``postgresql`` (network), ``gpw``, ``py``, ``castep-cell`` and ``octopus-in`` (look at
+other files).
 """
 
 from __future__ import annotations
@@ -14,72 +15,18 @@ from typing import IO, Any, cast
 from nnpcore.errors import DataError
 from nnpcore.structures.extxyz import looks_like_xyz
 
-ALLOWED_FORMATS: frozenset[str] = frozenset(
-    [
-        "extxyz",
-        "xyz",
-        "traj",
-        "db",
-        "json",
-        "cif",
-        "vasp",
-        "vasp-out",
-        "vasp-xdatcar",
-        "vasp-xml",
-        "espresso-in",
-        "espresso-out",
-        "aims",
-        "aims-output",
-        "abinit-in",
-        "abinit-out",
-        "castep-castep",
-        "castep-geom",
-        "castep-md",
-        "cp2k-restart",
-        "crystal",
-        "cube",
-        "dftb",
-        "dlp4",
-        "dlp-history",
-        "dmol-arc",
-        "dmol-car",
-        "elk",
-        "eon",
-        "gamess-us-out",
-        "gaussian-in",
-        "gaussian-out",
-        "gen",
-        "gpaw-out",
-        "gromacs",
-        "gromos",
-        "lammps-dump-text",
-        "lammps-data",
-        "magres",
-        "mol",
-        "mustem",
-        "netcdftrajectory",
-        "nwchem-in",
-        "nwchem-out",
-        "onetep-out",
-        "orca-output",
-        "proteindatabank",
-        "qbox",
-        "res",
-        "rmc6f",
-        "runnerdata",
-        "sdf",
-        "siesta-xv",
-        "struct",
-        "struct_out",
-        "turbomole",
-        "turbomole-gradient",
-        "v-sim",
-        "xsd",
-        "xsf",
-        "xtd",
-        "cfg",
-    ]
-)
+# fmt: off
+ALLOWED_FORMATS: frozenset[str] = frozenset({
+    "abinit-in", "abinit-out", "aims", "aims-output", "castep-castep", "castep-geom", "castep-md",
+    "cfg", "cif", "cp2k-restart", "crystal", "cube", "db", "dftb", "dlp-history", "dlp4", "dmol-arc",
+    "dmol-car", "elk", "eon", "espresso-in", "espresso-out", "extxyz", "gamess-us-out", "gaussian-in",
+    "gaussian-out", "gen", "gpaw-out", "gromacs", "gromos", "json", "lammps-data", "lammps-dump-text",
+    "magres", "mol", "mustem", "netcdftrajectory", "nwchem-in", "nwchem-out", "onetep-out",
+    "orca-output", "proteindatabank", "qbox", "res", "rmc6f", "runnerdata", "sdf", "siesta-xv",
+    "struct", "struct_out", "traj", "turbomole", "turbomole-gradient", "v-sim", "vasp", "vasp-out",
+    "vasp-xdatcar", "vasp-xml", "xsd", "xsf", "xtd", "xyz",
+})
+# fmt: on
 """ASE's names of the formats that are read."""
 
 _BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
@@ -122,7 +69,7 @@ def detect_format(path: Path) -> str:
     Raises
     ------
     DataError
-        When the file is missing, a folder, unreadable, empty, binary garbage, a pickle, or in no format we read.
+        When the file is missing, a folder, unreadable, empty, garbage, a pickle, or in no format we read.
     """
     where = str(path)
     head = _peek(path)
@@ -130,9 +77,9 @@ def detect_format(path: Path) -> str:
         raise DataError("the file is empty", where=where, fix="Write it again, or open another file")
     if is_pickle(head):
         raise DataError(
-            "this is a Python pickle, which can run any program when it is opened, so Eatlas does not open it",
+            "this is a Python pickle, which can run any program when opened; Eatlas does not open it",
             where=where,
-            fix="Convert it to extxyz where you trust it (ASE: python -m ase.io.trajectory FILE for old .traj files)",
+            fix="Convert it to extxyz where you trust it (old .traj files: python -m ase.io.trajectory FILE)",
         )
     if looks_like_xyz(head):
         return "extxyz"
@@ -141,16 +88,12 @@ def detect_format(path: Path) -> str:
         return "extxyz"
     if name is not None and (name in _BINARY_FORMATS or b"\0" not in head):
         return name
-    kind = (
-        "binary data that is no structure file Eatlas knows"
-        if b"\0" in head
-        else "not a structure file Eatlas knows"
-    )
-    raise DataError(f"this is {kind}", where=where, fix=_KNOWN)
+    kind = "binary data and no" if b"\0" in head else "no"
+    raise DataError(f"this is {kind} structure file that Eatlas knows", where=where, fix=_KNOWN)
 
 
 def is_pickle(head: bytes) -> bool:
-    """Whether a file that starts with ``head`` is a pickle of any protocol, or ASE's old pickle trajectory."""
+    """Whether a file that starts with ``head`` is a pickle, or ASE's old pickle trajectory."""
     if head.startswith(b"PickleTrajectory") or head.startswith(_OLD_PICKLES):
         return True
     return len(head) > 2 and head[0] == 0x80 and head[1] <= 5
@@ -171,7 +114,7 @@ def _peek(path: Path) -> bytes:
     try:
         with open_stream(path) as stream:
             return stream.read(_PEEK_BYTES)
-    except (OSError, EOFError) as error:
+    except Exception as error:  # also what the unpackers raise on damaged data
         raise read_error(error, where) from error
 
 

@@ -59,8 +59,8 @@ class Frame:
     def from_atoms(cls, atoms: Atoms, *, source: str = "", index: int = 0) -> Frame:
         """Take over an ASE ``Atoms`` with the results of its calculator, if any; nothing is recomputed.
 
-        ``energy`` is preferred to ``free_energy``. Other per-atom results (such as ``energies``) go to ``arrays``,
-        other per-frame results to ``info``.
+        ``energy`` is preferred to ``free_energy``. Other per-atom results (such as ``energies``) go to
+        ``arrays``, other per-frame results to ``info``.
         """
         results = dict(getattr(atoms.calc, "results", {}) or {})
         stress = results.get("stress")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from nnpcore.errors import DataError
+from nnpcore.errors import Cancelled, DataError, EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
@@ -89,18 +89,16 @@ def read_dataset(
     source = parse_path(path)
     frames: list[Frame] = []
     problems: list[FrameProblem] = []
-    last = 0.0
-    for fraction, item in _read(source):
-        problem = item if isinstance(item, FrameProblem) else _problem_of(item)
-        if problem is not None:
-            problems.append(problem)
-        elif isinstance(item, Frame):
-            frames.append(item)
-        if progress is not None:
-            progress.check()
-            if time.monotonic() - last > _REPORT_SECONDS:
-                last = time.monotonic()
-                progress.report(fraction, f"Reading {source.path.name}: frame {item.index}")
+    try:
+        for item in _reported(source, progress or Progress()):
+            problem = item if isinstance(item, FrameProblem) else _problem_of(item)
+            if problem is not None:
+                problems.append(problem)
+            elif isinstance(item, Frame):
+                frames.append(item)
+    except MemoryError as error:
+        frames.clear()
+        raise read_error(error, str(source.path)) from error
     if not frames and not problems:
         raise DataError("there is no frame in this file", where=source.text, fix="Open another file")
     if problems and (on_bad == "raise" or not frames):
@@ -118,9 +116,20 @@ def iter_frames(path: str | Path) -> Iterator[Frame]:
         When the file, or the next frame, cannot be read.
     """
     source = parse_path(path)
-    for _, item in _read(source):
+    for _, item in _read(source, Progress()):
         if isinstance(item, FrameProblem):
             raise BadFramesError(source.text, (item,), 0)
+        yield item
+
+
+def _reported(source: Source, progress: Progress) -> Iterator[Frame | FrameProblem]:
+    """Frames and problems of a file; tells ``progress`` often, but not more than 20 times a second."""
+    last = 0.0
+    for fraction, item in _read(source, progress):
+        progress.check()
+        if time.monotonic() - last > _REPORT_SECONDS:
+            last = time.monotonic()
+            progress.report(fraction, f"Reading {source.path.name}: frame {item.index}")
         yield item
 
 
@@ -129,20 +138,25 @@ def _problem_of(frame: Frame) -> FrameProblem | None:
     return FrameProblem(frame.index, "; ".join(texts), "Mend or remove this frame") if texts else None
 
 
-def _read(source: Source) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
+def _read(source: Source, progress: Progress) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield (share done, frame or problem) for the wanted part of a file."""
     kind = detect_format(source.path)
     try:
-        yield from _read_xyz(source) if kind == "extxyz" else _read_ase(source, kind)
-    except (OSError, EOFError, MemoryError) as error:
+        yield from _read_xyz(source, progress) if kind == "extxyz" else _read_ase(source, kind)
+    except (EatlasError, Cancelled):
+        raise
+    except Exception as error:
         raise read_error(error, str(source.path)) from error
 
 
-def _read_xyz(source: Source) -> Iterator[tuple[float, Frame | FrameProblem]]:
+def _read_xyz(source: Source, progress: Progress) -> Iterator[tuple[float, Frame | FrameProblem]]:
     where = str(source.path)
     with open_stream(source.path) as stream:
         try:
-            blocks = list(find_blocks(stream))
+            blocks: list[Block] = []
+            for block in find_blocks(stream):
+                blocks.append(block)
+                progress.check()
         except FrameSyntaxError as error:
             raise DataError(
                 f"this is not an XYZ file: {error}", where=where, fix="Open another file"
@@ -157,11 +171,11 @@ def _parse(text: bytes, block: Block, where: str) -> Frame | FrameProblem:
     try:
         return parse_block(text, block, where)
     except FrameSyntaxError as error:
-        return FrameProblem(block.index, str(error), "Mend or remove this frame")
+        return FrameProblem(block.number, str(error), "Mend or remove this frame")
 
 
 def _wanted(n_frames: int, source: Source) -> range:
-    """The indices a slice selects from a file of ``n_frames``; an empty selection is an error that says how many there are."""
+    """The indices that a slice selects of ``n_frames``; selecting none is an error that gives the range."""
     if isinstance(source.part, slice):
         wanted = range(n_frames)[source.part]
     else:
@@ -203,7 +217,7 @@ def _read_ase(source: Source, kind: str) -> Iterator[tuple[float | None, Frame |
 
 
 def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
-    """All frames by ASE. An error after good frames becomes the last item: the frames before the damage are usable."""
+    """All frames by ASE. An error after good frames becomes the last item: those before it are usable."""
     from ase.io.formats import iread
 
     images = iread(str(source.path), slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)

@@ -18,8 +18,8 @@ from nnpcore.structures.frame import Frame
 def write_frames(path: str | Path, frames: Iterable[Frame]) -> None:
     """Write frames to an extended XYZ file, all or nothing (a temporary file is renamed at the end).
 
-    Positions, forces and every per-atom array (atomic energies, spreads, ...) keep ten significant digits or more;
-    energy, stress, cell and the frame's numbers are exact. ASE, OVITO and Eatlas read it.
+    Positions, forces and every per-atom array (atomic energies, spreads, ...) keep ten significant digits or
+    more; energy, stress, cell and the frame's other numbers are exact.
 
     Raises
     ------
