@@ -19,8 +19,8 @@ class EatlasCalculator(Calculator):
     """Calculator for ASE's optimisers, filters and dynamics; results are the ensemble's mean.
 
     Besides ASE's properties, ``results`` holds the spreads over the members, shaped as their means:
-    ``energy_std``, ``energies_std``, ``forces_std`` and ``stress_std``. There is a stress only for cells that are
-    periodic in all three directions.
+    ``energy_std``, ``energies_std``, ``forces_std`` and ``stress_std``. There is a stress only for cells
+    that are periodic in all three directions.
 
     Parameters
     ----------

@@ -21,6 +21,8 @@ Layer = tuple[Any, Any]
 OUTPUT_SCALE = 0.1
 """Initial output weights relative to Glorot's: a fresh network is nearly flat, its first forces small."""
 
+_BLOCK = 256
+
 
 @dataclass
 class NetworkWeights:
@@ -138,13 +140,27 @@ class NetworkWeights:
 
         ``x`` (n, n_inputs) whitened descriptors, ``species`` (n,) index into ``elements``.
         """
-        activation = get_activation(self.activation)
-        return evaluate(self.layers, self.skip, activation, x, species, gradient=False)[0]
+        return self._in_blocks(x, species, gradient=False)[0]
 
     def energies_and_gradients(self, x: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the network energies (n_members, n), eV, and dE/dx (n_members, n, n_inputs)."""
-        energies, gradients = evaluate(self.layers, self.skip, get_activation(self.activation), x, species)
+        energies, gradients = self._in_blocks(x, species, gradient=True)
         assert gradients is not None
+        return energies, gradients
+
+    def _in_blocks(
+        self, x: np.ndarray, species: np.ndarray, gradient: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Evaluate block by block: small intermediate arrays stay in the cache."""
+        activation = get_activation(self.activation)
+        energies = np.empty((self.n_members, len(x)))
+        gradients = np.empty((self.n_members, *x.shape)) if gradient else None
+        for first in range(0, len(x), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            part = evaluate(self.layers, self.skip, activation, x[rows], species[rows], gradient=gradient)
+            energies[:, rows] = part[0]
+            if gradients is not None:
+                gradients[:, rows] = part[1]
         return energies, gradients
 
     def to_torch(self, device: str = "cpu", dtype: Any = None) -> TorchNetwork:

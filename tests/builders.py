@@ -1,0 +1,69 @@
+"""Small structures and random but trained-like potentials, for any test: ``from builders import ...``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening, compute_descriptors
+from nnpcore.potential import NetworkWeights, Potential
+from nnpcore.structures.frame import Frame
+
+
+def build_functions(elements: Sequence[str], cutoff: float = 4.5) -> SymmetryFunctions:
+    """Return a small set with every kind of function: G2 (centred and shifted), G4 and G5."""
+    ordered = list(elements)
+    pairs = [(a, b) for i, a in enumerate(ordered) for b in ordered[i:]]
+    functions: list[G2 | G4 | G5] = []
+    for element in ordered:
+        functions += [
+            G2(element, 0.05, 0.0, cutoff),
+            G2(element, 0.5, 0.0, cutoff),
+            G2(element, 2.0, 2.4, cutoff),
+        ]
+    for pair in pairs:
+        functions += [G4(pair, 0.03, 1.0, -1.0, cutoff), G4(pair, 0.09, 4.0, 1.0, cutoff)]
+        functions += [G5(pair, 0.05, 2.0, -1.0, cutoff), G5(pair, 0.01, 3.0, 1.0, cutoff)]
+    return SymmetryFunctions({element: tuple(functions) for element in ordered})
+
+
+def build_frame(
+    name: str = "Si", *, repeat: Sequence[int] = (1, 1, 1), rattle: float = 0.1, seed: int = 0
+) -> Frame:
+    """Return a rattled crystal: "Si" (8 atoms, diamond), "SiC" (8 atoms, zincblende), "Ni" (fcc, 4 atoms)."""
+    from ase.build import bulk
+
+    kinds = {"Si": ("diamond", 5.43), "SiC": ("zincblende", 4.36), "Ni": ("fcc", 3.52)}
+    structure, a = kinds[name]
+    atoms = bulk(name, structure, a=a, cubic=True).repeat(tuple(repeat))
+    rng = np.random.default_rng(seed)
+    atoms.positions += rattle * rng.standard_normal(atoms.positions.shape)
+    return Frame.from_atoms(atoms)
+
+
+def build_potential(
+    functions: SymmetryFunctions,
+    frames: Sequence[Frame],
+    *,
+    hidden: Sequence[int] = (8, 8),
+    n_members: int = 3,
+    activation: str = "tanh",
+    skip: bool = False,
+    seed: int = 0,
+) -> Potential:
+    """Return a potential with random weights, whitened on ``frames``; forces are some tenths of eV/Å.
+
+    A fresh network is nearly flat; here the output layers are raised to what training makes of them.
+    """
+    found = compute_descriptors(frames, functions, derivatives=False, n_threads=1)
+    whitening = Whitening.fit(found.values, found.species, functions)
+    weights = NetworkWeights.initial(functions, hidden, n_members, seed, activation, skip=skip)
+    rng = np.random.default_rng(seed)
+    for element, net in weights.layers.items():
+        output, bias = net[-1]
+        net[-1] = (2.0 * output, bias + rng.normal(0.0, 0.1, bias.shape))
+        if weights.skip is not None:
+            weights.skip[element][:] = rng.normal(0.0, 0.05, weights.skip[element].shape)
+    energies = {element: -1.5 - k for k, element in enumerate(functions.elements)}
+    return Potential(functions, whitening, weights, energies, {"name": "random"})
