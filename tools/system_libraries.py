@@ -46,9 +46,9 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "libxkbcommon-x11.so.0": ("libxkbcommon-x11-0",),
     "libxkbcommon.so.0": ("libxkbcommon0",),
 }
-"""Libraries of Qt's X11 window plug-in (``A|B``: either) and the packages that hold them, newest name first."""
+"""Libraries of Qt's X11 plug-in (``A|B``: either) and the packages that hold them, newest name first."""
 
-DRIVERS = tuple(f"/usr/{place}/{name}" for place in ("lib*", "lib/*") for name in ("dri/*_dri.so", "libgallium*.so"))
+DRIVERS = tuple(f"/usr/{at}/{it}" for at in ("lib*", "lib/*") for it in ("dri/*_dri.so", "libgallium*.so"))
 FONTS = ("/usr/share/fonts/**/*.ttf", "/usr/share/fonts/**/*.otf", "/usr/local/share/fonts/**/*.?tf")
 
 
@@ -117,7 +117,7 @@ def main() -> int:
         return 0
     if shutil.which("apt-get") is None:
         wanted = ", ".join(sorted({names[-1] for names in missing}))
-        print(f"Missing system libraries, by their Debian names: {wanted}. Install what your system calls them.")
+        print(f"System libraries are missing; install these, named as Debian names them: {wanted}")
         return 1
     root = privilege()
     if root is None:

@@ -1,0 +1,1 @@
+"""``eatlas demo``: the paper's first result on the bundled silicon data."""

@@ -1,0 +1,60 @@
+"""``eatlas info``, ``evaluate``, ``map`` and ``export``: looking at files and at trained potentials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nnpcore.cli.reading import read
+from nnpcore.cli.tables import problem_lines, rmse_table, summary_table
+from nnpcore.cli.terminal import Terminal
+from nnpcore.errors import DataError
+from nnpcore.structures import Dataset, read_dataset
+from nnpcore.structures.frame import Frame
+
+
+def info_command(path: str, terminal: Terminal) -> dict[str, Any]:
+    """Show what a file contains, bad frames with their indices."""
+    with terminal.progress(f"Reading {path}") as progress:
+        dataset = read_dataset(path, on_bad="skip", progress=progress)
+    summary = dataset.summary()
+    if not terminal.json_only:
+        terminal.out.print(f"[bold]{dataset.name}[/]")
+        terminal.out.print(summary_table(summary))
+    for line in problem_lines(dataset.problems):
+        terminal.warn(line)
+    problems = [asdict(problem) for problem in dataset.problems]
+    return {"file": dataset.path} | asdict(summary) | {"problems": problems}
+
+
+def evaluate_command(
+    run: Path, data: list[str], device: str, threads: int | None, skip_bad: bool, terminal: Terminal
+) -> dict[str, Any]:
+    """Show the potential's RMSEs on each file and return them."""
+    from nnpcore.potential import Potential
+    from nnpcore.training import rmse_report
+
+    potential = Potential.load(run)
+    frames = _frames_by_name([read(path, skip_bad, terminal) for path in data])
+    with terminal.progress("Evaluating") as progress:
+        data_sets = rmse_report(potential, frames, device=device, n_threads=threads, progress=progress)
+    if not terminal.json_only:
+        terminal.out.print(rmse_table(data_sets))
+    return {"run": str(run), "data_sets": data_sets}
+
+
+def _frames_by_name(datasets: Sequence[Dataset]) -> dict[str, tuple[Frame, ...]]:
+    """Return the frames by a name each: the file's, or the whole path where two files are called the same."""
+    for dataset in datasets:
+        if not any(
+            f.energy is not None or f.forces is not None or f.stress is not None for f in dataset.frames
+        ):
+            raise DataError(
+                "the file has no energies, forces or stresses to compare with",
+                where=dataset.path,
+                fix="Choose a file with reference values",
+            )
+    names = [dataset.name for dataset in datasets]
+    return {d.name if names.count(d.name) == 1 else d.path: d.frames for d in datasets}

@@ -1,0 +1,39 @@
+"""The arguments and options that commands take, each with its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+Data = Annotated[list[str], Argument(metavar="DATA...", help="Files ASE can read; file.xyz@::10 is a slice.")]
+TrainData = Annotated[list[str] | None, Argument(metavar="DATA...", help="Files to train on.")]
+File = Annotated[str, Argument(metavar="FILE", help="A file ASE can read; file.xyz@::10 is a slice.")]
+RunFolder = Annotated[Path, Argument(metavar="RUN", help="Folder of a training.")]
+
+RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder of this training.")]
+Output = Annotated[Path, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
+DemoOutput = Annotated[Path | None, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
+Json = Annotated[bool, Option("--json", help="One JSON object alone on standard output.")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Write into a folder that holds files already.")]
+SkipBad = Annotated[bool, Option("--skip-bad", help="Leave bad frames out instead of stopping.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Threads = Annotated[int | None, Option(min=1, help="Processor threads (default all).")]
+Eos = Annotated[str, Option(metavar="FILE", help="Crystal along its volume scan, with energies.")]
+Headless = Annotated[bool, Option("--headless", help="No window: figures and a report.")]
+Resume = Annotated[bool, Option("--resume", help="Go on with the training in RUN; no DATA needed.")]
+
+ValidFiles = Annotated[list[str] | None, Option("--valid", metavar="FILE", help="Validate on this file.")]
+Config = Annotated[Path | None, Option(metavar="TOML", help="Settings; options given here come first.")]
+ValidFraction = Annotated[float | None, Option(help="Part of DATA for validation (default 0.3).")]
+Members = Annotated[int | None, Option(help="Networks in the ensemble (default 5).")]
+Epochs = Annotated[int | None, Option(help="Passes over the training frames.")]
+Seed = Annotated[int | None, Option(help="Of the split and the first weights (default 0).")]
+Hidden = Annotated[str | None, Option(metavar="N-N", help="Widths of the hidden layers (default 30-30).")]
+Cutoff = Annotated[float | None, Option(help="Cutoff radius of the preset, Å (default 6).")]
+Optimizer = Annotated[str | None, Option(help="auto, kalman, adam or lbfgs (default auto).")]
+EnergyWeight = Annotated[float | None, Option(help="Weight of the energies in the loss.")]
+ForceWeight = Annotated[float | None, Option(help="Weight of the forces in the loss.")]
+StressWeight = Annotated[float | None, Option(help="Weight of the stresses (default 0, off).")]
+TrainDevice = Annotated[str | None, Option("--device", help="auto, cpu, cuda, cuda:1 or mps (default auto).")]

@@ -1,0 +1,31 @@
+"""Reading data for the commands, with a bar and with notes on what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnpcore.cli.tables import problem_lines
+from nnpcore.cli.terminal import Terminal
+from nnpcore.errors import DataError
+from nnpcore.structures import BadFramesError, Dataset, read_dataset
+from nnpcore.structures.frame import Frame
+
+
+def read(path: str, skip_bad: bool, terminal: Terminal) -> Dataset:
+    """Read one file; bad frames are an error that says how to go on, or left out with a note."""
+    try:
+        with terminal.progress(f"Reading {path}") as progress:
+            dataset = read_dataset(path, on_bad="skip" if skip_bad else "raise", progress=progress)
+    except BadFramesError as error:
+        if error.n_good == 0:
+            raise
+        fix = f"Mend the file, or go on with the {error.n_good} good frames by --skip-bad"
+        raise DataError(error.what, where=error.where, fix=fix) from None
+    for line in problem_lines(dataset.problems):
+        terminal.warn(f"{path}, {line}")
+    return dataset
+
+
+def read_frames(paths: Sequence[str], skip_bad: bool, terminal: Terminal) -> list[Frame]:
+    """Read the frames of several files, one after the other."""
+    return [frame for path in paths for frame in read(path, skip_bad, terminal).frames]

@@ -1,0 +1,89 @@
+"""Results as the command line shows them to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from nnpcore.structures import DatasetSummary, FrameProblem
+from nnpcore.training import EpochRecord
+
+QUANTITIES = {
+    "rmse_energy_mev_per_atom": ("Energy", "meV/atom"),
+    "rmse_force_ev_per_ang": ("Force", "eV/Å"),
+    "rmse_stress_gpa": ("Stress", "GPa"),
+}
+"""Keys of an RMSE report with their names and units for a person."""
+
+_MAX_PROBLEMS = 10
+
+
+def number(value: float | None) -> str:
+    """Return a number with three significant digits, or a dash where there is none."""
+    return "–" if value is None or value != value else f"{value:#.3g}"
+
+
+def rmse_table(data_sets: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
+    table = Table(title="RMSE of the ensemble's mean (members)", title_justify="left")
+    table.add_column("Data")
+    for name, unit in QUANTITIES.values():
+        table.add_column(f"{name}, {unit}", justify="right")
+    for name, report in data_sets.items():
+        table.add_row(name, *(_rmse_cell(report.get(key)) for key in QUANTITIES))
+    return table
+
+
+def _rmse_cell(rmse: Mapping[str, Any] | None) -> str:
+    if rmse is None or rmse["mean"] is None:
+        return "no reference"
+    members = [m for m in rmse["members"] if m is not None and m == m]
+    if not members:
+        return number(rmse["mean"])
+    return f"{number(rmse['mean'])} ({number(min(members))} to {number(max(members))})"
+
+
+def summary_table(summary: DatasetSummary) -> Table:
+    """Return what a data set contains, a line a fact."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("Frames", str(summary.n_frames))
+    table.add_row("Composition", f"{summary.formula} ({', '.join(summary.elements)})")
+    table.add_row("Atoms a frame", _range(summary.n_atoms, "{:d}"))
+    for name, count in (
+        ("Energies", summary.n_energies),
+        ("Forces", summary.n_forces),
+        ("Stresses", summary.n_stresses),
+    ):
+        table.add_row(
+            name, "all frames" if count == summary.n_frames else f"{count} of {summary.n_frames} frames"
+        )
+    if summary.energy_per_atom is not None:
+        table.add_row("Energy", _range(summary.energy_per_atom, "{:.4f}") + " eV/atom")
+    if summary.volume_per_atom is not None:
+        table.add_row("Volume", _range(summary.volume_per_atom, "{:.3f}") + " Å³/atom")
+    table.add_row("Units", summary.units)
+    if summary.other_keys and not summary.n_energies:
+        table.add_row("Other numbers", ", ".join(summary.other_keys))
+    return table
+
+
+def _range(bounds: tuple[float, float], form: str) -> str:
+    low, high = (form.format(bound) for bound in bounds)
+    return low if low == high else f"{low} to {high}"
+
+
+def problem_lines(problems: Sequence[FrameProblem]) -> list[str]:
+    """Return a line for each bad frame, the first ten of them."""
+    lines = [f"frame {p.index}: {p.what}. {p.fix}." for p in problems[:_MAX_PROBLEMS]]
+    more = len(problems) - len(lines)
+    return [*lines, f"and {more} more bad frames"] if more > 0 else lines
+
+
+def epoch_text(record: EpochRecord) -> str:
+    """Return what an epoch has reached, as it stands beside the bar."""
+    rmses = record.valid or record.train
+    units = {"energy": ("E", "meV/atom"), "force": ("F", "eV/Å"), "stress": ("S", "GPa")}
+    parts = [f"{units[k][0]} {number(rmses[k]['mean'])} {units[k][1]}" for k in units if k in rmses]
+    return "  ".join(parts)

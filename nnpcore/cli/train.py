@@ -1,0 +1,201 @@
+"""``eatlas train``: from files to a run folder, with Ctrl+C as a clean stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from nnpcore.cli.reading import read_frames
+from nnpcore.cli.tables import epoch_text, rmse_table
+from nnpcore.cli.terminal import Terminal
+from nnpcore.errors import RunFolderError, SettingsError, TrainingError
+from nnpcore.structures import split_frames
+from nnpcore.structures.frame import Frame
+from nnpcore.training import ControlState, EpochRecord, RunFolder, TrainControl, TrainSettings
+
+if TYPE_CHECKING:
+    from nnpcore.training import Trainer, TrainResult
+
+STOPPED = 130
+"""Exit status of a training that was stopped by Ctrl+C; what it has reached is kept."""
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What the user typed; ``changes`` holds the settings given as options, by name."""
+
+    data: tuple[str, ...]
+    valid: tuple[str, ...]
+    output: Path
+    config: Path | None
+    changes: dict[str, Any]
+    resume: bool
+    overwrite: bool
+    skip_bad: bool
+
+
+def train_command(request: TrainRequest, terminal: Terminal) -> dict[str, Any]:
+    """Train or go on with a training, show what it has reached and return it."""
+    trainer = _resumed(request) if request.resume else _new(request, terminal)
+    with terminal.progress("Preparing") as progress:
+        trainer.prepare(progress)
+    outcome, stopped = run_training(trainer, terminal)
+    result = _result(request, trainer, outcome, stopped, terminal)
+    if not terminal.json_only:
+        terminal.out.print(rmse_table(result["data_sets"]))
+        _say_what_next(request, trainer, stopped, terminal)
+    return result
+
+
+def settings_of(config: Path | None, changes: dict[str, Any]) -> TrainSettings:
+    """Return the settings of the file (or the defaults) with the user's options on top."""
+    settings = TrainSettings() if config is None else TrainSettings.from_toml(config)
+    changes = dict(changes)
+    if "hidden" in changes:
+        changes["hidden"] = _widths(changes["hidden"])
+    if "cutoff" in changes:
+        changes["descriptors"] = settings.descriptors.replace(cutoff=changes.pop("cutoff")).model_dump()
+    return settings.replace(**changes) if changes else settings
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    parts = text.replace(",", "-").split("-")
+    if not all(part.strip().isdigit() for part in parts):
+        raise SettingsError(
+            f"{text!r} does not name layers", where="--hidden", fix="Write their widths: 30-30"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def _new(request: TrainRequest, terminal: Terminal) -> Trainer:
+    from nnpcore.training import Trainer
+
+    settings = settings_of(request.config, request.changes)
+    _refuse_to_replace(request)
+    train, valid = _frames(request, settings, terminal)
+    return Trainer(settings, train, valid, run_folder=request.output)
+
+
+def _refuse_to_replace(request: TrainRequest) -> None:
+    folder = request.output
+    if request.overwrite or not (folder.is_dir() and any(folder.iterdir())):
+        return
+    what = "a training" if (folder / "data.json").is_file() else "files"
+    fix = "Go on with it by --resume, start it anew by --overwrite" if what == "a training" else "Empty it"
+    raise RunFolderError(
+        f"the folder holds {what} already", where=str(folder), fix=f"{fix}, or choose another folder"
+    )
+
+
+def _frames(
+    request: TrainRequest, settings: TrainSettings, terminal: Terminal
+) -> tuple[list[Frame], list[Frame]]:
+    """Return (training, validation) frames: those of the validation files, or a part of the others."""
+    if not request.data:
+        raise TrainingError("there are no training frames", fix="Name at least one file with energies")
+    frames = read_frames(request.data, request.skip_bad, terminal)
+    if not any(frame.energy is not None or frame.forces is not None for frame in frames):
+        names = ", ".join(request.data)
+        raise TrainingError(
+            "no training frame has an energy or forces",
+            where=names,
+            fix="Give a file with reference energies",
+        )
+    if request.valid:
+        return frames, read_frames(request.valid, request.skip_bad, terminal)
+    train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
+    return [frames[i] for i in train], [frames[i] for i in valid]
+
+
+def _resumed(request: TrainRequest) -> Trainer:
+    from nnpcore.training import Trainer
+
+    if request.data or request.valid or request.config is not None:
+        raise SettingsError(
+            "--resume takes its data and settings from the run folder",
+            where=str(request.output),
+            fix="Leave out DATA, --valid and --config; --epochs may set a new goal",
+        )
+    fixed = sorted(set(request.changes) - {"epochs", "device", "n_threads", "patience"})
+    if fixed:
+        names = ", ".join("--" + {"n_members": "members"}.get(name, name).replace("_", "-") for name in fixed)
+        raise SettingsError(
+            f"{names} cannot change on the way",
+            where=str(request.output),
+            fix="Start a new training for that",
+        )
+    settings = RunFolder.open(request.output).settings.replace(**request.changes)
+    return Trainer.resume(request.output, settings=settings)
+
+
+def run_training(trainer: Trainer, terminal: Terminal) -> tuple[TrainResult, bool]:
+    """Run a prepared training with a bar; return (what it returned, whether Ctrl+C stopped it)."""
+    control = TrainControl()
+    with _stop_on_interrupt(control, terminal), terminal.counter("Epoch", trainer.n_epochs) as counter:
+
+        def on_epoch(record: EpochRecord, _: Trainer) -> None:
+            counter.update(record.epoch, epoch_text(record))
+            for message in record.messages:
+                terminal.warn(f"epoch {record.epoch}: {message}")
+
+        outcome = trainer.run(on_epoch, control)
+    return outcome, control.state is ControlState.STOPPING
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt(control: TrainControl, terminal: Terminal) -> Iterator[None]:
+    """Let Ctrl+C (and a request to end) stop the training cleanly; a second Ctrl+C gives up at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if control.state is ControlState.STOPPING:
+            raise KeyboardInterrupt
+        control.stop()
+        terminal.say("Stopping; the training is kept. Ctrl+C again gives up at once.")
+
+    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _result(
+    request: TrainRequest, trainer: Trainer, outcome: TrainResult, stopped: bool, terminal: Terminal
+) -> dict[str, Any]:
+    """Return what ``--json`` prints: RMSEs of the best weights on the training and validation frames."""
+    from nnpcore.training import rmse_report
+
+    frames = {"training": trainer.train_frames, "validation": trainer.valid_frames}
+    with terminal.progress("Evaluating") as progress:
+        known = {name: part for name, part in frames.items() if part}
+        data_sets = rmse_report(trainer.potential(), known, progress=progress)
+    last = trainer.history[-1] if trainer.history else None
+    return {
+        "run": str(request.output),
+        "epochs": last.epoch if last else 0,
+        "optimizer": last.optimizer if last else "",
+        "train_seconds": last.seconds if last else 0.0,
+        "stopped": stopped,
+        "messages": [message for record in trainer.history for message in record.messages],
+        "data_sets": data_sets,
+        "exit_status": STOPPED if stopped else 0,
+    }
+
+
+def _say_what_next(request: TrainRequest, trainer: Trainer, stopped: bool, terminal: Terminal) -> None:
+    if stopped:
+        terminal.say(f"Stopped. Go on with it by: eatlas train -o {request.output} --resume")
+    else:
+        terminal.say(
+            f"The training is in {request.output}. Check its atomic energies by: eatlas map {request.output}"
+        )

@@ -1,0 +1,37 @@
+"""From the command line to the window, without the core knowing Qt: the window is looked up by its name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+WINDOW = "app.main"
+"""Module with ``main(arguments) -> exit status``; loaded only when a window is wanted."""
+
+NO_DISPLAY_NEEDED = ("offscreen", "minimal", "vnc")
+
+
+def open_window(arguments: Sequence[str]) -> int:
+    """Open the window and return its exit status; 1 and one line where there is no display."""
+    if not has_display(os.environ, sys.platform):
+        twin = f"{program()} demo --headless -o DIR"
+        print(f"There is no display for the window. The same without one: {twin}", file=sys.stderr)
+        return 1
+    return int(importlib.import_module(WINDOW).main(list(arguments)) or 0)
+
+
+def has_display(environment: os._Environ[str] | dict[str, str], platform: str) -> bool:
+    """Whether a window can be shown: a display is named, or Qt is told to do without one."""
+    if not platform.startswith("linux"):
+        return True
+    if environment.get("QT_QPA_PLATFORM", "").partition(":")[0] in NO_DISPLAY_NEEDED:
+        return True
+    return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
+
+
+def program() -> str:
+    """How this program was called, so that a line naming it can be typed as it stands."""
+    called = sys.argv[0] if sys.argv else ""
+    return called if os.path.basename(called) == "eatlas" and not os.path.isabs(called) else "eatlas"
