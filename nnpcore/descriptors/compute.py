@@ -13,7 +13,7 @@ import numpy as np
 from nnpcore.descriptors.descriptor_set import DescriptorSet
 from nnpcore.descriptors.functions import SymmetryFunctions
 from nnpcore.descriptors.neighbors import NeighborFinder, NeighborPairs, neighbor_pairs
-from nnpcore.descriptors.tables import FunctionTables
+from nnpcore.descriptors.tables import KernelTables, build_tables
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
@@ -123,7 +123,7 @@ def iter_descriptor_chunks(
     threads = _checked_threads(n_threads)
     label = _label(frame, 0)
     species = functions.species_index(frame.numbers, where=label)
-    tables = FunctionTables.build(functions)
+    tables = build_tables(functions)
     finder = NeighborFinder(frame, functions.cutoff, where=label)
     for first in range(0, frame.n_atoms, chunk_atoms):
         stop = min(first + chunk_atoms, frame.n_atoms)
@@ -189,14 +189,14 @@ def _assemble(
 
 def _fill_cpu(result: DescriptorSet, threads: int, progress: Progress | None) -> None:
     pairs = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
-    tables = FunctionTables.build(result.functions)
+    tables = build_tables(result.functions)
     _run_kernel(
         tables, result.species, result.species, pairs, result.values, result.derivatives, threads, progress
     )
 
 
 def _run_kernel(
-    tables: FunctionTables,
+    tables: KernelTables,
     center_species: np.ndarray,
     species: np.ndarray,
     pairs: NeighborPairs,
@@ -208,18 +208,15 @@ def _run_kernel(
     """Fill values and derivatives of all centres, in tasks spread over threads."""
     from nnpcore.descriptors.kernels import descriptors
 
-    t = tables
     n_atoms = len(center_species)
 
     def fill(k: int) -> None:
         a, b = k * _ATOMS_PER_TASK, min((k + 1) * _ATOMS_PER_TASK, n_atoms)
         window = slice(pairs.start[a], pairs.start[b])
-        out = np.empty((0, 3, 0), np.float32) if derivatives is None else derivatives[window]
-        descriptors(
-            center_species[a:b], pairs.start[a : b + 1], species[pairs.neighbor[window]], pairs.vector[window],
-            t.radial_start, t.radial_index, t.radial_value, t.angular_start, t.angular_index, t.angular_value,
-            values.shape[1], derivatives is not None, values[a:b], out,
-        )  # fmt: skip
+        out = np.empty(0, np.float32) if derivatives is None else derivatives[window].reshape(-1)
+        neighbor_species = species[pairs.neighbor[window]]
+        starts, vectors, want = pairs.start[a : b + 1], pairs.vector[window], derivatives is not None
+        descriptors(tables, center_species[a:b], starts, neighbor_species, vectors, want, values[a:b], out)
 
     _run_tasks(fill, -(-n_atoms // _ATOMS_PER_TASK), threads, progress, 0.1, 1.0, "symmetry functions")
 
