@@ -29,14 +29,22 @@ def build_functions(elements: Sequence[str], cutoff: float = 4.5) -> SymmetryFun
 
 
 def build_frame(
-    name: str = "Si", *, repeat: Sequence[int] = (1, 1, 1), rattle: float = 0.1, seed: int = 0
+    name: str = "Si",
+    *,
+    repeat: Sequence[int] = (1, 1, 1),
+    rattle: float = 0.1,
+    scale: float = 1.0,
+    seed: int = 0,
 ) -> Frame:
-    """Return a rattled crystal: "Si" (8 atoms, diamond), "SiC" (8 atoms, zincblende), "Ni" (fcc, 4 atoms)."""
+    """Return a rattled crystal: "Si" (8 atoms, diamond), "SiC" (8 atoms, zincblende), "Ni" (fcc, 4 atoms).
+
+    ``rattle`` in Å, ``scale`` of the lattice constant.
+    """
     from ase.build import bulk
 
     kinds = {"Si": ("diamond", 5.43), "SiC": ("zincblende", 4.36), "Ni": ("fcc", 3.52)}
     structure, a = kinds[name]
-    atoms = bulk(name, structure, a=a, cubic=True).repeat(tuple(repeat))
+    atoms = bulk(name, structure, a=a * scale, cubic=True).repeat(tuple(repeat))
     rng = np.random.default_rng(seed)
     atoms.positions += rattle * rng.standard_normal(atoms.positions.shape)
     return Frame.from_atoms(atoms)

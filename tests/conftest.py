@@ -29,7 +29,7 @@ def device(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=("torch-cpu", *DEVICES))
+@pytest.fixture(params=(*DEVICES,))
 def backend(request: pytest.FixtureRequest) -> str:
     """Every device present, and the torch path on the CPU."""
     return request.param

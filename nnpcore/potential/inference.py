@@ -17,7 +17,7 @@ import numpy as np
 
 from nnpcore.descriptors import DescriptorChunk, NeighborFinder, default_threads
 from nnpcore.descriptors.compute import _run_kernel
-from nnpcore.descriptors.tables import FunctionTables
+from nnpcore.descriptors.tables import build_tables
 from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
 from nnpcore.potential.prediction import Prediction
 
@@ -183,7 +183,7 @@ def _describe(potential: Potential, task: _Range, derivatives: bool) -> Descript
     values = np.empty((task.stop - task.first, n_d))
     slopes = np.empty((len(pairs.neighbor), 3, n_d)) if derivatives else None
     centers = task.species[task.first : task.stop]
-    _run_kernel(FunctionTables.build(potential.functions), centers, task.species, pairs, values, slopes, 1)
+    _run_kernel(build_tables(potential.functions), centers, task.species, pairs, values, slopes, 1)
     return DescriptorChunk(
         task.first, task.stop, centers, values, pairs.start, pairs.neighbor, pairs.vector, slopes
     )

@@ -1,0 +1,130 @@
+"""Prediction paths: stored descriptors, threads, chunks, bounded memory, cancelling."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import build_frame, build_functions, build_potential
+
+from nnpcore.descriptors import compute_descriptors
+from nnpcore.errors import Cancelled, PotentialError
+from nnpcore.potential import Potential
+from nnpcore.potential.inference import in_order, stress_volumes
+from nnpcore.progress import Progress
+
+
+def mixed_frames() -> list:
+    return [
+        build_frame("SiC", seed=1),
+        build_frame("Si", repeat=(3, 2, 2), seed=2),
+        build_frame("SiC", repeat=(2, 1, 1), seed=3),
+        replace(build_frame("Si", seed=4), pbc=np.array([True, False, True])),
+    ]
+
+
+@pytest.fixture(scope="module")
+def potential() -> Potential:
+    return build_potential(
+        build_functions(["C", "Si"]), [build_frame("SiC", rattle=0.2, seed=s) for s in range(5)]
+    )
+
+
+def test_stored_descriptors_give_the_same(potential: Potential) -> None:
+    frames = mixed_frames()
+    stored = compute_descriptors(frames, potential.functions, dtype=np.float64)
+    direct = potential.predict(frames)
+    result = potential.evaluate_set(stored, stress_volumes(frames))
+    for name in (
+        "energy_members",
+        "atomic_energies_members",
+        "forces_members",
+        "stress_members",
+        "forces_std",
+    ):
+        np.testing.assert_allclose(
+            getattr(result, name), getattr(direct, name), rtol=0, atol=1e-11, err_msg=name
+        )
+    some = potential.evaluate_set(stored.select([2, 0]), members=False)
+    np.testing.assert_allclose(some.energy, direct.energy[[2, 0]], atol=1e-11)
+    np.testing.assert_allclose(some.forces[some.atoms_of(0)], direct.forces[direct.atoms_of(2)], atol=1e-11)
+    assert some.forces_members is None and some.stress is None
+
+
+def test_single_precision_derivatives_are_good_to_a_millionth(potential: Potential) -> None:
+    frames = mixed_frames()
+    result = potential.evaluate_set(compute_descriptors(frames, potential.functions))
+    direct = potential.predict(frames)
+    np.testing.assert_allclose(result.forces, direct.forces, rtol=0, atol=2e-6 * np.abs(direct.forces).max())
+
+
+def test_the_result_does_not_depend_on_threads_or_company(potential: Potential) -> None:
+    frames = mixed_frames()
+    one, two, five = (potential.predict(frames, n_threads=n) for n in (1, 2, 5))
+    for other in (two, five):
+        np.testing.assert_array_equal(one.forces_members, other.forces_members)
+        np.testing.assert_array_equal(one.stress_members, other.stress_members)
+        np.testing.assert_array_equal(one.atomic_energies_members, other.atomic_energies_members)
+    for k, frame in enumerate(frames):
+        alone = potential.predict([frame])
+        np.testing.assert_allclose(alone.energy_members[:, 0], one.energy_members[:, k], rtol=0, atol=1e-11)
+        np.testing.assert_allclose(alone.forces, one.forces[one.atoms_of(k)], rtol=0, atol=1e-11)
+
+
+def test_energies_alone(potential: Potential) -> None:
+    frames = mixed_frames()
+    result = potential.predict(frames, forces=False, stress=False)
+    assert result.forces is None and result.forces_std is None and result.stress is None
+    np.testing.assert_allclose(result.energy, potential.predict(frames).energy, rtol=0, atol=1e-11)
+    assert potential.predict(frames, forces=False).stress is not None
+    empty = potential.predict([])
+    assert empty.n_frames == 0 and empty.energy.shape == (0,) and empty.forces.shape == (0, 3)
+
+
+def test_memory_stays_far_below_the_derivatives(potential: Potential) -> None:
+    frame = build_frame("Si", repeat=(8, 8, 6))
+    potential.predict([build_frame("Si")])
+    pairs = compute_descriptors([frame], potential.functions, derivatives=False).n_pairs
+    derivatives = pairs * 3 * potential.functions.n_descriptors * 8
+    tracemalloc.start()
+    potential.predict([frame], members=False, n_threads=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert derivatives > 25e6 and peak < derivatives / 4
+
+
+def test_other_functions_are_refused(potential: Potential, silicon_potential: Potential) -> None:
+    stored = compute_descriptors([build_frame("Si")], silicon_potential.functions, derivatives=False)
+    with pytest.raises(PotentialError, match="other symmetry functions"):
+        potential.evaluate_set(stored)
+    with pytest.raises(PotentialError, match="stored derivatives"):
+        silicon_potential.evaluate_set(stored)
+    assert silicon_potential.evaluate_set(stored, forces=False).energy.shape == (1,)
+
+
+def test_unknown_element_names_the_frame(silicon_potential: Potential) -> None:
+    frames = [build_frame("Si"), replace(build_frame("SiC"), source="run.xyz", index=7)]
+    with pytest.raises(PotentialError, match=r"run\.xyz, frame 7: the structure contains C"):
+        silicon_potential.predict(frames)
+
+
+def test_progress_reaches_the_end_and_cancels(silicon_potential: Potential) -> None:
+    seen: list[float | None] = []
+    progress = Progress(lambda fraction, _: seen.append(fraction))
+    silicon_potential.predict([build_frame("Si", repeat=(2, 2, 2))], progress=progress)
+    assert seen[-1] == 1.0 and seen == sorted(seen, key=lambda f: f or 0.0)
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        silicon_potential.predict([build_frame("Si")], progress=progress)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_in_order_keeps_order_and_passes_failures(threads: int) -> None:
+    assert list(in_order(lambda k: k * k, range(50), threads)) == [k * k for k in range(50)]
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(lambda k: 1 / (k - 20), range(50), threads))
+    drawn: list[int] = []
+    first = next(iter(in_order(lambda k: k, (drawn.append(k) or k for k in range(1000)), threads)))
+    assert first == 0 and len(drawn) < 20
