@@ -74,11 +74,11 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _new(request: TrainRequest, terminal: Terminal) -> Trainer:
-    from nnpcore.training import Trainer
-
     settings = settings_of(request.config, request.changes)
     _refuse_to_replace(request)
     train, valid = _frames(request, settings, terminal)
+    from nnpcore.training import Trainer  # only now: it loads torch
+
     return Trainer(settings, train, valid, run_folder=request.output)
 
 
@@ -114,8 +114,6 @@ def _frames(
 
 
 def _resumed(request: TrainRequest) -> Trainer:
-    from nnpcore.training import Trainer
-
     if request.data or request.valid or request.config is not None:
         raise SettingsError(
             "--resume takes its data and settings from the run folder",
@@ -131,6 +129,8 @@ def _resumed(request: TrainRequest) -> Trainer:
             fix="Start a new training for that",
         )
     settings = RunFolder.open(request.output).settings.replace(**request.changes)
+    from nnpcore.training import Trainer
+
     return Trainer.resume(request.output, settings=settings)
 
 
