@@ -1,0 +1,66 @@
+"""Energies, forces and stress of 1,000 and 100,000 silicon atoms by the ASE calculator: time and memory."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from row import Row
+
+from nnpcore.descriptors import SymmetryFunctions, Whitening, compute_descriptors
+from nnpcore.potential import NetworkWeights, Potential
+from nnpcore.structures.frame import Frame
+
+SMALL, LARGE = (5, 5, 5), (25, 25, 20)
+
+
+def silicon(repeat: tuple[int, int, int]) -> Atoms:
+    """Return rattled diamond silicon, 8 atoms times ``repeat``."""
+    atoms = bulk("Si", cubic=True).repeat(repeat)
+    atoms.rattle(0.08, rng=np.random.default_rng(0))
+    return atoms
+
+
+def potential() -> Potential:
+    """Return five members 26-30-30-1 with random weights: time does not depend on their values."""
+    functions = SymmetryFunctions.preset("26", ["Si"], 6.0)
+    found = compute_descriptors([Frame.from_atoms(silicon((2, 2, 2)))], functions, derivatives=False)
+    whitening = Whitening.fit(found.values, found.species, functions)
+    weights = NetworkWeights.initial(functions, (30, 30), n_members=5, seed=0)
+    return Potential(functions, whitening, weights, {"Si": -4.6})
+
+
+def peak_memory() -> float:
+    """Return the most memory this process has held so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(model: Potential, atoms: Atoms, threads: int, repeats: int) -> tuple[float, float]:
+    """Return the fastest wall time in seconds and the memory added to the process so far, MB."""
+    before, best = peak_memory(), float("inf")
+    for _ in range(repeats):
+        atoms.calc = model.calculator(n_threads=threads)
+        started = time.perf_counter()
+        atoms.get_forces()
+        best = min(best, time.perf_counter() - started)
+    return best, peak_memory() - before
+
+
+def rows(threads: int = 2) -> list[Row]:
+    """Measure both structures with 5 members, stress and spreads included."""
+    model = potential()
+    measure(model, silicon((1, 1, 1)), threads, 2)
+    small, small_memory = measure(model, silicon(SMALL), threads, 5)
+    large, large_memory = measure(model, silicon(LARGE), threads, 1)
+    note = "5 members, preset 26, rc 6 Å; energy, forces, stress and their spreads"
+    return [
+        Row("energy + forces, 1,000 atoms", small, "s", note=note, threads=threads),
+        Row("energy + forces, 100,000 atoms", large, "s", note=note, threads=threads),
+        Row("time per atom, 100,000 against 1,000", large / small / 100, "ratio", aim=1.3, threads=threads),
+        Row("memory added, 1,000 atoms", small_memory, "MB", threads=threads),
+        Row("memory added, 100,000 atoms", large_memory, "MB", aim=200, threads=threads),
+        Row("peak memory, 100,000 atoms", peak_memory(), "MB", aim=600, threads=threads),
+    ]
