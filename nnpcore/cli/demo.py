@@ -1,1 +1,52 @@
-"""``eatlas demo``: the paper's first result on the bundled silicon data."""
+"""``eatlas demo``: the paper's first result on the bundled silicon data, headless or in the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nnpcore.cli.output import output_folder
+from nnpcore.cli.tables import demo_table, epoch_text
+from nnpcore.cli.terminal import Terminal
+from nnpcore.cli.train import STOPPED, stop_on_interrupt
+from nnpcore.demo import CASES, Case, DemoSettings, run_demo
+from nnpcore.errors import SettingsError
+from nnpcore.training import ControlState, EpochRecord, TrainControl
+
+
+def demo_command(
+    output: Path | None,
+    headless: bool,
+    seed: int | None,
+    threads: int | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> dict[str, Any]:
+    """Train the three ensembles and write figures and a report, or open the window on the same data."""
+    if not headless:
+        from nnpcore.cli.window import open_window
+
+        return {"exit_status": open_window(["--example", "--train"])}
+    if output is None:
+        raise SettingsError("the demonstration needs a folder", where="-o", fix="Name one: -o DIR")
+    folder = output_folder(output, overwrite)
+    settings = DemoSettings(seed=seed or 0, n_threads=threads)
+    report, stopped = _run(folder, settings, terminal)
+    if not terminal.json_only:
+        terminal.out.print(demo_table(report, {case.name: case.title for case in CASES}))
+        terminal.say(f"fig1.png, report.json and tables are in {folder}.")
+    return report | {"exit_status": STOPPED if stopped else 0}
+
+
+def _run(folder: Path, settings: DemoSettings, terminal: Terminal) -> tuple[dict[str, Any], bool]:
+    """Run with one bar over all epochs; return (the report, whether Ctrl+C stopped the trainings)."""
+    control = TrainControl()
+    total = len(CASES) * (settings.epochs or 1)
+    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", total) as counter:
+
+        def listener(case: Case, record: EpochRecord) -> None:
+            done = CASES.index(case) * (settings.epochs or 1) + record.epoch
+            counter.update(done, f"{case.title}: {epoch_text(record)}")
+
+        report = run_demo(folder, settings, listener=listener, control=control)
+    return report, control.state is ControlState.STOPPING

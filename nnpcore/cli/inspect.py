@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.reading import read
-from nnpcore.cli.tables import problem_lines, rmse_table, summary_table
+from nnpcore.cli.tables import mapping_table, problem_lines, rmse_table, summary_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
 from nnpcore.structures import Dataset, read_dataset
@@ -58,3 +59,37 @@ def _frames_by_name(datasets: Sequence[Dataset]) -> dict[str, tuple[Frame, ...]]
             )
     names = [dataset.name for dataset in datasets]
     return {d.name if names.count(d.name) == 1 else d.path: d.frames for d in datasets}
+
+
+def map_command(
+    run: Path,
+    eos: str,
+    output: Path,
+    device: str,
+    threads: int | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> dict[str, Any]:
+    """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
+    from nnpcore.exchange.mapping_report import map_run, write_mapping
+
+    dataset = read(eos, False, terminal)
+    with terminal.progress("Mapping") as progress:
+        mapping = map_run(run, dataset.frames, n_threads=threads, progress=progress)
+    folder = output_folder(output, overwrite)
+    files = write_mapping(mapping, folder)
+    if not terminal.json_only:
+        terminal.out.print(mapping_table(mapping.numbers(), mapping.reference()))
+        terminal.out.print(mapping.verdict.text, soft_wrap=True)
+        terminal.say(f"Figures and tables are in {folder}.")
+    return {"run": str(run), **mapping.summary(), "files": [str(file) for file in files]}
+
+
+def export_command(run: Path, output: Path, overwrite: bool, terminal: Terminal) -> dict[str, Any]:
+    """Write the plain potential of a run with what a reader needs to know about it."""
+    from nnpcore.exchange.export import export_run
+
+    refuse_to_replace(output, overwrite)
+    files = export_run(run, output)
+    terminal.say(f"The potential is in {output}; README.md there says how to use it.")
+    return {"run": str(run), "folder": str(output), "files": [str(file) for file in files]}

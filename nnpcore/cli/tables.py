@@ -87,3 +87,49 @@ def epoch_text(record: EpochRecord) -> str:
     units = {"energy": ("E", "meV/atom"), "force": ("F", "eV/Å"), "stress": ("S", "GPa")}
     parts = [f"{units[k][0]} {number(rmses[k]['mean'])} {units[k][1]}" for k in units if k in rmses]
     return "  ".join(parts)
+
+
+def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> Table:
+    """Return the equation of state of the ensemble beside the reference's."""
+    table = Table(title="Crystal along its volume", title_justify="left")
+    for heading in ("", "ensemble", "reference"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    low, high = numbers["bracket_volume"]
+    bracket = "none" if low is None else f"{low:.2f} to {high:.2f}"
+    table.add_row("V0, Å³/atom", _digits(numbers["v0"], 3), _digits(reference["v0"], 3))
+    table.add_row("B0, GPa", _digits(numbers["b0_gpa"], 1), _digits(reference["b0_gpa"], 1))
+    table.add_row("Slope error at V0, GPa", _digits(numbers["slope_error_gpa"], 2), "")
+    table.add_row("Bracket, Å³/atom", bracket, "")
+    table.add_row(
+        "RMSE in the bracket, meV/atom", _digits(numbers["eos_rmse_in_bracket_mev_per_atom"], 2), ""
+    )
+    table.add_row("Spread in the bracket, meV/atom", _digits(numbers["eos_std_mev_per_atom"], 2), "")
+    return table
+
+
+def _digits(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
+    """Return the demonstration's three ensembles beside the reference, a column each."""
+    table = Table(title="Silicon: the same totals, different atomic energies", title_justify="left")
+    table.add_column("")
+    for name in report["runs"]:
+        table.add_column(titles.get(name, name), justify="right")
+    table.add_column("DFT", justify="right")
+    rows = (
+        ("RMSE of energies, meV/atom", "rmse_energy_mev_per_atom", 2),
+        ("RMSE of forces, eV/Å", "rmse_force_ev_per_ang", 3),
+        ("V0, Å³/atom", "v0", 3),
+        ("B0, GPa", "b0_gpa", 1),
+        ("Slope error at V0, GPa", "slope_error_gpa", 2),
+        ("EOS: RMSE in the bracket, meV/atom", "eos_rmse_in_bracket_mev_per_atom", 1),
+        ("EOS: spread in the bracket, meV/atom", "eos_std_mev_per_atom", 1),
+        ("Training, s", "train_seconds", 0),
+    )
+    for text, key, digits in rows:
+        values = [_digits(run[key], digits) for run in report["runs"].values()]
+        reference = report["reference"].get(key)
+        table.add_row(text, *values, "" if reference is None else _digits(reference, digits))
+    return table

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read_frames
 from nnpcore.cli.tables import epoch_text, rmse_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.errors import RunFolderError, SettingsError, TrainingError
+from nnpcore.errors import SettingsError, TrainingError
 from nnpcore.structures import split_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import ControlState, EpochRecord, RunFolder, TrainControl, TrainSettings
@@ -75,22 +76,11 @@ def _widths(text: str) -> tuple[int, ...]:
 
 def _new(request: TrainRequest, terminal: Terminal) -> Trainer:
     settings = settings_of(request.config, request.changes)
-    _refuse_to_replace(request)
+    refuse_to_replace(request.output, request.overwrite)
     train, valid = _frames(request, settings, terminal)
     from nnpcore.training import Trainer  # only now: it loads torch
 
     return Trainer(settings, train, valid, run_folder=request.output)
-
-
-def _refuse_to_replace(request: TrainRequest) -> None:
-    folder = request.output
-    if request.overwrite or not (folder.is_dir() and any(folder.iterdir())):
-        return
-    what = "a training" if (folder / "data.json").is_file() else "files"
-    fix = "Go on with it by --resume, start it anew by --overwrite" if what == "a training" else "Empty it"
-    raise RunFolderError(
-        f"the folder holds {what} already", where=str(folder), fix=f"{fix}, or choose another folder"
-    )
 
 
 def _frames(
@@ -137,7 +127,7 @@ def _resumed(request: TrainRequest) -> Trainer:
 def run_training(trainer: Trainer, terminal: Terminal) -> tuple[TrainResult, bool]:
     """Run a prepared training with a bar; return (what it returned, whether Ctrl+C stopped it)."""
     control = TrainControl()
-    with _stop_on_interrupt(control, terminal), terminal.counter("Epoch", trainer.n_epochs) as counter:
+    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", trainer.n_epochs) as counter:
 
         def on_epoch(record: EpochRecord, _: Trainer) -> None:
             counter.update(record.epoch, epoch_text(record))
@@ -149,7 +139,7 @@ def run_training(trainer: Trainer, terminal: Terminal) -> tuple[TrainResult, boo
 
 
 @contextlib.contextmanager
-def _stop_on_interrupt(control: TrainControl, terminal: Terminal) -> Iterator[None]:
+def stop_on_interrupt(control: TrainControl, terminal: Terminal) -> Iterator[None]:
     """Let Ctrl+C (and a request to end) stop the training cleanly; a second Ctrl+C gives up at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

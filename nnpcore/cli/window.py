@@ -15,6 +15,8 @@ NO_DISPLAY_NEEDED = ("offscreen", "minimal", "vnc")
 
 def open_window(arguments: Sequence[str]) -> int:
     """Open the window and return its exit status; 1 and one line where there is no display."""
+    if "--info" in arguments and not has_display(os.environ, sys.platform):
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
     if not has_display(os.environ, sys.platform):
         twin = f"{program()} demo --headless -o DIR"
         print(f"There is no display for the window. The same without one: {twin}", file=sys.stderr)

@@ -1,0 +1,31 @@
+"""Where commands write: into a new or empty folder, or over old files only when told so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnpcore.errors import RunFolderError
+from nnpcore.files import writing_failed
+
+
+def refuse_to_replace(folder: Path, overwrite: bool) -> None:
+    """Raise RunFolderError where ``folder`` holds something and the user has not allowed to write over it."""
+    if overwrite or not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if (folder / "data.json").is_file():
+        what = "the folder holds a training already"
+        fix = "Go on with it by --resume, start it anew by --overwrite, or choose another folder"
+    else:
+        what = "the folder holds files already"
+        fix = "Choose another folder, or write over them by --overwrite"
+    raise RunFolderError(what, where=str(folder), fix=fix)
+
+
+def output_folder(folder: Path, overwrite: bool) -> Path:
+    """Return a folder that exists and may be written into; RunFolderError says why there is none."""
+    refuse_to_replace(folder, overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_failed(error, folder) from error
+    return folder

@@ -1,0 +1,183 @@
+"""The paper's first result on the bundled silicon data: good total energies may hide wrong atomic energies.
+
+Three ensembles: trained at one volume (NVT), trained at fluctuating volume (NPT), and trained at one volume
+with the stress in the loss. All three reproduce the total energies of their validation frames. The first is
+free to add to every atomic energy a part that grows with the atom's volume, because such parts cancel where
+the volume of the cell is fixed; so its equation of state may have any slope.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnpcore.files import write_atomically
+from nnpcore.progress import Progress
+from nnpcore.structures import example_path, read_dataset, split_frames
+from nnpcore.training import EpochRecord, TrainControl, TrainSettings
+
+if TYPE_CHECKING:
+    from nnpcore.exchange.mapping_report import MappingReport
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import Trainer
+
+
+@dataclass(frozen=True)
+class Case:
+    """One ensemble: its name in the report, its name for a person, its data and the weight of the stress."""
+
+    name: str
+    title: str
+    data: str
+    stress_weight: float
+
+
+CASES = (
+    Case("nvt", "NVT", "nvt", 0.0),
+    Case("npt", "NPT", "npt", 0.0),
+    Case("nvt_stress", "NVT with stress", "nvt", 10.0),
+)
+"""The three trainings, in the order they are run."""
+
+N_MEMBERS = 5
+VALID_FRACTION = 0.3
+EPOCHS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """What one training has given: ``rmse`` of the validation frames, the mapping, seconds of training."""
+
+    case: Case
+    rmse: dict[str, Any]
+    mapping: MappingReport
+    seconds: float
+    epochs: int
+    n_frames: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """How the demonstration is run; the defaults are what it is meant to show."""
+
+    seed: int = 0
+    n_threads: int | None = None
+    n_members: int = N_MEMBERS
+    epochs: int | None = EPOCHS
+    valid_fraction: float = VALID_FRACTION
+    n_frames: int | None = None
+
+    def training(self, case: Case) -> TrainSettings:
+        """Return the settings of one of the three trainings."""
+        return TrainSettings(
+            seed=self.seed,
+            n_members=self.n_members,
+            epochs=self.epochs,
+            valid_fraction=self.valid_fraction,
+            stress_weight=case.stress_weight,
+            n_threads=self.n_threads,
+            device="cpu",
+        )
+
+
+Listener = Callable[[Case, EpochRecord], None]
+
+
+def run_demo(
+    folder: Path,
+    settings: DemoSettings | None = None,
+    *,
+    listener: Listener | None = None,
+    control: TrainControl | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train the three ensembles, analyse them, write fig1, tables and report.json, and return the report.
+
+    Parameters
+    ----------
+    folder : made where missing; holds also the three run folders.
+    settings : how to train.
+    listener : told about every epoch.
+    control : may stop the training under way; the report is then of what it has reached.
+    progress : told what is being done; may cancel.
+    """
+    from nnpcore.exchange.demo_figure import demo_figure
+    from nnpcore.exchange.figures import save_figure
+    from nnpcore.exchange.tables import eos_table, write_csv
+
+    settings = settings or DemoSettings()
+    eos_frames = read_dataset(example_path("eos")).frames
+    results = []
+    for number, case in enumerate(CASES):
+        if progress is not None:
+            progress.report(number / len(CASES), case.title)
+        results.append(run_case(case, settings, folder / "runs" / case.name, eos_frames, listener, control))
+    report = report_of(results)
+    figure = demo_figure([(result.case.title, result.mapping) for result in results])
+    for suffix in ("png", "svg", "pdf"):
+        save_figure(figure, folder / f"fig1.{suffix}")
+    for result in results:
+        table = eos_table(result.mapping.curve, result.mapping.eos, result.mapping.bracket)
+        write_csv(folder / f"eos_{result.case.name}.csv", table)
+    write_atomically(folder / "report.json", (json.dumps(report, indent=1) + "\n").encode())
+    return report
+
+
+def run_case(
+    case: Case,
+    settings: DemoSettings,
+    folder: Path,
+    eos_frames: Sequence[Frame],
+    listener: Listener | None = None,
+    control: TrainControl | None = None,
+) -> CaseResult:
+    """Train one ensemble in ``folder`` and analyse it."""
+    from nnpcore.exchange.mapping_report import map_potential
+    from nnpcore.training import RunFolder, Trainer, rmse_report
+
+    frames = read_dataset(example_path(case.data)).frames[: settings.n_frames]
+    train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
+    valid_frames = [frames[i] for i in valid]
+    chosen = settings.training(case)
+    trainer = Trainer(chosen, [frames[i] for i in train], valid_frames, run_folder=folder)
+    trainer.prepare()
+
+    def on_epoch(record: EpochRecord, _: Trainer) -> None:
+        if listener is not None:
+            listener(case, record)
+
+    trainer.run(on_epoch, control)
+    potential = trainer.potential()
+    rmse = rmse_report(potential, {"validation": valid_frames}, n_threads=settings.n_threads)["validation"]
+    mapping = map_potential(
+        potential,
+        RunFolder.open(folder).training_values(),
+        eos_frames,
+        rmse_mev=rmse["rmse_energy_mev_per_atom"]["mean"],
+        n_threads=settings.n_threads,
+    )
+    last = trainer.history[-1]
+    return CaseResult(case, rmse, mapping, last.seconds, last.epoch, (len(train), len(valid)))
+
+
+def report_of(results: Sequence[CaseResult]) -> dict[str, Any]:
+    """Return report.json's content: the three runs and the reference."""
+    runs = {result.case.name: _numbers(result) for result in results}
+    return {"runs": runs, "reference": results[0].mapping.reference()}
+
+
+def _numbers(result: CaseResult) -> dict[str, Any]:
+    return {
+        "rmse_energy_mev_per_atom": result.rmse["rmse_energy_mev_per_atom"]["mean"],
+        "rmse_force_ev_per_ang": result.rmse["rmse_force_ev_per_ang"]["mean"],
+        "rmse_stress_gpa": result.rmse["rmse_stress_gpa"]["mean"],
+        **result.mapping.numbers(),
+        "train_seconds": result.seconds,
+        "epochs": result.epochs,
+        "training_frames": result.n_frames[0],
+        "validation_frames": result.n_frames[1],
+        "verdict": result.mapping.verdict.text,
+    }
