@@ -1,0 +1,131 @@
+"""Results as tables of columns, and writing them as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.files import write_atomically
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.mapping import Bracket, ConnectivityResult, EosCurve, EosReport, PcaResult
+
+Table = Mapping[str, Sequence[Any] | np.ndarray]
+"""Column name with its unit -> values; all columns equally long."""
+
+
+def write_csv(path: str | Path, columns: Table) -> None:
+    """Write columns as CSV (UTF-8, comma, one header line), all or nothing. Missing numbers stay empty.
+
+    Raises
+    ------
+    AnalysisError
+        When the columns are not equally long.
+    RunFolderError
+        When the file cannot be written.
+    """
+    write_atomically(Path(path), format_csv(columns).encode("utf-8"))
+
+
+def format_csv(columns: Table) -> str:
+    """Return columns as CSV text; numbers read back exactly."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise AnalysisError(f"the columns of a table are not equally long: {lengths}")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    lists = [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
+    writer.writerows([_cell(value) for value in row] for row in zip(*lists, strict=True))
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, np.generic):
+        return _cell(value.item())
+    return repr(value) if isinstance(value, float) else value
+
+
+def eos_table(
+    curve: EosCurve, report: EosReport | None = None, found: Bracket | None = None
+) -> dict[str, Any]:
+    """Columns of an EOS: volume, reference, mean, spread, every member, error, distance and bracket."""
+    columns: dict[str, Any] = {
+        "volume (Å³/atom)": curve.volumes,
+        "reference (eV/atom)": curve.reference,
+        "mean (eV/atom)": curve.mean,
+        "std (meV/atom)": MEV_PER_EV * curve.std,
+    }
+    if report is not None:
+        columns["error (meV/atom)"] = report.error_mev
+    if found is not None:
+        columns["distance"] = found.distances
+        columns["in bracket"] = found.contains(curve.volumes).astype(int)
+    for m, energies in enumerate(curve.energies, start=1):
+        columns[f"member {m} (eV/atom)"] = energies
+    return columns
+
+
+def eos_parameters_table(report: EosReport) -> dict[str, Any]:
+    """Columns of the fitted parameters: one row for the reference, one for the ensemble mean."""
+    fits = [("reference", report.reference_fit), ("ensemble mean", report.mean_fit)]
+    rows = [(name, fit) for name, fit in fits if fit is not None]
+    slopes = [report.slope_error_gpa if name != "reference" else None for name, _ in rows]
+    return {
+        "curve": [name for name, _ in rows],
+        "V0 (Å³/atom)": [fit.v0 for _, fit in rows],
+        "E0 (eV/atom)": [fit.e0 for _, fit in rows],
+        "B0 (GPa)": [fit.b0_gpa for _, fit in rows],
+        "B0'": [fit.b0_prime for _, fit in rows],
+        "slope error (GPa)": slopes,
+        "points": [fit.n_points for _, fit in rows],
+    }
+
+
+def distance_table(found: Bracket) -> dict[str, Any]:
+    """Columns of the distance of invariant points to the training set."""
+    return {
+        "volume (Å³/atom)": found.volumes,
+        "distance": found.distances,
+        "threshold": np.full(len(found.volumes), found.threshold),
+        "in reach": found.in_reach.astype(int),
+        "in bracket": found.contains(found.volumes).astype(int),
+    }
+
+
+def pca_table(scores: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Columns of principal-component scores: the group of each point, then its scores (n, n_components)."""
+    names = [name for name, values in scores.items() for _ in range(len(values))]
+    stacked = np.concatenate(list(scores.values())) if scores else np.zeros((0, 0))
+    return {"group": names} | {f"PC{k + 1}": stacked[:, k] for k in range(stacked.shape[1])}
+
+
+def pca_components_table(result: PcaResult) -> dict[str, Any]:
+    """Columns of the components: explained share of the variance, then the loading of every function."""
+    loadings = {f"function {k + 1}": result.components[:, k] for k in range(result.components.shape[1])}
+    number = np.arange(1, len(result.components) + 1)
+    return {"component": number, "explained variance": result.explained} | loadings
+
+
+def connectivity_table(result: ConnectivityResult) -> dict[str, Any]:
+    """Columns of the connectivity of every pair of groups, each pair once, and its weakest link."""
+    links = sorted(result.links.items())
+    names = result.names
+    return {
+        "group A": [names[i] for (i, _), _ in links],
+        "group B": [names[j] for (_, j), _ in links],
+        "connectivity": [link.connectivity for _, link in links],
+        "bottleneck": [link.bottleneck for _, link in links],
+        "median core distance": [link.median_core for _, link in links],
+        "atoms A": [int(result.n_used[i]) for (i, _), _ in links],
+        "atoms B": [int(result.n_used[j]) for (_, j), _ in links],
+    }

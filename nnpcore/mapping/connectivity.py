@@ -1,0 +1,217 @@
+"""Connectivity of groups of atoms in whitened G space: one sea of points, or islands?
+
+The paper defines its metric only in a supplement; this one is Eatlas's own. With the distance core(p) of
+a point to its k-th nearest neighbor, points a and b count as joined at a threshold t when max(core(a),
+core(b), |a - b|) <= t (the mutual-reachability distance of HDBSCAN). The bottleneck of groups A and B is
+the smallest threshold at which one component of A ∪ B holds more than half of A and more than half of B
+(their main bodies). As more than half of all points then have core <= t, connectivity = median core
+distance of A ∪ B / bottleneck lies in (0, 1]: near 1, the groups are joined at the density they are
+sampled with; well below, they are islands, prone to offsets that cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.mapping.sampling import subsample
+from nnpcore.progress import Progress
+
+N_NEIGHBORS = 10
+"""k of the core distance."""
+
+MAX_POINTS = 2000
+"""Points of a group that are used; more are thinned at random, seed 0 (time grows with the square)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """Two groups (or one group within itself) and their weakest link.
+
+    Attributes
+    ----------
+    connectivity : in (0, 1].
+    bottleneck : length of the weakest link.
+    median_core : median core distance of all points of both groups.
+    groups, indices : the two ends of the weakest link: number of the group, and index of the point in
+        the group as it was given (before thinning).
+    """
+
+    connectivity: float
+    bottleneck: float
+    median_core: float
+    groups: tuple[int, int]
+    indices: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectivityResult:
+    """Connectivity of every pair of groups.
+
+    Attributes
+    ----------
+    names : of the groups.
+    n_points, n_used : (n_groups,) number of points as given, and after thinning.
+    matrix : (n_groups, n_groups) symmetric, in (0, 1]; the diagonal tells how well a group hangs together.
+    bottleneck, median_core : (n_groups, n_groups), whitened units.
+    links : (i, j) with i <= j -> the weakest link.
+    """
+
+    names: tuple[str, ...]
+    n_points: np.ndarray
+    n_used: np.ndarray
+    matrix: np.ndarray
+    bottleneck: np.ndarray
+    median_core: np.ndarray
+    links: dict[tuple[int, int], Link]
+
+    @property
+    def text(self) -> str:
+        """The weakest pair in words, and whether points were thinned."""
+        pairs = {pair: link for pair, link in self.links.items() if pair[0] != pair[1]}
+        (i, j), link = min(pairs.items(), key=lambda item: item[1].connectivity)
+        text = f"weakest: {self.names[i]} and {self.names[j]}, {link.connectivity:.2f}"
+        thinned = np.flatnonzero(self.n_used < self.n_points)
+        if len(thinned):
+            text += f" ({int(self.n_used.max())} atoms a group drawn at random)"
+        return text
+
+
+def connectivity(
+    groups: Mapping[str, np.ndarray],
+    *,
+    n_neighbors: int = N_NEIGHBORS,
+    max_points: int = MAX_POINTS,
+    progress: Progress | None = None,
+) -> ConnectivityResult:
+    """Compute the connectivity of every pair of groups (definition: top of this module).
+
+    Parameters
+    ----------
+    groups : name -> (n, d) whitened atoms of one element.
+    n_neighbors : k of the core distance; fewer where there are fewer points.
+    max_points : groups with more points are thinned.
+
+    Raises
+    ------
+    AnalysisError
+        For fewer than two groups, or a group without atoms.
+    """
+    names = tuple(groups)
+    if len(names) < 2:
+        raise AnalysisError(
+            "connectivity compares groups, and there is only one"
+            if names
+            else "there are no groups to compare",
+            fix="Choose at least two groups of atoms",
+        )
+    for name, points in groups.items():
+        if len(points) == 0:
+            raise AnalysisError(f"group '{name}' has no atoms", fix="Choose another group")
+    kept = [subsample(len(points), max_points) for points in groups.values()]
+    points = [np.asarray(x, dtype=np.float64)[k] for x, k in zip(groups.values(), kept, strict=True)]
+    pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
+    links: dict[tuple[int, int], Link] = {}
+    for done, (i, j) in enumerate(pairs):
+        if progress is not None:
+            progress.report(done / len(pairs), f"Connectivity of {names[i]} and {names[j]}")
+        links[i, j] = _link(points, kept, i, j, n_neighbors, progress)
+    shape = (len(names), len(names))
+    matrix, bottleneck, core = np.ones(shape), np.zeros(shape), np.zeros(shape)
+    for (i, j), link in links.items():
+        matrix[i, j] = matrix[j, i] = link.connectivity
+        bottleneck[i, j] = bottleneck[j, i] = link.bottleneck
+        core[i, j] = core[j, i] = link.median_core
+    counts = np.array([len(x) for x in groups.values()])
+    return ConnectivityResult(
+        names, counts, np.array([len(k) for k in kept]), matrix, bottleneck, core, links
+    )
+
+
+def _link(
+    points: list[np.ndarray], kept: list[np.ndarray], i: int, j: int, k: int, progress: Progress | None
+) -> Link:
+    members = [i] if i == j else [i, j]
+    x = np.concatenate([points[m] for m in members])
+    group = np.repeat(np.arange(len(members)), [len(points[m]) for m in members])
+    original = np.concatenate([kept[m] for m in members])
+    core = core_distances(x, k)
+    edges, lengths = spanning_tree(x, core, progress)
+    weakest = _joining_edge(edges, group)
+    bottleneck = float(lengths[weakest]) if weakest is not None else float(np.median(core))
+    a, b = edges[weakest] if weakest is not None else (0, 0)
+    median = float(np.median(core))
+    return Link(
+        connectivity=median / bottleneck if bottleneck > 0.0 else 1.0,
+        bottleneck=bottleneck,
+        median_core=median,
+        groups=(members[group[a]], members[group[b]]),
+        indices=(int(original[a]), int(original[b])),
+    )
+
+
+def core_distances(x: np.ndarray, k: int) -> np.ndarray:
+    """Distance of every point (n, d) to its k-th nearest neighbor, itself not counted; (n,)."""
+    from scipy.spatial import KDTree
+
+    k = min(k, len(x) - 1)
+    if k < 1:
+        return np.zeros(len(x))
+    return KDTree(x).query(x, k + 1)[0][:, -1]
+
+
+def spanning_tree(
+    x: np.ndarray, core: np.ndarray, progress: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum spanning tree under the mutual-reachability distance, by Prim's algorithm: exact, memory O(n).
+
+    Returns edges (n - 1, 2) and their lengths (n - 1,), sorted by length.
+    """
+    n = len(x)
+    center = x - x.mean(axis=0)
+    squares, core2 = np.einsum("ij,ij->i", center, center), core**2
+    best, parent = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
+    edges, lengths = np.empty((n - 1, 2), dtype=np.int64), np.empty(n - 1)
+    outside = np.ones(n, dtype=bool)
+    current = 0
+    for step in range(n - 1):
+        if progress is not None and step % 64 == 0:
+            progress.check()
+        outside[current] = False
+        reach = squares + squares[current] - 2.0 * (center @ center[current])
+        np.maximum(reach, np.maximum(core2, core2[current]), out=reach)
+        nearer = outside & (reach < best)
+        best[nearer], parent[nearer] = reach[nearer], current
+        best[current] = np.inf
+        current = int(best.argmin())
+        edges[step], lengths[step] = (parent[current], current), best[current]
+    order = np.argsort(lengths, kind="stable")
+    return edges[order], np.sqrt(np.maximum(lengths[order], 0.0))
+
+
+def _joining_edge(edges: np.ndarray, group: np.ndarray) -> int | None:
+    """Index of the edge (sorted by length) that first lets one component hold more than half of each group.
+
+    None where a single point is more than half (a lone point compared with itself).
+    """
+    sizes = np.bincount(group)
+    counts = np.zeros((len(group), len(sizes)), dtype=np.int64)
+    counts[np.arange(len(group)), group] = 1
+    parent = list(range(len(group)))
+    for index, (a, b) in enumerate(edges.tolist()):
+        a, b = _root(parent, a), _root(parent, b)
+        parent[b] = a
+        counts[a] += counts[b]
+        if (2 * counts[a] > sizes).all():
+            return index
+    return None
+
+
+def _root(parent: list[int], node: int) -> int:
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node

@@ -1,0 +1,219 @@
+"""Distance of points to the training set in whitened G space, and the bracket of volumes in its reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.mapping.sampling import subsample
+from nnpcore.progress import Progress
+
+QUANTILE = 0.99
+"""Share of validation atoms that counts as in reach by definition."""
+
+MAX_QUERIES = 20_000
+"""Validation (or left-out training) atoms used for the threshold; more are thinned at random, seed 0."""
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """How far atoms of the kind the training set samples usually are from it.
+
+    Attributes
+    ----------
+    threshold : 99th percentile of ``distances``.
+    distances : (m,) of the validation atoms; or, without a validation set, of training atoms to those of
+        other frames.
+    left_out : True for the latter.
+    """
+
+    threshold: float
+    distances: np.ndarray
+    left_out: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Bracket:
+    """The contiguous range of volumes around V0 in reach of the training set.
+
+    Attributes
+    ----------
+    low, high : Å³/atom, None when V0 itself is not in reach.
+    threshold : largest distance that counts as in reach.
+    volumes, distances : (n,) Å³/atom, and distance of each point to the nearest training atom (whitened
+        units).
+    in_reach : (n,) bool, distance within the threshold, also outside the bracket.
+    low_open, high_open : whether the scan ends before the reach does.
+    message : why there is no bracket, or empty.
+    """
+
+    low: float | None
+    high: float | None
+    threshold: float
+    volumes: np.ndarray
+    distances: np.ndarray
+    in_reach: np.ndarray
+    low_open: bool = False
+    high_open: bool = False
+    message: str = ""
+
+    def contains(self, volumes: np.ndarray) -> np.ndarray:
+        """Whether volumes (n,) lie inside, bounds included; (n,) bool."""
+        if self.low is None or self.high is None:
+            return np.zeros(len(volumes), dtype=bool)
+        return (volumes >= self.low) & (volumes <= self.high)
+
+
+def nearest_distances(
+    points_x: np.ndarray, train_x: np.ndarray, *, progress: Progress | None = None
+) -> np.ndarray:
+    """Distance of each point (n, d) to the nearest training atom (m, d), both whitened; (n,).
+
+    A KD-tree: on 9,600 x 22,400 atoms in 26 dimensions it takes 0.8 s, a blocked matrix product 1.3 s.
+
+    Raises
+    ------
+    AnalysisError
+        Without training atoms.
+    """
+    return _query(_tree(train_x), points_x, 1, progress)[0][:, 0]
+
+
+def left_out_distances(train_x: np.ndarray, frames: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Distance of some training atoms to the nearest one of another frame.
+
+    Parameters
+    ----------
+    train_x : (m, d) whitened. frames : (m,) frame of each atom. queries : (n,) indices of the atoms
+        asked about.
+
+    Raises
+    ------
+    AnalysisError
+        When all atoms are of one frame.
+    """
+    if len(np.unique(frames)) < 2:
+        raise AnalysisError(
+            "one training frame and no validation frames do not tell which distances are usual",
+            fix="Add frames, or a validation set",
+        )
+    tree = _tree(train_x)
+    result = np.full(len(queries), np.inf)
+    open_, k = np.arange(len(queries)), 8
+    while len(open_):
+        k = min(k, len(train_x))
+        distances, neighbors = _query(tree, train_x[queries[open_]], k, None)
+        distances[frames[neighbors] == frames[queries[open_]][:, None]] = np.inf
+        result[open_] = distances.min(axis=1)
+        open_ = open_[np.isinf(result[open_])]
+        k *= 4
+    return result
+
+
+def reach_of(
+    train_x: np.ndarray,
+    valid_x: np.ndarray | None = None,
+    train_frames: np.ndarray | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Reach:
+    """Measure which distances to the training set are usual (see :class:`Reach`).
+
+    Parameters
+    ----------
+    train_x, valid_x : (m, d), (n, d) whitened atoms of one element; None or empty without a validation set.
+    train_frames : (m,) frame of each training atom; needed without a validation set.
+    """
+    if valid_x is not None and len(valid_x):
+        distances = nearest_distances(
+            valid_x[subsample(len(valid_x), MAX_QUERIES)], train_x, progress=progress
+        )
+        return Reach(float(np.quantile(distances, QUANTILE)), distances, left_out=False)
+    if train_frames is None:
+        raise AnalysisError("the reach of a training set needs validation atoms", fix="Add a validation set")
+    distances = left_out_distances(train_x, train_frames, subsample(len(train_x), MAX_QUERIES))
+    return Reach(float(np.quantile(distances, QUANTILE)), distances, left_out=True)
+
+
+def bracket(
+    points_x: np.ndarray, volumes: np.ndarray, v0: float, train_x: np.ndarray, reach: Reach | np.ndarray
+) -> Bracket:
+    """Find the volumes around V0 in reach of the training set.
+
+    Parameters
+    ----------
+    points_x : (n, d) whitened invariant points. volumes : (n,) Å³/atom, rising. v0 : Å³/atom.
+    train_x : (m, d) whitened training atoms of the same element.
+    reach : by :func:`reach_of`, or whitened validation atoms (k, d).
+
+    Edges are interpolated linearly in distance between the points around them. There is no bracket (None
+    and a message) when V0 lies outside the scan or is not in reach itself.
+    """
+    known = reach if isinstance(reach, Reach) else reach_of(train_x, reach)
+    distances = nearest_distances(points_x, train_x)
+    return bracket_from_distances(volumes, distances, v0, known.threshold)
+
+
+def bracket_from_distances(
+    volumes: np.ndarray, distances: np.ndarray, v0: float, threshold: float
+) -> Bracket:
+    """Find the bracket from known distances; see :func:`bracket`."""
+    in_reach = distances <= threshold
+    base = Bracket(None, None, threshold, volumes, distances, in_reach)
+    if not volumes[0] <= v0 <= volumes[-1]:
+        text = f"the equilibrium volume {v0:.2f} Å³/atom lies outside the scan"
+        return _without(base, text)
+    distance = float(np.interp(v0, volumes, distances))
+    if distance > threshold:
+        text = (
+            f"the crystal at its equilibrium volume is out of reach of the training set "
+            f"(distance {distance:.2f}, usual up to {threshold:.2f})"
+        )
+        return _without(base, text)
+    right = int(np.searchsorted(volumes, v0, side="left"))
+    low, low_open = _edge(volumes, distances, v0, distance, threshold, range(right - 1, -1, -1))
+    high, high_open = _edge(volumes, distances, v0, distance, threshold, range(right, len(volumes)))
+    return Bracket(low, high, threshold, volumes, distances, in_reach, low_open, high_open)
+
+
+def _without(base: Bracket, message: str) -> Bracket:
+    return Bracket(None, None, base.threshold, base.volumes, base.distances, base.in_reach, message=message)
+
+
+def _edge(
+    volumes: np.ndarray, distances: np.ndarray, v0: float, distance: float, threshold: float, steps: range
+) -> tuple[float, bool]:
+    """Walk from V0 to where the distance crosses the threshold; True if the scan ends first."""
+    inner_v, inner_d = v0, distance
+    for i in steps:
+        if distances[i] > threshold:
+            share = (threshold - inner_d) / (distances[i] - inner_d)
+            return float(inner_v + share * (volumes[i] - inner_v)), False
+        inner_v, inner_d = float(volumes[i]), float(distances[i])
+    return inner_v, True
+
+
+def _tree(train_x: np.ndarray):
+    from scipy.spatial import KDTree
+
+    if len(train_x) == 0:
+        raise AnalysisError(
+            "the training set has no atom of this element", fix="Train on structures that contain it"
+        )
+    return KDTree(train_x)
+
+
+def _query(tree, points: np.ndarray, k: int, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and indices (n, k), in chunks between which a task can be cancelled."""
+    distances, indices = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int64)
+    for start in range(0, len(points), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        found = tree.query(points[part], k)
+        distances[part], indices[part] = (f.reshape(-1, k) for f in found)
+        if progress is not None:
+            progress.report(start / len(points), "Distance to the training set")
+    return distances, indices

@@ -1,0 +1,149 @@
+"""Invariant points: structures whose atoms are all equivalent, so that E_at = E_tot / N for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
+from nnpcore.errors import AnalysisError
+from nnpcore.progress import Progress
+from nnpcore.structures.frame import Frame
+
+MAX_SPREAD = 2e-3
+"""Largest relative difference of a symmetry function between the atoms of an invariant point."""
+
+_FLOOR = 1e-4  # of the largest symmetry function: smaller ones are compared on this scale
+
+
+@dataclass(frozen=True, eq=False)
+class InvariantPoints:
+    """Crystals along a volume scan, sorted by volume. What a potential does not change is computed once.
+
+    Attributes
+    ----------
+    element : the one element of all points.
+    volumes : (n,) Å³/atom, rising.
+    reference : (n,) eV/atom, total energy / number of atoms; NaN where the frame has no energy.
+    values : (n_atoms, n_descriptors) symmetry functions of all atoms, before whitening.
+    species : (n_atoms,) int32, index into the elements of the symmetry functions.
+    atom_start : (n + 1,) int64; the atoms of point i are ``atom_start[i] : atom_start[i + 1]``.
+    spread : (n,) relative spread of the symmetry functions within each point.
+    frame_indices : (n,) position of each point in the list of frames it was made from.
+    """
+
+    element: str
+    volumes: np.ndarray
+    reference: np.ndarray
+    values: np.ndarray
+    species: np.ndarray
+    atom_start: np.ndarray
+    spread: np.ndarray
+    frame_indices: np.ndarray
+
+    @property
+    def n_points(self) -> int:
+        """Number of points."""
+        return len(self.volumes)
+
+    def mean_of(self, per_atom: np.ndarray) -> np.ndarray:
+        """Average a per-atom array over the atoms of each point; the atoms are the last axis."""
+        return np.add.reduceat(per_atom, self.atom_start[:-1], axis=-1) / np.diff(self.atom_start)
+
+
+def invariant_points(
+    frames: Sequence[Frame],
+    functions: SymmetryFunctions,
+    *,
+    tolerance: float = MAX_SPREAD,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> InvariantPoints:
+    """Compute the symmetry functions of invariant points and check that they are what they must be.
+
+    Parameters
+    ----------
+    frames : periodic crystals of one element, in any order and cell.
+    functions : the symmetry functions.
+    tolerance : largest relative spread of any symmetry function over the atoms of a frame.
+
+    Raises
+    ------
+    AnalysisError
+        When there are no frames, or a frame is not periodic, has several elements or atoms that differ.
+    """
+    if not frames:
+        raise AnalysisError(
+            "there are no invariant points", fix="Give crystals along their volume the EOS role"
+        )
+    element = _common_element(frames)
+    volumes = np.array([_volume_per_atom(frame, k) for k, frame in enumerate(frames)])
+    order = np.argsort(volumes, kind="stable")
+    chosen = [frames[i] for i in order]
+    table = compute_descriptors(chosen, functions, derivatives=False, n_threads=n_threads, progress=progress)
+    spread = _spread(table.values, table.frame_start)
+    worst = int(spread.argmax())
+    if spread[worst] > tolerance:
+        raise AnalysisError(
+            "its atoms are not equivalent, so its atomic energy is not E_tot / N: their symmetry functions "
+            f"differ by {100 * spread[worst]:.2g} % (allowed {100 * tolerance:.2g} %)",
+            where=_label(chosen[worst], int(order[worst])),
+            fix="Use perfect crystals, or give this file another role",
+        )
+    return InvariantPoints(
+        element=element,
+        volumes=volumes[order],
+        reference=np.array([np.nan if f.energy is None else f.energy / f.n_atoms for f in chosen]),
+        values=table.values,
+        species=table.species,
+        atom_start=table.frame_start,
+        spread=spread,
+        frame_indices=order,
+    )
+
+
+def _spread(values: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Largest relative range of any symmetry function over the atoms of each frame, (n_frames,)."""
+    high = np.maximum.reduceat(values, start[:-1], axis=0)
+    low = np.minimum.reduceat(values, start[:-1], axis=0)
+    scale = np.abs(high)
+    scale = np.maximum(scale, _FLOOR * scale.max(axis=1, keepdims=True, initial=np.finfo(float).tiny))
+    return ((high - low) / scale).max(axis=1)
+
+
+def _common_element(frames: Sequence[Frame]) -> str:
+    from ase.data import chemical_symbols
+
+    first = int(frames[0].numbers[0])
+    for k, frame in enumerate(frames):
+        present = np.unique(frame.numbers)
+        if len(present) > 1:
+            names = " and ".join(chemical_symbols[n] for n in present)
+            raise AnalysisError(
+                f"atoms of {names} are not equivalent, so their atomic energies have no known value",
+                where=_label(frame, k),
+                fix="Use crystals of one element",
+            )
+        if present[0] != first:
+            raise AnalysisError(
+                f"the volume scan mixes {chemical_symbols[first]} and {chemical_symbols[present[0]]}",
+                where=_label(frame, k),
+                fix="Give one element's scan at a time the EOS role",
+            )
+    return chemical_symbols[first]
+
+
+def _volume_per_atom(frame: Frame, position: int) -> float:
+    if not np.all(frame.pbc) or frame.volume <= 0.0:
+        raise AnalysisError(
+            "an equation of state needs a crystal that is periodic in all three directions",
+            where=_label(frame, position),
+            fix="Give this file another role",
+        )
+    return frame.volume / frame.n_atoms
+
+
+def _label(frame: Frame, position: int) -> str:
+    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"

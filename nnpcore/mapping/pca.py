@@ -1,0 +1,71 @@
+"""Principal components of symmetry-function vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+
+_CONSTANT = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class PcaResult:
+    """Principal components of standardised symmetry functions.
+
+    Attributes
+    ----------
+    mean, scale : (n_descriptors,) mean and standard deviation over the fitted atoms (scale 1 where constant).
+    components : (n_components, n_descriptors), orthonormal rows, by falling variance; the entry of largest
+        magnitude of each row is positive.
+    explained : (n_components,) share of the variance.
+    scores : (n, n_components) of the fitted atoms.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    components: np.ndarray
+    explained: np.ndarray
+    scores: np.ndarray
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Scores (n, n_components) of other atoms, from their symmetry functions (n, n_descriptors)."""
+        return ((values - self.mean) / self.scale) @ self.components.T
+
+
+def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
+    """Principal components of the symmetry functions of one element's atoms.
+
+    Parameters
+    ----------
+    values : (n, n_descriptors) symmetry functions as computed, NOT whitened: whitening makes all directions
+        alike, so that principal components would mean nothing. They are standardised here. Constant ones
+        drop out.
+    n_components : how many to keep, all that carry variance by default.
+
+    Raises
+    ------
+    AnalysisError
+        For fewer than two atoms, or atoms that are all the same.
+    """
+    if len(values) < 2:
+        raise AnalysisError("principal components need at least two atoms", fix="Add structures")
+    mean, std = values.mean(axis=0), values.std(axis=0)
+    varies = std > _CONSTANT * np.abs(values).max(axis=0)
+    if not varies.any():
+        raise AnalysisError(
+            "all atoms have the same surroundings, so there are no principal components",
+            fix="Add structures that differ",
+        )
+    scale = np.where(varies, std, 1.0)
+    standard = (values[:, varies] - mean[varies]) / std[varies]
+    variance, vectors = np.linalg.eigh(standard.T @ standard / len(values))
+    variance, vectors = variance[::-1][:n_components], vectors[:, ::-1][:, :n_components]
+    components = np.zeros((len(variance), values.shape[1]))
+    components[:, varies] = vectors.T
+    largest = np.abs(components).argmax(axis=1)
+    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
+    explained = np.clip(variance, 0.0, None) / float(varies.sum())
+    return PcaResult(mean, scale, components, explained, standard @ components[:, varies].T)
