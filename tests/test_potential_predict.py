@@ -83,6 +83,15 @@ def test_energies_alone(potential: Potential) -> None:
     assert empty.n_frames == 0 and empty.energy.shape == (0,) and empty.forces.shape == (0, 3)
 
 
+def test_reference_energies_count_atoms_by_element(potential: Potential) -> None:
+    frame = build_frame("SiC", seed=1)
+    frame = replace(frame, numbers=np.array([6, 14, 14, 14, 6, 14, 14, 14], dtype=np.int32))
+    shifted = replace(potential, element_energies={"C": -10.0, "Si": -1000.0})
+    zero = replace(potential, element_energies={"Si": 0.0, "C": 0.0})
+    difference = shifted.predict([frame]).atomic_energies - zero.predict([frame]).atomic_energies
+    np.testing.assert_allclose(difference, np.where(frame.numbers == 6, -10.0, -1000.0), rtol=0, atol=1e-11)
+
+
 def test_memory_stays_far_below_the_derivatives(potential: Potential) -> None:
     frame = build_frame("Si", repeat=(8, 8, 6))
     potential.predict([build_frame("Si")])
