@@ -2,10 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtGui import QUndoCommand
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence, QUndoCommand
+
+from app import icons
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something a user can do: in a menu, on the toolbar, by shortcut or from the command palette.
+
+    Attributes
+    ----------
+    id : unique and stable, "file.open". title : as in the menu. shortcut : "Ctrl+O" or "".
+    menu : the menu it stands in, "" for the palette only; ``group`` separates parts of a menu.
+    tip : one sentence more, shown in tool tips and searched by the palette.
+    enabled : asked before the menu or palette is shown; None = always.
+    checked : for switches: whether it is on.
+    """
+
+    id: str
+    title: str
+    run: Callable[[], Any]
+    shortcut: str = ""
+    icon: str = ""
+    menu: str = ""
+    group: int = 0
+    tip: str = ""
+    enabled: Callable[[], bool] | None = None
+    checked: Callable[[], bool] | None = None
+
+
+class Commands:
+    """All commands of a window with their actions."""
+
+    def __init__(self, commands: Iterable[Command], parent: QObject) -> None:
+        self.by_id: dict[str, Command] = {}
+        self.actions: dict[str, QAction] = {}
+        self._parent = parent
+        for command in commands:
+            self.add(command)
+
+    def add(self, command: Command) -> QAction:
+        """Add a command and return its action; ValueError if the id or the shortcut is taken."""
+        taken = {c.shortcut for c in self.by_id.values() if c.shortcut}
+        if command.id in self.by_id or command.shortcut in taken:
+            raise ValueError(f"{command.id} or its shortcut {command.shortcut!r} exists already")
+        action = QAction(command.title, self._parent)
+        action.setObjectName(command.id)
+        action.triggered.connect(lambda _checked=False: command.run())
+        if command.shortcut:
+            action.setShortcut(QKeySequence(command.shortcut))
+        if command.icon:
+            icons.follow(action, command.icon)
+        plain = command.title.rstrip("…")
+        keys = f" ({command.shortcut})" if command.shortcut else ""
+        action.setToolTip(f"{command.tip or plain}{keys}")
+        action.setCheckable(command.checked is not None)
+        self.by_id[command.id], self.actions[command.id] = command, action
+        return action
+
+    def refresh(self) -> None:
+        """Enable and check the actions as things stand now."""
+        for command_id, command in self.by_id.items():
+            action = self.actions[command_id]
+            if command.enabled is not None:
+                action.setEnabled(command.enabled())
+            if command.checked is not None:
+                action.setChecked(command.checked())
+
+    def run(self, command_id: str) -> None:
+        """Run a command by its id."""
+        self.by_id[command_id].run()
 
 
 class Change(QUndoCommand):

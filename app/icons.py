@@ -53,6 +53,14 @@ def icon(name: str, color: str | None = None) -> QIcon:
     return _icon(name, color or current.text, current.border if current.dark else "#b5bbc4")
 
 
+def application_icon() -> QIcon:
+    """Return the application's own icon."""
+    result = QIcon()
+    for size in (16, 32, 48, 64, 128):
+        result.addPixmap(pixmap("eatlas", "#000000", size))
+    return result
+
+
 def follow(target: HasIcon, name: str) -> None:
     """Give a button or action an icon now and whenever the theme changes."""
     target.setIcon(icon(name))

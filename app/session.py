@@ -8,23 +8,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
 from app.commands import Change
+from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
 from app.documents.coloring import LABELS, Coloring
 from app.documents.dataset import DatasetDocument
+from app.documents.run import RunDocument
 from app.notifications import Notification, from_error
+from app.runs import Runs
 from app.selection import AtomRef, Selection, SelectionMode
+from app.settings import Settings
+from app.workers.analysis import AnalysisScheduler
+from app.workers.opening import open_run
 from app.workers.reading import describe_problems, read
 from app.workers.tasks import Task, TaskRunner
+from nnpcore.errors import EatlasError
 from nnpcore.progress import Progress
-from nnpcore.structures import Dataset, Role
+from nnpcore.structures import Dataset, Role, example_path
 from nnpcore.structures.frame import Frame
+from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
-    from app.documents.run import RunDocument
+    from app.documents.analyses import FramePrediction
+    from app.workers.opening import OpenedRun
 
 
 class Session(QObject):
@@ -49,10 +57,11 @@ class Session(QObject):
     task_progressed = Signal(object)
     task_finished = Signal(object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.settings = settings or Settings()
+        self.train_settings = TrainSettings()
         self.datasets: dict[str, DatasetDocument] = {}
-        self.runs: dict[str, RunDocument] = {}
         self.current_dataset_id: str | None = None
         self.current_run_id: str | None = None
         self.selection = Selection()
@@ -64,41 +73,111 @@ class Session(QObject):
         self.tasks.progressed.connect(self.task_progressed)
         self.tasks.finished.connect(self.task_finished)
         self._n_colors = 0
+        self.trainings = Runs(self)
+        self.analyses = AnalysisScheduler(self)
+        self._connect_runs()
+
+    def _connect_runs(self) -> None:
+        runs = self.trainings
+        runs.added.connect(self.run_added)
+        runs.changed.connect(self.run_changed)
+        runs.removed.connect(self._on_run_removed)
+        runs.epoch_finished.connect(self.epoch_finished)
+        runs.notified.connect(self.notified)
+        runs.potential_changed.connect(self.analyses.on_potential_changed)
+        runs.values_changed.connect(self.analyses.on_values_changed)
 
     # data ---------------------------------------------------------------------------------------------
     def open_paths(self, paths: Iterable[str], roles: dict[str, Role] | None = None) -> None:
         """Read files in the background ("file.xyz@::10" takes a slice) and add them as data sets."""
         for path in paths:
             role = (roles or {}).get(path)
-            self.run_task(
-                f"Reading {Path(path).name}",
-                lambda progress, path=path: read(path, progress),
-                lambda dataset, role=role: self._offer(dataset, role),
-                lambda error, path=path: self.notify_error(f"{Path(path).name} was not opened", error),
-            )
+            self._read(path, lambda dataset, role=role: self._offer(dataset, role))
+
+    def _read(self, path: str, on_done: Callable[[Dataset], Any]) -> None:
+        name = Path(path).name
+        self.run_task(
+            f"Reading {name}",
+            lambda progress: read(path, progress),
+            on_done,
+            lambda error: self.notify_error(f"{name} was not opened", error),
+            key=f"read {path}",
+        )
 
     def _offer(self, dataset: Dataset, role: Role | None) -> None:
         if not dataset.problems:
             self.add_dataset(dataset, role)
             return
         title, text, details = describe_problems(dataset)
-        skip = (f"Skip and open {len(dataset.frames)}", lambda: self._add_checked(dataset, role))
+        skip = (f"Skip and open {len(dataset.frames)}", lambda: self._skip_bad(dataset, role))
         self.notify(Notification("warning", title, text, details, actions=(skip,)))
 
-    def _add_checked(self, dataset: Dataset, role: Role | None) -> None:
+    def _skip_bad(self, dataset: Dataset, role: Role | None) -> None:
         self.add_dataset(dataset, role)
 
-    def add_dataset(self, dataset: Dataset, role: Role | None = None, color_index: int | None = None) -> str:
-        """Add a data set, show its first frame if nothing is shown, and return its id."""
+    def open_example(self, train: bool = False) -> None:
+        """Open the bundled silicon data: NVT to train on, the volume scan as reference, NPT to look at."""
+        roles = {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
+        paths = {str(example_path(name)): role for name, role in roles.items()}
+        open_now = {document.path for document in self.datasets.values()}
+        self.open_paths([path for path in paths if path not in open_now], paths)
+        if train:
+            self.train_when_read()
+
+    def train_when_read(self) -> None:
+        """Start a training as soon as the files being read are open."""
+        if self.tasks.reading():
+            QTimer.singleShot(50, self, self.train_when_read)
+        else:
+            self.start_training()
+
+    def restore_datasets(self, saved: Iterable[tuple[str, Role, int, int]]) -> None:
+        """Open files with the (role, colour index, frame index) they had."""
+        for path, role, color_index, frame_index in saved:
+            self._read(path, lambda d, r=role, c=color_index, f=frame_index: self.add_dataset(d, r, c, f))
+
+    def reload_dataset(self, dataset_id: str) -> None:
+        """Read a file again, keeping its role and colour."""
+
+        def put(dataset: Dataset) -> None:
+            if dataset_id in self.datasets:
+                self.datasets[dataset_id].replace(dataset)
+                self.dataset_changed.emit(dataset_id)
+                self.current_changed.emit()
+
+        self._read(self.datasets[dataset_id].path, put)
+
+    def elements(self) -> tuple[str, ...]:
+        """Return the elements of all open data, by atomic number."""
+        from ase.data import atomic_numbers
+
+        found = {element for document in self.datasets.values() for element in document.summary.elements}
+        return tuple(sorted(found, key=atomic_numbers.__getitem__))
+
+    def has_eos(self) -> bool:
+        """Whether an EOS reference is open."""
+        return bool(self.datasets_of(Role.EOS))
+
+    def add_dataset(
+        self,
+        dataset: Dataset,
+        role: Role | None = None,
+        color_index: int | None = None,
+        frame_index: int = 0,
+    ) -> str:
+        """Add a data set, show it if nothing is shown, and return its id."""
         dataset_id = self._free_id(dataset.name)
         if color_index is None:
             color_index = self._n_colors
         self._n_colors = max(self._n_colors, color_index + 1)
         document = DatasetDocument(dataset_id, dataset, role or guess_role(dataset), color_index)
+        document.frame_index = min(frame_index, max(document.n_frames - 1, 0))
         self.datasets[dataset_id] = document
         self.dataset_added.emit(dataset_id)
         if self.current_dataset_id is None:
-            self.set_current(dataset_id, 0)
+            self.set_current(dataset_id, frame_index)
+        for run in self.runs.values():
+            self.trainings.locate_frames(run, list(self.datasets.values()))
         return dataset_id
 
     def _free_id(self, name: str) -> str:
@@ -200,6 +279,115 @@ class Session(QObject):
             self.hovered = hovered
             self.hover_changed.emit()
 
+    # runs ---------------------------------------------------------------------------------------------
+    @property
+    def runs(self) -> dict[str, RunDocument]:
+        """All runs by id, oldest first."""
+        return self.trainings.documents
+
+    @property
+    def current_run(self) -> RunDocument | None:
+        """The run whose analyses are shown, or None."""
+        return self.runs.get(self.current_run_id or "")
+
+    def set_current_run(self, run_id: str) -> None:
+        """Show this run's curves, analyses and predictions."""
+        if run_id in self.runs and run_id != self.current_run_id:
+            self.current_run_id = run_id
+            self.current_run_changed.emit()
+            self.analyses.on_values_changed(run_id)
+            self.analyses.on_potential_changed(run_id)
+
+    def set_train_settings(self, wanted: TrainSettings, text: str = "Training settings") -> None:
+        """Use other settings for the next training (can be undone; edits of one field in a row are one)."""
+        if wanted != self.train_settings:
+            self._change(text, self._set_train_settings, self.train_settings, wanted, merge_id=text)
+
+    def _set_train_settings(self, wanted: TrainSettings) -> None:
+        self.train_settings = wanted
+        self.settings_changed.emit()
+
+    def start_training(self, settings: TrainSettings | None = None) -> str | None:
+        """Start a training with the open data sets by their roles; return its id, or None if it cannot."""
+        chosen = settings or self.train_settings
+        if chosen.n_threads is None and self.settings.n_threads:
+            chosen = chosen.replace(n_threads=self.settings.n_threads)
+        try:
+            run_id = self.trainings.start(chosen, list(self.datasets.values()), self.settings.runs_folder)
+        except (EatlasError, OSError) as error:
+            self.notify_error("Training cannot start", error)
+            return None
+        self.set_current_run(run_id)
+        return run_id
+
+    def pause(self, run_id: str | None = None) -> None:
+        """Pause a running training (the current one)."""
+        self._steer(self.trainings.pause, run_id)
+
+    def resume(self, run_id: str | None = None) -> None:
+        """Let a paused training go on, or restart a stopped one from its folder."""
+        self._steer(self.trainings.resume, run_id)
+
+    def stop(self, run_id: str | None = None) -> None:
+        """End a training; its checkpoint is written and it can be resumed later."""
+        self._steer(self.trainings.stop, run_id)
+
+    def _steer(self, action: Callable[[str], None], run_id: str | None) -> None:
+        chosen = run_id or self.current_run_id
+        if chosen in self.runs:
+            action(chosen)
+
+    def train_longer(self, run_id: str, epochs: int) -> None:
+        """Go on with a stopped or finished run until it has had this many epochs."""
+        self.trainings.restart(run_id, epochs)
+
+    def open_run(self, folder: str | Path) -> None:
+        """Read a run folder in the background and show it; its data files are opened, too, if they exist."""
+        path = Path(folder).absolute()
+        for run in self.runs.values():
+            if run.folder == path:
+                self.set_current_run(run.id)
+                return
+        self.run_task(
+            f"Opening run {path.name}",
+            lambda progress: open_run(path, progress),
+            self._add_run,
+            lambda error: self.notify_error(f"The run {path.name} was not opened", error),
+        )
+
+    def _add_run(self, opened: OpenedRun) -> None:
+        run_id = self.trainings.add_opened(opened, list(self.datasets.values()))
+        known = {document.path.partition("@")[0] for document in self.datasets.values()}
+        wanted = {s.path: Role(s.role) for s in reversed(opened.sources) if s.path}
+        missing = {path: role for path, role in wanted.items() if path not in known and Path(path).is_file()}
+        self.open_paths(missing, missing)
+        self.set_current_run(run_id)
+
+    def remove_run(self, run_id: str) -> None:
+        """Take a run off the list (its folder stays)."""
+        self.trainings.remove(run_id)
+
+    def _on_run_removed(self, run_id: str) -> None:
+        if self.current_run_id == run_id:
+            self.current_run_id = next(reversed(self.runs), None)
+            self.current_run_changed.emit()
+        self.run_removed.emit(run_id)
+
+    def export_potential(self, folder: str | Path, run_id: str | None = None) -> None:
+        """Write the potential of a run (the current one) as potential.json and potential.safetensors."""
+        run = self.runs.get(run_id or self.current_run_id or "")
+        if run is None or run.potential is None:
+            text = "Train a potential or open a run first."
+            self.notify(Notification("info", "There is no potential to export yet", text))
+            return
+        potential, target = run.potential, Path(folder)
+        self.run_task(
+            f"Exporting the potential of {run.name}",
+            lambda progress: potential.save(target),
+            lambda _: self.notify(Notification("info", "Potential exported", str(target))),
+            lambda error: self.notify_error("The potential was not written", error),
+        )
+
     # colouring ----------------------------------------------------------------------------------------
     def set_coloring(self, coloring: Coloring | None = None, **changes: Any) -> None:
         """Colour atoms differently (can be undone), e.g. ``set_coloring(kind="force_error")``."""
@@ -207,6 +395,21 @@ class Session(QObject):
         if wanted != self.coloring:
             text = f"Colour by {LABELS.get(wanted.kind, wanted.kind).lower()}"
             self._change(text, self._set_coloring, self.coloring, wanted)
+
+    def restore_coloring(self, values: dict[str, Any]) -> None:
+        """Take over a saved colouring (not undone); wrong values leave the present one."""
+        try:
+            values = values | {"percentiles": tuple(values.get("percentiles", (2.0, 98.0)))}
+            self._set_coloring(Coloring(**values))
+        except TypeError:
+            self._set_coloring(Coloring())
+
+    def select_frame(self) -> None:
+        """Select all atoms of the frame shown."""
+        frame, dataset_id = self.current_frame, self.current_dataset_id
+        if frame is not None and dataset_id is not None:
+            index = self.current_frame_index
+            self.select((dataset_id, index, atom) for atom in range(frame.n_atoms))
 
     def _set_coloring(self, coloring: Coloring) -> None:
         self.coloring = coloring
@@ -220,7 +423,7 @@ class Session(QObject):
             kinds += [(name, name) for name in sorted(frame.arrays) if is_scalar(frame.arrays[name])]
         return kinds
 
-    def atom_values(self) -> tuple[np.ndarray, str, str] | None:
+    def atom_values(self) -> AtomValues | None:
         """Return (values (n_atoms,), label, unit) for the current frame and colouring, or None (elements).
 
         None also while there is no prediction for this frame yet.
@@ -228,12 +431,30 @@ class Session(QObject):
         frame = self.current_frame
         if frame is None or self.coloring.kind == "element":
             return None
-        if self.coloring.kind in LABELS:
+        if self.coloring.kind not in LABELS:
+            return array_values(frame, self.coloring.kind)
+        shown = self.current_prediction
+        if shown is None:
             return None
-        values = frame.arrays.get(self.coloring.kind)
-        if values is None or not is_scalar(values):
+        return predicted_values(frame, shown.prediction, self.coloring, self.crystal_energy())
+
+    @property
+    def current_prediction(self) -> FramePrediction | None:
+        """The current run's prediction for the current frame, or None while there is none."""
+        run = self.current_run
+        shown = run.analyses.get("predictions") if run else None
+        here = (self.current_dataset_id, self.current_frame_index)
+        return shown if shown and (shown.dataset_id, shown.frame_index) == here else None
+
+    def crystal_energy(self) -> float | None:
+        """Return the crystal's energy per atom (eV) that atomic energies are relative to, or None."""
+        run = self.current_run
+        eos = run.analyses.get("eos") if run else None
+        if eos is None or len(self.elements()) > 1:
             return None
-        return values.astype(np.float64), self.coloring.kind, ""
+        report = eos.report
+        fit = report.reference_fit if self.coloring.baseline == "reference" else report.mean_fit
+        return fit.e0 if fit is not None else None
 
     # tasks, messages, undo ----------------------------------------------------------------------------
     def run_task(
@@ -261,11 +482,15 @@ class Session(QObject):
         """Show an exception to the user, with details to copy."""
         self.notify(from_error(title, error))
 
-    def _change(self, text: str, apply: Callable[[Any], None], old: Any, new: Any) -> None:
-        self.undo_stack.push(Change(text, apply, old, new))
+    def _change(
+        self, text: str, apply: Callable[[Any], None], old: Any, new: Any, merge_id: str = ""
+    ) -> None:
+        self.undo_stack.push(Change(text, apply, old, new, merge_id=merge_id))
 
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""
+        self.analyses.shutdown()
+        self.trainings.shutdown()
         self.tasks.shutdown()
 
 
@@ -275,8 +500,3 @@ def guess_role(dataset: Dataset) -> Role:
     if "eos" in dataset.name.lower() and summary.n_energies:
         return Role.EOS
     return Role.TRAINING if summary.n_energies else Role.INSPECT
-
-
-def is_scalar(values: np.ndarray) -> bool:
-    """Whether a per-atom array is one real number an atom."""
-    return values.ndim == 1 and values.dtype.kind in "fiub"

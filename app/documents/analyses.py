@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from nnpcore.mapping import Bracket, ConnectivityResult, EosCurve, EosReport, PcaResult
+    from nnpcore.mapping import (
+        Bracket,
+        ConnectivityResult,
+        EosCurve,
+        EosReport,
+        InvariantPoints,
+        PcaResult,
+        Verdict,
+    )
     from nnpcore.potential import Prediction
 
 
@@ -28,9 +36,9 @@ class EosAnalysis:
     dataset_id: str
     frame_indices: np.ndarray
     curve: EosCurve
-    report: EosReport | None
+    report: EosReport
     bracket: Bracket | None
-    message: str = ""
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class AtomGroup:
 
 @dataclass(frozen=True)
 class PcaAnalysis:
-    """PCA of the whitened G vectors of one element: fitted on the training atoms, all groups projected."""
+    """PCA of the standardised G vectors of one element, fitted on the training atoms."""
 
     epoch: int
     element: str
@@ -77,6 +85,7 @@ class DistanceAnalysis:
 
     epoch: int
     dataset_id: str
+    points: InvariantPoints
     frame_indices: np.ndarray
     volumes: np.ndarray
     distances: np.ndarray
@@ -86,13 +95,17 @@ class DistanceAnalysis:
 
 @dataclass(frozen=True)
 class ConnectivityAnalysis:
-    """Connectivity between groups; ``result.names[i]`` belongs to ``dataset_ids[i]`` ("" if none)."""
+    """Connectivity between groups; ``result.names[i]`` belongs to ``dataset_ids[i]`` ("" if none).
+
+    ``available`` names all groups one can choose (by ``session.analyses.set_option``).
+    """
 
     epoch: int
     element: str
     result: ConnectivityResult
     dataset_ids: tuple[str, ...]
     color_indices: tuple[int, ...]
+    available: tuple[str, ...]
 
 
 @dataclass(frozen=True)

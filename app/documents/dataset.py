@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from nnpcore.structures import Dataset, DatasetSummary, Role
 from nnpcore.structures.frame import Frame
@@ -30,6 +31,11 @@ class DatasetDocument:
     def __post_init__(self) -> None:
         self.summary: DatasetSummary = self.dataset.summary()
 
+    def replace(self, dataset: Dataset) -> None:
+        """Take the file's new content, keeping role and colour."""
+        self.dataset, self.summary = dataset, dataset.summary()
+        self.frame_index = min(self.frame_index, max(self.n_frames - 1, 0))
+
     @property
     def name(self) -> str:
         """The name shown for it."""
@@ -40,6 +46,10 @@ class DatasetDocument:
         """The path, with the slice if one was given."""
         return self.dataset.path
 
+    def positions_of(self, path: str) -> dict[int, int]:
+        """Return, for frames that came from this file, index in the file -> position here."""
+        return {f.index: i for i, f in enumerate(self.frames) if f.source and _same(f.source, path)}
+
     @property
     def frames(self) -> tuple[Frame, ...]:
         """The checked frames."""
@@ -49,3 +59,7 @@ class DatasetDocument:
     def n_frames(self) -> int:
         """Number of frames."""
         return len(self.dataset.frames)
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or str(Path(one).absolute()) == other

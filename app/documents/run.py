@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.potential import Potential
-    from nnpcore.training import EpochRecord, TrainSettings
+    from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
+    from nnpcore.training.run_folder import DataSource
 
 
 class RunState(StrEnum):
@@ -48,6 +51,17 @@ class FrameRefs:
             frame -= len(indices)
         raise IndexError(frame)
 
+    def subset(self, frames: Sequence[int]) -> FrameRefs:
+        """Return the refs of some frames (ascending indices)."""
+        chosen = np.asarray(frames, dtype=np.int64)
+        parts, start = [], 0
+        for dataset_id, indices in self.parts:
+            inside = chosen[(chosen >= start) & (chosen < start + len(indices))] - start
+            if len(inside):
+                parts.append((dataset_id, indices[inside]))
+            start += len(indices)
+        return FrameRefs(tuple(parts))
+
 
 @dataclass
 class RunDocument:
@@ -61,7 +75,12 @@ class RunDocument:
     analyses : the latest result by kind: "eos", "pca", "distance", "connectivity", "predictions", "verdict";
         the classes stand in ``app.documents.analyses``.
     train, valid : the frames it trains on and validates on.
-    n_epochs : epochs asked for. seconds_per_epoch : recent mean, seconds.
+    values : descriptors of the training and validation atoms, once they are known.
+    whitening, functions : the map and the symmetry functions these values belong to.
+    analysis_messages : why an analysis has no result, by kind.
+    sources : where the frames of a reopened run came from.
+    n_epochs : epochs asked for, 0 while unknown.
+    message : the last thing the training had to say. progress_text : what it is doing while preparing.
     """
 
     id: str
@@ -74,7 +93,12 @@ class RunDocument:
     n_epochs: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     potential: Potential | None = None
+    values: TrainingValues | None = None
+    whitening: Whitening | None = None
+    functions: SymmetryFunctions | None = None
+    sources: tuple[DataSource, ...] = ()
     analyses: dict[str, Any] = field(default_factory=dict)
+    analysis_messages: dict[str, str] = field(default_factory=dict)
     message: str = ""
     progress_text: str = ""
     color_index: int = 0
@@ -99,6 +123,11 @@ class RunDocument:
         """Seconds left if all epochs are run, or None when unknown."""
         each = self.seconds_per_epoch
         return None if each is None else each * max(self.n_epochs - self.epoch, 0)
+
+    @property
+    def device(self) -> str:
+        """The device it was told to use."""
+        return self.settings.device
 
     def best(self, quantity: str = "energy") -> float | None:
         """Return the lowest validation RMSE of the ensemble mean so far (training where none), or None."""

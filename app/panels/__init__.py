@@ -22,4 +22,9 @@ class PanelEntry:
     slot: int
 
 
-REGISTRY: tuple[PanelEntry, ...] = ()
+REGISTRY: tuple[PanelEntry, ...] = (
+    PanelEntry("app.panels.data_panel", "DataPanel", "left", 0),
+    PanelEntry("app.panels.model_panel", "ModelPanel", "left", 1),
+    PanelEntry("app.panels.runs_panel", "RunsPanel", "left", 2),
+    PanelEntry("app.panels.log_panel", "LogPanel", "bottom", 0),
+)

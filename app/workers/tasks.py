@@ -82,6 +82,10 @@ class TaskRunner(QObject):
         """Whether a task with this key waits or runs."""
         return key in self._by_key
 
+    def reading(self) -> bool:
+        """Whether files are being read."""
+        return any(key.startswith("read ") for key in self._by_key)
+
     def run(self, task: Task) -> Task:
         """Start a task; a task with the same key is cancelled."""
         if self._closed:

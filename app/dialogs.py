@@ -1,0 +1,84 @@
+"""Small dialogs: preferences, shortcuts, about."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.commands import Commands
+from app.info import info_text
+from app.preferences import Preferences
+from app.settings import Settings
+
+
+def edit_preferences(settings: Settings, parent: QWidget) -> bool:
+    """Show the preferences; True if they were accepted (and written into ``settings``)."""
+    dialog = Preferences(settings, parent)
+    accepted = dialog.exec() == QDialog.DialogCode.Accepted
+    if accepted:
+        dialog.apply(settings)
+    return accepted
+
+
+def shortcut_rows(commands: Commands) -> list[tuple[str, str]]:
+    """Return (shortcut, title) of all commands that have one."""
+    found = [(c.shortcut, c.title.rstrip("…")) for c in commands.by_id.values() if c.shortcut]
+    return found
+
+
+def show_shortcuts(commands: Commands, parent: QWidget) -> None:
+    """List the keyboard shortcuts."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Keyboard shortcuts")
+    column = QVBoxLayout(dialog)
+    content = QWidget(dialog)
+    grid = QGridLayout(content)
+    grid.setHorizontalSpacing(24)
+    for row, (keys, title) in enumerate(shortcut_rows(commands)):
+        caption = QLabel(keys, content)
+        caption.setProperty("muted", True)
+        grid.addWidget(QLabel(title, content), row, 0)
+        grid.addWidget(caption, row, 1, Qt.AlignmentFlag.AlignRight)
+    scroll = QScrollArea(dialog)
+    scroll.setWidget(content)
+    scroll.setWidgetResizable(True)
+    column.addWidget(scroll)
+    column.addWidget(_close_box(dialog))
+    dialog.resize(400, 480)
+    dialog.exec()
+
+
+def show_about(parent: QWidget) -> None:
+    """Show versions and the graphics driver, to be copied into a report."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("About Eatlas")
+    column = QVBoxLayout(dialog)
+    column.setContentsMargins(20, 20, 20, 16)
+    column.setSpacing(12)
+    name = QLabel("<b>Eatlas</b>: what a neural-network potential has really learned", dialog)
+    text = info_text()
+    body = QLabel(text, dialog)
+    body.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    body.setProperty("muted", True)
+    column.addWidget(name)
+    column.addWidget(body)
+    box = _close_box(dialog)
+    copy = box.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
+    copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+    column.addWidget(box)
+    dialog.exec()
+
+
+def _close_box(dialog: QDialog) -> QDialogButtonBox:
+    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
+    box.rejected.connect(dialog.reject)
+    return box

@@ -1,0 +1,81 @@
+"""The session on disk: what was open, so that it can be opened again, also after a crash.
+
+A running window keeps ``session-<pid>.json``; on a clean end it becomes ``session.json``. A file of a process
+that is gone tells of a crash.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnpcore.files import write_atomically
+
+
+@dataclass
+class SavedDataset:
+    """A file with what the user set for it."""
+
+    path: str
+    role: str
+    color_index: int
+    frame_index: int = 0
+
+
+@dataclass
+class SavedSession:
+    """What is kept of a session; numbers live in the files and run folders it names."""
+
+    datasets: list[SavedDataset] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    current: str = ""
+    coloring: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to restore."""
+        return not self.datasets and not self.runs
+
+
+def path_of(folder: Path, pid: int) -> Path:
+    """Return the file a running window writes to."""
+    return folder / f"session-{pid}.json"
+
+
+def last_path(folder: Path) -> Path:
+    """Return the file of the last session that ended well."""
+    return folder / "session.json"
+
+
+def write(path: Path, session: SavedSession) -> None:
+    """Write a session; RunFolderError where that is impossible."""
+    write_atomically(path, json.dumps({"schema": 1} | asdict(session), indent=1).encode())
+
+
+def read(path: Path) -> SavedSession:
+    """Read a session; an unreadable one is empty."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        datasets = [SavedDataset(**entry) for entry in content["datasets"]]
+        return SavedSession(
+            datasets,
+            [str(run) for run in content["runs"]],
+            str(content["current"]),
+            dict(content["coloring"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return SavedSession()
+
+
+def crashed(folder: Path) -> list[Path]:
+    """Return session files whose process is gone, newest first."""
+    import psutil
+
+    found = []
+    for path in folder.glob("session-*.json"):
+        pid = path.stem.removeprefix("session-")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            found.append(path)
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -1,0 +1,51 @@
+"""Versions and the graphics driver, for reports."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from PySide6.QtCore import qVersion
+from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
+
+import nnpcore
+
+PACKAGES = ("numpy", "torch", "numba", "scipy", "scikit-learn", "ase", "pyqtgraph", "matplotlib", "vesin")
+
+
+def info_text() -> str:
+    """Return one line per component; needs a QGuiApplication."""
+    lines = [
+        f"Eatlas {nnpcore.__version__}",
+        f"Python {platform.python_version()} ({sys.platform}, {platform.machine()})",
+        f"Qt {qVersion()} ({QGuiApplication.platformName()})",
+        f"OpenGL {gl_driver()}",
+    ]
+    return "\n".join(lines + [f"{name} {_version(name)}" for name in PACKAGES])
+
+
+def gl_driver() -> str:
+    """Return the OpenGL version and renderer, or why there is none."""
+    context = QOpenGLContext()
+    surface = QOffscreenSurface()
+    surface.create()
+    if not context.create() or not context.makeCurrent(surface):
+        return "not available: structures are painted in software"
+    try:
+        from OpenGL import GL
+
+        return " · ".join(_decoded(GL.glGetString(name)) for name in (GL.GL_VERSION, GL.GL_RENDERER))
+    finally:
+        context.doneCurrent()
+
+
+def _decoded(text: bytes | str | None) -> str:
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,96 @@
+"""Making the docks of the registry and arranging them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMainWindow
+
+from app.dock import Dock
+from app.panels import REGISTRY, Area, PanelEntry
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+WIDTHS: dict[Area, float] = {"left": 0.19, "center": 0.47, "right": 0.34}
+HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.25, 0.5, 0.25), "right": (0.4, 0.34, 0.26)}
+BOTTOM = 0.26
+
+Columns = dict[Area, list[list[Dock]]]
+
+
+def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
+    """Build every panel of the registry in a dock, by panel name."""
+    docks = {}
+    for entry in REGISTRY:
+        panel = getattr(import_module(entry.module), entry.class_name)(session)
+        docks[panel.name] = Dock(panel, window)
+    return docks
+
+
+def arrange(window: QMainWindow, docks: dict[str, Dock]) -> None:
+    """Put the docks where they stand by default: left, centre and right column, bottom strip."""
+    columns = _columns(docks)
+    for dock in docks.values():
+        window.removeDockWidget(dock)
+        dock.setFloating(False)
+    row = [columns[area][0][0] for area in ("left", "center", "right") if columns[area]]
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, row[0])
+    if columns["left"] and len(row) > 1:
+        window.splitDockWidget(row[0], row[1], Qt.Orientation.Horizontal)
+    if columns["bottom"] and columns["center"]:
+        window.splitDockWidget(columns["center"][0][0], columns["bottom"][0][0], Qt.Orientation.Vertical)
+    if columns["right"] and len(row) > 1:
+        window.splitDockWidget(row[-2], row[-1], Qt.Orientation.Horizontal)
+    for area in columns:
+        _stack(window, columns[area])
+    for dock in docks.values():
+        dock.show()
+    for slots in columns.values():
+        for slot in slots:
+            slot[0].raise_()
+    resize(window, columns)
+
+
+def _columns(docks: dict[str, Dock]) -> Columns:
+    columns: Columns = {"left": [], "center": [], "right": [], "bottom": []}
+    found = zip(REGISTRY, docks.values(), strict=True)
+    slots: dict[tuple[Area, int], list[Dock]] = {}
+    entry: PanelEntry
+    for entry, dock in found:
+        slots.setdefault((entry.area, entry.slot), []).append(dock)
+    for area, slot in sorted(slots, key=lambda key: key[1]):
+        columns[area].append(slots[area, slot])
+    return columns
+
+
+def _stack(window: QMainWindow, slots: list[list[Dock]]) -> None:
+    """Split a column into its slots and tab the docks that share one."""
+    for above, below in pairwise(slots):
+        window.splitDockWidget(above[0], below[0], Qt.Orientation.Vertical)
+    for first, *others in slots:
+        previous = first
+        for dock in others:
+            window.tabifyDockWidget(previous, dock)
+            previous = dock
+
+
+def resize(window: QMainWindow, columns: Columns) -> None:
+    """Give columns and rows their share of the window."""
+    heads: list[tuple[Area, Dock]] = [(a, columns[a][0][0]) for a in WIDTHS if columns[a]]
+    width, height = window.width(), window.height() - 110
+    window.resizeDocks(
+        [dock for _, dock in heads],
+        [max(int(WIDTHS[area] * width), 230 if area == "left" else 0) for area, _ in heads],
+        Qt.Orientation.Horizontal,
+    )
+    if columns["center"] and columns["bottom"]:
+        docks = [columns["center"][0][0], columns["bottom"][0][0]]
+        window.resizeDocks(docks, [int((1 - BOTTOM) * height), int(BOTTOM * height)], Qt.Orientation.Vertical)
+    for area, shares in HEIGHTS.items():
+        docks = [slot[0] for slot in columns[area]]
+        total = height if area == "left" else (1 - BOTTOM) * height
+        window.resizeDocks(docks, [int(s * total) for s in shares[: len(docks)]], Qt.Orientation.Vertical)

@@ -1,0 +1,136 @@
+"""The start of the window: ``eatlas [FILES] [--example] [--train]``."""
+
+from __future__ import annotations
+
+import time
+
+_START = time.perf_counter()
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
+from types import TracebackType  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from app.main_window import MainWindow
+    from app.session import Session
+
+SWITCH_SECONDS = 0.001
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the window's arguments."""
+    result = argparse.ArgumentParser(prog="eatlas", description="The Eatlas window.")
+    result.add_argument("files", nargs="*", help="trajectories (file.xyz@::10 takes a slice) or run folders")
+    result.add_argument("--example", action="store_true", help="open the bundled silicon data")
+    result.add_argument("--train", action="store_true", help="start a training at once")
+    result.add_argument("--info", action="store_true", help="print versions and the graphics driver")
+    result.add_argument("--reset", action="store_true", help="forget settings and layout, keep runs")
+    result.add_argument(
+        "--exit-when-ready",
+        action="store_true",
+        help="print the milliseconds until usable, then end",
+    )
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Open the window and return its exit status."""
+    options = parser().parse_args(arguments)
+    app = make_application()
+    if options.info:
+        from app.info import info_text
+
+        print(info_text())
+        return 0
+    from app import settings as settings_module
+
+    if options.reset:
+        settings_module.forget()
+    settings = settings_module.load()
+    window = make_window(app, settings)
+    window.show()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    install_excepthook(window.session)
+    when_usable(window, lambda: _begin(window, options))
+    return app.exec()
+
+
+def make_application() -> QApplication:
+    """Return the application object, with our name and icon."""
+    from PySide6.QtWidgets import QApplication
+
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        from PySide6.QtCore import QCoreApplication, Qt
+        from PySide6.QtGui import QSurfaceFormat
+
+        QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+        surface = QSurfaceFormat()
+        surface.setDepthBufferSize(24)
+        surface.setSamples(4)
+        QSurfaceFormat.setDefaultFormat(surface)
+        app = QApplication(sys.argv[:1])
+    app.setApplicationName("eatlas")
+    app.setApplicationDisplayName("Eatlas")
+    app.setDesktopFileName("eatlas")
+    return app
+
+
+def make_window(app: QApplication, settings: object) -> MainWindow:
+    """Return a window on a new session, not shown yet."""
+    from app import icons, theme
+    from app.main_window import MainWindow
+    from app.session import Session
+    from app.settings import Settings
+
+    assert isinstance(settings, Settings)
+    theme.install(app, settings.theme)  # type: ignore[arg-type]
+    app.setWindowIcon(icons.application_icon())
+    return MainWindow(Session(settings), settings)
+
+
+def when_usable(window: MainWindow, run: Callable[[], None]) -> None:
+    """Call ``run`` once the window has been painted and the event loop turns."""
+    from PySide6.QtCore import QTimer
+
+    QTimer.singleShot(0, window, lambda: QTimer.singleShot(0, window, run))
+
+
+def _begin(window: MainWindow, options: argparse.Namespace) -> None:
+    if options.exit_when_ready:
+        print(f"{1000 * (time.perf_counter() - _START):.0f}", flush=True)
+        window.close()
+        return
+    from app.workers.warm_up import warm_up
+
+    session = window.session
+    session.run_task("Getting ready", warm_up, lambda _: None, quiet=True)
+    crashed = window.keeper.offer_crashed()
+    if options.files:
+        window.open_paths([os.path.abspath(path) for path in options.files])
+    elif options.example:
+        session.open_example(train=options.train)
+    elif not crashed and window.settings.restore_session and window.can_restore():
+        window.restore_last()
+    if options.train and not options.example:
+        session.train_when_read()
+
+
+def install_excepthook(session: Session) -> None:
+    """Show unexpected errors as notifications instead of losing the window."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, trace)
+        if not issubclass(kind, KeyboardInterrupt):
+            session.notify_error("Unexpected error", error)
+
+    sys.excepthook = hook
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""The window: menus, toolbar, docks, status line, drag and drop. It holds no state but the layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QInputDialog,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QTabWidget,
+)
+
+from app import dialogs, layout, theme
+from app.commands import Commands
+from app.notifications import Notification
+from app.palette import CommandPalette
+from app.restoring import SessionKeeper
+from app.settings import Settings
+from app.toasts import Toasts
+from app.toolbar import MainToolbar
+from app.verdict_bar import VerdictBar
+from app.window_commands import MENUS, window_commands
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+LAYOUT_VERSION = 1
+FILTER = (
+    "Trajectories (*.extxyz *.xyz *.traj *.vasp *.xml OUTCAR* XDATCAR* POSCAR* *.cif *.pdb *.json *.db)"
+    ";;All files (*)"
+)
+
+
+class MainWindow(QMainWindow):
+    """One window on one session."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        super().__init__()
+        self.session, self.settings = session, settings
+        self.setWindowTitle("Eatlas")
+        self.setObjectName("main_window")
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.keeper = SessionKeeper(session, settings, self)
+        self.commands = Commands(window_commands(self), self)
+        self.toasts = Toasts(self)
+        self.palette_box = CommandPalette(self.commands, self)
+        self.docks = layout.make_docks(session, self)
+        self.toolbar = MainToolbar(session, self.commands, self)
+        self.addToolBar(self.toolbar)
+        self._make_menus()
+        self.verdict = VerdictBar(session, self)
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().addWidget(self.verdict, 1)
+        self.resize(1440, 900)
+        self._restore_layout()
+        self._closing = False
+        self._connect()
+        self.commands.refresh()
+
+    def _connect(self) -> None:
+        session = self.session
+        session.notified.connect(self.toasts.show)
+        session.undo_stack.indexChanged.connect(lambda _: self.refresh_commands())
+        for signal in (session.run_changed, session.dataset_added, session.dataset_removed):
+            signal.connect(lambda _: self.refresh_commands())
+        session.current_run_changed.connect(self.refresh_commands)
+        session.coloring_changed.connect(self.refresh_commands)
+        session.dataset_added.connect(self._remember_file)
+        session.trainings.idle.connect(self._on_trainings_idle)
+        for dock in self.docks.values():
+            dock.dockLocationChanged.connect(lambda _: self._refresh_titles())
+            dock.topLevelChanged.connect(lambda _: self._refresh_titles())
+            dock.visibilityChanged.connect(lambda _: self._refresh_titles())
+
+    # menus --------------------------------------------------------------------------------------------
+    def _make_menus(self) -> None:
+        menus = {name: self.menuBar().addMenu(name) for name in MENUS}
+        self.examples = QMenu("Examples", self)
+        self.recent = QMenu("Recent", self)
+        self.appearance = QMenu("Appearance", self)
+        self.color_by = QMenu("Colour By", self)
+        menus |= {m.title(): m for m in (self.examples, self.appearance, self.color_by)}
+        last: dict[str, int] = {}
+        for command_id, command in self.commands.by_id.items():
+            menu = menus[command.menu]
+            if last.setdefault(command.menu, command.group) != command.group:
+                menu.addSeparator()
+            last[command.menu] = command.group
+            menu.addAction(self.commands.actions[command_id])
+            if command_id == "file.run":
+                menu.addMenu(self.recent)
+                menu.addMenu(self.examples)
+            elif command_id == "view.previous":
+                menu.addMenu(self.color_by)
+                menu.addMenu(self.appearance)
+                self.panels_menu = menu.addMenu("Panels")
+            elif command_id == "file.potential":
+                menu.addMenu(self.toolbar.export_menu)
+        for dock in self.docks.values():
+            self.panels_menu.addAction(dock.toggleViewAction())
+        self.recent.aboutToShow.connect(self._fill_recent)
+        for menu in menus.values():
+            menu.aboutToShow.connect(self.refresh_commands)
+
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        for path in self.settings.recent_files:
+            self.recent.addAction(_short(path), lambda path=path: self.session.open_paths([path]))
+        if self.settings.recent_files and self.settings.recent_runs:
+            self.recent.addSeparator()
+        for path in self.settings.recent_runs:
+            self.recent.addAction(f"Run {_short(path)}", lambda path=path: self.session.open_run(path))
+        self.recent.setEnabled(True)
+        if self.recent.isEmpty():
+            self.recent.addAction("Nothing yet").setEnabled(False)
+
+    def refresh_commands(self) -> None:
+        """Enable, disable and check the actions."""
+        self.commands.refresh()
+
+    # layout -------------------------------------------------------------------------------------------
+    def _restore_layout(self) -> None:
+        layout.arrange(self, self.docks)
+        self.settings_had_layout = bool(self.settings.layout)
+        if self.settings.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
+        if self.settings.layout:
+            self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()), LAYOUT_VERSION)
+        self._refresh_titles()
+
+    def reset_layout(self) -> None:
+        """Put all docks back where they stand by default."""
+        layout.arrange(self, self.docks)
+        self._refresh_titles()
+
+    def _refresh_titles(self) -> None:
+        QTimer.singleShot(0, self, lambda: [dock.refresh_title() for dock in self.docks.values()])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the columns' shares when the window has no layout of the user's yet."""
+        super().resizeEvent(event)
+        if not self.settings_had_layout and not self.isVisible():
+            layout.arrange(self, self.docks)
+
+    def toggle_full_screen(self) -> None:
+        """Go to full screen and back."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def set_theme(self, mode: theme.Mode) -> None:
+        """Use light, dark or the system's appearance from now on."""
+        self.settings.theme = mode
+        theme.set_mode(mode)
+        self.save_settings()
+        self.refresh_commands()
+
+    # files --------------------------------------------------------------------------------------------
+    def ask_open(self) -> None:
+        """Ask for trajectories and open them."""
+        folder = str(Path(self.settings.recent_files[0]).parent) if self.settings.recent_files else ""
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open trajectories", folder, FILTER)
+        self.open_paths(paths)
+
+    def ask_open_slice(self) -> None:
+        """Ask for a trajectory and a slice of it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a slice of a trajectory", "", FILTER)
+        if path:
+            text = "Frames as start:stop:step (“::10” is every tenth, “-5:” the last five):"
+            chosen, fine = QInputDialog.getText(self, "Open a slice", text, text="::10")
+            if fine:
+                self.open_paths([f"{path}@{chosen.strip()}"])
+
+    def ask_open_run(self) -> None:
+        """Ask for a run folder and open it."""
+        start = str(self.settings.runs_folder)
+        folder = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
+        if folder:
+            self.session.open_run(folder)
+
+    def open_paths(self, paths: list[str]) -> None:
+        """Open trajectories and run folders alike."""
+        runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]
+        for folder in runs:
+            self.session.open_run(folder)
+        self.session.open_paths([path for path in paths if path not in runs])
+
+    def ask_export_potential(self) -> None:
+        """Ask for a folder and write the current run's potential there."""
+        run = self.session.current_run
+        folder = QFileDialog.getExistingDirectory(self, "Export the potential into a folder")
+        if folder and run is not None:
+            self.session.export_potential(Path(folder) / run.name)
+
+    def ask_more_epochs(self) -> None:
+        """Ask how many epochs more and go on with the current run."""
+        run = self.session.current_run
+        if run is None:
+            return
+        text = f"{run.name} has had {run.epoch} epochs. Train until epoch:"
+        goal, fine = QInputDialog.getInt(self, "Train longer", text, 2 * run.epoch, run.epoch + 1, 100_000)
+        if fine:
+            self.session.train_longer(run.id, goal)
+
+    def _remember_file(self, dataset_id: str) -> None:
+        self.settings.remember_file(self.session.datasets[dataset_id].path)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open dropped files and run folders."""
+        self.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+        event.acceptProposedAction()
+
+    # dialogs ------------------------------------------------------------------------------------------
+    def open_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_box.open()
+
+    def show_preferences(self) -> None:
+        """Open the preferences."""
+        if dialogs.edit_preferences(self.settings, self):
+            theme.set_mode(self.settings.theme)  # type: ignore[arg-type]
+            self.save_settings()
+            self.session.settings_changed.emit()
+            self.refresh_commands()
+
+    def show_shortcuts(self) -> None:
+        """List the keyboard shortcuts."""
+        dialogs.show_shortcuts(self.commands, self)
+
+    def show_about(self) -> None:
+        """Show versions and the graphics driver."""
+        dialogs.show_about(self)
+
+    # session and end ----------------------------------------------------------------------------------
+    def can_restore(self) -> bool:
+        """Whether there is a session to reopen."""
+        return self.keeper.can_restore()
+
+    def restore_last(self) -> None:
+        """Open what was open when the window was last closed."""
+        self.keeper.restore_last()
+
+    def save_settings(self) -> None:
+        """Write the settings; a failure is told, never raised."""
+        from nnpcore.errors import EatlasError
+
+        try:
+            self.settings.save()
+        except EatlasError as error:
+            self.session.notify(Notification("warning", "The settings were not saved", str(error)))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop a training first (its checkpoint is written), then close and leave no thread behind."""
+        if self.session.trainings.active:
+            if not self._closing and not self.confirm_close():
+                event.ignore()
+                return
+            self._closing = True
+            self.session.trainings.stop_all()
+            self.setEnabled(False)
+            self.statusBar().showMessage("Stopping the training and writing its checkpoint…")
+            event.ignore()
+            return
+        self._keep_layout()
+        self.keeper.close()
+        self.session.shutdown()
+        self.save_settings()
+        event.accept()
+
+    def confirm_close(self) -> bool:
+        """Ask whether the training may be stopped."""
+        box = QMessageBox(QMessageBox.Icon.Question, "Eatlas", "A training is running.", parent=self)
+        box.setInformativeText("Its checkpoint is kept: open the run later and press Resume to go on.")
+        stop = box.addButton("Stop and Close", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Go On Training", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is stop
+
+    def _on_trainings_idle(self) -> None:
+        self.refresh_commands()
+        if self._closing:
+            self.close()
+
+    def _keep_layout(self) -> None:
+        self.settings.geometry = _text_of(self.saveGeometry())
+        self.settings.layout = _text_of(self.saveState(LAYOUT_VERSION))
+        self.settings.train_settings = self.session.train_settings.model_dump(mode="json")
+
+
+def _text_of(data: QByteArray) -> str:
+    return bytes(data.toBase64().data()).decode()
+
+
+def _short(path: str) -> str:
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path.startswith(home) else path

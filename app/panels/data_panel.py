@@ -1,0 +1,225 @@
+"""The open files: what each contains and what it is used for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QPushButton,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import icons, theme
+from app.panels.base import Panel
+from nnpcore.structures import DatasetSummary, Role
+
+if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
+    from app.session import Session
+
+ROLE_TEXTS = {
+    Role.TRAINING: "Training",
+    Role.VALIDATION: "Validation",
+    Role.EOS: "EOS reference",
+    Role.INSPECT: "Inspect only",
+}
+
+
+class DataPanel(Panel):
+    """One row per open file, with its role."""
+
+    title = "Data"
+    name = "data"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.files = QListWidget(self)
+        self.files.setObjectName("data_files")
+        self.files.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.files.customContextMenuRequested.connect(self._show_menu)
+        self.files.currentItemChanged.connect(self._on_item_chosen)
+        self.files.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.files.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.stack = QStackedWidget(self)
+        self.stack.addWidget(_EmptyPage(self))
+        self.stack.addWidget(self.files)
+        self.set_body(self.stack)
+        session.dataset_added.connect(self._add)
+        session.dataset_removed.connect(self._remove)
+        session.dataset_changed.connect(self._on_changed)
+        session.current_changed.connect(self._on_current_changed)
+        for dataset_id in session.datasets:
+            self._add(dataset_id)
+
+    def row_of(self, dataset_id: str) -> DatasetRow | None:
+        """Return the row widget of a data set."""
+        item = self._item(dataset_id)
+        widget = self.files.itemWidget(item) if item else None
+        return widget if isinstance(widget, DatasetRow) else None
+
+    def _item(self, dataset_id: str) -> QListWidgetItem | None:
+        for index in range(self.files.count()):
+            item = self.files.item(index)
+            if item.data(Qt.ItemDataRole.UserRole) == dataset_id:
+                return item
+        return None
+
+    def _add(self, dataset_id: str) -> None:
+        row = DatasetRow(self.session, self.session.datasets[dataset_id], self)
+        item = QListWidgetItem()
+        item.setData(Qt.ItemDataRole.UserRole, dataset_id)
+        item.setSizeHint(QSize(10, row.sizeHint().height()))
+        self.files.addItem(item)
+        self.files.setItemWidget(item, row)
+        self.stack.setCurrentIndex(1)
+        self._on_current_changed()
+
+    def _remove(self, dataset_id: str) -> None:
+        item = self._item(dataset_id)
+        if item is not None:
+            self.files.takeItem(self.files.row(item))
+        self.stack.setCurrentIndex(1 if self.files.count() else 0)
+
+    def _on_changed(self, dataset_id: str) -> None:
+        row = self.row_of(dataset_id)
+        if row is not None:
+            row.refresh()
+
+    def _on_current_changed(self) -> None:
+        item = self._item(self.session.current_dataset_id or "")
+        if item is not None and item is not self.files.currentItem():
+            self.files.setCurrentItem(item)
+
+    def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
+        dataset_id = item.data(Qt.ItemDataRole.UserRole) if item else None
+        if dataset_id in self.session.datasets:
+            self.session.set_current(dataset_id)
+
+    def _show_menu(self, position: QPoint) -> None:
+        item = self.files.itemAt(position)
+        if item is not None:
+            self.menu_of(item.data(Qt.ItemDataRole.UserRole)).exec(self.files.mapToGlobal(position))
+
+    def menu_of(self, dataset_id: str) -> QMenu:
+        """Return the context menu of a file."""
+        menu = QMenu(self)
+        document = self.session.datasets[dataset_id]
+        roles = menu.addMenu("Use for")
+        for role, text in ROLE_TEXTS.items():
+            action = roles.addAction(text, lambda role=role: self.session.set_role(dataset_id, role))
+            action.setCheckable(True)
+            action.setChecked(role == document.role)
+        menu.addAction("Read again", lambda: self.session.reload_dataset(dataset_id))
+        menu.addSeparator()
+        menu.addAction("Close", lambda: self.session.remove_dataset(dataset_id))
+        return menu
+
+
+class _EmptyPage(QWidget):
+    """What the panel shows before anything is open."""
+
+    def __init__(self, panel: DataPanel) -> None:
+        super().__init__(panel)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(8)
+        column.addStretch(1)
+        text = QLabel("Drop a trajectory here: extended XYZ,\nor any format ASE reads", self)
+        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        text.setProperty("muted", True)
+        text.setWordWrap(True)
+        column.addWidget(text)
+        button = QPushButton("Silicon example", self)
+        button.clicked.connect(panel.session.open_example)
+        column.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
+        column.addStretch(2)
+
+
+class Swatch(QWidget):
+    """A small disc in a data set's colour."""
+
+    def __init__(self, color_index: int, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._color_index = color_index
+        self.setFixedSize(10, 10)
+        theme.signals().changed.connect(self.update)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the disc."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.current().dataset_color(self._color_index)))
+        painter.drawEllipse(self.rect())
+
+
+class DatasetRow(QWidget):
+    """Name, role and contents of one file."""
+
+    def __init__(self, session: Session, document: DatasetDocument, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._session, self._document = session, document
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 6, 6, 6)
+        column.setSpacing(2)
+        top = QHBoxLayout()
+        top.setSpacing(6)
+        top.addWidget(Swatch(document.color_index, self))
+        self.label = QLabel(document.name, self)
+        self.label.setProperty("heading", True)
+        self.label.setToolTip(document.path)
+        top.addWidget(self.label, 1)
+        self.role = QComboBox(self)
+        for role, text in ROLE_TEXTS.items():
+            self.role.addItem(text, role)
+        self.role.setToolTip("What this file is used for")
+        self.role.activated.connect(self._on_role_chosen)
+        top.addWidget(self.role)
+        self.close_button = QToolButton(self)
+        icons.follow(self.close_button, "close")
+        self.close_button.setToolTip("Close this file")
+        self.close_button.clicked.connect(lambda: session.remove_dataset(document.id))
+        self.close_button.setIconSize(QSize(12, 12))
+        top.addWidget(self.close_button)
+        column.addLayout(top)
+        for text in contents(document.summary):
+            line = QLabel(text, self)
+            line.setProperty("muted", True)
+            line.setProperty("small", True)
+            line.setToolTip(document.summary.text)
+            column.addWidget(line)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the role the data set has."""
+        self.role.setCurrentIndex(self.role.findData(self._document.role))
+
+    def _on_role_chosen(self, index: int) -> None:
+        self._session.set_role(self._document.id, Role(self.role.itemData(index)))
+
+
+def contents(summary: DatasetSummary) -> tuple[str, str]:
+    """Return two short lines on what a file contains."""
+    counts = {"energies": summary.n_energies, "forces": summary.n_forces, "stress": summary.n_stresses}
+    parts = [
+        name if count == summary.n_frames else f"{name} of {count}" for name, count in counts.items() if count
+    ]
+    labels = ", ".join(parts) if summary.n_energies else ", ".join(["no energies", *parts])
+    frames = "1 frame" if summary.n_frames == 1 else f"{summary.n_frames} frames"
+    volume = ""
+    if summary.volume_per_atom is not None:
+        low, high = (f"{value:.2f}" for value in summary.volume_per_atom)
+        volume = f" · {low} Å³/atom" if low == high else f" · {low}–{high} Å³/atom"
+    skipped = f" · {summary.n_problems} skipped" if summary.n_problems else ""
+    return f"{frames} of {summary.formula}{volume}", f"{labels}{skipped} · eV, Å"

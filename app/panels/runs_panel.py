@@ -1,0 +1,255 @@
+"""The trainings of this session and those opened from their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QSize, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QProgressBar,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import icons, theme
+from app.documents.run import RunDocument, RunState
+from app.panels.base import Panel
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+STATE_TEXTS = {
+    RunState.PREPARING: "preparing",
+    RunState.RUNNING: "training",
+    RunState.PAUSED: "paused",
+    RunState.STOPPING: "stopping",
+    RunState.STOPPED: "stopped",
+    RunState.FINISHED: "finished",
+    RunState.FAILED: "failed",
+}
+
+
+class RunsPanel(Panel):
+    """One row per run: state, progress, time left, best error."""
+
+    title = "Runs"
+    name = "runs"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.list = QListWidget(self)
+        self.list.setObjectName("runs_list")
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.customContextMenuRequested.connect(self._show_menu)
+        self.list.currentItemChanged.connect(self._on_item_chosen)
+        empty = QLabel("No training yet.\nSet it up above and press Train.", self)
+        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        empty.setWordWrap(True)
+        empty.setProperty("muted", True)
+        self.stack = QStackedWidget(self)
+        self.stack.addWidget(empty)
+        self.stack.addWidget(self.list)
+        self.set_body(self.stack)
+        button = QToolButton(self)
+        icons.follow(button, "folder")
+        button.setToolTip("Open the folder of a training")
+        button.clicked.connect(self.ask_open)
+        self.add_tool(button)
+        session.run_added.connect(self._add)
+        session.run_removed.connect(self._remove)
+        session.run_changed.connect(self._on_changed)
+        session.current_run_changed.connect(self._on_current_changed)
+        for run_id in session.runs:
+            self._add(run_id)
+
+    def ask_open(self) -> None:
+        """Ask for a run folder and open it."""
+        folder = QFileDialog.getExistingDirectory(
+            self, "Open the folder of a training", str(self.session.settings.runs_folder)
+        )
+        if folder:
+            self.session.open_run(folder)
+
+    def _item(self, run_id: str) -> QListWidgetItem | None:
+        for index in range(self.list.count()):
+            item = self.list.item(index)
+            if item.data(Qt.ItemDataRole.UserRole) == run_id:
+                return item
+        return None
+
+    def row_of(self, run_id: str) -> RunRow | None:
+        """Return the row widget of a run."""
+        item = self._item(run_id)
+        widget = self.list.itemWidget(item) if item else None
+        return widget if isinstance(widget, RunRow) else None
+
+    def _add(self, run_id: str) -> None:
+        row = RunRow(self.session, run_id, self)
+        item = QListWidgetItem()
+        item.setData(Qt.ItemDataRole.UserRole, run_id)
+        item.setSizeHint(QSize(10, row.sizeHint().height()))
+        self.list.insertItem(0, item)
+        self.list.setItemWidget(item, row)
+        self.stack.setCurrentIndex(1)
+
+    def _remove(self, run_id: str) -> None:
+        item = self._item(run_id)
+        if item is not None:
+            self.list.takeItem(self.list.row(item))
+        self.stack.setCurrentIndex(1 if self.list.count() else 0)
+
+    def _on_changed(self, run_id: str) -> None:
+        row = self.row_of(run_id)
+        if row is not None:
+            row.refresh()
+
+    def _on_current_changed(self) -> None:
+        item = self._item(self.session.current_run_id or "")
+        if item is not None and item is not self.list.currentItem():
+            self.list.setCurrentItem(item)
+
+    def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.session.set_current_run(item.data(Qt.ItemDataRole.UserRole))
+
+    def _show_menu(self, position: QPoint) -> None:
+        item = self.list.itemAt(position)
+        if item is not None:
+            self.menu_of(item.data(Qt.ItemDataRole.UserRole)).exec(self.list.mapToGlobal(position))
+
+    def menu_of(self, run_id: str) -> QMenu:
+        """Return the context menu of a run."""
+        run, session = self.session.runs[run_id], self.session
+        menu = QMenu(self)
+        if run.state is RunState.RUNNING:
+            menu.addAction("Pause", lambda: session.pause(run_id))
+        elif not run.state.active or run.state is RunState.PAUSED:
+            menu.addAction("Resume", lambda: session.resume(run_id))
+        if run.state.active:
+            menu.addAction("Stop", lambda: session.stop(run_id))
+        menu.addSeparator()
+        use = menu.addAction(
+            "Use its settings", lambda: session.set_train_settings(run.settings, "Use settings")
+        )
+        use.setToolTip("Copy this run's settings into Model")
+        export = menu.addAction("Export potential…", lambda: self._ask_export(run_id))
+        export.setEnabled(run.potential is not None)
+        if run.folder is not None:
+            menu.addAction("Show folder", lambda: _show_folder(run.folder))
+        if not run.state.active:
+            menu.addSeparator()
+            menu.addAction("Take off the list", lambda: session.remove_run(run_id))
+        return menu
+
+    def _ask_export(self, run_id: str) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export the potential into a folder")
+        if folder:
+            self.session.export_potential(Path(folder) / self.session.runs[run_id].name, run_id)
+
+
+class RunRow(QWidget):
+    """One run, with the buttons that make sense in its state."""
+
+    def __init__(self, session: Session, run_id: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._session, self._run_id = session, run_id
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 6, 6, 6)
+        column.setSpacing(3)
+        top = QHBoxLayout()
+        top.setSpacing(2)
+        self.name = QLabel(self)
+        self.name.setProperty("heading", True)
+        top.addWidget(self.name)
+        self.state = QLabel(self)
+        self.state.setProperty("small", True)
+        top.addWidget(self.state, 1)
+        self.pause_button = self._button("pause", "Pause", lambda: session.pause(run_id), top)
+        self.resume_button = self._button("resume", "Go on", lambda: session.resume(run_id), top)
+        self.stop_button = self._button("stop", "Stop (resume it later)", lambda: session.stop(run_id), top)
+        column.addLayout(top)
+        self.bar = QProgressBar(self)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(4)
+        column.addWidget(self.bar)
+        self.line = QLabel(self)
+        self.line.setProperty("muted", True)
+        self.line.setProperty("small", True)
+        column.addWidget(self.line)
+        self.refresh()
+
+    def _button(self, icon: str, tip: str, run: object, row: QHBoxLayout) -> QToolButton:
+        button = QToolButton(self)
+        icons.follow(button, icon)
+        button.setIconSize(QSize(12, 12))
+        button.setToolTip(tip)
+        button.clicked.connect(run)
+        row.addWidget(button)
+        return button
+
+    def refresh(self) -> None:
+        """Show how the run stands."""
+        run = self._session.runs[self._run_id]
+        self.name.setText(run.name)
+        self.setToolTip(run.message or str(run.folder or ""))
+        self.state.setText(f"&nbsp;{STATE_TEXTS[run.state]}")
+        self.state.setStyleSheet(f"color: {_state_color(run.state)}")
+        self.pause_button.setVisible(run.state is RunState.RUNNING)
+        can_resume = (
+            run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) and run.folder is not None
+        )
+        self.resume_button.setVisible(can_resume)
+        self.stop_button.setVisible(run.state.active and run.state is not RunState.STOPPING)
+        busy = run.state is RunState.PREPARING or not run.n_epochs
+        self.bar.setRange(0, 0 if busy and run.state.active else max(run.n_epochs, 1))
+        self.bar.setValue(run.epoch)
+        self.line.setText(describe(run))
+
+
+def describe(run: RunDocument) -> str:
+    """Return one line on how far a run is."""
+    if run.state is RunState.PREPARING:
+        return run.progress_text or "Getting ready"
+    parts = [f"epoch {run.epoch}" + (f" / {run.n_epochs}" if run.n_epochs else "")]
+    best = run.best("energy")
+    if best is not None:
+        parts.append(f"best {best:.3g} meV/atom")
+    eta = run.eta_seconds
+    if run.state is RunState.RUNNING and eta is not None and run.n_epochs:
+        parts.append(f"{duration(eta)} left")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as 0:42 or 1:05:00."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def _state_color(state: RunState) -> str:
+    current = theme.current()
+    colors = {
+        RunState.RUNNING: current.accent,
+        RunState.PREPARING: current.accent,
+        RunState.FINISHED: current.good,
+        RunState.FAILED: current.error,
+        RunState.PAUSED: current.warning,
+    }
+    return colors.get(state, current.muted)
+
+
+def _show_folder(folder: Path | None) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

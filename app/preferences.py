@@ -1,0 +1,84 @@
+"""The preferences dialog."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.settings import Settings, default_folder
+
+THEME_TEXTS = (("Follow the system", "system"), ("Light", "light"), ("Dark", "dark"))
+
+
+class Preferences(QDialog):
+    """Edits theme, threads, folder of the runs and what happens at the start."""
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Preferences")
+        self.setMinimumWidth(460)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(16)
+        form = QFormLayout()
+        form.setVerticalSpacing(8)
+        self.theme = QComboBox(self)
+        for text, value in THEME_TEXTS:
+            self.theme.addItem(text, value)
+        self.theme.setCurrentIndex(self.theme.findData(settings.theme))
+        form.addRow("Appearance", self.theme)
+        self.threads = QSpinBox(self)
+        self.threads.setRange(0, 1024)
+        self.threads.setSpecialValueText("All")
+        self.threads.setValue(settings.n_threads)
+        self.threads.setToolTip("Processor threads for training and analyses")
+        form.addRow("Threads", self.threads)
+        form.addRow("Folder for runs", self._folder_row(settings))
+        self.restore = QCheckBox("Open what was open last time", self)
+        self.restore.setChecked(settings.restore_session)
+        form.addRow("At the start", self.restore)
+        column.addLayout(form)
+        note = QLabel("Threads and folder count for trainings started from now on.", self)
+        note.setProperty("muted", True)
+        column.addWidget(note)
+        box = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
+        )
+        box.accepted.connect(self.accept)
+        box.rejected.connect(self.reject)
+        column.addWidget(box)
+
+    def _folder_row(self, settings: Settings) -> QHBoxLayout:
+        self.folder = QLineEdit(settings.folder, self)
+        self.folder.setPlaceholderText(str(default_folder()))
+        choose = QPushButton("Choose…", self)
+        choose.clicked.connect(self._choose)
+        row = QHBoxLayout()
+        row.addWidget(self.folder, 1)
+        row.addWidget(choose)
+        return row
+
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder for runs", self.folder.text())
+        if folder:
+            self.folder.setText(folder)
+
+    def apply(self, settings: Settings) -> None:
+        """Write the choices into the settings."""
+        settings.theme = self.theme.currentData()
+        settings.n_threads = self.threads.value()
+        settings.folder = self.folder.text().strip()
+        settings.restore_session = self.restore.isChecked()

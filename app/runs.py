@@ -1,0 +1,281 @@
+"""The runs of a session: starting, steering and reopening trainings, keeping their documents current."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.documents.dataset import DatasetDocument
+from app.documents.run import FrameRefs, RunDocument, RunState
+from app.notifications import Notification, from_error
+from app.workers.opening import OpenedRun, free_folder
+from app.workers.training import News, TrainingJob, TrainingOrder
+from nnpcore.errors import TrainingError
+from nnpcore.structures import Role, split_frames
+from nnpcore.training import ControlState, TrainSettings
+
+if TYPE_CHECKING:
+    from nnpcore.structures.frame import Frame
+
+TICK_MS = 100
+
+
+class Runs(QObject):
+    """Owns the training threads; only the session speaks to it."""
+
+    added = Signal(str)
+    changed = Signal(str)
+    removed = Signal(str)
+    epoch_finished = Signal(str)
+    potential_changed = Signal(str)
+    values_changed = Signal(str)
+    notified = Signal(object)
+    idle = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.documents: dict[str, RunDocument] = {}
+        self._jobs: dict[str, TrainingJob] = {}
+        self._count = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self.tick)
+
+    @property
+    def active(self) -> bool:
+        """Whether a training thread works."""
+        return bool(self._jobs)
+
+    # starting -----------------------------------------------------------------------------------------
+    def start(
+        self, settings: TrainSettings, datasets: Sequence[DatasetDocument], runs_folder: Path, name: str = ""
+    ) -> str:
+        """Start a training on the data sets by their roles; TrainingError where there is nothing to train on.
+
+        Returns the run's id. The folder of the run is made in ``runs_folder``.
+        """
+        train, valid = frames_of_roles(datasets, settings)
+        folder = free_folder(runs_folder, name or _name_of(datasets))
+        run = self._add(folder.name, settings)
+        run.folder, run.train, run.valid = folder, train, valid
+        run.n_epochs = settings.epochs or 0
+        frames = {document.id: document.frames for document in datasets}
+        order = TrainingOrder(settings, _frames(train, frames), _frames(valid, frames), folder)
+        self._launch(run, order)
+        return run.id
+
+    def restart(self, run_id: str, epochs: int | None = None) -> None:
+        """Go on with a run that was stopped, where it was, from its folder; ``epochs`` sets a new goal."""
+        run = self.documents[run_id]
+        if run.folder is None or run_id in self._jobs:
+            return
+        if epochs is not None:
+            run.settings = run.settings.replace(epochs=epochs)
+        run.state, run.message = RunState.PREPARING, ""
+        self._launch(run, TrainingOrder(run.settings, (), (), run.folder, resume=True))
+        self.changed.emit(run_id)
+
+    def _launch(self, run: RunDocument, order: TrainingOrder) -> None:
+        job = TrainingJob(order)
+        self._jobs[run.id] = job
+        job.start()
+        self._timer.start()
+
+    def _add(self, name: str, settings: TrainSettings) -> RunDocument:
+        self._count += 1
+        run = RunDocument(f"run-{self._count}", name, settings, color_index=self._count - 1)
+        self.documents[run.id] = run
+        self.added.emit(run.id)
+        return run
+
+    def add_opened(self, opened: OpenedRun, datasets: Sequence[DatasetDocument]) -> str:
+        """Add a run read from its folder and return its id."""
+        run = self._add(opened.folder.name, opened.settings)
+        run.folder, run.state = opened.folder, RunState.STOPPED
+        run.history, run.potential, run.values = opened.history, opened.potential, opened.values
+        run.whitening, run.functions = opened.potential.whitening, opened.potential.functions
+        run.n_epochs = opened.settings.epochs or run.epoch
+        if run.n_epochs and run.epoch >= run.n_epochs:
+            run.state = RunState.FINISHED
+        run.sources = opened.sources
+        self.locate_frames(run, datasets)
+        self.changed.emit(run.id)
+        self.values_changed.emit(run.id)
+        self.potential_changed.emit(run.id)
+        return run.id
+
+    def locate_frames(self, run: RunDocument, datasets: Sequence[DatasetDocument]) -> None:
+        """Find the frames of a reopened run among the open data sets."""
+        if run.sources:
+            run.train = _locate(run, "training", datasets)
+            run.valid = _locate(run, "validation", datasets)
+
+    # steering -----------------------------------------------------------------------------------------
+    def pause(self, run_id: str) -> None:
+        """Let a running training wait."""
+        job = self._jobs.get(run_id)
+        if job is not None and self.documents[run_id].state == RunState.RUNNING:
+            job.control.pause()
+            self._set_state(run_id, RunState.PAUSED)
+
+    def resume(self, run_id: str) -> None:
+        """Let a paused training go on, or restart a stopped one from its folder."""
+        job = self._jobs.get(run_id)
+        if job is None:
+            self.restart(run_id)
+        elif self.documents[run_id].state == RunState.PAUSED:
+            job.control.resume()
+            self._set_state(run_id, RunState.RUNNING)
+
+    def stop(self, run_id: str) -> None:
+        """Let a training end; it writes its checkpoint and keeps what it has."""
+        job = self._jobs.get(run_id)
+        if job is not None and self.documents[run_id].state != RunState.STOPPING:
+            job.stop()
+            self._set_state(run_id, RunState.STOPPING)
+
+    def stop_all(self) -> None:
+        """Ask every training to end."""
+        for run_id in list(self._jobs):
+            self.stop(run_id)
+
+    def remove(self, run_id: str) -> None:
+        """Take a run that does not train off the list; its folder stays."""
+        if run_id not in self._jobs:
+            del self.documents[run_id]
+            self.removed.emit(run_id)
+
+    def shutdown(self) -> None:
+        """Stop everything and wait for the threads."""
+        for job in self._jobs.values():
+            job.stop()
+        for job in self._jobs.values():
+            job.join()
+        self.tick()
+        self._timer.stop()
+
+    def _set_state(self, run_id: str, state: RunState) -> None:
+        self.documents[run_id].state = state
+        self.changed.emit(run_id)
+
+    # news ---------------------------------------------------------------------------------------------
+    def tick(self) -> None:
+        """Take what the training threads have to tell (called at 10 Hz)."""
+        for run_id, job in list(self._jobs.items()):
+            news = job.take_news()
+            self._apply(self.documents[run_id], job, news)
+            if news.ended:
+                job.join()
+                del self._jobs[run_id]
+                self._end(self.documents[run_id], job, news)
+        if not self._jobs and self._timer.isActive():
+            self._timer.stop()
+            self.idle.emit()
+
+    def _apply(self, run: RunDocument, job: TrainingJob, news: News) -> None:
+        changed = news.text != run.progress_text
+        run.progress_text = news.text
+        if news.values is not None:
+            run.values, run.whitening, run.functions = news.values, news.whitening, news.functions
+            run.n_epochs = news.n_epochs or run.n_epochs
+            if run.state == RunState.PREPARING:
+                run.state = RunState.RUNNING
+            self.values_changed.emit(run.id)
+            changed = True
+        if news.records:
+            known = run.epoch
+            fresh = [record for record in news.records if record.epoch > known]
+            run.history.extend(fresh)
+            for record in fresh:
+                self._tell_messages(run, record.messages)
+            self.epoch_finished.emit(run.id)
+            changed = True
+        if news.potential is not None:
+            run.potential = news.potential
+            self.potential_changed.emit(run.id)
+        if changed:
+            self.changed.emit(run.id)
+
+    def _tell_messages(self, run: RunDocument, messages: Sequence[str]) -> None:
+        for message in messages:
+            run.message = message
+            self.notified.emit(Notification("warning", f"{run.name}: epoch {run.epoch}", message))
+
+    def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
+        stopped = job.control.state is ControlState.STOPPING
+        if news.error is not None:
+            run.state, run.message = RunState.FAILED, str(news.error)
+            self.notified.emit(from_error(f"Training {run.name} ended with an error", news.error))
+        elif stopped:
+            run.state = RunState.STOPPED
+        else:
+            run.state = RunState.FINISHED
+            run.message = getattr(news.result, "reason", "") or ""
+        run.progress_text = ""
+        self.changed.emit(run.id)
+        if run.state is RunState.FINISHED:
+            self.notified.emit(Notification("info", f"Training {run.name} finished", _ended_text(run)))
+
+
+def frames_of_roles(
+    datasets: Sequence[DatasetDocument], settings: TrainSettings
+) -> tuple[FrameRefs, FrameRefs]:
+    """Return which frames are for training and validation; without validation data a part is put aside.
+
+    Raises TrainingError where there are no training frames, or none with energies or forces.
+    """
+    training = [d for d in datasets if d.role == Role.TRAINING]
+    validation = [d for d in datasets if d.role == Role.VALIDATION]
+    if not training:
+        raise TrainingError(
+            "there are no training frames",
+            fix="Open a trajectory with energies and give it the role Training",
+        )
+    if not any(d.summary.n_energies or d.summary.n_forces for d in training):
+        names = ", ".join(d.name for d in training)
+        raise TrainingError(
+            "no training frame has an energy or forces",
+            where=names,
+            fix="Open a file with reference energies",
+        )
+    everything = FrameRefs(tuple((d.id, np.arange(d.n_frames)) for d in training))
+    if validation:
+        return everything, FrameRefs(tuple((d.id, np.arange(d.n_frames)) for d in validation))
+    frames = [frame for d in training for frame in d.frames]
+    train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
+    return everything.subset(train), everything.subset(valid)
+
+
+def _frames(refs: FrameRefs, frames: dict[str, tuple[Frame, ...]]) -> list[Frame]:
+    return [frames[dataset_id][index] for dataset_id, indices in refs.parts for index in indices]
+
+
+def _name_of(datasets: Sequence[DatasetDocument]) -> str:
+    return "+".join(d.name for d in datasets if d.role == Role.TRAINING)[:40]
+
+
+def _locate(run: RunDocument, role: str, datasets: Sequence[DatasetDocument]) -> FrameRefs:
+    parts = []
+    for source in (s for s in run.sources if s.role == role):
+        parts.append(_find_source(source.path, source.indices, datasets))
+    return FrameRefs(tuple(parts))
+
+
+def _find_source(
+    path: str, indices: Sequence[int], datasets: Sequence[DatasetDocument]
+) -> tuple[str, np.ndarray]:
+    for document in datasets:
+        position = document.positions_of(path)
+        if position and all(index in position for index in indices):
+            return document.id, np.array([position[index] for index in indices])
+    return "", np.array(indices)
+
+
+def _ended_text(run: RunDocument) -> str:
+    best = run.best("energy")
+    reached = "" if best is None else f" Best energy RMSE {best:.3g} meV/atom."
+    return f"{run.epoch} epochs.{reached} {run.message}".strip()

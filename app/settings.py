@@ -1,0 +1,131 @@
+"""What the application remembers between starts: preferences, recent files, window layout. One JSON file.
+
+``EATLAS_HOME`` names another folder for it and for the session files (tests, benchmarks).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from nnpcore.files import write_atomically
+
+SCHEMA = 1
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""``MIGRATIONS[n]`` turns the content of schema n into that of schema n + 1."""
+
+MAX_RECENT = 12
+THEMES = ("system", "light", "dark")
+
+
+def home() -> Path:
+    """Return the folder for settings and session files."""
+    chosen = os.environ.get("EATLAS_HOME")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("eatlas", appauthor=False))
+
+
+def default_folder() -> Path:
+    """Return where runs go unless the user chooses otherwise."""
+    chosen = os.environ.get("EATLAS_HOME")
+    return Path(chosen) / "runs" if chosen else Path.home() / "Eatlas"
+
+
+@dataclass
+class Settings:
+    """Everything remembered. Unknown or wrong entries of the file fall back to these defaults.
+
+    Attributes
+    ----------
+    theme : "system", "light" or "dark".
+    n_threads : threads for training and analyses; 0 = all.
+    folder : where runs are kept; "" = :func:`default_folder`.
+    restore_session : open at the start what was open at the end.
+    recent_files, recent_runs : newest first.
+    geometry, layout : base64 of Qt's ``saveGeometry`` and ``saveState``.
+    train_settings : the training settings last used.
+    """
+
+    theme: str = "system"
+    n_threads: int = 0
+    folder: str = ""
+    restore_session: bool = True
+    recent_files: list[str] = field(default_factory=list)
+    recent_runs: list[str] = field(default_factory=list)
+    geometry: str = ""
+    layout: str = ""
+    train_settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where new runs are kept."""
+        return Path(self.folder).expanduser() if self.folder else default_folder()
+
+    def remember_file(self, path: str) -> None:
+        """Put a file on top of the recent ones."""
+        self.recent_files = ([path] + [p for p in self.recent_files if p != path])[:MAX_RECENT]
+
+    def remember_run(self, path: str) -> None:
+        """Put a run folder on top of the recent ones."""
+        self.recent_runs = ([path] + [p for p in self.recent_runs if p != path])[:MAX_RECENT]
+
+    def save(self) -> None:
+        """Write the file; RunFolderError where that is impossible."""
+        content = {"schema": SCHEMA} | asdict(self)
+        write_atomically(settings_path(), json.dumps(content, indent=1).encode())
+
+
+def settings_path() -> Path:
+    """Return the settings file."""
+    return home() / "settings.json"
+
+
+def load() -> Settings:
+    """Read the settings; a damaged or newer file is set aside as ``settings.json.old``."""
+    path = settings_path()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return from_dict(migrated(content))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        path.replace(path.with_name(path.name + ".old"))
+        return Settings()
+
+
+def migrated(content: dict[str, Any]) -> dict[str, Any]:
+    """Bring the content of an older schema up to date; ValueError for a newer one."""
+    schema = int(content["schema"])
+    if schema > SCHEMA:
+        raise ValueError(f"schema {schema} is newer than {SCHEMA}")
+    while schema < SCHEMA:
+        content = MIGRATIONS[schema](content)
+        schema += 1
+    return content | {"schema": SCHEMA}
+
+
+def from_dict(content: dict[str, Any]) -> Settings:
+    """Take over what has the right type and leave the rest at its default."""
+    defaults = Settings()
+    known = {f.name: type(getattr(defaults, f.name)) for f in fields(Settings)}
+    good = {name: content[name] for name, kind in known.items() if type(content.get(name)) is kind}
+    result = Settings(**good)
+    if result.theme not in THEMES:
+        result.theme = "system"
+    for name in ("recent_files", "recent_runs"):
+        setattr(result, name, [p for p in getattr(result, name) if isinstance(p, str)])
+    return result
+
+
+def forget() -> None:
+    """Delete the settings and the session files (``--reset``); runs are kept."""
+    settings_path().unlink(missing_ok=True)
+    for path in home().glob("session*.json"):
+        path.unlink()

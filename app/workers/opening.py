@@ -1,0 +1,50 @@
+"""Reading a run folder in the background."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnpcore.progress import Progress
+from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.training.run_folder import DataSource
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedRun:
+    """What a run folder holds."""
+
+    folder: Path
+    settings: TrainSettings
+    sources: tuple[DataSource, ...]
+    history: list[EpochRecord]
+    potential: Potential
+    values: TrainingValues | None
+
+
+def open_run(path: Path, progress: Progress) -> OpenedRun:
+    """Read a run folder; RunFolderError or PotentialError where it is missing, damaged or foreign."""
+    from nnpcore.potential import Potential
+
+    progress.report(0.1, "Checking the folder")
+    folder = RunFolder.open(path)
+    history = folder.read_history()
+    progress.report(0.3, "Reading the potential")
+    potential = Potential.load(folder.path)
+    progress.report(0.6, "Reading the training atoms")
+    values = folder.training_values() if folder.training_set_path.is_file() else None
+    return OpenedRun(folder.path, folder.settings, folder.sources, history, potential, values)
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Return a folder in ``parent`` that does not exist yet, named after ``name``."""
+    base = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.") or "run"
+    number = 1
+    while (parent / f"{base}-{number:02d}").exists():
+        number += 1
+    return parent / f"{base}-{number:02d}"

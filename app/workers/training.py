@@ -1,0 +1,185 @@
+"""A training in its own thread: what it has to tell is collected here and fetched by the window at 10 Hz."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.errors import Cancelled
+from nnpcore.progress import Progress
+from nnpcore.training import EpochRecord, TrainControl, TrainingValues, TrainSettings
+
+if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential import Potential
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import Trainer, TrainResult
+
+SNAPSHOT_SECONDS = 0.8
+NICENESS = 5
+
+
+@dataclass
+class News:
+    """What happened in a training since the last look."""
+
+    records: list[EpochRecord] = field(default_factory=list)
+    values: TrainingValues | None = None
+    potential: Potential | None = None
+    text: str = ""
+    prepared: bool = False
+    whitening: Whitening | None = None
+    functions: SymmetryFunctions | None = None
+    n_epochs: int = 0
+    ended: bool = False
+    error: BaseException | None = None
+    result: TrainResult | None = None
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """Everything a training needs, a snapshot taken on the main thread.
+
+    With ``resume`` the frames are those of the run before, in the same order; without frames the folder is
+    asked for them.
+    """
+
+    settings: TrainSettings
+    train: Sequence[Frame]
+    valid: Sequence[Frame]
+    folder: Path
+    resume: bool = False
+
+
+class TrainingJob:
+    """One training in one thread. Everything but the thread's own work is for the main thread."""
+
+    def __init__(self, order: TrainingOrder) -> None:
+        self.order = order
+        self.control = TrainControl()
+        self._progress = Progress(self._on_progress)
+        self._lock = threading.Lock()
+        self._news = News()
+        self._last_snapshot = 0.0
+        self._thread = threading.Thread(target=self._work, name="eatlas-training")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end soon: while preparing at once, while training after the block at hand."""
+        self.control.stop()
+        with self._lock:
+            preparing = not self._news.prepared
+        if preparing:
+            self._progress.cancel()
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still works."""
+        return self._thread.is_alive()
+
+    def take_news(self) -> News:
+        """Return what happened since the last call."""
+        with self._lock:
+            news = self._news
+            self._news = News(prepared=news.prepared, text=news.text)
+        return news
+
+    # in the thread ------------------------------------------------------------------------------------
+    def _work(self) -> None:
+        _step_back()
+        try:
+            trainer = self._make_trainer()
+            trainer.prepare(self._progress)
+            self._tell_prepared(trainer)
+            result = trainer.run(self._on_epoch, self.control, self._progress)
+            self._tell(potential=trainer.potential(), result=result, ended=True)
+        except Cancelled:
+            self._tell(ended=True)
+        except BaseException as error:
+            self._tell(error=error, ended=True)
+
+    def _tell_prepared(self, trainer: Trainer) -> None:
+        values = _values_of(trainer)
+        with self._lock:
+            news = self._news
+            news.values, news.whitening, news.functions = (
+                values,
+                trainer.whitening,
+                trainer.train_set.functions,
+            )
+            news.prepared = True
+            news.records.extend(trainer.history)
+
+    def _make_trainer(self) -> Trainer:
+        from nnpcore.training import Trainer
+
+        order = self.order
+        if order.resume:
+            return _resumed(order)
+        return Trainer(order.settings, order.train, order.valid, run_folder=order.folder)
+
+    def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:
+        now = time.perf_counter()
+        potential = None
+        if now - self._last_snapshot >= SNAPSHOT_SECONDS:
+            potential = trainer.potential()
+            self._last_snapshot = now
+        self._tell(records=[record], potential=potential)
+
+    def _on_progress(self, _fraction: float | None, text: str) -> None:
+        with self._lock:
+            self._news.text = text
+
+    def _tell(
+        self,
+        records: Sequence[EpochRecord] = (),
+        potential: Potential | None = None,
+        result: TrainResult | None = None,
+        error: BaseException | None = None,
+        ended: bool = False,
+    ) -> None:
+        with self._lock:
+            news = self._news
+            news.records.extend(records)
+            news.potential = potential or news.potential
+            news.result, news.error = result or news.result, error or news.error
+            news.ended = ended or news.ended
+
+
+def _resumed(order: TrainingOrder) -> Trainer:
+    from nnpcore.training import Trainer
+
+    return Trainer.resume(order.folder, order.settings)
+
+
+def _values_of(trainer: Trainer) -> TrainingValues:
+    """Return the descriptors of all atoms of the run, copied: they outlive the trainer."""
+    parts = [(trainer.train_set, True)] + ([(trainer.valid_set, False)] if trainer.valid_set else [])
+    sizes = [np.diff(part.frame_start) for part, _ in parts]
+    return TrainingValues(
+        values=np.concatenate([part.values for part, _ in parts]),
+        species=np.concatenate([part.species for part, _ in parts]),
+        frame=np.concatenate([np.repeat(np.arange(len(n), dtype=np.int32), n) for n in sizes]),
+        is_training=np.concatenate([np.full(part.n_atoms, flag) for part, flag in parts]),
+    )
+
+
+def _step_back() -> None:
+    """Let the window's thread go first where threads have priorities of their own (Linux)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
