@@ -1,0 +1,137 @@
+"""Thin axes with tick labels that neither crowd nor vanish, linear or logarithmic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QFontMetricsF
+
+from app.plots.ink import POINT_SIZE, font, ink, pen
+
+_NICE = (1.0, 2.0, 5.0, 10.0)
+
+
+def nice_step(span: float, most: int) -> float:
+    """Return the smallest step of 1, 2 or 5 times a power of ten that gives at most ``most`` intervals."""
+    raw = span / max(most, 1)
+    power = 10.0 ** math.floor(math.log10(raw)) if raw > 0 else 1.0
+    return next(power * n for n in _NICE if power * n >= raw * (1 - 1e-9))
+
+
+def linear_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most ``most + 1`` round numbers in [low, high]."""
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        return []
+    step = nice_step(high - low, most)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [0.0 if k == 0 else k * step for k in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return round numbers between 10^low and 10^high as their log10: decades, then 2 and 5, then any."""
+    if high - low > 400 or not math.isfinite(high - low):
+        return []
+    decades = range(math.floor(low) - 1, math.ceil(high) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [k + math.log10(d) for k in decades for d in digits]
+        ticks = [t for t in ticks if low - 1e-9 <= t <= high + 1e-9]
+        if len(ticks) <= most + 1:
+            break
+    else:
+        step = math.ceil(len(ticks) / max(most, 1))
+        ticks = [t for t in ticks if round(t) % step == 0]
+    if len(ticks) >= 2:
+        return ticks
+    return [math.log10(v) for v in linear_ticks(10.0**low, 10.0**high, most) if v > 0]
+
+
+def tick_text(value: float, step: float) -> str:
+    """Return a number with just the decimals its step needs, with a true minus sign."""
+    if value != 0 and (abs(value) >= 1e6 or abs(value) < 1e-4):
+        text = f"{value:.3g}"
+    else:
+        places = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+        text = f"{value:.{min(places, 8)}f}"
+    return text.replace("-", "−")
+
+
+def log_text(value: float) -> str:
+    """Return 10^value without exponents between 0.0001 and 100000, as a superscript power outside."""
+    number = 10.0**value
+    if 1e-4 <= number < 1e5:
+        return f"{number:.10g}" if abs(value - round(value)) < 1e-9 else f"{number:.3g}"
+    mantissa = number / 10.0 ** math.floor(value + 1e-9)
+    power = str(math.floor(value + 1e-9)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{power}" if abs(mantissa - 1) < 1e-6 else f"{mantissa:.2g}·10{power}"
+
+
+class ValueAxis(pg.AxisItem):
+    """An axis whose label stands elsewhere or below it and whose ticks follow the space there is."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation, maxTickLength=4)
+        self.enableAutoSIPrefix(False)
+        self.setStyle(tickTextOffset=3, hideOverlappingLabels=False, maxTickLevel=1, maxTextLevel=0)
+        self.categories: dict[float, str] = {}
+        self.restyle()
+
+    @property
+    def _horizontal(self) -> bool:
+        return self.orientation in ("bottom", "top")
+
+    def restyle(self) -> None:
+        """Take font and colours from the theme."""
+        self.setTickFont(font())
+        self.setPen(pen("muted", 1.0, alpha=0.55))
+        self.setTickPen(pen("muted", 1.0))
+        self.setTextPen(ink("muted"))
+        if self.labelText:
+            self.set_text(self.labelText)
+
+    def set_text(self, text: str) -> None:
+        """Set the axis's label."""
+        style: dict[str, Any] = {"color": ink("muted").name(), "font-size": f"{POINT_SIZE:g}pt"}
+        self.setLabel(text, **style)
+
+    def most_ticks(self, low: float, high: float, length: float) -> int:
+        """Return how many intervals fit into ``length`` pixels."""
+        metrics = QFontMetricsF(font())
+        if not self._horizontal:
+            return max(1, int(length / (metrics.height() * 1.9)))
+        widest = 4
+        if not self.logMode:
+            step = nice_step(high - low, 5) if high > low else 1.0
+            widest = max(len(tick_text(v, step)) for v in (low, high, 0.0))
+        return max(1, int(length / (metrics.averageCharWidth() * (widest + 2.5))))
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
+        """Return labelled ticks and, on a logarithmic axis, unlabelled ones between them."""
+        low, high = sorted((float(minVal), float(maxVal)))
+        if self.categories:
+            return [(1.0, [v for v in self.categories if low <= v <= high])]
+        most = self.most_ticks(low, high, size)
+        if not self.logMode:
+            ticks = linear_ticks(low, high, most)
+            return [(nice_step(high - low, most) if high > low else 1.0, ticks)]
+        major = log_ticks(low, high, most)
+        if high - low > 8:
+            return [(1.0, major)]
+        all_ticks = [k + math.log10(d) for k in range(math.floor(low), math.ceil(high)) for d in range(1, 10)]
+        minor = [t for t in all_ticks if low <= t <= high and not _near(t, major)]
+        return [(1.0, major), (1.0, minor)]
+
+    def tickStrings(self, values: Iterable[float], scale: float, spacing: float) -> list[str]:
+        """Return the labels of ``values``."""
+        if self.categories:
+            return [self.categories.get(v, "") for v in values]
+        if self.logMode:
+            return [log_text(v) for v in values]
+        return [tick_text(v, spacing) for v in values]
+
+
+def _near(value: float, others: list[float]) -> bool:
+    return bool(others) and bool(np.min(np.abs(np.asarray(others) - value)) < 1e-6)

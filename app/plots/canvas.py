@@ -1,0 +1,96 @@
+"""A pyqtgraph plot with our axes, clicks, hovering and lassos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QFrame, QWidget
+
+from app.plots.axis import ValueAxis
+from app.plots.lasso import Lasso
+
+CLICK_SLOP = 4
+
+
+class Canvas(pg.PlotWidget):
+    """A pyqtgraph plot with our axes, that tells about clicks, hovering and lassos in data coordinates."""
+
+    clicked = Signal(QPointF, object)
+    hovered = Signal(QPointF)
+    left = Signal()
+    lassoed = Signal(object, object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, axisItems={"left": ValueAxis("left"), "bottom": ValueAxis("bottom")})
+        self.item: Any = self.getPlotItem()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
+        self.item.setMenuEnabled(False)
+        self.item.hideButtons()
+        self.item.setContentsMargins(4, 2, 10, 0)
+        self.item.getViewBox().setDefaultPadding(0.04)
+        self.lasso = Lasso(self)
+        self._pressed: QPointF | None = None
+
+    @property
+    def view(self) -> pg.ViewBox:
+        """The view box."""
+        return self.item.getViewBox()
+
+    def to_data(self, position: QPointF) -> QPointF:
+        """Map a position in the widget to data coordinates (log10 on a logarithmic axis)."""
+        return self.view.mapSceneToView(self.mapToScene(position.toPoint()))
+
+    def to_pixels(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map data coordinates to positions in the widget."""
+        (x0, x1), (y0, y1) = self.view.viewRange()
+        box = self.view.sceneBoundingRect()
+        px = box.left() + (x - x0) / (x1 - x0) * box.width()
+        return px, box.bottom() - (y - y0) / (y1 - y0) * box.height()
+
+    def mousePressEvent(self, ev: QMouseEvent) -> None:
+        """Start a lasso, or note where a click may begin."""
+        self._pressed = ev.position()
+        if ev.button() == Qt.MouseButton.LeftButton and self.lasso.wanted(ev.modifiers()):
+            self.lasso.start(ev.position(), ev.modifiers())
+            return
+        super().mousePressEvent(ev)
+
+    def mouseMoveEvent(self, ev: QMouseEvent) -> None:
+        """Go on with the lasso, or tell where the mouse is."""
+        if self.lasso.active:
+            self.lasso.extend(ev.position())
+            return
+        super().mouseMoveEvent(ev)
+        if not ev.buttons():
+            self.hovered.emit(ev.position())
+
+    def mouseReleaseEvent(self, ev: QMouseEvent) -> None:
+        """End a lasso, or tell about a click."""
+        moved = self._pressed is None or (ev.position() - self._pressed).manhattanLength() > CLICK_SLOP
+        self._pressed = None
+        if self.lasso.active:
+            polygon = self.lasso.finish()
+            if not moved:
+                self.clicked.emit(ev.position(), ev.modifiers())
+            elif len(polygon) > 2:
+                self.lassoed.emit(polygon, ev.modifiers())
+            return
+        super().mouseReleaseEvent(ev)
+        if not moved and ev.button() == Qt.MouseButton.LeftButton:
+            self.clicked.emit(ev.position(), ev.modifiers())
+
+    def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
+        """Show everything again."""
+        self.item.enableAutoRange()
+        ev.accept()
+
+    def leaveEvent(self, ev: QEvent) -> None:
+        """Tell that the mouse is gone."""
+        super().leaveEvent(ev)
+        self.left.emit()

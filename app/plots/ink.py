@@ -1,0 +1,55 @@
+"""Colours, dashes, markers and fonts of the plots, all from the theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont, QPen
+from PySide6.QtWidgets import QApplication
+
+from app import theme
+
+DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (7, 2.5, 1.5, 2.5), (3, 2), (9, 3))
+"""Dash patterns in pen widths, so that lines differ in more than colour; the first one is solid."""
+
+MARKERS: tuple[str, ...] = ("o", "s", "t1", "d", "t", "p", "star")
+"""pyqtgraph symbols, in the order series get them."""
+
+POINT_SIZE = 9.0
+
+
+def ink(name: str) -> QColor:
+    """Return a colour by ``#rrggbb`` or by its name in the theme ("text", "reference", "series:2", ...)."""
+    if name.startswith("#"):
+        return QColor(name)
+    now = theme.current()
+    if name.startswith("series:"):
+        return QColor(now.dataset_color(int(name.partition(":")[2])))
+    return QColor(getattr(now, name))
+
+
+def faded(name: str, alpha: float) -> QColor:
+    """Return a colour with an opacity in [0, 1]."""
+    color = ink(name)
+    color.setAlphaF(alpha)
+    return color
+
+
+def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float = 1.0) -> QPen:
+    """Return a cosmetic pen; ``dash`` is one of :data:`DASHES`."""
+    result = QPen(faded(name, alpha), width)
+    result.setCosmetic(True)
+    result.setCapStyle(Qt.PenCapStyle.FlatCap)
+    result.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    if dash:
+        result.setDashPattern([float(d) for d in dash])
+    return result
+
+
+def font(size: float = POINT_SIZE, bold: bool = False) -> QFont:
+    """Return the application's font at the plots' size."""
+    result = QFont(QApplication.font())
+    result.setPointSizeF(size)
+    result.setBold(bold)
+    return result

@@ -1,0 +1,119 @@
+"""Things drawn in plots that pyqtgraph has not: shaded bands, the paper's square bracket, threshold lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPolygonF
+from PySide6.QtWidgets import QWidget
+
+from app.plots.ink import faded, pen
+
+
+class Band(pg.GraphicsObject):
+    """The area between two curves over the same x; gaps where a value is not finite."""
+
+    def __init__(self, color: str, alpha: float = 0.22, log_y: bool = False) -> None:
+        super().__init__()
+        self.color, self.alpha, self.log_y = color, alpha, log_y
+        self.curves = (np.empty(0), np.empty(0), np.empty(0))
+        self._polygons: list[QPolygonF] = []
+        self._box = QRectF()
+
+    def name(self) -> None:
+        """Return nothing: the legend is ours, not pyqtgraph's."""
+
+    def set_data(self, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        """Replace the area; ``curves`` keeps (x, low, high)."""
+        x, bottom, top = (np.asarray(v, dtype=np.float64) for v in (x, low, high))
+        self.curves = (x, bottom, top)
+        if self.log_y:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                bottom, top = np.log10(bottom), np.log10(top)
+        good = np.isfinite(x) & np.isfinite(bottom) & np.isfinite(top)
+        self.prepareGeometryChange()
+        self._polygons = []
+        for run in np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1):
+            if len(run) > 1 and good[run[0]]:
+                edge = [QPointF(float(x[i]), float(top[i])) for i in run]
+                edge += [QPointF(float(x[i]), float(bottom[i])) for i in run[::-1]]
+                self._polygons.append(QPolygonF(edge))
+        self._box = QRectF()
+        for polygon in self._polygons:
+            self._box = self._box.united(polygon.boundingRect())
+        self.informViewBoundsChanged()
+        self.update()
+
+    def boundingRect(self) -> QRectF:
+        """Return the area's box in the view's coordinates (log10 on a logarithmic axis)."""
+        return self._box
+
+    def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
+        """Fill it."""
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(faded(self.color, self.alpha))
+        for polygon in self._polygons:
+            painter.drawPolygon(polygon)
+
+
+class Bracket(pg.GraphicsObject):
+    """A square bracket over a range of x, open downwards as in the paper, near the top of the view."""
+
+    def __init__(self, color: str = "text", at: float = 0.05, drop: float = 8.0) -> None:
+        super().__init__()
+        self.color, self.at, self.drop = color, at, drop
+        self.range: tuple[float, float] | None = None
+
+    def name(self) -> None:
+        """Return nothing: the legend is ours, not pyqtgraph's."""
+
+    def set_range(self, low: float, high: float) -> None:
+        """Span [low, high]; not finite: nothing is drawn."""
+        self.prepareGeometryChange()
+        self.range = (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
+        self.update()
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        self.prepareGeometryChange()
+        self.range = None
+        self.update()
+
+    def implements(self, interface: str | None = None) -> bool | list[str]:
+        """Tell pyqtgraph that this item knows its own data range."""
+        return ["plotData"] if interface is None else interface == "plotData"
+
+    def dataBounds(
+        self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return the range along x; the bracket follows the view along y."""
+        return self.range if ax == 0 and self.range is not None else (None, None)
+
+    def pixelPadding(self) -> float:
+        """Return no padding."""
+        return 0.0
+
+    def boundingRect(self) -> QRectF:
+        """Return the whole view."""
+        view = self.getViewBox()
+        return QRectF() if view is None else view.viewRect()
+
+    def viewTransformChanged(self) -> None:
+        """Follow the view."""
+        self.prepareGeometryChange()
+
+    def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
+        """Draw three strokes of constant width."""
+        view = self.getViewBox()
+        if self.range is None or view is None:
+            return
+        box = view.viewRect()
+        pixel = box.height() / max(view.height(), 1.0)
+        y = box.bottom() - self.at * box.height()
+        low, high = (min(max(v, box.left()), box.right()) for v in self.range)
+        corners = [(low, y - self.drop * pixel), (low, y), (high, y), (high, y - self.drop * pixel)]
+        painter.setPen(pen(self.color, 1.6))
+        painter.drawPolyline(QPolygonF([QPointF(*corner) for corner in corners]))

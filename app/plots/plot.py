@@ -1,0 +1,289 @@
+"""The plot every panel uses: thin axes with units, hover, picking, a crosshair readout, an empty state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
+
+from app import theme
+from app.plots.axis import ValueAxis
+from app.plots.canvas import Canvas
+from app.plots.ink import DASHES, font, ink, pen
+from app.plots.items import Band, Bracket
+from app.plots.legend import Entry, Legend
+from app.plots.points import PointCloud
+
+PICK_RADIUS = 9.0
+
+
+class Plot(QWidget):
+    """A canvas with a legend above it, a crosshair with a readout, and a text where there are no data.
+
+    Points that can be hovered and clicked are registered with :meth:`set_pickable`; ``point_clicked`` and
+    ``point_hovered`` give the registered key and the point's index (``None, -1`` when the mouse leaves).
+    """
+
+    point_clicked = Signal(str, int, object)
+    point_hovered = Signal(str, int)
+    lassoed = Signal(object, object)
+    series_toggled = Signal(str, bool)
+
+    def __init__(self, parent: QWidget | None = None, *, log_y: bool = False) -> None:
+        super().__init__(parent)
+        self.log_y = log_y
+        self.canvas = Canvas(self)
+        self.legend = Legend(self)
+        column = self._column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.legend)
+        column.addWidget(self.canvas, 1)
+        self._series: dict[str, list[pg.GraphicsObject]] = {}
+        self._styles: list[Callable[[], None]] = []
+        self._pickable: dict[str, tuple[np.ndarray, Callable[[int], str]]] = {}
+        self._readout: Callable[[float, float], str] | None = None
+        self._hovered: tuple[str, int] = ("", -1)
+        self._build_overlays()
+        self.canvas.clicked.connect(self._on_clicked)
+        self.canvas.hovered.connect(self._on_hovered)
+        self.canvas.left.connect(self._on_left)
+        self.canvas.lassoed.connect(self.lassoed)
+        self.legend.toggled.connect(self.set_series_visible)
+        self.canvas.item.getAxis("left").setLogMode(x=False, y=log_y)
+        theme.signals().changed.connect(self.restyle)
+        self.restyle()
+
+    def _build_overlays(self) -> None:
+        self._message = QLabel(self.canvas)
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._message.setWordWrap(True)
+        self._message.setProperty("muted", True)
+        self._message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._message.hide()
+        self._crosshair = pg.InfiniteLine(angle=90, movable=False)
+        self._crosshair.setZValue(50)
+        self._crosshair.hide()
+        self.canvas.item.addItem(self._crosshair, ignoreBounds=True)
+        self._label = QLabel(self.canvas)
+        self._label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._label.hide()
+
+    # axes ---------------------------------------------------------------------------------------------
+    def set_labels(self, x: str, y: str) -> None:
+        """Name the axes, with units; y stands above the plot, at its left, where it is easy to read."""
+        self.axis("bottom").set_text(x)
+        self.legend.set_title(y)
+
+    def axis(self, name: str) -> ValueAxis:
+        """Return the "left" or "bottom" axis."""
+        return self.canvas.item.getAxis(name)
+
+    def auto_range(self) -> None:
+        """Show all data, and go on following them."""
+        self.canvas.item.enableAutoRange()
+
+    # series -------------------------------------------------------------------------------------------
+    def add_line(
+        self, key: str, color: str, width: float = 2.0, dash: int = 0, *, alpha: float = 1.0, z: float = 10
+    ) -> pg.PlotDataItem:
+        """Add an empty curve; give it data with ``set_line``."""
+        curve = pg.PlotDataItem(connect="finite", antialias=True)
+        curve.setLogMode(False, self.log_y)
+        curve.setDownsampling(auto=True, method="peak")
+        self._styles.append(lambda: curve.setPen(pen(color, width, DASHES[dash], alpha)))
+        self._add(key, curve, z)
+        return curve
+
+    def add_points(
+        self, key: str, color: str, marker: str = "o", size: float = 7.0, *, hollow: bool = False
+    ) -> pg.ScatterPlotItem:
+        """Add an empty set of some hundred points at most (:meth:`add_cloud` for more)."""
+        points = pg.ScatterPlotItem(symbol=marker, size=size, antialias=True)
+
+        def style() -> None:
+            points.setPen(pen(color, 1.4))
+            points.setBrush(ink("panel") if hollow else ink(color))
+
+        self._styles.append(style)
+        self._add(key, points, 20)
+        return points
+
+    def add_band(self, key: str, color: str, alpha: float = 0.22) -> Band:
+        """Add an empty shade."""
+        band = Band(color, alpha, self.log_y)
+        self._add(key, band, 5)
+        return band
+
+    def add_bracket(self, key: str, color: str = "text") -> Bracket:
+        """Add an empty square bracket."""
+        bracket = Bracket(color)
+        self._add(key, bracket, 30)
+        return bracket
+
+    def add_cloud(self, key: str, size: float = 5.0, alpha: float = 0.6, z: float = 8) -> PointCloud:
+        """Add an empty cloud of very many points."""
+        cloud = PointCloud(size, alpha)
+        self._add(key, cloud, z)
+        return cloud
+
+    def add_rule(self, key: str, color: str, *, angle: int = 90, dash: int = 1) -> pg.InfiniteLine:
+        """Add a straight line across the plot (90: vertical), hidden until it is given a value."""
+        rule = pg.InfiniteLine(angle=angle, movable=False)
+        self._styles.append(lambda: rule.setPen(pen(color, 1.2, DASHES[dash])))
+        self._add(key, rule, 4, ignore_bounds=True)
+        rule.hide()
+        return rule
+
+    def _add(self, key: str, item: pg.GraphicsObject, z: float, ignore_bounds: bool = False) -> None:
+        item.setZValue(z)
+        self._series.setdefault(key, []).append(item)
+        self.canvas.item.addItem(item, ignoreBounds=ignore_bounds)
+        self._styles[-1]() if self._styles else None
+
+    def remove_series(self, key: str) -> None:
+        """Take a series away."""
+        for item in self._series.pop(key, ()):
+            self.canvas.removeItem(item)
+        self._pickable.pop(key, None)
+
+    def has_series(self, key: str) -> bool:
+        """Whether there is a series of this key."""
+        return key in self._series
+
+    def set_series_visible(self, key: str, visible: bool) -> None:
+        """Hide or show all items of a series."""
+        for item in self._series.get(key, ()):
+            item.setVisible(visible)
+        self.legend.set_hidden(key, not visible)
+        self.series_toggled.emit(key, visible)
+
+    def set_legend(self, entries: list[Entry]) -> None:
+        """Set the legend's entries."""
+        self.legend.set_entries(entries)
+
+    # what the mouse does ------------------------------------------------------------------------------
+    def set_pickable(self, key: str, xy: np.ndarray, tip: Callable[[int], str]) -> None:
+        """Make points (n, 2) hoverable and clickable; ``tip(index)`` is the text shown on hover."""
+        self._pickable[key] = (np.asarray(xy, dtype=np.float64).reshape(-1, 2), tip)
+
+    def set_readout(self, readout: Callable[[float, float], str] | None) -> None:
+        """Show a crosshair and ``readout(x, y)`` (y undone of its logarithm) while the mouse is inside."""
+        self._readout = readout
+
+    def point_at(self, position: QPointF) -> tuple[str, int]:
+        """Return the key and index of the registered point nearest to a position, or ("", -1)."""
+        best, found = PICK_RADIUS**2, ("", -1)
+        for key, (xy, _) in self._pickable.items():
+            if not len(xy) or not any(item.isVisible() for item in self._series.get(key, ())):
+                continue
+            y = np.log10(np.maximum(xy[:, 1], 1e-300)) if self.log_y else xy[:, 1]
+            px, py = self.canvas.to_pixels(xy[:, 0], y)
+            distance = (px - position.x()) ** 2 + (py - position.y()) ** 2
+            if np.isfinite(distance).any():
+                nearest = int(np.nanargmin(distance))
+                if distance[nearest] < best:
+                    best, found = float(distance[nearest]), (key, nearest)
+        return found
+
+    def position_of(self, key: str, index: int) -> QPointF:
+        """Return where a registered point is in the canvas, pixels."""
+        x, y = self._pickable[key][0][index]
+        px, py = self.canvas.to_pixels(np.array([x]), np.array([np.log10(y) if self.log_y else y]))
+        return QPointF(float(px[0]), float(py[0]))
+
+    def _on_clicked(self, position: QPointF, modifiers: object) -> None:
+        key, index = self.point_at(position)
+        if index >= 0:
+            self.point_clicked.emit(key, index, modifiers)
+
+    def _on_hovered(self, position: QPointF) -> None:
+        key, index = self.point_at(position)
+        if (key, index) != self._hovered:
+            self._hovered = (key, index)
+            self.point_hovered.emit(key, index)
+            if index >= 0:
+                where = self.canvas.mapToGlobal(position.toPoint())
+                QToolTip.showText(where, self._pickable[key][1](index), self.canvas)
+            else:
+                QToolTip.hideText()
+        over = Qt.CursorShape.PointingHandCursor if index >= 0 else Qt.CursorShape.ArrowCursor
+        self.canvas.viewport().setCursor(Qt.CursorShape.CrossCursor if self.canvas.lasso.enabled else over)
+        self._show_readout(position)
+
+    def _show_readout(self, position: QPointF) -> None:
+        inside = self.canvas.view.sceneBoundingRect().contains(position)
+        if self._readout is None or not inside or not self._message.isHidden():
+            self._hide_readout()
+            return
+        point = self.canvas.to_data(position)
+        text = self._readout(point.x(), 10.0 ** point.y() if self.log_y else point.y())
+        self._crosshair.setPos(point.x())
+        self._crosshair.setVisible(bool(text))
+        self._label.setVisible(bool(text))
+        self._label.setText(text)
+        self._place_label(position)
+
+    def _place_label(self, position: QPointF) -> None:
+        self._label.adjustSize()
+        box = self.canvas.view.sceneBoundingRect()
+        at_right = position.x() < box.center().x()
+        x = box.right() - self._label.width() if at_right else box.left() + 3
+        self._label.move(int(x), int(box.top()) + 2)
+
+    def _hide_readout(self) -> None:
+        self._crosshair.hide()
+        self._label.hide()
+
+    def _on_left(self) -> None:
+        self._hide_readout()
+        if self._hovered[1] >= 0:
+            self._hovered = ("", -1)
+            self.point_hovered.emit("", -1)
+
+    # states -------------------------------------------------------------------------------------------
+    def set_message(self, text: str) -> None:
+        """Show a text instead of the plot (what to do to see something here); "" shows the plot."""
+        self._message.setText(text)
+        self._message.setVisible(bool(text))
+        self.canvas.item.setVisible(not text)
+        self.legend.setVisible(not text)
+        if text:
+            self._hide_readout()
+        self._place_message()
+
+    @property
+    def message(self) -> str:
+        """The text shown instead of the plot, or ""."""
+        return "" if self._message.isHidden() else self._message.text()
+
+    def _place_message(self) -> None:
+        self._message.setGeometry(self.canvas.rect().adjusted(16, 8, -16, -8))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the message in the middle."""
+        super().resizeEvent(event)
+        self._column.activate()
+        self._place_message()
+
+    def restyle(self) -> None:
+        """Take all colours and fonts from the theme."""
+        for style in self._styles:
+            style()
+        for name in ("left", "bottom"):
+            self.axis(name).restyle()
+        self.canvas.setBackground(ink("panel"))
+        self._crosshair.setPen(pen("muted", 1.0, DASHES[2]))
+        self._message.setFont(font())
+        self._label.setFont(font())
+        panel = ink("panel")
+        self._label.setStyleSheet(
+            f"color: {ink('text').name()}; padding: 1px 4px; border-radius: 3px; "
+            f"background: rgba({panel.red()}, {panel.green()}, {panel.blue()}, 225);"
+        )
+        self.legend.restyle()
+        self.canvas.update()

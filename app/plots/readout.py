@@ -1,0 +1,106 @@
+"""A row of numbers under a plot: what, the value, and the reference below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from app.plots.ink import font, ink
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number: ``head`` says what and in which unit, ``value`` is bold, ``below`` muted under it."""
+
+    head: str
+    value: str
+    below: str = ""
+    tip: str = ""
+    color: str = "text"
+
+
+class Readout(QWidget):
+    """Cells side by side in columns of equal width, numbers never clipped: the last cells go if need be."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cells: tuple[Cell, ...] = ()
+        self.row_names: tuple[str, str] = ("", "")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def set_cells(self, cells: Sequence[Cell], row_names: tuple[str, str] = ("", "")) -> None:
+        """Replace the numbers; ``row_names`` stand at the left of the values and of the references."""
+        if (tuple(cells), row_names) != (self.cells, self.row_names):
+            self.cells, self.row_names = tuple(cells), row_names
+            self.setFixedHeight(self._needed_height())
+            self.setVisible(bool(cells))
+            self.update()
+
+    def _needed_height(self) -> int:
+        if not self.cells:
+            return 0
+        rows = 3 if any(cell.below for cell in self.cells) else 2
+        return int(rows * QFontMetricsF(font()).height() + 5)
+
+    def sizeHint(self) -> QSize:
+        """Return the height of the rows."""
+        return QSize(120, self._needed_height())
+
+    def text(self) -> str:
+        """Return everything as plain text, a line per cell."""
+        lines = (f"{c.head}: {c.value}" + (f" (reference {c.below})" if c.below else "") for c in self.cells)
+        return "\n".join(lines)
+
+    def _layout(self) -> list[tuple[Cell, QRectF]]:
+        metrics, strong = QFontMetricsF(font()), QFontMetricsF(font(bold=True))
+        names = max((metrics.horizontalAdvance(name) for name in self.row_names), default=0.0)
+        left = 8.0 + (names + 8.0 if names else 0.0)
+        plain = metrics.horizontalAdvance
+        widths = [max(plain(c.head), strong.horizontalAdvance(c.value), plain(c.below)) for c in self.cells]
+        shown = len(widths)
+        while shown > 1 and left + sum(widths[:shown]) + 8.0 * shown > self.width():
+            shown -= 1
+        if not shown:
+            return []
+        spare = max((self.width() - left - 8.0 - sum(widths[:shown])) / shown, 0.0)
+        spare = min(spare, 40.0)
+        boxes, x = [], left
+        for cell, width in zip(self.cells[:shown], widths[:shown], strict=True):
+            boxes.append((cell, QRectF(x, 1, width, self.height() - 2)))
+            x += width + spare
+        return boxes
+
+    @property
+    def shown_cells(self) -> tuple[Cell, ...]:
+        """The cells there is room for."""
+        return tuple(cell for cell, _ in self._layout())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw head, value and reference of every cell."""
+        painter = QPainter(self)
+        line = QFontMetricsF(font()).height()
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.setFont(font())
+        painter.setPen(ink("muted"))
+        for row, name in enumerate(self.row_names):
+            painter.drawText(QRectF(8, 1 + (row + 1) * line, 200, line), flags, name)
+        for cell, box in self._layout():
+            for row, (text, color) in enumerate(
+                ((cell.head, "muted"), (cell.value, cell.color), (cell.below, "muted"))
+            ):
+                painter.setFont(font(bold=row == 1))
+                painter.setPen(ink(color))
+                painter.drawText(QRectF(box.left(), 1 + row * line, box.width() + 4, line), flags, text)
+        painter.end()
+
+    def event(self, event: QEvent) -> bool:
+        """Explain the number under the mouse."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            hit = next((c for c, box in self._layout() if box.contains(QPointF(event.pos()))), None)
+            QToolTip.showText(event.globalPos(), (hit.tip if hit else "") or self.text(), self)
+            return True
+        return super().event(event)

@@ -1,0 +1,106 @@
+"""One quantity of a training against the epoch, on a logarithmic scale."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from app.plots.legend import Entry
+from app.plots.plot import Plot
+from nnpcore.exchange.series import QUANTITY_UNITS, RmseSeries, smoothed
+
+MAPPING = "mapping"
+COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2", MAPPING: "series:3"}
+TITLES = {
+    "energy": "Energy RMSE (meV/atom)",
+    "force": "Force RMSE (eV/Å)",
+    "stress": "Stress RMSE (GPa)",
+    MAPPING: "Mapping error (meV/atom)",
+}
+SHORT_TITLES = {
+    "energy": "E (meV/atom)",
+    "force": "F (eV/Å)",
+    "stress": "S (GPa)",
+    MAPPING: "E_at (meV/atom)",
+}
+
+
+class RmsePlot(Plot):
+    """Train dashed, validation solid, a shade over the members, a dot at the best epoch."""
+
+    def __init__(self, quantity: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent, log_y=True)
+        self.quantity = quantity
+        color = COLORS[quantity]
+        self.band = self.add_band("valid", color)
+        self.raw = {
+            "train": self.add_line("train", color, 1.0, 1, alpha=0.3),
+            "valid": self.add_line("valid", color, 1.0, alpha=0.3),
+        }
+        self.lines = {
+            "train": self.add_line("train", color, 1.6, 1),
+            "valid": self.add_line("valid", color, 2.2),
+        }
+        self.best = self.add_points("valid", color, "o", 8, hollow=True)
+        self.set_labels("Epoch", TITLES[quantity])
+        self._data: dict[str, RmseSeries] = {}
+        self._entries()
+        self.canvas.view.setMouseEnabled(x=True, y=False)
+        self.canvas.view.setAutoVisible(y=True)
+        self.set_readout(self._describe)
+
+    def _entries(self, has_train: bool = True, has_valid: bool = True) -> None:
+        color = COLORS[self.quantity]
+        if self.quantity == MAPPING:
+            self.set_legend([])
+            return
+        entries = []
+        if has_train:
+            entries.append(Entry("train", "train", color, dash=1, tip="Training frames, as met in the epoch"))
+        if has_valid:
+            tip = "Validation frames: ensemble mean; the shade spans the members"
+            entries.append(Entry("valid", "valid", color, "band", tip=tip))
+        self.set_legend(entries)
+
+    def show_series(self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0) -> None:
+        """Show the curves of an RMSE; ``smoothing`` in [0, 1)."""
+        self._data = {"train": train, "valid": valid}
+        for part, series in self._data.items():
+            positive = np.where(series.mean > 0, series.mean, np.nan)
+            self.lines[part].setData(series.epochs, smoothed(positive, smoothing))
+            self.raw[part].setData(*((series.epochs, positive) if smoothing else ([], [])))
+        front = valid if valid.known else train
+        self.band.set_data(front.epochs, smoothed(front.low, smoothing), smoothed(front.high, smoothing))
+        best = front.best()
+        if best is not None and best[1] > 0:
+            self.best.setData([best[0]], [np.log10(best[1])])
+        else:
+            self.best.clear()
+        self._entries(train.known, valid.known)
+
+    def show_mapping(self, data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        """Show the mapping error: epochs, error and ensemble std (n,), meV/atom."""
+        epochs, errors, _ = data
+        unknown = np.full(len(epochs), np.nan)
+        self._data = {"valid": RmseSeries(epochs, errors, unknown[:, None])}
+        self.lines["valid"].setData(epochs, np.where(errors > 0, errors, np.nan))
+
+    def _describe(self, x: float, _y: float) -> str:
+        series = next((s for s in (self._data.get("valid"), self._data.get("train")) if s and s.known), None)
+        if series is None:
+            return ""
+        at = int(np.abs(series.epochs - x).argmin())
+        unit = QUANTITY_UNITS.get(self.quantity, "meV/atom")
+        parts = [
+            f"{part} {s.mean[at]:.3g}"
+            for part, s in self._data.items()
+            if s.known and at < len(s.mean) and np.isfinite(s.mean[at])
+        ]
+        return f"epoch {int(series.epochs[at])}: {', '.join(parts)} {unit}" if parts else ""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shorten the title where the plot is narrow."""
+        narrow = self.width() < 290
+        self.legend.set_title((SHORT_TITLES if narrow else TITLES)[self.quantity])
+        super().resizeEvent(event)

@@ -1,0 +1,54 @@
+"""Collects requests to redraw, serves them at a bounded rate, and only while somebody can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QTimer
+from PySide6.QtWidgets import QWidget
+
+
+class Throttle(QObject):
+    """Calls ``action`` soon after :meth:`request`, at most once every ``interval_ms``.
+
+    While ``widget`` is hidden nothing is called; it is made up for when the widget is shown.
+    """
+
+    def __init__(self, action: Callable[[], None], widget: QWidget, interval_ms: int = 70) -> None:
+        super().__init__(widget)
+        self._action = action
+        self._widget = widget
+        self._interval = interval_ms
+        self._missed = False
+        self._since = QElapsedTimer()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.flush)
+        widget.installEventFilter(self)
+
+    def request(self, *_: object) -> None:
+        """Ask for a redraw; several requests become one. Fits any signal."""
+        if not self._widget.isVisible():
+            self._missed = True
+        elif not self._timer.isActive():
+            passed = self._since.elapsed() if self._since.isValid() else self._interval
+            self._timer.start(max(0, self._interval - int(passed)))
+
+    @property
+    def pending(self) -> bool:
+        """Whether a redraw is due."""
+        return self._timer.isActive() or self._missed
+
+    def flush(self) -> None:
+        """Redraw now."""
+        self._timer.stop()
+        self._missed = False
+        self._since.start()
+        self._action()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Make up for what was missed while the widget was hidden."""
+        if event.type() == QEvent.Type.Show and self._missed:
+            self._missed = False
+            self._timer.start(0)
+        return super().eventFilter(watched, event)

@@ -1,0 +1,126 @@
+"""How an equation of state is shown, on the screen and in figures: zero of energy, window, smooth curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.mapping import Bracket, EosCurve, EosReport
+
+WINDOW = 0.08
+"""Half width of the window relative to V0 where there is no bracket."""
+
+
+@dataclass(frozen=True, eq=False)
+class EosSeries:
+    """The equation of state of one run, with how it is drawn: ``color`` as #rrggbb, ``dash`` 0, 1, 2, ..."""
+
+    name: str
+    curve: EosCurve
+    report: EosReport | None
+    bracket: Bracket | None
+    color: str
+    dash: int = 0
+
+
+@dataclass(frozen=True)
+class EnergyZero:
+    """The energy subtracted from all, eV/atom, and what it is, for the axis."""
+
+    energy: float
+    text: str
+
+
+def energy_zero(series: Sequence[EosSeries]) -> EnergyZero:
+    """Return the reference's energy at its minimum; the first ensemble's lowest where there is none."""
+    for item in series:
+        if item.report is not None and item.report.reference_fit is not None:
+            return EnergyZero(item.report.reference_fit.e0, "reference minimum")
+        if np.isfinite(item.curve.reference).any():
+            return EnergyZero(float(np.nanmin(item.curve.reference)), "lowest reference")
+    if series and np.isfinite(series[0].curve.mean).any():
+        return EnergyZero(float(np.nanmin(series[0].curve.mean)), "ensemble minimum")
+    return EnergyZero(0.0, "0")
+
+
+def relative_mev(energies: np.ndarray, zero: EnergyZero) -> np.ndarray:
+    """Return energies (eV/atom) relative to the zero, meV/atom."""
+    return MEV_PER_EV * (energies - zero.energy)
+
+
+def eos_window(series: Sequence[EosSeries], zero: EnergyZero) -> tuple[float, float, float, float]:
+    """Return (x low, x high, y low, y high): the brackets and a third around them, and all curves there."""
+    low, high = _volume_window(series)
+    values = [np.zeros(1)]
+    for item in series:
+        seen = (item.curve.volumes >= low) & (item.curve.volumes <= high)
+        mean, std = relative_mev(item.curve.mean, zero), MEV_PER_EV * item.curve.std
+        values += [v[seen] for v in (mean - std, mean + std, relative_mev(item.curve.reference, zero))]
+    known = np.concatenate(values)
+    known = known[np.isfinite(known)]
+    bottom, top = float(known.min()), float(known.max())
+    room = max(top - bottom, 1.0)
+    return low, high, bottom - 0.06 * room, top + 0.16 * room
+
+
+def _volume_window(series: Sequence[EosSeries]) -> tuple[float, float]:
+    volumes = np.concatenate([item.curve.volumes for item in series])
+    edges = [
+        (item.bracket.low, item.bracket.high)
+        for item in series
+        if item.bracket is not None and item.bracket.low is not None and item.bracket.high is not None
+    ]
+    if edges:
+        inner, outer = min(e[0] for e in edges), max(e[1] for e in edges)
+        room = max((outer - inner) / 3, 0.02 * outer)
+        low, high = inner - room, outer + room
+    else:
+        known = [item.report.v0 for item in series if item.report is not None and item.report.v0]
+        v0 = known[0] if known else float(np.median(volumes))
+        low, high = v0 * (1 - WINDOW), v0 * (1 + WINDOW)
+    low, high = max(low, float(volumes.min())), min(high, float(volumes.max()))
+    if high <= low:
+        low, high = float(volumes.min()), float(volumes.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def spline(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Interpolate (n,), (..., n) at ``at`` (m,) by a not-a-knot cubic spline; linear below four points.
+
+    ``x`` rises strictly. Where a value is not finite the result is linear between its finite neighbors.
+    """
+    if y.ndim > 1:
+        return np.stack([spline(x, row, at) for row in y])
+    good = np.isfinite(y)
+    x, y = x[good], y[good]
+    if len(x) < 4:
+        return np.interp(at, x, y) if len(x) else np.full(len(at), np.nan)
+    h, n = np.diff(x), len(x)
+    matrix, right = np.zeros((n, n)), np.zeros(n)
+    inner = np.arange(1, n - 1)
+    matrix[inner, inner - 1], matrix[inner, inner + 1] = h[:-1], h[1:]
+    matrix[inner, inner] = 2.0 * (h[:-1] + h[1:])
+    right[inner] = 6.0 * np.diff(np.diff(y) / h)
+    matrix[0, :3] = h[1], -(h[0] + h[1]), h[0]
+    matrix[-1, -3:] = h[-1], -(h[-2] + h[-1]), h[-2]
+    second = np.linalg.solve(matrix, right)
+    i = np.clip(np.searchsorted(x, at) - 1, 0, n - 2)
+    a, b = x[i + 1] - at, at - x[i]
+    cubic = (second[i] * a**3 + second[i + 1] * b**3) / (6.0 * h[i])
+    line = (y[i] / h[i] - second[i] * h[i] / 6.0) * a + (y[i + 1] / h[i] - second[i + 1] * h[i] / 6.0) * b
+    return cubic + line
+
+
+def dense(volumes: np.ndarray, per_interval: int = 12) -> np.ndarray:
+    """Return volumes for a smooth curve, the given ones among them."""
+    if len(volumes) < 2:
+        return volumes
+    steps = np.arange(per_interval) / per_interval
+    inner = volumes[:-1, None] + np.diff(volumes)[:, None] * steps
+    return np.append(inner.ravel(), volumes[-1])
