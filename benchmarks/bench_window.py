@@ -1,8 +1,9 @@
-"""The window: seconds from the command to a usable window, and the longest stall of its event loop in training."""
+"""The window: seconds from the command until it is usable, and the longest stall of its event loop."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shutil
@@ -60,15 +61,13 @@ def start_seconds(environment: dict[str, str]) -> float:
     return seconds
 
 
-def stalls(environment: dict[str, str], threads: int) -> dict[str, float]:
+def stalls(environment: dict[str, str]) -> dict[str, float]:
     """Return the event loop's delays in ms while the example trains in the real window, measured in there."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "stalls.json"
         command = [sys.executable, str(Path(__file__).with_name("stall_child.py")), str(target)]
-        command += [str(threads), str(WATCH_SECONDS)]
+        command += [str(WATCH_SECONDS)]
         subprocess.run(command, env=environment, check=True, stdout=sys.stderr, timeout=300)
-        import json
-
         return json.loads(target.read_text())
 
 
@@ -76,7 +75,7 @@ def rows(threads: int = 2) -> list[Row]:
     """Measure the start (best of three warm ones) and the stalls."""
     with display() as environment:
         starts = [start_seconds(environment) for _ in range(STARTS)][1:]
-        delays = stalls(environment, threads)
+        delays = stalls(environment)
     platform = environment.get("QT_QPA_PLATFORM") or ("display" if os.environ.get("DISPLAY") else "Xvfb")
     watched = f"{delays['rounds']:.0f} rounds of the loop in {delays['seconds']:.0f} s"
     return [

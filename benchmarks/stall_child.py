@@ -1,4 +1,4 @@
-"""The real window training on the example, its event loop watched: ``stall_child.py TARGET THREADS SECONDS``."""
+"""The real window training on the example, its event loop watched: ``stall_child.py TARGET SECONDS``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 120.0
 
 def main() -> int:
     """Open the window, train, watch, write the delays in ms; 1 where no training ran."""
-    target, seconds = Path(sys.argv[1]), float(sys.argv[3])
+    target, seconds = Path(sys.argv[1]), float(sys.argv[2])
     app = make_application()
     window = make_window(app, window_settings.load())
     window.show()
