@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.workers.analysis import AnalysisScheduler
 from app.workers.opening import open_run
 from app.workers.reading import describe_problems, read
-from app.workers.tasks import Task, TaskRunner
+from app.workers.tasks import READ, Task, TaskRunner
 from nnpcore.errors import EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, Role, example_path
@@ -102,6 +102,7 @@ class Session(QObject):
             on_done,
             lambda error: self.notify_error(f"{name} was not opened", error),
             key=f"read {path}",
+            lane=READ,
         )
 
     def _offer(self, dataset: Dataset, role: Role | None) -> None:
@@ -465,6 +466,7 @@ class Session(QObject):
         on_failed: Callable[[BaseException], None] | None = None,
         key: str | None = None,
         quiet: bool = False,
+        lane: str = "",
     ) -> Task:
         """Run ``function(progress)`` on a background thread; its value or error comes back here.
 
@@ -472,7 +474,7 @@ class Session(QObject):
         ``on_failed`` is given. ``quiet`` tasks are not shown in the status bar.
         """
         failed = on_failed or (lambda error: self.notify_error(f"{title} failed", error))
-        return self.tasks.run(Task(title, function, on_done, failed, key, quiet))
+        return self.tasks.run(Task(title, function, on_done, failed, key, quiet, lane))
 
     def notify(self, notification: Notification) -> None:
         """Show a message to the user."""

@@ -21,6 +21,16 @@ QToolButton:checked, QToolButton:pressed {{ background: {hover}; color: {accent}
 QToolButton::menu-indicator {{ image: none; width: 0; }}
 
 QDockWidget {{ color: {muted}; font-size: 11px; font-weight: 600; }}
+QWidget#dock_title {{ background: {panel}; border-top: 1px solid {border}; }}
+QLabel#dock_label {{ color: {muted}; font-size: 11px; font-weight: 600; }}
+QToolButton#dock_button {{ padding: 2px; border-radius: 4px; }}
+QLabel[error="true"] {{ color: {error}; }}
+QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border: 1px solid {error}; border-radius: 3px; }}
+QFrame#toast {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
+QFrame#palette {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
+QFrame#search_field {{ background: {panel}; border: 1px solid {border}; border-radius: 6px; }}
+QFrame#search_field:hover {{ border-color: {accent}; }}
+QToolButton#search_icon {{ padding: 0; }}
 QWidget[panel="true"] {{ background: {panel}; }}
 
 QTabBar {{ background: {background}; }}
@@ -46,6 +56,10 @@ QHeaderView::section {{ background: {panel}; color: {muted}; border: none; borde
     padding: 3px 6px; font-size: 11px; }}
 QTreeView, QTableView, QListView {{ border: none; background: {panel}; outline: 0;
     alternate-background-color: {background}; }}
+QListView::item {{ padding: 2px; }}
+QListView#data_files::item, QListView#runs_list::item {{ padding: 0; border-left: 3px solid transparent; }}
+QListView#data_files::item:selected, QListView#runs_list::item:selected {{
+    background: {selected}; border-left: 3px solid {accent}; color: {text}; }}
 QScrollArea {{ border: none; background: transparent; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}

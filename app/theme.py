@@ -44,6 +44,7 @@ class Theme:
     grid: str
     border: str
     hover: str
+    selected: str
     accent: str
     on_accent: str
     reference: str
@@ -67,6 +68,7 @@ LIGHT = Theme(
     grid="#e4e7eb",
     border="#d3d7dd",
     hover="#e2e6ec",
+    selected="#eef2fd",
     accent="#3457d5",
     on_accent="#ffffff",
     reference="#000000",
@@ -85,6 +87,7 @@ DARK = Theme(
     grid="#343a43",
     border="#3a404a",
     hover="#323841",
+    selected="#2a3142",
     accent="#7c9cff",
     on_accent="#10141c",
     reference="#ffffff",

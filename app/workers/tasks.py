@@ -17,6 +17,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
+READ = "read"
+
 
 class TaskState(StrEnum):
     """Where a task stands."""
@@ -30,7 +32,10 @@ class TaskState(StrEnum):
 
 @dataclass(eq=False)
 class Task:
-    """One piece of background work; ``fraction`` is in [0, 1] or None when unknown."""
+    """One piece of background work; ``fraction`` is in [0, 1] or None when unknown.
+
+    Tasks of the lane "read" run one after the other, in the order they were started.
+    """
 
     title: str
     function: Callable[[Progress], Any]
@@ -38,6 +43,7 @@ class Task:
     on_failed: Callable[[BaseException], None]
     key: str | None = None
     quiet: bool = False
+    lane: str = ""
     state: TaskState = TaskState.WAITING
     fraction: float | None = None
     text: str = ""
@@ -64,7 +70,10 @@ class TaskRunner(QObject):
 
     def __init__(self, parent: QObject | None = None, n_threads: int = 3) -> None:
         super().__init__(parent)
-        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="eatlas-task")
+        self._pools = {
+            "": ThreadPoolExecutor(n_threads, thread_name_prefix="eatlas-task"),
+            READ: ThreadPoolExecutor(1, thread_name_prefix="eatlas-read"),
+        }
         self._tasks: list[Task] = []
         self._by_key: dict[str, Task] = {}
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
@@ -84,7 +93,7 @@ class TaskRunner(QObject):
 
     def reading(self) -> bool:
         """Whether files are being read."""
-        return any(key.startswith("read ") for key in self._by_key)
+        return any(task.lane == READ for task in self._tasks)
 
     def run(self, task: Task) -> Task:
         """Start a task; a task with the same key is cancelled."""
@@ -98,7 +107,7 @@ class TaskRunner(QObject):
             self._by_key[task.key] = task
         self._tasks.append(task)
         self._timer.start()
-        self._pool.submit(self._work, task)
+        self._pools[task.lane].submit(self._work, task)
         self.started.emit(task)
         return task
 
@@ -112,7 +121,8 @@ class TaskRunner(QObject):
         self._closed = True
         self.cancel_all()
         self._timer.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _work(self, task: Task) -> None:
         value, error = None, None
