@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QWidget
 
 from app import icons, theme
@@ -77,7 +77,7 @@ class VerdictBar(QWidget):
         self._process = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_memory)
-        self._timer.start(2000)
+        self._timer.setInterval(2000)
         session.task_started.connect(self._on_tasks_changed)
         session.task_finished.connect(self._on_tasks_changed)
         session.task_progressed.connect(self._on_progress)
@@ -86,6 +86,16 @@ class VerdictBar(QWidget):
         session.run_changed.connect(lambda _: self._show_device())
         theme.signals().changed.connect(self.refresh)
         self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Watch the memory while it can be seen."""
+        super().showEvent(event)
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Watch no more."""
+        super().hideEvent(event)
+        self._timer.stop()
 
     def _add_task(self, row: QHBoxLayout) -> None:
         self.task_box = QWidget(self)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from window_fixtures import app_home, session, silicon_file, window
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -19,6 +20,8 @@ def _has_cuda() -> bool:
 
     return torch.cuda.is_available()
 
+
+__all__ = ["app_home", "session", "silicon_file", "window"]
 
 DEVICES = ("cpu", "cuda") if _has_cuda() else ("cpu",)
 

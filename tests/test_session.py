@@ -1,0 +1,237 @@
+"""The session without a window: opening, roles, frames, selection, colouring, undo, tasks."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from app.documents.coloring import Coloring
+from app.notifications import Notification
+from app.selection import AtomRef, Selection
+from nnpcore.errors import DataError
+from nnpcore.structures import Role
+
+
+def opened(session, qtbot, *paths):
+    with qtbot.waitSignals([session.dataset_added] * len(paths), timeout=10_000):
+        session.open_paths([str(path) for path in paths])
+    return list(session.datasets.values())
+
+
+def test_open_shows_first_frame_and_guesses_roles(session, qtbot, silicon_file):
+    plain = silicon_file("bare.extxyz", energies=False)
+    first, second, third = opened(
+        session, qtbot, silicon_file("si.extxyz"), plain, silicon_file("eos.extxyz")
+    )
+    assert [d.role for d in (first, second, third)] == [Role.TRAINING, Role.INSPECT, Role.EOS]
+    assert [d.color_index for d in (first, second, third)] == [0, 1, 2]
+    assert session.current_dataset is first
+    assert session.current_frame is first.frames[0]
+
+
+def test_slices_and_same_names_get_their_own_id(session, qtbot, silicon_file):
+    path = silicon_file(n_frames=6)
+    whole, part = opened(session, qtbot, path, f"{path}@::3")
+    assert (whole.n_frames, part.n_frames) == (6, 2)
+    assert whole.id != part.id
+    assert [frame.index for frame in part.frames] == [0, 3]
+
+
+def test_files_come_in_the_order_they_were_asked_for(session, qtbot, silicon_file):
+    paths = [
+        silicon_file("long.extxyz", 40),
+        silicon_file("short.extxyz", 1),
+        silicon_file("middle.extxyz", 9),
+    ]
+    documents = opened(session, qtbot, *paths)
+    assert [d.n_frames for d in documents] == [40, 1, 9]
+
+
+def test_frames_are_clipped_and_remembered_per_file(session, qtbot, silicon_file):
+    first, second = opened(session, qtbot, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
+    session.set_current(first.id, 99)
+    assert session.current_frame_index == 3
+    session.set_current(second.id, 1)
+    session.set_current(first.id)
+    assert session.current_frame_index == 3
+    session.set_current(first.id, -7)
+    assert session.current_frame_index == 0
+
+
+def test_current_changed_only_when_something_changed(session, qtbot, silicon_file):
+    (document,) = opened(session, qtbot, silicon_file())
+    calls = []
+    session.current_changed.connect(lambda: calls.append(session.current_frame_index))
+    session.set_current(document.id, 2)
+    session.set_current(document.id, 2)
+    assert calls == [2]
+
+
+def test_undo_and_redo_of_roles_and_colouring(session, qtbot, silicon_file):
+    (document,) = opened(session, qtbot, silicon_file())
+    session.set_role(document.id, Role.EOS)
+    session.set_coloring(kind="mobility")
+    session.undo_stack.undo()
+    assert session.coloring == Coloring()
+    session.undo_stack.undo()
+    assert document.role is Role.TRAINING
+    session.undo_stack.redo()
+    session.undo_stack.redo()
+    assert (document.role, session.coloring.kind) == (Role.EOS, "mobility")
+
+
+def test_edits_of_one_training_setting_are_one_step(session):
+    for epochs in (5, 6, 7):
+        session.set_train_settings(session.train_settings.replace(epochs=epochs), "Set epochs")
+    session.set_train_settings(session.train_settings.replace(seed=3), "Set seed")
+    assert session.undo_stack.count() == 2
+    session.undo_stack.undo()
+    assert (session.train_settings.epochs, session.train_settings.seed) == (7, 0)
+    session.undo_stack.undo()
+    assert session.train_settings.epochs is None
+
+
+def test_closing_a_file_can_be_undone_by_reading_it_again(session, qtbot, silicon_file):
+    first, second = opened(session, qtbot, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
+    session.set_role(first.id, Role.VALIDATION)
+    session.select([(first.id, 0, 1), (second.id, 0, 1)])
+    session.remove_dataset(first.id)
+    assert session.current_dataset is second
+    assert session.selection == Selection([(second.id, 0, 1)])
+    with qtbot.waitSignal(session.dataset_added):
+        session.undo_stack.undo()
+    assert session.datasets[first.id].role is Role.VALIDATION
+
+
+def test_selection_modes():
+    chosen = Selection([("a", 0, 1), ("a", 0, 3), ("b", 2, 0)])
+    assert chosen.combined([("a", 0, 2)], "add").in_frame("a", 0).tolist() == [1, 2, 3]
+    assert chosen.combined([("a", 0, 1)], "remove").in_frame("a", 0).tolist() == [3]
+    assert chosen.combined([("a", 1, 1)], "replace").atoms == {AtomRef("a", 1, 1)}
+    assert chosen.in_frame("a", 5).size == 0
+    assert len(chosen.without_dataset("a")) == 1
+
+
+def test_showing_an_atom_goes_to_its_frame_and_selects_it(session, qtbot, silicon_file):
+    (document,) = opened(session, qtbot, silicon_file())
+    session.show_atom((document.id, 3, 5))
+    assert session.current_frame_index == 3
+    assert session.selection.in_frame(document.id, 3).tolist() == [5]
+    session.show_atom(("gone", 0, 0))
+    assert session.current_frame_index == 3
+
+
+def test_atom_values_of_an_array_of_the_file(session, qtbot, silicon_file):
+    (document,) = opened(session, qtbot, silicon_file())
+    assert session.atom_values() is None
+    session.set_coloring(kind="mobility")
+    values, label, unit = session.atom_values()
+    np.testing.assert_allclose(values, document.frames[0].arrays["mobility"])
+    assert (label, unit) == ("mobility", "")
+    session.set_coloring(kind="atomic_energy")
+    assert session.atom_values() is None
+
+
+def test_limits_of_a_diverging_map_are_symmetric():
+    coloring = Coloring(kind="atomic_energy")
+    assert coloring.limits(np.array([-3.0, 1.0, np.nan])) == (-3.0, 3.0)
+    assert Coloring(kind="x", range_mode="locked", low=1, high=2).limits(np.array([9.0])) == (1, 2)
+    low, high = Coloring(kind="x").limits(np.full(4, 2.0))
+    assert low < 2.0 < high
+    assert Coloring(kind="x").limits(np.array([])) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "empty"), ("8\ngarbage\nSi 0 0\n", "bad.extxyz"), ("\0\1\2\3" * 50, "bad.extxyz")],
+)
+def test_files_that_cannot_be_read_are_told_and_change_nothing(session, qtbot, tmp_path, content, words):
+    path = tmp_path / "bad.extxyz"
+    path.write_text(content)
+    with qtbot.waitSignal(session.notified) as told:
+        session.open_paths([str(path)])
+    message: Notification = told.args[0]
+    assert message.level == "error"
+    assert message.title == "bad.extxyz was not opened"
+    assert words in message.text
+    assert not session.datasets
+
+
+def test_bad_frames_are_named_and_can_be_skipped(session, qtbot, silicon_file):
+    path = silicon_file(n_frames=4)
+    text = path.read_text().replace("energy=-38.0", "energy=nan")
+    path.write_text(text)
+    with qtbot.waitSignal(session.notified) as told:
+        session.open_paths([str(path)])
+    message: Notification = told.args[0]
+    assert message.title == "si.extxyz: 1 of 4 frames cannot be used"
+    assert message.text.startswith("Frame 2: ")
+    assert "frame 2" in message.details
+    assert not session.datasets
+    message.actions[0][1]()
+    (document,) = session.datasets.values()
+    assert [frame.index for frame in document.frames] == [0, 1, 3]
+
+
+# tasks ----------------------------------------------------------------------------------------------------
+def test_late_results_of_a_replaced_task_are_dropped(session, qtbot):
+    gate, got = threading.Event(), []
+    session.run_task("old", lambda _: gate.wait(10) and "old", got.append, key="k")
+    with qtbot.waitSignals([session.task_finished] * 2):
+        session.run_task("new", lambda _: "new", got.append, key="k")
+        gate.set()
+    assert got == ["new"]
+
+
+def test_cancelled_tasks_stop_at_their_next_report(session, qtbot):
+    started, steps = threading.Event(), []
+
+    def work(progress):
+        for step in range(1000):
+            started.set()
+            steps.append(step)
+            progress.report(step / 1000, "working")
+            threading.Event().wait(0.01)
+
+    task = session.run_task("long", work, lambda _: pytest.fail("a cancelled task must not end well"))
+    started.wait(5)
+    with qtbot.waitSignal(session.task_finished):
+        task.cancel()
+    assert task.state == "cancelled"
+    assert len(steps) < 900
+
+
+def test_errors_of_tasks_become_messages(session, qtbot):
+    def user_error(_progress):
+        raise DataError("the cell is flat", where="a.xyz, frame 3", fix="Give it a volume")
+
+    with qtbot.waitSignal(session.notified) as told:
+        session.run_task("Measuring", user_error, print)
+    assert told.args[0] == Notification(
+        "error", "Measuring failed", "a.xyz, frame 3: the cell is flat. Give it a volume."
+    )
+    with qtbot.waitSignal(session.notified) as told:
+        session.run_task("Measuring", lambda _: 1 / 0, print)
+    assert "ZeroDivisionError" in told.args[0].text
+    assert "Traceback" in told.args[0].details
+
+
+def test_shutdown_drops_what_still_runs(qtbot, app_home):
+    from window_fixtures import our_threads
+
+    from app.session import Session
+
+    def wait_forever(progress):
+        while True:
+            progress.check()
+            threading.Event().wait(0.01)
+
+    session, got = Session(), []
+    session.run_task("a", wait_forever, got.append)
+    session.shutdown()
+    session.run_task("b", lambda _: "b", got.append)
+    qtbot.wait(50)
+    assert got == []
+    assert our_threads() == []
