@@ -20,7 +20,7 @@ from nnpcore.structures import example_path, read_dataset, split_frames
 from nnpcore.training import EpochRecord, TrainControl, TrainSettings
 
 if TYPE_CHECKING:
-    from nnpcore.exchange.mapping_report import MappingReport
+    from nnpcore.mapping import MappingStudy
     from nnpcore.structures.frame import Frame
     from nnpcore.training import Trainer
 
@@ -53,7 +53,7 @@ class CaseResult:
 
     case: Case
     rmse: dict[str, Any]
-    mapping: MappingReport
+    mapping: MappingStudy
     seconds: float
     epochs: int
     n_frames: tuple[int, int]
@@ -104,8 +104,8 @@ def run_demo(
     control : may stop the training under way; the report is then of what it has reached.
     progress : told what is being done; may cancel.
     """
-    from nnpcore.exchange.demo_figure import demo_figure
-    from nnpcore.exchange.figures import save_figure
+    from nnpcore.exchange.figures import SUFFIXES, save_figure
+    from nnpcore.exchange.mapping_report import compared_figure
     from nnpcore.exchange.tables import eos_table, write_csv
 
     settings = settings or DemoSettings()
@@ -116,11 +116,11 @@ def run_demo(
             progress.report(number / len(CASES), case.title)
         results.append(run_case(case, settings, folder / "runs" / case.name, eos_frames, listener, control))
     report = report_of(results)
-    figure = demo_figure([(result.case.title, result.mapping) for result in results])
-    for suffix in ("png", "svg", "pdf"):
+    figure = compared_figure({result.case.title: result.mapping for result in results})
+    for suffix in SUFFIXES:
         save_figure(figure, folder / f"fig1.{suffix}")
     for result in results:
-        table = eos_table(result.mapping.curve, result.mapping.eos, result.mapping.bracket)
+        table = eos_table(result.mapping.curve, result.mapping.report, result.mapping.bracket)
         write_csv(folder / f"eos_{result.case.name}.csv", table)
     write_atomically(folder / "report.json", (json.dumps(report, indent=1) + "\n").encode())
     return report
@@ -135,7 +135,7 @@ def run_case(
     control: TrainControl | None = None,
 ) -> CaseResult:
     """Train one ensemble in ``folder`` and analyse it."""
-    from nnpcore.exchange.mapping_report import map_potential
+    from nnpcore.mapping import study
     from nnpcore.training import RunFolder, Trainer, rmse_report
 
     frames = read_dataset(example_path(case.data)).frames[: settings.n_frames]
@@ -152,11 +152,11 @@ def run_case(
     trainer.run(on_epoch, control)
     potential = trainer.potential()
     rmse = rmse_report(potential, {"validation": valid_frames}, n_threads=settings.n_threads)["validation"]
-    mapping = map_potential(
+    mapping = study(
         potential,
         RunFolder.open(folder).training_values(),
         eos_frames,
-        rmse_mev=rmse["rmse_energy_mev_per_atom"]["mean"],
+        rmse_energy_mev=rmse["rmse_energy_mev_per_atom"]["mean"],
         n_threads=settings.n_threads,
     )
     last = trainer.history[-1]
@@ -165,16 +165,20 @@ def run_case(
 
 def report_of(results: Sequence[CaseResult]) -> dict[str, Any]:
     """Return report.json's content: the three runs and the reference."""
+    from nnpcore.exchange.mapping_report import reference_numbers
+
     runs = {result.case.name: _numbers(result) for result in results}
-    return {"runs": runs, "reference": results[0].mapping.reference()}
+    return {"runs": runs, "reference": reference_numbers(results[0].mapping)}
 
 
 def _numbers(result: CaseResult) -> dict[str, Any]:
+    from nnpcore.exchange.mapping_report import eos_numbers
+
     return {
         "rmse_energy_mev_per_atom": result.rmse["rmse_energy_mev_per_atom"]["mean"],
         "rmse_force_ev_per_ang": result.rmse["rmse_force_ev_per_ang"]["mean"],
         "rmse_stress_gpa": result.rmse["rmse_stress_gpa"]["mean"],
-        **result.mapping.numbers(),
+        **eos_numbers(result.mapping),
         "train_seconds": result.seconds,
         "epochs": result.epochs,
         "training_frames": result.n_frames[0],

@@ -71,7 +71,13 @@ def map_command(
     terminal: Terminal,
 ) -> dict[str, Any]:
     """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
-    from nnpcore.exchange.mapping_report import map_run, write_mapping
+    from nnpcore.exchange.mapping_report import (
+        eos_numbers,
+        map_run,
+        reference_numbers,
+        summary,
+        write_mapping,
+    )
 
     dataset = read(eos, False, terminal)
     with terminal.progress("Mapping") as progress:
@@ -79,10 +85,10 @@ def map_command(
     folder = output_folder(output, overwrite)
     files = write_mapping(mapping, folder)
     if not terminal.json_only:
-        terminal.out.print(mapping_table(mapping.numbers(), mapping.reference()))
+        terminal.out.print(mapping_table(eos_numbers(mapping), reference_numbers(mapping)))
         terminal.out.print(mapping.verdict.text, soft_wrap=True)
         terminal.say(f"Figures and tables are in {folder}.")
-    return {"run": str(run), **mapping.summary(), "files": [str(file) for file in files]}
+    return {"run": str(run), **summary(mapping), "files": [str(file) for file in files]}
 
 
 def export_command(run: Path, output: Path, overwrite: bool, terminal: Terminal) -> dict[str, Any]:
