@@ -21,6 +21,7 @@ MAX_ENERGY = 1.0e7
 MAX_COORDINATE = 1.0e6
 """Å."""
 
+_MANY_ATOMS = 3000  # from here on importing scipy pays
 _DIRECTION = np.array([0.5377, 0.6418, 0.5468])  # in no lattice plane: spreads the layers of a crystal
 
 
@@ -126,9 +127,11 @@ def closest_pair(frame: Frame, below: float = MIN_DISTANCE) -> tuple[int, int, f
 
     Atoms near the low faces of the cell are copied to the opposite side; all are then sorted along a
     direction that spreads crystal layers, so that only atoms next to each other in that order need comparing.
-    Needs a valid cell.
+    Needs a valid cell. Large frames go to a KD-tree.
     """
     points, owner = _with_images(frame, below)
+    if len(points) > _MANY_ATOMS:
+        return _closest_by_tree(points, owner, below)
     along = points @ _DIRECTION
     order = np.argsort(along, kind="stable")
     points, owner, along = points[order], owner[order], along[order]
@@ -143,6 +146,18 @@ def closest_pair(frame: Frame, below: float = MIN_DISTANCE) -> tuple[int, int, f
             i, j = sorted((int(owner[near[k]]), int(owner[near[k] + shift])))
             best = (i, j, float(distances[k]))
     return best
+
+
+def _closest_by_tree(points: np.ndarray, owner: np.ndarray, below: float) -> tuple[int, int, float] | None:
+    from scipy.spatial import KDTree
+
+    pairs = KDTree(points).query_pairs(below, output_type="ndarray")
+    if len(pairs) == 0:
+        return None
+    distances = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
+    k = int(distances.argmin())
+    i, j = sorted(owner[pairs[k]].tolist())
+    return i, j, float(distances[k])
 
 
 def _with_images(frame: Frame, below: float) -> tuple[np.ndarray, np.ndarray]:

@@ -292,7 +292,7 @@ def _build_frame(
     energy = info.pop("energy", info.get("free_energy"))
     return Frame(
         numbers=numbers,
-        positions=positions.reshape(n_atoms, -1),
+        positions=positions if positions.ndim == 2 else positions[:, None],
         cell=cell,
         pbc=pbc,
         energy=None if energy is None else _number(energy, "energy"),

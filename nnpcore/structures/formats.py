@@ -9,6 +9,7 @@ other files).
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -28,6 +29,17 @@ ALLOWED_FORMATS: frozenset[str] = frozenset({
 })
 # fmt: on
 """ASE's names of the formats that are read."""
+
+_CONTENT = (
+    ("vasp-xml", re.compile(rb"<modeling>")),
+    ("vasp-out", re.compile(rb"\A\s*vasp\.\d")),
+    ("cif", re.compile(rb"^data_.*?^_cell_length_a", re.MULTILINE | re.DOTALL)),
+    (
+        "lammps-data",
+        re.compile(rb"^[ \t]*\d+[ \t]+atoms\b.*?^[^#\n]*\bxlo[ \t]+xhi", re.MULTILINE | re.DOTALL),
+    ),
+)
+"""Formats that ASE tells by their names only, by the beginning of their content."""
 
 _BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
 _PEEK_BYTES = 50_000
@@ -83,6 +95,9 @@ def detect_format(path: Path) -> str:
         )
     if looks_like_xyz(head):
         return "extxyz"
+    for name, pattern in _CONTENT:
+        if pattern.search(head):
+            return name
     name = _guess_with_ase(path)
     if name in ("extxyz", "xyz", "prismatic") and b"\0" not in head:
         return "extxyz"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 
-from nnpcore.errors import DataError
+from nnpcore.files import write_atomically
 from nnpcore.structures.frame import Frame
 
 
@@ -23,32 +21,10 @@ def write_frames(path: str | Path, frames: Iterable[Frame]) -> None:
 
     Raises
     ------
-    DataError
+    RunFolderError
         When the target cannot be written.
     """
-    target = Path(path)
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            for frame in frames:
-                stream.write(format_frame(frame))
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except OSError as error:
-        text = (error.strerror or str(error)).lower()
-        raise DataError(
-            f"the file cannot be written ({text})", where=str(path), fix="Choose another folder"
-        ) from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_atomically(Path(path), "".join(format_frame(frame) for frame in frames).encode("utf-8"))
 
 
 def format_frame(frame: Frame) -> str:
