@@ -206,17 +206,17 @@ def _run_kernel(
     progress: Progress | None = None,
 ) -> None:
     """Fill values and derivatives of all centres, in tasks spread over threads."""
-    from nnpcore.descriptors.kernels import descriptors
+    from nnpcore.descriptors.kernels import fill_descriptors
 
     n_atoms = len(center_species)
 
     def fill(k: int) -> None:
         a, b = k * _ATOMS_PER_TASK, min((k + 1) * _ATOMS_PER_TASK, n_atoms)
         window = slice(pairs.start[a], pairs.start[b])
-        out = np.empty(0, np.float32) if derivatives is None else derivatives[window].reshape(-1)
+        out = None if derivatives is None else derivatives[window]
         neighbor_species = species[pairs.neighbor[window]]
-        starts, vectors, want = pairs.start[a : b + 1], pairs.vector[window], derivatives is not None
-        descriptors(tables, center_species[a:b], starts, neighbor_species, vectors, want, values[a:b], out)
+        starts, vectors = pairs.start[a : b + 1], pairs.vector[window]
+        fill_descriptors(tables, center_species[a:b], starts, neighbor_species, vectors, values[a:b], out)
 
     _run_tasks(fill, -(-n_atoms // _ATOMS_PER_TASK), threads, progress, 0.1, 1.0, "symmetry functions")
 

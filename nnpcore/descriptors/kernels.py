@@ -1,18 +1,19 @@
 """Compiled kernels for symmetry functions and their derivatives: float64 sums in a fixed order, GIL released.
 
-A centre's neighbors are gathered, sorted by species, into rows of scratch memory ``w``. For a neighbor j, the factors
-of all k (distance r_jk, cosine, exponentials, cutoffs) are computed eight k at a time; then the functions, eight
-angular factors at a time, are summed over k in registers. Every triplet is met twice, as (j, k) and (k, j), so that
-the derivatives need no memory traffic. With h(r²) = exp(-η r²) fc(r), an angular factor u(cosθ) and d = r_ij · r_ik:
+A centre's neighbors are gathered into *slots*, sorted by species. Of all pairs of slots those in reach of each other
+become *triplets*; their distances, exponentials and cutoffs are computed eight triplets at a time, their angular
+factors eight factors at a time. Then the triplets of each slot are summed in registers, eight functions at a time, so
+that derivatives cost no memory traffic. With h(r²) = exp(-η r²) fc(r), an angular factor u(cosθ), d = r_ij · r_ik:
 
-    G_i += h(r_ij²) h(r_ik²) h(r_jk²) u
-    dG_i/dr_j = (2 h'(r_ij²) X + h(r_ij²) A) r_ij + h(r_ij²) W    with sums over k:  X = Σ u p,  p = h(r_ik²) h(r_jk²)
-    A = -Σ (u q + v p d/r_ij²),  W = Σ (u q + v p) r_ik,  q = -2 h(r_ik²) h'(r_jk²),  v = u' / (r_ij r_ik)
+    G_i = Σ_{j<k} u P,   P = h(r_ij²) h(r_ik²) h(r_jk²)
+    dG_i/dr_j = (2 h'(r_ij²)/h(r_ij²) X - Y - Z/r_ij²) r_ij + W     with sums over the triplets of j:
+    X = Σ u P,  Y = Σ u Q,  Z = Σ v P d,  W = Σ (u Q + v P) r_ik,   Q = -2 P h'(r_jk²)/h(r_jk²),  v = u'/(r_ij r_ik)
 """
 
 from __future__ import annotations
 
 import math
+from collections import namedtuple
 
 import numpy as np
 from numba import njit
@@ -23,20 +24,34 @@ from nnpcore.descriptors.simd import (
     choose_less,
     exponential,
     fma,
+    get,
+    get_int,
     load,
     load_all,
+    put,
+    put_int,
     splat,
     square_root,
     store,
     store_first,
+    store_first_single,
 )
+from nnpcore.descriptors.tables import BLOCK_ROWS, KernelTables
 
-# rows of scratch memory, each as long as the padded neighbor list; the last two are named by their first row
-_X, _Y, _Z, _R2, _INVERSE, _REACH, _COS, _FACTORS = range(8)
+# Rows of slots at w: coordinates, r², 1/r, two rows for work, (x, y, z, 0) of each slot, then two rows per channel.
+_X, _Y, _Z, _R2, _INVERSE, _FAR2, _DOT, _PLACE, _CHANNELS = 0, 1, 2, 3, 4, 5, 6, 7, 11
+# Rows of triplets at f, in blocks of eight triplets: cosθ, 1/(r_ij r_ik), r_jk²; then P, Q, P d for each η.
+_COS, _SHARE, _REACH, _FACTORS = 0, 8, 16, 24
 _FAR = 1e6
 _OUT_OF_REACH = 1e30
 _SMALLEST_BASE = 1e-14
-_BLOCK_ROWS = 9
+
+_Output = namedtuple("_Output", "slopes single n_d")
+"""Where derivatives go (0: nowhere), whether as float32, and the length of a descriptor row."""
+_Memory = namedtuple("_Memory", "n w block f u lanes near order starts count found listed")
+"""Addresses of scratch memory: n slots a row, w rows of slots, triplets in blocks of ``block`` numbers at f, angular
+factors u, room for one vector; as integers: pair of each slot, first slot of each species' near and far neighbors,
+triplets of each slot and, ``near`` entries a slot, (16 m, place in f, 4 k) for each triplet m of a slot with k."""
 
 
 @njit(**INLINE)
@@ -54,292 +69,340 @@ def _cutoff(y):
 
 
 @njit(**INLINE)
-def _write(out, row, n_d, first, count, columns, index, x, y, z):
+def _write(o, lanes, pair, first, count, columns, x, y, z):
     """Write the lanes of a derivative to the columns of a pair's three rows."""
-    if first >= 0:
-        store_first(out, row + first, x, count)
-        store_first(out, row + n_d + first, y, count)
-        store_first(out, row + 2 * n_d + first, z, count)
-    else:
-        lanes = np.empty(24)
-        store(lanes, 0, x)
-        store(lanes, 8, y)
-        store(lanes, 16, z)
-        for lane in range(count):
-            column = columns[index, lane]
-            if column >= 0:
-                for axis in range(3):
-                    out[row + axis * n_d + column] = lanes[8 * axis + lane]
-
-
-@njit(**OPTIONS)
-def _gather(w, n, vectors, pair_species, slot_start, slot_count, pair_of):
-    """Put the neighbors of a centre into rows, sorted by species, each species padded to full lanes."""
-    slot = 0
-    for s in range(len(slot_count)):
-        slot_start[s] = slot
-        for p in range(len(vectors)):
-            if pair_species[p] == s:
-                w[_X * n + slot] = vectors[p, 0]
-                w[_Y * n + slot] = vectors[p, 1]
-                w[_Z * n + slot] = vectors[p, 2]
-                pair_of[slot] = p
-                slot += 1
-        slot_count[s] = slot - slot_start[s]
-        while slot % 8:
-            w[_X * n + slot] = _FAR
-            w[_Y * n + slot] = _FAR
-            w[_Z * n + slot] = _FAR
-            slot += 1
-    for k in range(0, slot, 8):
-        x, y, z = load(w, _X * n + k), load(w, _Y * n + k), load(w, _Z * n + k)
-        r2 = fma(x, x, fma(y, y, z * z))
-        store(w, _R2 * n + k, r2)
-        store(w, _INVERSE * n + k, square_root(r2))
-    for k in range(slot):
-        w[_INVERSE * n + k] = 1.0 / w[_INVERSE * n + k]
-    return slot
-
-
-@njit(**OPTIONS)
-def _radial(t, b, w, n, slots, count, pair_of, row, n_d, want, values, out):
-    """All functions of a radial block for one centre."""
-    v = 32 * b
-    value = t.radial_value
-    minus_eta, r_s, scale, cutoff2 = (
-        load(value, v),
-        load(value, v + 8),
-        load(value, v + 16),
-        load(value, v + 24),
-    )
-    first, lanes = t.radial_index[b, 1], t.radial_index[b, 2]
-    total = splat(0.0)
-    for j in range(slots, slots + count):
-        r2, inverse = w[_R2 * n + j], w[_INVERSE * n + j]
-        fc, slope = _cutoff(scale * r2)
-        fc, slope = choose_less(r2, cutoff2, fc, 0.0), choose_less(r2, cutoff2, slope, 0.0)
-        shifted = r2 * inverse - r_s
-        e = exponential(minus_eta * shifted * shifted)
-        total = fma(e, fc, total)
-        if want:
-            along = e * fma(2.0 * scale, slope, 2.0 * inverse * minus_eta * shifted * fc)
-            x, y, z = along * w[_X * n + j], along * w[_Y * n + j], along * w[_Z * n + j]
-            _write(out, row + 3 * n_d * pair_of[j], n_d, first, lanes, t.radial_column, b, x, y, z)
-    sums = np.empty(8)
-    store(sums, 0, total)
-    for lane in range(lanes):
-        values[t.radial_column[b, lane]] = sums[lane]
-
-
-@njit(**OPTIONS)
-def _channels(t, first, last, w, n, h, slots):
-    """h(r²) and h'(r²) of all neighbors for the channels of an element."""
-    for channel in range(first, last):
-        eta, cutoff2 = t.channel_value[channel, 0], t.channel_value[channel, 1]
-        scale = 0.25 * math.pi * math.pi / cutoff2
-        row = h + 2 * (channel - first) * n
-        for k in range(0, slots, 8):
-            r2 = load(w, _R2 * n + k)
-            fc, slope = _cutoff(r2 * scale)
-            e = exponential(r2 * -eta)
-            store(w, row + k, choose_less(r2, cutoff2, e * fc, 0.0))
-            store(w, row + n + k, choose_less(r2, cutoff2, e * fma(slope, scale, fc * -eta), 0.0))
+    row = 3 * o.n_d * pair
+    for axis in range(3):
+        value = x if axis == 0 else (y if axis == 1 else z)
+        if first >= 0:
+            if o.single:
+                store_first_single(o.slopes, row + first, value, count)
+            else:
+                store_first(o.slopes, row + first, value, count)
+        else:
+            store(lanes, 0, value)
+            for lane in range(count):
+                column = get_int(columns, lane)
+                if column >= 0 and o.single:
+                    store_first_single(o.slopes, row + column, load_all(lanes, lane), 1)
+                elif column >= 0:
+                    put(o.slopes, row + column, get(lanes, lane))
+        row += o.n_d
 
 
 @njit(**INLINE)
-def _factors(t, g, w, n, h, j, k0, k1):
-    """Rows for one j and all k: cosθ, what decides whether k is in reach, and per η: p, q and p d/r_ij²."""
-    xj, yj, zj, inverse_j = w[_X * n + j], w[_Y * n + j], w[_Z * n + j], w[_INVERSE * n + j]
-    cutoff2 = t.group_cutoff2[g]
-    narrow, first, last = t.group_index[g, 2], t.group_index[g, 3], t.group_index[g, 4]
-    scale = 0.25 * math.pi * math.pi / cutoff2
+def _gather(t, m, first, last, species, vectors):
+    """Put pairs into slots by species, within a species those in reach of angular functions first."""
+    slot = 0
+    for s in range(t.n_elements):
+        for far in range(2):
+            put_int(m.starts, 2 * s + far, slot)
+            for p in range(first, last):
+                x, y, z = get(vectors, 3 * p), get(vectors, 3 * p + 1), get(vectors, 3 * p + 2)
+                beyond = x * x + y * y + z * z >= t.angular_cutoff2
+                if get_int(species, p) == s and beyond == (far == 1):
+                    put(m.w, _X * m.n + slot, x)
+                    put(m.w, _Y * m.n + slot, y)
+                    put(m.w, _Z * m.n + slot, z)
+                    put(m.w, _PLACE * m.n + 4 * slot, x)
+                    put(m.w, _PLACE * m.n + 4 * slot + 1, y)
+                    put(m.w, _PLACE * m.n + 4 * slot + 2, z)
+                    put_int(m.order, slot, p)
+                    slot += 1
+    put_int(m.starts, 2 * t.n_elements, slot)
+    store(m.w, _X * m.n + slot, splat(_FAR))
+    store(m.w, _Y * m.n + slot, splat(_FAR))
+    store(m.w, _Z * m.n + slot, splat(_FAR))
+    for k in range(0, slot, 8):
+        x, y, z = load(m.w, _X * m.n + k), load(m.w, _Y * m.n + k), load(m.w, _Z * m.n + k)
+        r2 = fma(x, x, fma(y, y, z * z))
+        store(m.w, _R2 * m.n + k, r2)
+        store(m.w, _INVERSE * m.n + k, 1.0 / square_root(r2))
+
+
+@njit(**INLINE)
+def _channels(t, m, s, slots):
+    """h(r²) and h'(r²)/h(r²) of all slots for the channels of a species, zero beyond the cutoff."""
+    start = get_int(t.channel_start, s)
+    for channel in range(start, get_int(t.channel_start, s + 1)):
+        eta, cutoff2 = get(t.channel_value, 2 * channel), get(t.channel_value, 2 * channel + 1)
+        scale = 0.25 * math.pi * math.pi / cutoff2
+        row = (_CHANNELS + 2 * (channel - start)) * m.n
+        for k in range(0, slots, 8):
+            r2 = load(m.w, _R2 * m.n + k)
+            fc, slope = _cutoff(r2 * scale)
+            fc = choose_less(r2, cutoff2, fc, 0.0)
+            store(m.w, row + k, exponential(r2 * -eta) * fc)
+            store(m.w, row + m.n + k, choose_less(0.0, fc, slope * scale / fc - eta, 0.0))
+
+
+@njit(**INLINE)
+def _radial(t, m, o, b, values):
+    """All functions of a radial block for one centre."""
+    minus_eta, r_s = load(t.radial_value, 16 * b), load(t.radial_value, 16 * b + 8)
+    s, first, count = get_int(t.radial_index, 4 * b), get_int(t.radial_index, 4 * b + 2), 0
+    count = get_int(t.radial_index, 4 * b + 3)
+    channel = (_CHANNELS + 2 * get_int(t.radial_index, 4 * b + 1)) * m.n
+    total = splat(0.0)
+    for j in range(get_int(m.starts, 2 * s), get_int(m.starts, 2 * s + 2)):
+        inverse = load_all(m.w, _INVERSE * m.n + j)
+        shifted = load_all(m.w, _R2 * m.n + j) * inverse - r_s
+        g = exponential(minus_eta * shifted * shifted) * load_all(m.w, channel + j)
+        total = total + g
+        if o.slopes != 0:
+            along = g * fma(minus_eta * shifted, inverse + inverse, 2.0 * load_all(m.w, channel + m.n + j))
+            x = along * load_all(m.w, _X * m.n + j)
+            y = along * load_all(m.w, _Y * m.n + j)
+            z = along * load_all(m.w, _Z * m.n + j)
+            _write(o, m.lanes, get_int(m.order, j), first, count, t.radial_column + 32 * b, x, y, z)
+    store(m.lanes, 0, total)
+    for lane in range(count):
+        put(values, get_int(t.radial_column, 8 * b + lane), get(m.lanes, lane))
+
+
+@njit(**INLINE)
+def _reach(t, m, g, j, k0, k1):
+    """List the slots from k0 to k1 in reach of slot j and the centre; return their number."""
+    cutoff2, narrow = get(t.group_cutoff2, g), get_int(t.group_index, 7 * g + 2)
+    xj, yj, zj = get(m.w, _X * m.n + j), get(m.w, _Y * m.n + j), get(m.w, _Z * m.n + j)
     for k in range(k0, k1, 8):
-        x, y, z = load(w, _X * n + k), load(w, _Y * n + k), load(w, _Z * n + k)
-        dot = fma(x, xj, fma(y, yj, z * zj))
-        store(w, _COS * n + k, dot * load(w, _INVERSE * n + k) * inverse_j)
-        share = dot * (inverse_j * inverse_j)
-        r2 = load(w, _R2 * n + k)
-        if narrow:
+        x, y, z = load(m.w, _X * m.n + k), load(m.w, _Y * m.n + k), load(m.w, _Z * m.n + k)
+        store(m.w, _DOT * m.n + k, fma(x, xj, fma(y, yj, z * zj)))
+        r2 = load(m.w, _R2 * m.n + k)
+        if narrow != 0:
             x, y, z = x - xj, y - yj, z - zj
             far2 = fma(x, x, fma(y, y, z * z))
-            store(w, _REACH * n + k, choose_less(r2, cutoff2, far2, _OUT_OF_REACH))
-            fc, slope = _cutoff(far2 * scale)
-            slope = slope * (-2.0 * scale)
-            for e in range(first, last):
-                eta = t.eta_value[e]
-                factor = exponential(far2 * -eta) * load(w, h + 2 * t.eta_channel[e] * n + k)
-                row = (_FACTORS + 3 * (e - first)) * n + k
-                p = factor * fc
-                store(w, row, p)
-                store(w, row + n, factor * fma(fc, 2.0 * eta, slope))
-                store(w, row + 2 * n, p * share)
-        else:
-            store(w, _REACH * n + k, r2)
-            for e in range(first, last):
-                p = load(w, h + 2 * t.eta_channel[e] * n + k)
-                row = (_FACTORS + 3 * (e - first)) * n + k
-                store(w, row, p)
-                store(w, row + n, splat(0.0))
-                store(w, row + 2 * n, p * share)
+            r2 = choose_less(r2, cutoff2, far2, _OUT_OF_REACH)
+        store(m.w, _FAR2 * m.n + k, r2)
+    found, row = 0, _FAR2 * m.n
+    for k in range(k0, k1):
+        put_int(m.found, found, k)
+        found += 1 if get(m.w, row + k) < cutoff2 else 0
+    return found
 
 
 @njit(**INLINE)
-def _in_reach(w, n, j, k0, count, cutoff2, chosen):
-    """Slots k in reach of both the centre and j."""
-    w[_REACH * n + j] = _OUT_OF_REACH
-    m = 0
-    for k in range(k0, k0 + count):
-        chosen[m] = k
-        m += w[_REACH * n + k] < cutoff2
-    return m
+def _list_triplets(t, m, g, j, first, found):
+    """Make triplets of slot j and the slots found: r_jk², d, 1/(r_ij r_ik) and, per η, h(r_ij²) h(r_ik²)."""
+    inverse = get(m.w, _INVERSE * m.n + j)
+    mine = m.listed + 12 * (m.near * j + get_int(m.count, j))
+    for q in range(found):
+        k, i = get_int(m.found, q), first + q
+        place = (i >> 3) * m.block + (i & 7)
+        put(m.f, place + _COS, get(m.w, _DOT * m.n + k))
+        put(m.f, place + _SHARE, inverse * get(m.w, _INVERSE * m.n + k))
+        put(m.f, place + _REACH, get(m.w, _FAR2 * m.n + k))
+        put_int(mine, 3 * q, 16 * i)
+        put_int(mine, 3 * q + 1, place)
+        put_int(mine, 3 * q + 2, 4 * k)
+        count = get_int(m.count, k)
+        put_int(m.count, k, count + 1)
+        other = m.listed + 12 * (m.near * k + count)
+        put_int(other, 0, 16 * i)
+        put_int(other, 1, place)
+        put_int(other, 2, 4 * j)
+    put_int(m.count, j, get_int(m.count, j) + found)
+    start = get_int(t.group_index, 7 * g + 3)
+    for e in range(start, get_int(t.group_index, 7 * g + 4)):
+        channel, row = (_CHANNELS + 2 * get_int(t.eta_channel, e)) * m.n, _FACTORS + 24 * (e - start)
+        factor = get(m.w, channel + j)
+        for q in range(found):
+            i = first + q
+            put(m.f, (i >> 3) * m.block + (i & 7) + row, factor * get(m.w, channel + get_int(m.found, q)))
 
 
 @njit(**INLINE)
-def _angles(t, b, w, n, u, chosen, m, inverse_j):
-    """Angular factors u and v = u'/(r_ij r_ik) of a block, in lanes, for the chosen k."""
-    row = 8 * _BLOCK_ROWS * b
-    bits, value = t.block_bits[b], t.block_value
-    half, zeta, slope = load(value, row) * 0.5, load(value, row + 8), load(value, row + 16)
-    for i in range(m):
-        k = chosen[i]
-        base = fma(half, load_all(w, _COS * n + k), 0.5)
+def _triplet_factors(t, m, g, triplets):
+    """Complete the rows of the triplets: cosθ, and P, Q, P d for each η."""
+    narrow, scale = get_int(t.group_index, 7 * g + 2), 0.25 * math.pi * math.pi / get(t.group_cutoff2, g)
+    start, stop = get_int(t.group_index, 7 * g + 3), get_int(t.group_index, 7 * g + 4)
+    for i in range((triplets + 7) >> 3):
+        place = i * m.block
+        dot, far2 = load(m.f, place + _COS), load(m.f, place + _REACH)
+        store(m.f, place + _COS, dot * load(m.f, place + _SHARE))
+        fc, slope = _cutoff(far2 * scale)
+        slope = slope * (-2.0 * scale)
+        for e in range(start, stop):
+            row = place + _FACTORS + 24 * (e - start)
+            p, q = load(m.f, row), splat(0.0)
+            if narrow != 0:
+                eta = get(t.eta_value, e)
+                p = exponential(far2 * -eta) * p
+                q = p * fma(fc, eta + eta, slope)
+                p = p * fc
+            store(m.f, row, p)
+            store(m.f, row + 8, q)
+            store(m.f, row + 16, p * dot)
+
+
+@njit(**INLINE)
+def _angles(t, m, b, triplets):
+    """Angular factors u and v = u'/(r_ij r_ik) of a block, in lanes, for all triplets."""
+    bits, value = get_int(t.block_bits, b), t.block_value + 64 * BLOCK_ROWS * b
+    half, slope = load(value, 0) * 0.5, load(value, 16)
+    for i in range(triplets):
+        place = (i >> 3) * m.block + (i & 7)
+        base = fma(half, load_all(m.f, place + _COS), 0.5)
         base = choose_less(0.0, base, base, 0.0)
-        if bits >= 0:
-            power, factor = splat(1.0), base
-            for bit in range(bits):
-                power = choose_less(0.0, load(value, row + 24 + 8 * bit), power * factor, power)
-                factor = factor * factor
-        else:
-            store(w, u + 16 * i, base)
+        power, factor = splat(1.0), base
+        for bit in range(bits):
+            power = choose_less(0.0, load(value, 24 + 8 * bit), power * factor, power)
+            factor = factor * factor
+        if bits < 0:
+            store(m.lanes, 0, base)
             for lane in range(8):
-                x = w[u + 16 * i + lane]
-                w[u + 16 * i + lane] = x ** (value[row + 8 + lane] - 1.0) if x > _SMALLEST_BASE else 0.0
-            power = load(w, u + 16 * i)
-        store(w, u + 16 * i, base * power * 2.0)
-        store(w, u + 16 * i + 8, power * slope * (load_all(w, _INVERSE * n + k) * inverse_j))
+                x = get(m.lanes, lane)
+                put(m.lanes, lane, x ** (get(value, 8 + lane) - 1.0) if x > _SMALLEST_BASE else 0.0)
+            power = load(m.lanes, 0)
+        store(m.u, 16 * i, (base + base) * power)
+        store(m.u, 16 * i + 8, power * slope * load_all(m.f, place + _SHARE))
 
 
 @njit(**INLINE)
-def _sum_values(w, n, u, row, chosen, m):
-    """X of one tile."""
-    x_sum = splat(0.0)
-    for i in range(m):
-        x_sum = fma(load(w, u + 16 * i), load_all(w, row + chosen[i]), x_sum)
-    return x_sum
+def _sum_values(m, row, triplets):
+    """Sum of u P over all triplets."""
+    total = splat(0.0)
+    for i in range(triplets):
+        total = fma(load(m.u, 16 * i), load_all(m.f, (i >> 3) * m.block + (i & 7) + row), total)
+    return total
 
 
 @njit(**INLINE)
-def _sum_tile(w, n, u, row, chosen, m):
-    """X, -A and W of one tile."""
-    total, along, wx, wy, wz = splat(0.0), splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-    for i in range(m):
-        k = chosen[i]
-        a, da = load(w, u + 16 * i), load(w, u + 16 * i + 8)
-        p = load_all(w, row + k)
-        aq = a * load_all(w, row + n + k)
-        total = fma(a, p, total)
-        along = along + fma(da, load_all(w, row + 2 * n + k), aq)
+def _sum_slot(m, row, j, count):
+    """X, Y, Z and W of one tile for the triplets of slot j."""
+    sx, sy, sz = splat(0.0), splat(0.0), splat(0.0)
+    wx, wy, wz = splat(0.0), splat(0.0), splat(0.0)
+    f, places, entry = m.f + 8 * row, m.w + 8 * _PLACE * m.n, m.listed + 12 * m.near * j
+    for _ in range(count):
+        i, place, k = get_int(entry, 0), get_int(entry, 1), get_int(entry, 2)
+        a, da = load(m.u, i), load(m.u, i + 8)
+        p = load_all(f, place)
+        aq = a * load_all(f, place + 8)
+        sx = fma(a, p, sx)
+        sy = sy + aq
+        sz = fma(da, load_all(f, place + 16), sz)
         aside = fma(da, p, aq)
-        wx = fma(aside, load_all(w, _X * n + k), wx)
-        wy = fma(aside, load_all(w, _Y * n + k), wy)
-        wz = fma(aside, load_all(w, _Z * n + k), wz)
-    return total, along, wx, wy, wz
+        wx = fma(aside, load_all(places, k), wx)
+        wy = fma(aside, load_all(places, k + 1), wy)
+        wz = fma(aside, load_all(places, k + 2), wz)
+        entry += 12
+    return sx, sy, sz, wx, wy, wz
 
 
-@njit(**OPTIONS)
-def _angular(t, g, w, n, h, u, sums, chosen, j0, nj, k0, nk, pair_of, row, n_d, want, out):
-    """All functions of a group for one centre, j and k from two runs of slots; adds to the lanes at ``sums``."""
-    cutoff2 = t.group_cutoff2[g]
-    first_eta = t.group_index[g, 3]
-    for j in range(j0, j0 + nj):
-        if w[_R2 * n + j] >= cutoff2:
-            continue
-        _factors(t, g, w, n, h, j, k0, k0 + nk)
-        m = _in_reach(w, n, j, k0, nk, cutoff2, chosen)
-        xj, yj, zj = w[_X * n + j], w[_Y * n + j], w[_Z * n + j]
-        pair_row = row + 3 * n_d * pair_of[j]
-        for b in range(t.group_index[g, 5], t.group_index[g, 6]):
-            _angles(t, b, w, n, u, chosen, m, w[_INVERSE * n + j])
-            for tile in range(t.tile_start[b], t.tile_start[b + 1]):
-                e = t.tile_index[tile, 0]
-                factor_row = (_FACTORS + 3 * e) * n
-                channel = h + 2 * t.eta_channel[first_eta + e] * n + j
-                hj, dhj = w[channel], w[channel + n]
-                if want:
-                    total, along, x, y, z = _sum_tile(w, n, u, factor_row, chosen, m)
-                    along = fma(total, 2.0 * dhj, along * -hj)
-                    x, y, z = fma(along, xj, x * hj), fma(along, yj, y * hj), fma(along, zj, z * hj)
-                    first, count = t.tile_index[tile, 1], t.tile_index[tile, 2]
-                    _write(out, pair_row, n_d, first, count, t.tile_column, tile, x, y, z)
-                else:
-                    total = _sum_values(w, n, u, factor_row, chosen, m)
-                store(w, sums + 8 * tile, fma(total, 0.5 * hj, load(w, sums + 8 * tile)))
+@njit(**INLINE)
+def _derive(t, m, o, g, tile, first, last):
+    """Derivatives of one tile with respect to the slots first to last."""
+    e, column = get_int(t.tile_index, 3 * tile), get_int(t.tile_index, 3 * tile + 1)
+    lanes, columns = get_int(t.tile_index, 3 * tile + 2), t.tile_column + 32 * tile
+    channel = (_CHANNELS + 1 + 2 * get_int(t.eta_channel, get_int(t.group_index, 7 * g + 3) + e)) * m.n
+    for j in range(first, last):
+        count = get_int(m.count, j)
+        if count > 0:
+            sx, sy, sz, wx, wy, wz = _sum_slot(m, _FACTORS + 24 * e, j, count)
+            inverse = load_all(m.w, _INVERSE * m.n + j)
+            along = fma(sx, 2.0 * load_all(m.w, channel + j), sy * -1.0 - sz * inverse * inverse)
+            x = fma(along, load_all(m.w, _X * m.n + j), wx)
+            y = fma(along, load_all(m.w, _Y * m.n + j), wy)
+            z = fma(along, load_all(m.w, _Z * m.n + j), wz)
+            _write(o, m.lanes, get_int(m.order, j), column, lanes, columns, x, y, z)
 
 
-@njit(**OPTIONS)
-def _center(
-    t, s, w, n, h, u, sums, chosen, slots, slot_start, slot_count, pair_of, row, n_d, want, values, out
-):
-    """All functions of one centre."""
-    for b in range(t.radial_start[s], t.radial_start[s + 1]):
-        sj = t.radial_index[b, 0]
-        _radial(t, b, w, n, slot_start[sj], slot_count[sj], pair_of, row, n_d, want, values, out)
-    _channels(t, t.channel_start[s], t.channel_start[s + 1], w, n, h, slots)
-    for g in range(t.group_start[s], t.group_start[s + 1]):
-        sj, sk = t.group_index[g, 0], t.group_index[g, 1]
-        first, last = t.tile_start[t.group_index[g, 5]], t.tile_start[t.group_index[g, 6]]
-        w[sums + 8 * first : sums + 8 * last] = 0.0
-        j0, nj, k0, nk = slot_start[sj], slot_count[sj], slot_start[sk], slot_count[sk]
-        _angular(t, g, w, n, h, u, sums, chosen, j0, nj, k0, nk, pair_of, row, n_d, want, out)
-        if sj != sk:
-            _angular(t, g, w, n, h, u, sums, chosen, k0, nk, j0, nj, pair_of, row, n_d, want, out)
-        for tile in range(first, last):
-            for lane in range(t.tile_index[tile, 2]):
-                column = t.tile_column[tile, lane]
+@njit(**INLINE)
+def _angular(t, m, o, g, slots, values):
+    """All functions of a group for one centre."""
+    sj, sk, cutoff2 = get_int(t.group_index, 7 * g), get_int(t.group_index, 7 * g + 1), get(t.group_cutoff2, g)
+    j0, j1 = get_int(m.starts, 2 * sj), get_int(m.starts, 2 * sj + 1)
+    k0, k1 = get_int(m.starts, 2 * sk), get_int(m.starts, 2 * sk + 1)
+    for j in range(slots):
+        put_int(m.count, j, 0)
+    triplets = 0
+    for j in range(j0, j1):
+        if get(m.w, _R2 * m.n + j) < cutoff2:
+            found = _reach(t, m, g, j, j + 1 if sj == sk else k0, k1)
+            _list_triplets(t, m, g, j, triplets, found)
+            triplets += found
+    _triplet_factors(t, m, g, triplets)
+    for b in range(get_int(t.group_index, 7 * g + 5), get_int(t.group_index, 7 * g + 6)):
+        _angles(t, m, b, triplets)
+        for tile in range(get_int(t.tile_start, b), get_int(t.tile_start, b + 1)):
+            store(m.lanes, 0, _sum_values(m, _FACTORS + 24 * get_int(t.tile_index, 3 * tile), triplets))
+            for lane in range(get_int(t.tile_index, 3 * tile + 2)):
+                column = get_int(t.tile_column, 8 * tile + lane)
                 if column >= 0:
-                    values[column] = w[sums + 8 * tile + lane]
+                    put(values, column, get(m.lanes, lane))
+            if o.slopes != 0:
+                for side in range(1 if sj == sk else 2):
+                    _derive(t, m, o, g, tile, j0 if side == 0 else k0, j1 if side == 0 else k1)
 
 
 @njit(**OPTIONS)
-def _aligned(size):
-    """Scratch memory on a cache line's boundary."""
-    memory = np.empty(size + 8)
-    return memory[(64 - memory.ctypes.data % 64) % 64 // 8 :]
+def _fill(t, m, o, species, pair_start, pair_species, vectors, values):
+    """Symmetry functions of consecutive centres; ``pair_species``, ``vectors`` and ``values`` are addresses."""
+    for i in range(len(species)):
+        first, last, s = pair_start[i] - pair_start[0], pair_start[i + 1] - pair_start[0], species[i]
+        row = values + 8 * o.n_d * i
+        for column in range(o.n_d):
+            put(row, column, 0.0)
+        if o.slopes != 0:
+            for k in range(3 * o.n_d * first, 3 * o.n_d * last):
+                if o.single:
+                    put_int(o.slopes, k, 0)
+                else:
+                    put(o.slopes, k, 0.0)
+        _gather(t, m, first, last, pair_species, vectors)
+        _channels(t, m, s, last - first)
+        for b in range(get_int(t.radial_start, s), get_int(t.radial_start, s + 1)):
+            _radial(t, m, o, b, row)
+        for g in range(get_int(t.group_start, s), get_int(t.group_start, s + 1)):
+            _angular(t, m, o, g, last - first, row)
 
 
 @njit(**OPTIONS)
-def descriptors(t, species, pair_start, pair_species, vectors, want, values, out):
-    """Symmetry functions of consecutive centres and, if wanted, their derivatives.
+def _sizes(pair_start, vectors, near2):
+    """Largest numbers of neighbors of a centre: all, and those within the square root of ``near2``."""
+    most, most_near = 0, 0
+    for i in range(len(pair_start) - 1):
+        first, last, near = pair_start[i] - pair_start[0], pair_start[i + 1] - pair_start[0], 0
+        for p in range(first, last):
+            r2 = vectors[p, 0] ** 2 + vectors[p, 1] ** 2 + vectors[p, 2] ** 2
+            near += 1 if r2 < near2 * (1.0 + 1e-12) else 0
+        most, most_near = max(most, last - first), max(most_near, near)
+    return most, most_near
+
+
+def fill_descriptors(
+    tables: KernelTables,
+    species: np.ndarray,
+    pair_start: np.ndarray,
+    pair_species: np.ndarray,
+    vectors: np.ndarray,
+    values: np.ndarray,
+    derivatives: np.ndarray | None,
+) -> None:
+    """Compute the symmetry functions of consecutive centres and their derivatives; all arrays C-contiguous.
 
     Parameters
     ----------
-    t : KernelTables.
-    species : (n,) species of the centres.
-    pair_start : (n + 1,) pairs of each centre, counted from the first centre's first pair or any other origin.
-    pair_species, vectors : (n_pairs,), (n_pairs, 3) species of the neighbors and r_j - r_i.
-    want : whether to write derivatives.
+    tables : the functions.
+    species : (n,) int32, of the centres.
+    pair_start : (n + 1,) int64, pairs of each centre, counted from any origin.
+    pair_species, vectors : (n_pairs,) int32, (n_pairs, 3) float64, species of the neighbors and r_j - r_i.
     values : (n, n_descriptors) float64, overwritten.
-    out : (n_pairs * 3 * n_descriptors,) float32 or float64, overwritten; any array where not wanted.
+    derivatives : (n_pairs, 3, n_descriptors) float32 or float64, overwritten, or None.
     """
-    n_d = values.shape[1]
-    n_species = len(t.radial_start) - 1
-    most = 0
-    for i in range(len(species)):
-        most = max(most, pair_start[i + 1] - pair_start[i])
-    n = (most + 7 * n_species) // 8 * 8 + 8
-    h = (_FACTORS + 3 * t.most_etas) * n
-    u = h + 2 * t.most_channels * n
-    sums = u + 16 * n
-    w = _aligned(sums + 8 * len(t.tile_index))
-    chosen, pair_of = np.empty(n + 1, np.int64), np.empty(n, np.int64)
-    slot_start, slot_count = np.empty(n_species, np.int64), np.empty(n_species, np.int64)
-    for i in range(len(species)):
-        a, b = pair_start[i] - pair_start[0], pair_start[i + 1] - pair_start[0]
-        slots = _gather(w, n, vectors[a:b], pair_species[a:b], slot_start, slot_count, pair_of)
-        values[i] = 0.0
-        if want:
-            out[3 * n_d * a : 3 * n_d * b] = 0.0
-        _center(
-            t, species[i], w, n, h, u, sums, chosen, slots, slot_start, slot_count, pair_of,
-            3 * n_d * a, n_d, want, values[i], out,
-        )  # fmt: skip
+    most, near = _sizes(pair_start, vectors, tables.angular_cutoff2)
+    n = (most + 7) // 8 * 8 + 16
+    triplets = (near * (near + 1) // 2 + 7) // 8 * 8
+    block = _FACTORS + 24 * tables.most_etas
+    sizes = [8, n * (_CHANNELS + 2 * tables.most_channels), triplets // 8 * block, 16 * triplets]
+    reals = np.empty(sum(sizes) + 8)
+    lanes, w, f, u = (reals.ctypes.data + 63) // 64 * 64 + 8 * np.cumsum([0, *sizes[:-1]])
+    sizes = [n, 2 * tables.n_elements + 1, n, n, 3 * near * n]
+    integers = np.empty(sum(sizes), dtype=np.int32)
+    order, starts, count, found, listed = integers.ctypes.data + 4 * np.cumsum([0, *sizes[:-1]])
+    memory = _Memory(*(int(v) for v in (n, w, block, f, u, lanes, near, order, starts, count, found, listed)))
+    single = derivatives is not None and derivatives.dtype == np.float32
+    address = 0 if derivatives is None or derivatives.size == 0 else derivatives.ctypes.data
+    output = _Output(address, single, values.shape[1])
+    places = pair_species.ctypes.data, vectors.ctypes.data, values.ctypes.data
+    _fill(tables.addresses(), memory, output, species, pair_start, *places)

@@ -1,8 +1,12 @@
-"""Eight float64 lanes as one value inside numba functions.
+"""Eight float64 lanes as one value inside numba functions, and memory without bookkeeping.
 
 numba leaves vectorising to LLVM, which gives up on loops over many arrays. The kernels therefore say themselves what
 happens in lanes: ``f64x8`` values are LLVM vectors, which become AVX-512, AVX, SSE or NEON instructions, whatever
 the machine has. Lanes never mix, so every sum has one fixed order.
+
+Memory is named by its address (an int64, ``array.ctypes.data``), because numba counts references and checks for
+negative indices at every use of an array, which costs more than the arithmetic here. The caller keeps the arrays
+alive; indices count elements and must be right.
 """
 
 from __future__ import annotations
@@ -14,13 +18,12 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
-from numba.np import arrayobj
 
 LANES = 8
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 
-_I32, _I64, _REAL = ir.IntType(32), ir.IntType(64), ir.DoubleType()
+_I32, _I64, _SINGLE, _REAL = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _VECTOR = ir.VectorType(_REAL, LANES)
 _BITS = ir.VectorType(_I64, LANES)
 
@@ -45,24 +48,28 @@ def _repeat(builder: Any, value: Any, kind: ir.VectorType) -> Any:
     return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
 
-def _vector(context: Any, builder: Any, value: Any, kind: Any) -> Any:
-    """The vector itself, or a scalar spread over the lanes."""
-    if kind == f64x8:
-        return value
-    return _repeat(builder, context.cast(builder, value, kind, types.float64), _VECTOR)
-
-
 def _vectors(context: Any, builder: Any, sig: Any, args: Any) -> list[Any]:
-    return [_vector(context, builder, value, kind) for value, kind in zip(args, sig.args, strict=True)]
+    """The arguments as vectors; scalars are spread over the lanes."""
+    return [
+        value
+        if kind == f64x8
+        else _repeat(builder, context.cast(builder, value, kind, types.float64), _VECTOR)
+        for value, kind in zip(args, sig.args, strict=True)
+    ]
 
 
 def _kinds(*kinds: Any) -> tuple[Any, ...]:
     return tuple(kind if kind == f64x8 else types.float64 for kind in kinds)
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = arrayobj.make_array(kind)(context, builder, array).data
-    return builder.gep(data, [index])
+def _pointer(builder: Any, address: Any, index: Any, element: Any, target: Any = None) -> Any:
+    pointer = builder.gep(builder.inttoptr(address, element.as_pointer()), [index], source_etype=element)
+    return builder.bitcast(pointer, (target or element).as_pointer())
+
+
+def _declared(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(result, arguments), name)
 
 
 def _register_operator(operation: Any, method: str) -> None:
@@ -79,71 +86,116 @@ def _register_operator(operation: Any, method: str) -> None:
         lower_builtin(operation, *pair)(lower)
 
 
-for _operation, _method in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
-    _register_operator(_operation, _method)
+_register_operator(operator.add, "fadd")
+_register_operator(operator.sub, "fsub")
+_register_operator(operator.mul, "fmul")
+_register_operator(operator.truediv, "fdiv")
 
 
 @intrinsic
-def splat(typingctx: Any, value: Any) -> Any:
-    """A scalar in all lanes."""
+def get(typingctx: Any, address: Any, index: Any) -> Any:
+    """A float64 of memory."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _vectors(context, builder, sig, args)[0]
+        return builder.load(_pointer(builder, *args, _REAL), typ=_REAL)
 
-    return f64x8(types.float64), codegen
+    return types.float64(types.int64, types.int64), codegen
 
 
 @intrinsic
-def load(typingctx: Any, array: Any, index: Any) -> Any:
-    """Lanes ``array[index : index + 8]`` of a contiguous float64 array."""
+def put(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write a float64."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, sig.args[0], *args)
-        return builder.load(builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
-
-    return f64x8(array, types.intp), codegen
-
-
-@intrinsic
-def load_all(typingctx: Any, array: Any, index: Any) -> Any:
-    """``array[index]`` of a contiguous float64 array in all lanes; the index is taken as it is."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _repeat(builder, builder.load(_pointer(context, builder, sig.args[0], *args)), _VECTOR)
-
-    return f64x8(array, types.intp), codegen
-
-
-@intrinsic
-def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write the lanes to ``array[index : index + 8]`` of a contiguous float64 array."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, sig.args[0], *args[:2])
-        builder.store(args[2], builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
+        builder.store(args[2], _pointer(builder, *args[:2], _REAL))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, f64x8), codegen
+    return types.void(types.int64, types.int64, types.float64), codegen
 
 
 @intrinsic
-def store_first(typingctx: Any, array: Any, index: Any, value: Any, count: Any) -> Any:
-    """Write the first ``count`` lanes to a contiguous float64 or float32 array."""
-    single = array.dtype == types.float32
+def get_int(typingctx: Any, address: Any, index: Any) -> Any:
+    """An int32 of memory, as int64."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        target = ir.VectorType(ir.FloatType(), LANES) if single else _VECTOR
-        value = builder.fptrunc(args[2], target) if single else args[2]
-        pointer = builder.bitcast(_pointer(context, builder, sig.args[0], *args[:2]), target.as_pointer())
-        lanes = ir.Constant(_BITS, list(range(LANES)))
-        mask = builder.icmp_signed("<", lanes, _repeat(builder, args[3], _BITS))
-        name = f"llvm.masked.store.v{LANES}{'f32' if single else 'f64'}.p0"
-        kind = ir.FunctionType(ir.VoidType(), [target, target.as_pointer(), _I32, mask.type])
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        builder.call(function, [value, pointer, ir.Constant(_I32, 4 if single else 8), mask])
+        return builder.sext(builder.load(_pointer(builder, *args, _I32), typ=_I32), _I64)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def put_int(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write an int32."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(builder.trunc(args[2], _I32), _pointer(builder, *args[:2], _I32))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, f64x8, types.intp), codegen
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def load(typingctx: Any, address: Any, index: Any) -> Any:
+    """Eight float64 from ``index`` on."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_pointer(builder, *args, _REAL, _VECTOR), align=8, typ=_VECTOR)
+
+    return f64x8(types.int64, types.int64), codegen
+
+
+@intrinsic
+def load_all(typingctx: Any, address: Any, index: Any) -> Any:
+    """One float64 in all lanes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _repeat(builder, builder.load(_pointer(builder, *args, _REAL), typ=_REAL), _VECTOR)
+
+    return f64x8(types.int64, types.int64), codegen
+
+
+@intrinsic
+def store(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
+    """Write the lanes to eight float64 from ``index`` on."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _pointer(builder, *args[:2], _REAL, _VECTOR), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, f64x8), codegen
+
+
+def _store_first(builder: Any, args: Any, element: Any, size: int) -> None:
+    target = ir.VectorType(element, LANES)
+    value = args[2] if element == _REAL else builder.fptrunc(args[2], target)
+    lanes = ir.Constant(_BITS, list(range(LANES)))
+    mask = builder.icmp_signed("<", lanes, _repeat(builder, args[3], _BITS))
+    pointer = _pointer(builder, *args[:2], element, target)
+    name = f"llvm.masked.store.v{LANES}f{8 * size}.p0"
+    function = _declared(builder, name, ir.VoidType(), [target, pointer.type, _I32, mask.type])
+    builder.call(function, [value, pointer, ir.Constant(_I32, size), mask])
+
+
+@intrinsic
+def store_first(typingctx: Any, address: Any, index: Any, value: Any, count: Any) -> Any:
+    """Write the first ``count`` lanes to float64 memory."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _store_first(builder, args, _REAL, 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, f64x8, types.int64), codegen
+
+
+@intrinsic
+def store_first_single(typingctx: Any, address: Any, index: Any, value: Any, count: Any) -> Any:
+    """Write the first ``count`` lanes to float32 memory."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _store_first(builder, args, _SINGLE, 4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, f64x8, types.int64), codegen
 
 
 @intrinsic
@@ -151,9 +203,7 @@ def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c`` (rounded once where the machine can); scalars are spread over the lanes."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-        name = f"llvm.fmuladd.v{LANES}f64"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        function = _declared(builder, f"llvm.fmuladd.v{LANES}f64", _VECTOR, [_VECTOR] * 3)
         return builder.call(function, _vectors(context, builder, sig, args))
 
     return f64x8(*_kinds(a, b, c)), codegen
@@ -171,14 +221,21 @@ def choose_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> An
 
 
 @intrinsic
+def splat(typingctx: Any, value: Any) -> Any:
+    """A scalar in all lanes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _vectors(context, builder, sig, args)[0]
+
+    return f64x8(types.float64), codegen
+
+
+@intrinsic
 def square_root(typingctx: Any, value: Any) -> Any:
     """Square root of every lane."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR])
-        name = f"llvm.sqrt.v{LANES}f64"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        return builder.call(function, list(args))
+        return builder.call(_declared(builder, f"llvm.sqrt.v{LANES}f64", _VECTOR, [_VECTOR]), list(args))
 
     return f64x8(f64x8), codegen
 
@@ -196,7 +253,7 @@ def _high_exponent(typingctx: Any, value: Any) -> Any:
 
 _LOG2E = 1.4426950408889634
 _ROUNDER = 1.5 * 2.0**52 + 1023.0
-_SMALLEST = -1000.0
+_LOWEST = -693.0
 # 2^x on [-1/2, 1/2], interpolated in 12 Chebyshev points: relative error 2e-17
 _E0, _E1, _E2, _E3 = 1.0, 0.6931471805599453, 0.24022650695910158, 0.055504108664821625
 _E4, _E5, _E6 = 0.009618129107587256, 0.001333355814640647, 0.00015403530463724353
@@ -206,8 +263,8 @@ _E10, _E11 = 7.074194297288521e-09, 4.4558179083360645e-10
 
 @njit(**INLINE)
 def exponential(x):
-    """e^x for x <= 0 in every lane, to about 2e-16 relative plus |x| rounding."""
-    y = choose_less(x, _SMALLEST / _LOG2E, _SMALLEST / _LOG2E, x)
+    """e^x of every lane for x <= 0 (below -693: e^-693), relative error some 1e-16 (1 + |x|/10)."""
+    y = choose_less(x, _LOWEST, _LOWEST, x)
     shifted = fma(y, _LOG2E, _ROUNDER)
     f = fma(y, _LOG2E, _ROUNDER - shifted)
     p = fma(fma(fma(fma(f, _E11, _E10), f, _E9), f, _E8), f, _E7)

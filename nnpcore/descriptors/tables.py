@@ -1,14 +1,14 @@
 """Symmetry functions arranged for the kernels: what can be shared is computed once, the rest lies in lanes of eight.
 
-Radial functions of one neighbor element fill *radial blocks*. Angular functions with the same neighbor elements,
-cutoff and kind form a *group*. In a group, every function is an angular factor (ζ, λ) times a radial factor (η): the
-angular factors fill *angular blocks*, and a *tile* is one block at one η. A *channel* is one (η, cutoff) of an
-element, whose ``exp(-η r²) fc(r)`` is computed once per neighbor.
+Radial functions with the same neighbor element and cutoff fill *radial blocks*. Angular functions with the same
+neighbor elements, cutoff and kind form a *group*. In a group, every function is an angular factor (ζ, λ) times a
+radial factor (η): the angular factors fill *angular blocks*, and a *tile* is one block at one η. A *channel* is one
+(η, cutoff) of a central element, whose ``exp(-η r²) fc(r)`` is computed once per neighbor; radial blocks use η = 0.
 """
 
 from __future__ import annotations
 
-import math
+from collections import namedtuple
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -25,10 +25,12 @@ BLOCK_ROWS = 3 + MOST_BITS
 class KernelTables(NamedTuple):
     """Arrays for :mod:`nnpcore.descriptors.kernels`; ``*_start`` arrays hold ranges per element, group or block.
 
+    Integers are int32, reals float64.
+
     Attributes
     ----------
-    radial_index : (n, 3) neighbor species, first column (-1 if columns do not follow each other), lanes used.
-    radial_value : (n * 4 * 8,) rows -η, r_s, π²/4rc², rc² of each block.
+    radial_index : (n, 4) neighbor species, channel, first column (-1 if columns do not follow each other), lanes used.
+    radial_value : (n * 2 * 8,) rows -η and r_s of each block.
     channel_value : (n, 2) η, cutoff².
     group_index : (n, 7) species of j, of k, 1 with r_jk or 0, first and last η, first and last block.
     group_cutoff2 : (n,) cutoff².
@@ -38,6 +40,7 @@ class KernelTables(NamedTuple):
     tile_index : (n, 3) η within its group, first column or -1, lanes used.
     radial_column, tile_column : (n, 8) column of each lane, -1 if unused.
     most_etas, most_channels : sizes for scratch memory (largest of any group or element).
+    angular_cutoff2 : square of the largest cutoff of an angular function.
     """
 
     radial_start: np.ndarray
@@ -58,6 +61,16 @@ class KernelTables(NamedTuple):
     tile_column: np.ndarray
     most_etas: int
     most_channels: int
+    n_elements: int
+    n_groups: int
+    angular_cutoff2: float
+
+    def addresses(self) -> KernelAddresses:
+        """The same with each array's address in its place; this object must be kept while it is used."""
+        return KernelAddresses(*(v.ctypes.data if isinstance(v, np.ndarray) else v for v in self))
+
+
+KernelAddresses = namedtuple("KernelAddresses", KernelTables._fields)
 
 
 _Angular = G4 | G5
@@ -70,7 +83,7 @@ class _Builder:
     def __init__(self, functions: SymmetryFunctions) -> None:
         self.species = {element: i for i, element in enumerate(functions.elements)}
         self.radial_start, self.channel_start, self.group_start, self.tile_start = [0], [0], [0], [0]
-        self.radial: list[tuple[int, list[int], np.ndarray]] = []
+        self.radial: list[tuple[tuple[int, int], list[int], np.ndarray]] = []
         self.channels: list[tuple[float, float]] = []
         self.groups: list[tuple[tuple[int, ...], float]] = []
         self.etas: list[tuple[int, float]] = []
@@ -80,13 +93,17 @@ class _Builder:
             self._add_element(list(enumerate(members)))
 
     def _add_element(self, members: list[tuple[int, SymmetryFunction]]) -> None:
-        self._add_radial([(c, f) for c, f in members if isinstance(f, G2)])
         channels: dict[tuple[float, float], int] = {}
+        radial: dict[tuple[str, float], list[tuple[int, G2]]] = {}
         groups: dict[tuple[object, ...], list[tuple[int, _Angular]]] = {}
         for column, f in members:
-            if not isinstance(f, G2):
-                channels.setdefault((f.eta, f.cutoff), len(channels))
+            channels.setdefault((0.0 if isinstance(f, G2) else f.eta, f.cutoff), len(channels))
+            if isinstance(f, G2):
+                radial.setdefault((f.element, f.cutoff), []).append((column, f))
+            else:
                 groups.setdefault((type(f), f.elements, f.cutoff), []).append((column, f))
+        for (element, cutoff), chosen in radial.items():
+            self._add_radial((self.species[element], channels[0.0, cutoff]), chosen)
         for group in groups.values():
             self._add_group(group, channels)
         self.channels += [(eta, cutoff * cutoff) for eta, cutoff in channels]
@@ -94,14 +111,12 @@ class _Builder:
         self.channel_start.append(len(self.channels))
         self.group_start.append(len(self.groups))
 
-    def _add_radial(self, members: list[tuple[int, G2]]) -> None:
-        for element in dict.fromkeys(f.element for _, f in members):
-            chosen = [(column, f) for column, f in members if f.element == element]
-            for part in _parts(chosen):
-                value = np.zeros((4, LANES))
-                for lane, (_, f) in enumerate(part):
-                    value[:, lane] = -f.eta, f.r_s, (0.5 * math.pi / f.cutoff) ** 2, f.cutoff**2
-                self.radial.append((self.species[element], [column for column, _ in part], value))
+    def _add_radial(self, index: tuple[int, int], members: list[tuple[int, G2]]) -> None:
+        for part in _parts(members):
+            value = np.zeros((2, LANES))
+            for lane, (_, f) in enumerate(part):
+                value[:, lane] = -f.eta, f.r_s
+            self.radial.append((index, [column for column, _ in part], value))
 
     def _add_group(
         self, members: list[tuple[int, _Angular]], channels: dict[tuple[float, float], int]
@@ -133,7 +148,7 @@ class _Builder:
         group_index = _integers([index for index, _ in self.groups], 7)
         return KernelTables(
             radial_start=_integers(self.radial_start),
-            radial_index=_integers([(s, _first(c), len(c)) for s, c, _ in self.radial], 3),
+            radial_index=_integers([(*i, _first(c), len(c)) for i, c, _ in self.radial], 4),
             radial_column=_lanes(radial_columns),
             radial_value=_reals([value for *_, value in self.radial]).reshape(-1),
             channel_start=_integers(self.channel_start),
@@ -150,6 +165,9 @@ class _Builder:
             tile_column=_lanes(tile_columns),
             most_etas=int((group_index[:, 4] - group_index[:, 3]).max(initial=1)),
             most_channels=int(np.diff(self.channel_start).max(initial=1)),
+            n_elements=len(self.species),
+            n_groups=len(self.groups),
+            angular_cutoff2=max((cutoff2 for _, cutoff2 in self.groups), default=0.0),
         )
 
 
@@ -192,7 +210,7 @@ def _lanes(rows: list[list[int]]) -> np.ndarray:
 
 
 def _integers(values: object, width: int = 0) -> np.ndarray:
-    array = np.array(values, dtype=np.int64)
+    array = np.array(values, dtype=np.int32)
     return array.reshape(-1, width) if width else array
 
 
