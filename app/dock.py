@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
 
@@ -40,39 +40,25 @@ class _TitleRow(QWidget):
         self.setObjectName("dock_title")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         row = QHBoxLayout(self)
-        row.setContentsMargins(10, 2, 2, 2)
-        row.setSpacing(2)
+        row.setContentsMargins(10, 1, 4, 1)
+        row.setSpacing(0)
+        self.setMinimumHeight(26)
         self.label = QLabel(panel.title, self)
         self.label.setObjectName("dock_label")
         row.addWidget(self.label)
         panel.toolbar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         row.addWidget(panel.toolbar, 1)
-        self.buttons = [
-            self._button("undock", "Tear off or put back", lambda: dock.setFloating(not dock.isFloating())),
-            self._button("close", "Close (bring back by the View menu)", dock.close),
-        ]
-        for button in self.buttons:
-            row.addWidget(button)
-            button.installEventFilter(self)
-        self._show_buttons(False)
+        float_tip, close_tip = "Tear off or put back", "Close (the View menu brings it back)"
+        row.addWidget(self._button("undock", float_tip, lambda: dock.setFloating(not dock.isFloating())))
+        row.addWidget(self._button("close", close_tip, dock.close))
 
     def _button(self, icon: str, tip: str, run: object) -> QToolButton:
         button = QToolButton(self)
-        button.setObjectName("dock_button")
-        icons.follow(button, icon)
+        icons.follow(button, icon, muted=True)
+        button.setIconSize(QSize(12, 12))
         button.setToolTip(tip)
         button.clicked.connect(run)
         return button
-
-    def _show_buttons(self, shown: bool) -> None:
-        for button in self.buttons:
-            button.setProperty("faint", not shown)
-            button.style().unpolish(button)
-            button.style().polish(button)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Keep the buttons' own behaviour."""
-        return super().eventFilter(watched, event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Leave it to the dock."""

@@ -61,23 +61,27 @@ def application_icon() -> QIcon:
     return result
 
 
-def follow(target: HasIcon, name: str) -> None:
-    """Give a button or action an icon now and whenever the theme changes."""
-    target.setIcon(icon(name))
+def follow(target: HasIcon, name: str, *, muted: bool = False) -> None:
+    """Give a button or action an icon now and whenever the theme changes; ``muted`` draws it faintly."""
+    target.setIcon(_themed(name, muted))
     if isinstance(target, QObject):
-        slot = _Recolor(target, name)
+        slot = _Recolor(target, name, muted)
         theme.signals().changed.connect(slot.apply)
+
+
+def _themed(name: str, muted: bool) -> QIcon:
+    return icon(name, theme.current().muted if muted else None)
 
 
 class _Recolor(QObject):
     """Lives with its target, so that the connection ends with it."""
 
-    def __init__(self, target: QObject, name: str) -> None:
+    def __init__(self, target: QObject, name: str, muted: bool) -> None:
         super().__init__(target)
-        self._name = name
+        self._name, self._muted = name, muted
 
     def apply(self) -> None:
         """Draw the target's icon again."""
         target = self.parent()
         if target is not None:
-            target.setIcon(icon(self._name))  # type: ignore[attr-defined]
+            target.setIcon(_themed(self._name, self._muted))  # type: ignore[attr-defined]

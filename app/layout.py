@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 WIDTHS: dict[Area, float] = {"left": 0.19, "center": 0.47, "right": 0.34}
-HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.25, 0.5, 0.25), "right": (0.4, 0.34, 0.26)}
+HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.29, 0.47, 0.24), "right": (0.4, 0.34, 0.26)}
 BOTTOM = 0.26
 
 Columns = dict[Area, list[list[Dock]]]
@@ -84,7 +84,7 @@ def resize(window: QMainWindow, columns: Columns) -> None:
     width, height = window.width(), window.height() - 110
     window.resizeDocks(
         [dock for _, dock in heads],
-        [max(int(WIDTHS[area] * width), 230 if area == "left" else 0) for area, _ in heads],
+        [max(int(WIDTHS[area] * width), 268 if area == "left" else 0) for area, _ in heads],
         Qt.Orientation.Horizontal,
     )
     if columns["center"] and columns["bottom"]:

@@ -8,6 +8,7 @@ _START = time.perf_counter()
 
 import argparse  # noqa: E402
 import os  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from types import TracebackType  # noqa: E402
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     window.show()
     sys.setswitchinterval(SWITCH_SECONDS)
     install_excepthook(window.session)
+    close_on_signals(window)
     when_usable(window, lambda: _begin(window, options))
     return app.exec()
 
@@ -130,6 +132,17 @@ def install_excepthook(session: Session) -> None:
             session.notify_error("Unexpected error", error)
 
     sys.excepthook = hook
+
+
+def close_on_signals(window: MainWindow) -> None:
+    """End as if the window were closed on Ctrl+C in the terminal or a polite kill."""
+
+    def close(_number: int, _frame: object) -> None:
+        window.confirm_close = lambda: True
+        window.close()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, close)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self.resize(1440, 900)
         self._restore_layout()
         self._closing = False
+        self.confirm_close: Callable[[], bool] = self.ask_close
         self._connect()
         self.commands.refresh()
 
@@ -278,7 +280,7 @@ class MainWindow(QMainWindow):
         self.save_settings()
         event.accept()
 
-    def confirm_close(self) -> bool:
+    def ask_close(self) -> bool:
         """Ask whether the training may be stopped."""
         box = QMessageBox(QMessageBox.Icon.Question, "Eatlas", "A training is running.", parent=self)
         box.setInformativeText("Its checkpoint is kept: open the run later and press Resume to go on.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,9 +24,30 @@ QToolButton::menu-indicator {{ image: none; width: 0; }}
 QDockWidget {{ color: {muted}; font-size: 11px; font-weight: 600; }}
 QWidget#dock_title {{ background: {panel}; border-top: 1px solid {border}; }}
 QLabel#dock_label {{ color: {muted}; font-size: 11px; font-weight: 600; }}
-QToolButton#dock_button {{ padding: 2px; border-radius: 4px; }}
+QWidget#dock_title QToolButton {{ padding: 3px; border-radius: 4px; }}
+QWidget#data_row QToolButton, QWidget#run_row QToolButton {{ padding: 2px; border-radius: 4px; }}
 QLabel[error="true"] {{ color: {error}; }}
-QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border: 1px solid {error}; border-radius: 3px; }}
+QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox {{ background: {field}; border: 1px solid {border};
+    border-radius: 4px; padding: 2px 6px; min-height: 18px; selection-background-color: {accent};
+    selection-color: {on_accent}; }}
+QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus {{ border-color: {accent}; }}
+QLineEdit:disabled, QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled {{ color: {muted};
+    background: {background}; }}
+QComboBox::drop-down {{ border: none; width: 18px; }}
+QComboBox::down-arrow {{ image: url("{icons}/chevron-{mode}.svg"); width: 11px; height: 11px; }}
+QComboBox QAbstractItemView {{ background: {panel}; border: 1px solid {border}; padding: 2px; }}
+QSpinBox::up-button, QDoubleSpinBox::up-button {{ border: none; width: 16px; }}
+QSpinBox::down-button, QDoubleSpinBox::down-button {{ border: none; width: 16px; }}
+QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icons}/chevron-up-{mode}.svg"); width: 9px;
+    height: 9px; }}
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url("{icons}/chevron-{mode}.svg"); width: 9px;
+    height: 9px; }}
+QPushButton {{ background: {field}; border: 1px solid {border}; border-radius: 4px; padding: 2px 12px;
+    min-height: 18px; }}
+QPushButton:hover {{ border-color: {accent}; }}
+QPushButton:pressed, QPushButton:checked {{ background: {hover}; }}
+QPushButton:disabled {{ color: {muted}; background: {background}; }}
+QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border-color: {error}; }}
 QFrame#toast {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#palette {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#search_field {{ background: {panel}; border: 1px solid {border}; border-radius: 6px; }}
@@ -72,8 +94,8 @@ QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 QLabel[muted="true"] {{ color: {muted}; }}
 QLabel[small="true"] {{ font-size: 11px; }}
 QLabel[heading="true"] {{ font-weight: 600; }}
-QPushButton[primary="true"] {{ background: {accent}; color: {on_accent}; border: none; border-radius: 5px;
-    padding: 6px 14px; font-weight: 600; }}
+QPushButton[primary="true"] {{ background: {accent}; color: {on_accent}; border-color: {accent};
+    font-weight: 600; }}
 QPushButton[primary="true"]:disabled {{ background: {border}; color: {muted}; }}
 QProgressBar {{ border: none; background: {border}; border-radius: 3px; max-height: 6px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
@@ -82,4 +104,6 @@ QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 
 def style_sheet(theme: Theme) -> str:
     """Return the application's style sheet in the theme's colours."""
-    return _SHEET.format(**{name: getattr(theme, name) for name in theme.__dataclass_fields__})
+    colors = {name: getattr(theme, name) for name in theme.__dataclass_fields__}
+    folder = str(files("resources") / "icons").replace("\\", "/")
+    return _SHEET.format(**colors, icons=folder, mode="dark" if theme.dark else "light")

@@ -36,7 +36,7 @@ class Toast(QFrame):
         self.setObjectName("toast")
         self.setFixedWidth(WIDTH)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 8, 10)
         column.setSpacing(6)
         column.addLayout(self._head())
@@ -66,13 +66,14 @@ class Toast(QFrame):
         row.setSpacing(8)
         icon = QLabel(self)
         icon.setPixmap(icons.icon(level, color).pixmap(18, 18))
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        icon.setFixedWidth(18)
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
         title = QLabel(self.notification.title, self)
         title.setProperty("heading", True)
         title.setWordWrap(True)
-        row.addWidget(title, 1)
+        row.addWidget(title, 1, Qt.AlignmentFlag.AlignVCenter)
         close = QToolButton(self)
-        icons.follow(close, "close")
+        icons.follow(close, "close", muted=True)
         close.setIconSize(QSize(12, 12))
         close.clicked.connect(self.close_toast)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
@@ -100,13 +101,18 @@ class Toast(QFrame):
         row.addStretch(1)
         return row
 
+    def fit(self) -> None:
+        """Take the height the texts need at this width."""
+        self._column.activate()
+        self.setFixedHeight(self._column.totalHeightForWidth(WIDTH))
+
     def _act(self, run: Callable[[], None]) -> None:
         self.close_toast()
         run()
 
     def _show_details(self, shown: bool) -> None:
         self.details.setVisible(shown)
-        self.adjustSize()
+        self.fit()
 
     def copy(self) -> None:
         """Copy everything to the clipboard."""
@@ -138,8 +144,8 @@ class Toasts(QObject):
         toast = Toast(notification, self._remove, self._window)
         toast.installEventFilter(self)
         self.shown.append(toast)
-        toast.adjustSize()
         toast.show()
+        toast.fit()
         self._arrange()
 
     def _remove(self, toast: Toast) -> None:

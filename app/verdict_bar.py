@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QSize, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from app import icons, theme
+from app.elided import ElidedLabel
 from app.workers.tasks import Task
 
 if TYPE_CHECKING:
@@ -18,35 +19,6 @@ WELCOME = (
     "Open a trajectory or the silicon example, then train: the verdict on the atomic energies appears here."
 )
 ICONS = {"good": "good", "warning": "warning", "bad": "error"}
-
-
-class ElidedLabel(QLabel):
-    """A label that shortens its text with an ellipsis and shows all of it as its tool tip."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._full = ""
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-
-    @property
-    def full_text(self) -> str:
-        """The text before shortening."""
-        return self._full
-
-    def set_full_text(self, text: str) -> None:
-        """Show a text."""
-        self._full = text
-        self.setToolTip(text)
-        self._shorten()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten again."""
-        super().resizeEvent(event)
-        self._shorten()
-
-    def _shorten(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideRight, self.width() - 2))
 
 
 class VerdictBar(QWidget):

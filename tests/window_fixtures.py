@@ -81,7 +81,8 @@ def silicon_file(tmp_path: Path) -> Callable[..., Path]:
             atoms.rattle(0.05, seed=index)
             atoms.set_array("mobility", random.normal(size=len(atoms)))
             if energies:
-                results = {"energy": -40.0 + index, "forces": random.normal(size=(8, 3)), "stress": np.zeros(6)}
+                forces = random.normal(size=(8, 3))
+                results = {"energy": -40.0 + index, "forces": forces, "stress": np.zeros(6)}
                 atoms.calc = SinglePointCalculator(atoms, **results)
             frames.append(atoms)
         path = tmp_path / name

@@ -14,7 +14,7 @@ PREDICTED_KINDS = ("atomic_energy", "atomic_energy_std", "force_error")
 LABELS = {
     "element": "Element",
     "atomic_energy": "Atomic energy",
-    "atomic_energy_std": "Atomic energy, std of the ensemble",
+    "atomic_energy_std": "Atomic energy std",
     "force_error": "Force error",
 }
 UNITS = {"atomic_energy": "meV", "atomic_energy_std": "meV", "force_error": "eV/Å"}

@@ -53,7 +53,7 @@ class Panel(QWidget):
         self._column.setSpacing(0)
         self.toolbar = QWidget(self)
         self._tools = QHBoxLayout(self.toolbar)
-        self._tools.setContentsMargins(8, 4, 4, 0)
+        self._tools.setContentsMargins(8, 0, 0, 0)
         self._tools.setSpacing(4)
         self._tools.addStretch(1)
         self._column.addWidget(self.toolbar)
@@ -67,9 +67,9 @@ class Panel(QWidget):
         widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._column.addWidget(widget, 1)
 
-    def add_tool(self, widget: QWidget, label: str = "") -> None:
-        """Add a control to the toolbar, left of the export button, with a muted label before it."""
-        position = self._tools.count() - (2 if self.can_export() else 1)
+    def add_tool(self, widget: QWidget, label: str = "", *, at_end: bool = False) -> None:
+        """Add a control, with a muted label before it, to the toolbar (``at_end``: beside the export button)."""
+        position = self._tools.count() - (1 if self.can_export() else 0) - (0 if at_end else 1)
         if label:
             caption = QLabel(label, self.toolbar)
             caption.setProperty("muted", True)
@@ -112,6 +112,7 @@ class Panel(QWidget):
     def _export_button(self) -> QToolButton:
         button = QToolButton(self.toolbar)
         icons.follow(button, "export")
+        button.setIconSize(QSize(14, 14))
         button.setToolTip(f"Export {self.title.lower()}")
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(self.export_menu(button))

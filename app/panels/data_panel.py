@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import icons, theme
+from app.elided import ElidedLabel
 from app.panels.base import Panel
 from nnpcore.structures import DatasetSummary, Role
 
@@ -170,34 +171,36 @@ class DatasetRow(QWidget):
     def __init__(self, session: Session, document: DatasetDocument, parent: QWidget) -> None:
         super().__init__(parent)
         self._session, self._document = session, document
+        self.setObjectName("data_row")
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 6, 6, 6)
         column.setSpacing(2)
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(Swatch(document.color_index, self))
-        self.label = QLabel(document.name, self)
+        self.label = ElidedLabel(self)
+        self.label.set_full_text(document.name, tip=document.path)
         self.label.setProperty("heading", True)
-        self.label.setToolTip(document.path)
         top.addWidget(self.label, 1)
         self.role = QComboBox(self)
         for role, text in ROLE_TEXTS.items():
             self.role.addItem(text, role)
         self.role.setToolTip("What this file is used for")
+        self.role.setFixedWidth(112)
         self.role.activated.connect(self._on_role_chosen)
         top.addWidget(self.role)
         self.close_button = QToolButton(self)
-        icons.follow(self.close_button, "close")
+        icons.follow(self.close_button, "close", muted=True)
         self.close_button.setToolTip("Close this file")
         self.close_button.clicked.connect(lambda: session.remove_dataset(document.id))
         self.close_button.setIconSize(QSize(12, 12))
         top.addWidget(self.close_button)
         column.addLayout(top)
         for text in contents(document.summary):
-            line = QLabel(text, self)
+            line = ElidedLabel(self)
+            line.set_full_text(text, tip=document.summary.text)
             line.setProperty("muted", True)
             line.setProperty("small", True)
-            line.setToolTip(document.summary.text)
             column.addWidget(line)
         self.refresh()
 

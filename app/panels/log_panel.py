@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QPlainTextEdit, QToolButton, QWidget
 
 from app import icons, theme
@@ -34,9 +35,10 @@ class LogPanel(Panel):
         self.set_body(self.text)
         copy = QToolButton(self)
         icons.follow(copy, "copy")
+        copy.setIconSize(QSize(14, 14))
         copy.setToolTip("Copy the whole log")
         copy.clicked.connect(self._copy)
-        self.add_tool(copy)
+        self.add_tool(copy, at_end=True)
         session.notified.connect(self._on_notified)
         session.task_finished.connect(self._on_task_finished)
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -50,7 +49,6 @@ class TextField:
     tip: str
     show: Callable[[TrainSettings], str]
     parse: Callable[[str, TrainSettings], dict[str, Any]]
-    unit: str = ""
     placeholder: str = ""
 
 
@@ -62,6 +60,9 @@ class ChoiceField:
     label: str
     tip: str
     choices: tuple[tuple[str, str], ...]
+
+
+Rows = tuple[tuple[TextField | ChoiceField, ...], ...]
 
 
 def _number(text: str) -> float:
@@ -102,6 +103,13 @@ def _parse_cutoff(text: str, settings: TrainSettings) -> dict[str, Any]:
     return {"descriptors": settings.descriptors.replace(cutoff=_number(text))}
 
 
+CUTOFF = TextField(
+    "cutoff",
+    "Cutoff (Å)",
+    "Radius within which neighbors count",
+    lambda settings: f"{settings.descriptors.cutoff:g}",
+    _parse_cutoff,
+)
 NETWORK = (
     TextField(
         "hidden", "Hidden layers", "Widths of the hidden layers, e.g. 30, 30", _show_hidden, _parse_hidden
@@ -137,33 +145,32 @@ COURSE = (
         "Automatic takes the Kalman filter where its matrices fit into memory, else Adam",
         (("Automatic", "auto"), ("Kalman filter", "kalman"), ("Adam", "adam"), ("L-BFGS", "lbfgs")),
     ),
-    TextField(
-        label="Epochs",
-        tip="Passes over the training frames; empty: the optimizer's usual number",
-        placeholder="usual number",
-        **_plain("epochs", _integer, optional=True),
-    ),
-    TextField(
-        label="Patience",
-        tip="Epochs without a better validation score before training ends; empty: never",
-        placeholder="no early stop",
-        **_plain("patience", _integer, optional=True),
-    ),
-    TextField(
-        "valid_fraction",
-        "Validation",
-        "Part of the training frames put aside where no file has the role Validation",
-        _show_percent,
-        lambda text, _settings: {"valid_fraction": _number(text) / 100},
-        unit="%",
-    ),
-    TextField(label="Seed", tip="Seed of the random numbers", **_plain("seed", _integer)),
     ChoiceField(
         "device",
         "Device",
         "Where the training runs; automatic takes a graphics card where there is one",
         (("Automatic", "auto"), ("CPU", "cpu"), ("CUDA", "cuda"), ("Apple MPS", "mps")),
     ),
+    TextField(
+        label="Epochs",
+        tip="Passes over the training frames; empty: the optimizer's usual number",
+        placeholder="automatic",
+        **_plain("epochs", _integer, optional=True),
+    ),
+    TextField(
+        label="Patience",
+        tip="Epochs without a better validation score before training ends; empty: never",
+        placeholder="never stop early",
+        **_plain("patience", _integer, optional=True),
+    ),
+    TextField(
+        "valid_fraction",
+        "Validation (%)",
+        "Part of the training frames put aside where no file has the role Validation",
+        _show_percent,
+        lambda text, _settings: {"valid_fraction": _number(text) / 100},
+    ),
+    TextField(label="Seed", tip="Seed of the random numbers", **_plain("seed", _integer)),
 )
 
 
@@ -182,9 +189,9 @@ class ModelPanel(Panel):
         column.setContentsMargins(10, 4, 10, 10)
         column.setSpacing(4)
         self._add_descriptors(column)
-        self._add_section(column, "Network", NETWORK)
-        self._add_loss(column)
-        self._add_section(column, "Training", COURSE)
+        self._add_section(column, "Network", (NETWORK,))
+        self._add_section(column, "Loss weights", (LOSS,))
+        self._add_section(column, "Training", (COURSE[:2], COURSE[2:4], COURSE[4:]))
         column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setWidget(content)
@@ -199,7 +206,7 @@ class ModelPanel(Panel):
 
     # building -----------------------------------------------------------------------------------------
     def _add_descriptors(self, column: QVBoxLayout) -> None:
-        form = self._section(column, "Symmetry functions")
+        self._heading(column, "Symmetry functions")
         self.functions = QuietComboBox(self)
         self.functions.addItem("Preset 26", "preset")
         self.functions.addItem("Table…", "table")
@@ -209,71 +216,29 @@ class ModelPanel(Panel):
         edit.setToolTip("Look at the functions and change them")
         edit.clicked.connect(self.edit_functions)
         row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(self.functions, 1)
-        row.addWidget(edit)
-        form.addRow(_caption("Functions", self), row)
-        cutoff = TextField(
-            "cutoff",
-            "Cutoff",
-            "Radius within which neighbors count",
-            lambda settings: f"{settings.descriptors.cutoff:g}",
-            _parse_cutoff,
-            unit="Å",
-        )
-        self._add_field(form, cutoff)
-
-    def _add_section(
-        self, column: QVBoxLayout, title: str, fields: tuple[TextField | ChoiceField, ...]
-    ) -> None:
-        form = self._section(column, title)
-        for entry in fields:
-            self._add_field(form, entry)
-
-    def _add_loss(self, column: QVBoxLayout) -> None:
-        self._heading(column, "Loss weights")
-        row = QHBoxLayout()
         row.setSpacing(6)
-        for entry in LOSS:
-            cell = QVBoxLayout()
-            cell.setSpacing(1)
-            caption = _caption(entry.label, self)
-            cell.addWidget(caption)
-            cell.addWidget(self._text_input(entry))
-            row.addLayout(cell, 1)
+        row.addLayout(_cell(_caption("Functions", self), self.functions), 5)
+        row.addLayout(_cell(_caption("", self), edit), 3)
+        row.addLayout(_cell(_caption(CUTOFF.label, self), self._text_input(CUTOFF)), 4)
         column.addLayout(row)
 
-    def _section(self, column: QVBoxLayout, title: str) -> QFormLayout:
+    def _add_section(self, column: QVBoxLayout, title: str, rows: Rows) -> None:
         self._heading(column, title)
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(8)
-        form.setVerticalSpacing(4)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        column.addLayout(form)
-        return form
+        for entries in rows:
+            row = QHBoxLayout()
+            row.setSpacing(6)
+            for entry in entries:
+                is_choice = isinstance(entry, ChoiceField)
+                box = self._choice_input(entry) if is_choice else self._text_input(entry)
+                row.addLayout(_cell(_caption(entry.label, self), box), 1)
+            column.addLayout(row)
 
     def _heading(self, column: QVBoxLayout, title: str) -> None:
         if column.count():
-            column.addSpacing(8)
+            column.addSpacing(6)
         label = QLabel(title, self)
         label.setProperty("heading", True)
         column.addWidget(label)
-
-    def _add_field(self, form: QFormLayout, entry: TextField | ChoiceField) -> None:
-        caption = _caption(entry.label, self)
-        if isinstance(entry, ChoiceField):
-            form.addRow(caption, self._choice_input(entry))
-            return
-        box = self._text_input(entry)
-        if not entry.unit:
-            form.addRow(caption, box)
-            return
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(box, 1)
-        row.addWidget(_caption(entry.unit, self))
-        form.addRow(caption, row)
 
     def _text_input(self, entry: TextField) -> QLineEdit:
         box = QLineEdit(self)
@@ -291,6 +256,7 @@ class ModelPanel(Panel):
         box.setToolTip(entry.tip)
         for text, value in entry.choices:
             box.addItem(text, value)
+        box.setMinimumWidth(36)
         box.activated.connect(lambda _: self._change(entry.label, {entry.name: box.currentData()}, box))
         self._inputs[entry.name] = box
         return box
@@ -311,9 +277,10 @@ class ModelPanel(Panel):
         ):
             button = QToolButton(self)
             icons.follow(button, icon)
+            button.setIconSize(QSize(14, 14))
             button.setToolTip(tip)
             button.clicked.connect(run)
-            self.add_tool(button)
+            self.add_tool(button, at_end=True)
 
     # showing and changing -----------------------------------------------------------------------------
     def refresh(self) -> None:
@@ -409,9 +376,18 @@ class ModelPanel(Panel):
             self.session.run_task("Saving settings", lambda progress: settings.to_toml(path), lambda _: None)
 
 
+def _cell(caption: QLabel, box: QWidget) -> QVBoxLayout:
+    cell = QVBoxLayout()
+    cell.setSpacing(1)
+    cell.addWidget(caption)
+    cell.addWidget(box)
+    return cell
+
+
 def _caption(text: str, parent: QWidget) -> QLabel:
     label = QLabel(text, parent)
     label.setProperty("muted", True)
+    label.setProperty("small", True)
     return label
 
 

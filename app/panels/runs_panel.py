@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from app import icons, theme
 from app.documents.run import RunDocument, RunState
+from app.elided import ElidedLabel
 from app.panels.base import Panel
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ class RunsPanel(Panel):
         self.set_body(self.stack)
         button = QToolButton(self)
         icons.follow(button, "folder")
+        button.setIconSize(QSize(14, 14))
         button.setToolTip("Open the folder of a training")
         button.clicked.connect(self.ask_open)
-        self.add_tool(button)
+        self.add_tool(button, at_end=True)
         session.run_added.connect(self._add)
         session.run_removed.connect(self._remove)
         session.run_changed.connect(self._on_changed)
@@ -165,6 +167,7 @@ class RunRow(QWidget):
     def __init__(self, session: Session, run_id: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._session, self._run_id = session, run_id
+        self.setObjectName("run_row")
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 6, 6, 6)
         column.setSpacing(3)
@@ -184,7 +187,7 @@ class RunRow(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
         column.addWidget(self.bar)
-        self.line = QLabel(self)
+        self.line = ElidedLabel(self)
         self.line.setProperty("muted", True)
         self.line.setProperty("small", True)
         column.addWidget(self.line)
@@ -215,7 +218,7 @@ class RunRow(QWidget):
         busy = run.state is RunState.PREPARING or not run.n_epochs
         self.bar.setRange(0, 0 if busy and run.state.active else max(run.n_epochs, 1))
         self.bar.setValue(run.epoch)
-        self.line.setText(describe(run))
+        self.line.set_full_text(describe(run))
 
 
 def describe(run: RunDocument) -> str:
