@@ -74,8 +74,10 @@ def _missing(report: EosReport | None, bracket: Bracket | None) -> str:
         )
     if report.rmse_in_bracket_mev is None:
         if bracket is not None and bracket.low is not None:
-            reach = f"{bracket.low:.2f} and {bracket.high:.2f} Å³/atom"
-            return f"the scan has no point between {reach}, the reach of the training set: add some there"
+            reach = f"{bracket.low:.2f} to {bracket.high:.2f} Å³/atom"
+            return (
+                f"the scan has no reference energies in reach of the training set ({reach}): add some there"
+            )
         why = bracket.message if bracket is not None else "the reach of the training set is not known"
         return f"{why}: E_at of the crystal is a guess; add structures closer to it"
     return ""
