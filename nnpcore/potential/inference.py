@@ -92,6 +92,11 @@ def starts(frames: Sequence[Frame]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum([f.n_atoms for f in frames])]).astype(np.int64)
 
 
+def frame_label(frame: Frame, position: int) -> str:
+    """Return what to call a frame in messages: its file and index there, or its position in the list."""
+    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
+
+
 def uses_kernels(device: str) -> bool:
     """Whether ``device`` means the compiled CPU kernels ("auto" takes them where there is no GPU)."""
     if device == "auto":
@@ -154,7 +159,7 @@ def predict_cpu(
 def _ranges(potential: Potential, frames: Sequence[Frame], frame_start: np.ndarray) -> Iterator[_Range]:
     size = int(np.clip(frame_start[-1] // 16, _FEWEST_ATOMS, _MOST_ATOMS))
     for k, frame in enumerate(frames):
-        where = f"{frame.source}, frame {frame.index}" if frame.source else f"frame {k}"
+        where = frame_label(frame, k)
         species = potential.functions.species_index(frame.numbers, where=where)
         finder = NeighborFinder(frame, potential.cutoff, where=where)
         for first in range(0, frame.n_atoms, size):

@@ -104,8 +104,9 @@ class Potential:
         ------
         PotentialError : an element the potential does not know, naming the frame.
         """
-        self.check_elements(frames)
         from nnpcore.potential import inference
+
+        self.check_elements(frames)
 
         wanted = inference.Wanted(forces, stress, members)
         if inference.uses_kernels(device):
@@ -151,9 +152,10 @@ class Potential:
 
     def check_elements(self, frames: Sequence[Frame]) -> None:
         """Raise :class:`PotentialError` naming the first frame and element the potential does not know."""
+        from nnpcore.potential.inference import frame_label
+
         for k, frame in enumerate(frames):
-            where = f"{frame.source}, frame {frame.index}" if frame.source else f"frame {k}"
-            self.functions.species_index(np.unique(frame.numbers), where=where)
+            self.functions.species_index(np.unique(frame.numbers), where=frame_label(frame, k))
 
     def calculator(self, device: str = "cpu", n_threads: int | None = None) -> EatlasCalculator:
         """Return an ASE calculator of this potential."""
