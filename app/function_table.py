@@ -155,17 +155,17 @@ class FunctionTable(QDialog):
 
 def _texts(center: str, entry: dict[str, Any]) -> tuple[str, ...]:
     if entry["type"] == "G2":
-        eta, r_s = f"{entry['eta']:g}", f"{entry['r_s']:g}"
-        return (center, "G2", entry["element"], eta, r_s, "", "", f"{entry['cutoff']:g}")
+        eta, r_s = f"{entry['eta']:.10g}", f"{entry['r_s']:.10g}"
+        return (center, "G2", entry["element"], eta, r_s, "", "", f"{entry['cutoff']:.10g}")
     return (
         center,
         entry["type"],
         " ".join(entry["elements"]),
-        f"{entry['eta']:g}",
+        f"{entry['eta']:.10g}",
         "",
-        f"{entry['zeta']:g}",
-        f"{entry['lambda_']:g}",
-        f"{entry['cutoff']:g}",
+        f"{entry['zeta']:.10g}",
+        f"{entry['lambda_']:.10g}",
+        f"{entry['cutoff']:.10g}",
     )
 
 

@@ -35,14 +35,15 @@ def arrange(window: QMainWindow, docks: dict[str, Dock]) -> None:
     """Put the docks where they stand by default: left, centre and right column, bottom strip."""
     columns = _columns(docks)
     for dock in docks.values():
-        window.removeDockWidget(dock)
         dock.setFloating(False)
+        window.removeDockWidget(dock)
     row = [columns[area][0][0] for area in ("left", "center", "right") if columns[area]]
     window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, row[0])
     if columns["left"] and len(row) > 1:
         window.splitDockWidget(row[0], row[1], Qt.Orientation.Horizontal)
-    if columns["bottom"] and columns["center"]:
-        window.splitDockWidget(columns["center"][0][0], columns["bottom"][0][0], Qt.Orientation.Vertical)
+    if columns["bottom"]:
+        above = columns["center"][0][0] if columns["center"] else row[-1]
+        window.splitDockWidget(above, columns["bottom"][0][0], Qt.Orientation.Vertical)
     if columns["right"] and len(row) > 1:
         window.splitDockWidget(row[-2], row[-1], Qt.Orientation.Horizontal)
     for area in columns:

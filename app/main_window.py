@@ -43,6 +43,7 @@ class MainWindow(QMainWindow):
 
     def __init__(self, session: Session, settings: Settings) -> None:
         super().__init__()
+        session.setParent(self)
         self.session, self.settings = session, settings
         self.setWindowTitle("Eatlas")
         self.setObjectName("main_window")
@@ -70,17 +71,16 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         session = self.session
         session.notified.connect(self.toasts.show)
-        session.undo_stack.indexChanged.connect(lambda _: self.refresh_commands())
-        for signal in (session.run_changed, session.dataset_added, session.dataset_removed):
-            signal.connect(lambda _: self.refresh_commands())
-        session.current_run_changed.connect(self.refresh_commands)
-        session.coloring_changed.connect(self.refresh_commands)
+        for signal in (
+            session.undo_stack.indexChanged, session.run_changed, session.dataset_added,
+            session.dataset_removed, session.current_run_changed, session.coloring_changed,
+        ):  # fmt: skip
+            signal.connect(self.refresh_commands)
         session.dataset_added.connect(self._remember_file)
         session.trainings.idle.connect(self._on_trainings_idle)
         for dock in self.docks.values():
-            dock.dockLocationChanged.connect(lambda _: self._refresh_titles())
-            dock.topLevelChanged.connect(lambda _: self._refresh_titles())
-            dock.visibilityChanged.connect(lambda _: self._refresh_titles())
+            for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
+                signal.connect(self._refresh_titles)
 
     # menus --------------------------------------------------------------------------------------------
     def _make_menus(self) -> None:
@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
         if self.recent.isEmpty():
             self.recent.addAction("Nothing yet").setEnabled(False)
 
-    def refresh_commands(self) -> None:
+    def refresh_commands(self, *_changed: object) -> None:
         """Enable, disable and check the actions."""
         self.commands.refresh()
 
@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
         layout.arrange(self, self.docks)
         self._refresh_titles()
 
-    def _refresh_titles(self) -> None:
+    def _refresh_titles(self, *_changed: object) -> None:
         QTimer.singleShot(0, self, lambda: [dock.refresh_title() for dock in self.docks.values()])
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -39,8 +39,11 @@ class SessionKeeper(QObject):
             session.dataset_added, session.dataset_removed, session.dataset_changed, session.run_added,
             session.run_removed, session.coloring_changed,
         ):  # fmt: skip
-            signal.connect(lambda *_: self._timer.start())
+            signal.connect(self._save_soon)
         session.run_added.connect(self._remember_run)
+
+    def _save_soon(self, *_changed: object) -> None:
+        self._timer.start()
 
     def _remember_run(self, run_id: str) -> None:
         folder = self._session.runs[run_id].folder
@@ -114,9 +117,9 @@ class SessionKeeper(QObject):
         self._session.restore_coloring(
             {name: value for name, value in saved.coloring.items() if name in known}
         )
-        self._session.restore_datasets(
-            [(d.path, Role(d.role), d.color_index, d.frame_index) for d in saved.datasets]
-        )
+        for d in saved.datasets:
+            show = d.path == saved.current
+            self._session.restore_dataset(d.path, Role(d.role), d.color_index, d.frame_index, show)
         for folder in saved.runs:
             if Path(folder).is_dir():
                 self._session.open_run(folder)

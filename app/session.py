@@ -132,10 +132,15 @@ class Session(QObject):
         else:
             self.start_training()
 
-    def restore_datasets(self, saved: Iterable[tuple[str, Role, int, int]]) -> None:
-        """Open files with the (role, colour index, frame index) they had."""
-        for path, role, color_index, frame_index in saved:
-            self._read(path, lambda d, r=role, c=color_index, f=frame_index: self.add_dataset(d, r, c, f))
+    def restore_dataset(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
+        """Open a file with the role, colour and frame it had; ``show`` makes it the current one."""
+
+        def put(dataset: Dataset) -> None:
+            dataset_id = self.add_dataset(dataset, role, color_index, frame_index)
+            if show:
+                self.set_current(dataset_id)
+
+        self._read(path, put)
 
     def reload_dataset(self, dataset_id: str) -> None:
         """Read a file again, keeping its role and colour."""

@@ -55,7 +55,7 @@ class VerdictBar(QWidget):
         session.task_progressed.connect(self._on_progress)
         session.analysis_changed.connect(self._on_analysis_changed)
         session.current_run_changed.connect(self.refresh)
-        session.run_changed.connect(lambda _: self._show_device())
+        session.run_changed.connect(self._show_device)
         theme.signals().changed.connect(self.refresh)
         self.refresh()
 
@@ -145,7 +145,7 @@ class VerdictBar(QWidget):
             self._task.cancel()
 
     # machine ------------------------------------------------------------------------------------------
-    def _show_device(self) -> None:
+    def _show_device(self, _run_id: str = "") -> None:
         run = self._session.current_run
         device = run.device if run else ""
         self.device.setText(device.upper() if device else "CPU")

@@ -68,7 +68,7 @@ class Panel(QWidget):
         self._column.addWidget(widget, 1)
 
     def add_tool(self, widget: QWidget, label: str = "", *, at_end: bool = False) -> None:
-        """Add a control, with a muted label before it, to the toolbar (``at_end``: beside the export button)."""
+        """Add a control with a muted label before it to the toolbar; ``at_end``: beside the export button."""
         position = self._tools.count() - (1 if self.can_export() else 0) - (0 if at_end else 1)
         if label:
             caption = QLabel(label, self.toolbar)

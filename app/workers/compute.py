@@ -315,6 +315,7 @@ def connectivity_of(
         dataset_ids=tuple(g.dataset_id for g in chosen),
         color_indices=tuple(g.color_index for g in chosen),
         available=tuple(g.name for g in available),
+        origins=tuple((g.frame[_rows(g, index)], g.atom[_rows(g, index)]) for g in chosen),
     )
 
 
