@@ -2,97 +2,164 @@
 
 from __future__ import annotations
 
+import math
+from collections import namedtuple
+
+import numpy as np
 from numba import njit
 
+from nnpcore.descriptors.simd import (
+    INLINE,
+    OPTIONS,
+    fma,
+    get,
+    get_int,
+    load,
+    put,
+    put_int,
+    store,
+)
 
-@njit(nogil=True, cache=True)
-def _wrap(value, count, periodic):
-    """Bin index inside [0, count) and the number of cells it was moved by; -1 where there is no bin."""
-    if not periodic:
-        return (value, 0) if 0 <= value < count else (-1, 0)
-    turn = value // count
-    return value - turn * count, turn
+Grid = namedtuple("Grid", "n x y z atom place bin_start bx by bz rx ry rz px py pz")
+"""Bins of atoms. Addresses: coordinates and number of the n atoms by bin, each atom's place among them, first place of
+each bin. Numbers: bins per direction, bins to search to each side, whether periodic."""
+
+_SELF = 1e30
 
 
-@njit(nogil=True, cache=True)
-def count_pairs(
-    first, stop, positions, index, candidates, order, bin_start, bins, reach, periodic, basis, cutoff2, counts
-):
-    """Number of pairs of each centre in [first, stop) into ``counts``."""
-    counts[:] = 0
+@njit(**OPTIONS)
+def scale(positions, inverse, periodic, scaled, turns):
+    """Positions in units of the basis, wrapped into [0, 1) where periodic, and the whole turns taken off.
+
+    Returns the lowest coordinate and the extent in each direction (0 and 1 where periodic).
+    """
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for i in range(len(positions)):
+        for d in range(3):
+            s = 0.0
+            for e in range(3):
+                s += positions[i, e] * inverse[e, d]
+            turns[i, d] = math.floor(s) if periodic[d] else 0.0
+            scaled[i, d] = s - turns[i, d]
+            low[d], high[d] = min(low[d], s), max(high[d], s)
+    extent = np.maximum(high - low, 1e-9)
+    for d in range(3):
+        if periodic[d]:
+            low[d], extent[d] = 0.0, 1.0
+    return low, extent
+
+
+@njit(**OPTIONS)
+def bin_atoms(positions, basis, scaled, turns, low, extent, bins, x, y, z, atom, place, bin_start):
+    """Sort the atoms, moved into the cell, by bin."""
+    bin_start[:] = 0
+    for i in range(len(positions)):
+        flat = 0
+        for d in range(3):
+            index = int((scaled[i, d] - low[d]) / extent[d] * bins[d])
+            flat = flat * bins[d] + min(max(index, 0), bins[d] - 1)
+        place[i] = flat
+        bin_start[flat + 1] += 1
+    for b in range(1, len(bin_start)):
+        bin_start[b] += bin_start[b - 1]
+    for i in range(len(positions)):
+        flat = place[i]
+        p = bin_start[flat]
+        bin_start[flat] = p + 1
+        atom[p], place[i] = i, p
+        x[p], y[p], z[p] = positions[i]
+        for d in range(3):
+            x[p] -= turns[i, d] * basis[d, 0]
+            y[p] -= turns[i, d] * basis[d, 1]
+            z[p] -= turns[i, d] * basis[d, 2]
+    for b in range(len(bin_start) - 1, 0, -1):
+        bin_start[b] = bin_start[b - 1]
+    bin_start[0] = 0
+
+
+@njit(**INLINE)
+def _run(g, mine, home, first, stop, x, y, z, cutoff2, found, distances):
+    """List the places from ``first`` to ``stop`` within the cutoff of a point; return their number."""
+    for c in range(first, stop, 8):
+        dx, dy, dz = load(g.x, c) - x, load(g.y, c) - y, load(g.z, c) - z
+        store(distances, c - first, fma(dx, dx, fma(dy, dy, dz * dz)))
+    if home and first <= mine < stop:
+        put(distances, mine - first, _SELF)
+    n = 0
+    for c in range(first, stop):
+        put_int(found, n, c)
+        n += 1 if get(distances, c - first) < cutoff2 else 0
+    return n
+
+
+@njit(**INLINE)
+def _bin_of(g, mine):
+    """The bin that holds a place."""
+    low, high = 0, g.bx * g.by * g.bz
+    while high - low > 1:
+        middle = (low + high) // 2
+        if get_int(g.bin_start, middle) <= mine:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@njit(**INLINE)
+def _low(index, reach, periodic):
+    """First bin to search; beyond the cell only where periodic."""
+    return index - reach if periodic else max(index - reach, 0)
+
+
+@njit(**INLINE)
+def _high(index, reach, periodic, count):
+    """End of the bins to search."""
+    return index + reach + 1 if periodic else min(index + reach, count - 1) + 1
+
+
+@njit(**OPTIONS)
+def search(g, first, stop, basis, cutoff2, most, start, neighbor, vector, found, distances):
+    """Write the pairs of the centres from ``first`` to ``stop`` as far as there is room.
+
+    ``start`` gets the pairs of each centre in any case. Returns the smallest squared distance of a pair with its two
+    atoms, and -1 or the first atom with more than ``most`` neighbors, where the search ends.
+    """
+    total, nearest, near_i, near_j, room = 0, _SELF, -1, -1, len(neighbor)
+    start[0] = 0
     for i in range(first, stop):
-        n = 0
-        for dx in range(-reach[0], reach[0] + 1):
-            bx, tx = _wrap(index[i, 0] + dx, bins[0], periodic[0])
-            if bx < 0:
-                continue
-            for dy in range(-reach[1], reach[1] + 1):
-                by, ty = _wrap(index[i, 1] + dy, bins[1], periodic[1])
-                if by < 0:
-                    continue
-                for dz in range(-reach[2], reach[2] + 1):
-                    bz, tz = _wrap(index[i, 2] + dz, bins[2], periodic[2])
-                    if bz < 0:
-                        continue
-                    x = tx * basis[0, 0] + ty * basis[1, 0] + tz * basis[2, 0] - positions[i, 0]
-                    y = tx * basis[0, 1] + ty * basis[1, 1] + tz * basis[2, 1] - positions[i, 1]
-                    z = tx * basis[0, 2] + ty * basis[1, 2] + tz * basis[2, 2] - positions[i, 2]
-                    cell = (bx * bins[1] + by) * bins[2] + bz
+        mine = get_int(g.place, i)
+        flat = _bin_of(g, mine)
+        bz, by, bx = flat % g.bz, flat // g.bz % g.by, flat // (g.bz * g.by)
+        x0, y0, z0 = get(g.x, mine), get(g.y, mine), get(g.z, mine)
+        for ix in range(_low(bx, g.rx, g.px), _high(bx, g.rx, g.px, g.bx)):
+            tx = ix // g.bx
+            for iy in range(_low(by, g.ry, g.py), _high(by, g.ry, g.py, g.by)):
+                ty = iy // g.by
+                row = ((ix - tx * g.bx) * g.by + iy - ty * g.by) * g.bz
+                iz, last = _low(bz, g.rz, g.pz), _high(bz, g.rz, g.pz, g.bz) - 1
+                while iz <= last:
+                    tz = iz // g.bz
+                    end = min(last, tz * g.bz + g.bz - 1)
+                    x = x0 - (tx * basis[0, 0] + ty * basis[1, 0] + tz * basis[2, 0])
+                    y = y0 - (tx * basis[0, 1] + ty * basis[1, 1] + tz * basis[2, 1])
+                    z = z0 - (tx * basis[0, 2] + ty * basis[1, 2] + tz * basis[2, 2])
+                    c0 = get_int(g.bin_start, row + iz - tz * g.bz)
+                    c1 = get_int(g.bin_start, row + end - tz * g.bz + 1)
                     home = tx == 0 and ty == 0 and tz == 0
-                    for c in range(bin_start[cell], bin_start[cell + 1]):
-                        vx, vy, vz = candidates[c, 0] + x, candidates[c, 1] + y, candidates[c, 2] + z
-                        if vx * vx + vy * vy + vz * vz < cutoff2 and not (home and order[c] == i):
-                            n += 1
-        counts[i - first] = n
-
-
-@njit(nogil=True, cache=True)
-def fill_pairs(
-    first,
-    stop,
-    positions,
-    index,
-    candidates,
-    order,
-    bin_start,
-    bins,
-    reach,
-    periodic,
-    basis,
-    cutoff2,
-    smallest2,
-    start,
-    neighbor,
-    vector,
-):
-    """Write the pairs counted by :func:`count_pairs`; return two atoms closer than the smallest distance or -1, -1."""
-    bad_i, bad_j = -1, -1
-    for i in range(first, stop):
-        n = start[i - first]
-        for dx in range(-reach[0], reach[0] + 1):
-            bx, tx = _wrap(index[i, 0] + dx, bins[0], periodic[0])
-            if bx < 0:
-                continue
-            for dy in range(-reach[1], reach[1] + 1):
-                by, ty = _wrap(index[i, 1] + dy, bins[1], periodic[1])
-                if by < 0:
-                    continue
-                for dz in range(-reach[2], reach[2] + 1):
-                    bz, tz = _wrap(index[i, 2] + dz, bins[2], periodic[2])
-                    if bz < 0:
-                        continue
-                    x = tx * basis[0, 0] + ty * basis[1, 0] + tz * basis[2, 0] - positions[i, 0]
-                    y = tx * basis[0, 1] + ty * basis[1, 1] + tz * basis[2, 1] - positions[i, 1]
-                    z = tx * basis[0, 2] + ty * basis[1, 2] + tz * basis[2, 2] - positions[i, 2]
-                    cell = (bx * bins[1] + by) * bins[2] + bz
-                    home = tx == 0 and ty == 0 and tz == 0
-                    for c in range(bin_start[cell], bin_start[cell + 1]):
-                        vx, vy, vz = candidates[c, 0] + x, candidates[c, 1] + y, candidates[c, 2] + z
-                        d2 = vx * vx + vy * vy + vz * vz
-                        if d2 < cutoff2 and not (home and order[c] == i):
-                            if d2 < smallest2 and bad_i < 0:
-                                bad_i, bad_j = i, order[c]
-                            neighbor[n] = order[c]
-                            vector[n, 0], vector[n, 1], vector[n, 2] = vx, vy, vz
-                            n += 1
-    return bad_i, bad_j
+                    n = _run(g, mine, home, c0, c1, x, y, z, cutoff2, found, distances)
+                    for q in range(n):
+                        c = get_int(found, q)
+                        r2 = get(distances, c - c0)
+                        if r2 < nearest:
+                            nearest, near_i, near_j = r2, i, get_int(g.atom, c)
+                        if total + q < room:
+                            neighbor[total + q] = get_int(g.atom, c)
+                            vector[total + q, 0] = get(g.x, c) - x
+                            vector[total + q, 1] = get(g.y, c) - y
+                            vector[total + q, 2] = get(g.z, c) - z
+                    total += n
+                    iz = end + 1
+        start[i - first + 1] = total
+        if total - start[i - first] > most:
+            return nearest, near_i, near_j, i
+    return nearest, near_i, near_j, -1

@@ -7,6 +7,7 @@ cell. It needs memory in proportion to the atoms (plus the pairs of the range as
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from nnpcore.structures.frame import Frame
 
 SMALLEST_DISTANCE = 1e-3
 """Two atoms closer than this (Å) count as being on one spot."""
+
+MOST_NEIGHBORS = 2000
+"""More neighbors of one atom than this are taken for a mistake in the structure's units."""
 
 _BINS_PER_CUTOFF = 2.0
 _MOST_IMAGES = 200_000
@@ -51,76 +55,81 @@ class NeighborFinder:
     def __init__(self, frame: Frame, cutoff: float, *, where: str = "") -> None:
         self.where = where or f"frame {frame.index}"
         self.cutoff = float(cutoff)
-        basis, periodic = _basis(frame, self.where)
-        inverse = np.linalg.inv(basis)
-        scaled = np.asarray(frame.positions, dtype=np.float64) @ inverse
-        low = np.where(periodic, 0.0, scaled.min(axis=0, initial=np.inf)) if len(scaled) else np.zeros(3)
-        extent = (
-            np.where(periodic, 1.0, np.maximum(np.ptp(scaled, axis=0), 1e-9)) if len(scaled) else np.ones(3)
-        )
-        turns = np.where(periodic, np.floor(scaled), 0.0)
-        self._positions = np.ascontiguousarray(frame.positions - turns @ basis)
-        heights = extent / np.linalg.norm(inverse, axis=0)
-        self._bins = _bin_counts(heights, self.cutoff, len(scaled))
-        self._reach = np.ceil(self.cutoff * self._bins / heights * (1 + 1e-12)).astype(np.int64)
-        self._reach = np.where(periodic, self._reach, np.minimum(self._reach, self._bins - 1))
-        if np.prod(2.0 * self._reach + 1.0) > _MOST_IMAGES * max(1.0, float(np.prod(self._bins))):
+        self.n_atoms = frame.n_atoms
+        self._basis, periodic = _basis(frame, self.where)
+        self._grid = self._sorted_atoms(np.ascontiguousarray(frame.positions, dtype=np.float64), periodic)
+
+    def _sorted_atoms(self, positions: np.ndarray, periodic: np.ndarray) -> Any:
+        """Atoms sorted into bins; the arrays behind the addresses are kept in this object."""
+        from nnpcore.descriptors.neighbor_kernels import Grid, bin_atoms, scale
+
+        n = len(positions)
+        inverse = np.linalg.inv(self._basis)
+        scaled, turns = np.empty((n, 3)), np.empty((n, 3))
+        low, extent = scale(positions, inverse, periodic, scaled, turns)
+        if n == 0:
+            low, extent = np.zeros(3), np.ones(3)
+        heights = extent / np.sqrt((inverse**2).sum(axis=0))
+        bins = _bin_counts(heights, self.cutoff, n)
+        reach = np.ceil(self.cutoff * bins / heights * (1 + 1e-12))
+        reach = np.where(periodic, reach, np.minimum(reach, bins - 1)).astype(np.int64)
+        if np.prod(2.0 * reach + 1.0) > _MOST_IMAGES:
             raise DataError(
                 f"the cell is far too thin for a cutoff of {self.cutoff:g} Å",
                 where=self.where,
                 fix="Check the cell vectors and their unit (Å)",
             )
-        self._basis, self._periodic = basis, periodic
-        fraction = (scaled - turns - low) / extent
-        index = np.clip((fraction * self._bins).astype(np.int64), 0, self._bins - 1)
-        flat = (index[:, 0] * self._bins[1] + index[:, 1]) * self._bins[2] + index[:, 2]
-        self._index = index
-        self._order = np.argsort(flat, kind="stable")
-        self._sorted_positions = self._positions[self._order]
-        counts = np.bincount(flat, minlength=int(np.prod(self._bins)))
-        self._bin_start = np.concatenate([[0], np.cumsum(counts)])
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of atoms of the frame."""
-        return len(self._positions)
+        self._per_atom = (
+            n / max(1e-9, abs(float(np.prod(extent) / np.linalg.det(inverse)))) * 4.2 * self.cutoff**3
+        )
+        coordinates = np.zeros((3, n + 8))
+        atom, place = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+        bin_start = np.empty(int(np.prod(bins)) + 1, dtype=np.int32)
+        bin_atoms(
+            positions, self._basis, scaled, turns, low, extent, bins, *coordinates, atom, place, bin_start
+        )
+        self._kept = (coordinates, atom, place, bin_start)
+        addresses = (a.ctypes.data for a in (*coordinates, atom, place, bin_start))
+        numbers = (int(v) for v in (*bins, *reach))
+        return Grid(n, *addresses, *numbers, *(bool(p) for p in periodic))
 
     def pairs(self, first: int = 0, stop: int | None = None) -> NeighborPairs:
         """Return the pairs of the centres ``first`` to ``stop`` (all by default).
 
-        Raises :class:`DataError` naming two atoms on one spot.
+        Raises :class:`DataError` naming two atoms on one spot or an atom with absurdly many neighbors.
         """
-        from nnpcore.descriptors.neighbor_kernels import count_pairs, fill_pairs
+        from nnpcore.descriptors.neighbor_kernels import search
 
         stop = self.n_atoms if stop is None else stop
-        arguments = (
-            first,
-            stop,
-            self._positions,
-            self._index,
-            self._sorted_positions,
-            self._order,
-            self._bin_start,
-            self._bins,
-            self._reach,
-            self._periodic,
-            self._basis,
-            self.cutoff * self.cutoff,
-        )
         start = np.zeros(stop - first + 1, dtype=np.int64)
-        count_pairs(*arguments, start[1:])
-        np.cumsum(start, out=start)
-        neighbor = np.empty(start[-1], dtype=np.int32)
-        vector = np.empty((start[-1], 3), dtype=np.float64)
-        a, b = fill_pairs(*arguments, SMALLEST_DISTANCE**2, start, neighbor, vector)
-        if a >= 0:
+        found, distances = np.empty(self.n_atoms + 8, dtype=np.int32), np.empty(self.n_atoms + 16)
+        room = int((stop - first) * min(1.2 * self._per_atom + 8.0, MOST_NEIGHBORS))
+        while True:
+            neighbor, vector = np.empty(room, dtype=np.int32), np.empty((room, 3))
+            *nearest, crowded = search(
+                self._grid, first, stop, self._basis, self.cutoff**2, MOST_NEIGHBORS, start, neighbor, vector,
+                found.ctypes.data, distances.ctypes.data,
+            )  # fmt: skip
+            self._check(nearest, crowded)
+            if start[-1] <= room:
+                return NeighborPairs(start, neighbor[: start[-1]], vector[: start[-1]])
+            room = int(start[-1])
+
+    def _check(self, nearest: list[Any], crowded: int) -> None:
+        distance2, a, b = nearest
+        if distance2 < SMALLEST_DISTANCE**2:
             what = "an atom and its own periodic image are" if a == b else "two atoms are"
             raise DataError(
                 f"{what} on one spot: atoms {a} and {b} (numbered from 0)",
                 where=self.where,
                 fix="Remove one of them or check the cell",
             )
-        return NeighborPairs(start, neighbor, vector)
+        if crowded >= 0:
+            raise DataError(
+                f"atom {crowded} has more than {MOST_NEIGHBORS} neighbors within {self.cutoff:g} Å",
+                where=self.where,
+                fix="Check that positions and cell are in Å, or use a smaller cutoff",
+            )
 
 
 def neighbor_pairs(frame: Frame, cutoff: float, *, where: str = "") -> NeighborPairs:
@@ -129,28 +138,41 @@ def neighbor_pairs(frame: Frame, cutoff: float, *, where: str = "") -> NeighborP
 
 
 def _basis(frame: Frame, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Cell vectors completed by orthonormal ones in the open directions, and the periodic flags."""
-    periodic = np.asarray(frame.pbc, dtype=bool)
-    cell = np.asarray(frame.cell, dtype=np.float64)
+    """Cell vectors, completed by unit vectors normal to them in the open directions, and the periodic flags."""
+    periodic = np.array(frame.pbc, dtype=bool)
+    basis = np.array(frame.cell, dtype=np.float64)
     if not np.isfinite(frame.positions).all():
         atom = int(np.flatnonzero(~np.isfinite(frame.positions).all(axis=1))[0])
         raise DataError(f"the position of atom {atom} is not finite", where=where)
-    if not np.isfinite(cell).all():
+    if not np.isfinite(basis[periodic]).all():
         raise DataError("the cell is not finite", where=where)
-    basis = np.eye(3)
-    if periodic.any():
-        vectors = cell[periodic]
-        lengths = np.linalg.norm(vectors, axis=1)
-        _, singular, directions = np.linalg.svd(vectors / np.where(lengths > 0, lengths, 1.0)[:, None])
-        if lengths.min() < 1e-6 or singular.min() < 1e-6:
-            raise DataError(
-                "a periodic direction has no cell vector or the cell has no volume",
-                where=where,
-                fix="Give the cell or turn periodicity off in that direction",
-            )
-        basis[periodic] = vectors
-        basis[~periodic] = directions[len(vectors) :]
+    lengths = np.sqrt((basis**2).sum(axis=1))
+    if periodic.all():
+        normal = basis / np.maximum(lengths, 1e-300)[:, None]
+    else:
+        normal = _completed(basis / np.where(periodic & (lengths > 0), lengths, 1.0)[:, None], periodic)
+        basis[~periodic] = normal[~periodic]
+    if (lengths[periodic] < 1e-6).any() or not abs(np.linalg.det(normal)) > 1e-6:
+        raise DataError(
+            "a periodic direction has no cell vector or the cell has no volume",
+            where=where,
+            fix="Give the cell or turn periodicity off in that direction",
+        )
     return basis, periodic
+
+
+def _completed(units: np.ndarray, periodic: np.ndarray) -> np.ndarray:
+    """Unit vectors with those of the open directions replaced by orthonormal ones, normal to the periodic ones."""
+    count = int(periodic.sum())
+    if count == 0:
+        return np.eye(3)
+    result = units.copy()
+    first = units[periodic][0]
+    second = units[periodic][1] if count == 2 else np.eye(3)[np.abs(first).argmin()]
+    normal = np.cross(first, second)
+    normal /= max(float(np.linalg.norm(normal)), 1e-300)
+    result[~periodic] = [normal] if count == 2 else [normal, np.cross(first, normal)]
+    return result
 
 
 def _bin_counts(heights: np.ndarray, cutoff: float, n_atoms: int) -> np.ndarray:

@@ -21,7 +21,13 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 
 LANES = 8
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-INLINE: dict[str, Any] = {**OPTIONS, "forceinline": True}
+INLINE: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 _I32, _I64, _SINGLE, _REAL = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _VECTOR = ir.VectorType(_REAL, LANES)

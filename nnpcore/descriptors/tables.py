@@ -124,8 +124,8 @@ class _Builder:
         first = members[0][1]
         etas = list(dict.fromkeys(f.eta for _, f in members))
         factors = dict.fromkeys((f.zeta, f.lambda_) for _, f in members)
-        whole = [factor for factor in factors if _is_small_integer(factor[0])]
-        broken = [factor for factor in factors if not _is_small_integer(factor[0])]
+        whole = [factor for factor in factors if is_small_integer(factor[0])]
+        broken = [factor for factor in factors if not is_small_integer(factor[0])]
         columns = {(f.eta, f.zeta, f.lambda_): column for column, f in members}
         start = len(self.etas), len(self.blocks)
         self.etas += [(channels[eta, first.cutoff], eta) for eta in etas]
@@ -188,14 +188,15 @@ def _block(factors: list[tuple[float, float]]) -> tuple[int, np.ndarray]:
     bits = -1
     for lane, (zeta, lambda_) in enumerate(factors):
         value[:3, lane] = lambda_, zeta, zeta * lambda_
-        if _is_small_integer(zeta):
+        if is_small_integer(zeta):
             exponent = int(zeta) - 1
             bits = max(bits, exponent.bit_length(), 0)
             value[3:, lane] = [(exponent >> digit) & 1 for digit in range(MOST_BITS)]
     return bits, value
 
 
-def _is_small_integer(zeta: float) -> bool:
+def is_small_integer(zeta: float) -> bool:
+    """Whether powers of ζ - 1 are built by multiplication."""
     return zeta == int(zeta) and 1 <= zeta <= 2**MOST_BITS
 
 

@@ -1,0 +1,224 @@
+"""Symmetry functions with torch, for any device: dense blocks of centres, neighbors and pairs of neighbors.
+
+The formulas are those of :mod:`nnpcore.descriptors.kernels`, in float64; sums over k are batched matrix products.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnpcore.descriptors.descriptor_set import DescriptorSet
+from nnpcore.descriptors.functions import G2, G4, G5
+from nnpcore.descriptors.tables import is_small_integer
+from nnpcore.errors import SettingsError
+from nnpcore.progress import Progress
+
+_CPU_MEMORY = 1 << 26
+_LARGEST_MEMORY = 1 << 31
+_SMALLEST_BASE = 1e-14
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Centres of one species with their neighbors padded to the longest list.
+
+    Attributes
+    ----------
+    vector : (C, N, 3); r, r2 : (C, N), 1 for padding; species : (C, N), -1 for padding.
+    """
+
+    vector: Tensor
+    r: Tensor
+    r2: Tensor
+    species: Tensor
+
+
+def check_device(name: str) -> torch.device:
+    """Return the torch device of that name; raises :class:`SettingsError` if this machine cannot use it."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        raise SettingsError(
+            f"this machine cannot compute on device {name!r}", where="device", fix="Use cpu"
+        ) from error
+    return device
+
+
+def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress | None = None) -> None:
+    """Compute the values and, where there is room for them, derivatives of a set whose pairs are known."""
+    device = check_device(device_name)
+    chunks = list(_chunks(result, _memory(device)))
+    with torch.no_grad():
+        for done, (species, atoms, width) in enumerate(chunks):
+            _fill_chunk(result, species, atoms, width, device)
+            if progress is not None:
+                progress.report(0.1 + 0.9 * (done + 1) / len(chunks), "symmetry functions")
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes that the work arrays of a chunk may take."""
+    if device.type != "cuda":
+        return _CPU_MEMORY
+    return min(_LARGEST_MEMORY, torch.cuda.mem_get_info(device)[0] // 4)
+
+
+def _chunks(result: DescriptorSet, memory: int) -> Iterator[tuple[int, np.ndarray, int]]:
+    """Species, atoms and longest neighbor list of each chunk."""
+    counts = np.diff(result.pair_start)
+    for species, members in enumerate(result.functions.functions.values()):
+        etas = len({f.eta for f in members if not isinstance(f, G2)})
+        factors = len({(f.zeta, f.lambda_) for f in members if not isinstance(f, G2)})
+        atoms = np.flatnonzero(result.species == species)
+        first = 0
+        while first < len(atoms):
+            width = np.maximum.accumulate(counts[atoms[first:]])
+            size = 8 * (width * width * (12 + 2 * factors + 9 * etas) + 8 * width * (len(members) + 4))
+            fits = np.arange(1, len(size) + 1) * size <= memory
+            stop = len(size) if fits.all() else max(1, int(fits.argmin()))
+            yield species, atoms[first : first + stop], int(width[stop - 1])
+            first += stop
+
+
+def _fill_chunk(result: DescriptorSet, species: int, atoms: np.ndarray, width: int, device: torch.device) -> None:
+    members = list(result.functions.functions.values())[species]
+    if width == 0 or not members:
+        if result.derivatives is not None:
+            for atom in atoms:
+                result.derivatives[result.pair_start[atom] : result.pair_start[atom + 1]] = 0.0
+        return
+    pairs = result.pair_start[atoms][:, None] + np.arange(width)
+    real = pairs < result.pair_start[atoms + 1][:, None]
+    pairs = np.where(real, pairs, 0)
+    block = _gather(result, pairs, real, device)
+    n_d = result.functions.n_descriptors
+    values = torch.zeros(len(atoms), n_d, dtype=torch.float64, device=device)
+    slopes = None
+    if result.derivatives is not None:
+        slopes = torch.zeros(len(atoms), width, 3, n_d, dtype=torch.float64, device=device)
+    elements = {element: i for i, element in enumerate(result.functions.elements)}
+    radial = [(column, f) for column, f in enumerate(members) if isinstance(f, G2)]
+    if radial:
+        _add_radial(block, radial, elements, values, slopes)
+    groups: dict[tuple[object, ...], list[tuple[int, G4 | G5]]] = {}
+    for column, f in enumerate(members):
+        if not isinstance(f, G2):
+            groups.setdefault((type(f), f.elements, f.cutoff), []).append((column, f))
+    for group in groups.values():
+        _add_group(block, group, elements, values, slopes)
+    result.values[atoms] = values.cpu().numpy()
+    if slopes is not None and result.derivatives is not None:
+        kind = torch.float32 if result.derivatives.dtype == np.float32 else torch.float64
+        result.derivatives[pairs[real]] = slopes[torch.from_numpy(real).to(device)].to(kind).cpu().numpy()
+
+
+def _gather(result: DescriptorSet, pairs: np.ndarray, real: np.ndarray, device: torch.device) -> _Block:
+    vector = np.where(real[:, :, None], result.pair_vector[pairs], [1.0, 0.0, 0.0])
+    species = np.where(real, result.species[result.pair_neighbor[pairs]], -1)
+    v = torch.from_numpy(vector).to(device)
+    r2 = (v * v).sum(-1)
+    return _Block(v, r2.sqrt(), r2, torch.from_numpy(species).to(device))
+
+
+def _cutoff(r: Tensor, cutoff: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Cosine cutoff and its derivative with respect to r²."""
+    a = 0.5 * math.pi / cutoff
+    inside = r < cutoff
+    zero = torch.zeros((), dtype=r.dtype, device=r.device)
+    cosine = torch.cos(a * r)
+    return torch.where(inside, cosine**2, zero), torch.where(inside, -a * torch.sin(a * r) * cosine / r, zero)
+
+
+def _add_radial(
+    block: _Block, members: list[tuple[int, G2]], elements: dict[str, int], values: Tensor, slopes: Tensor | None
+) -> None:
+    def column_of(numbers: list[float]) -> Tensor:
+        return torch.tensor(numbers, dtype=torch.float64, device=values.device)
+
+    eta, r_s = column_of([f.eta for _, f in members]), column_of([f.r_s for _, f in members])
+    cutoff = column_of([f.cutoff for _, f in members])
+    wanted = torch.tensor([elements[f.element] for _, f in members], device=values.device)
+    columns = torch.tensor([column for column, _ in members], device=values.device)
+    r = block.r[:, :, None]
+    fc, slope = _cutoff(r, cutoff)
+    e = torch.exp(-eta * (r - r_s) ** 2) * (block.species[:, :, None] == wanted)
+    values[:, columns] = (e * fc).sum(1)
+    if slopes is not None:
+        along = 2.0 * e * (slope - eta * (r - r_s) / r * fc)
+        slopes[..., columns] = block.vector[..., None] * along[:, :, None, :]
+
+
+def _add_group(
+    block: _Block,
+    members: list[tuple[int, G4 | G5]],
+    elements: dict[str, int],
+    values: Tensor,
+    slopes: Tensor | None,
+) -> None:
+    """Angular functions of one pair of neighbor elements, cutoff and kind; every unordered triplet is met twice."""
+    first = members[0][1]
+    etas = list(dict.fromkeys(f.eta for _, f in members))
+    factors = list(dict.fromkeys((f.zeta, f.lambda_) for _, f in members))
+    columns = torch.tensor([column for column, _ in members], device=values.device)
+    m = torch.tensor([factors.index((f.zeta, f.lambda_)) for _, f in members], device=values.device)
+    e = torch.tensor([etas.index(f.eta) for _, f in members], device=values.device)
+    vector, r, r2 = block.vector, block.r, block.r2
+    dot = vector @ vector.transpose(1, 2)
+    share = 1.0 / (r[:, :, None] * r[:, None, :])
+    u, v = _angular_factors(dot * share, share, factors)
+    h, dh, p, q = _pair_factors(block, first, etas, [elements[x] for x in first.elements])
+    x = torch.einsum("cjkm,cjke->cjme", u, p)[..., m, e]
+    values[:, columns] = 0.5 * (h[..., e] * x).sum(1)
+    if slopes is None:
+        return
+    y = torch.einsum("cjkm,cjke->cjme", u, q)[..., m, e]
+    z = torch.einsum("cjkm,cjke->cjme", v, p * dot[..., None])[..., m, e]
+    along = 2.0 * dh[..., e] * x - h[..., e] * (y + z / r2[:, :, None])
+    for axis in range(3):
+        place = vector[:, None, :, axis, None]
+        w = torch.einsum("cjkm,cjke->cjme", u, q * place) + torch.einsum("cjkm,cjke->cjme", v, p * place)
+        slopes[:, :, axis, columns] = along * vector[:, :, axis, None] + h[..., e] * w[..., m, e]
+
+
+def _angular_factors(cosine: Tensor, share: Tensor, factors: list[tuple[float, float]]) -> tuple[Tensor, Tensor]:
+    """u and u'/(r_ij r_ik), (C, N, N, n_factors)."""
+    u = cosine.new_empty(*cosine.shape, len(factors))
+    v = torch.empty_like(u)
+    for index, (zeta, lambda_) in enumerate(factors):
+        base = (0.5 * (1.0 + lambda_ * cosine)).clamp(min=0.0)
+        power = base ** (zeta - 1.0)
+        if not is_small_integer(zeta):
+            power = torch.where(base > _SMALLEST_BASE, power, torch.zeros_like(power))
+        u[..., index] = 2.0 * base * power
+        v[..., index] = zeta * lambda_ * power * share
+    return u, v
+
+
+def _pair_factors(
+    block: _Block, function: G4 | G5, etas: list[float], species: list[int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """h and h' of the neighbors (C, N, n_etas); h(r_ik²) h(r_jk²) and -2 h(r_ik²) h'(r_jk²) (C, N, N, n_etas)."""
+    eta = torch.tensor(etas, dtype=torch.float64, device=block.r.device)
+    fc, slope = _cutoff(block.r, function.cutoff)
+    exponential = torch.exp(-eta * block.r2[..., None])
+    h = exponential * fc[..., None]
+    dh = exponential * (slope[..., None] - eta * fc[..., None])
+    is_j, is_k = block.species == species[0], block.species == species[1]
+    allowed = is_j[:, :, None] & is_k[:, None, :] | is_k[:, :, None] & is_j[:, None, :]
+    allowed &= ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
+    inside = (block.r < function.cutoff)[:, None, :] & (block.r < function.cutoff)[:, :, None]
+    hk = h[:, None] * (allowed & inside)[..., None]
+    if isinstance(function, G5):
+        return h, dh, hk, torch.zeros_like(hk)
+    difference = block.vector[:, :, None, :] - block.vector[:, None, :, :]
+    far2 = (difference * difference).sum(-1)
+    far = torch.where(allowed, far2, torch.ones_like(far2)).sqrt()
+    fc, slope = _cutoff(far, function.cutoff)
+    p = hk * torch.exp(-eta * far2[..., None])
+    return h, dh, p * fc[..., None], -2.0 * p * (slope[..., None] - eta * fc[..., None])
