@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,27 +23,16 @@ WATCH_SECONDS = 25.0
 
 @contextlib.contextmanager
 def display() -> Iterator[dict[str, str]]:
-    """Give an environment with a display: the one there is, or a virtual one of our own."""
+    """Give an environment with a display, the one there is or a virtual one, and a home of its own."""
     with tempfile.TemporaryDirectory() as home:
-        environment = os.environ | {"XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home, "XDG_STATE_HOME": home}
+        environment = os.environ | {"EATLAS_HOME": home}
         if environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"):
             yield environment
             return
-        if shutil.which("Xvfb") is None:
-            yield environment | {"QT_QPA_PLATFORM": "offscreen"}
-            return
-        reading, writing = os.pipe()
-        command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
-        server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
-        os.close(writing)
-        try:
-            ready, _, _ = select.select([reading], [], [], 20)
-            number = os.read(reading, 16).decode().strip() if ready else "99"
-            yield environment | {"DISPLAY": f":{number}"}
-        finally:
-            os.close(reading)
-            server.terminate()
-            server.wait()
+        from pyvirtualdisplay.display import Display
+
+        with Display(visible=False, size=(1440, 900), use_xauth=False, manage_global_env=False) as virtual:
+            yield environment | {"DISPLAY": virtual.new_display_var}
 
 
 def start_seconds(environment: dict[str, str]) -> float:
@@ -76,7 +63,7 @@ def rows(threads: int = 2) -> list[Row]:
     with display() as environment:
         starts = [start_seconds(environment) for _ in range(STARTS)][1:]
         delays = stalls(environment)
-    platform = environment.get("QT_QPA_PLATFORM") or ("display" if os.environ.get("DISPLAY") else "Xvfb")
+    platform = "this display" if os.environ.get("DISPLAY") else "virtual display"
     watched = f"{delays['rounds']:.0f} rounds of the loop in {delays['seconds']:.0f} s"
     return [
         Row(
