@@ -97,8 +97,8 @@ class DistanceAnalysis:
 class ConnectivityAnalysis:
     """Connectivity between groups; ``result.names[i]`` belongs to ``dataset_ids[i]`` ("" if none).
 
-    ``available`` names all groups one can choose (by ``session.analyses.set_option``); ``origins[i]`` holds the
-    frame and the index of every atom of group i, to find the atoms of a link.
+    ``available`` names all groups one can choose (by ``session.analyses.set_option``); ``origins[i]`` holds
+    the frame and the index of every atom of group i, to find the atoms of a link.
     """
 
     epoch: int

@@ -77,6 +77,8 @@ class ValueAxis(pg.AxisItem):
         self.enableAutoSIPrefix(False)
         self.setStyle(tickTextOffset=3, hideOverlappingLabels=False, maxTickLevel=1, maxTextLevel=0)
         self.categories: dict[float, str] = {}
+        self._text: Any = self.label
+        self._text.document().setDocumentMargin(0)
         self.restyle()
 
     @property
@@ -96,6 +98,15 @@ class ValueAxis(pg.AxisItem):
         """Set the axis's label."""
         style: dict[str, Any] = {"color": ink("muted").name(), "font-size": f"{POINT_SIZE:g}pt"}
         self.setLabel(text, **style)
+        if self._horizontal:
+            self.setHeight(int(QFontMetricsF(font()).height() * (2.05 if text else 1.1)) + 6)
+
+    def resizeEvent(self, ev: Any = None) -> None:
+        """Put the label at the very edge."""
+        super().resizeEvent(ev)
+        if self._horizontal and hasattr(self, "_text"):
+            box = self._text.boundingRect()
+            self._text.setPos((self.size().width() - box.width()) / 2, self.size().height() - box.height())
 
     def most_ticks(self, low: float, high: float, length: float) -> int:
         """Return how many intervals fit into ``length`` pixels."""

@@ -23,6 +23,7 @@ class Canvas(pg.PlotWidget):
     hovered = Signal(QPointF)
     left = Signal()
     lassoed = Signal(object, object)
+    reset_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, axisItems={"left": ValueAxis("left"), "bottom": ValueAxis("bottom")})
@@ -86,8 +87,8 @@ class Canvas(pg.PlotWidget):
             self.clicked.emit(ev.position(), ev.modifiers())
 
     def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
-        """Show everything again."""
-        self.item.enableAutoRange()
+        """Ask to show everything again."""
+        self.reset_wanted.emit()
         ev.accept()
 
     def leaveEvent(self, ev: QEvent) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QPen
 from PySide6.QtWidgets import QApplication
 
 from app import theme
+
+if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
+    from app.documents.run import RunDocument
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (7, 2.5, 1.5, 2.5), (3, 2), (9, 3))
 """Dash patterns in pen widths, so that lines differ in more than colour; the first one is solid."""
@@ -29,11 +35,34 @@ def ink(name: str) -> QColor:
     return QColor(getattr(now, name))
 
 
+def rgb_of(name: str) -> np.ndarray:
+    """Return a colour as (3,) uint8."""
+    color = ink(name)
+    return np.array([color.red(), color.green(), color.blue()], dtype=np.uint8)
+
+
 def faded(name: str, alpha: float) -> QColor:
     """Return a colour with an opacity in [0, 1]."""
     color = ink(name)
     color.setAlphaF(alpha)
     return color
+
+
+def paper_color(name: str) -> str:
+    """Return a colour for figures on white paper, whatever the theme is now."""
+    if name.startswith("series:"):
+        return theme.LIGHT.dataset_color(int(name.partition(":")[2]))
+    return name if name.startswith("#") else str(getattr(theme.LIGHT, name))
+
+
+def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:
+    """Return a run's colour: its data set's, where it was trained on one only."""
+    sources = {dataset_id for dataset_id, _ in run.train.parts}
+    if len(sources) == 1:
+        document = datasets.get(sources.pop())
+        if document is not None:
+            return f"series:{document.color_index}"
+    return f"series:{run.color_index}"
 
 
 def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float = 1.0) -> QPen:

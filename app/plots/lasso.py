@@ -14,6 +14,7 @@ from app.plots.ink import DASHES, faded, pen
 
 if TYPE_CHECKING:
     from app.plots.canvas import Canvas
+    from app.selection import SelectionMode
 
 Modifier = Qt.KeyboardModifier
 
@@ -34,7 +35,7 @@ def inside_polygon(x: np.ndarray, y: np.ndarray, polygon: np.ndarray) -> np.ndar
     return result
 
 
-def selection_mode(modifiers: Qt.KeyboardModifier) -> str:
+def selection_mode(modifiers: Qt.KeyboardModifier) -> SelectionMode:
     """Return "add" with Ctrl, "remove" with Alt, else "replace"."""
     if modifiers & Modifier.ControlModifier:
         return "add"

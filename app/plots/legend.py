@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFontMetricsF,
     QHelpEvent,
+    QLinearGradient,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -28,7 +29,8 @@ class Entry:
     """One series in the legend.
 
     ``kind`` is "line", "band" (line with a shade), "points" or "bracket"; ``dash`` indexes ``DASHES``;
-    ``marker`` is a pyqtgraph symbol; ``hollow`` draws it as an outline; ``tip`` is shown on hover.
+    ``marker`` is a pyqtgraph symbol; ``hollow`` draws it as an outline; ``tip`` is shown on hover. A "ramp"
+    shows the colours of ``ramp``, low to high, and cannot be switched.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Entry:
     marker: str = "o"
     hollow: bool = False
     tip: str = ""
+    ramp: tuple[str, ...] = ()
 
 
 class Legend(QWidget):
@@ -143,7 +146,7 @@ class Legend(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Hide or show the series clicked."""
         entry = self._entry_at(event.position())
-        if entry is not None and event.button() == Qt.MouseButton.LeftButton:
+        if entry is not None and entry.kind != "ramp" and event.button() == Qt.MouseButton.LeftButton:
             hide = entry.key not in self.hidden
             self.set_hidden(entry.key, hide)
             self.toggled.emit(entry.key, not hide)
@@ -164,13 +167,19 @@ class Legend(QWidget):
 
 
 def _swatch_width(entry: Entry) -> float:
-    return 9.0 if entry.kind == "points" else SWATCH
+    return {"points": 9.0, "ramp": 56.0}.get(entry.kind, SWATCH)
 
 
 def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
     middle = box.center()
     if entry.kind == "points":
         draw_marker(painter, entry.marker, middle, 7.0, entry.color, entry.hollow)
+        return
+    if entry.kind == "ramp":
+        ramp = QLinearGradient(box.left(), 0, box.right(), 0)
+        for number, color in enumerate(entry.ramp):
+            ramp.setColorAt(number / max(len(entry.ramp) - 1, 1), ink(color))
+        painter.fillRect(QRectF(box.left(), middle.y() - 4, box.width(), 8), ramp)
         return
     if entry.kind == "bracket":
         painter.setPen(pen(entry.color, 1.4))

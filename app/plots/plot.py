@@ -19,6 +19,9 @@ from app.plots.legend import Entry, Legend
 from app.plots.points import PointCloud
 
 PICK_RADIUS = 9.0
+MAX_HOVERED = 200_000
+"""With more points than this only clicks look for the nearest one."""
+
 
 
 class Plot(QWidget):
@@ -31,6 +34,7 @@ class Plot(QWidget):
     point_clicked = Signal(str, int, object)
     point_hovered = Signal(str, int)
     lassoed = Signal(object, object)
+    background_clicked = Signal()
     series_toggled = Signal(str, bool)
 
     def __init__(self, parent: QWidget | None = None, *, log_y: bool = False) -> None:
@@ -47,14 +51,18 @@ class Plot(QWidget):
         self._styles: list[Callable[[], None]] = []
         self._pickable: dict[str, tuple[np.ndarray, Callable[[int], str]]] = {}
         self._readout: Callable[[float, float], str] | None = None
+        self._window: tuple[float, float, float, float] | None = None
+        self._follows = True
         self._hovered: tuple[str, int] = ("", -1)
         self._build_overlays()
         self.canvas.clicked.connect(self._on_clicked)
         self.canvas.hovered.connect(self._on_hovered)
         self.canvas.left.connect(self._on_left)
         self.canvas.lassoed.connect(self.lassoed)
+        self.canvas.reset_wanted.connect(self.show_all)
+        self.canvas.view.sigRangeChangedManually.connect(self._on_zoomed)
         self.legend.toggled.connect(self.set_series_visible)
-        self.canvas.item.getAxis("left").setLogMode(x=False, y=log_y)
+        self.canvas.item.setLogMode(x=False, y=log_y)
         theme.signals().changed.connect(self.restyle)
         self.restyle()
 
@@ -83,9 +91,22 @@ class Plot(QWidget):
         """Return the "left" or "bottom" axis."""
         return self.canvas.item.getAxis(name)
 
-    def auto_range(self) -> None:
-        """Show all data, and go on following them."""
-        self.canvas.item.enableAutoRange()
+    def show_all(self) -> None:
+        """Show all data (or the window given), and go on following them."""
+        self._follows = True
+        if self._window is None:
+            self.canvas.item.enableAutoRange()
+        else:
+            self.set_window(*self._window)
+
+    def set_window(self, left: float, right: float, bottom: float, top: float) -> None:
+        """Show this part of the plane unless the user has zoomed; a double click comes back to it."""
+        self._window = (left, right, bottom, top)
+        if self._follows:
+            self.canvas.view.setRange(xRange=(left, right), yRange=(bottom, top), padding=0)
+
+    def _on_zoomed(self, *_: object) -> None:
+        self._follows = False
 
     # series -------------------------------------------------------------------------------------------
     def add_line(
@@ -93,7 +114,6 @@ class Plot(QWidget):
     ) -> pg.PlotDataItem:
         """Add an empty curve; give it data with ``set_line``."""
         curve = pg.PlotDataItem(connect="finite", antialias=True)
-        curve.setLogMode(False, self.log_y)
         curve.setDownsampling(auto=True, method="peak")
         self._styles.append(lambda: curve.setPen(pen(color, width, DASHES[dash], alpha)))
         self._add(key, curve, z)
@@ -171,6 +191,10 @@ class Plot(QWidget):
         """Make points (n, 2) hoverable and clickable; ``tip(index)`` is the text shown on hover."""
         self._pickable[key] = (np.asarray(xy, dtype=np.float64).reshape(-1, 2), tip)
 
+    def clear_pickable(self) -> None:
+        """Forget all points registered."""
+        self._pickable.clear()
+
     def set_readout(self, readout: Callable[[float, float], str] | None) -> None:
         """Show a crosshair and ``readout(x, y)`` (y undone of its logarithm) while the mouse is inside."""
         self._readout = readout
@@ -179,7 +203,8 @@ class Plot(QWidget):
         """Return the key and index of the registered point nearest to a position, or ("", -1)."""
         best, found = PICK_RADIUS**2, ("", -1)
         for key, (xy, _) in self._pickable.items():
-            if not len(xy) or not any(item.isVisible() for item in self._series.get(key, ())):
+            items = self._series.get(key)
+            if not len(xy) or (items and not any(item.isVisible() for item in items)):
                 continue
             y = np.log10(np.maximum(xy[:, 1], 1e-300)) if self.log_y else xy[:, 1]
             px, py = self.canvas.to_pixels(xy[:, 0], y)
@@ -200,9 +225,12 @@ class Plot(QWidget):
         key, index = self.point_at(position)
         if index >= 0:
             self.point_clicked.emit(key, index, modifiers)
+        else:
+            self.background_clicked.emit()
 
     def _on_hovered(self, position: QPointF) -> None:
-        key, index = self.point_at(position)
+        many = sum(len(xy) for xy, _ in self._pickable.values()) > MAX_HOVERED
+        key, index = ("", -1) if many else self.point_at(position)
         if (key, index) != self._hovered:
             self._hovered = (key, index)
             self.point_hovered.emit(key, index)

@@ -26,6 +26,14 @@ SHORT_TITLES = {
 }
 
 
+def rmse_entries(color: str, parts: set[str]) -> list[Entry]:
+    """Return the legend of the parts ("train", "valid") there are."""
+    train = Entry("train", "train", color, dash=1, tip="Training frames, as they were met in the epoch")
+    tip = "Validation frames: the ensemble's mean; the shade spans the members"
+    valid = Entry("valid", "valid", color, "band", tip=tip)
+    return [entry for entry in (train, valid) if entry.key in parts]
+
+
 class RmsePlot(Plot):
     """Train dashed, validation solid, a shade over the members, a dot at the best epoch."""
 
@@ -45,23 +53,18 @@ class RmsePlot(Plot):
         self.best = self.add_points("valid", color, "o", 8, hollow=True)
         self.set_labels("Epoch", TITLES[quantity])
         self._data: dict[str, RmseSeries] = {}
-        self._entries()
         self.canvas.view.setMouseEnabled(x=True, y=False)
         self.canvas.view.setAutoVisible(y=True)
         self.set_readout(self._describe)
 
-    def _entries(self, has_train: bool = True, has_valid: bool = True) -> None:
-        color = COLORS[self.quantity]
-        if self.quantity == MAPPING:
-            self.set_legend([])
-            return
-        entries = []
-        if has_train:
-            entries.append(Entry("train", "train", color, dash=1, tip="Training frames, as met in the epoch"))
-        if has_valid:
-            tip = "Validation frames: ensemble mean; the shade spans the members"
-            entries.append(Entry("valid", "valid", color, "band", tip=tip))
-        self.set_legend(entries)
+    def known_parts(self) -> set[str]:
+        """Return which of "train" and "valid" have values."""
+        return {part for part, series in self._data.items() if series.known}
+
+    def set_legend_shown(self, shown: bool) -> None:
+        """Show or hide the legend (several plots side by side share one)."""
+        entries = rmse_entries(COLORS[self.quantity], self.known_parts()) if self.quantity != MAPPING else []
+        self.set_legend(entries if shown else [])
 
     def show_series(self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0) -> None:
         """Show the curves of an RMSE; ``smoothing`` in [0, 1)."""
@@ -77,7 +80,6 @@ class RmsePlot(Plot):
             self.best.setData([best[0]], [np.log10(best[1])])
         else:
             self.best.clear()
-        self._entries(train.known, valid.known)
 
     def show_mapping(self, data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
         """Show the mapping error: epochs, error and ensemble std (n,), meV/atom."""

@@ -1,0 +1,182 @@
+"""How well groups of atoms hang together in G space: one sea of points, or islands whose offsets cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtWidgets import QMenu, QToolButton, QVBoxLayout, QWidget
+
+from app.documents.analyses import ConnectivityAnalysis
+from app.panels.base import Panel, Table
+from app.plots.elided import ElidedLabel
+from app.plots.ink import font, paper_color
+from app.plots.matrix import MatrixView
+from app.plots.states import Stated
+from app.plots.throttle import Throttle
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+EMPTY = "Start a training to see how well its groups of atoms are connected."
+WAITING = "The matrix appears once the training set has been described."
+MIN_GROUPS = 2
+
+
+class ConnectivityPanel(Panel):
+    """A matrix between the chosen groups; the weakest link is framed and named."""
+
+    title = "Connectivity"
+    name = "connectivity"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self._throttle = Throttle(self.refresh, self)
+        body = QWidget(self)
+        column = QVBoxLayout(body)
+        column.setContentsMargins(8, 0, 8, 4)
+        column.setSpacing(2)
+        self.matrix = MatrixView(body)
+        self.matrix.cell_clicked.connect(self._on_cell)
+        self.text = ElidedLabel(body, "text")
+        column.addWidget(self.matrix, 1)
+        column.addWidget(self.text)
+        self.body = Stated(body, self)
+        self.set_body(self.body)
+        self.groups = QToolButton(self)
+        self.groups.setText("Groups ▾")
+        self.groups.setFont(font())
+        self.groups.setToolTip("Choose the groups that are compared")
+        self.groups.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self.groups)
+        self.groups.setMenu(self.menu)
+        self.add_tool(self.groups)
+        session.analysis_changed.connect(self._on_analysis)
+        for signal in (session.current_run_changed, session.run_removed, session.dataset_removed):
+            signal.connect(self._throttle.request)
+        self.refresh()
+
+    @property
+    def analysis(self) -> ConnectivityAnalysis | None:
+        """The current run's connectivity."""
+        run = self.session.current_run
+        return run.analyses.get("connectivity") if run is not None else None
+
+    def _on_analysis(self, run_id: str, kind: str) -> None:
+        if run_id == self.session.current_run_id and kind == "connectivity":
+            self._throttle.request()
+
+    def refresh(self) -> None:
+        """Bring matrix, text and group menu up to date."""
+        analysis = self.analysis
+        if analysis is None:
+            run = self.session.current_run
+            text = EMPTY if run is None else run.analysis_messages.get("connectivity", WAITING)
+            self.body.set_message(text)
+            return
+        self.body.set_message("")
+        result = analysis.result
+        colors = [f"series:{index}" for index in analysis.color_indices]
+        weakest = weakest_pair(result.matrix)
+        self.matrix.set_matrix(result.names, result.matrix, colors, marked=weakest, tips=_tips(analysis))
+        self.text.set_text(weakest_text(analysis), tip=result.text)
+        self._fill_menu(analysis)
+
+    def _fill_menu(self, analysis: ConnectivityAnalysis) -> None:
+        shown = [(action.text(), action.isChecked()) for action in self.menu.actions()]
+        wanted = [(name, name in analysis.result.names) for name in analysis.available]
+        if shown == wanted:
+            return
+        self.menu.clear()
+        for name, checked in wanted:
+            action = self.menu.addAction(name)
+            action.setCheckable(True)
+            action.setChecked(checked)
+            action.toggled.connect(self._on_groups)
+
+    def chosen_groups(self) -> tuple[str, ...]:
+        """Return the groups ticked in the menu."""
+        return tuple(action.text() for action in self.menu.actions() if action.isChecked())
+
+    def _on_groups(self) -> None:
+        chosen = self.chosen_groups()
+        if len(chosen) >= MIN_GROUPS:
+            self.session.analyses.set_option("connectivity", groups=chosen)
+        else:
+            self.text.set_text("Choose at least two groups.", "warning")
+
+    def _on_cell(self, row: int, column: int) -> None:
+        """Select the two atoms at the ends of a pair's weakest link."""
+        analysis = self.analysis
+        if analysis is None:
+            return
+        link = analysis.result.links.get((min(row, column), max(row, column)))
+        if link is None or not analysis.origins:
+            return
+        atoms = []
+        for group, index in zip(link.groups, link.indices, strict=True):
+            frames, numbers = analysis.origins[group]
+            atoms.append((analysis.dataset_ids[group], int(frames[index]), int(numbers[index])))
+        known = [atom for atom in atoms if atom[0] in self.session.datasets]
+        if known:
+            self.session.set_current(known[0][0], known[0][1])
+            self.session.select(known)
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return every pair with its connectivity and weakest link."""
+        if self.analysis is None:
+            return None
+        from nnpcore.exchange.tables import connectivity_table
+
+        return connectivity_table(self.analysis.result)
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw the matrix with matplotlib."""
+        analysis = self.analysis
+        if analysis is None:
+            return None
+        result = analysis.result
+        inks = [paper_color(f"series:{index}") for index in analysis.color_indices]
+        colors = dict(zip(result.names, inks, strict=True))
+
+        def draw(path: Path) -> None:
+            from nnpcore.exchange import figures
+
+            figures.save_figure(figures.connectivity_figure(result, colors=colors), path)
+
+        return draw
+
+
+def weakest_pair(matrix: np.ndarray) -> tuple[int, int] | None:
+    """Return (row, column) of the smallest number off the diagonal, or None."""
+    values = np.where(np.eye(len(matrix), dtype=bool) | ~np.isfinite(matrix), np.inf, matrix)
+    if not np.isfinite(values).any():
+        return None
+    row, column = np.unravel_index(int(np.argmin(values)), values.shape)
+    return int(row), int(column)
+
+
+def weakest_text(analysis: ConnectivityAnalysis) -> str:
+    """Return the weakest link in one short sentence."""
+    result = analysis.result
+    pair = weakest_pair(result.matrix)
+    if pair is None:
+        return ""
+    row, column = pair
+    value = result.matrix[row, column]
+    return f"Weakest link: {result.names[row]} – {result.names[column]}, {value:.2f}"
+
+
+def _tips(analysis: ConnectivityAnalysis) -> dict[tuple[int, int], str]:
+    names, tips = analysis.result.names, {}
+    for (i, j), link in analysis.result.links.items():
+        head = f"{names[i]} – {names[j]}" if i != j else f"{names[i]}, within itself"
+        text = (
+            f"{head}\nconnectivity {link.connectivity:.3f}\nweakest link {link.bottleneck:.2f} long, "
+            f"usual distance {link.median_core:.2f}\nClick to see the two atoms at its ends"
+        )
+        tips[i, j] = tips[j, i] = text
+    return tips

@@ -1,0 +1,218 @@
+"""E_at along the crystal's volume, the ensemble against the reference: the paper's first result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from app.documents.analyses import EosAnalysis
+from app.panels.base import Panel, Table
+from app.plots.elided import ElidedLabel
+from app.plots.eos_plot import EosPlot
+from app.plots.ink import font, paper_color, run_ink
+from app.plots.readout import Cell, Readout
+from app.plots.throttle import Throttle
+from nnpcore.exchange.eos_view import EosSeries
+from nnpcore.structures import Role
+
+if TYPE_CHECKING:
+    from app.session import Session
+    from nnpcore.mapping import EosReport
+
+NO_RUN = "Start a training to see the crystal's atomic energy against its volume here."
+NO_CRYSTAL = "Open a crystal along its volume and give it the role “EOS reference” to see its energy here."
+WAITING = "The curve appears after the first epoch."
+
+
+class EosPanel(Panel):
+    """Ensemble mean and spread against the reference, the bracket, and the fitted numbers below."""
+
+    title = "EOS"
+    name = "eos"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self._throttle = Throttle(self.refresh, self)
+        self.series: list[EosSeries] = []
+        self._build()
+        session.analysis_changed.connect(self._on_analysis)
+        session.current_changed.connect(self._mark_current)
+        changes = (session.current_run_changed, session.run_changed, session.run_removed)
+        for signal in (*changes, session.dataset_changed, session.dataset_added, session.dataset_removed):
+            signal.connect(self._throttle.request)
+        self.refresh()
+
+    def _build(self) -> None:
+        body = QWidget(self)
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(0)
+        self.plot = EosPlot(body)
+        self.readout = Readout(body)
+        self.note = ElidedLabel(body, "warning")
+        self.note.setContentsMargins(8, 0, 8, 0)
+        column.addWidget(self.plot, 1)
+        column.addWidget(self.readout)
+        column.addWidget(self.note)
+        self.set_body(body)
+        self.members = self._toggle("Members", "Show every member of the ensemble", False)
+        self.all_runs = self._toggle("All runs", "Show the other runs' curves, too", True)
+        self.plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
+
+    def _toggle(self, text: str, tip: str, checked: bool) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(text)
+        button.setFont(font())
+        button.setToolTip(tip)
+        button.setCheckable(True)
+        button.setChecked(checked)
+        button.toggled.connect(lambda _: self.refresh())
+        self.add_tool(button)
+        return button
+
+    # what is shown ------------------------------------------------------------------------------------
+    @property
+    def analysis(self) -> EosAnalysis | None:
+        """The current run's equation of state."""
+        run = self.session.current_run
+        return run.analyses.get("eos") if run is not None else None
+
+    def _analyses(self) -> list[tuple[str, EosAnalysis]]:
+        """Return (run id, analysis), the current run first."""
+        session, found = self.session, []
+        current = session.current_run_id
+        for run_id in sorted(session.runs, key=lambda key: key != current):
+            analysis = session.runs[run_id].analyses.get("eos")
+            if analysis is not None and (run_id == current or self.all_runs.isChecked()):
+                found.append((run_id, analysis))
+        return found
+
+    def _on_analysis(self, _run_id: str, kind: str) -> None:
+        if kind == "eos":
+            self._throttle.request()
+
+    def refresh(self) -> None:
+        """Bring curves and numbers up to date."""
+        others = [run for key, run in self.session.runs.items() if key != self.session.current_run_id]
+        self.all_runs.setVisible(any(run.analyses.get("eos") is not None for run in others))
+        found = self._analyses() if self.analysis is not None else []
+        self.series = self._series_of(found)
+        self.plot.set_message(self._empty_text() if not found else "")
+        self.plot.show_series(self.series, self.members.isChecked())
+        self._show_numbers()
+        self._mark_current()
+
+    def _series_of(self, found: list[tuple[str, EosAnalysis]]) -> list[EosSeries]:
+        result: list[EosSeries] = []
+        for run_id, analysis in found:
+            run = self.session.runs[run_id]
+            color = run_ink(run, self.session.datasets)
+            dash = sum(item.color == color for item in result)
+            result.append(EosSeries(run.name, analysis.curve, analysis.report, analysis.bracket, color, dash))
+        return result
+
+    def _empty_text(self) -> str:
+        run = self.session.current_run
+        if run is None:
+            return NO_RUN if self.session.datasets_of(Role.EOS) or not self.session.datasets else NO_CRYSTAL
+        if not self.session.datasets_of(Role.EOS):
+            return NO_CRYSTAL
+        return run.analysis_messages.get("eos", WAITING)
+
+    def _show_numbers(self) -> None:
+        analysis = self.analysis
+        self.readout.set_cells(eos_cells(analysis.report) if analysis else [], ("NN", "ref"))
+        bracket = analysis.bracket if analysis else None
+        parts = [analysis.report.message if analysis else "", bracket.message if bracket else ""]
+        text = "; ".join(part for part in parts if part)
+        self.note.setVisible(bool(text))
+        self.note.set_text(f" {text[:1].upper()}{text[1:]}" if text else "")
+
+    # linking ------------------------------------------------------------------------------------------
+    def _show_frame(self, index: int) -> None:
+        analysis = self.analysis
+        if analysis is not None and analysis.dataset_id in self.session.datasets:
+            self.session.set_current(analysis.dataset_id, int(analysis.frame_indices[index]))
+
+    def _mark_current(self) -> None:
+        analysis, index = self.analysis, None
+        if analysis is not None and self.session.current_dataset_id == analysis.dataset_id:
+            at = np.flatnonzero(analysis.frame_indices == self.session.current_frame_index)
+            index = int(at[0]) if len(at) else None
+        self.plot.mark(index)
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return the current run's curve as columns."""
+        analysis = self.analysis
+        if analysis is None:
+            return None
+        from nnpcore.exchange.tables import eos_table
+
+        return eos_table(analysis.curve, analysis.report, analysis.bracket)
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw what is shown with matplotlib."""
+        if not self.series:
+            return None
+        series = [
+            EosSeries(s.name, s.curve, s.report, s.bracket, paper_color(s.color), s.dash) for s in self.series
+        ]
+        members = self.members.isChecked()
+
+        def draw(path: Path) -> None:
+            from nnpcore.exchange import figures
+
+            figures.save_figure(figures.eos_figure(series, members=members), path)
+
+        return draw
+
+
+def number(value: float | None, places: int, sign: bool = False) -> str:
+    """Return a number with a true minus sign, or a dash where it is unknown."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    return f"{value:{'+' if sign else ''}.{places}f}".replace("-", "−")
+
+
+def eos_cells(report: EosReport) -> list[Cell]:
+    """Return the numbers of an equation of state: the ensemble's, the reference's below."""
+    mean, ref = report.mean_fit, report.reference_fit
+    slope_std = report.slope_std_gpa
+    std = report.std_in_bracket_mev
+    return [
+        Cell(
+            "V₀ Å³",
+            number(mean.v0 if mean else None, 2),
+            number(ref.v0 if ref else None, 2),
+            "Equilibrium volume, Å³/atom, by Birch-Murnaghan; the ensemble's above the reference's",
+        ),
+        Cell(
+            "B₀ GPa",
+            number(mean.b0_gpa if mean else None, 1),
+            number(ref.b0_gpa if ref else None, 1),
+            "Bulk modulus, GPa",
+        ),
+        Cell(
+            "B₀′",
+            number(mean.b0_prime if mean else None, 1),
+            number(ref.b0_prime if ref else None, 1),
+            "Pressure derivative of the bulk modulus",
+        ),
+        Cell(
+            "slope GPa",
+            number(report.slope_error_gpa, 2, sign=True),
+            f"± {number(slope_std, 2)}" if slope_std is not None else "",
+            "Error of dE/dV at the reference's V₀, GPa, and its spread over the members",
+        ),
+        Cell(
+            "RMSE meV",
+            number(report.rmse_in_bracket_mev, 1),
+            f"± {number(std, 1)}" if std is not None else "",
+            "RMSE of E_at against the reference in the bracket, meV/atom, and the members' spread there",
+        ),
+    ]

@@ -1,0 +1,325 @@
+"""The atoms of the training set in the plane of two principal components, linked with the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
+
+from app import icons
+from app.documents.analyses import AtomGroup, PcaAnalysis
+from app.panels.base import Panel, Table
+from app.plots.ink import font, paper_color
+from app.plots.lasso import selection_mode
+from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
+from app.plots.throttle import Throttle
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+EMPTY = "Start a training to see the surroundings of its atoms here."
+WAITING = "The map appears once the training set has been described."
+BY_GROUP = "group"
+VALUE_NAMES = {
+    "atomic_energy": ("Atomic energy", "meV"),
+    "atomic_energy_std": ("Std of E_at", "meV"),
+    "distance": ("Distance", ""),
+}
+
+HEADS = {"atomic_energy": "atomic energy (eV)", "atomic_energy_std": "std (eV)", "distance": "distance"}
+
+
+class PcaPanel(Panel):
+    """Points by data set or coloured by a value; click, hover and lasso share the viewer's selection."""
+
+    title = "PCA"
+    name = "pca"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self._throttle = Throttle(self.refresh, self)
+        self._known: set[str] = set()
+        self.plot = PcaPlot(self)
+        self.set_body(self.plot)
+        self._build_tools()
+        self.plot.point_clicked.connect(self._on_clicked)
+        self.plot.point_hovered.connect(self._on_hovered)
+        self.plot.background_clicked.connect(lambda: session.select([]))
+        self.plot.lassoed.connect(self._on_lassoed)
+        session.analysis_changed.connect(self._on_analysis)
+        session.selection_changed.connect(self._show_selection)
+        session.hover_changed.connect(self._show_hovered)
+        for signal in (session.current_run_changed, session.run_removed, session.dataset_removed):
+            signal.connect(self._throttle.request)
+        self.refresh()
+
+    def _build_tools(self) -> None:
+        self.x_axis, self.y_axis = self._combo(64), self._combo(64)
+        self.x_axis.setToolTip("Component along x")
+        self.y_axis.setToolTip("Component along y")
+        self.color_by = self._combo(104)
+        self.color_by.setToolTip("Colour of the points")
+        self.color_by.addItem("Data set", BY_GROUP)
+        self.element = self._combo(52)
+        self.element.setToolTip("Element whose atoms are shown")
+        self.element.hide()
+        self.element.activated.connect(self._on_element)
+        self.lasso = QToolButton(self)
+        icons.follow(self.lasso, "lasso")
+        self.lasso.setCheckable(True)
+        self.lasso.setToolTip("Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes")
+        self.lasso.toggled.connect(lambda on: setattr(self.plot.canvas.lasso, "enabled", on))
+        for tool in (self.x_axis, self.y_axis, self.color_by, self.element, self.lasso):
+            self.add_tool(tool)
+
+    def _combo(self, width: int) -> QComboBox:
+        combo = QComboBox(self)
+        combo.setFixedWidth(width)
+        combo.setFont(font())
+        combo.activated.connect(lambda _: self.refresh())
+        return combo
+
+    # what is shown ------------------------------------------------------------------------------------
+    @property
+    def analysis(self) -> PcaAnalysis | None:
+        """The current run's principal components."""
+        run = self.session.current_run
+        return run.analyses.get("pca") if run is not None else None
+
+    def _on_analysis(self, run_id: str, kind: str) -> None:
+        if run_id == self.session.current_run_id and kind in ("pca", "eos"):
+            self._throttle.request()
+
+    def components(self) -> tuple[int, int]:
+        """Return the components along x and y, from 0."""
+        return max(self.x_axis.currentIndex(), 0), max(self.y_axis.currentIndex(), 0)
+
+    def refresh(self) -> None:
+        """Bring the map up to date."""
+        analysis = self.analysis
+        if analysis is None:
+            run = self.session.current_run
+            text = EMPTY if run is None else run.analysis_messages.get("pca", WAITING)
+            self.plot.set_message(text)
+            self.plot.show_groups([])
+            return
+        self.plot.set_message("")
+        self._fill_tools(analysis)
+        x, y = self.components()
+        shares = analysis.result.explained
+        self.plot.set_labels(_axis_text(x, shares), _axis_text(y, shares))
+        groups = [self._cloud_group(number, group) for number, group in enumerate(analysis.groups)]
+        for group, source in zip(groups, analysis.groups, strict=True):
+            if group.key not in self._known:
+                self._known.add(group.key)
+                if source.role == "validation":
+                    self.plot.hide_group(group.key)
+        name, unit, diverging = self._value()
+        self.plot.show_groups(groups, f"{unit}" if name else "", diverging)
+        self._show_selection()
+
+    def _fill_tools(self, analysis: PcaAnalysis) -> None:
+        n = len(analysis.result.explained)
+        for combo, first in ((self.x_axis, 0), (self.y_axis, 1)):
+            if combo.count() != n:
+                chosen = combo.currentIndex() if combo.count() else first
+                combo.clear()
+                combo.addItems([f"PC {k + 1}" for k in range(n)])
+                combo.setCurrentIndex(min(max(chosen, 0), n - 1))
+        kinds = [kind for kind in VALUE_NAMES if any(kind in group.values for group in analysis.groups)]
+        if [self.color_by.itemData(i) for i in range(1, self.color_by.count())] != kinds:
+            chosen = self.color_by.currentData()
+            while self.color_by.count() > 1:
+                self.color_by.removeItem(1)
+            for kind in kinds:
+                self.color_by.addItem(VALUE_NAMES[kind][0], kind)
+            self.color_by.setCurrentIndex(max(self.color_by.findData(chosen), 0))
+        self._fill_elements(analysis.element)
+
+    def _fill_elements(self, shown: str) -> None:
+        run = self.session.current_run
+        elements = list(run.functions.elements) if run is not None and run.functions is not None else [shown]
+        if [self.element.itemText(i) for i in range(self.element.count())] != elements:
+            self.element.clear()
+            self.element.addItems(elements)
+        self.element.setCurrentText(shown)
+        self.element.setVisible(len(elements) > 1)
+
+    def _on_element(self) -> None:
+        self.session.analyses.set_option("pca", element=self.element.currentText())
+
+    def _value(self) -> tuple[str, str, bool]:
+        """Return (kind, unit, diverging) of the values shown; "" when coloured by group."""
+        kind = self.color_by.currentData()
+        if kind in (None, BY_GROUP):
+            return "", "", False
+        return kind, VALUE_NAMES[kind][1], kind == "atomic_energy"
+
+    def _values_of(self, group: AtomGroup) -> np.ndarray | None:
+        kind, _, _ = self._value()
+        values = group.values.get(kind) if kind else None
+        if values is None or kind == "distance":
+            return values
+        zero = self._energy_zero() if kind == "atomic_energy" else 0.0
+        return MEV_PER_EV * (values - zero)
+
+    def _energy_zero(self) -> float:
+        """Return what atomic energies are relative to: the crystal's energy, else the mean of all atoms."""
+        crystal = self.session.crystal_energy()
+        analysis = self.analysis
+        if crystal is not None or analysis is None:
+            return crystal or 0.0
+        parts = [g.values["atomic_energy"] for g in analysis.groups if "atomic_energy" in g.values]
+        return float(np.concatenate(parts).mean()) if parts else 0.0
+
+    def _cloud_group(self, number: int, group: AtomGroup) -> CloudGroup:
+        x, y = self.components()
+        scores = group.scores
+        return CloudGroup(
+            key=f"{group.role}:{group.dataset_id or group.name}",
+            name=group.name,
+            xy=np.column_stack([_component(scores, x), _component(scores, y)]),
+            color=f"series:{group.color_index}",
+            marker="o" if group.path else marker_of(number),
+            path=group.path,
+            values=None if group.path else self._values_of(group),
+            tip=lambda index, group=group: self._tip(group, index),
+        )
+
+    def _tip(self, group: AtomGroup, index: int) -> str:
+        lines = [f"{group.name}, frame {group.frame[index]}, atom {group.atom[index]}"]
+        zero = self._energy_zero() if "atomic_energy" in group.values else 0.0
+        for kind, (name, unit) in VALUE_NAMES.items():
+            if kind in group.values:
+                value = float(group.values[kind][index])
+                if kind != "distance":
+                    value = MEV_PER_EV * (value - (zero if kind == "atomic_energy" else 0.0))
+                lines.append(f"{name} {value:.3g} {unit}".replace("-", "−"))
+        return "\n".join(lines)
+
+    # linking ------------------------------------------------------------------------------------------
+    def _group(self, key: str) -> AtomGroup | None:
+        analysis = self.analysis
+        for shown, group in zip(self.plot.groups, analysis.groups if analysis else (), strict=False):
+            if shown.key == key:
+                return group
+        return None
+
+    def atom(self, key: str, index: int) -> tuple[str, int, int] | None:
+        """Return (data set id, frame, atom) of a point, or None where its data set is not open."""
+        group = self._group(key)
+        if group is None or group.dataset_id not in self.session.datasets:
+            return None
+        return group.dataset_id, int(group.frame[index]), int(group.atom[index])
+
+    def _on_clicked(self, key: str, index: int, modifiers: Qt.KeyboardModifier) -> None:
+        atom = self.atom(key, index)
+        if atom is None:
+            return
+        mode = selection_mode(modifiers)
+        if mode == "replace":
+            self.session.show_atom(atom)
+        else:
+            self.session.select([atom], mode)
+
+    def _on_hovered(self, key: str, index: int) -> None:
+        self.session.set_hovered(self.atom(key, index) if index >= 0 else None)
+
+    def _on_lassoed(self, polygon: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
+        atoms: list[tuple[str, int, int]] = []
+        for key, indices in self.plot.inside(polygon).items():
+            group = self._group(key)
+            if group is not None and group.dataset_id in self.session.datasets:
+                frames, numbers = group.frame[indices].tolist(), group.atom[indices].tolist()
+                atoms += [(group.dataset_id, f, a) for f, a in zip(frames, numbers, strict=True)]
+        self.session.select(atoms, selection_mode(modifiers))
+
+    def _show_selection(self) -> None:
+        analysis = self.analysis
+        if analysis is None:
+            return
+        wanted: dict[str, list[int]] = {}
+        for dataset_id, frame, atom in self.session.selection.atoms:
+            wanted.setdefault(dataset_id, []).append(_code(frame, atom))
+        selected = {}
+        for shown, group in zip(self.plot.groups, analysis.groups, strict=False):
+            codes = wanted.get(group.dataset_id)
+            if codes:
+                selected[shown.key] = np.flatnonzero(np.isin(_codes(group), codes))
+        self.plot.show_selected(selected)
+
+    def _show_hovered(self) -> None:
+        hovered, analysis = self.session.hovered, self.analysis
+        self.plot.mark(None)
+        if hovered is None or analysis is None or not self.isVisible():
+            return
+        for shown, group in zip(self.plot.groups, analysis.groups, strict=False):
+            if group.dataset_id == hovered.dataset_id and shown.key not in self.plot.hidden:
+                at = np.flatnonzero(_codes(group) == _code(hovered.frame, hovered.atom))
+                if len(at):
+                    self.plot.mark(shown.xy[at[0]])
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return all points: group, frame, atom, scores and values."""
+        analysis = self.analysis
+        if analysis is None:
+            return None
+        groups = analysis.groups
+        columns: dict[str, list] = {
+            "group": [group.name for group in groups for _ in range(len(group.frame))],
+            "frame": np.concatenate([group.frame for group in groups]).tolist(),
+            "atom": np.concatenate([group.atom for group in groups]).tolist(),
+        }
+        for k in range(len(analysis.result.explained)):
+            columns[f"PC{k + 1}"] = np.concatenate([_component(g.scores, k) for g in groups]).tolist()
+        for kind, head in HEADS.items():
+            if any(kind in group.values for group in groups):
+                parts = [g.values.get(kind, np.full(len(g.frame), np.nan)) for g in groups]
+                columns[head] = np.concatenate(parts).tolist()
+        return columns
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw the visible groups with matplotlib."""
+        analysis = self.analysis
+        if analysis is None:
+            return None
+        x, y = self.components()
+        x_text, y_text = _axis_text(x, analysis.result.explained), _axis_text(y, analysis.result.explained)
+        shown, kind = tuple(self.plot.visible_groups()), self._value()[0]
+        label = f"{VALUE_NAMES[kind][0]} ({VALUE_NAMES[kind][1]})" if kind else ""
+
+        def draw(path: Path) -> None:
+            from nnpcore.exchange import figures
+
+            symbols = {"t": "v", "t1": "^", "d": "D"}
+            groups = [
+                figures.PointSeries(
+                    g.name, g.xy, paper_color(g.color), symbols.get(g.marker, g.marker), g.path, g.values
+                )
+                for g in shown
+            ]
+            figures.save_figure(figures.pca_figure(groups, x_text, y_text, value_label=label), path)
+
+        return draw
+
+
+def _component(scores: np.ndarray, k: int) -> np.ndarray:
+    return scores[:, k] if k < scores.shape[1] else np.zeros(len(scores))
+
+
+def _axis_text(k: int, shares: np.ndarray) -> str:
+    return f"PC {k + 1} ({100 * shares[k]:.0f} %)" if k < len(shares) else f"PC {k + 1}"
+
+
+def _code(frame: int, atom: int) -> int:
+    return (frame << 32) | atom
+
+
+def _codes(group: AtomGroup) -> np.ndarray:
+    return (group.frame.astype(np.int64) << 32) | group.atom.astype(np.int64)

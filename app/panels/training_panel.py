@@ -1,0 +1,278 @@
+"""How the training goes: live RMSE curves, the mapping error beside them, time left, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+
+from app.documents.run import RunDocument, RunState
+from app.panels.base import Panel, Table
+from app.plots.elided import ElidedLabel
+from app.plots.ink import font
+from app.plots.legend import Legend
+from app.plots.rmse_plot import MAPPING, RmsePlot, rmse_entries
+from app.plots.throttle import Throttle
+from nnpcore.exchange.series import HistoryColumns, history_table
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+EMPTY = "Start a training to see the curves here."
+MIN_PLOT_WIDTH = 175
+QUANTITIES = ("energy", "force", "stress", MAPPING)
+BUTTONS = {"energy": "E", "force": "F", "stress": "S", MAPPING: "Map"}
+TIPS = {
+    "energy": "RMSE of the total energy, meV/atom",
+    "force": "RMSE of the force components, eV/Å",
+    "stress": "RMSE of the stress components, GPa",
+    MAPPING: "Error of the crystal's atomic energy in the bracket, meV/atom: settles long after the RMSE",
+}
+
+
+class TrainingPanel(Panel):
+    """Curves of the current run. Narrow panels show one quantity at a time, wide ones all side by side."""
+
+    title = "Training"
+    name = "training"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.columns: dict[str, HistoryColumns] = {}
+        self.mapping: dict[str, dict[int, tuple[float, float]]] = {}
+        self.wanted = list(QUANTITIES)
+        self.front = "energy"
+        self._throttle = Throttle(self.refresh, self)
+        self._build()
+        session.epoch_finished.connect(self._throttle.request)
+        session.run_changed.connect(self._throttle.request)
+        session.run_removed.connect(self._on_run_removed)
+        session.current_run_changed.connect(self._throttle.request)
+        session.analysis_changed.connect(self._on_analysis)
+        self.refresh()
+
+    def _build(self) -> None:
+        body = QWidget(self)
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(0)
+        self._row = QHBoxLayout()
+        self._row.setSpacing(0)
+        self.plots = {quantity: RmsePlot(quantity, body) for quantity in QUANTITIES}
+        for plot in self.plots.values():
+            self._row.addWidget(plot, 1)
+        column.addLayout(self._row, 1)
+        self.status = ElidedLabel(body)
+        self.warning = ElidedLabel(body, "warning")
+        self.shared_legend = Legend(body)
+        for label in (self.status, self.warning):
+            line = QHBoxLayout()
+            line.setContentsMargins(8, 0, 0, 0)
+            line.addWidget(label, 1)
+            column.addLayout(line)
+            if label is self.status:
+                line.addWidget(self.shared_legend, 0)
+        self.set_body(body)
+        self.buttons = {quantity: self._button(quantity) for quantity in QUANTITIES}
+        self.smoothing = QSlider(Qt.Orientation.Horizontal, self)
+        self.smoothing.setRange(0, 95)
+        self.smoothing.setFixedWidth(64)
+        self.smoothing.setToolTip("Smoothing of the curves; the raw ones stay visible, thinly")
+        self.smoothing.valueChanged.connect(self._throttle.request)
+        self.add_tool(self.smoothing, "Smooth")
+
+    def _button(self, quantity: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(BUTTONS[quantity])
+        button.setCheckable(True)
+        button.setFont(font())
+        button.setToolTip(TIPS[quantity])
+        button.clicked.connect(lambda _checked=False, quantity=quantity: self._on_button(quantity))
+        self.add_tool(button)
+        return button
+
+    # what is shown ------------------------------------------------------------------------------------
+    @property
+    def run(self) -> RunDocument | None:
+        """The run shown."""
+        return self.session.current_run
+
+    def known_quantities(self) -> list[str]:
+        """Return the quantities the current run has curves of."""
+        run = self.run
+        if run is None:
+            return []
+        columns = self.columns.setdefault(run.id, HistoryColumns())
+        columns.extend(run.history)
+        return columns.quantities() + ([MAPPING] if self.mapping.get(run.id) else [])
+
+    def shown_quantities(self) -> list[str]:
+        """Return the quantities whose plots are visible: as many as there is room for."""
+        known = self.known_quantities() or ["energy"]
+        wanted = [q for q in known if q in self.wanted] or known[:1]
+        if len(wanted) * MIN_PLOT_WIDTH <= self.width():
+            return wanted
+        return [self.front if self.front in known else known[0]]
+
+    def _is_narrow(self) -> bool:
+        return len([q for q in self.known_quantities() if q in self.wanted]) * MIN_PLOT_WIDTH > self.width()
+
+    def _on_button(self, quantity: str) -> None:
+        self.front = quantity
+        if not self._is_narrow() or quantity not in self.wanted:
+            keep = [q for q in QUANTITIES if (q in self.wanted) != (q == quantity)]
+            if any(q in keep for q in self.known_quantities()):
+                self.wanted = keep
+        self.refresh()
+
+    def _on_run_removed(self, run_id: str) -> None:
+        self.columns.pop(run_id, None)
+        self.mapping.pop(run_id, None)
+        self._throttle.request()
+
+    def _on_analysis(self, run_id: str, kind: str) -> None:
+        if kind != "eos" or run_id not in self.session.runs:
+            return
+        analysis = self.session.runs[run_id].analyses.get("eos")
+        report = getattr(analysis, "report", None)
+        if analysis is None or report is None or report.rmse_in_bracket_mev is None:
+            return
+        values = (report.rmse_in_bracket_mev, report.std_in_bracket_mev or 0.0)
+        self.mapping.setdefault(run_id, {})[analysis.epoch] = values
+        self._throttle.request()
+
+    def refresh(self) -> None:
+        """Bring curves, status and warnings up to date."""
+        run = self.run
+        known, shown = self.known_quantities(), self.shown_quantities()
+        for quantity, plot in self.plots.items():
+            plot.setVisible(quantity in shown)
+            self.buttons[quantity].setVisible(quantity in known)
+            self.buttons[quantity].setChecked(quantity in shown)
+        if run is None or not run.history:
+            self._show_empty(run)
+            return
+        for quantity in shown:
+            self._show_quantity(run, quantity)
+        self._show_legends(shown)
+        self.status.set_text(status_text(run))
+        self._show_warnings(run)
+
+    def _show_quantity(self, run: RunDocument, quantity: str) -> None:
+        plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
+        plot.set_message("")
+        if quantity == MAPPING:
+            plot.show_mapping(self.mapping_arrays(run.id))
+        else:
+            columns = self.columns[run.id]
+            plot.show_series(columns.series("train", quantity), columns.series("valid", quantity), amount)
+
+    def _show_legends(self, shown: list[str]) -> None:
+        """Give a single plot its own legend, several ones a common one."""
+        alone = len(shown) == 1
+        for quantity in shown:
+            self.plots[quantity].set_legend_shown(alone)
+        parts = {part for quantity in shown for part in self.plots[quantity].known_parts()}
+        self.shared_legend.set_entries([] if alone else rmse_entries("text", parts))
+        self.shared_legend.setFixedWidth(0 if alone else 150)
+
+    def mapping_arrays(self, run_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return epochs, mapping error and ensemble std in the bracket, meV/atom, each (n,)."""
+        rows = sorted((epoch, *values) for epoch, values in self.mapping.get(run_id, {}).items())
+        epochs, errors, stds = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+        return epochs, errors, stds
+
+    def _show_empty(self, run: RunDocument | None) -> None:
+        text = EMPTY
+        if run is not None and run.state is RunState.PREPARING:
+            text = f"{run.progress_text or 'Preparing the training'}…"
+        elif run is not None and run.state is RunState.FAILED:
+            text = run.message or "The training failed; the log tells why."
+        elif run is not None and run.state.active:
+            text = "The first epoch is running…"
+        for plot in self.plots.values():
+            plot.set_message(text)
+        self.status.set_text("")
+        self.warning.hide()
+
+    def _show_warnings(self, run: RunDocument) -> None:
+        messages = [f"Epoch {r.epoch}: {m}" for r in run.history for m in r.messages]
+        if run.state is RunState.FAILED and run.message:
+            messages.append(run.message)
+        self.warning.setVisible(bool(messages))
+        if messages:
+            more = f"({len(messages)}) " if len(messages) > 1 else ""
+            self.warning.set_text(f"⚠ {more}{messages[-1]}", tip="\n".join(messages))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as many plots as there is room for."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.refresh()
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return the curves as columns, the mapping error included."""
+        run = self.run
+        if run is None or not run.history:
+            return None
+        table = history_table(run.history)
+        if self.mapping.get(run.id):
+            known = self.mapping[run.id]
+            nothing = (float("nan"), float("nan"))
+            rows = [known.get(record.epoch, nothing) for record in run.history]
+            table["mapping error in the bracket (meV/atom)"] = [row[0] for row in rows]
+            table["ensemble std in the bracket (meV/atom)"] = [row[1] for row in rows]
+        return table
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw the curves of the current run with matplotlib."""
+        run = self.run
+        if run is None or not run.history:
+            return None
+        history, name = tuple(run.history), run.name
+        mapping = self.mapping_arrays(run.id) if self.mapping.get(run.id) else None
+        amount = self.smoothing.value() / 100.0
+
+        def draw(path: Path) -> None:
+            from nnpcore.exchange import figures
+
+            figure = figures.training_figure(history, title=name, mapping=mapping, smoothing=amount)
+            figures.save_figure(figure, path)
+
+        return draw
+
+
+def status_text(run: RunDocument) -> str:
+    """Return one line: epoch, speed, time left, best validation energy."""
+    total = f" / {run.n_epochs}" if run.n_epochs else ""
+    parts = [f"epoch {run.epoch}{total}"]
+    best = run.best("energy")
+    if best is not None:
+        parts.append(f"best {best:.2f} meV/atom")
+    if run.state.active and run.n_epochs and run.eta_seconds is not None:
+        parts.append(f"ETA {duration(run.eta_seconds)}")
+    each = run.seconds_per_epoch
+    if each:
+        parts.append(f"{1 / each:.1f} epochs/s" if each < 0.5 else f"{each:.1f} s each")
+    state = {RunState.PAUSED: "paused", RunState.STOPPING: "stopping", RunState.STOPPED: "stopped"}
+    if run.state in state:
+        parts.insert(0, state[run.state])
+    elif run.state is RunState.FINISHED:
+        parts.insert(0, "finished")
+    return "   ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as h:mm:ss or m:ss."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+

@@ -1,0 +1,46 @@
+"""Numbers to colours for points: perceptual maps that colour-blind people can read."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+SEQUENTIAL, DIVERGING = "crameri:batlow", "crameri:vik"
+N_COLORS = 256
+
+
+@cache
+def table(name: str) -> np.ndarray:
+    """Return a map's colours, (256, 3) uint8."""
+    from cmap import Colormap
+
+    return (Colormap(name).lut(N_COLORS)[:, :3] * 255 + 0.5).astype(np.uint8)
+
+
+def limits_of(values: np.ndarray, diverging: bool) -> tuple[float, float]:
+    """Return the 2nd and 98th percentile of the finite values, symmetric about 0 for a diverging map."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return (-1.0, 1.0) if diverging else (0.0, 1.0)
+    low, high = (float(v) for v in np.percentile(known, (2, 98)))
+    if diverging:
+        high = max(abs(low), abs(high))
+        low = -high
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def to_rgb(values: np.ndarray, limits: tuple[float, float], diverging: bool) -> np.ndarray:
+    """Return colours (n, 3) uint8; grey where a value is not finite."""
+    colors = table(DIVERGING if diverging else SEQUENTIAL)
+    share = (values - limits[0]) / (limits[1] - limits[0])
+    index = np.clip(np.nan_to_num(share) * (N_COLORS - 1), 0, N_COLORS - 1).astype(np.int64)
+    result = colors[index]
+    result[~np.isfinite(values)] = 128
+    return result
+
+
+def ramp(diverging: bool, n: int = 9) -> tuple[str, ...]:
+    """Return some colours of a map as #rrggbb, low to high, for a legend."""
+    colors = table(DIVERGING if diverging else SEQUENTIAL)[np.linspace(0, N_COLORS - 1, n).astype(int)]
+    return tuple("#{:02x}{:02x}{:02x}".format(*color) for color in colors)

@@ -1,0 +1,185 @@
+"""Atoms in the plane of two principal components, with the invariant points as a path on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtWidgets import QWidget
+
+from app.plots import colormaps
+from app.plots.ink import MARKERS, rgb_of
+from app.plots.lasso import inside_polygon
+from app.plots.legend import Entry
+from app.plots.plot import Plot
+from app.plots.points import PointGroup
+
+DIMMED, NORMAL = 0.18, 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class CloudGroup:
+    """Atoms of one group in the plane.
+
+    Attributes
+    ----------
+    key : unique. name : for the legend. xy : (n, 2). color : of the group. marker : a pyqtgraph symbol.
+    path : draw it as a path. values : (n,) to colour by, or None. tip : text for one of its points.
+    """
+
+    key: str
+    name: str
+    xy: np.ndarray
+    color: str
+    marker: str
+    path: bool
+    values: np.ndarray | None
+    tip: Callable[[int], str]
+
+
+class PcaPlot(Plot):
+    """A cloud of all visible groups, a path for the invariant points, the selected atoms on top."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.groups: list[CloudGroup] = []
+        self.hidden: set[str] = set()
+        self.value_text = ""
+        self.diverging = False
+        self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
+        self.path_line = self.add_line("path", "reference", 1.6, z=14)
+        self.path_dots = self.add_points("path", "reference", "o", 6.5, hollow=True)
+        self.chosen = self.add_cloud("chosen", 7.5, 1.0, z=25)
+        self.ring = self.add_points("ring", "accent", "o", 12)
+        self.ring.setZValue(24)
+        self.canvas.lasso.available = True
+        self.series_toggled.connect(self._on_toggled)
+        self._selected: dict[str, np.ndarray] = {}
+
+    def show_groups(self, groups: list[CloudGroup], value_text: str = "", diverging: bool = False) -> None:
+        """Replace all points; ``value_text`` names the values and their unit where groups carry some."""
+        self.groups, self.value_text, self.diverging = groups, value_text, diverging
+        self._draw()
+        self._draw_selected()
+        self.set_window(*_window([group for group in groups if group.key not in self.hidden]))
+
+    def visible_groups(self) -> list[CloudGroup]:
+        """Return the groups that are not switched off."""
+        return [group for group in self.groups if group.key not in self.hidden]
+
+    def hide_group(self, key: str) -> None:
+        """Switch a group off (a click in the legend switches it on)."""
+        self.hidden.add(key)
+        self.legend.set_hidden(key, True)
+
+    def _on_toggled(self, key: str, visible: bool) -> None:
+        (self.hidden.discard if visible else self.hidden.add)(key)
+        self._draw()
+        self._draw_selected()
+
+    def _draw(self) -> None:
+        shown = self.visible_groups()
+        clouds = [group for group in shown if not group.path]
+        values = [group.values for group in clouds if group.values is not None]
+        limits = colormaps.limits_of(np.concatenate(values), self.diverging) if values else (0.0, 1.0)
+        drawn = [PointGroup(g.xy, self._colors(g, limits), _stamp_of(g.marker)) for g in clouds]
+        self.cloud.set_groups(drawn)
+        gap = np.full((1, 2), np.nan)
+        paths = [np.vstack([group.xy, gap]) for group in shown if group.path]
+        joined = np.vstack(paths) if paths else np.empty((0, 2))
+        self.path_line.setData(*joined.T)
+        self.path_dots.setData(*joined[np.isfinite(joined).all(axis=1)].T)
+        self.clear_pickable()
+        for group in shown:
+            self.set_pickable(group.key, group.xy, group.tip)
+        self.set_legend(self._entries(limits, bool(values)))
+
+    def _colors(self, group: CloudGroup, limits: tuple[float, float]) -> np.ndarray:
+        if group.values is not None:
+            return colormaps.to_rgb(group.values, limits, self.diverging)
+        return rgb_of(group.color)
+
+    def _entries(self, limits: tuple[float, float], colored: bool) -> list[Entry]:
+        entries = []
+        if colored:
+            low, high = (f"{v:.3g}".replace("-", "−") for v in limits)
+            colors = colormaps.ramp(self.diverging)
+            text = f"{low} … {high} {self.value_text}"
+            entries.append(Entry("ramp", text, "text", "ramp", ramp=colors, tip=f"Colour: {text}"))
+        for group in self.groups:
+            color = "reference" if group.path else ("muted" if colored else group.color)
+            what = "points" if group.path else "atoms"
+            tip = f"{group.name}: {len(group.xy)} {what}; click to hide or show"
+            entries.append(
+                Entry(group.key, group.name, color, "points", marker=group.marker, hollow=group.path, tip=tip)
+            )
+        return entries
+
+    # selection ----------------------------------------------------------------------------------------
+    def show_selected(self, selected: dict[str, np.ndarray]) -> None:
+        """Light up points: key -> indices; the rest is dimmed while there are any."""
+        self._selected = selected
+        self._draw_selected()
+
+    def _draw_selected(self) -> None:
+        rgb = rgb_of("accent")
+        shown = [group for group in self.visible_groups() if len(self._selected.get(group.key, ()))]
+        self.chosen.set_groups(
+            [PointGroup(group.xy[self._selected[group.key]], rgb, _stamp_of(group.marker)) for group in shown]
+        )
+        self.cloud.alpha = DIMMED if shown else NORMAL
+        self.cloud.update()
+
+    def selected_points(self) -> np.ndarray:
+        """Return the positions of the points lit up, (n, 2)."""
+        found = [group.xy for group in self.chosen.groups]
+        return np.vstack(found) if found else np.empty((0, 2))
+
+    def inside(self, polygon: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the visible points inside a polygon (m, 2): key -> indices."""
+        return {
+            group.key: np.flatnonzero(inside_polygon(group.xy[:, 0], group.xy[:, 1], polygon))
+            for group in self.visible_groups()
+        }
+
+    def mark(self, point: np.ndarray | None) -> None:
+        """Ring one point (2,), or none."""
+        if point is None:
+            self.ring.clear()
+        else:
+            self.ring.setData([point[0]], [point[1]])
+
+    def restyle(self) -> None:
+        """Follow the theme, colours of the cloud included."""
+        super().restyle()
+        if getattr(self, "groups", None):
+            self._draw()
+            self._draw_selected()
+
+
+def marker_of(number: int) -> str:
+    """Return the marker of the ``number``-th group."""
+    return MARKERS[number % 4]
+
+
+def _stamp_of(marker: str) -> str:
+    return marker if marker in ("o", "s", "d", "t", "t1") else "o"
+
+
+def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:
+    """Return (left, right, bottom, top): the cloud and a quarter around it, but not beyond all points."""
+    known = [(group, group.xy[np.isfinite(group.xy).all(axis=1)]) for group in groups]
+    every = [xy for _, xy in known]
+    cloud = [xy for group, xy in known if not group.path]
+    if not every or not sum(map(len, every)):
+        return -1.0, 1.0, -1.0, 1.0
+    joined = np.vstack(every)
+    inner = np.vstack(cloud) if cloud and sum(map(len, cloud)) else joined
+    low, high = inner.min(axis=0), inner.max(axis=0)
+    room = np.maximum(0.25 * (high - low), 1e-6)
+    low = np.maximum(low - room, np.minimum(joined.min(axis=0), low)) - 0.05 * (high - low)
+    high = np.minimum(high + room, np.maximum(joined.max(axis=0), high)) + 0.05 * (high - low)
+    flat = high - low < 1e-9
+    low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
