@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import EatlasError, RunFolderError
-from nnpcore.training.atomic import write_atomically, writing_failed
+from nnpcore.files import write_atomically, writing_failed
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 

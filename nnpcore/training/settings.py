@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nnpcore.errors import SettingsError
-from nnpcore.training.atomic import write_atomically
+from nnpcore.files import write_atomically
 
 Optimizer = Literal["auto", "kalman", "adam", "lbfgs"]
 Activation = Literal["tanh", "softplus", "sigmoid", "gaussian"]
@@ -43,6 +43,7 @@ RANGES: dict[str, Range] = {
     "hidden": Range(1, 1000, "the width of a hidden layer"),
     "hidden layers": Range(1, 8, "the number of hidden layers"),
     "descriptors.cutoff": Range(1.0, 20.0, "the cutoff radius in Å"),
+    "kalman.block_size": Range(10, 100_000, "the number of weights whose covariances are kept together"),
     "kalman.rows_per_frame": Range(1, 1000, "the number of random force projections of a frame and step"),
     "kalman.initial_covariance": Range(1e-6, 1e9, "the variance of a weight before the first step"),
     "kalman.forgetting": Range(0.5, 1.0, "the forgetting factor of the first frame"),
@@ -131,12 +132,15 @@ class KalmanSettings(_Checked):
 
     Attributes
     ----------
+    block_size : weights whose covariances are kept together; neighboring neurons of a layer. More than all weights
+        of a layer is the filter by layers; what does not fit into ``memory_gb`` is made smaller.
     rows_per_frame : random projections of a frame's forces that enter one step, beside its energy.
     initial_covariance : variance given to every weight before the first step.
     forgetting, forgetting_decay : forgetting factor of the first frame, and the factor by which its
         distance to 1 shrinks with every frame.
     """
 
+    block_size: int = 480
     rows_per_frame: int = 8
     initial_covariance: float = 100.0
     forgetting: float = 0.98
@@ -180,7 +184,7 @@ class TrainSettings(_Checked):
     epochs: int | None = None
     optimizer: Optimizer = "auto"
     energy_weight: float = 1.0
-    force_weight: float = 0.03
+    force_weight: float = 0.005
     stress_weight: float = 0.0
     l2: float = 0.0
     batch_frames: int | None = None

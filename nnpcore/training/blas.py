@@ -1,0 +1,86 @@
+"""Single-precision BLAS on parts of arrays, in place, without the interpreter lock.
+
+numpy offers no symmetric products and scipy's wrappers hold the lock and copy; these call the same library (scipy's)
+through its C pointers. All matrices are row-major here; a symmetric matrix is kept in its upper triangle.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+
+@cache
+def _function(module: str, name: str, n_arguments: int) -> Callable[..., None]:
+    """Return scipy's C function of that name; every argument is a pointer, as in Fortran."""
+    import importlib
+
+    capsule = importlib.import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
+    get_name = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    address = get_pointer(capsule, get_name(capsule))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)
+
+
+def _integer(value: int) -> Any:
+    return ctypes.byref(ctypes.c_int(value))
+
+
+def _real(value: float) -> Any:
+    return ctypes.byref(ctypes.c_float(value))
+
+
+def _letter(value: bytes) -> Any:
+    return ctypes.byref(ctypes.c_char(value))
+
+
+def _leading(array: np.ndarray) -> int:
+    """Distance of two rows; raises ValueError where the array is not float32 with contiguous rows."""
+    if array.dtype != np.float32 or array.ndim != 2 or array.strides[1] != 4:
+        raise ValueError(f"need a float32 matrix with contiguous rows, not {array.dtype} {array.strides}")
+    return array.strides[0] // 4
+
+
+def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """Set ``out = rows @ symmetric``: rows and out (k, n), symmetric (n, n), only its upper triangle is read."""
+    (k, n), one, zero = rows.shape, _real(1.0), _real(0.0)
+    _function("cython_blas", "ssymm", 12)(
+        _letter(b"L"), _letter(b"L"), _integer(n), _integer(k), one,
+        symmetric.ctypes.data, _integer(_leading(symmetric)), rows.ctypes.data, _integer(_leading(rows)), zero,
+        out.ctypes.data, _integer(_leading(out)),
+    )  # fmt: skip
+
+
+def add_outer_squares(symmetric: np.ndarray, rows: np.ndarray, factor: float) -> None:
+    """Do ``symmetric += factor * rows.T @ rows`` in the upper triangle: rows (k, n), symmetric (n, n)."""
+    k, n = rows.shape
+    _function("cython_blas", "ssyrk", 10)(
+        _letter(b"L"), _letter(b"N"), _integer(n), _integer(k), _real(factor),
+        rows.ctypes.data, _integer(_leading(rows)), _real(1.0),
+        symmetric.ctypes.data, _integer(_leading(symmetric)),
+    )  # fmt: skip
+
+
+def add_row_products(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    """Do ``out += left @ right.T``: left (a, n), right (b, n), out (a, b)."""
+    (a, n), b = left.shape, len(right)
+    _function("cython_blas", "sgemm", 13)(
+        _letter(b"T"), _letter(b"N"), _integer(b), _integer(a), _integer(n), _real(1.0),
+        right.ctypes.data, _integer(_leading(right)), left.ctypes.data, _integer(_leading(left)), _real(1.0),
+        out.ctypes.data, _integer(_leading(out)),
+    )  # fmt: skip
+
+
+def solve_lower(triangle: np.ndarray, rows: np.ndarray) -> None:
+    """Replace ``rows`` (k, n) by ``inverse(triangle) @ rows``, triangle (k, k) lower."""
+    k, n = rows.shape
+    _function("cython_blas", "strsm", 11)(
+        _letter(b"R"), _letter(b"U"), _letter(b"N"), _letter(b"N"), _integer(n), _integer(k), _real(1.0),
+        triangle.ctypes.data, _integer(_leading(triangle)), rows.ctypes.data, _integer(_leading(rows)),
+    )  # fmt: skip

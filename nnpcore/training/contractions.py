@@ -1,0 +1,97 @@
+"""Compiled contractions of stored descriptor derivatives with vectors; all release the GIL.
+
+``frame_tangents`` and ``frame_forces`` are each other's transpose: one carries displacements to descriptors, the other
+dE/dG to forces and virials. They read every derivative block once for all rows or members, through small matrix products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+"""Of all compiled functions of training. Sums may be reordered, but always in the same way."""
+
+
+@njit(**OPTIONS)
+def frame_tangents(
+    pair_start: np.ndarray,
+    pair_neighbor: np.ndarray,
+    pair_vector: np.ndarray,
+    derivatives: np.ndarray,
+    first_atom: int,
+    directions: np.ndarray,
+    strains: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Fill the change of every descriptor along displacements of a frame's atoms and strains of its pairs.
+
+    Parameters
+    ----------
+    pair_start, pair_neighbor, pair_vector, derivatives : of the whole set, see ``DescriptorSet``.
+    first_atom : the frame's first atom.
+    directions : (n_rows, n, 3) displacements of the frame's n atoms.
+    strains : (n_strains, 3, 3), at most n_rows: added to the last rows, where a pair r_p moves by ``strain @ r_p``.
+    out : (n, n_rows, n_descriptors).
+    """
+    n_rows, n, _ = directions.shape
+    first_strain = n_rows - len(strains)
+    n_d = derivatives.shape[2]
+    for i in range(n):
+        begin, end = pair_start[first_atom + i], pair_start[first_atom + i + 1]
+        if begin == end:
+            out[i] = 0
+            continue
+        moves = np.empty((n_rows, 3 * (end - begin)), np.float32)
+        for p in range(begin, end):
+            j = pair_neighbor[p] - first_atom
+            k = 3 * (p - begin)
+            for q in range(n_rows):
+                for c in range(3):
+                    moves[q, k + c] = directions[q, j, c] - directions[q, i, c]
+            for q in range(first_strain, n_rows):
+                for c in range(3):
+                    s = strains[q - first_strain, c]
+                    r = pair_vector[p]
+                    moves[q, k + c] += np.float32(s[0] * r[0] + s[1] * r[1] + s[2] * r[2])
+        np.dot(moves, derivatives[begin:end].reshape(3 * (end - begin), n_d), out[i])
+
+
+@njit(**OPTIONS)
+def frame_forces(
+    pair_start: np.ndarray,
+    pair_neighbor: np.ndarray,
+    pair_vector: np.ndarray,
+    derivatives: np.ndarray,
+    first_atom: int,
+    gradients: np.ndarray,
+    forces: np.ndarray,
+    virial: np.ndarray,
+) -> None:
+    """Add a frame's forces and virials for all members to ``forces`` and ``virial``.
+
+    Parameters
+    ----------
+    gradients : (n, n_descriptors, n_members) dE_i/dG_i of the frame's atoms.
+    forces : (n, n_members, 3), eV/Å.
+    virial : (n_members, 3, 3): sum over pairs of r_p (outer) dE_i/dr_p, eV; left alone where its length is 0.
+    """
+    n, n_d, n_members = gradients.shape
+    for i in range(n):
+        begin, end = pair_start[first_atom + i], pair_start[first_atom + i + 1]
+        if begin == end:
+            continue
+        pairs = np.dot(derivatives[begin:end].reshape(3 * (end - begin), n_d), gradients[i])
+        for p in range(begin, end):
+            j = pair_neighbor[p] - first_atom
+            k = 3 * (p - begin)
+            for m in range(n_members):
+                for c in range(3):
+                    forces[j, m, c] -= pairs[k + c, m]
+                    forces[i, m, c] += pairs[k + c, m]
+            for m in range(len(virial)):
+                for a in range(3):
+                    for c in range(3):
+                        virial[m, a, c] += np.float32(pair_vector[p, a]) * pairs[k + c, m]

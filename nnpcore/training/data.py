@@ -1,0 +1,175 @@
+"""Frames made ready for training: descriptors, network inputs, and what the network has to reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.errors import TrainingError
+
+if TYPE_CHECKING:
+    from nnpcore.descriptors import DescriptorSet, Whitening
+    from nnpcore.structures.frame import Frame
+
+STRESS_BASIS = np.zeros((6, 3, 3))
+"""Orthonormal basis of symmetric 3x3 matrices: three diagonal ones, then yz, xz, xy."""
+for _k, (_a, _b) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
+    STRESS_BASIS[_k, _a, _b] = STRESS_BASIS[_k, _b, _a] = 1.0 if _a == _b else np.sqrt(0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Reference values of a set of frames, as the network has to reproduce them.
+
+    Attributes
+    ----------
+    energy : (n_frames,) eV, the elements' reference energies taken off; 0 where unknown.
+    forces : (n_atoms, 3) float32 eV/Å; 0 where unknown.
+    stress : (n_frames, 3, 3) eV/Å³, ASE's sign; 0 where unknown.
+    has_energy, has_forces, has_stress : (n_frames,) bool.
+    volume : (n_frames,) Å³; 1 where there is none.
+    n_atoms : (n_frames,) int64.
+    """
+
+    energy: np.ndarray
+    forces: np.ndarray
+    stress: np.ndarray
+    has_energy: np.ndarray
+    has_forces: np.ndarray
+    has_stress: np.ndarray
+    volume: np.ndarray
+    n_atoms: np.ndarray
+
+    @classmethod
+    def of(
+        cls, frames: Sequence[Frame], elements: Sequence[str], element_energies: dict[str, float]
+    ) -> Targets:
+        """Collect the targets of ``frames``; a stress counts only where the cell is periodic in all directions."""
+        counts = composition(frames, elements)
+        offsets = counts @ np.array([element_energies[e] for e in elements])
+        energy = np.array([0.0 if f.energy is None else f.energy for f in frames])
+        has_energy = np.array([f.energy is not None for f in frames], dtype=bool)
+        has_stress = np.array(
+            [f.stress is not None and bool(np.all(f.pbc)) and f.volume > 0 for f in frames], bool
+        )
+        forces = [np.zeros((f.n_atoms, 3)) if f.forces is None else f.forces for f in frames]
+        zero = np.zeros((3, 3))
+        return cls(
+            energy=np.where(has_energy, energy - offsets, 0.0),
+            forces=np.concatenate(forces).astype(np.float32) if forces else np.zeros((0, 3), np.float32),
+            stress=np.array([zero if not has_stress[k] else f.stress for k, f in enumerate(frames)]).reshape(
+                -1, 3, 3
+            ),
+            has_energy=has_energy,
+            has_forces=np.array([f.forces is not None for f in frames], dtype=bool),
+            has_stress=has_stress,
+            volume=np.array([f.volume if has_stress[k] else 1.0 for k, f in enumerate(frames)]),
+            n_atoms=np.array([f.n_atoms for f in frames], dtype=np.int64),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FitSet:
+    """Descriptors, network inputs and targets of a set of frames.
+
+    Attributes
+    ----------
+    descriptors : with float32 derivatives.
+    inputs : (n_atoms, n_inputs) float32 whitened descriptors.
+    matrix : (n_elements, n_descriptors, n_inputs) float32, of the whitening.
+    targets : reference values.
+    order : (n_atoms,) int64: atoms sorted by frame and within it by element.
+    element_start : (n_frames, n_elements + 1) int64, bounds of every element's atoms within ``order``.
+    """
+
+    descriptors: DescriptorSet
+    inputs: np.ndarray
+    matrix: np.ndarray
+    targets: Targets
+    order: np.ndarray
+    element_start: np.ndarray
+
+    @classmethod
+    def of(cls, descriptors: DescriptorSet, whitening: Whitening, targets: Targets) -> FitSet:
+        """Whiten the descriptors and sort the atoms."""
+        inputs = whitening.transform(descriptors.values, descriptors.species)
+        frames = descriptors.frames_of_atoms
+        n_elements = len(descriptors.functions.elements)
+        counts = np.zeros((descriptors.n_frames, n_elements), dtype=np.int64)
+        np.add.at(counts, (frames, descriptors.species), 1)
+        bounds = np.zeros((descriptors.n_frames, n_elements + 1), dtype=np.int64)
+        bounds[:, 1:] = np.cumsum(counts, axis=1)
+        return cls(
+            descriptors,
+            np.ascontiguousarray(inputs, dtype=np.float32),
+            np.ascontiguousarray(whitening.matrix, dtype=np.float32),
+            targets,
+            np.lexsort((np.arange(descriptors.n_atoms), descriptors.species, frames)),
+            bounds + descriptors.frame_start[:-1, None],
+        )
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.descriptors.n_frames
+
+    @property
+    def n_inputs(self) -> int:
+        """Length of a network input."""
+        return self.inputs.shape[1]
+
+
+def composition(frames: Sequence[Frame], elements: Sequence[str]) -> np.ndarray:
+    """Return the number of atoms of every element in every frame, (n_frames, n_elements) float64."""
+    from ase.data import atomic_numbers
+
+    numbers = [atomic_numbers[e] for e in elements]
+    return np.array(
+        [[np.count_nonzero(f.numbers == z) for z in numbers] for f in frames], dtype=float
+    ).reshape(len(frames), len(numbers))
+
+
+def fit_element_energies(frames: Sequence[Frame], elements: Sequence[str]) -> dict[str, float]:
+    """Return each element's reference energy, eV: least squares of the energies per atom on the compositions.
+
+    Where the compositions do not determine them (always the same stoichiometry, say), the solution of least norm is
+    taken; the network makes up for the rest. Frames without an energy do not count; without any, all are zero.
+    """
+    known = [f for f in frames if f.energy is not None]
+    if not known:
+        return dict.fromkeys(elements, 0.0)
+    counts = composition(known, elements)
+    n_atoms = counts.sum(axis=1)
+    energies = np.array([f.energy for f in known], dtype=float)
+    solution, *_ = np.linalg.lstsq(counts / n_atoms[:, None], energies / n_atoms, rcond=1e-8)
+    return {element: float(value) for element, value in zip(elements, solution, strict=True)}
+
+
+def check_trainable(frames: Sequence[Frame], *, energy: bool, forces: bool, stress: bool) -> None:
+    """Raise :class:`TrainingError` unless some frame has something that the loss asks for.
+
+    ``energy``, ``forces``, ``stress`` say whether the loss gives them a weight.
+    """
+    if not frames:
+        raise TrainingError("there are no training frames", fix="Open a file and give it the role training")
+    found = {
+        "energies": (energy, any(f.energy is not None for f in frames)),
+        "forces": (forces, any(f.forces is not None for f in frames)),
+        "stresses": (stress, any(f.stress is not None for f in frames)),
+    }
+    if not any(present for _, present in found.values()):
+        raise TrainingError(
+            "the training frames have neither energies nor forces nor stresses",
+            where=frames[0].source,
+            fix="Choose a file that was written with the results of a calculation",
+        )
+    if not any(wanted and present for wanted, present in found.values()):
+        names = ", ".join(name for name, (_, present) in found.items() if present)
+        raise TrainingError(
+            f"the training frames have only {names}, whose weight in the loss is zero",
+            where=frames[0].source,
+            fix=f"Give {names} a positive weight",
+        )

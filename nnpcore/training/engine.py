@@ -1,0 +1,100 @@
+"""Optimizer and validation for the chosen device, put together."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from nnpcore.training.choice import Choice
+from nnpcore.training.data import FitSet
+from nnpcore.training.layout import Layout
+from nnpcore.training.optimizer import ErrorSums, Optimizer
+from nnpcore.training.settings import TrainSettings
+
+
+class Engine(Protocol):
+    """What the trainer needs: an optimizer, and the errors of weights on the validation frames."""
+
+    @property
+    def optimizer(self) -> Optimizer: ...
+
+    def validate(self, weights: np.ndarray) -> ErrorSums | None:
+        """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames; None without any."""
+        ...
+
+
+class CpuEngine:
+    """Compiled kernels on the processor. An :class:`Engine`."""
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        choice: Choice,
+        layout: Layout,
+        start: np.ndarray,
+        train: FitSet,
+        valid: FitSet | None,
+        n_threads: int,
+    ) -> None:
+        self._settings = settings
+        self._layout = layout
+        self._valid = valid
+        self._n_threads = n_threads
+        self.optimizer = self._make_optimizer(choice, start, train)
+
+    def _make_optimizer(self, choice: Choice, start: np.ndarray, train: FitSet) -> Optimizer:
+        settings, layout, threads = self._settings, self._layout, self._n_threads
+        if choice.optimizer == "kalman":
+            from nnpcore.training.kalman_optimizer import KalmanOptimizer
+
+            return KalmanOptimizer(settings, train, layout, start, choice.block_size, threads)
+        from nnpcore.training.loss import CpuLoss
+
+        loss = CpuLoss(settings, train, layout, threads)
+        if choice.optimizer == "lbfgs":
+            from nnpcore.training.lbfgs import LbfgsOptimizer
+
+            return LbfgsOptimizer(settings, loss, start)
+        from nnpcore.training.gradient import AdamOptimizer
+
+        return AdamOptimizer(settings, loss, start)
+
+    def validate(self, weights: np.ndarray) -> ErrorSums | None:
+        """Return the errors of ``weights`` on the validation frames."""
+        from nnpcore.training.evaluate import prediction_errors
+        from nnpcore.training.passes import predict
+
+        data = self._valid
+        if data is None:
+            return None
+        found = predict(
+            data,
+            weights,
+            self._layout,
+            self._settings.activation,
+            stress=bool(data.targets.has_stress.any()),
+            n_threads=self._n_threads,
+        )
+        return prediction_errors(data, found)
+
+
+def make_engine(
+    settings: TrainSettings,
+    choice: Choice,
+    layout: Layout,
+    start: np.ndarray,
+    train: FitSet,
+    valid: FitSet | None,
+    device: str,
+    n_threads: int,
+) -> Engine:
+    """Return the engine of a device: compiled kernels for "cpu", torch for every other.
+
+    ``start`` holds the initial weights (n_members, n_parameters), internal order.
+    """
+    if device == "cpu":
+        return CpuEngine(settings, choice, layout, start, train, valid, n_threads)
+    from nnpcore.training.torch_engine import TorchEngine
+
+    return TorchEngine(settings, choice, layout, start, train, valid, device)

@@ -1,0 +1,142 @@
+"""How well an ensemble reproduces reference data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.training.optimizer import QUANTITY_UNITS, ErrorSums
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training.data import FitSet
+    from nnpcore.training.passes import Prediction
+
+REPORT_KEYS = {
+    "energy": "rmse_energy_mev_per_atom",
+    "force": "rmse_force_ev_per_ang",
+    "stress": "rmse_stress_gpa",
+}
+"""Keys of a report by quantity."""
+
+
+def rmse_report(
+    potential: Potential,
+    frames_by_name: Mapping[str, Sequence[Frame]],
+    *,
+    device: str = "cpu",
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Return the RMSEs of an ensemble by data set.
+
+    Parameters
+    ----------
+    potential : the ensemble.
+    frames_by_name : data sets; frames without a reference value do not count for it.
+    device, n_threads, progress : as in :meth:`Potential.predict`.
+
+    Returns
+    -------
+    report : per data set ``rmse_energy_mev_per_atom``, ``rmse_force_ev_per_ang`` (per component) and
+        ``rmse_stress_gpa`` (per component of the 3x3 tensor), each ``{"mean": x, "members": [...]}``; x belongs to the
+        mean prediction. Without reference data ``mean`` is None and ``members`` empty.
+
+    Raises
+    ------
+    PotentialError : an element the potential does not know.
+    """
+    return {
+        name: _report(_errors(potential, list(frames), device, n_threads, progress))
+        for name, frames in frames_by_name.items()
+    }
+
+
+def _report(errors: ErrorSums) -> dict[str, Any]:
+    rmses = errors.rmses()
+    report: dict[str, Any] = {}
+    for name, key in REPORT_KEYS.items():
+        rmse = rmses.get(name)
+        if rmse is None:
+            report[key] = {"mean": None, "members": []}
+        else:
+            report[key] = {"mean": float(rmse["mean"]), "members": [float(v) for v in rmse["members"]]}
+    return report
+
+
+def _errors(
+    potential: Potential, frames: list[Frame], device: str, n_threads: int | None, progress: Progress | None
+) -> ErrorSums:
+    """Predict frame by frame, so that memory stays that of one frame, and sum up the errors."""
+    squares, counts = np.zeros((3, potential.n_members + 1)), np.zeros(3)
+    for start in range(0, len(frames), 32):
+        part = frames[start : start + 32]
+        found = potential.predict(
+            part,
+            forces=any(f.forces is not None for f in part),
+            stress=any(f.stress is not None for f in part),
+            device=device,
+            n_threads=n_threads,
+        )
+        for k, frame in enumerate(part):
+            stress = None if found.stress_members is None else found.stress_members[:, k]
+            forces = None if found.forces_members is None else found.forces_members[:, found.atoms_of(k)]
+            for q, errors in enumerate(_frame_errors(frame, found.energy_members[:, k], forces, stress)):
+                if errors is not None and np.isfinite(errors).all():
+                    squares[q, :-1] += (errors**2).sum(axis=1)
+                    squares[q, -1] += (errors.mean(axis=0) ** 2).sum()
+                    counts[q] += errors.shape[1]
+        if progress is not None:
+            progress.report((start + len(part)) / len(frames), "evaluating")
+    return ErrorSums(squares, counts)
+
+
+def _frame_errors(
+    frame: Frame, energy: np.ndarray, forces: np.ndarray | None, stress: np.ndarray | None
+) -> tuple[np.ndarray | None, ...]:
+    """Return the errors (n_members, n) of energy per atom, force components and stress components."""
+    n_members = len(energy)
+    energies = None if frame.energy is None else (energy[:, None] - frame.energy) / frame.n_atoms
+    if frame.forces is None or forces is None:
+        force = None
+    else:
+        force = (forces - frame.forces).reshape(n_members, -1)
+    if frame.stress is None or stress is None:
+        return energies, force, None
+    return energies, force, (stress - frame.stress).reshape(n_members, -1)
+
+
+def prediction_errors(data: FitSet, found: Prediction) -> ErrorSums:
+    """Sum up the errors of a fused prediction over a set."""
+    t = data.targets
+    energy = ((found.energies - t.energy[:, None]) / t.n_atoms[:, None])[t.has_energy]
+    atoms = np.repeat(t.has_forces, t.n_atoms)
+    force = found.forces[atoms].astype(np.float64) - t.forces[atoms][:, None]
+    parts = [energy, force.swapaxes(1, 2).reshape(-1, found.energies.shape[1])]
+    if len(found.virials):
+        virials = found.virials[t.has_stress].astype(np.float64)
+        virials = 0.5 * (virials + virials.swapaxes(2, 3)) / t.volume[t.has_stress][:, None, None, None]
+        stress = virials - t.stress[t.has_stress][:, None]
+        parts.append(stress.reshape(len(stress), -1, 9).swapaxes(1, 2).reshape(-1, found.energies.shape[1]))
+    else:
+        parts.append(np.zeros((0, found.energies.shape[1])))
+    squares = [np.append((p**2).sum(axis=0), (p.mean(axis=1) ** 2).sum()) for p in parts]
+    return ErrorSums(np.array(squares), np.array([len(p) for p in parts]))
+
+
+def monitored_score(errors: ErrorSums, weights: tuple[float, float, float]) -> np.ndarray:
+    """Return the score (n_members,) whose smallest value marks a member's best weights.
+
+    It is the mean logarithm of the RMSEs of all quantities with a weight in the loss: a part gained in any of them counts
+    the same, whatever its unit. NaN where an RMSE is not finite; all zeros without any quantity.
+    """
+    used = [k for k in range(len(QUANTITY_UNITS)) if weights[k] > 0 and errors.counts[k]]
+    if not used:
+        return np.zeros(errors.squares.shape[1] - 1)
+    with np.errstate(all="ignore"):
+        mean_squares = errors.squares[used, :-1] / errors.counts[used][:, None]
+        return 0.5 * np.log(np.maximum(mean_squares, 1e-30)).mean(axis=0)

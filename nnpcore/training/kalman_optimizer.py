@@ -1,0 +1,186 @@
+"""Epochs of the Kalman filter over all members, on the processor's threads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnpcore.training.data import FitSet
+from nnpcore.training.kalman import KalmanFilter, MemberFilter, forgetting_at
+from nnpcore.training.layout import Layout
+from nnpcore.training.optimizer import EXPLODED, ErrorSums, diverged
+from nnpcore.training.pace import Pace
+from nnpcore.training.rows import Block, RowScales, epoch_order, make_block
+from nnpcore.training.schedule import MemberSchedule
+from nnpcore.training.settings import TrainSettings
+from nnpcore.training.sweeps import ACTIVATION_CODES
+
+DEFAULT_BATCH = 5
+
+
+class KalmanOptimizer:
+    """All members' filters, see :mod:`nnpcore.training.kalman`. An :class:`~nnpcore.training.optimizer.Optimizer`.
+
+    Parameters
+    ----------
+    settings : of the training.
+    data : training frames.
+    layout : of the networks.
+    start : initial weights (n_members, n_parameters), internal order.
+    block_size : largest number of weights whose covariances are kept together.
+    n_threads : members worked on at a time; the result does not depend on it.
+    """
+
+    name = "kalman"
+    finished = False
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        data: FitSet,
+        layout: Layout,
+        start: np.ndarray,
+        block_size: int,
+        n_threads: int = 1,
+    ) -> None:
+        self._settings = settings
+        self._data = data
+        self._n_threads = n_threads
+        self._batch = settings.batch_frames or DEFAULT_BATCH
+        self._scales = RowScales.of(settings, data)
+        code = ACTIVATION_CODES[settings.activation]
+        self._filter = KalmanFilter(layout, code, block_size, settings.kalman.initial_covariance)
+        self._members = [self._filter.start(w) for w in start]
+        self.alive = np.ones(len(start), dtype=bool)
+        self._restarts = np.zeros(len(start), dtype=np.int64)
+        self._positions = np.zeros(len(start), dtype=np.int64)
+        self._predicted = np.zeros((len(start), data.n_frames, self._scales.n_slots))
+        self._targets = np.zeros((data.n_frames, self._scales.n_slots))
+        self._messages: list[str] = []
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of an epoch."""
+        return -(-self._data.n_frames // self._batch)
+
+    def weights(self) -> np.ndarray:
+        """Return the current weights (n_members, n_parameters), float64, internal order."""
+        return np.array([m.weights for m in self._members])
+
+    def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
+        """Take every living member through all frames; see :class:`~nnpcore.training.optimizer.Optimizer`."""
+        order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
+        n_blocks, size = self.n_blocks, self._batch
+        self._positions[~self.alive] = n_blocks
+        total = max(1, int(self.alive.sum()) * n_blocks)
+
+        def make(index: int) -> Block:
+            frames = order[index * size : (index + 1) * size]
+            block = make_block(self._data, frames, self._scales, self._settings.seed, epoch)
+            self._targets[frames] = block.targets
+            return block
+
+        def step(member: int, index: int, block: Block) -> bool:
+            done = int(self._positions[self.alive].sum())
+            pace.tell(done / total, f"epoch {epoch + 1}")
+            return self._step(member, epoch * self._data.n_frames + index * size, block)
+
+        schedule = MemberSchedule(self._positions, n_blocks, make, step, pace.go_on)
+        if not schedule.run(self._n_threads):
+            return None
+        self._positions[:] = 0
+        return self._errors()
+
+    def _step(self, member: int, n_seen: int, block: Block) -> bool:
+        """Take one member through one block; False where it has diverged."""
+        kalman = self._settings.kalman
+        forgetting = forgetting_at(n_seen, kalman.forgetting, kalman.forgetting_decay)
+        decay = self._settings.l2 * self._scales.unit * len(block.frames)
+        values = self._filter.step(self._members[member], block, forgetting, decay)
+        self._predicted[member, block.frames] = values
+        with np.errstate(all="ignore"):
+            mean_square = float(np.mean(((block.targets - values) * block.scales) ** 2))
+        if mean_square < EXPLODED and np.isfinite(self._members[member].weights).all():
+            return True
+        self.alive[member] = False
+        self._messages.append(diverged(member))
+        return False
+
+    def _errors(self) -> ErrorSums:
+        """Sum up the errors of the epoch's own predictions."""
+        t, s = self._data.targets, self._scales
+        with np.errstate(all="ignore"):
+            errors = self._predicted - self._targets
+            errors = np.concatenate([errors, errors.mean(axis=0, keepdims=True)])
+            energy = (errors[:, :, 0] / t.n_atoms) ** 2
+            force = (
+                (errors[:, :, 1 : 1 + s.n_force_rows] ** 2).sum(axis=2)
+                * 3
+                * t.n_atoms
+                / max(1, s.n_force_rows)
+            )
+            stress = (errors[:, :, 1 + s.n_force_rows :] ** 2).sum(axis=2)
+        has = (t.has_energy, t.has_forces & (s.n_force_rows > 0), t.has_stress & (s.n_stress_rows > 0))
+        squares = [
+            part[:, known].sum(axis=1) for part, known in zip((energy, force, stress), has, strict=True)
+        ]
+        counts = [has[0].sum(), 3 * t.n_atoms[has[1]].sum(), 9 * has[2].sum()]
+        return ErrorSums(np.array(squares), np.array(counts))
+
+    def take_messages(self) -> list[str]:
+        """Return what has happened since the last call."""
+        messages, self._messages = self._messages, []
+        for k, member in enumerate(self._members):
+            if member.restarts > self._restarts[k]:
+                self._restarts[k] = member.restarts
+                messages.append(
+                    f"Member {k + 1}: rounding had spoiled the filter's covariance; it was set back"
+                )
+        return messages
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return weights, covariances (upper triangles), counters and what the epoch has predicted so far."""
+        state = {
+            "weights": self.weights(),
+            "alive": self.alive.copy(),
+            "scale": np.array([m.scale for m in self._members]),
+            "restarts": np.array([m.restarts for m in self._members], dtype=np.int64),
+            "positions": self._positions.copy(),
+        }
+        if self._positions.any():
+            state |= {"predicted": self._predicted, "targets": self._targets}
+        for k in range(len(self._filter.blocks)):
+            state[f"covariance.{k}"] = np.stack([_packed(m.covariance[k]) for m in self._members])
+        return state
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` returned."""
+        sizes = [b.stop - b.start for b in self._filter.blocks]
+        for m in range(len(self._members)):
+            covariance = [_unpacked(state[f"covariance.{k}"][m], n) for k, n in enumerate(sizes)]
+            weights = np.array(state["weights"][m], dtype=np.float64)
+            self._members[m] = MemberFilter(
+                weights, covariance, float(state["scale"][m]), int(state["restarts"][m])
+            )
+        self.alive[:] = state["alive"]
+        self._restarts[:] = state["restarts"]
+        self._positions[:] = state["positions"]
+        if self._positions.any():
+            self._predicted[:] = state["predicted"]
+            self._targets[:] = state["targets"]
+
+
+def _packed(matrix: np.ndarray) -> np.ndarray:
+    """Return the upper triangle row by row, (n (n + 1) / 2,)."""
+    return np.concatenate([matrix[i, i:] for i in range(len(matrix))])
+
+
+def _unpacked(triangle: np.ndarray, n: int) -> np.ndarray:
+    """Return the matrix (n, n) with this upper triangle and zeros below."""
+    matrix = np.zeros((n, n), dtype=np.float32)
+    start = 0
+    for i in range(n):
+        matrix[i, i:] = triangle[start : start + n - i]
+        start += n - i
+    if start != len(triangle):
+        raise ValueError(f"a triangle of {len(triangle)} numbers for a block of {n}")
+    return matrix

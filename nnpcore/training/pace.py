@@ -1,0 +1,73 @@
+"""How a running training listens to its user: pause, stop, cancel, and progress within an epoch."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from nnpcore.progress import Progress
+from nnpcore.training.control import ControlState, TrainControl
+
+_SECONDS_BETWEEN_REPORTS = 0.1
+
+
+class Pace:
+    """The meeting point of control, progress and working threads.
+
+    Attributes
+    ----------
+    paused_seconds : time the training has stood still since this object was made.
+    """
+
+    def __init__(self, control: TrainControl | None = None, progress: Progress | None = None) -> None:
+        self._control = control or TrainControl()
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._last_report = 0.0
+        self._pause_began: float | None = None
+        self._waiting = 0
+        self.paused_seconds = 0.0
+
+    def go_on(self) -> bool:
+        """Wait while paused; return False where the user wants to stop. Called by any thread between two blocks.
+
+        Raises :class:`~nnpcore.errors.Cancelled` where the progress was cancelled.
+        """
+        if self._control.state is ControlState.PAUSED:
+            self._enter_pause()
+            try:
+                self._control.wait(self._progress)
+            finally:
+                self._leave_pause()
+        elif self._progress is not None:
+            self._progress.check()
+        return self._control.state is not ControlState.STOPPING
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the user wants to stop."""
+        return self._control.state is ControlState.STOPPING
+
+    def tell(self, fraction: float, text: str) -> None:
+        """Report progress, at most some times a second; raises Cancelled where it was cancelled."""
+        if self._progress is None:
+            return
+        with self._lock:
+            now = time.perf_counter()
+            if now - self._last_report < _SECONDS_BETWEEN_REPORTS:
+                return
+            self._last_report = now
+            self._progress.report(fraction, text)
+
+    def _enter_pause(self) -> None:
+        with self._lock:
+            if self._waiting == 0:
+                self._pause_began = time.perf_counter()
+            self._waiting += 1
+
+    def _leave_pause(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+            if self._waiting == 0 and self._pause_began is not None:
+                self.paused_seconds += time.perf_counter() - self._pause_began
+                self._pause_began = None

@@ -1,0 +1,131 @@
+"""Blocks of frames for members that do not need each other, spread over threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+import numpy as np
+
+Block = TypeVar("Block")
+_BLOCKS_PER_TURN = 4
+
+
+class MemberSchedule(Generic[Block]):
+    """Takes every member through the same blocks, in order, each member on one thread at a time.
+
+    Whoever is least advanced goes first, so that all finish together whatever their number; a block is made
+    once, when somebody needs it, and given up when all have passed it. The result depends neither on the
+    number of threads nor on interruptions.
+
+    Parameters
+    ----------
+    positions : (n_members,) int64, the next block of every member; moved on in place.
+    n_blocks : blocks of the epoch.
+    make : makes a block.
+    step : ``step(member, index, block)`` takes a member through one; False ends this member's epoch.
+    go_on : asked before every block; False ends all work.
+    """
+
+    def __init__(
+        self,
+        positions: np.ndarray,
+        n_blocks: int,
+        make: Callable[[int], Block],
+        step: Callable[[int, int, Block], bool],
+        go_on: Callable[[], bool],
+    ) -> None:
+        self._positions = positions
+        self._n_blocks = n_blocks
+        self._make = make
+        self._step = step
+        self._go_on = go_on
+        self._changed = threading.Condition()
+        self._busy: set[int] = set()
+        self._blocks: dict[int, Block] = {}
+        self._making: set[int] = set()
+        self._ended = False
+
+    def run(self, n_threads: int) -> bool:
+        """Work until every member is through (True) or ``go_on`` said no (False); errors are passed on."""
+        n_threads = min(n_threads, len(self._positions))
+        if n_threads <= 1:
+            self._work()
+        else:
+            with ThreadPoolExecutor(n_threads, thread_name_prefix="training") as pool:
+                for future in [pool.submit(self._work) for _ in range(n_threads)]:
+                    future.result()
+        return bool((self._positions >= self._n_blocks).all())
+
+    def _work(self) -> None:
+        try:
+            while (member := self._take()) is not None:
+                self._turn(member)
+                with self._changed:
+                    self._busy.discard(member)
+                    self._changed.notify_all()
+        except BaseException:
+            self._end()
+            raise
+
+    def _take(self) -> int | None:
+        """Return the least advanced free member; wait where all with work left are busy; None at the end."""
+        with self._changed:
+            while True:
+                open_members = np.flatnonzero(self._positions < self._n_blocks)
+                if self._ended or not len(open_members):
+                    return None
+                free = [int(m) for m in open_members if int(m) not in self._busy]
+                if free:
+                    member = min(free, key=lambda m: (self._positions[m], m))
+                    self._busy.add(member)
+                    return member
+                self._changed.wait()
+
+    def _turn(self, member: int) -> None:
+        """Take one member through some blocks."""
+        for _ in range(_BLOCKS_PER_TURN):
+            index = int(self._positions[member])
+            if index >= self._n_blocks or self._ended:
+                return
+            if not self._go_on():
+                self._end()
+                return
+            block = self._block(index)
+            alive = block is not None and self._step(member, index, block)
+            with self._changed:
+                if block is not None:
+                    self._positions[member] = index + 1 if alive else self._n_blocks
+                self._forget_passed()
+
+    def _block(self, index: int) -> Block | None:
+        """Return a block, making it where nobody has; None where the work ended meanwhile."""
+        with self._changed:
+            while index in self._making and not self._ended:
+                self._changed.wait()
+            if index in self._blocks:
+                return self._blocks[index]
+            if self._ended:
+                return None
+            self._making.add(index)
+        try:
+            block = self._make(index)
+            with self._changed:
+                self._blocks[index] = block
+            return block
+        finally:
+            with self._changed:
+                self._making.discard(index)
+                self._changed.notify_all()
+
+    def _forget_passed(self) -> None:
+        least = int(self._positions.min())
+        for index in [k for k in self._blocks if k < least]:
+            del self._blocks[index]
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()

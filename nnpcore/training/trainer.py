@@ -1,0 +1,431 @@
+"""The training of an ensemble: preparation, epochs, best weights, checkpoints."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import nnpcore
+from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors, default_threads
+from nnpcore.errors import RunFolderError, TrainingError
+from nnpcore.potential.network import NetworkWeights
+from nnpcore.training.choice import Choice, choose_optimizer, usual_epochs
+from nnpcore.training.control import TrainControl
+from nnpcore.training.data import FitSet, Targets, check_trainable, fit_element_energies
+from nnpcore.training.device import resolve_device
+from nnpcore.training.engine import Engine, make_engine
+from nnpcore.training.evaluate import monitored_score
+from nnpcore.training.history import EpochRecord
+from nnpcore.training.layout import Layout
+from nnpcore.training.optimizer import ErrorSums, diverged
+from nnpcore.training.pace import Pace
+from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
+from nnpcore.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+
+SECONDS_BETWEEN_CHECKPOINTS = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training has come to.
+
+    Attributes
+    ----------
+    potential : the best weights of every member.
+    history : one record an epoch, those before a resume included.
+    reason : why it ended: "finished", "stopped", "no progress" or "converged".
+    best_epoch : (n_members,) epoch of every member's best weights, 0 = the initial ones.
+    messages : everything worth telling the user, in order.
+    """
+
+    potential: Potential
+    history: list[EpochRecord]
+    reason: str
+    best_epoch: np.ndarray
+    messages: list[str]
+
+
+@dataclass(eq=False)
+class _Best:
+    """Best and last weights of all members, internal order; replaced, never changed, so that snapshots are safe."""
+
+    last: np.ndarray
+    weights: np.ndarray
+    score: np.ndarray
+    epoch: np.ndarray
+
+    @classmethod
+    def start(cls, weights: np.ndarray) -> _Best:
+        n = len(weights)
+        return cls(weights.copy(), weights.copy(), np.full(n, np.inf), np.zeros(n, dtype=np.int64))
+
+    def after(self, epoch: int, weights: np.ndarray, score: np.ndarray, alive: np.ndarray) -> _Best:
+        """Return the state after an epoch; members not alive keep what they had."""
+        last = np.where(alive[:, None], weights, self.last)
+        with np.errstate(invalid="ignore"):
+            better = alive & (score < self.score)
+        return _Best(
+            last,
+            np.where(better[:, None], weights, self.weights),
+            np.where(better, score, self.score),
+            np.where(better, epoch, self.epoch),
+        )
+
+
+class Trainer:
+    """Trains an ensemble on frames.
+
+    The constructor checks what can be checked at once; :meth:`prepare` computes the descriptors; :meth:`run` trains.
+    :meth:`potential` may be called from any thread at any time after :meth:`prepare`.
+
+    Parameters
+    ----------
+    settings : the user's choices.
+    train, valid : frames of any size and composition; values they lack do not count.
+    run_folder : where to keep the run; None keeps it in memory only.
+
+    Attributes
+    ----------
+    train_set, valid_set : descriptors of the frames; valid_set is None without validation frames.
+    whitening, element_energies : learned from the training frames.
+    history : one record an epoch.
+    choice : the optimizer, with the reason in a sentence.
+
+    Raises
+    ------
+    TrainingError : no frames, or nothing in them that the loss asks for.
+    SettingsError : a device that is not there, a filter that does not fit.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        train: Sequence[Frame],
+        valid: Sequence[Frame],
+        *,
+        run_folder: str | Path | None = None,
+    ) -> None:
+        s = settings
+        check_trainable(train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0)
+        self.settings = settings
+        self.train_frames = tuple(train)
+        self.valid_frames = tuple(valid)
+        self.functions = _functions(settings, self.train_frames)
+        self.device = resolve_device(settings.device)
+        self._template = NetworkWeights.initial(
+            self.functions, settings.hidden, settings.n_members, settings.seed, settings.activation
+        )
+        self._layout = Layout.of(self._template)
+        self.choice: Choice = choose_optimizer(settings, self._layout)
+        self.history: list[EpochRecord] = []
+        self.train_set: DescriptorSet
+        self.valid_set: DescriptorSet | None = None
+        self.whitening: Whitening
+        self.element_energies: dict[str, float]
+        self._folder_path = None if run_folder is None else Path(run_folder)
+        self._folder: RunFolder | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._engine: Engine | None = None
+        self._best = _Best.start(self._layout.to_internal(self._template))
+        self._seconds = 0.0
+        self._last_saved = 0.0
+        self._running = threading.Lock()
+
+    @classmethod
+    def resume(
+        cls,
+        run_folder: str | Path,
+        settings: TrainSettings | None = None,
+        *,
+        train: Sequence[Frame] | None = None,
+        valid: Sequence[Frame] | None = None,
+    ) -> Trainer:
+        """Go on with the training in a run folder, exactly where its checkpoint is.
+
+        Parameters
+        ----------
+        run_folder : of the training.
+        settings : changed settings (more epochs, another number of threads); None = those of the folder.
+        train, valid : the frames, where they came from no file or their files are gone.
+
+        Raises
+        ------
+        RunFolderError : folder or checkpoint missing, damaged or foreign; data missing or changed.
+        """
+        folder = RunFolder.open(run_folder)
+        checkpoint = folder.read_checkpoint()
+        if train is None:
+            frames = folder.find_frames()
+        else:
+            frames = {"training": list(train), "validation": list(valid or ())}
+            folder.check_frames(frames)
+        trainer = cls(settings or folder.settings, frames["training"], frames["validation"], run_folder=folder.path)
+        trainer._folder = folder
+        trainer._checkpoint = checkpoint
+        return trainer
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs this training goes to, those before a resume included."""
+        return self.settings.epochs or usual_epochs(self.choice.optimizer, len(self.train_frames))
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Begin the run folder, compute descriptors and reference energies, or take them up where the run stopped.
+
+        Raises
+        ------
+        RunFolderError : the folder cannot be written, or its checkpoint does not fit.
+        DataError, PotentialError : a frame that cannot be used, naming it.
+        """
+        frames = {"training": self.train_frames, "validation": self.valid_frames}
+        if self._folder is None and self._folder_path is not None:
+            self._folder = RunFolder.create(self._folder_path, self.settings, frames)
+        elif self._folder is not None and self._folder.settings != self.settings:
+            self._folder.write_settings(self.settings)
+        self.train_set, self.valid_set = self._describe(progress)
+        self._learn_scales()
+        train, valid = self._fit_set(self.train_set, self.train_frames), None
+        if self.valid_set is not None:
+            valid = self._fit_set(self.valid_set, self.valid_frames)
+        self._engine = make_engine(
+            self.settings, self.choice, self._layout, self._best.last, train, valid, self.device, self._n_threads
+        )
+        if self._checkpoint is not None:
+            self._take_up(self._checkpoint)
+        elif self._folder is not None:
+            self._folder.write_training_values(self._training_values())
+
+    @property
+    def _n_threads(self) -> int:
+        return self.settings.n_threads or default_threads()
+
+    def _describe(self, progress: Progress | None) -> tuple[DescriptorSet, DescriptorSet | None]:
+        """Compute the descriptors of all frames in one go and share the memory."""
+        s = self.settings
+        found = compute_descriptors(
+            [*self.train_frames, *self.valid_frames],
+            self.functions,
+            dtype=np.float32,
+            n_threads=s.n_threads,
+            device=self.device,
+            progress=progress,
+        )
+        n_train = len(self.train_frames)
+        train = found.select(range(n_train))
+        valid = found.select(range(n_train, found.n_frames)) if self.valid_frames else None
+        return train, valid
+
+    def _learn_scales(self) -> None:
+        """Learn whitening and reference energies, or take them from the checkpoint."""
+        if self._checkpoint is None:
+            self.whitening = Whitening.fit(self.train_set.values, self.train_set.species, self.functions)
+            self.element_energies = fit_element_energies(self.train_frames, self.functions.elements)
+            return
+        arrays, state = self._checkpoint.arrays, self._checkpoint.state
+        try:
+            self.whitening = Whitening.from_arrays({k: arrays[f"whitening.{k}"] for k in ("mean", "matrix")})
+            self.element_energies = {str(k): float(v) for k, v in state["element_energies"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._misfit(error) from None
+
+    def _fit_set(self, descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
+        targets = Targets.of(frames, self.functions.elements, self.element_energies)
+        return FitSet.of(descriptors, self.whitening, targets)
+
+    def run(
+        self,
+        on_epoch: Callable[[EpochRecord, Trainer], None] | None = None,
+        control: TrainControl | None = None,
+        progress: Progress | None = None,
+    ) -> TrainResult:
+        """Train until all epochs are done, progress ends, or the user stops it.
+
+        Parameters
+        ----------
+        on_epoch : called in this thread after every epoch.
+        control : pause, resume, stop; heard within one block of frames.
+        progress : told the fraction within an epoch; may cancel.
+
+        Raises
+        ------
+        TrainingError : all members have diverged.
+        RunFolderError : the folder can no longer be written; :meth:`potential` and ``history`` keep what was reached.
+        Cancelled : by ``progress``.
+        """
+        if self._engine is None:
+            self.prepare(progress)
+        with self._running, _one_blas_thread():
+            reason = self._epochs(on_epoch, Pace(control, progress))
+            self._save(force=True)
+        messages = [self.choice.sentence, *(m for r in self.history for m in r.messages)]
+        return TrainResult(self.potential(), list(self.history), reason, self._best.epoch.copy(), messages)
+
+    def _epochs(self, on_epoch: Callable[[EpochRecord, Trainer], None] | None, pace: Pace) -> str:
+        engine = self._need_engine()
+        while (epoch := len(self.history)) < self.n_epochs:
+            if not pace.go_on():
+                return "stopped"
+            started, paused = time.perf_counter(), pace.paused_seconds
+            errors = engine.optimizer.run_epoch(epoch, pace)
+            self._seconds += time.perf_counter() - started - (pace.paused_seconds - paused)
+            if errors is None:
+                return "stopped"
+            record = self._judge(epoch + 1, errors)
+            self.history.append(record)
+            if not record.alive.any():
+                self._save(force=True)
+                raise _all_diverged()
+            self._save()
+            if on_epoch is not None:
+                on_epoch(record, self)
+            if self._without_progress():
+                return "no progress"
+            if engine.optimizer.finished:
+                return "converged"
+        return "finished"
+
+    def _judge(self, epoch: int, train_errors: ErrorSums) -> EpochRecord:
+        """Validate the weights after an epoch, keep the best ones, and write the record."""
+        engine = self._need_engine()
+        optimizer = engine.optimizer
+        weights = np.where(optimizer.alive[:, None], optimizer.weights(), self._best.last)
+        messages = optimizer.take_messages()
+        errors = engine.validate(weights)
+        judged = train_errors if errors is None else errors
+        s = self.settings
+        score = monitored_score(judged, (s.energy_weight, s.force_weight, s.stress_weight))
+        for member in np.flatnonzero(optimizer.alive & ~np.isfinite(score)):
+            optimizer.alive[member] = False
+            messages.append(diverged(int(member)))
+        best = self._best.after(epoch, weights, score, optimizer.alive)
+        improved = bool((best.epoch == epoch).any())
+        self._best = best
+        if epoch == 1:
+            messages.insert(0, self.choice.sentence)
+        return EpochRecord(
+            epoch=epoch,
+            seconds=self._seconds,
+            optimizer=self.choice.optimizer,
+            train=train_errors.rmses(),
+            valid={} if errors is None else errors.rmses(),
+            alive=optimizer.alive.copy(),
+            messages=tuple(messages),
+            best=improved,
+        )
+
+    def _without_progress(self) -> bool:
+        """Whether no member has become better for the last ``patience`` epochs."""
+        patience = self.settings.patience
+        return patience is not None and len(self.history) - int(self._best.epoch.max()) >= patience
+
+    def _need_engine(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("call prepare() first")
+        return self._engine
+
+    def potential(self) -> Potential:
+        """Return the best weights so far as a potential of its own; the initial ones before the first epoch."""
+        from nnpcore.potential import Potential
+
+        info = {
+            "name": self._folder_path.name if self._folder_path is not None else "",
+            "version": nnpcore.__version__,
+            "units": {"length": "Å", "energy": "eV"},
+            "settings": self.settings.model_dump(mode="json", exclude_none=True),
+            "best_epoch": [int(e) for e in self._best.epoch],
+        }
+        weights = self._layout.to_weights(self._best.weights, self._template)
+        return Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
+
+    def _save(self, *, force: bool = False) -> None:
+        """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
+        if self._folder is None or (not force and time.perf_counter() - self._last_saved < SECONDS_BETWEEN_CHECKPOINTS):
+            return
+        self.potential().save(self._folder.potential_path)
+        self._folder.write_history(self.history)
+        self._folder.write_checkpoint(self._state())
+        self._last_saved = time.perf_counter()
+
+    def _state(self) -> Checkpoint:
+        arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
+        arrays |= {f"whitening.{k}": v for k, v in self.whitening.to_arrays().items()}
+        arrays |= {f"best.{name}": getattr(self._best, name) for name in ("last", "weights", "score", "epoch")}
+        state = {
+            "optimizer": self.choice.optimizer,
+            "block_size": self.choice.block_size,
+            "element_energies": self.element_energies,
+            "seconds": self._seconds,
+            "history": [record.to_dict() for record in self.history],
+        }
+        return Checkpoint(arrays, state)
+
+    def _take_up(self, checkpoint: Checkpoint) -> None:
+        """Put everything back as it was when the checkpoint was written."""
+        arrays, state = checkpoint.arrays, checkpoint.state
+        try:
+            if (state["optimizer"], state["block_size"]) != (self.choice.optimizer, self.choice.block_size):
+                raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
+            names = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
+            self._need_engine().optimizer.restore(names)
+            best = _Best(*(np.array(arrays[f"best.{k}"]) for k in ("last", "weights", "score", "epoch")))
+            if best.weights.shape != self._best.weights.shape:
+                raise ValueError(f"weights {best.weights.shape} instead of {self._best.weights.shape}")
+            self._best = best
+            self.history = [EpochRecord.from_dict(values) for values in state["history"]]
+            self._seconds = float(state["seconds"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise self._misfit(error) from None
+
+    def _misfit(self, error: Exception) -> RunFolderError:
+        where = str(self._folder.checkpoint_path) if self._folder is not None else ""
+        return RunFolderError(
+            f"the checkpoint does not fit the settings of this run ({error})",
+            where=where,
+            fix="Take the settings the run was started with, or start a new training",
+        )
+
+    def _training_values(self) -> TrainingValues:
+        parts = [self.train_set] + ([] if self.valid_set is None else [self.valid_set])
+        return TrainingValues(
+            values=np.concatenate([p.values for p in parts]),
+            species=np.concatenate([p.species for p in parts]),
+            frame=np.concatenate([p.frames_of_atoms for p in parts]).astype(np.int32),
+            is_training=np.repeat([True, False][: len(parts)], [p.n_atoms for p in parts]),
+        )
+
+
+def _functions(settings: TrainSettings, frames: Sequence[Frame]) -> SymmetryFunctions:
+    """Return the settings' symmetry functions, for the elements of the frames where a preset is asked for."""
+    from ase.data import chemical_symbols
+
+    chosen = settings.descriptors
+    if chosen.functions is not None:
+        return SymmetryFunctions.from_dict(chosen.functions)
+    numbers = np.unique(np.concatenate([f.numbers for f in frames]))
+    return SymmetryFunctions.preset(chosen.preset, [chemical_symbols[z] for z in numbers], chosen.cutoff)
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Hold BLAS to one thread: members and frames are what is spread over threads, and sums keep their order."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
+
+
+def _all_diverged() -> TrainingError:
+    return TrainingError(
+        "all members have diverged",
+        fix="Check the data for frames with extreme forces, or lower the learning rate; the last good weights are kept",
+    )
