@@ -18,7 +18,8 @@ from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 
-_ATOMS_PER_TASK = 64
+_MOST_ATOMS_PER_TASK = 512
+_TASKS_PER_THREAD = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +73,10 @@ def compute_descriptors(
     functions : the symmetry functions.
     derivatives : whether to compute dG/dr.
     dtype : float32 or float64, of the stored derivatives only (all sums are float64).
-    n_threads : threads of the CPU path; default: the physical cores available. The result does not depend on it.
-    device : "cpu" (compiled kernels), or a torch device such as "cuda" ("torch-cpu" runs the torch path on the CPU).
+    n_threads : threads of the CPU path; default: the physical cores available. The result does not depend on
+        it.
+    device : "cpu" (compiled kernels), or a torch device such as "cuda" ("torch-cpu" runs the torch path on
+        the CPU).
     progress : reported to per task; cancels.
 
     Returns
@@ -82,22 +85,28 @@ def compute_descriptors(
 
     Raises
     ------
-    PotentialError for an element without functions; DataError for a frame that cannot be used (two atoms on one
-    spot, no volume); SettingsError for a wrong dtype, device or number of threads.
+    PotentialError for an element without functions; DataError for a frame that cannot be used (two atoms on
+    one spot, no volume); SettingsError for a wrong dtype, device or number of threads.
     """
     real = _checked_dtype(dtype)
     threads = _checked_threads(n_threads)
     labels = [_label(frame, i) for i, frame in enumerate(frames)]
     species = [functions.species_index(f.numbers, where=w) for f, w in zip(frames, labels, strict=True)]
 
-    def find(k: int) -> NeighborPairs:
-        return neighbor_pairs(frames[k], functions.cutoff, where=labels[k])
+    def find(first: int, stop: int) -> list[NeighborPairs]:
+        return [neighbor_pairs(frames[k], functions.cutoff, where=labels[k]) for k in range(first, stop)]
 
-    pairs = _run_tasks(find, len(frames), threads, progress, 0.0, 0.1, "neighbors")
+    found = _run_tasks(find, len(frames), 8, threads, _Span(progress, 0.0, 0.1, "neighbors"))
+    pairs = [p for part in found for p in part]
     result = _assemble(functions, species, pairs, derivatives, real)
-    pairs.clear()
+    del found, pairs
     if device == "cpu":
-        _fill_cpu(result, threads, progress)
+        span = _Span(progress, 0.1, 1.0, "symmetry functions")
+        known = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
+        tables = build_tables(functions)
+        _run_kernel(
+            tables, result.species, result.species, known, result.values, result.derivatives, threads, span
+        )
     else:
         from nnpcore.descriptors.torch_backend import fill_descriptors
 
@@ -116,8 +125,8 @@ def iter_descriptor_chunks(
 ) -> Iterator[DescriptorChunk]:
     """Yield the descriptors of one frame range by range, so that memory stays bounded by the chunk.
 
-    Neighbors are searched per chunk too: nothing but a few numbers per atom is held for the whole frame. Each chunk
-    owns its arrays. Errors as in :func:`compute_descriptors`.
+    Neighbors are searched per chunk too: nothing but a few numbers per atom is held for the whole frame. Each
+    chunk owns its arrays. Errors as in :func:`compute_descriptors`.
     """
     real = _checked_dtype(dtype)
     threads = _checked_threads(n_threads)
@@ -127,13 +136,11 @@ def iter_descriptor_chunks(
     finder = NeighborFinder(frame, functions.cutoff, where=label)
     for first in range(0, frame.n_atoms, chunk_atoms):
         stop = min(first + chunk_atoms, frame.n_atoms)
-        step = max(1, -(-(stop - first) // threads))
-        bounds = list(range(first, stop, step)) + [stop]
 
-        def find(k: int, bounds: list[int] = bounds) -> NeighborPairs:
-            return finder.pairs(bounds[k], bounds[k + 1])
+        def find(a: int, b: int, first: int = first) -> NeighborPairs:
+            return finder.pairs(first + a, first + b)
 
-        pairs = _joined(_run_tasks(find, len(bounds) - 1, threads))
+        pairs = _joined(_run_tasks(find, stop - first, chunk_atoms, threads))
         values = np.empty((stop - first, functions.n_descriptors))
         shape = (len(pairs.neighbor), 3, functions.n_descriptors)
         slopes = np.empty(shape, real) if derivatives else None
@@ -187,14 +194,6 @@ def _assemble(
     )
 
 
-def _fill_cpu(result: DescriptorSet, threads: int, progress: Progress | None) -> None:
-    pairs = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
-    tables = build_tables(result.functions)
-    _run_kernel(
-        tables, result.species, result.species, pairs, result.values, result.derivatives, threads, progress
-    )
-
-
 def _run_kernel(
     tables: KernelTables,
     center_species: np.ndarray,
@@ -203,48 +202,59 @@ def _run_kernel(
     values: np.ndarray,
     derivatives: np.ndarray | None,
     threads: int,
-    progress: Progress | None = None,
+    span: _Span | None = None,
 ) -> None:
     """Fill values and derivatives of all centres, in tasks spread over threads."""
     from nnpcore.descriptors.kernels import fill_descriptors
 
-    n_atoms = len(center_species)
-
-    def fill(k: int) -> None:
-        a, b = k * _ATOMS_PER_TASK, min((k + 1) * _ATOMS_PER_TASK, n_atoms)
+    def fill(a: int, b: int) -> None:
         window = slice(pairs.start[a], pairs.start[b])
         out = None if derivatives is None else derivatives[window]
         neighbor_species = species[pairs.neighbor[window]]
         starts, vectors = pairs.start[a : b + 1], pairs.vector[window]
         fill_descriptors(tables, center_species[a:b], starts, neighbor_species, vectors, values[a:b], out)
 
-    _run_tasks(fill, -(-n_atoms // _ATOMS_PER_TASK), threads, progress, 0.1, 1.0, "symmetry functions")
+    _run_tasks(fill, len(center_species), _MOST_ATOMS_PER_TASK, threads, span)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The part of a progress bar that belongs to one step."""
+
+    progress: Progress | None
+    low: float
+    high: float
+    text: str
+
+    def report(self, fraction: float) -> None:
+        """Report how much of the step is done."""
+        if self.progress is not None:
+            self.progress.report(self.low + (self.high - self.low) * fraction, self.text)
 
 
 def _run_tasks(
-    task: Callable[[int], Any],
-    count: int,
-    threads: int,
-    progress: Progress | None = None,
-    low: float = 0.0,
-    high: float = 1.0,
-    text: str = "",
+    task: Callable[[int, int], Any], count: int, most: int, threads: int, span: _Span | None = None
 ) -> list[Any]:
-    """Run ``task(0) ... task(count - 1)`` on threads and return the values in order; the first failure stops it."""
-    if threads == 1 or count <= 1:
+    """Run ``task(first, stop)`` over ranges of at most ``most`` that cover ``count`` items, on threads.
+
+    Returns the values in order. The first failure, or the user's wish to cancel, ends the work.
+    """
+    step = max(1, min(most, -(-count // (threads * _TASKS_PER_THREAD))))
+    ranges = [(first, min(first + step, count)) for first in range(0, count, step)]
+    if threads == 1 or len(ranges) <= 1:
         results = []
-        for k in range(count):
-            results.append(task(k))
-            if progress is not None:
-                progress.report(low + (high - low) * (k + 1) / count, text)
+        for done, bounds in enumerate(ranges):
+            results.append(task(*bounds))
+            if span is not None:
+                span.report((done + 1) / len(ranges))
         return results
-    pool = ThreadPoolExecutor(min(threads, count), thread_name_prefix="descriptors")
+    pool = ThreadPoolExecutor(min(threads, len(ranges)), thread_name_prefix="descriptors")
     try:
-        futures = [pool.submit(task, k) for k in range(count)]
+        futures = [pool.submit(task, *bounds) for bounds in ranges]
         for done, future in enumerate(as_completed(futures)):
             future.result()
-            if progress is not None:
-                progress.report(low + (high - low) * (done + 1) / count, text)
+            if span is not None:
+                span.report((done + 1) / len(ranges))
         return [future.result() for future in futures]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -12,7 +12,8 @@ from nnpcore.descriptors.functions import SymmetryFunctions
 
 @dataclass(frozen=True, eq=False)
 class DescriptorSet:
-    """Descriptors of many frames and their derivatives, in compressed rows. Arrays are read-only by convention.
+    """Descriptors of many frames and their derivatives, in compressed rows. Arrays are read-only by
+    convention.
 
     Atoms of all frames follow each other; the pairs of atom i are ``pair_start[i]:pair_start[i + 1]``.
 
@@ -23,8 +24,8 @@ class DescriptorSet:
     species : (n_atoms,) int32, index into ``functions.elements``.
     values : (n_atoms, n_descriptors) float64, zero-padded where an element has fewer functions.
     pair_start : (n_atoms + 1,) int64, into the pairs.
-    pair_neighbor : (n_pairs,) int32, the neighbor's index among the atoms of this set. Every periodic image within
-        the cutoff is a pair of its own, images of the centre itself included.
+    pair_neighbor : (n_pairs,) int32, the neighbor's index among the atoms of this set. Every periodic image
+        within the cutoff is a pair of its own, images of the centre itself included.
     pair_vector : (n_pairs, 3) float64, r_j - r_i of that image, Å.
     derivatives : (n_pairs, 3, n_descriptors) dG_i/dr_j of that image, 1/Å; None where not asked for.
         dG_i/dr_i is minus the sum over the pairs of i.

@@ -105,9 +105,9 @@ class _Angular:
 class G4(_Angular):
     """Narrow angular function (n2p2 type 3), over unordered pairs of neighbors of two elements.
 
-    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik² + r_jk²)) fc(r_ij) fc(r_ik) fc(r_jk)``; ``eta`` in
-    1/Å², ``cutoff`` in Å, ``lambda_`` +1 or -1, ``zeta`` > 0. The order of ``elements`` does not matter (they are
-    stored by atomic number). Raises :class:`SettingsError` for values out of range.
+    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik² + r_jk²)) fc(r_ij) fc(r_ik) fc(r_jk)``; ``eta``
+    in 1/Å², ``cutoff`` in Å, ``lambda_`` +1 or -1, ``zeta`` > 0. The order of ``elements`` does not matter
+    (they are stored by atomic number). Raises :class:`SettingsError` for values out of range.
     """
 
 
@@ -191,7 +191,8 @@ class SymmetryFunctions:
     def species_index(self, numbers: np.ndarray, *, where: str = "") -> np.ndarray:
         """Index into :attr:`elements` of each atomic number, (n,) int32.
 
-        Raises :class:`PotentialError` naming an element that has no functions; ``where`` goes into the message.
+        Raises :class:`PotentialError` naming an element that has no functions; ``where`` goes into the
+        message.
         """
         numbers = np.asarray(numbers, dtype=np.int64)
         known = np.array([_atomic_numbers()[e] for e in self.elements], dtype=np.int64)
@@ -199,9 +200,9 @@ class SymmetryFunctions:
         index[index == len(known)] = 0
         unknown = np.flatnonzero(known[index] != numbers)
         if len(unknown):
-            symbol = _symbol(int(numbers[unknown[0]]))
+            symbol, known_text = _symbol(int(numbers[unknown[0]])), ", ".join(self.elements)
             raise PotentialError(
-                f"the structure contains {symbol}, but the symmetry functions know only {', '.join(self.elements)}",
+                f"the structure contains {symbol}, but the symmetry functions know only {known_text}",
                 where=where,
                 fix=f"Add symmetry functions for {symbol} or remove these atoms",
             )
@@ -211,8 +212,8 @@ class SymmetryFunctions:
     def preset(cls, name: str, elements: Sequence[str], cutoff: float = 6.0) -> SymmetryFunctions:
         """Build a named set for the given elements.
 
-        ``"26"``: 8 G2 per neighbor element and 18 G4 (3 η, 3 ζ, 2 λ) per pair of neighbor elements, the paper's
-        set for a unary solid. Raises :class:`SettingsError` for an unknown name or no elements.
+        ``"26"``: 8 G2 per neighbor element and 18 G4 (3 η, 3 ζ, 2 λ) per pair of neighbor elements, the
+        paper's set for a unary solid. Raises :class:`SettingsError` for an unknown name or no elements.
         """
         if name != "26":
             raise SettingsError(f"there is no symmetry-function preset {name!r}", fix="Use preset 26")

@@ -1,13 +1,15 @@
 """Compiled kernels for symmetry functions and their derivatives: float64 sums in a fixed order, GIL released.
 
-A centre's neighbors are gathered into *slots*, sorted by species. Of all pairs of slots those in reach of each other
-become *triplets*; their distances, exponentials and cutoffs are computed eight triplets at a time, their angular
-factors eight factors at a time. Then the triplets of each slot are summed in registers, eight functions at a time, so
-that derivatives cost no memory traffic. With h(r²) = exp(-η r²) fc(r), an angular factor u(cosθ), d = r_ij · r_ik:
+A centre's neighbors are gathered into *slots*, sorted by species. Of all pairs of slots those in reach of
+each other become *triplets*; their distances, exponentials and cutoffs are computed eight triplets at a time,
+their angular factors eight factors at a time. Then the triplets of each slot are summed in registers, eight
+functions at a time, so that derivatives cost no memory traffic. With h(r²) = exp(-η r²) fc(r), an angular
+factor u(cosθ), d = r_ij · r_ik:
 
     G_i = Σ_{j<k} u P,   P = h(r_ij²) h(r_ik²) h(r_jk²)
     dG_i/dr_j = (2 h'(r_ij²)/h(r_ij²) X - Y - Z/r_ij²) r_ij + W     with sums over the triplets of j:
-    X = Σ u P,  Y = Σ u Q,  Z = Σ v P d,  W = Σ (u Q + v P) r_ik,   Q = -2 P h'(r_jk²)/h(r_jk²),  v = u'/(r_ij r_ik)
+    X = Σ u P,  Y = Σ u Q,  Z = Σ v P d,  W = Σ (u Q + v P) r_ik,   Q = -2 P h'(r_jk²)/h(r_jk²),  v = u'/(r_ij
+    r_ik)
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ from nnpcore.descriptors.simd import (
 )
 from nnpcore.descriptors.tables import BLOCK_ROWS, KernelTables
 
-# Rows of slots at w: coordinates, r², 1/r, two rows for work, (x, y, z, 0) of each slot, then two rows per channel.
+# Rows of slots at w: coordinates, r², 1/r, two rows for work, (x, y, z, 0) of each slot, then two rows per
+# channel.
 _X, _Y, _Z, _R2, _INVERSE, _FAR2, _DOT, _PLACE, _CHANNELS = 0, 1, 2, 3, 4, 5, 6, 7, 11
 # Rows of triplets at f, in blocks of eight triplets: cosθ, 1/(r_ij r_ik), r_jk²; then P, Q, P d for each η.
 _COS, _SHARE, _REACH, _FACTORS = 0, 8, 16, 24
@@ -49,14 +52,16 @@ _SMALLEST_BASE = 1e-14
 _Output = namedtuple("_Output", "slopes single n_d")
 """Where derivatives go (0: nowhere), whether as float32, and the length of a descriptor row."""
 _Memory = namedtuple("_Memory", "n w block f u lanes near order starts count found listed")
-"""Addresses of scratch memory: n slots a row, w rows of slots, triplets in blocks of ``block`` numbers at f, angular
-factors u, room for one vector; as integers: pair of each slot, first slot of each species' near and far neighbors,
-triplets of each slot and, ``near`` entries a slot, (16 m, place in f, 4 k) for each triplet m of a slot with k."""
+"""Addresses of scratch memory: n slots a row, w rows of slots, triplets in blocks of ``block`` numbers at f,
+angular factors u, room for one vector; as integers: pair of each slot, first slot of each species' near and
+far neighbors, triplets of each slot and, ``near`` entries a slot, (16 m, place in f, 4 k) for each triplet m
+of a slot with k."""
 
 
 @njit(**INLINE)
 def _cutoff(y):
-    """Cosine cutoff and its derivative for y = π²r²/4rc² in [0, π²/4], as a series in y: no root, no branch."""
+    """Cosine cutoff and its derivative for y = π²r²/4rc² in [0, π²/4], as a series in y: no root, no
+    branch."""
     c = fma(y, 1.0 / 2432902008176640000.0, -1.0 / 6402373705728000.0)
     c = fma(fma(fma(c, y, 1.0 / 20922789888000.0), y, -1.0 / 87178291200.0), y, 1.0 / 479001600.0)
     c = fma(fma(fma(c, y, -1.0 / 3628800.0), y, 1.0 / 40320.0), y, -1.0 / 720.0)
@@ -348,7 +353,8 @@ def _angular(t, m, o, g, slots, values):
 
 @njit(**OPTIONS)
 def _fill(t, m, o, species, pair_start, pair_species, vectors, values):
-    """Symmetry functions of consecutive centres; ``pair_species``, ``vectors`` and ``values`` are addresses."""
+    """Symmetry functions of consecutive centres; ``pair_species``, ``vectors`` and ``values`` are
+    addresses."""
     for i in range(len(species)):
         first, last, s = pair_start[i] - pair_start[0], pair_start[i + 1] - pair_start[0], species[i]
         row = values + 8 * o.n_d * i

@@ -21,8 +21,8 @@ from nnpcore.descriptors.simd import (
 )
 
 Grid = namedtuple("Grid", "n x y z atom place bin_start bx by bz rx ry rz px py pz")
-"""Bins of atoms. Addresses: coordinates and number of the n atoms by bin, each atom's place among them, first place of
-each bin. Numbers: bins per direction, bins to search to each side, whether periodic."""
+"""Bins of atoms. Addresses: coordinates and number of the n atoms by bin, each atom's place among them, first
+place of each bin. Numbers: bins per direction, bins to search to each side, whether periodic."""
 
 _SELF = 1e30
 
@@ -121,8 +121,8 @@ def _high(index, reach, periodic, count):
 def search(g, first, stop, basis, cutoff2, most, start, neighbor, vector, found, distances):
     """Write the pairs of the centres from ``first`` to ``stop`` as far as there is room.
 
-    ``start`` gets the pairs of each centre in any case. Returns the smallest squared distance of a pair with its two
-    atoms, and -1 or the first atom with more than ``most`` neighbors, where the search ends.
+    ``start`` gets the pairs of each centre in any case. Returns the smallest squared distance of a pair with
+    its two atoms, and -1 or the first atom with more than ``most`` neighbors, where the search ends.
     """
     total, nearest, near_i, near_j, room = 0, _SELF, -1, -1, len(neighbor)
     start[0] = 0

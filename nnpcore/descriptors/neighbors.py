@@ -1,7 +1,9 @@
-"""Neighbor pairs within a cutoff for any cell: a linear-scaling cell list that can work centre range by range.
+"""Neighbor pairs within a cutoff for any cell: a linear-scaling cell list that can work centre range by
+range.
 
-Works for open, periodic and mixed boundaries, cells smaller than the cutoff, skewed cells and atoms outside the
-cell. It needs memory in proportion to the atoms (plus the pairs of the range asked for) and runs without the GIL.
+Works for open, periodic and mixed boundaries, cells smaller than the cutoff, skewed cells and atoms outside
+the cell. It needs memory in proportion to the atoms (plus the pairs of the range asked for) and runs without
+the GIL.
 """
 
 from __future__ import annotations
@@ -85,13 +87,12 @@ class NeighborFinder:
         coordinates = np.zeros((3, n + 8))
         atom, place = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
         bin_start = np.empty(int(np.prod(bins)) + 1, dtype=np.int32)
-        bin_atoms(
-            positions, self._basis, scaled, turns, low, extent, bins, *coordinates, atom, place, bin_start
-        )
+        x, y, z = coordinates
+        bin_atoms(positions, self._basis, scaled, turns, low, extent, bins, x, y, z, atom, place, bin_start)
         self._kept = (coordinates, atom, place, bin_start)
-        addresses = (a.ctypes.data for a in (*coordinates, atom, place, bin_start))
-        numbers = (int(v) for v in (*bins, *reach))
-        return Grid(n, *addresses, *numbers, *(bool(p) for p in periodic))
+        numbers: list[Any] = [n, *(a.ctypes.data for a in (x, y, z, atom, place, bin_start))]
+        numbers += [int(v) for v in (*bins, *reach)] + [bool(p) for p in periodic]
+        return Grid._make(numbers)
 
     def pairs(self, first: int = 0, stop: int | None = None) -> NeighborPairs:
         """Return the pairs of the centres ``first`` to ``stop`` (all by default).
@@ -138,7 +139,8 @@ def neighbor_pairs(frame: Frame, cutoff: float, *, where: str = "") -> NeighborP
 
 
 def _basis(frame: Frame, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Cell vectors, completed by unit vectors normal to them in the open directions, and the periodic flags."""
+    """Cell vectors, completed by unit vectors normal to them in the open directions, and the periodic
+    flags."""
     periodic = np.array(frame.pbc, dtype=bool)
     basis = np.array(frame.cell, dtype=np.float64)
     if not np.isfinite(frame.positions).all():
@@ -162,7 +164,8 @@ def _basis(frame: Frame, where: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _completed(units: np.ndarray, periodic: np.ndarray) -> np.ndarray:
-    """Unit vectors with those of the open directions replaced by orthonormal ones, normal to the periodic ones."""
+    """Unit vectors with those of the open directions replaced by orthonormal ones, normal to the periodic
+    ones."""
     count = int(periodic.sum())
     if count == 0:
         return np.eye(3)

@@ -1,23 +1,25 @@
 """Eight float64 lanes as one value inside numba functions, and memory without bookkeeping.
 
-numba leaves vectorising to LLVM, which gives up on loops over many arrays. The kernels therefore say themselves what
-happens in lanes: ``f64x8`` values are LLVM vectors, which become AVX-512, AVX, SSE or NEON instructions, whatever
-the machine has. Lanes never mix, so every sum has one fixed order.
+numba leaves vectorising to LLVM, which gives up on loops over many arrays. The kernels therefore say
+themselves what happens in lanes: ``f64x8`` values are LLVM vectors, which become AVX-512, AVX, SSE or NEON
+instructions, whatever the machine has. Lanes never mix, so every sum has one fixed order.
 
-Memory is named by its address (an int64, ``array.ctypes.data``), because numba counts references and checks for
-negative indices at every use of an array, which costs more than the arithmetic here. The caller keeps the arrays
-alive; indices count elements and must be right.
+Memory is named by its address (an int64, ``array.ctypes.data``), because numba counts references and checks
+for negative indices at every use of an array, which costs more than the arithmetic here. The caller keeps the
+arrays alive; indices count elements and must be right.
 """
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import lower_builtin, models, register_model
 
 LANES = 8
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
@@ -32,6 +34,12 @@ INLINE: dict[str, Any] = {
 _I32, _I64, _SINGLE, _REAL = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _VECTOR = ir.VectorType(_REAL, LANES)
 _BITS = ir.VectorType(_I64, LANES)
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """numba's decorator for functions made of LLVM instructions, for a type checker that does not know it."""
+    decorate: Any = numba_intrinsic
+    return decorate(function)
 
 
 class _Float64x8(types.Type):
@@ -81,7 +89,9 @@ def _declared(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any
 def _register_operator(operation: Any, method: str) -> None:
     pairs = ((f64x8, f64x8), (f64x8, types.float64), (types.float64, f64x8))
 
-    @infer_global(operation)
+    register: Any = infer_global
+
+    @register(operation)
     class _Typing(ConcreteTemplate):
         cases = [signature(f64x8, *pair) for pair in pairs]  # noqa: RUF012
 
@@ -103,7 +113,7 @@ def get(typingctx: Any, address: Any, index: Any) -> Any:
     """A float64 of memory."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, *args, _REAL), typ=_REAL)
+        return builder.load(_pointer(builder, args[0], args[1], _REAL), typ=_REAL)
 
     return types.float64(types.int64, types.int64), codegen
 
@@ -113,7 +123,7 @@ def put(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
     """Write a float64."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(builder, *args[:2], _REAL))
+        builder.store(args[2], _pointer(builder, args[0], args[1], _REAL))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.float64), codegen
@@ -124,7 +134,7 @@ def get_int(typingctx: Any, address: Any, index: Any) -> Any:
     """An int32 of memory, as int64."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.sext(builder.load(_pointer(builder, *args, _I32), typ=_I32), _I64)
+        return builder.sext(builder.load(_pointer(builder, args[0], args[1], _I32), typ=_I32), _I64)
 
     return types.int64(types.int64, types.int64), codegen
 
@@ -134,7 +144,7 @@ def put_int(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
     """Write an int32."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(builder.trunc(args[2], _I32), _pointer(builder, *args[:2], _I32))
+        builder.store(builder.trunc(args[2], _I32), _pointer(builder, args[0], args[1], _I32))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
@@ -145,7 +155,7 @@ def load(typingctx: Any, address: Any, index: Any) -> Any:
     """Eight float64 from ``index`` on."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_pointer(builder, *args, _REAL, _VECTOR), align=8, typ=_VECTOR)
+        return builder.load(_pointer(builder, args[0], args[1], _REAL, _VECTOR), align=8, typ=_VECTOR)
 
     return f64x8(types.int64, types.int64), codegen
 
@@ -155,7 +165,7 @@ def load_all(typingctx: Any, address: Any, index: Any) -> Any:
     """One float64 in all lanes."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _repeat(builder, builder.load(_pointer(builder, *args, _REAL), typ=_REAL), _VECTOR)
+        return _repeat(builder, builder.load(_pointer(builder, args[0], args[1], _REAL), typ=_REAL), _VECTOR)
 
     return f64x8(types.int64, types.int64), codegen
 
@@ -165,7 +175,7 @@ def store(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
     """Write the lanes to eight float64 from ``index`` on."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(builder, *args[:2], _REAL, _VECTOR), align=8)
+        builder.store(args[2], _pointer(builder, args[0], args[1], _REAL, _VECTOR), align=8)
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, f64x8), codegen
@@ -176,7 +186,7 @@ def _store_first(builder: Any, args: Any, element: Any, size: int) -> None:
     value = args[2] if element == _REAL else builder.fptrunc(args[2], target)
     lanes = ir.Constant(_BITS, list(range(LANES)))
     mask = builder.icmp_signed("<", lanes, _repeat(builder, args[3], _BITS))
-    pointer = _pointer(builder, *args[:2], element, target)
+    pointer = _pointer(builder, args[0], args[1], element, target)
     name = f"llvm.masked.store.v{LANES}f{8 * size}.p0"
     function = _declared(builder, name, ir.VoidType(), [target, pointer.type, _I32, mask.type])
     builder.call(function, [value, pointer, ir.Constant(_I32, size), mask])

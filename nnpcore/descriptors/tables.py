@@ -1,9 +1,11 @@
-"""Symmetry functions arranged for the kernels: what can be shared is computed once, the rest lies in lanes of eight.
+"""Symmetry functions arranged for the kernels: what can be shared is computed once, the rest lies in lanes of
+eight.
 
-Radial functions with the same neighbor element and cutoff fill *radial blocks*. Angular functions with the same
-neighbor elements, cutoff and kind form a *group*. In a group, every function is an angular factor (ζ, λ) times a
-radial factor (η): the angular factors fill *angular blocks*, and a *tile* is one block at one η. A *channel* is one
-(η, cutoff) of a central element, whose ``exp(-η r²) fc(r)`` is computed once per neighbor; radial blocks use η = 0.
+Radial functions with the same neighbor element and cutoff fill *radial blocks*. Angular functions with the
+same neighbor elements, cutoff and kind form a *group*. In a group, every function is an angular factor (ζ, λ)
+times a radial factor (η): the angular factors fill *angular blocks*, and a *tile* is one block at one η. A
+*channel* is one (η, cutoff) of a central element, whose ``exp(-η r²) fc(r)`` is computed once per neighbor;
+radial blocks use η = 0.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ BLOCK_ROWS = 3 + MOST_BITS
 
 
 class KernelTables(NamedTuple):
-    """Arrays for :mod:`nnpcore.descriptors.kernels`; ``*_start`` arrays hold ranges per element, group or block.
+    """Arrays for :mod:`nnpcore.descriptors.kernels`; ``*_start`` arrays hold ranges per element, group or
+    block.
 
     Integers are int32, reals float64.
 
     Attributes
     ----------
-    radial_index : (n, 4) neighbor species, channel, first column (-1 if columns do not follow each other), lanes used.
+    radial_index : (n, 4) neighbor species, channel, first column (-1 if columns do not follow each other),
+        lanes used.
     radial_value : (n * 2 * 8,) rows -η and r_s of each block.
     channel_value : (n, 2) η, cutoff².
     group_index : (n, 7) species of j, of k, 1 with r_jk or 0, first and last η, first and last block.

@@ -1,6 +1,7 @@
 """Symmetry functions with torch, for any device: dense blocks of centres, neighbors and pairs of neighbors.
 
-The formulas are those of :mod:`nnpcore.descriptors.kernels`, in float64; sums over k are batched matrix products.
+The formulas are those of :mod:`nnpcore.descriptors.kernels`, in float64; sums over k are batched matrix
+products.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def _chunks(result: DescriptorSet, memory: int) -> Iterator[tuple[int, np.ndarra
             first += stop
 
 
-def _fill_chunk(result: DescriptorSet, species: int, atoms: np.ndarray, width: int, device: torch.device) -> None:
+def _fill_chunk(
+    result: DescriptorSet, species: int, atoms: np.ndarray, width: int, device: torch.device
+) -> None:
     members = list(result.functions.functions.values())[species]
     if width == 0 or not members:
         if result.derivatives is not None:
@@ -136,7 +139,11 @@ def _cutoff(r: Tensor, cutoff: Tensor | float) -> tuple[Tensor, Tensor]:
 
 
 def _add_radial(
-    block: _Block, members: list[tuple[int, G2]], elements: dict[str, int], values: Tensor, slopes: Tensor | None
+    block: _Block,
+    members: list[tuple[int, G2]],
+    elements: dict[str, int],
+    values: Tensor,
+    slopes: Tensor | None,
 ) -> None:
     def column_of(numbers: list[float]) -> Tensor:
         return torch.tensor(numbers, dtype=torch.float64, device=values.device)
@@ -161,7 +168,8 @@ def _add_group(
     values: Tensor,
     slopes: Tensor | None,
 ) -> None:
-    """Angular functions of one pair of neighbor elements, cutoff and kind; every unordered triplet is met twice."""
+    """Angular functions of one pair of neighbor elements, cutoff and kind; every unordered triplet is met
+    twice."""
     first = members[0][1]
     etas = list(dict.fromkeys(f.eta for _, f in members))
     factors = list(dict.fromkeys((f.zeta, f.lambda_) for _, f in members))
@@ -186,7 +194,9 @@ def _add_group(
         slopes[:, :, axis, columns] = along * vector[:, :, axis, None] + h[..., e] * w[..., m, e]
 
 
-def _angular_factors(cosine: Tensor, share: Tensor, factors: list[tuple[float, float]]) -> tuple[Tensor, Tensor]:
+def _angular_factors(
+    cosine: Tensor, share: Tensor, factors: list[tuple[float, float]]
+) -> tuple[Tensor, Tensor]:
     """u and u'/(r_ij r_ik), (C, N, N, n_factors)."""
     u = cosine.new_empty(*cosine.shape, len(factors))
     v = torch.empty_like(u)
@@ -203,7 +213,8 @@ def _angular_factors(cosine: Tensor, share: Tensor, factors: list[tuple[float, f
 def _pair_factors(
     block: _Block, function: G4 | G5, etas: list[float], species: list[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """h and h' of the neighbors (C, N, n_etas); h(r_ik²) h(r_jk²) and -2 h(r_ik²) h'(r_jk²) (C, N, N, n_etas)."""
+    """h and h' of the neighbors (C, N, n_etas); h(r_ik²) h(r_jk²) and -2 h(r_ik²) h'(r_jk²) (C, N, N,
+    n_etas)."""
     eta = torch.tensor(etas, dtype=torch.float64, device=block.r.device)
     fc, slope = _cutoff(block.r, function.cutoff)
     exponential = torch.exp(-eta * block.r2[..., None])

@@ -18,15 +18,15 @@ _CONSTANT_RATIO = 1e-9
 class Whitening:
     """Per-element linear map of descriptors to network inputs, ``x = (G - mean[e]) @ matrix[e]``.
 
-    Functions are standardised over the atoms of their element, then PCA-whitened; singular values below 1 % of the
-    largest are raised to it. Functions that are constant over the data, padding columns and elements without atoms
-    contribute exactly zero.
+    Functions are standardised over the atoms of their element, then PCA-whitened; singular values below 1 %
+    of the largest are raised to it. Functions that are constant over the data, padding columns and elements
+    without atoms contribute exactly zero.
 
     Attributes
     ----------
     mean : (n_elements, n_descriptors) float64.
-    matrix : (n_elements, n_descriptors, n_descriptors) float64, rows are functions, columns inputs in the order of
-        falling variance.
+    matrix : (n_elements, n_descriptors, n_descriptors) float64, rows are functions, columns inputs in the
+        order of falling variance.
     """
 
     mean: np.ndarray
@@ -69,7 +69,8 @@ class Whitening:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Whitening:
-        """Rebuild from :meth:`to_arrays`; raises :class:`DataError` if arrays are missing or do not fit together."""
+        """Rebuild from :meth:`to_arrays`; raises :class:`DataError` if arrays are missing or do not fit
+        together."""
         missing = [name for name in ("mean", "matrix") if name not in arrays]
         if missing:
             raise DataError(f"the whitening lacks {' and '.join(missing)}")
