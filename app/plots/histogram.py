@@ -1,0 +1,136 @@
+"""Bars of a histogram as one filled curve, and the plot of distances that uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QWidget
+
+from app.plots.ink import faded, pen
+from app.plots.legend import Entry
+from app.plots.plot import Plot
+
+IN_REACH, OUT_OF_REACH = "in reach", "out of reach"
+
+
+def bins_of(values: np.ndarray, most: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts (n,) and edges (n + 1,) of the finite values; empty where there are none."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.empty(0), np.empty(0)
+    low, high = float(known.min()), float(known.max())
+    if high - low < 1e-12:
+        low, high = low - 0.5, high + 0.5
+    n_bins = int(np.clip(np.sqrt(len(known)), 8, most))
+    counts, edges = np.histogram(known, n_bins, (low, high))
+    return counts, edges
+
+
+class DistanceHistogram(Plot):
+    """Usual distances as bars, the threshold as a line, invariant points as markers on the baseline."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bars = pg.PlotDataItem(stepMode="center", fillLevel=0, antialias=True)
+        self._styles.append(self._style_bars)
+        self.color = "series:0"
+        self._add("bars", self.bars, 6)
+        self.threshold = self.add_rule("threshold", "text")
+        self.inside = self.add_points("inside", "good", "o", 8)
+        self.outside = self.add_points("outside", "error", "t", 8)
+        self.set_labels("Distance to the training set (whitened)", "Atoms")
+        self.set_readout(lambda x, _y: f"distance {x:.2f}")
+
+    def _style_bars(self) -> None:
+        color = getattr(self, "color", "series:0")
+        self.bars.setPen(pen(color, 1.2))
+        self.bars.setFillBrush(faded(color, 0.3))
+
+    def show_distances(
+        self,
+        usual: np.ndarray,
+        points: np.ndarray,
+        in_reach: np.ndarray,
+        threshold: float,
+        *,
+        color: str,
+        usual_name: str,
+        tip: Callable[[int], str],
+    ) -> None:
+        """Show distances (m,) and those of the invariant points (n,), and which of these are in reach."""
+        self.color = color
+        self._style_bars()
+        counts, edges = bins_of(usual)
+        if len(counts):
+            self.bars.setData(edges, counts)
+        else:
+            self.bars.clear()
+        self.threshold.setValue(threshold)
+        self.threshold.show()
+        top = float(counts.max()) if len(counts) else 1.0
+        height = np.full(len(points), 0.05 * top)
+        self.inside.setData(points[in_reach], height[in_reach])
+        self.outside.setData(points[~in_reach], height[~in_reach])
+        self.set_pickable("points", np.column_stack([points, height]), tip)
+        right = max(1.5 * threshold, float(edges[-1]) if len(edges) else 0.0, 1e-6)
+        self.set_window(0.0, right, 0.0, 1.08 * top)
+        self.set_legend(self._entries(usual_name, points, in_reach, right))
+
+    def _entries(self, name: str, points: np.ndarray, in_reach: np.ndarray, right: float) -> list[Entry]:
+        beyond = int((points > right).sum())
+        more = f" ({beyond} farther)" if beyond else ""
+        entries = [
+            Entry("bars", name, self.color, "points", marker="s", tip="Each atom's distance to its nearest"),
+            Entry("threshold", "99 %", "text", dash=1, tip="99th percentile: farther is out of reach"),
+        ]
+        if in_reach.any():
+            entries.append(Entry("inside", "crystal, in reach", "good", "points", marker="o"))
+        if not in_reach.all():
+            entries.append(Entry("outside", f"out of reach{more}", "error", "points", marker="t"))
+        return entries
+
+
+class DistanceCurve(Plot):
+    """Distance of the invariant points against volume, with threshold and bracket."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.line = self.add_line("points", "reference", 1.4)
+        self.dots = self.add_points("points", "reference", "o", 6.5, hollow=True)
+        self.threshold = self.add_rule("threshold", "text", angle=0)
+        self.bracket = self.add_bracket("bracket", "text")
+        self.set_labels("Volume (Å³/atom)", "Distance to the training set")
+        self.set_readout(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
+        self.set_legend(
+            [
+                Entry("threshold", "99 %", "text", dash=1, tip="99th percentile of the validation atoms"),
+                Entry("bracket", "in reach", "text", "bracket"),
+            ]
+        )
+
+    def show_curve(
+        self,
+        volumes: np.ndarray,
+        distances: np.ndarray,
+        threshold: float,
+        bracket: tuple[float | None, float | None],
+        tip: Callable[[int], str],
+    ) -> None:
+        """Show distances (n,) at volumes (n,), Å³/atom; ``bracket`` is (low, high) or Nones."""
+        self.line.setData(volumes, distances)
+        self.dots.setData(volumes, distances)
+        self.threshold.setValue(threshold)
+        self.threshold.show()
+        low, high = bracket
+        if low is None or high is None:
+            self.bracket.clear()
+        else:
+            self.bracket.set_range(low, high)
+        self.set_pickable("points", np.column_stack([volumes, distances]), tip)
+        known = np.append(distances[np.isfinite(distances)], threshold)
+        room = max(0.04 * float(np.ptp(volumes)), 0.05)
+        self.set_window(
+            float(volumes.min()) - room, float(volumes.max()) + room, 0.0, 1.15 * float(known.max()) or 1.0
+        )
