@@ -110,6 +110,16 @@ def test_memory_error_while_frames_pile_up(tmp_path: Path, monkeypatch: pytest.M
     fails(path, "does not fit into memory")
 
 
+@pytest.mark.parametrize("text", ["# Title\n\nSome text\n", "1 2 3\n4 5 6\n7 8 9\n"])
+def test_no_reader_takes_or_chokes_on_any_text(text: str, tmp_path: Path) -> None:
+    names = {f"a.{extension}" for form in ioformats.values() for extension in [*form.extensions, form.name]}
+    for name in sorted(names | {"POSCAR", "OUTCAR", "XDATCAR", "vasprun.xml", "HISTORY", "coord"}):
+        path = tmp_path / name
+        path.write_text(text)
+        fails(path, "structure file|damaged|XYZ|no frame")
+        path.unlink()
+
+
 @pytest.mark.parametrize("cut", [1, 25, 300, 700])
 def test_truncated_file(cut: int, eos_lines: list[str], tmp_path: Path) -> None:
     path = tmp_path / "cut.xyz"
@@ -234,9 +244,13 @@ def test_closest_pair_against_all_images() -> None:
         cell = rng.normal(0, 1.0, (3, 3)) + 4.0 * np.eye(3)
         pbc = rng.random(3) < 0.6
         positions = rng.normal(0, 4.0, (n, 3))
-        if case % 3:  # plant a close pair through an image
+        if case % 3:  # plant a close pair through an image, on the two sides of a face of the cell
+            axis = int(pbc.argmax())
+            scaled = positions[0] @ np.linalg.inv(cell)
+            scaled[axis] = 0.005
+            positions[0] = scaled @ cell
             shift = np.where(pbc, rng.integers(-2, 3, 3), 0) @ cell
-            positions[-1] = positions[0] + shift + rng.normal(0, 0.03, 3)
+            positions[-1] = positions[0] + shift - 0.01 * cell[axis] + rng.normal(0, 0.01, 3)
         frame = Frame(np.full(n, 14), positions, cell, pbc)
         shifts = np.array(np.meshgrid(*[np.arange(-6, 7) if p else [0] for p in pbc])).reshape(3, -1).T
         fractional = (positions @ np.linalg.inv(cell))[:, None] - (positions @ np.linalg.inv(cell))[None]

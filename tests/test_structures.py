@@ -103,10 +103,12 @@ def test_labeled_files_are_told_by_content(name: str, form: str, tmp_path: Path)
     assert len(frames) == 4
     for frame, atoms in zip(frames, images, strict=True):
         assert_same_frame(frame, atoms)
-    middle = read_dataset(f"{file}@1:3").frames
-    assert [f.index for f in middle] == [1, 2]
-    assert middle[0].energy == frames[1].energy
-    assert [f.index for f in read_dataset(f"{file}@-1").frames] == [3]
+    for part, indices in {"1:3": [1, 2], "::2": [0, 2], "1::2": [1, 3], "-1": [3], "::-3": [3, 0]}.items():
+        chosen = read_dataset(f"{file}@{part}").frames
+        assert [f.index for f in chosen] == indices
+        assert [f.energy for f in chosen] == [frames[i].energy for i in indices]
+    with pytest.raises(DataError, match="selects none of its 4 frames"):
+        read_dataset(f"{file}@4")
 
 
 @pytest.mark.parametrize(

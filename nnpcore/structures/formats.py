@@ -2,8 +2,8 @@
 
 Only formats on the list below are read. ASE's readers of them were searched: none unpickles, evaluates
 code, starts a program or asks the network. Left out on purpose: ``bundletrajectory`` (a folder that may hold
-pickles), ``mysql`` and ``postgresql`` (network), ``gpw``, ``py``, ``castep-cell`` and ``octopus-in`` (look at
-other files).
+pickles), ``mysql`` and ``postgresql`` (network), ``gpw``, ``py``, ``castep-cell``, ``octopus-in`` and ``xtd``
+(look at other files), ``cp2k-restart`` (never ends on a file that is none).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from nnpcore.structures.extxyz import looks_like_xyz
 # fmt: off
 ALLOWED_FORMATS: frozenset[str] = frozenset({
     "abinit-in", "abinit-out", "aims", "aims-output", "castep-castep", "castep-geom", "castep-md",
-    "cfg", "cif", "cp2k-restart", "crystal", "cube", "db", "dftb", "dlp-history", "dlp4", "dmol-arc",
-    "dmol-car", "elk", "eon", "espresso-in", "espresso-out", "extxyz", "gamess-us-out", "gaussian-in",
-    "gaussian-out", "gen", "gpaw-out", "gromacs", "gromos", "json", "lammps-data", "lammps-dump-text",
-    "magres", "mol", "mustem", "netcdftrajectory", "nwchem-in", "nwchem-out", "onetep-out",
-    "orca-output", "proteindatabank", "qbox", "res", "rmc6f", "runnerdata", "sdf", "siesta-xv",
-    "struct", "struct_out", "traj", "turbomole", "turbomole-gradient", "v-sim", "vasp", "vasp-out",
-    "vasp-xdatcar", "vasp-xml", "xsd", "xsf", "xtd", "xyz",
+    "cfg", "cif", "crystal", "cube", "db", "dftb", "dlp-history", "dlp4", "dmol-arc", "dmol-car", "elk",
+    "eon", "espresso-in", "espresso-out", "extxyz", "gamess-us-out", "gaussian-in", "gaussian-out",
+    "gen", "gpaw-out", "gromacs", "gromos", "json", "lammps-data", "lammps-dump-text", "magres", "mol",
+    "mustem", "netcdftrajectory", "nwchem-in", "nwchem-out", "onetep-out", "orca-output",
+    "proteindatabank", "qbox", "res", "rmc6f", "runnerdata", "sdf", "siesta-xv", "struct", "struct_out",
+    "traj", "turbomole", "turbomole-gradient", "v-sim", "vasp", "vasp-out", "vasp-xdatcar", "vasp-xml",
+    "xsd", "xsf", "xyz",
 })
 # fmt: on
 """ASE's names of the formats that are read."""
@@ -103,8 +103,13 @@ def detect_format(path: Path) -> str:
         return "extxyz"
     if name is not None and (name in _BINARY_FORMATS or b"\0" not in head):
         return name
-    kind = "binary data and no" if b"\0" in head else "no"
-    raise DataError(f"this is {kind} structure file that Eatlas knows", where=where, fix=_KNOWN)
+    raise no_structure(where, binary=b"\0" in head)
+
+
+def no_structure(where: str, *, binary: bool = False) -> DataError:
+    """Return the error for a file that holds no structures."""
+    kind = "binary data and no" if binary else "no"
+    return DataError(f"this is {kind} structure file that Eatlas knows", where=where, fix=_KNOWN)
 
 
 def is_pickle(head: bytes) -> bool:

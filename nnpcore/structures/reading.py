@@ -13,7 +13,7 @@ from nnpcore.progress import Progress
 from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
 from nnpcore.structures.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
-from nnpcore.structures.formats import detect_format, open_stream, read_error
+from nnpcore.structures.formats import detect_format, no_structure, open_stream, read_error
 from nnpcore.structures.frame import Frame
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
@@ -224,8 +224,7 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
     index = 0
     while True:
         try:
-            atoms = next(images)
-            frame = Frame.from_atoms(atoms, source=str(source.path), index=index)
+            frame = Frame.from_atoms(next(images), source=str(source.path), index=index)
         except StopIteration:
             return
         except Exception as error:
@@ -234,5 +233,7 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
                 raise failure from error
             yield FrameProblem(index, failure.what, "Mend the file, or use the frames before this one")
             return
+        if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
+            raise no_structure(str(source.path))
         yield frame
         index += 1
