@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,22 +91,30 @@ def compute_descriptors(
     real = _checked_dtype(dtype)
     threads = _checked_threads(n_threads)
     labels = [_label(frame, i) for i, frame in enumerate(frames)]
-    species = [functions.species_index(f.numbers, where=w) for f, w in zip(frames, labels, strict=True)]
+    parts = [functions.species_index(f.numbers, where=w) for f, w in zip(frames, labels, strict=True)]
+    species = np.concatenate([np.zeros(0, dtype=np.int32), *parts])
+    frame_start = np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)
 
-    def find(first: int, stop: int) -> list[NeighborPairs]:
-        return [neighbor_pairs(frames[k], functions.cutoff, where=labels[k]) for k in range(first, stop)]
+    def find(first: int, stop: int) -> NeighborPairs:
+        chosen = range(first, stop)
+        found = [neighbor_pairs(frames[k], functions.cutoff, where=labels[k]) for k in chosen]
+        return _joined(found, [int(frame_start[k]) for k in chosen])
 
-    found = _run_tasks(find, len(frames), 8, threads, _Span(progress, 0.0, 0.1, "neighbors"))
-    pairs = [p for part in found for p in part]
-    result = _assemble(functions, species, pairs, derivatives, real)
-    del found, pairs
+    pairs = _joined(_run_tasks(find, len(frames), 8, threads, _Span(progress, 0.0, 0.1, "neighbors")))
+    n_d = functions.n_descriptors
+    result = DescriptorSet(
+        functions=functions,
+        frame_start=frame_start,
+        species=species,
+        values=np.zeros((len(species), n_d)),
+        pair_start=pairs.start,
+        pair_neighbor=pairs.neighbor,
+        pair_vector=pairs.vector,
+        derivatives=np.empty((len(pairs.neighbor), 3, n_d), dtype=real) if derivatives else None,
+    )
     if device == "cpu":
-        span = _Span(progress, 0.1, 1.0, "symmetry functions")
-        known = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
-        tables = build_tables(functions)
-        _run_kernel(
-            tables, result.species, result.species, known, result.values, result.derivatives, threads, span
-        )
+        tables, span = build_tables(functions), _Span(progress, 0.1, 1.0, "symmetry functions")
+        _run_kernel(tables, species, species, pairs, result.values, result.derivatives, threads, span)
     else:
         from nnpcore.descriptors.torch_backend import fill_descriptors
 
@@ -150,47 +158,15 @@ def iter_descriptor_chunks(
         )
 
 
-def _joined(parts: list[NeighborPairs]) -> NeighborPairs:
-    """Pairs of consecutive ranges as one."""
-    if len(parts) == 1:
-        return parts[0]
-    counts = np.concatenate([np.diff(p.start) for p in parts])
+def _joined(parts: list[NeighborPairs], shifts: list[int] | None = None) -> NeighborPairs:
+    """Pairs of consecutive ranges as one, with a number added to the neighbors of each range."""
+    counts = [np.zeros(1, dtype=np.int64), *(np.diff(p.start) for p in parts)]
+    neighbors = [np.zeros(0, dtype=np.int32), *(p.neighbor for p in parts)]
+    if shifts is not None:
+        neighbors[1:] = [p.neighbor + np.int32(shift) for p, shift in zip(parts, shifts, strict=True)]
+    vectors = [np.zeros((0, 3)), *(p.vector for p in parts)]
     return NeighborPairs(
-        np.concatenate([[0], np.cumsum(counts)]),
-        np.concatenate([p.neighbor for p in parts]),
-        np.concatenate([p.vector for p in parts]),
-    )
-
-
-def _assemble(
-    functions: SymmetryFunctions,
-    species: list[np.ndarray],
-    pairs: list[NeighborPairs],
-    derivatives: bool,
-    real: Any,
-) -> DescriptorSet:
-    """A descriptor set with its pairs, and values and derivatives still to be filled."""
-    frame_start = np.concatenate([[0], np.cumsum([len(s) for s in species])]).astype(np.int64)
-    counts = [np.diff(p.start) for p in pairs]
-    pair_start = np.concatenate([[0], np.cumsum(np.concatenate(counts))]) if counts else np.zeros(1)
-    pair_start = pair_start.astype(np.int64)
-    n_pairs = int(pair_start[-1])
-    neighbor = np.empty(n_pairs, dtype=np.int32)
-    vector = np.empty((n_pairs, 3), dtype=np.float64)
-    for k, p in enumerate(pairs):
-        window = slice(pair_start[frame_start[k]], pair_start[frame_start[k + 1]])
-        np.add(p.neighbor, np.int32(frame_start[k]), out=neighbor[window])
-        vector[window] = p.vector
-    n_d = functions.n_descriptors
-    return DescriptorSet(
-        functions=functions,
-        frame_start=frame_start,
-        species=np.concatenate(species) if species else np.zeros(0, dtype=np.int32),
-        values=np.zeros((int(frame_start[-1]), n_d)),
-        pair_start=pair_start,
-        pair_neighbor=neighbor,
-        pair_vector=vector,
-        derivatives=np.empty((n_pairs, 3, n_d), dtype=real) if derivatives else None,
+        np.cumsum(np.concatenate(counts)), np.concatenate(neighbors), np.concatenate(vectors)
     )
 
 
@@ -251,11 +227,12 @@ def _run_tasks(
     pool = ThreadPoolExecutor(min(threads, len(ranges)), thread_name_prefix="descriptors")
     try:
         futures = [pool.submit(task, *bounds) for bounds in ranges]
-        for done, future in enumerate(as_completed(futures)):
-            future.result()
+        results = []
+        for done, future in enumerate(futures):
+            results.append(future.result())
             if span is not None:
                 span.report((done + 1) / len(ranges))
-        return [future.result() for future in futures]
+        return results
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

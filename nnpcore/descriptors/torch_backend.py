@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nnpcore.descriptors.descriptor_set import DescriptorSet
-from nnpcore.descriptors.functions import G2, G4, G5
+from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunctions
 from nnpcore.descriptors.tables import is_small_integer
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
@@ -55,7 +55,8 @@ def check_device(name: str) -> torch.device:
 def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress | None = None) -> None:
     """Compute the values and, where there is room for them, derivatives of a set whose pairs are known."""
     device = check_device(device_name)
-    chunks = list(_chunks(result, _memory(device)))
+    counts = np.diff(result.pair_start)
+    chunks = list(plan_chunks(result.functions, result.species, counts, work_memory(device)))
     with torch.no_grad():
         for done, (species, atoms, width) in enumerate(chunks):
             _fill_chunk(result, species, atoms, width, device)
@@ -63,20 +64,24 @@ def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress
                 progress.report(0.1 + 0.9 * (done + 1) / len(chunks), "symmetry functions")
 
 
-def _memory(device: torch.device) -> int:
+def work_memory(device: torch.device) -> int:
     """Bytes that the work arrays of a chunk may take."""
     if device.type != "cuda":
         return _CPU_MEMORY
     return min(_LARGEST_MEMORY, torch.cuda.mem_get_info(device)[0] // 4)
 
 
-def _chunks(result: DescriptorSet, memory: int) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Species, atoms and longest neighbor list of each chunk."""
-    counts = np.diff(result.pair_start)
-    for species, members in enumerate(result.functions.functions.values()):
+def plan_chunks(
+    functions: SymmetryFunctions, species_of_atoms: np.ndarray, counts: np.ndarray, memory: int
+) -> Iterator[tuple[int, np.ndarray, int]]:
+    """Yield species, atoms and longest neighbor list of chunks whose work arrays take about ``memory`` bytes.
+
+    ``species_of_atoms`` and ``counts`` (n_atoms,): species and number of neighbors of every atom.
+    """
+    for species, members in enumerate(functions.functions.values()):
         etas = len({f.eta for f in members if not isinstance(f, G2)})
         factors = len({(f.zeta, f.lambda_) for f in members if not isinstance(f, G2)})
-        atoms = np.flatnonzero(result.species == species)
+        atoms = np.flatnonzero(species_of_atoms == species)
         first = 0
         while first < len(atoms):
             width = np.maximum.accumulate(counts[atoms[first:]])
@@ -90,22 +95,51 @@ def _chunks(result: DescriptorSet, memory: int) -> Iterator[tuple[int, np.ndarra
 def _fill_chunk(
     result: DescriptorSet, species: int, atoms: np.ndarray, width: int, device: torch.device
 ) -> None:
-    members = list(result.functions.functions.values())[species]
-    if width == 0 or not members:
-        if result.derivatives is not None:
-            for atom in atoms:
-                result.derivatives[result.pair_start[atom] : result.pair_start[atom + 1]] = 0.0
+    if width == 0:
         return
     pairs = result.pair_start[atoms][:, None] + np.arange(width)
     real = pairs < result.pair_start[atoms + 1][:, None]
     pairs = np.where(real, pairs, 0)
-    block = _gather(result, pairs, real, device)
-    n_d = result.functions.n_descriptors
-    values = torch.zeros(len(atoms), n_d, dtype=torch.float64, device=device)
-    slopes = None
-    if result.derivatives is not None:
-        slopes = torch.zeros(len(atoms), width, 3, n_d, dtype=torch.float64, device=device)
-    elements = {element: i for i, element in enumerate(result.functions.elements)}
+    vector = torch.from_numpy(np.where(real[:, :, None], result.pair_vector[pairs], [1.0, 0.0, 0.0]))
+    neighbors = torch.from_numpy(np.where(real, result.species[result.pair_neighbor[pairs]], -1))
+    want = result.derivatives is not None
+    values, slopes = describe_block(
+        result.functions, species, vector.to(device), neighbors.to(device), derivatives=want
+    )
+    result.values[atoms] = values.cpu().numpy()
+    if slopes is not None and result.derivatives is not None:
+        kind = torch.float32 if result.derivatives.dtype == np.float32 else torch.float64
+        result.derivatives[pairs[real]] = slopes[torch.from_numpy(real).to(device)].to(kind).cpu().numpy()
+
+
+def describe_block(
+    functions: SymmetryFunctions,
+    species: int,
+    vector: Tensor,
+    neighbor_species: Tensor,
+    *,
+    derivatives: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """Compute the symmetry functions of centres of one species; everything stays on the device.
+
+    Parameters
+    ----------
+    functions, species : all functions, and which element's are wanted.
+    vector : (C, N, 3) float64, r_j - r_i of the neighbors, padded with any vector that is not zero.
+    neighbor_species : (C, N), -1 for padding.
+    derivatives : whether to compute dG/dr.
+
+    Returns
+    -------
+    values (C, n_descriptors) and derivatives (C, N, 3, n_descriptors), zero for padding, or None.
+    """
+    members = list(functions.functions.values())[species]
+    r2 = (vector * vector).sum(-1)
+    block = _Block(vector, r2.sqrt(), r2, neighbor_species)
+    n_d = functions.n_descriptors
+    values = vector.new_zeros(len(vector), n_d)
+    slopes = vector.new_zeros(*vector.shape, n_d) if derivatives else None
+    elements = {element: i for i, element in enumerate(functions.elements)}
     radial = [(column, f) for column, f in enumerate(members) if isinstance(f, G2)]
     if radial:
         _add_radial(block, radial, elements, values, slopes)
@@ -115,18 +149,7 @@ def _fill_chunk(
             groups.setdefault((type(f), f.elements, f.cutoff), []).append((column, f))
     for group in groups.values():
         _add_group(block, group, elements, values, slopes)
-    result.values[atoms] = values.cpu().numpy()
-    if slopes is not None and result.derivatives is not None:
-        kind = torch.float32 if result.derivatives.dtype == np.float32 else torch.float64
-        result.derivatives[pairs[real]] = slopes[torch.from_numpy(real).to(device)].to(kind).cpu().numpy()
-
-
-def _gather(result: DescriptorSet, pairs: np.ndarray, real: np.ndarray, device: torch.device) -> _Block:
-    vector = np.where(real[:, :, None], result.pair_vector[pairs], [1.0, 0.0, 0.0])
-    species = np.where(real, result.species[result.pair_neighbor[pairs]], -1)
-    v = torch.from_numpy(vector).to(device)
-    r2 = (v * v).sum(-1)
-    return _Block(v, r2.sqrt(), r2, torch.from_numpy(species).to(device))
+    return values, slopes
 
 
 def _cutoff(r: Tensor, cutoff: Tensor | float) -> tuple[Tensor, Tensor]:
