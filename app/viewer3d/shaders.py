@@ -1,0 +1,322 @@
+"""GLSL 3.30 sources of the structure viewer.
+
+Every primitive is a quad that the fragment shader cuts a sphere, a cylinder or a line out of. Depth is linear
+in the view depth (0 nearest, 1 farthest), so that the last pass can work in Å.
+"""
+
+from __future__ import annotations
+
+_COMMON = """#version 330 core
+uniform mat3 rotation;      // world to view
+uniform vec3 target;        // world, Å
+uniform vec2 extent;        // half width and height at the target, Å
+uniform float eye;          // eye distance, 0: parallel projection
+uniform vec2 zrange;        // nearest and farthest view depth
+"""
+
+_VERTEX = (
+    _COMMON
+    + """
+vec3 to_view(vec3 p) { return rotation * (p - target); }
+vec4 clip(vec3 v) {
+    float w = eye > 0.0 ? (eye - v.z) / eye : 1.0;
+    return vec4(v.xy / extent, 0.0, w);
+}
+vec2 corner() { return vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0; }
+"""
+)
+
+_FRAGMENT = (
+    _COMMON
+    + """
+uniform vec3 background;
+uniform float fog;
+uniform float outline;
+uniform float specular;
+out vec4 color_out;
+
+void ray(vec3 q, out vec3 origin, out vec3 direction) {
+    if (eye > 0.0) { origin = vec3(0.0, 0.0, eye); direction = normalize(q - origin); }
+    else { origin = vec3(q.xy, 0.0); direction = vec3(0.0, 0.0, -1.0); }
+}
+float depth_of(float z) { return clamp((zrange.x - z) / (zrange.x - zrange.y), 0.0, 1.0); }
+vec3 faded(vec3 color, float z) {
+    return mix(color, background, fog * smoothstep(0.12, 0.95, depth_of(z)));
+}
+vec3 shaded(vec3 base, vec3 normal, vec3 direction, float gloss) {
+    const vec3 key = normalize(vec3(-0.45, 0.62, 0.78));
+    const vec3 fill = normalize(vec3(0.75, -0.25, 0.45));
+    float facing = clamp(dot(normal, -direction), 0.0, 1.0);
+    float light = 0.46 + 0.10 * normal.y;
+    float lit = dot(normal, key);
+    light += 0.52 * max(lit * 0.85 + 0.15, 0.0) + 0.10 * max(dot(normal, fill), 0.0);
+    vec3 color = base * light;
+    vec3 halfway = normalize(key - direction);
+    color += vec3(specular) * gloss * pow(max(dot(normal, halfway), 0.0), 42.0);
+    float edge = 1.0 - facing;
+    color *= 1.0 - outline * pow(edge, 4.0);
+    return clamp(color, 0.0, 1.0);
+}
+"""
+)
+
+SPHERE_VERTEX = (
+    _VERTEX
+    + """
+in vec4 sphere;             // centre, radius
+in vec4 tint;               // colour, mark
+flat out vec3 center;
+flat out float radius;
+flat out vec3 base;
+flat out int mark;
+out vec3 on_quad;
+void main() {
+    center = to_view(sphere.xyz);
+    radius = sphere.w;
+    base = tint.rgb;
+    mark = int(tint.a * 255.0 + 0.5);
+    vec3 x = vec3(1.0, 0.0, 0.0), y = vec3(0.0, 1.0, 0.0);
+    float size = radius;
+    if (eye > 0.0) {
+        vec3 sight = center - vec3(0.0, 0.0, eye);
+        float distance = length(sight);
+        if (sight.z > -radius * 1.01) { gl_Position = vec4(0.0, 0.0, 2.0, 1.0); return; }
+        sight /= distance;
+        x = normalize(cross(sight, vec3(0.0, 1.0, 0.0)));
+        y = cross(x, sight);
+        size = radius * distance / sqrt(distance * distance - radius * radius);
+    }
+    vec2 k = corner() * size * (mark > 0 ? 1.34 : 1.0);
+    on_quad = center + k.x * x + k.y * y;
+    gl_Position = clip(on_quad);
+}
+"""
+)
+
+SPHERE_FRAGMENT = (
+    _FRAGMENT
+    + """
+uniform vec3 selection;
+uniform vec3 hover;
+flat in vec3 center;
+flat in float radius;
+flat in vec3 base;
+flat in int mark;
+in vec3 on_quad;
+void main() {
+    vec3 origin, direction;
+    ray(on_quad, origin, direction);
+    vec3 oc = origin - center;
+    float along = dot(oc, direction);
+    vec3 nearest = oc - along * direction;
+    float off2 = dot(nearest, nearest);
+    float inside = radius * radius - off2;
+    if (inside >= 0.0) {
+        vec3 hit = origin + (-along - sqrt(inside)) * direction;
+        vec3 normal = (hit - center) / radius;
+        vec3 color = shaded(base, normal, direction, 1.0);
+        if ((mark & 2) != 0) color = mix(color, vec3(1.0), 0.16);
+        color_out = vec4(faded(color, hit.z), 1.0);
+        gl_FragDepth = depth_of(hit.z);
+        return;
+    }
+    float off = sqrt(off2) / radius;
+    bool selected = (mark & 1) != 0;
+    if (mark == 0 || off < 1.06 || off > (selected ? 1.30 : 1.18)) discard;
+    color_out = vec4(selected ? selection : hover, 1.0);
+    gl_FragDepth = depth_of(center.z);
+}
+"""
+)
+
+BOND_VERTEX = (
+    _VERTEX
+    + """
+uniform float radius;
+in vec3 start;
+in vec3 vector;
+in vec4 tint;
+flat out vec3 foot;
+flat out vec3 axis;         // times its length
+flat out vec3 base;
+out vec3 on_quad;
+void main() {
+    foot = to_view(start);
+    axis = rotation * vector;
+    base = tint.rgb;
+    vec3 middle = foot + 0.5 * axis;
+    vec3 sight = eye > 0.0 ? middle - vec3(0.0, 0.0, eye) : vec3(0.0, 0.0, -1.0);
+    float distance = length(sight);
+    if (eye > 0.0 && sight.z > -length(axis)) { gl_Position = vec4(0.0, 0.0, 2.0, 1.0); return; }
+    sight /= distance;
+    vec3 side = cross(axis, sight);
+    side = dot(side, side) > 1e-8 ? normalize(side) : vec3(1.0, 0.0, 0.0);
+    vec3 up = cross(sight, side);
+    float half_length = 0.5 * length(axis);
+    float pad = eye > 0.0 ? distance / (distance - half_length - radius) : 1.0;
+    vec2 size = vec2(radius, 0.5 * abs(dot(axis, up)) + radius) * pad;
+    vec2 k = corner() * size;
+    on_quad = middle + k.x * side + k.y * up;
+    gl_Position = clip(on_quad);
+}
+"""
+)
+
+BOND_FRAGMENT = (
+    _FRAGMENT
+    + """
+uniform float radius;
+flat in vec3 foot;
+flat in vec3 axis;
+flat in vec3 base;
+in vec3 on_quad;
+void main() {
+    vec3 origin, direction;
+    ray(on_quad, origin, direction);
+    float height = length(axis);
+    vec3 unit = axis / height;
+    vec3 oc = origin - foot;
+    float card = dot(unit, direction), caoc = dot(unit, oc);
+    float a = 1.0 - card * card;
+    float b = dot(oc, direction) - caoc * card;
+    float c = dot(oc, oc) - caoc * caoc - radius * radius;
+    float d = b * b - a * c;
+    if (d < 0.0) discard;
+    float root = sqrt(d);
+    float t = (-b - root) / max(a, 1e-7);
+    float along = caoc + t * card;
+    vec3 normal;
+    if (along >= 0.0 && along <= height) {
+        normal = (oc + t * direction - along * unit) / radius;
+    } else {
+        float end = along < 0.0 ? 0.0 : height;
+        t = (end - caoc) / card;
+        if (abs(b + a * t) >= root) discard;
+        normal = along < 0.0 ? -unit : unit;
+    }
+    vec3 hit = origin + t * direction;
+    color_out = vec4(faded(shaded(base, normal, direction, 0.35), hit.z), 1.0);
+    gl_FragDepth = depth_of(hit.z);
+}
+"""
+)
+
+LINE_VERTEX = (
+    _VERTEX
+    + """
+uniform vec2 viewport;
+uniform float width;        // pixels
+in vec3 start;
+in vec3 end;
+out float view_z;
+void main() {
+    vec3 p = to_view(start), q = to_view(end);
+    if (eye > 0.0) {        // cut off what lies behind the eye
+        float near = 0.97 * eye;
+        if (p.z > near && q.z > near) { gl_Position = vec4(0.0, 0.0, 2.0, 1.0); return; }
+        if (p.z > near) p = mix(q, p, (near - q.z) / (p.z - q.z));
+        if (q.z > near) q = mix(p, q, (near - p.z) / (q.z - p.z));
+    }
+    vec4 a = clip(p), b = clip(q);
+    vec2 along = (b.xy / b.w - a.xy / a.w) * viewport;
+    float size = length(along);
+    along = size > 1e-5 ? along / size : vec2(1.0, 0.0);
+    vec2 k = corner();
+    vec4 here = k.y < 0.0 ? a : b;
+    view_z = k.y < 0.0 ? p.z : q.z;
+    vec2 shift = (vec2(-along.y, along.x) * k.x + along * k.y) * width / viewport;
+    gl_Position = vec4(here.xy + shift * here.w, 0.0, here.w);
+}
+"""
+)
+
+LINE_FRAGMENT = (
+    _FRAGMENT
+    + """
+uniform vec3 line;
+in float view_z;
+void main() {
+    color_out = vec4(faded(line, view_z), 1.0);
+    gl_FragDepth = depth_of(view_z);
+}
+"""
+)
+
+RESOLVE_VERTEX = """#version 330 core
+void main() {
+    vec2 p = vec2((gl_VertexID << 1) & 2, gl_VertexID & 2);
+    gl_Position = vec4(p * 2.0 - 1.0, 0.0, 1.0);
+}
+"""
+
+SHADOW_FRAGMENT = """#version 330 core
+// Soft shadows between atoms from the depths alone: how much of the surroundings lies nearer to the viewer.
+uniform sampler2D depths;
+uniform int samples;        // along each axis
+uniform float depth_scale;  // Å between depth 0 and 1
+uniform float reach;        // of the shadows, in samples, at the target
+uniform float reach_angstrom;
+uniform float eye;
+uniform float nearest;      // view depth at depth 0
+out vec4 color_out;
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.xy);
+    ivec2 at = pixel * samples + samples / 2;
+    float depth = texelFetch(depths, at, 0).r;
+    if (depth >= 1.0) { color_out = vec4(0.0); return; }
+    float z = nearest - depth * depth_scale;
+    float r = reach * (eye > 0.0 ? eye / max(eye - z, 0.05 * eye) : 1.0);
+    ivec2 last = textureSize(depths, 0) - 1;
+    float turn = 6.2831853 * float((pixel.x & 3) * 4 + (pixel.y & 3) * 9 & 15) / 16.0;
+    float stretch = float((pixel.x & 3) * 7 + (pixel.y & 3) * 4 & 15) / 16.0;
+    float sum = 0.0;
+    for (int k = 0; k < 12; ++k) {
+        float angle = 2.39996323 * float(k) + turn;
+        float off = r * sqrt((float(k) + stretch) / 12.0);
+        ivec2 p = clamp(at + ivec2(off * vec2(cos(angle), sin(angle))), ivec2(0), last);
+        float nearer = (depth - texelFetch(depths, p, 0).r) * depth_scale / reach_angstrom;
+        sum += smoothstep(0.10, 0.9, nearer) * (1.0 - 0.8 * smoothstep(1.8, 6.0, nearer));
+    }
+    color_out = vec4(sum / 12.0);
+}
+"""
+
+RESOLVE_FRAGMENT = """#version 330 core
+uniform sampler2D colors;
+uniform sampler2D depths;
+uniform sampler2D shadows;
+uniform int samples;        // along each axis
+uniform float height;       // of the picture, pixels
+uniform float depth_scale;  // Å between depth 0 and 1
+uniform float occlusion;    // strength of the shadows, 0: none
+out vec4 color_out;
+
+// The mean over 4 x 4 pixels, one of each turn of the pattern, but only over those of about the same depth.
+float shadow(ivec2 pixel, float depth) {
+    ivec2 last = textureSize(shadows, 0) - 1;
+    float sum = 0.0, weight = 1e-4;
+    for (int j = -2; j < 2; ++j)
+        for (int i = -2; i < 2; ++i) {
+            ivec2 p = clamp(pixel + ivec2(i, j), ivec2(0), last);
+            float step_z = abs(texelFetch(depths, p * samples + samples / 2, 0).r - depth) * depth_scale;
+            float w = 1.0 - smoothstep(0.25, 0.8, step_z);
+            sum += w * texelFetch(shadows, p, 0).r;
+            weight += w;
+        }
+    return sum / weight;
+}
+
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.x, height - gl_FragCoord.y);
+    ivec2 first = pixel * samples;
+    vec4 sum = vec4(0.0);
+    for (int j = 0; j < samples; ++j)
+        for (int i = 0; i < samples; ++i) sum += texelFetch(colors, first + ivec2(i, j), 0);
+    sum /= float(samples * samples);
+    if (occlusion > 0.0 && sum.a > 0.0) {
+        float depth = texelFetch(depths, first + samples / 2, 0).r;
+        if (depth < 1.0) sum.rgb *= 1.0 - occlusion * shadow(pixel, depth);
+    }
+    color_out = sum;
+}
+"""
