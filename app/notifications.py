@@ -14,12 +14,13 @@ Level = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True)
 class Notification:
-    """One message. ``actions`` are (button text, callable) pairs offered with it."""
+    """One message; ``silent``: only logged. ``actions`` are (button text, callable) offered with it."""
 
     level: Level
     title: str
     text: str = ""
     details: str = ""
+    silent: bool = False
     actions: tuple[tuple[str, Callable[[], None]], ...] = ()
 
 

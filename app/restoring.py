@@ -107,7 +107,7 @@ class SessionKeeper(QObject):
         action = ("Restore", lambda: self.restore(saved))
         text = f"Open again what was open then ({names})? Trainings go on from their last checkpoint."
         self._session.notify(
-            Notification("warning", "Eatlas did not end properly last time", text, "", (action,))
+            Notification("warning", "Eatlas did not end properly last time", text, actions=(action,))
         )
         return True
 

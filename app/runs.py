@@ -13,15 +13,19 @@ from app.documents.dataset import DatasetDocument
 from app.documents.run import FrameRefs, RunDocument, RunState
 from app.notifications import Notification, from_error
 from app.workers.opening import OpenedRun, free_folder
-from app.workers.training import News, TrainingJob, TrainingOrder
+from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import TrainingError
 from nnpcore.structures import Role, split_frames
-from nnpcore.training import ControlState, TrainSettings
+from nnpcore.training import ControlState, EpochRecord, TrainSettings
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 TICK_MS = 100
+ENDS = {
+    "no progress": "Ended early: no member became better.",
+    "converged": "Ended early: it has converged.",
+}
 
 
 class Runs(QObject):
@@ -68,15 +72,22 @@ class Runs(QObject):
         self._launch(run, order)
         return run.id
 
-    def restart(self, run_id: str, epochs: int | None = None) -> None:
-        """Go on with a run that was stopped, where it was, from its folder; ``epochs`` sets a new goal."""
+    def restart(self, run_id: str, datasets: Sequence[DatasetDocument], epochs: int | None = None) -> None:
+        """Go on with a run that was stopped, where it was, from its folder; ``epochs`` sets a new goal.
+
+        Frames are taken from the open data sets where all are there, else read from the files again.
+        """
         run = self.documents[run_id]
         if run.folder is None or run_id in self._jobs:
             return
         if epochs is not None:
             run.settings = run.settings.replace(epochs=epochs)
         run.state, run.message = RunState.PREPARING, ""
-        self._launch(run, TrainingOrder(run.settings, (), (), run.folder, resume=True))
+        frames = {document.id: document.frames for document in datasets}
+        used = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
+        known = bool(used) and used <= set(frames)
+        train, valid = (_frames(refs, frames) if known else [] for refs in (run.train, run.valid))
+        self._launch(run, TrainingOrder(run.settings, train, valid, run.folder, resume=True))
         self.changed.emit(run_id)
 
     def _launch(self, run: RunDocument, order: TrainingOrder) -> None:
@@ -123,11 +134,9 @@ class Runs(QObject):
             self._set_state(run_id, RunState.PAUSED)
 
     def resume(self, run_id: str) -> None:
-        """Let a paused training go on, or restart a stopped one from its folder."""
+        """Let a paused training go on."""
         job = self._jobs.get(run_id)
-        if job is None:
-            self.restart(run_id)
-        elif self.documents[run_id].state == RunState.PAUSED:
+        if job is not None and self.documents[run_id].state == RunState.PAUSED:
             job.control.resume()
             self._set_state(run_id, RunState.RUNNING)
 
@@ -179,19 +188,13 @@ class Runs(QObject):
     def _apply(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         changed = news.text != run.progress_text
         run.progress_text = news.text
-        if news.values is not None:
-            run.values, run.whitening, run.functions = news.values, news.whitening, news.functions
-            run.n_epochs = news.n_epochs or run.n_epochs
-            if run.state == RunState.PREPARING:
-                run.state = RunState.RUNNING
-            self.values_changed.emit(run.id)
+        if news.start is not None:
+            self._begin(run, news.start)
             changed = True
         if news.records:
-            known = run.epoch
-            fresh = [record for record in news.records if record.epoch > known]
-            run.history.extend(fresh)
-            for record in fresh:
-                self._tell_messages(run, record.messages)
+            run.history.extend(news.records)
+            for record in news.records:
+                self._tell_messages(run, record)
             self.epoch_finished.emit(run.id)
             changed = True
         if news.potential is not None:
@@ -200,10 +203,20 @@ class Runs(QObject):
         if changed:
             self.changed.emit(run.id)
 
-    def _tell_messages(self, run: RunDocument, messages: Sequence[str]) -> None:
-        for message in messages:
-            run.message = message
-            self.notified.emit(Notification("warning", f"{run.name}: epoch {run.epoch}", message))
+    def _begin(self, run: RunDocument, start: Start) -> None:
+        run.values, run.whitening, run.functions = start.values, start.whitening, start.functions
+        run.n_epochs, run.used_device, run.sentence = start.n_epochs, start.device, start.sentence
+        run.history[:] = start.history
+        if run.state == RunState.PREPARING:
+            run.state = RunState.RUNNING
+        self.notified.emit(Notification("info", run.name, start.sentence, silent=True))
+        self.values_changed.emit(run.id)
+
+    def _tell_messages(self, run: RunDocument, record: EpochRecord) -> None:
+        for message in record.messages:
+            if message != run.sentence:
+                run.message = message
+                self.notified.emit(Notification("warning", f"{run.name}, epoch {record.epoch}", message))
 
     def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         stopped = job.control.state is ControlState.STOPPING
@@ -214,7 +227,7 @@ class Runs(QObject):
             run.state = RunState.STOPPED
         else:
             run.state = RunState.FINISHED
-            run.message = getattr(news.result, "reason", "") or ""
+            run.message = ENDS.get(news.result.reason, "") if news.result else ""
         run.progress_text = ""
         self.changed.emit(run.id)
         if run.state is RunState.FINISHED:
@@ -255,7 +268,7 @@ def _frames(refs: FrameRefs, frames: dict[str, tuple[Frame, ...]]) -> list[Frame
 
 
 def _name_of(datasets: Sequence[DatasetDocument]) -> str:
-    return "+".join(d.name for d in datasets if d.role == Role.TRAINING)[:40]
+    return "+".join(Path(d.name).stem for d in datasets if d.role == Role.TRAINING)[:40]
 
 
 def _locate(run: RunDocument, role: str, datasets: Sequence[DatasetDocument]) -> FrameRefs:

@@ -15,7 +15,7 @@ from app.commands import Change
 from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
 from app.documents.coloring import LABELS, Coloring
 from app.documents.dataset import DatasetDocument
-from app.documents.run import RunDocument
+from app.documents.run import RunDocument, RunState
 from app.notifications import Notification, from_error
 from app.runs import Runs
 from app.selection import AtomRef, Selection, SelectionMode
@@ -332,7 +332,13 @@ class Session(QObject):
 
     def resume(self, run_id: str | None = None) -> None:
         """Let a paused training go on, or restart a stopped one from its folder."""
-        self._steer(self.trainings.resume, run_id)
+        self._steer(self._resume, run_id)
+
+    def _resume(self, run_id: str) -> None:
+        if self.runs[run_id].state is RunState.PAUSED:
+            self.trainings.resume(run_id)
+        else:
+            self.trainings.restart(run_id, list(self.datasets.values()))
 
     def stop(self, run_id: str | None = None) -> None:
         """End a training; its checkpoint is written and it can be resumed later."""
@@ -345,7 +351,7 @@ class Session(QObject):
 
     def train_longer(self, run_id: str, epochs: int) -> None:
         """Go on with a stopped or finished run until it has had this many epochs."""
-        self.trainings.restart(run_id, epochs)
+        self.trainings.restart(run_id, list(self.datasets.values()), epochs)
 
     def open_run(self, folder: str | Path) -> None:
         """Read a run folder in the background and show it; its data files are opened, too, if they exist."""

@@ -136,6 +136,8 @@ class Toasts(QObject):
 
     def show(self, notification: Notification) -> None:
         """Show a notification; the oldest harmless one goes where there are too many."""
+        if notification.silent:
+            return
         if any(toast.notification == notification for toast in self.shown):
             return
         while len(self.shown) >= MAX_SHOWN:

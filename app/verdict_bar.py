@@ -148,7 +148,7 @@ class VerdictBar(QWidget):
     def _show_device(self, _run_id: str = "") -> None:
         run = self._session.current_run
         device = run.device if run else ""
-        self.device.setText(device.upper() if device else "CPU")
+        self.device.setText("CPU" if device in ("", "auto") else device.upper())
 
     def _show_memory(self) -> None:
         if self._process is None:

@@ -79,6 +79,7 @@ class RunDocument:
     whitening, functions : the map and the symmetry functions these values belong to.
     analysis_messages : why an analysis has no result, by kind.
     sources : where the frames of a reopened run came from.
+    sentence : which optimizer is used, and why. used_device : where it runs.
     n_epochs : epochs asked for, 0 while unknown.
     message : the last thing the training had to say. progress_text : what it is doing while preparing.
     """
@@ -102,6 +103,8 @@ class RunDocument:
     message: str = ""
     progress_text: str = ""
     color_index: int = 0
+    used_device: str = ""
+    sentence: str = ""
 
     @property
     def epoch(self) -> int:
@@ -126,8 +129,8 @@ class RunDocument:
 
     @property
     def device(self) -> str:
-        """The device it was told to use."""
-        return self.settings.device
+        """The device it works on, or was told to use."""
+        return self.used_device or self.settings.device
 
     def best(self, quantity: str = "energy") -> float | None:
         """Return the lowest validation RMSE of the ensemble mean so far (training where none), or None."""

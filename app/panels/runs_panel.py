@@ -207,7 +207,7 @@ class RunRow(QWidget):
         run = self._session.runs[self._run_id]
         self.name.setText(run.name)
         self.setToolTip(run.message or str(run.folder or ""))
-        self.state.setText(f"&nbsp;{STATE_TEXTS[run.state]}")
+        self.state.setText(f" {STATE_TEXTS[run.state]}")
         self.state.setStyleSheet(f"color: {_state_color(run.state)}")
         self.pause_button.setVisible(run.state is RunState.RUNNING)
         can_resume = (

@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
-from nnpcore.training import EpochRecord, TrainControl, TrainingValues, TrainSettings
+from nnpcore.training import EpochRecord, RunFolder, TrainControl, TrainingValues, TrainSettings
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
@@ -27,14 +25,27 @@ SNAPSHOT_SECONDS = 0.8
 NICENESS = 5
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What is known once a training is prepared; ``history`` holds the epochs before a resume."""
+
+    values: TrainingValues
+    whitening: Whitening
+    functions: SymmetryFunctions
+    history: list[EpochRecord]
+    n_epochs: int
+    device: str
+    sentence: str
+
+
 @dataclass
 class News:
     """What happened in a training since the last look."""
 
     records: list[EpochRecord] = field(default_factory=list)
-    values: TrainingValues | None = None
     potential: Potential | None = None
     text: str = ""
+    start: Start | None = None
     prepared: bool = False
     whitening: Whitening | None = None
     functions: SymmetryFunctions | None = None
@@ -114,23 +125,25 @@ class TrainingJob:
             self._tell(error=error, ended=True)
 
     def _tell_prepared(self, trainer: Trainer) -> None:
-        values = _values_of(trainer)
+        start = Start(
+            values=RunFolder.open(self.order.folder).training_values(),
+            whitening=trainer.whitening,
+            functions=trainer.functions,
+            history=list(trainer.history),
+            n_epochs=trainer.n_epochs,
+            device=trainer.device,
+            sentence=trainer.choice.sentence,
+        )
         with self._lock:
-            news = self._news
-            news.values, news.whitening, news.functions = (
-                values,
-                trainer.whitening,
-                trainer.train_set.functions,
-            )
-            news.prepared = True
-            news.records.extend(trainer.history)
+            self._news.start, self._news.prepared = start, True
 
     def _make_trainer(self) -> Trainer:
         from nnpcore.training import Trainer
 
         order = self.order
         if order.resume:
-            return _resumed(order)
+            train, valid = (order.train, order.valid) if order.train else (None, None)
+            return Trainer.resume(order.folder, order.settings, train=train, valid=valid)
         return Trainer(order.settings, order.train, order.valid, run_folder=order.folder)
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:
@@ -159,24 +172,6 @@ class TrainingJob:
             news.potential = potential or news.potential
             news.result, news.error = result or news.result, error or news.error
             news.ended = ended or news.ended
-
-
-def _resumed(order: TrainingOrder) -> Trainer:
-    from nnpcore.training import Trainer
-
-    return Trainer.resume(order.folder, order.settings)
-
-
-def _values_of(trainer: Trainer) -> TrainingValues:
-    """Return the descriptors of all atoms of the run, copied: they outlive the trainer."""
-    parts = [(trainer.train_set, True)] + ([(trainer.valid_set, False)] if trainer.valid_set else [])
-    sizes = [np.diff(part.frame_start) for part, _ in parts]
-    return TrainingValues(
-        values=np.concatenate([part.values for part, _ in parts]),
-        species=np.concatenate([part.species for part, _ in parts]),
-        frame=np.concatenate([np.repeat(np.arange(len(n), dtype=np.int32), n) for n in sizes]),
-        is_training=np.concatenate([np.full(part.n_atoms, flag) for part, flag in parts]),
-    )
 
 
 def _step_back() -> None:

@@ -1,0 +1,245 @@
+"""Training through the window: to the end, paused, stopped, resumed, closed in the middle, refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.documents.run import FrameRefs, RunState
+from nnpcore import Potential
+from nnpcore.structures import Role
+from nnpcore.training import RunFolder, TrainSettings
+
+ENDLESS = 100_000
+SMALL = TrainSettings(
+    descriptors={"cutoff": 4.0},  # type: ignore[arg-type]
+    hidden=(4,),
+    n_members=2,
+    epochs=3,
+    n_threads=1,
+    optimizer="adam",
+)
+
+
+def opened(window, qtbot, *paths, role=Role.TRAINING):
+    with qtbot.waitSignals([window.session.dataset_added] * len(paths), timeout=10_000):
+        window.session.open_paths([str(path) for path in paths], {str(path): role for path in paths})
+
+
+def started(window, qtbot, silicon_file, **changes):
+    """Start a training on rattled silicon and return its run once it has had an epoch."""
+    opened(window, qtbot, silicon_file("train.extxyz", 6))
+    run = window.session.runs[window.session.start_training(SMALL.replace(**changes))]
+    qtbot.waitUntil(lambda: run.epoch > 0 or not run.state.active, timeout=60_000)
+    return run
+
+
+def ended(qtbot, run):
+    qtbot.waitUntil(lambda: not run.state.active, timeout=30_000)
+
+
+@pytest.fixture
+def eos_file(tmp_path):
+    """Write an equation of state of perfect silicon with a minimum at 5.43 Å."""
+    from ase.build import bulk
+    from ase.calculators.singlepoint import SinglePointCalculator
+    from ase.io import write
+
+    frames = []
+    for a in np.linspace(5.2, 5.7, 7):
+        atoms = bulk("Si", cubic=True, a=a)
+        atoms.calc = SinglePointCalculator(atoms, energy=8 * (-5.0 + 2.0 * (a - 5.43) ** 2))
+        frames.append(atoms)
+    path = tmp_path / "eos.extxyz"
+    write(path, frames, format="extxyz")
+    return path
+
+
+def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file, eos_file, tmp_path):
+    opened(window, qtbot, eos_file, role=Role.EOS)
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    assert (run.state, run.epoch, run.n_epochs) == (RunState.FINISHED, 3, 3)
+    assert [record.epoch for record in run.history] == [1, 2, 3]
+    kinds = {"pca", "distance", "connectivity", "eos", "verdict", "predictions"}
+    qtbot.waitUntil(lambda: kinds <= set(run.analyses), timeout=20_000)
+    assert (len(run.train), len(run.valid)) == (4, 2)
+    assert window.docks["runs"].panel.row_of(run.id).line.full_text.startswith("epoch 3 / 3 · best ")
+    qtbot.waitUntil(lambda: window.verdict.verdict.full_text == run.analyses["verdict"].text)
+    with qtbot.waitSignal(window.session.notified):
+        window.session.export_potential(tmp_path / "potential")
+    frame = window.session.datasets["train-extxyz"].frames[0]
+    assert Potential.load(tmp_path / "potential").predict([frame]).energy.shape == (1,)
+
+
+def test_pca_points_know_their_atoms(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    qtbot.waitUntil(
+        lambda: "pca" in run.analyses and bool(run.analyses["pca"].groups[0].values), timeout=20_000
+    )
+    frames = window.session.datasets["train-extxyz"].frames
+    groups = {group.role: group for group in run.analyses["pca"].groups}
+    used = {role: sorted(set(group.frame.tolist())) for role, group in groups.items()}
+    assert sorted(used["training"] + used["validation"]) == list(range(6))
+    group = groups["validation"]
+    assert group.atom.tolist() == list(range(8)) * 2
+    index = int(group.frame[8])
+    energies = run.potential.predict([frames[index]], forces=False, stress=False).atomic_energies
+    np.testing.assert_allclose(group.values["atomic_energy"][8:], energies, rtol=1e-9)
+
+
+def test_atoms_can_be_coloured_by_what_was_learned(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    session = window.session
+    session.set_current("train-extxyz", 4)
+    session.set_coloring(kind="atomic_energy")
+    qtbot.waitUntil(lambda: session.atom_values() is not None, timeout=20_000)
+    values, label, unit = session.atom_values()
+    assert abs(values.sum()) < 1e-6 and unit == "meV" and "frame" in label
+    session.set_coloring(relative=False)
+    values, _, unit = session.atom_values()
+    prediction = run.potential.predict([session.current_frame])
+    np.testing.assert_allclose(values, prediction.atomic_energies)
+    assert unit == "eV"
+    session.set_coloring(kind="force_error")
+    values, _, _ = session.atom_values()
+    error = np.linalg.norm(prediction.forces - session.current_frame.forces, axis=1)
+    np.testing.assert_allclose(values, error, rtol=1e-6)
+
+
+def test_pause_resume_and_stop(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file, epochs=ENDLESS)
+    commands = window.commands
+    commands.actions["training.pause"].trigger()
+    assert run.state is RunState.PAUSED
+    qtbot.wait(300)
+    paused_at = run.epoch
+    qtbot.wait(300)
+    assert run.epoch == paused_at
+    assert commands.actions["training.resume"].isEnabled()
+    assert not commands.actions["training.start"].isEnabled()
+    commands.actions["training.resume"].trigger()
+    qtbot.waitUntil(lambda: run.epoch > paused_at, timeout=10_000)
+    commands.actions["training.stop"].trigger()
+    ended(qtbot, run)
+    assert run.state is RunState.STOPPED
+    assert RunFolder.open(run.folder).checkpoint_path.is_file()
+
+
+def test_a_stopped_run_goes_on_where_it_was(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file, epochs=ENDLESS)
+    window.session.stop()
+    ended(qtbot, run)
+    before = run.epoch
+    window.session.train_longer(run.id, before + 2)
+    ended(qtbot, run)
+    assert (run.state, run.epoch) == (RunState.FINISHED, before + 2)
+    assert [record.epoch for record in run.history] == list(range(1, before + 3))
+
+
+def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    session = window.session
+    session.remove_run(run.id)
+    session.remove_dataset("train-extxyz")
+    with qtbot.waitSignal(session.dataset_added, timeout=20_000):
+        window.open_paths([str(run.folder)])
+    again = session.current_run
+    assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
+    qtbot.waitUntil(lambda: "pca" in again.analyses, timeout=20_000)
+    assert again.train.locate(0) == run.train.locate(0)
+    window.open_paths([str(run.folder)])
+    assert len(session.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "data.json").write_text("{"), "damaged"),
+        (lambda folder: (folder / "settings.toml").unlink(), "settings.toml"),
+        (lambda folder: shutil.rmtree(folder / "potential"), "potential"),
+    ],
+)
+def test_damaged_run_folders_are_told(window, qtbot, silicon_file, damage, words):
+    run = started(window, qtbot, silicon_file, epochs=1)
+    ended(qtbot, run)
+    window.session.remove_run(run.id)
+    damage(run.folder)
+    with qtbot.waitSignal(window.session.notified) as told:
+        window.session.open_run(run.folder)
+    assert told.args[0].title == f"The run {run.name} was not opened"
+    assert words in told.args[0].text
+
+
+def test_closing_while_training_writes_the_checkpoint_and_ends(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file, epochs=ENDLESS)
+    window.confirm_close = lambda: False
+    window.close()
+    assert window.isVisible() and run.state is RunState.RUNNING
+    window.confirm_close = lambda: True
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=20_000)
+    assert run.state is RunState.STOPPED
+    checkpoint = RunFolder.open(run.folder).read_checkpoint()
+    assert len(checkpoint.state["history"]) == run.epoch
+
+
+def refused(window, qtbot, settings=SMALL):
+    with qtbot.waitSignal(window.session.notified) as told:
+        assert window.session.start_training(settings) is None
+    assert told.args[0].title == "Training cannot start"
+    return told.args[0].text
+
+
+def test_nothing_to_train_on(window, qtbot, silicon_file):
+    assert "there are no training frames" in refused(window, qtbot)
+    opened(window, qtbot, silicon_file("bare.extxyz", energies=False))
+    assert "bare.extxyz: no training frame has an energy or forces" in refused(window, qtbot)
+
+
+def test_one_frame_cannot_be_split(window, qtbot, silicon_file):
+    opened(window, qtbot, silicon_file("one.extxyz", 1))
+    assert "only one frame" in refused(window, qtbot)
+
+
+def test_a_folder_that_cannot_be_written(window, qtbot, silicon_file, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    window.settings.folder = str(tmp_path / "file")
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    assert run.state is RunState.FAILED
+    assert "a part of this path is a file" in run.message
+    assert window.toasts.shown[-1].notification.title == f"Training {run.name} ended with an error"
+
+
+def test_eos_data_that_are_no_crystals_are_told_in_words(window, qtbot, silicon_file):
+    opened(window, qtbot, silicon_file("eos.extxyz", 5), role=Role.EOS)
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    qtbot.waitUntil(lambda: "eos" in run.analysis_messages, timeout=20_000)
+    assert "its atoms are not equivalent" in run.analysis_messages["eos"]
+
+
+def test_frame_refs_locate_and_subset():
+    refs = FrameRefs((("a", np.arange(3)), ("b", np.array([5, 7]))))
+    assert [refs.locate(i) for i in range(5)] == [("a", 0), ("a", 1), ("a", 2), ("b", 5), ("b", 7)]
+    part = refs.subset([1, 4])
+    assert [part.locate(i) for i in range(2)] == [("a", 1), ("b", 7)]
+    with pytest.raises(IndexError):
+        part.locate(2)
+
+
+def test_run_folders_get_new_names(tmp_path: Path):
+    from app.workers.opening import free_folder
+
+    first = free_folder(tmp_path, "Si bulk/2×2")
+    first.mkdir()
+    assert first.name == "Si-bulk-2-2-01"
+    assert free_folder(tmp_path, "Si bulk/2×2").name == "Si-bulk-2-2-02"
+    assert free_folder(tmp_path, "…").name == "run-01"
