@@ -13,13 +13,17 @@ Level = Literal["good", "warning", "bad", "unknown"]
 SMALLEST_RMSE = 1.0
 """meV/atom: the RMSE that mapping errors are compared with is not taken smaller than this."""
 
-WARNING_RATIO, BAD_RATIO = 3.0, 6.0
+WARNING_RATIO, BAD_RATIO = 3.0, 10.0
 """Mapping error over RMSE from which it is doubtful, and from which the mapping is ad hoc."""
+
+SPREAD_RATIO = 6.0
+"""Spread of the members over RMSE from which their mean is not to be trusted."""
 
 WARNING_SHIFT, BAD_SHIFT = 0.01, 0.02
 """|slope error| / B0: by this share of its volume a crystal would relax wrongly."""
 
-_CURE = "add structures at other volumes or turn on the stress loss"
+_CURE = "add structures at other volumes"
+_CURE_OF_SLOPE = f"{_CURE} or turn on the stress loss"
 _ORDER: tuple[Level, ...] = ("good", "warning", "bad")
 
 
@@ -43,7 +47,7 @@ def verdict(rmse_mev: float | None, report: EosReport | None, bracket: Bracket |
     Rules, with r = max(RMSE, 1 meV/atom), all within the bracket:
 
     - unknown: no EOS data, no reference energies, or the crystal is out of reach of the training set.
-    - error: RMSE of E_at against the reference over r; from 3 on a warning, from 6 on bad.
+    - error: RMSE of E_at against the reference over r; from 3 on a warning, from 10 on bad.
     - slope: |slope error at the reference V0| / reference B0; from 1 % on a warning, from 2 % on bad.
     - spread: mean std of the members over r; from 6 on a warning (members that disagree are not to be
       trusted, even where their mean happens to be right).
@@ -100,7 +104,7 @@ def _slope_grade(report: EosReport) -> int:
 
 def _spread_grade(rmse_mev: float | None, report: EosReport) -> int:
     ratio = (report.std_in_bracket_mev or 0.0) / max(rmse_mev or 0.0, SMALLEST_RMSE)
-    return 1 if ratio >= BAD_RATIO else 0
+    return 1 if ratio >= SPREAD_RATIO else 0
 
 
 def _good_text(report: EosReport) -> str:
@@ -120,9 +124,10 @@ def _bad_text(rmse_mev: float | None, report: EosReport, level: Level) -> str:
         parts.append(f"its slope by {report.slope_error_gpa:+.1f} GPa" if parts else _slope_text(report))
     if not parts:
         disagree = f"the members disagree by {report.std_in_bracket_mev:.0f} meV on E_at of the crystal"
-        return f"{disagree}: the data leave it open; {_CURE}"
+        return f"{disagree}: the data leave it open; {_CURE_OF_SLOPE}"
+    cure = _CURE_OF_SLOPE if _slope_grade(report) else _CURE
     name = "ad hoc mapping" if level == "bad" else "the mapping is doubtful"
-    return f"{' and '.join(parts)}: {name}; {_CURE}"
+    return f"{' and '.join(parts)}: {name}; {cure}"
 
 
 def _slope_text(report: EosReport) -> str:
