@@ -32,7 +32,7 @@ def device(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=(*DEVICES,))
+@pytest.fixture(params=("torch-cpu", *DEVICES))
 def backend(request: pytest.FixtureRequest) -> str:
     """Every device present, and the torch path on the CPU."""
     return request.param

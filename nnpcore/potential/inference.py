@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.descriptors import DescriptorChunk, NeighborFinder, default_threads
-from nnpcore.descriptors.compute import _run_kernel
+from nnpcore.descriptors.kernels import fill_descriptors
 from nnpcore.descriptors.tables import build_tables
 from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
 from nnpcore.potential.prediction import Prediction
@@ -187,8 +187,9 @@ def _describe(potential: Potential, task: _Range, derivatives: bool) -> Descript
     n_d = potential.functions.n_descriptors
     values = np.empty((task.stop - task.first, n_d))
     slopes = np.empty((len(pairs.neighbor), 3, n_d)) if derivatives else None
-    centers = task.species[task.first : task.stop]
-    _run_kernel(build_tables(potential.functions), centers, task.species, pairs, values, slopes, 1)
+    centers, neighbors = task.species[task.first : task.stop], task.species[pairs.neighbor]
+    tables = build_tables(potential.functions)
+    fill_descriptors(tables, centers, pairs.start, neighbors, pairs.vector, values, slopes)
     return DescriptorChunk(
         task.first, task.stop, centers, values, pairs.start, pairs.neighbor, pairs.vector, slopes
     )

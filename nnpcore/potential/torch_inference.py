@@ -1,0 +1,193 @@
+"""Energies, forces and stresses on a torch device, in chunks of atoms that bound the memory.
+
+Neighbors are searched on the CPU, ahead of the device, by the compiled kernels; descriptors, networks and the
+contraction with dG/dr stay on the device, in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnpcore.descriptors import NeighborFinder
+from nnpcore.descriptors.torch_backend import check_device, describe_block, plan_chunks, work_memory
+from nnpcore.potential.inference import (
+    Accumulator,
+    Wanted,
+    frame_label,
+    in_order,
+    starts,
+    stress_volumes,
+)
+from nnpcore.potential.prediction import Prediction
+
+if TYPE_CHECKING:
+    from nnpcore.potential.potential import Potential
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+
+_ATOMS_PER_WINDOW = 2048
+_SEARCH_THREADS = 2
+
+
+class _Window(NamedTuple):
+    """Some consecutive atoms of all frames laid end to end, from ``first``, with their pairs.
+
+    ``counts`` (n,) pairs of each; ``neighbor`` (n_pairs,) among the atoms of all frames; ``vector`` (n_pairs,
+    3) in Å.
+    """
+
+    first: int
+    counts: np.ndarray
+    neighbor: np.ndarray
+    vector: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What is summed up on the device: energies (M, n), forces (n, 3, M), virials (n_frames, 3, 3, M)."""
+
+    energies: Tensor
+    forces: Tensor
+    virials: Tensor
+
+
+def predict_torch(
+    potential: Potential,
+    frames: Sequence[Frame],
+    wanted: Wanted,
+    device_name: str,
+    progress: Progress | None = None,
+) -> Prediction:
+    """Predict on a torch device; see :meth:`Potential.predict`."""
+    device = check_device("cuda" if device_name == "auto" else device_name.removeprefix("torch-"))
+    frame_start = starts(frames)
+    total = Accumulator(frame_start, potential.n_members, wanted)
+    model = _Model(potential, frames, frame_start, device)
+    sums = _Sums(
+        torch.as_tensor(total.energies, device=device),
+        torch.as_tensor(total.forces.swapaxes(1, 2), device=device),
+        torch.as_tensor(np.moveaxis(total.virials, 1, 3), device=device),
+    )
+    search = _search(potential, frames, frame_start)
+    with torch.no_grad():
+        for window in in_order(search, _windows(frame_start), _SEARCH_THREADS):
+            model.add(window, sums, wanted)
+            if progress is not None:
+                done = window.first + len(window.counts)
+                progress.report(done / int(frame_start[-1]), "energies and forces")
+    total.energies = sums.energies.cpu().numpy()
+    total.forces = sums.forces.cpu().numpy().swapaxes(1, 2)
+    total.virials = np.moveaxis(sums.virials.cpu().numpy(), 3, 1)
+    return total.prediction(stress_volumes(frames))
+
+
+class _Model:
+    """A potential's numbers on the device, and the species and frame of every atom."""
+
+    def __init__(
+        self, potential: Potential, frames: Sequence[Frame], frame_start: np.ndarray, device: torch.device
+    ) -> None:
+        self.functions = potential.functions
+        self.network = potential.weights.to_torch(str(device))
+        self.mean = torch.as_tensor(potential.whitening.mean, device=device)
+        self.matrix = torch.as_tensor(potential.whitening.matrix, device=device)
+        self.references = [potential.element_energies[e] for e in potential.elements]
+        self.device = device
+        numbers = np.concatenate([f.numbers for f in frames]) if frames else np.zeros(0, dtype=np.int32)
+        self.species = potential.functions.species_index(numbers).astype(np.int64)
+        self.frame = np.repeat(np.arange(len(frames)), np.diff(frame_start))
+
+    def add(self, window: _Window, sums: _Sums, wanted: Wanted) -> None:
+        """Add the energies, forces and virials of a window's atoms to ``sums``."""
+        species = self.species[window.first : window.first + len(window.counts)]
+        pair_start = np.concatenate([[0], np.cumsum(window.counts)])
+        for e, atoms, width in plan_chunks(self.functions, species, window.counts, work_memory(self.device)):
+            pairs = pair_start[atoms][:, None] + np.arange(width)
+            real = pairs < pair_start[atoms + 1][:, None]
+            pairs = np.where(real, pairs, 0)
+            centers = window.first + atoms
+            if width:
+                neighbor = np.where(real, window.neighbor[pairs], centers[:, None])
+                vector = np.where(real[:, :, None], window.vector[pairs], [1.0, 0.0, 0.0])
+            else:
+                neighbor, vector = pairs, np.zeros((len(atoms), 0, 3))
+            neighbor_species = np.where(real, self.species[neighbor], -1)
+            self._add_block(e, centers, neighbor, vector, neighbor_species, sums, wanted)
+
+    def _add_block(
+        self,
+        e: int,
+        centers: np.ndarray,
+        neighbor: np.ndarray,
+        vector: np.ndarray,
+        neighbor_species: np.ndarray,
+        sums: _Sums,
+        wanted: Wanted,
+    ) -> None:
+        """Add atoms ``centers`` (C,), all of element ``e``, with padded neighbors (C, N)."""
+        place, own, other = (torch.as_tensor(a, device=self.device) for a in (vector, centers, neighbor))
+        values, slopes = describe_block(
+            self.functions,
+            e,
+            place,
+            torch.as_tensor(neighbor_species, device=self.device),
+            derivatives=wanted.derivatives,
+        )
+        energies, gradients = self._network(e, values, wanted.derivatives)
+        sums.energies[:, own] = energies
+        if slopes is None or gradients is None:
+            return
+        pairs = torch.bmm(slopes.flatten(1, 2), gradients).unflatten(1, place.shape[1:])
+        if wanted.forces:
+            sums.forces.index_add_(0, own, pairs.sum(1))
+            sums.forces.index_add_(0, other.flatten(), pairs.flatten(0, 1), alpha=-1)
+        if wanted.stress:
+            frames = torch.as_tensor(self.frame[centers], device=self.device)
+            sums.virials.index_add_(0, frames, torch.einsum("cna,cnbm->cabm", place, pairs))
+
+    def _network(self, e: int, values: Tensor, want: bool) -> tuple[Tensor, Tensor | None]:
+        """Return (n_members, C) eV and, where wanted, dE/dG as (C, n_descriptors, n_members)."""
+        x = (values - self.mean[e]) @ self.matrix[e]
+        species = torch.full((len(x),), e, device=self.device)
+        if not want:
+            return self.network.energies(x, species) + self.references[e], None
+        energies, gradients = self.network.energies_and_gradients(x, species)
+        return energies + self.references[e], (gradients @ self.matrix[e].T).permute(1, 2, 0)
+
+
+def _windows(frame_start: np.ndarray) -> Iterator[tuple[int, int]]:
+    n_atoms = int(frame_start[-1])
+    for first in range(0, n_atoms, _ATOMS_PER_WINDOW):
+        yield first, min(first + _ATOMS_PER_WINDOW, n_atoms)
+
+
+def _search(
+    potential: Potential, frames: Sequence[Frame], frame_start: np.ndarray
+) -> Callable[[tuple[int, int]], _Window]:
+    """Return the function that finds the pairs of a range of atoms."""
+
+    @lru_cache(maxsize=2 * _SEARCH_THREADS)
+    def finder(k: int) -> NeighborFinder:
+        return NeighborFinder(frames[k], potential.cutoff, where=frame_label(frames[k], k))
+
+    def search(atoms: tuple[int, int]) -> _Window:
+        first, stop = atoms
+        counts, neighbors, vectors = [], [], []
+        for k in range(int(np.searchsorted(frame_start, first, "right")) - 1, len(frames)):
+            offset = int(frame_start[k])
+            if offset >= stop:
+                break
+            pairs = finder(k).pairs(max(first - offset, 0), min(stop, int(frame_start[k + 1])) - offset)
+            counts.append(np.diff(pairs.start))
+            neighbors.append(pairs.neighbor.astype(np.int64) + offset)
+            vectors.append(pairs.vector)
+        return _Window(first, np.concatenate(counts), np.concatenate(neighbors), np.concatenate(vectors))
+
+    return search
