@@ -26,8 +26,8 @@ EMPTY = "Start a training to see the surroundings of its atoms here."
 WAITING = "The map appears once the training set has been described."
 BY_GROUP = "group"
 VALUE_NAMES = {
-    "atomic_energy": ("Atomic energy", "meV"),
-    "atomic_energy_std": ("Std of E_at", "meV"),
+    "atomic_energy": ("Eₐₜ", "meV"),
+    "atomic_energy_std": ("Std of Eₐₜ", "meV"),
     "distance": ("Distance", ""),
 }
 
@@ -185,11 +185,20 @@ class PcaPanel(Panel):
             name=group.name,
             xy=np.column_stack([_component(scores, x), _component(scores, y)]),
             color=f"series:{group.color_index}",
-            marker="o" if group.path else marker_of(number),
+            marker=self._marker(number, group),
             path=group.path,
             values=None if group.path else self._values_of(group),
             tip=lambda index, group=group: self._tip(group, index),
         )
+
+    def _marker(self, number: int, group: AtomGroup) -> str:
+        """Return a marker: validation atoms share their data set's colour, not its marker."""
+        if group.path:
+            return "o"
+        analysis = self.analysis
+        before = analysis.groups[:number] if analysis else ()
+        rank = sum(not g.path and g.role != "validation" for g in before)
+        return "+" if group.role == "validation" else marker_of(rank)
 
     def _tip(self, group: AtomGroup, index: int) -> str:
         lines = [f"{group.name}, frame {group.frame[index]}, atom {group.atom[index]}"]

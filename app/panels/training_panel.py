@@ -201,7 +201,12 @@ class TrainingPanel(Panel):
         self.warning.hide()
 
     def _show_warnings(self, run: RunDocument) -> None:
-        messages = [f"Epoch {r.epoch}: {m}" for r in run.history for m in r.messages]
+        messages = [
+            f"Epoch {record.epoch}: {message}"
+            for record in run.history
+            for message in record.messages
+            if message != run.sentence
+        ]
         if run.state is RunState.FAILED and run.message:
             messages.append(run.message)
         self.warning.setVisible(bool(messages))

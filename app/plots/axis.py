@@ -77,6 +77,7 @@ class ValueAxis(pg.AxisItem):
         self.enableAutoSIPrefix(False)
         self.setStyle(tickTextOffset=3, hideOverlappingLabels=False, maxTickLevel=1, maxTextLevel=0)
         self.categories: dict[float, str] = {}
+        self.integers = False
         self._text: Any = self.label
         self._text.document().setDocumentMargin(0)
         self.restyle()
@@ -126,8 +127,10 @@ class ValueAxis(pg.AxisItem):
             return [(1.0, [v for v in self.categories if low <= v <= high])]
         most = self.most_ticks(low, high, size)
         if not self.logMode:
-            ticks = linear_ticks(low, high, most)
-            return [(nice_step(high - low, most) if high > low else 1.0, ticks)]
+            step = nice_step(high - low, most) if high > low else 1.0
+            if self.integers and step < 1:
+                return [(1.0, [float(k) for k in range(math.ceil(low), math.floor(high) + 1)])]
+            return [(step, linear_ticks(low, high, most))]
         major = log_ticks(low, high, most)
         if high - low > 8:
             return [(1.0, major)]

@@ -51,7 +51,7 @@ class EosPlot(Plot):
         for number, item in enumerate(self.series):
             self._show_run(number, item, members)
         self._show_reference()
-        self.legend.set_title(f"E_at − {self.zero.text} (meV/atom)")
+        self.legend.set_title(f"Eₐₜ − {self.zero.text} (meV/atom)")
         self.set_legend(self._entries())
         self.set_window(*eos_window(self.series, self.zero))
 

@@ -129,8 +129,17 @@ class DistanceCurve(Plot):
         else:
             self.bracket.set_range(low, high)
         self.set_pickable("points", np.column_stack([volumes, distances]), tip)
+        self.set_window(*self._window_of(volumes, distances, threshold))
+
+    @staticmethod
+    def _window_of(
+        volumes: np.ndarray, distances: np.ndarray, threshold: float
+    ) -> tuple[float, float, float, float]:
+        """Return the part where distances are up to six times the threshold, and one point on either side."""
         known = np.append(distances[np.isfinite(distances)], threshold)
-        room = max(0.04 * float(np.ptp(volumes)), 0.05)
-        self.set_window(
-            float(volumes.min()) - room, float(volumes.max()) + room, 0.0, 1.15 * float(known.max()) or 1.0
-        )
+        top = min(1.15 * float(known.max()), 6.0 * threshold) or 1.0
+        near = np.flatnonzero(distances <= top)
+        left, right = (max(near[0] - 1, 0), near[-1] + 1) if len(near) else (0, len(volumes))
+        shown = volumes[left : right + 1]
+        room = max(0.04 * float(np.ptp(shown)), 0.05)
+        return float(shown.min()) - room, float(shown.max()) + room, 0.0, top

@@ -115,5 +115,6 @@ class Bracket(pg.GraphicsObject):
         y = box.bottom() - self.at * box.height()
         low, high = (min(max(v, box.left()), box.right()) for v in self.range)
         corners = [(low, y - self.drop * pixel), (low, y), (high, y), (high, y - self.drop * pixel)]
-        painter.setPen(pen(self.color, 1.6))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(pen(self.color, 2.0))
         painter.drawPolyline(QPolygonF([QPointF(*corner) for corner in corners]))

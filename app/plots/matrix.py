@@ -62,8 +62,8 @@ class MatrixView(QWidget):
         left = min(longest, 0.36 * self.width())
         top = metrics.height() + 6.0
         n = max(len(self.names), 1)
-        width = min((self.width() - left - 10.0) / n, 150.0)
-        return left, top, max(width, 1.0), max(min((self.height() - top - 6.0) / n, 64.0), 1.0)
+        width = min((self.width() - left - 10.0) / n, 190.0)
+        return left, top, max(width, 1.0), max(min((self.height() - top - 6.0) / n, 96.0), 1.0)
 
     def cell_rect(self, row: int, column: int) -> QRectF:
         """Return where a cell is."""
@@ -146,23 +146,14 @@ def _dot(painter: QPainter, center: QPointF, color: str) -> None:
 
 
 _RAMP = np.array(
-    (
-        (253, 231, 208),
-        (246, 196, 152),
-        (226, 160, 120),
-        (150, 140, 140),
-        (75, 120, 158),
-        (24, 90, 148),
-        (8, 58, 110),
-    ),
+    [(240, 245, 251), (205, 222, 240), (152, 190, 224), (93, 150, 203), (45, 108, 174), (12, 62, 124)],
     dtype=np.float64,
 )
-"""Light and warm for islands, deep blue for one body: lightness alone tells it, too."""
-
+"""Pale for islands, deep blue for one body."""
 
 
 def heat_color(value: float, limits: tuple[float, float] = (0.0, 1.0)) -> QColor:
-    """Return the colour of a value: pale orange where it is low, deep blue where it is high."""
+    """Return the colour of a value: pale where it is low, deep blue where it is high."""
     share = min(max((value - limits[0]) / max(limits[1] - limits[0], 1e-12), 0.0), 1.0) * (len(_RAMP) - 1)
     index = min(int(share), len(_RAMP) - 2)
     rgb = _RAMP[index] + (share - index) * (_RAMP[index + 1] - _RAMP[index])

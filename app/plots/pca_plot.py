@@ -164,7 +164,7 @@ def marker_of(number: int) -> str:
 
 
 def _stamp_of(marker: str) -> str:
-    return marker if marker in ("o", "s", "d", "t", "t1") else "o"
+    return marker if marker in ("o", "s", "d", "t", "t1", "+") else "o"
 
 
 def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:

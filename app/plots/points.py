@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 STAMPS_PER_FRAME = 350_000
 """Pixels set per drawing at most: keeps one drawing below about 10 ms."""
-N_ROUNDS = 4
+N_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -185,9 +185,9 @@ class PointCloud(pg.GraphicsObject):
         view = self.getViewBox()
         if not self.groups or view is None:
             return
-        transform = painter.deviceTransform()
-        target = transform.mapRect(view.viewRect()).toAlignedRect()
         ratio = painter.device().devicePixelRatioF()
+        transform = painter.worldTransform() * QTransform.fromScale(ratio, ratio)
+        target = transform.mapRect(view.viewRect()).toAlignedRect()
         key = (self._version, target, _numbers(transform), self.size, self.alpha)
         if self._cache is None or self._cache[0] != key:
             raster = self._raster(transform, target, ratio)
@@ -216,7 +216,8 @@ class PointCloud(pg.GraphicsObject):
             raster.add_density(homes[-1], marker, self.alpha)
         self.n_drawn = sum(len(home) for home in homes)
         for part in range(N_ROUNDS):  # groups take turns, so that none hides another
-            for home, rgb, marker in zip(homes, colors, stamps, strict=True):
+            turn = slice(None, None, -1 if part % 2 else 1)
+            for home, rgb, marker in list(zip(homes, colors, stamps, strict=True))[turn]:
                 raster.add_color(home[part::N_ROUNDS], rgb[part::N_ROUNDS], marker)
         return raster
 

@@ -22,7 +22,7 @@ SHORT_TITLES = {
     "energy": "E (meV/atom)",
     "force": "F (eV/Å)",
     "stress": "S (GPa)",
-    MAPPING: "E_at (meV/atom)",
+    MAPPING: "Eₐₜ (meV/atom)",
 }
 
 
@@ -52,6 +52,8 @@ class RmsePlot(Plot):
         }
         self.best = self.add_points("valid", color, "o", 8, hollow=True)
         self.set_labels("Epoch", TITLES[quantity])
+        self.axis("bottom").integers = True
+        self.canvas.view.setLimits(xMin=0)
         self._data: dict[str, RmseSeries] = {}
         self.canvas.view.setMouseEnabled(x=True, y=False)
         self.canvas.view.setAutoVisible(y=True)

@@ -392,7 +392,7 @@ def connectivity_figure(
     n = len(result.names)
     figure = _figure(1.6 + 0.62 * n, 1.0 + 0.56 * n)
     axes = figure.add_subplot()
-    image = axes.imshow(result.matrix, cmap="cividis_r", vmin=0.0, vmax=1.0)
+    image = axes.imshow(result.matrix, cmap="Blues", vmin=0.0, vmax=1.0)
     for i in range(n):
         for j in range(n):
             value = result.matrix[i, j]
