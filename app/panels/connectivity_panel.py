@@ -71,6 +71,7 @@ class ConnectivityPanel(Panel):
     def refresh(self) -> None:
         """Bring matrix, text and group menu up to date."""
         analysis = self.analysis
+        self.groups.setVisible(analysis is not None)
         if analysis is None:
             run = self.session.current_run
             text = EMPTY if run is None else run.analysis_messages.get("connectivity", WAITING)

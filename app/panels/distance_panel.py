@@ -108,7 +108,7 @@ class DistancePanel(Panel):
 
     def _arrange(self) -> None:
         wide = self.width() >= WIDE
-        self.by_volume.setVisible(not wide)
+        self.by_volume.setVisible(not wide and self.analysis is not None)
         self.histogram.setVisible(wide or not self.by_volume.isChecked())
         self.curve.setVisible(wide or self.by_volume.isChecked())
 

@@ -97,8 +97,10 @@ class EosPanel(Panel):
 
     def refresh(self) -> None:
         """Bring curves and numbers up to date."""
-        others = [run for key, run in self.session.runs.items() if key != self.session.current_run_id]
-        self.all_runs.setVisible(any(run.analyses.get("eos") is not None for run in others))
+        current = self.session.current_run_id
+        others = [run for key, run in self.session.runs.items() if key != current and "eos" in run.analyses]
+        self.members.setVisible(self.analysis is not None)
+        self.all_runs.setVisible(self.analysis is not None and bool(others))
         found = self._analyses() if self.analysis is not None else []
         self.series = self._series_of(found)
         self.plot.set_message(self._empty_text() if not found else "")

@@ -98,10 +98,11 @@ class ParityPanel(Panel):
         self._arrange()
 
     def _arrange(self) -> None:
-        wide = self.width() >= WIDE
+        wide, known = self.width() >= WIDE, self.analysis is not None
+        self.density.setVisible(known)
         for kind, plot in self.plots.items():
             plot.setVisible(wide or kind == self.front)
-            self.buttons[kind].setVisible(not wide)
+            self.buttons[kind].setVisible(known and not wide)
             self.buttons[kind].setChecked(kind == self.front)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -107,8 +107,10 @@ class PcaPanel(Panel):
             text = EMPTY if run is None else run.analysis_messages.get("pca", WAITING)
             self.plot.set_message(text)
             self.plot.show_groups([])
+            self._show_tools(False)
             return
         self.plot.set_message("")
+        self._show_tools(True)
         self._fill_tools(analysis)
         x, y = self.components()
         shares = analysis.result.explained
@@ -122,6 +124,11 @@ class PcaPanel(Panel):
         name, unit, diverging = self._value()
         self.plot.show_groups(groups, f"{unit}" if name else "", diverging)
         self._show_selection()
+
+    def _show_tools(self, shown: bool) -> None:
+        for tool in (self.x_axis, self.y_axis, self.color_by, self.lasso):
+            tool.setVisible(shown)
+        self.element.setVisible(shown and self.element.count() > 1)
 
     def _fill_tools(self, analysis: PcaAnalysis) -> None:
         n = len(analysis.result.explained)

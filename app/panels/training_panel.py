@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
 from app.panels.base import Panel, Table
@@ -84,7 +84,15 @@ class TrainingPanel(Panel):
         self.smoothing.setFixedWidth(64)
         self.smoothing.setToolTip("Smoothing of the curves; the raw ones stay visible, thinly")
         self.smoothing.valueChanged.connect(self._throttle.request)
-        self.add_tool(self.smoothing, "Smooth")
+        self.smoothing_box = QWidget(self)
+        box = QHBoxLayout(self.smoothing_box)
+        box.setContentsMargins(4, 0, 0, 0)
+        caption = QLabel("Smooth", self.smoothing_box)
+        caption.setProperty("muted", True)
+        caption.setProperty("small", True)
+        box.addWidget(caption)
+        box.addWidget(self.smoothing)
+        self.add_tool(self.smoothing_box)
 
     def _button(self, quantity: str) -> QToolButton:
         button = QToolButton(self)
@@ -150,6 +158,7 @@ class TrainingPanel(Panel):
         """Bring curves, status and warnings up to date."""
         run = self.run
         known, shown = self.known_quantities(), self.shown_quantities()
+        self.smoothing_box.setVisible(bool(known))
         for quantity, plot in self.plots.items():
             plot.setVisible(quantity in shown)
             self.buttons[quantity].setVisible(quantity in known)

@@ -10,12 +10,15 @@ from PySide6.QtWidgets import QWidget
 
 from app.plots import colormaps
 from app.plots.ink import MARKERS, rgb_of
-from app.plots.lasso import inside_polygon
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
+from app.polygon import inside_polygon
 
-DIMMED, NORMAL = 0.18, 0.6
+DIMMED, NORMAL = 0.1, 0.6
+CHOSEN = "#F0E442"
+"""Yellow with an outline: seen on every data set's colour, in both themes."""
+
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +53,8 @@ class PcaPlot(Plot):
         self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
         self.path_line = self.add_line("path", "reference", 1.6, z=14)
         self.path_dots = self.add_points("path", "reference", "o", 6.5, hollow=True)
-        self.chosen = self.add_cloud("chosen", 7.5, 1.0, z=25)
+        self.chosen_rim = self.add_cloud("chosen", 9.5, 1.0, z=25)
+        self.chosen = self.add_cloud("chosen", 6.5, 1.0, z=26)
         self.ring = self.add_points("ring", "accent", "o", 12)
         self.ring.setZValue(24)
         self.canvas.lasso.available = True
@@ -123,11 +127,11 @@ class PcaPlot(Plot):
         self._draw_selected()
 
     def _draw_selected(self) -> None:
-        rgb = rgb_of("accent")
         shown = [group for group in self.visible_groups() if len(self._selected.get(group.key, ()))]
-        self.chosen.set_groups(
-            [PointGroup(group.xy[self._selected[group.key]], rgb, _stamp_of(group.marker)) for group in shown]
-        )
+        for cloud, color in ((self.chosen_rim, "#000000"), (self.chosen, CHOSEN)):
+            cloud.set_groups(
+                [PointGroup(group.xy[self._selected[group.key]], rgb_of(color)) for group in shown]
+            )
         self.cloud.alpha = DIMMED if shown else NORMAL
         self.cloud.update()
 
