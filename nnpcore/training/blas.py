@@ -1,7 +1,8 @@
 """Single-precision BLAS on parts of arrays, in place, without the interpreter lock.
 
-numpy offers no symmetric products and scipy's wrappers hold the lock and copy; these call the same library (scipy's)
-through its C pointers. All matrices are row-major here; a symmetric matrix is kept in its upper triangle.
+numpy offers no symmetric products and scipy's wrappers hold the lock and copy; these call the same library
+(scipy's) through its C pointers. All matrices are row-major here; a symmetric matrix is kept in its upper
+triangle.
 """
 
 from __future__ import annotations
@@ -48,12 +49,12 @@ def _leading(array: np.ndarray) -> int:
 
 
 def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-    """Set ``out = rows @ symmetric``: rows and out (k, n), symmetric (n, n), only its upper triangle is read."""
+    """Set ``out = rows @ symmetric``: rows and out (k, n), of symmetric (n, n) the upper triangle."""
     (k, n), one, zero = rows.shape, _real(1.0), _real(0.0)
     _function("cython_blas", "ssymm", 12)(
         _letter(b"L"), _letter(b"L"), _integer(n), _integer(k), one,
-        symmetric.ctypes.data, _integer(_leading(symmetric)), rows.ctypes.data, _integer(_leading(rows)), zero,
-        out.ctypes.data, _integer(_leading(out)),
+        symmetric.ctypes.data, _integer(_leading(symmetric)), rows.ctypes.data, _integer(_leading(rows)),
+        zero, out.ctypes.data, _integer(_leading(out)),
     )  # fmt: skip
 
 

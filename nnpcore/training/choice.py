@@ -9,7 +9,7 @@ from nnpcore.training.layout import Layout
 from nnpcore.training.settings import TrainSettings
 
 SMALLEST_BLOCK = 60
-"""Below so many weights a block of the Kalman filter knows too little of its neighbors to be worth its name."""
+"""Below so many weights a block of the Kalman filter knows too little of its neighbors."""
 
 FRAMES_OF_A_TRAINING = {"kalman": 12_000, "adam": 120_000, "lbfgs": 0}
 FEWEST_EPOCHS = {"kalman": 20, "adam": 200, "lbfgs": 500}
@@ -40,8 +40,8 @@ def covariance_bytes(layout: Layout, n_members: int, block_size: int) -> int:
 def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
     """Choose the optimizer.
 
-    "auto" means the Kalman filter with the wanted block size; where its matrices do not fit into ``memory_gb``,
-    the block size is halved, down to 60 weights; where even that does not fit, Adam.
+    "auto" means the Kalman filter with the wanted block size; where its matrices do not fit into
+    ``memory_gb``, the block size is halved, down to 60 weights; where even that does not fit, Adam.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
         return Choice(wanted, 0, f"{name}, as asked for")
     limit = settings.memory_gb * 1e9
     full = settings.kalman.block_size
-    sizes = [full]
+    sizes, needed = [full], 0
     while sizes[-1] > SMALLEST_BLOCK:
         sizes.append(max(SMALLEST_BLOCK, sizes[-1] // 2))
     for size in sizes:
@@ -70,8 +70,8 @@ def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
     return Choice(
         "adam",
         0,
-        f"Adam: the Kalman filter of {layout.n_parameters:,} weights and {settings.n_members} members would need "
-        f"{needed / 1e9:.1f} GB, more than the {settings.memory_gb:g} GB it may take",
+        f"Adam: the Kalman filter of {layout.n_parameters:,} weights and {settings.n_members} members "
+        f"would need {needed / 1e9:.1f} GB, more than the {settings.memory_gb:g} GB it may take",
     )
 
 
@@ -81,7 +81,11 @@ def _kalman_sentence(layout: Layout, size: int, full: int, needed: int, settings
         f"Kalman filter: {layout.n_parameters:,} weights a member in blocks of up to {largest}, "
         f"{needed / 1e6:,.0f} MB for {settings.n_members} members"
     )
-    return text if size == full else f"{text} (smaller blocks than {full}, to stay within {settings.memory_gb:g} GB)"
+    return (
+        text
+        if size == full
+        else f"{text} (smaller blocks than {full}, to stay within {settings.memory_gb:g} GB)"
+    )
 
 
 def usual_epochs(optimizer: str, n_frames: int) -> int:

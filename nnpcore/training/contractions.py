@@ -1,7 +1,8 @@
 """Compiled contractions of stored descriptor derivatives with vectors; all release the GIL.
 
-``frame_tangents`` and ``frame_forces`` are each other's transpose: one carries displacements to descriptors, the other
-dE/dG to forces and virials. They read every derivative block once for all rows or members, through small matrix products.
+``frame_tangents`` and ``frame_forces`` are each other's transpose: one carries displacements to
+descriptors, the other dE/dG to forces and virials. They read every derivative block once for all rows or
+members, through small matrix products.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def frame_tangents(
     pair_neighbor: np.ndarray,
     pair_vector: np.ndarray,
     derivatives: np.ndarray,
-    first_atom: int,
+    first_atom: Any,
     directions: np.ndarray,
     strains: np.ndarray,
     out: np.ndarray,
@@ -32,17 +33,20 @@ def frame_tangents(
     ----------
     pair_start, pair_neighbor, pair_vector, derivatives : of the whole set, see ``DescriptorSet``.
     first_atom : the frame's first atom.
-    directions : (n_rows, n, 3) displacements of the frame's n atoms.
-    strains : (n_strains, 3, 3), at most n_rows: added to the last rows, where a pair r_p moves by ``strain @ r_p``.
+    directions : (n, n_rows, 3) displacements of the frame's n atoms.
+    strains : (n_strains, 3, 3), at most n_rows: added to the last rows, where a pair r_p moves by ``strain
+        @ r_p``.
     out : (n, n_rows, n_descriptors).
     """
-    n_rows, n, _ = directions.shape
+    n, n_rows, _ = directions.shape
     first_strain = n_rows - len(strains)
     n_d = derivatives.shape[2]
     for i in range(n):
         begin, end = pair_start[first_atom + i], pair_start[first_atom + i + 1]
         if begin == end:
-            out[i] = 0
+            for q in range(n_rows):
+                for d in range(n_d):
+                    out[i, q, d] = 0
             continue
         moves = np.empty((n_rows, 3 * (end - begin)), np.float32)
         for p in range(begin, end):
@@ -50,7 +54,7 @@ def frame_tangents(
             k = 3 * (p - begin)
             for q in range(n_rows):
                 for c in range(3):
-                    moves[q, k + c] = directions[q, j, c] - directions[q, i, c]
+                    moves[q, k + c] = directions[j, q, c] - directions[i, q, c]
             for q in range(first_strain, n_rows):
                 for c in range(3):
                     s = strains[q - first_strain, c]
@@ -65,7 +69,7 @@ def frame_forces(
     pair_neighbor: np.ndarray,
     pair_vector: np.ndarray,
     derivatives: np.ndarray,
-    first_atom: int,
+    first_atom: Any,
     gradients: np.ndarray,
     forces: np.ndarray,
     virial: np.ndarray,

@@ -47,7 +47,7 @@ class Targets:
     def of(
         cls, frames: Sequence[Frame], elements: Sequence[str], element_energies: dict[str, float]
     ) -> Targets:
-        """Collect the targets of ``frames``; a stress counts only where the cell is periodic in all directions."""
+        """Collect the targets of ``frames``; a stress counts only in cells periodic in all directions."""
         counts = composition(frames, elements)
         offsets = counts @ np.array([element_energies[e] for e in elements])
         energy = np.array([0.0 if f.energy is None else f.energy for f in frames])
@@ -135,8 +135,9 @@ def composition(frames: Sequence[Frame], elements: Sequence[str]) -> np.ndarray:
 def fit_element_energies(frames: Sequence[Frame], elements: Sequence[str]) -> dict[str, float]:
     """Return each element's reference energy, eV: least squares of the energies per atom on the compositions.
 
-    Where the compositions do not determine them (always the same stoichiometry, say), the solution of least norm is
-    taken; the network makes up for the rest. Frames without an energy do not count; without any, all are zero.
+    Where the compositions do not determine them (always the same stoichiometry, say), the solution of least
+    norm is taken; the network makes up for the rest. Frames without an energy do not count; without any,
+    all are zero.
     """
     known = [f for f in frames if f.energy is not None]
     if not known:

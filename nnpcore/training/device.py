@@ -12,7 +12,8 @@ _DRIVER_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 def resolve_device(name: str) -> str:
     """Return "cpu" or the name of a torch device.
 
-    "auto" is a CUDA device where there is one, else "cpu"; torch, slow to load, is asked only where a driver is.
+    "auto" is a CUDA device where there is one, else "cpu"; torch, slow to load, is asked only where a driver
+    is.
 
     Raises
     ------

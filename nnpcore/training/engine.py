@@ -17,10 +17,12 @@ class Engine(Protocol):
     """What the trainer needs: an optimizer, and the errors of weights on the validation frames."""
 
     @property
-    def optimizer(self) -> Optimizer: ...
+    def optimizer(self) -> Optimizer:
+        """What changes the weights."""
+        ...
 
     def validate(self, weights: np.ndarray) -> ErrorSums | None:
-        """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames; None without any."""
+        """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
         ...
 
 

@@ -43,8 +43,8 @@ def rmse_report(
     Returns
     -------
     report : per data set ``rmse_energy_mev_per_atom``, ``rmse_force_ev_per_ang`` (per component) and
-        ``rmse_stress_gpa`` (per component of the 3x3 tensor), each ``{"mean": x, "members": [...]}``; x belongs to the
-        mean prediction. Without reference data ``mean`` is None and ``members`` empty.
+        ``rmse_stress_gpa`` (per component of the 3x3 tensor), each ``{"mean": x, "members": [...]}``; x
+        belongs to the mean prediction. Without reference data ``mean`` is None and ``members`` empty.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def prediction_errors(data: FitSet, found: Prediction) -> ErrorSums:
     atoms = np.repeat(t.has_forces, t.n_atoms)
     force = found.forces[atoms].astype(np.float64) - t.forces[atoms][:, None]
     parts = [energy, force.swapaxes(1, 2).reshape(-1, found.energies.shape[1])]
-    if len(found.virials):
+    if found.virials.shape[1]:
         virials = found.virials[t.has_stress].astype(np.float64)
         virials = 0.5 * (virials + virials.swapaxes(2, 3)) / t.volume[t.has_stress][:, None, None, None]
         stress = virials - t.stress[t.has_stress][:, None]
@@ -131,8 +131,9 @@ def prediction_errors(data: FitSet, found: Prediction) -> ErrorSums:
 def monitored_score(errors: ErrorSums, weights: tuple[float, float, float]) -> np.ndarray:
     """Return the score (n_members,) whose smallest value marks a member's best weights.
 
-    It is the mean logarithm of the RMSEs of all quantities with a weight in the loss: a part gained in any of them counts
-    the same, whatever its unit. NaN where an RMSE is not finite; all zeros without any quantity.
+    It is the mean logarithm of the RMSEs of all quantities with a weight in the loss: a part gained in any
+    of them counts the same, whatever its unit. NaN where an RMSE is not finite; all zeros without any
+    quantity.
     """
     used = [k for k in range(len(QUANTITY_UNITS)) if weights[k] > 0 and errors.counts[k]]
     if not used:

@@ -1,13 +1,15 @@
 """Block extended Kalman filter on the CPU: single precision, one member at a time, no interpreter lock held.
 
-Every member's weights w are the state of a filter whose measurements are the rows of :mod:`nnpcore.training.rows`.
-With H the derivatives of a block's scaled rows by the weights, and ξ the scaled innovations::
+Every member's weights w are the state of a filter whose measurements are the rows of
+:mod:`nnpcore.training.rows`. With H the derivatives of a block's scaled rows by the weights, and ξ the
+scaled innovations::
 
     S = H P Hᵀ + λ,   L Lᵀ = S,   Y = L⁻¹ H P,   w += Yᵀ L⁻¹ ξ,   P ← (P - Yᵀ Y) / λ
 
-P is kept for blocks of neighboring neurons only (decoupled filter: Puskorius & Feldkamp, IEEE Trans. Neural Netw. 5,
-279 (1994)), S is shared by all blocks; one block is the full filter. References: Singraber et al., JCTC 15, 3075 (2019);
-Hu et al., arXiv 2212.06989. :mod:`nnpcore.training.kalman_torch` is the same filter in plain torch.
+P is kept for blocks of neighboring neurons only (decoupled filter: Puskorius & Feldkamp, IEEE Trans. Neural
+Netw. 5, 279 (1994)), S is shared by all blocks; one block is the full filter. References: Singraber et al.,
+JCTC 15, 3075 (2019); Hu et al., arXiv 2212.06989. :mod:`nnpcore.training.kalman_torch` is the same filter
+in plain torch.
 """
 
 from __future__ import annotations
@@ -80,7 +82,8 @@ class KalmanFilter:
 
         Returns
         -------
-        rows : (n_rows * n_parameters,) float32: one matrix (n_rows, size) after the other for every element and layer.
+        rows : (n_rows * n_parameters,) float32: one matrix (n_rows, size) after the other for every element
+            and layer.
         values : (n_frames, n_slots) float64.
         """
         n_frames, n_slots = block.scales.shape
@@ -110,8 +113,8 @@ class KalmanFilter:
 
         Returns
         -------
-        values : (n_frames, n_slots) what the member predicted before the step. Where these are not finite, or too
-            large for single precision, the member is left as it was.
+        values : (n_frames, n_slots) what the member predicted before the step. Where these are not finite,
+            or too large for single precision, the member is left as it was.
         """
         rows, values = self.rows(member.weights, block)
         innovations = ((block.targets - values) * block.scales).ravel()
@@ -164,7 +167,7 @@ class KalmanFilter:
             blas.add_outer_squares(covariance, gain, -member.scale)
 
     def _shrink(self, member: MemberFilter, decay: float) -> None:
-        """Pull the weights to zero along the filter's own directions, damped so that no weight can change its sign."""
+        """Pull the weights to zero along the filter's own directions, damped against overshooting."""
         for part, covariance in zip(self.blocks, member.covariance, strict=True):
             weights = member.weights[part].astype(np.float32)[None]
             pull = np.empty_like(weights)
@@ -187,7 +190,7 @@ def _places(layout: Layout, blocks: list[slice]) -> list[tuple[int, int, int, in
 
 
 def _factor(overlap: np.ndarray, scale: float, forgetting: float) -> np.ndarray | None:
-    """Return the Cholesky factor of S = scale * H P Hᵀ + λ in double precision; None where S is not positive."""
+    """Return the Cholesky factor of S = scale * H P Hᵀ + λ in double precision, or None."""
     s = overlap.astype(np.float64)
     s = 0.5 * scale * (s + s.T)
     s[np.diag_indices_from(s)] += forgetting

@@ -18,7 +18,8 @@ DEFAULT_BATCH = 5
 
 
 class KalmanOptimizer:
-    """All members' filters, see :mod:`nnpcore.training.kalman`. An :class:`~nnpcore.training.optimizer.Optimizer`.
+    """All members' filters, see :mod:`nnpcore.training.kalman`. An
+    :class:`~nnpcore.training.optimizer.Optimizer`.
 
     Parameters
     ----------

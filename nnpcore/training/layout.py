@@ -1,14 +1,15 @@
 """How a member's parameters lie in memory while it is trained.
 
-Inside the optimizers the layer from ``n_in`` to ``n_out`` neurons is one matrix (n_out, n_in + 1), row-major, whose
-last column is the bias: all that enters one neuron is contiguous, and an input row with a trailing 1 needs
-no separate bias. Layers follow each other, elements too.
+Inside the optimizers the layer from ``n_in`` to ``n_out`` neurons is one matrix (n_out, n_in + 1),
+row-major, whose last column is the bias: all that enters one neuron is contiguous, and an input row with a
+trailing 1 needs no separate bias. Layers follow each other, elements too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,7 @@ class Layout:
 
     @cached_property
     def order(self) -> np.ndarray:
-        """``internal = flat[:, order]`` for the flat vector of ``NetworkWeights.flatten``; (n_parameters,)."""
+        """``internal = flat[:, order]`` for the vector of ``NetworkWeights.flatten``; (n_parameters,)."""
         parts = []
         start = 0
         for _ in range(self.n_elements):
@@ -99,5 +100,5 @@ class Layout:
                 start = element * self.n_per_element + int(self.layer_offsets[layer])
                 n_groups = -(-n_out // max(1, largest // width))
                 edges = start + width * np.round(np.linspace(0, n_out, n_groups + 1)).astype(int)
-                cuts += [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+                cuts += [slice(int(a), int(b)) for a, b in pairwise(edges)]
         return cuts

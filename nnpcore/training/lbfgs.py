@@ -1,7 +1,7 @@
 """L-BFGS (Nocedal & Wright, ch. 7.2) over all frames, every member with its own memory and line search.
 
-One epoch is one evaluation of the loss for all members: each member either takes its trial point or shortens its
-step, so members never wait for each other's line search.
+One epoch is one evaluation of the loss for all members: each member either takes its trial point or
+shortens its step, so members never wait for each other's line search.
 """
 
 from __future__ import annotations

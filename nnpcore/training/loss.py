@@ -1,4 +1,4 @@
-"""The loss ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²) + l2 |w|²`` of all members, with its gradient."""
+"""The loss ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²) + l2 |w|²`` with its gradient."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Loss(Protocol):
     flat: float
 
     def __call__(self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn) -> LossAndGradient | None:
-        """Return loss and gradient over ``frames``, as if these were all there are; None where ``go_on`` said no.
+        """Return loss and gradient over ``frames``, as if these were all there are; None where ``go_on``
+        said no.
 
         ``weights`` (n_members, n_parameters) in internal order; the part of L2 is included.
         """

@@ -12,7 +12,7 @@ from nnpcore.training.pace import Pace
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 QUANTITY_UNITS = {"energy": MEV_PER_EV, "force": 1.0, "stress": GPA_PER_EV_PER_ANG3}
-"""Factor from eV/atom, eV/Å and eV/Å³ to what is shown; the order is that of all arrays of three quantities."""
+"""Factor from eV/atom, eV/Å and eV/Å³ to what is shown; in the order of all arrays of three."""
 
 EXPLODED = 1e4
 """A loss so many times that of a flat network counts as diverged."""
@@ -48,22 +48,25 @@ class Optimizer(Protocol):
     Attributes
     ----------
     name : "kalman", "adam" or "lbfgs".
-    alive : (n_members,) bool; the optimizer clears it for a member that has diverged, and leaves that alone from then.
-    finished : whether more epochs would change nothing.
+    alive : (n_members,) bool; the optimizer clears it for a member that has diverged, and leaves that alone
+        from then.
     """
 
     name: str
     alive: np.ndarray
 
     @property
-    def finished(self) -> bool: ...
+    def finished(self) -> bool:
+        """Whether more epochs would change nothing."""
+        ...
 
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
         ...
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
-        """Go once over the training frames; None where the user stopped it midway: the next call goes on there.
+        """Go once over the training frames; None where the user stopped it midway: the next call goes on
+        there.
 
         ``epoch`` counts from 0. The errors are those of the epoch's own predictions, made on the way.
         """

@@ -1,14 +1,14 @@
 """Compiled passes over whole frames for all members at once: predictions, and the gradient of the loss.
 
-Float32 networks and derivatives, float64 sums. A pass over some frames adds up in the frames' order, so that chunks
-of frames may go to any thread and still give the same numbers.
+Float32 networks and derivatives, float64 sums. A pass over some frames adds up in the frames' order, so
+that chunks of frames may go to any thread and still give the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -17,7 +17,7 @@ from nnpcore.training.contractions import OPTIONS, frame_forces, frame_tangents
 from nnpcore.training.data import FitSet
 from nnpcore.training.layout import Layout
 from nnpcore.training.rows import LossWeights
-from nnpcore.training.sweeps import ACTIVATION_CODES, frame_gradients, frame_loss_gradient
+from nnpcore.training.sweeps import ACTIVATION_CODES, add_rows, network_gradients, network_rows
 
 _ATOMS_PER_CHUNK = 512
 Result = TypeVar("Result")
@@ -87,132 +87,182 @@ class Networks(NamedTuple):
         return cls(np.ascontiguousarray(weights, dtype=np.float32), sizes, ACTIVATION_CODES[activation])
 
 
-@njit(**OPTIONS)
-def predict_frame(
-    arrays: FrameArrays,
-    networks: Networks,
-    f: int,
-    energies: np.ndarray,
-    forces: np.ndarray,
-    virials: np.ndarray,
-) -> None:
-    """Predict one frame.
+class Prediction(NamedTuple):
+    """What members predict for a set, element energies not included.
 
-    Parameters
-    ----------
-    energies : (n_members,) float64, filled.
-    forces : (n, n_members, 3) float32, filled.
-    virials : (n_members, 3, 3) float32, filled; nothing where its length is 0.
+    energies (n_frames, n_members) eV; forces (n_atoms, n_members, 3) float32 eV/Å; virials (n_frames,
+    n_members, 3, 3) float32 eV, of no members where not asked for.
     """
-    first, end = arrays.frame_start[f], arrays.frame_start[f + 1]
-    n_members = len(networks.parameters)
-    gradients = np.empty((end - first, arrays.matrix.shape[1], n_members), np.float32)
-    frame_gradients(
-        arrays.inputs[first:end],
-        arrays.order[first:end] - first,
-        arrays.element_start[f] - first,
-        arrays.matrix,
-        networks.parameters,
-        networks.sizes,
-        networks.code,
-        energies,
-        gradients,
-    )
-    forces[:] = 0
-    virials[:] = 0
-    frame_forces(
-        arrays.pair_start,
-        arrays.pair_neighbor,
-        arrays.pair_vector,
-        arrays.derivatives,
-        first,
-        gradients,
-        forces,
-        virials,
-    )
+
+    energies: np.ndarray
+    forces: np.ndarray
+    virials: np.ndarray
 
 
 @njit(**OPTIONS)
-def _predict_chunk(
+def _predict_frames(
     arrays: FrameArrays,
-    networks: Networks,
-    first: int,
-    end: int,
-    energies: np.ndarray,
-    forces: np.ndarray,
-    virials: np.ndarray,
-) -> None:
-    for f in range(first, end):
-        a, b = arrays.frame_start[f], arrays.frame_start[f + 1]
-        virial = virials[f] if len(virials) else np.empty((0, 3, 3), np.float32)
-        predict_frame(arrays, networks, f, energies[f], forces[a:b], virial)
-
-
-@njit(**OPTIONS)
-def _loss_chunk(
-    arrays: FrameArrays,
-    targets: TargetArrays,
     networks: Networks,
     frames: np.ndarray,
-    weights: np.ndarray,
-    squares: np.ndarray,
-    gradient: np.ndarray,
+    starts: np.ndarray,
+    energies: np.ndarray,
+    forces: np.ndarray,
+    virials: np.ndarray,
 ) -> None:
-    """Add the loss's parts and gradient over some frames.
+    """Predict some frames.
 
     Parameters
     ----------
-    weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame.
-    squares : (3, n_members + 1) float64: sums of (ΔE/N)², |ΔF|², |Δσ|² of every member and of the mean prediction.
-    gradient : (n_members, n_parameters) float64.
+    frames, starts : indices of the frames, and where the atoms of each begin in ``forces``.
+    energies : (n_frames, n_members) float64, filled.
+    forces : (n_atoms, n_members, 3) float32, zeros at first, filled.
+    virials : (n_frames, n_members, 3, 3) float32, zeros at first, filled; of no members where not wanted.
     """
-    n_members = len(networks.parameters)
-    none = np.empty((0, 3, 3), np.float32)
-    for f in frames:
+    n_members, n_parameters = networks.parameters.shape
+    n_elements, n_descriptors, n_in = arrays.matrix.shape
+    per_element = n_parameters // n_elements
+    for k in range(len(frames)):
+        f = frames[k]
         first, end = arrays.frame_start[f], arrays.frame_start[f + 1]
-        n = end - first
-        energies = np.empty(n_members)
-        forces = np.empty((n, n_members, 3), np.float32)
-        with_stress = weights[2] > 0 and targets.has_stress[f]
-        virials = np.empty((n_members, 3, 3), np.float32) if with_stress else none
-        predict_frame(arrays, networks, f, energies, forces, virials)
-        factors = np.zeros(n_members)
-        directions = np.zeros((n_members, n, 3), np.float32)
-        strains = np.zeros((len(virials), 3, 3))
-        if targets.has_energy[f]:
-            _energy_part(energies, targets.energy[f], n, weights[0], squares[0], factors)
-        if targets.has_forces[f]:
-            _force_part(forces, targets.forces[first:end], weights[1], squares[1], directions)
-        if with_stress:
-            _stress_part(virials, targets.stress[f], targets.volume[f], weights[2], squares[2], strains)
-        tangents = np.empty((n, n_members, arrays.matrix.shape[1]), np.float32)
+        gradients = np.empty((end - first, n_descriptors, n_members), np.float32)
+        for m in range(n_members):
+            energies[k, m] = 0
+        for e in range(n_elements):
+            begin, stop = arrays.element_start[f, e], arrays.element_start[f, e + 1]
+            if begin == stop:
+                continue
+            rows = np.empty((stop - begin, n_in + 1), np.float32)
+            for i in range(begin, stop):
+                for c in range(n_in):
+                    rows[i - begin, c] = arrays.inputs[arrays.order[i], c]
+                rows[i - begin, n_in] = np.float32(1)
+            slopes = np.empty((stop - begin, n_in), np.float32)
+            for m in range(n_members):
+                network = networks.parameters[m, e * per_element : (e + 1) * per_element]
+                energies[k, m] += network_gradients(rows, network, networks.sizes, networks.code, slopes)
+                raw = np.dot(slopes, arrays.matrix[e].T)
+                for i in range(begin, stop):
+                    for d in range(n_descriptors):
+                        gradients[arrays.order[i] - first, d, m] = raw[i - begin, d]
+        frame_forces(
+            arrays.pair_start,
+            arrays.pair_neighbor,
+            arrays.pair_vector,
+            arrays.derivatives,
+            first,
+            gradients,
+            forces[starts[k] : starts[k] + end - first],
+            virials[k],
+        )
+
+
+@njit(**OPTIONS)
+def _add_gradients(
+    arrays: FrameArrays,
+    networks: Networks,
+    frames: np.ndarray,
+    starts: np.ndarray,
+    factors: np.ndarray,
+    directions: np.ndarray,
+    strains: np.ndarray,
+    gradient: np.ndarray,
+) -> None:
+    """Add the derivative by the weights of ``factor * E + sum_i dE_i/dG_i . t_i`` over some frames, for
+    every member.
+
+    Parameters
+    ----------
+    frames, starts : as for ``_predict_frames``.
+    factors : (n_frames, n_members) float64.
+    directions, strains : (n_atoms, n_members, 3) and (n_frames, n_members, 3, 3), what the tangents t follow.
+    gradient : (n_members, n_parameters) float64, added to.
+    """
+    n_members, n_parameters = networks.parameters.shape
+    n_elements, n_descriptors, n_in = arrays.matrix.shape
+    per_element = n_parameters // n_elements
+    sizes = networks.sizes
+    rows = np.empty(2 * per_element, np.float32)
+    values = np.zeros(2)
+    lines, offset = [], 0
+    for layer in range(len(sizes) - 1):
+        width, n_out = sizes[layer] + 1, sizes[layer + 1]
+        lines.append(rows[2 * offset : 2 * (offset + width * n_out)].reshape(2, n_out, width))
+        offset += width * n_out
+    for k in range(len(frames)):
+        f = frames[k]
+        first, end = arrays.frame_start[f], arrays.frame_start[f + 1]
+        tangents = np.empty((end - first, n_members, n_descriptors), np.float32)
         frame_tangents(
             arrays.pair_start,
             arrays.pair_neighbor,
             arrays.pair_vector,
             arrays.derivatives,
             first,
-            directions,
-            strains,
+            directions[starts[k] : starts[k] + end - first],
+            strains[k],
             tangents,
         )
-        frame_loss_gradient(
-            arrays.inputs[first:end],
-            tangents,
-            arrays.order[first:end] - first,
-            arrays.element_start[f] - first,
-            arrays.matrix,
-            networks.parameters,
-            networks.sizes,
-            networks.code,
-            factors,
-            gradient,
-        )
+        for e in range(n_elements):
+            begin, stop = arrays.element_start[f, e], arrays.element_start[f, e + 1]
+            if begin == stop:
+                continue
+            state = np.empty((stop - begin, 2, n_in + 1), np.float32)
+            raw = np.empty((stop - begin, n_descriptors), np.float32)
+            for m in range(n_members):
+                for i in range(begin, stop):
+                    for d in range(n_descriptors):
+                        raw[i - begin, d] = tangents[arrays.order[i] - first, m, d]
+                white = np.dot(raw, arrays.matrix[e])
+                for i in range(begin, stop):
+                    for c in range(n_in):
+                        state[i - begin, 0, c] = arrays.inputs[arrays.order[i], c]
+                        state[i - begin, 1, c] = white[i - begin, c]
+                    state[i - begin, 0, n_in] = np.float32(1)
+                    state[i - begin, 1, n_in] = np.float32(0)
+                network = networks.parameters[m, e * per_element : (e + 1) * per_element]
+                network_rows(state, network, sizes, networks.code, lines, values)
+                add_rows(lines, factors[k, m], gradient[m, e * per_element : (e + 1) * per_element])
+
+
+@njit(**OPTIONS)
+def _residuals(
+    arrays: FrameArrays,
+    targets: TargetArrays,
+    frames: np.ndarray,
+    starts: np.ndarray,
+    weights: np.ndarray,
+    prediction: Prediction,
+    squares: np.ndarray,
+    factors: np.ndarray,
+    directions: np.ndarray,
+    strains: np.ndarray,
+) -> None:
+    """Add up the squared errors of some frames and set what the loss's gradient follows.
+
+    Parameters
+    ----------
+    weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame.
+    squares : (3, n_members + 1) float64: sums of (ΔE/N)², |ΔF|², |Δσ|² of every member and of the mean
+        prediction.
+    factors, directions, strains : as for ``_add_gradients``, zeros at first, filled.
+    """
+    for k in range(len(frames)):
+        f = frames[k]
+        first, n = arrays.frame_start[f], arrays.frame_start[f + 1] - arrays.frame_start[f]
+        part = slice(starts[k], starts[k] + n)
+        if targets.has_energy[f]:
+            _energy_part(prediction.energies[k], targets.energy[f], n, weights[0], squares[0], factors[k])
+        if targets.has_forces[f]:
+            known = targets.forces[first : first + n]
+            _force_part(prediction.forces[part], known, weights[1], squares[1], directions[part])
+        if targets.has_stress[f] and strains.shape[1]:
+            virials, known = prediction.virials[k], targets.stress[f]
+            _stress_part(virials, known, targets.volume[f], weights[2], squares[2], strains[k])
 
 
 @njit(**OPTIONS)
 def _energy_part(
-    energies: np.ndarray, target: float, n: int, weight: float, squares: np.ndarray, factors: np.ndarray
+    energies: np.ndarray, target: Any, n: Any, weight: float, squares: np.ndarray, factors: np.ndarray
 ) -> None:
     """Add the squares of ΔE/N and set dL/dE."""
     mean = 0.0
@@ -228,7 +278,7 @@ def _energy_part(
 def _force_part(
     forces: np.ndarray, target: np.ndarray, weight: float, squares: np.ndarray, directions: np.ndarray
 ) -> None:
-    """Add the squares of ΔF and set the displacements v = -dL/dF, since the projection on v is minus the tangent."""
+    """Add the squares of ΔF and set v = -dL/dF: the forces' projection on v is minus the tangent."""
     n, n_members, _ = forces.shape
     for i in range(n):
         for c in range(3):
@@ -236,7 +286,7 @@ def _force_part(
             for m in range(n_members):
                 error = np.float64(forces[i, m, c]) - np.float64(target[i, c])
                 squares[m] += error * error
-                directions[m, i, c] = -2 * weight * error
+                directions[i, m, c] = -2 * weight * error
                 mean += error / n_members
             squares[-1] += mean * mean
 
@@ -245,7 +295,7 @@ def _force_part(
 def _stress_part(
     virials: np.ndarray,
     target: np.ndarray,
-    volume: float,
+    volume: Any,
     weight: float,
     squares: np.ndarray,
     strains: np.ndarray,
@@ -263,41 +313,41 @@ def _stress_part(
             squares[-1] += mean * mean
 
 
-class Prediction(NamedTuple):
-    """What members predict for a set, element energies not included.
-
-    energies (n_frames, n_members) eV; forces (n_atoms, n_members, 3) float32 eV/Å; virials (n_frames, n_members, 3, 3)
-    float32 eV, of no frames where not asked for.
-    """
-
-    energies: np.ndarray
-    forces: np.ndarray
-    virials: np.ndarray
-
-
 def predict(
     data: FitSet, weights: np.ndarray, layout: Layout, activation: str, *, stress: bool, n_threads: int
 ) -> Prediction:
     """Predict all frames of a set; ``weights`` (n_members, n_parameters) in internal order."""
     arrays, networks = FrameArrays.of(data), Networks.of(weights, layout, activation)
-    n_members = len(weights)
-    energies = np.empty((data.n_frames, n_members))
-    forces = np.empty((data.descriptors.n_atoms, n_members, 3), dtype=np.float32)
-    virials = np.empty((data.n_frames if stress else 0, n_members, 3, 3), dtype=np.float32)
-    chunks = chunks_of(data.targets.n_atoms)
+    edges = chunks_of(data.targets.n_atoms)
 
-    def work(k: int) -> None:
-        _predict_chunk(arrays, networks, chunks[k], chunks[k + 1], energies, forces, virials)
+    def work(k: int) -> Prediction:
+        return _predict(arrays, networks, np.arange(edges[k], edges[k + 1]), stress)[0]
 
-    in_threads(work, len(chunks) - 1, n_threads)
-    return Prediction(energies, forces, virials)
+    parts = in_threads(work, len(edges) - 1, n_threads)
+    return Prediction(*(np.concatenate([part[q] for part in parts]) for q in range(3)))
+
+
+def _predict(
+    arrays: FrameArrays, networks: Networks, frames: np.ndarray, stress: bool
+) -> tuple[Prediction, np.ndarray]:
+    """Predict some frames; return it with where each frame's atoms begin."""
+    ends = np.cumsum(arrays.frame_start[frames + 1] - arrays.frame_start[frames])
+    starts = np.concatenate([[0], ends[:-1]])
+    n_members = len(networks.parameters)
+    found = Prediction(
+        energies=np.empty((len(frames), n_members)),
+        forces=np.zeros((int(ends[-1]), n_members, 3), dtype=np.float32),
+        virials=np.zeros((len(frames), n_members if stress else 0, 3, 3), dtype=np.float32),
+    )
+    _predict_frames(arrays, networks, frames, starts, found.energies, found.forces, found.virials)
+    return found, starts
 
 
 class LossAndGradient(NamedTuple):
     """The loss of every member over some frames.
 
-    loss (n_members,); gradient (n_members, n_parameters); squares (3, n_members + 1): sums of (ΔE/N)², |ΔF|², |Δσ|²
-    of every member and of the mean prediction. Without the L2 part.
+    loss (n_members,); gradient (n_members, n_parameters); squares (3, n_members + 1): sums of (ΔE/N)²,
+    |ΔF|², |Δσ|² of every member and of the mean prediction. Without the L2 part.
     """
 
     loss: np.ndarray
@@ -316,7 +366,8 @@ def loss_and_gradient(
     n_threads: int,
     go_on: Callable[[], bool] = lambda: True,
 ) -> LossAndGradient | None:
-    """Return the loss over ``frames`` and its gradient by ``weights`` (n_members, n_parameters, internal order).
+    """Return the loss over ``frames`` and its gradient by ``weights`` (n_members, n_parameters, internal
+    order).
 
     None where ``go_on``, asked before every chunk of frames, said no.
     """
@@ -328,9 +379,16 @@ def loss_and_gradient(
     def work(k: int) -> tuple[np.ndarray, np.ndarray] | None:
         if not go_on():
             return None
-        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
         part = np.asarray(frames[edges[k] : edges[k + 1]], dtype=np.int64)
-        _loss_chunk(arrays, targets, networks, part, factors, squares, gradient)
+        found, starts = _predict(arrays, networks, part, loss.stress > 0)
+        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
+        follow = (
+            np.zeros(found.energies.shape),
+            np.zeros(found.forces.shape, dtype=np.float32),
+            np.zeros(found.virials.shape),
+        )
+        _residuals(arrays, targets, part, starts, factors, found, squares, *follow)
+        _add_gradients(arrays, networks, part, starts, *follow, gradient)
         return squares, gradient
 
     squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)

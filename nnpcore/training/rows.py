@@ -1,13 +1,16 @@
-"""Rows of a training step: which projections of the reference data a block of frames contributes, and their weights.
+"""Rows of a training step: which projections of the reference data a block of frames contributes, and their
+weights.
 
-A row is one number the networks should reproduce: the energy of a frame, the projection of all its forces on a random
-unit vector, or one component of its stress. Its innovation is target minus prediction; rows are scaled such that the
-sum of the squared scaled innovations estimates the loss, in units of the loss of a network that says nothing.
+A row is one number the networks should reproduce: the energy of a frame, the projection of all its forces
+on a random unit vector, or one component of its stress. Its innovation is target minus prediction; rows are
+scaled such that the sum of the squared scaled innovations estimates the loss, in units of the loss of a
+network that says nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,8 +53,9 @@ class RowScales:
     def of(cls, settings: TrainSettings, data: FitSet) -> RowScales:
         """Work out the scales from the weights of the loss.
 
-        The loss of DESIGN ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²)`` is divided by what it is for a flat
-        network, times the number of rows, so that a row's square is 1 on average before training.
+        The loss of DESIGN ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²)`` is divided by what it
+        is for a flat network, times the number of rows, so that a row's square is 1 on average before
+        training.
         """
         t = data.targets
         n_frames = data.n_frames
@@ -110,10 +114,11 @@ class Block:
     Attributes
     ----------
     frames : (n,) indices of its frames.
-    state : (n_atoms, n_slots, n_inputs + 1) float32: inputs with a trailing 1, then tangents with a trailing 0;
-        atoms sorted by frame and element.
+    state : (n_atoms, n_slots, n_inputs + 1) float32: inputs with a trailing 1, then tangents with a
+        trailing 0; atoms sorted by frame and element.
     starts : (n, n_elements + 1) int64, bounds of the elements' atoms of every frame.
-    targets, scales : (n, n_slots) reference value and scale of every row; scale 0 where there is no reference.
+    targets, scales : (n, n_slots) reference value and scale of every row; scale 0 where there is no
+        reference.
     """
 
     frames: np.ndarray
@@ -153,10 +158,9 @@ def _block_starts(data: FitSet, frames: np.ndarray) -> np.ndarray:
 
 
 def _directions(rng: np.random.Generator, n_rows: int, n_atoms: int) -> np.ndarray:
-    """Return random unit vectors (n_rows, n_atoms, 3) float32 in the space of all displacements."""
-    vectors = rng.standard_normal((n_rows, 3 * n_atoms), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors.reshape(n_rows, n_atoms, 3)
+    """Return n_rows random unit vectors in the space of all displacements, (n_atoms, n_rows, 3) float32."""
+    vectors = rng.standard_normal((n_atoms, n_rows, 3), dtype=np.float32)
+    return vectors / np.sqrt((vectors**2).sum(axis=(0, 2)))[:, None]
 
 
 def _strains(data: FitSet, frame: int, n_rows: int) -> np.ndarray:
@@ -170,8 +174,9 @@ def _fill_state(
     d = data.descriptors
     first, end = int(d.frame_start[frame]), int(d.frame_start[frame + 1])
     assert d.derivatives is not None
-    moves = np.concatenate([directions, np.zeros((len(strains), end - first, 3), dtype=np.float32)])
-    tangents = np.empty((end - first, len(moves), d.values.shape[1]), dtype=np.float32)
+    still = np.zeros((end - first, len(strains), 3), dtype=np.float32)
+    moves = np.concatenate([directions, still], axis=1)
+    tangents = np.empty((end - first, moves.shape[1], d.values.shape[1]), dtype=np.float32)
     frame_tangents(
         d.pair_start, d.pair_neighbor, d.pair_vector, d.derivatives, first, moves, strains, tangents
     )
@@ -180,7 +185,7 @@ def _fill_state(
     out[:, 0, -1] = 1.0
     out[:, 1:, -1] = 0.0
     bounds = data.element_start[frame] - first
-    for e, (begin, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for e, (begin, stop) in enumerate(pairwise(bounds)):
         if stop > begin:
             np.matmul(tangents[atoms[begin:stop] - first], data.matrix[e], out=out[begin:stop, 1:, :-1])
 
@@ -196,7 +201,7 @@ def _fill_targets(
     if t.has_forces[frame]:
         first = int(data.descriptors.frame_start[frame])
         known = t.forces[first : first + n_atoms]
-        target[forces] = -np.einsum("qic,ic->q", directions, known)
+        target[forces] = -np.einsum("iqc,ic->q", directions, known)
         scale[forces] = scales.force * np.sqrt(n_atoms)
     if t.has_stress[frame]:
         target[stresses] = np.einsum("qab,ab->q", STRESS_BASIS[: scales.n_stress_rows], t.stress[frame])

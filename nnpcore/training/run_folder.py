@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +108,7 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], settings: TrainSettings, frames: dict[str, Sequence[Frame]]
+        cls, path: str | os.PathLike[str], settings: TrainSettings, frames: Mapping[str, Sequence[Frame]]
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
@@ -275,7 +275,7 @@ class RunFolder:
             fix="Put the file back where it was",
         )
 
-    def check_frames(self, frames: dict[str, Sequence[Frame]]) -> None:
+    def check_frames(self, frames: Mapping[str, Sequence[Frame]]) -> None:
         """Raise RunFolderError unless these are the frames the run was trained on, in the same order."""
         given = tuple(s for role in ROLES for s in _sources_of(role, frames.get(role, ())))
         if [(s.role, s.fingerprint) for s in given] != [(s.role, s.fingerprint) for s in self.sources]:

@@ -132,8 +132,8 @@ class KalmanSettings(_Checked):
 
     Attributes
     ----------
-    block_size : weights whose covariances are kept together; neighboring neurons of a layer. More than all weights
-        of a layer is the filter by layers; what does not fit into ``memory_gb`` is made smaller.
+    block_size : weights whose covariances are kept together; neighboring neurons of a layer. More than all
+        weights of a layer is the filter by layers; what does not fit into ``memory_gb`` is made smaller.
     rows_per_frame : random projections of a frame's forces that enter one step, beside its energy.
     initial_covariance : variance given to every weight before the first step.
     forgetting, forgetting_decay : forgetting factor of the first frame, and the factor by which its

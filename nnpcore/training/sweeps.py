@@ -1,10 +1,11 @@
 """Compiled sweeps over frames and networks that training is made of; all release the GIL.
 
 For a row of the Kalman filter, or for the gradient of a loss, one needs the derivative by the weights of
-``sum_i dE_i/dx_i . t_i``, where ``t_i = sum_p dx_i/dr_p . u_p`` is how the inputs of atom i change when its pairs p
-change by the displacement ``u_p``. With ``u_p = v_j - v_i`` the sum is minus the projection of the forces on the
-directions v; with ``u_p = strain r_p`` it is the virial's projection. One forward sweep carries inputs and tangents
-through the network together, one backward sweep gives all rows at once: no automatic differentiation.
+``sum_i dE_i/dx_i . t_i``, where ``t_i = sum_p dx_i/dr_p . u_p`` is how the inputs of atom i change when its
+pairs p change by the displacement ``u_p``. With ``u_p = v_j - v_i`` the sum is minus the projection of the
+forces on the directions v; with ``u_p = strain r_p`` it is the virial's projection. One forward sweep
+carries inputs and tangents through the network together, one backward sweep gives all rows at once: no
+automatic differentiation.
 
 Arrays: float32 unless said otherwise; a network's parameters lie as :mod:`nnpcore.training.layout` says.
 """
@@ -12,6 +13,7 @@ Arrays: float32 unless said otherwise; a network's parameters lie as :mod:`nnpco
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -22,8 +24,8 @@ ACTIVATION_CODES = {"tanh": 0, "softplus": 1, "sigmoid": 2, "gaussian": 3}
 
 
 @njit(**_OPTIONS)
-def _tanh(x: float) -> float:
-    """Return tanh to about 3e-7 by a rational function, for vectorised loops (coefficients: Eigen's ptanh)."""
+def _tanh(x: Any) -> Any:
+    """Return tanh to about 3e-7 by a rational function, vectorisable (coefficients: Eigen's ptanh)."""
     x = min(max(x, np.float32(-7.9)), np.float32(7.9))
     s = x * x
     p = np.float32(-2.76076847742355e-16)
@@ -79,7 +81,8 @@ def _forward(
 
     Parameters
     ----------
-    state : (n, 1 + n_rows, n_in + 1): slot 0 is the input with a trailing 1, slots 1... tangents with a trailing 0.
+    state : (n, 1 + n_rows, n_in + 1): slot 0 is the input with a trailing 1, slots 1... tangents with a
+        trailing 0.
     matrix : (n_out, n_in + 1).
     slope, bend : (n, n_out), filled with f' and f''.
     changes : (n, n_rows, n_out), filled with the tangents before the activation.
@@ -105,7 +108,7 @@ def _forward(
 def _backward(
     back: np.ndarray, slope: np.ndarray, bend: np.ndarray, changes: np.ndarray, adjoint: np.ndarray
 ) -> None:
-    """Turn dE/dh and its tangents, ``back`` (n, 1 + n_rows, n_out or more), into those by the layer's argument z."""
+    """Turn dE/dh and its tangents, ``back`` (n, 1 + n_rows, n_out or more), into those by the argument z."""
     n, n_slots, n_out = adjoint.shape
     for i in range(n):
         for k in range(n_out):
@@ -132,14 +135,15 @@ def _layer_rows(state: np.ndarray, adjoint: np.ndarray, out: np.ndarray) -> None
 
 
 @njit(**_OPTIONS)
-def _network_rows(
+def network_rows(
     state: np.ndarray, parameters: np.ndarray, sizes: np.ndarray, code: int, rows: list, values: np.ndarray
 ) -> None:
     """Energy and tangent rows of the atoms of one element in one frame.
 
     Parameters
     ----------
-    state : (n, 1 + n_rows, n_in + 1): slot 0 the inputs x with a trailing 1, the others the tangents t, trailing 0.
+    state : (n, 1 + n_rows, n_in + 1): slot 0 the inputs x with a trailing 1, the others the tangents t,
+        trailing 0.
     parameters : one network's, (n_per_element,).
     sizes : neurons by layer, inputs first.
     code : of the activation.
@@ -182,12 +186,12 @@ def _network_rows(
 
 
 @njit(**_OPTIONS)
-def _network_gradients(
+def network_gradients(
     inputs: np.ndarray, parameters: np.ndarray, sizes: np.ndarray, code: int, gradients: np.ndarray
-) -> float:
+) -> Any:
     """Fill dE/dx (n, n_in) of one element's atoms in a frame and return the sum of their energies.
 
-    ``inputs`` (n, n_in + 1) with a trailing 1; the rest as for ``_network_rows``.
+    ``inputs`` (n, n_in + 1) with a trailing 1; the rest as for ``network_rows``.
     """
     n = len(inputs)
     n_hidden = len(sizes) - 2
@@ -201,8 +205,11 @@ def _network_gradients(
         z = np.dot(values, matrix.T)
         slope, bend = np.empty((n, n_out), np.float32), np.empty((n, n_out), np.float32)
         activate(code, z.reshape(n * n_out), slope.reshape(n * n_out), bend.reshape(n * n_out))
-        values = np.ones((n, n_out + 1), np.float32)
-        values[:, :n_out] = z
+        values = np.empty((n, n_out + 1), np.float32)
+        for i in range(n):
+            for k in range(n_out):
+                values[i, k] = z[i, k]
+            values[i, n_out] = np.float32(1)
         slopes.append(slope)
     width = sizes[n_hidden] + 1
     last = parameters[offset : offset + width]
@@ -218,111 +225,19 @@ def _network_gradients(
         width, n_out = sizes[layer] + 1, sizes[layer + 1]
         offset -= n_out * width
         matrix = parameters[offset : offset + n_out * width].reshape(n_out, width)
-        back = np.dot(slopes[layer + 1] * back[:, :n_out], matrix)
-    gradients[:] = back[:, : sizes[0]]
+        slope = slopes[layer + 1]
+        for i in range(n):
+            for k in range(n_out):
+                slope[i, k] *= back[i, k]
+        back = np.dot(slope, matrix)
+    for i in range(n):
+        for k in range(sizes[0]):
+            gradients[i, k] = back[i, k]
     return energy
 
 
 @njit(**_OPTIONS)
-def frame_gradients(
-    inputs: np.ndarray,
-    atoms: np.ndarray,
-    bounds: np.ndarray,
-    matrices: np.ndarray,
-    parameters: np.ndarray,
-    sizes: np.ndarray,
-    code: int,
-    energies: np.ndarray,
-    gradients: np.ndarray,
-) -> None:
-    """Energies and dE/dG of one frame for all members.
-
-    Parameters
-    ----------
-    inputs : (n, n_in) of the frame's atoms, in their own order.
-    atoms, bounds : the frame's atoms (n,) sorted by element and each element's part of them (n_elements + 1,).
-    matrices : (n_elements, n_descriptors, n_in) of the whitening.
-    parameters : (n_members, n_parameters).
-    energies : (n_members,) float64, filled.
-    gradients : (n, n_descriptors, n_members), filled.
-    """
-    n_elements = len(bounds) - 1
-    per_element = parameters.shape[1] // n_elements
-    n_in = inputs.shape[1]
-    energies[:] = 0
-    for e in range(n_elements):
-        begin, end = bounds[e], bounds[e + 1]
-        if begin == end:
-            continue
-        rows = np.ones((end - begin, n_in + 1), np.float32)
-        for i in range(begin, end):
-            for k in range(n_in):
-                rows[i - begin, k] = inputs[atoms[i], k]
-        slopes = np.empty((end - begin, n_in), np.float32)
-        for m in range(len(parameters)):
-            network = parameters[m, e * per_element : (e + 1) * per_element]
-            energies[m] += _network_gradients(rows, network, sizes, code, slopes)
-            raw = np.dot(slopes, matrices[e].T)
-            for i in range(begin, end):
-                for d in range(raw.shape[1]):
-                    gradients[atoms[i], d, m] = raw[i - begin, d]
-
-
-@njit(**_OPTIONS)
-def frame_loss_gradient(
-    inputs: np.ndarray,
-    tangents: np.ndarray,
-    atoms: np.ndarray,
-    bounds: np.ndarray,
-    matrices: np.ndarray,
-    parameters: np.ndarray,
-    sizes: np.ndarray,
-    code: int,
-    energy_factors: np.ndarray,
-    gradient: np.ndarray,
-) -> None:
-    """Add the derivative by the weights of ``factor * E + sum_i dE_i/dG_i . t_i`` for every member.
-
-    Parameters
-    ----------
-    tangents : (n, n_members, n_descriptors), each member's own, before whitening; atoms in their own order.
-    energy_factors : (n_members,) float64.
-    gradient : (n_members, n_parameters) float64, added to.
-    inputs, atoms, bounds, matrices, parameters : as for ``frame_gradients``.
-    """
-    n_elements = len(bounds) - 1
-    per_element = parameters.shape[1] // n_elements
-    n_in = inputs.shape[1]
-    rows = np.empty(2 * per_element, np.float32)
-    values = np.zeros(2)
-    for e in range(n_elements):
-        begin, end = bounds[e], bounds[e + 1]
-        if begin == end:
-            continue
-        lines, offset = [], 0
-        for layer in range(len(sizes) - 1):
-            width, n_out = sizes[layer] + 1, sizes[layer + 1]
-            lines.append(rows[2 * offset : 2 * (offset + width * n_out)].reshape(2, n_out, width))
-            offset += width * n_out
-        state = np.zeros((end - begin, 2, n_in + 1), np.float32)
-        raw = np.empty((end - begin, tangents.shape[2]), np.float32)
-        for m in range(len(parameters)):
-            for i in range(begin, end):
-                for d in range(raw.shape[1]):
-                    raw[i - begin, d] = tangents[atoms[i], m, d]
-            white = np.dot(raw, matrices[e])
-            for i in range(begin, end):
-                for k in range(n_in):
-                    state[i - begin, 0, k] = inputs[atoms[i], k]
-                    state[i - begin, 1, k] = white[i - begin, k]
-                state[i - begin, 0, n_in] = np.float32(1)
-            network = parameters[m, e * per_element : (e + 1) * per_element]
-            _network_rows(state, network, sizes, code, lines, values)
-            _add_rows(lines, energy_factors[m], gradient[m, e * per_element : (e + 1) * per_element])
-
-
-@njit(**_OPTIONS)
-def _add_rows(lines: list, factor: float, gradient: np.ndarray) -> None:
+def add_rows(lines: list, factor: float, gradient: np.ndarray) -> None:
     """Add factor times the energy row plus the tangent row to a network's gradient."""
     offset = 0
     for line in lines:
@@ -352,15 +267,17 @@ def block_rows(
     parameters : (n_parameters,) of the member.
     sizes, code : layout and activation of a network.
     scales : (n_frames, 1 + n_rows), every row is multiplied by its scale.
-    rows : (n_frames * (1 + n_rows) * n_parameters,): per element and layer a matrix with a line for every row.
+    rows : (n_frames * (1 + n_rows) * n_parameters,): per element and layer a matrix with a line for every
+        row.
     values : (n_frames, 1 + n_rows) float64, filled with the unscaled energies and tangents.
     """
     n_frames, n_slots = scales.shape
     n_elements = starts.shape[1] - 1
     n_lines = n_frames * n_slots
     per_element = len(parameters) // n_elements
-    values[:] = 0
     for f in range(n_frames):
+        for q in range(n_slots):
+            values[f, q] = 0
         for e in range(n_elements):
             offset = e * per_element
             lines = []
@@ -373,18 +290,25 @@ def block_rows(
             begin, end = starts[f, e], starts[f, e + 1]
             if begin == end:
                 for line in lines:
-                    line[:] = 0
+                    _scale(line.reshape(line.size), np.float32(0))
                 continue
             network = parameters[e * per_element : (e + 1) * per_element]
-            _network_rows(state[begin:end], network, sizes, code, lines, values[f])
+            network_rows(state[begin:end], network, sizes, code, lines, values[f])
             for line in lines:
                 for q in range(n_slots):
-                    line[q] *= scales[f, q]
+                    _scale(line[q].reshape(line[q].size), scales[f, q])
+
+
+@njit(**_OPTIONS)
+def _scale(values: np.ndarray, factor: Any) -> None:
+    """Multiply a vector by a factor; 0 clears it, whatever was there."""
+    for k in range(len(values)):
+        values[k] = values[k] * factor if factor != 0 else np.float32(0)
 
 
 @njit(**_OPTIONS)
 def _output_rows(state: np.ndarray, weights: np.ndarray, row: np.ndarray, values: np.ndarray) -> None:
-    """Sum the last hidden layer over the atoms: the output layer's rows (1 + n_rows, 1, n_in + 1) and the values."""
+    """Sum the last hidden layer over the atoms: output rows (1 + n_rows, 1, n_in + 1), values."""
     n, n_slots, width = state.shape
     for q in range(n_slots):
         sums = row[q, 0]

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import nnpcore
-from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors, default_threads
+from nnpcore.descriptors import (
+    DescriptorSet,
+    SymmetryFunctions,
+    Whitening,
+    compute_descriptors,
+    default_threads,
+)
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.training.choice import Choice, choose_optimizer, usual_epochs
@@ -59,7 +65,7 @@ class TrainResult:
 
 @dataclass(eq=False)
 class _Best:
-    """Best and last weights of all members, internal order; replaced, never changed, so that snapshots are safe."""
+    """Best and last weights of all members, internal order; replaced, never changed: snapshots are safe."""
 
     last: np.ndarray
     weights: np.ndarray
@@ -87,8 +93,8 @@ class _Best:
 class Trainer:
     """Trains an ensemble on frames.
 
-    The constructor checks what can be checked at once; :meth:`prepare` computes the descriptors; :meth:`run` trains.
-    :meth:`potential` may be called from any thread at any time after :meth:`prepare`.
+    The constructor checks what can be checked at once; :meth:`prepare` computes the descriptors;
+    :meth:`run` trains. :meth:`potential` may be called from any thread at any time after :meth:`prepare`.
 
     Parameters
     ----------
@@ -118,7 +124,9 @@ class Trainer:
         run_folder: str | Path | None = None,
     ) -> None:
         s = settings
-        check_trainable(train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0)
+        check_trainable(
+            train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0
+        )
         self.settings = settings
         self.train_frames = tuple(train)
         self.valid_frames = tuple(valid)
@@ -171,7 +179,9 @@ class Trainer:
         else:
             frames = {"training": list(train), "validation": list(valid or ())}
             folder.check_frames(frames)
-        trainer = cls(settings or folder.settings, frames["training"], frames["validation"], run_folder=folder.path)
+        trainer = cls(
+            settings or folder.settings, frames["training"], frames["validation"], run_folder=folder.path
+        )
         trainer._folder = folder
         trainer._checkpoint = checkpoint
         return trainer
@@ -182,7 +192,8 @@ class Trainer:
         return self.settings.epochs or usual_epochs(self.choice.optimizer, len(self.train_frames))
 
     def prepare(self, progress: Progress | None = None) -> None:
-        """Begin the run folder, compute descriptors and reference energies, or take them up where the run stopped.
+        """Begin the run folder, compute descriptors and reference energies, or take them up where the run
+        stopped.
 
         Raises
         ------
@@ -200,7 +211,14 @@ class Trainer:
         if self.valid_set is not None:
             valid = self._fit_set(self.valid_set, self.valid_frames)
         self._engine = make_engine(
-            self.settings, self.choice, self._layout, self._best.last, train, valid, self.device, self._n_threads
+            self.settings,
+            self.choice,
+            self._layout,
+            self._best.last,
+            train,
+            valid,
+            self.device,
+            self._n_threads,
         )
         if self._checkpoint is not None:
             self._take_up(self._checkpoint)
@@ -261,7 +279,8 @@ class Trainer:
         Raises
         ------
         TrainingError : all members have diverged.
-        RunFolderError : the folder can no longer be written; :meth:`potential` and ``history`` keep what was reached.
+        RunFolderError : the folder can no longer be written; :meth:`potential` and ``history`` keep what
+            was reached.
         Cancelled : by ``progress``.
         """
         if self._engine is None:
@@ -336,7 +355,7 @@ class Trainer:
         return self._engine
 
     def potential(self) -> Potential:
-        """Return the best weights so far as a potential of its own; the initial ones before the first epoch."""
+        """Return the best weights so far as a potential; before the first epoch the initial ones."""
         from nnpcore.potential import Potential
 
         info = {
@@ -351,7 +370,9 @@ class Trainer:
 
     def _save(self, *, force: bool = False) -> None:
         """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
-        if self._folder is None or (not force and time.perf_counter() - self._last_saved < SECONDS_BETWEEN_CHECKPOINTS):
+        if self._folder is None or (
+            not force and time.perf_counter() - self._last_saved < SECONDS_BETWEEN_CHECKPOINTS
+        ):
             return
         self.potential().save(self._folder.potential_path)
         self._folder.write_history(self.history)
@@ -361,7 +382,9 @@ class Trainer:
     def _state(self) -> Checkpoint:
         arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
         arrays |= {f"whitening.{k}": v for k, v in self.whitening.to_arrays().items()}
-        arrays |= {f"best.{name}": getattr(self._best, name) for name in ("last", "weights", "score", "epoch")}
+        arrays |= {
+            f"best.{name}": getattr(self._best, name) for name in ("last", "weights", "score", "epoch")
+        }
         state = {
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
@@ -418,7 +441,7 @@ def _functions(settings: TrainSettings, frames: Sequence[Frame]) -> SymmetryFunc
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Hold BLAS to one thread: members and frames are what is spread over threads, and sums keep their order."""
+    """Hold BLAS to one thread: members and frames are spread over threads, sums keep their order."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="blas")
@@ -427,5 +450,5 @@ def _one_blas_thread() -> AbstractContextManager[Any]:
 def _all_diverged() -> TrainingError:
     return TrainingError(
         "all members have diverged",
-        fix="Check the data for frames with extreme forces, or lower the learning rate; the last good weights are kept",
+        fix="Look for frames with extreme forces, or lower the learning rate; the last good weights are kept",
     )
