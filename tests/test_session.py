@@ -134,15 +134,6 @@ def test_atom_values_of_an_array_of_the_file(session, qtbot, silicon_file):
     assert session.atom_values() is None
 
 
-def test_limits_of_a_diverging_map_are_symmetric():
-    coloring = Coloring(kind="atomic_energy")
-    assert coloring.limits(np.array([-3.0, 1.0, np.nan])) == (-3.0, 3.0)
-    assert Coloring(kind="x", range_mode="locked", low=1, high=2).limits(np.array([9.0])) == (1, 2)
-    low, high = Coloring(kind="x").limits(np.full(4, 2.0))
-    assert low < 2.0 < high
-    assert Coloring(kind="x").limits(np.array([])) == (0.0, 1.0)
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [("", "empty"), ("8\ngarbage\nSi 0 0\n", "bad.extxyz"), ("\0\1\2\3" * 50, "bad.extxyz")],

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-RangeMode = Literal["auto", "percentile", "locked"]
+RangeMode = Literal["auto", "frame", "percentile", "locked"]
 Baseline = Literal["ensemble", "reference"]
 
 PREDICTED_KINDS = ("atomic_energy", "atomic_energy_std", "force_error")
@@ -29,7 +27,8 @@ class Coloring:
     kind : "element", "atomic_energy", "atomic_energy_std", "force_error" or the name of an array of the file.
     relative : show atomic energies relative to ``baseline`` (else absolute).
     baseline : the ensemble's or the reference's energy per atom of the crystal at its minimum.
-    range_mode : "auto" (smallest to largest), "percentile" (2nd to 98th) or "locked" (``low``, ``high``).
+    range_mode : "auto" (kept over the frames), "frame" (smallest to largest of the frame), "percentile"
+        (of the frame, ``percentiles``) or "locked" (``low`` to ``high``); ``app.viewer3d.coloring`` finds it.
     reverse : turn the colour map around.
     """
 
@@ -46,22 +45,3 @@ class Coloring:
     def diverging(self) -> bool:
         """Whether zero is special, so that the map is diverging and centred on it."""
         return self.kind == "atomic_energy" and self.relative
-
-    def limits(self, values: np.ndarray) -> tuple[float, float]:
-        """Return the range (low, high) of the colour map for ``values`` (any shape, NaN ignored)."""
-        if self.range_mode == "locked":
-            return self.low, self.high
-        finite = values[np.isfinite(values)]
-        if finite.size == 0:
-            return 0.0, 1.0
-        if self.range_mode == "percentile":
-            low, high = (float(x) for x in np.percentile(finite, self.percentiles))
-        else:
-            low, high = float(finite.min()), float(finite.max())
-        if self.diverging:
-            high = max(abs(low), abs(high))
-            low = -high
-        if high - low < 1e-12:
-            pad = max(abs(high), 1.0) * 1e-6
-            low, high = low - pad, high + pad
-        return low, high

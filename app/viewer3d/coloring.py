@@ -1,0 +1,165 @@
+"""Per-atom numbers to colours, and colour ranges that do not jump from frame to frame. No Qt here."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.documents.coloring import Coloring
+from app.plots.colormaps import DIVERGING, SEQUENTIAL, table
+
+UNKNOWN = (150, 150, 150)
+"""Grey of atoms without a value."""
+
+_NICE = np.array([1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
+OUTSIDE = 0.03
+"""Share of the atoms that may lie outside the kept range before it grows."""
+
+SHRINK = 0.4
+"""The kept range shrinks when another prediction needs less than this share of it."""
+
+
+def element_colors(numbers: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) uint8 of elements (Jmol's)."""
+    from ase.data.colors import jmol_colors
+
+    return (jmol_colors[np.clip(numbers, 0, len(jmol_colors) - 1)] * 255 + 0.5).astype(np.uint8)
+
+
+def value_colors(
+    values: np.ndarray, limits: tuple[float, float], *, diverging: bool, reverse: bool = False
+) -> np.ndarray:
+    """Colours (n, 3) uint8 of values (n,): grey where not finite, the ends' colours beyond the limits."""
+    colors = colors_of_map(diverging=diverging, reverse=reverse)
+    low, high = limits
+    share = (np.asarray(values, dtype=np.float64) - low) / (high - low if high != low else 1.0)
+    index = np.nan_to_num(np.clip(share, 0.0, 1.0), nan=0.0) * (len(colors) - 1) + 0.5
+    result = colors[index.astype(np.int64)]
+    result[~np.isfinite(values)] = UNKNOWN
+    return result
+
+
+def colors_of_map(*, diverging: bool, reverse: bool = False) -> np.ndarray:
+    """The colour map in use, (256, 3) uint8, from low to high."""
+    colors = table(DIVERGING if diverging else SEQUENTIAL)
+    return colors[::-1] if reverse else colors
+
+
+@dataclass
+class _Kept:
+    """A range kept over frames, and the prediction it was last fitted to."""
+
+    low: float
+    high: float
+    version: Hashable
+
+
+class ColorRange:
+    """Chooses the range of the colour map by the colouring's mode and remembers what it chose.
+
+    - "auto": kept over frames. It covers nearly all values (0.5 to 99.5 %) in round numbers, grows when a
+      frame needs more, and shrinks only when the numbers themselves change (another epoch).
+    - "frame": smallest to largest value of the frame. "percentile": between its percentiles.
+    - "locked": what the user set.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, _Kept] = {}
+
+    def limits(
+        self,
+        values: np.ndarray,
+        coloring: Coloring,
+        *,
+        key: Hashable = None,
+        version: Hashable = None,
+        all_values: np.ndarray | None = None,
+    ) -> tuple[float, float]:
+        """The range (low, high), always with low < high.
+
+        Parameters
+        ----------
+        values : (n,) of the frame shown; NaN is left out.
+        key : what the kept range belongs to, such as (data set, kind, run).
+        version : changes when the same frame has other numbers now, such as the epoch.
+        all_values : values of all frames, where they are known; they decide the kept range alone.
+        """
+        if coloring.range_mode == "locked":
+            return ordered(coloring.low, coloring.high)
+        finite = np.asarray(values)[np.isfinite(values)]
+        if coloring.range_mode == "frame":
+            return span_of(finite, (0.0, 100.0), coloring.diverging)
+        if coloring.range_mode == "percentile":
+            return span_of(finite, coloring.percentiles, coloring.diverging)
+        full_key = (key, coloring.kind, coloring.relative, coloring.baseline)
+        return self._steady(finite, coloring.diverging, full_key, version, all_values)
+
+    def _steady(
+        self,
+        finite: np.ndarray,
+        diverging: bool,
+        key: Hashable,
+        version: Hashable,
+        all_values: np.ndarray | None,
+    ) -> tuple[float, float]:
+        if all_values is not None:
+            return rounded(*span_of(all_values[np.isfinite(all_values)], (0.5, 99.5), diverging), diverging)
+        if finite.size == 0:
+            kept = self._kept.get(key)
+            return (kept.low, kept.high) if kept else span_of(finite, (0.0, 100.0), diverging)
+        low, high = rounded(*span_of(finite, (0.5, 99.5), diverging), diverging)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = _Kept(low, high, version)
+        outside = np.mean((finite < kept.low) | (finite > kept.high))
+        if outside > OUTSIDE:
+            low, high = min(low, kept.low), max(high, kept.high)
+            kept.low, kept.high = rounded(low, high, diverging)
+            kept.version = version
+        elif version != kept.version and high - low < SHRINK * (kept.high - kept.low):
+            kept.low, kept.high = low, high
+        kept.version = version
+        return kept.low, kept.high
+
+
+def span_of(finite: np.ndarray, percentiles: tuple[float, float], diverging: bool) -> tuple[float, float]:
+    """Percentiles of finite values as a range, symmetric about 0 when diverging; (0, 1), (-1, 1) of none."""
+    if finite.size == 0:
+        return (-1.0, 1.0) if diverging else (0.0, 1.0)
+    low, high = (float(x) for x in np.percentile(finite, percentiles))
+    if diverging:
+        high = max(abs(low), abs(high))
+        low = -high
+    return ordered(low, high)
+
+
+def ordered(low: float, high: float) -> tuple[float, float]:
+    """The two in order, a little apart where they are equal."""
+    low, high = min(low, high), max(low, high)
+    if high - low < 1e-9 * max(abs(low), abs(high), 1e-6):
+        pad = max(abs(high), 1e-3) * 1e-3
+        return low - pad, high + pad
+    return low, high
+
+
+def rounded(low: float, high: float, diverging: bool) -> tuple[float, float]:
+    """The range in round numbers, a little larger; magnitudes start at zero."""
+    if diverging:
+        top = nice(max(abs(low), abs(high)))
+        return -top, top
+    if 0 <= low < 0.5 * high:
+        return 0.0, nice(high)
+    if high <= 0 and -high < 0.5 * -low:
+        return -nice(-low), 0.0
+    step = nice((high - low) / 10)
+    return float(np.floor(low / step + 1e-9) * step), float(np.ceil(high / step - 1e-9) * step)
+
+
+def nice(value: float) -> float:
+    """The next round number at or above a positive value."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(_NICE[np.searchsorted(_NICE, value / power * (1 - 1e-9))] * power)

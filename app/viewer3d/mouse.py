@@ -1,0 +1,199 @@
+"""What the mouse and the keys do in the viewer.
+
+Left drag turns (with Ctrl: rolls), right or middle drag moves, the wheel zooms to the cursor, a click picks
+(Ctrl adds, Alt removes), a double click centres; Shift drag, or a drag with the lasso tool, draws a loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF, QWheelEvent
+
+from app import theme
+
+if TYPE_CHECKING:
+    from app.viewer3d.view import StructureView
+
+CLICK_SLACK = 4
+HOVER_MS = 30
+ZOOM_PER_NOTCH = 1.18
+
+Button, Modifier = Qt.MouseButton, Qt.KeyboardModifier
+
+
+class Mouse(QObject):
+    """Listens to a view's mouse, wheel and keys."""
+
+    def __init__(self, view: StructureView) -> None:
+        super().__init__(view)
+        self._view = view
+        self.lasso_tool = False
+        self._pressed: QPointF | None = None
+        self._last = QPointF()
+        self._mode = ""
+        self._loop: list[QPointF] = []
+        self._hovered = -1
+        self._hover = QTimer(self, singleShot=True, interval=HOVER_MS)
+        self._hover.timeout.connect(self._look_under)
+        view.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take the view's events that mean something here."""
+        kind = event.type()
+        if isinstance(event, QMouseEvent):
+            if kind == QEvent.Type.MouseButtonPress:
+                return self._on_press(event)
+            if kind == QEvent.Type.MouseMove:
+                return self._on_move(event)
+            if kind == QEvent.Type.MouseButtonRelease:
+                return self._on_release(event)
+            if kind == QEvent.Type.MouseButtonDblClick:
+                return self._on_double_click(event)
+        elif isinstance(event, QWheelEvent):
+            return self._on_wheel(event)
+        elif isinstance(event, QKeyEvent) and kind == QEvent.Type.KeyPress:
+            return self._on_key(event)
+        elif kind == QEvent.Type.Leave:
+            self._hover.stop()
+            self._tell_hovered(-1)
+        return super().eventFilter(watched, event)
+
+    def forget(self) -> None:
+        """Drop what was begun: the view is hidden."""
+        self._hover.stop()
+        self._pressed, self._mode, self._loop = None, "", []
+
+    # buttons ------------------------------------------------------------------------------------------
+    def _on_press(self, event: QMouseEvent) -> bool:
+        self._pressed = self._last = event.position()
+        modifiers = event.modifiers()
+        shift, ctrl = modifiers & Modifier.ShiftModifier, modifiers & Modifier.ControlModifier
+        if event.button() in (Button.MiddleButton, Button.RightButton) or (shift and ctrl):
+            self._mode = "pan"
+        elif event.button() == Button.LeftButton and (shift or self.lasso_tool):
+            self._mode = "lasso"
+            self._loop = [event.position()]
+        else:
+            self._mode = "turn" if event.button() == Button.LeftButton else ""
+        self._view.setFocus(Qt.FocusReason.MouseFocusReason)
+        return True
+
+    def _on_move(self, event: QMouseEvent) -> bool:
+        position = event.position()
+        if self._pressed is None:
+            self._last = position
+            if not self._hover.isActive():
+                self._hover.start()
+            return True
+        step = position - self._last
+        view, camera = self._view, self._view.camera
+        if self._mode == "lasso":
+            if (position - self._loop[-1]).manhattanLength() >= 3:
+                self._loop.append(position)
+                view.update()
+            return True
+        if (position - self._pressed).manhattanLength() < CLICK_SLACK and self._last == self._pressed:
+            return True
+        self._last = position
+        if self._mode == "turn" and event.modifiers() & Modifier.ControlModifier:
+            view.set_camera(camera.rolled(-step.x() * np.pi / max(view.width(), 1)))
+        elif self._mode == "turn":
+            view.set_camera(camera.rotated(step.x(), step.y(), view.height()))
+        elif self._mode == "pan":
+            view.set_camera(camera.panned(step.x(), step.y(), view.height()))
+        return True
+
+    def _on_release(self, event: QMouseEvent) -> bool:
+        pressed, mode = self._pressed, self._mode
+        self._pressed, self._mode = None, ""
+        if mode == "lasso" and len(self._loop) > 3:
+            self._finish_lasso(event)
+            return True
+        self._loop = []
+        moved = pressed is None or (event.position() - pressed).manhattanLength() >= CLICK_SLACK
+        if not moved and event.button() == Button.LeftButton:
+            self._click(event)
+        self._view.update()
+        return True
+
+    def _click(self, event: QMouseEvent) -> None:
+        picker = self._view.picker()
+        atom = picker.atom_at(event.position().x(), event.position().y()) if picker else None
+        if atom is None:
+            self._view.background_clicked.emit()
+        else:
+            self._view.atom_picked.emit(atom, event.modifiers())
+
+    def _finish_lasso(self, event: QMouseEvent) -> None:
+        polygon = np.array([(p.x(), p.y()) for p in self._loop])
+        self._loop = []
+        picker = self._view.picker()
+        if picker is not None:
+            self._view.lassoed.emit(picker.atoms_inside(polygon), event.modifiers())
+        self._view.update()
+
+    def _on_double_click(self, event: QMouseEvent) -> bool:
+        picker = self._view.picker()
+        if picker is None or event.button() != Button.LeftButton:
+            return True
+        sphere = picker.sphere_at(event.position().x(), event.position().y())
+        if sphere is None:
+            self._view.fit(animated=True)
+        else:
+            self._view.set_camera(self._view.camera.centered(picker.center_of(sphere)), animated=True)
+        return True
+
+    def _on_wheel(self, event: QWheelEvent) -> bool:
+        notches = event.angleDelta().y() / 120
+        view, at = self._view, event.position()
+        if notches:
+            size = (view.width(), view.height())
+            view.set_camera(view.camera.zoomed(ZOOM_PER_NOTCH**notches, at.x(), at.y(), size))
+        event.accept()
+        return True
+
+    def _on_key(self, event: QKeyEvent) -> bool:
+        """Single letters: x y z a b c look along (with Shift from behind), f fits, r resets, p projection."""
+        letter, view = event.text().lower(), self._view
+        if event.modifiers() & ~(Modifier.ShiftModifier | Modifier.KeypadModifier) or not letter:
+            return False
+        if letter in "xyzabc":
+            view.view_along(letter, reverse=bool(event.modifiers() & Modifier.ShiftModifier))
+        elif letter == "f":
+            view.fit(animated=True)
+        elif letter == "r":
+            view.reset_view()
+        elif letter == "p":
+            view.set_perspective(not view.camera.perspective)
+        else:
+            return False
+        return True
+
+    # hovering -----------------------------------------------------------------------------------------
+    def _look_under(self) -> None:
+        picker = self._view.picker()
+        atom = picker.atom_at(self._last.x(), self._last.y()) if picker else None
+        self._tell_hovered(-1 if atom is None else atom)
+
+    def _tell_hovered(self, atom: int) -> None:
+        if atom != self._hovered:
+            self._hovered = atom
+            self._view.setCursor(
+                Qt.CursorShape.PointingHandCursor if atom >= 0 else Qt.CursorShape.ArrowCursor
+            )
+            self._view.atom_hovered.emit(atom)
+
+    def paint(self, painter: QPainter) -> None:
+        """Paint the loop being drawn."""
+        if len(self._loop) < 2:
+            return
+        accent = QColor(theme.current().accent)
+        fill = QColor(accent)
+        fill.setAlphaF(0.12)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(accent, 1.5, Qt.PenStyle.DashLine))
+        painter.setBrush(fill)
+        painter.drawPolygon(QPolygonF(self._loop))

@@ -1,0 +1,120 @@
+"""What is under the mouse, what is inside a lasso, and distances between picked atoms. No Qt here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.polygon import inside_polygon
+from app.viewer3d.camera import Camera
+from app.viewer3d.scene import Scene
+
+MAX_LASSO_CORNERS = 160
+
+
+class Picker:
+    """A scene as one camera sees it; keep it while neither changes, so that hovering costs little."""
+
+    def __init__(self, scene: Scene, camera: Camera, size: tuple[int, int]) -> None:
+        self.scene, self.camera, self.size = scene, camera, size
+        self._view = camera.to_view(scene.centers)
+
+    def fits(self, scene: Scene, camera: Camera, size: tuple[int, int]) -> bool:
+        """Whether this is what it was made for."""
+        return scene is self.scene and camera is self.camera and size == self.size
+
+    def sphere_at(self, x: float, y: float) -> int | None:
+        """Index of the sphere seen at a pixel, or None."""
+        origin, direction = self.camera.ray(x, y, self.size)
+        return nearest_hit(origin, direction, self._view, self.scene.radii)
+
+    def atom_at(self, x: float, y: float) -> int | None:
+        """Index of the frame's atom seen at a pixel (images stand for their atom), or None."""
+        sphere = self.sphere_at(x, y)
+        return None if sphere is None else int(self.scene.atom[sphere])
+
+    def center_of(self, sphere: int) -> np.ndarray:
+        """World position (3,) of a sphere, Å."""
+        return self.scene.centers[sphere].astype(np.float64)
+
+    def atoms_inside(self, polygon: np.ndarray) -> np.ndarray:
+        """Sorted atoms whose centre, or an image's, is inside a polygon (m, 2) of pixels, seen or not."""
+        if len(polygon) > MAX_LASSO_CORNERS:
+            polygon = polygon[np.linspace(0, len(polygon) - 1, MAX_LASSO_CORNERS).astype(int)]
+        pixels = self.camera.project_view(self._view, self.size)
+        return np.unique(self.scene.atom[inside_polygon(pixels[:, 0], pixels[:, 1], polygon)])
+
+
+def nearest_hit(
+    origin: np.ndarray, direction: np.ndarray, centers: np.ndarray, radii: np.ndarray
+) -> int | None:
+    """The first sphere that a ray meets, or None.
+
+    Parameters
+    ----------
+    origin, direction : (3,), the direction of unit length.
+    centers, radii : (n, 3) and (n,), in the ray's coordinates.
+    """
+    if len(centers) == 0:
+        return None
+    to_center = centers - origin
+    along = to_center @ direction
+    off2 = np.einsum("ij,ij->i", to_center, to_center) - along**2
+    inside = radii.astype(np.float64) ** 2 - off2
+    with np.errstate(invalid="ignore"):
+        hit = np.where(inside >= 0, along - np.sqrt(inside), np.inf)
+    if not (np.abs(direction[:2]) < 1e-12).all() or origin[2] != 0.0:  # perspective: nothing behind the eye
+        hit = np.where(hit > 0, hit, np.inf)
+    best = int(np.argmin(hit))
+    return best if np.isfinite(hit[best]) else None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What 2 to 4 atoms measure: "Distance" in Å, "Angle" or "Dihedral" in degrees."""
+
+    name: str
+    value: float
+    unit: str
+
+
+def measure(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> Measurement | None:
+    """Distance of 2, angle of 3 (at the second) or dihedral of 4 positions (n, 3), Å, nearest images taken.
+
+    None for another number of positions and where the angle is not defined.
+    """
+    steps = minimum_image(np.diff(np.asarray(positions, dtype=np.float64), axis=0), cell, pbc)
+    lengths = np.linalg.norm(steps, axis=1)
+    if len(steps) == 1:
+        return Measurement("Distance", float(lengths[0]), "Å")
+    if len(steps) not in (2, 3) or (lengths < 1e-9).any():
+        return None
+    if len(steps) == 2:
+        cosine = -steps[0] @ steps[1] / lengths.prod()
+        return Measurement("Angle", float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), "°")
+    first, second = np.cross(steps[0], steps[1]), np.cross(steps[1], steps[2])
+    if np.linalg.norm(first) < 1e-9 or np.linalg.norm(second) < 1e-9:
+        return None
+    sine = np.dot(np.cross(first, second), steps[1]) / lengths[1]
+    return Measurement("Dihedral", float(np.degrees(np.arctan2(sine, first @ second))), "°")
+
+
+def minimum_image(vectors: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """The shortest periodic images of vectors (n, 3), Å, exact for any cell that is not absurdly skewed."""
+    periodic = np.asarray(pbc, dtype=bool) & (np.linalg.norm(cell, axis=1) > 1e-8)
+    if not periodic.any():
+        return np.array(vectors, dtype=np.float64)
+    rows = np.asarray(cell, dtype=np.float64)[periodic]
+    counts = np.round(vectors @ np.linalg.pinv(rows))
+    base = vectors - counts @ rows
+    reach = 2 if len(rows) == 3 and _skewed(rows) else 1
+    grid = np.array(list(np.ndindex(*[2 * reach + 1] * len(rows)))) - reach
+    candidates = base[:, None] + (grid @ rows)[None]
+    best = np.linalg.norm(candidates, axis=2).argmin(axis=1)
+    return candidates[np.arange(len(base)), best]
+
+
+def _skewed(rows: np.ndarray) -> bool:
+    lengths = np.linalg.norm(rows, axis=1)
+    return abs(np.linalg.det(rows)) < 0.5 * lengths.prod()

@@ -1,0 +1,422 @@
+"""The viewer as a widget: shows pictures of a structure and turns the mouse into camera moves and picks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEasingCurve, QPointF, QRectF, QSize, Qt, QTimer, QVariantAnimation, Signal
+from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QWidget
+
+from app import theme
+from app.plots.ink import font
+from app.viewer3d.camera import Camera, interpolated
+from app.viewer3d.drawing import Drawer, Picture
+from app.viewer3d.mouse import Mouse
+from app.viewer3d.picking import Picker
+from app.viewer3d.scene import HOVERED, SELECTED, DrawRequest, Look, Scene, ViewOptions, build_scene
+from app.viewer3d.tripod import draw_tripod
+from nnpcore.structures.frame import Frame
+
+SETTLE_MS = 180
+"""After this pause a picture of full quality replaces a quick one."""
+
+SMOOTH_SECONDS = 0.030
+"""Pictures that take longer are drawn with less quality while the view moves."""
+
+COARSE_SECONDS = 0.120
+"""Where even quick pictures take longer than this, moving ones have half the resolution."""
+
+ANIMATION_MS = 160
+
+
+class StructureView(QWidget):
+    """Shows one frame. Indices in all signals and methods are those of the frame's atoms.
+
+    ``atom_picked(int, modifiers)``: a click on an atom. ``atom_hovered(int)``: the mouse is over another atom
+    (-1: none). ``background_clicked()``. ``lassoed(indices, modifiers)``: a loop was drawn. ``drawn()``: there
+    is a new picture. ``backend_changed()``: ``backend`` is another one now.
+    """
+
+    atom_picked = Signal(int, object)
+    atom_hovered = Signal(int)
+    background_clicked = Signal()
+    lassoed = Signal(object, object)
+    camera_changed = Signal()
+    drawn = Signal()
+    backend_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumSize(120, 90)
+        self.camera = Camera()
+        self.options = ViewOptions()
+        self.scene: Scene | None = None
+        self.picture: Picture | None = None
+        self._colors = np.empty((0, 3), np.uint8)
+        self._marks = np.empty(0, np.uint8)
+        self._hovered = -1
+        self._needs_fit = True
+        self._needs_picture = False
+        self._picker: Picker | None = None
+        self._full_seconds = self._quick_seconds = 0.0
+        self._drawer = drawer = Drawer()
+        drawer.drawn.connect(self._on_drawn)
+        drawer.backend_changed.connect(self._on_backend)
+        self.destroyed.connect(lambda: drawer.stop())
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._settle.timeout.connect(lambda: self._request(moving=False))
+        self._animation = QVariantAnimation(self, startValue=0.0, endValue=1.0, duration=ANIMATION_MS)
+        self._animation.setEasingCurve(QEasingCurve.Type.InOutCubic)
+        self._animation.valueChanged.connect(self._on_animated)
+        self._route = (self.camera, self.camera)
+        self.mouse = Mouse(self)
+        theme.signals().changed.connect(self._on_theme)
+
+    # what is shown ------------------------------------------------------------------------------------
+    @property
+    def frame(self) -> Frame | None:
+        """The frame shown, or None."""
+        return self.scene.frame if self.scene else None
+
+    def set_frame(self, frame: Frame | None, *, keep_view: bool = True) -> None:
+        """Show a frame (None: nothing). Colours and selection stay if the number of atoms does.
+
+        ``keep_view`` keeps the camera, except for the first frame; otherwise everything is brought into view.
+        """
+        had = self.frame
+        if frame is None:
+            self.scene, self.picture = None, None
+            self._needs_fit = True
+            self.update()
+            return
+        if had is None or had.n_atoms != frame.n_atoms:
+            self._marks = np.zeros(frame.n_atoms, np.uint8)
+            self._hovered = -1
+        if len(self._colors) != frame.n_atoms:
+            self._colors = np.full((frame.n_atoms, 3), 150, np.uint8)
+        self.scene = build_scene(frame, self.options)
+        if self._needs_fit or not keep_view:
+            self.fit()
+        self._request(moving=True)
+
+    def set_colors(self, rgb: np.ndarray) -> None:
+        """Colour the atoms: (n_atoms, 3), uint8 or floats in [0, 1]."""
+        colors = np.asarray(rgb)
+        if colors.dtype.kind == "f":
+            colors = np.clip(colors * 255 + 0.5, 0, 255)
+        colors = np.ascontiguousarray(colors, dtype=np.uint8)
+        if self.frame is not None and colors.shape != (self.frame.n_atoms, 3):
+            raise ValueError(f"colours of shape {colors.shape} for {self.frame.n_atoms} atoms")
+        if not np.array_equal(colors, self._colors):
+            self._colors = colors
+            self._request(moving=True)
+
+    def set_selection(self, indices: np.ndarray) -> None:
+        """Draw rings around these atoms."""
+        marks = self._marks & ~np.uint8(SELECTED)
+        indices = np.asarray(indices, dtype=np.int64)
+        marks[indices[(indices >= 0) & (indices < len(marks))]] |= SELECTED
+        self._set_marks(marks)
+
+    def set_hovered(self, atom: int) -> None:
+        """Mark one atom (-1: none) as the one the mouse is over, here or in another panel."""
+        self._hovered = atom
+        marks = self._marks & ~np.uint8(HOVERED)
+        if 0 <= atom < len(marks):
+            marks[atom] |= HOVERED
+        self._set_marks(marks)
+
+    def _set_marks(self, marks: np.ndarray) -> None:
+        if not np.array_equal(marks, self._marks):
+            self._marks = marks
+            self._request(moving=True)
+
+    @property
+    def selected(self) -> np.ndarray:
+        """Sorted indices of the atoms with a ring."""
+        return np.flatnonzero(self._marks & SELECTED)
+
+    def set_options(self, **changes: Any) -> None:
+        """Change some of the :class:`~app.viewer3d.scene.ViewOptions`."""
+        options = replace(self.options, **changes)
+        if options != self.options:
+            refit = options.repeat != self.options.repeat
+            self.options = options
+            if self.frame is not None:
+                self.scene = build_scene(self.frame, options)
+                if refit:
+                    self.fit()
+            self._request(moving=True)
+
+    # camera -------------------------------------------------------------------------------------------
+    def set_camera(self, camera: Camera, *, animated: bool = False) -> None:
+        """Look from elsewhere; ``animated`` goes there in a short move."""
+        self._animation.stop()
+        if animated and self.isVisible():
+            self._route = (self.camera, camera)
+            self._animation.start()
+            return
+        self.camera = camera
+        self.camera_changed.emit()
+        self._request(moving=True)
+
+    def _on_animated(self, fraction: float) -> None:
+        self.camera = interpolated(*self._route, float(fraction))
+        self.camera_changed.emit()
+        self._request(moving=True)
+
+    def fit(self, *, animated: bool = False) -> None:
+        """Bring everything into view without turning."""
+        if self.scene is not None:
+            self._needs_fit = not self.isVisible()
+            self.set_camera(self._fitted(self._goal()), animated=animated)
+
+    def _goal(self) -> Camera:
+        running = self._animation.state() == QVariantAnimation.State.Running
+        return self._route[1] if running else self.camera
+
+    def _fitted(self, camera: Camera) -> Camera:
+        if self.scene is None:
+            return camera
+        aspect = self.width() / max(self.height(), 1)
+        return camera.fitted(self.scene.extent_points(), self.scene.margin, aspect)
+
+    def view_along(self, axis: str, *, reverse: bool = False, animated: bool = True) -> None:
+        """Look along "x", "y", "z" or the cell's "a", "b", "c" and bring everything into view."""
+        cell = self.frame.cell if self.frame is not None else np.zeros((3, 3))
+        turned = self._goal().looking_along(axis, cell, reverse=reverse)
+        self.set_camera(self._fitted(turned), animated=animated)
+
+    def reset_view(self) -> None:
+        """Go back to the view a structure opens with."""
+        self.set_camera(self._fitted(Camera(perspective=self.camera.perspective)), animated=True)
+
+    def set_perspective(self, on: bool) -> None:
+        """Choose perspective or parallel projection."""
+        self.set_camera(replace(self._goal(), perspective=on))
+
+    # picking ------------------------------------------------------------------------------------------
+    def picker(self) -> Picker | None:
+        """What is where on the widget now, in logical pixels."""
+        if self.scene is None:
+            return None
+        size = (self.width(), self.height())
+        if self._picker is None or not self._picker.fits(self.scene, self.camera, size):
+            self._picker = Picker(self.scene, self.camera, size)
+        return self._picker
+
+    def atom_position(self, atom: int) -> QPointF:
+        """Where an atom's centre is on the widget (of its first image that is shown)."""
+        assert self.scene is not None
+        sphere = np.flatnonzero(self.scene.atom == atom)[:1]
+        x, y, _ = self.camera.project(self.scene.centers[sphere], (self.width(), self.height()))[0]
+        return QPointF(x, y)
+
+    # drawing ------------------------------------------------------------------------------------------
+    @property
+    def backend(self) -> str:
+        """What draws: "OpenGL", "software", or "" before the first picture."""
+        return self._drawer.backend
+
+    @property
+    def backend_description(self) -> str:
+        """The driver, or why there is no OpenGL."""
+        return self._drawer.description
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether the last requested picture has not been begun: a player should wait."""
+        return self._drawer.busy
+
+    def look(self) -> Look:
+        """The colours of the drawing in the current theme."""
+        now = theme.current()
+        background, line = _rgb(now.panel), _rgb(now.muted)
+        if now.dark:
+            return Look(background, line, _rgb(now.accent), (0.85, 0.88, 0.92), fog=0.4, outline=0.5)
+        return Look(background, line, _rgb(now.accent), (0.45, 0.5, 0.58))
+
+    def make_request(self, size: tuple[int, int], samples: int, camera: Camera | None = None) -> DrawRequest:
+        """A frozen snapshot of what is shown, for a picture of ``size`` device pixels."""
+        assert self.scene is not None
+        return DrawRequest(
+            self.scene, camera or self.camera, self.look(), self._colors, self._marks, size, samples
+        )
+
+    def _request(self, *, moving: bool) -> None:
+        """Ask for a picture: while the view moves, no better than what can be drawn in time."""
+        self._needs_picture = True
+        if self.scene is None or not self.isVisible() or self.width() < 2 or self.height() < 2:
+            return
+        self._needs_picture = False
+        ratio = self.devicePixelRatioF()
+        width, height = round(self.width() * ratio), round(self.height() * ratio)
+        samples, quick = 2, moving and self._full_seconds > SMOOTH_SECONDS
+        if quick:
+            samples = 1
+            self._settle.start()
+            if self._quick_seconds > COARSE_SECONDS:
+                width, height, ratio = width // 2, height // 2, ratio / 2
+        else:
+            self._settle.stop()
+        request = self.make_request((max(width, 1), max(height, 1)), samples)
+        self._drawer.request(replace(request, pixel_ratio=max(ratio, 0.5)))
+
+    def _on_drawn(self, picture: Picture) -> None:
+        if self.scene is None:
+            return
+        full = picture.request.samples > 1
+        if full:
+            self._full_seconds = picture.seconds
+        else:
+            pixels = self.width() * self.height() * self.devicePixelRatioF() ** 2
+            share = picture.request.size[0] * picture.request.size[1] / max(pixels, 1)
+            self._quick_seconds = picture.seconds / max(share, 0.1) ** 0.7
+        self.picture = picture
+        self.update()
+        self.drawn.emit()
+
+    def render_image(
+        self, width: int, height: int, transparent: bool = True, *, samples: int = 2, axes: bool = False
+    ) -> QImage:
+        """Draw a picture of any size, in pixels, showing at least what the widget shows.
+
+        Waits for it. RuntimeError when nothing is shown or drawing fails.
+        """
+        if self.scene is None:
+            raise RuntimeError("there is no structure to draw")
+        request = self.export_request(width, height, transparent, samples=samples)
+        return self.finished_image(self._drawer.draw_now(request), transparent, axes=axes)
+
+    def export_request(self, width: int, height: int, transparent: bool, *, samples: int = 2) -> DrawRequest:
+        """The snapshot :meth:`render_image` draws, without the mouse's ring; no fading if transparent."""
+        wanted = width / height
+        widen = max(1.0, self.width() / max(self.height(), 1) / wanted)
+        camera = replace(self.camera, extent=self.camera.extent * widen)
+        look = replace(self.look(), fog=0.0) if transparent else self.look()
+        request = self.make_request((width, height), samples, camera)
+        scale = min(height / max(self.height(), 1), width / max(self.width(), 1))
+        marks = self._marks & ~np.uint8(HOVERED)
+        return replace(request, look=look, marks=marks, pixel_ratio=max(scale, 1.0))
+
+    def draw_now(self, request: DrawRequest) -> Picture:
+        """Draw a request and wait for it; on any thread."""
+        return self._drawer.draw_now(request)
+
+    def finished_image(self, picture: Picture, transparent: bool, *, axes: bool) -> QImage:
+        """A picture as an image, on the theme's background unless transparent, with the axes if wanted."""
+        image = _as_image(picture).copy()
+        painter = QPainter(image)
+        if not transparent:
+            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationOver)
+            painter.fillRect(image.rect(), QColor(theme.current().panel))
+            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
+        if axes:
+            scale = picture.request.pixel_ratio
+            painter.scale(scale, scale)
+            self._draw_axes(painter, image.height() / scale)
+        painter.end()
+        return image
+
+    def close_drawing(self) -> None:
+        """End the drawing thread; the last picture stays."""
+        self._settle.stop()
+        self._animation.stop()
+        self._drawer.stop()
+
+    # painting -----------------------------------------------------------------------------------------
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Show the last picture, the axes, the lasso and, where software draws, a note."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.current().panel))
+        if self.picture is not None and self.scene is not None:
+            image = _as_image(self.picture)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(self._picture_place(), image)
+            if self.options.axes:
+                self._draw_axes(painter, self.height())
+        self.mouse.paint(painter)
+        if self.backend == "software":
+            self._draw_note(painter)
+        painter.end()
+
+    def _picture_place(self) -> QRectF:
+        """Where the picture goes: all of the widget, or its middle while a resized one is being drawn."""
+        assert self.picture is not None
+        width, height = self.picture.request.size
+        if abs(width / height - self.width() / max(self.height(), 1)) < 0.02:
+            return QRectF(self.rect())
+        scale = self.height() / height
+        return QRectF((self.width() - width * scale) / 2, 0, width * scale, self.height())
+
+    def _draw_axes(self, painter: QPainter, height: float) -> None:
+        cell = self.frame.cell if self.options.axes_of_cell and self.frame is not None else None
+        draw_tripod(
+            painter,
+            QPointF(46, height - 46),
+            self.camera.rotation,
+            cell,
+            dark=theme.current().dark,
+            font=font(),
+        )
+
+    def _draw_note(self, painter: QPainter) -> None:
+        painter.setFont(font(8))
+        painter.setPen(QColor(theme.current().muted))
+        place = self.rect().adjusted(8, 8, -8, -6)
+        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
+        painter.drawText(place, flags, "drawn by software: no OpenGL here")
+
+    def sizeHint(self) -> QSize:
+        """Return a comfortable size."""
+        return QSize(640, 480)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Draw for the new size."""
+        super().resizeEvent(event)
+        if self._needs_fit:
+            self.fit()
+        self._request(moving=True)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what was missed while hidden."""
+        super().showEvent(event)
+        if self._needs_fit and self.scene is not None:
+            self.fit()
+            self._needs_fit = False
+        if self._needs_picture:
+            self._request(moving=False)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Leave nothing running that nobody sees."""
+        super().hideEvent(event)
+        self._needs_picture |= self._settle.isActive()
+        self._settle.stop()
+        self._animation.stop()
+        self.mouse.forget()
+
+    def _on_theme(self) -> None:
+        self._request(moving=False)
+        self.update()
+
+    def _on_backend(self) -> None:
+        self.backend_changed.emit()
+        self.update()
+
+
+def _rgb(color: str) -> tuple[float, float, float]:
+    value = QColor(color)
+    return value.redF(), value.greenF(), value.blueF()
+
+
+def _as_image(picture: Picture) -> QImage:
+    """The picture's pixels as an image that shares them; keep the picture while it is used."""
+    height, width = picture.pixels.shape[:2]
+    kind = QImage.Format.Format_ARGB32_Premultiplied
+    return QImage(picture.pixels.data, width, height, 4 * width, kind)
