@@ -244,12 +244,14 @@ class SymmetryFunctions:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SymmetryFunctions:
         """Rebuild from :meth:`to_dict`; raises :class:`SettingsError` naming the bad entry."""
-        return cls(
-            {
-                element: tuple(_function_from_dict(element, i, entry) for i, entry in enumerate(entries))
-                for element, entries in data.items()
-            }
-        )
+        functions: dict[str, tuple[SymmetryFunction, ...]] = {}
+        for element, entries in data.items():
+            if not isinstance(entries, (list, tuple)):
+                where = f"symmetry functions of {element}"
+                raise SettingsError(f"expected a list of functions, got {entries!r}", where=where)
+            members = (_function_from_dict(element, i, entry) for i, entry in enumerate(entries))
+            functions[element] = tuple(members)
+        return cls(functions)
 
 
 def _function_from_dict(element: str, index: int, entry: Any) -> SymmetryFunction:
