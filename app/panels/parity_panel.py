@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.documents.parity import ParityAnalysis, ParityGroup
@@ -114,6 +114,11 @@ class ParityPanel(Panel):
         """Compare as soon as somebody looks."""
         super().showEvent(event)
         self._on_run()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Compute nothing that nobody sees."""
+        super().hideEvent(event)
+        self._again.stop()
 
     # computing ----------------------------------------------------------------------------------------
     @property

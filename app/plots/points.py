@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QWidget
 
 STAMPS_PER_FRAME = 350_000
 """Pixels set per drawing at most: keeps one drawing below about 10 ms."""
-N_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,18 @@ class Raster:
         for offset, cover in zip(self._offsets(marks), marks.cover, strict=True):
             self._optical[seen + offset] += times * np.float32(np.log1p(-min(alpha * cover, 0.999)))
 
-    def add_color(self, home: np.ndarray, rgb: np.ndarray, marks: Stamp) -> None:
-        """Paint the pixels under the markers at ``home``, rims first, so that centres win."""
-        for offset in self._offsets(marks):
-            self._rgb[home + offset] = rgb
+    def add_color(self, homes: list[np.ndarray], colors: list[np.ndarray], stamps: list[Stamp]) -> None:
+        """Paint the pixels under all groups' markers, points in random order, rims before centres."""
+        n_pixels = max(len(marks.dx) for marks in stamps)
+        offsets = np.stack([np.pad(self._offsets(m), (n_pixels - len(m.dx), 0), "edge") for m in stamps])
+        home, rgb = np.concatenate(homes), np.concatenate(colors)
+        if len(stamps) > 1:
+            turn = np.concatenate([(np.arange(len(h)) + 0.5) / max(len(h), 1) for h in homes])
+            order = np.argsort(turn)
+            group = np.repeat(np.arange(len(homes)), [len(h) for h in homes])[order]
+            home, rgb = home[order], rgb[order]
+        for column in offsets.T:
+            self._rgb[home + (column[group] if len(stamps) > 1 else column[0])] = rgb
 
     def argb(self) -> np.ndarray:
         """Return the premultiplied ARGB32 image with ``pad`` pixels around it, uint32; call it once, last."""
@@ -215,10 +222,7 @@ class PointCloud(pg.GraphicsObject):
             colors.append(rgb)
             raster.add_density(homes[-1], marker, self.alpha)
         self.n_drawn = sum(len(home) for home in homes)
-        for part in range(N_ROUNDS):  # groups take turns, so that none hides another
-            turn = slice(None, None, -1 if part % 2 else 1)
-            for home, rgb, marker in list(zip(homes, colors, stamps, strict=True))[turn]:
-                raster.add_color(home[part::N_ROUNDS], rgb[part::N_ROUNDS], marker)
+        raster.add_color(homes, colors, stamps)
         return raster
 
     def _level_of_detail(self, n_visible: float, ratio: float) -> tuple[int, float]:

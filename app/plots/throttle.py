@@ -47,8 +47,11 @@ class Throttle(QObject):
         self._action()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Make up for what was missed while the widget was hidden."""
+        """Stop while the widget is hidden, and make up for it when it is shown."""
         if event.type() == QEvent.Type.Show and self._missed:
             self._missed = False
             self._timer.start(0)
+        elif event.type() == QEvent.Type.Hide and self._timer.isActive():
+            self._timer.stop()
+            self._missed = True
         return super().eventFilter(watched, event)

@@ -1,0 +1,398 @@
+"""Plot widgets: ticks, clouds, picking, lasso, legend, readout, matrix, redraw rate."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QTransform
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app import theme
+from app.plots.axis import linear_ticks, log_text, log_ticks, tick_text
+from app.plots.colormaps import limits_of, ramp, to_rgb
+from app.plots.histogram import bins_of
+from app.plots.ink import DASHES, font, ink
+from app.plots.legend import Entry
+from app.plots.matrix import MatrixView, heat_color
+from app.plots.pca_plot import CloudGroup, PcaPlot
+from app.plots.plot import Plot
+from app.plots.points import STAMPS_PER_FRAME, PointCloud, PointGroup, Raster, stamp
+from app.plots.readout import Cell, Readout
+from app.plots.throttle import Throttle
+from app.polygon import inside_polygon
+
+SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+LEFT = Qt.MouseButton.LeftButton
+RED = np.array([200, 0, 0], dtype=np.uint8)
+
+
+@pytest.fixture
+def plot(qtbot):
+    """A shown plot of the size a panel has on a small screen."""
+
+    def make(kind=Plot, width=360, height=200, **options):
+        made = kind(**options)
+        qtbot.addWidget(made)
+        made.resize(width, height)
+        made.show()
+        qtbot.waitExposed(made)
+        return made
+
+    return make
+
+
+def settle(qtbot, widget):
+    widget.grab()
+    qtbot.wait(1)
+
+
+def move(widget, position, button=Qt.MouseButton.NoButton, keys=Qt.KeyboardModifier.NoModifier):
+    """Move the mouse without the window system, which knows only one pointer."""
+    kind, at = QEvent.Type.MouseMove, QPointF(position)
+    there, none = QPointF(widget.mapToGlobal(position)), Qt.MouseButton.NoButton
+    QApplication.sendEvent(widget, QMouseEvent(kind, at, there, none, button, keys))
+
+
+# ticks --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-5.43, -5.40), (1e-7, 3e-7), (-300, 1e6), (0.99, 1.01)])
+def test_linear_ticks_are_round_and_inside(low, high):
+    ticks = linear_ticks(low, high, 5)
+    assert 2 <= len(ticks) <= 6
+    assert all(low <= t <= high for t in ticks)
+    step = ticks[1] - ticks[0]
+    assert float(f"{step:.1e}") == pytest.approx(step)
+    texts = [tick_text(t, step) for t in ticks]
+    assert len(set(texts)) == len(texts)
+    assert not any("-" in text.replace("e-", "") for text in texts)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 0.3), (0.05, 20), (1e-3, 1e5), (0.90, 0.93), (1e-12, 1e9)])
+def test_log_ticks_tell_the_scale(low, high):
+    ticks = log_ticks(np.log10(low), np.log10(high), 4)
+    values = [10**t for t in ticks]
+    assert 2 <= len(ticks) <= 6
+    assert all(low * 0.999 <= v <= high * 1.001 for v in values)
+    assert [float(f"{v:.2e}") for v in values] == pytest.approx(values)
+    assert log_text(-1.0) == "0.1"
+    assert log_text(7.0) == "10⁷"
+
+
+@pytest.mark.parametrize(
+    "x_range", [(0, 7), (18.8, 22.9), (-0.003, 0.004), (0, 99_999), (-5.43012, -5.43001)]
+)
+def test_tick_labels_do_not_overlap(plot, x_range):
+    axis = plot().axis("bottom")
+    length = 310.0
+    ((step, ticks),) = axis.tickValues(*x_range, length)
+    assert len(ticks) >= 2
+    metrics = QFontMetricsF(font())
+    widths = [metrics.horizontalAdvance(text) for text in axis.tickStrings(ticks, 1.0, step)]
+    places = [(t - x_range[0]) / (x_range[1] - x_range[0]) * length for t in ticks]
+    for i in range(len(ticks) - 1):
+        assert places[i] + widths[i] / 2 + 2 < places[i + 1] - widths[i + 1] / 2
+
+
+def test_epochs_are_whole_numbers(plot):
+    axis = plot().axis("bottom")
+    axis.integers = True
+    assert axis.tickValues(0.8, 3.2, 300)[0][1] == [1.0, 2.0, 3.0]
+
+
+# clouds -------------------------------------------------------------------------------------------------
+def opacity(raster: Raster) -> np.ndarray:
+    return (raster.argb() >> 24).astype(int)
+
+
+def test_density_shows_as_opacity():
+    disc = stamp("o", 5.0)
+    assert disc.cover.sum() == pytest.approx(np.pi * 2.5**2, rel=0.1)
+    single, double = Raster((20, 20), 5), Raster((20, 20), 5)
+    for raster, n in ((single, 1), (double, 2)):
+        home = raster.index(np.full(n, 10.0), np.full(n, 10.0))
+        raster.add_density(home, disc, 0.5)
+        raster.add_color([home], [np.full(n, 0xC80000, dtype=np.uint32)], [disc])
+    one, two = opacity(single), opacity(double)
+    assert one[15, 15] == pytest.approx(255 * 0.5, abs=2)
+    assert two[15, 15] == pytest.approx(255 * 0.75, abs=2)
+    assert (one > 0).sum() == len(disc.dx)
+
+
+def color_at(widget: QWidget, point: QPointF) -> tuple[int, int, int]:
+    color = widget.grab().toImage().pixelColor(point.toPoint())
+    return color.red(), color.green(), color.blue()
+
+
+def test_a_point_is_drawn_where_it_belongs_inside_another_widget(qtbot, plot):
+    outer = QWidget()
+    qtbot.addWidget(outer)
+    outer.resize(600, 400)
+    inner = Plot(outer)
+    inner.setGeometry(150, 120, 400, 250)
+    cloud = inner.add_cloud("cloud", 9.0, 1.0)
+    cloud.set_groups([PointGroup(np.array([[0.0, 0.0], [3.0, 1.0], [7.0, 5.0], [np.nan, 1.0]]), RED)])
+    inner.set_pickable("cloud", np.array([[3.0, 1.0]]), str)
+    inner.set_window(-1.0, 8.0, -1.0, 6.0)
+    outer.show()
+    qtbot.waitExposed(outer)
+    settle(qtbot, outer)
+    where = inner.canvas.mapTo(outer, inner.position_of("cloud", 0).toPoint())
+    red, green, blue = color_at(outer, QPointF(where))
+    assert red > 180
+    assert max(green, blue) < 40
+    assert cloud.n_drawn == 3
+
+
+def test_only_very_many_points_are_thinned(plot):
+    shown = plot(width=500, height=400)
+    cloud: PointCloud = shown.add_cloud("cloud")
+    random = np.random.default_rng(0)
+    cloud.set_groups([PointGroup(random.normal(size=(22_400, 2)), RED)])
+    shown.set_window(-5, 5, -5, 5)
+    shown.grab()
+    assert cloud.n_drawn == 22_400
+    cloud.set_groups([PointGroup(random.normal(size=(600_000, 2)), RED)])
+    shown.grab()
+    assert 100_000 < cloud.n_drawn <= STAMPS_PER_FRAME
+    shown.set_window(0.0, 0.2, 0.0, 0.2)
+    shown.grab()
+    xy = cloud.groups[0].xy
+    assert cloud.n_drawn >= ((xy > 0) & (xy < 0.2)).all(axis=1).sum()
+
+
+def test_groups_take_turns():
+    """Neither of two data sets on the same spot hides the other."""
+    cloud = PointCloud()
+    random = np.random.default_rng(1)
+    groups = [PointGroup(random.uniform(0, 1, (4000, 2)), color) for color in (RED, RED[::-1])]
+    cloud.set_groups(groups)
+    raster = cloud._raster(QTransform.fromScale(100, 100), QRect(0, 0, 100, 100), 1.0)
+    pixels = raster.argb()
+    red, blue = ((pixels >> 16) & 255) > 60, (pixels & 255) > 60
+    assert 0.35 < red.sum() / (red.sum() + blue.sum()) < 0.65
+
+
+# mouse --------------------------------------------------------------------------------------------------
+def two_series(shown: Plot) -> None:
+    shown.add_points("a", "series:0").setData([1, 2, 3], [10, 20, 30])
+    shown.add_points("b", "series:1").setData([1, 2, 3], [30, 10, 25])
+    shown.set_pickable("a", np.array([[1, 10], [2, 20], [3, 30]]), lambda i: f"a{i}")
+    shown.set_pickable("b", np.array([[1, 30], [2, 10], [3, 25]]), lambda i: f"b{i}")
+    shown.set_window(0, 4, 0, 40)
+
+
+@pytest.mark.parametrize("log_y", [False, True])
+def test_a_click_finds_the_nearest_point(qtbot, plot, log_y):
+    shown = plot(log_y=log_y)
+    two_series(shown)
+    if log_y:
+        shown.set_window(0, 4, 0, 2)
+    settle(qtbot, shown)
+    position = shown.position_of("b", 1).toPoint() + QPoint(3, -2)
+    with qtbot.waitSignal(shown.point_clicked) as got:
+        qtbot.mouseClick(shown.canvas.viewport(), LEFT, CONTROL, position)
+    assert got.args[:2] == ["b", 1]
+    assert got.args[2] & CONTROL
+    with qtbot.waitSignal(shown.background_clicked):
+        qtbot.mouseClick(shown.canvas.viewport(), LEFT, Qt.KeyboardModifier.NoModifier, QPoint(200, 20))
+    shown.set_series_visible("b", False)
+    assert shown.point_at(QPointF(position))[0] != "b"
+
+
+def test_a_drag_is_no_click(qtbot, plot):
+    shown = plot()
+    two_series(shown)
+    settle(qtbot, shown)
+    heard = []
+    shown.point_clicked.connect(lambda *args: heard.append(args))
+    start, end = shown.position_of("a", 1).toPoint(), shown.position_of("a", 2).toPoint()
+    viewport = shown.canvas.viewport()
+    qtbot.mousePress(viewport, LEFT, pos=start)
+    move(viewport, end, LEFT)
+    qtbot.mouseRelease(viewport, LEFT, pos=end)
+    assert heard == []
+
+
+def cloud_groups(random, n=500):
+    xy = random.uniform(-1, 1, (n, 2))
+    path = np.column_stack([np.linspace(-1, 1, 5), np.zeros(5)])
+    return [
+        CloudGroup("one", "one", xy, "series:0", "o", False, None, str),
+        CloudGroup("path", "path", path, "series:1", "o", True, None, str),
+    ]
+
+
+def test_lasso_takes_what_is_inside(qtbot, plot):
+    shown = plot(PcaPlot, 500, 400)
+    groups = cloud_groups(np.random.default_rng(2))
+    shown.show_groups(groups)
+    settle(qtbot, shown)
+    corners = np.array([[-0.5, -0.6], [0.6, -0.4], [0.1, 0.8]])
+    pixels = [QPointF(x, y).toPoint() for x, y in zip(*shown.canvas.to_pixels(*corners.T), strict=True)]
+    heard = []
+    shown.lassoed.connect(lambda polygon, modifiers: heard.append((polygon, modifiers)))
+    viewport = shown.canvas.viewport()
+    qtbot.mousePress(viewport, LEFT, SHIFT, pixels[0])
+    for pixel in pixels[1:]:
+        move(viewport, pixel, LEFT, SHIFT)
+    qtbot.mouseRelease(viewport, LEFT, SHIFT, pixels[-1])
+    ((polygon, modifiers),) = heard
+    assert modifiers & SHIFT
+    assert polygon == pytest.approx(corners, abs=0.01)
+    inside = shown.inside(polygon)
+    edge, to_point = np.roll(corners, -1, 0) - corners, groups[0].xy[:, None] - corners
+    margin = (edge[:, 0] * to_point[..., 1] - edge[:, 1] * to_point[..., 0]).min(axis=1)
+    assert set(np.flatnonzero(margin > 0.02)) <= set(inside["one"].tolist())
+    assert set(inside["one"].tolist()) <= set(np.flatnonzero(margin > -0.02))
+    assert inside["path"].tolist() == [2]
+    shown.hide_group("one")
+    assert "one" not in shown.inside(polygon)
+
+
+def test_polygons_of_any_shape():
+    from matplotlib.path import Path
+
+    random = np.random.default_rng(3)
+    points = random.uniform(-1, 1, (4000, 2))
+    angle = np.sort(random.uniform(0, 2 * np.pi, 40))
+    star = np.column_stack([np.cos(angle), np.sin(angle)]) * random.uniform(0.2, 1, 40)[:, None]
+    assert (inside_polygon(*points.T, star) == Path(star).contains_points(points)).mean() == 1.0
+
+
+def test_zoom_is_kept_and_a_double_click_shows_all(qtbot, plot):
+    shown = plot()
+    two_series(shown)
+    shown.canvas.view.scaleBy((0.5, 0.5))
+    shown.canvas.view.sigRangeChangedManually.emit([True, True])
+    zoomed = shown.canvas.view.viewRange()
+    shown.set_window(0, 4, 0, 50)
+    assert shown.canvas.view.viewRange() == zoomed
+    qtbot.mouseDClick(shown.canvas.viewport(), LEFT, pos=QPoint(150, 80))
+    assert shown.canvas.view.viewRange()[1] == pytest.approx([0, 50])
+
+
+def test_a_crosshair_reads_values_back(qtbot, plot):
+    shown = plot(log_y=True)
+    shown.add_line("a", "series:0").setData([1, 2], [1.0, 100.0])
+    shown.set_readout(lambda x, y: f"{x:.1f} at {y:.0f}")
+    shown.set_window(0, 4, 0, 2)
+    settle(qtbot, shown)
+    x, y = shown.canvas.to_pixels(np.array([2.0]), np.array([1.0]))
+    move(shown.canvas.viewport(), QPointF(float(x[0]), float(y[0])).toPoint())
+    assert shown._label.isVisible()
+    assert shown._label.text() == "2.0 at 10"
+    shown.set_message("Nothing here.")
+    assert shown.message == "Nothing here."
+    assert not shown._label.isVisible()
+
+
+# legend, readout, matrix --------------------------------------------------------------------------------
+def test_a_click_in_the_legend_hides_the_series(qtbot, plot):
+    shown = plot()
+    line = shown.add_line("a", "series:0")
+    shown.set_legend([Entry("a", "first", "series:0"), Entry("b", "second", "series:1", dash=1)])
+    _, box = shown.legend._boxes[0]
+    qtbot.mouseClick(shown.legend, LEFT, pos=box.center().toPoint())
+    assert not line.isVisible()
+    qtbot.mouseClick(shown.legend, LEFT, pos=box.center().toPoint())
+    assert line.isVisible()
+
+
+def test_legend_entries_never_overlap(plot):
+    shown = plot(width=300)
+    shown.set_labels("Volume", "Energy relative to the reference (meV/atom)")
+    shown.set_legend([Entry(str(i), f"data set {i}", "series:0") for i in range(6)])
+    boxes = [box for _, box in shown.legend._boxes]
+    title = QFontMetricsF(font()).horizontalAdvance(shown.legend.title)
+    for i, box in enumerate(boxes):
+        assert box.right() <= 300
+        assert box.top() > 0 or box.left() > title
+        assert not any(box.intersects(other) for other in boxes[i + 1 :])
+        assert box.bottom() <= shown.legend.height()
+
+
+def test_readout_drops_cells_rather_than_clip(qtbot):
+    readout = Readout()
+    qtbot.addWidget(readout)
+    readout.set_cells([Cell(f"head {i}", "−123.45", "ref") for i in range(8)], ("NN", "ref"))
+    for width in (150, 344, 900):
+        readout.resize(width, readout.height())
+        boxes = [box for _, box in readout._layout()]
+        assert boxes[-1].right() <= width
+        assert all(a.right() + 5 < b.left() for a, b in pairwise(boxes))
+    assert len(readout.shown_cells) == 8
+
+
+def test_matrix_numbers_and_clicks(qtbot):
+    view = MatrixView()
+    qtbot.addWidget(view)
+    view.resize(344, 180)
+    values = np.array([[1.0, 0.254, np.nan], [0.254, 1.0, 0.9], [np.nan, 0.9, 1.0]])
+    view.set_matrix(["bulk", "surface", "a rather long name"], values, ["series:0"] * 3, marked=(0, 1))
+    view.show()
+    assert view.number(0, 1) == "0.25"
+    assert view.number(0, 2) == "–"
+    with qtbot.waitSignal(view.cell_clicked) as got:
+        qtbot.mouseClick(view, LEFT, pos=view.cell_rect(2, 1).center().toPoint())
+    assert got.args == [2, 1]
+    assert view.cell_rect(2, 2).right() <= 344
+    assert heat_color(0.0).lightnessF() > heat_color(0.5).lightnessF() > heat_color(1.0).lightnessF()
+
+
+# values -------------------------------------------------------------------------------------------------
+def test_colors_of_values():
+    values = np.array([-2.0, 0.0, 2.0, np.nan])
+    rgb = to_rgb(values, (-2.0, 2.0), True)
+    low, high = ramp(True)[0], ramp(True)[-1]
+    assert "#{:02x}{:02x}{:02x}".format(*rgb[0]) == low
+    assert "#{:02x}{:02x}{:02x}".format(*rgb[2]) == high
+    assert rgb[1].min() > 200
+    assert rgb[3].tolist() == [128, 128, 128]
+    assert limits_of(np.array([-1.0, 3.0]), True) == pytest.approx((-2.92, 2.92))
+    assert limits_of(np.array([np.nan]), False) == (0.0, 1.0)
+    assert limits_of(np.full(5, 7.0), False) == (6.5, 7.5)
+
+
+@pytest.mark.parametrize("values", [np.empty(0), np.full(9, np.nan), np.full(9, 2.0), np.arange(900.0)])
+def test_histograms_count_every_finite_value(values):
+    counts, edges = bins_of(values)
+    assert counts.sum() == np.isfinite(values).sum()
+    assert len(edges) == (len(counts) + 1 if len(counts) else 0)
+
+
+# theme and redraw rate ----------------------------------------------------------------------------------
+def test_plots_follow_the_theme(plot, qapp):
+    shown = plot()
+    line = shown.add_line("a", "series:0", dash=1)
+    points = shown.add_points("r", "reference")
+    try:
+        for mode, expected in (("light", theme.LIGHT), ("dark", theme.DARK)):
+            theme.set_mode(mode)
+            assert line.opts["pen"].color().name() == expected.okabe_ito[0].lower()
+            assert line.opts["pen"].dashPattern() == list(DASHES[1])
+            assert points.opts["brush"].color().name() == expected.reference
+            assert shown.canvas.backgroundBrush().color() == ink("panel")
+    finally:
+        theme.set_mode("system")
+
+
+def test_many_requests_are_one_redraw_and_none_while_hidden(qtbot):
+    widget, calls = QWidget(), []
+    qtbot.addWidget(widget)
+    throttle = Throttle(lambda: calls.append(1), widget, interval_ms=20)
+    for _ in range(50):
+        throttle.request()
+    qtbot.wait(60)
+    assert calls == []
+    widget.show()
+    qtbot.waitUntil(lambda: calls == [1])
+    for _ in range(50):
+        throttle.request()
+    qtbot.waitUntil(lambda: not throttle.pending)
+    assert calls == [1, 1]
+    throttle.request()
+    widget.hide()
+    qtbot.wait(50)
+    assert calls == [1, 1]
