@@ -79,7 +79,9 @@ class GlRenderer:
             "bonds": gl.program(shaders.BOND_VERTEX, shaders.BOND_FRAGMENT, ("start", "vector", "tint")),
             "lines": gl.program(shaders.LINE_VERTEX, shaders.LINE_FRAGMENT, ("start", "end")),
             "shadow": gl.program(shaders.RESOLVE_VERTEX, shaders.SHADOW_FRAGMENT),
+            "smooth": gl.program(shaders.RESOLVE_VERTEX, shaders.SMOOTH_FRAGMENT),
             "resolve": gl.program(shaders.RESOLVE_VERTEX, shaders.RESOLVE_FRAGMENT),
+            "shaded": gl.program(shaders.RESOLVE_VERTEX, shaders.SHADED_RESOLVE_FRAGMENT),
         }
         self._locations: dict[tuple[str, str], int] = {}
         self._batches = {
@@ -161,7 +163,7 @@ class GlRenderer:
         self._upload(request)
         target = self._target("scene", width * samples, height * samples, with_depth=True)
         gl = self._gl
-        self._draw_into(target)
+        self._draw_into(target, "spheres")
         gl.Disable(g.BLEND)
         gl.Disable(g.CULL_FACE)
         gl.Enable(g.DEPTH_TEST)
@@ -172,8 +174,11 @@ class GlRenderer:
             self._draw_batch(name, request, samples)
         gl.Disable(g.DEPTH_TEST)
         if request.occlusion:
-            self._draw_shadows(request, samples, target)
-        return self._resolve(request, samples, target)
+            self._resolve_shaded(request, samples, target)
+        elif samples > 1:
+            self._draw_into(self._target("picture", width, height), "resolve")
+            self._pass("resolve", samples, {"colors": target.color})
+        return self._read(width, height)
 
     def _draw_batch(self, name: str, request: DrawRequest, samples: int) -> None:
         batch = self._batches[name]
@@ -188,7 +193,7 @@ class GlRenderer:
             self._set(name, "radius", BOND_RADIUS * request.scene.options.radius_scale)
         else:
             self._set(name, "line", *look.line)
-            self._set(name, "width", 1.1 * samples * request.pixel_ratio)
+            self._set(name, "width", max(1.1 * samples * request.pixel_ratio, 0.8))
             self._set(name, "viewport", request.size[0] * samples, request.size[1] * samples)
         self._gl.BindVertexArray(batch.array)
         self._gl.DrawArraysInstanced(g.TRIANGLE_STRIP, 0, 4, batch.count)
@@ -219,9 +224,10 @@ class GlRenderer:
         if where >= 0:
             getattr(self._gl, f"Uniform{len(values)}f")(where, *map(float, values))
 
-    def _draw_into(self, target: _Target) -> None:
+    def _draw_into(self, target: _Target, program: str) -> None:
         self._gl.BindFramebuffer(g.FRAMEBUFFER, target.frame)
         self._gl.Viewport(0, 0, *target.size)
+        self._gl.UseProgram(self._programs[program])
 
     def _pass(self, name: str, samples: int, textures: dict[str, int]) -> None:
         """Run a program over all pixels of the target in use."""
@@ -235,34 +241,32 @@ class GlRenderer:
         gl.BindVertexArray(self._empty)
         gl.DrawArrays(g.TRIANGLES, 0, 3)
 
-    def _draw_shadows(self, request: DrawRequest, samples: int, scene: _Target) -> None:
-        """Work out the soft shadows between atoms, a grainy value for every pixel."""
-        camera = request.camera
+    def _resolve_shaded(self, request: DrawRequest, samples: int, scene: _Target) -> None:
+        """Average the samples into the picture and darken them by soft shadows between atoms."""
+        camera, (width, height) = request.camera, request.size
         nearest, farthest = request.scene.depth_range(camera)
-        scale = camera.pixels_per_angstrom(request.size[1]) * samples
-        self._draw_into(self._target("shadow", *request.size))
-        self._gl.UseProgram(self._programs["shadow"])
+        scale = camera.pixels_per_angstrom(height) * samples
+        half = (width + 1) // 2, (height + 1) // 2
+        grainy, smooth = self._target("shadow", *half), self._target("smooth", *half)
+        self._draw_into(grainy, "shadow")
         self._set("shadow", "depth_scale", nearest - farthest)
         self._set("shadow", "nearest", nearest)
         self._set("shadow", "reach", max(OCCLUSION_REACH * scale, 2.0))
         self._set("shadow", "reach_angstrom", OCCLUSION_REACH)
         self._set("shadow", "eye", camera.eye_distance if camera.perspective else 0.0)
         self._pass("shadow", samples, {"depths": scene.depth})
+        self._draw_into(smooth, "smooth")
+        self._set("smooth", "depth_scale", nearest - farthest)
+        self._pass("smooth", samples, {"shadows": grainy.color})
+        self._draw_into(self._target("picture", width, height), "shaded")
+        self._set("shaded", "depth_scale", nearest - farthest)
+        self._set("shaded", "occlusion", request.look.occlusion)
+        textures = {"colors": scene.color, "depths": scene.depth, "shadows": smooth.color}
+        self._pass("shaded", samples, textures)
 
-    def _resolve(self, request: DrawRequest, samples: int, scene: _Target) -> np.ndarray:
-        """Average the samples, darken by the smoothed shadows, and read the picture back."""
+    def _read(self, width: int, height: int) -> np.ndarray:
+        """Read back what was drawn last."""
         gl = self._gl
-        width, height = request.size
-        nearest, farthest = request.scene.depth_range(request.camera)
-        shadows = self._target("shadow", width, height)
-        self._draw_into(self._target("picture", width, height))
-        gl.UseProgram(self._programs["resolve"])
-        self._set("resolve", "height", height)
-        self._set("resolve", "depth_scale", nearest - farthest)
-        self._set("resolve", "occlusion", request.look.occlusion if request.occlusion else 0.0)
-        self._pass(
-            "resolve", samples, {"colors": scene.color, "depths": scene.depth, "shadows": shadows.color}
-        )
         picture = np.empty((height, width, 4), dtype=np.uint8)
         gl.PixelStorei(g.PACK_ALIGNMENT, 4)
         gl.ReadPixels(0, 0, width, height, g.BGRA, g.UNSIGNED_BYTE, picture.ctypes.data)

@@ -277,6 +277,7 @@ class DrawRequest:
     samples : supersampling along each axis (2: four samples a pixel).
     occlusion : draw the soft shadows between atoms.
     pixel_ratio : device pixels per logical pixel, for the width of lines.
+    moving : one of a series, as the view turns or plays.
     """
 
     scene: Scene
@@ -288,3 +289,4 @@ class DrawRequest:
     samples: int = 1
     occlusion: bool = True
     pixel_ratio: float = 1.0
+    moving: bool = False

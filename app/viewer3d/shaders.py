@@ -20,7 +20,7 @@ _VERTEX = (
 vec3 to_view(vec3 p) { return rotation * (p - target); }
 vec4 clip(vec3 v) {
     float w = eye > 0.0 ? (eye - v.z) / eye : 1.0;
-    return vec4(v.xy / extent, 0.0, w);
+    return vec4(v.x / extent.x, -v.y / extent.y, 0.0, w);  // top row first in memory
 }
 vec2 corner() { return vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0 - 1.0; }
 """
@@ -249,8 +249,20 @@ void main() {
 }
 """
 
-SHADOW_FRAGMENT = """#version 330 core
+_PACKED = """#version 330 core
+// A shadow with the depth it was found at, in one texel.
+vec4 packed_shadow(float shadow, float depth) {
+    float high = floor(depth * 255.0);
+    return vec4(shadow, high / 255.0, depth * 255.0 - high, 1.0);
+}
+float depth_in(vec4 texel) { return texel.g + texel.b / 255.0; }
+"""
+
+SHADOW_FRAGMENT = (
+    _PACKED
+    + """
 // Soft shadows between atoms from the depths alone: how much of the surroundings lies nearer to the viewer.
+// One value for 2 x 2 pixels, grainy: the next pass smooths it.
 uniform sampler2D depths;
 uniform int samples;        // along each axis
 uniform float depth_scale;  // Å between depth 0 and 1
@@ -260,63 +272,95 @@ uniform float eye;
 uniform float nearest;      // view depth at depth 0
 out vec4 color_out;
 void main() {
+    ivec2 last = textureSize(depths, 0) - 1;
     ivec2 pixel = ivec2(gl_FragCoord.xy);
-    ivec2 at = pixel * samples + samples / 2;
+    ivec2 at = min((2 * pixel + 1) * samples, last);
     float depth = texelFetch(depths, at, 0).r;
-    if (depth >= 1.0) { color_out = vec4(0.0); return; }
     float z = nearest - depth * depth_scale;
     float r = reach * (eye > 0.0 ? eye / max(eye - z, 0.05 * eye) : 1.0);
-    ivec2 last = textureSize(depths, 0) - 1;
     float turn = 6.2831853 * float((pixel.x & 3) * 4 + (pixel.y & 3) * 9 & 15) / 16.0;
     float stretch = float((pixel.x & 3) * 7 + (pixel.y & 3) * 4 & 15) / 16.0;
     float sum = 0.0;
-    for (int k = 0; k < 12; ++k) {
+    for (int k = 0; k < 10; ++k) {
         float angle = 2.39996323 * float(k) + turn;
-        float off = r * sqrt((float(k) + stretch) / 12.0);
+        float off = r * sqrt((float(k) + stretch) / 10.0);
         ivec2 p = clamp(at + ivec2(off * vec2(cos(angle), sin(angle))), ivec2(0), last);
         float nearer = (depth - texelFetch(depths, p, 0).r) * depth_scale / reach_angstrom;
         sum += smoothstep(0.10, 0.9, nearer) * (1.0 - 0.8 * smoothstep(1.8, 6.0, nearer));
     }
-    color_out = vec4(sum / 12.0);
+    color_out = packed_shadow(depth < 1.0 ? sum / 10.0 : 0.0, depth);
+}
+"""
+)
+
+SMOOTH_FRAGMENT = (
+    _PACKED
+    + """
+// The mean over 4 x 4 shadows, one of each turn of the pattern, but only over those of about the same depth.
+uniform sampler2D shadows;
+uniform float depth_scale;
+out vec4 color_out;
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.xy), last = textureSize(shadows, 0) - 1;
+    float depth = depth_in(texelFetch(shadows, pixel, 0));
+    float sum = 0.0, weight = 1e-4;
+    for (int j = -2; j < 2; ++j)
+        for (int i = -2; i < 2; ++i) {
+            vec4 texel = texelFetch(shadows, clamp(pixel + ivec2(i, j), ivec2(0), last), 0);
+            float w = 1.0 - smoothstep(0.25, 0.8, abs(depth_in(texel) - depth) * depth_scale);
+            sum += w * texel.r;
+            weight += w;
+        }
+    color_out = packed_shadow(sum / weight, depth);
+}
+"""
+)
+
+RESOLVE_FRAGMENT = """#version 330 core
+// The mean of a pixel's samples.
+uniform sampler2D colors;
+uniform int samples;        // along each axis
+out vec4 color_out;
+void main() {
+    ivec2 first = ivec2(gl_FragCoord.xy) * samples;
+    vec4 sum = vec4(0.0);
+    for (int j = 0; j < samples; ++j)
+        for (int i = 0; i < samples; ++i) sum += texelFetch(colors, first + ivec2(i, j), 0);
+    color_out = sum / float(samples * samples);
 }
 """
 
-RESOLVE_FRAGMENT = """#version 330 core
+SHADED_RESOLVE_FRAGMENT = (
+    _PACKED
+    + """
+// The mean of a pixel's samples, darkened by those of the four shadows around it that are of its depth.
 uniform sampler2D colors;
 uniform sampler2D depths;
 uniform sampler2D shadows;
 uniform int samples;        // along each axis
-uniform float height;       // of the picture, pixels
-uniform float depth_scale;  // Å between depth 0 and 1
-uniform float occlusion;    // strength of the shadows, 0: none
+uniform float depth_scale;
+uniform float occlusion;    // strength of the shadows
 out vec4 color_out;
-
-// The mean over 4 x 4 pixels, one of each turn of the pattern, but only over those of about the same depth.
-float shadow(ivec2 pixel, float depth) {
-    ivec2 last = textureSize(shadows, 0) - 1;
-    float sum = 0.0, weight = 1e-4;
-    for (int j = -2; j < 2; ++j)
-        for (int i = -2; i < 2; ++i) {
-            ivec2 p = clamp(pixel + ivec2(i, j), ivec2(0), last);
-            float step_z = abs(texelFetch(depths, p * samples + samples / 2, 0).r - depth) * depth_scale;
-            float w = 1.0 - smoothstep(0.25, 0.8, step_z);
-            sum += w * texelFetch(shadows, p, 0).r;
-            weight += w;
-        }
-    return sum / weight;
-}
-
 void main() {
-    ivec2 pixel = ivec2(gl_FragCoord.x, height - gl_FragCoord.y);
-    ivec2 first = pixel * samples;
+    ivec2 pixel = ivec2(gl_FragCoord.xy), first = pixel * samples;
     vec4 sum = vec4(0.0);
     for (int j = 0; j < samples; ++j)
         for (int i = 0; i < samples; ++i) sum += texelFetch(colors, first + ivec2(i, j), 0);
+    float depth = texelFetch(depths, first + samples / 2, 0).r;
+    ivec2 last = textureSize(shadows, 0) - 1, corner = (pixel - 1) >> 1;
+    float dark = 0.0, weight = 1e-4;
+    for (int j = 0; j < 2; ++j)
+        for (int i = 0; i < 2; ++i) {
+            vec4 texel = texelFetch(shadows, clamp(corner + ivec2(i, j), ivec2(0), last), 0);
+            float step_z = abs(depth_in(texel) - depth) * depth_scale;
+            float w = 1.0 - smoothstep(0.3, 1.0, step_z);
+            vec2 off = vec2(pixel) + 0.5 - 2.0 * vec2(corner + ivec2(i, j)) - 1.0;
+            w *= max(2.0 - abs(off.x), 0.1) * max(2.0 - abs(off.y), 0.1);
+            dark += w * texel.r;
+            weight += w;
+        }
     sum /= float(samples * samples);
-    if (occlusion > 0.0 && sum.a > 0.0) {
-        float depth = texelFetch(depths, first + samples / 2, 0).r;
-        if (depth < 1.0) sum.rgb *= 1.0 - occlusion * shadow(pixel, depth);
-    }
-    color_out = sum;
+    color_out = vec4(sum.rgb * (1.0 - occlusion * dark / weight), sum.a);
 }
 """
+)

@@ -23,11 +23,11 @@ from nnpcore.structures.frame import Frame
 SETTLE_MS = 180
 """After this pause a picture of full quality replaces a quick one."""
 
-SMOOTH_SECONDS = 0.030
-"""Pictures that take longer are drawn with less quality while the view moves."""
+SLOW_SECONDS, FAST_SECONDS = 0.070, 0.020
+"""While the view moves, pictures that take longer get less quality, and more again when they take less."""
 
-COARSE_SECONDS = 0.120
-"""Where even quick pictures take longer than this, moving ones have half the resolution."""
+QUALITIES = ((2, True, 1), (1, True, 1), (1, False, 1), (1, False, 2))
+"""From good to quick: samples along each axis, soft shadows, pixels of the screen for one of the picture."""
 
 ANIMATION_MS = 160
 
@@ -35,9 +35,9 @@ ANIMATION_MS = 160
 class StructureView(QWidget):
     """Shows one frame. Indices in all signals and methods are those of the frame's atoms.
 
-    ``atom_picked(int, modifiers)``: a click on an atom. ``atom_hovered(int)``: the mouse is over another atom
-    (-1: none). ``background_clicked()``. ``lassoed(indices, modifiers)``: a loop was drawn. ``drawn()``: there
-    is a new picture. ``backend_changed()``: ``backend`` is another one now.
+    ``atom_picked(int, modifiers)``: a click on an atom. ``atom_hovered(int)``: the mouse is over an atom, or
+    none (-1). ``background_clicked()``. ``lassoed(indices, modifiers)``: a loop was drawn. ``drawn()``: a new
+    picture is shown. ``backend_changed()``: ``backend`` is another one now.
     """
 
     atom_picked = Signal(int, object)
@@ -64,7 +64,7 @@ class StructureView(QWidget):
         self._needs_fit = True
         self._needs_picture = False
         self._picker: Picker | None = None
-        self._full_seconds = self._quick_seconds = 0.0
+        self._quality = 0
         self._drawer = drawer = Drawer()
         drawer.drawn.connect(self._on_drawn)
         drawer.backend_changed.connect(self._on_backend)
@@ -250,34 +250,27 @@ class StructureView(QWidget):
         )
 
     def _request(self, *, moving: bool) -> None:
-        """Ask for a picture: while the view moves, no better than what can be drawn in time."""
+        """Ask for a picture: the best one, or while the view moves one that can be drawn in time."""
         self._needs_picture = True
         if self.scene is None or not self.isVisible() or self.width() < 2 or self.height() < 2:
             return
         self._needs_picture = False
-        ratio = self.devicePixelRatioF()
-        width, height = round(self.width() * ratio), round(self.height() * ratio)
-        samples, quick = 2, moving and self._full_seconds > SMOOTH_SECONDS
-        if quick:
-            samples = 1
+        samples, occlusion, coarse = QUALITIES[self._quality if moving else 0]
+        ratio = self.devicePixelRatioF() / coarse
+        size = max(round(self.width() * ratio), 1), max(round(self.height() * ratio), 1)
+        if moving and self._quality > 0:
             self._settle.start()
-            if self._quick_seconds > COARSE_SECONDS:
-                width, height, ratio = width // 2, height // 2, ratio / 2
         else:
             self._settle.stop()
-        request = self.make_request((max(width, 1), max(height, 1)), samples)
-        self._drawer.request(replace(request, pixel_ratio=max(ratio, 0.5)))
+        request = self.make_request(size, samples)
+        self._drawer.request(replace(request, occlusion=occlusion, pixel_ratio=ratio, moving=moving))
 
     def _on_drawn(self, picture: Picture) -> None:
         if self.scene is None:
             return
-        full = picture.request.samples > 1
-        if full:
-            self._full_seconds = picture.seconds
-        else:
-            pixels = self.width() * self.height() * self.devicePixelRatioF() ** 2
-            share = picture.request.size[0] * picture.request.size[1] / max(pixels, 1)
-            self._quick_seconds = picture.seconds / max(share, 0.1) ** 0.7
+        if picture.request.moving:
+            step = int(picture.seconds > SLOW_SECONDS) - int(picture.seconds < FAST_SECONDS)
+            self._quality = min(max(self._quality + step, 0), len(QUALITIES) - 1)
         self.picture = picture
         self.update()
         self.drawn.emit()
