@@ -45,7 +45,7 @@ def _leading(array: np.ndarray) -> int:
     """Distance of two rows; raises ValueError where the array is not float32 with contiguous rows."""
     if array.dtype != np.float32 or array.ndim != 2 or array.strides[1] != 4:
         raise ValueError(f"need a float32 matrix with contiguous rows, not {array.dtype} {array.strides}")
-    return array.strides[0] // 4
+    return array.strides[0] // 4 if len(array) > 1 else max(1, array.shape[1])
 
 
 def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:

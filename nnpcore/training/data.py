@@ -121,6 +121,11 @@ class FitSet:
         """Length of a network input."""
         return self.inputs.shape[1]
 
+    def atoms_of(self, frames: np.ndarray) -> np.ndarray:
+        """Return the indices of all atoms of some frames, in the frames' order."""
+        start = self.descriptors.frame_start.tolist()
+        return np.concatenate([np.arange(start[f], start[f + 1]) for f in frames.tolist()])
+
 
 def composition(frames: Sequence[Frame], elements: Sequence[str]) -> np.ndarray:
     """Return the number of atoms of every element in every frame, (n_frames, n_elements) float64."""

@@ -25,12 +25,8 @@ def resolve_device(name: str) -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "mps":
-        found = torch.backends.mps.is_available()
-    else:
-        index = int(name.partition(":")[2] or 0)
-        found = torch.cuda.is_available() and index < torch.cuda.device_count()
-    if not found:
+    index = int(name.partition(":")[2] or 0)
+    if not (torch.cuda.is_available() and index < torch.cuda.device_count()):
         raise SettingsError(
             f"this computer has no device {name!r} that torch can use",
             where="device",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from nnpcore.training.data import FitSet
@@ -17,9 +19,84 @@ from nnpcore.training.sweeps import ACTIVATION_CODES
 DEFAULT_BATCH = 5
 
 
-class KalmanOptimizer:
-    """All members' filters, see :mod:`nnpcore.training.kalman`. An
-    :class:`~nnpcore.training.optimizer.Optimizer`.
+class KalmanEpochs:
+    """What all Kalman optimizers share: blocks, the forgetting schedule, errors of the epoch's own
+    predictions.
+
+    Parameters
+    ----------
+    settings : of the training.
+    data : training frames.
+    n_members : of the ensemble.
+    """
+
+    name = "kalman"
+    finished = False
+
+    def __init__(self, settings: TrainSettings, data: FitSet, n_members: int) -> None:
+        self._settings = settings
+        self._data = data
+        self._batch = settings.batch_frames or DEFAULT_BATCH
+        self._scales = RowScales.of(settings, data)
+        self.alive = np.ones(n_members, dtype=bool)
+        self._predicted = np.zeros((n_members, data.n_frames, self._scales.n_slots))
+        self._targets = np.zeros((data.n_frames, self._scales.n_slots))
+        self._messages: list[str] = []
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of an epoch."""
+        return -(-self._data.n_frames // self._batch)
+
+    def _make(self, order: np.ndarray, epoch: int, index: int) -> Block:
+        """Make one of an epoch's blocks."""
+        frames = order[index * self._batch : (index + 1) * self._batch]
+        block = make_block(self._data, frames, self._scales, self._settings.seed, epoch)
+        self._targets[frames] = block.targets
+        return block
+
+    def _forgetting(self, epoch: int, index: int) -> float:
+        """Return λ of a block."""
+        kalman = self._settings.kalman
+        seen = epoch * self._data.n_frames + index * self._batch
+        return forgetting_at(seen, kalman.forgetting, kalman.forgetting_decay)
+
+    def _decay(self, block: Block) -> float:
+        """Return the weight of |w|² in a block, in units of its rows' squares."""
+        return self._settings.l2 * self._scales.unit * len(block.frames)
+
+    def _good(self, block: Block, values: np.ndarray, weights: np.ndarray) -> bool:
+        """Whether what a member predicted, and the weights it has now, are those of a sane network."""
+        with np.errstate(all="ignore"):
+            mean_square = float(np.mean(((block.targets - values) * block.scales) ** 2))
+        return bool(mean_square < EXPLODED and np.isfinite(weights).all())
+
+    def _stop(self, member: int) -> None:
+        self.alive[member] = False
+        self._messages.append(diverged(member))
+
+    def _errors(self) -> ErrorSums:
+        """Sum up the errors of the epoch's own predictions."""
+        t, s = self._data.targets, self._scales
+        n_force = s.n_force_rows
+        with np.errstate(all="ignore"):
+            errors = self._predicted - self._targets
+            mean = errors[self.alive].mean(axis=0, keepdims=True) if self.alive.any() else errors[:1] * np.nan
+            errors = np.concatenate([errors, mean])
+            energy = (errors[:, :, 0] / t.n_atoms) ** 2
+            force = (errors[:, :, 1 : 1 + n_force] ** 2).sum(axis=2) * (3 * t.n_atoms / max(1, n_force))
+            stress = (errors[:, :, 1 + n_force :] ** 2).sum(axis=2)
+        has = (t.has_energy, t.has_forces & (n_force > 0), t.has_stress & (s.n_stress_rows > 0))
+        parts = zip((energy, force, stress), has, strict=True)
+        squares = [part[:, known].sum(axis=1) for part, known in parts]
+        counts = [has[0].sum(), 3 * t.n_atoms[has[1]].sum(), 9 * has[2].sum()]
+        return ErrorSums(np.array(squares), np.array(counts))
+
+
+class KalmanOptimizer(KalmanEpochs):
+    """All members' filters on the processor, see :mod:`nnpcore.training.kalman`.
+
+    An :class:`~nnpcore.training.optimizer.Optimizer`.
 
     Parameters
     ----------
@@ -31,9 +108,6 @@ class KalmanOptimizer:
     n_threads : members worked on at a time; the result does not depend on it.
     """
 
-    name = "kalman"
-    finished = False
-
     def __init__(
         self,
         settings: TrainSettings,
@@ -43,25 +117,13 @@ class KalmanOptimizer:
         block_size: int,
         n_threads: int = 1,
     ) -> None:
-        self._settings = settings
-        self._data = data
+        super().__init__(settings, data, len(start))
         self._n_threads = n_threads
-        self._batch = settings.batch_frames or DEFAULT_BATCH
-        self._scales = RowScales.of(settings, data)
         code = ACTIVATION_CODES[settings.activation]
         self._filter = KalmanFilter(layout, code, block_size, settings.kalman.initial_covariance)
         self._members = [self._filter.start(w) for w in start]
-        self.alive = np.ones(len(start), dtype=bool)
         self._restarts = np.zeros(len(start), dtype=np.int64)
         self._positions = np.zeros(len(start), dtype=np.int64)
-        self._predicted = np.zeros((len(start), data.n_frames, self._scales.n_slots))
-        self._targets = np.zeros((data.n_frames, self._scales.n_slots))
-        self._messages: list[str] = []
-
-    @property
-    def n_blocks(self) -> int:
-        """Blocks of an epoch."""
-        return -(-self._data.n_frames // self._batch)
 
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
@@ -70,62 +132,29 @@ class KalmanOptimizer:
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Take every living member through all frames; see :class:`~nnpcore.training.optimizer.Optimizer`."""
         order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
-        n_blocks, size = self.n_blocks, self._batch
+        n_blocks = self.n_blocks
         self._positions[~self.alive] = n_blocks
-        total = max(1, int(self.alive.sum()) * n_blocks)
-
-        def make(index: int) -> Block:
-            frames = order[index * size : (index + 1) * size]
-            block = make_block(self._data, frames, self._scales, self._settings.seed, epoch)
-            self._targets[frames] = block.targets
-            return block
+        total = n_blocks * len(self.alive)
 
         def step(member: int, index: int, block: Block) -> bool:
-            done = int(self._positions[self.alive].sum())
-            pace.tell(done / total, f"epoch {epoch + 1}")
-            return self._step(member, epoch * self._data.n_frames + index * size, block)
+            pace.tell(int(self._positions.sum()) / total, f"epoch {epoch + 1}")
+            return self._step(member, block, self._forgetting(epoch, index))
 
-        schedule = MemberSchedule(self._positions, n_blocks, make, step, pace.go_on)
-        if not schedule.run(self._n_threads):
+        make = partial(self._make, order, epoch)
+        if not MemberSchedule(self._positions, n_blocks, make, step, pace.go_on).run(self._n_threads):
             return None
         self._positions[:] = 0
         return self._errors()
 
-    def _step(self, member: int, n_seen: int, block: Block) -> bool:
+    def _step(self, member: int, block: Block, forgetting: float) -> bool:
         """Take one member through one block; False where it has diverged."""
-        kalman = self._settings.kalman
-        forgetting = forgetting_at(n_seen, kalman.forgetting, kalman.forgetting_decay)
-        decay = self._settings.l2 * self._scales.unit * len(block.frames)
-        values = self._filter.step(self._members[member], block, forgetting, decay)
+        filtered = self._members[member]
+        values = self._filter.step(filtered, block, forgetting, self._decay(block))
         self._predicted[member, block.frames] = values
-        with np.errstate(all="ignore"):
-            mean_square = float(np.mean(((block.targets - values) * block.scales) ** 2))
-        if mean_square < EXPLODED and np.isfinite(self._members[member].weights).all():
+        if self._good(block, values, filtered.weights):
             return True
-        self.alive[member] = False
-        self._messages.append(diverged(member))
+        self._stop(member)
         return False
-
-    def _errors(self) -> ErrorSums:
-        """Sum up the errors of the epoch's own predictions."""
-        t, s = self._data.targets, self._scales
-        with np.errstate(all="ignore"):
-            errors = self._predicted - self._targets
-            errors = np.concatenate([errors, errors.mean(axis=0, keepdims=True)])
-            energy = (errors[:, :, 0] / t.n_atoms) ** 2
-            force = (
-                (errors[:, :, 1 : 1 + s.n_force_rows] ** 2).sum(axis=2)
-                * 3
-                * t.n_atoms
-                / max(1, s.n_force_rows)
-            )
-            stress = (errors[:, :, 1 + s.n_force_rows :] ** 2).sum(axis=2)
-        has = (t.has_energy, t.has_forces & (s.n_force_rows > 0), t.has_stress & (s.n_stress_rows > 0))
-        squares = [
-            part[:, known].sum(axis=1) for part, known in zip((energy, force, stress), has, strict=True)
-        ]
-        counts = [has[0].sum(), 3 * t.n_atoms[has[1]].sum(), 9 * has[2].sum()]
-        return ErrorSums(np.array(squares), np.array(counts))
 
     def take_messages(self) -> list[str]:
         """Return what has happened since the last call."""

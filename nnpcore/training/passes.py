@@ -400,11 +400,11 @@ def loss_and_gradient(
     return LossAndGradient(factors @ squares[:, :-1], gradient, squares)
 
 
-def chunks_of(n_atoms: np.ndarray) -> list[int]:
-    """Cut frames of these sizes into runs of some hundred atoms; return where each begins, and the end."""
+def chunks_of(n_atoms: np.ndarray, most: int = _ATOMS_PER_CHUNK) -> list[int]:
+    """Cut frames of these sizes into runs of ``most`` atoms; return where each begins, and the end."""
     edges, held = [0], 0
     for f, n in enumerate(n_atoms.tolist()):
-        if held and held + n > _ATOMS_PER_CHUNK:
+        if held and held + n > most:
             edges.append(f)
             held = 0
         held += n

@@ -15,7 +15,7 @@ from nnpcore.files import write_atomically
 
 Optimizer = Literal["auto", "kalman", "adam", "lbfgs"]
 Activation = Literal["tanh", "softplus", "sigmoid", "gaussian"]
-DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on, or mps"
+DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 
 
 class Range(NamedTuple):
@@ -170,7 +170,7 @@ class TrainSettings(_Checked):
     batch_frames, learning_rate : frames of a step and Adam's step length; None = the optimizer's usual ones.
     patience : epochs without a better validation score before training ends; None = never.
     valid_fraction : part of the frames put aside where no validation data are given.
-    device : "auto", "cpu", "cuda", "cuda:N" or "mps".
+    device : "auto", "cpu", "cuda" or "cuda:N".
     n_threads : processor threads; None = all that this process may use.
     memory_gb : what the Kalman filter's matrices may take.
     kalman : choices of the Kalman filter.
@@ -241,6 +241,6 @@ class TrainSettings(_Checked):
 def _check_device_name(device: str) -> None:
     """Refuse a device that no computer has; whether this one has it is known only where torch is loaded."""
     kind, _, number = device.partition(":")
-    if device in ("auto", "cpu", "cuda", "mps") or (kind == "cuda" and number.isdigit()):
+    if device in ("auto", "cpu", "cuda") or (kind == "cuda" and number.isdigit()):
         return
     raise SettingsError(f"{device!r} is not a device", where="device", fix=f"Choose one of {DEVICES}")

@@ -1,0 +1,146 @@
+"""Frames on a torch device: energies, forces and virials of all members in plain tensor operations.
+
+The readable counterpart of :mod:`nnpcore.training.passes`, for graphics cards and as its reference: the
+network's gradient comes from automatic differentiation, forces and virials from gathering and adding up
+over pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnpcore.potential.activation import Activation, get_activation
+from nnpcore.training.data import FitSet
+from nnpcore.training.layout import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class TorchFrames:
+    """Some frames of a :class:`FitSet` as tensors on a device.
+
+    Attributes
+    ----------
+    n_frames : number of frames.
+    inputs : (n_atoms, n_inputs) whitened descriptors.
+    species, frame_of_atom : (n_atoms,) int64.
+    center, neighbor, frame_of_pair : (n_pairs,) int64.
+    vector : (n_pairs, 3), Å.
+    derivatives : (n_pairs, 3, n_descriptors), 1/Å.
+    matrix : (n_elements, n_descriptors, n_inputs) of the whitening.
+    """
+
+    n_frames: int
+    inputs: Tensor
+    species: Tensor
+    frame_of_atom: Tensor
+    center: Tensor
+    neighbor: Tensor
+    frame_of_pair: Tensor
+    vector: Tensor
+    derivatives: Tensor
+    matrix: Tensor
+
+    @classmethod
+    def of(cls, data: FitSet, frames: np.ndarray, device: str, dtype: torch.dtype) -> TorchFrames:
+        """Take the frames of these indices from a set."""
+        part = data.descriptors.select(frames)
+        atoms = data.atoms_of(frames)
+        frame_of_atom = part.frames_of_atoms
+        center = part.pair_center.astype(np.int64)
+        assert part.derivatives is not None
+
+        def real(values: np.ndarray) -> Tensor:
+            return torch.as_tensor(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
+
+        def integer(values: np.ndarray) -> Tensor:
+            return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(device)
+
+        return cls(
+            part.n_frames,
+            real(data.inputs[atoms]),
+            integer(part.species),
+            integer(frame_of_atom),
+            integer(center),
+            integer(part.pair_neighbor),
+            integer(frame_of_atom[center]),
+            real(part.pair_vector),
+            real(part.derivatives),
+            real(data.matrix),
+        )
+
+    def tangents(self, directions: Tensor, strains: Tensor) -> Tensor:
+        """Return the change of the inputs, (n_atoms, n_rows, n_inputs).
+
+        Parameters
+        ----------
+        directions : (n_atoms, n_rows, 3) displacements.
+        strains : (n_frames, n_rows, 3, 3), a pair r_p moves by ``strain @ r_p`` besides.
+        """
+        moves = directions[self.neighbor] - directions[self.center]
+        moves = moves + torch.einsum("prab,pb->pra", strains[self.frame_of_pair], self.vector)
+        per_pair = torch.einsum("prc,pcd->prd", moves, self.derivatives)
+        raw = per_pair.new_zeros((len(self.inputs), *per_pair.shape[1:])).index_add(0, self.center, per_pair)
+        return torch.einsum("ird,idk->irk", raw, self.matrix[self.species])
+
+
+class Predicted(NamedTuple):
+    """What members predict: energies (n_members, n_frames), forces (n_members, n_atoms, 3), virials
+    (n_members,
+    n_frames, 3, 3)."""
+
+    energies: Tensor
+    forces: Tensor
+    virials: Tensor
+
+
+def network_energies(
+    parameters: Tensor, layout: Layout, activation: Activation, inputs: Tensor, species: Tensor
+) -> Tensor:
+    """Return the atomic energies (n_members, n_atoms).
+
+    ``parameters`` (n_members, n_parameters) in internal order; ``inputs`` (n_atoms, n_inputs) or one set
+    for every member.
+    """
+    n_members = len(parameters)
+    energies = parameters.new_zeros((n_members, inputs.shape[-2]))
+    for e in range(layout.n_elements):
+        atoms = (species == e).nonzero()[:, 0]
+        values = inputs[..., atoms, :]
+        for layer in range(layout.n_layers):
+            matrix = layer_matrix(parameters, layout, e, layer)
+            values = values @ matrix[:, :, :-1].mT + matrix[:, None, :, -1]
+            if layer < layout.n_layers - 1:
+                values = activation.value(values)
+        energies = energies.index_add(1, atoms, values[..., 0])
+    return energies
+
+
+def layer_matrix(parameters: Tensor, layout: Layout, element: int, layer: int) -> Tensor:
+    """Return one layer's matrices (n_members, n_out, n_in + 1), the bias in the last column."""
+    start = element * layout.n_per_element + int(layout.layer_offsets[layer])
+    n_out, width = layout.shape(layer)
+    return parameters[:, start : start + n_out * width].reshape(-1, n_out, width)
+
+
+def predict(
+    frames: TorchFrames, parameters: Tensor, layout: Layout, activation: str, *, differentiable: bool = False
+) -> Predicted:
+    """Predict energies, forces and virials; ``differentiable`` by the parameters where asked for."""
+    n_members = len(parameters)
+    inputs = frames.inputs.expand(n_members, -1, -1).clone().requires_grad_(True)
+    atomic = network_energies(parameters, layout, get_activation(activation), inputs, frames.species)
+    (by_input,) = torch.autograd.grad(atomic.sum(), inputs, create_graph=differentiable)
+    by_descriptor = torch.einsum("mik,idk->mid", by_input, frames.matrix[frames.species])
+    per_pair = torch.einsum("mpd,pcd->mpc", by_descriptor[:, frames.center], frames.derivatives)
+    zero = parameters.new_zeros
+    energies = zero((n_members, frames.n_frames)).index_add(1, frames.frame_of_atom, atomic)
+    forces = zero((n_members, len(frames.inputs), 3)).index_add(1, frames.center, per_pair)
+    forces = forces.index_add(1, frames.neighbor, -per_pair)
+    outer = frames.vector[None, :, :, None] * per_pair[:, :, None, :]
+    virials = zero((n_members, frames.n_frames, 3, 3)).index_add(1, frames.frame_of_pair, outer)
+    return Predicted(energies, forces, 0.5 * (virials + virials.mT))
