@@ -273,6 +273,8 @@ def test_isolated_atoms_and_empty_sets(device: str) -> None:
     assert found.pair_start[:3].tolist() == [0, 0, 0]
     assert not found.values[:2].any()
     assert found.values[2:].any()
+    nothing = Frame(np.zeros(0, dtype=np.int32), np.zeros((0, 3)), np.eye(3), np.ones(3, dtype=bool))
+    assert compute_descriptors([nothing, lonely], functions, device=device).frame_start.tolist() == [0, 0, 2]
     empty = compute_descriptors([], functions, device=device)
     assert (empty.n_frames, empty.n_atoms, empty.n_pairs) == (0, 0, 0)
 
@@ -409,6 +411,23 @@ def test_two_atoms_on_one_spot_are_named() -> None:
 def test_wrong_settings_are_refused(make: object, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         make()  # type: ignore[operator]
+
+
+def test_kernels_refuse_arrays_they_would_misread() -> None:
+    from nnpcore.descriptors.kernels import fill_descriptors
+    from nnpcore.descriptors.tables import build_tables
+
+    functions = random_functions(0)
+    whole = compute_descriptors([trio()], functions, dtype=np.float64)
+    tables, neighbors = build_tables(functions), whole.species[whole.pair_neighbor]
+    good = [whole.species, whole.pair_start, neighbors, whole.pair_vector, whole.values, whole.derivatives]
+    fill_descriptors(tables, *good)
+    for place, bad in enumerate(
+        [neighbors, good[1][:-1], neighbors.astype(np.int64), good[3].T, good[4][:, :-1]]
+    ):
+        arrays = [*good[:place], bad, *good[place + 1 :]]
+        with pytest.raises(ValueError, match="not contiguous"):
+            fill_descriptors(tables, *arrays)
 
 
 def test_preset_and_plain_data() -> None:

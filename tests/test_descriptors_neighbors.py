@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from nnpcore.descriptors import NeighborFinder, neighbor_pairs
@@ -91,17 +90,3 @@ def test_unusable_structures_are_refused(positions: object, cell: object, pbc: o
     frame = as_frame(np.array(positions, dtype=float), cell, pbc)
     with pytest.raises(DataError, match=message):
         neighbor_pairs(frame, 6.0, where="frame 7")
-
-
-def test_vesin_finds_the_same_pairs() -> None:
-    vesin = pytest.importorskip("vesin")
-    atoms = Atoms(
-        "Si30", positions=np.random.default_rng(3).uniform(0, 9, (30, 3)), cell=np.eye(3) * 8, pbc=True
-    )
-    pairs = neighbor_pairs(Frame.from_atoms(atoms), 5.0)
-    finder = vesin.NeighborList(cutoff=5.0, full_list=True)
-    i, j, vector = finder.compute(points=atoms.positions, box=atoms.cell[:], periodic=True, quantities="ijD")
-    center = np.repeat(np.arange(30), np.diff(pairs.start))
-    np.testing.assert_allclose(
-        sorted_rows(center, pairs.neighbor, pairs.vector), sorted_rows(i, j, vector), atol=2e-6
-    )

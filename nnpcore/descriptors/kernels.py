@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -104,7 +105,7 @@ def _gather(t, m, first, last, species, vectors):
             put_int(m.starts, 2 * s + far, slot)
             for p in range(first, last):
                 x, y, z = get(vectors, 3 * p), get(vectors, 3 * p + 1), get(vectors, 3 * p + 2)
-                beyond = x * x + y * y + z * z >= t.angular_cutoff2
+                beyond = not x * x + y * y + z * z < t.angular_cutoff2
                 if get_int(species, p) == s and beyond == (far == 1):
                     put(m.w, _X * m.n + slot, x)
                     put(m.w, _Y * m.n + slot, y)
@@ -406,8 +407,41 @@ def fill_descriptors(
     pair_species, vectors : (n_pairs,) int32, (n_pairs, 3) float64, species of the neighbors and r_j - r_i.
     values : (n, n_descriptors) float64, overwritten.
     derivatives : (n_pairs, 3, n_descriptors) float32 or float64, overwritten, or None.
+
+    Raises ValueError for arrays of another shape or type: the kernels would write anywhere.
     """
-    most, near = _sizes(pair_start, vectors, tables.angular_cutoff2)
+    n_d, n_pairs = tables.n_descriptors, len(pair_species)
+    _check("species", species, (len(species),), np.int32)
+    _check("pair_start", pair_start, (len(species) + 1,), np.int64)
+    _check("pair_species", pair_species, (pair_start[-1] - pair_start[0],), np.int32)
+    _check("vectors", vectors, (n_pairs, 3), np.float64)
+    _check("values", values, (len(species), n_d), np.float64)
+    if derivatives is not None:
+        _check("derivatives", derivatives, (n_pairs, 3, n_d), np.float32, np.float64)
+    memory = _scratch(tables, *_sizes(pair_start, vectors, tables.angular_cutoff2))
+    single = derivatives is not None and derivatives.dtype == np.float32
+    address = 0 if derivatives is None or derivatives.size == 0 else derivatives.ctypes.data
+    output = _Output(address, single, n_d)
+    places = pair_species.ctypes.data, vectors.ctypes.data, values.ctypes.data
+    _fill(tables.addresses(), memory.layout, output, species, pair_start, *places)
+
+
+def _check(name: str, array: np.ndarray, shape: tuple[int, ...], *kinds: type[np.generic]) -> None:
+    if array.shape != shape or array.dtype not in kinds or not array.flags.c_contiguous:
+        wanted = " or ".join(np.dtype(kind).name for kind in kinds)
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, not contiguous {wanted} {shape}")
+
+
+class _Scratch(NamedTuple):
+    """Scratch memory and what lies where in it."""
+
+    layout: _Memory
+    reals: np.ndarray
+    integers: np.ndarray
+
+
+def _scratch(tables: KernelTables, most: int, near: int) -> _Scratch:
+    """Scratch memory for centres with at most ``most`` neighbors, ``near`` of them in angular functions."""
     n = (most + 7) // 8 * 8 + 16
     triplets = (near * (near + 1) // 2 + 7) // 8 * 8
     block = _FACTORS + 24 * tables.most_etas
@@ -417,9 +451,5 @@ def fill_descriptors(
     sizes = [n, 2 * tables.n_elements + 1, n, n, 3 * near * n]
     integers = np.empty(sum(sizes), dtype=np.int32)
     order, starts, count, found, listed = integers.ctypes.data + 4 * np.cumsum([0, *sizes[:-1]])
-    memory = _Memory(*(int(v) for v in (n, w, block, f, u, lanes, near, order, starts, count, found, listed)))
-    single = derivatives is not None and derivatives.dtype == np.float32
-    address = 0 if derivatives is None or derivatives.size == 0 else derivatives.ctypes.data
-    output = _Output(address, single, values.shape[1])
-    places = pair_species.ctypes.data, vectors.ctypes.data, values.ctypes.data
-    _fill(tables.addresses(), memory, output, species, pair_start, *places)
+    numbers = (n, w, block, f, u, lanes, near, order, starts, count, found, listed)
+    return _Scratch(_Memory(*(int(v) for v in numbers)), reals, integers)

@@ -44,6 +44,7 @@ class KernelTables(NamedTuple):
     tile_index : (n, 3) η within its group, first column or -1, lanes used.
     radial_column, tile_column : (n, 8) column of each lane, -1 if unused.
     most_etas, most_channels : sizes for scratch memory (largest of any group or element).
+    n_elements, n_descriptors : as in the symmetry functions.
     angular_cutoff2 : square of the largest cutoff of an angular function.
     """
 
@@ -66,7 +67,7 @@ class KernelTables(NamedTuple):
     most_etas: int
     most_channels: int
     n_elements: int
-    n_groups: int
+    n_descriptors: int
     angular_cutoff2: float
 
     def addresses(self) -> KernelAddresses:
@@ -85,6 +86,7 @@ class _Builder:
     """Collects the rows of all tables, element by element."""
 
     def __init__(self, functions: SymmetryFunctions) -> None:
+        self.n_descriptors = functions.n_descriptors
         self.species = {element: i for i, element in enumerate(functions.elements)}
         self.radial_start, self.channel_start, self.group_start, self.tile_start = [0], [0], [0], [0]
         self.radial: list[tuple[tuple[int, int], list[int], np.ndarray]] = []
@@ -170,7 +172,7 @@ class _Builder:
             most_etas=int((group_index[:, 4] - group_index[:, 3]).max(initial=1)),
             most_channels=int(np.diff(self.channel_start).max(initial=1)),
             n_elements=len(self.species),
-            n_groups=len(self.groups),
+            n_descriptors=self.n_descriptors,
             angular_cutoff2=max((cutoff2 for _, cutoff2 in self.groups), default=0.0),
         )
 
