@@ -89,7 +89,7 @@ class DistancePanel(Panel):
             bracket.in_reach,
             bracket.threshold,
             color=run_ink(run, self.session.datasets),
-            usual_name="validation" if len(run.valid) else "training, left out",
+            usual_name="validation" if len(run.valid) else "left out",
             tip=self._tip,
         )
         self.curve.show_curve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.plots.legend import Entry
@@ -21,6 +22,7 @@ from nnpcore.exchange.eos_view import (
 from nnpcore.units import MEV_PER_EV
 
 MAX_RUNS = 6
+NARROW = 440
 BRACKET_TIP = "Volumes whose surroundings lie in reach of the training set"
 
 
@@ -51,8 +53,7 @@ class EosPlot(Plot):
         for number, item in enumerate(self.series):
             self._show_run(number, item, members)
         self._show_reference()
-        self.legend.set_title(f"Eₐₜ − {self.zero.text} (meV/atom)")
-        self.set_legend(self._entries())
+        self._write_legend()
         self.set_window(*eos_window(self.series, self.zero))
 
     def _make_items(self) -> None:
@@ -106,14 +107,31 @@ class EosPlot(Plot):
         points = np.column_stack([curve.volumes, energies])
         self.set_pickable("reference", points, self._tip)
 
+    def _is_narrow(self) -> bool:
+        return self.width() < NARROW
+
+    def _write_legend(self) -> None:
+        zero = "E₀" if self._is_narrow() else self.zero.text
+        self.legend.set_title(f"Eₐₜ − {zero} (meV/atom)")
+        self.legend.setToolTip(f"Atomic energy relative to the {self.zero.text}, {self.zero.energy:.4f} eV")
+        self.set_legend(self._entries())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use short words where the plot is narrow."""
+        super().resizeEvent(event)
+        if self.series and event.oldSize().width() != event.size().width():
+            self._write_legend()
+
     def _entries(self) -> list[Entry]:
-        entries = [Entry("reference", "reference", "reference", "points")]
+        name = "ref" if self._is_narrow() else "reference"
+        entries = [Entry("reference", name, "reference", "points", tip="Total energy / number of atoms")]
         if not np.isfinite(self.series[0].curve.reference).any():
             entries = []
         tip = "Ensemble mean; the shade is one standard deviation over the members"
         for number, item in enumerate(self.series):
             entries.append(Entry(f"run:{number}", item.name, item.color, "band", item.dash, tip=tip))
-        if any(item.bracket is not None and item.bracket.low is not None for item in self.series):
+        brackets = any(item.bracket is not None and item.bracket.low is not None for item in self.series)
+        if brackets and not (self._is_narrow() and len(self.series) > 1):
             color = "text" if len(self.series) == 1 else "muted"
             entries.append(Entry("bracket", "in reach", color, "bracket", tip=BRACKET_TIP))
         return entries

@@ -80,15 +80,16 @@ class DistanceHistogram(Plot):
 
     def _entries(self, name: str, points: np.ndarray, in_reach: np.ndarray, right: float) -> list[Entry]:
         beyond = int((points > right).sum())
-        more = f" ({beyond} farther)" if beyond else ""
+        far = f"; {beyond} of them beyond the right edge" if beyond else ""
         entries = [
             Entry("bars", name, self.color, "points", marker="s", tip="Each atom's distance to its nearest"),
             Entry("threshold", "99 %", "text", dash=1, tip="99th percentile: farther is out of reach"),
         ]
         if in_reach.any():
-            entries.append(Entry("inside", "crystal, in reach", "good", "points", marker="o"))
+            entries.append(Entry("inside", "in reach", "good", "points", tip="Points of the crystal in reach"))
         if not in_reach.all():
-            entries.append(Entry("outside", f"out of reach{more}", "error", "points", marker="t"))
+            tip = f"Points of the crystal out of reach{far}"
+            entries.append(Entry("outside", "out of reach", "error", "points", marker="t", tip=tip))
         return entries
 
 

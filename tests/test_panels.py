@@ -1,0 +1,468 @@
+"""The plot panels on a real training: what the user sees, picks and exports."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from panel_helpers import dataset, message_of, wait_for
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtWidgets import QApplication
+
+from app import theme
+from app.documents.run import FrameRefs
+from app.panels.connectivity_panel import ConnectivityPanel
+from app.panels.distance_panel import DistancePanel
+from app.panels.eos_panel import EosPanel
+from app.panels.parity_panel import ParityPanel
+from app.panels.pca_panel import PcaPanel
+from app.panels.training_panel import TrainingPanel
+from app.session import Session
+from app.settings import Settings
+from nnpcore.exchange.eos_view import energy_zero
+from nnpcore.structures import Role, example_path, read_dataset
+from nnpcore.training import TrainSettings
+
+PANELS = (TrainingPanel, EosPanel, PcaPanel, ConnectivityPanel, DistancePanel, ParityPanel)
+KINDS = ("eos", "pca", "distance", "connectivity")
+LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture(scope="module")
+def trained(qapp, tmp_path_factory) -> Iterator[Session]:
+    """A session with two data sets, an EOS and a finished training on one of them, analyses included."""
+    session = Session(Settings(folder=str(tmp_path_factory.mktemp("runs"))))
+    for name, part, role in (
+        ("nvt", "@0:10", Role.TRAINING),
+        ("npt", "@0:4", Role.INSPECT),
+        ("eos", "", Role.EOS),
+    ):
+        session.add_dataset(read_dataset(f"{example_path(name)}{part}"), role)
+    settings = TrainSettings(hidden=(8,), n_members=3, epochs=4, stress_weight=1.0, n_threads=1)
+    run_id = session.start_training(settings)
+    assert run_id is not None
+    run = session.runs[run_id]
+    wait_for(lambda: not run.state.active)
+    session.set_current_run(run_id)
+    wait_for(lambda: all(kind in run.analyses for kind in KINDS) and not session.tasks.tasks)
+    yield session
+    session.shutdown()
+
+
+@pytest.fixture
+def shown(qtbot, trained):
+    """Make a shown panel on the trained session, as wide as the right column on a small screen."""
+
+    def make(kind, width=360, height=230, session=trained):
+        panel = kind(session)
+        qtbot.addWidget(panel)
+        panel.resize(width, height)
+        panel.show()
+        qtbot.waitExposed(panel)
+        panel.refresh()
+        panel.grab()
+        return panel
+
+    yield make
+    trained.select([])
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+# training -----------------------------------------------------------------------------------------------
+def test_training_curves_are_the_history(shown, trained):
+    panel = shown(TrainingPanel, 1000)
+    run = trained.current_run
+    epochs = [r.epoch for r in run.history]
+    for quantity in ("energy", "force", "stress"):
+        plot = panel.plots[quantity]
+        assert plot.isVisible()
+        for part in ("train", "valid"):
+            x, y = plot.lines[part].getOriginalDataset()
+            assert x.tolist() == epochs
+            assert y.tolist() == [getattr(r, part)[quantity]["mean"] for r in run.history]
+            assert plot.raw[part].getOriginalDataset()[0] is None or not len(plot.raw[part].xData)
+        _, low, high = plot.band.curves
+        members = np.array([r.valid[quantity]["members"] for r in run.history])
+        assert low == pytest.approx(members.min(axis=1))
+        assert high == pytest.approx(members.max(axis=1))
+        best = min(run.history, key=lambda r: r.valid[quantity]["mean"])
+        assert plot.best.points()[0].pos().x() == best.epoch
+    best = f"finished   epoch {run.epoch} / 4   best {run.best():.2f} meV/atom"
+    assert panel.status.text().startswith(best)
+
+
+def test_smoothing_keeps_the_raw_curve(shown, trained):
+    panel = shown(TrainingPanel)
+    panel.smoothing.setValue(60)
+    panel.refresh()
+    plot = panel.plots["energy"]
+    raw = [r.valid["energy"]["mean"] for r in trained.current_run.history]
+    assert plot.raw["valid"].getOriginalDataset()[1].tolist() == raw
+    smooth = plot.lines["valid"].getOriginalDataset()[1]
+    assert smooth[0] == pytest.approx(raw[0])
+    assert np.ptp(smooth) < np.ptp(raw)
+
+
+def test_narrow_panels_show_one_quantity_and_wide_ones_all(qtbot, shown):
+    panel = shown(TrainingPanel, width=520)
+    assert [q for q, plot in panel.plots.items() if plot.isVisible()] == ["energy"]
+    qtbot.mouseClick(panel.buttons["force"], LEFT)
+    assert [q for q, plot in panel.plots.items() if plot.isVisible()] == ["force"]
+    panel.resize(1000, 230)
+    assert [q for q, plot in panel.plots.items() if plot.isVisible()] == ["energy", "force", "stress"]
+    qtbot.mouseClick(panel.buttons["stress"], LEFT)
+    assert not panel.plots["stress"].isVisible()
+    assert not panel.buttons["stress"].isChecked()
+
+
+def test_mapping_error_is_kept_against_the_epoch(shown, trained):
+    panel = shown(TrainingPanel, 1000)
+    run = trained.current_run
+    analysis = run.analyses["eos"]
+    trained.analysis_changed.emit(run.id, "eos")
+    panel.refresh()
+    epochs, errors, stds = panel.mapping_arrays(run.id)
+    assert epochs.tolist() == [analysis.epoch]
+    assert errors.tolist() == [analysis.report.rmse_in_bracket_mev]
+    assert stds.tolist() == [analysis.report.std_in_bracket_mev]
+    assert panel.plots["mapping"].isVisible()
+    column = panel.table()["mapping error in the bracket (meV/atom)"]
+    assert column[analysis.epoch - 1] == analysis.report.rmse_in_bracket_mev
+    assert np.isnan(column[0])
+
+
+# EOS ----------------------------------------------------------------------------------------------------
+def test_eos_shows_reference_mean_and_spread(shown, trained):
+    panel = shown(EosPanel)
+    analysis, plot = trained.current_run.analyses["eos"], panel.plot
+    curve, e0 = analysis.curve, analysis.report.reference_fit.e0
+    assert plot.zero == energy_zero(panel.series)
+    assert plot.legend.title == "Eₐₜ − E₀ (meV/atom)"
+    x, y = plot.reference.getData()
+    assert x == pytest.approx(curve.volumes)
+    assert y == pytest.approx(1000 * (curve.reference - e0))
+    x, y = plot.dots[0].getData()
+    assert y == pytest.approx(1000 * (curve.mean - e0))
+    x, low, high = plot.bands[0].curves
+    at = np.searchsorted(x, curve.volumes)
+    assert (high - low)[at] == pytest.approx(2000 * curve.std, abs=1e-6)
+    line_x, line_y = plot.lines[0].getOriginalDataset()
+    assert line_y[np.searchsorted(line_x, curve.volumes)] == pytest.approx(y)
+    bracket = analysis.bracket
+    expected = None if bracket.low is None else (bracket.low, bracket.high)
+    assert plot.brackets[0].range == expected
+
+
+def test_eos_numbers_are_the_report(shown, trained):
+    panel = shown(EosPanel)
+    report = trained.current_run.analyses["eos"].report
+    cells = {cell.head: cell for cell in panel.readout.cells}
+    assert cells["V₀ Å³"].below == f"{report.reference_fit.v0:.2f}"
+    slope = report.slope_error_gpa
+    assert cells["slope GPa"].value == ("–" if slope is None else f"{slope:+.2f}".replace("-", "−"))
+    assert panel.readout.shown_cells == panel.readout.cells, "a number is clipped"
+    assert panel.plot.canvas.view.height() > 50
+
+
+def test_eos_members_can_be_seen(shown, trained):
+    panel = shown(EosPanel)
+    assert panel.plot.members[0].xData is None or not len(panel.plot.members[0].xData)
+    panel.members.setChecked(True)
+    curve = trained.current_run.analyses["eos"].curve
+    x, y = panel.plot.members[0].getOriginalDataset()
+    rows = y.reshape(len(curve.energies), -1)[:, :-1]
+    at = np.searchsorted(x[: rows.shape[1]], curve.volumes)
+    assert rows[:, at] == pytest.approx(1000 * (curve.energies - panel.plot.zero.energy))
+
+
+def click(qtbot, canvas, position: QPointF, keys=NO_KEYS):
+    qtbot.mouseClick(canvas.viewport(), LEFT, keys, position.toPoint())
+
+
+def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
+    panel = shown(EosPanel)
+    trained.set_current(dataset(trained, "nvt"), 0)
+    analysis = trained.current_run.analyses["eos"]
+    inside = np.flatnonzero(analysis.report.in_bracket)
+    index = int(inside[0]) if len(inside) else 7
+    click(qtbot, panel.plot.canvas, panel.plot.position_of("reference", index))
+    assert trained.current_dataset_id == analysis.dataset_id
+    assert trained.current_frame_index == analysis.frame_indices[index]
+    ringed = panel.plot.ring.points()[0].pos()
+    assert ringed.x() == pytest.approx(analysis.curve.volumes[index])
+    tip = panel.plot._pickable["reference"][1](index)
+    assert f"V = {analysis.curve.volumes[index]:.2f} Å³/atom" in tip
+
+
+def test_two_runs_share_one_eos_plot(shown, trained):
+    run = trained.current_run
+    train = FrameRefs(((dataset(trained, "npt"), np.arange(3)),))
+    other = replace(run, id="run-2", name="second", train=train, analyses={"eos": run.analyses["eos"]})
+    trained.trainings.documents["run-2"] = other
+    try:
+        panel = shown(EosPanel)
+        assert [item.name for item in panel.series] == [run.name, "second"]
+        colors = [f"series:{trained.datasets[dataset(trained, name)].color_index}" for name in ("nvt", "npt")]
+        assert [item.color for item in panel.series] == colors
+        panel.all_runs.setChecked(False)
+        assert [item.name for item in panel.series] == [run.name]
+        assert len(panel.plot.lines) == 1
+    finally:
+        del trained.trainings.documents["run-2"]
+
+
+def test_an_eos_without_reference_or_fit(shown, trained):
+    from nnpcore.mapping import EosCurve, analyse_eos
+
+    run = trained.current_run
+    known = run.analyses["eos"]
+    volumes = known.curve.volumes
+    unknown = np.full(len(volumes), np.nan)
+    flat = EosCurve("Si", volumes, np.zeros((2, len(volumes))), unknown, known.frame_indices)
+    run.analyses["eos"] = replace(known, curve=flat, report=analyse_eos(flat), bracket=None)
+    try:
+        panel = shown(EosPanel)
+        assert not len(panel.plot.reference.getData()[0])
+        assert {cell.value for cell in panel.readout.cells} == {"–"}
+        assert panel.note.isVisible()
+        assert "no energies" in panel.note.text()
+        assert [entry.label for entry in panel.plot.legend.entries] == [run.name]
+    finally:
+        run.analyses["eos"] = known
+
+
+# PCA ----------------------------------------------------------------------------------------------------
+def test_pca_shows_all_groups_with_their_colors(shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    analysis = trained.current_run.analyses["pca"]
+    assert panel.plot.cloud.n_points == sum(
+        len(g.frame) for g in analysis.groups if not g.path and g.role != "validation"
+    )
+    for cloud, group in zip(panel.plot.groups, analysis.groups, strict=True):
+        assert cloud.xy == pytest.approx(group.scores[:, :2])
+        assert cloud.color == f"series:{group.color_index}"
+    path = next(group for group in analysis.groups if group.path)
+    assert np.column_stack(panel.plot.path_dots.getData()) == pytest.approx(path.scores[:, :2])
+    assert panel.plot.legend.title.startswith("PC 2 (")
+    panel.x_axis.setCurrentIndex(2)
+    panel.refresh()
+    assert panel.plot.groups[0].xy[:, 0] == pytest.approx(analysis.groups[0].scores[:, 2])
+    assert panel.plot.axis("bottom").labelText.startswith("PC 3")
+
+
+def test_pca_colored_by_atomic_energy(shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    panel.color_by.setCurrentIndex(panel.color_by.findData("atomic_energy"))
+    panel.refresh()
+    group = trained.current_run.analyses["pca"].groups[0]
+    expected = 1000 * (group.values["atomic_energy"] - trained.crystal_energy())
+    assert panel.plot.groups[0].values == pytest.approx(expected)
+    assert panel.plot.legend.entries[0].kind == "ramp"
+    assert panel.plot.legend.entries[0].label.endswith(" meV")
+    assert len(np.unique(panel.plot.cloud.groups[0].rgb, axis=0)) > 20
+
+
+def isolated(panel: PcaPanel, key: str) -> int:
+    """Index of the point of a group that is farthest from all others on the screen, but inside the view."""
+    xy = np.vstack([group.xy for group in panel.plot.visible_groups()])
+    mine = next(group.xy for group in panel.plot.groups if group.key == key)
+    (x0, x1), (y0, y1) = panel.plot.canvas.view.viewRange()
+    size = np.array([x1 - x0, y1 - y0])
+    gaps = np.sort(np.linalg.norm((mine[:, None] - xy[None]) / size, axis=2), axis=1)[:, 1]
+    inside = ((mine > [x0, y0]) & (mine < [x1, y1])).all(axis=1)
+    return int(np.where(inside, gaps, -1).argmax())
+
+
+def test_a_click_selects_the_atom_and_the_reverse(qtbot, shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    group = trained.current_run.analyses["pca"].groups[0]
+    key = panel.plot.groups[0].key
+    index = isolated(panel, key)
+    atom = (group.dataset_id, int(group.frame[index]), int(group.atom[index]))
+    click(qtbot, panel.plot.canvas, panel.plot.position_of(key, index))
+    assert trained.selection.atoms == {atom}
+    assert (trained.current_dataset_id, trained.current_frame_index) == atom[:2]
+    assert panel.plot.selected_points() == pytest.approx(group.scores[[index], :2])
+    other = (index + 1) % len(group.frame)
+    trained.select([(group.dataset_id, int(group.frame[other]), int(group.atom[other]))], "add")
+    assert len(panel.plot.selected_points()) == 2
+    click(qtbot, panel.plot.canvas, panel.plot.position_of(key, index), Qt.KeyboardModifier.AltModifier)
+    assert atom not in trained.selection
+    trained.set_hovered(atom)
+    assert panel.plot.ring.points()[0].pos().x() == pytest.approx(group.scores[index, 0])
+    trained.set_hovered(None)
+    assert not len(panel.plot.ring.points())
+
+
+def test_a_lasso_selects_and_adds(shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    analysis = trained.current_run.analyses["pca"]
+    training = next(g for g in analysis.groups if g.role == "training")
+    middle = np.median(training.scores[:, 0])
+    low, high = training.scores.min() - 99, training.scores.max() + 99
+    left = np.array([[low, low], [middle, low], [middle, high], [low, high]])
+    panel.plot.lassoed.emit(left, NO_KEYS)
+    visible = [g for g in analysis.groups if g.role != "validation"]
+    expected = {
+        (g.dataset_id, int(f), int(a))
+        for g in visible
+        for f, a, x in zip(g.frame, g.atom, g.scores[:, 0], strict=True)
+        if x < middle
+    }
+    assert trained.selection.atoms == expected
+    assert len(panel.plot.selected_points()) == len(expected)
+    panel.plot.lassoed.emit(np.array([[middle, low], [high, low], [high, high], [middle, high]]), CONTROL)
+    assert len(trained.selection) == sum(len(g.frame) for g in visible)
+
+
+def test_a_group_switched_off_is_neither_drawn_nor_picked(shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    before = panel.plot.cloud.n_points
+    key = panel.plot.groups[0].key
+    panel.plot.set_series_visible(key, False)
+    assert panel.plot.cloud.n_points == before - len(panel.plot.groups[0].xy)
+    assert key not in panel.plot._pickable
+    panel.refresh()
+    assert panel.plot.cloud.n_points < before
+
+
+def test_pca_of_constant_and_nan_points(shown, trained):
+    run = trained.current_run
+    known = run.analyses["pca"]
+    groups = [replace(g, scores=np.zeros_like(g.scores)) for g in known.groups]
+    broken = groups[0].scores.copy()
+    broken[::2] = np.nan
+    groups[0] = replace(groups[0], scores=broken)
+    run.analyses["pca"] = replace(known, groups=tuple(groups))
+    try:
+        panel = shown(PcaPanel)
+        (x0, x1), (y0, y1) = panel.plot.canvas.view.viewRange()
+        assert x0 < 0 < x1
+        assert y0 < 0 < y1
+        panel.grab()
+        assert 0 < panel.plot.cloud.n_drawn < panel.plot.cloud.n_points
+    finally:
+        run.analyses["pca"] = known
+
+
+# connectivity, distance, parity -------------------------------------------------------------------------
+def test_connectivity_names_the_weakest_link(qtbot, shown, trained):
+    panel = shown(ConnectivityPanel)
+    result = trained.current_run.analyses["connectivity"].result
+    assert panel.matrix.names == result.names
+    assert np.array_equal(panel.matrix.values, result.matrix)
+    row, column = panel.matrix.marked
+    off_diagonal = result.matrix[~np.eye(len(result.names), dtype=bool)]
+    assert result.matrix[row, column] == off_diagonal.min()
+    pair = f"{result.names[row]} – {result.names[column]}"
+    assert panel.text.text() == f"Weakest link: {pair}, {off_diagonal.min():.2f}"
+    assert panel.text.shown_text() == panel.text.text(), "the text is clipped"
+    qtbot.mouseClick(panel.matrix, LEFT, pos=panel.matrix.cell_rect(row, column).center().toPoint())
+    assert 1 <= len(trained.selection) <= 2
+
+
+def test_groups_are_chosen_in_the_menu(shown, trained):
+    panel = shown(ConnectivityPanel)
+    names = [action.text() for action in panel.menu.actions()]
+    assert set(names) >= set(trained.current_run.analyses["connectivity"].result.names)
+    chosen = [action for action in panel.menu.actions() if action.isChecked()]
+    chosen[0].setChecked(False)
+    wait_for(lambda: len(trained.current_run.analyses["connectivity"].result.names) == len(chosen) - 1)
+    for action in panel.menu.actions()[1:]:
+        action.setChecked(False)
+    assert panel.text.text() == "Choose at least two groups."
+    trained.analyses.set_option("connectivity", groups=())
+    wait_for(lambda: len(trained.current_run.analyses["connectivity"].result.names) == len(chosen))
+    wait_for(lambda: not trained.tasks.tasks)
+
+
+def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
+    panel = shown(DistancePanel)
+    analysis = trained.current_run.analyses["distance"]
+    histogram, bracket = panel.histogram, analysis.bracket
+    assert histogram.bars.getOriginalDataset()[1].sum() == len(analysis.valid_distances)
+    assert histogram.threshold.value() == bracket.threshold
+    inside = np.sort(histogram.inside.getData()[0])
+    assert inside == pytest.approx(np.sort(analysis.distances[bracket.in_reach]))
+    assert len(histogram.outside.getData()[0]) == (~bracket.in_reach).sum()
+    nearest = int(analysis.distances.argmin())
+    click(qtbot, histogram.canvas, histogram.position_of("points", nearest))
+    assert trained.current_frame_index == analysis.frame_indices[nearest]
+    assert not panel.curve.isVisible()
+    panel.by_volume.setChecked(True)
+    assert panel.curve.isVisible()
+    assert panel.curve.line.getOriginalDataset()[1] == pytest.approx(analysis.distances)
+    panel.resize(700, 230)
+    assert panel.histogram.isVisible()
+
+
+def test_parity_compares_all_frames(qtbot, shown, trained):
+    panel = shown(ParityPanel)
+    run = trained.current_run
+    wait_for(lambda: "parity" in run.analyses)
+    panel.refresh()
+    panel.grab()
+    groups = {group.role: group for group in run.analyses["parity"].groups}
+    frames = trained.datasets[dataset(trained, "nvt")].frames
+    valid = groups["validation"]
+    assert valid.frames.tolist() == run.valid.parts[0][1].tolist()
+    predicted = run.potential.predict([frames[i] for i in valid.frames])
+    reference = np.array([frames[i].energy for i in valid.frames])
+    errors = 64 * (valid.energies[:, 1] - valid.energies[:, 0])
+    assert errors == pytest.approx(predicted.energy - reference, abs=1e-6)
+    assert valid.forces[:, :, 0] == pytest.approx(np.concatenate([frames[i].forces for i in valid.frames]))
+    assert valid.forces[:, :, 1] == pytest.approx(predicted.forces, abs=1e-6)
+    assert [entry.label for entry in panel.plots["energy"].legend.entries] == [
+        f"{group.name} {group.energy_rmse_mev:.3g}" for group in groups.values()
+    ]
+    plot = panel.plots["energy"]
+    key = f"validation:{valid.dataset_id}"
+    click(qtbot, plot.canvas, plot.position_of(key, 0))
+    picked = trained.current_frame_index
+    assert picked in (*valid.frames, *groups["training"].frames)
+    assert trained.current_dataset_id == valid.dataset_id
+
+
+# exports ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", PANELS)
+def test_exported_files_hold_what_is_shown(shown, trained, tmp_path, kind):
+    panel = shown(kind)
+    if kind is ParityPanel:
+        wait_for(lambda: "parity" in trained.current_run.analyses)
+    starts = {"csv": "", "png": "\x89PNG", "svg": "<?xml", "pdf": "%PDF"}
+    for suffix in panel.export_formats():
+        panel.export_to(tmp_path / f"{panel.name}.{suffix}")
+    wait_for(lambda: not trained.tasks.tasks)
+    for suffix in panel.export_formats():
+        head = (tmp_path / f"{panel.name}.{suffix}").read_bytes()[:8].decode("latin-1")
+        assert head.startswith(starts[suffix])
+    with (tmp_path / f"{panel.name}.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for name, values in panel.table().items():
+        for row, value in zip(rows, values, strict=True):
+            if isinstance(value, float):
+                assert row[name] == "" if np.isnan(value) else float(row[name]) == value
+            else:
+                assert row[name] == str(value)
+
+
+def test_panels_follow_the_theme_and_empty_when_the_run_goes(shown, trained):
+    panels = [shown(kind) for kind in PANELS]
+    run_id = trained.current_run_id
+    try:
+        for mode in ("dark", "light", "system"):
+            theme.set_mode(mode)
+            for panel in panels:
+                panel.grab()
+        trained.current_run_id = None
+        trained.current_run_changed.emit()
+        for panel in panels:
+            panel.refresh()
+            assert message_of(panel).startswith("Start a training")
+            assert panel.table() is None
+    finally:
+        trained.current_run_id = run_id

@@ -1,0 +1,151 @@
+"""The plot panels without data, with NaN, with constants: nothing breaks and a text says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from panel_helpers import dataset, message_of, wait_for
+
+from app.documents.run import RunDocument, RunState
+from app.panels import connectivity_panel, distance_panel, eos_panel, parity_panel, pca_panel, training_panel
+from app.panels.connectivity_panel import ConnectivityPanel
+from app.panels.distance_panel import DistancePanel
+from app.panels.eos_panel import EosPanel
+from app.panels.parity_panel import ParityPanel
+from app.panels.pca_panel import PcaPanel
+from app.panels.training_panel import TrainingPanel, duration, status_text
+from app.session import Session
+from nnpcore.structures import Role, example_path, read_dataset
+from nnpcore.training import EpochRecord, TrainSettings
+from nnpcore.training.history import Rmse
+
+
+@pytest.fixture
+def shown(qtbot, session):
+    """Make a shown panel, as wide as the right column on a small screen."""
+
+    def make(kind, width=360, height=230):
+        panel = kind(session)
+        qtbot.addWidget(panel)
+        panel.resize(width, height)
+        panel.show()
+        qtbot.waitExposed(panel)
+        panel.refresh()
+        panel.grab()
+        return panel
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        (TrainingPanel, training_panel),
+        (EosPanel, eos_panel),
+        (PcaPanel, pca_panel),
+        (ConnectivityPanel, connectivity_panel),
+        (DistancePanel, distance_panel),
+        (ParityPanel, parity_panel),
+    ],
+)
+def test_an_empty_panel_says_what_to_do(shown, session, kind, module):
+    panel = shown(kind)
+    text = message_of(panel)
+    assert text == getattr(module, "EMPTY", None) or text == eos_panel.NO_RUN
+    assert text.startswith("Start a training to ")
+    assert panel.title
+    assert [action.text() for action in panel.export_menu(panel).actions()] == [
+        "Figure as PNG…",
+        "Figure as SVG…",
+        "Figure as PDF…",
+        "Numbers as CSV…",
+    ]
+    assert panel.table() is None
+    assert panel.figure_task() is None
+    heard = []
+    session.notified.connect(heard.append)
+    panel.export_to(Path("x.csv"))
+    assert heard[0].text == "There is nothing to export yet."
+
+
+def test_a_missing_crystal_is_asked_for(shown, session):
+    session.add_dataset(read_dataset(f"{example_path('nvt')}@0:2"), Role.TRAINING)
+    panel = shown(EosPanel)
+    panel.refresh()
+    assert message_of(panel) == eos_panel.NO_CRYSTAL
+    run = add_run(session)
+    panel.refresh()
+    assert message_of(panel) == eos_panel.NO_CRYSTAL
+    session.set_role(dataset(session, "nvt"), Role.EOS)
+    run.analysis_messages["eos"] = "These atoms are not equivalent."
+    panel.refresh()
+    assert message_of(panel) == "These atoms are not equivalent."
+
+
+def add_run(session: Session, history=(), state=RunState.RUNNING, **changes) -> RunDocument:
+    run = RunDocument("run-9", "test", TrainSettings(), state, **changes)
+    run.history.extend(history)
+    session.trainings.documents[run.id] = run
+    session.current_run_id = run.id
+    session.current_run_changed.emit()
+    return run
+
+
+def record(epoch: int, train: float, valid: float | None, messages=()) -> EpochRecord:
+    def rmse(mean: float) -> Rmse:
+        return Rmse(members=mean * np.array([0.9, 1.2, np.nan]), mean=mean)
+
+    rmses = {"energy": rmse(train), "force": rmse(train / 10)}
+    valid_rmses = {} if valid is None else {"energy": rmse(valid), "force": rmse(valid / 10)}
+    return EpochRecord(epoch, 2.0 * epoch, "adam", rmses, valid_rmses, np.ones(3, dtype=bool), messages)
+
+
+def test_nan_and_missing_values_leave_gaps(shown, session):
+    values = [(1, 4.0, 5.0), (2, np.nan, np.nan), (3, 2.0, 3.0), (4, 1.0, np.inf)]
+    warning = ("Member 2 diverged and was stopped.",)
+    history = [record(e, t, v, warning if e == 2 else ()) for e, t, v in values]
+    add_run(session, history, n_epochs=10)
+    panel = shown(TrainingPanel)
+    _, y = panel.plots["energy"].lines["valid"].getOriginalDataset()
+    assert np.isfinite(y).tolist() == [True, False, True, False]
+    assert panel.plots["energy"].best.points()[0].pos().x() == 3
+    assert panel.warning.isVisible()
+    assert panel.warning.text() == "⚠ Epoch 2: Member 2 diverged and was stopped."
+    assert panel.status.text() == "epoch 4 / 10   best 3.00 meV/atom   ETA 0:12   2.0 s each"
+    assert panel.plots["force"].isVisible()
+
+
+def test_constant_curves_and_no_validation_data(shown, session):
+    add_run(session, [record(e, 1.0, None) for e in (1, 2, 3)])
+    panel = shown(TrainingPanel, width=340)
+    plot = panel.plots["energy"]
+    assert plot.lines["train"].getOriginalDataset()[1].tolist() == [1.0, 1.0, 1.0]
+    assert [entry.label for entry in plot.legend.entries] == ["train"]
+    low, high = plot.canvas.view.viewRange()[1]
+    assert low < 0.0 < high
+    session.current_run.history.append(record(4, 0.5, None))
+    session.epoch_finished.emit("run-9")
+    wait_for(lambda: len(plot.lines["train"].getOriginalDataset()[1]) == 4)
+
+
+def test_a_run_under_way_says_so(shown, session):
+    run = add_run(session, state=RunState.PREPARING)
+    run.progress_text = "Symmetry functions 3 of 9"
+    panel = shown(TrainingPanel)
+    assert message_of(panel) == "Symmetry functions 3 of 9…"
+    run.state = RunState.RUNNING
+    panel.refresh()
+    assert message_of(panel) == "The first epoch is running…"
+    run.state, run.message = RunState.FAILED, "The disk is full."
+    panel.refresh()
+    assert message_of(panel) == "The disk is full."
+
+
+def test_words_for_times_and_speed():
+    assert [duration(s) for s in (0.4, 75, 3725)] == ["0:00", "1:15", "1:02:05"]
+    run = RunDocument("a", "a", TrainSettings(), RunState.PAUSED, n_epochs=0)
+    run.history.append(replace(record(1, 1.0, 2.0), seconds=0.1))
+    assert status_text(run) == "paused   epoch 1   best 2.00 meV/atom   10.0 epochs/s"
