@@ -11,11 +11,13 @@ from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QRe
 from PySide6.QtWidgets import QWidget
 
 from app import theme
+from app.plots.colorbar import ColorBarSpec
 from app.plots.ink import font
 from app.viewer3d.camera import Camera, interpolated
 from app.viewer3d.drawing import Drawer, Picture
 from app.viewer3d.mouse import Mouse
 from app.viewer3d.picking import Picker
+from app.viewer3d.picture import Trimmings, as_image, finished_image
 from app.viewer3d.scene import HOVERED, SELECTED, DrawRequest, Look, Scene, ViewOptions, build_scene
 from app.viewer3d.tripod import draw_tripod
 from nnpcore.structures.frame import Frame
@@ -30,6 +32,7 @@ QUALITIES = ((2, True, 1), (1, True, 1), (1, False, 1), (1, False, 2))
 """From good to quick: samples along each axis, soft shadows, pixels of the screen for one of the picture."""
 
 ANIMATION_MS = 160
+EXPORT_SAMPLES = 3
 
 
 class StructureView(QWidget):
@@ -234,9 +237,9 @@ class StructureView(QWidget):
         """Whether the last requested picture has not been begun: a player should wait."""
         return self._drawer.busy
 
-    def look(self) -> Look:
-        """The colours of the drawing in the current theme."""
-        now = theme.current()
+    def look(self, now: theme.Theme | None = None) -> Look:
+        """The colours of the drawing in a theme (the current one)."""
+        now = now or theme.current()
         background, line = _rgb(now.panel), _rgb(now.muted)
         if now.dark:
             return Look(background, line, _rgb(now.accent), (0.85, 0.88, 0.92), fog=0.4, outline=0.5)
@@ -276,7 +279,13 @@ class StructureView(QWidget):
         self.drawn.emit()
 
     def render_image(
-        self, width: int, height: int, transparent: bool = True, *, samples: int = 2, axes: bool = False
+        self,
+        width: int,
+        height: int,
+        transparent: bool = True,
+        *,
+        axes: bool = False,
+        bar: ColorBarSpec | None = None,
     ) -> QImage:
         """Draw a picture of any size, in pixels, showing at least what the widget shows.
 
@@ -284,38 +293,33 @@ class StructureView(QWidget):
         """
         if self.scene is None:
             raise RuntimeError("there is no structure to draw")
-        request = self.export_request(width, height, transparent, samples=samples)
-        return self.finished_image(self._drawer.draw_now(request), transparent, axes=axes)
+        picture = self.draw_now(self.export_request((width, height), transparent))
+        return finished_image(picture, self.trimmings(transparent, axes=axes, bar=bar))
 
-    def export_request(self, width: int, height: int, transparent: bool, *, samples: int = 2) -> DrawRequest:
+    def trimmings(self, transparent: bool, *, axes: bool, bar: ColorBarSpec | None) -> Trimmings:
+        """What goes onto an exported picture in the current theme."""
+        now = theme.current()
+        background = None if transparent else now.panel
+        return Trimmings(background, axes, bar, font(), now.dark, self.options.axes_of_cell)
+
+    def export_request(
+        self, size: tuple[int, int], transparent: bool, look: Look | None = None
+    ) -> DrawRequest:
         """The snapshot :meth:`render_image` draws, without the mouse's ring; no fading if transparent."""
-        wanted = width / height
-        widen = max(1.0, self.width() / max(self.height(), 1) / wanted)
-        camera = replace(self.camera, extent=self.camera.extent * widen)
-        look = replace(self.look(), fog=0.0) if transparent else self.look()
-        request = self.make_request((width, height), samples, camera)
-        scale = min(height / max(self.height(), 1), width / max(self.width(), 1))
-        marks = self._marks & ~np.uint8(HOVERED)
-        return replace(request, look=look, marks=marks, pixel_ratio=max(scale, 1.0))
+        own = self.width() / max(self.height(), 1)
+        camera = replace(self.camera, extent=self.camera.extent * max(1.0, own * size[1] / size[0]))
+        look = look or self.look()
+        scale = min(size[1] / max(self.height(), 1), size[0] / max(self.width(), 1))
+        return replace(
+            self.make_request(size, EXPORT_SAMPLES, camera),
+            look=replace(look, fog=0.0) if transparent else look,
+            marks=self._marks & ~np.uint8(HOVERED),
+            pixel_ratio=max(scale, 1.0),
+        )
 
     def draw_now(self, request: DrawRequest) -> Picture:
         """Draw a request and wait for it; on any thread."""
         return self._drawer.draw_now(request)
-
-    def finished_image(self, picture: Picture, transparent: bool, *, axes: bool) -> QImage:
-        """A picture as an image, on the theme's background unless transparent, with the axes if wanted."""
-        image = _as_image(picture).copy()
-        painter = QPainter(image)
-        if not transparent:
-            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationOver)
-            painter.fillRect(image.rect(), QColor(theme.current().panel))
-            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
-        if axes:
-            scale = picture.request.pixel_ratio
-            painter.scale(scale, scale)
-            self._draw_axes(painter, image.height() / scale)
-        painter.end()
-        return image
 
     def close_drawing(self) -> None:
         """End the drawing thread; the last picture stays."""
@@ -329,7 +333,7 @@ class StructureView(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(theme.current().panel))
         if self.picture is not None and self.scene is not None:
-            image = _as_image(self.picture)
+            image = as_image(self.picture)
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(self._picture_place(), image)
             if self.options.axes:
@@ -406,10 +410,3 @@ class StructureView(QWidget):
 def _rgb(color: str) -> tuple[float, float, float]:
     value = QColor(color)
     return value.redF(), value.greenF(), value.blueF()
-
-
-def _as_image(picture: Picture) -> QImage:
-    """The picture's pixels as an image that shares them; keep the picture while it is used."""
-    height, width = picture.pixels.shape[:2]
-    kind = QImage.Format.Format_ARGB32_Premultiplied
-    return QImage(picture.pixels.data, width, height, 4 * width, kind)

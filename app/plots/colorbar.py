@@ -1,0 +1,208 @@
+"""A colour bar: the map, its range with readable ticks, and a title with the unit, drawn onto anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from app.plots.ink import font, ink
+
+BAR, TICK, GAP = 12.0, 4.0, 4.0
+WIDTH, HEIGHT = 132, 220
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ColorBarSpec:
+    """What a colour bar shows.
+
+    Attributes
+    ----------
+    label, unit : the title. limits : (low, high) in that unit.
+    colors : (n, 3) uint8, from low to high.
+    note : a muted line under the title, such as the kind of range, or "".
+    """
+
+    label: str
+    unit: str
+    limits: tuple[float, float]
+    colors: np.ndarray
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """The label with its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+def ticks_of(low: float, high: float, most: int = 5) -> np.ndarray:
+    """Round numbers in [low, high], at most ``most`` of them, and zero among them where it lies inside."""
+    span = high - low
+    if not span > 0:
+        return np.array([low])
+    power = 10.0 ** np.floor(np.log10(span / most))
+    for step in (power * s for s in (*_STEPS, *(10 * s for s in _STEPS))):
+        first = np.ceil(low / step - 1e-6)
+        last = np.floor(high / step + 1e-6)
+        if last - first + 1 <= most:
+            return np.arange(first, last + 1) * step + 0.0
+    return np.array([low, high])
+
+
+def tick_text(value: float, step: float) -> str:
+    """A tick's number with as many decimals as the step needs, with a true minus sign."""
+    if value != 0 and (abs(value) >= 1e5 or step < 1e-4):
+        return f"{value:.3g}".replace("-", "−")
+    text = step_text = f"{step:.6g}"
+    decimals = len(step_text.partition(".")[2])
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", "−") if value != 0 else "0"
+
+
+def wrapped(text: str, metrics: QFontMetricsF, width: float) -> list[str]:
+    """The text in lines no wider than ``width``, broken at spaces."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and metrics.horizontalAdvance(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def draw_color_bar(
+    painter: QPainter, area: QRectF, spec: ColorBarSpec, text_font: QFont, *, dark: bool, halo: QColor | None
+) -> None:
+    """Draw a bar at the right edge of ``area``, its title above it and its ticks left of it.
+
+    ``halo`` is a colour drawn around letters that may lie on atoms, None on a clean background.
+    """
+    metrics = QFontMetricsF(text_font)
+    pen = _Pen(painter, text_font, QColor("#e4e7eb" if dark else "#1c2026"), halo)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    top = area.top() + metrics.ascent()
+    for line in wrapped(spec.title, metrics, area.width()):
+        pen.text(area.right() - metrics.horizontalAdvance(line), top, line)
+        top += metrics.height()
+    if spec.note:
+        muted = _Pen(painter, text_font, QColor("#98a1ae" if dark else "#667080"), halo)
+        muted.text(area.right() - metrics.horizontalAdvance(spec.note), top, spec.note)
+        top += metrics.height()
+    bar = QRectF(area.right() - BAR, top - metrics.ascent() + GAP + metrics.height() / 2, BAR, 0)
+    bar.setBottom(area.bottom() - metrics.height() / 2)
+    if bar.height() > 20:
+        _draw_map(painter, bar, spec.colors, dark)
+        _draw_ticks(painter, bar, spec, pen, metrics)
+    painter.restore()
+
+
+def _draw_map(painter: QPainter, bar: QRectF, colors: np.ndarray, dark: bool) -> None:
+    column = np.full((len(colors), 1, 4), 255, np.uint8)
+    column[:, 0, :3] = colors[::-1, ::-1]
+    image = QImage(column.tobytes(), 1, len(colors), 4, QImage.Format.Format_RGB32)
+    shape = QPainterPath()
+    shape.addRoundedRect(bar, 2, 2)
+    painter.save()
+    painter.setClipPath(shape)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawImage(bar, image)
+    painter.restore()
+    painter.setPen(QPen(QColor(255, 255, 255, 70) if dark else QColor(0, 0, 0, 60), 1.0))
+    painter.drawPath(shape)
+
+
+def _draw_ticks(
+    painter: QPainter, bar: QRectF, spec: ColorBarSpec, pen: _Pen, metrics: QFontMetricsF
+) -> None:
+    low, high = spec.limits
+    ticks = ticks_of(low, high, max(2, min(5, int(bar.height() / (1.6 * metrics.height())))))
+    step = float(ticks[1] - ticks[0]) if len(ticks) > 1 else abs(high - low)
+    for value in ticks:
+        y = bar.bottom() - (value - low) / (high - low) * bar.height()
+        painter.setPen(QPen(pen.color, 1.0))
+        painter.drawLine(QPointF(bar.left() - TICK, y), QPointF(bar.left(), y))
+        text = tick_text(float(value), step)
+        right = bar.left() - TICK - GAP
+        pen.text(right - metrics.horizontalAdvance(text), y + metrics.capHeight() / 2, text)
+
+
+class _Pen:
+    """Writes text with a halo, so that it stays readable on atoms."""
+
+    def __init__(self, painter: QPainter, text_font: QFont, color: QColor, halo: QColor | None) -> None:
+        self._painter, self._font, self.color, self._halo = painter, text_font, color, halo
+
+    def text(self, x: float, y: float, text: str) -> None:
+        """Write at a baseline."""
+        if self._halo is not None:
+            path = QPainterPath()
+            path.addText(x, y, self._font, text)
+            pen = QPen(self._halo, 3.5)
+            pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+            self._painter.strokePath(path, pen)
+        self._painter.setFont(self._font)
+        self._painter.setPen(self.color)
+        self._painter.drawText(QPointF(x, y), text)
+
+
+class ColorBar(QWidget):
+    """The colour bar as a widget over the viewer; a click asks for its menu (``menu_requested``)."""
+
+    menu_requested = Signal(QPoint)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.spec: ColorBarSpec | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+        self.setMaximumHeight(HEIGHT)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip("Click to choose the range and the colours")
+        self.hide()
+
+    def set_spec(self, spec: ColorBarSpec | None) -> None:
+        """Show a map and a range; None hides the bar."""
+        self.spec = spec
+        self.setVisible(spec is not None)
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return the usual size."""
+        return QSize(WIDTH, HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the size below which the bar is of no use."""
+        return QSize(WIDTH, 90)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw title, map and ticks."""
+        if self.spec is None:
+            return
+        painter = QPainter(self)
+        area = QRectF(self.rect()).adjusted(4, 0, -2, 0)
+        dark = ink("panel").lightnessF() < 0.5
+        draw_color_bar(painter, area, self.spec, font(), dark=dark, halo=ink("panel"))
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Ask for the menu."""
+        self.menu_requested.emit(event.globalPosition().toPoint())
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The press has asked already."""
+        event.accept()

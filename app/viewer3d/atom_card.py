@@ -1,0 +1,138 @@
+"""What is known about the frame and about picked atoms, as short texts. No Qt here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from app.viewer3d.picking import measure
+from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Prediction
+    from nnpcore.structures.frame import Frame
+
+Rows = list[tuple[str, str]]
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+MAX_LISTED = 4
+
+
+def formula_of(frame: Frame) -> str:
+    """The frame's formula, such as "Si₆₄"."""
+    from ase.symbols import Symbols
+
+    return str(Symbols(frame.numbers).get_chemical_formula()).translate(_SUBSCRIPTS)
+
+
+def number(value: float, digits: int) -> str:
+    """A number with so many decimals and a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def frame_facts(frame: Frame) -> list[str]:
+    """Volume, energy, pressure and largest force, as far as the frame has them."""
+    facts = []
+    if frame.volume > 1e-6 and frame.pbc.all():
+        facts.append(f"{number(frame.volume / frame.n_atoms, 2)} Å³/atom")
+    if frame.energy is not None:
+        facts.append(f"{number(frame.energy / frame.n_atoms, 4)} eV/atom")
+    if frame.stress is not None:
+        pressure = -np.trace(frame.stress) / 3 * GPA_PER_EV_PER_ANG3
+        facts.append(f"{number(pressure, 2)} GPa")
+    return facts
+
+
+def symbol(frame: Frame, atom: int) -> str:
+    """The element of an atom."""
+    return chemical_symbols[int(frame.numbers[atom])]
+
+
+def atom_title(frame: Frame, atom: int) -> str:
+    """Element and index of an atom."""
+    return f"{symbol(frame, atom)} · atom {atom}"
+
+
+def atom_rows(
+    frame: Frame,
+    atom: int,
+    prediction: Prediction | None,
+    crystal_energy: float | None,
+    shown: tuple[np.ndarray, str, str] | None,
+) -> Rows:
+    """What is known about one atom, as (name, value) pairs.
+
+    Parameters
+    ----------
+    crystal_energy : eV, what the atomic energy is compared with, or None.
+    shown : (values, label, unit) the structure is coloured by, or None.
+    """
+    x, y, z = (number(v, 3) for v in frame.positions[atom])
+    rows: Rows = [("position", f"{x}  {y}  {z} Å")]
+    if prediction is not None:
+        rows += _predicted_rows(frame, atom, prediction, crystal_energy)
+    elif frame.forces is not None:
+        rows.append(("force", f"{number(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
+    if shown is not None and shown[1] in frame.arrays:
+        values, label, unit = shown
+        rows.append((label, f"{float(values[atom]):.5g} {unit}".replace("-", "−").strip()))
+    return rows
+
+
+def _predicted_rows(frame: Frame, atom: int, prediction: Prediction, crystal_energy: float | None) -> Rows:
+    energy = float(prediction.atomic_energies[atom])
+    spread = float(prediction.atomic_energies_members[:, atom].std())
+    rows: Rows = [("atomic energy", f"{number(energy, 4)} ± {number(spread, 4)} eV")]
+    if crystal_energy is not None:
+        relative = MEV_PER_EV * (energy - crystal_energy)
+        rows.append(("to the crystal", f"{relative:+.1f} meV".replace("-", "−")))
+    if frame.forces is not None:
+        rows.append(("force", f"{number(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
+        if prediction.forces is not None:
+            error = float(np.linalg.norm(prediction.forces[atom] - frame.forces[atom]))
+            rows.append(("force error", f"{number(error, 3)} eV/Å"))
+    elif prediction.forces is not None:
+        force = float(np.linalg.norm(prediction.forces[atom]))
+        rows.append(("predicted force", f"{number(force, 3)} eV/Å"))
+    return rows
+
+
+def several_title(n: int) -> str:
+    """The title for some selected atoms."""
+    return f"{n} atoms selected"
+
+
+def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, str, str] | None) -> Rows:
+    """What some atoms measure (2 to 4, in the order picked) or what they have in common."""
+    rows: Rows = []
+    if len(atoms) <= MAX_LISTED:
+        rows.append(("atoms", " – ".join(f"{symbol(frame, a)} {a}" for a in atoms)))
+        measured = measure(frame.positions[list(atoms)], frame.cell, frame.pbc)
+        if measured is not None:
+            digits = 3 if measured.unit == "Å" else 1
+            space = " " if measured.unit == "Å" else ""
+            rows.append((measured.name.lower(), f"{number(measured.value, digits)}{space}{measured.unit}"))
+    if shown is not None:
+        values, label, unit = shown
+        known = values[list(atoms)]
+        known = known[np.isfinite(known)]
+        if len(known):
+            text = f"{known.mean():.4g} ± {known.std():.2g} {unit}".replace("-", "−").strip()
+            rows.append((f"mean {label[:1].lower()}{label[1:]}", text))
+    return rows
+
+
+def as_html(title: str, rows: Rows, muted: str) -> str:
+    """A title and rows as the rich text of a label; ``muted`` is the colour of the names."""
+    style = f"color:{muted}; padding-right:10px"
+    cells = "".join(
+        f'<tr><td style="{style}">{_escaped(name)}</td><td>{_escaped(value)}</td></tr>'
+        for name, value in rows
+    )
+    return f"<b>{_escaped(title)}</b><table cellspacing='0' cellpadding='1'>{cells}</table>"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(" ", "&nbsp;")

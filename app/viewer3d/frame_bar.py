@@ -1,0 +1,135 @@
+"""The row under the viewer: steps through the frames of a trajectory and plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
+
+from app import icons
+from app.plots.ink import font
+
+DEFAULT_FPS = 10
+PATIENCE_TICKS = 12
+"""A playing trajectory waits at most this many ticks for a frame to be drawn."""
+
+
+class FrameBar(QWidget):
+    """Slider, number, previous, play, next. ``frame_chosen(int)`` counts from 0; what is shown counts from 1.
+
+    ``ready`` tells whether the last frame has been drawn; while it has not, playing waits for it.
+    """
+
+    frame_chosen = Signal(int)
+
+    def __init__(self, ready: Callable[[], bool], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._ready = ready
+        self._waited = 0
+        self.index, self.n_frames = 0, 0
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 2, 8, 4)
+        row.setSpacing(4)
+        self.previous = self._button("previous", "Previous frame (←)", lambda: self.step(-1))
+        self.play = self._button("resume", "Play (space)", self.toggle)
+        self.pause = self._button("pause", "Pause (space)", self.toggle)
+        self.pause.hide()
+        self.next = self._button("next", "Next frame (→)", lambda: self.step(1))
+        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.slider.valueChanged.connect(self._on_chosen)
+        self.number = QSpinBox(self)
+        self.number.setKeyboardTracking(False)
+        self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.number.setToolTip("Frame, counted from 1")
+        self.number.valueChanged.connect(lambda value: self._on_chosen(value - 1))
+        self.total = QLabel(self)
+        self.total.setProperty("muted", True)
+        self.fps = QSpinBox(self)
+        self.fps.setRange(1, 60)
+        self.fps.setValue(DEFAULT_FPS)
+        self.fps.setSuffix(" fps")
+        self.fps.setToolTip("Frames per second while playing")
+        self.fps.valueChanged.connect(lambda fps: self._timer.setInterval(1000 // fps))
+        for widget in (self.number, self.total, self.fps):
+            widget.setFont(font())
+        for widget in (self.previous, self.play, self.pause, self.next):
+            row.addWidget(widget)
+        row.addWidget(self.slider, 1)
+        for widget in (self.number, self.total, self.fps):
+            row.addWidget(widget)
+        self._timer = QTimer(self, interval=1000 // DEFAULT_FPS)
+        self._timer.timeout.connect(self._on_tick)
+        self.set_state(0, 0)
+
+    def _button(self, icon: str, tip: str, run: Callable[[], None]) -> QToolButton:
+        button = QToolButton(self)
+        icons.follow(button, icon)
+        button.setIconSize(QSize(16, 16))
+        button.setToolTip(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.clicked.connect(lambda: run())
+        return button
+
+    def set_state(self, index: int, n_frames: int) -> None:
+        """Show frame ``index`` (from 0) of ``n_frames``, without telling anybody."""
+        self.index, self.n_frames = index, n_frames
+        with QSignalBlocker(self.slider), QSignalBlocker(self.number):
+            self.slider.setRange(0, max(n_frames - 1, 0))
+            self.number.setRange(min(1, n_frames), n_frames)
+            self.slider.setValue(index)
+            self.number.setValue(index + 1 if n_frames else 0)
+        self.total.setText(f"/ {n_frames}")
+        for widget in (self.slider, self.number, self.previous, self.next, self.play, self.fps):
+            widget.setEnabled(n_frames > 1)
+        if n_frames < 2:
+            self.stop()
+
+    @property
+    def text(self) -> str:
+        """What the bar says, such as "37 / 350"."""
+        return f"{self.number.value()} {self.total.text()}"
+
+    def _on_chosen(self, index: int) -> None:
+        if index != self.index and 0 <= index < self.n_frames:
+            self.frame_chosen.emit(index)
+
+    def step(self, frames: int) -> None:
+        """Go forward or back, from the last frame to the first and the reverse."""
+        if self.n_frames > 1:
+            self.frame_chosen.emit((self.index + frames) % self.n_frames)
+
+    @property
+    def playing(self) -> bool:
+        """Whether frames follow one another by themselves."""
+        return self._timer.isActive()
+
+    def toggle(self) -> None:
+        """Play or pause."""
+        if self.playing:
+            self.stop()
+        elif self.n_frames > 1:
+            self._timer.start()
+            self._show_playing()
+
+    def stop(self) -> None:
+        """Stop playing."""
+        self._timer.stop()
+        self._show_playing()
+
+    def _show_playing(self) -> None:
+        self.play.setVisible(not self.playing)
+        self.pause.setVisible(self.playing)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Do not play where nobody looks."""
+        super().hideEvent(event)
+        self.stop()
+
+    def _on_tick(self) -> None:
+        self._waited += 1
+        if self._ready() or self._waited > PATIENCE_TICKS:
+            self._waited = 0
+            self.step(1)

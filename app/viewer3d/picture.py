@@ -1,0 +1,82 @@
+"""From a drawn picture to an image for a file: background, axes and colour bar. Safe on any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRectF
+from PySide6.QtGui import QColor, QFont, QImage, QPainter
+
+from app.plots.colorbar import HEIGHT, WIDTH, ColorBarSpec, draw_color_bar
+from app.viewer3d.drawing import Picture
+from app.viewer3d.tripod import draw_tripod
+from nnpcore.files import write_atomically
+
+
+@dataclass(frozen=True, eq=False)
+class Trimmings:
+    """What is drawn over a picture.
+
+    Attributes
+    ----------
+    background : "#rrggbb", or None for a transparent one.
+    axes : the tripod. axes_of_cell : it shows a, b, c.
+    bar : the colour bar, or None. font : of all text. dark : light text.
+    """
+
+    background: str | None
+    axes: bool
+    bar: ColorBarSpec | None
+    font: QFont
+    dark: bool = False
+    axes_of_cell: bool = False
+
+
+def as_image(picture: Picture) -> QImage:
+    """The picture's pixels as an image that shares them: keep the picture while it is used."""
+    height, width = picture.pixels.shape[:2]
+    kind = QImage.Format.Format_ARGB32_Premultiplied
+    return QImage(picture.pixels.data, width, height, 4 * width, kind)
+
+
+def as_rgba(picture: Picture) -> np.ndarray:
+    """The picture as (height, width, 4) uint8 red, green, blue, alpha, not premultiplied."""
+    pixels = picture.pixels.astype(np.float32)
+    alpha = pixels[..., 3:]
+    color = np.divide(pixels[..., 2::-1] * 255, alpha, out=np.zeros_like(pixels[..., :3]), where=alpha > 0)
+    return np.concatenate([np.clip(color + 0.5, 0, 255), alpha], axis=2).astype(np.uint8)
+
+
+def finished_image(picture: Picture, trimmings: Trimmings) -> QImage:
+    """A new image with everything on it."""
+    image = as_image(picture).copy()
+    request = picture.request
+    painter = QPainter(image)
+    if trimmings.background is not None:
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationOver)
+        painter.fillRect(image.rect(), QColor(trimmings.background))
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
+    scale = request.pixel_ratio
+    painter.scale(scale, scale)
+    width, height = image.width() / scale, image.height() / scale
+    if trimmings.axes:
+        cell = request.scene.frame.cell if trimmings.axes_of_cell else None
+        origin = QPointF(46, height - 46)
+        rotation = request.camera.rotation
+        draw_tripod(painter, origin, rotation, cell, dark=trimmings.dark, font=trimmings.font)
+    if trimmings.bar is not None:
+        area = QRectF(width - WIDTH - 8, 10, WIDTH, min(HEIGHT, height - 20))
+        draw_color_bar(painter, area, trimmings.bar, trimmings.font, dark=trimmings.dark, halo=None)
+    painter.end()
+    return image
+
+
+def save_png(image: QImage, path: Path) -> None:
+    """Write an image as PNG, all or nothing; RunFolderError in plain words where the folder refuses it."""
+    content = QByteArray()
+    buffer = QBuffer(content)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")  # type: ignore[call-overload]
+    write_atomically(path, bytes(content.data()))

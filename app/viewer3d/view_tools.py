@@ -1,0 +1,184 @@
+"""The viewer's tools: buttons that steer one view, for a panel's toolbar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QMenu,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+    QWidgetAction,
+)
+
+from app import icons
+from app.viewer3d.camera import AXES
+from app.viewer3d.scene import MAX_SPHERES, SlicePlane, ViewOptions
+from app.viewer3d.view import StructureView
+
+MAX_REPEAT = 9
+
+
+class ViewTools(QObject):
+    """Makes the buttons (``buttons``) and keeps them in step with the view."""
+
+    def __init__(self, view: StructureView, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._view, self._parent = view, parent
+        self.fit = self._button("fit", "Show everything (F)", lambda: view.fit(animated=True))
+        self.along = self._menu_button("axes", "Look along an axis", self._fill_along)
+        self.perspective = self._toggle("perspective", "Perspective (P)", view.set_perspective)
+        self.bonds = self._toggle("bonds", "Bonds", lambda on: view.set_options(bonds=on))
+        self.cell = self._toggle("cell", "Cell", lambda on: view.set_options(cell=on))
+        self.repeat = self._popup("repeat", "Repeat the cell, size of the atoms", self._shape_form())
+        self.slice = self._popup("slice", "Hide what lies beyond a plane", self._slice_form())
+        self.lasso = self._toggle(
+            "lasso",
+            "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes",
+            lambda on: setattr(view.mouse, "lasso_tool", on),
+        )
+        self.buttons = (
+            self.fit, self.along, self.perspective, self.bonds, self.cell, self.repeat, self.slice, self.lasso,
+        )  # fmt: skip
+        view.camera_changed.connect(self.refresh)
+        self.refresh()
+
+    # buttons ------------------------------------------------------------------------------------------
+    def _plain(self, icon: str, tip: str) -> QToolButton:
+        button = QToolButton(self._parent)
+        icons.follow(button, icon)
+        button.setIconSize(QSize(14, 14))
+        button.setToolTip(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return button
+
+    def _button(self, icon: str, tip: str, run: Callable[[], None]) -> QToolButton:
+        button = self._plain(icon, tip)
+        button.clicked.connect(lambda: run())
+        return button
+
+    def _toggle(self, icon: str, tip: str, run: Callable[[bool], None]) -> QToolButton:
+        button = self._plain(icon, tip)
+        button.setCheckable(True)
+        button.clicked.connect(run)
+        return button
+
+    def _menu_button(self, icon: str, tip: str, fill: Callable[[QMenu], None]) -> QToolButton:
+        button = self._plain(icon, tip)
+        menu = QMenu(button)
+        fill(menu)
+        button.setMenu(menu)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        return button
+
+    def _popup(self, icon: str, tip: str, form: QWidget) -> QToolButton:
+        def fill(menu: QMenu) -> None:
+            action = QWidgetAction(menu)
+            action.setDefaultWidget(form)
+            menu.addAction(action)
+
+        return self._menu_button(icon, tip, fill)
+
+    def _fill_along(self, menu: QMenu) -> None:
+        view = self._view
+        for axis in AXES:
+            if axis == "a":
+                menu.addSeparator()
+            menu.addAction(f"Along {axis}\t{axis}", lambda axis=axis: view.view_along(axis))
+        menu.addSeparator()
+        menu.addAction("As at first\tr", view.reset_view)
+        cell_axes = menu.addAction("Show a, b, c in the corner")
+        cell_axes.setCheckable(True)
+        cell_axes.toggled.connect(lambda on: view.set_options(axes_of_cell=on))
+        axes = menu.addAction("Show the axes")
+        axes.setCheckable(True)
+        axes.setChecked(True)
+        axes.toggled.connect(lambda on: view.set_options(axes=on))
+
+    # forms --------------------------------------------------------------------------------------------
+    def _shape_form(self) -> QWidget:
+        form = QWidget()
+        rows = QFormLayout(form)
+        counts = QHBoxLayout()
+        self.repeats = tuple(QSpinBox(form) for _ in range(3))
+        for box, name in zip(self.repeats, "abc", strict=True):
+            box.setRange(1, MAX_REPEAT)
+            box.setToolTip(f"How often the cell is shown along {name}")
+            box.valueChanged.connect(self._on_repeat)
+            counts.addWidget(box)
+        rows.addRow("Repeat", counts)
+        self.style_box = QComboBox(form)
+        self.style_box.addItem("Balls and sticks", "balls")
+        self.style_box.addItem("Spheres", "spheres")
+        self.style_box.activated.connect(lambda _: self._view.set_options(style=self.style_box.currentData()))
+        rows.addRow("Atoms", self.style_box)
+        self.radius = QSlider(Qt.Orientation.Horizontal, form)
+        self.radius.setRange(30, 200)
+        self.radius.setValue(100)
+        self.radius.valueChanged.connect(lambda v: self._view.set_options(radius_scale=v / 100))
+        rows.addRow("Size", self.radius)
+        self.wrap = QCheckBox("Move atoms into the cell", form)
+        self.wrap.toggled.connect(lambda on: self._view.set_options(wrap=on))
+        rows.addRow(self.wrap)
+        return form
+
+    def _on_repeat(self) -> None:
+        a, b, c = (box.value() for box in self.repeats)
+        self._view.set_options(repeat=(a, b, c))
+
+    def _slice_form(self) -> QWidget:
+        form = QWidget()
+        rows = QFormLayout(form)
+        self.slicing = QCheckBox("Hide atoms beyond a plane", form)
+        self.slice_axis = QComboBox(form)
+        for axis in AXES:
+            name = f"{axis}" if axis in "xyz" else f"{axis} (parallel to a face)"
+            self.slice_axis.addItem(name, axis)
+        self.slice_axis.setCurrentIndex(2)
+        self.slice_at = QSlider(Qt.Orientation.Horizontal, form)
+        self.slice_at.setRange(0, 1000)
+        self.slice_at.setValue(500)
+        self.slice_at.setMinimumWidth(160)
+        self.slice_above = QCheckBox("Keep the other side", form)
+        rows.addRow(self.slicing)
+        rows.addRow("Across", self.slice_axis)
+        rows.addRow("At", self.slice_at)
+        rows.addRow(self.slice_above)
+        self.slicing.toggled.connect(self._on_slice)
+        self.slice_axis.activated.connect(self._on_slice)
+        self.slice_at.valueChanged.connect(self._on_slice)
+        self.slice_above.toggled.connect(self._on_slice)
+        return form
+
+    def _on_slice(self) -> None:
+        plane = SlicePlane(
+            self.slice_axis.currentData(), self.slice_at.value() / 1000, self.slice_above.isChecked()
+        )
+        self._view.set_options(slice_plane=plane if self.slicing.isChecked() else None)
+
+    # state --------------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Check the buttons of what is on."""
+        options: ViewOptions = self._view.options
+        self.perspective.setChecked(self._view.camera.perspective)
+        self.bonds.setChecked(options.bonds)
+        self.cell.setChecked(options.cell)
+
+    def limit_repeat(self, n_atoms: int) -> None:
+        """Offer no more repeats than can be drawn."""
+        most = max(1, min(MAX_REPEAT, int((MAX_SPHERES / max(n_atoms, 1)) ** (1 / 3))))
+        for box in self.repeats:
+            box.setMaximum(max(most, 1))
+
+
+def reset_options(options: ViewOptions) -> ViewOptions:
+    """The options without what belongs to one structure: repeats and the slice plane."""
+    return replace(options, repeat=(1, 1, 1), slice_plane=None)
