@@ -86,7 +86,8 @@ class DistanceHistogram(Plot):
             Entry("threshold", "99 %", "text", dash=1, tip="99th percentile: farther is out of reach"),
         ]
         if in_reach.any():
-            entries.append(Entry("inside", "in reach", "good", "points", tip="Points of the crystal in reach"))
+            tip = "Points of the crystal in reach"
+            entries.append(Entry("inside", "in reach", "good", "points", tip=tip))
         if not in_reach.all():
             tip = f"Points of the crystal out of reach{far}"
             entries.append(Entry("outside", "out of reach", "error", "points", marker="t", tip=tip))

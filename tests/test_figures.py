@@ -1,0 +1,257 @@
+"""Publication figures: the right series in them, and files that other programs can open."""
+
+from __future__ import annotations
+
+import threading
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from nnpcore.errors import AnalysisError, RunFolderError
+from nnpcore.exchange import figures
+from nnpcore.exchange.eos_view import EosSeries, dense, energy_zero, eos_window, spline
+from nnpcore.exchange.figures import ParitySeries, PointSeries
+from nnpcore.exchange.series import HistoryColumns, history_table, smoothed
+from nnpcore.mapping import EosCurve, analyse_eos, bracket_from_distances, connectivity
+from nnpcore.structures import example_path, read_dataset
+from nnpcore.training import EpochRecord
+from nnpcore.training.history import Rmse
+
+
+@pytest.fixture(scope="module")
+def scan() -> tuple[np.ndarray, np.ndarray]:
+    """Volumes (Å³/atom) and energies (eV/atom) of the silicon crystal."""
+    frames = read_dataset(str(example_path("eos"))).frames
+    return np.array([f.volume / f.n_atoms for f in frames]), np.array([f.energy / f.n_atoms for f in frames])
+
+
+def eos_series(scan, name: str, slope: float, color: str, dash: int = 0) -> EosSeries:
+    volumes, energies = scan
+    offsets = slope * np.array([0.5, 1.0, 1.5])[:, None] * (volumes - 20.6)
+    curve = EosCurve("Si", volumes, energies + offsets, energies, np.arange(len(volumes)))
+    bracket = bracket_from_distances(volumes, 1.0 + abs(volumes - 20.6), 20.6, 2.2)
+    return EosSeries(name, curve, analyse_eos(curve, bracket), bracket, color, dash)
+
+
+def history(n_epochs: int = 8) -> list[EpochRecord]:
+    def rmse(value: float) -> Rmse:
+        return Rmse(members=value * np.array([0.8, 1.3]), mean=value)
+
+    return [
+        EpochRecord(
+            epoch=e,
+            seconds=0.5 * e,
+            optimizer="adam",
+            train={"energy": rmse(10.0 / e), "force": rmse(1.0 / e)},
+            valid={"energy": rmse(12.0 / e) if e != 4 else rmse(np.nan), "force": rmse(1.2 / e)},
+            alive=np.ones(2, dtype=bool),
+        )
+        for e in range(1, n_epochs + 1)
+    ]
+
+
+def lines_by_label(axes) -> dict[str, np.ndarray]:
+    return {line.get_label(): np.column_stack(line.get_data()) for line in axes.lines}
+
+
+# series -------------------------------------------------------------------------------------------------
+def test_the_paper_figure_holds_both_runs_and_the_reference(scan):
+    volumes, energies = scan
+    runs = [eos_series(scan, "NVT", 0.03, "#0072B2"), eos_series(scan, "NPT", 0.002, "#D55E00", 1)]
+    (axes,) = figures.eos_figure(runs).axes
+    lines = lines_by_label(axes)
+    e0 = runs[0].report.reference_fit.e0
+    assert lines["reference"] == pytest.approx(np.column_stack([volumes, 1000 * (energies - e0)]))
+    for run in runs:
+        drawn = lines[run.name]
+        at = np.searchsorted(drawn[:, 0], volumes)
+        assert drawn[at, 1] == pytest.approx(1000 * (run.curve.mean - e0))
+    named = [line for line in axes.lines if line.get_label() in ("NVT", "NPT")]
+    looks = [(line.get_color(), line.get_linestyle()) for line in named]
+    assert looks == [("#0072B2", "-"), ("#D55E00", "--")]
+    shades = axes.collections
+    assert len(shades) == 2
+    top = shades[0].get_paths()[0].vertices[:, 1].max()
+    assert top == pytest.approx(1000 * (runs[0].curve.mean + runs[0].curve.std - e0).max(), rel=1e-6)
+    brackets = [line for line in axes.lines if len(line.get_xdata()) == 4]
+    assert [line.get_xdata()[0] for line in brackets] == [run.bracket.low for run in runs]
+    assert axes.get_xlabel() == "Volume (Å³/atom)"
+    assert "reference minimum (meV/atom)" in axes.get_ylabel()
+    members = figures.eos_figure(runs[:1], members=True).axes[0]
+    assert len(members.lines) == len(axes.lines) - 2 + 3
+
+
+def test_training_figure_holds_the_history():
+    records = history()
+    mapping = (np.arange(1.0, 9.0), np.linspace(30, 5, 8), np.ones(8))
+    axes = figures.training_figure(records, mapping=mapping).axes
+    assert [a.get_ylabel() for a in axes] == [
+        "Energy RMSE (meV/atom)",
+        "Force RMSE (eV/Å)",
+        "Mapping error (meV/atom)",
+    ]
+    lines = lines_by_label(axes[0])
+    assert lines["training"][:, 1] == pytest.approx([r.train["energy"]["mean"] for r in records])
+    assert np.isnan(lines["validation"][3, 1])
+    assert lines["validation"][4, 1] == pytest.approx(12.0 / 5)
+    assert {line.get_label(): line.get_linestyle() for line in axes[0].lines} == {
+        "training": "--",
+        "validation": "-",
+    }
+    assert axes[0].get_yscale() == "log"
+    assert axes[2].lines[0].get_ydata() == pytest.approx(mapping[1])
+
+
+def test_points_paths_and_values():
+    random = np.random.default_rng(0)
+    xy, path = random.normal(size=(4000, 2)), np.column_stack([np.arange(5.0), np.zeros(5)])
+    groups = [PointSeries("nvt", xy, "#0072B2"), PointSeries("EOS", path, "#000000", path=True)]
+    figure = figures.pca_figure(groups, "PC 1 (80 %)", "PC 2 (9 %)")
+    (axes,) = figure.axes
+    assert np.asarray(axes.collections[0].get_offsets()) == pytest.approx(xy)
+    assert axes.collections[0].get_rasterized()
+    assert lines_by_label(axes)["EOS"] == pytest.approx(path)
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["nvt", "EOS"]
+    values = PointSeries("nvt", xy[:50], "#0072B2", values=xy[:50, 0])
+    axes, bar = figures.pca_figure([values], "x", "y", value_label="Eₐₜ (meV)").axes
+    assert np.asarray(axes.collections[0].get_array()) == pytest.approx(xy[:50, 0])
+    assert bar.get_ylabel() == "Eₐₜ (meV)"
+
+
+def test_connectivity_distance_and_parity(scan):
+    random = np.random.default_rng(1)
+    result = connectivity({"bulk": random.normal(size=(80, 3)), "surface": random.normal(size=(80, 3)) + 3})
+    axes = figures.connectivity_figure(result, colors={"bulk": "#0072B2"}).axes[0]
+    assert sorted(t.get_text() for t in axes.texts) == sorted(f"{v:.2f}" for v in result.matrix.ravel())
+    assert np.asarray(axes.images[0].get_array()) == pytest.approx(result.matrix)
+
+    series = eos_series(scan, "NVT", 0.03, "#0072B2")
+    usual = abs(random.normal(1, 0.3, 500))
+    left, right = figures.distance_figure(series.curve.volumes, series.bracket, usual).axes
+    assert sum(bar.get_height() for bar in left.patches) == 500
+    assert lines_by_label(right)["invariant points"][:, 1] == pytest.approx(series.bracket.distances)
+
+    reference = random.normal(size=60)
+    energies = [ParitySeries("nvt", reference, reference + 0.5, "#0072B2")]
+    assert energies[0].rmse == pytest.approx(0.5)
+    (axes,) = figures.parity_figure(energies, []).axes
+    assert np.asarray(axes.collections[0].get_offsets())[:, 1] == pytest.approx(reference + 0.5)
+    assert axes.get_legend().get_texts()[0].get_text() == "nvt (0.5 meV/atom)"
+    assert axes.get_xlim() == axes.get_ylim()
+
+
+def test_nothing_to_draw_is_said():
+    for draw in (
+        lambda: figures.eos_figure([]),
+        lambda: figures.training_figure([]),
+        lambda: figures.pca_figure([], "x", "y"),
+        lambda: figures.parity_figure([], []),
+    ):
+        with pytest.raises(AnalysisError, match=r"there (is|are) no"):
+            draw()
+
+
+# files --------------------------------------------------------------------------------------------------
+def test_files_can_be_opened(tmp_path):
+    from PIL import Image
+
+    figure = figures.training_figure(history(), title="a run")
+    for suffix in figures.SUFFIXES:
+        figures.save_figure(figure, tmp_path / f"new folder/training.{suffix}")
+    folder = tmp_path / "new folder"
+    image = Image.open(folder / "training.png")
+    assert image.size[0] > 1200
+    assert image.info["dpi"] == pytest.approx((300, 300), abs=1)
+    assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
+    root = ElementTree.parse(folder / "training.svg").getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "Energy RMSE (meV/atom)" in (folder / "training.svg").read_text(encoding="utf-8")
+    content = (folder / "training.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert b"%%EOF" in content[-16:]
+    assert sorted(p.name for p in folder.iterdir()) == ["training.pdf", "training.png", "training.svg"]
+
+
+def test_bad_paths_are_refused(tmp_path):
+    figure = figures.training_figure(history(2))
+    with pytest.raises(AnalysisError, match=r"'\.gif'"):
+        figures.save_figure(figure, tmp_path / "a.gif")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError):
+        figures.save_figure(figure, tmp_path / "file" / "a.png")
+
+
+def test_figures_from_several_threads(tmp_path, scan):
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            figure = figures.eos_figure([eos_series(scan, f"run {number}", 0.01 * number, "#0072B2")])
+            figures.save_figure(figure, tmp_path / f"{number}.svg")
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    for number in range(4):
+        assert f"run {number}" in (tmp_path / f"{number}.svg").read_text(encoding="utf-8")
+
+
+# numbers behind them ------------------------------------------------------------------------------------
+def test_splines_go_through_their_points_and_know_cubics():
+    x = np.array([1.0, 1.3, 2.0, 2.2, 3.1, 4.0])
+    cubic = np.polynomial.Polynomial([1.0, -2.0, 0.5, 0.3])
+    at = dense(x)
+    assert set(x) <= set(at)
+    assert spline(x, cubic(x), at) == pytest.approx(cubic(at))
+    y = np.random.default_rng(2).normal(size=(3, 6))
+    assert spline(x, y, x) == pytest.approx(y)
+    assert spline(x[:3], np.array([1.0, 2.0, 4.0]), np.array([1.15])) == pytest.approx([1.5])
+    assert np.isnan(spline(x, np.full(6, np.nan), at)).all()
+    gappy = cubic(x)
+    gappy[2] = np.nan
+    assert spline(x, gappy, at) == pytest.approx(cubic(at))
+
+
+def test_the_window_holds_brackets_and_curves(scan):
+    runs = [eos_series(scan, "NVT", 0.03, "#0072B2")]
+    zero = energy_zero(runs)
+    low, high, bottom, top = eos_window(runs, zero)
+    volumes = scan[0]
+    assert volumes[0] <= low < runs[0].bracket.low < runs[0].bracket.high < high <= volumes[-1]
+    seen = (volumes >= low) & (volumes <= high)
+    mean = 1000 * (runs[0].curve.mean - zero.energy)[seen]
+    assert bottom < mean.min() <= mean.max() < top
+
+
+def test_histories_as_columns_grow_and_start_anew():
+    records = history()
+    columns = HistoryColumns()
+    columns.extend(records[:3])
+    columns.extend(records)
+    assert columns.epochs == list(range(1, 9))
+    assert columns.quantities() == ["energy", "force"]
+    assert columns.series("valid", "energy").best() == (8, 1.5)
+    assert columns.series("valid", "force").low == pytest.approx([0.8 * 1.2 / e for e in range(1, 9)])
+    assert not columns.series("train", "stress").known
+    columns.extend(history(2))
+    assert columns.epochs == [1, 2]
+    table = history_table(records)
+    assert table["train energy RMSE, member 2 (meV/atom)"] == pytest.approx([13.0 / e for e in range(1, 9)])
+    assert len({len(values) for values in table.values()}) == 1
+
+
+def test_smoothing():
+    values = np.array([8.0, np.nan, 2.0, 0.0, 4.0])
+    assert np.array_equal(smoothed(values, 0.0), values, equal_nan=True)
+    assert smoothed(np.full(20, 3.0), 0.9) == pytest.approx(3.0)
+    soft = smoothed(values, 0.5)
+    assert np.isnan(soft[1])
+    assert soft[0] == pytest.approx(8.0)
+    assert soft[2] == pytest.approx(np.exp((0.25 * np.log(8) + 0.5 * np.log(2)) / 0.75))
+    assert soft[3] == 0.0
