@@ -101,7 +101,7 @@ class KalmanFilter:
         )
         return rows, values
 
-    def step(self, member: MemberFilter, block: Block, forgetting: float, decay: float = 0.0) -> np.ndarray:
+    def step(self, member: MemberFilter, block: Block, forgetting: float) -> np.ndarray:
         """Take one block into account.
 
         Parameters
@@ -109,7 +109,6 @@ class KalmanFilter:
         member : changed in place.
         block : the rows.
         forgetting : λ of this step.
-        decay : weight of |w|² in units of the rows' squares.
 
         Returns
         -------
@@ -121,6 +120,10 @@ class KalmanFilter:
         if not np.isfinite(innovations).all() or not np.isfinite(rows).all():
             return values
         views = self._views(rows, len(innovations))
+        if len(block.shrink):
+            innovations = np.concatenate([innovations, -block.shrink @ member.weights])
+            pairs = zip(views, self.blocks, strict=True)
+            views = [np.concatenate([view, block.shrink[:, part]]) for view, part in pairs]
         gains, overlap = self._gains(member, views)
         factor = _factor(overlap, member.scale, forgetting)
         if factor is None:
@@ -129,8 +132,6 @@ class KalmanFilter:
             member.restarts += 1
             return values
         self._apply(member, gains, factor, innovations)
-        if decay:
-            self._shrink(member, decay)
         _forget(member, forgetting)
         return values
 
@@ -165,16 +166,6 @@ class KalmanFilter:
             blas.solve_lower(single, gain)
             member.weights[part] += member.scale * (solved @ gain)
             blas.add_outer_squares(covariance, gain, -member.scale)
-
-    def _shrink(self, member: MemberFilter, decay: float) -> None:
-        """Pull the weights to zero along the filter's own directions, damped against overshooting."""
-        for part, covariance in zip(self.blocks, member.covariance, strict=True):
-            weights = member.weights[part].astype(np.float32)[None]
-            pull = np.empty_like(weights)
-            blas.symmetric_product(covariance, weights, pull)
-            strength = decay * member.scale
-            damping = 1.0 + strength * float(np.trace(covariance))
-            member.weights[part] -= strength / damping * pull[0]
 
 
 def _places(layout: Layout, blocks: list[slice]) -> list[tuple[int, int, int, int]]:

@@ -20,21 +20,21 @@ DEFAULT_BATCH = 5
 
 
 class KalmanEpochs:
-    """What all Kalman optimizers share: blocks, the forgetting schedule, errors of the epoch's own
-    predictions.
+    """What all Kalman optimizers share: blocks, the forgetting schedule, the epoch's own errors.
 
     Parameters
     ----------
     settings : of the training.
     data : training frames.
-    n_members : of the ensemble.
+    n_members, n_parameters : of the ensemble, and of one member.
     """
 
     name = "kalman"
     finished = False
 
-    def __init__(self, settings: TrainSettings, data: FitSet, n_members: int) -> None:
+    def __init__(self, settings: TrainSettings, data: FitSet, n_members: int, n_parameters: int) -> None:
         self._settings = settings
+        self._n_parameters = n_parameters
         self._data = data
         self._batch = settings.batch_frames or DEFAULT_BATCH
         self._scales = RowScales.of(settings, data)
@@ -51,7 +51,8 @@ class KalmanEpochs:
     def _make(self, order: np.ndarray, epoch: int, index: int) -> Block:
         """Make one of an epoch's blocks."""
         frames = order[index * self._batch : (index + 1) * self._batch]
-        block = make_block(self._data, frames, self._scales, self._settings.seed, epoch)
+        seed, n = self._settings.seed, self._n_parameters
+        block = make_block(self._data, frames, self._scales, seed, epoch, n)
         self._targets[frames] = block.targets
         return block
 
@@ -60,10 +61,6 @@ class KalmanEpochs:
         kalman = self._settings.kalman
         seen = epoch * self._data.n_frames + index * self._batch
         return forgetting_at(seen, kalman.forgetting, kalman.forgetting_decay)
-
-    def _decay(self, block: Block) -> float:
-        """Return the weight of |w|² in a block, in units of its rows' squares."""
-        return self._settings.l2 * self._scales.unit * len(block.frames)
 
     def _good(self, block: Block, values: np.ndarray, weights: np.ndarray) -> bool:
         """Whether what a member predicted, and the weights it has now, are those of a sane network."""
@@ -117,7 +114,7 @@ class KalmanOptimizer(KalmanEpochs):
         block_size: int,
         n_threads: int = 1,
     ) -> None:
-        super().__init__(settings, data, len(start))
+        super().__init__(settings, data, *start.shape)
         self._n_threads = n_threads
         code = ACTIVATION_CODES[settings.activation]
         self._filter = KalmanFilter(layout, code, block_size, settings.kalman.initial_covariance)
@@ -149,7 +146,7 @@ class KalmanOptimizer(KalmanEpochs):
     def _step(self, member: int, block: Block, forgetting: float) -> bool:
         """Take one member through one block; False where it has diverged."""
         filtered = self._members[member]
-        values = self._filter.step(filtered, block, forgetting, self._decay(block))
+        values = self._filter.step(filtered, block, forgetting)
         self._predicted[member, block.frames] = values
         if self._good(block, values, filtered.weights):
             return True

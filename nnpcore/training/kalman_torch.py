@@ -1,5 +1,5 @@
-"""The Kalman filter in plain torch, all members side by side: the reference of the compiled one, and what a
-GPU runs.
+"""The Kalman filter in plain torch, all members side by side: the compiled one's reference, and what a GPU
+runs.
 
 The same equations as :mod:`nnpcore.training.kalman`, whose text explains them, in any precision.
 """
@@ -52,8 +52,8 @@ def block_rows(parameters: Tensor, layout: Layout, activation: str, block: Block
 def _network_rows(
     parameters: Tensor, layout: Layout, activation: str, element: int, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Rows (n_members, n_slots, n_per_element) and values (n_members, n_slots) of one element's atoms in a
-    frame.
+    """Rows and values of one element's atoms in a frame, (n_members, n_slots, n_per_element) and without
+    the last.
 
     ``state`` (n, n_slots, n_in + 1): slot 0 the inputs with a trailing 1, the others tangents with a
     trailing 0.
@@ -107,7 +107,7 @@ class TorchKalmanOptimizer(KalmanEpochs):
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(settings, data, len(start))
+        super().__init__(settings, data, *start.shape)
         self._layout = layout
         self._parts = layout.blocks(block_size)
         self._weights = torch.tensor(start, dtype=torch.float64, device=device)
@@ -147,8 +147,12 @@ class TorchKalmanOptimizer(KalmanEpochs):
         scales = torch.as_tensor(block.scales).to(self._weights)
         targets = torch.as_tensor(block.targets).to(self._weights)
         innovations = ((targets - values) * scales).flatten(1)
-        self._update((rows * scales.to(rows)[..., None]).flatten(1, 2), innovations, forgetting)
-        self._shrink(self._decay(block))
+        rows = (rows * scales.to(rows)[..., None]).flatten(1, 2)
+        if len(block.shrink):
+            shrink = torch.as_tensor(block.shrink).to(rows)
+            rows = torch.cat([rows, shrink.expand(len(rows), -1, -1)], dim=1)
+            innovations = torch.cat([innovations, -self._weights @ shrink.to(self._weights).T], dim=1)
+        self._update(rows, innovations, forgetting)
         self._scale /= forgetting
         for member in np.flatnonzero(self.alive):
             weights = self._weights[member].cpu().numpy()
@@ -185,15 +189,6 @@ class TorchKalmanOptimizer(KalmanEpochs):
             self._messages.append(
                 f"Member {member + 1}: rounding had spoiled the filter's covariance; it was set back"
             )
-
-    def _shrink(self, decay: float) -> None:
-        if not decay:
-            return
-        for p, c in zip(self._parts, self._covariance, strict=True):
-            strength = decay * self._scale
-            damping = 1.0 + strength * c.diagonal(dim1=1, dim2=2).sum(1).double()
-            pull = (c @ self._weights[:, p].to(c)[..., None])[..., 0].double()
-            self._weights[:, p] -= (strength / damping)[:, None] * pull
 
     def take_messages(self) -> list[str]:
         """Return what has happened since the last call."""

@@ -30,8 +30,7 @@ class Loss(Protocol):
     flat: float
 
     def __call__(self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn) -> LossAndGradient | None:
-        """Return loss and gradient over ``frames``, as if these were all there are; None where ``go_on``
-        said no.
+        """Return loss and gradient over ``frames``, as if these were all; None where ``go_on`` said no.
 
         ``weights`` (n_members, n_parameters) in internal order; the part of L2 is included.
         """

@@ -65,8 +65,7 @@ class Optimizer(Protocol):
         ...
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
-        """Go once over the training frames; None where the user stopped it midway: the next call goes on
-        there.
+        """Go once over the training frames; None where the user stopped it: the next call goes on there.
 
         ``epoch`` counts from 0. The errors are those of the epoch's own predictions, made on the way.
         """

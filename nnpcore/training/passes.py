@@ -167,8 +167,7 @@ def _add_gradients(
     strains: np.ndarray,
     gradient: np.ndarray,
 ) -> None:
-    """Add the derivative by the weights of ``factor * E + sum_i dE_i/dG_i . t_i`` over some frames, for
-    every member.
+    """Add every member's derivative by the weights of ``factor * E + sum_i dE_i/dG_i . t_i``.
 
     Parameters
     ----------
@@ -366,8 +365,7 @@ def loss_and_gradient(
     n_threads: int,
     go_on: Callable[[], bool] = lambda: True,
 ) -> LossAndGradient | None:
-    """Return the loss over ``frames`` and its gradient by ``weights`` (n_members, n_parameters, internal
-    order).
+    """Return the loss over ``frames`` and its gradient by ``weights`` (n_members, n_parameters).
 
     None where ``go_on``, asked before every chunk of frames, said no.
     """

@@ -1,5 +1,4 @@
-"""Rows of a training step: which projections of the reference data a block of frames contributes, and their
-weights.
+"""Rows of a training step: which numbers of the reference data a block of frames contributes.
 
 A row is one number the networks should reproduce: the energy of a frame, the projection of all its forces
 on a random unit vector, or one component of its stress. Its innovation is target minus prediction; rows are
@@ -21,7 +20,8 @@ from nnpcore.training.data import STRESS_BASIS, FitSet
 if TYPE_CHECKING:
     from nnpcore.training.settings import TrainSettings
 
-_ORDER_STREAM, _DIRECTION_STREAM = 101, 102
+_ORDER_STREAM, _DIRECTION_STREAM, _SHRINK_STREAM = 101, 102, 103
+_N_SHRINK_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class RowScales:
     stress : of a component of the stress, per eV/Å³.
     n_force_rows, n_stress_rows : rows of a frame, beside one for its energy.
     unit : factor from the loss to the mean over frames of the sum of a frame's squared rows.
+    l2 : weight of |w|² for every frame, in units of squared rows.
     """
 
     energy: float
@@ -43,6 +44,7 @@ class RowScales:
     n_force_rows: int
     n_stress_rows: int
     unit: float = 1.0
+    l2: float = 0.0
 
     @property
     def n_slots(self) -> int:
@@ -75,6 +77,7 @@ class RowScales:
             n_force_rows=n_force,
             n_stress_rows=n_stress,
             unit=unit / n_frames,
+            l2=settings.l2 * unit / n_frames,
         )
 
 
@@ -119,6 +122,7 @@ class Block:
     starts : (n, n_elements + 1) int64, bounds of the elements' atoms of every frame.
     targets, scales : (n, n_slots) reference value and scale of every row; scale 0 where there is no
         reference.
+    shrink : (n_shrink, n_parameters) float32: rows whose target is 0, they stand for the loss's L2 part.
     """
 
     frames: np.ndarray
@@ -126,6 +130,7 @@ class Block:
     starts: np.ndarray
     targets: np.ndarray
     scales: np.ndarray
+    shrink: np.ndarray
 
 
 def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
@@ -133,10 +138,13 @@ def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
     return np.random.default_rng([seed, _ORDER_STREAM, epoch]).permutation(n_frames)
 
 
-def make_block(data: FitSet, frames: np.ndarray, scales: RowScales, seed: int, epoch: int) -> Block:
+def make_block(
+    data: FitSet, frames: np.ndarray, scales: RowScales, seed: int, epoch: int, n_parameters: int = 0
+) -> Block:
     """Draw the projections of some frames and work out their tangents.
 
-    The directions of a frame depend on the seed, the epoch and the frame's index only.
+    The directions of a frame depend on the seed, the epoch and the frame's index only. ``n_parameters`` of a
+    member is needed where the loss has an L2 part.
     """
     starts = _block_starts(data, frames)
     state = np.empty((int(starts[-1, -1]), scales.n_slots, data.n_inputs + 1), dtype=np.float32)
@@ -148,7 +156,17 @@ def make_block(data: FitSet, frames: np.ndarray, scales: RowScales, seed: int, e
         strains = _strains(data, int(frame), scales.n_stress_rows)
         _fill_state(data, int(frame), directions, strains, state[starts[k, 0] : starts[k, -1]])
         _fill_targets(data, int(frame), directions, scales, targets[k], row_scales[k])
-    return Block(frames, state, starts, targets, row_scales)
+    shrink = _shrink_rows(seed, epoch, int(frames[0]), n_parameters, scales.l2 * len(frames))
+    return Block(frames, state, starts, targets, row_scales, shrink)
+
+
+def _shrink_rows(seed: int, epoch: int, first: int, n_parameters: int, weight: float) -> np.ndarray:
+    """Return random rows whose squares add up to ``weight * |w|²`` on average; none without weight."""
+    if not weight:
+        return np.empty((0, n_parameters), dtype=np.float32)
+    rng = np.random.default_rng([seed, _SHRINK_STREAM, epoch, first])
+    rows = rng.standard_normal((_N_SHRINK_ROWS, n_parameters), dtype=np.float32)
+    return rows * np.float32(np.sqrt(weight / _N_SHRINK_ROWS))
 
 
 def _block_starts(data: FitSet, frames: np.ndarray) -> np.ndarray:

@@ -89,9 +89,10 @@ class TorchFrames:
 
 
 class Predicted(NamedTuple):
-    """What members predict: energies (n_members, n_frames), forces (n_members, n_atoms, 3), virials
-    (n_members,
-    n_frames, 3, 3)."""
+    """What members predict.
+
+    energies (n_members, n_frames), forces (n_members, n_atoms, 3), virials (n_members, n_frames, 3, 3).
+    """
 
     energies: Tensor
     forces: Tensor

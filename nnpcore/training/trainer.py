@@ -192,8 +192,7 @@ class Trainer:
         return self.settings.epochs or usual_epochs(self.choice.optimizer, len(self.train_frames))
 
     def prepare(self, progress: Progress | None = None) -> None:
-        """Begin the run folder, compute descriptors and reference energies, or take them up where the run
-        stopped.
+        """Begin the run folder, or take it up where it stopped; compute descriptors and reference energies.
 
         Raises
         ------
