@@ -56,6 +56,7 @@ class Session(QObject):
     task_started = Signal(object)
     task_progressed = Signal(object)
     task_finished = Signal(object)
+    closing = Signal()
 
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -502,6 +503,7 @@ class Session(QObject):
 
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""
+        self.closing.emit()
         self.analyses.shutdown()
         self.trainings.shutdown()
         self.tasks.shutdown()

@@ -26,7 +26,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.data_panel", "DataPanel", "left", 0),
     PanelEntry("app.panels.model_panel", "ModelPanel", "left", 1),
     PanelEntry("app.panels.runs_panel", "RunsPanel", "left", 2),
-    PanelEntry("app.panels.training_panel", "TrainingPanel", "bottom", 0),
+    PanelEntry("app.panels.structure_panel", "StructurePanel", "center", 0),
     PanelEntry("app.panels.eos_panel", "EosPanel", "right", 0),
     PanelEntry("app.panels.pca_panel", "PcaPanel", "right", 1),
     PanelEntry("app.panels.distance_panel", "DistancePanel", "right", 1),
@@ -34,9 +34,4 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.connectivity_panel", "ConnectivityPanel", "right", 2),
     PanelEntry("app.panels.training_panel", "TrainingPanel", "bottom", 0),
     PanelEntry("app.panels.log_panel", "LogPanel", "bottom", 0),
-    PanelEntry("app.panels.eos_panel", "EosPanel", "right", 0),
-    PanelEntry("app.panels.pca_panel", "PcaPanel", "right", 1),
-    PanelEntry("app.panels.distance_panel", "DistancePanel", "right", 1),
-    PanelEntry("app.panels.parity_panel", "ParityPanel", "right", 1),
-    PanelEntry("app.panels.connectivity_panel", "ConnectivityPanel", "right", 2),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtWidgets import (
@@ -45,9 +44,8 @@ class ViewTools(QObject):
             "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes",
             lambda on: setattr(view.mouse, "lasso_tool", on),
         )
-        self.buttons = (
-            self.fit, self.along, self.perspective, self.bonds, self.cell, self.repeat, self.slice, self.lasso,
-        )  # fmt: skip
+        shown = (self.fit, self.along, self.perspective, self.bonds, self.cell)
+        self.buttons = (*shown, self.repeat, self.slice, self.lasso)
         view.camera_changed.connect(self.refresh)
         self.refresh()
 
@@ -177,8 +175,3 @@ class ViewTools(QObject):
         most = max(1, min(MAX_REPEAT, int((MAX_SPHERES / max(n_atoms, 1)) ** (1 / 3))))
         for box in self.repeats:
             box.setMaximum(max(most, 1))
-
-
-def reset_options(options: ViewOptions) -> ViewOptions:
-    """The options without what belongs to one structure: repeats and the slice plane."""
-    return replace(options, repeat=(1, 1, 1), slice_plane=None)

@@ -1,0 +1,386 @@
+"""The structure viewer with its frame bar, its colour bar and what is known about picked atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QGridLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import icons, theme
+from app.panels.base import Panel, Table
+from app.plots.colorbar import ColorBar
+from app.plots.ink import font
+from app.plots.lasso import selection_mode
+from app.plots.states import Stated
+from app.viewer3d import atom_card, create_structure_view
+from app.viewer3d.frame_bar import FrameBar
+from app.viewer3d.range_menu import fill_range_menu
+from app.viewer3d.session_colors import SessionColors, Shown
+from app.viewer3d.view_tools import ViewTools
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from app.session import Session
+    from app.viewer3d.image_dialog import ImageWish
+
+EMPTY = "Open a trajectory or drop a file here."
+PATIENCE_MS = 250
+"""A new frame waits this long for its prediction, so that colours and positions change together."""
+
+
+class StructurePanel(Panel):
+    """Shows the session's current frame."""
+
+    title = "Structure"
+    name = "structure"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self._colors = SessionColors(session)
+        self._shown_dataset: str | None = None
+        self._picked: list[int] = []
+        self.shown = Shown(np.empty((0, 3), np.uint8))
+        self._build()
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self._show_frame)
+        self._connect()
+        self._on_current()
+
+    # building -----------------------------------------------------------------------------------------
+    def _build(self) -> None:
+        content = QWidget(self)
+        self.view = create_structure_view(content)
+        self.frames = FrameBar(self._is_ready, content)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.view, 1)
+        column.addWidget(self.frames)
+        self.stated = Stated(content, self)
+        self.set_body(self.stated)
+        self._build_overlays()
+        self.tools = ViewTools(self.view, self)
+        for button in self.tools.buttons:
+            self.add_tool(button)
+        self.camera = QToolButton(self)
+        icons.follow(self.camera, "camera")
+        self.camera.setIconSize(QSize(14, 14))
+        self.camera.setToolTip("Save an image of any size")
+        self.camera.clicked.connect(self.ask_image)
+        self.add_tool(self.camera, at_end=True)
+
+    def _build_overlays(self) -> None:
+        """Texts in the corners of the view; the mouse goes through them."""
+        self.info, self.card = QLabel(self.view), QLabel(self.view)
+        self.message = QLabel(self.view)
+        self.bar = ColorBar(self.view)
+        for label in (self.info, self.card, self.message):
+            label.setFont(font())
+            label.setTextFormat(Qt.TextFormat.RichText)
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+        self.card.setObjectName("atom_card")
+        self.card.hide()
+        grid = QGridLayout(self.view)
+        grid.setContentsMargins(10, 8, 10, 10)
+        grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)
+        top_right = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
+        grid.addWidget(self.info, 0, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        grid.addWidget(self.message, 0, 1, top_right)
+        grid.addWidget(self.bar, 1, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.card, 2, 0, 1, 2, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight)
+        grid.setRowStretch(1, 2)
+        grid.setRowStretch(2, 1)
+        grid.setColumnStretch(0, 1)
+
+    def _connect(self) -> None:
+        session, view = self.session, self.view
+        session.current_changed.connect(self._on_current)
+        session.dataset_changed.connect(self._on_dataset_changed)
+        session.selection_changed.connect(self._show_selection)
+        session.hover_changed.connect(self._on_hover_changed)
+        session.coloring_changed.connect(self._recolor)
+        session.analysis_changed.connect(self._on_analysis)
+        for signal in (session.current_run_changed, session.run_removed):
+            signal.connect(self._recolor)
+        session.closing.connect(view.close_drawing)
+        view.atom_picked.connect(self._on_picked)
+        view.atom_hovered.connect(self._on_hovered)
+        view.background_clicked.connect(lambda: session.select([]))
+        view.lassoed.connect(self._on_lassoed)
+        self.frames.frame_chosen.connect(self._on_frame_chosen)
+        self.bar.menu_requested.connect(self._open_range_menu)
+        theme.signals().changed.connect(self._on_theme)
+        for key, run in (
+            (Qt.Key.Key_Left, lambda: self.frames.step(-1)),
+            (Qt.Key.Key_Right, lambda: self.frames.step(1)),
+            (Qt.Key.Key_Space, self.frames.toggle),
+            (Qt.Key.Key_Home, lambda: self._on_frame_chosen(0)),
+            (Qt.Key.Key_End, lambda: self._on_frame_chosen(self.frames.n_frames - 1)),
+        ):
+            shortcut = QShortcut(QKeySequence(key), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(run)
+        self._on_theme()
+
+    # frames -------------------------------------------------------------------------------------------
+    def _on_current(self) -> None:
+        session = self.session
+        document = session.current_dataset
+        self.frames.set_state(session.current_frame_index, document.n_frames if document else 0)
+        frame = session.current_frame
+        if frame is None:
+            self._patience.stop()
+            self._shown_dataset = None
+            self.view.set_frame(None)
+            self.stated.set_message(EMPTY)
+            return
+        self.stated.set_message("")
+        before = self.view.frame
+        same = before is not None and before.n_atoms == frame.n_atoms
+        if same and self._shown_dataset == session.current_dataset_id and self._colors.waiting():
+            if not self._patience.isActive():
+                self._patience.start()
+            return
+        self._show_frame()
+
+    def _show_frame(self) -> None:
+        """Show the current frame with its colours, selection and facts."""
+        self._patience.stop()
+        frame, dataset_id = self.session.current_frame, self.session.current_dataset_id
+        if frame is None:
+            return
+        if frame is not self.view.frame:
+            self.tools.limit_repeat(frame.n_atoms)
+            self.view.set_frame(frame, keep_view=dataset_id == self._shown_dataset)
+            self._shown_dataset = dataset_id
+        self._recolor()
+        self._show_selection()
+        facts = " · ".join(atom_card.frame_facts(frame))
+        muted = theme.current().muted
+        self.info.setText(
+            f"<b>{atom_card.formula_of(frame)}</b><br><span style='color:{muted}'>{facts}</span>"
+        )
+
+    def _on_frame_chosen(self, index: int) -> None:
+        dataset_id = self.session.current_dataset_id
+        if dataset_id is not None and index >= 0:
+            self.session.set_current(dataset_id, index)
+
+    def _on_dataset_changed(self, dataset_id: str) -> None:
+        if dataset_id == self.session.current_dataset_id:
+            self._on_current()
+
+    def _is_ready(self) -> bool:
+        """Whether the current frame is drawn, so that the next one may come."""
+        return not (self._patience.isActive() or self.view.is_drawing)
+
+    # colours ------------------------------------------------------------------------------------------
+    def _recolor(self, *_changed: object) -> None:
+        """Bring colours and colour bar up to date."""
+        frame = self.view.frame
+        if frame is None or frame is not self.session.current_frame:
+            return
+        self.shown = self._colors.shown(frame)
+        self.view.set_colors(self.shown.colors)
+        self.bar.set_spec(self.shown.bar)
+        muted = theme.current().muted
+        self.message.setText(f"<span style='color:{muted}'>{self.shown.message}</span>")
+        self.message.setVisible(bool(self.shown.message))
+        self._show_card()
+
+    def _on_analysis(self, run_id: str, kind: str) -> None:
+        if run_id != self.session.current_run_id or kind not in ("predictions", "eos"):
+            return
+        if self._patience.isActive():
+            if self.session.current_prediction is not None:
+                self._show_frame()
+        else:
+            self._recolor()
+
+    def _open_range_menu(self, at: QPoint) -> None:
+        bar = self.shown.bar
+        if bar is not None:
+            menu = QMenu(self)
+            fill_range_menu(menu, self.session, bar.limits)
+            menu.popup(at)
+
+    def _on_theme(self) -> None:
+        now = theme.current()
+        self.card.setStyleSheet(
+            f"QLabel#atom_card {{ background: {_translucent(now.panel)}; border: 1px solid {now.border};"
+            " border-radius: 6px; padding: 5px 8px; }"
+        )
+        if self.session.current_frame is not None:
+            self._show_frame()
+
+    # selection ----------------------------------------------------------------------------------------
+    def _here(self, atom: int) -> tuple[str, int, int] | None:
+        dataset_id = self.session.current_dataset_id
+        return None if dataset_id is None else (dataset_id, self.session.current_frame_index, atom)
+
+    def _on_picked(self, atom: int, modifiers: Qt.KeyboardModifier) -> None:
+        here, mode = self._here(atom), selection_mode(modifiers)
+        if here is None:
+            return
+        if mode == "add" and here in self.session.selection:
+            mode = "remove"
+        self._picked = [a for a in self._picked if a != atom] if mode != "replace" else []
+        if mode != "remove":
+            self._picked.append(atom)
+        self.session.select([here], mode)
+        self._show_card()
+
+    def _on_lassoed(self, atoms: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
+        refs = [self._here(int(atom)) for atom in atoms]
+        self.session.select([ref for ref in refs if ref is not None], selection_mode(modifiers))
+
+    def _on_hovered(self, atom: int) -> None:
+        self.session.set_hovered(self._here(atom) if atom >= 0 else None)
+
+    def _on_hover_changed(self) -> None:
+        hovered = self.session.hovered
+        here = hovered is not None and self._here(hovered.atom) == hovered
+        self.view.set_hovered(hovered.atom if hovered is not None and here else -1)
+        self._show_card()
+
+    def selected_atoms(self) -> list[int]:
+        """The selected atoms of the frame, in the order they were picked."""
+        dataset_id = self.session.current_dataset_id or ""
+        chosen = self.session.selection.in_frame(dataset_id, self.session.current_frame_index).tolist()
+        self._picked = [atom for atom in self._picked if atom in chosen]
+        known = set(self._picked)
+        return self._picked + [atom for atom in chosen if atom not in known]
+
+    def _show_selection(self) -> None:
+        if self.view.frame is not None and self.view.frame is self.session.current_frame:
+            self.view.set_selection(np.array(self.selected_atoms(), dtype=np.int64))
+            self._show_card()
+
+    def _show_card(self) -> None:
+        """Say what is known about the atom under the mouse, else about the selected ones."""
+        frame = self.view.frame
+        title, rows = "", []
+        if frame is not None and frame is self.session.current_frame:
+            hovered, chosen = self.session.hovered, self.selected_atoms()
+            values = self.session.atom_values()
+            if hovered is not None and self._here(hovered.atom) == hovered and hovered.atom < frame.n_atoms:
+                chosen = [hovered.atom]
+            if len(chosen) == 1:
+                title = atom_card.atom_title(frame, chosen[0])
+                rows = self._rows_of(chosen[0])
+            elif chosen:
+                title = atom_card.several_title(len(chosen))
+                rows = atom_card.several_rows(frame, chosen, values)
+        self.card.setText(atom_card.as_html(title, rows, theme.current().muted) if title else "")
+        self.card.setVisible(bool(title))
+
+    def _rows_of(self, atom: int) -> atom_card.Rows:
+        frame, found = self.view.frame, self.session.current_prediction
+        assert frame is not None
+        prediction = found.prediction if found is not None else None
+        crystal = self.session.crystal_energy()
+        return atom_card.atom_rows(frame, atom, prediction, crystal, self.session.atom_values())
+
+    # exporting ----------------------------------------------------------------------------------------
+    def ask_image(self) -> None:
+        """Ask for size and file of an image and save it in the background."""
+        from app.viewer3d.image_dialog import ImageDialog
+
+        if self.view.scene is None:
+            return
+        ratio = self.view.devicePixelRatioF()
+        size = round(self.view.width() * ratio), round(self.view.height() * ratio)
+        dialog = ImageDialog(size, self.shown.bar is not None, self)
+        if dialog.exec() != QDialog.DialogCode.Accepted:
+            return
+        start = str(Path.home() / "structure.png")
+        path, _ = QFileDialog.getSaveFileName(self, "Save image", start, "PNG image (*.png)")
+        if path:
+            self.save_image(Path(path).with_suffix(".png"), dialog.wish())
+
+    def save_image(self, path: Path, wish: ImageWish) -> None:
+        """Draw and write an image in the background and tell when it is done."""
+        from app.notifications import Notification
+        from app.viewer3d.picture import finished_image, save_png
+
+        view = self.view
+        request = view.export_request((wish.width, wish.height), wish.transparent)
+        trimmings = view.trimmings(wish.transparent, axes=wish.axes, bar=self.shown.bar if wish.bar else None)
+        self.session.run_task(
+            f"Saving {path.name}",
+            lambda progress: save_png(finished_image(view.draw_now(request), trimmings), path),
+            lambda _: self.session.notify(Notification("info", "Image saved", str(path))),
+            lambda error: self.session.notify_error(f"{path.name} was not written", error),
+        )
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw the structure on white at print size, with its colour bar."""
+        view = self.view
+        if view.scene is None or view.frame is not self.session.current_frame:
+            return None
+        size = 1600, round(1600 * view.height() / max(view.width(), 1))
+        request = view.export_request(size, True, look=view.look(theme.LIGHT))
+        bar = self.shown.bar
+
+        def draw(path: Path) -> None:
+            from app.plots.structure_figure import structure_figure
+            from app.viewer3d.picture import as_rgba
+            from nnpcore.exchange.figures import save_figure
+
+            save_figure(structure_figure(as_rgba(view.draw_now(request)), bar), path)
+
+        return draw
+
+    def table(self) -> Table | None:
+        """Return the frame's atoms: element, position, forces and what is predicted."""
+        frame = self.session.current_frame
+        if frame is None:
+            return None
+        columns: dict[str, list] = {
+            "atom": list(range(frame.n_atoms)),
+            "element": [atom_card.symbol(frame, atom) for atom in range(frame.n_atoms)],
+        }
+        _add_vectors(columns, "{} (Å)", frame.positions)
+        if frame.forces is not None:
+            _add_vectors(columns, "F{} (eV/Å)", frame.forces)
+        found = self.session.current_prediction
+        if found is not None:
+            prediction = found.prediction
+            columns["atomic energy (eV)"] = prediction.atomic_energies.tolist()
+            columns["atomic energy std (eV)"] = prediction.atomic_energies_members.std(axis=0).tolist()
+            crystal = self.session.crystal_energy()
+            if crystal is not None:
+                relative = MEV_PER_EV * (prediction.atomic_energies - crystal)
+                columns["atomic energy to the crystal (meV)"] = relative.tolist()
+            if prediction.forces is not None:
+                _add_vectors(columns, "predicted F{} (eV/Å)", prediction.forces)
+        for name, values in frame.arrays.items():
+            if values.ndim == 1 and values.dtype.kind in "fiub":
+                columns[name] = values.tolist()
+        return columns
+
+
+def _add_vectors(columns: dict[str, list], head: str, vectors: np.ndarray) -> None:
+    for k, axis in enumerate("xyz"):
+        columns[head.format(axis)] = vectors[:, k].tolist()
+
+
+def _translucent(color: str) -> str:
+    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 225)"

@@ -1,0 +1,112 @@
+"""The colours and the colour bar of the session's current frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.documents.atom_values import is_scalar
+from app.documents.coloring import LABELS, PREDICTED_KINDS, Coloring
+from app.plots.colorbar import ColorBarSpec
+from app.viewer3d.coloring import UNKNOWN, ColorRange, colors_of_map, element_colors, value_colors
+
+if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
+    from app.session import Session
+    from nnpcore.structures.frame import Frame
+
+MAX_SEARCHED = 5_000_000
+"""Values looked through at most for the range over all frames of a file's own array."""
+
+RANGE_NOTES = {"auto": "", "frame": "this frame", "percentile": "2 to 98 %", "locked": "locked"}
+NO_RUN = "Train or open a run to colour by {}."
+NO_FORCES = "This frame has no forces to compare with."
+NO_ARRAY = "This frame has no “{}”."
+WAITING = "Predicting…"
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Colours (n_atoms, 3) uint8, the colour bar (None: elements) and a message where values are missing."""
+
+    colors: np.ndarray
+    bar: ColorBarSpec | None = None
+    message: str = ""
+
+
+class SessionColors:
+    """Works out what the viewer shows; remembers colour ranges, so that they do not jump."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._range = ColorRange()
+        self._searched: dict[tuple[int, str], np.ndarray | None] = {}
+
+    def waiting(self) -> bool:
+        """Whether a prediction for the current frame is on its way."""
+        session = self._session
+        run = session.current_run
+        return (
+            session.coloring.kind in PREDICTED_KINDS
+            and run is not None
+            and run.potential is not None
+            and session.current_prediction is None
+        )
+
+    def shown(self, frame: Frame) -> Shown:
+        """The colours of the current frame by the session's colouring."""
+        coloring = self._session.coloring
+        if coloring.kind == "element":
+            return Shown(element_colors(frame.numbers))
+        found = self._session.atom_values()
+        if found is None:
+            return self._without_values(frame, coloring)
+        values, label, unit = found
+        limits = self.limits(values, coloring)
+        colors = value_colors(values, limits, diverging=coloring.diverging, reverse=coloring.reverse)
+        bar = ColorBarSpec(
+            label,
+            unit,
+            limits,
+            colors_of_map(diverging=coloring.diverging, reverse=coloring.reverse),
+            RANGE_NOTES[coloring.range_mode],
+        )
+        return Shown(colors, bar)
+
+    def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
+        """The range of the colour map for the current frame's values."""
+        session = self._session
+        shown, document = session.current_prediction, session.current_dataset
+        predicted = coloring.kind in PREDICTED_KINDS
+        return self._range.limits(
+            values,
+            coloring,
+            key=(session.current_dataset_id, session.current_run_id if predicted else None),
+            version=shown.epoch if predicted and shown is not None else None,
+            all_values=None if predicted or document is None else self._all_values(document, coloring.kind),
+        )
+
+    def _without_values(self, frame: Frame, coloring: Coloring) -> Shown:
+        name = LABELS.get(coloring.kind, coloring.kind)
+        grey = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
+        if coloring.kind not in PREDICTED_KINDS:
+            return Shown(grey, message=NO_ARRAY.format(name))
+        if self.waiting():
+            return Shown(grey, message=WAITING)
+        run = self._session.current_run
+        if run is None or run.potential is None:
+            return Shown(element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:]))
+        return Shown(grey, message=NO_FORCES)
+
+    def _all_values(self, document: DatasetDocument, name: str) -> np.ndarray | None:
+        """The array of all frames together; None where no frame has it or there are too many values."""
+        key = (id(document.dataset), name)
+        if key not in self._searched:
+            arrays = [frame.arrays.get(name) for frame in document.frames]
+            there = [array for array in arrays if array is not None and is_scalar(array)]
+            fits = there and sum(map(len, there)) <= MAX_SEARCHED
+            self._searched.clear()
+            self._searched[key] = np.concatenate(there).astype(np.float64) if fits else None
+        return self._searched[key]
