@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
 
 from app import icons
 from app.panels.base import Panel
+from app.session import Session
 
 
 class Dock(QDockWidget):
-    """Holds a panel; its title row also holds the panel's tools. The title hides while a tab shows it."""
+    """Holds a panel, built when it is first needed; its title row also holds the panel's tools.
 
-    def __init__(self, panel: Panel, window: QMainWindow) -> None:
-        super().__init__(panel.title, window)
-        self.panel = panel
-        self.setObjectName(f"dock_{panel.name}")
-        self.setWidget(panel)
-        self.row = _TitleRow(self, panel)
+    The title hides while a tab shows it.
+    """
+
+    def __init__(self, panel_class: type[Panel], session: Session, window: QMainWindow) -> None:
+        super().__init__(panel_class.title, window)
+        self.setObjectName(f"dock_{panel_class.name}")
+        self._panel_class, self._session = panel_class, session
+        self._panel: Panel | None = None
+        self.row = _TitleRow(self, panel_class.title)
         self.setTitleBarWidget(self.row)
+
+    @property
+    def panel(self) -> Panel:
+        """The panel, built if it was not yet."""
+        if self._panel is None:
+            self._panel = self._panel_class(self._session)
+            self.setWidget(self._panel)
+            self.row.hold(self._panel.toolbar)
+        return self._panel
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Build the panel in time."""
+        super().showEvent(event)
+        self.panel.show()
 
     def refresh_title(self) -> None:
         """Show the title unless a tab does."""
@@ -35,30 +53,34 @@ class Dock(QDockWidget):
 class _TitleRow(QWidget):
     """Ignores the mouse where it has no button, so that the dock can be dragged by it."""
 
-    def __init__(self, dock: Dock, panel: Panel) -> None:
+    def __init__(self, dock: Dock, title: str) -> None:
         super().__init__(dock)
         self.setObjectName("dock_title")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 1, 4, 1)
-        row.setSpacing(0)
         self.setMinimumHeight(26)
-        self.label = QLabel(panel.title, self)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(10, 1, 4, 1)
+        self._row.setSpacing(0)
+        self.label = QLabel(title, self)
         self.label.setObjectName("dock_label")
-        row.addWidget(self.label)
-        panel.toolbar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        row.addWidget(panel.toolbar, 1)
+        self._row.addWidget(self.label)
+        self._row.addStretch(0)
         float_tip, close_tip = "Tear off or put back", "Close (the View menu brings it back)"
-        row.addWidget(self._button("undock", float_tip, lambda: dock.setFloating(not dock.isFloating())))
-        row.addWidget(self._button("close", close_tip, dock.close))
+        self._add_button("undock", float_tip, lambda: dock.setFloating(not dock.isFloating()))
+        self._add_button("close", close_tip, dock.close)
 
-    def _button(self, icon: str, tip: str, run: object) -> QToolButton:
+    def hold(self, toolbar: QWidget) -> None:
+        """Show a panel's tools beside the title."""
+        toolbar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._row.insertWidget(1, toolbar, 1)
+
+    def _add_button(self, icon: str, tip: str, run: object) -> None:
         button = QToolButton(self)
         icons.follow(button, icon, muted=True)
         button.setIconSize(QSize(12, 12))
         button.setToolTip(tip)
         button.clicked.connect(run)
-        return button
+        self._row.addWidget(button)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Leave it to the dock."""

@@ -6,13 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Protocol
 
-from PySide6.QtCore import QByteArray, QObject, QRectF, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtCore import QByteArray, QObject, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from app import theme
-
-_SIZES = (16, 20, 24, 32, 40, 48)
 
 
 class HasIcon(Protocol):
@@ -27,24 +25,51 @@ def _drawing(name: str) -> str:
     return (files("resources") / "icons" / f"{name}.svg").read_text(encoding="utf-8")
 
 
+def _draw(painter: QPainter, rect: QRectF, name: str, color: str) -> None:
+    QSvgRenderer(QByteArray(_drawing(name).replace("currentColor", color).encode())).render(painter, rect)
+
+
 def pixmap(name: str, color: str, size: int) -> QPixmap:
     """Return the icon in one colour, ``size`` device pixels wide."""
-    renderer = QSvgRenderer(QByteArray(_drawing(name).replace("currentColor", color).encode()))
     image = QPixmap(size, size)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
-    renderer.render(painter, QRectF(0, 0, size, size))
+    _draw(painter, QRectF(0, 0, size, size), name, color)
     painter.end()
     return image
 
 
+class _Engine(QIconEngine):
+    """Draws an SVG when and as large as it is needed, and keeps what it drew."""
+
+    def __init__(self, name: str, color: str, disabled: str) -> None:
+        super().__init__()
+        self._name, self._color, self._disabled = name, color, disabled
+        self._drawn: dict[tuple[int, bool], QPixmap] = {}
+
+    def clone(self) -> QIconEngine:
+        """Return an engine of the same drawing."""
+        return _Engine(self._name, self._color, self._disabled)
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, _state: QIcon.State) -> QPixmap:
+        """Return the drawing in this size."""
+        width, disabled = min(size.width(), size.height()), mode == QIcon.Mode.Disabled
+        if (width, disabled) not in self._drawn:
+            color = self._disabled if disabled else self._color
+            self._drawn[width, disabled] = pixmap(self._name, color, width)
+        return self._drawn[width, disabled]
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        """Paint it into a rectangle."""
+        ratio = painter.device().devicePixelRatioF() if painter.device() else 1.0
+        image = self.pixmap(rect.size() * ratio, mode, state)
+        painter.drawPixmap(rect, image)
+
+
 @cache
 def _icon(name: str, color: str, disabled: str) -> QIcon:
-    result = QIcon()
-    for size in _SIZES:
-        result.addPixmap(pixmap(name, color, size), QIcon.Mode.Normal)
-        result.addPixmap(pixmap(name, disabled, size), QIcon.Mode.Disabled)
-    return result
+    _drawing(name)
+    return QIcon(_Engine(name, color, disabled))
 
 
 def icon(name: str, color: str | None = None) -> QIcon:

@@ -23,11 +23,11 @@ Columns = dict[Area, list[list[Dock]]]
 
 
 def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
-    """Build every panel of the registry in a dock, by panel name."""
+    """Make a dock for every panel of the registry, by panel name."""
     docks = {}
     for entry in REGISTRY:
-        panel = getattr(import_module(entry.module), entry.class_name)(session)
-        docks[panel.name] = Dock(panel, window)
+        panel_class = getattr(import_module(entry.module), entry.class_name)
+        docks[panel_class.name] = Dock(panel_class, session, window)
     return docks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,6 @@ class MainWindow(QMainWindow):
         self.keeper = SessionKeeper(session, settings, self)
         self.commands = Commands(window_commands(self), self)
         self.toasts = Toasts(self)
-        self.palette_box = CommandPalette(self.commands, self)
         self.docks = layout.make_docks(session, self)
         self.toolbar = MainToolbar(session, self.commands, self)
         self.addToolBar(self.toolbar)
@@ -137,6 +137,11 @@ class MainWindow(QMainWindow):
         if self.settings.layout:
             self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()), LAYOUT_VERSION)
         self._refresh_titles()
+
+    def build_hidden_panels(self) -> None:
+        """Build the panels behind tabs, one in each round of the event loop (for after the start)."""
+        for delay, dock in enumerate(self.docks.values()):
+            QTimer.singleShot(20 * delay, dock, lambda dock=dock: dock.panel)
 
     def reset_layout(self) -> None:
         """Put all docks back where they stand by default."""
@@ -227,6 +232,11 @@ class MainWindow(QMainWindow):
     def open_palette(self) -> None:
         """Open the command palette."""
         self.palette_box.open()
+
+    @cached_property
+    def palette_box(self) -> CommandPalette:
+        """The command palette, made when it is first wanted."""
+        return CommandPalette(self.commands, self)
 
     def show_preferences(self) -> None:
         """Open the preferences."""

@@ -21,7 +21,7 @@ class Notification:
     text: str = ""
     details: str = ""
     silent: bool = False
-    actions: tuple[tuple[str, Callable[[], None]], ...] = ()
+    actions: tuple[tuple[str, Callable[[], object]], ...] = ()
 
 
 def from_error(title: str, error: BaseException) -> Notification:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from PySide6.QtGui import QUndoStack
 from app.commands import Change
 from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
 from app.documents.coloring import LABELS, Coloring
-from app.documents.dataset import DatasetDocument
+from app.documents.dataset import DatasetDocument, free_name
 from app.documents.run import RunDocument, RunState
 from app.notifications import Notification, from_error
 from app.runs import Runs
@@ -111,11 +110,8 @@ class Session(QObject):
             self.add_dataset(dataset, role)
             return
         title, text, details = describe_problems(dataset)
-        skip = (f"Skip and open {len(dataset.frames)}", lambda: self._skip_bad(dataset, role))
+        skip = (f"Skip and open {len(dataset.frames)}", lambda: self.add_dataset(dataset, role))
         self.notify(Notification("warning", title, text, details, actions=(skip,)))
-
-    def _skip_bad(self, dataset: Dataset, role: Role | None) -> None:
-        self.add_dataset(dataset, role)
 
     def open_example(self, train: bool = False) -> None:
         """Open the bundled silicon data: NVT to train on, the volume scan as reference, NPT to look at."""
@@ -173,7 +169,7 @@ class Session(QObject):
         frame_index: int = 0,
     ) -> str:
         """Add a data set, show it if nothing is shown, and return its id."""
-        dataset_id = self._free_id(dataset.name)
+        dataset_id = free_name(dataset.name, self.datasets)
         if color_index is None:
             color_index = self._n_colors
         self._n_colors = max(self._n_colors, color_index + 1)
@@ -185,14 +181,6 @@ class Session(QObject):
             self.set_current(dataset_id, frame_index)
         for run in self.runs.values():
             self.trainings.locate_frames(run, list(self.datasets.values()))
-        return dataset_id
-
-    def _free_id(self, name: str) -> str:
-        base = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "data"
-        number, dataset_id = 1, base
-        while dataset_id in self.datasets:
-            number += 1
-            dataset_id = f"{base}-{number}"
         return dataset_id
 
     def remove_dataset(self, dataset_id: str) -> None:

@@ -128,8 +128,10 @@ def mode() -> Mode:
 
 def install(app: QApplication, wanted: Mode = "system") -> None:
     """Set Fusion, our palette and style sheet, and follow the system's colour scheme from now on."""
-    app.setStyle("Fusion")
-    app.styleHints().colorSchemeChanged.connect(_on_system_changed)
+    if not app.property("themed"):
+        app.setStyle("Fusion")
+        app.styleHints().colorSchemeChanged.connect(_on_system_changed)
+        app.setProperty("themed", True)
     set_mode(wanted)
 
 
@@ -165,10 +167,12 @@ def _on_system_changed(_scheme: object) -> None:
 
 
 def _paint(app: QApplication, theme: Theme) -> None:
-    app.setPalette(palette(theme))
     from app.style_sheet import style_sheet
 
-    app.setStyleSheet(style_sheet(theme))
+    sheet = style_sheet(theme)
+    if app.styleSheet() != sheet:  # setting it polishes every widget anew
+        app.setPalette(palette(theme))
+        app.setStyleSheet(sheet)
 
 
 def palette(theme: Theme) -> QPalette:

@@ -106,7 +106,7 @@ class Toast(QFrame):
         self._column.activate()
         self.setFixedHeight(self._column.totalHeightForWidth(WIDTH))
 
-    def _act(self, run: Callable[[], None]) -> None:
+    def _act(self, run: Callable[[], object]) -> None:
         self.close_toast()
         run()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnpcore.structures import Dataset, DatasetSummary, Role
 from nnpcore.structures.frame import Frame
+
+ENDINGS = ("extxyz", "xyz", "traj", "db", "json", "cif", "vasp", "xml", "pdb")
 
 
 @dataclass
@@ -15,7 +18,7 @@ class DatasetDocument:
 
     Attributes
     ----------
-    id : unique in the session, stable over its life.
+    id : unique in the session: the file's name without its ending, with the slice if one was given.
     dataset : the frames, immutable; hand this to tasks.
     role : what the user uses it for.
     color_index : give it to ``Theme.dataset_color``; the same colour in every panel.
@@ -39,7 +42,7 @@ class DatasetDocument:
     @property
     def name(self) -> str:
         """The name shown for it."""
-        return self.dataset.name
+        return self.id
 
     @property
     def path(self) -> str:
@@ -63,3 +66,15 @@ class DatasetDocument:
 
 def _same(one: str, other: str) -> bool:
     return one == other or str(Path(one).absolute()) == other
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a short name for a file ("nvt" for nvt.extxyz, "nvt@::10" for a slice) that is not taken yet."""
+    file, at, part = name.partition("@")
+    stem, dot, ending = file.rpartition(".")
+    short = (stem if dot and stem and ending.lower() in ENDINGS else file) + at + part
+    number, found = 1, short
+    while found in taken:
+        number += 1
+        found = f"{short} ({number})"
+    return found
