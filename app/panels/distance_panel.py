@@ -14,6 +14,7 @@ from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
 from app.plots.histogram import DistanceCurve, DistanceHistogram
 from app.plots.ink import font, paper_color, run_ink
+from app.plots.seen import Seen
 from app.plots.states import Stated
 from app.plots.throttle import Throttle
 from nnpcore.structures import Role
@@ -36,6 +37,7 @@ class DistancePanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self._throttle = Throttle(self.refresh, self)
+        self._seen = Seen()
         content = QWidget(self)
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 4)
@@ -82,13 +84,15 @@ class DistancePanel(Panel):
             self.body.set_message(self._empty_text())
             return
         self.body.set_message("")
-        bracket = analysis.bracket
+        bracket, color = analysis.bracket, run_ink(run, self.session.datasets)
+        if self._seen.again(analysis, color):
+            return
         self.histogram.show_distances(
             analysis.valid_distances,
             analysis.distances,
             bracket.in_reach,
             bracket.threshold,
-            color=run_ink(run, self.session.datasets),
+            color=color,
             usual_name="validation" if len(run.valid) else "left out",
             tip=self._tip,
         )

@@ -15,6 +15,7 @@ from app.plots.elided import ElidedLabel
 from app.plots.eos_plot import EosPlot
 from app.plots.ink import font, paper_color, run_ink
 from app.plots.readout import Cell, Readout
+from app.plots.seen import Seen
 from app.plots.throttle import Throttle
 from nnpcore.exchange.eos_view import EosSeries
 from nnpcore.structures import Role
@@ -38,6 +39,7 @@ class EosPanel(Panel):
         super().__init__(session, parent)
         self._throttle = Throttle(self.refresh, self)
         self.series: list[EosSeries] = []
+        self._seen = Seen()
         self._build()
         session.analysis_changed.connect(self._on_analysis)
         session.current_changed.connect(self._mark_current)
@@ -104,8 +106,10 @@ class EosPanel(Panel):
         found = self._analyses() if self.analysis is not None else []
         self.series = self._series_of(found)
         self.plot.set_message(self._empty_text() if not found else "")
-        self.plot.show_series(self.series, self.members.isChecked())
-        self._show_numbers()
+        looks = tuple((item.name, item.color, item.dash) for item in self.series)
+        if not self._seen.again(*(analysis for _, analysis in found), looks, self.members.isChecked()):
+            self.plot.show_series(self.series, self.members.isChecked())
+            self._show_numbers()
         self._mark_current()
 
     def _series_of(self, found: list[tuple[str, EosAnalysis]]) -> list[EosSeries]:

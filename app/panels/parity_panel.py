@@ -17,6 +17,7 @@ from app.documents.run import RunDocument
 from app.panels.base import Panel, Table
 from app.plots.ink import font, paper_color
 from app.plots.parity_plot import ParityPlot, ParityPoints
+from app.plots.seen import Seen
 from app.plots.states import Stated
 from app.plots.throttle import Throttle
 from app.workers.parity import ParitySource, parity, thinned
@@ -53,6 +54,7 @@ class ParityPanel(Panel):
         self._again.setSingleShot(True)
         self._again.timeout.connect(self.compute)
         self.front = "energy"
+        self._seen = Seen()
         self._build()
         session.epoch_finished.connect(self._on_run)
         session.run_changed.connect(self._on_run)
@@ -190,6 +192,8 @@ class ParityPanel(Panel):
             self.body.set_message(text)
             return
         self.body.set_message("")
+        if self._seen.again(analysis, self.density.isChecked()):
+            return
         energies = [self._energy_points(group) for group in analysis.groups if len(group.energies)]
         forces = [self._force_points(group) for group in analysis.groups if len(group.forces)]
         for kind, groups in (("energy", energies), ("force", forces)):

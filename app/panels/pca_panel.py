@@ -16,6 +16,7 @@ from app.panels.base import Panel, Table
 from app.plots.ink import font, paper_color
 from app.plots.lasso import selection_mode
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
+from app.plots.seen import Seen
 from app.plots.throttle import Throttle
 from nnpcore.units import MEV_PER_EV
 
@@ -44,6 +45,7 @@ class PcaPanel(Panel):
         super().__init__(session, parent)
         self._throttle = Throttle(self.refresh, self)
         self._known: set[str] = set()
+        self._seen = Seen()
         self.plot = PcaPlot(self)
         self.set_body(self.plot)
         self._build_tools()
@@ -107,12 +109,18 @@ class PcaPanel(Panel):
             text = EMPTY if run is None else run.analysis_messages.get("pca", WAITING)
             self.plot.set_message(text)
             self.plot.show_groups([])
+            self._seen.forget()
             self._show_tools(False)
             return
         self.plot.set_message("")
         self._show_tools(True)
         self._fill_tools(analysis)
         x, y = self.components()
+        kind, unit, diverging = self._value()
+        values = (analysis, self.session.crystal_energy()) if kind else ()
+        names = tuple((group.name, group.role, group.color_index) for group in analysis.groups)
+        if self._seen.again(analysis.result, names, x, y, kind, *values):
+            return
         shares = analysis.result.explained
         self.plot.set_labels(_axis_text(x, shares), _axis_text(y, shares))
         groups = [self._cloud_group(number, group) for number, group in enumerate(analysis.groups)]
@@ -121,8 +129,7 @@ class PcaPanel(Panel):
                 self._known.add(group.key)
                 if source.role == "validation":
                     self.plot.hide_group(group.key)
-        name, unit, diverging = self._value()
-        self.plot.show_groups(groups, f"{unit}" if name else "", diverging)
+        self.plot.show_groups(groups, unit, diverging)
         self._show_selection()
 
     def _show_tools(self, shown: bool) -> None:
@@ -195,7 +202,7 @@ class PcaPanel(Panel):
             marker=self._marker(number, group),
             path=group.path,
             values=None if group.path else self._values_of(group),
-            tip=lambda index, group=group: self._tip(group, index),
+            tip=lambda index, number=number: self._tip(number, index),
         )
 
     def _marker(self, number: int, group: AtomGroup) -> str:
@@ -207,7 +214,11 @@ class PcaPanel(Panel):
         rank = sum(not g.path and g.role != "validation" for g in before)
         return "+" if group.role == "validation" else marker_of(rank)
 
-    def _tip(self, group: AtomGroup, index: int) -> str:
+    def _tip(self, number: int, index: int) -> str:
+        analysis = self.analysis
+        if analysis is None or number >= len(analysis.groups):
+            return ""
+        group = analysis.groups[number]
         lines = [f"{group.name}, frame {group.frame[index]}, atom {group.atom[index]}"]
         zero = self._energy_zero() if "atomic_energy" in group.values else 0.0
         for kind, (name, unit) in VALUE_NAMES.items():

@@ -85,14 +85,14 @@ class Raster:
         """Paint the pixels under all groups' markers, points in random order, rims before centres."""
         n_pixels = max(len(marks.dx) for marks in stamps)
         offsets = np.stack([np.pad(self._offsets(m), (n_pixels - len(m.dx), 0), "edge") for m in stamps])
-        home, rgb = np.concatenate(homes), np.concatenate(colors)
+        home, rgb, group = np.concatenate(homes), np.concatenate(colors), np.zeros(1, dtype=np.intp)
         if len(stamps) > 1:
             turn = np.concatenate([(np.arange(len(h)) + 0.5) / max(len(h), 1) for h in homes])
             order = np.argsort(turn)
             group = np.repeat(np.arange(len(homes)), [len(h) for h in homes])[order]
             home, rgb = home[order], rgb[order]
         for column in offsets.T:
-            self._rgb[home + (column[group] if len(stamps) > 1 else column[0])] = rgb
+            self._rgb[home + column[group]] = rgb
 
     def argb(self) -> np.ndarray:
         """Return the premultiplied ARGB32 image with ``pad`` pixels around it, uint32; call it once, last."""
