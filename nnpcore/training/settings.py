@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from nnpcore.errors import SettingsError
 from nnpcore.files import write_atomically
@@ -120,6 +121,12 @@ class DescriptorSettings(_Checked):
     preset: str = "26"
     cutoff: float = 6.0
     functions: dict[str, Any] | None = None
+
+    @field_validator("functions", mode="before")
+    @classmethod
+    def _plain(cls, functions: Any) -> Any:
+        """Turn tuples into the lists a file would give, so that equal tables compare equal."""
+        return json.loads(json.dumps(functions, default=float)) if isinstance(functions, dict) else functions
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,0 +1,330 @@
+"""Settings, control, history and the trainer as a user meets them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import build_functions
+from training_data import mixed_frames, silicon_frames
+
+from nnpcore.errors import Cancelled, SettingsError, TrainingError
+from nnpcore.potential import Potential
+from nnpcore.progress import Progress
+from nnpcore.structures import example_path, read_dataset
+from nnpcore.structures.frame import Frame
+from nnpcore.training import (
+    ControlState,
+    EpochRecord,
+    RunFolder,
+    TrainControl,
+    Trainer,
+    TrainResult,
+    TrainSettings,
+    rmse_report,
+)
+from nnpcore.training.evaluate import REPORT_KEYS
+
+SMALL = TrainSettings(
+    descriptors={"functions": build_functions(["Si"]).to_dict()},
+    hidden=(6, 5),
+    n_members=3,
+    epochs=6,
+    n_threads=1,
+    device="cpu",
+    batch_frames=3,
+    stress_weight=0.5,
+)
+OPTIMIZERS = ("kalman", "adam", "lbfgs")
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    return silicon_frames(14)
+
+
+def train(settings: TrainSettings, frames: list[Frame], folder: Path | None = None) -> Trainer:
+    trainer = Trainer(settings, frames[:10], frames[10:], run_folder=folder)
+    trainer.run()
+    return trainer
+
+
+def weights_of(trainer: Trainer) -> np.ndarray:
+    """All best and current weights, for comparisons bit by bit."""
+    return np.concatenate([trainer._best.weights, trainer._best.last])
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"n_members": 65}, "n_members: 65 is not sensible for the number of networks in the ensemble"),
+        ({"epochs": 100_001}, "epochs: 100001 is not sensible for the number of passes"),
+        ({"force_weight": -1.0}, "force_weight: -1 is not sensible for the weight of the forces"),
+        ({"l2": float("nan")}, "l2: nan is not sensible"),
+        ({"hidden": (30, 0)}, "hidden: 0 is not sensible for the width of a hidden layer"),
+        ({"hidden": ()}, "hidden: 0 is not sensible for the number of hidden layers"),
+        ({"valid_fraction": 1.0}, "valid_fraction: 1 is not sensible"),
+        (
+            {"energy_weight": 0, "force_weight": 0},
+            "energy_weight, force_weight, stress_weight: all weights of the loss are zero",
+        ),
+        ({"device": "gpu"}, "device: 'gpu' is not a device"),
+        ({"optimizer": "sgd"}, "optimizer: 'sgd' is not a choice here. Choose 'auto', 'kalman', 'adam'"),
+        ({"epoch": 3}, "epoch: there is no setting of this name. Known settings: activation"),
+        ({"kalman": {"forgetting": 2}}, "kalman.forgetting: 2 is not sensible"),
+        ({"n_members": "many"}, "n_members: 'many' does not fit"),
+    ],
+)
+def test_settings_out_of_range_say_what_is_sensible(changes: dict[str, object], text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        TrainSettings(**changes)
+    assert str(caught.value).startswith(text)
+
+
+def test_settings_survive_toml(tmp_path: Path) -> None:
+    settings = SMALL.replace(patience=7, hidden=(4, 3, 2), learning_rate=1e-3)
+    settings.to_toml(tmp_path / "s.toml")
+    assert TrainSettings.from_toml(tmp_path / "s.toml") == settings
+    (tmp_path / "bad.toml").write_text("epochs = 0\n")
+    with pytest.raises(SettingsError, match=r"bad\.toml, epochs: 0 is not sensible"):
+        TrainSettings.from_toml(tmp_path / "bad.toml")
+    (tmp_path / "no.toml").write_text("epochs = = 0\n")
+    with pytest.raises(SettingsError, match="not a TOML file"):
+        TrainSettings.from_toml(tmp_path / "no.toml")
+
+
+def test_light_parts_load_nothing_heavy() -> None:
+    code = (
+        "import sys, nnpcore.training; from nnpcore.training import TrainSettings, RunFolder, TrainControl;"
+        "print([m for m in ('torch', 'numba', 'scipy', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_absent_gpu_is_said_at_once(frames: list[Frame]) -> None:
+    with pytest.raises(SettingsError, match="no device 'cuda:63'"):
+        Trainer(SMALL.replace(device="cuda:63"), frames, [])
+
+
+def test_frames_without_anything_to_learn_are_refused(frames: list[Frame]) -> None:
+    with pytest.raises(TrainingError, match="there are no training frames"):
+        Trainer(SMALL, [], frames)
+    bare = [replace(f, energy=None, forces=None, stress=None) for f in frames]
+    with pytest.raises(TrainingError, match="neither energies nor forces nor stresses"):
+        Trainer(SMALL, bare, [])
+    stressed = [replace(f, energy=None, forces=None) for f in frames]
+    with pytest.raises(TrainingError, match="only stresses, whose weight in the loss is zero"):
+        Trainer(SMALL.replace(stress_weight=0.0), stressed, [])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_resumed_training_is_the_uninterrupted_one(
+    optimizer: str, frames: list[Frame], tmp_path: Path
+) -> None:
+    settings = SMALL.replace(optimizer=optimizer)
+    whole = train(settings, frames)
+    train(settings.replace(epochs=3), frames, tmp_path)
+    again = Trainer.resume(tmp_path, settings, train=frames[:10], valid=frames[10:])
+    again.run()
+    assert (weights_of(again) == weights_of(whole)).all()
+    assert len(again.history) == 6
+    for found, expected in zip(again.history, whole.history, strict=True):
+        for name in ("energy", "force", "stress"):
+            assert (found.valid[name]["members"] == expected.valid[name]["members"]).all()
+            assert (found.train[name]["members"] == expected.train[name]["members"]).all()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_stop_in_the_middle_of_an_epoch_loses_nothing(
+    optimizer: str, frames: list[Frame], tmp_path: Path
+) -> None:
+    settings = SMALL.replace(optimizer=optimizer, n_threads=2)
+    whole = train(settings, frames)
+    trainer = Trainer(settings, frames[:10], frames[10:], run_folder=tmp_path)
+    assert trainer.run(control=_StopsControl(after=11)).reason == "stopped"
+    again = Trainer.resume(tmp_path, train=frames[:10], valid=frames[10:])
+    assert again.run().reason == "finished"
+    assert (weights_of(again) == weights_of(whole)).all()
+
+
+class _StopsControl(TrainControl):
+    """Stops when it was asked some times."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._left = after
+
+    @property
+    def state(self) -> ControlState:
+        self._left -= 1
+        return ControlState.RUNNING if self._left > 0 else ControlState.STOPPING
+
+
+def test_seed_decides_and_threads_do_not(frames: list[Frame]) -> None:
+    settings = SMALL.replace(epochs=2)
+    first, threaded = train(settings, frames), train(settings.replace(n_threads=3), frames)
+    assert (weights_of(first) == weights_of(threaded)).all()
+    assert (weights_of(first) != weights_of(train(settings.replace(seed=1), frames))).any()
+
+
+def test_pause_resume_stop_are_heard_within_a_block(frames: list[Frame]) -> None:
+    trainer = Trainer(SMALL.replace(epochs=100_000), frames[:10], frames[10:])
+    trainer.prepare()
+    control, results = TrainControl(), []
+    thread = threading.Thread(target=lambda: results.append(trainer.run(control=control)))
+    thread.start()
+    _wait_for(lambda: len(trainer.history) >= 2)
+    control.pause()
+    time.sleep(0.3)
+    reached = len(trainer.history)
+    time.sleep(0.3)
+    assert len(trainer.history) == reached
+    assert isinstance(trainer.potential(), Potential)
+    control.resume()
+    _wait_for(lambda: len(trainer.history) > reached)
+    control.stop()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    result = results[0]
+    assert isinstance(result, TrainResult) and result.reason == "stopped"
+    assert result.history[-1].seconds < 20
+
+
+def _wait_for(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+def test_cancel_ends_a_paused_training(frames: list[Frame]) -> None:
+    trainer = Trainer(SMALL, frames[:10], [])
+    trainer.prepare()
+    control, progress = TrainControl(), Progress()
+    control.pause()
+    threading.Timer(0.2, progress.cancel).start()
+    with pytest.raises(Cancelled):
+        trainer.run(control=control, progress=progress)
+
+
+def test_early_stopping_counts_epochs_without_progress(frames: list[Frame]) -> None:
+    settings = SMALL.replace(epochs=500, patience=3)
+    trainer = Trainer(settings, frames[:10], frames[10:])
+    result = trainer.run()
+    assert result.reason == "no progress"
+    assert len(result.history) == result.best_epoch.max() + 3 < 500
+    assert result.history[int(result.best_epoch.max()) - 1].best
+    assert not any(record.best for record in result.history[-3:])
+
+
+def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> None:
+    trainer = train(SMALL.replace(epochs=8), frames)
+    report = rmse_report(trainer.potential(), {"valid": frames[10:]}, n_threads=1)["valid"]
+    assert list(report) == list(REPORT_KEYS.values())
+    for member, epoch in enumerate(trainer._best.epoch):
+        record: EpochRecord = trainer.history[int(epoch) - 1]
+        for name, key in REPORT_KEYS.items():
+            assert report[key]["members"][member] == pytest.approx(
+                record.valid[name]["members"][member], rel=1e-3
+            )
+    scores = [
+        sum(np.log(record.valid[n]["members"]) for n in ("energy", "force", "stress"))
+        for record in trainer.history
+    ]
+    assert (np.argmin(scores, axis=0) + 1 == trainer._best.epoch).all()
+
+
+def test_diverging_member_stops_alone_and_keeps_its_last_good_weights(
+    frames: list[Frame], tmp_path: Path
+) -> None:
+    for optimizer in OPTIMIZERS:
+        trainer = Trainer(
+            SMALL.replace(optimizer=optimizer), frames[:10], frames[10:], run_folder=tmp_path / optimizer
+        )
+
+        def spoil(record: EpochRecord, trainer: Trainer) -> None:
+            if record.epoch == 3:
+                _spoil(trainer, member=1)
+
+        result = trainer.run(spoil)
+        assert result.history[-1].alive.tolist() == [True, False, True]
+        assert "Member 2 diverged and was stopped; it keeps its last good weights" in result.messages
+        assert np.isfinite(result.potential.weights.flatten()).all()
+        assert result.best_epoch[1] <= 3 < len(result.history)
+        assert np.isfinite(result.history[-1].valid["energy"]["mean"])
+
+
+def _spoil(trainer: Trainer, member: int) -> None:
+    optimizer = trainer._need_engine().optimizer
+    state = {k: v.copy() for k, v in optimizer.state().items()}
+    name = "point" if "point" in state else "weights"
+    state[name][member] = np.nan
+    if "value" in state:
+        state["value"][member] = np.inf
+    optimizer.restore(state)
+
+
+def test_training_ends_with_an_error_when_all_members_diverge(frames: list[Frame]) -> None:
+    trainer = Trainer(SMALL, frames[:10], frames[10:])
+
+    def spoil(record: EpochRecord, trainer: Trainer) -> None:
+        if record.epoch == 2:
+            for member in range(3):
+                _spoil(trainer, member)
+
+    with pytest.raises(TrainingError, match="all members have diverged"):
+        trainer.run(spoil)
+    assert np.isfinite(trainer.potential().weights.flatten()).all()
+    assert len(trainer.history) == 3
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_mixed_frames_train(optimizer: str, tmp_path: Path) -> None:
+    """Two elements, sizes from 1 to 16 atoms, some without energy, forces, stress or boundaries."""
+    frames = mixed_frames()
+    settings = SMALL.replace(
+        descriptors={"functions": build_functions(["C", "Si"]).to_dict()},
+        optimizer=optimizer,
+        epochs={"kalman": 6, "adam": 30, "lbfgs": 30}[optimizer],
+    )
+    trainer = Trainer(settings, frames, [], run_folder=tmp_path)
+    result = trainer.run()
+    first, last = result.history[0].train, result.history[-1].train
+    assert last["force"]["mean"] < 0.7 * first["force"]["mean"]
+    report = rmse_report(trainer.potential(), {"all": frames}, n_threads=1)["all"]
+    assert len(report["rmse_energy_mev_per_atom"]["members"]) == 3
+    values = RunFolder.open(tmp_path).training_values()
+    assert values.is_training.all() and len(values.values) == sum(f.n_atoms for f in frames)
+    assert values.frame[-1] == 5 and set(values.species.tolist()) == {0, 1}
+
+
+def test_energies_alone_can_be_trained(frames: list[Frame]) -> None:
+    bare = [replace(f, forces=None, stress=None) for f in frames]
+    for optimizer in OPTIMIZERS:
+        trainer = train(SMALL.replace(optimizer=optimizer, epochs=10), bare)
+        assert set(trainer.history[-1].valid) == {"energy"}
+        first, last = (trainer.history[k].train["energy"]["members"] for k in (0, -1))
+        assert (last < first).all()
+
+
+def test_training_on_density_functional_frames_learns(tmp_path: Path) -> None:
+    frames = list(read_dataset(str(example_path("npt"))).frames[:24])
+    settings = TrainSettings(n_members=2, hidden=(12, 12), epochs=6, n_threads=2, device="cpu")
+    trainer = Trainer(settings, frames[:18], frames[18:], run_folder=tmp_path)
+    result = trainer.run()
+    spread = np.std([f.energy / f.n_atoms for f in frames[18:] if f.energy is not None])
+    force = np.sqrt(np.mean([np.mean(f.forces**2) for f in frames[18:] if f.forces is not None]))
+    report = rmse_report(result.potential, {"valid": frames[18:]})["valid"]
+    assert report["rmse_energy_mev_per_atom"]["mean"] < 0.35 * 1000 * spread
+    assert report["rmse_force_ev_per_ang"]["mean"] < 0.35 * force
+    loaded = Potential.load(tmp_path)
+    np.testing.assert_array_equal(loaded.weights.flatten(), result.potential.weights.flatten())
+    again = Trainer.resume(tmp_path, settings.replace(epochs=7))
+    assert again.run().reason == "finished" and len(again.history) == 7
