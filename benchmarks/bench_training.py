@@ -1,0 +1,138 @@
+"""Training on the reference workload: an Adam epoch, and how long the default takes to reach n2p2's accuracy.
+
+350 training and 150 validation frames of 64 Si atoms, preset 26, rc 6 Å, network 26-30-30-1, 5 members,
+energy and force loss. Every training runs in a process of its own; kernels are compiled before the clock
+starts, which covers descriptors, training and the validation after every epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+GOALS = {"first": (0.6, 0.051), "final": (0.31, 0.035)}
+"""Energy in meV/atom and force in eV/Å that every one of the members has to reach on the validation frames."""
+
+REFERENCES = {
+    "first": "n2p2 110 s for one network, 550 s for five; SIMPLE-NN 243 s for one",
+    "final": "n2p2 500 s for one network",
+}
+MOST_EPOCHS = 40
+
+
+def reach_goals(threads: int) -> dict[str, Any]:
+    """Train with the default until every member has reached the last goal.
+
+    Returns
+    -------
+    CPU and wall seconds (``cpu_first`` ...) up to every goal, None where it was missed; ``peak_mb`` of the
+    process.
+    """
+    from workload import load_workload
+
+    from nnpcore.training import EpochRecord, TrainControl, Trainer, TrainSettings
+
+    train, valid = load_workload()
+    settings = TrainSettings(n_threads=threads, epochs=MOST_EPOCHS, device="cpu")
+    Trainer(settings.replace(epochs=1), train[:6], valid[:2]).run()
+    result: dict[str, Any] = {f"{kind}_{goal}": None for goal in GOALS for kind in ("cpu", "wall", "epochs")}
+    cpu, wall = time.process_time(), time.perf_counter()
+    control = TrainControl()
+
+    def look(record: EpochRecord, _: Trainer) -> None:
+        for goal, (energy, force) in GOALS.items():
+            rmses = record.valid
+            reached = rmses["energy"]["members"].max() <= energy and rmses["force"]["members"].max() <= force
+            if reached and result[f"cpu_{goal}"] is None:
+                result[f"cpu_{goal}"] = time.process_time() - cpu
+                result[f"wall_{goal}"] = time.perf_counter() - wall
+                result[f"epochs_{goal}"] = record.epoch
+        if result["cpu_final"] is not None:
+            control.stop()
+
+    trainer = Trainer(settings, train, valid)
+    trainer.prepare()
+    result["cpu_descriptors"] = time.process_time() - cpu
+    trainer.run(look, control)
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return result
+
+
+def adam_epoch(threads: int, repeats: int = 4) -> dict[str, Any]:
+    """Return the fastest wall time of an epoch of Adam, seconds: every energy and force, all members."""
+    from workload import load_workload
+
+    from nnpcore.training import Trainer, TrainSettings
+
+    train, _ = load_workload()
+    settings = TrainSettings(n_threads=threads, optimizer="adam", epochs=repeats, device="cpu")
+    Trainer(settings.replace(epochs=1), train[:6], []).run()
+    trainer = Trainer(settings, train, [])
+    seconds = [0.0]
+    trainer.run(lambda record, _: seconds.append(record.seconds))
+    return {"seconds": min(b - a for a, b in pairwise(seconds))}
+
+
+def in_child(name: str, threads: int) -> dict[str, Any]:
+    """Run one of the functions above in a process of its own."""
+    command = [sys.executable, str(Path(__file__)), name, str(threads)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def rows(threads: int = 2) -> list[dict[str, Any]]:
+    """Measure on one thread and on ``threads``."""
+    adam, single, several = (
+        in_child("adam_epoch", threads),
+        in_child("reach_goals", 1),
+        in_child("reach_goals", threads),
+    )
+    aims = {"first": 20.0, "final": 35.0}
+    found = [
+        _row(
+            "Adam epoch, 350 frames, 5 members",
+            adam["seconds"],
+            "s",
+            0.6,
+            threads,
+            "SIMPLE-NN 3.2 s, n2p2 40 s for one",
+        ),
+    ]
+    for goal, (energy, force) in GOALS.items():
+        text = f"5 members at {energy} meV/atom and {force} eV/Å"
+        note = f"epochs: {single[f'epochs_{goal}']}; descriptors {single['cpu_descriptors']:.1f} s of it"
+        reference = REFERENCES[goal]
+        found.append(_row(f"CPU until {text}", single[f"cpu_{goal}"], "s", aims[goal], 1, reference, note))
+        found.append(_row(f"wall until {text}", several[f"wall_{goal}"], "s", None, threads, reference))
+    found.append(
+        _row("peak memory of that training", several["peak_mb"], "MB", 1200.0, threads, "n2p2 1196 MB")
+    )
+    return found
+
+
+def _row(
+    name: str,
+    value: float | None,
+    unit: str,
+    aim: float | None,
+    threads: int,
+    reference: str = "",
+    note: str = "",
+) -> dict[str, Any]:
+    """Return a row; a goal that was missed counts as infinitely late."""
+    reached = float("inf") if value is None else float(value)
+    return {
+        "name": name, "value": reached, "unit": unit, "aim": aim, "threads": threads,
+        "reference": reference, "note": note,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    measured = {"reach_goals": reach_goals, "adam_epoch": adam_epoch}[sys.argv[1]](int(sys.argv[2]))
+    print(json.dumps(measured))
