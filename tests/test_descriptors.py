@@ -18,6 +18,7 @@ from nnpcore.descriptors import (
     SymmetryFunctions,
     compute_descriptors,
     iter_descriptor_chunks,
+    warm_up,
 )
 from nnpcore.errors import Cancelled, DataError, PotentialError, SettingsError
 from nnpcore.progress import Progress
@@ -209,7 +210,7 @@ def test_derivatives_match_finite_differences(name: str, device: str) -> None:
 
 
 def test_torch_agrees_with_the_kernels() -> None:
-    frames = [*FRAMES.values(), cluster(40, seed=5), build("O", [0, 0, 0])]
+    frames = [*FRAMES.values(), cluster(20, seed=5), build("O", [0, 0, 0])]
     for functions in (
         random_functions(4, ("Si", "O", "H")),
         SymmetryFunctions.preset("26", ["Si", "O", "H"]),
@@ -441,6 +442,7 @@ def test_preset_and_plain_data() -> None:
 
 
 def test_importing_the_room_is_light() -> None:
+    warm_up()
     heavy = {"torch", "numba", "scipy", "vesin", "sklearn", "matplotlib"}
     code = f"import sys, nnpcore.descriptors; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ from nnpcore.descriptors.compute import (
     compute_descriptors,
     default_threads,
     iter_descriptor_chunks,
+    warm_up,
 )
 from nnpcore.descriptors.descriptor_set import DescriptorSet
 from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction, SymmetryFunctions
@@ -29,4 +30,5 @@ __all__ = [
     "default_threads",
     "iter_descriptor_chunks",
     "neighbor_pairs",
+    "warm_up",
 ]

@@ -122,6 +122,13 @@ def compute_descriptors(
     return result
 
 
+def warm_up() -> None:
+    """Compile the CPU kernels, or load them from numba's cache: seconds the first time after installation."""
+    positions = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    frame = Frame(np.full(3, 14, dtype=np.int32), positions, np.eye(3), np.zeros(3, dtype=bool))
+    compute_descriptors([frame], SymmetryFunctions.preset("26", ["Si"]), n_threads=1)
+
+
 def iter_descriptor_chunks(
     frame: Frame,
     functions: SymmetryFunctions,

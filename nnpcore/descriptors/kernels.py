@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 
 from nnpcore.descriptors.simd import (
+    HELPER,
     INLINE,
     OPTIONS,
     choose_less,
@@ -54,9 +55,9 @@ _Output = namedtuple("_Output", "slopes single n_d")
 """Where derivatives go (0: nowhere), whether as float32, and the length of a descriptor row."""
 _Memory = namedtuple("_Memory", "n w block f u lanes near order starts count found listed")
 """Addresses of scratch memory: n slots a row, w rows of slots, triplets in blocks of ``block`` numbers at f,
-angular factors u, room for one vector; as integers: pair of each slot, first slot of each species' near and
-far neighbors, triplets of each slot and, ``near`` entries a slot, (16 m, place in f, 4 k) for each triplet m
-of a slot with k."""
+angular factors u, room for three vectors; as integers: pair of each slot, first slot of each species' near
+and far neighbors, triplets of each slot and, ``near`` entries a slot, (16 m, place in f, 4 k) for each
+triplet m of a slot with k."""
 
 
 @njit(**INLINE)
@@ -74,29 +75,39 @@ def _cutoff(y):
     return c * c, c * s * -1.0
 
 
+@njit(**HELPER)
+def _scatter(o, lanes, row, count, columns):
+    """Write 3 x 8 numbers to a pair's three rows where their columns do not follow each other."""
+    for axis in range(3):
+        for lane in range(count):
+            column = get_int(columns, lane)
+            if column >= 0 and o.single:
+                place = o.n_d * axis + row + column
+                store_first_single(o.slopes, place, load_all(lanes, 8 * axis + lane), 1)
+            elif column >= 0:
+                put(o.slopes, o.n_d * axis + row + column, get(lanes, 8 * axis + lane))
+
+
 @njit(**INLINE)
 def _write(o, lanes, pair, first, count, columns, x, y, z):
     """Write the lanes of a derivative to the columns of a pair's three rows."""
-    row = 3 * o.n_d * pair
-    for axis in range(3):
-        value = x if axis == 0 else (y if axis == 1 else z)
-        if first >= 0:
-            if o.single:
-                store_first_single(o.slopes, row + first, value, count)
-            else:
-                store_first(o.slopes, row + first, value, count)
-        else:
-            store(lanes, 0, value)
-            for lane in range(count):
-                column = get_int(columns, lane)
-                if column >= 0 and o.single:
-                    store_first_single(o.slopes, row + column, load_all(lanes, lane), 1)
-                elif column >= 0:
-                    put(o.slopes, row + column, get(lanes, lane))
-        row += o.n_d
+    row, n_d = 3 * o.n_d * pair, o.n_d
+    if first < 0:
+        store(lanes, 0, x)
+        store(lanes, 8, y)
+        store(lanes, 16, z)
+        _scatter(o, lanes, row, count, columns)
+    elif o.single:
+        store_first_single(o.slopes, row + first, x, count)
+        store_first_single(o.slopes, row + n_d + first, y, count)
+        store_first_single(o.slopes, row + 2 * n_d + first, z, count)
+    else:
+        store_first(o.slopes, row + first, x, count)
+        store_first(o.slopes, row + n_d + first, y, count)
+        store_first(o.slopes, row + 2 * n_d + first, z, count)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def _gather(t, m, first, last, species, vectors):
     """Put pairs into slots by species, within a species those in reach of angular functions first."""
     slot = 0
@@ -126,7 +137,7 @@ def _gather(t, m, first, last, species, vectors):
         store(m.w, _INVERSE * m.n + k, 1.0 / square_root(r2))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def _channels(t, m, s, slots):
     """h(r²) and h'(r²)/h(r²) of all slots for the channels of a species, zero beyond the cutoff."""
     start = get_int(t.channel_start, s)
@@ -142,7 +153,7 @@ def _channels(t, m, s, slots):
             store(m.w, row + m.n + k, choose_less(0.0, fc, slope * scale / fc - eta, 0.0))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def _radial(t, m, o, b, values):
     """All functions of a radial block for one centre."""
     minus_eta, r_s = load(t.radial_value, 16 * b), load(t.radial_value, 16 * b + 8)
@@ -320,7 +331,7 @@ def _derive(t, m, o, g, tile, first, last):
             _write(o, m.lanes, get_int(m.order, j), column, lanes, columns, x, y, z)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def _angular(t, m, o, g, slots, values):
     """All functions of a group for one centre."""
     sj, sk, cutoff2 = (
@@ -445,7 +456,7 @@ def _scratch(tables: KernelTables, most: int, near: int) -> _Scratch:
     n = (most + 7) // 8 * 8 + 16
     triplets = (near * (near + 1) // 2 + 7) // 8 * 8
     block = _FACTORS + 24 * tables.most_etas
-    sizes = [8, n * (_CHANNELS + 2 * tables.most_channels), triplets // 8 * block, 16 * triplets]
+    sizes = [24, n * (_CHANNELS + 2 * tables.most_channels), triplets // 8 * block, 16 * triplets]
     reals = np.empty(sum(sizes) + 8)
     lanes, w, f, u = (reals.ctypes.data + 63) // 64 * 64 + 8 * np.cumsum([0, *sizes[:-1]])
     sizes = [n, 2 * tables.n_elements + 1, n, n, 3 * near * n]

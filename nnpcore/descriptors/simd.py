@@ -23,13 +23,18 @@ from numba.extending import lower_builtin, models, register_model
 
 LANES = 8
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-INLINE: dict[str, Any] = {
+HELPER: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
-    "forceinline": True,
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
+INLINE: dict[str, Any] = {**HELPER, "forceinline": True}
+"""Options for functions called from Python, those called from kernels, and small ones that melt into their
+callers.
+
+Only the first are cached on disk, together with all they call: numba looks at their own file alone to see
+whether the cache is stale, so after a change in this file delete the ``__pycache__`` of the others."""
 
 _I32, _I64, _SINGLE, _REAL = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _VECTOR = ir.VectorType(_REAL, LANES)
