@@ -256,14 +256,31 @@ def test_pca_shows_all_groups_with_their_colors(shown, trained):
 
 def test_pca_colored_by_atomic_energy(shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    panel.color_by.setCurrentIndex(panel.color_by.findData("atomic_energy"))
-    panel.refresh()
+    panel.color_by_kind("atomic_energy")
     group = trained.current_run.analyses["pca"].groups[0]
     expected = 1000 * (group.values["atomic_energy"] - trained.crystal_energy())
     assert panel.plot.groups[0].values == pytest.approx(expected)
     assert panel.plot.legend.entries[0].kind == "ramp"
     assert panel.plot.legend.entries[0].label.endswith(" meV")
     assert len(np.unique(panel.plot.cloud.groups[0].rgb, axis=0)) > 20
+
+
+def test_pca_colored_by_what_the_files_hold(shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    labels = [panel.color_by.itemText(i) for i in range(panel.color_by.count())]
+    assert labels[:5] == ["Data set", "Eₐₜ", "Std of Eₐₜ", "Force", "Volume"]
+    assert "md_frame" in labels
+    group = trained.current_run.analyses["pca"].groups[0]
+    frames = trained.datasets[group.dataset_id].frames
+    where = list(zip(group.frame, group.atom, strict=True))
+    panel.color_by_kind("force")
+    shown_values = panel.plot.groups[0].values
+    assert shown_values == pytest.approx([np.linalg.norm(frames[f].forces[a]) for f, a in where])
+    panel.color_by_kind("info:md_frame")
+    assert panel.plot.groups[0].values.tolist() == [frames[f].info["md_frame"] for f, _ in where]
+    panel.color_by_kind("")
+    assert panel.plot.groups[0].values is None
+    assert "ramp" not in [entry.kind for entry in panel.plot.legend.entries]
 
 
 def isolated(panel: PcaPanel, key: str) -> int:

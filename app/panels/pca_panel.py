@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,26 +12,20 @@ from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 
 from app import icons
 from app.documents.analyses import AtomGroup, PcaAnalysis
+from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.panels.base import Panel, Table
 from app.plots.ink import font, paper_color
 from app.plots.lasso import selection_mode
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
 from app.plots.seen import Seen
 from app.plots.throttle import Throttle
-from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from app.session import Session
+    from nnpcore.structures.frame import Frame
 
 EMPTY = "Start a training to see the surroundings of its atoms here."
 WAITING = "The map appears once the training set has been described."
-BY_GROUP = "group"
-VALUE_NAMES = {
-    "atomic_energy": ("Eₐₜ", "meV"),
-    "atomic_energy_std": ("Std of Eₐₜ", "meV"),
-    "distance": ("Distance", ""),
-}
-
 HEADS = {"atomic_energy": "atomic energy (eV)", "atomic_energy_std": "std (eV)", "distance": "distance"}
 
 
@@ -66,7 +60,7 @@ class PcaPanel(Panel):
         self.y_axis.setToolTip("Component along y")
         self.color_by = self._combo(104)
         self.color_by.setToolTip("Colour of the points")
-        self.color_by.addItem("Data set", BY_GROUP)
+        self.color_by.addItem("Data set", None)
         self.element = self._combo(52)
         self.element.setToolTip("Element whose atoms are shown")
         self.element.hide()
@@ -116,7 +110,7 @@ class PcaPanel(Panel):
         self._show_tools(True)
         self._fill_tools(analysis)
         x, y = self.components()
-        kind, unit, diverging = self._value()
+        kind = self.value_kind()
         values = (analysis, self.session.crystal_energy()) if kind else ()
         names = tuple((group.name, group.role, group.color_index) for group in analysis.groups)
         if self._seen.again(analysis.result, names, x, y, kind, *values):
@@ -129,7 +123,7 @@ class PcaPanel(Panel):
                 self._known.add(group.key)
                 if source.role == "validation":
                     self.plot.hide_group(group.key)
-        self.plot.show_groups(groups, unit, diverging)
+        self.plot.show_groups(groups, kind.unit if kind else "", kind.diverging if kind else False)
         self._show_selection()
 
     def _show_tools(self, shown: bool) -> None:
@@ -145,14 +139,15 @@ class PcaPanel(Panel):
                 combo.clear()
                 combo.addItems([f"PC {k + 1}" for k in range(n)])
                 combo.setCurrentIndex(min(max(chosen, 0), n - 1))
-        kinds = [kind for kind in VALUE_NAMES if any(kind in group.values for group in analysis.groups)]
+        kinds = value_kinds(analysis.groups, self._frames_of)
         if [self.color_by.itemData(i) for i in range(1, self.color_by.count())] != kinds:
             chosen = self.color_by.currentData()
             while self.color_by.count() > 1:
                 self.color_by.removeItem(1)
             for kind in kinds:
-                self.color_by.addItem(VALUE_NAMES[kind][0], kind)
-            self.color_by.setCurrentIndex(max(self.color_by.findData(chosen), 0))
+                self.color_by.addItem(kind.label, kind)
+            known = [None, *kinds]
+            self.color_by.setCurrentIndex(known.index(chosen) if chosen in known else 0)
         self._fill_elements(analysis.element)
 
     def _fill_elements(self, shown: str) -> None:
@@ -167,20 +162,27 @@ class PcaPanel(Panel):
     def _on_element(self) -> None:
         self.session.analyses.set_option("pca", element=self.element.currentText())
 
-    def _value(self) -> tuple[str, str, bool]:
-        """Return (kind, unit, diverging) of the values shown; "" when coloured by group."""
-        kind = self.color_by.currentData()
-        if kind in (None, BY_GROUP):
-            return "", "", False
-        return kind, VALUE_NAMES[kind][1], kind == "atomic_energy"
+    def value_kind(self) -> ValueKind | None:
+        """Return what the points are coloured by, None: by group."""
+        return self.color_by.currentData()
+
+    def color_by_kind(self, kind: str) -> None:
+        """Colour by a kind of value (its key, see ``ValueKind``), or by group for ""."""
+        kinds = [self.color_by.itemData(i) for i in range(self.color_by.count())]
+        keys = [value.kind if value else "" for value in kinds]
+        self.color_by.setCurrentIndex(keys.index(kind) if kind in keys else 0)
+        self.refresh()
+
+    def _frames_of(self, dataset_id: str) -> Sequence[Frame] | None:
+        document = self.session.datasets.get(dataset_id)
+        return document.frames if document is not None else None
 
     def _values_of(self, group: AtomGroup) -> np.ndarray | None:
-        kind, _, _ = self._value()
-        values = group.values.get(kind) if kind else None
-        if values is None or kind == "distance":
-            return values
-        zero = self._energy_zero() if kind == "atomic_energy" else 0.0
-        return MEV_PER_EV * (values - zero)
+        kind = self.value_kind()
+        if kind is None:
+            return None
+        found = point_values(kind, group, self._frames_of, self._energy_zero())
+        return np.full(len(group.frame), np.nan) if found is None else found
 
     def _energy_zero(self) -> float:
         """Return what atomic energies are relative to: the crystal's energy, else the mean of all atoms."""
@@ -220,13 +222,10 @@ class PcaPanel(Panel):
             return ""
         group = analysis.groups[number]
         lines = [f"{group.name}, frame {group.frame[index]}, atom {group.atom[index]}"]
-        zero = self._energy_zero() if "atomic_energy" in group.values else 0.0
-        for kind, (name, unit) in VALUE_NAMES.items():
-            if kind in group.values:
-                value = float(group.values[kind][index])
-                if kind != "distance":
-                    value = MEV_PER_EV * (value - (zero if kind == "atomic_energy" else 0.0))
-                lines.append(f"{name} {value:.3g} {unit}".replace("-", "−"))
+        for kind in PREDICTED:
+            values = point_values(kind, group, self._frames_of, self._energy_zero())
+            if values is not None:
+                lines.append(f"{kind.label} {values[index]:.3g} {kind.unit}".replace("-", "−"))
         return "\n".join(lines)
 
     # linking ------------------------------------------------------------------------------------------
@@ -318,8 +317,8 @@ class PcaPanel(Panel):
             return None
         x, y = self.components()
         x_text, y_text = _axis_text(x, analysis.result.explained), _axis_text(y, analysis.result.explained)
-        shown, kind = tuple(self.plot.visible_groups()), self._value()[0]
-        label = f"{VALUE_NAMES[kind][0]} ({VALUE_NAMES[kind][1]})" if kind else ""
+        shown, kind = tuple(self.plot.visible_groups()), self.value_kind()
+        label = kind.text if kind else ""
 
         def draw(path: Path) -> None:
             from nnpcore.exchange import figures

@@ -17,7 +17,7 @@ from app.polygon import inside_polygon
 
 DIMMED, NORMAL = 0.1, 0.6
 CHOSEN = "#F0E442"
-"""Yellow with an outline: seen on every data set's colour, in both themes."""
+"""Yellow with a rim in the accent colour: seen on every data set's colour, in both themes."""
 
 
 
@@ -53,7 +53,7 @@ class PcaPlot(Plot):
         self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
         self.path_line = self.add_line("path", "reference", 1.6, z=14)
         self.path_dots = self.add_points("path", "reference", "o", 6.5, hollow=True)
-        self.chosen_rim = self.add_cloud("chosen", 9.5, 1.0, z=25)
+        self.chosen_rim = self.add_cloud("chosen", 10.5, 1.0, z=25)
         self.chosen = self.add_cloud("chosen", 6.5, 1.0, z=26)
         self.ring = self.add_points("ring", "accent", "o", 12)
         self.ring.setZValue(24)
@@ -128,7 +128,7 @@ class PcaPlot(Plot):
 
     def _draw_selected(self) -> None:
         shown = [group for group in self.visible_groups() if len(self._selected.get(group.key, ()))]
-        for cloud, color in ((self.chosen_rim, "#000000"), (self.chosen, CHOSEN)):
+        for cloud, color in ((self.chosen_rim, "accent"), (self.chosen, CHOSEN)):
             cloud.set_groups(
                 [PointGroup(group.xy[self._selected[group.key]], rgb_of(color)) for group in shown]
             )
@@ -172,7 +172,7 @@ def _stamp_of(marker: str) -> str:
 
 
 def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:
-    """Return (left, right, bottom, top): the cloud and a quarter around it, but not beyond all points."""
+    """Return (left, right, bottom, top): the cloud and some room around it, but not beyond all points."""
     known = [(group, group.xy[np.isfinite(group.xy).all(axis=1)]) for group in groups]
     every = [xy for _, xy in known]
     cloud = [xy for group, xy in known if not group.path]
@@ -181,7 +181,7 @@ def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:
     joined = np.vstack(every)
     inner = np.vstack(cloud) if cloud and sum(map(len, cloud)) else joined
     low, high = inner.min(axis=0), inner.max(axis=0)
-    room = np.maximum(0.25 * (high - low), 1e-6)
+    room = np.maximum(0.12 * (high - low), 1e-6)
     low = np.maximum(low - room, np.minimum(joined.min(axis=0), low)) - 0.05 * (high - low)
     high = np.minimum(high + room, np.maximum(joined.max(axis=0), high)) + 0.05 * (high - low)
     flat = high - low < 1e-9

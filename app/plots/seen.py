@@ -22,4 +22,4 @@ class Seen:
 
 
 def _same(one: object, other: object) -> bool:
-    return one is other or (isinstance(one, _PLAIN) and isinstance(other, _PLAIN) and one == other)
+    return one is other or (isinstance(one, _PLAIN) and type(one) is type(other) and one == other)
