@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 GOALS = {"first": (0.6, 0.051), "final": (0.31, 0.035)}
-"""Energy in meV/atom and force in eV/Å that every one of the members has to reach on the validation frames."""
+"""Energy in meV/atom and force in eV/Å that every member has to reach on the validation frames."""
 
 REFERENCES = {
     "first": "n2p2 110 s for one network, 550 s for five; SIMPLE-NN 243 s for one",
