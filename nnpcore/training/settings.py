@@ -35,6 +35,7 @@ RANGES: dict[str, Range] = {
     "force_weight": Range(0.0, 1e9, "the weight of the forces in the loss"),
     "stress_weight": Range(0.0, 1e9, "the weight of the stresses in the loss"),
     "l2": Range(0.0, 1e6, "the weight of the squared network weights in the loss"),
+    "linear_ridge": Range(1e-12, 1e3, "the ridge of the linear part under the networks"),
     "batch_frames": Range(1, 1_000_000, "the number of frames in one step"),
     "learning_rate": Range(1e-8, 10.0, "the length of Adam's first steps"),
     "patience": Range(1, 100_000, "the number of epochs without progress before training ends"),
@@ -174,6 +175,9 @@ class TrainSettings(_Checked):
     epochs : passes over the training frames; None = the optimizer's usual number.
     optimizer : "auto" takes the Kalman filter where its matrices fit into ``memory_gb``, else Adam.
     energy_weight, force_weight, stress_weight, l2 : weights of the loss; 0 leaves a part out.
+    linear_ridge : None = networks alone; a number puts a linear function of the network inputs under the
+        networks, solved once by ridge regression on the same loss, with this ridge in eV²; the networks learn
+        what it leaves.
     batch_frames, learning_rate : frames of a step and Adam's step length; None = the optimizer's usual ones.
     patience : epochs without a better validation score before training ends; None = never.
     valid_fraction : part of the frames put aside where no validation data are given.
@@ -194,6 +198,7 @@ class TrainSettings(_Checked):
     force_weight: float = 0.005
     stress_weight: float = 0.0
     l2: float = 0.0
+    linear_ridge: float | None = None
     batch_frames: int | None = None
     learning_rate: float | None = None
     patience: int | None = None

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,10 @@ from nnpcore.training.engine import Engine, make_engine
 from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.history import EpochRecord
 from nnpcore.training.layout import Layout
+from nnpcore.training.linear import LinearPart
 from nnpcore.training.optimizer import ErrorSums, diverged
 from nnpcore.training.pace import Pace
+from nnpcore.training.rows import LossWeights
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
 
@@ -146,6 +148,7 @@ class Trainer:
         self._folder: RunFolder | None = None
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
+        self._linear: LinearPart | None = None
         self._best = _Best.start(self._layout.to_internal(self._template))
         self._seconds = 0.0
         self._last_saved = 0.0
@@ -206,9 +209,7 @@ class Trainer:
             self._folder.write_settings(self.settings)
         self.train_set, self.valid_set = self._describe(progress)
         self._learn_scales()
-        train, valid = self._fit_set(self.train_set, self.train_frames), None
-        if self.valid_set is not None:
-            valid = self._fit_set(self.valid_set, self.valid_frames)
+        train, valid = self._fit_sets()
         self._engine = make_engine(
             self.settings,
             self.choice,
@@ -256,6 +257,16 @@ class Trainer:
             self.element_energies = {str(k): float(v) for k, v in state["element_energies"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._misfit(error) from None
+
+    def _fit_sets(self) -> tuple[FitSet, FitSet | None]:
+        """Return what the networks are fitted to and judged by: the targets less the linear part, if any."""
+        train, valid = self._fit_set(self.train_set, self.train_frames), None
+        if self.valid_set is not None:
+            valid = self._fit_set(self.valid_set, self.valid_frames)
+        if self.settings.linear_ridge is None:
+            return train, valid
+        self._linear = LinearPart.fit(train, LossWeights.of(self.settings, train), self.settings.linear_ridge)
+        return self._linear.taken_off(train), valid and self._linear.taken_off(valid)
 
     def _fit_set(self, descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
         targets = Targets.of(frames, self.functions.elements, self.element_energies)
@@ -365,6 +376,8 @@ class Trainer:
             "best_epoch": [int(e) for e in self._best.epoch],
         }
         weights = self._layout.to_weights(self._best.weights, self._template)
+        if self._linear is not None:
+            weights = replace(weights, skip=self._linear.as_skip(self.functions.elements, weights.n_members))
         return Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
 
     def _save(self, *, force: bool = False) -> None:
