@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.style_sheet import repolish
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.training.settings import DescriptorSettings
 
@@ -55,7 +56,6 @@ class FunctionTable(QDialog):
         column.addLayout(self._buttons())
         self.message = QLabel(self)
         self.message.setWordWrap(True)
-        self.message.setProperty("error", True)
         column.addWidget(self.message)
         self.box = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
@@ -150,6 +150,7 @@ class FunctionTable(QDialog):
         except EatlasError as error:
             self.message.setText(str(error))
             fine = False
+        repolish(self.message, "error", not fine)
         self.box.button(QDialogButtonBox.StandardButton.Ok).setEnabled(fine)
 
 

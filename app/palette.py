@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
+from PySide6.QtGui import QColor, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QFrame,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
-from app import icons
+from app import icons, theme
 from app.commands import Command, Commands
 
 WIDTH, HEIGHT = 520, 380
+SHORTCUT = Qt.ItemDataRole.UserRole + 1
+SUBMENUS = ("Examples", "Appearance", "Colour By")
+Index = QModelIndex | QPersistentModelIndex
+
+
+class _Delegate(QStyledItemDelegate):
+    """Draws the shortcut at the right end of the row."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """Give rows some air."""
+        return QSize(super().sizeHint(option, index).width(), option.fontMetrics.height() + 12)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Draw the row, then the shortcut."""
+        super().paint(painter, option, index)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        current = theme.current()
+        painter.setPen(QColor(current.on_accent if chosen else current.muted))
+        place = option.rect.adjusted(0, 0, -10, 0)
+        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(place, flags, index.data(SHORTCUT) or "")
 
 
 class CommandPalette(QFrame):
@@ -31,6 +62,7 @@ class CommandPalette(QFrame):
         self.search.installEventFilter(self)
         self.list = QListWidget(self)
         self.list.setUniformItemSizes(True)
+        self.list.setItemDelegate(_Delegate(self.list))
         self.list.itemClicked.connect(self._run)
         column.addWidget(self.search)
         column.addWidget(self.list, 1)
@@ -55,9 +87,9 @@ class CommandPalette(QFrame):
             if (rank := match(text, command)) is not None and self._commands.actions[command.id].isEnabled()
         )
         for _, command in sorted(ranked, key=lambda pair: pair[0]):
-            keys = f"    {command.shortcut}" if command.shortcut else ""
-            item = QListWidgetItem(f"{command.title}{keys}")
+            item = QListWidgetItem(palette_title(command))
             item.setData(Qt.ItemDataRole.UserRole, command.id)
+            item.setData(SHORTCUT, command.shortcut)
             item.setToolTip(command.tip)
             if command.icon:
                 item.setIcon(icons.icon(command.icon))
@@ -84,10 +116,16 @@ class CommandPalette(QFrame):
         return super().eventFilter(watched, event)
 
 
+def palette_title(command: Command) -> str:
+    """Return the title, with the submenu where it says nothing without it."""
+    title = command.title.rstrip("…")
+    return f"{command.menu.capitalize()}: {title}" if command.menu in SUBMENUS else title
+
+
 def match(text: str, command: Command) -> int | None:
     """Return how well a command fits (0 = best), or None: all words, or the letters in their order."""
     words = text.lower().split()
-    title = command.title.lower()
+    title = palette_title(command).lower()
     everything = f"{title} {command.tip} {command.menu} {command.id}".lower()
     if not words:
         return 0

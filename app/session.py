@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtGui import QUndoStack
 
 from app.commands import Change
 from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
 from app.documents.coloring import LABELS, Coloring
 from app.documents.dataset import DatasetDocument, free_name
 from app.documents.run import RunDocument, RunState
-from app.notifications import Notification, from_error
+from app.notifications import Notification
 from app.runs import Runs
 from app.selection import AtomRef, Selection, SelectionMode
+from app.session_base import SessionBase
 from app.settings import Settings
 from app.workers.analysis import AnalysisScheduler
 from app.workers.opening import open_run
 from app.workers.reading import describe_problems, read
-from app.workers.tasks import READ, Task, TaskRunner
+from app.workers.tasks import READ
 from nnpcore.errors import EatlasError
-from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, Role, example_path
 from nnpcore.structures.frame import Frame
 from nnpcore.training import TrainSettings
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from app.workers.opening import OpenedRun
 
 
-class Session(QObject):
+class Session(SessionBase):
     """Data, runs, selection, colouring and tasks of one window; every method is for the main thread."""
 
     dataset_added = Signal(str)
@@ -51,10 +50,6 @@ class Session(QObject):
     hover_changed = Signal()
     coloring_changed = Signal()
     settings_changed = Signal()
-    notified = Signal(object)
-    task_started = Signal(object)
-    task_progressed = Signal(object)
-    task_finished = Signal(object)
     closing = Signal()
 
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
@@ -67,12 +62,8 @@ class Session(QObject):
         self.selection = Selection()
         self.hovered: AtomRef | None = None
         self.coloring = Coloring()
-        self.undo_stack = QUndoStack(self)
-        self.tasks = TaskRunner(self)
-        self.tasks.started.connect(self.task_started)
-        self.tasks.progressed.connect(self.task_progressed)
-        self.tasks.finished.connect(self.task_finished)
         self._n_colors = 0
+        self._coloring_chosen = False
         self.trainings = Runs(self)
         self.analyses = AnalysisScheduler(self)
         self._connect_runs()
@@ -313,6 +304,8 @@ class Session(QObject):
             self.notify_error("Training cannot start", error)
             return None
         self.set_current_run(run_id)
+        if not self._coloring_chosen:
+            self._set_coloring(Coloring(kind="atomic_energy"))
         return run_id
 
     def pause(self, run_id: str | None = None) -> None:
@@ -394,11 +387,13 @@ class Session(QObject):
         """Colour atoms differently (can be undone), e.g. ``set_coloring(kind="force_error")``."""
         wanted = coloring or replace(self.coloring, **changes)
         if wanted != self.coloring:
+            self._coloring_chosen = True
             text = f"Colour by {LABELS.get(wanted.kind, wanted.kind).lower()}"
             self._change(text, self._set_coloring, self.coloring, wanted)
 
     def restore_coloring(self, values: dict[str, Any]) -> None:
         """Take over a saved colouring (not undone); wrong values leave the present one."""
+        self._coloring_chosen = True
         try:
             values = values | {"percentiles": tuple(values.get("percentiles", (2.0, 98.0)))}
             self._set_coloring(Coloring(**values))
@@ -456,38 +451,6 @@ class Session(QObject):
         report = eos.report
         fit = report.reference_fit if self.coloring.baseline == "reference" else report.mean_fit
         return fit.e0 if fit is not None else None
-
-    # tasks, messages, undo ----------------------------------------------------------------------------
-    def run_task(
-        self,
-        title: str,
-        function: Callable[[Progress], Any],
-        on_done: Callable[[Any], None],
-        on_failed: Callable[[BaseException], None] | None = None,
-        key: str | None = None,
-        quiet: bool = False,
-        lane: str = "",
-    ) -> Task:
-        """Run ``function(progress)`` on a background thread; its value or error comes back here.
-
-        A task with a ``key`` cancels its predecessor of the same key. A failure becomes a notification unless
-        ``on_failed`` is given. ``quiet`` tasks are not shown in the status bar.
-        """
-        failed = on_failed or (lambda error: self.notify_error(f"{title} failed", error))
-        return self.tasks.run(Task(title, function, on_done, failed, key, quiet, lane))
-
-    def notify(self, notification: Notification) -> None:
-        """Show a message to the user."""
-        self.notified.emit(notification)
-
-    def notify_error(self, title: str, error: BaseException) -> None:
-        """Show an exception to the user, with details to copy."""
-        self.notify(from_error(title, error))
-
-    def _change(
-        self, text: str, apply: Callable[[Any], None], old: Any, new: Any, merge_id: str = ""
-    ) -> None:
-        self.undo_stack.push(Change(text, apply, old, new, merge_id=merge_id))
 
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""

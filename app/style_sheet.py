@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from PySide6.QtWidgets import QWidget
+
 if TYPE_CHECKING:
     from app.theme import Theme
 
@@ -107,3 +109,11 @@ def style_sheet(theme: Theme) -> str:
     colors = {name: getattr(theme, name) for name in theme.__dataclass_fields__}
     folder = str(files("resources") / "icons").replace("\\", "/")
     return _SHEET.format(**colors, icons=folder, mode="dark" if theme.dark else "light")
+
+
+def repolish(widget: QWidget, name: str, value: bool) -> None:
+    """Set a property the style sheet looks at, such as "wrong" or "error", and show the change."""
+    if bool(widget.property(name)) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)

@@ -67,7 +67,7 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     kinds = {"pca", "distance", "connectivity", "eos", "verdict", "predictions"}
     qtbot.waitUntil(lambda: kinds <= set(run.analyses), timeout=20_000)
     assert (len(run.train), len(run.valid)) == (4, 2)
-    assert window.docks["runs"].panel.row_of(run.id).line.full_text.startswith("epoch 3 / 3 · best ")
+    assert window.docks["runs"].panel.row_of(run.id).line.full_text.startswith("epoch 3/3 · ")
     qtbot.waitUntil(lambda: window.verdict.verdict.full_text == run.analyses["verdict"].text)
     with qtbot.waitSignal(window.session.notified):
         window.session.export_potential(tmp_path / "potential")

@@ -187,7 +187,7 @@ def test_palette_finds_and_runs_commands(window, qtbot):
     window.commands.run("help.palette")
     box = window.palette_box
     qtbot.keyClicks(box.search, "dark")
-    assert box.list.item(0).text() == "Dark"
+    assert box.list.item(0).text() == "Appearance: Dark"
     qtbot.keyClick(box.search, Qt.Key.Key_Return)
     assert theme.current().dark
     assert not box.isVisible()

@@ -186,7 +186,7 @@ class DatasetRow(QWidget):
         for role, text in ROLE_TEXTS.items():
             self.role.addItem(text, role)
         self.role.setToolTip("What this file is used for")
-        self.role.setFixedWidth(112)
+        self.role.setFixedWidth(126)
         self.role.activated.connect(self._on_role_chosen)
         top.addWidget(self.role)
         self.close_button = QToolButton(self)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from app import icons
 from app.panels.base import Panel
+from app.style_sheet import repolish
 from nnpcore.errors import SettingsError
 from nnpcore.training import TrainSettings
 from nnpcore.training.settings import DescriptorSettings
@@ -291,7 +292,7 @@ class ModelPanel(Panel):
                 box.setText(self._text_fields[name].show(settings))
             else:
                 self._show_choice(box, str(getattr(settings, name)))
-            _mark(box, False)
+            repolish(box, "wrong", False)
         table = settings.descriptors.functions
         self.functions.setCurrentIndex(0 if table is None else 1)
         count = sum(len(entries) for entries in table.values()) if table else 0
@@ -308,7 +309,7 @@ class ModelPanel(Panel):
         text = box.text().strip()
         settings = self.session.train_settings
         if text == entry.show(settings):
-            _mark(box, False)
+            repolish(box, "wrong", False)
             self.error.hide()
             return
         try:
@@ -329,7 +330,7 @@ class ModelPanel(Panel):
         self.session.set_train_settings(wanted, f"Set {label.lower()}")
 
     def _refuse(self, box: QWidget, message: str) -> None:
-        _mark(box, True)
+        repolish(box, "wrong", True)
         self.error.setText(message)
         self.error.show()
 
@@ -389,10 +390,3 @@ def _caption(text: str, parent: QWidget) -> QLabel:
     label.setProperty("muted", True)
     label.setProperty("small", True)
     return label
-
-
-def _mark(box: QWidget, wrong: bool) -> None:
-    if bool(box.property("wrong")) != wrong:
-        box.setProperty("wrong", wrong)
-        box.style().unpolish(box)
-        box.style().polish(box)

@@ -225,10 +225,10 @@ def describe(run: RunDocument) -> str:
     """Return one line on how far a run is."""
     if run.state is RunState.PREPARING:
         return run.progress_text or "Getting ready"
-    parts = [f"epoch {run.epoch}" + (f" / {run.n_epochs}" if run.n_epochs else "")]
+    parts = [f"epoch {run.epoch}" + (f"/{run.n_epochs}" if run.n_epochs else "")]
     best = run.best("energy")
     if best is not None:
-        parts.append(f"best {best:.3g} meV/atom")
+        parts.append(f"{best:.3g} meV/atom")
     eta = run.eta_seconds
     if run.state is RunState.RUNNING and eta is not None and run.n_epochs:
         parts.append(f"{duration(eta)} left")
