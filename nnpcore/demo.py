@@ -47,8 +47,8 @@ VALID_FRACTION = 0.3
 EPOCHS = 15
 LINEAR_RIDGE = 1e-2
 CALM_FILTER = KalmanSettings(initial_covariance=1.0, forgetting=1.0)
-"""With a linear part under the networks and a filter that never forgets where it started, what the data leave open
-stays smooth: the mapping errors of all three ensembles are about half of what the networks alone give."""
+"""With a linear part under the networks and a filter that never forgets where it started, what the data leave
+open stays smooth: the mapping errors of all three ensembles are about half of what the networks alone give."""
 
 
 @dataclass(frozen=True, eq=False)
