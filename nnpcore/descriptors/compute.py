@@ -90,6 +90,27 @@ def compute_descriptors(
     """
     real = _checked_dtype(dtype)
     threads = _checked_threads(n_threads)
+    result = _with_pairs(frames, functions, real if derivatives else None, threads, progress)
+    if device == "cpu":
+        tables, span = build_tables(functions), _Span(progress, 0.1, 1.0, "symmetry functions")
+        pairs = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
+        species, values = result.species, result.values
+        _run_kernel(tables, species, species, pairs, values, result.derivatives, threads, span)
+    else:
+        from nnpcore.descriptors.torch_backend import fill_descriptors
+
+        fill_descriptors(result, device.removeprefix("torch-"), progress)
+    return result
+
+
+def _with_pairs(
+    frames: Sequence[Frame],
+    functions: SymmetryFunctions,
+    real: np.dtype | None,
+    threads: int,
+    progress: Progress | None,
+) -> DescriptorSet:
+    """A set with its pairs, room for values and, if ``real`` is a type, room for derivatives."""
     labels = [_label(frame, i) for i, frame in enumerate(frames)]
     parts = [functions.species_index(f.numbers, where=w) for f, w in zip(frames, labels, strict=True)]
     species = np.concatenate([np.zeros(0, dtype=np.int32), *parts])
@@ -102,7 +123,7 @@ def compute_descriptors(
 
     pairs = _joined(_run_tasks(find, len(frames), 8, threads, _Span(progress, 0.0, 0.1, "neighbors")))
     n_d = functions.n_descriptors
-    result = DescriptorSet(
+    return DescriptorSet(
         functions=functions,
         frame_start=frame_start,
         species=species,
@@ -110,16 +131,8 @@ def compute_descriptors(
         pair_start=pairs.start,
         pair_neighbor=pairs.neighbor,
         pair_vector=pairs.vector,
-        derivatives=np.empty((len(pairs.neighbor), 3, n_d), dtype=real) if derivatives else None,
+        derivatives=None if real is None else np.empty((len(pairs.neighbor), 3, n_d), dtype=real),
     )
-    if device == "cpu":
-        tables, span = build_tables(functions), _Span(progress, 0.1, 1.0, "symmetry functions")
-        _run_kernel(tables, species, species, pairs, result.values, result.derivatives, threads, span)
-    else:
-        from nnpcore.descriptors.torch_backend import fill_descriptors
-
-        fill_descriptors(result, device.removeprefix("torch-"), progress)
-    return result
 
 
 def warm_up() -> None:

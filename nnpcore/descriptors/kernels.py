@@ -25,6 +25,7 @@ from nnpcore.descriptors.simd import (
     HELPER,
     INLINE,
     OPTIONS,
+    Vector,
     choose_less,
     exponential,
     fma,
@@ -40,7 +41,7 @@ from nnpcore.descriptors.simd import (
     store_first,
     store_first_single,
 )
-from nnpcore.descriptors.tables import BLOCK_ROWS, KernelTables
+from nnpcore.descriptors.tables import BLOCK_ROWS, KernelAddresses, KernelTables
 
 # Rows of slots at w: coordinates, r², 1/r, two rows for work, (x, y, z, 0) of each slot, then two rows per
 # channel.
@@ -61,7 +62,7 @@ triplet m of a slot with k."""
 
 
 @njit(**INLINE)
-def _cutoff(y):
+def _cutoff(y: Vector) -> tuple[Vector, Vector]:
     """Cosine cutoff and its derivative for y = π²r²/4rc² in [0, π²/4], as a series in y: no root, no
     branch."""
     c = fma(y, 1.0 / 2432902008176640000.0, -1.0 / 6402373705728000.0)
@@ -76,7 +77,7 @@ def _cutoff(y):
 
 
 @njit(**HELPER)
-def _scatter(o, lanes, row, count, columns):
+def _scatter(o: _Output, lanes: int, row: int, count: int, columns: int) -> None:
     """Write 3 x 8 numbers to a pair's three rows where their columns do not follow each other."""
     for axis in range(3):
         for lane in range(count):
@@ -89,7 +90,9 @@ def _scatter(o, lanes, row, count, columns):
 
 
 @njit(**INLINE)
-def _write(o, lanes, pair, first, count, columns, x, y, z):
+def _write(
+    o: _Output, lanes: int, pair: int, first: int, count: int, columns: int, x: Vector, y: Vector, z: Vector
+) -> None:
     """Write the lanes of a derivative to the columns of a pair's three rows."""
     row, n_d = 3 * o.n_d * pair, o.n_d
     if first < 0:
@@ -108,7 +111,7 @@ def _write(o, lanes, pair, first, count, columns, x, y, z):
 
 
 @njit(**HELPER)
-def _gather(t, m, first, last, species, vectors):
+def _gather(t: KernelAddresses, m: _Memory, first: int, last: int, species: int, vectors: int) -> None:
     """Put pairs into slots by species, within a species those in reach of angular functions first."""
     slot = 0
     for s in range(t.n_elements):
@@ -138,7 +141,7 @@ def _gather(t, m, first, last, species, vectors):
 
 
 @njit(**HELPER)
-def _channels(t, m, s, slots):
+def _channels(t: KernelAddresses, m: _Memory, s: int, slots: int) -> None:
     """h(r²) and h'(r²)/h(r²) of all slots for the channels of a species, zero beyond the cutoff."""
     start = get_int(t.channel_start, s)
     for channel in range(start, get_int(t.channel_start, s + 1)):
@@ -154,7 +157,7 @@ def _channels(t, m, s, slots):
 
 
 @njit(**HELPER)
-def _radial(t, m, o, b, values):
+def _radial(t: KernelAddresses, m: _Memory, o: _Output, b: int, values: int) -> None:
     """All functions of a radial block for one centre."""
     minus_eta, r_s = load(t.radial_value, 16 * b), load(t.radial_value, 16 * b + 8)
     s, first, count = get_int(t.radial_index, 4 * b), get_int(t.radial_index, 4 * b + 2), 0
@@ -178,7 +181,7 @@ def _radial(t, m, o, b, values):
 
 
 @njit(**INLINE)
-def _reach(t, m, g, j, k0, k1):
+def _reach(t: KernelAddresses, m: _Memory, g: int, j: int, k0: int, k1: int) -> int:
     """List the slots from k0 to k1 in reach of slot j and the centre; return their number."""
     cutoff2, narrow = get(t.group_cutoff2, g), get_int(t.group_index, 7 * g + 2)
     xj, yj, zj = get(m.w, _X * m.n + j), get(m.w, _Y * m.n + j), get(m.w, _Z * m.n + j)
@@ -199,7 +202,7 @@ def _reach(t, m, g, j, k0, k1):
 
 
 @njit(**INLINE)
-def _list_triplets(t, m, g, j, first, found):
+def _list_triplets(t: KernelAddresses, m: _Memory, g: int, j: int, first: int, found: int) -> None:
     """Make triplets of slot j and the slots found: r_jk², d, 1/(r_ij r_ik) and, per η, h(r_ij²) h(r_ik²)."""
     inverse = get(m.w, _INVERSE * m.n + j)
     mine = m.listed + 12 * (m.near * j + get_int(m.count, j))
@@ -229,7 +232,7 @@ def _list_triplets(t, m, g, j, first, found):
 
 
 @njit(**INLINE)
-def _triplet_factors(t, m, g, triplets):
+def _triplet_factors(t: KernelAddresses, m: _Memory, g: int, triplets: int) -> None:
     """Complete the rows of the triplets: cosθ, and P, Q, P d for each η."""
     narrow, scale = get_int(t.group_index, 7 * g + 2), 0.25 * math.pi * math.pi / get(t.group_cutoff2, g)
     start, stop = get_int(t.group_index, 7 * g + 3), get_int(t.group_index, 7 * g + 4)
@@ -253,7 +256,7 @@ def _triplet_factors(t, m, g, triplets):
 
 
 @njit(**INLINE)
-def _angles(t, m, b, triplets):
+def _angles(t: KernelAddresses, m: _Memory, b: int, triplets: int) -> None:
     """Angular factors u and v = u'/(r_ij r_ik) of a block, in lanes, for all triplets."""
     bits, value = get_int(t.block_bits, b), t.block_value + 64 * BLOCK_ROWS * b
     half, slope = load(value, 0) * 0.5, load(value, 16)
@@ -276,7 +279,7 @@ def _angles(t, m, b, triplets):
 
 
 @njit(**INLINE)
-def _sum_values(m, row, triplets):
+def _sum_values(m: _Memory, row: int, triplets: int) -> Vector:
     """Sum of u P over all triplets, in four parts."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     full = triplets // 4 * 4
@@ -292,7 +295,9 @@ def _sum_values(m, row, triplets):
 
 
 @njit(**INLINE)
-def _sum_slot(m, row, j, count):
+def _sum_slot(
+    m: _Memory, row: int, j: int, count: int
+) -> tuple[Vector, Vector, Vector, Vector, Vector, Vector]:
     """X, Y, Z and W of one tile for the triplets of slot j."""
     sx, sy, sz = splat(0.0), splat(0.0), splat(0.0)
     wx, wy, wz = splat(0.0), splat(0.0), splat(0.0)
@@ -314,7 +319,7 @@ def _sum_slot(m, row, j, count):
 
 
 @njit(**INLINE)
-def _derive(t, m, o, g, tile, first, last):
+def _derive(t: KernelAddresses, m: _Memory, o: _Output, g: int, tile: int, first: int, last: int) -> None:
     """Derivatives of one tile with respect to the slots first to last."""
     e, column = get_int(t.tile_index, 3 * tile), get_int(t.tile_index, 3 * tile + 1)
     lanes, columns = get_int(t.tile_index, 3 * tile + 2), t.tile_column + 32 * tile
@@ -332,7 +337,7 @@ def _derive(t, m, o, g, tile, first, last):
 
 
 @njit(**HELPER)
-def _angular(t, m, o, g, slots, values):
+def _angular(t: KernelAddresses, m: _Memory, o: _Output, g: int, slots: int, values: int) -> None:
     """All functions of a group for one centre."""
     sj, sk, cutoff2 = (
         get_int(t.group_index, 7 * g),
@@ -364,7 +369,16 @@ def _angular(t, m, o, g, slots, values):
 
 
 @njit(**OPTIONS)
-def _fill(t, m, o, species, pair_start, pair_species, vectors, values):
+def _fill(
+    t: KernelAddresses,
+    m: _Memory,
+    o: _Output,
+    species: np.ndarray,
+    pair_start: np.ndarray,
+    pair_species: int,
+    vectors: int,
+    values: int,
+) -> None:
     """Symmetry functions of consecutive centres; ``pair_species``, ``vectors`` and ``values`` are
     addresses."""
     for i in range(len(species)):
@@ -387,7 +401,7 @@ def _fill(t, m, o, species, pair_start, pair_species, vectors, values):
 
 
 @njit(**OPTIONS)
-def _sizes(pair_start, vectors, near2):
+def _sizes(pair_start: np.ndarray, vectors: np.ndarray, near2: float) -> tuple[int, int]:
     """Largest numbers of neighbors of a centre: all, and those within the square root of ``near2``."""
     most, most_near = 0, 0
     for i in range(len(pair_start) - 1):

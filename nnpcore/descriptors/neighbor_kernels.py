@@ -28,7 +28,9 @@ _SELF = 1e30
 
 
 @njit(**OPTIONS)
-def scale(positions, inverse, periodic, scaled, turns):
+def scale(
+    positions: np.ndarray, inverse: np.ndarray, periodic: np.ndarray, scaled: np.ndarray, turns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions in units of the basis, wrapped into [0, 1) where periodic, and the whole turns taken off.
 
     Returns the lowest coordinate and the extent in each direction (0 and 1 where periodic).
@@ -50,7 +52,21 @@ def scale(positions, inverse, periodic, scaled, turns):
 
 
 @njit(**OPTIONS)
-def bin_atoms(positions, basis, scaled, turns, low, extent, bins, x, y, z, atom, place, bin_start):
+def bin_atoms(
+    positions: np.ndarray,
+    basis: np.ndarray,
+    scaled: np.ndarray,
+    turns: np.ndarray,
+    low: np.ndarray,
+    extent: np.ndarray,
+    bins: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    atom: np.ndarray,
+    place: np.ndarray,
+    bin_start: np.ndarray,
+) -> None:
     """Sort the atoms, moved into the cell, by bin."""
     bin_start[:] = 0
     for i in range(len(positions)):
@@ -78,7 +94,19 @@ def bin_atoms(positions, basis, scaled, turns, low, extent, bins, x, y, z, atom,
 
 
 @njit(**INLINE)
-def _run(g, mine, home, first, stop, x, y, z, cutoff2, found, distances):
+def _run(
+    g: Grid,
+    mine: int,
+    home: bool,
+    first: int,
+    stop: int,
+    x: float,
+    y: float,
+    z: float,
+    cutoff2: float,
+    found: int,
+    distances: int,
+) -> int:
     """List the places from ``first`` to ``stop`` within the cutoff of a point; return their number."""
     for c in range(first, stop, 8):
         dx, dy, dz = load(g.x, c) - x, load(g.y, c) - y, load(g.z, c) - z
@@ -93,7 +121,7 @@ def _run(g, mine, home, first, stop, x, y, z, cutoff2, found, distances):
 
 
 @njit(**INLINE)
-def _bin_of(g, mine):
+def _bin_of(g: Grid, mine: int) -> int:
     """The bin that holds a place."""
     low, high = 0, g.bx * g.by * g.bz
     while high - low > 1:
@@ -106,19 +134,31 @@ def _bin_of(g, mine):
 
 
 @njit(**INLINE)
-def _low(index, reach, periodic):
+def _low(index: int, reach: int, periodic: bool) -> int:
     """First bin to search; beyond the cell only where periodic."""
     return index - reach if periodic else max(index - reach, 0)
 
 
 @njit(**INLINE)
-def _high(index, reach, periodic, count):
+def _high(index: int, reach: int, periodic: bool, count: int) -> int:
     """End of the bins to search."""
     return index + reach + 1 if periodic else min(index + reach, count - 1) + 1
 
 
 @njit(**OPTIONS)
-def search(g, first, stop, basis, cutoff2, most, start, neighbor, vector, found, distances):
+def search(
+    g: Grid,
+    first: int,
+    stop: int,
+    basis: np.ndarray,
+    cutoff2: float,
+    most: int,
+    start: np.ndarray,
+    neighbor: np.ndarray,
+    vector: np.ndarray,
+    found: int,
+    distances: int,
+) -> tuple[float, int, int, int]:
     """Write the pairs of the centres from ``first`` to ``stop`` as far as there is room.
 
     ``start`` gets the pairs of each centre in any case. Returns the smallest squared distance of a pair with
