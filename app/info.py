@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
 import nnpcore
 
-PACKAGES = ("numpy", "torch", "numba", "scipy", "scikit-learn", "ase", "pyqtgraph", "matplotlib", "vesin")
+PACKAGES = ("numpy", "torch", "numba", "scipy", "scikit-learn", "ase", "pyqtgraph", "matplotlib")
 
 
 def info_text() -> str:
