@@ -13,7 +13,7 @@ from app.documents.analyses import EosAnalysis
 from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
 from app.plots.eos_plot import EosPlot
-from app.plots.ink import font, paper_color, run_ink
+from app.plots.ink import font, number_text, paper_color, run_ink
 from app.plots.readout import Cell, Readout
 from app.plots.seen import Seen
 from app.plots.throttle import Throttle
@@ -178,13 +178,6 @@ class EosPanel(Panel):
         return draw
 
 
-def number(value: float | None, places: int, sign: bool = False) -> str:
-    """Return a number with a true minus sign, or a dash where it is unknown."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    return f"{value:{'+' if sign else ''}.{places}f}".replace("-", "−")
-
-
 def eos_cells(report: EosReport) -> list[Cell]:
     """Return the numbers of an equation of state: the ensemble's, the reference's below."""
     mean, ref = report.mean_fit, report.reference_fit
@@ -193,32 +186,32 @@ def eos_cells(report: EosReport) -> list[Cell]:
     return [
         Cell(
             "V₀ Å³",
-            number(mean.v0 if mean else None, 2),
-            number(ref.v0 if ref else None, 2),
+            number_text(mean.v0 if mean else None, 2),
+            number_text(ref.v0 if ref else None, 2),
             "Equilibrium volume, Å³/atom, by Birch-Murnaghan; the ensemble's above the reference's",
         ),
         Cell(
             "B₀ GPa",
-            number(mean.b0_gpa if mean else None, 1),
-            number(ref.b0_gpa if ref else None, 1),
+            number_text(mean.b0_gpa if mean else None, 1),
+            number_text(ref.b0_gpa if ref else None, 1),
             "Bulk modulus, GPa",
         ),
         Cell(
             "B₀′",
-            number(mean.b0_prime if mean else None, 1),
-            number(ref.b0_prime if ref else None, 1),
+            number_text(mean.b0_prime if mean else None, 1),
+            number_text(ref.b0_prime if ref else None, 1),
             "Pressure derivative of the bulk modulus",
         ),
         Cell(
             "slope GPa",
-            number(report.slope_error_gpa, 2, sign=True),
-            f"± {number(slope_std, 2)}" if slope_std is not None else "",
+            number_text(report.slope_error_gpa, 2, sign=True),
+            f"± {number_text(slope_std, 2)}" if slope_std is not None else "",
             "Error of dE/dV at the reference's V₀, GPa, and its spread over the members",
         ),
         Cell(
             "RMSE meV",
-            number(report.rmse_in_bracket_mev, 1),
-            f"± {number(std, 1)}" if std is not None else "",
+            number_text(report.rmse_in_bracket_mev, 1),
+            f"± {number_text(std, 1)}" if std is not None else "",
             "RMSE of E_at against the reference in the bracket, meV/atom, and the members' spread there",
         ),
     ]

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 from app.documents.parity import ParityAnalysis, ParityGroup
 from app.documents.run import RunDocument
 from app.panels.base import Panel, Table
-from app.plots.ink import font, paper_color
+from app.plots.ink import font, number_text, paper_color
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.plots.seen import Seen
 from app.plots.states import Stated
@@ -206,8 +206,8 @@ class ParityPanel(Panel):
 
         def tip(index: int) -> str:
             error = xy[index, 1] - xy[index, 0]
-            text = f"{group.name}, frame {group.frames[index]}\nerror {error:.2f} meV/atom"
-            return text.replace("-", "−")
+            where = f"{group.name}, frame {group.frames[index]}"
+            return f"{where}\nerror {number_text(error, 2)} meV/atom"
 
         return ParityPoints(_key(group), group.name, xy, *_look(group), group.energy_rmse_mev, tip)
 
@@ -218,7 +218,7 @@ class ParityPanel(Panel):
             atom, axis = divmod(index, 3)
             error = xy[index, 1] - xy[index, 0]
             where = f"{group.name}, frame {group.force_frames[atom]}, atom {group.force_atoms[atom]}"
-            return f"{where}\nF{COMPONENTS[axis]} error {error:.3f} eV/Å".replace("-", "−")
+            return f"{where}\nF{COMPONENTS[axis]} error {number_text(error, 3)} eV/Å"
 
         return ParityPoints(_key(group), group.name, xy, *_look(group), group.force_rmse, tip)
 

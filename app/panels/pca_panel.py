@@ -225,7 +225,8 @@ class PcaPanel(Panel):
         for kind in PREDICTED:
             values = point_values(kind, group, self._frames_of, self._energy_zero())
             if values is not None:
-                lines.append(f"{kind.label} {values[index]:.3g} {kind.unit}".replace("-", "−"))
+                value = f"{values[index]:.3g}".replace("-", "−")
+                lines.append(f"{kind.label} {value} {kind.unit}")
         return "\n".join(lines)
 
     # linking ------------------------------------------------------------------------------------------
@@ -319,6 +320,8 @@ class PcaPanel(Panel):
         x_text, y_text = _axis_text(x, analysis.result.explained), _axis_text(y, analysis.result.explained)
         shown, kind = tuple(self.plot.visible_groups()), self.value_kind()
         label = kind.text if kind else ""
+        (left, right), (bottom, top) = self.plot.canvas.view.viewRange()
+        window = (left, right, bottom, top)
 
         def draw(path: Path) -> None:
             from nnpcore.exchange import figures
@@ -330,7 +333,8 @@ class PcaPanel(Panel):
                 )
                 for g in shown
             ]
-            figures.save_figure(figures.pca_figure(groups, x_text, y_text, value_label=label), path)
+            figure = figures.pca_figure(groups, x_text, y_text, value_label=label, window=window)
+            figures.save_figure(figure, path)
 
         return draw
 

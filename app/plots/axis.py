@@ -22,11 +22,19 @@ def nice_step(span: float, most: int) -> float:
     return next(power * n for n in _NICE if power * n >= raw * (1 - 1e-9))
 
 
+def tick_step(low: float, high: float, most: int) -> float:
+    """Return the smallest round step that has at most ``most + 1`` multiples in [low, high]."""
+    step = nice_step(high - low, 4 * max(most, 1))
+    while math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) > most:
+        step = nice_step(step * 1.5, 1)
+    return step
+
+
 def linear_ticks(low: float, high: float, most: int) -> list[float]:
     """Return at most ``most + 1`` round numbers in [low, high]."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return []
-    step = nice_step(high - low, most)
+    step = tick_step(low, high, most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [0.0 if k == 0 else k * step for k in range(first, last + 1)]
 
@@ -127,7 +135,7 @@ class ValueAxis(pg.AxisItem):
             return [(1.0, [v for v in self.categories if low <= v <= high])]
         most = self.most_ticks(low, high, size)
         if not self.logMode:
-            step = nice_step(high - low, most) if high > low else 1.0
+            step = tick_step(low, high, most) if high > low else 1.0
             if self.integers and step < 1:
                 return [(1.0, [float(k) for k in range(math.ceil(low), math.floor(high) + 1)])]
             return [(step, linear_ticks(low, high, most))]

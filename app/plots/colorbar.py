@@ -24,7 +24,7 @@ from app.plots.ink import font, ink
 
 BAR, TICK, GAP = 12.0, 4.0, 4.0
 WIDTH, HEIGHT = 132, 220
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,7 @@ def tick_text(value: float, step: float) -> str:
     """A tick's number with as many decimals as the step needs, with a true minus sign."""
     if value != 0 and (abs(value) >= 1e5 or step < 1e-4):
         return f"{value:.3g}".replace("-", "−")
-    text = step_text = f"{step:.6g}"
-    decimals = len(step_text.partition(".")[2])
+    decimals = len(f"{step:.6g}".partition(".")[2])
     text = f"{value:.{decimals}f}"
     return text.replace("-", "−") if value != 0 else "0"
 

@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from app.plots.ink import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.exchange.eos_view import (
@@ -161,11 +162,12 @@ class EosPlot(Plot):
         lines = [f"V = {curve.volumes[index]:.2f} Å³/atom"]
         reference = relative_mev(curve.reference, self.zero)[index]
         if np.isfinite(reference):
-            lines.append(f"reference {reference:.1f} meV/atom")
+            lines.append(f"reference {number_text(reference, 1)} meV/atom")
         for item in self.series:
             if index < len(item.curve.volumes):
                 mean = relative_mev(item.curve.mean, self.zero)[index]
-                lines.append(f"{item.name} {mean:.1f} ± {MEV_PER_EV * item.curve.std[index]:.1f} meV/atom")
+                std = MEV_PER_EV * item.curve.std[index]
+                lines.append(f"{item.name} {number_text(mean, 1)} ± {std:.1f} meV/atom")
         return "\n".join([*lines, "Click to see this structure"])
 
     def _describe(self, x: float, _y: float) -> str:
@@ -175,11 +177,11 @@ class EosPlot(Plot):
         if not curve.volumes[0] <= x <= curve.volumes[-1]:
             return ""
         at = np.array([x])
-        parts = [f"V {x:.2f}"]
+        parts = [f"V {x:.2f} Å³"]
         for item in self.series[:2]:
             value = spline(item.curve.volumes, relative_mev(item.curve.mean, self.zero), at)[0]
-            parts.append(f"{item.name} {value:.1f}")
+            parts.append(f"{item.name} {number_text(value, 1)}")
         reference = spline(curve.volumes, relative_mev(curve.reference, self.zero), at)[0]
         if np.isfinite(reference):
-            parts.append(f"ref {reference:.1f}")
-        return "  ".join(parts).replace("-", "−")
+            parts.append(f"ref {number_text(reference, 1)}")
+        return "  ".join(parts)

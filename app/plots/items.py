@@ -47,6 +47,23 @@ class Band(pg.GraphicsObject):
         self.informViewBoundsChanged()
         self.update()
 
+    def implements(self, interface: str | None = None) -> bool | list[str]:
+        """Tell pyqtgraph that this item knows its own data range."""
+        return ["plotData"] if interface is None else interface == "plotData"
+
+    def dataBounds(
+        self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return the range along an axis, nothing where there is no area."""
+        box = self._box
+        if not self._polygons:
+            return None, None
+        return (box.left(), box.right()) if ax == 0 else (box.top(), box.bottom())
+
+    def pixelPadding(self) -> float:
+        """Return no padding."""
+        return 0.0
+
     def boundingRect(self) -> QRectF:
         """Return the area's box in the view's coordinates (log10 on a logarithmic axis)."""
         return self._box

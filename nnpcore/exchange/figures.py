@@ -114,7 +114,10 @@ def _style(axes: Axes, x: str, y: str) -> None:
 
 def _legend(axes: Axes, **options: Any) -> None:
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=SMALL, handlelength=1.8, **options)
+        legend = axes.legend(frameon=False, fontsize=SMALL, handlelength=1.8, **options)
+        for handle in legend.legend_handles:
+            if handle is not None:
+                handle.set_alpha(1.0)
 
 
 # equation of state ------------------------------------------------------------------------------------
@@ -209,13 +212,11 @@ def training_figure(
     for axes, quantity, color in zip(all_axes, quantities, OKABE_ITO, strict=False):
         for part in ("train", "valid"):
             _draw_rmse(axes, part, columns.series(part, quantity), color, smoothing)
-        _style(axes, "Epoch", labels[quantity])
-        _log_axis(axes)
+        _style_epochs(axes, labels[quantity])
     if mapping is not None:
         axes = all_axes[-1]
         axes.plot(mapping[0], mapping[1], color=OKABE_ITO[3], linewidth=1.4)
-        _style(axes, "Epoch", "Mapping error (meV/atom)")
-        _log_axis(axes)
+        _style_epochs(axes, "Mapping error (meV/atom)")
     _legend(all_axes[0])
     if title:
         figure.suptitle(title, fontsize=FONT)
@@ -236,6 +237,14 @@ def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing:
     axes.plot(series.epochs, mean, linestyle=style, color=color, linewidth=width, label=label)
 
 
+def _style_epochs(axes: Axes, label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    _style(axes, "Epoch", label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    _log_axis(axes)
+
+
 def _log_axis(axes: Axes) -> None:
     """Make the vertical axis logarithmic with plain numbers, where there is anything positive."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -254,11 +263,18 @@ def _log_axis(axes: Axes) -> None:
 
 # points -----------------------------------------------------------------------------------------------
 def pca_figure(
-    groups: Sequence[PointSeries], x_label: str, y_label: str, *, value_label: str = "", title: str = ""
+    groups: Sequence[PointSeries],
+    x_label: str,
+    y_label: str,
+    *,
+    value_label: str = "",
+    title: str = "",
+    window: tuple[float, float, float, float] | None = None,
 ) -> Figure:
     """Draw principal-component scores of groups of atoms; paths (invariant points) go on top.
 
-    Large groups become one image inside SVG and PDF, so that files stay small.
+    Several groups are drawn in turns, so that none hides another. Large ones become one image inside SVG and
+    PDF, so that files stay small. ``window`` is (left, right, bottom, top), everything by default.
 
     Raises
     ------
@@ -270,21 +286,41 @@ def pca_figure(
     axes = figure.add_subplot()
     limits = _value_limits(groups)
     colored = None
+    clouds = [group for group in groups if not group.path]
+    many = sum(len(group.xy) for group in clouds) > MAX_DENSITY_POINTS
+    for group in _in_turns(clouds):
+        points = _draw_group(axes, group, limits, many)
+        colored = colored if group.values is None else points
     for group in groups:
         if group.path:
             _draw_path(axes, group)
-            continue
-        points = _draw_group(axes, group, limits)
-        colored = colored if group.values is None else points
     if colored is not None:
         bar = figure.colorbar(colored, ax=axes, shrink=0.9)
         bar.set_label(value_label, fontsize=FONT)
         bar.ax.tick_params(labelsize=SMALL, width=0.6)
     _style(axes, x_label, y_label)
+    if window is not None:
+        axes.set_xlim(window[0], window[1])
+        axes.set_ylim(window[2], window[3])
     _legend(axes, markerscale=1.8)
     if title:
         axes.set_title(title, fontsize=FONT)
     return figure
+
+
+def _in_turns(groups: Sequence[PointSeries], n_turns: int = 12) -> list[PointSeries]:
+    """Split groups into random parts that take turns; only the first part of each keeps its name."""
+    if len(groups) < 2:
+        return list(groups)
+    orders = [np.random.default_rng(0).permutation(len(group.xy)) for group in groups]
+    parts = []
+    for turn in range(n_turns):
+        for group, order in zip(groups, orders, strict=True):
+            rows = order[turn::n_turns]
+            values = None if group.values is None else group.values[rows]
+            name = "_" if turn else group.name
+            parts.append(PointSeries(name, group.xy[rows], group.color, group.marker, values=values))
+    return parts
 
 
 def _draw_path(axes: Axes, group: PointSeries) -> None:
@@ -292,8 +328,7 @@ def _draw_path(axes: Axes, group: PointSeries) -> None:
               markeredgewidth=0.8, label=group.name, zorder=5)  # fmt: skip
 
 
-def _draw_group(axes: Axes, group: PointSeries, limits: tuple[float, float]) -> Any:
-    many = len(group.xy) > MAX_DENSITY_POINTS
+def _draw_group(axes: Axes, group: PointSeries, limits: tuple[float, float], many: bool) -> Any:
     look: dict[str, Any] = {"s": 4, "alpha": 0.5} if many else {"s": 8, "alpha": 0.8}
     if group.values is None:
         look["c"] = group.color
