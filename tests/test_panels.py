@@ -20,6 +20,7 @@ from app.panels.eos_panel import EosPanel
 from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
+from app.plots.ink import rgb_of
 from app.session import Session
 from app.settings import Settings
 from nnpcore.exchange.eos_view import energy_zero
@@ -334,6 +335,12 @@ def test_a_lasso_selects_and_adds(shown, trained):
     assert len(panel.plot.selected_points()) == len(expected)
     panel.plot.lassoed.emit(np.array([[middle, low], [high, low], [high, high], [middle, high]]), CONTROL)
     assert len(trained.selection) == sum(len(g.frame) for g in visible)
+    assert panel.plot.cloud.alpha < 0.2 < panel.plot.chosen.alpha
+    clouds = [g for g in panel.plot.visible_groups() if not g.path]
+    drawn = [tuple(np.atleast_2d(g.rgb)[0]) for g in panel.plot.chosen.groups]
+    assert drawn[: len(clouds)] == [tuple(rgb_of(g.color)) for g in clouds], "many keep their colours"
+    trained.select([])
+    assert panel.plot.cloud.alpha > 0.5
 
 
 def test_a_group_switched_off_is_neither_drawn_nor_picked(shown, trained):

@@ -19,6 +19,9 @@ DIMMED, NORMAL = 0.1, 0.6
 CHOSEN = "#F0E442"
 """Yellow with a rim in the accent colour: seen on every data set's colour, in both themes."""
 
+MAX_MARKED = 400
+"""More selected points than this keep their colours; the others are dimmed all the same."""
+
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,7 @@ class PcaPlot(Plot):
         self.canvas.lasso.available = True
         self.series_toggled.connect(self._on_toggled)
         self._selected: dict[str, np.ndarray] = {}
+        self._limits = (0.0, 1.0)
 
     def show_groups(self, groups: list[CloudGroup], value_text: str = "", diverging: bool = False) -> None:
         """Replace all points; ``value_text`` names the values and their unit where groups carry some."""
@@ -87,6 +91,7 @@ class PcaPlot(Plot):
         clouds = [group for group in shown if not group.path]
         values = [group.values for group in clouds if group.values is not None]
         limits = colormaps.limits_of(np.concatenate(values), self.diverging) if values else (0.0, 1.0)
+        self._limits = limits
         drawn = [PointGroup(g.xy, self._colors(g, limits), _stamp_of(g.marker)) for g in clouds]
         self.cloud.set_groups(drawn)
         gap = np.full((1, 2), np.nan)
@@ -128,12 +133,20 @@ class PcaPlot(Plot):
 
     def _draw_selected(self) -> None:
         shown = [group for group in self.visible_groups() if len(self._selected.get(group.key, ()))]
-        for cloud, color in ((self.chosen_rim, "accent"), (self.chosen, CHOSEN)):
-            cloud.set_groups(
-                [PointGroup(group.xy[self._selected[group.key]], rgb_of(color)) for group in shown]
-            )
+        picked = [(group, self._selected[group.key]) for group in shown]
+        few = sum(len(rows) for _, rows in picked) <= MAX_MARKED
+        rims = [PointGroup(group.xy[rows], rgb_of("accent")) for group, rows in picked if few]
+        self.chosen_rim.set_groups(rims)
+        self.chosen.set_groups([self._chosen_group(group, rows, few) for group, rows in picked])
+        self.chosen.size, self.chosen.alpha = (6.5, 1.0) if few else (5.0, NORMAL)
         self.cloud.alpha = DIMMED if shown else NORMAL
         self.cloud.update()
+
+    def _chosen_group(self, group: CloudGroup, rows: np.ndarray, few: bool) -> PointGroup:
+        if few or group.path:
+            return PointGroup(group.xy[rows], rgb_of(CHOSEN))
+        colors = np.broadcast_to(self._colors(group, self._limits), (len(group.xy), 3))
+        return PointGroup(group.xy[rows], colors[rows], _stamp_of(group.marker))
 
     def selected_points(self) -> np.ndarray:
         """Return the positions of the points lit up, (n, 2)."""
