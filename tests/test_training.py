@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,6 +123,18 @@ def test_frames_without_anything_to_learn_are_refused(frames: list[Frame]) -> No
     stressed = [replace(f, energy=None, forces=None) for f in frames]
     with pytest.raises(TrainingError, match="only stresses, whose weight in the loss is zero"):
         Trainer(SMALL.replace(stress_weight=0.0), stressed, [])
+
+
+def test_too_little_memory_is_said_before_it_is_used(
+    frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e5))
+    with pytest.raises(
+        TrainingError, match=r"the descriptors of 14 frames need about .* GB .* Take fewer frames"
+    ):
+        Trainer(SMALL, frames[:10], frames[10:]).prepare()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -9,14 +9,18 @@ from builders import build_functions
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.potential import Potential
+from nnpcore.training.choice import choose_optimizer
 from nnpcore.training.data import STRESS_BASIS, fit_element_energies
+from nnpcore.training.engine import CpuEngine
 from nnpcore.training.kalman import KalmanFilter
 from nnpcore.training.loss import CpuLoss
+from nnpcore.training.pace import Pace
 from nnpcore.training.passes import predict
 from nnpcore.training.rows import RowScales, make_block
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 from nnpcore.training.sweeps import ACTIVATION_CODES
-from nnpcore.training.torch_frames import TorchFrames
+from nnpcore.training.torch_engine import TorchEngine
+from nnpcore.training.torch_frames import TorchSet
 from nnpcore.training.torch_frames import predict as torch_predict
 from nnpcore.training.torch_loss import TorchLoss
 
@@ -72,7 +76,7 @@ def _rows_by_autograd(data, frame, scales, layout, flat, activation):  # type: i
     n = int(data.targets.n_atoms[frame])
     directions = rng.standard_normal((n, scales.n_force_rows, 3), dtype=np.float32)
     directions /= np.sqrt((directions**2).sum(axis=(0, 2)))[:, None]
-    frames = TorchFrames.of(data, np.array([frame]), "cpu", torch.float64)
+    frames = TorchSet(data, "cpu", torch.float64).take(np.array([frame]))
     parameters = torch.tensor(flat, requires_grad=True)
     found = torch_predict(frames, parameters, layout, activation, differentiable=True)
     projections = -torch.einsum("iqc,ic->q", torch.tensor(directions, dtype=torch.float64), found.forces[0])
@@ -94,6 +98,30 @@ def test_loss_and_gradient_agree_with_automatic_differentiation() -> None:
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(found.gradient, expected.gradient, atol=1e-5 * np.abs(expected.gradient).max())
     np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["kalman", "adam", "lbfgs"])
+def test_torch_engine_does_what_the_compiled_one_does(optimizer: str, device: str) -> None:
+    data, _ = fit_set(mixed_frames(), ELEMENTS)
+    _, layout, flat = networks(ELEMENTS)
+    settings = ALL.replace(optimizer=optimizer, batch_frames=4)
+    choice = choose_optimizer(settings, layout)
+    compiled = CpuEngine(settings, choice, layout, flat, data, data, 1)
+    plain = TorchEngine(settings, choice, layout, flat, data, data, device)
+    for epoch in range(3):
+        errors = [engine.optimizer.run_epoch(epoch, Pace()) for engine in (compiled, plain)]
+        assert errors[0] is not None and errors[1] is not None
+        np.testing.assert_array_equal(errors[0].counts, errors[1].counts)
+        np.testing.assert_allclose(errors[0].squares, errors[1].squares, rtol=0.02)
+    weights = compiled.optimizer.weights()
+    np.testing.assert_allclose(weights, plain.optimizer.weights(), atol=5e-3)
+    expected, found = compiled.validate(weights), plain.validate(weights)
+    assert expected is not None and found is not None
+    np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-3)
+    again = TorchEngine(settings, choice, layout, flat, data, None, device)
+    again.optimizer.restore({k: v.copy() for k, v in plain.optimizer.state().items()})
+    assert (again.optimizer.weights() == plain.optimizer.weights()).all()
+    assert again.validate(weights) is None
 
 
 def test_gradient_is_the_slope_of_the_loss() -> None:

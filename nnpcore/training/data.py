@@ -154,6 +154,29 @@ def fit_element_energies(frames: Sequence[Frame], elements: Sequence[str]) -> di
     return {element: float(value) for element, value in zip(elements, solution, strict=True)}
 
 
+def check_memory(frames: Sequence[Frame], cutoff: float, n_descriptors: int) -> None:
+    """Raise :class:`TrainingError` where the stored derivatives would not fit into the free memory.
+
+    ``cutoff`` in Å; the number of neighbors is taken from the density of every frame.
+    """
+    import psutil
+
+    sphere = 4 / 3 * np.pi * cutoff**3
+    pairs = 0.0
+    for frame in frames:
+        dense = bool(np.all(frame.pbc)) and frame.volume > 0
+        pairs += frame.n_atoms * (
+            frame.n_atoms * sphere / frame.volume if dense else min(frame.n_atoms, sphere / 8)
+        )
+    needed, free = pairs * (12.0 * n_descriptors + 28), psutil.virtual_memory().available
+    if needed > free:
+        raise TrainingError(
+            f"the descriptors of {len(frames)} frames need about {needed / 1e9:.0f} GB of memory, "
+            f"{free / 1e9:.0f} GB are free",
+            fix="Take fewer frames (file@::10), a shorter cutoff or fewer symmetry functions",
+        )
+
+
 def check_trainable(frames: Sequence[Frame], *, energy: bool, forces: bool, stress: bool) -> None:
     """Raise :class:`TrainingError` unless some frame has something that the loss asks for.
 

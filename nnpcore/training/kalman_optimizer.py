@@ -16,7 +16,7 @@ from nnpcore.training.schedule import MemberSchedule
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.sweeps import ACTIVATION_CODES
 
-DEFAULT_BATCH = 5
+DEFAULT_BATCH = 10
 
 
 class KalmanEpochs:

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 FORMAT = "eatlas run"
 FORMAT_VERSION = 1
 ROLES = ("training", "validation")
+_OF_A_RUN = (
+    "checkpoint.safetensors",
+    "history.csv",
+    "training_set.safetensors",
+    "potential/potential.json",
+    "potential/potential.safetensors",
+)
 
 
 def fingerprint(frames: Sequence[Frame]) -> str:
@@ -126,7 +133,7 @@ class RunFolder:
         _refuse_foreign(folder)
         sources = tuple(s for role in ROLES for s in _sources_of(role, frames.get(role, ())))
         run = cls(folder, settings, sources)
-        for name in ("checkpoint.safetensors", "history.csv", "training_set.safetensors"):
+        for name in _OF_A_RUN:
             _remove(folder / name)
         document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sources": [vars(s) for s in sources]}
         write_atomically(run.data_path, json.dumps(document, indent=1).encode())

@@ -14,7 +14,7 @@ from nnpcore.training.layout import Layout
 from nnpcore.training.optimizer import ErrorSums, Optimizer
 from nnpcore.training.passes import Prediction, chunks_of
 from nnpcore.training.settings import TrainSettings
-from nnpcore.training.torch_frames import TorchFrames, predict
+from nnpcore.training.torch_frames import TorchSet, predict
 from nnpcore.training.torch_loss import ATOMS_PER_CHUNK, TorchLoss
 
 
@@ -41,6 +41,7 @@ class TorchEngine:
         self._layout = layout
         self._valid = valid
         self._device = device
+        self._valid_set = None if valid is None else TorchSet(valid, device, torch.float32)
         self.optimizer = self._make_optimizer(choice, start, train)
 
     def _make_optimizer(self, choice: Choice, start: np.ndarray, train: FitSet) -> Optimizer:
@@ -61,13 +62,13 @@ class TorchEngine:
     def validate(self, weights: np.ndarray) -> ErrorSums | None:
         """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
         data = self._valid
-        if data is None:
+        if data is None or self._valid_set is None:
             return None
         parameters = torch.as_tensor(weights).to(device=self._device, dtype=torch.float32)
         edges = chunks_of(data.targets.n_atoms, ATOMS_PER_CHUNK)
         parts = []
         for begin, end in pairwise(edges):
-            frames = TorchFrames.of(data, np.arange(begin, end), self._device, torch.float32)
+            frames = self._valid_set.take(np.arange(begin, end))
             found = predict(frames, parameters, self._layout, self._settings.activation)
             parts.append([t.detach().cpu().numpy().swapaxes(0, 1) for t in found])
         energies, forces, virials = (np.concatenate([part[k] for part in parts]) for k in range(3))

@@ -45,34 +45,6 @@ class TorchFrames:
     derivatives: Tensor
     matrix: Tensor
 
-    @classmethod
-    def of(cls, data: FitSet, frames: np.ndarray, device: str, dtype: torch.dtype) -> TorchFrames:
-        """Take the frames of these indices from a set."""
-        part = data.descriptors.select(frames)
-        atoms = data.atoms_of(frames)
-        frame_of_atom = part.frames_of_atoms
-        center = part.pair_center.astype(np.int64)
-        assert part.derivatives is not None
-
-        def real(values: np.ndarray) -> Tensor:
-            return torch.as_tensor(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
-
-        def integer(values: np.ndarray) -> Tensor:
-            return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(device)
-
-        return cls(
-            part.n_frames,
-            real(data.inputs[atoms]),
-            integer(part.species),
-            integer(frame_of_atom),
-            integer(center),
-            integer(part.pair_neighbor),
-            integer(frame_of_atom[center]),
-            real(part.pair_vector),
-            real(part.derivatives),
-            real(data.matrix),
-        )
-
     def tangents(self, directions: Tensor, strains: Tensor) -> Tensor:
         """Return the change of the inputs, (n_atoms, n_rows, n_inputs).
 
@@ -86,6 +58,55 @@ class TorchFrames:
         per_pair = torch.einsum("prc,pcd->prd", moves, self.derivatives)
         raw = per_pair.new_zeros((len(self.inputs), *per_pair.shape[1:])).index_add(0, self.center, per_pair)
         return torch.einsum("ird,idk->irk", raw, self.matrix[self.species])
+
+
+class TorchSet:
+    """A whole :class:`FitSet` on a device, to take frames from.
+
+    Parameters
+    ----------
+    data : the frames.
+    device, dtype : where the tensors lie and of what type they are.
+    """
+
+    def __init__(self, data: FitSet, device: str, dtype: torch.dtype) -> None:
+        d = data.descriptors
+        assert d.derivatives is not None
+        self._data = data
+        self._device = device
+        self._inputs, self._vector, self._derivatives, self._matrix = (
+            torch.as_tensor(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
+            for values in (data.inputs, d.pair_vector, d.derivatives, data.matrix)
+        )
+
+    def take(self, frames: np.ndarray) -> TorchFrames:
+        """Return the frames of these indices."""
+        d = self._data.descriptors
+        atoms = self._data.atoms_of(frames)
+        n_atoms = d.frame_start[frames + 1] - d.frame_start[frames]
+        n_pairs = d.pair_start[atoms + 1] - d.pair_start[atoms]
+        ends = np.cumsum(n_pairs)
+        total = int(ends[-1]) if len(ends) else 0
+        pairs = np.arange(total) + np.repeat(d.pair_start[atoms] - (ends - n_pairs), n_pairs)
+        frame_of_atom = np.repeat(np.arange(len(frames)), n_atoms)
+        shift = np.repeat(np.cumsum(n_atoms) - n_atoms - d.frame_start[frames], n_atoms)
+        center = np.repeat(np.arange(len(atoms)), n_pairs)
+        chosen = self._integers(pairs)
+        return TorchFrames(
+            n_frames=len(frames),
+            inputs=self._inputs[self._integers(atoms)],
+            species=self._integers(d.species[atoms]),
+            frame_of_atom=self._integers(frame_of_atom),
+            center=self._integers(center),
+            neighbor=self._integers(d.pair_neighbor[pairs] + shift[center]),
+            frame_of_pair=self._integers(frame_of_atom[center]),
+            vector=self._vector[chosen],
+            derivatives=self._derivatives[chosen],
+            matrix=self._matrix,
+        )
+
+    def _integers(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(self._device)
 
 
 class Predicted(NamedTuple):

@@ -14,7 +14,7 @@ from nnpcore.training.loss import GoOn, flat_loss, with_l2
 from nnpcore.training.passes import LossAndGradient, chunks_of
 from nnpcore.training.rows import LossWeights
 from nnpcore.training.settings import TrainSettings
-from nnpcore.training.torch_frames import TorchFrames, predict
+from nnpcore.training.torch_frames import TorchFrames, TorchSet, predict
 
 ATOMS_PER_CHUNK = 4096
 
@@ -41,6 +41,7 @@ class TorchLoss:
         self._layout = layout
         self._device = device
         self._dtype = dtype
+        self._set = TorchSet(data, device, dtype)
         self._weights = LossWeights.of(settings, data)
         self.flat = flat_loss(data, self._weights)
 
@@ -64,7 +65,7 @@ class TorchLoss:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return sums of squares (3, n_members + 1) and the gradient over some frames."""
         parameters = torch.as_tensor(weights).to(device=self._device, dtype=self._dtype).requires_grad_(True)
-        inside = TorchFrames.of(self.data, frames, self._device, self._dtype)
+        inside = self._set.take(frames)
         errors = self._errors(inside, frames, parameters)
         members = torch.stack([(e**2).flatten(1).sum(1) for e in errors])
         mean = torch.stack([(e.mean(0) ** 2).sum() for e in errors])

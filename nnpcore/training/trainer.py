@@ -24,7 +24,7 @@ from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.training.choice import Choice, choose_optimizer, usual_epochs
 from nnpcore.training.control import TrainControl
-from nnpcore.training.data import FitSet, Targets, check_trainable, fit_element_energies
+from nnpcore.training.data import FitSet, Targets, check_memory, check_trainable, fit_element_energies
 from nnpcore.training.device import resolve_device
 from nnpcore.training.engine import Engine, make_engine
 from nnpcore.training.evaluate import monitored_score
@@ -232,8 +232,10 @@ class Trainer:
     def _describe(self, progress: Progress | None) -> tuple[DescriptorSet, DescriptorSet | None]:
         """Compute the descriptors of all frames in one go and share the memory."""
         s = self.settings
+        frames = [*self.train_frames, *self.valid_frames]
+        check_memory(frames, self.functions.cutoff, self.functions.n_descriptors)
         found = compute_descriptors(
-            [*self.train_frames, *self.valid_frames],
+            frames,
             self.functions,
             dtype=np.float32,
             n_threads=s.n_threads,
