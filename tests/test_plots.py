@@ -168,7 +168,7 @@ def test_groups_take_turns():
     random = np.random.default_rng(1)
     groups = [PointGroup(random.uniform(0, 1, (4000, 2)), color) for color in (RED, RED[::-1])]
     cloud.set_groups(groups)
-    raster = cloud._raster(QTransform.fromScale(100, 100), QRect(0, 0, 100, 100), 1.0)
+    raster, _ = cloud._raster(QTransform.fromScale(100, 100), QRect(0, 0, 100, 100), 1.0)
     pixels = raster.argb()
     red, blue = ((pixels >> 16) & 255) > 60, (pixels & 255) > 60
     assert 0.35 < red.sum() / (red.sum() + blue.sum()) < 0.65

@@ -26,12 +26,12 @@ class Canvas(pg.PlotWidget):
     reset_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, axisItems={"left": ValueAxis("left"), "bottom": ValueAxis("bottom")})
+        axes = {"left": ValueAxis("left"), "bottom": ValueAxis("bottom")}
+        super().__init__(parent, axisItems=axes, enableMenu=False)
         self.item: Any = self.getPlotItem()
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
-        self.item.setMenuEnabled(False)
         self.item.hideButtons()
         self.item.setContentsMargins(4, 2, 10, 0)
         self.item.getViewBox().setDefaultPadding(0.04)

@@ -184,19 +184,30 @@ def _stamp_of(marker: str) -> str:
     return marker if marker in ("o", "s", "d", "t", "t1", "+") else "o"
 
 
+def _finite(xy: np.ndarray) -> np.ndarray:
+    good = np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1])
+    return xy if good.all() else xy[good]
+
+
+def _extent(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest x and y, each (2,)."""
+    parts = [xy for xy in parts if len(xy)]
+    low = [min(xy[:, k].min() for xy in parts) for k in (0, 1)]
+    high = [max(xy[:, k].max() for xy in parts) for k in (0, 1)]
+    return np.array(low), np.array(high)
+
+
 def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:
     """Return (left, right, bottom, top): the cloud and some room around it, but not beyond all points."""
-    known = [(group, group.xy[np.isfinite(group.xy).all(axis=1)]) for group in groups]
+    known = [(group, _finite(group.xy)) for group in groups]
     every = [xy for _, xy in known]
     cloud = [xy for group, xy in known if not group.path]
     if not every or not sum(map(len, every)):
         return -1.0, 1.0, -1.0, 1.0
-    joined = np.vstack(every)
-    inner = np.vstack(cloud) if cloud and sum(map(len, cloud)) else joined
-    low, high = inner.min(axis=0), inner.max(axis=0)
-    room = np.maximum(0.12 * (high - low), 1e-6)
-    low = np.maximum(low - room, np.minimum(joined.min(axis=0), low)) - 0.05 * (high - low)
-    high = np.minimum(high + room, np.maximum(joined.max(axis=0), high)) + 0.05 * (high - low)
+    first, last = _extent(every)
+    low, high = _extent(cloud) if sum(map(len, cloud)) else (first, last)
+    room, rim = np.maximum(0.12 * (high - low), 1e-6), 0.05 * (high - low)
+    low, high = np.maximum(low - room, first) - rim, np.minimum(high + room, last) + rim
     flat = high - low < 1e-9
     low, high = np.where(flat, low - 0.5, low), np.where(flat, high + 0.5, high)
     return float(low[0]), float(high[0]), float(low[1]), float(high[1])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF
 from PySide6.QtGui import QImage, QPainter, QTransform
 from PySide6.QtWidgets import QWidget
 
@@ -15,7 +16,7 @@ STAMPS_PER_FRAME = 350_000
 """Pixels set per drawing at most: keeps one drawing below about 10 ms."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stamp:
     """One marker as pixels: offsets from its centre and coverage in (0, 1]."""
 
@@ -29,6 +30,7 @@ class Stamp:
         return int(max(abs(self.dx).max(), abs(self.dy).max()))
 
 
+@lru_cache(maxsize=64)
 def stamp(marker: str, size: float) -> Stamp:
     """Return the pixels of a marker ("o", "s", "d", "t", "t1", "+") of ``size`` pixels across."""
     radius = size / 2.0
@@ -75,9 +77,9 @@ class Raster:
 
     def add_density(self, home: np.ndarray, marks: Stamp, alpha: float) -> None:
         """Make the pixels under the markers at ``home`` more opaque."""
-        counts = np.bincount(home, minlength=1).astype(np.float32)
-        seen = np.flatnonzero(counts)
-        times = counts[seen]
+        counts = np.bincount(home, minlength=1)
+        seen = np.flatnonzero(counts > 0)
+        times = counts[seen].astype(np.float32)
         for offset, cover in zip(self._offsets(marks), marks.cover, strict=True):
             self._optical[seen + offset] += times * np.float32(np.log1p(-min(alpha * cover, 0.999)))
 
@@ -96,7 +98,7 @@ class Raster:
 
     def argb(self) -> np.ndarray:
         """Return the premultiplied ARGB32 image with ``pad`` pixels around it, uint32; call it once, last."""
-        lit = np.flatnonzero(self._optical)
+        lit = np.flatnonzero(self._optical < 0)
         alpha = (-np.expm1(self._optical[lit]) * 255 + 0.5).astype(np.uint32)
         rgb = self._rgb[lit]
         result = alpha << 24
@@ -113,16 +115,25 @@ class PointGroup:
     xy: np.ndarray
     rgb: np.ndarray
     marker: str = "o"
-    order: np.ndarray = field(init=False)
-    shuffled: np.ndarray = field(init=False)
+    x: np.ndarray = field(init=False)
+    y: np.ndarray = field(init=False)
     packed: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        finite = np.flatnonzero(np.isfinite(self.xy).all(axis=1))
-        self.order = np.random.default_rng(0).permutation(finite)
-        self.shuffled = self.xy[self.order]
-        rgb = np.broadcast_to(np.asarray(self.rgb, dtype=np.uint32), (len(self.xy), 3))[self.order]
-        self.packed = (rgb[:, 0] << 16) | (rgb[:, 1] << 8) | rgb[:, 2]
+        order = _random_order(len(self.xy))
+        x, y = self.xy[order, 0], self.xy[order, 1]
+        finite = np.isfinite(x) & np.isfinite(y)
+        if not finite.all():
+            x, y, order = x[finite], y[finite], order[finite]
+        self.x, self.y = x, y
+        red, green, blue = np.asarray(self.rgb, dtype=np.uint32).T
+        packed = (red << 16) | (green << 8) | blue
+        self.packed = packed[order] if packed.ndim else np.full(len(x), packed, dtype=np.uint32)
+
+
+@lru_cache(maxsize=16)
+def _random_order(n: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(n)
 
 
 class PointCloud(pg.GraphicsObject):
@@ -133,21 +144,20 @@ class PointCloud(pg.GraphicsObject):
         self.groups: list[PointGroup] = []
         self.size, self.alpha = size, alpha
         self._bounds = QRectF()
-        self._cache: tuple[tuple, np.ndarray, int] | None = None
+        self._cache: tuple[tuple, np.ndarray, QPoint] | None = None
         self._version = 0
         self.n_drawn = 0
 
     def set_groups(self, groups: list[PointGroup]) -> None:
         """Replace all points."""
         self.groups = groups
-        finite = [group.shuffled for group in groups if len(group.order)]
+        known = [group for group in groups if len(group.x)]
         self.prepareGeometryChange()
-        if finite:
-            low = np.min([xy.min(axis=0) for xy in finite], axis=0)
-            high = np.max([xy.max(axis=0) for xy in finite], axis=0)
-            self._bounds = QRectF(low[0], low[1], high[0] - low[0], high[1] - low[1])
-        else:
-            self._bounds = QRectF()
+        self._bounds = QRectF()
+        if known:
+            left, right = min(g.x.min() for g in known), max(g.x.max() for g in known)
+            low, high = min(g.y.min() for g in known), max(g.y.max() for g in known)
+            self._bounds = QRectF(left, low, right - left, high - low)
         self._version += 1
         self._cache = None
         self.informViewBoundsChanged()
@@ -178,7 +188,7 @@ class PointCloud(pg.GraphicsObject):
         self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
     ) -> tuple[float, float] | tuple[None, None]:
         """Return the range of the points along an axis for pyqtgraph's auto range."""
-        if not any(len(group.order) for group in self.groups):
+        if not any(len(group.x) for group in self.groups):
             return None, None
         box = self._bounds
         return (box.left(), box.right()) if ax == 0 else (box.top(), box.bottom())
@@ -197,33 +207,33 @@ class PointCloud(pg.GraphicsObject):
         target = transform.mapRect(view.viewRect()).toAlignedRect()
         key = (self._version, target, _numbers(transform), self.size, self.alpha)
         if self._cache is None or self._cache[0] != key:
-            raster = self._raster(transform, target, ratio)
-            self._cache = (key, raster.argb(), raster.pad)
-        _, argb, pad = self._cache
+            raster, corner = self._raster(transform, target, ratio)
+            self._cache = (key, raster.argb(), corner - QPoint(raster.pad, raster.pad))
+        _, argb, offset = self._cache
         height, width = argb.shape
         image = QImage(argb.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         painter.save()
         painter.resetTransform()
-        corner = QPointF(target.left() - pad, target.top() - pad) / ratio
-        painter.drawImage(QRectF(corner, QSizeF(width, height) / ratio), image)
+        place = QRectF(QPointF(target.topLeft() + offset) / ratio, QSizeF(width, height) / ratio)
+        painter.drawImage(place, image)
         painter.restore()
 
-    def _raster(self, transform: QTransform, area: QRect, ratio: float) -> Raster:
-        width, height = max(area.width(), 1), max(area.height(), 1)
+    def _raster(self, transform: QTransform, area: QRect, ratio: float) -> tuple[Raster, QPoint]:
+        """Return the pixels of all points in ``area``, and where their image begins in it."""
         total = sum(_visible_estimate(group, transform, area) for group in self.groups)
         pixels, marks = self._level_of_detail(total, ratio)
         keep = min(1.0, STAMPS_PER_FRAME / max(total * pixels, 1))
         placed = [_visible(group, transform, area, keep) for group in self.groups]
         stamps = [stamp(group.marker, marks) for group in self.groups]
-        raster = Raster((height, width), pad=max(s.reach for s in stamps) + 1)
-        homes, colors = [], []
-        for (x, y, rgb), marker in zip(placed, stamps, strict=True):
-            homes.append(raster.index(x, y))
-            colors.append(rgb)
-            raster.add_density(homes[-1], marker, self.alpha)
+        box = _pixel_box(placed)
+        raster = Raster((box.height(), box.width()), pad=max(s.reach for s in stamps) + 1)
+        homes = [raster.index(x - box.left(), y - box.top()) for x, y, _ in placed]
+        for marks in dict.fromkeys(stamps):
+            same = [home for home, other in zip(homes, stamps, strict=True) if other is marks]
+            raster.add_density(np.concatenate(same), marks, self.alpha)
         self.n_drawn = sum(len(home) for home in homes)
-        raster.add_color(homes, colors, stamps)
-        return raster
+        raster.add_color(homes, [rgb for _, _, rgb in placed], stamps)
+        return raster, box.topLeft()
 
     def _level_of_detail(self, n_visible: float, ratio: float) -> tuple[int, float]:
         """Return (pixels per marker, marker size in pixels): smaller markers where there are very many."""
@@ -235,28 +245,40 @@ class PointCloud(pg.GraphicsObject):
         return pixels, size
 
 
-def _pixels(xy: np.ndarray, transform: QTransform, area: QRect) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pixel positions relative to ``area`` and the indices of those inside it."""
-    x = xy[:, 0] * transform.m11() + (transform.dx() - area.left())
-    y = xy[:, 1] * transform.m22() + (transform.dy() - area.top())
-    inside = (x > -1) & (x < area.width() + 1) & (y > -1) & (y < area.height() + 1)
-    return x, y, np.flatnonzero(inside)
-
-
-def _visible_estimate(group: PointGroup, transform: QTransform, area: QRect, sample: int = 20_000) -> float:
-    """Return about how many points lie in the view, from a random sample (the order is random)."""
-    some = group.shuffled[:sample]
-    share = len(_pixels(some, transform, area)[2]) / max(len(some), 1)
-    return max(share * len(group.shuffled), 1.0)
-
-
-def _visible(
-    group: PointGroup, transform: QTransform, area: QRect, keep: float
+def _pixels(
+    x: np.ndarray, y: np.ndarray, transform: QTransform, area: QRect
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pixel positions relative to ``area`` and which of them lie inside it (bool)."""
+    x = x * transform.m11() + (transform.dx() - area.left())
+    y = y * transform.m22() + (transform.dy() - area.top())
+    return x, y, (x > -1) & (x < area.width() + 1) & (y > -1) & (y < area.height() + 1)
+
+
+def _visible_estimate(group: PointGroup, transform: QTransform, area: QRect, sample: int = 4000) -> float:
+    """Return about how many points lie in the view, from a random sample (the order is random)."""
+    x, y = group.x[:sample], group.y[:sample]
+    share = np.count_nonzero(_pixels(x, y, transform, area)[2]) / max(len(x), 1)
+    return max(share * len(group.x), 1.0)
+
+
+Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _visible(group: PointGroup, transform: QTransform, area: QRect, keep: float) -> Placed:
     """Return pixel positions and colours of a share of the points inside the view, in drawing order."""
-    n = min(len(group.shuffled), int(np.ceil(len(group.shuffled) * keep)))
-    x, y, inside = _pixels(group.shuffled[:n], transform, area)
-    return x[inside], y[inside], group.packed[inside]
+    n = min(len(group.x), int(np.ceil(len(group.x) * keep)))
+    x, y, inside = _pixels(group.x[:n], group.y[:n], transform, area)
+    return (x, y, group.packed[:n]) if inside.all() else (x[inside], y[inside], group.packed[:n][inside])
+
+
+def _pixel_box(placed: list[Placed]) -> QRect:
+    """Return the smallest box of pixels around all positions."""
+    known = [(x, y) for x, y, _ in placed if len(x)]
+    if not known:
+        return QRect(0, 0, 1, 1)
+    left, right = min(x.min() for x, _ in known), max(x.max() for x, _ in known)
+    top, bottom = min(y.min() for _, y in known), max(y.max() for _, y in known)
+    return QRect(QPoint(int(np.floor(left)), int(np.floor(top))), QPoint(int(right) + 1, int(bottom) + 1))
 
 
 def _numbers(t: QTransform) -> tuple[float, ...]:
