@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from app.viewer3d.image_dialog import ImageWish
 
 EMPTY = "Open a trajectory or drop a file here."
-PATIENCE_MS = 250
+PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 
 
@@ -95,6 +95,7 @@ class StructurePanel(Panel):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
         self.card.setObjectName("atom_card")
+        self.info.setObjectName("frame_info")
         self.card.hide()
         grid = QGridLayout(self.view)
         grid.setContentsMargins(10, 8, 10, 10)
@@ -118,7 +119,7 @@ class StructurePanel(Panel):
         session.analysis_changed.connect(self._on_analysis)
         for signal in (session.current_run_changed, session.run_removed):
             signal.connect(self._recolor)
-        session.closing.connect(view.close_drawing)
+        session.closing.connect(self._on_closing)
         view.atom_picked.connect(self._on_picked)
         view.atom_hovered.connect(self._on_hovered)
         view.background_clicked.connect(lambda: session.select([]))
@@ -126,17 +127,23 @@ class StructurePanel(Panel):
         self.frames.frame_chosen.connect(self._on_frame_chosen)
         self.bar.menu_requested.connect(self._open_range_menu)
         theme.signals().changed.connect(self._on_theme)
-        for key, run in (
-            (Qt.Key.Key_Left, lambda: self.frames.step(-1)),
-            (Qt.Key.Key_Right, lambda: self.frames.step(1)),
-            (Qt.Key.Key_Space, self.frames.toggle),
-            (Qt.Key.Key_Home, lambda: self._on_frame_chosen(0)),
-            (Qt.Key.Key_End, lambda: self._on_frame_chosen(self.frames.n_frames - 1)),
-        ):
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(run)
         self._on_theme()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Step with the arrow keys, Home and End; play with the space bar."""
+        frames = self.frames
+        actions: dict[int, Callable[[], None]] = {
+            Qt.Key.Key_Left: lambda: frames.step(-1),
+            Qt.Key.Key_Right: lambda: frames.step(1),
+            Qt.Key.Key_Space: frames.toggle,
+            Qt.Key.Key_Home: lambda: self._on_frame_chosen(0),
+            Qt.Key.Key_End: lambda: self._on_frame_chosen(frames.n_frames - 1),
+        }
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if plain and event.key() in actions:
+            actions[event.key()]()
+        else:
+            super().keyPressEvent(event)
 
     # frames -------------------------------------------------------------------------------------------
     def _on_current(self) -> None:
@@ -190,6 +197,12 @@ class StructurePanel(Panel):
         """Whether the current frame is drawn, so that the next one may come."""
         return not (self._patience.isActive() or self.view.is_drawing)
 
+    def _on_closing(self) -> None:
+        """Leave no thread and no timer behind."""
+        self._patience.stop()
+        self.frames.stop()
+        self.view.close_drawing()
+
     # colours ------------------------------------------------------------------------------------------
     def _recolor(self, *_changed: object) -> None:
         """Bring colours and colour bar up to date."""
@@ -225,6 +238,9 @@ class StructurePanel(Panel):
         self.card.setStyleSheet(
             f"QLabel#atom_card {{ background: {_translucent(now.panel)}; border: 1px solid {now.border};"
             " border-radius: 6px; padding: 5px 8px; }"
+        )
+        self.info.setStyleSheet(
+            f"QLabel#frame_info {{ background: {_translucent(now.panel, 150)}; border-radius: 4px; }}"
         )
         if self.session.current_frame is not None:
             self._show_frame()
@@ -381,6 +397,6 @@ def _add_vectors(columns: dict[str, list], head: str, vectors: np.ndarray) -> No
         columns[head.format(axis)] = vectors[:, k].tolist()
 
 
-def _translucent(color: str) -> str:
+def _translucent(color: str, alpha: int = 225) -> str:
     red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 225)"
+    return f"rgba({red}, {green}, {blue}, {alpha})"

@@ -21,10 +21,12 @@ MAX_LISTED = 4
 
 
 def formula_of(frame: Frame) -> str:
-    """The frame's formula, such as "Si₆₄"."""
-    from ase.symbols import Symbols
-
-    return str(Symbols(frame.numbers).get_chemical_formula()).translate(_SUBSCRIPTS)
+    """The frame's formula, such as "Si₆₄": the elements in the order in which they first appear."""
+    elements, first, counts = np.unique(frame.numbers, return_index=True, return_counts=True)
+    parts = [
+        f"{chemical_symbols[int(elements[k])]}{counts[k] if counts[k] > 1 else ''}" for k in np.argsort(first)
+    ]
+    return "".join(parts).translate(_SUBSCRIPTS)
 
 
 def number(value: float, digits: int) -> str:
@@ -115,12 +117,12 @@ def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, st
             space = " " if measured.unit == "Å" else ""
             rows.append((measured.name.lower(), f"{number(measured.value, digits)}{space}{measured.unit}"))
     if shown is not None:
-        values, label, unit = shown
+        values, _, unit = shown
         known = values[list(atoms)]
         known = known[np.isfinite(known)]
         if len(known):
             text = f"{known.mean():.4g} ± {known.std():.2g} {unit}".replace("-", "−").strip()
-            rows.append((f"mean {label[:1].lower()}{label[1:]}", text))
+            rows.append(("mean ± std of the colour's value", text))
     return rows
 
 

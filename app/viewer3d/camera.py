@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 FIELD_OF_VIEW = np.radians(28.0)
+FIT_MARGIN = 1.12
 AXES = ("x", "y", "z", "a", "b", "c")
 
 
@@ -128,7 +129,9 @@ class Camera:
         low, high = (points @ self.rotation.T).min(axis=0), (points @ self.rotation.T).max(axis=0)
         half = (high - low) / 2 + margin
         target = (low + high) / 2 @ self.rotation
-        camera = replace(self, target=target, extent=max(half[1], half[0] / max(aspect, 0.1), 0.5) * 1.06)
+        camera = replace(
+            self, target=target, extent=max(half[1], half[0] / max(aspect, 0.1), 0.5) * FIT_MARGIN
+        )
         for _ in range(
             5 if self.perspective else 0
         ):  # nearer points spread more: center and scale what is seen
@@ -138,7 +141,7 @@ class Camera:
             high = ((view[:, :2] + margin) * grown).max(axis=0)
             half = (high - low) / 2
             middle = np.append((low + high) / 2, 0.0)
-            extent = max(half[1], half[0] / max(aspect, 0.1)) * 1.06
+            extent = max(half[1], half[0] / max(aspect, 0.1)) * FIT_MARGIN
             camera = replace(camera, target=camera.target + middle @ self.rotation, extent=float(extent))
         return camera
 

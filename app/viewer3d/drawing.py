@@ -107,6 +107,8 @@ class Drawer(QObject):
         """Draw and return the picture; on any thread but the drawing one. RuntimeError if it fails."""
         job = _Job(request)
         with self._condition:
+            if self._stopping:
+                raise RuntimeError("the picture could not be drawn: the viewer is closed")
             self._jobs.append(job)
             self._condition.notify()
         if self._threaded:

@@ -33,7 +33,7 @@ class FrameBar(QWidget):
         row.setContentsMargins(8, 2, 8, 4)
         row.setSpacing(4)
         self.previous = self._button("previous", "Previous frame (←)", lambda: self.step(-1))
-        self.play = self._button("resume", "Play (space)", self.toggle)
+        self.play = self._button("train", "Play (space)", self.toggle)
         self.pause = self._button("pause", "Pause (space)", self.toggle)
         self.pause.hide()
         self.next = self._button("next", "Next frame (→)", lambda: self.step(1))
@@ -55,6 +55,7 @@ class FrameBar(QWidget):
         self.fps.valueChanged.connect(lambda fps: self._timer.setInterval(1000 // fps))
         for widget in (self.number, self.total, self.fps):
             widget.setFont(font())
+        self.fps.setFixedWidth(68)
         for widget in (self.previous, self.play, self.pause, self.next):
             row.addWidget(widget)
         row.addWidget(self.slider, 1)
@@ -79,6 +80,8 @@ class FrameBar(QWidget):
         with QSignalBlocker(self.slider), QSignalBlocker(self.number):
             self.slider.setRange(0, max(n_frames - 1, 0))
             self.number.setRange(min(1, n_frames), n_frames)
+            digits = self.number.fontMetrics().horizontalAdvance("0" * max(len(str(n_frames)), 2))
+            self.number.setFixedWidth(digits + 40)
             self.slider.setValue(index)
             self.number.setValue(index + 1 if n_frames else 0)
         self.total.setText(f"/ {n_frames}")

@@ -21,6 +21,9 @@ from app.viewer3d.scene import BOND_RADIUS, DrawRequest, Scene
 OCCLUSION_REACH = 1.5
 """Å from which shadows between atoms come."""
 
+MAX_SAMPLES = 100_000_000
+"""Samples of a picture, eight bytes each; larger pictures get fewer for each pixel."""
+
 
 def surface_format() -> QSurfaceFormat:
     """OpenGL 3.3 core, nothing else wanted: all buffers are our own."""
@@ -158,7 +161,9 @@ class GlRenderer:
             raise GlError("the OpenGL context was lost")
         width, height = request.size
         samples = request.samples
-        while samples > 1 and max(width, height) * samples > self._max_size:
+        while samples > 1 and (
+            max(width, height) * samples > self._max_size or width * height * samples**2 > MAX_SAMPLES
+        ):
             samples -= 1
         self._upload(request)
         target = self._target("scene", width * samples, height * samples, with_depth=True)

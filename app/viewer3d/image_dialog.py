@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QDialogButtonBox, QFormLayout, QSpinBox, QWidget
 
 PRESETS = ((1920, 1080), (3840, 2160), (1200, 1200), (2400, 2400))
-LARGEST = 8000
+LARGEST = 6000
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ MAX_SPHERES = 1_000_000
 BOND_RADIUS = 0.13
 """Å."""
 
+FEW_POINTS = 2000
+"""Up to here all points count for what must be in view."""
+
 SELECTED, HOVERED = 1, 2
 """Bits of an atom's mark."""
 
@@ -123,14 +126,15 @@ class Scene:
         vectors = np.tile(half.vector, (n_images, 1))
         return HalfBonds(atom[keep], vectors[keep]), starts[(image * n_atoms + atom)[keep]]
 
+    @cached_property
     def extent_points(self) -> np.ndarray:
-        """(m, 3) points that must be in view, Å: sphere centres and the cell's corners."""
-        return np.concatenate([self.centers, self.lines.reshape(-1, 3)])
+        """(m, 3) points that must be in view, Å: the outermost sphere centres and the cell's corners."""
+        return np.concatenate([outermost(self.centers), self.lines.reshape(-1, 3)])
 
     @cached_property
     def bounds(self) -> tuple[np.ndarray, float]:
         """Centre (3,) and radius, Å, of a sphere around everything."""
-        points = self.extent_points()
+        points = self.extent_points
         if len(points) == 0:
             return np.zeros(3), 1.0
         middle = (points.min(axis=0).astype(np.float64) + points.max(axis=0)) / 2
@@ -217,6 +221,17 @@ def slice_mask(centers: np.ndarray, cell: np.ndarray, plane: SlicePlane | None) 
     low, high = along.min() - 1e-6, along.max() + 1e-6
     cut = low + plane.fraction * (high - low)
     return along >= cut if plane.keep_above else along <= cut
+
+
+def outermost(points: np.ndarray) -> np.ndarray:
+    """Of many points (n, 3) those farthest out in any of 96 directions; few points stay as they are."""
+    if len(points) <= FEW_POINTS:
+        return points
+    k = np.arange(96) + 0.5
+    z, angle = 1 - k / 48, np.pi * (1 + np.sqrt(5)) * k
+    radius = np.sqrt(1 - z * z)
+    directions = np.column_stack([radius * np.cos(angle), radius * np.sin(angle), z]).astype(points.dtype)
+    return points[np.unique([int(np.argmax(points @ direction)) for direction in directions])]
 
 
 def slice_normal(cell: np.ndarray, axis: str) -> np.ndarray:

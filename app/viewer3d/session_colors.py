@@ -43,6 +43,7 @@ class SessionColors:
         self._session = session
         self._range = ColorRange()
         self._searched: dict[tuple[int, str], np.ndarray | None] = {}
+        self._last: tuple[Coloring, ColorBarSpec] | None = None
 
     def waiting(self) -> bool:
         """Whether a prediction for the current frame is on its way."""
@@ -73,6 +74,7 @@ class SessionColors:
             colors_of_map(diverging=coloring.diverging, reverse=coloring.reverse),
             RANGE_NOTES[coloring.range_mode],
         )
+        self._last = coloring, bar
         return Shown(colors, bar)
 
     def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
@@ -94,7 +96,8 @@ class SessionColors:
         if coloring.kind not in PREDICTED_KINDS:
             return Shown(grey, message=NO_ARRAY.format(name))
         if self.waiting():
-            return Shown(grey, message=WAITING)
+            same = self._last is not None and self._last[0] == coloring
+            return Shown(grey, self._last[1] if self._last is not None and same else None, WAITING)
         run = self._session.current_run
         if run is None or run.potential is None:
             return Shown(element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:]))

@@ -6,7 +6,7 @@ nearest, and only what is seen gets shaded, with the formulas of the shaders. No
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from app.viewer3d.scene import BOND_RADIUS, HOVERED, SELECTED, DrawRequest, Look
 
 CHUNK = 2_000_000
 """Fragments worked on at a time, which bounds the memory to some 200 MB."""
+
+MAX_SAMPLES = 10_000_000
+"""Samples of a picture; larger pictures get fewer for each pixel."""
 
 _LINE, _SELECTION_RING, _HOVER_RING = -1, -2, -3
 _KEY = np.array([-0.45, 0.62, 0.78]) / np.linalg.norm([-0.45, 0.62, 0.78])
@@ -31,6 +34,9 @@ class SoftwareRenderer:
         """Draw and return (height, width, 4) uint8: blue, green, red, alpha, premultiplied, top row first."""
         width, height = request.size
         samples = request.samples
+        while samples > 1 and width * height * samples**2 > MAX_SAMPLES:
+            samples -= 1
+        request = replace(request, samples=samples)
         picture = _Picture(request, (width * samples, height * samples))
         picture.add_spheres()
         picture.add_bonds()

@@ -188,7 +188,7 @@ class StructureView(QWidget):
         if self.scene is None:
             return camera
         aspect = self.width() / max(self.height(), 1)
-        return camera.fitted(self.scene.extent_points(), self.scene.margin, aspect)
+        return camera.fitted(self.scene.extent_points, self.scene.margin, aspect)
 
     def view_along(self, axis: str, *, reverse: bool = False, animated: bool = True) -> None:
         """Look along "x", "y", "z" or the cell's "a", "b", "c" and bring everything into view."""

@@ -1,0 +1,230 @@
+"""The structure panel with a session: frames, playing, selection, colours, exports."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QMenu
+from test_viewer_view import WAIT, click
+
+from app import theme
+from app.documents.run import RunDocument, RunState
+from app.panels.structure_panel import EMPTY, StructurePanel
+from app.viewer3d.drawing import SOFTWARE_VARIABLE
+from app.viewer3d.image_dialog import ImageDialog
+from app.viewer3d.range_menu import RangeDialog, fill_range_menu
+from app.viewer3d.session_colors import WAITING
+from nnpcore.training import TrainSettings
+
+Modifier = Qt.KeyboardModifier
+
+
+@pytest.fixture
+def panel(qtbot, session, monkeypatch: pytest.MonkeyPatch) -> StructurePanel:
+    monkeypatch.setenv(SOFTWARE_VARIABLE, "1")
+    made = StructurePanel(session)
+    qtbot.addWidget(made)
+    made.resize(520, 420)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def open_file(qtbot, session, path: Path) -> str:
+    before = set(session.datasets)
+    session.open_paths([str(path)])
+    qtbot.waitUntil(lambda: len(session.datasets) > len(before), timeout=WAIT)
+    return next(iter(set(session.datasets) - before))
+
+
+def test_an_empty_panel_says_what_to_do(panel):
+    assert panel.stated.message == EMPTY
+    assert panel.table() is None and panel.figure_task() is None
+
+
+def test_frames_are_stepped_and_played(qtbot, session, panel, silicon_file):
+    dataset_id = open_file(qtbot, session, silicon_file(n_frames=4))
+    assert panel.stated.message == ""
+    assert panel.frames.text == "1 / 4"
+    assert "Si₈" in panel.info.text() and "−5.0000 eV/atom" in panel.info.text()
+    panel.frames.slider.setValue(2)
+    assert session.current_frame_index == 2
+    assert panel.view.frame is session.current_frame
+    assert panel.frames.number.value() == 3
+    panel.frames.number.setValue(2)
+    assert session.current_frame_index == 1
+    panel.view.setFocus()
+    qtbot.keyClick(panel.view, Qt.Key.Key_Right)
+    qtbot.keyClick(panel.view, Qt.Key.Key_Right)
+    qtbot.keyClick(panel.view, Qt.Key.Key_Right)
+    assert session.current_frame_index == 0
+    qtbot.keyClick(panel.view, Qt.Key.Key_Left)
+    assert session.current_frame_index == 3
+    camera = panel.view.camera
+    seen: set[int] = set()
+    session.current_changed.connect(lambda: seen.add(session.current_frame_index))
+    panel.frames.fps.setValue(60)
+    qtbot.keyClick(panel.view, Qt.Key.Key_Space)
+    assert panel.frames.playing
+    qtbot.waitUntil(lambda: seen == {0, 1, 2, 3}, timeout=WAIT)
+    qtbot.keyClick(panel.view, Qt.Key.Key_Space)
+    assert not panel.frames.playing
+    assert panel.view.camera is camera
+    session.remove_dataset(dataset_id)
+    assert panel.stated.message == EMPTY and not panel.frames.playing
+
+
+def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
+    dataset_id = open_file(qtbot, session, silicon_file())
+    view, positions = panel.view, session.current_frame.positions
+
+    def click_on(atom: int, modifiers: Qt.KeyboardModifier = Modifier.NoModifier) -> int:
+        view.set_camera(view.camera.centered(positions[atom]).zoomed(1, 0, 0, (10, 10)))
+        at = QPointF(view.width() / 2, view.height() / 2)
+        click(view, at, modifiers)
+        return view.picker().atom_at(at.x(), at.y())
+
+    first = click_on(3)
+    assert session.selection.atoms == {(dataset_id, 0, first)}
+    assert view.selected.tolist() == [first]
+    assert f"atom&nbsp;{first}" in panel.card.text() and "position" in panel.card.text()
+    second = click_on(6, Modifier.ControlModifier)
+    assert panel.selected_atoms() == [first, second]
+    wanted = session.current_frame.to_atoms().get_distance(first, second, mic=True)
+    assert "distance" in panel.card.text() and f"{wanted:.3f}" in panel.card.text()
+    third = next(atom for atom in range(8) if atom not in (first, second))
+    session.select([(dataset_id, 0, third)], "add")
+    assert "angle" in panel.card.text() and view.selected.tolist() == sorted([first, second, third])
+    click_on(6, Modifier.ControlModifier)
+    assert second not in panel.selected_atoms()
+    view.lassoed.emit(np.array([0, 1]), Modifier.NoModifier)
+    view.lassoed.emit(np.array([2, 3]), Modifier.ControlModifier)
+    view.lassoed.emit(np.array([0]), Modifier.AltModifier)
+    assert session.selection.in_frame(dataset_id, 0).tolist() == [1, 2, 3]
+    session.set_current(dataset_id, 1)
+    assert view.selected.size == 0 and panel.card.isHidden()
+    session.set_current(dataset_id, 0)
+    assert view.selected.tolist() == [1, 2, 3]
+    session.set_hovered((dataset_id, 0, 5))
+    assert "atom&nbsp;5" in panel.card.text()
+    session.set_hovered(None)
+    view.background_clicked.emit()
+    assert len(session.selection) == 0 and panel.card.isHidden()
+
+
+def test_colors_by_a_file_array_keep_their_range(qtbot, session, panel, silicon_file):
+    dataset_id = open_file(qtbot, session, silicon_file())
+    assert panel.bar.isHidden()
+    session.set_coloring(kind="mobility")
+    limits = panel.shown.bar.limits
+    values = np.concatenate([f.arrays["mobility"] for f in session.current_dataset.frames])
+    assert limits[0] <= np.percentile(values, 1) and limits[1] >= np.percentile(values, 99)
+    assert len(np.unique(panel.view.make_request((9, 9), 1).colors, axis=0)) > 4
+    session.set_current(dataset_id, 3)
+    assert panel.shown.bar.limits == limits
+    session.set_coloring(range_mode="frame")
+    mine = session.current_frame.arrays["mobility"]
+    assert panel.shown.bar.limits == (mine.min(), mine.max())
+    menu = QMenu(panel)
+    fill_range_menu(menu, session, panel.shown.bar.limits)
+    next(a for a in menu.actions() if a.text() == "Lock this range").trigger()
+    session.set_current(dataset_id, 0)
+    assert panel.shown.bar.limits == (mine.min(), mine.max())
+    before = panel.shown.bar.colors
+    next(a for a in menu.actions() if a.text() == "Reverse the colours").trigger()
+    np.testing.assert_array_equal(panel.shown.bar.colors, before[::-1])
+    session.undo_stack.undo()
+    np.testing.assert_array_equal(panel.shown.bar.colors, before)
+    session.set_coloring(kind="atomic_energy")
+    assert panel.shown.bar is None and "Train or open a run" in panel.message.text()
+
+
+def test_predicted_colors_wait_for_the_prediction(
+    qtbot, session, panel, silicon_file, silicon_potential, monkeypatch
+):
+    dataset_id = open_file(qtbot, session, silicon_file())
+    monkeypatch.setattr(session, "crystal_energy", lambda: -5.0)
+    session.set_coloring(kind="atomic_energy")
+    run = RunDocument("r", "r", TrainSettings(), RunState.FINISHED, potential=silicon_potential)
+    session.runs["r"] = run
+    session.set_current_run("r")
+    qtbot.waitUntil(lambda: panel.shown.bar is not None, timeout=WAIT)
+    low, high = panel.shown.bar.limits
+    assert low == -high and panel.shown.bar.unit == "meV" and panel.message.isHidden()
+    before, colored = panel.view.frame, panel.shown.colors
+    session.set_current(dataset_id, 1)
+    assert panel.frames.text == "2 / 4"
+    assert panel.view.frame is before and panel.shown.colors is colored
+    qtbot.waitUntil(lambda: panel.view.frame is session.current_frame, timeout=WAIT)
+    qtbot.waitUntil(lambda: panel.message.isHidden(), timeout=WAIT)
+    energies = silicon_potential.predict([session.current_frame]).atomic_energies
+    atom = int(np.argmax(energies))
+    session.select([(dataset_id, 1, atom)])
+    text = panel.card.text()
+    assert f"{energies[atom]:.4f}".replace("-", "−") in text
+    assert all(part in text for part in ("±", "to&nbsp;the&nbsp;crystal", "force&nbsp;error"))
+    table = panel.table()
+    np.testing.assert_allclose(table["atomic energy (eV)"], energies)
+    assert {"atomic energy std (eV)", "predicted Fx (eV/Å)"} <= set(table)
+    session.analyses.shutdown()
+    session.set_current(dataset_id, 2)
+    qtbot.waitUntil(lambda: panel.view.frame is session.current_frame, timeout=WAIT)
+    assert WAITING in panel.message.text() and (panel.shown.colors == 150).all()
+    assert panel.shown.bar is not None
+
+
+def test_exports(qtbot, session, panel, silicon_file, tmp_path):
+    open_file(qtbot, session, silicon_file())
+    session.set_coloring(kind="mobility")
+    dialog = ImageDialog((520, 360), True)
+    qtbot.addWidget(dialog)
+    dialog.width_box.setValue(640)
+    dialog.height_box.setValue(300)
+    dialog.axes.setChecked(True)
+    panel.save_image(tmp_path / "a.png", dialog.wish())
+    for name in ("b.pdf", "b.png", "b.csv"):
+        panel.export_to(tmp_path / name)
+    wanted = [tmp_path / name for name in ("a.png", "b.pdf", "b.png", "b.csv")]
+    qtbot.waitUntil(lambda: all(path.exists() for path in wanted), timeout=WAIT)
+    image = QImage(str(wanted[0]))
+    assert (image.width(), image.height()) == (640, 300)
+    assert image.pixelColor(0, 0).alpha() == 0
+    alpha = np.array([[image.pixelColor(x, y).alpha() for x in range(590, 640, 2)] for y in range(0, 300, 2)])
+    assert (alpha > 200).any()
+    rows = list(csv.DictReader(wanted[3].read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 8 and rows[0]["element"] == "Si"
+    assert float(rows[5]["x (Å)"]) == session.current_frame.positions[5, 0]
+    assert float(rows[5]["mobility"]) == session.current_frame.arrays["mobility"][5]
+
+
+def test_a_range_must_be_two_numbers(qtbot):
+    dialog = RangeDialog((-1.0, 2.0))
+    qtbot.addWidget(dialog)
+    dialog.low.setText("5")
+    assert dialog.limits() == (2.0, 5.0)
+    ok = dialog.buttons.button(dialog.buttons.StandardButton.Ok)
+    dialog.low.setText("abc")
+    assert not ok.isEnabled()
+    dialog.low.setText("2")
+    assert not ok.isEnabled()
+
+
+def test_the_panel_follows_the_theme(qtbot, session, panel, silicon_file):
+    from PySide6.QtWidgets import QApplication
+
+    open_file(qtbot, session, silicon_file())
+    app = QApplication.instance()
+    before = theme.current()
+    try:
+        theme.set_mode("dark" if not before.dark else "light")
+        corner = panel.view.grab().toImage().pixelColor(panel.view.width() - 2, 2)
+        assert (corner.lightnessF() < 0.5) != before.dark
+        assert panel.view.look().background != panel.view.look(before).background
+    finally:
+        theme.set_mode("dark" if before.dark else "light")
+        app.setStyleSheet("")
