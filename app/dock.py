@@ -14,7 +14,8 @@ from app.session import Session
 class Dock(QDockWidget):
     """Holds a panel, built when it is first needed; its title row also holds the panel's tools.
 
-    The title hides while a tab shows it.
+    The title hides while a tab shows it. While ``lazy``, showing the dock does not build the panel yet: Qt
+    shows docks behind tabs for a moment.
     """
 
     def __init__(self, panel_class: type[Panel], session: Session, window: QMainWindow) -> None:
@@ -22,8 +23,11 @@ class Dock(QDockWidget):
         self.setObjectName(f"dock_{panel_class.name}")
         self._panel_class, self._session = panel_class, session
         self._panel: Panel | None = None
+        self.lazy, self.eager = False, panel_class.eager
         self.row = _TitleRow(self, panel_class.title)
         self.setTitleBarWidget(self.row)
+        if self.eager:
+            self.panel.show()
 
     @property
     def panel(self) -> Panel:
@@ -37,7 +41,8 @@ class Dock(QDockWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Build the panel in time."""
         super().showEvent(event)
-        self.panel.show()
+        if not self.lazy:
+            self.panel.show()
 
     def refresh_title(self) -> None:
         """Show the title unless a tab does."""

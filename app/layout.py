@@ -28,6 +28,10 @@ def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
     for entry in REGISTRY:
         panel_class = getattr(import_module(entry.module), entry.class_name)
         docks[panel_class.name] = Dock(panel_class, session, window)
+    for slots in _columns(docks).values():
+        for _front, *behind in slots:
+            for dock in behind:
+                dock.lazy = not dock.eager
     return docks
 
 

@@ -110,7 +110,6 @@ def _begin(window: MainWindow, options: argparse.Namespace) -> None:
         return
     from app.workers.warm_up import warm_up
 
-    window.build_hidden_panels()
     session = window.session
     session.run_task("Getting ready", warm_up, lambda _: None, quiet=True)
     crashed = window.keeper.offer_crashed()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QInputDialog,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 LAYOUT_VERSION = 1
+HIDDEN_PANELS_MS = 300
 FILTER = (
     "Trajectories (*.extxyz *.xyz *.traj *.vasp *.xml OUTCAR* XDATCAR* POSCAR* *.cif *.pdb *.json *.db)"
     ";;All files (*)"
@@ -138,9 +139,14 @@ class MainWindow(QMainWindow):
             self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()), LAYOUT_VERSION)
         self._refresh_titles()
 
-    def build_hidden_panels(self) -> None:
-        """Build the panels behind tabs, one in each round of the event loop (for after the start)."""
-        for delay, dock in enumerate(self.docks.values()):
+    def showEvent(self, event: QShowEvent) -> None:
+        """Build the panels behind tabs a moment later."""
+        super().showEvent(event)
+        QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
+
+    def _build_hidden_panels(self) -> None:
+        for delay, dock in enumerate(dock for dock in self.docks.values() if dock.lazy):
+            dock.lazy = False
             QTimer.singleShot(20 * delay, dock, lambda dock=dock: dock.panel)
 
     def reset_layout(self) -> None:

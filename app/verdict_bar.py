@@ -49,7 +49,7 @@ class VerdictBar(QWidget):
         self._process = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_memory)
-        self._timer.setInterval(2000)
+        self._timer.setInterval(1500)
         session.task_started.connect(self._on_tasks_changed)
         session.task_finished.connect(self._on_tasks_changed)
         session.task_progressed.connect(self._on_progress)
@@ -106,7 +106,6 @@ class VerdictBar(QWidget):
         else:
             self._show(WELCOME, "info")
         self._show_device()
-        self._show_memory()
 
     def _show(self, text: str, level: str) -> None:
         current = theme.current()

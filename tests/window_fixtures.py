@@ -50,12 +50,13 @@ def session(qtbot, app_home: Path) -> Iterator[Session]:
 
 @pytest.fixture
 def window(qtbot, app_home: Path) -> Iterator[MainWindow]:
+    from PySide6.QtCore import QCoreApplication, QEvent
+
     from app.main import make_application, make_window
     from app.settings import load
 
     made = make_window(make_application(), load())
     made.confirm_close = lambda: True
-    qtbot.addWidget(made)
     made.show()
     qtbot.waitExposed(made)
     yield made
@@ -63,6 +64,8 @@ def window(qtbot, app_home: Path) -> Iterator[MainWindow]:
     qtbot.waitUntil(lambda: not made.isVisible(), timeout=20_000)
     assert our_threads() == []
     qtbot.waitUntil(lambda: active_timers(made) == [], timeout=3000)
+    made.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 @pytest.fixture

@@ -35,12 +35,13 @@ class Panel(QWidget):
 
     Subclasses set ``title`` and ``name`` (unique, for layouts and settings), add controls to the toolbar with
     ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure_task`; one with
-    numbers overrides :meth:`table`; the export button appears by itself.
+    numbers overrides :meth:`table`; the export button appears by itself. An ``eager`` panel is built with the
+    window even behind a tab, since it listens from the start.
     """
 
     title: ClassVar[str] = ""
     name: ClassVar[str] = ""
-    has_toolbar: ClassVar[bool] = True
+    eager: ClassVar[bool] = False
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,7 +58,6 @@ class Panel(QWidget):
         self._tools.setSpacing(4)
         self._tools.addStretch(1)
         self._column.addWidget(self.toolbar)
-        self.toolbar.setVisible(self.has_toolbar)
         if self.can_export():
             self._tools.addWidget(self._export_button())
 

@@ -24,6 +24,7 @@ class LogPanel(Panel):
 
     title = "Log"
     name = "log"
+    eager = True
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

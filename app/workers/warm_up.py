@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 
 from nnpcore.progress import Progress
@@ -10,14 +11,17 @@ MODULES = (
     "numba",
     "nnpcore.descriptors.kernels",
     "scipy.linalg",
-    "torch",
+    "scipy.spatial",
     "nnpcore.training.trainer",
     "nnpcore.mapping",
 )
+"""All that a training on the CPU needs; torch is loaded only where a training asks for it."""
 
 
 def warm_up(progress: Progress) -> None:
-    """Import the heavy modules one by one."""
+    """Import the heavy modules one by one; then take all of it out of the garbage collector's rounds."""
     for number, module in enumerate(MODULES):
         progress.report(number / len(MODULES), module)
         import_module(module)
+    gc.collect()
+    gc.freeze()
