@@ -7,6 +7,7 @@ libraries are loaded by the work, so that ``--help`` and mistakes in the argumen
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -161,6 +162,13 @@ def _run(arguments: Sequence[str], terminal: Terminal) -> tuple[int, Result]:
         failure, status = EatlasError(error.strerror or str(error), where=str(error.filename or "")), 1
     except (KeyboardInterrupt, Cancelled):
         failure, status = EatlasError("interrupted, nothing more was written"), INTERRUPTED
+    except Exception as error:  # a mistake of ours: its traceback is what is needed to mend it
+        traceback.print_exc()
+        what = f"unexpected {type(error).__name__}: {error}"
+        failure, status = (
+            EatlasError(what, fix="This is a mistake in Eatlas; please report the lines above"),
+            1,
+        )
     else:
         return int(result.pop("exit_status", 0)), result
     terminal.fail(failure)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.errors import AnalysisError
 from nnpcore.exchange.eos_view import EosSeries
 from nnpcore.exchange.figures import (
     MARKERS,
@@ -31,7 +32,7 @@ from nnpcore.exchange.tables import (
     write_csv,
 )
 from nnpcore.files import write_atomically
-from nnpcore.mapping import MappingStudy, study
+from nnpcore.mapping import EosCurve, EosFit, MappingStudy, fit_eos, study
 from nnpcore.mapping.study import EOS
 from nnpcore.progress import Progress
 
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 N_COMPONENTS = 6
 """Principal components that are written."""
+
+N_BESIDE_MINIMUM = 3
+"""Points on each side of a minimum outside the bracket that are fitted."""
 
 
 def map_run(
@@ -77,8 +81,13 @@ def best_energy_rmse(history: Sequence[EpochRecord]) -> float | None:
 
 
 def eos_numbers(found: MappingStudy) -> dict[str, Any]:
-    """Return the figures of the EOS, None where there is none: Å³/atom, GPa, meV/atom."""
-    fit, report = found.report.mean_fit, found.report
+    """Return the figures of the EOS, None where there is none: Å³/atom, GPa, meV/atom.
+
+    V0 and B0 belong to the fit in the bracket or, where the energy has no minimum there, to a fit around the
+    minimum it has elsewhere in the scan.
+    """
+    report = found.report
+    fit = report.mean_fit or _fit_around_minimum(found.curve)
     return {
         "v0": fit.v0 if fit else None,
         "b0_gpa": fit.b0_gpa if fit else None,
@@ -90,6 +99,15 @@ def eos_numbers(found: MappingStudy) -> dict[str, Any]:
         "eos_std_mev_per_atom": report.std_in_bracket_mev,
         "bracket_volume": [found.bracket.low, found.bracket.high],
     }
+
+
+def _fit_around_minimum(curve: EosCurve) -> EosFit | None:
+    lowest = int(curve.mean.argmin())
+    near = slice(max(lowest - N_BESIDE_MINIMUM, 0), lowest + N_BESIDE_MINIMUM + 1)
+    try:
+        return fit_eos(curve.volumes[near], curve.mean[near])
+    except AnalysisError:
+        return None
 
 
 def reference_numbers(found: MappingStudy) -> dict[str, Any]:
