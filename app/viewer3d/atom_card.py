@@ -122,7 +122,7 @@ def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, st
         known = known[np.isfinite(known)]
         if len(known):
             text = f"{known.mean():.4g} ± {known.std():.2g} {unit}".replace("-", "−").strip()
-            rows.append(("mean ± std of the colour's value", text))
+            rows.append(("mean ± std", text))
     return rows
 
 

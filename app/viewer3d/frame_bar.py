@@ -55,7 +55,7 @@ class FrameBar(QWidget):
         self.fps.valueChanged.connect(lambda fps: self._timer.setInterval(1000 // fps))
         for widget in (self.number, self.total, self.fps):
             widget.setFont(font())
-        self.fps.setFixedWidth(68)
+        self.fps.setFixedWidth(76)
         for widget in (self.previous, self.play, self.pause, self.next):
             row.addWidget(widget)
         row.addWidget(self.slider, 1)
