@@ -254,6 +254,13 @@ def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> N
     assert (np.argmin(scores, axis=0) + 1 == trainer._best.epoch).all()
 
 
+def test_validation_frames_without_references_leave_the_judgment_to_training(frames: list[Frame]) -> None:
+    bare = [replace(f, energy=None, forces=None, stress=None) for f in frames[10:]]
+    trainer = train(SMALL, [*frames[:10], *bare])
+    assert trainer.history[-1].valid == {}
+    assert trainer._best.epoch.min() > 1
+
+
 def test_diverging_member_stops_alone_and_keeps_its_last_good_weights(
     frames: list[Frame], tmp_path: Path
 ) -> None:

@@ -80,9 +80,10 @@ def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
 
 def _kalman_sentence(layout: Layout, size: int, full: int, needed: int, settings: TrainSettings) -> str:
     largest = max(b.stop - b.start for b in layout.blocks(size))
+    members = f"{settings.n_members} members" if settings.n_members > 1 else "one member"
     text = (
         f"Kalman filter: {layout.n_parameters:,} weights a member in blocks of up to {largest}, "
-        f"{needed / 1e6:,.0f} MB for {settings.n_members} members"
+        f"{needed / 1e6:,.{0 if needed > 1e7 else 1}f} MB for {members}"
     )
     return (
         text

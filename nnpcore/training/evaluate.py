@@ -128,16 +128,15 @@ def prediction_errors(data: FitSet, found: Prediction) -> ErrorSums:
     return ErrorSums(np.array(squares), np.array([len(p) for p in parts]))
 
 
-def monitored_score(errors: ErrorSums, weights: tuple[float, float, float]) -> np.ndarray:
+def monitored_score(errors: ErrorSums, weights: tuple[float, float, float]) -> np.ndarray | None:
     """Return the score (n_members,) whose smallest value marks a member's best weights.
 
     It is the mean logarithm of the RMSEs of all quantities with a weight in the loss: a part gained in any
-    of them counts the same, whatever its unit. NaN where an RMSE is not finite; all zeros without any
-    quantity.
+    of them counts the same, whatever its unit. NaN where an RMSE is not finite; None without any quantity.
     """
     used = [k for k in range(len(QUANTITY_UNITS)) if weights[k] > 0 and errors.counts[k]]
     if not used:
-        return np.zeros(errors.squares.shape[1] - 1)
+        return None
     with np.errstate(all="ignore"):
         mean_squares = errors.squares[used, :-1] / errors.counts[used][:, None]
         return 0.5 * np.log(np.maximum(mean_squares, 1e-30)).mean(axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -198,16 +198,16 @@ class KalmanOptimizer(KalmanEpochs):
 
 def _packed(matrix: np.ndarray) -> np.ndarray:
     """Return the upper triangle row by row, (n (n + 1) / 2,)."""
-    return np.concatenate([matrix[i, i:] for i in range(len(matrix))])
+    return matrix[_upper(len(matrix))]
 
 
 def _unpacked(triangle: np.ndarray, n: int) -> np.ndarray:
     """Return the matrix (n, n) with this upper triangle and zeros below."""
     matrix = np.zeros((n, n), dtype=np.float32)
-    start = 0
-    for i in range(n):
-        matrix[i, i:] = triangle[start : start + n - i]
-        start += n - i
-    if start != len(triangle):
-        raise ValueError(f"a triangle of {len(triangle)} numbers for a block of {n}")
+    matrix[_upper(n)] = triangle
     return matrix
+
+
+@lru_cache(maxsize=8)
+def _upper(n: int) -> np.ndarray:
+    return np.triu(np.ones((n, n), dtype=bool))

@@ -100,6 +100,39 @@ class Prediction(NamedTuple):
 
 
 @njit(**OPTIONS)
+def _inputs_of(arrays: FrameArrays, begin: Any, stop: Any) -> np.ndarray:
+    """Return the network inputs (n, n_in + 1) of a stretch of ``arrays.order``, with a trailing 1."""
+    n_in = arrays.inputs.shape[1]
+    rows = np.empty((stop - begin, n_in + 1), np.float32)
+    for i in range(begin, stop):
+        for c in range(n_in):
+            rows[i - begin, c] = arrays.inputs[arrays.order[i], c]
+        rows[i - begin, n_in] = np.float32(1)
+    return rows
+
+
+@njit(**OPTIONS)
+def _state_of(
+    inputs: np.ndarray, atoms: np.ndarray, tangents: np.ndarray, m: int, matrix: np.ndarray
+) -> np.ndarray:
+    """Return inputs and whitened tangents (n, 2, n_in + 1) of these atoms of a frame for member m."""
+    n, width = inputs.shape
+    n_descriptors = tangents.shape[2]
+    raw = np.empty((n, n_descriptors), np.float32)
+    for i in range(n):
+        for d in range(n_descriptors):
+            raw[i, d] = tangents[atoms[i], m, d]
+    white = np.dot(raw, matrix)
+    state = np.zeros((n, 2, width), np.float32)
+    for i in range(n):
+        for c in range(width):
+            state[i, 0, c] = inputs[i, c]
+        for c in range(width - 1):
+            state[i, 1, c] = white[i, c]
+    return state
+
+
+@njit(**OPTIONS)
 def _predict_frames(
     arrays: FrameArrays,
     networks: Networks,
@@ -131,11 +164,7 @@ def _predict_frames(
             begin, stop = arrays.element_start[f, e], arrays.element_start[f, e + 1]
             if begin == stop:
                 continue
-            rows = np.empty((stop - begin, n_in + 1), np.float32)
-            for i in range(begin, stop):
-                for c in range(n_in):
-                    rows[i - begin, c] = arrays.inputs[arrays.order[i], c]
-                rows[i - begin, n_in] = np.float32(1)
+            rows = _inputs_of(arrays, begin, stop)
             slopes = np.empty((stop - begin, n_in), np.float32)
             for m in range(n_members):
                 network = networks.parameters[m, e * per_element : (e + 1) * per_element]
@@ -177,7 +206,7 @@ def _add_gradients(
     gradient : (n_members, n_parameters) float64, added to.
     """
     n_members, n_parameters = networks.parameters.shape
-    n_elements, n_descriptors, n_in = arrays.matrix.shape
+    n_elements, n_descriptors, _ = arrays.matrix.shape
     per_element = n_parameters // n_elements
     sizes = networks.sizes
     rows = np.empty(2 * per_element, np.float32)
@@ -205,19 +234,9 @@ def _add_gradients(
             begin, stop = arrays.element_start[f, e], arrays.element_start[f, e + 1]
             if begin == stop:
                 continue
-            state = np.empty((stop - begin, 2, n_in + 1), np.float32)
-            raw = np.empty((stop - begin, n_descriptors), np.float32)
+            inputs = _inputs_of(arrays, begin, stop)
             for m in range(n_members):
-                for i in range(begin, stop):
-                    for d in range(n_descriptors):
-                        raw[i - begin, d] = tangents[arrays.order[i] - first, m, d]
-                white = np.dot(raw, arrays.matrix[e])
-                for i in range(begin, stop):
-                    for c in range(n_in):
-                        state[i - begin, 0, c] = arrays.inputs[arrays.order[i], c]
-                        state[i - begin, 1, c] = white[i - begin, c]
-                    state[i - begin, 0, n_in] = np.float32(1)
-                    state[i - begin, 1, n_in] = np.float32(0)
+                state = _state_of(inputs, arrays.order[begin:stop] - first, tangents, m, arrays.matrix[e])
                 network = networks.parameters[m, e * per_element : (e + 1) * per_element]
                 network_rows(state, network, sizes, networks.code, lines, values)
                 add_rows(lines, factors[k, m], gradient[m, e * per_element : (e + 1) * per_element])

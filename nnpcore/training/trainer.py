@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 SECONDS_BETWEEN_CHECKPOINTS = 3.0
+_SAVING_PART = 20
+"""Checkpoints are rarer where writing one takes long: it may take a twentieth of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,7 @@ class Trainer:
         self._linear: LinearPart | None = None
         self._best = _Best.start(self._layout.to_internal(self._template))
         self._seconds = 0.0
-        self._last_saved = 0.0
+        self._next_save = 0.0
         self._running = threading.Lock()
 
     @classmethod
@@ -334,9 +336,7 @@ class Trainer:
         weights = np.where(optimizer.alive[:, None], optimizer.weights(), self._best.last)
         messages = optimizer.take_messages()
         errors = engine.validate(weights)
-        judged = train_errors if errors is None else errors
-        s = self.settings
-        score = monitored_score(judged, (s.energy_weight, s.force_weight, s.stress_weight))
+        score = self._score(train_errors, errors)
         for member in np.flatnonzero(optimizer.alive & ~np.isfinite(score)):
             optimizer.alive[member] = False
             messages.append(diverged(int(member)))
@@ -355,6 +355,15 @@ class Trainer:
             messages=tuple(messages),
             best=improved,
         )
+
+    def _score(self, train: ErrorSums, valid: ErrorSums | None) -> np.ndarray:
+        """Return every member's score: of the validation, or of the training where that says nothing."""
+        s = self.settings
+        weights = (s.energy_weight, s.force_weight, s.stress_weight)
+        score = None if valid is None else monitored_score(valid, weights)
+        if score is None:
+            score = monitored_score(train, weights)
+        return np.zeros(s.n_members) if score is None else score
 
     def _without_progress(self) -> bool:
         """Whether no member has become better for the last ``patience`` epochs."""
@@ -384,14 +393,14 @@ class Trainer:
 
     def _save(self, *, force: bool = False) -> None:
         """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
-        if self._folder is None or (
-            not force and time.perf_counter() - self._last_saved < SECONDS_BETWEEN_CHECKPOINTS
-        ):
+        if self._folder is None or (not force and time.perf_counter() < self._next_save):
             return
+        started = time.perf_counter()
         self.potential().save(self._folder.potential_path)
         self._folder.write_history(self.history)
         self._folder.write_checkpoint(self._state())
-        self._last_saved = time.perf_counter()
+        ended = time.perf_counter()
+        self._next_save = ended + max(SECONDS_BETWEEN_CHECKPOINTS, _SAVING_PART * (ended - started))
 
     def _state(self) -> Checkpoint:
         arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
