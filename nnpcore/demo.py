@@ -50,7 +50,7 @@ CALM_FILTER = KalmanSettings(initial_covariance=1.0, forgetting=1.0)
 """With a linear part under the networks and a filter that never forgets where it started, what the data
 leave open stays smooth. Networks alone get the slopes where the data fix them, but on some 70 frames their
 curvature at the perfect crystal stays 40 to 100 % too large; this halves their mapping errors. A larger ridge
-would hide part of NVT's freedom behind the wish for small coefficients, a smaller one let it grow and grow."""
+would hide part of NVT's freedom behind the wish for small coefficients, a smaller one let it grow more."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,7 +54,10 @@ def fail(capfd: pytest.CaptureFixture[str], *arguments: str, status: int = 1) ->
     [
         (b"", "the file is empty"),
         (bytes(range(256)) * 40, "structure file that Eatlas knows"),
-        (b"Dear diary,\ntoday I trained a network.\n" * 20, "this is not an XYZ file: line 1 is 'Dear diary,'"),
+        (
+            b"Dear diary,\ntoday I trained a network.\n" * 20,
+            "this is not an XYZ file: line 1 is 'Dear diary,'",
+        ),
         (GOOD.encode()[:-30], "frame 0.*(promises 2 atoms|columns|valid)"),
         (frame_text(energy="nan").encode(), "frame 0: its energy is NaN or infinite"),
         (NAN_POSITION.encode(), "frame 0: the position of atom 0 is NaN or infinite"),
@@ -174,10 +177,23 @@ def test_evaluate_without_references(run: Path, tmp_path: Path, capfd: pytest.Ca
     assert "no energies, forces or stresses to compare with" in fail(capfd, "evaluate", str(run), str(file))
 
 
-def test_map_needs_a_volume_scan(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    message = fail(capfd, "map", str(run), "--eos", f"{EOS}@:2", "-o", str(tmp_path / "map"))
-    assert EOS in message
-    assert re.search(r"volumes|points", message)
+def test_map_of_too_few_volumes_says_so(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "map"
+    assert main(["map", str(run), "--eos", f"{EOS}@:3", "-o", str(target), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["reference"] == {"v0": None, "b0_gpa": None, "b0_prime": None}
+    assert found["slope_error_gpa"] is None
+    assert "an equation of state needs at least 5 different volumes, there are 3" in found["verdict"]
+
+
+def test_map_refuses_frames_whose_atoms_differ(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    thermal = str(example_path("nvt"))
+    message = fail(capfd, "map", str(run), "--eos", f"{thermal}@:2", "-o", str(tmp_path / "map"))
+    assert f"{thermal}, frame" in message
+    assert "its atoms are not equivalent" in message
+    assert not (tmp_path / "map").exists()
 
 
 def spoil_potential(run: Path) -> Path:
