@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WIDTHS: dict[Area, float] = {"left": 0.19, "center": 0.47, "right": 0.34}
 HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.29, 0.47, 0.24), "right": (0.4, 0.34, 0.26)}
 BOTTOM = 0.26
+LEFT_MIN, LEFT_MAX = 268, 380
 
 Columns = dict[Area, list[list[Dock]]]
 
@@ -83,13 +84,19 @@ def _stack(window: QMainWindow, slots: list[list[Dock]]) -> None:
             previous = dock
 
 
+def _column_width(area: Area, width: int) -> int:
+    if area == "left":
+        return min(max(int(WIDTHS[area] * width), LEFT_MIN), LEFT_MAX)
+    return int(WIDTHS[area] * width)
+
+
 def resize(window: QMainWindow, columns: Columns) -> None:
     """Give columns and rows their share of the window."""
     heads: list[tuple[Area, Dock]] = [(a, columns[a][0][0]) for a in WIDTHS if columns[a]]
     width, height = window.width(), window.height() - 110
     window.resizeDocks(
         [dock for _, dock in heads],
-        [max(int(WIDTHS[area] * width), 268 if area == "left" else 0) for area, _ in heads],
+        [_column_width(area, width) for area, _ in heads],
         Qt.Orientation.Horizontal,
     )
     if columns["center"] and columns["bottom"]:

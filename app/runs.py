@@ -109,7 +109,7 @@ class Runs(QObject):
         run.folder, run.state = opened.folder, RunState.STOPPED
         run.history, run.potential, run.values = opened.history, opened.potential, opened.values
         run.whitening, run.functions = opened.potential.whitening, opened.potential.functions
-        run.n_epochs = opened.settings.epochs or run.epoch
+        run.n_epochs = opened.n_epochs
         if run.n_epochs and run.epoch >= run.n_epochs:
             run.state = RunState.FINISHED
         run.sources = opened.sources

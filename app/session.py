@@ -353,7 +353,11 @@ class Session(SessionBase):
         run_id = self.trainings.add_opened(opened, list(self.datasets.values()))
         known = {document.path.partition("@")[0] for document in self.datasets.values()}
         wanted = {s.path: Role(s.role) for s in reversed(opened.sources) if s.path}
-        missing = {path: role for path, role in wanted.items() if path not in known and Path(path).is_file()}
+        missing = {
+            path: role
+            for path, role in wanted.items()
+            if path not in known and not self.tasks.busy(f"read {path}") and Path(path).is_file()
+        }
         self.open_paths(missing, missing)
         self.set_current_run(run_id)
 

@@ -25,6 +25,7 @@ class OpenedRun:
     history: list[EpochRecord]
     potential: Potential
     values: TrainingValues | None
+    n_epochs: int
 
 
 def open_run(path: Path, progress: Progress) -> OpenedRun:
@@ -38,7 +39,18 @@ def open_run(path: Path, progress: Progress) -> OpenedRun:
     potential = Potential.load(folder.path)
     progress.report(0.6, "Reading the training atoms")
     values = folder.training_values() if folder.training_set_path.is_file() else None
-    return OpenedRun(folder.path, folder.settings, folder.sources, history, potential, values)
+    goal = _goal(folder, history)
+    return OpenedRun(folder.path, folder.settings, folder.sources, history, potential, values, goal)
+
+
+def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:
+    """Return how many epochs the run is to have."""
+    from nnpcore.training.choice import usual_epochs
+
+    if folder.settings.epochs is not None or not history:
+        return folder.settings.epochs or 0
+    n_train = sum(len(source.indices) for source in folder.sources if source.role == "training")
+    return usual_epochs(history[-1].optimizer, n_train)
 
 
 def free_folder(parent: Path, name: str) -> Path:
