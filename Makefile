@@ -42,7 +42,7 @@ demo: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check nnpcore app tests benchmarks tools docs
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 test: system-tests $(STAMP) lint

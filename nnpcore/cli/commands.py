@@ -54,6 +54,7 @@ def train(
     energy_weight: options.EnergyWeight = None,
     force_weight: options.ForceWeight = None,
     stress_weight: options.StressWeight = None,
+    linear_ridge: options.LinearRidge = None,
     device: options.TrainDevice = None,
     threads: options.Threads = None,
     resume: options.Resume = False,
@@ -75,6 +76,7 @@ def train(
         "energy_weight": energy_weight,
         "force_weight": force_weight,
         "stress_weight": stress_weight,
+        "linear_ridge": linear_ridge,
         "device": device,
         "n_threads": threads,
     }

@@ -36,4 +36,5 @@ Optimizer = Annotated[str | None, Option(help="auto, kalman, adam or lbfgs (defa
 EnergyWeight = Annotated[float | None, Option(help="Weight of the energies in the loss.")]
 ForceWeight = Annotated[float | None, Option(help="Weight of the forces in the loss.")]
 StressWeight = Annotated[float | None, Option(help="Weight of the stresses (default 0, off).")]
+LinearRidge = Annotated[float | None, Option(help="Linear part under the networks, its ridge, eV².")]
 TrainDevice = Annotated[str | None, Option("--device", help="auto, cpu, cuda, cuda:1 or mps (default auto).")]
