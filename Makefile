@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 THREADS ?= 2
 
-.PHONY: help run test lint bench demo screenshots install clean system system-tests
+.PHONY: help run test lint bench demo screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
@@ -34,10 +34,14 @@ $(STAMP): pyproject.toml
 
 install: system $(STAMP)
 
-run: system $(STAMP)
+# Seconds when nothing has changed; a minute after an installation.
+compile: $(STAMP)
+	@$(BIN)/python -m nnpcore.warm_up
+
+run: install compile
 	@$(BIN)/eatlas --example --train
 
-demo: $(STAMP)
+demo: compile
 	@$(BIN)/eatlas demo --headless -o out/demo --overwrite
 
 lint: $(STAMP)
@@ -45,13 +49,13 @@ lint: $(STAMP)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-test: system-tests $(STAMP) lint
+test: system-tests $(STAMP) lint compile
 	$(BIN)/python -m pytest
 
-bench: system-tests $(STAMP)
+bench: system-tests compile
 	@$(BIN)/python benchmarks/run.py --threads $(THREADS)
 
-screenshots: system-tests $(STAMP)
+screenshots: system-tests compile
 	$(BIN)/python docs/make_screenshots.py
 
 clean:
