@@ -136,6 +136,7 @@ def test_a_stopped_run_goes_on_where_it_was(window, qtbot, silicon_file):
     window.session.stop()
     ended(qtbot, run)
     before = run.epoch
+    run.history.append(run.history[-1])  # as after a crash: an epoch younger than the checkpoint
     window.session.train_longer(run.id, before + 2)
     ended(qtbot, run)
     assert (run.state, run.epoch) == (RunState.FINISHED, before + 2)
@@ -226,6 +227,19 @@ def test_eos_data_that_are_no_crystals_are_told_in_words(window, qtbot, silicon_
     ended(qtbot, run)
     qtbot.waitUntil(lambda: "eos" in run.analysis_messages, timeout=20_000)
     assert "its atoms are not equivalent" in run.analysis_messages["eos"]
+
+
+def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    qtbot.waitUntil(lambda: "predictions" in run.analyses, timeout=20_000)
+    assert "Open a crystal's volume scan" in window.verdict.verdict.full_text
+    opened(window, qtbot, eos_file, role=Role.EOS)
+    qtbot.waitUntil(lambda: "eos" in run.analyses and run.analyses["eos"].bracket is not None, timeout=20_000)
+    assert run.analyses["distance"].frame_indices.tolist() == list(range(7))
+    window.session.set_role("eos", Role.INSPECT)
+    qtbot.waitUntil(lambda: not {"eos", "distance", "verdict"} & set(run.analyses), timeout=20_000)
+    assert "Open a crystal's volume scan" in window.verdict.verdict.full_text
 
 
 def test_frame_refs_locate_and_subset():

@@ -51,7 +51,7 @@ def test_files_come_in_the_order_they_were_asked_for(session, qtbot, silicon_fil
 
 def test_frames_are_clipped_and_remembered_per_file(session, qtbot, silicon_file):
     first, second = opened(session, qtbot, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
-    session.set_current(first.id, 99)
+    session.set_current(first.id, 98)
     assert session.current_frame_index == 3
     session.set_current(second.id, 1)
     session.set_current(first.id)
@@ -91,6 +91,8 @@ def test_edits_of_one_training_setting_are_one_step(session):
     assert (session.train_settings.epochs, session.train_settings.seed) == (7, 0)
     session.undo_stack.undo()
     assert session.train_settings.epochs is None
+    session.undo_stack.redo()
+    assert session.train_settings.epochs == 7
 
 
 def test_closing_a_file_can_be_undone_by_reading_it_again(session, qtbot, silicon_file):

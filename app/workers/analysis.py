@@ -96,7 +96,7 @@ class AnalysisScheduler(QObject):
         self._timer.stop()
 
     def _on_data_changed(self, _dataset_id: str) -> None:
-        self.invalidate("groups", "eos", "predictions")
+        self.invalidate("groups", "distance", "eos", "predictions")
 
     # starting -----------------------------------------------------------------------------------------
     def _wake(self, milliseconds: int) -> None:
@@ -119,6 +119,14 @@ class AnalysisScheduler(QObject):
             job = self._job_of(name, run)
             if job is not None:
                 self._start(name, run.id, job)
+            else:
+                self._drop(name, run)
+
+    def _drop(self, name: str, run: RunDocument) -> None:
+        """Take away a result whose data are gone."""
+        for kind in (name, "verdict") if name == "eos" else (name,):
+            if run.analyses.pop(kind, None) is not None:
+                self._session.analysis_changed.emit(run.id, kind)
 
     def _start(self, name: str, run_id: str, job: Job) -> None:
         kind = self._kinds[name]

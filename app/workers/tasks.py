@@ -136,12 +136,11 @@ class TaskRunner(QObject):
 
     def _on_ended(self, task: Task, value: Any, error: BaseException | None) -> None:
         self._tasks.remove(task)
-        is_latest = task.key is None or self._by_key.get(task.key) is task
-        if task.key is not None and is_latest:
+        if task.key is not None and self._by_key.get(task.key) is task:
             del self._by_key[task.key]
         if not self._tasks:
             self._timer.stop()
-        if task.progress.cancelled or isinstance(error, Cancelled) or not is_latest or self._closed:
+        if task.progress.cancelled or isinstance(error, Cancelled) or self._closed:
             task.state = TaskState.CANCELLED
         else:
             task.state = TaskState.DONE if error is None else TaskState.FAILED
