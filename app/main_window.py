@@ -313,7 +313,9 @@ class MainWindow(QMainWindow):
     def _keep_layout(self) -> None:
         self.settings.geometry = _text_of(self.saveGeometry())
         self.settings.layout = _text_of(self.saveState(LAYOUT_VERSION))
-        self.settings.train_settings = self.session.train_settings.model_dump(mode="json")
+        self.settings.train_settings = self.session.train_settings.model_dump(
+            mode="json", exclude_defaults=True
+        )
 
 
 def _text_of(data: QByteArray) -> str:

@@ -23,7 +23,7 @@ from app.workers.analysis import AnalysisScheduler
 from app.workers.opening import open_run
 from app.workers.reading import describe_problems, read
 from app.workers.tasks import READ
-from nnpcore.errors import EatlasError
+from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Dataset, Role, example_path
 from nnpcore.structures.frame import Frame
 from nnpcore.training import TrainSettings
@@ -55,7 +55,7 @@ class Session(SessionBase):
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.settings = settings or Settings()
-        self.train_settings = TrainSettings()
+        self.train_settings = _train_settings(self.settings.train_settings)
         self.datasets: dict[str, DatasetDocument] = {}
         self.current_dataset_id: str | None = None
         self.current_run_id: str | None = None
@@ -470,3 +470,11 @@ def guess_role(dataset: Dataset) -> Role:
     if "eos" in dataset.name.lower() and summary.n_energies:
         return Role.EOS
     return Role.TRAINING if summary.n_energies else Role.INSPECT
+
+
+def _train_settings(remembered: dict[str, Any]) -> TrainSettings:
+    """Return the training settings last used; the defaults where they no longer fit."""
+    try:
+        return TrainSettings(**remembered)
+    except SettingsError:
+        return TrainSettings()

@@ -50,7 +50,7 @@ class Settings:
     restore_session : open at the start what was open at the end.
     recent_files, recent_runs : newest first.
     geometry, layout : base64 of Qt's ``saveGeometry`` and ``saveState``.
-    train_settings : the training settings last used.
+    train_settings : the training settings last used, where they differ from the defaults.
     """
 
     theme: str = "system"

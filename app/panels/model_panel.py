@@ -137,7 +137,15 @@ LOSS = (
         tip="Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out",
         **_plain("stress_weight", _number),
     ),
+)
+SMOOTH = (
     TextField(label="L2", tip="Weight of the squared network weights", **_plain("l2", _number)),
+    TextField(
+        label="Linear part, ridge",
+        tip="A linear function under the networks, solved first, with this ridge (eV²); empty: none",
+        placeholder="off",
+        **_plain("linear_ridge", _number, optional=True),
+    ),
 )
 COURSE = (
     ChoiceField(
@@ -150,7 +158,7 @@ COURSE = (
         "device",
         "Device",
         "Where the training runs; automatic takes a graphics card where there is one",
-        (("Automatic", "auto"), ("CPU", "cpu"), ("CUDA", "cuda"), ("Apple MPS", "mps")),
+        (("Automatic", "auto"), ("CPU", "cpu"), ("CUDA", "cuda")),
     ),
     TextField(
         label="Epochs",
@@ -172,6 +180,18 @@ COURSE = (
         lambda text, _settings: {"valid_fraction": _number(text) / 100},
     ),
     TextField(label="Seed", tip="Seed of the random numbers", **_plain("seed", _integer)),
+    TextField(
+        label="Frames a step",
+        tip="Frames in one step of the optimizer; empty: its usual number",
+        placeholder="automatic",
+        **_plain("batch_frames", _integer, optional=True),
+    ),
+    TextField(
+        label="Learning rate",
+        tip="Length of Adam's first steps; empty: its usual one",
+        placeholder="automatic",
+        **_plain("learning_rate", _number, optional=True),
+    ),
 )
 
 
@@ -191,8 +211,8 @@ class ModelPanel(Panel):
         column.setSpacing(4)
         self._add_descriptors(column)
         self._add_section(column, "Network", (NETWORK,))
-        self._add_section(column, "Loss weights", (LOSS,))
-        self._add_section(column, "Training", (COURSE[:2], COURSE[2:4], COURSE[4:]))
+        self._add_section(column, "Loss weights", (LOSS, SMOOTH))
+        self._add_section(column, "Training", tuple(COURSE[i : i + 2] for i in range(0, len(COURSE), 2)))
         column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setWidget(content)
