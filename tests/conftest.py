@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from window_fixtures import app_home, session, silicon_file, window
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+
+
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # scikit-learn warns where a container hides its cores
 
 
 def _has_cuda() -> bool:
