@@ -120,6 +120,14 @@ class _StopsAfter(Pace):
         return self._left >= 0
 
 
+def test_forgetting_fades_over_all_epochs(silicon: FitSet) -> None:
+    _, layout, flat = networks(n_members=1)
+    settings = SETTINGS.replace(kalman=KalmanSettings(forgetting=0.9, forgetting_decay=0.5))
+    optimizer = KalmanOptimizer(settings, silicon, layout, flat, 30)
+    found = [optimizer._forgetting(epoch, index) for epoch, index in ((0, 0), (0, 1), (1, 0), (1, 2))]
+    np.testing.assert_allclose(found, [1 - 0.1 * 0.5**n for n in (0, 2, 6, 10)])
+
+
 def test_spoiled_covariance_is_set_back(silicon: FitSet) -> None:
     _, layout, flat = networks(n_members=1)
     optimizer = KalmanOptimizer(SETTINGS, silicon, layout, flat, 30)

@@ -39,7 +39,10 @@ def silicon_frames(n: int, seed: int = 0) -> list[Frame]:
 
 
 def mixed_frames() -> list[Frame]:
-    """Return frames of two elements that differ in size, composition, boundaries and in what they have."""
+    """Return frames of two elements that differ in size, composition, boundaries and in what they have.
+
+    The molecule, the last but one, has a stress, which has no meaning without a cell.
+    """
     molecule = Frame.from_atoms(Atoms("SiCSi", [[0, 0, 0], [1.8, 0.1, 0], [0.3, 2.2, 0.2]]))
     lonely = Frame.from_atoms(Atoms("C", cell=[9, 9, 9], pbc=True))
     crystals = [
@@ -52,6 +55,7 @@ def mixed_frames() -> list[Frame]:
     frames[1] = replace(frames[1], forces=None)
     frames[2] = replace(frames[2], energy=None)
     frames[3] = replace(frames[3], stress=None)
+    frames[4] = replace(frames[4], stress=np.eye(3))
     return frames
 
 
