@@ -11,6 +11,7 @@ from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
 import nnpcore
 
+GL_RENDERER, GL_VERSION = 0x1F01, 0x1F02
 PACKAGES = ("numpy", "torch", "numba", "scipy", "scikit-learn", "ase", "pyqtgraph", "matplotlib")
 
 
@@ -32,16 +33,15 @@ def gl_driver() -> str:
     surface.create()
     if not context.create() or not context.makeCurrent(surface):
         return "not available: structures are painted in software"
-    try:
-        from OpenGL import GL
+    from app.viewer3d.gl_api import Gl, GlError
 
-        return " · ".join(_decoded(GL.glGetString(name)) for name in (GL.GL_VERSION, GL.GL_RENDERER))
+    try:
+        gl = Gl(context)
+        return f"{gl.text(GL_VERSION)} · {gl.text(GL_RENDERER)}"
+    except GlError as error:
+        return f"too old, structures are painted in software: {error}"
     finally:
         context.doneCurrent()
-
-
-def _decoded(text: bytes | str | None) -> str:
-    return text.decode() if isinstance(text, bytes) else str(text)
 
 
 def _version(name: str) -> str:

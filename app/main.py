@@ -68,14 +68,6 @@ def make_application() -> QApplication:
 
     app = QApplication.instance()
     if not isinstance(app, QApplication):
-        from PySide6.QtCore import QCoreApplication, Qt
-        from PySide6.QtGui import QSurfaceFormat
-
-        QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
-        surface = QSurfaceFormat()
-        surface.setDepthBufferSize(24)
-        surface.setSamples(4)
-        QSurfaceFormat.setDefaultFormat(surface)
         app = QApplication(sys.argv[:1])
     app.setApplicationName("eatlas")
     app.setApplicationDisplayName("Eatlas")
