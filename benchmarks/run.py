@@ -106,8 +106,8 @@ def show(result: dict[str, Any]) -> None:
     table.add_column("note")
     for row in result["rows"]:
         aim = "" if row["aim"] is None else f"{row['aim']:g} {'✓' if row['aim_reached'] else '✗'}"
-        ratio = "" if row["ratio_to_matmul"] is None else f"{row['ratio_to_matmul']:#.3g}"
-        measured = f"{row['value']:.0f}" if row["value"] >= 1000 else f"{row['value']:#.3g}"
+        ratio = "" if row["ratio_to_matmul"] is None else f"{row['ratio_to_matmul']:.3g}"
+        measured = f"{row['value']:.0f}" if row["value"] >= 1000 else f"{row['value']:.3g}"
         table.add_row(
             row["name"],
             str(row["threads"]),
