@@ -28,6 +28,7 @@ class VerdictBar(QWidget):
         super().__init__(parent)
         self._session = session
         self._task: Task | None = None
+        self._shown: tuple[str, str, bool] | None = None
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 2, 10, 2)
         row.setSpacing(8)
@@ -109,6 +110,9 @@ class VerdictBar(QWidget):
 
     def _show(self, text: str, level: str) -> None:
         current = theme.current()
+        if (text, level, current.dark) == self._shown:
+            return
+        self._shown = (text, level, current.dark)
         colors = {
             "good": current.good,
             "warning": current.warning,

@@ -208,7 +208,9 @@ class RunRow(QWidget):
         self.name.setText(run.name)
         self.setToolTip(run.message or str(run.folder or ""))
         self.state.setText(f" {STATE_TEXTS[run.state]}")
-        self.state.setStyleSheet(f"color: {_state_color(run.state)}")
+        sheet = f"color: {_state_color(run.state)}"
+        if self.state.styleSheet() != sheet:  # setting it is slow
+            self.state.setStyleSheet(sheet)
         self.pause_button.setVisible(run.state is RunState.RUNNING)
         can_resume = (
             run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) and run.folder is not None

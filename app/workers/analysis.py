@@ -29,6 +29,9 @@ MIN_SECONDS = 1.0
 LOAD = 5.0
 """A kind that took t seconds rests LOAD * t seconds while a training runs."""
 
+STAGGER_MS = 150
+"""Between the starts of two kinds while a training runs."""
+
 AFTER_POTENTIAL = ("predictions", "eos", "pca_values")
 AFTER_GROUPS = ("pca", "distance", "connectivity")
 TITLES = {
@@ -104,23 +107,28 @@ class AnalysisScheduler(QObject):
             self._timer.start(milliseconds)
 
     def _start_due(self) -> None:
+        """Start the kind that has waited longest; the next one a moment later, so that panels are not all
+        repainted in one go."""
         run = self._session.current_run
         if run is None:
             return
         now = time.monotonic()
-        for name, kind in self._kinds.items():
-            if not kind.dirty or kind.running:
-                continue
-            wait = kind.rested_at - now if run.state.active else 0.0
-            if wait > 0:
-                self._wake(int(1000 * wait) + 1)
-                continue
-            kind.dirty = False
-            job = self._job_of(name, run)
-            if job is not None:
-                self._start(name, run.id, job)
-            else:
-                self._drop(name, run)
+        waiting = [
+            (kind.rested_at, name) for name, kind in self._kinds.items() if kind.dirty and not kind.running
+        ]
+        if not waiting:
+            return
+        rested_at, name = min(waiting, key=lambda entry: entry[0])
+        if run.state.active and rested_at > now:
+            self._wake(int(1000 * (rested_at - now)) + 1)
+            return
+        self._kinds[name].dirty = False
+        job = self._job_of(name, run)
+        if job is not None:
+            self._start(name, run.id, job)
+        else:
+            self._drop(name, run)
+        self._wake(STAGGER_MS if run.state.active and job is not None else 0)
 
     def _drop(self, name: str, run: RunDocument) -> None:
         """Take away a result whose data are gone."""
