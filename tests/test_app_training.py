@@ -112,6 +112,24 @@ def test_atoms_can_be_coloured_by_what_was_learned(window, qtbot, silicon_file):
     np.testing.assert_allclose(values, error, rtol=1e-6)
 
 
+def test_export_menu_and_a_target_that_cannot_be_written(window, qtbot, silicon_file, tmp_path):
+    window.commands.refresh()
+    assert not window.commands.actions["file.potential"].isEnabled()
+    run = started(window, qtbot, silicon_file, epochs=1)
+    ended(qtbot, run)
+    menu = window.toolbar.export_menu
+    menu.aboutToShow.emit()
+    texts = [action.text() for action in menu.actions() if not action.isSeparator()]
+    assert texts[0] == "Export Potential…"
+    assert {"Structure", "EOS", "PCA", "Connectivity", "Training"} <= set(texts)
+    assert menu.actions()[0].isEnabled()
+    (tmp_path / "taken").write_text("a file")
+    window.session.export_potential(tmp_path / "taken" / "potential")
+    wanted = "The potential was not written"
+    qtbot.waitUntil(lambda: wanted in [toast.notification.title for toast in window.toasts.shown])
+    assert str(tmp_path / "taken") in window.toasts.shown[-1].notification.text
+
+
 def test_pause_resume_and_stop(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file, epochs=ENDLESS)
     commands = window.commands
