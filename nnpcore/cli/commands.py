@@ -104,7 +104,6 @@ def map_(
     run: options.RunFolder,
     eos: options.Eos,
     output: options.Output,
-    device: options.Device = "auto",
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     json_: options.Json = False,
@@ -112,7 +111,7 @@ def map_(
     """Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict."""
     from nnpcore.cli.inspect import map_command
 
-    return partial(map_command, run, eos, output, device, threads, overwrite)
+    return partial(map_command, run, eos, output, threads, overwrite)
 
 
 def export(

@@ -65,7 +65,6 @@ def map_command(
     run: Path,
     eos: str,
     output: Path,
-    device: str,
     threads: int | None,
     overwrite: bool,
     terminal: Terminal,

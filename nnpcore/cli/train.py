@@ -187,5 +187,5 @@ def _say_what_next(request: TrainRequest, trainer: Trainer, stopped: bool, termi
         terminal.say(f"Stopped. Go on with it by: eatlas train -o {request.output} --resume")
     else:
         terminal.say(
-            f"The training is in {request.output}. Check its atomic energies by: eatlas map {request.output}"
+            f"The training is in {request.output}. Next: eatlas map {request.output} --eos FILE -o DIR"
         )
