@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
     from app.session import Session
 
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0002
 
 
 def parser() -> argparse.ArgumentParser:

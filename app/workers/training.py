@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nnpcore.training import Trainer, TrainResult
 
 SNAPSHOT_SECONDS = 0.8
-NICENESS = 5
+NICENESS = 15
 
 
 @dataclass(frozen=True, eq=False)

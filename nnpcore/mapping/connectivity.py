@@ -163,6 +163,10 @@ def core_distances(x: np.ndarray, k: int) -> np.ndarray:
     return KDTree(x).query(x, k + 1)[0][:, -1]
 
 
+_STEPS = 256
+"""Edges of the tree between two looks at the cancel flag."""
+
+
 def spanning_tree(
     x: np.ndarray, core: np.ndarray, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -170,24 +174,19 @@ def spanning_tree(
 
     Returns edges (n - 1, 2) and their lengths (n - 1,), sorted by length.
     """
+    from nnpcore.mapping.tree_kernel import grow_tree
+
     n = len(x)
-    center = x - x.mean(axis=0)
-    squares, core2 = np.einsum("ij,ij->i", center, center), core**2
+    points, core2 = np.ascontiguousarray(x, dtype=np.float64), np.asarray(core, dtype=np.float64) ** 2
     best, parent = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     edges, lengths = np.empty((n - 1, 2), dtype=np.int64), np.empty(n - 1)
     outside = np.ones(n, dtype=bool)
     current = 0
-    for step in range(n - 1):
-        if progress is not None and step % 64 == 0:
+    for start in range(0, n - 1, _STEPS):
+        if progress is not None:
             progress.check()
-        outside[current] = False
-        reach = squares + squares[current] - 2.0 * (center @ center[current])
-        np.maximum(reach, np.maximum(core2, core2[current]), out=reach)
-        nearer = outside & (reach < best)
-        best[nearer], parent[nearer] = reach[nearer], current
-        best[current] = np.inf
-        current = int(best.argmin())
-        edges[step], lengths[step] = (parent[current], current), best[current]
+        stop = min(start + _STEPS, n - 1)
+        current = grow_tree(points, core2, outside, best, parent, edges, lengths, current, start, stop)
     order = np.argsort(lengths, kind="stable")
     return edges[order], np.sqrt(np.maximum(lengths[order], 0.0))
 
