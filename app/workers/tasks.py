@@ -14,6 +14,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from app.workers.priority import TASK, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
@@ -71,8 +72,8 @@ class TaskRunner(QObject):
     def __init__(self, parent: QObject | None = None, n_threads: int = 3) -> None:
         super().__init__(parent)
         self._pools = {
-            "": ThreadPoolExecutor(n_threads, thread_name_prefix="eatlas-task"),
-            READ: ThreadPoolExecutor(1, thread_name_prefix="eatlas-read"),
+            "": ThreadPoolExecutor(n_threads, "eatlas-task", step_back, (TASK,)),
+            READ: ThreadPoolExecutor(1, "eatlas-read", step_back, (TASK,)),
         }
         self._tasks: list[Task] = []
         self._by_key: dict[str, Task] = {}

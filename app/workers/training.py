@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.workers.priority import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainControl, TrainingValues, TrainSettings
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from nnpcore.training import Trainer, TrainResult
 
 SNAPSHOT_SECONDS = 0.8
-NICENESS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +110,7 @@ class TrainingJob:
 
     # in the thread ------------------------------------------------------------------------------------
     def _work(self) -> None:
-        _step_back()
+        step_back(TRAINING)
         try:
             trainer = self._make_trainer()
             trainer.prepare(self._progress)
@@ -172,9 +170,3 @@ class TrainingJob:
             news.potential = potential or news.potential
             news.result, news.error = result or news.result, error or news.error
             news.ended = ended or news.ended
-
-
-def _step_back() -> None:
-    """Let the window's thread go first where threads have priorities of their own (Linux)."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
