@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ class TrainingPanel(Panel):
         self.mapping: dict[str, dict[int, tuple[float, float]]] = {}
         self.wanted = list(QUANTITIES)
         self.front = "energy"
-        self._throttle = Throttle(self.refresh, self)
+        self._throttle = Throttle(self._refresh_in_turn, self)
         self._build()
+        self._turns = {q: Throttle(partial(self._draw_in_turn, q), self.plots[q]) for q in QUANTITIES}
         session.epoch_finished.connect(self._throttle.request)
         session.run_changed.connect(self._throttle.request)
         session.run_removed.connect(self._on_run_removed)
@@ -156,6 +158,23 @@ class TrainingPanel(Panel):
 
     def refresh(self) -> None:
         """Bring curves, status and warnings up to date."""
+        shown = self._refresh_words()
+        for quantity in shown:
+            self._draw(quantity)
+        if shown:
+            self._show_legends(shown)
+
+    def _refresh_in_turn(self) -> None:
+        """Do the same, but every plot in a turn of its own: all at once would hold up the window."""
+        for quantity in self._refresh_words():
+            self._turns[quantity].request()
+
+    def _draw_in_turn(self, quantity: str) -> None:
+        self._draw(quantity)
+        self._show_legends(self.shown_quantities())
+
+    def _refresh_words(self) -> list[str]:
+        """Bring all but the curves up to date and return the quantities to draw."""
         run = self.run
         known, shown = self.known_quantities(), self.shown_quantities()
         self.smoothing_box.setVisible(bool(known))
@@ -165,14 +184,15 @@ class TrainingPanel(Panel):
             self.buttons[quantity].setChecked(quantity in shown)
         if run is None or not run.history:
             self._show_empty(run)
-            return
-        for quantity in shown:
-            self._show_quantity(run, quantity)
-        self._show_legends(shown)
+            return []
         self.status.set_text(status_text(run))
         self._show_warnings(run)
+        return shown
 
-    def _show_quantity(self, run: RunDocument, quantity: str) -> None:
+    def _draw(self, quantity: str) -> None:
+        run = self.run
+        if run is None or not run.history:
+            return
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")
         if quantity == MAPPING:
@@ -288,5 +308,3 @@ def duration(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
-
-

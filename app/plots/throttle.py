@@ -7,9 +7,14 @@ from collections.abc import Callable
 from PySide6.QtCore import QElapsedTimer, QEvent, QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
+SPACING_MS = 30
+"""Between the redraws of any two plots: the event loop gets a turn, each paints in a frame of its own."""
+
+_since_any = QElapsedTimer()
+
 
 class Throttle(QObject):
-    """Calls ``action`` soon after :meth:`request`, at most once every ``interval_ms``.
+    """Calls ``action`` soon after :meth:`request`, at most once every ``interval_ms``, never two at once.
 
     While ``widget`` is hidden nothing is called; it is made up for when the widget is shown.
     """
@@ -23,7 +28,7 @@ class Throttle(QObject):
         self._since = QElapsedTimer()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.flush)
+        self._timer.timeout.connect(self._on_due)
         widget.installEventFilter(self)
 
     def request(self, *_: object) -> None:
@@ -38,6 +43,14 @@ class Throttle(QObject):
     def pending(self) -> bool:
         """Whether a redraw is due."""
         return self._timer.isActive() or self._missed
+
+    def _on_due(self) -> None:
+        passed = _since_any.elapsed() if _since_any.isValid() else SPACING_MS
+        if passed < SPACING_MS:
+            self._timer.start(SPACING_MS - int(passed))
+        else:
+            self.flush()
+            _since_any.start()
 
     def flush(self) -> None:
         """Redraw now."""
