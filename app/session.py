@@ -21,6 +21,7 @@ from app.session_base import SessionBase
 from app.settings import Settings
 from app.workers.analysis import AnalysisScheduler
 from app.workers.opening import open_run
+from app.workers.priority import all_but_one
 from app.workers.reading import describe_problems, read
 from app.workers.tasks import READ
 from nnpcore.errors import EatlasError, SettingsError
@@ -296,8 +297,8 @@ class Session(SessionBase):
     def start_training(self, settings: TrainSettings | None = None) -> str | None:
         """Start a training with the open data sets by their roles; return its id, or None if it cannot."""
         chosen = settings or self.train_settings
-        if chosen.n_threads is None and self.settings.n_threads:
-            chosen = chosen.replace(n_threads=self.settings.n_threads)
+        if chosen.n_threads is None:
+            chosen = chosen.replace(n_threads=self.settings.n_threads or all_but_one())
         try:
             run_id = self.trainings.start(chosen, list(self.datasets.values()), self.settings.runs_folder)
         except (EatlasError, OSError) as error:

@@ -45,7 +45,7 @@ class Settings:
     Attributes
     ----------
     theme : "system", "light" or "dark".
-    n_threads : threads for training and analyses; 0 = all.
+    n_threads : threads for training and analyses; 0 = all but one, which is left to the window.
     folder : where runs are kept; "" = :func:`default_folder`.
     restore_session : open at the start what was open at the end.
     recent_files, recent_runs : newest first.
