@@ -63,6 +63,7 @@ class MainWindow(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.verdict, 1)
         self.resize(1440, 900)
+        self.setMinimumSize(1100, 700)
         self._restore_layout()
         self._closing = False
         self.confirm_close: Callable[[], bool] = self.ask_close

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.main_window import MainWindow
 
-LARGE, SMALL = (1440, 900), (1024, 680)
+LARGE, SMALL = (1440, 900), (1280, 800)
 TRAINING_SECONDS = 240.0
 SETTLE_SECONDS = 4.0
 

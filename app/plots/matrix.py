@@ -12,6 +12,9 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from app import theme
 from app.plots.ink import font, ink, pen
 
+_ROWS_KEPT = 4
+"""Rows that stay readable however small the panel is made."""
+
 
 class MatrixView(QWidget):
     """A symmetric matrix as a heat map: names with their colours at the left and on top, numbers inside.
@@ -44,6 +47,8 @@ class MatrixView(QWidget):
         self.names, self.colors = tuple(names), tuple(colors)
         self.values = np.asarray(values, dtype=np.float64)
         self.marked, self.tips = marked, tips or {}
+        line = QFontMetricsF(font()).height()
+        self.setMinimumHeight(round(line + 12 + min(len(self.names), _ROWS_KEPT) * (line + 2)))
         self.update()
 
     def sizeHint(self) -> QSize:
