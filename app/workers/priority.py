@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-TRAINING, TASK = 15, 10
+TRAINING, TASK = 10, 5
 """Niceness of the training's threads and of short tasks; the window's thread has 0."""
 
 
