@@ -191,7 +191,7 @@ class TrainingPanel(Panel):
 
     def _draw(self, quantity: str) -> None:
         run = self.run
-        if run is None or not run.history:
+        if run is None or run.id not in self.columns:  # another run since it was asked for: its turn comes
             return
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")
