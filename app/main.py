@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     install_excepthook(window.session)
     close_on_signals(window)
-    when_usable(window, lambda: _begin(window, options))
+    when_usable(window, lambda: begin(window, options))
     return app.exec()
 
 
@@ -95,7 +95,8 @@ def when_usable(window: MainWindow, run: Callable[[], None]) -> None:
     QTimer.singleShot(0, window, lambda: QTimer.singleShot(0, window, run))
 
 
-def _begin(window: MainWindow, options: argparse.Namespace) -> None:
+def begin(window: MainWindow, options: argparse.Namespace) -> None:
+    """Do what the arguments ask for, once the window can be used; load in the background what comes next."""
     if options.exit_when_ready:
         print(f"{1000 * (time.perf_counter() - _START):.0f}", flush=True)
         window.close()

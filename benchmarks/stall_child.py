@@ -11,7 +11,7 @@ from PySide6.QtCore import QTimer
 
 from app import settings as window_settings
 from app.documents.run import RunState
-from app.main import SWITCH_SECONDS, make_application, make_window, when_usable
+from app.main import SWITCH_SECONDS, begin, make_application, make_window, parser, when_usable
 from app.workers.stall_probe import StallProbe
 
 PATIENCE = 120.0
@@ -50,14 +50,14 @@ def main() -> int:
             target.write_text(json.dumps(found))
             app.exit(0)
 
-    def begin() -> None:
+    def watch() -> None:
         probe.start()
-        window.session.open_example(train=True)
+        begin(window, parser().parse_args(["--example", "--train"]))
 
     timer = QTimer(window)
     timer.timeout.connect(look)
     timer.start(200)
-    when_usable(window, begin)
+    when_usable(window, watch)
     status = app.exec()
     window.close()
     return status

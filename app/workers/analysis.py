@@ -1,7 +1,7 @@
 """Decides which analyses of the current run are out of date and computes them in the background.
 
-At most one task per kind runs; while a training changes the potential, a kind is started at most
-once a second, and less often where it takes long.
+At most one task per kind runs. While a training runs, one at all: a kind is started at most once a second,
+less often where it takes long, and the next one a moment later, so that panels are not all repainted at once.
 Snapshots are taken on the main thread, results applied there, too.
 """
 
@@ -107,18 +107,15 @@ class AnalysisScheduler(QObject):
             self._timer.start(milliseconds)
 
     def _start_due(self) -> None:
-        """Start the kind that has waited longest; the next one a moment later, so that panels are not all
-        repainted in one go."""
+        """Start the kind that has waited longest."""
         run = self._session.current_run
-        if run is None:
+        if run is None or (run.state.active and any(kind.running for kind in self._kinds.values())):
             return
         now = time.monotonic()
-        waiting = [
-            (kind.rested_at, name) for name, kind in self._kinds.items() if kind.dirty and not kind.running
-        ]
+        waiting = {n: k.rested_at for n, k in self._kinds.items() if k.dirty and not k.running}
         if not waiting:
             return
-        rested_at, name = min(waiting, key=lambda entry: entry[0])
+        name, rested_at = min(waiting.items(), key=lambda entry: entry[1])
         if run.state.active and rested_at > now:
             self._wake(int(1000 * (rested_at - now)) + 1)
             return
@@ -128,7 +125,7 @@ class AnalysisScheduler(QObject):
             self._start(name, run.id, job)
         else:
             self._drop(name, run)
-        self._wake(STAGGER_MS if run.state.active and job is not None else 0)
+        self._wake(0)
 
     def _drop(self, name: str, run: RunDocument) -> None:
         """Take away a result whose data are gone."""
@@ -152,8 +149,7 @@ class AnalysisScheduler(QObject):
             kind.rested_at = started + max(MIN_SECONDS, LOAD * (now - started))
             if error is not None:
                 self._on_failed(name, run_id, error)
-            if kind.dirty:
-                self._wake(0)
+            self._wake(STAGGER_MS)
 
         self._session.run_task(TITLES[name], job, done, ended, quiet=True)
 

@@ -1,4 +1,4 @@
-"""Imports what the first training needs, in the background, once the window is up."""
+"""Loads what the first training and its pictures need, in the background, once the window is up."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ MODULES = (
 
 def warm_up(progress: Progress) -> None:
     """Import the heavy modules one by one; then take all of it out of the garbage collector's rounds."""
+    from app.plots import colormaps
+
+    for name in (colormaps.SEQUENTIAL, colormaps.DIVERGING):
+        colormaps.table(name)
     for number, module in enumerate(MODULES):
         progress.report(number / len(MODULES), module)
         import_module(module)
