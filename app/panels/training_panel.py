@@ -119,7 +119,11 @@ class TrainingPanel(Panel):
             return []
         columns = self.columns.setdefault(run.id, HistoryColumns())
         columns.extend(run.history)
-        return columns.quantities() + ([MAPPING] if self.mapping.get(run.id) else [])
+        quantities = columns.quantities()
+        expected = bool(quantities) and run.state.active and self.session.has_eos()
+        if expected or self.mapping.get(run.id):  # as soon as expected: a plot that comes later moves all others
+            quantities = [*quantities, MAPPING]
+        return quantities
 
     def shown_quantities(self) -> list[str]:
         """Return the quantities whose plots are visible: as many as there is room for."""
