@@ -121,7 +121,7 @@ class TrainingPanel(Panel):
         columns.extend(run.history)
         quantities = columns.quantities()
         expected = bool(quantities) and run.state.active and self.session.has_eos()
-        if expected or self.mapping.get(run.id):  # as soon as expected: a plot that comes later moves all others
+        if expected or self.mapping.get(run.id):  # before it comes: later it would move all
             quantities = [*quantities, MAPPING]
         return quantities
 
