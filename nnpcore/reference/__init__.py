@@ -1,0 +1,1 @@
+"""Reference potentials whose atomic energies are known exactly, samplers and builders: data without a DFT code."""
