@@ -140,6 +140,20 @@ def demo(
     return partial(demo_command, output, headless, seed, threads, overwrite)
 
 
+def paper(
+    name: options.StudyName,
+    output: options.Output,
+    quick: options.Quick = False,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    json_: options.Json = False,
+) -> Job:
+    """Show the paper's claims with our own numbers: figures, tables and claims.json."""
+    from nnpcore.cli.paper import paper_command
+
+    return partial(paper_command, name, output, quick, seed, threads)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command; return 0, 1 for a failure, 2 for wrong arguments, 130 after Ctrl+C."""
     terminal = Terminal(json_only="--json" in arguments)
@@ -188,7 +202,7 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Job | None]:
         context_settings={"help_option_names": ["-h", "--help"]},
         result_callback=lambda job, **_: jobs.append(job),
     )
-    for command in (info, train, evaluate, map_, export, demo):
+    for command in (info, train, evaluate, map_, export, demo, paper):
         app.command(command.__name__.rstrip("_"))(command)
     try:
         app(list(arguments), prog_name="eatlas")

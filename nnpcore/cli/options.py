@@ -12,6 +12,16 @@ TrainData = Annotated[list[str] | None, Argument(metavar="DATA...", help="Files 
 File = Annotated[str, Argument(metavar="FILE", help="A file ASE can read; file.xyz@::10 is a slice.")]
 RunFolder = Annotated[Path, Argument(metavar="RUN", help="Folder of a training.")]
 
+StudyName = Annotated[
+    str,
+    Argument(
+        metavar="NAME",
+        help="all, or one of fig1, fig2, fig3, spline, cluster, connectivity, surface, optimizer, "
+        "regularization.",
+    ),
+]
+Quick = Annotated[bool, Option("--quick", help="Small settings: the effect, not the best numbers.")]
+
 RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder of this training.")]
 Output = Annotated[Path, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
 DemoOutput = Annotated[Path | None, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]

@@ -1,1 +1,26 @@
-"""The paper, figure by figure: one study a claim, each run by one command."""
+"""The paper, figure by figure: one study a claim, each run by one command.
+
+A study is a module ``nnpcore.paper.NAME`` with ``run(context: StudyContext) -> StudyOutcome``, listed in
+``running.STUDIES`` and loaded when it is run.
+"""
+
+from nnpcore.paper.claims import Claim, StudyRecord, merge_claims, read_record
+from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
+from nnpcore.paper.running import ALL, STUDIES, PaperResult, Study, names_of, run_studies, run_study
+
+__all__ = [
+    "ALL",
+    "STUDIES",
+    "Claim",
+    "PaperResult",
+    "Study",
+    "StudyContext",
+    "StudyOutcome",
+    "StudyRecord",
+    "TrainedRun",
+    "merge_claims",
+    "names_of",
+    "read_record",
+    "run_studies",
+    "run_study",
+]

@@ -1,0 +1,118 @@
+"""``eatlas paper``: the paper's claims, one study or all: figures, tables and claims.json in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.table import Table
+
+from nnpcore.cli.tables import number
+from nnpcore.cli.terminal import Terminal
+from nnpcore.paper import PaperResult, names_of, run_studies
+from nnpcore.progress import Progress
+
+
+def paper_command(
+    name: str, output: Path, quick: bool, seed: int | None, threads: int | None, terminal: Terminal
+) -> dict[str, Any]:
+    """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
+    names = names_of(name)
+    with terminal.progress("Paper") as progress, cancel_on_interrupt(progress, terminal):
+        result = run_studies(
+            names,
+            output,
+            quick=quick,
+            seed=seed or 0,
+            n_threads=threads,
+            progress=progress,
+            on_text=terminal.say,
+        )
+    if not terminal.json_only:
+        _show(result, terminal)
+    if result.failures:
+        names_failed = " and ".join(result.failures)
+        verb = "has" if len(result.failures) == 1 else "have"
+        terminal.warn(f"{names_failed} {verb} failed (why stands above); the other studies are kept.")
+    return _summary(result)
+
+
+@contextlib.contextmanager
+def cancel_on_interrupt(progress: Progress, terminal: Terminal) -> Iterator[None]:
+    """Let Ctrl+C (and a request to end) cancel cleanly; a second Ctrl+C gives up at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number_: int, frame: FrameType | None) -> None:
+        if progress.cancelled:
+            raise KeyboardInterrupt
+        progress.cancel()
+        terminal.say("Stopping; the studies that have ended are kept. Ctrl+C again gives up at once.")
+
+    kept = {code: signal.signal(code, stop) for code in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for code, handler in kept.items():
+            signal.signal(code, handler)
+
+
+def _show(result: PaperResult, terminal: Terminal) -> None:
+    for record in result.records:
+        if record.study in result.outcomes:
+            terminal.out.print(claims_table(record.study, [claim.to_dict() for claim in record.claims]))
+    terminal.say(f"Figures, tables and claims.json are in {result.folder}.")
+
+
+def claims_table(title: str, claims: list[dict[str, Any]]) -> Table:
+    """Return the claims of a study: what the paper says, what was measured, whether it holds."""
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for head, ratio in (("Claim", 4), ("Paper", 3), ("Ours", 4)):
+        table.add_column(head, ratio=ratio)
+    table.add_column("Holds", justify="center")
+    for claim in claims:
+        holds = "[green]yes[/]" if claim["holds"] else "[red]no[/]"
+        table.add_row(claim["claim"], claim["paper"], measured(claim["ours"]), holds)
+    return table
+
+
+def measured(ours: Mapping[str, Any]) -> str:
+    """Return measured numbers in words, with three digits."""
+    return "; ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in ours.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(item) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_short(item)}" for name, item in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    return "–" if value is None else str(value)
+
+
+def _summary(result: PaperResult) -> dict[str, Any]:
+    studies = {
+        record.study: {
+            "quick": record.quick,
+            "seconds": record.seconds,
+            "claims": len(record.claims),
+            "hold": sum(claim.holds for claim in record.claims),
+        }
+        for record in result.records
+    }
+    return {
+        "folder": str(result.folder),
+        "studies": studies,
+        "failed": result.failures,
+        "claims": [claim.to_dict() for record in result.records for claim in record.claims],
+        "exit_status": 1 if result.failures else 0,
+    }

@@ -1,0 +1,121 @@
+"""What the paper says and what was measured: one record a claim, kept as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnpcore.errors import RunFolderError
+from nnpcore.files import write_atomically
+
+FILE = "claims.json"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper beside our numbers.
+
+    Attributes
+    ----------
+    claim : what is claimed, in a sentence.
+    paper : what the paper says, with its numbers.
+    ours : what was measured: numbers, texts or lists of them by name; the names carry the units.
+    holds : whether our numbers bear the claim out, by a rule fixed before they were known.
+    """
+
+    claim: str
+    paper: str
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    holds: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the four entries of ``claims.json``; numbers that are not finite become None."""
+        return {
+            "claim": self.claim,
+            "paper": self.paper,
+            "ours": {str(name): _plain(value) for name, value in self.ours.items()},
+            "holds": bool(self.holds),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Claim:
+        """Rebuild a claim from :meth:`to_dict`; KeyError or TypeError where it is none."""
+        return cls(
+            str(values["claim"]), str(values["paper"]), dict(values["ours"]), values["holds"] is True
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it, numbers with six significant digits."""
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """The claims of one study as they stand in its folder, and how they came about."""
+
+    study: str
+    quick: bool
+    seed: int
+    seconds: float
+    claims: tuple[Claim, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write ``claims.json`` into the study's folder."""
+        document = {name: getattr(self, name) for name in ("study", "quick", "seed", "seconds")}
+        write_json(folder / FILE, document | {"claims": [claim.to_dict() for claim in self.claims]})
+
+
+def read_record(folder: Path) -> StudyRecord | None:
+    """Return what a study has left in its folder, or None where it has not ended yet.
+
+    Raises
+    ------
+    RunFolderError : the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        claims = tuple(Claim.from_dict(values) for values in document["claims"])
+        return StudyRecord(
+            str(document["study"]),
+            bool(document["quick"]),
+            int(document["seed"]),
+            float(document["seconds"]),
+            claims,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"the claims of this study cannot be read ({type(error).__name__}: {error})",
+            where=str(path),
+            fix="Run the study again",
+        ) from None
+
+
+def merge_claims(folder: Path, studies: Sequence[str]) -> list[StudyRecord]:
+    """Collect the claims of every study run so far in ``folder/claims.json``, in the order of ``studies``.
+
+    A study that is run again replaces its own claims only.
+    """
+    records = [record for name in studies if (record := read_record(folder / name)) is not None]
+    write_json(folder / FILE, [claim.to_dict() for record in records for claim in record.claims])
+    return records
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write plain values as JSON, all or nothing."""
+    write_atomically(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,269 @@
+"""What a study gets to work with: its folders, its size, its progress, its samples and its trainings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnpcore.errors import EatlasError
+from nnpcore.paper.claims import Claim, write_json
+from nnpcore.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nnpcore.potential import Potential
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import EpochRecord, Trainer, TrainSettings
+
+DATA = "data"
+RUNS = "runs"
+SESSION = "session.json"
+
+Monitor = Callable[..., Any]
+"""A ``MappingMonitor`` or any other monitor a ``Trainer`` takes."""
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What a study has come to.
+
+    Attributes
+    ----------
+    claims : the paper's claims beside our numbers.
+    figures, tables : files written.
+    session : what the window opens: ``{"data": [{"path", "role"}], "runs": [path], "regions": [...]}``.
+    """
+
+    claims: list[Claim]
+    figures: list[Path] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+    session: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A finished training: its folder, the ensemble of best weights, one record an epoch."""
+
+    folder: Path
+    potential: Potential
+    history: list[EpochRecord]
+
+    def best_rmse(self, quantity: str = "energy") -> float:
+        """Return the RMSE of the mean prediction at the last epoch that was the best of some member.
+
+        meV/atom, eV/Å or GPa, on the validation frames where there are any; NaN without such a value.
+        """
+        chosen = [record for record in self.history if record.best] or self.history[-1:]
+        rmses = (chosen[-1].valid or chosen[-1].train) if chosen else {}
+        return float(rmses[quantity]["mean"]) if quantity in rmses else float("nan")
+
+
+@dataclass(frozen=True)
+class StudyContext:
+    """Where and how one study is run.
+
+    Attributes
+    ----------
+    name : of the study.
+    folder : of all studies; this one writes into :attr:`own` and shares samples in ``folder/data``.
+    quick : whether to show the effect in a minute or two instead of measuring it well.
+    seed : of everything random.
+    n_threads : processor threads; None = all that this process may use.
+    progress : told the part of this study that is done; may cancel.
+    on_text : told sentences worth keeping on the screen.
+    """
+
+    name: str
+    folder: Path
+    quick: bool = False
+    seed: int = 0
+    n_threads: int | None = None
+    progress: Progress = field(default_factory=Progress)
+    on_text: Callable[[str], None] | None = None
+
+    @property
+    def own(self) -> Path:
+        """The study's own folder."""
+        return self.folder / self.name
+
+    def tell(self, text: str) -> None:
+        """Say a sentence to the user."""
+        self.progress.check()
+        if self.on_text is not None:
+            self.on_text(f"{self.name}: {text}")
+
+    def report(self, fraction: float, text: str) -> None:
+        """Say how much of the study is done and what comes now; raises Cancelled where it should stop."""
+        self.progress.report(fraction, text)
+
+    def quiet(self) -> Progress:
+        """Return a progress that cancels with the study but does not report: for a part of unknown size."""
+        return _Quiet(self.progress)
+
+    def part(self, start: float, end: float, text: str = "") -> Progress:
+        """Return a progress whose 0 to 1 is ``start`` to ``end`` of the study."""
+        return Part(self.progress, start, end, text)
+
+    def choose(self, full: Any, quick: Any) -> Any:
+        """Return the value of the size this study is run in."""
+        return quick if self.quick else full
+
+    def save_figure(self, figure: Figure, name: str) -> list[Path]:
+        """Write a figure as PNG, SVG and PDF into the study's folder; return the three files."""
+        from nnpcore.exchange.figures import SUFFIXES, save_figure
+
+        paths = [self.own / f"{name}.{suffix}" for suffix in SUFFIXES]
+        for path in paths:
+            save_figure(figure, path)
+        return paths
+
+    def write_table(self, name: str, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Path:
+        """Write ``name.csv`` into the study's folder: columns by name, or one mapping a row."""
+        from nnpcore.exchange.tables import write_csv
+
+        if not isinstance(rows, Mapping):
+            heads = list(dict.fromkeys(head for row in rows for head in row))
+            rows = {head: [row.get(head) for row in rows] for head in heads}
+        path = self.own / f"{name}.csv"
+        write_csv(path, rows)
+        return path
+
+    def samples(
+        self, label: str, settings: Mapping[str, Any], make: Callable[[], Sequence[Frame]]
+    ) -> list[Frame]:
+        """Return frames from ``folder/data``, made and kept there when they are first asked for.
+
+        Parameters
+        ----------
+        label : start of the file's name.
+        settings : all that decides about the frames; other settings give another file. JSON values, or
+            anything whose ``repr`` says it all.
+        make : called where there is no such file yet.
+
+        Returns
+        -------
+        frames : read back from the file, so that a run folder can find them again.
+        """
+        from nnpcore.structures import read_dataset, write_frames
+
+        path = self.sample_path(label, settings)
+        if path.is_file():
+            try:
+                return list(read_dataset(str(path)).frames)
+            except EatlasError:
+                self.tell(f"{path.name} is damaged and is made again")
+        write_frames(path, make())
+        write_json(path.with_suffix(".json"), json.loads(_text(settings)))
+        return list(read_dataset(str(path)).frames)
+
+    def sample_path(self, label: str, settings: Mapping[str, Any]) -> Path:
+        """Return the file that :meth:`samples` keeps these frames in."""
+        key = hashlib.sha256(_text(settings).encode()).hexdigest()[:10]
+        return self.folder / DATA / f"{label}-{key}.extxyz"
+
+    def run_path(self, label: str, study: str | None = None) -> Path:
+        """Return the run folder of a training of this study or another."""
+        return self.folder / (study or self.name) / RUNS / label
+
+    def train(
+        self,
+        label: str,
+        settings: TrainSettings,
+        train: Sequence[Frame],
+        valid: Sequence[Frame],
+        *,
+        monitor: Monitor | None = None,
+        on_epoch: Callable[[EpochRecord, Trainer], None] | None = None,
+        progress: Progress | None = None,
+        study: str | None = None,
+        reuse: bool = False,
+    ) -> TrainedRun:
+        """Train an ensemble in ``folder/NAME/runs/LABEL`` and return it.
+
+        Parameters
+        ----------
+        label : name of the run folder; a run that is there already is given up.
+        settings : as they are, but with this study's number of threads, on the CPU.
+        train, valid : frames; read from files, so that the window can open the run with its data.
+        monitor : of the mapping, asked after every epoch.
+        on_epoch : called after every epoch.
+        progress : told the part of this training that is done; may cancel.
+        study : whose folder to train in, this study's by default.
+        reuse : take the run that is there where it was made from the same frames with the same settings.
+        """
+        from nnpcore.training import Trainer
+
+        folder = self.run_path(label, study)
+        settings = settings.replace(n_threads=self.n_threads, device="cpu")
+        if reuse and (found := _finished(folder, settings, train, valid)) is not None:
+            return found
+        progress = progress or self.quiet()
+        more = {} if monitor is None else {"monitor": monitor}
+        trainer = Trainer(settings, train, valid, run_folder=folder, **more)
+        trainer.prepare(_Quiet(progress))
+
+        def after(record: EpochRecord, source: Trainer) -> None:
+            progress.report(record.epoch / trainer.n_epochs, f"{label}, epoch {record.epoch}")
+            if on_epoch is not None:
+                on_epoch(record, source)
+
+        trainer.run(after, progress=_Quiet(progress))
+        return TrainedRun(folder, trainer.potential(), list(trainer.history))
+
+
+class _Quiet(Progress):
+    """Cancelled with another progress; its own reports go nowhere."""
+
+    def __init__(self, whole: Progress) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def check(self) -> None:
+        self._whole.check()
+        super().check()
+
+
+class Part(_Quiet):
+    """A progress that is ``start`` to ``end`` of another one."""
+
+    def __init__(self, whole: Progress, start: float, end: float, text: str = "") -> None:
+        super().__init__(whole)
+        self._start, self._end, self._text = start, end, text
+
+    def report(self, fraction: float | None, text: str = "") -> None:
+        """Report the place within the whole; an unknown one is the part's start."""
+        self.check()
+        place = self._start + (self._end - self._start) * (fraction or 0.0)
+        self._whole.report(place, ", ".join(t for t in (self._text, text) if t))
+
+
+def _text(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True, default=repr)
+
+
+def _finished(
+    folder: Path, settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame]
+) -> TrainedRun | None:
+    """Return the run in ``folder`` if it is just the one that is wanted and has ended."""
+    from nnpcore.potential import Potential
+    from nnpcore.training import RunFolder
+    from nnpcore.training.choice import usual_epochs
+
+    try:
+        run = RunFolder.open(folder)
+        run.check_frames({"training": train, "validation": valid})
+        history = run.read_history()
+        potential = Potential.load(folder)
+    except EatlasError:
+        return None
+    threads = {"n_threads": None}  # they do not change what comes out
+    if not history or run.settings.replace(**threads) != settings.replace(**threads):
+        return None
+    wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
+    ended = len(history) >= wanted or settings.patience is not None
+    return TrainedRun(folder, potential, history) if ended else None

@@ -1,0 +1,202 @@
+"""The studies by name, and running one or all of them in a folder."""
+
+from __future__ import annotations
+
+import importlib
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnpcore.errors import EatlasError, RunFolderError, SettingsError
+from nnpcore.files import writing_failed
+from nnpcore.paper.claims import StudyRecord, merge_claims, write_json
+from nnpcore.paper.context import SESSION, Part, StudyContext, StudyOutcome
+from nnpcore.progress import Progress
+
+MARKER = "paper.json"
+FORMAT = "eatlas paper"
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study: its name, what it shows, and how much of the time of all it takes.
+
+    Calling it loads its module, ``nnpcore.paper.NAME``, and calls the module's ``run``.
+    """
+
+    name: str
+    title: str
+    effort: float = 1.0
+
+    def __call__(self, context: StudyContext) -> StudyOutcome:
+        """Run the study.
+
+        Raises
+        ------
+        SettingsError : this installation lacks it.
+        """
+        module = f"nnpcore.paper.{self.name}"
+        try:
+            loaded = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise SettingsError(
+                "this installation of Eatlas lacks the study", where=self.name, fix="Install Eatlas again"
+            ) from None
+        return loaded.run(context)
+
+
+_STUDIES = (
+    Study("fig1", "Good totals, wrong equation of state: silicon at one volume", 0.6),
+    Study("fig2", "Bulk and surface of a slab against temperature", 1.5),
+    Study("fig3", "A nanocluster teaches surfaces; the RMSE settles long before the mapping", 2.0),
+    Study("spline", "A network that sees only sums learns the function itself, unless it cannot", 0.2),
+    Study("cluster", "Nickel nanocluster: every atomic energy against its reference", 1.0),
+    Study("connectivity", "Mapping error against connectivity in G space", 1.0),
+    Study("surface", "Surface energies of relaxed slabs", 1.0),
+    Study("optimizer", "Which optimizer and size map most faithfully at equal RMSE", 1.5),
+    Study("regularization", "Regularization chosen by mapping error and by RMSE", 0.9),
+)
+
+STUDIES: dict[str, Study] = {study.name: study for study in _STUDIES}
+"""All studies by name, in the order they are run."""
+
+
+@dataclass(frozen=True)
+class PaperResult:
+    """What running studies has come to: claims of all studies in the folder, and what failed."""
+
+    folder: Path
+    outcomes: dict[str, StudyOutcome]
+    failures: dict[str, str]
+    records: list[StudyRecord]
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """Return the studies that a name stands for; ``all`` is all of them.
+
+    Raises
+    ------
+    SettingsError : there is no such study.
+    """
+    if name == ALL:
+        return tuple(STUDIES)
+    if name not in STUDIES:
+        choices = ", ".join((*STUDIES, ALL))
+        raise SettingsError("there is no study of this name", where=name, fix=f"Choose one of {choices}")
+    return (name,)
+
+
+def run_studies(
+    names: Sequence[str],
+    folder: str | Path,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+    on_text: Callable[[str], None] | None = None,
+) -> PaperResult:
+    """Run studies one after the other; one that fails does not take the others with it.
+
+    Parameters
+    ----------
+    names : of :data:`STUDIES`.
+    folder : new, empty, or one that this function has made; every study writes into ``folder/NAME``, and
+        ``folder/claims.json`` is brought up to date after each.
+    quick, seed, n_threads : see :class:`StudyContext`.
+    progress : told the part of all studies that is done; may cancel.
+    on_text : told sentences about what is going on.
+
+    Raises
+    ------
+    SettingsError : an unknown study. RunFolderError : the folder cannot be used. Cancelled : by ``progress``;
+        the studies that have ended are kept.
+    """
+    chosen = [STUDIES[single] for name in names for single in names_of(name)]
+    folder = paper_folder(folder)
+    whole = progress or Progress()
+    total = sum(study.effort for study in chosen)
+    outcomes: dict[str, StudyOutcome] = {}
+    failures: dict[str, str] = {}
+    done = 0.0
+    for study in chosen:
+        share = study.effort / total
+        part = Part(whole, done, done + share, study.name)
+        context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text)
+        try:
+            outcomes[study.name] = _run(study, context)
+        except EatlasError as error:
+            failures[study.name] = str(error)
+        except Exception as error:  # a mistake of ours: the others go on, its traceback is kept
+            traceback.print_exc()
+            failures[study.name] = f"unexpected {type(error).__name__}: {error}"
+        if study.name in failures and on_text is not None:
+            on_text(f"{study.name} failed: {failures[study.name]}")
+        done += share
+    return PaperResult(folder, outcomes, failures, merge_claims(folder, list(STUDIES)))
+
+
+def run_study(
+    name: str,
+    folder: str | Path,
+    quick: bool = False,
+    *,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+    on_text: Callable[[str], None] | None = None,
+) -> StudyOutcome:
+    """Run one study in ``folder/NAME`` and bring ``folder/claims.json`` up to date; errors are raised.
+
+    Parameters and errors as for :func:`run_studies`, and whatever the study raises.
+    """
+    (single,) = names_of(name) if name != ALL else ("",)
+    if not single:
+        raise SettingsError("one study is wanted here, not all", where=name, fix=", ".join(STUDIES))
+    folder = paper_folder(folder)
+    part = Part(progress or Progress(), 0.0, 1.0)
+    return _run(STUDIES[single], StudyContext(single, folder, quick, seed, n_threads, part, on_text))
+
+
+def _run(study: Callable[[StudyContext], StudyOutcome], context: StudyContext) -> StudyOutcome:
+    """Run a study and write its claims and its session."""
+    started = time.perf_counter()
+    context.report(0.0, "")
+    outcome = study(context)
+    seconds = round(time.perf_counter() - started, 1)
+    record = StudyRecord(context.name, context.quick, context.seed, seconds, tuple(outcome.claims))
+    if outcome.session is not None:
+        write_json(context.own / SESSION, outcome.session)
+    record.write(context.own)
+    merge_claims(context.folder, list(STUDIES))
+    held = sum(claim.holds for claim in outcome.claims)
+    context.tell(f"{held} of {len(outcome.claims)} claims hold, after {seconds:.0f} s")
+    return outcome
+
+
+def paper_folder(folder: str | Path) -> Path:
+    """Return the folder of the studies, made and marked where it is new.
+
+    Raises
+    ------
+    RunFolderError : it cannot be written, or holds something else.
+    """
+    path = Path(folder).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        entries = sorted(entry.name for entry in path.iterdir())
+    except OSError as error:
+        raise writing_failed(error, path) from error
+    if entries and MARKER not in entries:
+        raise RunFolderError(
+            f"this folder holds other things already ({entries[0]}, ...)",
+            where=str(path),
+            fix="Choose a new or empty folder, or one that `eatlas paper` has made",
+        )
+    write_json(path / MARKER, {"format": FORMAT, "format_version": 1})
+    return path
