@@ -1,1 +1,19 @@
-"""Reference potentials whose atomic energies are known exactly, samplers and builders: data without a DFT code."""
+"""Data without a DFT code: reference potentials with exactly known atomic energies, samplers and builders."""
+
+from nnpcore.reference.calculators import (
+    REFERENCES,
+    CleriRosato,
+    ReferenceCalculator,
+    ReferenceInfo,
+    StillingerWeber,
+    reference_calculator,
+)
+
+__all__ = [
+    "REFERENCES",
+    "CleriRosato",
+    "ReferenceCalculator",
+    "ReferenceInfo",
+    "StillingerWeber",
+    "reference_calculator",
+]
