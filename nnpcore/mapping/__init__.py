@@ -1,4 +1,7 @@
-"""Mapping: invariant points, EOS, distance, bracket, PCA, connectivity, verdict. Arrays in, records out."""
+"""Mapping: invariant points, EOS, regions, distance, PCA, connectivity, rigidity, verdict.
+
+Arrays in, records out.
+"""
 
 from nnpcore.mapping.connectivity import ConnectivityResult, Link, connectivity
 from nnpcore.mapping.distance import (
@@ -18,39 +21,65 @@ from nnpcore.mapping.eos import (
     fit_eos,
     reference_fit,
 )
-from nnpcore.mapping.invariant import InvariantPoints, invariant_points
+from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
+from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.pca import PcaResult, pca_of
+from nnpcore.mapping.region_errors import RegionError, region_errors
+from nnpcore.mapping.regions import (
+    Region,
+    RegionSet,
+    depth_regions,
+    distance_regions,
+    indices_region,
+    read_regions,
+    with_references,
+    write_regions,
+)
 from nnpcore.mapping.sampling import subsample
 from nnpcore.mapping.study import MappingStudy, StudyData, evaluate_study, prepare_study, study
 from nnpcore.mapping.verdict import Verdict, verdict
 
 __all__ = [
+    "AtomicEnergyModel",
     "Bracket",
     "ConnectivityResult",
     "EosCurve",
     "EosFit",
     "EosReport",
+    "InvariantCheck",
     "InvariantPoints",
     "Link",
     "MappingStudy",
     "PcaResult",
     "Reach",
+    "Region",
+    "RegionError",
+    "RegionSet",
     "StudyData",
     "Verdict",
     "analyse_eos",
+    "atomic_energies",
     "bracket",
     "bracket_from_distances",
+    "check_invariant",
     "connectivity",
+    "depth_regions",
+    "distance_regions",
     "eos_curve",
     "evaluate_study",
     "fit_eos",
+    "indices_region",
     "invariant_points",
     "nearest_distances",
     "pca_of",
     "prepare_study",
     "reach_of",
+    "read_regions",
     "reference_fit",
+    "region_errors",
     "study",
     "subsample",
     "verdict",
+    "with_references",
+    "write_regions",
 ]

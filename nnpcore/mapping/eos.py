@@ -10,11 +10,11 @@ import numpy as np
 
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
+from nnpcore.mapping.model import AtomicEnergyModel, energies_of_points, is_potential
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.mapping.distance import Bracket
-    from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -131,7 +131,7 @@ class EosReport:
 
 
 def eos_curve(
-    potential: Potential,
+    model: AtomicEnergyModel,
     frames: Sequence[Frame] | InvariantPoints,
     *,
     n_threads: int | None = None,
@@ -141,13 +141,15 @@ def eos_curve(
 
     Parameters
     ----------
-    potential : the ensemble.
-    frames : invariant points, or the frames to make them of (see ``invariant_points`` for the errors).
+    model : the ensemble, or any other model of atomic energies.
+    frames : invariant points, or the frames to make them of (see ``invariant_points`` for the errors); a
+        model without symmetry functions has the crystals checked with the usual ones.
     """
     points = frames
     if not isinstance(points, InvariantPoints):
-        points = invariant_points(points, potential.functions, n_threads=n_threads, progress=progress)
-    energies = points.mean_of(potential.atomic_energies_of(points.values, points.species))
+        functions = model.functions if is_potential(model) else None
+        points = invariant_points(points, functions, n_threads=n_threads, progress=progress)
+    energies = energies_of_points(model, points, n_threads=n_threads, progress=progress)
     return EosCurve(points.element, points.volumes, energies, points.reference, points.frame_indices)
 
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
-from nnpcore.errors import AnalysisError
+from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 
 MAX_SPREAD = 2e-3
 """Largest relative difference of a symmetry function between the atoms of an invariant point."""
+
+USUAL_PRESET = "26"
+"""Symmetry functions by which crystals are compared where no potential tells which."""
 
 _FLOOR = 1e-4  # of the largest symmetry function: smaller ones are compared on this scale
 
@@ -32,6 +35,8 @@ class InvariantPoints:
     atom_start : (n + 1,) int64; the atoms of point i are ``atom_start[i] : atom_start[i + 1]``.
     spread : (n,) relative spread of the symmetry functions within each point.
     frame_indices : (n,) position of each point in the list of frames it was made from.
+    frames : the n crystals by volume.
+    functions : the symmetry functions.
     """
 
     element: str
@@ -42,6 +47,8 @@ class InvariantPoints:
     atom_start: np.ndarray
     spread: np.ndarray
     frame_indices: np.ndarray
+    frames: tuple[Frame, ...]
+    functions: SymmetryFunctions
 
     @property
     def n_points(self) -> int:
@@ -53,9 +60,31 @@ class InvariantPoints:
         return np.add.reduceat(per_atom, self.atom_start[:-1], axis=-1) / np.diff(self.atom_start)
 
 
+@dataclass(frozen=True)
+class InvariantCheck:
+    """Whether one frame is an invariant point.
+
+    Attributes
+    ----------
+    frame : its file and index there, or its position in the list.
+    volume : Å³/atom, None where it is not periodic in all directions.
+    spread : relative difference of the symmetry function that differs most, None where it was not asked.
+    atoms : the two atoms that differ most in it.
+    ok : whether all its atoms are equivalent.
+    message : why not, or empty.
+    """
+
+    frame: str
+    volume: float | None
+    spread: float | None
+    atoms: tuple[int, int] | None
+    ok: bool
+    message: str = ""
+
+
 def invariant_points(
     frames: Sequence[Frame],
-    functions: SymmetryFunctions,
+    functions: SymmetryFunctions | None = None,
     *,
     tolerance: float = MAX_SPREAD,
     n_threads: int | None = None,
@@ -66,7 +95,7 @@ def invariant_points(
     Parameters
     ----------
     frames : periodic crystals of one element, in any order and cell.
-    functions : the symmetry functions.
+    functions : the symmetry functions; None takes the usual 26.
     tolerance : largest relative spread of any symmetry function over the atoms of a frame.
 
     Raises
@@ -79,6 +108,7 @@ def invariant_points(
             "there are no invariant points", fix="Give crystals along their volume the EOS role"
         )
     element = _common_element(frames)
+    functions = functions or SymmetryFunctions.preset(USUAL_PRESET, [element])
     volumes = np.array([_volume_per_atom(frame, k) for k, frame in enumerate(frames)])
     order = np.argsort(volumes, kind="stable")
     chosen = [frames[i] for i in order]
@@ -86,10 +116,10 @@ def invariant_points(
     spread = _spread(table.values, table.frame_start)
     worst = int(spread.argmax())
     if spread[worst] > tolerance:
+        pair = _farthest(table.values[table.frame_start[worst] : table.frame_start[worst + 1]])
         raise AnalysisError(
-            "its atoms are not equivalent, so its atomic energy is not E_tot / N: their symmetry functions "
-            f"differ by {100 * spread[worst]:.2g} % (allowed {100 * tolerance:.2g} %)",
-            where=_label(chosen[worst], int(order[worst])),
+            _not_equivalent(spread[worst], pair, tolerance),
+            where=frame_name(chosen[worst], int(order[worst])),
             fix="Use perfect crystals, or give this file another role",
         )
     return InvariantPoints(
@@ -101,6 +131,55 @@ def invariant_points(
         atom_start=table.frame_start,
         spread=spread,
         frame_indices=order,
+        frames=tuple(chosen),
+        functions=functions,
+    )
+
+
+def check_invariant(
+    frames: Sequence[Frame],
+    functions: SymmetryFunctions | None = None,
+    *,
+    tolerance: float = MAX_SPREAD,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[InvariantCheck]:
+    """Tell of every frame whether it is an invariant point; arguments as for :func:`invariant_points`.
+
+    Nothing is raised for a frame that is none: its record says why.
+    """
+    found = []
+    for k, frame in enumerate(frames):
+        if progress is not None:
+            progress.report(k / len(frames), "Checking crystals")
+        found.append(_check_one(frame, k, functions, tolerance, n_threads))
+    return found
+
+
+def _check_one(
+    frame: Frame, position: int, functions: SymmetryFunctions | None, tolerance: float, n_threads: int | None
+) -> InvariantCheck:
+    name = frame_name(frame, position)
+    volume = None
+    try:
+        volume = _volume_per_atom(frame, position)
+        element = _common_element([frame])
+        used = functions or SymmetryFunctions.preset(USUAL_PRESET, [element])
+        values = compute_descriptors([frame], used, derivatives=False, n_threads=n_threads).values
+    except EatlasError as error:
+        return InvariantCheck(name, volume, None, None, False, error.what)
+    spread = float(_spread(values, np.array([0, frame.n_atoms]))[0])
+    pair = _farthest(values)
+    ok = spread <= tolerance
+    message = "" if ok else _not_equivalent(spread, pair, tolerance)
+    return InvariantCheck(name, volume, spread, pair, ok, message)
+
+
+def _not_equivalent(spread: float, pair: tuple[int, int], tolerance: float) -> str:
+    return (
+        "its atoms are not equivalent, so its atomic energy is not E_tot / N: their symmetry functions "
+        f"differ by {100 * spread:.2g} % (allowed {100 * tolerance:.2g} %), most between atoms "
+        f"{pair[0]} and {pair[1]}"
     )
 
 
@@ -108,9 +187,21 @@ def _spread(values: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Largest relative range of any symmetry function over the atoms of each frame, (n_frames,)."""
     high = np.maximum.reduceat(values, start[:-1], axis=0)
     low = np.minimum.reduceat(values, start[:-1], axis=0)
+    return ((high - low) / _scale(high)).max(axis=1)
+
+
+def _scale(high: np.ndarray) -> np.ndarray:
+    """What a difference is compared with, from the largest values (n_frames, n_descriptors)."""
     scale = np.abs(high)
-    scale = np.maximum(scale, _FLOOR * scale.max(axis=1, keepdims=True, initial=np.finfo(float).tiny))
-    return ((high - low) / scale).max(axis=1)
+    return np.maximum(scale, _FLOOR * scale.max(axis=1, keepdims=True, initial=np.finfo(float).tiny))
+
+
+def _farthest(values: np.ndarray) -> tuple[int, int]:
+    """Return the two atoms (n, n_descriptors) of a frame that differ most in one symmetry function."""
+    high, low = values.max(axis=0), values.min(axis=0)
+    worst = int(((high - low) / _scale(high[None])[0]).argmax())
+    a, b = sorted((int(values[:, worst].argmin()), int(values[:, worst].argmax())))
+    return a, b
 
 
 def _common_element(frames: Sequence[Frame]) -> str:
@@ -123,13 +214,13 @@ def _common_element(frames: Sequence[Frame]) -> str:
             names = " and ".join(chemical_symbols[n] for n in present)
             raise AnalysisError(
                 f"atoms of {names} are not equivalent, so their atomic energies have no known value",
-                where=_label(frame, k),
+                where=frame_name(frame, k),
                 fix="Use crystals of one element",
             )
         if present[0] != first:
             raise AnalysisError(
                 f"the volume scan mixes {chemical_symbols[first]} and {chemical_symbols[present[0]]}",
-                where=_label(frame, k),
+                where=frame_name(frame, k),
                 fix="Give one element's scan at a time the EOS role",
             )
     return chemical_symbols[first]
@@ -139,11 +230,12 @@ def _volume_per_atom(frame: Frame, position: int) -> float:
     if not np.all(frame.pbc) or frame.volume <= 0.0:
         raise AnalysisError(
             "an equation of state needs a crystal that is periodic in all three directions",
-            where=_label(frame, position),
+            where=frame_name(frame, position),
             fix="Give this file another role",
         )
     return frame.volume / frame.n_atoms
 
 
-def _label(frame: Frame, position: int) -> str:
+def frame_name(frame: Frame, position: int) -> str:
+    """Return what to call a frame in messages: its file and index there, or its position in the list."""
     return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"

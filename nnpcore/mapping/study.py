@@ -13,13 +13,13 @@ from nnpcore.mapping.connectivity import ConnectivityResult, connectivity
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
 from nnpcore.mapping.eos import EosCurve, EosReport, analyse_eos, eos_curve, reference_fit
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
+from nnpcore.mapping.model import AtomicEnergyModel, is_potential
 from nnpcore.mapping.pca import PcaResult, pca_of
 from nnpcore.mapping.verdict import Verdict, verdict
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
-    from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
@@ -67,10 +67,12 @@ class MappingStudy:
 
 
 def study(
-    potential: Potential,
+    model: AtomicEnergyModel,
     values: TrainingValues,
     eos_frames: Sequence[Frame],
     *,
+    functions: SymmetryFunctions | None = None,
+    whitening: Whitening | None = None,
     rmse_energy_mev: float | None = None,
     groups: Mapping[str, np.ndarray] | None = None,
     n_threads: int | None = None,
@@ -80,9 +82,11 @@ def study(
 
     Parameters
     ----------
-    potential : the ensemble.
+    model : the ensemble, or any other model of atomic energies.
     values : symmetry functions of its training and validation atoms, of ``RunFolder.training_values()``.
     eos_frames : crystals of one element along their volume.
+    functions, whitening : those of ``values``, and the metric of distance and connectivity; None takes the
+        ensemble's own. For a model that has none, the whitening is learned from the training atoms.
     rmse_energy_mev : energy RMSE of the ensemble mean on the validation frames, meV/atom, for the verdict.
     groups : further groups of atoms of the crystal's element for PCA and connectivity: name -> symmetry
         functions (n, n_descriptors).
@@ -90,18 +94,42 @@ def study(
     Raises
     ------
     AnalysisError
-        When the EOS frames are no invariant points, or the training set lacks their element.
+        When the EOS frames are no invariant points, or the training set lacks their element, or a model
+        without symmetry functions is given none.
     """
+    functions, whitening = _metric(model, values, functions, whitening)
     data = prepare_study(
-        potential.functions,
-        potential.whitening,
+        functions,
+        whitening,
         values,
         eos_frames,
         groups=groups,
         n_threads=n_threads,
         progress=progress,
     )
-    return evaluate_study(potential, data, rmse_energy_mev)
+    return evaluate_study(model, data, rmse_energy_mev, n_threads=n_threads, progress=progress)
+
+
+def _metric(
+    model: AtomicEnergyModel,
+    values: TrainingValues,
+    functions: SymmetryFunctions | None,
+    whitening: Whitening | None,
+) -> tuple[SymmetryFunctions, Whitening]:
+    """Return the symmetry functions of the training atoms, and the whitening that measures distances."""
+    from nnpcore.descriptors import Whitening
+
+    if is_potential(model) and functions in (None, model.functions):
+        return model.functions, whitening or model.whitening
+    if functions is None:
+        raise AnalysisError(
+            f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
+            fix="Say which symmetry functions the training atoms were described by",
+        )
+    if whitening is None:
+        chosen = values.is_training
+        whitening = Whitening.fit(values.values[chosen], values.species[chosen], functions)
+    return functions, whitening
 
 
 def prepare_study(
@@ -146,10 +174,15 @@ def prepare_study(
 
 
 def evaluate_study(
-    potential: Potential, data: StudyData, rmse_energy_mev: float | None = None
+    model: AtomicEnergyModel,
+    data: StudyData,
+    rmse_energy_mev: float | None = None,
+    *,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
 ) -> MappingStudy:
-    """Ask the networks: fast enough to follow a training epoch by epoch."""
-    curve = eos_curve(potential, data.points)
+    """Ask the model: with networks fast enough to follow a training epoch by epoch."""
+    curve = eos_curve(model, data.points, n_threads=n_threads, progress=progress and _quiet(progress))
     found = study_bracket(data, curve)
     report = analyse_eos(curve, found)
     return MappingStudy(data, curve, found, report, verdict(rmse_energy_mev, report, found))

@@ -40,6 +40,11 @@ class Potential:
     info: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def name(self) -> str:
+        """What its ``info`` calls it, or "potential"."""
+        return str(self.info.get("name") or "potential")
+
+    @property
     def elements(self) -> tuple[str, ...]:
         """Elements it knows, by atomic number."""
         return self.functions.elements

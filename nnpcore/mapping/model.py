@@ -1,0 +1,90 @@
+"""What a mapping analysis asks of a model: atomic energies, from whatever computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeGuard
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnpcore.mapping.invariant import InvariantPoints
+    from nnpcore.potential import Potential
+    from nnpcore.potential.prediction import Prediction
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+
+
+class AtomicEnergyModel(Protocol):
+    """Anything that tells the energy of every atom: an Eatlas ensemble, or another code's potential.
+
+    Attributes
+    ----------
+    name : what to call it.
+    elements : chemical symbols it knows.
+    n_members : number of ensemble members, 1 for a single model.
+    """
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        ...
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols it knows."""
+        ...
+
+    @property
+    def n_members(self) -> int:
+        """Number of ensemble members."""
+        ...
+
+    def predict(
+        self,
+        frames: Sequence[Frame],
+        *,
+        forces: bool = True,
+        stress: bool = True,
+        members: bool = True,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Prediction:
+        """Predict frames of any size and composition; see ``Potential.predict``."""
+        ...
+
+
+def is_potential(model: AtomicEnergyModel) -> TypeGuard[Potential]:
+    """Whether symmetry functions computed before can be fed to its networks: the fast path."""
+    return hasattr(model, "atomic_energies_of") and hasattr(model, "functions")
+
+
+def atomic_energies(
+    model: AtomicEnergyModel,
+    frames: Sequence[Frame],
+    *,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Return the atomic energies (n_members, n_atoms), eV, of frames laid end to end."""
+    found = model.predict(
+        frames, forces=False, stress=False, members=False, n_threads=n_threads, progress=progress
+    )
+    return found.atomic_energies_members
+
+
+def energies_of_points(
+    model: AtomicEnergyModel,
+    points: InvariantPoints,
+    *,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Return the atomic energies (n_members, n_points), eV, averaged over each invariant point's atoms.
+
+    The stored symmetry functions are used where the model is made of the same ones, else it predicts the
+    crystals anew.
+    """
+    if is_potential(model) and model.functions == points.functions:
+        return points.mean_of(model.atomic_energies_of(points.values, points.species))
+    return points.mean_of(atomic_energies(model, points.frames, n_threads=n_threads, progress=progress))
