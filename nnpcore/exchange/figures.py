@@ -95,14 +95,15 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     write_atomically(path, content.getvalue())
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, inches; its text is laid out when it is saved."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def _style(axes: Axes, x: str, y: str) -> None:
+def style_axes(axes: Axes, x: str, y: str) -> None:
+    """Name the axes and give them thin lines without a box."""
     axes.set_xlabel(x, fontsize=FONT)
     axes.set_ylabel(y, fontsize=FONT)
     axes.tick_params(labelsize=SMALL, width=0.6, length=3, direction="out")
@@ -112,7 +113,8 @@ def _style(axes: Axes, x: str, y: str) -> None:
         axes.spines[side].set_linewidth(0.6)
 
 
-def _legend(axes: Axes, **options: Any) -> None:
+def add_legend(axes: Axes, **options: Any) -> None:
+    """Add a legend without a frame where anything has a name."""
     if axes.get_legend_handles_labels()[0]:
         legend = axes.legend(frameon=False, fontsize=SMALL, handlelength=1.8, **options)
         for handle in legend.legend_handles:
@@ -133,7 +135,7 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False, title: str
     """
     if not series:
         raise AnalysisError("there is no equation of state to draw", fix="Train, and open a volume scan")
-    figure = _figure(3.6, 2.9)
+    figure = new_figure(3.6, 2.9)
     axes = figure.add_subplot()
     zero = energy_zero(series)
     for item in series:
@@ -144,8 +146,8 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False, title: str
     axes.set_ylim(bottom, top)
     for level, item in enumerate(series):
         _draw_bracket(axes, item.bracket, item.color if len(series) > 1 else "black", 0.97 - 0.05 * level)
-    _style(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
-    _legend(axes, loc="upper center", bbox_to_anchor=(0.5, 0.93 - 0.05 * len(series)))
+    style_axes(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
+    add_legend(axes, loc="upper center", bbox_to_anchor=(0.5, 0.93 - 0.05 * len(series)))
     if title:
         axes.set_title(title, fontsize=FONT)
     return figure
@@ -206,7 +208,7 @@ def training_figure(
     if not quantities:
         raise AnalysisError("there are no training curves to draw", fix="Train for at least one epoch")
     n_panels = len(quantities) + (mapping is not None)
-    figure = _figure(2.4 * n_panels + 0.4, 2.3)
+    figure = new_figure(2.4 * n_panels + 0.4, 2.3)
     all_axes = figure.subplots(1, n_panels, squeeze=False)[0]
     labels = {"energy": "Energy RMSE (meV/atom)", "force": "Force RMSE (eV/Å)", "stress": "Stress RMSE (GPa)"}
     for axes, quantity, color in zip(all_axes, quantities, OKABE_ITO, strict=False):
@@ -217,7 +219,7 @@ def training_figure(
         axes = all_axes[-1]
         axes.plot(mapping[0], mapping[1], color=OKABE_ITO[3], linewidth=1.4)
         _style_epochs(axes, "Mapping error (meV/atom)")
-    _legend(all_axes[0])
+    add_legend(all_axes[0])
     if title:
         figure.suptitle(title, fontsize=FONT)
     return figure
@@ -240,7 +242,7 @@ def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing:
 def _style_epochs(axes: Axes, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    _style(axes, "Epoch", label)
+    style_axes(axes, "Epoch", label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     _log_axis(axes)
 
@@ -282,7 +284,7 @@ def pca_figure(
     """
     if not sum(len(group.xy) for group in groups):
         raise AnalysisError("there are no points to draw", fix="Train on data first")
-    figure = _figure(3.6, 3.0)
+    figure = new_figure(3.6, 3.0)
     axes = figure.add_subplot()
     limits = _value_limits(groups)
     colored = None
@@ -298,11 +300,11 @@ def pca_figure(
         bar = figure.colorbar(colored, ax=axes, shrink=0.9)
         bar.set_label(value_label, fontsize=FONT)
         bar.ax.tick_params(labelsize=SMALL, width=0.6)
-    _style(axes, x_label, y_label)
+    style_axes(axes, x_label, y_label)
     if window is not None:
         axes.set_xlim(window[0], window[1])
         axes.set_ylim(window[2], window[3])
-    _legend(axes, markerscale=1.8)
+    add_legend(axes, markerscale=1.8)
     if title:
         axes.set_title(title, fontsize=FONT)
     return figure
@@ -358,7 +360,7 @@ def parity_figure(
     panels = [panel for panel in panels if any(len(s.reference) for s in panel[0])]
     if not panels:
         raise AnalysisError("there are no reference values to compare with", fix="Open frames with energies")
-    figure = _figure(3.1 * len(panels), 3.0)
+    figure = new_figure(3.1 * len(panels), 3.0)
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (series, label, unit) in zip(all_axes, panels, strict=True):
         for item in series:
@@ -368,15 +370,16 @@ def parity_figure(
                 alpha=0.25 if many else 0.8, linewidths=0, rasterized=many,
                 label=f"{item.name} ({item.rmse:.3g} {unit})",
             )  # fmt: skip
-        _diagonal(axes)
-        _style(axes, f"Reference {label}", f"Predicted {label}")
-        _legend(axes, markerscale=2, loc="upper left")
+        add_diagonal(axes)
+        style_axes(axes, f"Reference {label}", f"Predicted {label}")
+        add_legend(axes, markerscale=2, loc="upper left")
     if title:
         figure.suptitle(title, fontsize=FONT)
     return figure
 
 
-def _diagonal(axes: Axes) -> None:
+def add_diagonal(axes: Axes) -> None:
+    """Make both axes alike and draw the line on which prediction is reference."""
     low = min(axes.get_xlim()[0], axes.get_ylim()[0])
     high = max(axes.get_xlim()[1], axes.get_ylim()[1])
     axes.plot([low, high], [low, high], color="black", linewidth=0.6, zorder=0)
@@ -401,20 +404,20 @@ def distance_figure(
     volumes : (n,) Å³/atom. bracket : with ``distances`` (n,) and the threshold.
     valid_distances : (m,) of the validation atoms.
     """
-    figure = _figure(5.2, 2.6)
+    figure = new_figure(5.2, 2.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
     known = valid_distances[np.isfinite(valid_distances)]
     if len(known):
         left.hist(known, bins=min(60, max(10, len(known) // 20)), color=color, alpha=0.6)
     left.axvline(bracket.threshold, color="black", linestyle=DASHES[1], linewidth=0.9)
-    _style(left, "Distance to the training set", "Validation atoms")
+    style_axes(left, "Distance to the training set", "Validation atoms")
     black: dict[str, Any] = {"color": "black", "linewidth": 0.9}
     right.plot(volumes, bracket.distances, "o-", markersize=3.5, label="invariant points", **black)
     right.axhline(bracket.threshold, linestyle=DASHES[1], label="99th percentile", **black)
     right.set_ylim(bottom=0.0)
     _draw_bracket(right, bracket, color, 0.97)
-    _style(right, "Volume (Å³/atom)", "Distance to the training set")
-    _legend(right, loc="upper center", bbox_to_anchor=(0.5, 0.94))
+    style_axes(right, "Volume (Å³/atom)", "Distance to the training set")
+    add_legend(right, loc="upper center", bbox_to_anchor=(0.5, 0.94))
     if title:
         figure.suptitle(title, fontsize=FONT)
     return figure
@@ -425,7 +428,7 @@ def connectivity_figure(
 ) -> Figure:
     """Draw the connectivity of every pair of groups as a matrix with its numbers."""
     n = len(result.names)
-    figure = _figure(1.6 + 0.62 * n, 1.0 + 0.56 * n)
+    figure = new_figure(1.6 + 0.62 * n, 1.0 + 0.56 * n)
     axes = figure.add_subplot()
     image = axes.imshow(result.matrix, cmap="Blues", vmin=0.0, vmax=1.0)
     for i in range(n):
