@@ -108,7 +108,7 @@ class Runs(QObject):
         run = self._add(opened.folder.name, opened.settings)
         run.folder, run.state = opened.folder, RunState.STOPPED
         run.history, run.potential, run.values = opened.history, opened.potential, opened.values
-        run.whitening, run.functions = opened.potential.whitening, opened.potential.functions
+        run.whitening, run.functions = opened.potential.metric, opened.potential.functions
         run.n_epochs = opened.n_epochs
         if run.n_epochs and run.epoch >= run.n_epochs:
             run.state = RunState.FINISHED

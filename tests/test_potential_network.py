@@ -96,8 +96,8 @@ def test_no_hidden_layer_is_a_linear_model() -> None:
 
 
 def test_unknown_activation_is_named() -> None:
-    with pytest.raises(PotentialError, match=r"unknown activation function 'swish'.*tanh"):
-        NetworkWeights.initial(FUNCTIONS, (3,), 1, 0, "swish")
+    with pytest.raises(PotentialError, match=r"unknown activation function 'mish'.*tanh"):
+        NetworkWeights.initial(FUNCTIONS, (3,), 1, 0, "mish")
 
 
 def test_check_finds_wrong_shapes_and_numbers() -> None:

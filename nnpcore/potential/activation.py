@@ -78,6 +78,37 @@ def _exponential(z: Array) -> tuple[Array, Array]:
     return e, -e
 
 
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
+"""Of self-normalising networks, Klambauer et al. (2017)."""
+
+
+def _selu_parts(z: Array) -> tuple[Array, Array, Array]:
+    """Return (z > 0 as numbers, α exp(z) of the negative part, the positive part)."""
+    positive = (z > 0) * (z * 0 + 1)
+    return positive, _SELU_ALPHA * array_module(z).exp(z * (1 - positive)), z * positive
+
+
+def _selu(z: Array) -> tuple[Array, Array]:
+    positive, decay, linear = _selu_parts(z)
+    value = linear + (1 - positive) * (decay - _SELU_ALPHA)
+    return _SELU_SCALE * value, _SELU_SCALE * (positive + (1 - positive) * decay)
+
+
+def _selu_second(z: Array) -> Array:
+    positive, decay, _ = _selu_parts(z)
+    return _SELU_SCALE * (1 - positive) * decay
+
+
+def _swish(z: Array) -> tuple[Array, Array]:
+    s = _sigmoid_value(z)
+    return z * s, s + z * s * (1 - s)
+
+
+def _swish_second(z: Array) -> Array:
+    s = _sigmoid_value(z)
+    return s * (1 - s) * (2 + z * (1 - 2 * s))
+
+
 @dataclass(frozen=True)
 class Activation:
     """One activation function f.
@@ -111,6 +142,8 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("cosine", _cosine, lambda z: -_cosine(z)[0]),
         Activation("exponential", _exponential, lambda z: _exponential(z)[0]),
         Activation("harmonic", lambda z: (z * z, 2 * z), lambda z: z * 0 + 2),
+        Activation("selu", _selu, _selu_second),
+        Activation("swish", _swish, _swish_second),
     )
 }
 """Every known activation by name; as in n2p2, gaussian is exp(-z²/2), exponential exp(-z), harmonic z²."""

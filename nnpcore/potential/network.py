@@ -15,6 +15,9 @@ from nnpcore.potential.activation import Activation, get_activation
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions
 
+Activations = Mapping[str, Sequence[Activation]]
+"""Per element the activation of every layer, the output included."""
+
 Layer = tuple[Any, Any]
 """Weight (n_members, n_in, n_out) and bias (n_members, n_out) of one layer."""
 
@@ -26,7 +29,7 @@ _BLOCK = 256
 
 @dataclass
 class NetworkWeights:
-    """Weights of an ensemble of per-element networks; hidden layers share one activation, linear output.
+    """Weights of an ensemble of per-element networks; those trained here share one activation, linear output.
 
     Attributes
     ----------
@@ -35,11 +38,14 @@ class NetworkWeights:
         (n_members, n_out), float64; the output is an energy in eV, n_out = 1. All have as many inputs
         (shorter descriptor rows are padded with zeros).
     skip : per element (n_members, n_in), eV: a linear part ``skip . x`` added to the output, or None.
+    activations : for networks from elsewhere: per element the activation of every layer, the output included;
+        it takes the place of ``activation``. None for hidden layers that share one and a linear output.
     """
 
     activation: str
     layers: dict[str, list[tuple[np.ndarray, np.ndarray]]]
     skip: dict[str, np.ndarray] | None = None
+    activations: dict[str, tuple[str, ...]] | None = None
 
     @classmethod
     def initial(
@@ -89,6 +95,16 @@ class NetworkWeights:
         """Sizes of the first element's hidden layers."""
         return tuple(w.shape[2] for w, _ in next(iter(self.layers.values()))[:-1])
 
+    def activation_names(self, element: str) -> tuple[str, ...]:
+        """Name of the activation of every layer of an element's networks, the output included."""
+        if self.activations is not None:
+            return self.activations[element]
+        return (self.activation,) * (len(self.layers[element]) - 1) + ("identity",)
+
+    def activation_functions(self) -> dict[str, tuple[Activation, ...]]:
+        """Activation of every layer of every element's networks, the output included."""
+        return {e: tuple(map(get_activation, self.activation_names(e))) for e in self.layers}
+
     @property
     def n_parameters(self) -> int:
         """Number of parameters of one member, skip included."""
@@ -129,7 +145,7 @@ class NetworkWeights:
 
         layers = {e: [(take(w), take(b)) for w, b in net] for e, net in self.layers.items()}
         skip = None if self.skip is None else {e: take(s) for e, s in self.skip.items()}
-        return NetworkWeights(self.activation, layers, skip)
+        return NetworkWeights(self.activation, layers, skip, self.activations)
 
     def members(self, indices: Sequence[int]) -> NetworkWeights:
         """Return the chosen members as an ensemble of their own."""
@@ -152,7 +168,7 @@ class NetworkWeights:
         self, x: np.ndarray, species: np.ndarray, gradient: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Evaluate block by block: small intermediate arrays stay in the cache."""
-        activation = get_activation(self.activation)
+        activation = self.activation_functions()
         energies = np.empty((self.n_members, len(x)))
         gradients = np.empty((self.n_members, *x.shape)) if gradient else None
         for first in range(0, len(x), _BLOCK):
@@ -180,7 +196,11 @@ class NetworkWeights:
 
     @classmethod
     def from_arrays(
-        cls, activation: str, n_layers: Mapping[str, int], arrays: Mapping[str, np.ndarray]
+        cls,
+        activation: str,
+        n_layers: Mapping[str, int],
+        arrays: Mapping[str, np.ndarray],
+        activations: dict[str, tuple[str, ...]] | None = None,
     ) -> NetworkWeights:
         """Rebuild from :meth:`to_arrays` and each element's number of layers; KeyError for a missing name."""
         layers = {
@@ -189,11 +209,17 @@ class NetworkWeights:
         }
         has_skip = any(f"network.{e}.skip" in arrays for e in n_layers)
         skip = {e: arrays[f"network.{e}.skip"] for e in n_layers} if has_skip else None
-        return cls(activation, layers, skip)
+        return cls(activation, layers, skip, activations)
 
     def check(self) -> None:
         """Raise :class:`PotentialError` unless shapes chain, members agree and every number is finite."""
         get_activation(self.activation)
+        for element, functions in self.activation_functions().items():
+            if len(functions) != len(self.layers[element]):
+                raise PotentialError(
+                    f"the network of {element} has {len(self.layers[element])} layers, but "
+                    f"{len(functions)} activations"
+                )
         for element, net in self.layers.items():
             n_in = self.n_inputs
             for k, (weight, bias) in enumerate(net):
@@ -221,7 +247,7 @@ class TorchNetwork:
         def tensor(array: np.ndarray) -> Any:
             return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
 
-        self.activation = get_activation(weights.activation)
+        self.activation = weights.activation_functions()
         self.layers = {e: [(tensor(w), tensor(b)) for w, b in net] for e, net in weights.layers.items()}
         self.skip = None if weights.skip is None else {e: tensor(s) for e, s in weights.skip.items()}
 
@@ -249,7 +275,7 @@ def _draw_network(stream: np.random.Generator, sizes: Sequence[int]) -> list[tup
 def evaluate(
     layers: Mapping[str, Sequence[Layer]],
     skip: Mapping[str, Any] | None,
-    activation: Activation,
+    activations: Activations,
     x: Any,
     species: Any,
     *,
@@ -264,7 +290,7 @@ def evaluate(
     """
     if len(layers) == 1:
         element = next(iter(layers))
-        return _evaluate_one(layers[element], skip and skip[element], activation, x, gradient)
+        return _evaluate_one(layers[element], skip and skip[element], activations[element], x, gradient)
     n_members = next(iter(layers.values()))[0][0].shape[0]
     energies = _empty(x, (n_members, len(x)))
     gradients = _empty(x, (n_members, *x.shape)) if gradient else None
@@ -273,7 +299,8 @@ def evaluate(
         chosen = chosen[0] if isinstance(chosen, tuple) else chosen[:, 0]
         if not len(chosen):
             continue
-        part = _evaluate_one(layers[element], skip and skip[element], activation, x[chosen], gradient)
+        own = activations[element]
+        part = _evaluate_one(layers[element], skip and skip[element], own, x[chosen], gradient)
         energies[:, chosen] = part[0]
         if gradients is not None:
             gradients[:, chosen] = part[1]
@@ -285,21 +312,24 @@ def _empty(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _evaluate_one(
-    net: Sequence[Layer], skip: Any, activation: Activation, x: Any, gradient: bool
+    net: Sequence[Layer], skip: Any, activations: Sequence[Activation], x: Any, gradient: bool
 ) -> tuple[Any, Any]:
     """Evaluate one element's networks: a forward sweep, then the gradient by a reverse sweep."""
     slopes = []
     h = x
-    for weight, bias in net[:-1]:
+    for (weight, bias), activation in zip(net[:-1], activations, strict=False):
         h, slope = activation.with_derivative(h @ weight + bias[:, None, :])
         slopes.append(slope)
     weight, bias = net[-1]
     energies = (h @ weight)[..., 0] + bias
+    back = _output_gradient(weight, x) if gradient else None
+    if activations[-1].name != "identity":
+        energies, slope = activations[-1].with_derivative(energies)
+        back = None if back is None else back * slope[:, :, None]
     if skip is not None:
         energies = energies + skip @ x.T
-    if not gradient:
+    if back is None:
         return energies, None
-    back = _output_gradient(weight, x)
     for (weight, _), slope in zip(reversed(net[:-1]), reversed(slopes), strict=True):
         back = (back * slope) @ weight.swapaxes(1, 2)
     return energies, back if skip is None else back + skip[:, None, :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ class Potential:
     weights : the networks of all members.
     element_energies : reference energy of every element, eV per atom, the same for all members.
     info : name, provenance, settings; anything JSON can hold.
+    data_whitening : of imported networks, whose ``whitening`` is only their scaling: the map learned from the
+        training data, in which distances are measured. None where ``whitening`` itself is that.
     """
 
     functions: SymmetryFunctions
@@ -38,6 +40,12 @@ class Potential:
     weights: NetworkWeights
     element_energies: dict[str, float]
     info: dict[str, Any] = field(default_factory=dict)
+    data_whitening: Whitening | None = None
+
+    @property
+    def metric(self) -> Whitening:
+        """The whitening in which distances between atoms' symmetry functions are measured."""
+        return self.data_whitening or self.whitening
 
     @property
     def name(self) -> str:
@@ -62,7 +70,7 @@ class Potential:
     def member(self, index: int) -> Potential:
         """Return the potential of a single member."""
         weights = self.weights.members([index])
-        return Potential(self.functions, self.whitening, weights, self.element_energies, self.info)
+        return replace(self, weights=weights)
 
     def element_energy_of(self, species: np.ndarray) -> np.ndarray:
         """Return each atom's reference energy (n,), eV; ``species`` (n,) indexes :attr:`elements`."""

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from nnpcore.potential.potential import Potential
 
 FORMAT = "eatlas-potential"
-VERSION = 1
+VERSION = 2
+"""2 where layers have activations of their own, else 1, which older versions read, too."""
 JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
+_METRIC = "data_whitening."
 UNITS = {"length": "angstrom", "energy": "eV", "force": "eV/angstrom", "stress": "eV/angstrom^3"}
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 
@@ -44,7 +46,9 @@ def save(potential: Potential, folder: str | Path) -> Path:
 
 def _arrays(potential: Potential) -> dict[str, np.ndarray]:
     whitening = {f"whitening.{name}": array for name, array in potential.whitening.to_arrays().items()}
-    return {**whitening, **potential.weights.to_arrays()}
+    data = potential.data_whitening.to_arrays() if potential.data_whitening else {}
+    metric = {f"{_METRIC}{name}": array for name, array in data.items()}
+    return {**whitening, **metric, **potential.weights.to_arrays()}
 
 
 def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     return {
         "format": FORMAT,
-        "format_version": VERSION,
+        "format_version": VERSION if weights.activations else 1,
         "written_by": f"Eatlas {nnpcore.__version__}",
         "units": UNITS,
         "dtype": "float64",
@@ -66,7 +70,8 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
             "activation": weights.activation,
             "layer_sizes": sizes,
             "skip": weights.skip is not None,
-        },
+        }
+        | ({"activations": weights.activations} if weights.activations else {}),
         "symmetry_functions": potential.functions.to_dict(),
         "tensors": {
             "file": TENSORS_NAME,
@@ -188,11 +193,12 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pot
         )
     network = description["network"]
     n_layers = {e: len(network["layer_sizes"][e]) - 1 for e in functions.elements}
-    weights = NetworkWeights.from_arrays(network["activation"], n_layers, arrays)
+    named_layers = network.get("activations")
+    activations = {e: tuple(map(str, named_layers[e])) for e in n_layers} if named_layers else None
+    weights = NetworkWeights.from_arrays(network["activation"], n_layers, arrays, activations)
     weights.check()
-    prefix = "whitening."
-    named = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    whitening = Whitening.from_arrays(named)
+    whitening = Whitening.from_arrays(_part("whitening.", arrays))
+    metric = _part(_METRIC, arrays)
     energies = {e: float(description["element_energies"][e]) for e in functions.elements}
     if weights.n_members != description["n_members"] or weights.n_inputs != functions.n_descriptors:
         raise PotentialError(
@@ -201,4 +207,9 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pot
         )
     if not all(np.isfinite(v) for v in energies.values()):
         raise PotentialError("an element energy is not a finite number")
-    return Potential(functions, whitening, weights, energies, dict(description["info"]))
+    data_whitening = Whitening.from_arrays(metric) if metric else None
+    return Potential(functions, whitening, weights, energies, dict(description["info"]), data_whitening)
+
+
+def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
