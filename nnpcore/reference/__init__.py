@@ -8,12 +8,18 @@ from nnpcore.reference.calculators import (
     StillingerWeber,
     reference_calculator,
 )
+from nnpcore.reference.labels import REFERENCE_ENERGIES, label
+from nnpcore.reference.sampling import SamplerSettings, sample
 
 __all__ = [
     "REFERENCES",
+    "REFERENCE_ENERGIES",
     "CleriRosato",
     "ReferenceCalculator",
     "ReferenceInfo",
+    "SamplerSettings",
     "StillingerWeber",
+    "label",
     "reference_calculator",
+    "sample",
 ]

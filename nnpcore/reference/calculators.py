@@ -8,7 +8,7 @@ release the GIL.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -99,7 +99,7 @@ class PairList:
             if not frame.pbc.all():
                 return False
             strain = self._inverse @ frame.cell
-            self._offset, self._cell = self._listed_offset @ strain, frame.cell
+            self._offset, self._cell = self._listed_offset @ strain, frame.cell.copy()
             self._base, self._reach = base @ strain, reach * np.linalg.svd(strain, compute_uv=False)[-1]
         slack = 0.5 * (self._reach - self.cutoff)
         return bool(slack > 0 and farthest_move(frame.positions, self._base) < slack * slack)
@@ -108,6 +108,7 @@ class PairList:
         from nnpcore.descriptors.neighbors import neighbor_pairs
         from nnpcore.reference.kernels import half_list
 
+        frame = replace(frame, positions=frame.positions.copy(), cell=frame.cell.copy(), pbc=frame.pbc.copy())
         pairs = neighbor_pairs(frame, self.cutoff + self.skin, where="the structure")
         start, neighbor, vector = pairs.start, pairs.neighbor, pairs.vector
         center = np.repeat(np.arange(frame.n_atoms), np.diff(start))
@@ -154,7 +155,7 @@ class ReferenceCalculator(Calculator):
         assert self.atoms is not None
         copy = self.atoms
         self._check(copy.numbers)
-        frame = Frame(copy.numbers, copy.positions.copy(), copy.cell.array.copy(), copy.pbc.copy())
+        frame = Frame(copy.numbers, copy.positions, copy.cell.array, copy.pbc)
         periodic = bool(frame.pbc.all())
         if "stress" in properties and not periodic:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in all three directions")
