@@ -23,6 +23,7 @@ from nnpcore.mapping.eos import (
 )
 from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
 from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies
+from nnpcore.mapping.monitor import MappingMonitor
 from nnpcore.mapping.pca import PcaResult, pca_of
 from nnpcore.mapping.region_errors import RegionError, region_errors
 from nnpcore.mapping.regions import (
@@ -49,6 +50,7 @@ __all__ = [
     "InvariantCheck",
     "InvariantPoints",
     "Link",
+    "MappingMonitor",
     "MappingStudy",
     "PcaResult",
     "Reach",

@@ -130,14 +130,14 @@ class RegionSet:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold, the structure included."""
         regions = [{**vars(r), "atoms": [int(a) for a in r.atoms]} for r in self.regions]
-        return {"name": self.name, "frame": _plain_frame(self.frame), "regions": regions}
+        return {"name": self.name, "frame": plain_frame(self.frame), "regions": regions}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RegionSet:
         """Rebuild from :meth:`to_dict`; AnalysisError where the values are damaged."""
         try:
             regions = tuple(_region_of(r) for r in values["regions"])
-            return cls(_frame_of(values["frame"]), regions, str(values["name"]))
+            return cls(frame_of(values["frame"]), regions, str(values["name"]))
         except (KeyError, TypeError, ValueError) as error:
             raise AnalysisError(
                 f"the description of the regions is damaged ({type(error).__name__}: {error})",
@@ -451,7 +451,8 @@ def _label(frame: Frame) -> str:
     return f"{frame.source}, frame {frame.index}" if frame.source else ""
 
 
-def _plain_frame(frame: Frame) -> dict[str, Any]:
+def plain_frame(frame: Frame) -> dict[str, Any]:
+    """Return a structure as plain values for JSON, with its energy and exact atomic energies."""
     exact = frame.arrays.get(EXACT_ENERGIES)
     return {
         "numbers": frame.numbers.tolist(),
@@ -465,7 +466,8 @@ def _plain_frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _frame_of(values: Mapping[str, Any]) -> Frame:
+def frame_of(values: Mapping[str, Any]) -> Frame:
+    """Rebuild a structure from :func:`plain_frame`; KeyError, TypeError or ValueError where damaged."""
     numbers = np.array(values["numbers"], dtype=np.int32)
     exact = values.get(EXACT_ENERGIES)
     return Frame(

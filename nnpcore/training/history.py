@@ -14,6 +14,8 @@ import numpy as np
 QUANTITIES: dict[str, str] = {"energy": "meV_per_atom", "force": "eV_per_ang", "stress": "gpa"}
 """Quantities an RMSE is given for, with their units as they stand in the table's head."""
 
+_MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
+
 
 class Rmse(TypedDict):
     """RMSE of one quantity: of every member, and of the ensemble's mean prediction."""
@@ -38,6 +40,8 @@ class EpochRecord:
     alive : (n_members,) bool, False for a member that has been stopped.
     messages : what happened in this epoch, in sentences for the user.
     best : whether some member reached its best validation score in this epoch.
+    mapping : name of an invariant point or region -> mapping error of the ensemble mean after this epoch,
+        meV/atom; empty without a monitor.
     """
 
     epoch: int
@@ -48,6 +52,7 @@ class EpochRecord:
     alive: np.ndarray
     messages: tuple[str, ...] = field(default=())
     best: bool = False
+    mapping: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; floats keep every bit, NaN becomes None."""
@@ -60,6 +65,7 @@ class EpochRecord:
             "alive": [bool(a) for a in self.alive],
             "messages": list(self.messages),
             "best": self.best,
+            "mapping": {name: e if np.isfinite(e) else None for name, e in self.mapping.items()},
         }
 
     @classmethod
@@ -74,6 +80,7 @@ class EpochRecord:
             alive=np.array(values["alive"], dtype=bool),
             messages=tuple(str(m) for m in values["messages"]),
             best=bool(values["best"]),
+            mapping={str(n): np.nan if e is None else float(e) for n, e in values.get("mapping", {}).items()},
         )
 
 
@@ -98,13 +105,17 @@ def _rmses(values: dict[str, Any]) -> dict[str, Rmse]:
 def history_csv(records: Sequence[EpochRecord]) -> str:
     """Return the history as a CSV table: one row an epoch, one column a quantity and member."""
     columns = _columns(records)
+    mapped = list(dict.fromkeys(name for record in records for name in record.mapping))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["epoch", "seconds", "optimizer", *(head for head, *_ in columns), "alive", "best", "messages"]
+        ["epoch", "seconds", "optimizer", *(head for head, *_ in columns)]
+        + [f"{_MAPPING}{name}{_MEV}" for name in mapped]
+        + ["alive", "best", "messages"]
     )
     for record in records:
         numbers = [_cell(record, part, name, member) for _, part, name, member in columns]
+        numbers += [_number_text(record.mapping.get(name, np.nan)) for name in mapped]
         alive = "".join("1" if a else "0" for a in record.alive)
         head = [record.epoch, f"{record.seconds:.4f}", record.optimizer]
         writer.writerow([*head, *numbers, alive, int(record.best), json.dumps(list(record.messages))])
@@ -129,7 +140,10 @@ def _cell(record: EpochRecord, part: str, name: str, member: int | None) -> str:
     rmse: Rmse | None = getattr(record, part).get(name)
     if rmse is None:
         return ""
-    value = rmse["mean"] if member is None else rmse["members"][member]
+    return _number_text(rmse["mean"] if member is None else rmse["members"][member])
+
+
+def _number_text(value: float) -> str:
     return repr(float(value)) if np.isfinite(value) else ""
 
 
@@ -149,6 +163,11 @@ def _record_of_row(row: dict[str, str]) -> EpochRecord:
         alive=alive,
         messages=tuple(json.loads(row["messages"])),
         best=row["best"] == "1",
+        mapping={
+            head[len(_MAPPING) : -len(_MEV)]: float(text)
+            for head, text in row.items()
+            if text and head.startswith(_MAPPING) and head.endswith(_MEV)
+        },
     )
 
 

@@ -179,7 +179,8 @@ class TrainSettings(_Checked):
         networks, solved once by ridge regression on the same loss, with this ridge in eV²; the networks learn
         what it leaves.
     batch_frames, learning_rate : frames of a step and Adam's step length; None = the optimizer's usual ones.
-    patience : epochs without a better validation score before training ends; None = never.
+    patience : epochs without progress before training ends; None = never. Progress is a better validation
+        score of some member, or, with a monitor, a largest mapping error at least 1 % below the best so far.
     valid_fraction : part of the frames put aside where no validation data are given.
     device : "auto", "cpu", "cuda" or "cuda:N".
     n_threads : processor threads; None = all that this process may use.

@@ -31,6 +31,7 @@ from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.history import EpochRecord
 from nnpcore.training.layout import Layout
 from nnpcore.training.linear import LinearPart
+from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
 from nnpcore.training.optimizer import ErrorSums, diverged
 from nnpcore.training.pace import Pace
 from nnpcore.training.rows import LossWeights
@@ -105,6 +106,8 @@ class Trainer:
     settings : the user's choices.
     train, valid : frames of any size and composition; values they lack do not count.
     run_folder : where to keep the run; None keeps it in memory only.
+    monitor : asked after every epoch for the mapping errors of its weights (``EpochRecord.mapping``), a
+        ``MappingMonitor`` or a function of the potential; kept in the run folder, but not by a resume.
 
     Attributes
     ----------
@@ -126,12 +129,14 @@ class Trainer:
         valid: Sequence[Frame],
         *,
         run_folder: str | Path | None = None,
+        monitor: MonitorLike | None = None,
     ) -> None:
         s = settings
         check_trainable(
             train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0
         )
         self.settings = settings
+        self.monitor = monitor
         self.train_frames = tuple(train)
         self.valid_frames = tuple(valid)
         self.functions = _functions(settings, self.train_frames)
@@ -164,6 +169,7 @@ class Trainer:
         *,
         train: Sequence[Frame] | None = None,
         valid: Sequence[Frame] | None = None,
+        monitor: MonitorLike | None = None,
     ) -> Trainer:
         """Go on with the training in a run folder, exactly where its checkpoint is.
 
@@ -172,6 +178,7 @@ class Trainer:
         run_folder : of the training.
         settings : changed settings (more epochs, another number of threads); None = those of the folder.
         train, valid : the frames, where they came from no file or their files are gone.
+        monitor : as for a new training, ``MappingMonitor.load(run_folder)`` for the one it had.
 
         Raises
         ------
@@ -185,7 +192,11 @@ class Trainer:
             frames = {"training": list(train), "validation": list(valid or ())}
             folder.check_frames(frames)
         trainer = cls(
-            settings or folder.settings, frames["training"], frames["validation"], run_folder=folder.path
+            settings or folder.settings,
+            frames["training"],
+            frames["validation"],
+            run_folder=folder.path,
+            monitor=monitor,
         )
         trainer._folder = folder
         trainer._checkpoint = checkpoint
@@ -226,6 +237,10 @@ class Trainer:
             self._take_up(self._checkpoint)
         elif self._folder is not None:
             self._folder.write_training_values(self._training_values())
+        if isinstance(self.monitor, Monitor):
+            self.monitor.prepare(self.functions, self.whitening, self._training_values())
+            if self._folder is not None:
+                self.monitor.save(self._folder.path)
 
     @property
     def _n_threads(self) -> int:
@@ -354,6 +369,7 @@ class Trainer:
             alive=optimizer.alive.copy(),
             messages=tuple(messages),
             best=improved,
+            mapping=mapping_errors(self.monitor, self.current_potential),
         )
 
     def _score(self, train: ErrorSums, valid: ErrorSums | None) -> np.ndarray:
@@ -366,9 +382,9 @@ class Trainer:
         return np.zeros(s.n_members) if score is None else score
 
     def _without_progress(self) -> bool:
-        """Whether no member has become better for the last ``patience`` epochs."""
-        patience = self.settings.patience
-        return patience is not None and len(self.history) - int(self._best.epoch.max()) >= patience
+        """Whether neither a member's score nor the mapping has become better for ``patience`` epochs."""
+        last = max(int(self._best.epoch.max()), last_gain(self.history))
+        return self.settings.patience is not None and len(self.history) - last >= self.settings.patience
 
     def _need_engine(self) -> Engine:
         if self._engine is None:
@@ -377,6 +393,14 @@ class Trainer:
 
     def potential(self) -> Potential:
         """Return the best weights so far as a potential; before the first epoch the initial ones."""
+        return self._potential_of(self._best.weights)
+
+    def current_potential(self) -> Potential:
+        """Return the weights after the last epoch, whether or not they are the best ones."""
+        return self._potential_of(self._best.last)
+
+    def _potential_of(self, internal: np.ndarray) -> Potential:
+        """Return a potential with weights (n_members, n_parameters) in internal order."""
         from nnpcore.potential import Potential
 
         info = {
@@ -386,7 +410,7 @@ class Trainer:
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
             "best_epoch": [int(e) for e in self._best.epoch],
         }
-        weights = self._layout.to_weights(self._best.weights, self._template)
+        weights = self._layout.to_weights(internal, self._template)
         if self._linear is not None:
             weights = replace(weights, skip=self._linear.as_skip(self.functions.elements, weights.n_members))
         return Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)

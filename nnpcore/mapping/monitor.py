@@ -1,0 +1,274 @@
+"""Mapping errors while a training goes on: symmetry functions once, then only the networks are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.files import write_atomically
+from nnpcore.mapping.eos import reference_fit
+from nnpcore.mapping.invariant import InvariantPoints, invariant_points
+from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies, is_potential
+from nnpcore.mapping.regions import RegionSet, frame_of, plain_frame
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential import Potential
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import TrainingValues
+
+FORMAT, FORMAT_VERSION = "eatlas monitor", 1
+MONITOR_FILE = "monitor.json"
+"""Name of the file in which a run folder keeps what was monitored."""
+
+RANGE = "EOS rmse in range"
+AT_V0 = "E_at(V0)"
+"""Names of the entries of a crystal; with several crystals theirs comes before it."""
+
+USUAL_RANGE = 0.05
+"""Share of V0 by which a volume may differ from it to count where the reach of the data is unknown."""
+
+_SAME = 1e-8  # relative spread of G below which one atom stands for all of a crystal
+
+
+class MappingMonitor:
+    """Invariant crystals and regions whose mapping errors are followed epoch by epoch.
+
+    Parameters
+    ----------
+    crystals : crystals with energies along their volume, or several such scans by name; None for none.
+    region_sets : structures whose regions have reference values; regions without one are left out.
+
+    Each scan gives two entries: ``EOS rmse in range``, the RMSE over the volumes in reach of the training
+    set (within 5 % of V0 where that is not known), and ``E_at(V0)``, the signed error at the reference's
+    equilibrium. Each region gives one, the signed error of its mean. All are of the ensemble's mean, in
+    meV/atom.
+
+    Raises
+    ------
+    AnalysisError : nothing with a reference value, or two entries of the same name.
+    """
+
+    def __init__(
+        self,
+        crystals: Sequence[Frame] | Mapping[str, Sequence[Frame]] | None = None,
+        region_sets: Sequence[RegionSet] = (),
+    ) -> None:
+        named = crystals if isinstance(crystals, Mapping) else {"": crystals or ()}
+        self.crystals = {name: tuple(frames) for name, frames in named.items() if len(frames)}
+        self.region_sets = tuple(region_sets)
+        self._scans: dict[str, _Scan] = {}
+        self._block: _Block | None = None
+        regions = [s.title_of(r) for s in self.region_sets for r in s.regions if r.reference is not None]
+        for name in regions:
+            if regions.count(name) > 1:
+                raise AnalysisError(f"two regions are called '{name}'", fix="Name their structures")
+        if not regions and not any(f.energy is not None for c in self.crystals.values() for f in c):
+            raise AnalysisError(
+                "nothing to monitor: there is no crystal with an energy and no region with a reference value",
+                fix="Add a crystal's volume scan (EOS role) or regions with known energies",
+            )
+
+    def prepare(
+        self,
+        functions: SymmetryFunctions,
+        whitening: Whitening,
+        values: TrainingValues | None = None,
+        *,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Compute symmetry functions and the range of volumes; called once, before the first epoch.
+
+        Parameters
+        ----------
+        functions, whitening : of the potential to be followed.
+        values : its training and validation atoms; they tell which volumes are in reach.
+
+        Raises
+        ------
+        AnalysisError : a crystal that is no invariant point.
+        PotentialError : an element without symmetry functions.
+        """
+        self._scans = {}
+        for name, frames in self.crystals.items():
+            points = invariant_points(frames, functions, n_threads=n_threads, progress=progress)
+            if np.isfinite(points.reference).any():
+                self._scans[name] = _Scan.of(points, whitening, values)
+        frames = [s.frame for s in self.region_sets]
+        self._block = _Block.of([s.points for s in self._scans.values()], frames, functions, n_threads)
+
+    def evaluate(self, model: AtomicEnergyModel, *, n_threads: int | None = None) -> dict[str, float]:
+        """Return the mapping errors by name, meV/atom: of an Eatlas potential within milliseconds.
+
+        RuntimeError where :meth:`prepare` has not been called.
+        """
+        block = self._block
+        if block is None:
+            raise RuntimeError("call prepare() first")
+        if is_potential(model) and model.functions == block.functions:
+            mean = block.energies(model)
+        else:
+            points = [f for s in self._scans.values() for f in s.points.frames]
+            frames = [*points, *(s.frame for s in self.region_sets)]
+            mean = atomic_energies(model, frames, n_threads=n_threads).mean(axis=0)
+        found: dict[str, float] = {}
+        start = 0
+        for name, scan in self._scans.items():
+            stop = start + len(scan.points.species)
+            found |= scan.errors(mean[start:stop], f"{name} " if name else "")
+            start = stop
+        for regions in self.region_sets:
+            atoms = mean[start : start + regions.frame.n_atoms]
+            start += regions.frame.n_atoms
+            for region in regions.regions:
+                if region.reference is not None:
+                    error = float(atoms[region.atoms].mean()) - region.reference
+                    found[regions.title_of(region)] = MEV_PER_EV * error
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold: what is monitored, not what was prepared."""
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "crystals": {name: [plain_frame(f) for f in frames] for name, frames in self.crystals.items()},
+            "region_sets": [s.to_dict() for s in self.region_sets],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MappingMonitor:
+        """Rebuild from :meth:`to_dict`; AnalysisError where the values are damaged or of a newer Eatlas."""
+        try:
+            if values["format"] != FORMAT:
+                raise ValueError(f"format {values['format']!r}")
+            if values["format_version"] > FORMAT_VERSION:
+                raise AnalysisError("it was saved by a newer Eatlas", fix="Update Eatlas to open it")
+            crystals = {str(n): [frame_of(f) for f in frames] for n, frames in values["crystals"].items()}
+            return cls(crystals, [RegionSet.from_dict(s) for s in values["region_sets"]])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise AnalysisError(
+                f"what was monitored is damaged ({type(error).__name__}: {error})",
+                fix="Choose crystals and regions again",
+            ) from None
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``monitor.json`` into a run folder; RunFolderError where it cannot be written."""
+        write_atomically(Path(folder) / MONITOR_FILE, json.dumps(self.to_dict()).encode())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> MappingMonitor | None:
+        """Read what a run folder monitored: None without such a file, AnalysisError where it is damaged."""
+        path = Path(folder) / MONITOR_FILE
+        if not path.is_file():
+            return None
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            what, fix = f"it cannot be read ({error})", "Choose crystals and regions again"
+        except AnalysisError as error:
+            what, fix = error.what, error.fix
+        raise AnalysisError(what, where=str(path), fix=fix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scan:
+    """A crystal's scan: its points, which of them count for the RMSE, and V0 (Å³/atom)."""
+
+    points: InvariantPoints
+    counted: np.ndarray
+    v0: float
+
+    @classmethod
+    def of(cls, points: InvariantPoints, whitening: Whitening, values: TrainingValues | None) -> _Scan:
+        known = np.isfinite(points.reference)
+        fit, _ = reference_fit(points)
+        v0 = fit.v0 if fit else float(points.volumes[np.nanargmin(points.reference)])
+        inside = _in_reach(points, whitening, values, v0) & known
+        if not inside.any():
+            inside = (np.abs(points.volumes / v0 - 1.0) <= USUAL_RANGE) & known
+        return cls(points, inside if inside.any() else known, v0)
+
+    def errors(self, energies: np.ndarray, prefix: str) -> dict[str, float]:
+        """Return the entries from the mean energies (n_atoms,), eV, of all atoms of the scan."""
+        error = MEV_PER_EV * (self.points.mean_of(energies) - self.points.reference)
+        known = np.isfinite(self.points.reference)
+        return {
+            f"{prefix}{RANGE}": float(np.sqrt(np.mean(error[self.counted] ** 2))),
+            f"{prefix}{AT_V0}": float(np.interp(self.v0, self.points.volumes[known], error[known])),
+        }
+
+
+def _in_reach(
+    points: InvariantPoints, whitening: Whitening, values: TrainingValues | None, v0: float
+) -> np.ndarray:
+    """Return which points (n,) bool lie in the bracket around V0; none where the data do not tell."""
+    from nnpcore.mapping.distance import bracket, reach_of
+
+    nothing = np.zeros(points.n_points, dtype=bool)
+    if values is None:
+        return nothing
+    species = int(points.species[0])
+    x = {
+        role: whitening.transform(values.values[chosen], values.species[chosen])
+        for role in (True, False)
+        for chosen in [(values.species == species) & (values.is_training == role)]
+    }
+    frames = values.frame[(values.species == species) & values.is_training]
+    try:
+        reach = reach_of(x[True], x[False], frames)
+        crystal = points.mean_of(whitening.transform(points.values, points.species).T).T
+        return bracket(crystal, points.volumes, v0, x[True], reach).contains(points.volumes)
+    except AnalysisError:  # no atoms of this element, or too few frames to tell what is usual
+        return nothing
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Symmetry functions of all atoms that are asked about; ``index`` maps the atoms to the rows kept."""
+
+    functions: SymmetryFunctions
+    values: np.ndarray
+    species: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        scans: Sequence[InvariantPoints],
+        frames: Sequence[Frame],
+        functions: SymmetryFunctions,
+        n_threads: int | None,
+    ) -> _Block:
+        """Describe the frames; of a perfect crystal one atom stands for all."""
+        from nnpcore.descriptors import compute_descriptors
+
+        table = compute_descriptors(frames, functions, derivatives=False, n_threads=n_threads)
+        kept, index, n_rows = [], [], 0
+        for points in scans:
+            for a, b, spread in zip(points.atom_start, points.atom_start[1:], points.spread, strict=False):
+                rows = np.arange(a, b) if spread > _SAME else np.arange(a, a + 1)
+                index.append(n_rows + (np.arange(b - a) if spread > _SAME else np.zeros(b - a, dtype=int)))
+                kept.append((points.values[rows], points.species[rows]))
+                n_rows += len(rows)
+        index.append(n_rows + np.arange(table.n_atoms))
+        kept.append((table.values, table.species))
+        return cls(
+            functions,
+            np.concatenate([v for v, _ in kept]),
+            np.concatenate([s for _, s in kept]),
+            np.concatenate(index),
+        )
+
+    def energies(self, potential: Potential) -> np.ndarray:
+        """Return the ensemble's mean atomic energies (n_atoms,), eV."""
+        return potential.atomic_energies_of(self.values, self.species).mean(axis=0)[self.index]
+

@@ -1,0 +1,59 @@
+"""Mapping errors beside the RMSEs: what a training asks of a monitor, and what counts as progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential import Potential
+    from nnpcore.training.history import EpochRecord
+    from nnpcore.training.run_folder import TrainingValues
+
+SMALLEST_GAIN = 0.01
+"""Share by which the largest mapping error must fall below the smallest so far to count as progress."""
+
+
+@runtime_checkable
+class Monitor(Protocol):
+    """Follows errors that no RMSE shows; ``nnpcore.mapping.MappingMonitor`` is one."""
+
+    def prepare(
+        self, functions: SymmetryFunctions, whitening: Whitening, values: TrainingValues | None = None
+    ) -> None:
+        """Do all that does not depend on the networks; called once before the first epoch."""
+        ...
+
+    def evaluate(self, model: Potential) -> dict[str, float]:
+        """Return the errors by name, signed, meV/atom; called after every epoch."""
+        ...
+
+    def save(self, folder: str | Path) -> None:
+        """Keep what is monitored in the run folder."""
+        ...
+
+
+MonitorLike = Monitor | Callable[["Potential"], Mapping[str, float]]
+"""A monitor, or just a function of the potential."""
+
+
+def mapping_errors(monitor: MonitorLike | None, potential: Callable[[], Potential]) -> dict[str, float]:
+    """Ask the monitor; empty without one. ``potential`` is made only where it is needed."""
+    if monitor is None:
+        return {}
+    found = monitor.evaluate(potential()) if isinstance(monitor, Monitor) else monitor(potential())
+    return {str(name): float(error) for name, error in found.items()}
+
+
+def last_gain(history: Sequence[EpochRecord]) -> int:
+    """Return the last epoch whose largest absolute mapping error was a new smallest; 0 for none."""
+    best, epoch = np.inf, 0
+    for record in history:
+        errors = np.abs(list(record.mapping.values()))
+        if len(errors) and errors.max() < (1.0 - SMALLEST_GAIN) * best:
+            best, epoch = float(errors.max()), record.epoch
+    return epoch
