@@ -1,0 +1,439 @@
+"""The paper's Fig. 1 on the bundled DFT silicon: good totals at one volume, a wrong equation of state.
+
+Networks alone, as in the paper, and networks over a smooth closed-form part, each trained at one volume
+(NVT), at fluctuating volume (NPT), and at one volume with the stress in the loss. Then the reason, see
+``volume``, and what the local prediction rigidity says about it beforehand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.demo import CASES, Case, DemoSettings
+from nnpcore.paper.claims import Claim
+from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
+from nnpcore.structures import example_path, read_dataset, split_frames
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from nnpcore.mapping import MappingStudy
+    from nnpcore.paper.volume import Change
+    from nnpcore.training import TrainSettings
+
+NETWORKS, SMOOTH = "networks alone", "with a smooth part"
+TILT_GPA = 5.0
+"""Pressure of the addition that shows the reason: as large as the slope errors of NVT-trained networks."""
+N_MEMBERS = (16, 5)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """One ensemble: its case, with or without a smooth part, its RMSEs and its mapping."""
+
+    case: Case
+    kind: str
+    run: TrainedRun
+    rmse: dict[str, Any]
+    mapping: MappingStudy
+
+    @property
+    def energy_rmse(self) -> float:
+        """Of the mean prediction on the validation frames, meV/atom."""
+        return self.rmse["rmse_energy_mev_per_atom"]["mean"]
+
+    @property
+    def force_rmse(self) -> float:
+        """Of the mean prediction on the validation frames, eV/Å."""
+        return self.rmse["rmse_force_ev_per_ang"]["mean"]
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Slope errors of all members at the reference's V0, GPa."""
+        found = self.mapping.report.slope_members_gpa
+        return np.full(1, np.nan) if found is None else found
+
+    @property
+    def slope_rms(self) -> float:
+        """Root-mean-square slope error of a single member, GPa."""
+        return float(np.sqrt(np.mean(self.slopes**2)))
+
+    @property
+    def eos_rms(self) -> float:
+        """Root-mean-square error of a single member in the bracket, meV/atom."""
+        curve, inside = self.mapping.curve, self.mapping.report.in_bracket
+        return float(MEV_PER_EV * np.sqrt(np.mean((curve.energies - curve.reference)[:, inside] ** 2)))
+
+    @property
+    def b0(self) -> float:
+        """Bulk modulus of the ensemble mean, GPa; NaN without a minimum."""
+        fit = self.mapping.report.mean_fit
+        return fit.b0_gpa if fit else float("nan")
+
+
+def run(context: StudyContext) -> StudyOutcome:
+    """Train six ensembles, analyse them and show why those at one volume go wrong."""
+    trained = _train_all(context)
+    figures = _eos_figures(context, trained)
+    tables = _tables(context, trained)
+    claims = _claims(trained)
+    context.report(0.9, "the reason")
+    more = _reason(context, trained[NETWORKS])
+    session = {
+        "data": [{"path": str(example_path(name)), "role": role} for name, role in _ROLES],
+        "runs": [str(t.run.folder) for kind in trained.values() for t in kind.values()],
+        "regions": [],
+    }
+    return StudyOutcome(
+        [*claims, *more.claims], [*figures, *more.figures], [*tables, *more.tables], session
+    )
+
+
+_ROLES = (("nvt", "inspect"), ("npt", "inspect"), ("eos", "eos"))
+
+
+def _train_all(context: StudyContext) -> dict[str, dict[str, Trained]]:
+    """Return the ensembles by kind and case."""
+    found: dict[str, dict[str, Trained]] = {NETWORKS: {}, SMOOTH: {}}
+    jobs = [(kind, case) for kind in found for case in CASES]
+    for number, (kind, case) in enumerate(jobs):
+        start, end = (0.9 * (number + k) / len(jobs) for k in (0, 1))
+        found[kind][case.name] = _train(context, kind, case, (start, end))
+        t = found[kind][case.name]
+        context.tell(
+            f"{case.title}, {kind}: {t.energy_rmse:.2f} meV/atom on validation frames, slope of the EOS "
+            f"off by {t.slope_rms:.2f} GPa (a single network)"
+        )
+    return found
+
+
+def _settings(context: StudyContext, kind: str, case: Case) -> TrainSettings:
+    """Return the demonstration's settings, without its smooth part and its calm filter for networks alone."""
+    from nnpcore.training import KalmanSettings
+
+    demo = DemoSettings(seed=context.seed, n_members=context.choose(*N_MEMBERS))
+    if kind == SMOOTH:
+        return demo.training(case)
+    alone = DemoSettings(seed=context.seed, n_members=demo.n_members, linear_ridge=None)
+    return alone.training(case).replace(kalman=KalmanSettings())
+
+
+def _train(context: StudyContext, kind: str, case: Case, span: tuple[float, float]) -> Trained:
+    from nnpcore.mapping import study
+    from nnpcore.training import RunFolder, rmse_report
+
+    settings = _settings(context, kind, case)
+    frames = read_dataset(example_path(case.data)).frames
+    train, valid = split_frames(frames, settings.valid_fraction, context.seed)
+    valid_frames = [frames[i] for i in valid]
+    label = f"{case.name}-{'smooth' if kind == SMOOTH else 'networks'}"
+    progress = context.part(*span)
+    run_ = context.train(label, settings, [frames[i] for i in train], valid_frames, progress=progress)
+    report = rmse_report(run_.potential, {"validation": valid_frames}, n_threads=context.n_threads)
+    rmse = report["validation"]
+    mapping = study(
+        run_.potential,
+        RunFolder.open(run_.folder).training_values(),
+        read_dataset(example_path("eos")).frames,
+        rmse_energy_mev=rmse["rmse_energy_mev_per_atom"]["mean"],
+        n_threads=context.n_threads,
+        progress=context.quiet(),
+    )
+    return Trained(case, kind, run_, rmse, mapping)
+
+
+# figures and tables -----------------------------------------------------------------------------------
+def _eos_figures(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> list[Any]:
+    from nnpcore.exchange.mapping_report import compared_figure
+
+    figures = []
+    for name, kind in (("fig1", NETWORKS), ("fig1_smooth", SMOOTH)):
+        curves = {t.case.title: t.mapping for t in trained[kind].values()}
+        figures += context.save_figure(compared_figure(curves), name)
+    return figures
+
+
+def _tables(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> list[Any]:
+    from nnpcore.exchange.tables import eos_table
+
+    tables = [context.write_table("fig1", [_row(t) for kind in trained.values() for t in kind.values()])]
+    for kind in trained.values():
+        for t in kind.values():
+            columns = eos_table(t.mapping.curve, t.mapping.report, t.mapping.bracket)
+            tables.append(context.write_table(f"eos-{t.run.folder.name}", columns))
+    return tables
+
+
+def _row(t: Trained) -> dict[str, Any]:
+    low, high = t.mapping.bracket.low, t.mapping.bracket.high
+    fit = t.mapping.report.mean_fit
+    return {
+        "training": t.case.title,
+        "potential": t.kind,
+        "validation energy RMSE (meV/atom)": t.energy_rmse,
+        "validation force RMSE (eV/Å)": t.force_rmse,
+        "slope error of the mean (GPa)": t.mapping.report.slope_error_gpa,
+        "slope error of a single network (GPa)": t.slope_rms,
+        "EOS error of the mean in the bracket (meV/atom)": t.mapping.report.rmse_in_bracket_mev,
+        "EOS error of a single network in the bracket (meV/atom)": t.eos_rms,
+        "EOS spread in the bracket (meV/atom)": t.mapping.report.std_in_bracket_mev,
+        "V0 (Å³/atom)": fit.v0 if fit else None,
+        "B0 (GPa)": t.b0,
+        "bracket from (Å³/atom)": low,
+        "bracket to (Å³/atom)": high,
+    }
+
+
+# claims -----------------------------------------------------------------------------------------------
+def _claims(trained: dict[str, dict[str, Trained]]) -> list[Claim]:
+    alone, smooth = trained[NETWORKS], trained[SMOOTH]
+    return [
+        _totals_are_good(alone),
+        _eos_is_wrong(alone, smooth),
+        _slope_is_arbitrary(alone),
+        _volumes_cure(alone, smooth),
+        _stress_cures(alone, smooth),
+        _bracket_is_wide(alone["nvt"]),
+        _shade_is_wide(alone),
+        _smooth_helps(alone, smooth),
+    ]
+
+
+def _by_case(trained: dict[str, Trained], what: str) -> dict[str, float]:
+    return {name: getattr(t, what) for name, t in trained.items()}
+
+
+def _totals_are_good(alone: dict[str, Trained]) -> Claim:
+    energy, force = _by_case(alone, "energy_rmse"), _by_case(alone, "force_rmse")
+    return Claim(
+        "Networks trained at one volume reproduce the total energies of unseen frames to about 1 meV/atom.",
+        "validation RMSE 0.9 meV/atom and 0.11 eV/Å (350 training frames, 1000 K)",
+        {"rmse_energy_mev_per_atom": energy, "rmse_force_ev_per_ang": force},
+        max(energy.values()) < 1.5 and max(force.values()) < 0.15,
+    )
+
+
+def _eos_is_wrong(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
+    nvt = {NETWORKS: alone["nvt"], SMOOTH: smooth["nvt"]}
+    ratios = {kind: t.eos_rms / t.energy_rmse for kind, t in nvt.items()}
+    return Claim(
+        "Yet away from the equilibrium volume the crystal's energy is wrong by far more than that RMSE.",
+        "errors far bigger than the RMSE in the total energy",
+        {
+            "eos_error_of_a_network_in_bracket_mev_per_atom": {kind: t.eos_rms for kind, t in nvt.items()},
+            "times_the_rmse": ratios,
+        },
+        min(ratios.values()) > 5.0,
+    )
+
+
+def _slope_is_arbitrary(alone: dict[str, Trained]) -> Claim:
+    spread = {name: float(t.slopes.std()) for name, t in alone.items()}
+    return Claim(
+        "The slope of the equation of state is an arbitrary number for networks trained at one volume: "
+        "equal networks that differ only in their first weights get different slopes.",
+        "the slope of EOS at the equilibrium volume becomes an arbitrary number",
+        {
+            "slope_of_each_nvt_network_gpa": alone["nvt"].slopes,
+            "spread_of_slopes_gpa": spread,
+        },
+        spread["nvt"] > 3.0 * max(spread["npt"], spread["nvt_stress"]),
+    )
+
+
+def _cure(alone: dict[str, Trained], smooth: dict[str, Trained], name: str) -> tuple[dict[str, Any], bool]:
+    """Return the numbers of a cure, and whether it mends the slope for both kinds and the EOS for each."""
+    ours: dict[str, Any] = {}
+    holds = True
+    for key, trained in (("networks", alone), ("smooth", smooth)):
+        bad, good = trained["nvt"], trained[name]
+        ours[f"slope_error_gpa_{key}"] = {"nvt": bad.slope_rms, name: good.slope_rms}
+        ours[f"eos_error_mev_per_atom_{key}"] = {"nvt": bad.eos_rms, name: good.eos_rms}
+        ours[f"b0_gpa_{key}"] = good.b0
+        holds &= good.slope_rms < 0.35 * bad.slope_rms and good.eos_rms < 0.75 * bad.eos_rms
+    fit = alone["nvt"].mapping.report.reference_fit
+    ours["b0_gpa_reference"] = fit.b0_gpa if fit else None
+    return ours, bool(holds)
+
+
+def _volumes_cure(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
+    ours, holds = _cure(alone, smooth, "npt")
+    reasonable = abs(smooth["npt"].b0 / ours["b0_gpa_reference"] - 1.0) < 0.3
+    return Claim(
+        "Frames of fluctuating volume (NPT) cure it: slope and curvature become reasonable.",
+        "NNPs can predict the slope and curvature of EOS reasonably",
+        ours,
+        holds and reasonable,
+    )
+
+
+def _stress_cures(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
+    ours, holds = _cure(alone, smooth, "nvt_stress")
+    return Claim(
+        "Frames of one volume with the virial stress in the loss cure it, too.",
+        "can be resolved by ... including virial stress in the loss function (no numbers given)",
+        ours,
+        holds,
+    )
+
+
+def _bracket_is_wide(nvt: Trained) -> Claim:
+    fit, bracket = nvt.mapping.report.reference_fit, nvt.mapping.bracket
+    v0 = fit.v0 if fit else float("nan")
+    low, high = ((v / v0 - 1.0) * 100 if v else float("nan") for v in (bracket.low, bracket.high))
+    return Claim(
+        "Although all training frames have one volume, compressed and expanded crystals lie within reach of "
+        "them in G space (the bracket): their energies could be learned.",
+        "a bracket around the equilibrium volume, confirmed by PCA and distances",
+        {"bracket_percent_of_v0": [low, high], "equilibrium_volume_ang3": v0},
+        low < -2.0 and high > 2.0,
+    )
+
+
+def _shade_is_wide(alone: dict[str, Trained]) -> Claim:
+    spread = {name: t.mapping.report.std_in_bracket_mev or 0.0 for name, t in alone.items()}
+    curve = alone["nvt"].mapping.curve
+    inside = np.flatnonzero(alone["nvt"].mapping.report.in_bracket)
+    center = MEV_PER_EV * float(curve.std[inside].min()) if len(inside) else float("nan")
+    ends = MEV_PER_EV * float(curve.std[inside[[0, -1]]].max()) if len(inside) else float("nan")
+    return Claim(
+        "The spread of the ensemble (the shade) is wide for networks trained at one volume and grows away "
+        "from the equilibrium; for those trained at several volumes or on stresses it is narrow.",
+        "shades of Fig. 1 (no numbers given)",
+        {
+            "spread_in_bracket_mev_per_atom": spread,
+            "nvt_smallest_mev_per_atom": center,
+            "nvt_at_the_ends_mev_per_atom": ends,
+        },
+        spread["nvt"] > 2.0 * max(spread["npt"], spread["nvt_stress"]) and ends > 2.0 * center,
+    )
+
+
+def _smooth_helps(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
+    cured = ("npt", "nvt_stress")
+    errors = {name: {NETWORKS: alone[name].eos_rms, SMOOTH: smooth[name].eos_rms} for name in cured}
+    return Claim(
+        "Where the data fix the mapping, a smooth closed-form part under the networks maps better at the "
+        "same RMSE. Where they do not (NVT), all members agree on one wrong slope: there the shade hides "
+        "the error.",
+        "not in the paper",
+        {
+            "eos_error_mev_per_atom": errors,
+            "nvt_shade_mev_per_atom": smooth["nvt"].mapping.report.std_in_bracket_mev,
+            "nvt_error_mev_per_atom": smooth["nvt"].eos_rms,
+        },
+        all(e[SMOOTH] < e[NETWORKS] for e in errors.values()),
+    )
+
+
+# the reason -------------------------------------------------------------------------------------------
+def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
+    """Tilt the well-mapped potential along the direction NVT frames cannot see."""
+    from nnpcore.mapping import evaluate_study
+    from nnpcore.paper import volume
+    from nnpcore.training import rmse_report
+
+    npt, nvt = (list(read_dataset(example_path(name)).frames) for name in ("npt", "nvt"))
+    base = alone["npt"]
+    direction = volume.fit_direction(base.run.potential, npt, nvt, TILT_GPA, context.n_threads)
+    tilted = direction.added_to(base.run.potential)
+    changes = {
+        name: volume.change(base.run.potential, tilted, frames, context.n_threads)
+        for name, frames in (("NVT", nvt), ("NPT", npt))
+    }
+    rmses = {
+        key: rmse_report(p, {"NVT": nvt, "NPT": npt}, n_threads=context.n_threads)
+        for key, p in (("as_trained", base.run.potential), ("tilted", tilted))
+    }
+    mapped = evaluate_study(tilted, base.mapping.data, base.energy_rmse)
+    claim = _reason_claim(changes, rmses, mapped.report.slope_error_gpa, base.mapping.report.slope_error_gpa)
+    figure = _reason_figure(changes, base.mapping, mapped)
+    rows = [
+        {
+            "frames": name,
+            "std of totals (meV/atom)": float(c.totals.std()),
+            "std of atomic energies (meV)": float(c.atoms.std()),
+            "RMS change of forces (eV/Å)": c.force,
+        }
+        for name, c in changes.items()
+    ]
+    table = context.write_table("fig1_reason", rows)
+    return StudyOutcome([claim], context.save_figure(figure, "fig1_reason"), [table])
+
+
+def _reason_claim(
+    changes: dict[str, Change], rmses: dict[str, Any], tilted: float | None, before: float | None
+) -> Claim:
+    nvt, npt = changes["NVT"], changes["NPT"]
+    key, unit = "rmse_energy_mev_per_atom", "mean"
+    moved = (tilted or 0.0) - (before or 0.0)
+    return Claim(
+        "The reason: an atomic energy linear in the atom's volume cancels in every frame of one volume. "
+        f"Added to the NPT-trained networks ({TILT_GPA:g} GPa times a linear function of G fitted to the "
+        "volumes of NPT frames) it changes atoms but neither totals nor forces of NVT frames, and tilts the "
+        "EOS.",
+        "any additional atomic energy that varies linearly with the volume does not affect the total energy",
+        {
+            "std_of_atomic_change_nvt_mev": float(nvt.atoms.std()),
+            "std_of_total_change_nvt_mev_per_atom": float(nvt.totals.std()),
+            "std_of_total_change_npt_mev_per_atom": float(npt.totals.std()),
+            "rms_change_of_nvt_forces_ev_per_ang": nvt.force,
+            "nvt_rmse_before_and_after_mev_per_atom": [
+                rmses["as_trained"]["NVT"][key][unit],
+                rmses["tilted"]["NVT"][key][unit],
+            ],
+            "npt_rmse_before_and_after_mev_per_atom": [
+                rmses["as_trained"]["NPT"][key][unit],
+                rmses["tilted"]["NPT"][key][unit],
+            ],
+            "slope_moved_by_gpa": moved,
+        },
+        bool(
+            nvt.totals.std() < 0.01 * npt.totals.std()
+            and nvt.totals.std() < 0.01 * nvt.atoms.std()
+            and abs(moved - TILT_GPA) < 0.1 * TILT_GPA
+        ),
+    )
+
+
+def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: MappingStudy) -> Any:
+    from nnpcore.exchange.figures import OKABE_ITO, add_legend, new_figure, style_axes
+
+    figure = new_figure(6.8, 2.9)
+    left, right = figure.subplots(1, 2)
+    for (name, c), color in zip(changes.items(), OKABE_ITO, strict=False):
+        volumes = np.repeat(c.volumes, len(c.atoms) // len(c.totals))
+        left.scatter(volumes, c.atoms, s=1.5, color=color, alpha=0.12, linewidths=0, rasterized=True)
+        left.scatter(c.volumes, c.totals, s=12, color=color, linewidths=0.4, edgecolors="white", label=name,
+                     zorder=5)  # fmt: skip
+    left.set_ylim(-45, 45)
+    style_axes(left, "Volume of the cell (Å³/atom)", "Change of energy (meV/atom)")
+    add_legend(left, loc="upper left", markerscale=1.5, title="Totals (atoms: dots)", title_fontsize=8)
+    _tilted_eos(right, before, after)
+    add_legend(right, loc="upper center")
+    return figure
+
+
+def _tilted_eos(axes: Axes, before: MappingStudy, after: MappingStudy) -> None:
+    from nnpcore.exchange.eos_view import dense, spline
+    from nnpcore.exchange.figures import DASHES, OKABE_ITO, style_axes
+
+    fit, volumes = before.report.reference_fit, before.curve.volumes
+    zero = fit.e0 if fit else float(np.nanmin(before.curve.reference))
+    reference = MEV_PER_EV * (before.curve.reference - zero)
+    axes.plot(volumes, reference, "o", color="black", markersize=3.5, label="DFT", zorder=5)
+    curves = ((before, "NPT-trained"), (after, f"the same, tilted by {TILT_GPA:g} GPa"))
+    inside = volumes[before.report.in_bracket]
+    low, high = (inside[0], inside[-1]) if len(inside) else (volumes[0], volumes[-1])
+    at = dense(volumes)
+    at = at[(at >= low - 0.2) & (at <= high + 0.2)]
+    for k, (mapped, label) in enumerate(curves):
+        energies = spline(volumes, MEV_PER_EV * (mapped.curve.mean - zero), at)
+        axes.plot(at, energies, color=OKABE_ITO[1 - k], linestyle=DASHES[k], linewidth=1.4, label=label)
+    axes.set_xlim(low - 0.3, high + 0.3)
+    axes.set_ylim(-60, 130)
+    style_axes(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − DFT minimum (meV/atom)")

@@ -1,0 +1,127 @@
+"""A direction that totals at one volume cannot see: atomic energies linear in the atom's share of volume.
+
+The cell's volume is (very nearly) a sum over atoms of a *linear* function of their symmetry functions. A
+pressure times that function may be added to the atomic energies of any potential: in frames of one volume the
+totals change by a constant, the forces not at all, and the equation of state is tilted by that pressure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.structures.frame import Frame
+from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+
+RIDGE = 1e-3
+"""eV²; the smallest that keeps the coefficients from growing where the data leave them free."""
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeDirection:
+    """An addition to atomic energies, p times the atom's share of volume.
+
+    Attributes
+    ----------
+    pressure_gpa : p.
+    coefficients : (n_inputs,) eV, of a potential's network inputs.
+    offset : eV, taken off, so that the totals of some frames stay on the whole as they were.
+    """
+
+    pressure_gpa: float
+    coefficients: np.ndarray
+    offset: float
+
+    def values(self, potential: Potential, frames: Sequence[Frame]) -> np.ndarray:
+        """Return the addition (n_atoms,) of the atoms of some frames laid end to end, eV."""
+        from nnpcore.descriptors import compute_descriptors
+
+        found = compute_descriptors(frames, potential.functions, derivatives=False)
+        return potential.whitening.transform(found.values, found.species) @ self.coefficients - self.offset
+
+    def added_to(self, potential: Potential) -> Potential:
+        """Return the potential with this addition; of one element only."""
+        (element,) = potential.elements
+        weights = potential.weights
+        old = 0.0 if weights.skip is None else weights.skip[element]
+        skip = {element: np.tile(self.coefficients, (weights.n_members, 1)) + old}
+        energies = {element: potential.element_energies[element] - self.offset}
+        return replace(potential, weights=replace(weights, skip=skip), element_energies=energies)
+
+
+def fit_direction(
+    potential: Potential,
+    frames: Sequence[Frame],
+    unchanged: Sequence[Frame],
+    pressure_gpa: float,
+    n_threads: int | None = None,
+) -> VolumeDirection:
+    """Fit the volume as a sum over atoms: energies p (V - mean), no forces, a stress of p.
+
+    Parameters
+    ----------
+    potential : whose whitened inputs are used.
+    frames : of one element and of different volumes.
+    unchanged : frames whose mean total energy is to stay; they do not enter the fit otherwise.
+    """
+    from nnpcore.descriptors import compute_descriptors
+    from nnpcore.training import TrainSettings
+    from nnpcore.training.data import FitSet, Targets
+    from nnpcore.training.linear import LinearPart
+    from nnpcore.training.rows import LossWeights
+
+    p = pressure_gpa / GPA_PER_EV_PER_ANG3
+    mean = float(np.mean([f.volume / f.n_atoms for f in frames]))
+    wanted = [
+        replace(
+            f,
+            energy=p * (f.volume - f.n_atoms * mean),
+            forces=np.zeros((f.n_atoms, 3)),
+            stress=p * np.eye(3),
+        )
+        for f in frames
+    ]
+    (element,) = potential.elements
+    found = compute_descriptors(wanted, potential.functions, dtype=np.float32, n_threads=n_threads)
+    data = FitSet.of(found, potential.whitening, Targets.of(wanted, (element,), {element: 0.0}))
+    weights = LossWeights.of(TrainSettings(stress_weight=3.0), data)
+    coefficients = LinearPart.fit(data, weights, RIDGE).coefficients[0]
+    direction = VolumeDirection(pressure_gpa, coefficients, 0.0)
+    return replace(direction, offset=float(direction.values(potential, unchanged).mean()))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an addition does to a set of frames.
+
+    Attributes
+    ----------
+    totals : (n_frames,) change of the total energy, meV/atom. atoms : (n_atoms,) of atomic energies, meV.
+    volumes : (n_frames,) Å³/atom.
+    force : root-mean-square change of a force component, eV/Å.
+    """
+
+    totals: np.ndarray
+    atoms: np.ndarray
+    volumes: np.ndarray
+    force: float
+
+
+def change(before: Potential, after: Potential, frames: Sequence[Frame], n_threads: int | None) -> Change:
+    """Compare two potentials on some frames."""
+    old, new = (p.predict(frames, stress=False, n_threads=n_threads) for p in (before, after))
+    assert old.forces is not None and new.forces is not None
+    sizes = np.array([f.n_atoms for f in frames])
+    atoms = (new.atomic_energies_members - old.atomic_energies_members).mean(axis=0)
+    return Change(
+        totals=MEV_PER_EV * (new.energy - old.energy) / sizes,
+        atoms=MEV_PER_EV * atoms,
+        volumes=np.array([f.volume for f in frames]) / sizes,
+        force=float(np.sqrt(np.mean((new.forces - old.forces) ** 2))),
+    )
