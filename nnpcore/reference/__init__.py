@@ -8,18 +8,35 @@ from nnpcore.reference.calculators import (
     StillingerWeber,
     reference_calculator,
 )
+from nnpcore.reference.crystals import (
+    LATTICES,
+    crystal,
+    crystal_scan,
+    equilibrium_lattice,
+    lattice_constant,
+)
 from nnpcore.reference.labels import REFERENCE_ENERGIES, label
 from nnpcore.reference.sampling import SamplerSettings, sample
+from nnpcore.reference.spline import PiecewiseCubic, SumData, island_sums, random_sums
 
 __all__ = [
+    "LATTICES",
     "REFERENCES",
     "REFERENCE_ENERGIES",
     "CleriRosato",
+    "PiecewiseCubic",
     "ReferenceCalculator",
     "ReferenceInfo",
     "SamplerSettings",
     "StillingerWeber",
+    "SumData",
+    "crystal",
+    "crystal_scan",
+    "equilibrium_lattice",
+    "island_sums",
     "label",
+    "lattice_constant",
+    "random_sums",
     "reference_calculator",
     "sample",
 ]
