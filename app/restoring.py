@@ -37,7 +37,8 @@ class SessionKeeper(QObject):
         self._timer.timeout.connect(self._save_in_background)
         for signal in (
             session.dataset_added, session.dataset_removed, session.dataset_changed, session.run_added,
-            session.run_removed, session.coloring_changed,
+            session.run_removed, session.coloring_changed, session.comparison_changed,
+            session.regions_changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
         session.run_added.connect(self._remember_run)
@@ -60,7 +61,9 @@ class SessionKeeper(QObject):
         ]
         runs = [str(run.folder) for run in session.runs.values() if run.folder is not None]
         current = session.current_dataset.path if session.current_dataset else ""
-        return SavedSession(datasets, runs, current, asdict(session.coloring))
+        compared = [str(run.folder) for key, run in session.runs.items() if key in session.compared_runs]
+        regions = list(session.region_sets.values())
+        return SavedSession(datasets, runs, current, asdict(session.coloring), compared, regions)
 
     def _save_in_background(self) -> None:
         saved, path = self.snapshot(), self._path
@@ -120,6 +123,8 @@ class SessionKeeper(QObject):
         for d in saved.datasets:
             show = d.path == saved.current
             self._session.restore_dataset(d.path, Role(d.role), d.color_index, d.frame_index, show)
+        self._session.restore_regions([r for r in saved.regions if isinstance(r, dict)])
+        self._session.restore_compared(saved.compared)
         for folder in saved.runs:
             if Path(folder).is_dir():
                 self._session.open_run(folder)

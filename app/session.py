@@ -9,46 +9,38 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.commands import Change
 from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
 from app.documents.coloring import LABELS, Coloring
-from app.documents.dataset import DatasetDocument, free_name
 from app.documents.run import RunDocument, RunState
 from app.notifications import Notification
 from app.runs import Runs
-from app.selection import AtomRef, Selection, SelectionMode
-from app.session_base import SessionBase
+from app.session_regions import RegionSession
 from app.settings import Settings
 from app.workers.analysis import AnalysisScheduler
 from app.workers.opening import open_run
 from app.workers.priority import all_but_one
-from app.workers.reading import describe_problems, read
-from app.workers.tasks import READ
 from nnpcore.errors import EatlasError, SettingsError
-from nnpcore.structures import Dataset, Role, example_path
-from nnpcore.structures.frame import Frame
+from nnpcore.structures import Role, example_path
 from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
     from app.documents.analyses import FramePrediction
     from app.workers.opening import OpenedRun
+    from nnpcore.mapping import RegionSet
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
 
 
-class Session(SessionBase):
-    """Data, runs, selection, colouring and tasks of one window; every method is for the main thread."""
+class Session(RegionSession):
+    """Data, regions, runs, selection, colouring and tasks of one window; all is for the main thread."""
 
-    dataset_added = Signal(str)
-    dataset_changed = Signal(str)
-    dataset_removed = Signal(str)
-    current_changed = Signal()
     current_run_changed = Signal()
     run_added = Signal(str)
     run_changed = Signal(str)
     run_removed = Signal(str)
+    comparison_changed = Signal()
     epoch_finished = Signal(str)
     analysis_changed = Signal(str, str)
-    selection_changed = Signal()
-    hover_changed = Signal()
     coloring_changed = Signal()
     settings_changed = Signal()
     closing = Signal()
@@ -57,15 +49,13 @@ class Session(SessionBase):
         super().__init__(parent)
         self.settings = settings or Settings()
         self.train_settings = _train_settings(self.settings.train_settings)
-        self.datasets: dict[str, DatasetDocument] = {}
-        self.current_dataset_id: str | None = None
         self.current_run_id: str | None = None
-        self.selection = Selection()
-        self.hovered: AtomRef | None = None
+        self.compared_runs: frozenset[str] = frozenset()
+        self._compared_folders: set[Path] = set()
         self.coloring = Coloring()
-        self._n_colors = 0
         self._coloring_chosen = False
         self.trainings = Runs(self)
+        self.dataset_added.connect(self._locate_frames)
         self.analyses = AnalysisScheduler(self)
         self._connect_runs()
 
@@ -79,32 +69,11 @@ class Session(SessionBase):
         runs.potential_changed.connect(self.analyses.on_potential_changed)
         runs.values_changed.connect(self.analyses.on_values_changed)
 
+    def _locate_frames(self, _dataset_id: str) -> None:
+        for run in self.runs.values():
+            self.trainings.locate_frames(run, list(self.datasets.values()))
+
     # data ---------------------------------------------------------------------------------------------
-    def open_paths(self, paths: Iterable[str], roles: dict[str, Role] | None = None) -> None:
-        """Read files in the background ("file.xyz@::10" takes a slice) and add them as data sets."""
-        for path in paths:
-            role = (roles or {}).get(path)
-            self._read(path, lambda dataset, role=role: self._offer(dataset, role))
-
-    def _read(self, path: str, on_done: Callable[[Dataset], Any]) -> None:
-        name = Path(path).name
-        self.run_task(
-            f"Reading {name}",
-            lambda progress: read(path, progress),
-            on_done,
-            lambda error: self.notify_error(f"{name} was not opened", error),
-            key=f"read {path}",
-            lane=READ,
-        )
-
-    def _offer(self, dataset: Dataset, role: Role | None) -> None:
-        if not dataset.problems:
-            self.add_dataset(dataset, role)
-            return
-        title, text, details = describe_problems(dataset)
-        skip = (f"Skip and open {len(dataset.frames)}", lambda: self.add_dataset(dataset, role))
-        self.notify(Notification("warning", title, text, details, actions=(skip,)))
-
     def open_example(self, train: bool = False) -> None:
         """Open the bundled silicon data: NVT to train on, the volume scan as reference, NPT to look at."""
         roles = {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
@@ -120,151 +89,6 @@ class Session(SessionBase):
             QTimer.singleShot(50, self, self.train_when_read)
         else:
             self.start_training()
-
-    def restore_dataset(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
-        """Open a file with the role, colour and frame it had; ``show`` makes it the current one."""
-
-        def put(dataset: Dataset) -> None:
-            dataset_id = self.add_dataset(dataset, role, color_index, frame_index)
-            if show:
-                self.set_current(dataset_id)
-
-        self._read(path, put)
-
-    def reload_dataset(self, dataset_id: str) -> None:
-        """Read a file again, keeping its role and colour."""
-
-        def put(dataset: Dataset) -> None:
-            if dataset_id in self.datasets:
-                self.datasets[dataset_id].replace(dataset)
-                self.dataset_changed.emit(dataset_id)
-                self.current_changed.emit()
-
-        self._read(self.datasets[dataset_id].path, put)
-
-    def elements(self) -> tuple[str, ...]:
-        """Return the elements of all open data, by atomic number."""
-        from ase.data import atomic_numbers
-
-        found = {element for document in self.datasets.values() for element in document.summary.elements}
-        return tuple(sorted(found, key=atomic_numbers.__getitem__))
-
-    def has_eos(self) -> bool:
-        """Whether an EOS reference is open."""
-        return bool(self.datasets_of(Role.EOS))
-
-    def add_dataset(
-        self,
-        dataset: Dataset,
-        role: Role | None = None,
-        color_index: int | None = None,
-        frame_index: int = 0,
-    ) -> str:
-        """Add a data set, show it if nothing is shown, and return its id."""
-        dataset_id = free_name(dataset.name, self.datasets)
-        if color_index is None:
-            color_index = self._n_colors
-        self._n_colors = max(self._n_colors, color_index + 1)
-        document = DatasetDocument(dataset_id, dataset, role or guess_role(dataset), color_index)
-        document.frame_index = min(frame_index, max(document.n_frames - 1, 0))
-        self.datasets[dataset_id] = document
-        self.dataset_added.emit(dataset_id)
-        if self.current_dataset_id is None:
-            self.set_current(dataset_id, frame_index)
-        for run in self.runs.values():
-            self.trainings.locate_frames(run, list(self.datasets.values()))
-        return dataset_id
-
-    def remove_dataset(self, dataset_id: str) -> None:
-        """Close a data set; undo reads the file again."""
-        document = self.datasets[dataset_id]
-        path, role = document.path, document.role
-        self._remove(dataset_id)
-
-        def toggle(is_open: bool) -> None:
-            if is_open:
-                self.open_paths([path], {path: role})
-            elif dataset_id in self.datasets:
-                self._remove(dataset_id)
-
-        self.undo_stack.push(Change(f"Close {document.name}", toggle, True, False, done=True))
-
-    def _remove(self, dataset_id: str) -> None:
-        del self.datasets[dataset_id]
-        if self.current_dataset_id == dataset_id:
-            self.current_dataset_id = next(iter(self.datasets), None)
-            self.current_changed.emit()
-        if self.hovered is not None and self.hovered.dataset_id == dataset_id:
-            self.set_hovered(None)
-        self._set_selection(self.selection.without_dataset(dataset_id))
-        self.dataset_removed.emit(dataset_id)
-
-    def set_role(self, dataset_id: str, role: Role) -> None:
-        """Give a data set a role (can be undone)."""
-        document = self.datasets[dataset_id]
-        if document.role != role:
-            self._change(
-                f"{document.name}: {role.value}", lambda r: self._set_role(dataset_id, r), document.role, role
-            )
-
-    def _set_role(self, dataset_id: str, role: Role) -> None:
-        if dataset_id in self.datasets:
-            self.datasets[dataset_id].role = role
-            self.dataset_changed.emit(dataset_id)
-
-    def datasets_of(self, role: Role) -> list[DatasetDocument]:
-        """Return the data sets of one role, in the order they were opened."""
-        return [document for document in self.datasets.values() if document.role == role]
-
-    # what is shown ------------------------------------------------------------------------------------
-    @property
-    def current_dataset(self) -> DatasetDocument | None:
-        """The data set shown, or None."""
-        return self.datasets.get(self.current_dataset_id or "")
-
-    @property
-    def current_frame_index(self) -> int:
-        """Index of the frame shown (0 when nothing is)."""
-        document = self.current_dataset
-        return document.frame_index if document else 0
-
-    @property
-    def current_frame(self) -> Frame | None:
-        """The frame shown, or None."""
-        document = self.current_dataset
-        return document.frames[document.frame_index] if document and document.frames else None
-
-    def set_current(self, dataset_id: str, frame_index: int | None = None) -> None:
-        """Show a frame of a data set (its last one shown when no index is given; clipped to the range)."""
-        document = self.datasets[dataset_id]
-        index = document.frame_index if frame_index is None else frame_index
-        index = min(max(index, 0), max(document.n_frames - 1, 0))
-        if (dataset_id, index) != (self.current_dataset_id, document.frame_index):
-            self.current_dataset_id, document.frame_index = dataset_id, index
-            self.current_changed.emit()
-
-    def show_atom(self, atom: tuple[str, int, int]) -> None:
-        """Show the frame of an atom and select the atom: what a click on a point does."""
-        dataset_id, frame, _ = atom
-        if dataset_id in self.datasets:
-            self.set_current(dataset_id, frame)
-            self.select([atom])
-
-    def select(self, atoms: Iterable[tuple[str, int, int]], mode: SelectionMode = "replace") -> None:
-        """Replace, extend or reduce the shared selection."""
-        self._set_selection(self.selection.combined(atoms, mode))
-
-    def _set_selection(self, selection: Selection) -> None:
-        if selection != self.selection:
-            self.selection = selection
-            self.selection_changed.emit()
-
-    def set_hovered(self, atom: tuple[str, int, int] | None) -> None:
-        """Tell every panel which atom the mouse is over (None: none)."""
-        hovered = None if atom is None else AtomRef(*atom)
-        if hovered != self.hovered:
-            self.hovered = hovered
-            self.hover_changed.emit()
 
     # runs ---------------------------------------------------------------------------------------------
     @property
@@ -282,8 +106,6 @@ class Session(SessionBase):
         if run_id in self.runs and run_id != self.current_run_id:
             self.current_run_id = run_id
             self.current_run_changed.emit()
-            self.analyses.on_values_changed(run_id)
-            self.analyses.on_potential_changed(run_id)
 
     def set_train_settings(self, wanted: TrainSettings, text: str = "Training settings") -> None:
         """Use other settings for the next training (can be undone; edits of one field in a row are one)."""
@@ -360,6 +182,8 @@ class Session(SessionBase):
             if path not in known and not self.tasks.busy(f"read {path}") and Path(path).is_file()
         }
         self.open_paths(missing, missing)
+        if opened.folder.absolute() in self._compared_folders:
+            self._set_compared(self.compared_runs | {run_id})
         self.set_current_run(run_id)
 
     def remove_run(self, run_id: str) -> None:
@@ -370,6 +194,8 @@ class Session(SessionBase):
         if self.current_run_id == run_id:
             self.current_run_id = next(reversed(self.runs), None)
             self.current_run_changed.emit()
+        if run_id in self.compared_runs:
+            self._set_compared(self.compared_runs - {run_id})
         self.run_removed.emit(run_id)
 
     def export_potential(self, folder: str | Path, run_id: str | None = None) -> None:
@@ -386,6 +212,53 @@ class Session(SessionBase):
             lambda _: self.notify(Notification("info", "Potential exported", str(target))),
             lambda error: self.notify_error("The potential was not written", error),
         )
+
+    # regions ------------------------------------------------------------------------------------------
+    def regions_by_distance(self, threshold: float | None = None) -> None:
+        """Divide the frame shown by each atom's distance in G to the crystal of the EOS reference.
+
+        ``threshold`` in whitened units of the current run; None puts it into the widest gap.
+        """
+        run, crystals = self.current_run, self.datasets_of(Role.EOS)
+        if run is None or run.functions is None or run.whitening is None or not crystals:
+            text = "Train or open a run and open a crystal with the role “EOS reference” first."
+            self.notify(Notification("info", "Nothing tells what the crystal looks like", text))
+            return
+        functions, whitening, frames = run.functions, run.whitening, crystals[0].frames
+
+        def divide(frame: Frame, name: str, progress: Progress) -> RegionSet:
+            from nnpcore.mapping import distance_regions, invariant_points
+
+            points = invariant_points(frames, functions, n_threads=1, progress=progress)
+            return distance_regions(
+                frame, functions, whitening, points.values, threshold, element=points.element, name=name
+            )
+
+        self.make_regions("distance", divide)
+
+    # comparing ----------------------------------------------------------------------------------------
+    def runs_shown(self) -> list[RunDocument]:
+        """Return the current run and those compared with it, the current one first, then oldest first."""
+        current = self.current_run
+        others = [run for key, run in self.runs.items() if key in self.compared_runs and run is not current]
+        return others if current is None else [current, *others]
+
+    def set_compared(self, run_id: str, compared: bool) -> None:
+        """Show a run beside the current one in the EOS, mapping and connectivity panels, or no longer."""
+        wanted = self.compared_runs | {run_id} if compared else self.compared_runs - {run_id}
+        if run_id in self.runs and wanted != self.compared_runs:
+            text = f"{'Compare' if compared else 'Do not compare'} {self.runs[run_id].name}"
+            self._change(text, self._set_compared, self.compared_runs, wanted)
+
+    def restore_compared(self, folders: Iterable[str]) -> None:
+        """Compare the runs of these folders as soon as they are open (not undone)."""
+        self._compared_folders |= {Path(folder).absolute() for folder in folders}
+        known = {key for key, run in self.runs.items() if run.folder in self._compared_folders}
+        self._set_compared(self.compared_runs | known)
+
+    def _set_compared(self, wanted: frozenset[str]) -> None:
+        self.compared_runs = wanted & self.runs.keys()
+        self.comparison_changed.emit()
 
     # colouring ----------------------------------------------------------------------------------------
     def set_coloring(self, coloring: Coloring | None = None, **changes: Any) -> None:
@@ -404,13 +277,6 @@ class Session(SessionBase):
             self._set_coloring(Coloring(**values))
         except TypeError:
             self._set_coloring(Coloring())
-
-    def select_frame(self) -> None:
-        """Select all atoms of the frame shown."""
-        frame, dataset_id = self.current_frame, self.current_dataset_id
-        if frame is not None and dataset_id is not None:
-            index = self.current_frame_index
-            self.select((dataset_id, index, atom) for atom in range(frame.n_atoms))
 
     def _set_coloring(self, coloring: Coloring) -> None:
         self.coloring = coloring
@@ -463,14 +329,6 @@ class Session(SessionBase):
         self.analyses.shutdown()
         self.trainings.shutdown()
         self.tasks.shutdown()
-
-
-def guess_role(dataset: Dataset) -> Role:
-    """Return the role a newly opened file gets: training if it has energies, else inspect only."""
-    summary = dataset.summary()
-    if "eos" in dataset.name.lower() and summary.n_energies:
-        return Role.EOS
-    return Role.TRAINING if summary.n_energies else Role.INSPECT
 
 
 def _train_settings(remembered: dict[str, Any]) -> TrainSettings:

@@ -205,11 +205,13 @@ def test_two_runs_share_one_eos_plot(shown, trained):
     other = replace(run, id="run-2", name="second", train=train, analyses={"eos": run.analyses["eos"]})
     trained.trainings.documents["run-2"] = other
     try:
+        trained.set_compared("run-2", True)
         panel = shown(EosPanel)
         assert [item.name for item in panel.series] == [run.name, "second"]
         colors = [f"series:{trained.datasets[dataset(trained, name)].color_index}" for name in ("nvt", "npt")]
         assert [item.color for item in panel.series] == colors
-        panel.all_runs.setChecked(False)
+        trained.undo_stack.undo()
+        panel.refresh()
         assert [item.name for item in panel.series] == [run.name]
         assert len(panel.plot.lines) == 1
     finally:

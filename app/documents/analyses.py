@@ -2,7 +2,8 @@
 
 ``RunDocument.analyses[kind]`` holds: "eos" -> :class:`EosAnalysis`, "pca" -> :class:`PcaAnalysis`,
 "distance" -> :class:`DistanceAnalysis`, "connectivity" -> :class:`ConnectivityAnalysis`,
-"predictions" -> :class:`FramePrediction`, "verdict" -> ``nnpcore.mapping.Verdict``.
+"predictions" -> :class:`FramePrediction`, "mapping" -> :class:`MappingAnalysis`,
+"verdict" -> ``nnpcore.mapping.Verdict``.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
         EosReport,
         InvariantPoints,
         PcaResult,
+        Reach,
+        RegionError,
         Verdict,
     )
     from nnpcore.potential import Prediction
+    from nnpcore.structures.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,30 @@ class PcaAnalysis:
 
 @dataclass(frozen=True)
 class DistanceAnalysis:
-    """Distance of invariant points to the training set against volume, and the bracket it gives.
+    """Which distances to the training set are usual, those of the invariant points, and the bracket.
 
-    ``volumes`` (n,) Å³/atom, ``distances`` (n,) whitened units, ``frame_indices`` (n,) of ``dataset_id``;
-    ``valid_distances`` (m,) of the validation atoms, whose 99th percentile is ``bracket.threshold``.
+    Attributes
+    ----------
+    dataset_id, element : of the invariant points; without any "" and the first element.
+    points : the invariant points, or None.
+    frame_indices, volumes, distances : (n,) of the points: frame in the data set, Å³/atom, whitened units.
+    reaches : usual distances and their 99th percentile by element.
     """
 
     epoch: int
     dataset_id: str
-    points: InvariantPoints
+    element: str
+    points: InvariantPoints | None
     frame_indices: np.ndarray
     volumes: np.ndarray
     distances: np.ndarray
     bracket: Bracket
-    valid_distances: np.ndarray
+    reaches: dict[str, Reach]
+
+    @property
+    def valid_distances(self) -> np.ndarray:
+        """Distances (m,) of the validation atoms of the points' element."""
+        return self.reaches[self.element].distances
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,7 @@ class ConnectivityAnalysis:
     color_indices: tuple[int, ...]
     available: tuple[str, ...]
     origins: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    grouping: str = "dataset"
 
 
 @dataclass(frozen=True)
@@ -119,3 +134,35 @@ class FramePrediction:
     dataset_id: str
     frame_index: int
     prediction: Prediction
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """One region with its error: ``number`` of the region in the set ``set_id``, and its colour."""
+
+    set_id: str
+    number: int
+    name: str
+    color_index: int
+    error: RegionError
+
+
+@dataclass(frozen=True)
+class MappingAnalysis:
+    """Mapping errors of all regions by one run.
+
+    Attributes
+    ----------
+    rows : a row per region.
+    problems : set id -> why its reference values are missing.
+    verdict : one sentence and its level.
+    described : id(frame) -> (frame, symmetry functions, species of its atoms), to be computed once.
+    crystal : (id(frames), eV/atom) of the crystal at its equilibrium volume, None where unknown.
+    """
+
+    epoch: int
+    rows: tuple[RegionRow, ...]
+    problems: dict[str, str]
+    verdict: Verdict
+    described: dict[int, tuple[Frame, np.ndarray, np.ndarray]] = field(default_factory=dict)
+    crystal: tuple[int, float | None] = (0, None)

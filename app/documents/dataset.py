@@ -78,3 +78,11 @@ def free_name(name: str, taken: Collection[str]) -> str:
         number += 1
         found = f"{short} ({number})"
     return found
+
+
+def guess_role(dataset: Dataset) -> Role:
+    """Return the role a newly opened file gets: training if it has energies, else inspect only."""
+    summary = dataset.summary()
+    if "eos" in dataset.name.lower() and summary.n_energies:
+        return Role.EOS
+    return Role.TRAINING if summary.n_energies else Role.INSPECT

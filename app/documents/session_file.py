@@ -7,10 +7,12 @@ that is gone tells of a crash.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from app.documents.regions import RegionDocument
 from nnpcore.files import write_atomically
 
 
@@ -26,17 +28,22 @@ class SavedDataset:
 
 @dataclass
 class SavedSession:
-    """What is kept of a session; numbers live in the files and run folders it names."""
+    """What is kept of a session; numbers live in the files and run folders it names.
+
+    ``compared`` names the folders of the runs that are compared; ``regions`` are documents, plain when read.
+    """
 
     datasets: list[SavedDataset] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     current: str = ""
     coloring: dict[str, Any] = field(default_factory=dict)
+    compared: list[str] = field(default_factory=list)
+    regions: Sequence[RegionDocument | dict[str, Any]] = ()
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to restore."""
-        return not self.datasets and not self.runs
+        return not self.datasets and not self.runs and not self.regions
 
 
 def path_of(folder: Path, pid: int) -> Path:
@@ -51,7 +58,9 @@ def last_path(folder: Path) -> Path:
 
 def write(path: Path, session: SavedSession) -> None:
     """Write a session; RunFolderError where that is impossible."""
-    write_atomically(path, json.dumps({"schema": 1} | asdict(session), indent=1).encode())
+    regions = [r if isinstance(r, dict) else r.to_dict() for r in session.regions]
+    plain = {"schema": 1} | asdict(replace(session, regions=[])) | {"regions": regions}
+    write_atomically(path, json.dumps(plain, indent=1).encode())
 
 
 def read(path: Path) -> SavedSession:
@@ -64,6 +73,8 @@ def read(path: Path) -> SavedSession:
             [str(run) for run in content["runs"]],
             str(content["current"]),
             dict(content["coloring"]),
+            [str(run) for run in content.get("compared", [])],
+            [dict(regions) for regions in content.get("regions", [])],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return SavedSession()

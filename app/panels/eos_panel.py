@@ -43,7 +43,7 @@ class EosPanel(Panel):
         self._build()
         session.analysis_changed.connect(self._on_analysis)
         session.current_changed.connect(self._mark_current)
-        changes = (session.current_run_changed, session.run_changed, session.run_removed)
+        changes = (session.current_run_changed, session.run_changed, session.comparison_changed)
         for signal in (*changes, session.dataset_changed, session.dataset_added, session.dataset_removed):
             signal.connect(self._throttle.request)
         self.refresh()
@@ -62,7 +62,6 @@ class EosPanel(Panel):
         column.addWidget(self.note)
         self.set_body(body)
         self.members = self._toggle("Members", "Show every member of the ensemble", False)
-        self.all_runs = self._toggle("All runs", "Show the other runs' curves, too", True)
         self.plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
 
     def _toggle(self, text: str, tip: str, checked: bool) -> QToolButton:
@@ -84,14 +83,9 @@ class EosPanel(Panel):
         return run.analyses.get("eos") if run is not None else None
 
     def _analyses(self) -> list[tuple[str, EosAnalysis]]:
-        """Return (run id, analysis), the current run first."""
-        session, found = self.session, []
-        current = session.current_run_id
-        for run_id in sorted(session.runs, key=lambda key: key != current):
-            analysis = session.runs[run_id].analyses.get("eos")
-            if analysis is not None and (run_id == current or self.all_runs.isChecked()):
-                found.append((run_id, analysis))
-        return found
+        """Return (run id, analysis) of the current run and those compared with it, the current one first."""
+        shown = self.session.runs_shown()
+        return [(run.id, run.analyses["eos"]) for run in shown if "eos" in run.analyses]
 
     def _on_analysis(self, _run_id: str, kind: str) -> None:
         if kind == "eos":
@@ -99,10 +93,7 @@ class EosPanel(Panel):
 
     def refresh(self) -> None:
         """Bring curves and numbers up to date."""
-        current = self.session.current_run_id
-        others = [run for key, run in self.session.runs.items() if key != current and "eos" in run.analyses]
         self.members.setVisible(self.analysis is not None)
-        self.all_runs.setVisible(self.analysis is not None and bool(others))
         found = self._analyses() if self.analysis is not None else []
         self.series = self._series_of(found)
         self.plot.set_message(self._empty_text() if not found else "")

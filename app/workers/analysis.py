@@ -1,29 +1,27 @@
-"""Decides which analyses of the current run are out of date and computes them in the background.
+"""Decides which analyses are out of date and computes them in the background: the current run's, and those
+that compare other runs with it.
 
-At most one task per kind runs. While a training runs, one at all: a kind is started at most once a second,
-less often where it takes long, and the next one a moment later, so that panels are not all repainted at once.
-Snapshots are taken on the main thread, results applied there, too.
+Every kind of every run knows whether it is out of date; only the runs in sight are brought up to date, the
+current one first. At most one task per kind and run is at work, for other runs one at all. While a training
+runs, one at all: a kind is started at most once a second, less often where it takes long, and the next one a
+moment later, so that panels are not all repainted at once. Results are applied on the main thread.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
 
 from app.documents.run import RunDocument
-from app.workers import compute
+from app.workers.jobs import TITLES, Job, Jobs
 from nnpcore.errors import AnalysisError
-from nnpcore.progress import Progress
-from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.session import Session
-
-Job = Callable[[Progress], Any]
+    from app.workers.tasks import Task
 
 MIN_SECONDS = 1.0
 LOAD = 5.0
@@ -32,66 +30,97 @@ LOAD = 5.0
 STAGGER_MS = 150
 """Between the starts of two kinds while a training runs."""
 
-AFTER_POTENTIAL = ("predictions", "eos", "pca_values")
+AFTER_POTENTIAL = ("predictions", "eos", "mapping", "pca_values", "rigidity")
 AFTER_GROUPS = ("pca", "distance", "connectivity")
-TITLES = {
-    "groups": "Describing atoms",
-    "predictions": "Predicting this frame",
-    "eos": "Equation of state",
-    "distance": "Distance to the training set",
-    "pca": "Principal components",
-    "pca_values": "Atomic energies of the training set",
-    "connectivity": "Connectivity",
-}
+AFTER_REGIONS = ("mapping", "connectivity", "rigidity")
+COMPARED = ("groups", "distance", "eos", "mapping", "connectivity")
+"""What is computed for runs that are compared with the current one."""
+
+ON_DEMAND = ("rigidity", "rigidity_frame")
+"""Kinds that wait until somebody watches and no training runs, or until they are asked for."""
 
 
 @dataclass
 class _Kind:
-    """Where one kind of analysis stands."""
+    """Where one kind of analysis of one run stands."""
 
     dirty: bool = False
     running: bool = False
+    asked: bool = False
     rested_at: float = 0.0
+    task: Task | None = None
 
 
 class AnalysisScheduler(QObject):
-    """Keeps the analyses of the session's current run up to date."""
+    """Keeps the analyses of the runs in sight up to date."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._kinds = {name: _Kind() for name in TITLES}
-        self._groups: dict[str, compute.Groups] = {}
-        self.options: dict[str, dict[str, Any]] = {}
+        self._jobs = Jobs(session)
+        self._runs: dict[str, dict[str, _Kind]] = {}
+        self._watchers: dict[str, set[object]] = {kind: set() for kind in ON_DEMAND}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start_due)
         self._closed = False
         for signal in (session.dataset_added, session.dataset_removed, session.dataset_changed):
             signal.connect(self._on_data_changed)
-        session.current_changed.connect(lambda: self.invalidate("predictions"))
+        session.current_changed.connect(lambda: self.invalidate("predictions", "rigidity_frame"))
+        session.regions_changed.connect(lambda: self.invalidate(*AFTER_REGIONS))
+        for signal in (session.current_run_changed, session.comparison_changed):
+            signal.connect(lambda: self._wake(0))
+        session.run_removed.connect(self._forget)
+        session.task_finished.connect(self._on_task_finished)
+        session.trainings.idle.connect(lambda: self._wake(0))
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """How kinds are computed, by kind."""
+        return self._jobs.options
 
     def set_option(self, kind: str, **options: Any) -> None:
         """Change how a kind is computed and compute it again, e.g. ``("connectivity", groups=("nvt",))``."""
-        self.options.setdefault(kind, {}).update(options)
+        self._jobs.options.setdefault(kind, {}).update(options)
         self.invalidate(kind)
 
     def invalidate(self, *kinds: str) -> None:
-        """Compute these kinds again as soon as they are due."""
-        for kind in kinds:
-            self._kinds[kind].dirty = True
+        """Compute these kinds again, of every run, as soon as it is in sight."""
+        for run_id in self._session.runs:
+            self._mark(run_id, *kinds)
         self._wake(0)
+
+    def ask(self, kind: str) -> None:
+        """Compute a kind of the current run now, even while a training runs."""
+        run_id = self._session.current_run_id
+        if run_id is not None:
+            entry = self._entry(run_id, kind)
+            entry.dirty = entry.asked = True
+            self._wake(0)
+
+    def watch(self, kind: str, watcher: object, watching: bool) -> None:
+        """Keep a kind that is made on demand up to date while anybody watches and no training runs."""
+        (self._watchers[kind].add if watching else self._watchers[kind].discard)(watcher)
+        self._wake(0)
+
+    def is_pending(self, kind: str) -> bool:
+        """Whether a kind of the current run is being computed, or will be without being asked for."""
+        run = self._session.current_run
+        if run is None:
+            return False
+        entry = self._entry(run.id, kind)
+        return entry.running or (entry.dirty and self._is_wanted(kind, entry))
 
     def on_potential_changed(self, run_id: str) -> None:
         """React to new weights of a run."""
-        if run_id == self._session.current_run_id:
-            self.invalidate(*AFTER_POTENTIAL)
+        self._mark(run_id, *AFTER_POTENTIAL)
+        self._wake(0)
 
     def on_values_changed(self, run_id: str) -> None:
         """React to a run whose training atoms are known now."""
-        self._groups.pop(run_id, None)
-        if run_id == self._session.current_run_id:
-            self.invalidate("groups")
+        self._jobs.forget(run_id)
+        self._mark(run_id, "groups")
+        self._wake(0)
 
     def shutdown(self) -> None:
         """Start nothing any more."""
@@ -99,7 +128,18 @@ class AnalysisScheduler(QObject):
         self._timer.stop()
 
     def _on_data_changed(self, _dataset_id: str) -> None:
-        self.invalidate("groups", "distance", "eos", "predictions")
+        self.invalidate("groups", "distance", "eos", "mapping", "predictions")
+
+    def _forget(self, run_id: str) -> None:
+        self._jobs.forget(run_id)
+        self._runs.pop(run_id, None)
+
+    def _entry(self, run_id: str, kind: str) -> _Kind:
+        return self._runs.setdefault(run_id, {}).setdefault(kind, _Kind())
+
+    def _mark(self, run_id: str, *kinds: str) -> None:
+        for kind in kinds:
+            self._entry(run_id, kind).dirty = True
 
     # starting -----------------------------------------------------------------------------------------
     def _wake(self, milliseconds: int) -> None:
@@ -107,25 +147,53 @@ class AnalysisScheduler(QObject):
             self._timer.start(milliseconds)
 
     def _start_due(self) -> None:
-        """Start the kind that has waited longest."""
-        run = self._session.current_run
-        if run is None or (run.state.active and any(kind.running for kind in self._kinds.values())):
+        """Start the kind that has waited longest, of the current run before any other."""
+        busy = any(kind.running for kinds in self._runs.values() for kind in kinds.values())
+        if busy and self._session.trainings.active:
             return
-        now = time.monotonic()
-        waiting = {n: k.rested_at for n, k in self._kinds.items() if k.dirty and not k.running}
+        now, soonest = time.monotonic(), float("inf")
+        for run in self._session.runs_shown():
+            is_current = run.id == self._session.current_run_id
+            if busy and not is_current:
+                return
+            name, rested_at = self._next_of(run, tuple(TITLES) if is_current else COMPARED)
+            if name and (rested_at <= now or not self._session.trainings.active):
+                self._begin(name, run)
+                self._wake(0)
+                return
+            soonest = min(soonest, rested_at)
+        if soonest < float("inf"):
+            self._wake(int(1000 * max(soonest - now, 0)) + 1)
+
+    def _next_of(self, run: RunDocument, kinds: tuple[str, ...]) -> tuple[str, float]:
+        """Return the kind of a run that has waited longest and when it may start; ("", inf) for none."""
+        known = self._runs.get(run.id, {})
+        waiting = [
+            (known[name].rested_at, name)
+            for name in kinds
+            if name in known
+            and known[name].dirty
+            and not known[name].running
+            and self._is_wanted(name, known[name])
+        ]
         if not waiting:
-            return
-        name, rested_at = min(waiting.items(), key=lambda entry: entry[1])
-        if run.state.active and rested_at > now:
-            self._wake(int(1000 * (rested_at - now)) + 1)
-            return
-        self._kinds[name].dirty = False
-        job = self._job_of(name, run)
+            return "", float("inf")
+        rested_at, name = min(waiting, key=lambda entry: entry[0])
+        return name, rested_at
+
+    def _is_wanted(self, name: str, entry: _Kind) -> bool:
+        if name not in ON_DEMAND or entry.asked:
+            return True
+        return bool(self._watchers[name]) and not self._session.trainings.active
+
+    def _begin(self, name: str, run: RunDocument) -> None:
+        entry = self._entry(run.id, name)
+        entry.dirty = entry.asked = False
+        job = self._jobs.make(name, run)
         if job is not None:
             self._start(name, run.id, job)
         else:
             self._drop(name, run)
-        self._wake(0)
 
     def _drop(self, name: str, run: RunDocument) -> None:
         """Take away a result whose data are gone."""
@@ -134,7 +202,7 @@ class AnalysisScheduler(QObject):
                 self._session.analysis_changed.emit(run.id, kind)
 
     def _start(self, name: str, run_id: str, job: Job) -> None:
-        kind = self._kinds[name]
+        kind = self._entry(run_id, name)
         kind.running = True
         started = time.monotonic()
 
@@ -151,10 +219,15 @@ class AnalysisScheduler(QObject):
                 self._on_failed(name, run_id, error)
             self._wake(STAGGER_MS)
 
-        self._session.run_task(TITLES[name], job, done, ended, quiet=True)
+        quiet = name != "rigidity"
+        kind.task = self._session.run_task(TITLES[name], job, done, ended, quiet=quiet)
 
-    def _job_of(self, name: str, run: RunDocument) -> Job | None:
-        return getattr(self, f"_job_{name}")(run)
+    def _on_task_finished(self, task: Task) -> None:
+        """Note that a task is over, also where the user cancelled it."""
+        for kinds in self._runs.values():
+            for kind in kinds.values():
+                if kind.task is task:
+                    kind.running, kind.task = False, None
 
     def _on_failed(self, name: str, run_id: str, error: BaseException) -> None:
         if isinstance(error, AnalysisError) and run_id in self._session.runs:
@@ -165,93 +238,12 @@ class AnalysisScheduler(QObject):
         else:
             self._session.notify_error(f"{TITLES[name]} failed", error)
 
-    # snapshots ----------------------------------------------------------------------------------------
-    def _threads(self) -> int | None:
-        return 1 if self._session.trainings.active else (self._session.settings.n_threads or None)
-
-    def _job_groups(self, run: RunDocument) -> Job | None:
-        if run.values is None or run.whitening is None or run.functions is None:
-            return None
-        session = self._session
-        mine = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
-        others = [
-            compute.GroupSource(d.id, d.name, d.role.value, d.color_index, d.frames)
-            for d in session.datasets.values()
-            if d.id not in mine or d.role == Role.EOS
-        ]
-        named = {d.id: (d.name, d.color_index) for d in session.datasets.values()}
-        order = compute.GroupsOrder(
-            run.values,
-            run.train,
-            run.valid,
-            run.whitening,
-            run.functions,
-            tuple(others),
-            named,
-            self._threads(),
-        )
-        known = self._groups.get(run.id)
-        return lambda progress: compute.groups(order, known, progress)
-
-    def _job_pca(self, run: RunDocument) -> Job | None:
-        groups, epoch, potential = self._groups.get(run.id), run.epoch, run.potential
-        options = dict(self.options.get("pca", {}))
-        if groups is None:
-            return None
-        return lambda progress: compute.pca(groups, potential, epoch, **options)
-
-    def _job_pca_values(self, run: RunDocument) -> Job | None:
-        groups, epoch, potential = self._groups.get(run.id), run.epoch, run.potential
-        known = run.analyses.get("pca")
-        if groups is None or potential is None or known is None:
-            return None
-        return lambda progress: compute.with_energies(known, groups, potential, epoch)
-
-    def _job_distance(self, run: RunDocument) -> Job | None:
-        groups, epoch, crystal = self._groups.get(run.id), run.epoch, self._crystal()
-        if groups is None or crystal is None:
-            return None
-        return lambda progress: compute.distance(groups, crystal, epoch, progress)
-
-    def _job_connectivity(self, run: RunDocument) -> Job | None:
-        groups, epoch = self._groups.get(run.id), run.epoch
-        options = dict(self.options.get("connectivity", {}))
-        if groups is None:
-            return None
-        return lambda progress: compute.connectivity_of(groups, epoch, progress, **options)
-
-    def _job_eos(self, run: RunDocument) -> Job | None:
-        potential, epoch, crystal = run.potential, run.epoch, self._crystal()
-        if potential is None or crystal is None:
-            return None
-        distance = run.analyses.get("distance")
-        rmse = run.best("energy")
-        return lambda progress: compute.eos(potential, crystal, distance, epoch, rmse)
-
-    def _job_predictions(self, run: RunDocument) -> Job | None:
-        session = self._session
-        potential, epoch, frame = run.potential, run.epoch, session.current_frame
-        if potential is None or frame is None or session.current_dataset_id is None:
-            return None
-        where = (run.id, session.current_dataset_id, session.current_frame_index)
-        threads = self._threads()
-        return lambda progress: compute.predict(potential, frame, where, epoch, threads, progress)
-
-    def _crystal(self) -> compute.GroupSource | None:
-        """Return the EOS reference: the one chosen, else the first."""
-        chosen = self.options.get("eos", {}).get("dataset_id")
-        found = self._session.datasets_of(Role.EOS)
-        found.sort(key=lambda d: d.id != chosen)
-        if not found:
-            return None
-        d = found[0]
-        return compute.GroupSource(d.id, d.name, d.role.value, d.color_index, d.frames)
-
     # results ------------------------------------------------------------------------------------------
     def _apply(self, name: str, run: RunDocument, value: Any) -> None:
         if name == "groups":
-            self._groups[run.id] = value
-            self.invalidate(*AFTER_GROUPS)
+            self._jobs.keep_groups(run.id, value)
+            self._mark(run.id, *AFTER_GROUPS)
+            self._wake(0)
             return
         kind = "pca" if name == "pca_values" else name
         if name == "eos":
@@ -259,7 +251,11 @@ class AnalysisScheduler(QObject):
         run.analyses[kind] = value
         run.analysis_messages.pop(kind, None)
         if name == "distance":
-            self.invalidate("eos")
+            self._mark(run.id, "eos")
+            self._wake(0)
+        if name == "rigidity":
+            self._mark(run.id, "rigidity_frame")
+            self._wake(0)
         self._session.analysis_changed.emit(run.id, kind)
         if name == "eos":
             self._session.analysis_changed.emit(run.id, "verdict")

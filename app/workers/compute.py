@@ -18,6 +18,7 @@ from app.documents.analyses import (
     FramePrediction,
     PcaAnalysis,
 )
+from app.documents.grouping import Grouping, Labels, part_name
 from app.documents.run import FrameRefs
 from nnpcore.errors import AnalysisError
 from nnpcore.progress import Progress
@@ -25,7 +26,7 @@ from nnpcore.training import TrainingValues
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
-    from nnpcore.mapping import PcaResult
+    from nnpcore.mapping import PcaResult, Reach
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
 
@@ -249,37 +250,62 @@ def with_energies(found: PcaAnalysis, known: Groups, potential: Potential, epoch
     return replace(found, epoch=epoch, groups=tuple(shown))
 
 
-def distance(known: Groups, crystal: GroupSource, epoch: int, progress: Progress) -> DistanceAnalysis:
-    """Measure how far the invariant points are from the training set, and find the bracket.
+def distance(
+    known: Groups, crystal: GroupSource | None, epoch: int, progress: Progress
+) -> DistanceAnalysis:
+    """Measure which distances to the training set are usual, how far the invariant points are, the bracket.
 
-    Raises AnalysisError where the frames are no invariant points or the training set lacks their element.
+    Without a ``crystal`` the points and the bracket are empty. Raises AnalysisError where the frames are no
+    invariant points or the training set lacks their element.
     """
-    from nnpcore.mapping import (
-        bracket_from_distances,
-        invariant_points,
-        nearest_distances,
-        reach_of,
-        reference_fit,
-    )
+    from nnpcore.mapping import bracket_from_distances, invariant_points, nearest_distances, reference_fit
 
+    reaches = _reaches(known, progress)
+    if crystal is None:
+        return _without_points(epoch, reaches)
     points = invariant_points(crystal.frames, known.functions, n_threads=1)
-    index = known.elements.index(points.element)
-    train, train_frames = _atoms(known, "training", index)
-    valid, _ = _atoms(known, "validation", index)
+    train, _ = _atoms(known, "training", known.elements.index(points.element))
     x = points.mean_of(known.whitening.transform(points.values, points.species).T).T
     distances = nearest_distances(x, train, progress=progress)
-    reach = reach_of(train, valid if len(valid) else None, train_frames, progress=progress)
     fit, _ = reference_fit(points)
     v0 = fit.v0 if fit else float(np.median(points.volumes))
+    threshold = reaches[points.element].threshold
     return DistanceAnalysis(
         epoch=epoch,
         dataset_id=crystal.id,
+        element=points.element,
         points=points,
         frame_indices=points.frame_indices,
         volumes=points.volumes,
         distances=distances,
-        bracket=bracket_from_distances(points.volumes, distances, v0, reach.threshold),
-        valid_distances=reach.distances,
+        bracket=bracket_from_distances(points.volumes, distances, v0, threshold),
+        reaches=reaches,
+    )
+
+
+def _reaches(known: Groups, progress: Progress) -> dict[str, Reach]:
+    """Return the usual distances of every element of the training atoms."""
+    from nnpcore.mapping import reach_of
+
+    found = {}
+    for index, element in enumerate(known.elements):
+        train, frames = _atoms(known, "training", index)
+        valid, _ = _atoms(known, "validation", index)
+        if len(train):
+            found[element] = reach_of(train, valid if len(valid) else None, frames, progress=progress)
+    if not found:
+        raise AnalysisError("the training atoms of this run are not known", fix="Train it again")
+    return found
+
+
+def _without_points(epoch: int, reaches: dict[str, Reach]) -> DistanceAnalysis:
+    from nnpcore.mapping import Bracket
+
+    nothing = np.empty(0)
+    element = next(iter(reaches))
+    empty = Bracket(None, None, reaches[element].threshold, nothing, nothing, np.empty(0, dtype=bool))
+    return DistanceAnalysis(
+        epoch, "", element, None, np.empty(0, dtype=np.int64), nothing, nothing, empty, reaches
     )
 
 
@@ -296,27 +322,62 @@ def _atoms(known: Groups, role: str, index: int) -> tuple[np.ndarray, np.ndarray
 
 
 def connectivity_of(
-    known: Groups, epoch: int, progress: Progress, groups: tuple[str, ...] = (), element: str | None = None
+    known: Groups,
+    epoch: int,
+    progress: Progress,
+    groups: tuple[str, ...] = (),
+    element: str | None = None,
+    grouping: Grouping = "dataset",
+    labels: Labels | None = None,
 ) -> ConnectivityAnalysis:
     """Compute the connectivity of the chosen groups (all but the validation atoms when none are chosen).
 
-    Raises AnalysisError for fewer than two groups.
+    With a ``grouping`` and ``labels`` data sets are divided by region or temperature. Raises AnalysisError
+    for fewer than two groups.
     """
     from nnpcore.mapping import connectivity
 
     index = _element_index(known, element)
-    available = [group for group in known.groups if _has(group, index)]
-    chosen = [g for g in available if (g.name in groups if groups else g.role != "validation")]
-    result = connectivity({g.name: g.x[_rows(g, index)] for g in chosen}, progress=progress)
+    available = [part for group in known.groups for part in _divided(group, index, grouping, labels)]
+    chosen = [part for part in available if part.name in groups]
+    if len(chosen) < 2:
+        chosen = [part for part in available if part.group.role != "validation"]
+    result = connectivity({part.name: part.group.x[part.rows] for part in chosen}, progress=progress)
     return ConnectivityAnalysis(
         epoch=epoch,
         element=known.elements[index],
         result=result,
-        dataset_ids=tuple(g.dataset_id for g in chosen),
-        color_indices=tuple(g.color_index for g in chosen),
-        available=tuple(g.name for g in available),
-        origins=tuple((g.frame[_rows(g, index)], g.atom[_rows(g, index)]) for g in chosen),
+        dataset_ids=tuple(part.group.dataset_id for part in chosen),
+        color_indices=tuple(part.color_index for part in chosen),
+        available=tuple(part.name for part in available),
+        origins=tuple((part.group.frame[part.rows], part.group.atom[part.rows]) for part in chosen),
+        grouping=grouping,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Some atoms of a group, under the name they are shown by."""
+
+    name: str
+    color_index: int
+    group: Group
+    rows: np.ndarray
+
+
+def _divided(group: Group, index: int, grouping: Grouping, labels: Labels | None) -> list[_Rows]:
+    """Return the atoms of one element of a group, divided where something is known to divide them by."""
+    rows = np.flatnonzero(_rows(group, index))
+    if not len(rows):
+        return []
+    parts = []
+    if labels is not None and group.role != "eos":
+        parts = labels.parts(grouping, group.dataset_id, group.frame[rows], group.atom[rows])
+    if not parts:
+        return [_Rows(group.name, group.color_index, group, rows)]
+    return [
+        _Rows(part_name(group.name, group.role, p.name), p.color_index, group, rows[p.rows]) for p in parts
+    ]
 
 
 def eos(
@@ -332,7 +393,7 @@ def eos(
     """
     from nnpcore.mapping import analyse_eos, eos_curve, verdict
 
-    if distances is not None and distances.dataset_id == crystal.id:
+    if distances is not None and distances.points is not None and distances.dataset_id == crystal.id:
         curve, bracket = eos_curve(potential, distances.points), distances.bracket
     else:
         curve, bracket = eos_curve(potential, crystal.frames, n_threads=1), None
