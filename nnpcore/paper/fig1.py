@@ -408,8 +408,8 @@ def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: Mapp
     for (name, c), color in zip(changes.items(), OKABE_ITO, strict=False):
         volumes = np.repeat(c.volumes, len(c.atoms) // len(c.totals))
         left.scatter(volumes, c.atoms, s=1.5, color=color, alpha=0.12, linewidths=0, rasterized=True)
-        left.scatter(c.volumes, c.totals, s=12, color=color, linewidths=0.4, edgecolors="white", label=name,
-                     zorder=5)  # fmt: skip
+        look: dict[str, Any] = {"s": 24, "zorder": 6} if name == "NVT" else {"s": 12, "zorder": 5}
+        left.scatter(c.volumes, c.totals, color=color, linewidths=0.4, edgecolors="white", label=name, **look)
     left.set_ylim(-45, 45)
     style_axes(left, "Volume of the cell (Å³/atom)", "Change of energy (meV/atom)")
     add_legend(left, loc="upper left", markerscale=1.5, title="Totals (atoms: dots)", title_fontsize=8)
