@@ -1,0 +1,78 @@
+"""Reading other programs' text files: every complaint names the file and the line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from nnpcore.errors import PotentialError
+
+COPY_AGAIN = "Take a fresh copy of the file"
+
+
+class Line(NamedTuple):
+    """One line with words on it: its number from 1, and the words."""
+
+    number: int
+    words: list[str]
+
+
+class ForeignText:
+    """A text file as lines of words; ``comments`` are the characters after which a line is ignored."""
+
+    def __init__(self, path: Path, comments: str = "#") -> None:
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            raise PotentialError(
+                "the file is missing", where=str(path), fix="Put it beside the others"
+            ) from None
+        except OSError as error:
+            raise PotentialError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        self.lines: list[Line] = []
+        raw = text.splitlines()
+        for number, line in enumerate(raw, start=1):
+            for mark in comments:
+                line = line.split(mark, 1)[0]
+            if words := line.split():
+                self.lines.append(Line(number, words))
+        self.end = len(raw)
+
+    def problem(self, number: int | None, what: str, fix: str = COPY_AGAIN) -> PotentialError:
+        """Return the error about one line, or about the file where ``number`` is None."""
+        place = str(self.path) if number is None else f"{self.path}, line {number}"
+        return PotentialError(what, where=place, fix=fix)
+
+    def number(self, line: Line, position: int, name: str) -> float:
+        """Return the finite number at a position of a line; ``name`` says what it is."""
+        word = self.word(line, position, name)
+        try:
+            value = float(word.replace("D", "E").replace("d", "e"))
+        except ValueError:
+            raise self.problem(line.number, f"{name} must be a number, not '{word}'") from None
+        if not math.isfinite(value):
+            raise self.problem(line.number, f"{name} must be a finite number, not '{word}'")
+        return value
+
+    def integer(self, line: Line, position: int, name: str) -> int:
+        """Return the whole number at a position of a line."""
+        word = self.word(line, position, name)
+        try:
+            return int(word)
+        except ValueError:
+            raise self.problem(line.number, f"{name} must be a whole number, not '{word}'") from None
+
+    def word(self, line: Line, position: int, name: str) -> str:
+        """Return the word at a position of a line, or say what is missing there."""
+        if position >= len(line.words):
+            raise self.problem(line.number, f"{name} is missing")
+        return line.words[position]
+
+    def numbers(self, line: Line, first: int, count: int, name: str) -> list[float]:
+        """Return exactly ``count`` numbers from position ``first`` to the end of the line."""
+        found = len(line.words) - first
+        if found != count:
+            raise self.problem(line.number, f"{name}: wanted {count} numbers, found {found}")
+        return [self.number(line, first + k, name) for k in range(count)]

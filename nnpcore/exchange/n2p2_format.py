@@ -1,0 +1,57 @@
+"""What reading and writing n2p2's files share: letters, type numbers and the order of the functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
+
+INPUT, SCALING = "input.nn", "scaling.data"
+
+LETTERS = {
+    "l": "identity",
+    "t": "tanh",
+    "s": "sigmoid",
+    "p": "softplus",
+    "r": "relu",
+    "g": "gaussian",
+    "c": "cosine",
+    "S": "reversed_sigmoid",
+    "e": "exponential",
+    "h": "harmonic",
+}
+"""Letter of each activation in ``global_activation_short``."""
+
+TYPES: dict[type, int] = {G2: 2, G4: 3, G5: 9}
+"""Number of each kind of symmetry function."""
+
+SCALINGS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "center": ("center_symmetry_functions",),
+    "scale": ("scale_symmetry_functions",),
+    "scale-center": ("scale_symmetry_functions", "center_symmetry_functions"),
+    "sigma": ("scale_symmetry_functions_sigma",),
+}
+"""Keywords of each way to scale the inputs."""
+
+
+def weights_name(atomic_number: int, epoch: int | None = None) -> str:
+    """Name of an element's weights, of the finished potential or of an epoch of its training."""
+    end = "data" if epoch is None else f"{epoch:06d}.out"
+    return f"weights.{atomic_number:03d}.{end}"
+
+
+def sort_key(function: SymmetryFunction, elements: Sequence[str]) -> tuple[Any, ...]:
+    """Return what n2p2 sorts an element's functions by; ``elements`` are ordered by atomic number."""
+    if isinstance(function, G2):
+        own: tuple[Any, ...] = (function.eta, function.r_s)
+    else:
+        own = (function.eta, 0.0, function.zeta, function.lambda_)
+    places = tuple(elements.index(e) for e in function.neighbor_elements)
+    return (TYPES[type(function)], function.cutoff, *own, *places)
+
+
+def sorted_order(functions: Sequence[SymmetryFunction], elements: Sequence[str]) -> list[int]:
+    """Return which function is the first input, the second and so on."""
+    return sorted(range(len(functions)), key=lambda k: sort_key(functions[k], elements))
