@@ -141,7 +141,7 @@ class ReferenceCalculator(Calculator):
         self.reference = parameters
         self.cutoff = cutoff
         self._numbers = np.array(astuple(parameters), dtype=np.float64)
-        self._pairs = PairList(cutoff, skin, half=half)
+        self.pairs = PairList(cutoff, skin, half=half)
 
     def _kernel(self) -> Kernel:
         raise PropertyNotImplementedError(self.title)
@@ -168,7 +168,7 @@ class ReferenceCalculator(Calculator):
     def evaluate(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Atomic energies (n,) eV, forces (n, 3) eV/Å and virial (3, 3) eV of a frame of known elements."""
         energies, forces, virial = np.empty(frame.n_atoms), np.empty((frame.n_atoms, 3)), np.empty((3, 3))
-        pairs = self._pairs.update(frame)
+        pairs = self.pairs.update(frame)
         self._kernel()(frame.positions, *pairs, self._numbers, energies, forces, virial)
         return energies, forces, virial
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
 from ase.calculators.calculator import BaseCalculator
 from ase.data import atomic_numbers, covalent_radii
 
@@ -39,6 +38,8 @@ def crystal(element: str, lattice: str, lattice_constant: float) -> Atoms:
     """Perfect crystal with a lattice constant a in Å; raise :class:`SettingsError` for what is unknown."""
     if element not in atomic_numbers or element == "X":
         raise SettingsError(f"there is no element {element!r}", fix="Give a symbol such as Si")
+    from ase.build import bulk  # brings much of scipy
+
     _known(lattice)
     if not (math.isfinite(lattice_constant) and lattice_constant > 0):
         raise SettingsError(f"a lattice constant of {lattice_constant:g} Å is out of range", fix="Give a > 0")

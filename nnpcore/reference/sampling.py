@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import BaseCalculator
-from ase.constraints import FixAtoms
 
 from nnpcore.errors import AnalysisError, SettingsError
 from nnpcore.progress import Progress
@@ -143,6 +142,8 @@ def sample(
 
 
 def _check_structure(atoms: Atoms, calculator: BaseCalculator, settings: SamplerSettings) -> None:
+    from ase.constraints import FixAtoms  # brings much of scipy
+
     if settings.ensemble == "npt" and not (atoms.pbc.all() and abs(atoms.cell.volume) > 1e-6):
         raise SettingsError(
             "npt needs a structure that is periodic in all three directions",
@@ -236,7 +237,7 @@ class _Dynamics:
         self.engine = _Engine(self.atoms, calculator, with_stress=self.breathes)
         self.rng = np.random.default_rng([settings.seed, round(1000 * temperature)])
         self.masses = self.atoms.get_masses()[:, None]
-        self.share = self.masses / self.masses.sum()
+        self.share = self.masses.T / self.masses.sum()
         self.spread = np.sqrt(self.kt / self.masses)
         self.keep = math.exp(-settings.timestep_fs / THERMOSTAT_FS)
         self.kick = math.sqrt(1.0 - self.keep**2)
@@ -248,14 +249,13 @@ class _Dynamics:
     def step(self) -> None:
         """Advance by one time step; raise :class:`AnalysisError` when the structure flies apart."""
         half = 0.5 * self.dt
-        velocities = self.velocities + half * self.forces / self.masses
+        before = self._without_drift(self.velocities + half * self.forces / self.masses)
         if self.breathes:
             self._breathe()
-        before = velocities
-        velocities = self._without_drift(self.keep * velocities + self.kick * self._thermal())
-        self.atoms.positions += half * (before + velocities)
+        after = self._without_drift(self.keep * before + self.kick * self._thermal())
+        self.atoms.positions += half * (before + after)
         self.forces, self.pressure = self.engine()
-        self.velocities = self._without_drift(velocities + half * self.forces / self.masses)
+        self.velocities = self._without_drift(after + half * self.forces / self.masses)
         self._check()
 
     def frame(self, index: int) -> Frame:
@@ -272,7 +272,7 @@ class _Dynamics:
         if self.held.any():
             velocities[self.held] = 0.0
             return velocities
-        return velocities - (self.share * velocities).sum(axis=0)
+        return velocities - self.share @ velocities
 
     def _breathe(self) -> None:
         """Let the volume follow the pressure: one step of the equation for ln V."""
