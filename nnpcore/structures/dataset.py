@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -12,6 +13,9 @@ from ase.formula import Formula
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
+
+if TYPE_CHECKING:
+    from nnpcore.structures.key_names import KeyNames
 
 UNITS_TEXT = "units assumed eV, Å, eV/Å³"
 _MAX_LISTED = 8
@@ -118,12 +122,14 @@ class Dataset:
     path : file and slice.
     frames : the good frames.
     problems : the bad ones that were skipped.
+    keys : the names its labels were read under, None for the usual ones.
     """
 
     name: str
     path: str
     frames: tuple[Frame, ...]
     problems: tuple[FrameProblem, ...] = ()
+    keys: KeyNames | None = None
 
     def summary(self) -> DatasetSummary:
         """Count what the frames have."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from nnpcore.errors import DataError
+from nnpcore.structures import cp2k_data
 from nnpcore.structures.extxyz import looks_like_xyz
 
 # fmt: off
@@ -30,7 +31,12 @@ ALLOWED_FORMATS: frozenset[str] = frozenset({
 # fmt: on
 """ASE's names of the formats that are read."""
 
+OWN_FORMATS = ("n2p2-data", "cp2k-output", "cp2k-trajectory")
+"""Formats with a reader of our own, besides extxyz."""
+
 _CONTENT = (
+    ("n2p2-data", re.compile(rb"\A\s*begin[ \t]*\r?\n\s*(comment|lattice|atom|energy|charge|#)")),
+    ("cp2k-output", cp2k_data.OUTPUT),
     ("vasp-xml", re.compile(rb"<modeling>")),
     ("vasp-out", re.compile(rb"\A\s*vasp\.\d")),
     ("cif", re.compile(rb"^data_.*?^_cell_length_a", re.MULTILINE | re.DOTALL)),
@@ -43,7 +49,7 @@ _CONTENT = (
 
 _BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
 _PEEK_BYTES = 50_000
-_KNOWN = "Open a trajectory such as extxyz, traj, OUTCAR, vasprun.xml or cif"
+_KNOWN = "Open a trajectory such as extxyz, traj, OUTCAR, vasprun.xml, input.data or cif"
 _OLD_PICKLES = (
     b"(dp",
     b"(lp",
@@ -76,7 +82,7 @@ def open_stream(path: Path) -> IO[bytes]:
 
 
 def detect_format(path: Path) -> str:
-    """Return ASE's name of the format of a file ("extxyz" for any XYZ).
+    """Return ASE's name of the format of a file ("extxyz" for any XYZ), or one of ``OWN_FORMATS``.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def detect_format(path: Path) -> str:
             fix="Convert it to extxyz where you trust it (old .traj files: python -m ase.io.trajectory FILE)",
         )
     if looks_like_xyz(head):
-        return "extxyz"
+        return "cp2k-trajectory" if cp2k_data.is_trajectory(path, head) else "extxyz"
     for name, pattern in _CONTENT:
         if pattern.search(head):
             return name

@@ -5,16 +5,30 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from nnpcore.errors import Cancelled, DataError, EatlasError
 from nnpcore.progress import Progress
+from nnpcore.structures import cp2k_data, n2p2_data
+from nnpcore.structures.broken_off import broken_off
 from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
 from nnpcore.structures.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
-from nnpcore.structures.formats import detect_format, no_structure, open_stream, read_error
+from nnpcore.structures.formats import OWN_FORMATS, detect_format, no_structure, open_stream, read_error
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.key_names import (
+    NONE,
+    QUANTITIES,
+    READ_WITH,
+    KeyNames,
+    KeyProposal,
+    apply_keys,
+    propose_keys,
+)
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
@@ -70,7 +84,11 @@ def parse_path(path: str | Path) -> Source:
 
 
 def read_dataset(
-    path: str | Path, *, on_bad: Literal["raise", "skip"] = "raise", progress: Progress | None = None
+    path: str | Path,
+    *,
+    on_bad: Literal["raise", "skip"] = "raise",
+    keys: KeyNames | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Read and check all frames of a file, whatever its format, told by its content.
 
@@ -79,6 +97,8 @@ def read_dataset(
     path : file, optionally with a slice: ``file.xyz@5``, ``file@::10``, ``file@-20:``.
     on_bad : with "raise" any bad frame is an error that lists all of them; with "skip" they are left out and
         listed in ``Dataset.problems``.
+    keys : under which names the file keeps energy, forces and stress; None for the usual ones. See
+        :func:`detect_key_names`.
     progress : told about every frame; reading can be cancelled there.
 
     Raises
@@ -86,11 +106,11 @@ def read_dataset(
     DataError
         When the file cannot be read or holds no usable frame (:class:`BadFramesError` where frames are bad).
     """
-    source = parse_path(path)
+    source, names = parse_path(path), keys or KeyNames()
     frames: list[Frame] = []
     problems: list[FrameProblem] = []
     try:
-        for item in _reported(source, progress or Progress()):
+        for item in _reported(source, names, progress or Progress()):
             problem = item if isinstance(item, FrameProblem) else _problem_of(item)
             if problem is not None:
                 problems.append(problem)
@@ -104,7 +124,31 @@ def read_dataset(
     if problems and (on_bad == "raise" or not frames):
         raise BadFramesError(source.text, tuple(problems), len(frames))
     name = source.path.name + source.text[len(str(source.path)) :]
-    return Dataset(name=name, path=source.text, frames=tuple(frames), problems=tuple(problems))
+    if keys is not None:
+        _check_names(frames, names, source.text)
+    return Dataset(name=name, path=source.text, frames=tuple(frames), problems=tuple(problems), keys=keys)
+
+
+def _check_names(frames: list[Frame], keys: KeyNames, where: str) -> None:
+    """Raise where no frame has a value under a name that was given."""
+    for quantity in QUANTITIES:
+        name = getattr(keys, quantity)
+        if name not in (None, NONE) and all(getattr(frame, quantity) is None for frame in frames):
+            others = sorted({*frames[0].info, *frames[0].arrays} - {READ_WITH})
+            raise DataError(
+                f"no frame has {quantity} under the name {name!r}",
+                where=where,
+                fix=f"The file has {', '.join(others) or 'no further values'}",
+            )
+
+
+def detect_key_names(path: str | Path, *, progress: Progress | None = None) -> KeyProposal:
+    """Read a file and say under which names its energies, forces and stresses seem to stand.
+
+    Nothing is asked here: show the proposal to the user, ask its questions, and give the confirmed names to
+    :func:`read_dataset`. For frames that are read already, call ``propose_keys``.
+    """
+    return propose_keys(read_dataset(path, on_bad="skip", progress=progress).frames)
 
 
 def iter_frames(path: str | Path) -> Iterator[Frame]:
@@ -116,16 +160,16 @@ def iter_frames(path: str | Path) -> Iterator[Frame]:
         When the file, or the next frame, cannot be read.
     """
     source = parse_path(path)
-    for _, item in _read(source, Progress()):
+    for _, item in _read(source, KeyNames(), Progress()):
         if isinstance(item, FrameProblem):
             raise BadFramesError(source.text, (item,), 0)
         yield item
 
 
-def _reported(source: Source, progress: Progress) -> Iterator[Frame | FrameProblem]:
+def _reported(source: Source, keys: KeyNames, progress: Progress) -> Iterator[Frame | FrameProblem]:
     """Frames and problems of a file; tells ``progress`` often, but not more than 20 times a second."""
     last = 0.0
-    for fraction, item in _read(source, progress):
+    for fraction, item in _read(source, keys, progress):
         progress.check()
         if time.monotonic() - last > _REPORT_SECONDS:
             last = time.monotonic()
@@ -138,18 +182,48 @@ def _problem_of(frame: Frame) -> FrameProblem | None:
     return FrameProblem(frame.index, "; ".join(texts), "Mend or remove this frame") if texts else None
 
 
-def _read(source: Source, progress: Progress) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
+def _read(
+    source: Source, keys: KeyNames, progress: Progress
+) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield (share done, frame or problem) for the wanted part of a file."""
     kind = detect_format(source.path)
     try:
-        yield from _read_xyz(source, progress) if kind == "extxyz" else _read_ase(source, kind)
+        if kind == "extxyz":
+            items: Iterator[tuple[float | None, Frame | FrameProblem]] = _read_xyz(source, progress)
+        else:
+            items = _read_part(source, _iterate(source, kind, keys))
+        for share, item in items:
+            yield share, item if keys == KeyNames() else _renamed(item, keys)
     except (EatlasError, Cancelled):
         raise
     except Exception as error:
         raise read_error(error, str(source.path)) from error
 
 
-def _read_xyz(source: Source, progress: Progress) -> Iterator[tuple[float, Frame | FrameProblem]]:
+def _renamed(item: Frame | FrameProblem, keys: KeyNames) -> Frame | FrameProblem:
+    if not isinstance(item, Frame):
+        return item
+    try:
+        return apply_keys(item, keys)
+    except ValueError as error:
+        return FrameProblem(item.index, str(error), "Give another name for it")
+
+
+def _iterate(source: Source, kind: str, keys: KeyNames) -> Iterator[Frame | FrameProblem]:
+    """All frames of a file that is no XYZ."""
+    if kind not in OWN_FORMATS:
+        yield from _iterate_ase(source, kind)
+    elif kind == "cp2k-trajectory":
+        yield from cp2k_data.read_trajectory(source.path)
+    else:
+        with open_stream(source.path) as stream:
+            if kind == "cp2k-output":
+                yield from cp2k_data.read_output(stream.read(), str(source.path))
+                return
+            yield from n2p2_data.read_input_data(stream, str(source.path), keys.units or None)
+
+
+def _read_xyz(source: Source, progress: Progress) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     where = str(source.path)
     with open_stream(source.path) as stream:
         try:
@@ -189,14 +263,16 @@ def _wanted(n_frames: int, source: Source) -> range:
     return wanted
 
 
-def _read_ase(source: Source, kind: str) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
-    """Read with ASE, frame by frame. Slices that count from the end need the whole file first."""
+def _read_part(
+    source: Source, items: Iterator[Frame | FrameProblem]
+) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
+    """Yield the wanted part of all frames. Slices that count from the end need the whole file first."""
     part = source.part
     forward = isinstance(part, int) and part >= 0
     if isinstance(part, slice):
         forward = all(n is None or n >= 0 for n in (part.start, part.stop)) and (part.step or 1) > 0
     if not forward:
-        everything = list(_iterate_ase(source, kind))
+        everything = list(items)
         wanted = _wanted(len(everything), source)
         for done, index in enumerate(wanted, start=1):
             yield done / len(wanted), everything[index]
@@ -205,7 +281,7 @@ def _read_ase(source: Source, kind: str) -> Iterator[tuple[float | None, Frame |
         (part, part + 1, 1) if isinstance(part, int) else (part.start or 0, part.stop, part.step or 1)
     )
     count, selected = 0, 0
-    for item in _iterate_ase(source, kind):
+    for item in items:
         if count >= start and (count - start) % step == 0:
             selected += 1
             yield None, item
@@ -226,6 +302,9 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
         try:
             frame = Frame.from_atoms(next(images), source=str(source.path), index=index)
         except StopIteration:
+            what = broken_off(source.path, kind, index) if index else ""
+            if what:
+                yield FrameProblem(index, what, "Use the frames before this one")
             return
         except Exception as error:
             failure = read_error(error, str(source.path))
@@ -235,5 +314,16 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
             return
         if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
             raise no_structure(str(source.path))
-        yield frame
+        yield _with_row_values(frame) if kind in ("db", "json") else frame
         index += 1
+
+
+def _with_row_values(frame: Frame) -> Frame:
+    """Put the values that a database row was written with (``dft_energy=...``) among the others."""
+    info, arrays = dict(frame.info), dict(frame.arrays)
+    for name in ("key_value_pairs", "data"):
+        values = info.pop(name, None)
+        for key, value in (values.items() if isinstance(values, dict) else ()):
+            per_atom = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == frame.n_atoms
+            (arrays if per_atom else info).setdefault(key, value)
+    return replace(frame, info=info, arrays=arrays)

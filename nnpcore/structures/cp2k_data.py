@@ -1,0 +1,353 @@
+"""Reference data of CP2K: its output, and the trajectory it writes (``NAME-pos-1.xyz`` and friends).
+
+CP2K works in Hartree and Bohr and prints stress with the sign of a pressure. The layouts are those of
+versions 6 to 2025. A molecular dynamics' ``.stress`` holds the kinetic part too, which is no property of a
+structure: it is left out. An output repeats the coordinates only where told to; energies without them are
+reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_numbers
+from ase.geometry import cellpar_to_cell
+from ase.units import Bohr, GPa, Hartree, bar
+
+from nnpcore.errors import DataError
+from nnpcore.structures.dataset import FrameProblem
+from nnpcore.structures.frame import Frame
+
+OUTPUT = re.compile(rb"^ CP2K\|", re.MULTILINE)
+"""How the lines of a CP2K output begin."""
+
+STEP_COMMENT = re.compile(rb"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
+"""The comment line of a frame that CP2K writes: `` i = 0, time = 0.000, E = -17.1643447508``."""
+
+_NAME = re.compile(r"(.*)-pos-(\d+)\.xyz")
+_OTHERS = re.compile(r"(.*)-(frc|vel)-(\d+)\.xyz")
+_FIX = "Mend the file, or use the frames before this one"
+_FORCE = Hartree / Bohr
+_STRESS_UNITS = {"GPa": GPa, "bar": bar, "kbar": 1000.0 * bar}
+
+
+def is_trajectory(path: Path, head: bytes) -> bool:
+    """Whether a file is CP2K's ``NAME-pos-1.xyz``, by its name and the comment of its first frame.
+
+    DataError for the forces and velocities beside it.
+    """
+    lines = head.split(b"\n", 2)
+    if len(lines) < 2 or not STEP_COMMENT.match(lines[1]):
+        return False
+    other = _OTHERS.fullmatch(path.name)
+    if other:
+        stem, kind, number = other.groups()
+        what = "forces" if kind == "frc" else "velocities"
+        raise DataError(
+            f"these are {what} of CP2K, not structures",
+            where=str(path),
+            fix=f"Open {stem}-pos-{number}.xyz; what lies beside it is read with it",
+        )
+    return bool(_NAME.fullmatch(path.name))
+
+
+def read_trajectory(path: Path) -> Iterator[Frame | FrameProblem]:
+    """Yield the frames of ``NAME-pos-1.xyz`` with what the files beside it say.
+
+    Forces come from ``NAME-frc-1.xyz``, cells from ``NAME-1.cell`` or, where they are constant, from
+    ``NAME-1.restart`` or ``NAME.inp``, stresses from ``NAME-1.stress``.
+
+    Raises
+    ------
+    DataError
+        When nothing tells the cell.
+    """
+    match = _NAME.fullmatch(path.name)
+    stem, number = match.groups() if match else (path.stem, "1")
+    beside = path.parent
+    cells = _table(beside / f"{stem}-{number}.cell", 9)
+    constant = None if cells else _constant_cell(path, stem, number)
+    stresses = _table(beside / f"{stem}-{number}.stress", 9)
+    force_file = beside / f"{stem}-frc-{number}.xyz"
+    forces = _xyz_frames(force_file) if force_file.is_file() else iter(())
+    for index, (line, step, comment, symbols, rows, problem) in enumerate(_xyz_frames(path)):
+        if problem:
+            yield FrameProblem(index, problem, _FIX)
+            return
+        force = next(forces, None)
+        try:
+            frame = _frame(symbols, rows, str(path), index, line)
+        except ValueError as error:
+            yield FrameProblem(index, str(error), _FIX)
+            return
+        if force_file.is_file() and (force is None or force[5] or force[1] != step or force[3] != symbols):
+            why = (force and force[5]) or f"it has no step {step} with the same atoms"
+            yield FrameProblem(index, f"its forces are missing: {force_file.name}, {why}", _FIX)
+            return
+        stress = None if "time" in comment else stresses.get(step)
+        cell = cells.get(step) if cells else constant
+        if cell is None:
+            yield FrameProblem(index, f"{stem}-{number}.cell has no step {step}", _FIX)
+            return
+        yield _labeled(frame, cell, _energy_of(comment), force and force[4], stress, {"step": step})
+
+
+def _labeled(
+    frame: Frame,
+    cell: np.ndarray,
+    energy: float | None,
+    forces: list[list[float]] | None,
+    stress: np.ndarray | None,
+    info: dict[str, Any],
+) -> Frame:
+    """Return the frame with cell (Å, zero for none) and labels in CP2K's units."""
+    return Frame(
+        numbers=frame.numbers,
+        positions=frame.positions,
+        cell=cell.reshape(3, 3),
+        pbc=np.full(3, bool(cell.any())),
+        energy=None if energy is None else energy * Hartree,
+        forces=None if forces is None else np.array(forces, dtype=np.float64) * _FORCE,
+        stress=None if stress is None else -0.5 * bar * (stress.reshape(3, 3) + stress.reshape(3, 3).T),
+        info=info,
+        source=frame.source,
+        index=frame.index,
+    )
+
+
+def _energy_of(comment: str) -> float | None:
+    match = STEP_COMMENT.match(comment.encode())
+    try:
+        return float(match.group(2)) if match else None
+    except ValueError:
+        return None
+
+
+XyzFrame = tuple[int, int, str, list[str], list[list[float]], str]
+
+
+def _xyz_frames(path: Path) -> Iterator[XyzFrame]:
+    """Yield (line, step, comment, symbols, three numbers each, problem) of each frame of an XYZ file."""
+    number = 0
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        while header := stream.readline():
+            number += 1
+            if not header.strip():
+                continue
+            if not header.strip().isdigit():
+                yield number, -1, "", [], [], f"line {number} is no count of atoms: {header.strip()[:40]!r}"
+                return
+            first, comment = number, stream.readline()
+            number += 1
+            symbols: list[str] = []
+            rows: list[list[float]] = []
+            for _ in range(int(header)):
+                number += 1
+                words = stream.readline().split()
+                try:
+                    symbols.append(words[0])
+                    rows.append([float(word) for word in words[1:4]])
+                    if len(rows[-1]) < 3:
+                        raise IndexError
+                except (IndexError, ValueError):
+                    text = f"line {number} has no element and three numbers"
+                    yield first, -1, "", [], [], text + ("; the file ends there" if not words else "")
+                    return
+            match = STEP_COMMENT.match(comment.encode())
+            yield first, int(match.group(1)) if match else -1, comment, symbols, rows, ""
+
+
+def _table(path: Path, count: int) -> dict[int, np.ndarray]:
+    """Return the rows of a ``.cell`` or ``.stress`` file by step: ``count`` numbers behind step and time."""
+    rows: dict[int, np.ndarray] = {}
+    if not path.is_file():
+        return rows
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, start=1):
+            words = line.split()
+            if not words or words[0].startswith("#"):
+                continue
+            try:
+                rows[int(words[0])] = np.array([float(word) for word in words[2 : 2 + count]])
+                if len(rows[int(words[0])]) != count:
+                    raise ValueError("too few numbers")
+            except ValueError as error:
+                raise DataError(
+                    f"line {number} cannot be understood ({error})", where=str(path), fix="Mend this file"
+                ) from None
+    return rows
+
+
+def _constant_cell(path: Path, stem: str, number: str) -> np.ndarray:
+    """Return the cell (3, 3), Å, of a restart or input file beside the trajectory; zero for PERIODIC NONE."""
+    for name in (f"{stem}-{number}.restart", f"{stem}.restart", f"{stem}.inp"):
+        file = path.with_name(name)
+        if file.is_file():
+            cell = parse_cell(file.read_text(encoding="utf-8", errors="replace"))
+            if cell is not None:
+                return cell
+    raise DataError(
+        "nothing beside this trajectory of CP2K tells its cell",
+        where=str(path),
+        fix=f"Put {stem}-{number}.cell, {stem}-{number}.restart or {stem}.inp beside it",
+    )
+
+
+def parse_cell(text: str) -> np.ndarray | None:
+    """Return the cell (3, 3), Å, of the ``&CELL`` section of a CP2K input, or None where there is none."""
+    section = re.search(r"^\s*&CELL\b[^\n]*\n(.*?)^\s*&END", text, re.DOTALL | re.MULTILINE | re.IGNORECASE)
+    if section is None:
+        return None
+    values: dict[str, list[str]] = {}
+    for line in section.group(1).splitlines():
+        words = line.partition("#")[0].partition("!")[0].split()
+        if words:
+            values[words[0].upper()] = [word for word in words[1:] if not word.startswith("[")]
+            if "[bohr]" in line.lower():
+                values[words[0].upper()] = [str(float(word) * Bohr) for word in values[words[0].upper()]]
+    if values.get("PERIODIC", [""])[0].upper() == "NONE":
+        return np.zeros((3, 3))
+    try:
+        if "ABC" in values:
+            angles = values.get("ALPHA_BETA_GAMMA", ["90", "90", "90"])
+            return np.array(cellpar_to_cell([float(x) for x in values["ABC"] + angles]))
+        return np.array([[float(x) for x in values[axis]] for axis in "ABC"]).reshape(3, 3)
+    except (KeyError, ValueError):
+        return None
+
+
+def read_output(content: bytes, source: str) -> Iterator[Frame | FrameProblem]:
+    """Yield the structures of a CP2K output that stand there with coordinates and energy.
+
+    The structure's coordinates and cell come before its energy, forces and stress behind it, up to the next
+    coordinates or energy.
+    """
+    lines = content.decode("utf-8", errors="replace").splitlines()
+    cell: np.ndarray | None = None
+    coordinates: tuple[list[str], list[list[float]], int] | None = None
+    index, lost = 0, 0
+    for number, line in enumerate(lines, start=1):
+        if line.startswith(" CELL| Vector a [angstrom"):
+            cell = _output_cell(lines, number - 1)
+        elif "ATOMIC COORDINATES IN" in line.upper() and "MODULE" in line:
+            coordinates = _output_coordinates(lines, number)
+        elif line.startswith(" ENERGY| Total FORCE_EVAL"):
+            if coordinates is None:
+                lost += 1
+                continue
+            try:
+                yield _output_frame(lines, number, cell, coordinates, source, index)
+            except (ValueError, IndexError) as error:
+                yield FrameProblem(index, f"line {number} on: {error}", _FIX)
+                return
+            coordinates, index = None, index + 1
+    if lost:
+        what = f"{lost} more energies stand in this output without coordinates"
+        yield FrameProblem(index, what, "Open NAME-pos-1.xyz beside it instead, or skip this")
+    elif coordinates is not None:
+        what = f"the output breaks off in line {len(lines)}, before the energy of this structure"
+        yield FrameProblem(index, what, "Use the frames before this one")
+
+
+def _output_cell(lines: list[str], at: int) -> np.ndarray | None:
+    rows = []
+    for line in lines[at : at + 3]:
+        words = line.partition("]")[2].lstrip(":").split()
+        rows.append([float(word) for word in words[:3]])
+    return np.array(rows) if np.shape(rows) == (3, 3) else None
+
+
+def _output_coordinates(lines: list[str], at: int) -> tuple[list[str], list[list[float]], int]:
+    """Read the lines ``index kind symbol Z x y z Z(eff) mass`` behind the heading; also its line number."""
+    scale = Bohr if "BOHR" in lines[at - 1].upper() else 1.0
+    symbols, rows = [], []
+    for line in lines[at:]:
+        words = line.split()
+        if len(words) >= 7 and words[0].isdigit() and words[1].isdigit():
+            symbols.append(words[2])
+            rows.append([scale * float(word) for word in words[4:7]])
+        elif rows:
+            break
+    return symbols, rows, at
+
+
+def _output_frame(
+    lines: list[str],
+    at: int,
+    cell: np.ndarray | None,
+    coordinates: tuple[list[str], list[list[float]], int],
+    source: str,
+    index: int,
+) -> Frame:
+    symbols, rows, line = coordinates
+    end = next((k for k in range(at, len(lines)) if _starts_structure(lines[k])), len(lines))
+    part = lines[at:end]
+    forces, stress = _output_forces(part, len(rows), at), _output_stress(part)
+    frame = _frame(symbols, rows, source, index, line)
+    energy = float(lines[at - 1].split()[-1])
+    return _labeled(frame, np.zeros((3, 3)) if cell is None else cell, energy, forces, stress, {})
+
+
+def _starts_structure(line: str) -> bool:
+    return line.startswith(" ENERGY| Total") or ("ATOMIC COORDINATES IN" in line.upper() and "MODULE" in line)
+
+
+def _output_forces(part: list[str], n_atoms: int, at: int) -> list[list[float]] | None:
+    """Return forces, Hartree/Bohr: `` FORCES| 1 x y z |f|`` or, until 2024, ``1 kind symbol x y z``."""
+    rows = [line.split() for line in part if re.match(r" FORCES\|\s+\d+\s", line)]
+    columns = slice(2, 5)
+    heading = next((k for k, line in enumerate(part) if line.startswith(" ATOMIC FORCES in [a.u.]")), None)
+    if not rows and heading is not None:
+        columns = slice(3, 6)
+        for line in part[heading + 1 :]:
+            if "SUM OF ATOMIC FORCES" in line:
+                break
+            if re.match(r"\s+\d+\s+\d+\s+\S+\s", line):
+                rows.append(line.split())
+    if not rows and heading is None and not any(line.startswith(" FORCES|") for line in part):
+        return None
+    found = [[float(word) for word in words[columns]] for words in rows]
+    if len(found) != n_atoms or any(len(row) != 3 for row in found):
+        raise ValueError(f"it has the forces of {len(found)} of {n_atoms} atoms before line {at + len(part)}")
+    return found
+
+
+def _output_stress(part: list[str]) -> np.ndarray | None:
+    """Return the stress (9,) as CP2K prints it, in bar: two layouts, in GPa or bar."""
+    for k, line in enumerate(part):
+        unit = re.search(r"stress tensor \[(\w+)\]", line, re.IGNORECASE)
+        if unit is None or unit.group(1) not in _STRESS_UNITS:
+            continue
+        rows = []
+        for text in part[k + 1 : k + 8]:
+            words = text.replace("STRESS|", " ").split()
+            if len(words) == 4 and words[0].lower() in "xyz":
+                rows.append([float(word) for word in words[1:]])
+        if len(rows) == 3:
+            return np.array(rows).ravel() * (_STRESS_UNITS[unit.group(1)] / bar)
+        raise ValueError("its stress tensor is cut off")
+    return None
+
+
+def _frame(symbols: list[str], rows: list[list[float]], source: str, index: int, line: int) -> Frame:
+    """Return the bare structure; kinds such as ``O1`` or ``Fe_up`` are taken by their element."""
+    numbers = []
+    for symbol in symbols:
+        match = re.match(r"[A-Za-z]{1,2}", symbol)
+        name = match.group(0).capitalize() if match else symbol
+        number = atomic_numbers.get(name) or atomic_numbers.get(name[:1])
+        if not number:
+            raise ValueError(f"{symbol!r} is not a chemical element (structure of line {line})")
+        numbers.append(number)
+    return Frame(
+        numbers=np.array(numbers, dtype=np.int32),
+        positions=np.array(rows, dtype=np.float64).reshape(-1, 3),
+        cell=np.zeros((3, 3)),
+        pbc=np.zeros(3, dtype=bool),
+        source=source,
+        index=index,
+    )

@@ -1,0 +1,258 @@
+"""Reference data of n2p2 and RuNNer: ``input.data``.
+
+A structure stands between ``begin`` and ``end``: ``comment`` text, three ``lattice`` lines or none, a line
+``atom x y z element charge atomic_energy fx fy fz`` each (the two numbers before the force are often 0), then
+``energy`` and ``charge`` of the whole. The format has no units: RuNNer's own are Bohr and Hartree, others
+write Å and eV. The distance between nearest atoms tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.units import Bohr, Hartree
+
+from nnpcore.files import write_atomically
+from nnpcore.structures.dataset import FrameProblem
+from nnpcore.structures.frame import Frame
+
+EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
+UNITS = (EV_ANGSTROM, HARTREE_BOHR)
+"""Units that such a file may be in."""
+
+FILE_UNITS, UNKNOWN_UNITS = "file_units", "unknown, taken as eV, Å"
+"""Key of ``Frame.info`` that says which units the file was in, and its value where nothing told."""
+
+ATOMIC_ENERGIES = ("atomic_energies", "energies", "reference_energies")
+"""Per-atom arrays that are written as the atoms' energies, the first that is there."""
+
+_FIX = "Mend or remove this frame"
+_N_WORDS = 10
+_ALLOWED = (0.75, 1.35)  # nearest distance over the sum of covalent radii, in Å
+_MAX_PAIRS = 400
+
+
+class _LineError(ValueError):
+    """A line that cannot be understood; the message says which."""
+
+
+def read_input_data(stream: Iterable[bytes], source: str, units: str | None = None) -> Iterator[Any]:
+    """Yield the frames of an ``input.data`` file, a :class:`FrameProblem` for each damaged one.
+
+    Parameters
+    ----------
+    stream : its lines.
+    source : its path, for the frames.
+    units : one of ``UNITS``; None decides by the distances of the first frame that tells (Å if none does).
+    """
+    waiting: list[Frame] = []
+    for item in _read_blocks(stream, source):
+        if not isinstance(item, Frame):
+            yield item
+            continue
+        if units is None:
+            waiting.append(item)
+            units = guess_units(item)
+            if units is None:
+                continue
+        yield from (_converted(frame, units) for frame in waiting or [item])
+        waiting = []
+    yield from (replace(f, info=f.info | {FILE_UNITS: UNKNOWN_UNITS}) for f in waiting)
+
+
+def guess_units(frame: Frame) -> str | None:
+    """Tell the units of a frame's lengths by its nearest neighbors, or None where both are possible.
+
+    Two bonded atoms are about the sum of their covalent radii apart; in Bohr that number is 1.9 times larger.
+    """
+    if frame.n_atoms < 2:
+        return None
+    ratio = _nearest_ratio(frame)
+    fits = [unit for unit, scale in ((EV_ANGSTROM, 1.0), (HARTREE_BOHR, Bohr)) if _fits(ratio * scale)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _fits(ratio: float) -> bool:
+    return _ALLOWED[0] <= ratio <= _ALLOWED[1]
+
+
+def _nearest_ratio(frame: Frame) -> float:
+    """Smallest distance over the sum of covalent radii, of the first atoms to all, images included."""
+    radii = covalent_radii[frame.numbers]
+    chosen = slice(0, max(1, _MAX_PAIRS // 10))
+    images = np.array([[0, 0, 0]])
+    if frame.pbc.all():
+        images = np.array(np.meshgrid(*[[0, -1, 1]] * 3)).reshape(3, -1).T
+    best = np.inf
+    for shift in images @ frame.cell:
+        vectors = frame.positions[None] + shift - frame.positions[chosen, None]
+        ratios = np.linalg.norm(vectors, axis=2) / (radii[None] + radii[chosen, None])
+        best = min(best, float(ratios[ratios > 1e-6].min(initial=np.inf)))
+    return best
+
+
+def _converted(frame: Frame, units: str) -> Frame:
+    info = frame.info | {FILE_UNITS: units}
+    if units == EV_ANGSTROM:
+        return replace(frame, info=info)
+    arrays = dict(frame.arrays)
+    if "atomic_energies" in arrays:
+        arrays["atomic_energies"] = arrays["atomic_energies"] * Hartree
+    return replace(
+        frame,
+        positions=frame.positions * Bohr,
+        cell=frame.cell * Bohr,
+        energy=None if frame.energy is None else frame.energy * Hartree,
+        forces=None if frame.forces is None else frame.forces * (Hartree / Bohr),
+        arrays=arrays,
+        info=info,
+    )
+
+
+def _read_blocks(stream: Iterable[bytes], source: str) -> Iterator[Frame | FrameProblem]:
+    """Yield the structures as they stand; one that is damaged ends at its ``end`` or the next ``begin``."""
+    block: list[tuple[int, list[str]]] | None = None
+    index, number = 0, 0
+    for number, line in enumerate(stream, start=1):
+        words = line.decode("utf-8", errors="replace").split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] == "begin":
+            if block is not None:
+                yield FrameProblem(index, f"it has no 'end' before the next 'begin' in line {number}", _FIX)
+                index += 1
+            block = []
+        elif block is None:
+            yield FrameProblem(index, f"line {number} stands outside of begin and end: {words[0]!r}", _FIX)
+            return
+        elif words[0] == "end":
+            yield _parsed(block, source, index)
+            block, index = None, index + 1
+        else:
+            block.append((number, words))
+    if block is not None:
+        yield FrameProblem(index, f"the file ends in line {number}, before this frame's 'end'", _FIX)
+
+
+def _parsed(block: list[tuple[int, list[str]]], source: str, index: int) -> Frame | FrameProblem:
+    try:
+        return _frame(block, source, index)
+    except _LineError as error:
+        return FrameProblem(index, str(error), _FIX)
+
+
+def _frame(block: list[tuple[int, list[str]]], source: str, index: int) -> Frame:
+    lattice: list[list[float]] = []
+    symbols: list[int] = []
+    rows: list[list[float]] = []
+    values: dict[str, Any] = {}
+    for number, words in block:
+        key, rest = words[0], words[1:]
+        if key == "atom":
+            symbol, row = _atom(rest, number)
+            symbols.append(symbol)
+            rows.append(row)
+        elif key == "lattice":
+            lattice.append(_numbers(rest, 3, number, "lattice"))
+        elif key in ("energy", "charge"):
+            values[key] = _numbers(rest, 1, number, key)[0]
+        elif key == "comment":
+            values["comment"] = " ".join(rest)
+        else:
+            raise _LineError(f"line {number} starts with {key!r}, which is no word of this format")
+    if len(lattice) not in (0, 3):
+        raise _LineError(f"it has {len(lattice)} 'lattice' lines, expected three or none")
+    table = np.array(rows, dtype=np.float64).reshape(-1, 8)
+    info = {k: v for k, v in values.items() if k == "comment" or (k == "charge" and v)}
+    arrays = {"charges": table[:, 3]} if table[:, 3].any() else {}
+    if table[:, 4].any():
+        arrays["atomic_energies"] = table[:, 4]
+    cell = np.array(lattice) if lattice else np.zeros((3, 3))
+    return Frame(
+        numbers=np.array(symbols, dtype=np.int32),
+        positions=table[:, :3].copy(),
+        cell=cell,
+        pbc=np.full(3, bool(lattice)),
+        energy=values.get("energy"),
+        forces=table[:, 5:].copy(),
+        arrays=arrays,
+        info=info,
+        source=source,
+        index=index,
+    )
+
+
+def _atom(words: list[str], number: int) -> tuple[int, list[float]]:
+    """Return atomic number and x, y, z, charge, atomic energy, fx, fy, fz of one line."""
+    if len(words) != _N_WORDS - 1:
+        raise _LineError(f"line {number} has {len(words)} values behind 'atom' where 9 are expected")
+    symbol = atomic_numbers.get(words[3].capitalize())
+    if symbol is None:
+        raise _LineError(f"line {number}: {words[3]!r} is not a chemical element")
+    return symbol, _numbers(words[:3] + words[4:], 8, number, "atom")
+
+
+def _numbers(words: list[str], count: int, number: int, key: str) -> list[float]:
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        text = " ".join(words)
+        raise _LineError(f"line {number}: {key!r} is followed by {text[:60]!r}, expected {count} numbers")
+    return values
+
+
+def write_input_data(path: str | Path, frames: Iterable[Frame]) -> None:
+    """Write frames as ``input.data`` in eV and Å, all or nothing.
+
+    What a frame lacks (energy, forces) is written as 0, for the format has no other way; the comment says so.
+
+    Raises
+    ------
+    RunFolderError
+        When the target cannot be written.
+    """
+    write_atomically(Path(path), "".join(format_frame(frame) for frame in frames).encode())
+
+
+def format_frame(frame: Frame) -> str:
+    """Return one frame as a block of ``input.data``."""
+    missing = [n for n, v in (("energy", frame.energy), ("forces", frame.forces)) if v is None]
+    note = f"; no {' and '.join(missing)}" if missing else ""
+    comment = str(frame.info.get("comment", "")).replace("\n", " ").strip()
+    lines = ["begin", f"comment {comment}{'; ' if comment else ''}units eV and Angstrom{note}"]
+    if frame.pbc.any():
+        lines += ["lattice " + " ".join(f"{x:.10f}" for x in vector) for vector in frame.cell]
+    forces = np.zeros((frame.n_atoms, 3)) if frame.forces is None else frame.forces
+    charges = frame.arrays.get("charges", np.zeros(frame.n_atoms))
+    energies = next((frame.arrays[n] for n in ATOMIC_ENERGIES if n in frame.arrays), np.zeros(frame.n_atoms))
+    for k in range(frame.n_atoms):
+        position = " ".join(f"{x:.10f}" for x in frame.positions[k])
+        force = " ".join(f"{x:.10f}" for x in forces[k])
+        symbol = chemical_symbols[frame.numbers[k]]
+        lines.append(f"atom {position} {symbol} {charges[k]:.8f} {energies[k]:.10f} {force}")
+    charge = frame.info.get("charge", 0.0)
+    lines += [f"energy {(frame.energy or 0.0):.10f}", f"charge {float(charge):.8f}", "end", ""]
+    return "\n".join(lines)
+
+
+def read_n2p2_data(file: IO[str], index: Any = -1) -> Any:
+    """Read for ASE (``ase.io.read(..., format="n2p2-data")``): the atoms at an index or slice."""
+    lines = (line.encode() for line in file)
+    atoms = []
+    for item in read_input_data(lines, str(getattr(file, "name", ""))):
+        if not isinstance(item, Frame):
+            raise ValueError(str(item))
+        atoms.append(item.to_atoms())
+    return atoms[index]
+
+
+def write_n2p2_data(file: IO[str], images: Any) -> None:
+    """Write for ASE (``ase.io.write(..., format="n2p2-data")``)."""
+    file.writelines(format_frame(Frame.from_atoms(atoms)) for atoms in images)
