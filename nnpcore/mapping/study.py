@@ -120,7 +120,7 @@ def _metric(
     from nnpcore.descriptors import Whitening
 
     if is_potential(model) and functions in (None, model.functions):
-        return model.functions, whitening or model.whitening
+        return model.functions, whitening or model.metric
     if functions is None:
         raise AnalysisError(
             f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
