@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnpcore.structures.formats import open_stream
 
+KINDS = ("vasp-out", "vasp-xml", "espresso-out")
 _VASP_STEP = re.compile(rb"Iteration\s+(\d+)\(")
 
 
@@ -18,6 +19,14 @@ def broken_off(path: Path, kind: str, n_frames: int) -> str:
     """
     look = {"vasp-out": _outcar, "vasp-xml": _vasprun, "espresso-out": _espresso}.get(kind)
     return look(path, n_frames) if look else ""
+
+
+def end_note(path: Path, kind: str) -> str:
+    """Return where a text file of these programs ends, to be added to a reader's own complaint."""
+    if kind not in KINDS:
+        return ""
+    with open_stream(path) as stream:
+        return f"; the file ends in line {sum(1 for _ in stream)}"
 
 
 def _outcar(path: Path, n_frames: int) -> str:

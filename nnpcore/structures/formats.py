@@ -144,8 +144,8 @@ def _peek(path: Path) -> bytes:
         raise read_error(error, where) from error
 
 
-def read_error(error: BaseException, where: str) -> DataError:
-    """Turn what went wrong while a file was read into a :class:`DataError`."""
+def read_error(error: BaseException, where: str, note: str = "") -> DataError:
+    """Turn what went wrong while a file was read into a :class:`DataError`; ``note`` ends its text."""
     if isinstance(error, PermissionError):
         return DataError("you may not read this file", where=where, fix="Change its permissions, or copy it")
     if isinstance(error, MemoryError):
@@ -157,7 +157,7 @@ def read_error(error: BaseException, where: str) -> DataError:
         return DataError(f"the file cannot be read ({text})", where=where, fix="Check the disk or network")
     text = " ".join(str(error).split()) or type(error).__name__
     return DataError(
-        f"the file is damaged or not what its name says ({type(error).__name__}: {text[:200]})",
+        f"the file is damaged or not what its name says ({type(error).__name__}: {text[:200]}){note}",
         where=where,
         fix="Write it again, or convert it to extxyz",
     )

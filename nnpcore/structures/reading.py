@@ -14,7 +14,7 @@ import numpy as np
 from nnpcore.errors import Cancelled, DataError, EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures import cp2k_data, n2p2_data
-from nnpcore.structures.broken_off import broken_off
+from nnpcore.structures.broken_off import broken_off, end_note
 from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
 from nnpcore.structures.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
@@ -302,12 +302,12 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
         try:
             frame = Frame.from_atoms(next(images), source=str(source.path), index=index)
         except StopIteration:
-            what = broken_off(source.path, kind, index) if index else ""
+            what = broken_off(source.path, kind, index)
             if what:
                 yield FrameProblem(index, what, "Use the frames before this one")
             return
         except Exception as error:
-            failure = read_error(error, str(source.path))
+            failure = read_error(error, str(source.path), end_note(source.path, kind))
             if index == 0:
                 raise failure from error
             yield FrameProblem(index, failure.what, "Mend the file, or use the frames before this one")
