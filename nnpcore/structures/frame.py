@@ -31,6 +31,7 @@ class Frame:
     arrays : further per-atom arrays of the file, by name.
     info : further per-frame values of the file.
     source, index : the file it came from and its index there.
+    read_with : the names its labels stood under there, as ``KeyNames.text``; empty for the usual ones.
     """
 
     numbers: np.ndarray
@@ -44,6 +45,7 @@ class Frame:
     info: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     index: int = 0
+    read_with: str = ""
 
     @property
     def n_atoms(self) -> int:

@@ -27,9 +27,6 @@ from nnpcore.structures.stress_kinds import (
     sort_by,
 )
 
-READ_WITH = "read_with"
-"""Key of ``Frame.info`` that says under which names a frame's values stood: :attr:`KeyNames.text`."""
-
 NONE = "none"
 """Name that stands for: leave this quantity out, even where the file has it under the usual name."""
 
@@ -379,8 +376,7 @@ def apply_keys(frame: Frame, keys: KeyNames) -> Frame:
         changed["forces"] = -frame.forces
     if keys.stress is not None or keys.stress_kind:
         changed["stress"] = _taken_stress(frame, info, keys)
-    info[READ_WITH] = keys.text
-    return replace(frame, info=info, arrays=arrays, **changed)
+    return replace(frame, info=info, arrays=arrays, read_with=keys.text, **changed)
 
 
 def _keep(store: dict[str, Any], name: str, value: Any) -> None:

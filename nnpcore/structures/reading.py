@@ -23,7 +23,6 @@ from nnpcore.structures.frame import Frame
 from nnpcore.structures.key_names import (
     NONE,
     QUANTITIES,
-    READ_WITH,
     KeyNames,
     KeyProposal,
     apply_keys,
@@ -134,7 +133,7 @@ def _check_names(frames: list[Frame], keys: KeyNames, where: str) -> None:
     for quantity in QUANTITIES:
         name = getattr(keys, quantity)
         if name not in (None, NONE) and all(getattr(frame, quantity) is None for frame in frames):
-            others = sorted({*frames[0].info, *frames[0].arrays} - {READ_WITH})
+            others = sorted({*frames[0].info, *frames[0].arrays})
             raise DataError(
                 f"no frame has {quantity} under the name {name!r}",
                 where=where,
