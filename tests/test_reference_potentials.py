@@ -208,6 +208,15 @@ def test_old_pairs_are_as_good_as_new_ones(name: str) -> None:
     assert calculator.pairs.n_searches < 25
 
 
+def test_pairs_pushed_into_reach_by_the_cell_alone_are_found() -> None:
+    atoms = crystal("stillinger-weber", rattle=0.05) * (2, 2, 2)
+    atoms.calc = StillingerWeber()
+    atoms.get_forces()
+    atoms.set_cell(atoms.cell.array @ np.diag([0.72, 1.0, 1.0]), scale_atoms=True)
+    wanted = results(atoms)
+    np.testing.assert_allclose(atoms.get_potential_energies(), wanted[0], atol=1e-11)
+
+
 def test_results_do_not_follow_later_moves() -> None:
     """The list of pairs keeps its own copy of the positions: the same array may be moved in place."""
     atoms = crystal("stillinger-weber") * (2, 2, 2)

@@ -216,8 +216,12 @@ class _Engine:
             return forces, -float(np.trace(virial)) / (3.0 * frame.volume) if self.with_stress else 0.0
         with foreign_errors():
             forces = self.atoms.get_forces()
-            stress = self.atoms.get_stress(voigt=False) if self.with_stress else np.zeros((3, 3))
-        return forces, -float(np.trace(stress)) / 3.0
+            if not self.with_stress:
+                return forces, 0.0
+            stress = getattr(self.calculator, "results", {}).get("stress")  # there already, as a rule
+            stress = self.atoms.get_stress() if stress is None else np.asarray(stress)
+        diagonal = stress[:3] if stress.ndim == 1 else np.diag(stress)
+        return forces, -float(diagonal.mean())
 
 
 class _Dynamics:
