@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.figures import save_figure, training_figure
+from nnpcore.exchange.lammps_lines import engine_readme
+from nnpcore.exchange.n2p2 import read_n2p2, write_n2p2
+from nnpcore.exchange.n2p2_writing import Scaling
+from nnpcore.exchange.simple_nn import read_simple_nn, write_simple_nn
 from nnpcore.files import write_atomically
-from nnpcore.training import EpochRecord, RunFolder
+from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 from nnpcore.training.history import history_csv
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
 
+FORMATS = ("n2p2", "simple-nn", "torch", "potential")
+"""What :func:`export_as` writes."""
+
+MOST_DIFFERENT = 1e-7
+"""Largest difference, eV an atom, that a written potential may have from the original when read back."""
+
+_N_CHECKED = 300
 UNITS = {"energy": "meV/atom", "force": "eV/Å", "stress": "GPa"}
 
 
@@ -36,6 +51,104 @@ def export_run(run: str | Path, folder: str | Path) -> list[Path]:
     opened = RunFolder.open(run) if (Path(run) / "data.json").is_file() else None
     history = opened.read_history() if opened else []
     return write_export(potential, history, opened.settings.to_toml() if opened else "", target)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Written files, and by how much atomic energies differ when read back, eV; None where they are not."""
+
+    files: list[Path]
+    difference: float | None
+
+
+def export_as(run: str | Path, folder: str | Path, format: str, *, scaling: Scaling = "center") -> Exported:
+    """Write a run's potential for another program, and read it back to check it.
+
+    Parameters
+    ----------
+    run : run folder, or a potential's folder (then no minima and maxima of the training atoms are known).
+    format : one of ``FORMATS``; see the modules of these names.
+    scaling : of n2p2's inputs, see ``write_n2p2``.
+
+    Raises
+    ------
+    PotentialError : the format cannot hold it, with the reason; or what was written is not the same.
+    RunFolderError : the run is missing or damaged, or the folder cannot be written.
+    """
+    from nnpcore.potential import Potential
+
+    if format not in FORMATS:
+        raise SettingsError(f"there is no format {format!r}", where="format", fix=f"Use {', '.join(FORMATS)}")
+    potential, target = Potential.load(run), Path(folder)
+    values = _values_of(run)
+    if format == "n2p2":
+        files = write_n2p2(potential, target, values, scaling=scaling)
+        back = read_n2p2(_folders(files), units="angstrom-ev")
+    elif format == "simple-nn":
+        files = write_simple_nn(potential, target)
+        back = read_simple_nn(_folders(files))
+    elif format == "torch":
+        from nnpcore.exchange.torch_module import write_torch
+
+        files = write_torch(potential, target)
+        back = None
+    else:
+        potential.save(target)
+        files, back = [target / "potential.json", target / "potential.safetensors"], Potential.load(target)
+    text = engine_readme(potential, format) if format != "potential" else readme(potential, [])
+    write_atomically(target / "README.md", text.encode())
+    difference = None if back is None else _difference(potential, back, values)
+    return Exported([*files, target / "README.md"], difference)
+
+
+def _values_of(run: str | Path) -> TrainingValues | None:
+    """Return a run's training atoms, None where it has none."""
+    if not (Path(run) / "data.json").is_file():
+        return None
+    folder = RunFolder.open(run)
+    return folder.training_values() if folder.training_set_path.is_file() else None
+
+
+def _folders(files: Sequence[Path]) -> list[Path]:
+    return list(dict.fromkeys(file.parent for file in files))
+
+
+def _difference(potential: Potential, back: Potential, values: TrainingValues | None) -> float:
+    """Compare atomic energies on training atoms (or around the mean ones), which read and written must share.
+
+    Raises :class:`PotentialError` where they differ.
+    """
+    worst = 0.0
+    rng = np.random.default_rng(0)
+    for e, element in enumerate(potential.elements):
+        functions = potential.functions.functions[element]
+        rows = _rows_of(potential, values, e, rng)
+        order = [functions.index(f) for f in back.functions.functions[element]]
+        turned = np.zeros_like(rows)
+        turned[:, : len(order)] = rows[:, order]
+        species = np.full(len(rows), e)
+        found = potential.atomic_energies_of(rows, species) - back.atomic_energies_of(turned, species)
+        worst = max(worst, float(np.abs(found).max(initial=0.0)))
+    if not worst <= MOST_DIFFERENT:
+        raise PotentialError(
+            f"read back, atomic energies differ by {worst:.2g} eV",
+            where=potential.name,
+            fix="Export it as potential or torch; and please report this",
+        )
+    return worst
+
+
+def _rows_of(
+    potential: Potential, values: TrainingValues | None, e: int, rng: np.random.Generator
+) -> np.ndarray:
+    if values is not None and (values.species == e).any():
+        rows = values.values[values.species == e]
+        return rows[rng.permutation(len(rows))[:_N_CHECKED]]
+    rows = np.zeros((20, potential.functions.n_descriptors))
+    n_f = potential.functions.count(potential.elements[e])
+    mean = potential.whitening.mean[e, :n_f]
+    rows[:, :n_f] = mean * (1 + 0.05 * rng.standard_normal((20, n_f)))
+    return rows
 
 
 def write_export(

@@ -9,6 +9,9 @@
 ``training_set.safetensors``          descriptors of every training and validation atom
 ====================================  ==============================================================
 
+The folder of an imported potential is marked in data.json, has no checkpoint, and a training set only where
+the user has given the data.
+
 Every file is written beside its target and then moved onto it, so that a reader and a crash find the old or
 the new one, never a half.
 """
@@ -65,12 +68,14 @@ class DataSource:
     path : the file, absolute; empty for frames that came from no file.
     indices : frame indices in that file, in the order they were given.
     fingerprint : of these frames, see :func:`fingerprint`.
+    read_with : the names its labels were read under, as ``KeyNames.text``; empty for the usual ones.
     """
 
     role: str
     path: str
     indices: tuple[int, ...]
     fingerprint: str
+    read_with: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +111,27 @@ class Checkpoint:
 
 
 class RunFolder:
-    """One training's folder. Make it with :meth:`create` or :meth:`open`."""
+    """One training's folder. Make it with :meth:`create` or :meth:`open`.
 
-    def __init__(self, path: Path, settings: TrainSettings, sources: tuple[DataSource, ...]) -> None:
+    ``imported`` is the format of the potential another program has trained, such as "n2p2", else empty.
+    """
+
+    def __init__(
+        self, path: Path, settings: TrainSettings, sources: tuple[DataSource, ...], imported: str = ""
+    ) -> None:
         self.path = path
         self.settings = settings
         self.sources = sources
+        self.imported = imported
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], settings: TrainSettings, frames: Mapping[str, Sequence[Frame]]
+        cls,
+        path: str | os.PathLike[str],
+        settings: TrainSettings,
+        frames: Mapping[str, Sequence[Frame]],
+        *,
+        imported: str = "",
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
@@ -124,6 +140,7 @@ class RunFolder:
         path : the folder; made with its parents where missing.
         settings : kept as settings.toml.
         frames : by role, "training" and "validation".
+        imported : the format of a potential another program has trained.
 
         Raises
         ------
@@ -132,10 +149,12 @@ class RunFolder:
         folder = Path(path).absolute()
         _refuse_foreign(folder)
         sources = tuple(s for role in ROLES for s in _sources_of(role, frames.get(role, ())))
-        run = cls(folder, settings, sources)
+        run = cls(folder, settings, sources, imported)
         for name in _OF_A_RUN:
             _remove(folder / name)
         document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sources": [vars(s) for s in sources]}
+        if imported:
+            document["imported"] = imported
         write_atomically(run.data_path, json.dumps(document, indent=1).encode())
         settings.to_toml(run.settings_path)
         return run
@@ -155,12 +174,12 @@ class RunFolder:
                 where=str(folder),
                 fix="Choose a folder that `eatlas train` or the window has made",
             )
-        sources = _read_sources(data)
+        sources, imported = _read_sources(data)
         try:
             settings = TrainSettings.from_toml(folder / "settings.toml")
         except EatlasError as error:
             raise RunFolderError(error.what, where=error.where, fix=error.fix) from None
-        return cls(folder, settings, sources)
+        return cls(folder, settings, sources, imported)
 
     @property
     def settings_path(self) -> Path:
@@ -215,7 +234,13 @@ class RunFolder:
         _write_arrays(self.checkpoint_path, checkpoint.arrays, checkpoint.state)
 
     def read_checkpoint(self) -> Checkpoint:
-        """Read checkpoint.safetensors; RunFolderError where it is missing or damaged."""
+        """Read checkpoint.safetensors; RunFolderError where it is missing, damaged or was never to be."""
+        if self.imported:
+            raise RunFolderError(
+                f"this potential was imported from {self.imported} and cannot be trained here",
+                where=str(self.path),
+                fix="Train a new ensemble on its data",
+            )
         if not self.checkpoint_path.is_file():
             raise RunFolderError(
                 "there is no checkpoint, the training was ended before its first one",
@@ -231,6 +256,12 @@ class RunFolder:
 
     def training_values(self) -> TrainingValues:
         """Read training_set.safetensors; RunFolderError where it is missing or damaged."""
+        if self.imported and not self.training_set_path.is_file():
+            raise RunFolderError(
+                "this potential was imported without its training data, which this analysis compares with",
+                where=str(self.path),
+                fix="Import it again with --data FILE",
+            )
         if not self.training_set_path.is_file():
             raise RunFolderError(
                 "the descriptors of the training atoms are missing",
@@ -253,16 +284,18 @@ class RunFolder:
         found: dict[str, list[Frame]] = {role: [] for role in ROLES}
         files: dict[str, dict[int, Frame]] = {}
         for source in self.sources:
-            if source.path not in files:
-                files[source.path] = self._read_file(source)
-            found[source.role] += _pick(source, files[source.path])
+            key = f"{source.path}\n{source.read_with}"
+            if key not in files:
+                files[key] = self._read_file(source)
+            found[source.role] += _pick(source, files[key])
         return found
 
     def _read_file(self, source: DataSource) -> dict[int, Frame]:
-        from nnpcore.structures import read_dataset
+        from nnpcore.structures import KeyNames, read_dataset
 
         path = self._locate(source)
-        return {frame.index: frame for frame in read_dataset(str(path), on_bad="skip").frames}
+        keys = KeyNames.from_text(source.read_with) if source.read_with else None
+        return {frame.index: frame for frame in read_dataset(str(path), on_bad="skip", keys=keys).frames}
 
     def _locate(self, source: DataSource) -> Path:
         """Return where the file is now: its old place, or the same name beside the run folder or in it."""
@@ -298,13 +331,18 @@ def _sources_of(role: str, frames: Sequence[Frame]) -> list[DataSource]:
     sources: list[DataSource] = []
     start = 0
     for end in range(1, len(frames) + 1):
-        if end < len(frames) and frames[end].source == frames[start].source:
+        if end < len(frames) and _same_source(frames[end], frames[start]):
             continue
         part = frames[start:end]
         path = str(Path(part[0].source).absolute()) if part[0].source else ""
-        sources.append(DataSource(role, path, tuple(f.index for f in part), fingerprint(part)))
+        indices = tuple(f.index for f in part)
+        sources.append(DataSource(role, path, indices, fingerprint(part), part[0].read_with))
         start = end
     return sources
+
+
+def _same_source(a: Frame, b: Frame) -> bool:
+    return a.source == b.source and a.read_with == b.read_with
 
 
 def _pick(source: DataSource, frames: dict[int, Frame]) -> list[Frame]:
@@ -325,7 +363,8 @@ def _pick(source: DataSource, frames: dict[int, Frame]) -> list[Frame]:
     return picked
 
 
-def _read_sources(path: Path) -> tuple[DataSource, ...]:
+def _read_sources(path: Path) -> tuple[tuple[DataSource, ...], str]:
+    """Return the sources, and the format an imported potential came in."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
@@ -334,12 +373,17 @@ def _read_sources(path: Path) -> tuple[DataSource, ...]:
             raise RunFolderError(
                 "this run was made by a newer Eatlas", where=str(path), fix="Update Eatlas to open it"
             )
-        return tuple(
+        sources = tuple(
             DataSource(
-                str(s["role"]), str(s["path"]), tuple(int(i) for i in s["indices"]), str(s["fingerprint"])
+                str(s["role"]),
+                str(s["path"]),
+                tuple(int(i) for i in s["indices"]),
+                str(s["fingerprint"]),
+                str(s.get("read_with", "")),
             )
             for s in document["sources"]
         )
+        return sources, str(document.get("imported", ""))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from None
 

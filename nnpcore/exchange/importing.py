@@ -1,0 +1,205 @@
+"""Other programs' potentials as read-only run folders, with the user's data to map them against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.errors import EatlasError, PotentialError, SettingsError
+from nnpcore.exchange.member_folders import found_members
+from nnpcore.exchange.n2p2 import read_n2p2
+from nnpcore.exchange.n2p2_format import INPUT
+from nnpcore.exchange.simple_nn import NAME, read_simple_nn
+from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings, rmse_report
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+
+FORMATS = ("n2p2", "simple-nn", "potential")
+_REPORTED = {
+    "energy": "rmse_energy_mev_per_atom",
+    "force": "rmse_force_ev_per_ang",
+    "stress": "rmse_stress_gpa",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A new run folder, what is in it, and its errors on the data (see ``rmse_report``), by role."""
+
+    folder: RunFolder
+    format: str
+    potential: Potential
+    report: dict[str, dict[str, Any]]
+
+
+def read_foreign(
+    sources: Sequence[str | Path], format: str = "auto", *, units: str | None = None, epoch: int | None = None
+) -> tuple[Potential, str]:
+    """Read the members of one ensemble; return it and the format it was in.
+
+    Parameters
+    ----------
+    sources : folders or files; a folder with ``member-1``, ``member-2`` and so on means these.
+    format : one of ``FORMATS``, or "auto" to look.
+    units, epoch : see ``read_n2p2``.
+
+    Raises
+    ------
+    PotentialError, RunFolderError : missing, damaged or unknown, naming the file and the line.
+    """
+    paths = [path for source in sources for path in found_members(Path(source)) or [Path(source)]]
+    if not paths:
+        raise SettingsError("no potential was given", fix="Name its folder")
+    found = _format_of(paths[0]) if format == "auto" else format
+    if found not in FORMATS:
+        raise SettingsError(f"there is no format {found!r}", where="format", fix=f"Use {', '.join(FORMATS)}")
+    if found != "n2p2" and (epoch is not None or units not in (None, "angstrom-ev")):
+        raise SettingsError("epoch and units are for n2p2 only", where="format", fix="Leave them out")
+    if found == "n2p2":
+        return read_n2p2(paths, units=units, epoch=epoch), found
+    if found == "simple-nn":
+        return read_simple_nn(paths), found
+    return _read_own(paths), found
+
+
+def _read_own(paths: Sequence[Path]) -> Potential:
+    from nnpcore.potential import Potential
+
+    if len(paths) > 1:
+        raise SettingsError(
+            "a potential folder of Eatlas holds its whole ensemble", where=str(paths[1]), fix="Name only one"
+        )
+    return Potential.load(paths[0])
+
+
+def _format_of(path: Path) -> str:
+    """Look what a path holds."""
+    if (path / INPUT).is_file():
+        return "n2p2"
+    if (path / NAME).is_file():
+        return "simple-nn"
+    if (path / "potential.json").is_file() or (path / "potential" / "potential.json").is_file():
+        return "potential"
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(4096).lstrip().startswith(b"ELEM_LIST"):
+                return "simple-nn"
+    raise PotentialError(
+        f"here is no potential Eatlas reads ({INPUT} of n2p2, {NAME} of SIMPLE-NN, potential.json)"
+        if path.exists()
+        else "no such file or folder",
+        where=str(path),
+        fix="Choose the folder of a potential",
+    )
+
+
+def import_run(
+    sources: Sequence[str | Path] | str | Path,
+    out: str | Path,
+    *,
+    format: str = "auto",
+    data: Sequence[Frame] | None = None,
+    valid: Sequence[Frame] | None = None,
+    units: str | None = None,
+    epoch: int | None = None,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Make a read-only run folder of another program's potential.
+
+    Parameters
+    ----------
+    sources, format, units, epoch : see :func:`read_foreign`.
+    out : the run folder, new or of an older run.
+    data, valid : the frames it was trained on and validated on, as far as they are known. PCA, distance and
+        connectivity compare with ``data``, in a whitening learned from it; the network keeps its own scaling.
+
+    Raises
+    ------
+    PotentialError : the potential cannot be read, or a frame has an element it does not know.
+    RunFolderError : the folder holds other things or cannot be written.
+    """
+    given = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    potential, found = read_foreign(given, format, units=units, epoch=epoch)
+    frames = {"training": tuple(data or ()), "validation": tuple(valid or ())}
+    if frames["validation"] and not frames["training"]:
+        raise SettingsError("there are validation data but no training data", fix="Give the training data")
+    for part in frames.values():
+        potential.check_elements(part)
+    values = None
+    if frames["training"]:
+        potential, values = _with_data(potential, frames, n_threads, progress)
+    parts = {role: part for role, part in frames.items() if part}
+    report = rmse_report(potential, parts, n_threads=n_threads, progress=progress)
+    folder = RunFolder.create(out, _settings(potential), frames, imported=found)
+    potential.save(folder.potential_path)
+    if values is not None:
+        folder.write_training_values(values)
+        folder.write_history([_record(potential, report, found)])
+    return Imported(folder, found, potential, report)
+
+
+def _with_data(
+    potential: Potential,
+    frames: Mapping[str, Sequence[Frame]],
+    n_threads: int | None,
+    progress: Progress | None,
+) -> tuple[Potential, TrainingValues]:
+    """Describe the data's atoms and learn from those of the training the whitening to measure with."""
+    from nnpcore.descriptors import Whitening, compute_descriptors
+
+    n_train = len(frames["training"])
+    both = [*frames["training"], *frames["validation"]]
+    found = compute_descriptors(
+        both, potential.functions, derivatives=False, n_threads=n_threads, progress=progress
+    )
+    frame = found.frames_of_atoms
+    training = frame < n_train
+    whitening = Whitening.fit(found.values[training], found.species[training], potential.functions)
+    own = np.where(training, frame, frame - n_train).astype(np.int32)
+    values = TrainingValues(found.values, found.species.astype(np.int32), own, training)
+    return replace(potential, data_whitening=whitening), values
+
+
+def _settings(potential: Potential) -> TrainSettings:
+    """Return settings that describe the potential as well as they can: nothing is trained by them."""
+    from nnpcore.training.settings import DescriptorSettings
+
+    functions = potential.functions
+    cutoff = float(np.clip(functions.cutoff, 1.0, 20.0))
+    table = DescriptorSettings(functions=functions.to_dict(), cutoff=cutoff)
+    plain = TrainSettings(descriptors=table, epochs=1, n_members=min(potential.n_members, 64))
+    try:
+        weights = potential.weights
+        return plain.replace(hidden=weights.hidden, activation=weights.activation)
+    except EatlasError:  # layers or activations that no training here has
+        return plain
+
+
+def _record(potential: Potential, report: Mapping[str, Mapping[str, Any]], found: str) -> EpochRecord:
+    """Return the one line of the history: the errors of the potential as it was imported."""
+    parts = {
+        role: {
+            name: {"mean": rmses[key]["mean"], "members": np.array(rmses[key]["members"])}
+            for name, key in _REPORTED.items()
+            if rmses[key]["mean"] is not None
+        }
+        for role, rmses in report.items()
+    }
+    return EpochRecord(
+        epoch=1,
+        seconds=0.0,
+        optimizer="imported",
+        train=parts.get("training", {}),  # type: ignore[arg-type]
+        valid=parts.get("validation", {}),  # type: ignore[arg-type]
+        alive=np.ones(potential.n_members, dtype=bool),
+        messages=(f"Imported from {found}",),
+        best=True,
+    )
