@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.documents.dataset import DatasetDocument
 from app.documents.run import FrameRefs, RunDocument, RunState
 from app.notifications import Notification, from_error
+from app.workers.monitoring import Monitored
 from app.workers.opening import OpenedRun, free_folder
 from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import TrainingError
@@ -19,6 +20,7 @@ from nnpcore.structures import Role, split_frames
 from nnpcore.training import ControlState, EpochRecord, TrainSettings
 
 if TYPE_CHECKING:
+    from app.documents.regions import RegionDocument
     from nnpcore.structures.frame import Frame
 
 TICK_MS = 100
@@ -56,11 +58,17 @@ class Runs(QObject):
 
     # starting -----------------------------------------------------------------------------------------
     def start(
-        self, settings: TrainSettings, datasets: Sequence[DatasetDocument], runs_folder: Path, name: str = ""
+        self,
+        settings: TrainSettings,
+        datasets: Sequence[DatasetDocument],
+        runs_folder: Path,
+        name: str = "",
+        regions: Sequence[RegionDocument] = (),
     ) -> str:
         """Start a training on the data sets by their roles; TrainingError where there is nothing to train on.
 
-        Returns the run's id. The folder of the run is made in ``runs_folder``.
+        Returns the run's id. The folder of the run is made in ``runs_folder``. Mapping errors of the EOS
+        reference and of ``regions`` are followed.
         """
         train, valid = frames_of_roles(datasets, settings)
         folder = free_folder(runs_folder, name or _name_of(datasets))
@@ -68,11 +76,19 @@ class Runs(QObject):
         run.folder, run.train, run.valid = folder, train, valid
         run.n_epochs = settings.epochs or 0
         frames = {document.id: document.frames for document in datasets}
-        order = TrainingOrder(settings, _frames(train, frames), _frames(valid, frames), folder)
+        monitored = _monitored(datasets, regions)
+        parts = _frames(train, frames), _frames(valid, frames)
+        order = TrainingOrder(settings, *parts, folder, monitored=monitored)
         self._launch(run, order)
         return run.id
 
-    def restart(self, run_id: str, datasets: Sequence[DatasetDocument], epochs: int | None = None) -> None:
+    def restart(
+        self,
+        run_id: str,
+        datasets: Sequence[DatasetDocument],
+        epochs: int | None = None,
+        regions: Sequence[RegionDocument] = (),
+    ) -> None:
         """Go on with a run that was stopped, where it was, from its folder; ``epochs`` sets a new goal.
 
         Frames are taken from the open data sets where all are there, else read from the files again.
@@ -87,7 +103,9 @@ class Runs(QObject):
         used = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
         known = bool(used) and used <= set(frames)
         train, valid = (_frames(refs, frames) if known else [] for refs in (run.train, run.valid))
-        self._launch(run, TrainingOrder(run.settings, train, valid, run.folder, resume=True))
+        monitored = _monitored(datasets, regions) if known else Monitored()
+        order = TrainingOrder(run.settings, train, valid, run.folder, resume=True, monitored=monitored)
+        self._launch(run, order)
         self.changed.emit(run_id)
 
     def _launch(self, run: RunDocument, order: TrainingOrder) -> None:
@@ -265,6 +283,11 @@ def frames_of_roles(
 
 def _frames(refs: FrameRefs, frames: dict[str, tuple[Frame, ...]]) -> list[Frame]:
     return [frames[dataset_id][index] for dataset_id, indices in refs.parts for index in indices]
+
+
+def _monitored(datasets: Sequence[DatasetDocument], regions: Sequence[RegionDocument]) -> Monitored:
+    crystal = next((d.frames for d in datasets if d.role == Role.EOS), ())
+    return Monitored(crystal, tuple(regions))
 
 
 def _name_of(datasets: Sequence[DatasetDocument]) -> str:

@@ -122,7 +122,8 @@ class Session(RegionSession):
         if chosen.n_threads is None:
             chosen = chosen.replace(n_threads=self.settings.n_threads or all_but_one())
         try:
-            run_id = self.trainings.start(chosen, list(self.datasets.values()), self.settings.runs_folder)
+            datasets, regions = list(self.datasets.values()), list(self.region_sets.values())
+            run_id = self.trainings.start(chosen, datasets, self.settings.runs_folder, regions=regions)
         except (EatlasError, OSError) as error:
             self.notify_error("Training cannot start", error)
             return None
@@ -143,7 +144,7 @@ class Session(RegionSession):
         if self.runs[run_id].state is RunState.PAUSED:
             self.trainings.resume(run_id)
         else:
-            self.trainings.restart(run_id, list(self.datasets.values()))
+            self._restart(run_id)
 
     def stop(self, run_id: str | None = None) -> None:
         """End a training; its checkpoint is written and it can be resumed later."""
@@ -156,7 +157,11 @@ class Session(RegionSession):
 
     def train_longer(self, run_id: str, epochs: int) -> None:
         """Go on with a stopped or finished run until it has had this many epochs."""
-        self.trainings.restart(run_id, list(self.datasets.values()), epochs)
+        self._restart(run_id, epochs)
+
+    def _restart(self, run_id: str, epochs: int | None = None) -> None:
+        datasets, regions = list(self.datasets.values()), list(self.region_sets.values())
+        self.trainings.restart(run_id, datasets, epochs, regions)
 
     def open_run(self, folder: str | Path) -> None:
         """Read a run folder in the background and show it; its data files are opened, too, if they exist."""

@@ -120,20 +120,35 @@ def test_narrow_panels_show_one_quantity_and_wide_ones_all(qtbot, shown):
     assert not panel.buttons["stress"].isChecked()
 
 
-def test_mapping_error_is_kept_against_the_epoch(shown, trained):
+def test_mapping_errors_are_those_monitored(shown, trained):
     panel = shown(TrainingPanel, 1000)
     run = trained.current_run
-    analysis = run.analyses["eos"]
-    trained.analysis_changed.emit(run.id, "eos")
-    panel.refresh()
-    epochs, errors, stds = panel.mapping_arrays(run.id)
-    assert epochs.tolist() == [analysis.epoch]
-    assert errors.tolist() == [analysis.report.rmse_in_bracket_mev]
-    assert stds.tolist() == [analysis.report.std_in_bracket_mev]
-    assert panel.plots["mapping"].isVisible()
-    column = panel.table()["mapping error in the bracket (meV/atom)"]
-    assert column[analysis.epoch - 1] == analysis.report.rmse_in_bracket_mev
-    assert np.isnan(column[0])
+    assert panel.mapping_plot.isVisible()
+    curves = {curve.name: curve for curve in panel.mapping_curves(run)}
+    errors = [r.mapping["E_at(V0)"] for r in run.history]
+    assert curves["crystal at V₀"].errors.tolist() == errors
+    assert panel.table()["mapping error, crystal at V₀ (meV/atom)"] == errors
+    line = panel.mapping_plot._lines[0, "E_at(V0)"]
+    assert line.getOriginalDataset()[1].tolist() == [abs(e) for e in errors]
+
+
+def test_without_a_monitor_the_eos_seen_while_training_is_kept(shown, trained):
+    panel = shown(TrainingPanel, 1000)
+    run = trained.current_run
+    history, analysis = list(run.history), run.analyses["eos"]
+    run.history[:] = [replace(record, mapping={}) for record in history]
+    try:
+        trained.analysis_changed.emit(run.id, "eos")
+        panel.refresh()
+        epochs, errors, stds = panel.mapping_arrays(run.id)
+        assert epochs.tolist() == [analysis.epoch]
+        assert errors.tolist() == [analysis.report.rmse_in_bracket_mev]
+        assert stds.tolist() == [analysis.report.std_in_bracket_mev]
+        column = panel.table()["mapping error, crystal, in reach (meV/atom)"]
+        assert column[analysis.epoch - 1] == analysis.report.rmse_in_bracket_mev
+        assert np.isnan(column[0])
+    finally:
+        run.history[:] = history
 
 
 # EOS ----------------------------------------------------------------------------------------------------

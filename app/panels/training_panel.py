@@ -12,12 +12,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
+from app.documents.mapping_curves import CRYSTAL, CRYSTAL_TEXTS, MappingCurve, mapping_curves
 from app.documents.run import RunDocument, RunState
 from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
 from app.plots.ink import font
 from app.plots.legend import Legend
-from app.plots.rmse_plot import MAPPING, RmsePlot, rmse_entries
+from app.plots.mapping_plot import MappingPlot, RunCurves
+from app.plots.plot import Plot
+from app.plots.rmse_plot import RmsePlot, rmse_entries
 from app.plots.throttle import Throttle
 from nnpcore.exchange.series import HistoryColumns, history_table
 
@@ -26,13 +29,15 @@ if TYPE_CHECKING:
 
 EMPTY = "Start a training to see the curves here."
 MIN_PLOT_WIDTH = 175
+MAPPING = "mapping"
 QUANTITIES = ("energy", "force", "stress", MAPPING)
 BUTTONS = {"energy": "E", "force": "F", "stress": "S", MAPPING: "Map"}
 TIPS = {
     "energy": "RMSE of the total energy, meV/atom",
     "force": "RMSE of the force components, eV/Å",
     "stress": "RMSE of the stress components, GPa",
-    MAPPING: "Error of the crystal's atomic energy in the bracket, meV/atom: settles long after the RMSE",
+    MAPPING: "Errors of the crystal's and the regions' atomic energies, meV/atom: they settle long after "
+    "the RMSE",
 }
 
 
@@ -50,7 +55,7 @@ class TrainingPanel(Panel):
         self.front = "energy"
         self._throttle = Throttle(self._refresh_in_turn, self)
         self._build()
-        self._turns = {q: Throttle(partial(self._draw_in_turn, q), self.plots[q]) for q in QUANTITIES}
+        self._turns = {q: Throttle(partial(self._draw_in_turn, q), p) for q, p in self._all_plots().items()}
         session.epoch_finished.connect(self._throttle.request)
         session.run_changed.connect(self._throttle.request)
         session.run_removed.connect(self._on_run_removed)
@@ -65,8 +70,9 @@ class TrainingPanel(Panel):
         column.setSpacing(0)
         self._row = QHBoxLayout()
         self._row.setSpacing(0)
-        self.plots = {quantity: RmsePlot(quantity, body) for quantity in QUANTITIES}
-        for plot in self.plots.values():
+        self.plots = {q: RmsePlot(q, body) for q in QUANTITIES if q != MAPPING}
+        self.mapping_plot = MappingPlot(body)
+        for plot in self._all_plots().values():
             self._row.addWidget(plot, 1)
         column.addLayout(self._row, 1)
         self.status = ElidedLabel(body)
@@ -96,6 +102,9 @@ class TrainingPanel(Panel):
         box.addWidget(self.smoothing)
         self.add_tool(self.smoothing_box)
 
+    def _all_plots(self) -> dict[str, Plot]:
+        return {**self.plots, MAPPING: self.mapping_plot}
+
     def _button(self, quantity: str) -> QToolButton:
         button = QToolButton(self)
         button.setText(BUTTONS[quantity])
@@ -121,7 +130,7 @@ class TrainingPanel(Panel):
         columns.extend(run.history)
         quantities = columns.quantities()
         expected = bool(quantities) and run.state.active and self.session.has_eos()
-        if expected or self.mapping.get(run.id):  # before it comes: later it would move all
+        if expected or self.mapping_curves(run):  # before it comes: later it would move all
             quantities = [*quantities, MAPPING]
         return quantities
 
@@ -182,7 +191,7 @@ class TrainingPanel(Panel):
         run = self.run
         known, shown = self.known_quantities(), self.shown_quantities()
         self.smoothing_box.setVisible(bool(known))
-        for quantity, plot in self.plots.items():
+        for quantity, plot in self._all_plots().items():
             plot.setVisible(quantity in shown)
             self.buttons[quantity].setVisible(quantity in known)
             self.buttons[quantity].setChecked(quantity in shown)
@@ -197,22 +206,33 @@ class TrainingPanel(Panel):
         run = self.run
         if run is None or run.id not in self.columns:  # another run since it was asked for: its turn comes
             return
+        if quantity == MAPPING:
+            self.mapping_plot.set_message("")
+            self.mapping_plot.show_runs([RunCurves(run.name, tuple(self.mapping_curves(run)))])
+            return
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")
-        if quantity == MAPPING:
-            plot.show_mapping(self.mapping_arrays(run.id))
-        else:
-            columns = self.columns[run.id]
-            plot.show_series(columns.series("train", quantity), columns.series("valid", quantity), amount)
+        columns = self.columns[run.id]
+        plot.show_series(columns.series("train", quantity), columns.series("valid", quantity), amount)
 
     def _show_legends(self, shown: list[str]) -> None:
         """Give a single plot its own legend, several ones a common one."""
         alone = len(shown) == 1
-        for quantity in shown:
-            self.plots[quantity].set_legend_shown(alone)
-        parts = {part for quantity in shown for part in self.plots[quantity].known_parts()}
+        for quantity, plot in self.plots.items():
+            if quantity in shown:
+                plot.set_legend_shown(alone)
+        self.mapping_plot.set_legend_shown(alone)
+        parts = {part for q, plot in self.plots.items() if q in shown for part in plot.known_parts()}
         self.shared_legend.set_entries([] if alone else rmse_entries("text", parts))
         self.shared_legend.setFixedWidth(0 if alone else 150)
+
+    def mapping_curves(self, run: RunDocument) -> list[MappingCurve]:
+        """Return the mapping errors that were monitored; else those of the EOS seen while it trained."""
+        found = mapping_curves(run.history, self.session.region_sets.values())
+        if found or not self.mapping.get(run.id):
+            return found
+        epochs, errors, _ = self.mapping_arrays(run.id)
+        return [MappingCurve(CRYSTAL[0], CRYSTAL_TEXTS[CRYSTAL[0]], "reference", epochs, errors)]
 
     def mapping_arrays(self, run_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return epochs, mapping error and ensemble std in the bracket, meV/atom, each (n,)."""
@@ -228,7 +248,7 @@ class TrainingPanel(Panel):
             text = run.message or "The training failed; the log tells why."
         elif run is not None and run.state.active:
             text = "The first epoch is running…"
-        for plot in self.plots.values():
+        for plot in self._all_plots().values():
             plot.set_message(text)
         self.status.set_text("")
         self.warning.hide()
@@ -260,12 +280,10 @@ class TrainingPanel(Panel):
         if run is None or not run.history:
             return None
         table = history_table(run.history)
-        if self.mapping.get(run.id):
-            known = self.mapping[run.id]
-            nothing = (float("nan"), float("nan"))
-            rows = [known.get(record.epoch, nothing) for record in run.history]
-            table["mapping error in the bracket (meV/atom)"] = [row[0] for row in rows]
-            table["ensemble std in the bracket (meV/atom)"] = [row[1] for row in rows]
+        epochs = [record.epoch for record in run.history]
+        for curve in self.mapping_curves(run):
+            known = dict(zip(curve.epochs.tolist(), curve.errors.tolist(), strict=True))
+            table[f"mapping error, {curve.name} (meV/atom)"] = [known.get(e, float("nan")) for e in epochs]
         return table
 
     def figure_task(self) -> Callable[[Path], None] | None:
@@ -274,7 +292,9 @@ class TrainingPanel(Panel):
         if run is None or not run.history:
             return None
         history, name = tuple(run.history), run.name
-        mapping = self.mapping_arrays(run.id) if self.mapping.get(run.id) else None
+        curves = self.mapping_curves(run)
+        unknown = np.full(len(curves[0].epochs), np.nan) if curves else np.empty(0)
+        mapping = (curves[0].epochs, np.abs(curves[0].errors), unknown) if curves else None
         amount = self.smoothing.value() / 100.0
 
         def draw(path: Path) -> None:

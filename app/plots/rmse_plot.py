@@ -10,19 +10,16 @@ from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.exchange.series import QUANTITY_UNITS, RmseSeries, smoothed
 
-MAPPING = "mapping"
-COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2", MAPPING: "series:3"}
+COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2"}
 TITLES = {
     "energy": "Energy RMSE (meV/atom)",
     "force": "Force RMSE (eV/Å)",
     "stress": "Stress RMSE (GPa)",
-    MAPPING: "Mapping error (meV/atom)",
 }
 SHORT_TITLES = {
     "energy": "E (meV/atom)",
     "force": "F (eV/Å)",
     "stress": "S (GPa)",
-    MAPPING: "Eₐₜ (meV/atom)",
 }
 
 
@@ -65,8 +62,7 @@ class RmsePlot(Plot):
 
     def set_legend_shown(self, shown: bool) -> None:
         """Show or hide the legend (several plots side by side share one)."""
-        entries = rmse_entries(COLORS[self.quantity], self.known_parts()) if self.quantity != MAPPING else []
-        self.set_legend(entries if shown else [])
+        self.set_legend(rmse_entries(COLORS[self.quantity], self.known_parts()) if shown else [])
 
     def show_series(self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0) -> None:
         """Show the curves of an RMSE; ``smoothing`` in [0, 1)."""
@@ -83,19 +79,12 @@ class RmsePlot(Plot):
         else:
             self.best.clear()
 
-    def show_mapping(self, data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-        """Show the mapping error: epochs, error and ensemble std (n,), meV/atom."""
-        epochs, errors, _ = data
-        unknown = np.full(len(epochs), np.nan)
-        self._data = {"valid": RmseSeries(epochs, errors, unknown[:, None])}
-        self.lines["valid"].setData(epochs, np.where(errors > 0, errors, np.nan))
-
     def _describe(self, x: float, _y: float) -> str:
         series = next((s for s in (self._data.get("valid"), self._data.get("train")) if s and s.known), None)
         if series is None:
             return ""
         at = int(np.abs(series.epochs - x).argmin())
-        unit = QUANTITY_UNITS.get(self.quantity, "meV/atom")
+        unit = QUANTITY_UNITS[self.quantity]
         parts = [
             f"{part} {s.mean[at]:.3g}"
             for part, s in self._data.items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.workers.monitoring import Monitored, make_monitor, old_monitor
 from app.workers.priority import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
@@ -58,7 +59,7 @@ class TrainingOrder:
     """Everything a training needs, a snapshot taken on the main thread.
 
     With ``resume`` the frames are those of the run before, in the same order; without frames the folder is
-    asked for them.
+    asked for them. ``monitored`` is what mapping errors are followed for.
     """
 
     settings: TrainSettings
@@ -66,6 +67,7 @@ class TrainingOrder:
     valid: Sequence[Frame]
     folder: Path
     resume: bool = False
+    monitored: Monitored = field(default_factory=Monitored)
 
 
 class TrainingJob:
@@ -139,10 +141,14 @@ class TrainingJob:
         from nnpcore.training import Trainer
 
         order = self.order
+        monitor = make_monitor(order.monitored, order.train)
         if order.resume:
             train, valid = (order.train, order.valid) if order.train else (None, None)
-            return Trainer.resume(order.folder, order.settings, train=train, valid=valid)
-        return Trainer(order.settings, order.train, order.valid, run_folder=order.folder)
+            monitor = monitor or old_monitor(order.folder)
+            return Trainer.resume(order.folder, order.settings, train=train, valid=valid, monitor=monitor)
+        return Trainer(
+            order.settings, order.train, order.valid, run_folder=order.folder, monitor=monitor
+        )
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:
         now = time.perf_counter()

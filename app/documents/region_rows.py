@@ -1,0 +1,118 @@
+"""What the Mapping panel shows: regions and crystal, their reference values, and the errors of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from app.documents.analyses import EosAnalysis, MappingAnalysis
+    from app.documents.regions import RegionDocument
+    from app.documents.run import RunDocument
+
+CRYSTAL_KEY = ("", 0)
+
+
+@dataclass(frozen=True)
+class ErrorValue:
+    """Error of an ensemble's mean and spread of its members, meV/atom; None where unknown."""
+
+    error_mev: float | None
+    std_mev: float | None
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """One region, or the crystal, with its error by every run shown.
+
+    Attributes
+    ----------
+    key : (set id, number of the region), ("", 0) for the crystal.
+    name : as shown. color_index : of the palette, None for the crystal.
+    n_atoms : atoms of the region, 0 for the crystal.
+    reference : eV/atom, None where unknown. source : where it comes from, in words.
+    errors : one a run, in the order of the runs.
+    """
+
+    key: tuple[str, int]
+    name: str
+    color_index: int | None
+    n_atoms: int
+    reference: float | None
+    source: str
+    errors: tuple[ErrorValue, ...]
+
+
+UNKNOWN = ErrorValue(None, None)
+
+
+def error_rows(sets: Mapping[str, RegionDocument], runs: Sequence[RunDocument]) -> list[ErrorRow]:
+    """Return the rows: regions in the order they were made, then the crystal at its equilibrium volume."""
+    found = []
+    for set_id, document in sets.items():
+        for number, region in enumerate(document.regions):
+            name = f"{document.name} {region.name}" if len(sets) > 1 else region.name
+            found.append(_region_row((set_id, number), name, region, runs))
+    crystal = _crystal_row(runs)
+    return [*found, crystal] if crystal is not None else found
+
+
+def _region_row(key: tuple[str, int], name: str, region, runs: Sequence[RunDocument]) -> ErrorRow:
+    errors, reference, source = [], region.reference, region.source
+    for run in runs:
+        analysis: MappingAnalysis | None = run.analyses.get("mapping")
+        row = next((r for r in analysis.rows if (r.set_id, r.number) == key), None) if analysis else None
+        if row is None:
+            errors.append(UNKNOWN)
+            continue
+        errors.append(ErrorValue(row.error.error_mev, row.error.std_mev))
+        if reference is None and row.error.reference is not None:
+            reference, source = row.error.reference, row.error.source
+    return ErrorRow(key, name, region.color_index, len(region.atoms), reference, source, tuple(errors))
+
+
+def _crystal_row(runs: Sequence[RunDocument]) -> ErrorRow | None:
+    analyses: list[EosAnalysis | None] = [run.analyses.get("eos") for run in runs]
+    fits = [a.report.reference_fit for a in analyses if a is not None and a.report.reference_fit is not None]
+    if not fits:
+        return None
+    source = "minimum of the EOS reference"
+    errors = tuple(UNKNOWN if a is None else crystal_error(a) for a in analyses)
+    return ErrorRow(CRYSTAL_KEY, "crystal at V₀", None, 0, fits[0].e0, source, errors)
+
+
+def crystal_error(analysis: EosAnalysis) -> ErrorValue:
+    """Return the error at the reference's equilibrium volume, interpolated between the points."""
+    report, curve = analysis.report, analysis.curve
+    known = np.isfinite(report.error_mev)
+    if report.reference_fit is None or not known.any():
+        return UNKNOWN
+    v0 = report.reference_fit.v0
+    std = MEV_PER_EV * float(np.interp(v0, curve.volumes, curve.std))
+    return ErrorValue(float(np.interp(v0, curve.volumes[known], report.error_mev[known])), std)
+
+
+def short_source(source: str) -> str:
+    """Return where a reference value comes from in a word or two, for a narrow column."""
+    if source.startswith("the crystal"):
+        return "crystal"
+    if source.startswith("total energy"):
+        return "total − bulk"
+    if source.startswith("exact"):
+        return "exact"
+    return "EOS" if "EOS" in source else source
+
+
+def level_of(error_mev: float | None, rmse_mev: float | None) -> str:
+    """Return "good", "warning" or "error" by the error over the RMSE as in the verdict; "muted" unknown."""
+    from nnpcore.mapping.verdict import BAD_RATIO, SMALLEST_RMSE, WARNING_RATIO
+
+    if error_mev is None:
+        return "muted"
+    ratio = abs(error_mev) / max(rmse_mev or 0.0, SMALLEST_RMSE)
+    return "error" if ratio >= BAD_RATIO else "warning" if ratio >= WARNING_RATIO else "good"

@@ -1,0 +1,296 @@
+"""Mapping errors of regions: what the parts of a structure cost by the potential, against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from app import theme
+from app.documents.mapping_curves import mapping_curves
+from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
+from app.panels.base import Panel, Table
+from app.plots.elided import ElidedLabel
+from app.plots.ink import font, ink, number_text
+from app.plots.mapping_plot import MappingPlot, RunCurves
+from app.plots.region_table import RegionTable, TableRow
+from app.plots.seen import Seen
+from app.plots.states import Stated
+from app.plots.throttle import Throttle
+
+if TYPE_CHECKING:
+    from app.documents.regions import RegionDocument
+    from app.documents.run import RunDocument
+    from app.session import Session
+
+EMPTY = (
+    "Start a training to see how far atomic energies are off, and divide a slab or cluster into regions "
+    "with Regions ▾, or open a crystal's volume scan as EOS reference."
+)
+NO_RUN = "Train or open a run to see the errors of these regions."
+NO_CURVE = "The curve comes with a training that is started while regions or an EOS reference are there."
+WIDE = 600
+LEVELS = {"good": "good", "warning": "warning", "bad": "error"}
+
+
+class MappingPanel(Panel):
+    """Table of regions and curve over the epochs: side by side where there is room, else one of the two."""
+
+    title = "Mapping"
+    name = "mapping"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self._throttle = Throttle(self.refresh, self)
+        self._seen = Seen()
+        self.rows: list[ErrorRow] = []
+        self._build()
+        self.table_view.row_chosen.connect(self._select_region)
+        self.table_view.renamed.connect(self._rename)
+        self.table_view.menu_wanted.connect(lambda *where: self._open_menu(*where))
+        session.analysis_changed.connect(self._on_analysis)
+        for signal in (
+            session.regions_changed, session.current_run_changed, session.comparison_changed,
+            session.run_removed, session.epoch_finished, session.dataset_removed,
+        ):  # fmt: skip
+            signal.connect(self._throttle.request)
+        self.refresh()
+
+    def _build(self) -> None:
+        content = QWidget(self)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(2)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self.table_view, self.plot = RegionTable(content), MappingPlot(content)
+        row.addWidget(self.table_view, 1)
+        row.addWidget(self.plot, 1)
+        column.addLayout(row, 1)
+        self.text = ElidedLabel(content, "text")
+        self.text.setContentsMargins(8, 0, 8, 0)
+        line = QHBoxLayout()
+        line.setContentsMargins(8, 0, 8, 0)
+        line.addWidget(self.text)
+        column.addLayout(line)
+        self.body = Stated(content, self)
+        self.set_body(self.body)
+        self.regions_button = QToolButton(self)
+        self.regions_button.setText("Regions ▾")
+        self.regions_button.setFont(font())
+        self.regions_button.setToolTip("Divide the structure shown into regions")
+        self.regions_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self.regions_button)
+        self.regions_button.setMenu(self.menu)
+        self._fill_menu()
+        self.add_tool(self.regions_button)
+        self.curve_button = QToolButton(self)
+        self.curve_button.setText("Curve")
+        self.curve_button.setFont(font())
+        self.curve_button.setCheckable(True)
+        self.curve_button.setToolTip("Show the errors against the epoch, beside the energy RMSE")
+        self.curve_button.toggled.connect(self._arrange)
+        self.add_tool(self.curve_button)
+
+    def _fill_menu(self) -> None:
+        session = self.session
+        by_depth = self.menu.addAction("Bulk and surface by depth", lambda: session.regions_by_depth())
+        by_depth.setToolTip("A slab's atoms within 6 Å of its faces are surface, the others bulk")
+        by_distance = self.menu.addAction(
+            "Bulk and surface by distance to the crystal", lambda: session.regions_by_distance()
+        )
+        by_distance.setToolTip("By the distance of each atom's symmetry functions to the EOS reference's")
+        chosen = self.menu.addAction("Region from selection", lambda: session.region_from_selection())
+        chosen.setToolTip("The atoms chosen with the lasso or by clicks become a region")
+        self.menu.addSeparator()
+        self.delete_action = self.menu.addAction("Delete these regions", self._delete_current)
+        self.menu.setToolTipsVisible(True)
+        self.menu.aboutToShow.connect(
+            lambda: self.delete_action.setEnabled(self.session.current_regions() is not None)
+        )
+
+    # what is shown ------------------------------------------------------------------------------------
+    def _on_analysis(self, run_id: str, kind: str) -> None:
+        if kind in ("mapping", "eos") and run_id in {run.id for run in self.session.runs_shown()}:
+            self._throttle.request()
+
+    def refresh(self) -> None:
+        """Bring table, curves and sentence up to date."""
+        runs = self.session.runs_shown()
+        self.rows = error_rows(self.session.region_sets, runs)
+        curves = [self._curves_of(run) for run in runs]
+        has_curves = any(run.curves for run in curves)
+        self.body.set_message("" if self.rows or has_curves else EMPTY)
+        self._arrange()
+        self.table_view.show_rows(
+            [_table_row(row, runs) for row in self.rows], [run.name for run in runs]
+        )
+        self._show_text(runs)
+        seen = [(run.id, run.epoch, run.name) for run in runs]
+        if not self._seen.again(*seen, *self.session.region_sets.values()):
+            self.plot.set_message("" if has_curves else (NO_CURVE if runs else NO_RUN))
+            self.plot.show_runs(curves)
+
+    def _curves_of(self, run: RunDocument) -> RunCurves:
+        curves = mapping_curves(run.history, self.session.region_sets.values())
+        values = [(r.valid or r.train).get("energy") for r in run.history]
+        rmse = np.array([np.nan if v is None else v["mean"] for v in values], dtype=np.float64)
+        epochs = np.array([r.epoch for r in run.history], dtype=np.float64)
+        return RunCurves(run.name, tuple(curves), (epochs, rmse) if np.isfinite(rmse).any() else None)
+
+    def _show_text(self, runs: list[RunDocument]) -> None:
+        run = runs[0] if runs else None
+        if run is None:
+            self.text.set_text(NO_RUN if self.rows else "", "muted")
+            return
+        mapping = run.analyses.get("mapping")
+        verdict = mapping.verdict if mapping is not None else run.analyses.get("verdict")
+        message = run.analysis_messages.get("mapping", "")
+        if verdict is None:
+            self.text.set_text(message or NO_RUN if self.rows else "", "muted")
+            return
+        text = verdict.text
+        problems = list(mapping.problems.values()) if mapping is not None else []
+        if verdict.level == "unknown" and problems:
+            text = problems[0]
+        self.text.set_text(text, LEVELS.get(verdict.level, "muted"), tip="\n".join([text, *problems]))
+
+    def _arrange(self) -> None:
+        wide = self.width() >= WIDE
+        self.curve_button.setVisible(not wide and not self.body.message)
+        self.table_view.setVisible(wide or not self.curve_button.isChecked())
+        self.plot.setVisible(wide or self.curve_button.isChecked())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show table and curve where there is room."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    # regions ------------------------------------------------------------------------------------------
+    def _document(self, set_id: str) -> RegionDocument | None:
+        return self.session.region_sets.get(set_id)
+
+    def _select_region(self, set_id: str, number: int) -> None:
+        """Select the atoms of a region in the viewer; the crystal's row shows nothing."""
+        document = self._document(set_id)
+        if document is None:
+            return
+        session = self.session
+        dataset = next((d for d in session.datasets.values() if document.is_of(d)), None)
+        if dataset is None:
+            return
+        frame = session.current_frame
+        if session.current_dataset is not dataset or frame is None or not document.fits(frame):
+            index = next((k for k, f in enumerate(dataset.frames) if document.fits(f)), 0)
+            session.set_current(dataset.id, index)
+        index = session.current_frame_index
+        session.select((dataset.id, index, int(atom)) for atom in document.regions[number].atoms)
+
+    def _rename(self, set_id: str, number: int, text: str) -> None:
+        document = self._document(set_id)
+        if document is not None:
+            self.session.rename_region(set_id, number, text.removeprefix(f"{document.name} "))
+
+    def _delete_current(self) -> None:
+        known = self.session.current_regions()
+        if known is not None:
+            self.session.delete_regions(known.id)
+
+    def _open_menu(self, set_id: str, number: int, at: QPoint) -> None:
+        menu = self.menu_of(set_id, number)
+        if menu is not None:
+            menu.popup(at)
+
+    def menu_of(self, set_id: str, number: int) -> QMenu | None:
+        """Return the context menu of a region, None for the crystal."""
+        if self._document(set_id) is None:
+            return None
+        session, menu = self.session, QMenu(self)
+        menu.addAction("Select its atoms", lambda: self._select_region(set_id, number))
+        menu.addAction("Rename", lambda: self.edit_name(set_id, number))
+        colors = menu.addMenu("Colour")
+        for index in range(len(theme.current().okabe_ito)):
+            action = colors.addAction(f"Colour {index + 1}")
+            action.setIcon(_swatch(f"series:{index}"))
+            action.triggered.connect(
+                lambda _=False, index=index: session.recolor_region(set_id, number, index)
+            )
+        menu.addSeparator()
+        menu.addAction("Delete", lambda: session.delete_region(set_id, number))
+        return menu
+
+    def edit_name(self, set_id: str, number: int) -> None:
+        """Let the user type a region's new name into the table."""
+        for row, content in enumerate(self.table_view.rows):
+            item = self.table_view.item(row, 0)
+            if content.key == (set_id, number) and item is not None:
+                self.table_view.editItem(item)
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return the regions with reference values, and error and spread by every run shown."""
+        if not self.rows:
+            return None
+        columns: dict[str, list] = {
+            "region": [row.name for row in self.rows],
+            "atoms": [row.n_atoms or None for row in self.rows],
+            "reference (eV/atom)": [row.reference for row in self.rows],
+            "source": [row.source for row in self.rows],
+        }
+        for k, run in enumerate(self.session.runs_shown()):
+            columns[f"{run.name}: error (meV/atom)"] = [row.errors[k].error_mev for row in self.rows]
+            columns[f"{run.name}: std (meV/atom)"] = [row.errors[k].std_mev for row in self.rows]
+        return columns
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw the errors as bars and the curves beside them with matplotlib."""
+        rows, runs = tuple(self.rows), self.session.runs_shown()
+        if not rows or not runs:
+            return None
+        names, curves = [run.name for run in runs], [self._curves_of(run) for run in runs]
+
+        def draw(path: Path) -> None:
+            from app.plots.mapping_figures import mapping_figure
+            from nnpcore.exchange.figures import save_figure
+
+            save_figure(mapping_figure(rows, names, curves), path)
+
+        return draw
+
+
+def _table_row(row: ErrorRow, runs: list[RunDocument]) -> TableRow:
+    reference = number_text(row.reference, 4)
+    if row.source:
+        reference = f"{reference} {short_source(row.source)}"
+    errors = tuple(_error_cell(value, run) for value, run in zip(row.errors, runs, strict=True))
+    return TableRow(
+        key=row.key,
+        name=row.name,
+        color="reference" if row.color_index is None else f"series:{row.color_index}",
+        atoms=str(row.n_atoms or "–"),
+        reference=reference,
+        reference_tip=row.source or "No reference value is known for this region",
+        errors=errors or (("–", "muted", NO_RUN),),
+    )
+
+
+def _error_cell(value: ErrorValue, run: RunDocument) -> tuple[str, str, str]:
+    if value.error_mev is None:
+        return "–", "muted", "Unknown without a reference value and a potential"
+    places = 1 if abs(value.error_mev) < 100 else 0
+    text = number_text(value.error_mev, places, sign=True)
+    if value.std_mev is not None:
+        text += f" ± {number_text(value.std_mev, places)}"
+    tip = f"{run.name}: ensemble mean minus reference ± spread of the members, meV/atom"
+    return text, level_of(value.error_mev, run.best("energy")), tip
+
+
+def _swatch(color: str) -> QIcon:
+    image = QPixmap(12, 12)
+    image.fill(ink(color))
+    return QIcon(image)

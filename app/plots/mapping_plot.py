@@ -1,0 +1,122 @@
+"""Mapping errors against the epoch, beside the energy RMSE: on a logarithmic scale, meV/atom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from app.documents.mapping_curves import MappingCurve
+from app.plots.ink import number_text
+from app.plots.legend import Entry
+from app.plots.plot import Plot
+
+RMSE = "rmse"
+TITLE, SHORT_TITLE = "|Mapping error| (meV/atom)", "|Error| (meV/atom)"
+NARROW = 330
+SMALLEST = 1e-2
+"""meV/atom: smaller errors are drawn here."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunCurves:
+    """What one run shows: its mapping curves, and its energy RMSE (epochs (n,), meV/atom (n,))."""
+
+    name: str
+    curves: tuple[MappingCurve, ...]
+    rmse: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class MappingPlot(Plot):
+    """A line per region and run: colours tell regions apart, dashes runs; the RMSE is thin."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, log_y=True)
+        self.runs: list[RunCurves] = []
+        self._legend_shown = True
+        self._looks: list[tuple[str, str, str, int, float]] = []
+        self._lines: dict[tuple[int, str], object] = {}
+        self.set_labels("Epoch", TITLE)
+        self.axis("bottom").integers = True
+        self.canvas.view.setLimits(xMin=0)
+        self.canvas.view.setMouseEnabled(x=True, y=False)
+        self.canvas.view.setAutoVisible(y=True)
+        self.set_readout(self._describe)
+
+    def show_runs(self, runs: Sequence[RunCurves]) -> None:
+        """Show the curves of the current run (solid) and of those compared with it (dashed)."""
+        self.runs = list(runs)
+        self._make_items()
+        for number, run in enumerate(self.runs):
+            for curve in run.curves:
+                self._set(number, curve.key, curve.epochs, np.abs(curve.errors))
+            if run.rmse is not None:
+                self._set(number, RMSE, *run.rmse)
+        self.set_legend(self._entries() if self._legend_shown else [])
+
+    def set_legend_shown(self, shown: bool) -> None:
+        """Show or hide the legend (where there is little room the readout names the lines)."""
+        if shown != self._legend_shown:
+            self._legend_shown = shown
+            self.set_legend(self._entries() if shown else [])
+
+    def _make_items(self) -> None:
+        looks = []
+        for number, run in enumerate(self.runs):
+            looks += [(f"{number}", c.key, c.color, number, 2.0) for c in run.curves]
+            if run.rmse is not None:
+                looks.append((f"{number}", RMSE, "muted", number, 1.0))
+        if looks == self._looks:
+            return
+        for key in {key for _, key, *_ in self._looks}:
+            self.remove_series(key)
+        self._looks = looks
+        self._lines = {}
+        for number, key, color, dash, width in looks:
+            self._lines[int(number), key] = self.add_line(key, color, width, dash % 6, z=12 - dash)
+
+    def _set(self, number: int, key: str, epochs: np.ndarray, values: np.ndarray) -> None:
+        shown = np.where(np.isfinite(values), np.maximum(values, SMALLEST), np.nan)
+        self._lines[number, key].setData(epochs, shown)  # type: ignore[attr-defined]
+
+    def _entries(self) -> list[Entry]:
+        entries: dict[str, Entry] = {}
+        for run in self.runs:
+            for curve in run.curves:
+                tip = f"{curve.name}: absolute error of the ensemble's mean; click to hide or show"
+                entries.setdefault(curve.key, Entry(curve.key, curve.name, curve.color, tip=tip))
+        if any(run.rmse is not None for run in self.runs):
+            entries[RMSE] = Entry(RMSE, "RMSE", "muted", tip="Energy RMSE of the validation frames")
+        found = list(entries.values())
+        if len(self.runs) > 1:
+            found += [
+                Entry(f"run:{k}", run.name, "text", dash=k % 6, tip=f"Lines of {run.name}")
+                for k, run in enumerate(self.runs)
+            ]
+        return found
+
+    def set_series_visible(self, key: str, visible: bool) -> None:
+        """Hide or show a quantity of all runs, or all lines of a run."""
+        super().set_series_visible(key, visible)
+        for (number, name), line in self._lines.items():
+            if key == f"run:{number}" and name not in self.legend.hidden:
+                line.setVisible(visible)  # type: ignore[attr-defined]
+            elif key == name and visible and f"run:{number}" in self.legend.hidden:
+                line.setVisible(False)  # type: ignore[attr-defined]
+
+    def _describe(self, x: float, _y: float) -> str:
+        if not self.runs or not self.runs[0].curves:
+            return ""
+        run = self.runs[0]
+        epochs = run.curves[0].epochs
+        at = int(np.abs(epochs - x).argmin())
+        parts = [f"{c.name} {number_text(float(c.errors[at]), 1, sign=True)}" for c in run.curves[:3]]
+        return f"epoch {int(epochs[at])}: {', '.join(parts)}"
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shorten the title where the plot is narrow."""
+        self.legend.set_title(SHORT_TITLE if self.width() < NARROW else TITLE)
+        super().resizeEvent(event)
