@@ -4,6 +4,7 @@ Arrays in, records out.
 """
 
 from nnpcore.mapping.connectivity import ConnectivityResult, Link, connectivity
+from nnpcore.mapping.curvature import Curvature
 from nnpcore.mapping.distance import (
     Bracket,
     Reach,
@@ -36,7 +37,14 @@ from nnpcore.mapping.regions import (
     with_references,
     write_regions,
 )
+from nnpcore.mapping.rigidity import LocalRigidity, mean_of_members
 from nnpcore.mapping.sampling import subsample
+from nnpcore.mapping.soft_directions import (
+    HiddenChange,
+    SoftDirections,
+    hidden_change,
+    soft_directions,
+)
 from nnpcore.mapping.study import MappingStudy, StudyData, evaluate_study, prepare_study, study
 from nnpcore.mapping.verdict import Verdict, verdict
 
@@ -44,12 +52,15 @@ __all__ = [
     "AtomicEnergyModel",
     "Bracket",
     "ConnectivityResult",
+    "Curvature",
     "EosCurve",
     "EosFit",
     "EosReport",
+    "HiddenChange",
     "InvariantCheck",
     "InvariantPoints",
     "Link",
+    "LocalRigidity",
     "MappingMonitor",
     "MappingStudy",
     "PcaResult",
@@ -57,6 +68,7 @@ __all__ = [
     "Region",
     "RegionError",
     "RegionSet",
+    "SoftDirections",
     "StudyData",
     "Verdict",
     "analyse_eos",
@@ -70,8 +82,10 @@ __all__ = [
     "eos_curve",
     "evaluate_study",
     "fit_eos",
+    "hidden_change",
     "indices_region",
     "invariant_points",
+    "mean_of_members",
     "nearest_distances",
     "pca_of",
     "prepare_study",
@@ -79,6 +93,7 @@ __all__ = [
     "read_regions",
     "reference_fit",
     "region_errors",
+    "soft_directions",
     "study",
     "subsample",
     "verdict",
