@@ -92,6 +92,7 @@ class PairList:
         """Whether no pair within the cutoff can be missing; moves the images along with the cell."""
         from nnpcore.reference.kernels import farthest_move
 
+        positions = np.require(frame.positions, np.float64, ["C", "W"])
         if listed.n_atoms != frame.n_atoms or (listed.pbc != frame.pbc).any():
             return False
         base, reach = listed.positions, self.cutoff + self.skin
@@ -102,13 +103,14 @@ class PairList:
             self._offset, self._cell = self._listed_offset @ strain, frame.cell.copy()
             self._base, self._reach = base @ strain, reach * np.linalg.svd(strain, compute_uv=False)[-1]
         slack = 0.5 * (self._reach - self.cutoff)
-        return bool(slack > 0 and farthest_move(frame.positions, self._base) < slack * slack)
+        return bool(slack > 0 and farthest_move(positions, self._base) < slack * slack)
 
     def _search(self, frame: Frame) -> None:
         from nnpcore.descriptors.neighbors import neighbor_pairs
         from nnpcore.reference.kernels import half_list
 
-        frame = replace(frame, positions=frame.positions.copy(), cell=frame.cell.copy(), pbc=frame.pbc.copy())
+        positions = np.array(frame.positions, dtype=np.float64, order="C")
+        frame = replace(frame, positions=positions, cell=frame.cell.copy(), pbc=frame.pbc.copy())
         pairs = neighbor_pairs(frame, self.cutoff + self.skin, where="the structure")
         start, neighbor, vector = pairs.start, pairs.neighbor, pairs.vector
         center = np.repeat(np.arange(frame.n_atoms), np.diff(start))
@@ -154,7 +156,6 @@ class ReferenceCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None
         copy = self.atoms
-        self._check(copy.numbers)
         frame = Frame(copy.numbers, copy.positions, copy.cell.array, copy.pbc)
         periodic = bool(frame.pbc.all())
         if "stress" in properties and not periodic:
@@ -166,10 +167,12 @@ class ReferenceCalculator(Calculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(virial / frame.volume)
 
     def evaluate(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Atomic energies (n,) eV, forces (n, 3) eV/Å and virial (3, 3) eV of a frame of known elements."""
+        """Atomic energies (n,) eV, forces (n, 3) eV/Å, virial (3, 3) eV; errors as in :meth:`calculate`."""
+        self._check(frame.numbers)
+        positions = np.require(frame.positions, np.float64, ["C", "W"])  # what the kernels are compiled for
         energies, forces, virial = np.empty(frame.n_atoms), np.empty((frame.n_atoms, 3)), np.empty((3, 3))
         pairs = self.pairs.update(frame)
-        self._kernel()(frame.positions, *pairs, self._numbers, energies, forces, virial)
+        self._kernel()(positions, *pairs, self._numbers, energies, forces, virial)
         return energies, forces, virial
 
     def _check(self, numbers: np.ndarray) -> None:
@@ -216,7 +219,7 @@ class CleriRosato(ReferenceCalculator):
 
     title = "The second-moment potential"
 
-    def __init__(self, element: str = "Ni", *, skin: float = 0.7) -> None:
+    def __init__(self, element: str = "Ni", *, skin: float = 1.0) -> None:
         if element not in CLERI_ROSATO:
             raise SettingsError(
                 f"there are no second-moment parameters for {element!r}",

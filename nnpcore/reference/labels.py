@@ -90,7 +90,7 @@ def _labelled(structure: Atoms | Frame, calculator: BaseCalculator) -> Frame:
                 where=f"frame {frame.index}",
                 fix="Look for atoms that are far too close to each other",
             )  # fmt: skip
-    arrays = dict(frame.arrays)
+    arrays = {name: values for name, values in frame.arrays.items() if name != REFERENCE_ENERGIES}
     if energies is not None:
         arrays[REFERENCE_ENERGIES] = np.array(energies, dtype=np.float64)
     return replace(

@@ -31,6 +31,7 @@ BAROSTAT_FS = 200.0
 """Time in which the volume follows the pressure, fs."""
 
 _REPORT_SECONDS = 0.05
+_LASTING = {"numbers", "positions", "tags", "masses", "initial_magmoms", "initial_charges"}
 _STRAIN = 0.002
 _SOFTEST_GPA, _HARDEST_GPA = 5.0, 1000.0
 _HOTTEST = 8.0
@@ -177,6 +178,16 @@ def _held(atoms: Atoms) -> np.ndarray:
     return held
 
 
+def _stripped(atoms: Atoms) -> Atoms:
+    """Copy without constraints and without what was known of the start and no longer holds."""
+    copy = atoms.copy()
+    copy.set_constraint()
+    copy.info = {}
+    for name in set(copy.arrays) - _LASTING:
+        del copy.arrays[name]
+    return copy
+
+
 class _Ticker:
     """Checks for cancellation at every step and reports often enough."""
 
@@ -230,9 +241,8 @@ class _Dynamics:
     def __init__(
         self, start: Atoms, calculator: BaseCalculator, settings: SamplerSettings, temperature: float
     ) -> None:
-        self.atoms = start.copy()
+        self.atoms = _stripped(start)
         self.held = _held(start)
-        self.atoms.set_constraint()
         self.temperature = temperature
         self.kt = units.kB * temperature
         self.dt = settings.timestep_fs * units.fs
