@@ -16,7 +16,7 @@ import typer
 
 from nnpcore.cli import options
 from nnpcore.cli.terminal import Terminal, error_json, json_only_stdout, print_json
-from nnpcore.errors import Cancelled, EatlasError
+from nnpcore.errors import Cancelled, EatlasError, SettingsError
 
 Result = dict[str, Any]
 Job = Callable[[Terminal], Result]
@@ -32,11 +32,21 @@ prints the version.
 """
 
 
-def info(data: options.File, json_: options.Json = False) -> Job:
+def info(
+    data: options.File,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    units: options.FileUnits = None,
+    json_: options.Json = False,
+) -> Job:
     """Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames."""
     from nnpcore.cli.inspect import info_command
+    from nnpcore.cli.keys import key_names
 
-    return partial(info_command, data)
+    return lambda terminal: info_command(
+        data, key_names(energy_key, forces_key, stress_key, units), terminal
+    )
 
 
 def train(
@@ -60,9 +70,14 @@ def train(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    units: options.FileUnits = None,
     json_: options.Json = False,
 ) -> Job:
     """Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept."""
+    from nnpcore.cli.keys import key_names
     from nnpcore.cli.train import TrainRequest, train_command
 
     changes: dict[str, Any] = {
@@ -82,48 +97,146 @@ def train(
     }
     given = {name: value for name, value in changes.items() if value is not None}
     files, valid_files = tuple(data or ()), tuple(valid or ())
-    request = TrainRequest(files, valid_files, output, config, given, resume, overwrite, skip_bad)
-    return partial(train_command, request)
+    return lambda terminal: train_command(
+        TrainRequest(
+            files,
+            valid_files,
+            output,
+            config,
+            given,
+            resume,
+            overwrite,
+            skip_bad,
+            key_names(energy_key, forces_key, stress_key, units),
+        ),
+        terminal,
+    )
 
 
 def evaluate(
-    run: options.RunFolder,
-    data: options.Data,
+    given: options.RunOrFiles = None,
+    calculator: options.Calculators = None,
+    arguments: options.CalculatorArguments = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    units: options.FileUnits = None,
     json_: options.Json = False,
 ) -> Job:
-    """Compare a trained potential with the energies, forces and stresses of files."""
+    """Compare a trained potential, or ASE calculators, with the energies, forces and stresses of files."""
+    from nnpcore.cli.foreign import evaluate_models_command, specs_of
     from nnpcore.cli.inspect import evaluate_command
+    from nnpcore.cli.keys import key_names
 
-    return partial(evaluate_command, run, data, device, threads, skip_bad)
+    def job(terminal: Terminal) -> Result:
+        keys, specs = key_names(energy_key, forces_key, stress_key, units), specs_of(calculator, arguments)
+        if specs:
+            return evaluate_models_command(given, specs, device, threads, skip_bad, keys, terminal)
+        return evaluate_command(given, device, threads, skip_bad, keys, terminal)
+
+    return job
 
 
 def map_(
-    run: options.RunFolder,
-    eos: options.Eos,
     output: options.Output,
+    eos: options.Eos,
+    run: options.MapRun = None,
+    calculator: options.Calculators = None,
+    arguments: options.CalculatorArguments = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    units: options.FileUnits = None,
     json_: options.Json = False,
 ) -> Job:
-    """Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict."""
-    from nnpcore.cli.inspect import map_command
+    """Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.
 
-    return partial(map_command, run, eos, output, threads, overwrite)
+    With --calculator, which may be repeated: compare equations of state.
+    """
+    from nnpcore.cli.foreign import compare_command, specs_of
+    from nnpcore.cli.inspect import map_command
+    from nnpcore.cli.keys import key_names
+
+    def job(terminal: Terminal) -> Result:
+        keys, specs = key_names(energy_key, forces_key, stress_key, units), specs_of(calculator, arguments)
+        if specs:
+            return compare_command(run, specs, eos, output, threads, overwrite, keys, terminal)
+        if run is None:
+            fix = "Name the folder of a training, or a calculator by --calculator"
+            raise SettingsError("there is nothing to map", where="RUN", fix=fix)
+        return map_command(run, eos, output, threads, overwrite, keys, terminal)
+
+    return job
+
+
+def predict(
+    output: options.PredictOutput,
+    given: options.RunOrFiles = None,
+    calculator: options.Calculators = None,
+    arguments: options.CalculatorArguments = None,
+    threads: options.Threads = None,
+    skip_bad: options.SkipBad = False,
+    overwrite: options.Overwrite = False,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    units: options.FileUnits = None,
+    json_: options.Json = False,
+) -> Job:
+    """Write files' structures with atomic energies, forces and their spread by a potential or calculator."""
+    from nnpcore.cli.foreign import predict_command, specs_of
+    from nnpcore.cli.keys import key_names
+
+    def job(terminal: Terminal) -> Result:
+        keys, specs = key_names(energy_key, forces_key, stress_key, units), specs_of(calculator, arguments)
+        return predict_command(given, specs, output, threads, skip_bad, overwrite, keys, terminal)
+
+    return job
 
 
 def export(
     run: options.RunFolder,
     output: options.Output,
+    format: options.ExportFormat = None,
+    scaling: options.Scaling = "center",
+    check_with: options.CheckWith = None,
+    check_data: options.CheckData = None,
     overwrite: options.Overwrite = False,
     json_: options.Json = False,
 ) -> Job:
-    """Write the potential with a README, its history and its curves, to be passed on."""
-    from nnpcore.cli.inspect import export_command
+    """Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch."""
+    from nnpcore.cli.export import ExportRequest, export_command
 
-    return partial(export_command, run, output, overwrite)
+    request = ExportRequest(run, output, format, scaling, check_with, check_data, overwrite)  # type: ignore[arg-type]
+    return partial(export_command, request)
+
+
+def import_(
+    sources: options.Sources,
+    output: options.RunOutput,
+    format: options.ImportFormat = "auto",
+    data: options.ImportData = None,
+    valid: options.ValidFiles = None,
+    units: options.Units = None,
+    epoch: options.Epoch = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    skip_bad: options.SkipBad = False,
+    json_: options.Json = False,
+) -> Job:
+    """Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it."""
+    from nnpcore.cli.import_ import ImportRequest, import_command
+
+    files, valid_files = tuple(data or ()), tuple(valid or ())
+    request = ImportRequest(
+        tuple(sources), output, format, files, valid_files, units, epoch, threads, overwrite, skip_bad
+    )
+    return partial(import_command, request)
 
 
 def demo(
@@ -202,7 +315,7 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Job | None]:
         context_settings={"help_option_names": ["-h", "--help"]},
         result_callback=lambda job, **_: jobs.append(job),
     )
-    for command in (info, train, evaluate, map_, export, demo, paper):
+    for command in (info, train, evaluate, predict, map_, export, import_, demo, paper):
         app.command(command.__name__.rstrip("_"))(command)
     try:
         app(list(arguments), prog_name="eatlas")

@@ -1,4 +1,4 @@
-"""``eatlas info``, ``evaluate``, ``map`` and ``export``: looking at files and at trained potentials."""
+"""``eatlas info``, ``evaluate`` and ``map``: looking at files and at trained potentials."""
 
 from __future__ import annotations
 
@@ -7,38 +7,53 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nnpcore.cli.output import output_folder, refuse_to_replace
+from nnpcore.cli.foreign import split_run
+from nnpcore.cli.keys import flags, notes
+from nnpcore.cli.output import output_folder
 from nnpcore.cli.reading import read
 from nnpcore.cli.tables import mapping_table, problem_lines, rmse_table, summary_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
-from nnpcore.structures import Dataset, read_dataset
+from nnpcore.structures import Dataset, KeyNames, propose_keys, read_dataset
 from nnpcore.structures.frame import Frame
 
 
-def info_command(path: str, terminal: Terminal) -> dict[str, Any]:
-    """Show what a file contains, bad frames with their indices."""
+def info_command(path: str, keys: KeyNames | None, terminal: Terminal) -> dict[str, Any]:
+    """Show what a file contains, bad frames with their indices, and what may be its labels' names."""
     with terminal.progress(f"Reading {path}") as progress:
-        dataset = read_dataset(path, on_bad="skip", progress=progress)
+        dataset = read_dataset(path, on_bad="skip", keys=keys, progress=progress)
     summary = dataset.summary()
+    proposal = propose_keys(dataset.frames) if keys is None else None
     if not terminal.json_only:
         terminal.out.print(f"[bold]{dataset.name}[/]")
         terminal.out.print(summary_table(summary))
     for line in problem_lines(dataset.problems):
         terminal.warn(line)
-    problems = [asdict(problem) for problem in dataset.problems]
-    return {"file": dataset.path} | asdict(summary) | {"problems": problems}
+    for line in notes(proposal) if proposal is not None and proposal.needed else ():
+        terminal.warn(line)
+    result = {"file": dataset.path, **asdict(summary), "problems": [asdict(p) for p in dataset.problems]}
+    if proposal is None or not proposal.needed:
+        return result
+    questions = [{"text": q.text, "choices": [text for text, _ in q.choices]} for q in proposal.questions]
+    return result | {"keys": {"options": flags(proposal), "why": proposal.why, "questions": questions}}
 
 
 def evaluate_command(
-    run: Path, data: list[str], device: str, threads: int | None, skip_bad: bool, terminal: Terminal
+    given: Sequence[str] | None,
+    device: str,
+    threads: int | None,
+    skip_bad: bool,
+    keys: KeyNames | None,
+    terminal: Terminal,
 ) -> dict[str, Any]:
     """Show the potential's RMSEs on each file and return them."""
     from nnpcore.potential import Potential
     from nnpcore.training import rmse_report
 
+    run, data = split_run(given, (), "compare with")
+    assert run is not None  # there is no calculator
     potential = Potential.load(run)
-    frames = _frames_by_name([read(path, skip_bad, terminal) for path in data])
+    frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
     with terminal.progress("Evaluating") as progress:
         data_sets = rmse_report(potential, frames, device=device, n_threads=threads, progress=progress)
     if not terminal.json_only:
@@ -46,7 +61,7 @@ def evaluate_command(
     return {"run": str(run), "data_sets": data_sets}
 
 
-def _frames_by_name(datasets: Sequence[Dataset]) -> dict[str, tuple[Frame, ...]]:
+def frames_by_name(datasets: Sequence[Dataset]) -> dict[str, tuple[Frame, ...]]:
     """Return the frames by a name each: the file's, or the whole path where two files are called the same."""
     for dataset in datasets:
         if not any(
@@ -67,6 +82,7 @@ def map_command(
     output: Path,
     threads: int | None,
     overwrite: bool,
+    keys: KeyNames | None,
     terminal: Terminal,
 ) -> dict[str, Any]:
     """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
@@ -78,7 +94,7 @@ def map_command(
         write_mapping,
     )
 
-    dataset = read(eos, False, terminal)
+    dataset = read(eos, False, terminal, keys)
     with terminal.progress("Mapping") as progress:
         mapping = map_run(run, dataset.frames, n_threads=threads, progress=progress)
     folder = output_folder(output, overwrite)
@@ -88,13 +104,3 @@ def map_command(
         terminal.out.print(mapping.verdict.text, soft_wrap=True)
         terminal.say(f"Figures and tables are in {folder}.")
     return {"run": str(run), **summary(mapping), "files": [str(file) for file in files]}
-
-
-def export_command(run: Path, output: Path, overwrite: bool, terminal: Terminal) -> dict[str, Any]:
-    """Write the plain potential of a run with what a reader needs to know about it."""
-    from nnpcore.exchange.export import export_run
-
-    refuse_to_replace(output, overwrite)
-    files = export_run(run, output)
-    terminal.say(f"The potential is in {output}; README.md there says how to use it.")
-    return {"run": str(run), "folder": str(output), "files": [str(file) for file in files]}

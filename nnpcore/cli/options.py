@@ -22,6 +22,39 @@ StudyName = Annotated[
 ]
 Quick = Annotated[bool, Option("--quick", help="Small settings: the effect, not the best numbers.")]
 
+RunOrFiles = Annotated[
+    list[str] | None, Argument(metavar="[RUN] DATA...", help="Folder of a training, then files ASE can read.")
+]
+MapRun = Annotated[
+    Path | None, Argument(metavar="RUN", help="Folder of a training; none with --calculator.")
+]
+PredictOutput = Annotated[
+    Path, Option("-o", "--output", metavar="FILE", help="File to write: .extxyz, .xyz or .traj.")
+]
+Calculators = Annotated[
+    list[str] | None,
+    Option("--calculator", metavar="MODULE:NAME", help="ASE calculator, such as ase.calculators.emt:EMT."),
+]
+CalculatorArguments = Annotated[
+    list[str] | None,
+    Option("--arguments", metavar="JSON", help="Its arguments; the n-th belong to the n-th calculator."),
+]
+EnergyKey = Annotated[
+    str | None, Option(metavar="NAME", help="Name of the energy in DATA, such as REF_energy.")
+]
+ForcesKey = Annotated[str | None, Option(metavar="NAME", help="Name of the forces in DATA.")]
+StressKey = Annotated[
+    str | None,
+    Option(
+        metavar="NAME[=KIND:UNIT]",
+        help="Name of the stress, and what it is: stress, pressure (other sign) :eV/A^3, GPa, kbar or bar; "
+        "virial:eV (-stress·volume) or negative-virial:eV.",
+    ),
+]
+FileUnits = Annotated[
+    str | None, Option("--units", help="Of input.data (n2p2): eV or Ha. Told by the distances if left out.")
+]
+
 RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder of this training.")]
 Output = Annotated[Path, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
 DemoOutput = Annotated[Path | None, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
@@ -48,3 +81,23 @@ ForceWeight = Annotated[float | None, Option(help="Weight of the forces in the l
 StressWeight = Annotated[float | None, Option(help="Weight of the stresses (default 0, off).")]
 LinearRidge = Annotated[float | None, Option(help="Linear part under the networks, its ridge, eV².")]
 TrainDevice = Annotated[str | None, Option("--device", help="auto, cpu, cuda, cuda:1 or mps (default auto).")]
+
+ExportFormat = Annotated[
+    str | None, Option(metavar="FORMAT", help="n2p2, simple-nn, torch or potential (default: with README).")
+]
+Scaling = Annotated[
+    str, Option(metavar="HOW", help="Of n2p2's inputs: center, none, scale, scale-center or sigma.")
+]
+CheckWith = Annotated[
+    str | None, Option(metavar="CMD", help="Call LAMMPS by this and compare energies and forces.")
+]
+CheckData = Annotated[str | None, Option(metavar="FILE", help="Structures to compare with --check-with.")]
+Sources = Annotated[
+    list[str], Argument(metavar="DIR...", help="Folders or files of the members of one ensemble.")
+]
+ImportFormat = Annotated[
+    str, Option(metavar="FORMAT", help="n2p2, simple-nn, potential or auto (default auto).")
+]
+ImportData = Annotated[list[str] | None, Option("--data", metavar="FILE", help="What it was trained on.")]
+Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-hartree.")]
+Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]

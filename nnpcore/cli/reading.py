@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnpcore.cli.keys import advice
 from nnpcore.cli.tables import problem_lines
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
-from nnpcore.structures import BadFramesError, Dataset, read_dataset
+from nnpcore.structures import BadFramesError, Dataset, KeyNames, read_dataset
 from nnpcore.structures.frame import Frame
 
 
-def read(path: str, skip_bad: bool, terminal: Terminal) -> Dataset:
-    """Read one file; bad frames are an error that says how to go on, or left out with a note."""
+def read(path: str, skip_bad: bool, terminal: Terminal, keys: KeyNames | None = None) -> Dataset:
+    """Read one file; bad frames are an error that says how to go on, or left out with a note.
+
+    Where its energies may stand under another name, a note says by which options they are taken.
+    """
     try:
         with terminal.progress(f"Reading {path}") as progress:
-            dataset = read_dataset(path, on_bad="skip" if skip_bad else "raise", progress=progress)
+            dataset = read_dataset(path, on_bad="skip" if skip_bad else "raise", keys=keys, progress=progress)
     except BadFramesError as error:
         if error.n_good == 0:
             raise
@@ -23,9 +27,14 @@ def read(path: str, skip_bad: bool, terminal: Terminal) -> Dataset:
         raise DataError(error.what, where=error.where, fix=fix) from None
     for line in problem_lines(dataset.problems):
         terminal.warn(f"{path}, {line}")
+    options = advice(dataset.frames) if keys is None else ""
+    if options:
+        terminal.warn(f"{path} has values under other names; take them by {options}")
     return dataset
 
 
-def read_frames(paths: Sequence[str], skip_bad: bool, terminal: Terminal) -> list[Frame]:
+def read_frames(
+    paths: Sequence[str], skip_bad: bool, terminal: Terminal, keys: KeyNames | None = None
+) -> list[Frame]:
     """Read the frames of several files, one after the other."""
-    return [frame for path in paths for frame in read(path, skip_bad, terminal).frames]
+    return [frame for path in paths for frame in read(path, skip_bad, terminal, keys).frames]

@@ -40,7 +40,7 @@ def _rmse_cell(rmse: Mapping[str, Any] | None) -> str:
     if rmse is None or rmse["mean"] is None:
         return "no reference"
     members = [m for m in rmse["members"] if m is not None and m == m]
-    if not members:
+    if len(members) < 2:
         return number(rmse["mean"])
     return f"{number(rmse['mean'])} ({number(min(members))} to {number(max(members))})"
 
@@ -104,6 +104,21 @@ def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> T
         "RMSE in the bracket, meV/atom", _digits(numbers["eos_rmse_in_bracket_mev_per_atom"], 2), ""
     )
     table.add_row("Spread in the bracket, meV/atom", _digits(numbers["eos_std_mev_per_atom"], 2), "")
+    return table
+
+
+def comparison_table(report: Mapping[str, Any]) -> Table:
+    """Return the equations of state of several models beside the reference's, a row each."""
+    table = Table(title="Crystal along its volume", title_justify="left")
+    table.add_column("")
+    for heading in ("V0, Å³/atom", "B0, GPa", "slope error, GPa", "RMSE, meV/atom"):
+        table.add_column(heading, justify="right")
+    reference = report["reference"]
+    table.add_row("reference", _digits(reference["v0"], 3), _digits(reference["b0_gpa"], 1), "", "")
+    for name, model in report["models"].items():
+        numbers = ((model["v0"], 3), (model["b0_gpa"], 1), (model["slope_error_gpa"], 2))
+        rmse = _digits(model["eos_rmse_mev_per_atom"], 2) + (" *" if model["shift_ev_per_atom"] else "")
+        table.add_row(name, *(_digits(value, digits) for value, digits in numbers), rmse)
     return table
 
 

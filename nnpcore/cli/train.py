@@ -11,12 +11,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read_frames
 from nnpcore.cli.tables import epoch_text, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import SettingsError, TrainingError
-from nnpcore.structures import split_frames
+from nnpcore.structures import KeyNames, split_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import ControlState, EpochRecord, RunFolder, TrainControl, TrainSettings
 
@@ -39,6 +40,7 @@ class TrainRequest:
     resume: bool
     overwrite: bool
     skip_bad: bool
+    keys: KeyNames | None = None
 
 
 def train_command(request: TrainRequest, terminal: Terminal) -> dict[str, Any]:
@@ -89,16 +91,16 @@ def _frames(
     """Return (training, validation) frames: those of the validation files, or a part of the others."""
     if not request.data:
         raise TrainingError("there are no training frames", fix="Name at least one file with energies")
-    frames = read_frames(request.data, request.skip_bad, terminal)
+    frames = read_frames(request.data, request.skip_bad, terminal, request.keys)
     if not any(frame.energy is not None or frame.forces is not None for frame in frames):
-        names = ", ".join(request.data)
+        names, options = ", ".join(request.data), advice(frames)
         raise TrainingError(
             "no training frame has an energy or forces",
             where=names,
-            fix="Give a file with reference energies",
+            fix=f"Say where they are: {options}" if options else "Give a file with reference energies",
         )
     if request.valid:
-        return frames, read_frames(request.valid, request.skip_bad, terminal)
+        return frames, read_frames(request.valid, request.skip_bad, terminal, request.keys)
     train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
     return [frames[i] for i in train], [frames[i] for i in valid]
 

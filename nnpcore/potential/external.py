@@ -234,10 +234,13 @@ class CalculatorModel:
         forces: bool = True,
         stress: bool = True,
         members: bool = True,
+        device: str = "",
         n_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Prediction:
-        """Ask about each frame; see ``Potential.predict``. ``members`` makes no difference.
+        """Ask about each frame; see ``Potential.predict``.
+
+        ``members`` makes no difference, nor does ``device``: where it runs is for its own arguments to say.
 
         Forces and stress are None where it gives none. Without atomic energies a :class:`TotalsPrediction`
         comes back. ``n_threads`` counts for a process started by this call.

@@ -64,6 +64,6 @@ def _espresso(path: Path, n_frames: int) -> str:
                 energy_at = number
             elif b"JOB DONE" in line or b"End final coordinates" in line:
                 done = True
-    if done or energy_at > at:
+    if done or not at or energy_at > at:
         return ""
     return f"the structure of line {at} has no energy: the file ends in line {number}"

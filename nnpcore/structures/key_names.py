@@ -30,6 +30,9 @@ from nnpcore.structures.stress_kinds import (
 NONE = "none"
 """Name that stands for: leave this quantity out, even where the file has it under the usual name."""
 
+LIKELY = 0.5
+"""Score from which a name is proposed; a model's prediction stays below it."""
+
 MAX_FRAMES = 200
 """Frames that are looked at."""
 
@@ -185,7 +188,7 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
     names, why, questions = KeyNames(), [], []
     for quantity in QUANTITIES:
         found = candidates[quantity]
-        if missing[quantity] and found:
+        if missing[quantity] and found and found[0].score >= LIKELY:
             names = replace(names, **{quantity: found[0].name})
             why.append(f"{quantity}: {found[0].name} ({found[0].why})")
             if quantity != "stress":
@@ -253,7 +256,7 @@ def _candidates(
 ) -> tuple[Candidate, ...]:
     counts: Counter[str] = Counter()
     for frame in frames:
-        counts.update(values(frame))
+        counts.update(list(values(frame)))
     found = []
     for name, count in counts.items():
         low = name.lower()

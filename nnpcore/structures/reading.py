@@ -28,6 +28,7 @@ from nnpcore.structures.key_names import (
     apply_keys,
     propose_keys,
 )
+from nnpcore.structures.writing import PER_ATOM_NAMES
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
@@ -313,8 +314,19 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
             return
         if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
             raise no_structure(str(source.path))
-        yield _with_row_values(frame) if kind in ("db", "json") else frame
+        if kind in ("db", "json"):
+            frame = _with_row_values(frame)
+        yield _with_per_atom(frame) if kind == "traj" else frame
         index += 1
+
+
+def _with_per_atom(frame: Frame) -> Frame:
+    """Put values of single atoms, which a .traj only has room for in ``info``, back among the arrays."""
+    names = str(frame.info.get(PER_ATOM_NAMES, "")).split()
+    named = {name: frame.info[name] for name in names if name in frame.info}
+    found = {n: v for n, v in named.items() if isinstance(v, np.ndarray) and len(v) == frame.n_atoms}
+    info = {k: v for k, v in frame.info.items() if k not in found and k != PER_ATOM_NAMES}
+    return replace(frame, info=info, arrays=frame.arrays | found)
 
 
 def _with_row_values(frame: Frame) -> Frame:

@@ -12,6 +12,9 @@ from ase.data import chemical_symbols
 from nnpcore.files import write_atomically
 from nnpcore.structures.frame import Frame
 
+PER_ATOM_NAMES = "per_atom_names"
+"""Key of ``info`` in a .traj: which other keys are values of single atoms, for which it has no room."""
+
 
 def write_frames(path: str | Path, frames: Iterable[Frame]) -> None:
     """Write frames to an extended XYZ file, all or nothing (a temporary file is renamed at the end).

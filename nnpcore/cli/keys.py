@@ -1,0 +1,63 @@
+"""Names under which files keep their energies, forces and stresses, as options and as advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnpcore.errors import SettingsError
+from nnpcore.structures import KeyNames, KeyProposal, StressKind, propose_keys
+from nnpcore.structures.frame import Frame
+
+_UNITS = {"eV": "eV, Å", "Ha": "Ha, Bohr"}
+
+
+def key_names(
+    energy: str | None, forces: str | None, stress: str | None, units: str | None
+) -> KeyNames | None:
+    """Return the names given on the command line, or None where there are none.
+
+    Raises
+    ------
+    SettingsError
+        When the kind of stress or the units do not exist.
+    """
+    if not any((energy, forces, stress, units)):
+        return None
+    name, _, kind = (stress or "").partition("=")
+    text = StressKind.from_text(kind).text if kind else ""
+    if units and units not in (*_UNITS, *_UNITS.values()):
+        raise SettingsError(f"{units!r} are no units of such a file", where="--units", fix="Use eV or Ha")
+    return KeyNames(
+        energy=energy,
+        forces=forces,
+        stress=name or None,
+        stress_kind=text,
+        negative_forces=bool(forces and "grad" in forces.lower()),
+        units=_UNITS.get(units or "", units or ""),
+    )
+
+
+def advice(frames: Sequence[Frame]) -> str:
+    """Say which options take a file's other names, or nothing where the usual names are there."""
+    return flags(propose_keys(frames))
+
+
+def flags(proposal: KeyProposal) -> str:
+    """Return the options that take a proposal, in one line; empty where there is nothing to take."""
+    names = proposal.names
+    parts = [f"--energy-key {names.energy}"] if names.energy else []
+    parts += [f"--forces-key {names.forces}"] if names.forces else []
+    if names.stress:
+        kind = f"={names.stress_kind.replace('Å³', 'A^3')}" if names.stress_kind else ""
+        parts.append(f"--stress-key {names.stress}{kind}")
+    return " ".join(parts)
+
+
+def notes(proposal: KeyProposal) -> list[str]:
+    """Return what a person should know about a file's names: what looks like what, what has to be asked."""
+    lines = list(proposal.why)
+    for question in proposal.questions:
+        choices = "; ".join(text for text, _ in question.choices)
+        lines.append(f"{question.text} Possible: {choices}")
+    options = flags(proposal)
+    return [*lines, f"take it by {options}"] if options else lines
