@@ -124,7 +124,10 @@ class N2p2Folder:
         self.rows = {
             e: np.array([row[2:] for row in rows if row[0] == k + 1]) for k, e in enumerate(self.elements)
         }
-        self.hidden = [int(word) for word in self.words["global_nodes_short"][0]]
+        widths = [int(word) for word in self.words["global_nodes_short"][0]]
+        self.hidden = {e: list(widths) for e in self.elements}
+        for e, layer, width in self.words.get("element_nodes_short", []):
+            self.hidden[e][int(layer) - 1] = int(width)
         self.letters = self.words["global_activation_short"][0]
         self.weights = {}
         for e in self.elements:
@@ -176,7 +179,7 @@ class N2p2Folder:
     def energy(self, element: str, n: Neighbors) -> complex:
         x, values = self.inputs(element, n), iter(self.weights[element])
         normalize = "normalize_nodes" in self.words
-        for width, letter in zip([*self.hidden, 1], self.letters, strict=True):
+        for width, letter in zip([*self.hidden[element], 1], self.letters, strict=True):
             sums = np.zeros(width, dtype=complex)
             for i in range(len(x)):
                 for k in range(width):
