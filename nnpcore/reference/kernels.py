@@ -12,10 +12,10 @@ import math
 import numpy as np
 from numba import njit
 
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
+from nnpcore.descriptors.simd import LANES, OPTIONS, exponential, load, store
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def farthest_move(positions: np.ndarray, listed: np.ndarray) -> float:
     """Largest squared distance of an atom from where it was when the pairs were listed (NaN stays NaN)."""
     farthest = 0.0
@@ -31,7 +31,7 @@ def farthest_move(positions: np.ndarray, listed: np.ndarray) -> float:
     return farthest
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def half_list(
     start: np.ndarray, neighbor: np.ndarray, vector: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def half_list(
     return half_start, kept[:n].copy()
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def stillinger_weber(
     positions: np.ndarray,
     start: np.ndarray,
@@ -119,7 +119,38 @@ def stillinger_weber(
                     virial[d, c] += v[j, d] * pull[j, c]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
+def _within(
+    positions: np.ndarray, start: np.ndarray, neighbor: np.ndarray, offset: np.ndarray, cutoff: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs within the cutoff: first of each atom, other atom, vector, distance padded to whole lanes."""
+    n_pairs = len(neighbor)
+    first, other = np.zeros(len(start), dtype=np.int64), np.empty(n_pairs, dtype=np.int64)
+    vector, distance, n = np.empty((n_pairs, 3)), np.full(n_pairs + LANES, cutoff), 0
+    for i in range(len(start) - 1):
+        for p in range(start[i], start[i + 1]):
+            j = neighbor[p]
+            x = positions[j, 0] - positions[i, 0] + offset[p, 0]
+            y = positions[j, 1] - positions[i, 1] + offset[p, 1]
+            z = positions[j, 2] - positions[i, 2] + offset[p, 2]
+            r2 = x * x + y * y + z * z
+            if r2 < cutoff * cutoff:
+                vector[n, 0], vector[n, 1], vector[n, 2] = x, y, z
+                distance[n], other[n] = math.sqrt(r2), j
+                n += 1
+        first[i + 1] = n
+    return first, other, vector, distance[: (n + LANES - 1) // LANES * LANES]
+
+
+@njit(**OPTIONS)
+def _exponentials(x: np.ndarray, scale: float, out: np.ndarray) -> None:
+    """exp(scale x) for scale x <= 0, eight at a time."""
+    source, target = x.ctypes.data, out.ctypes.data
+    for k in range(0, len(x), LANES):
+        store(target, k, exponential(load(source, k) * scale))
+
+
+@njit(**OPTIONS)
 def second_moment(
     positions: np.ndarray,
     start: np.ndarray,
@@ -135,48 +166,37 @@ def second_moment(
     Both sums are tapered. ``parameters``: A (eV), ξ (eV), p, q, r0 (Å), where the taper begins and ends (Å).
     """
     big_a, xi, p_, q_, r0, inner, outer = parameters
-    n_atoms, n_pairs = len(positions), len(neighbor)
+    n_atoms = len(positions)
+    first, other, vector, distance = _within(positions, start, neighbor, offset, outer)
+    repulsion, attraction = np.empty(len(distance)), np.empty(len(distance))
+    _exponentials(distance, -p_ / r0, repulsion)
+    _exponentials(distance, -2.0 * q_ / r0, attraction)
+    big_a, xi2 = big_a * math.exp(p_), xi * xi * math.exp(2.0 * q_)
     moment = np.zeros(n_atoms)
-    vector, bond, hop = np.empty((n_pairs, 3)), np.empty(n_pairs), np.empty(n_pairs)
     energies[:], forces[:], virial[:] = 0.0, 0.0, 0.0
     for i in range(n_atoms):
-        for p in range(start[i], start[i + 1]):
-            j = neighbor[p]
-            x = positions[j, 0] - positions[i, 0] + offset[p, 0]
-            y = positions[j, 1] - positions[i, 1] + offset[p, 1]
-            z = positions[j, 2] - positions[i, 2] + offset[p, 2]
-            r2 = x * x + y * y + z * z
-            if r2 >= outer * outer:
-                hop[p] = 0.0
-                continue
-            distance = math.sqrt(r2)
+        for m in range(first[i], first[i + 1]):
             taper, fall = 1.0, 0.0
-            if distance > inner:
-                t = (distance - inner) / (outer - inner)
+            if distance[m] > inner:
+                t = (distance[m] - inner) / (outer - inner)
                 taper = 1.0 - t * t * t * (10.0 - t * (15.0 - 6.0 * t))
                 fall = -30.0 * t * t * (1.0 - t) ** 2 / (outer - inner)
-            stretch = 1.0 - distance / r0
-            repulsion = big_a * math.exp(p_ * stretch)
-            attraction = xi * xi * math.exp(2.0 * q_ * stretch)
-            vector[p] = x, y, z
-            bond[p] = 2.0 * repulsion * (fall - taper * p_ / r0) / distance
-            hop[p] = attraction * (fall - taper * 2.0 * q_ / r0) / distance
-            energies[i] += repulsion * taper
-            energies[j] += repulsion * taper
-            moment[i] += attraction * taper
-            moment[j] += attraction * taper
+            bond, hop = big_a * repulsion[m], xi2 * attraction[m]
+            energies[i] += bond * taper
+            energies[other[m]] += bond * taper
+            moment[i] += hop * taper
+            moment[other[m]] += hop * taper
+            repulsion[m] = 2.0 * bond * (fall - taper * p_ / r0) / distance[m]  # now slopes over r
+            attraction[m] = hop * (fall - taper * 2.0 * q_ / r0) / distance[m]
     for i in range(n_atoms):
         root = math.sqrt(moment[i])
         energies[i] -= root
         moment[i] = 0.5 / root if root > 0.0 else 0.0
     for i in range(n_atoms):
-        for p in range(start[i], start[i + 1]):
-            if hop[p] == 0.0:
-                continue
-            j = neighbor[p]
-            pull = bond[p] - hop[p] * (moment[i] + moment[j])  # dE/dr over r
+        for m in range(first[i], first[i + 1]):
+            pull = repulsion[m] - attraction[m] * (moment[i] + moment[other[m]])  # dE/dr over r
             for d in range(3):
-                forces[i, d] += pull * vector[p, d]
-                forces[j, d] -= pull * vector[p, d]
+                forces[i, d] += pull * vector[m, d]
+                forces[other[m], d] -= pull * vector[m, d]
                 for c in range(3):
-                    virial[d, c] += pull * vector[p, d] * vector[p, c]
+                    virial[d, c] += pull * vector[m, d] * vector[m, c]
