@@ -299,7 +299,7 @@ def _draw(axes: Axes, case: Case) -> None:
     low, high = seen * (mean - std), seen * (mean + std)
     axes.fill_between(case.grid, low, high, color=color, alpha=0.2, linewidth=0)
     for k, row in enumerate(case.members[:5]):
-        label = "_" if k else "five of them"
+        label = "_" if k else "each network"
         axes.plot(case.grid, seen * row, color=color, linewidth=0.5, alpha=0.7, label=label)
-    axes.plot(case.grid, seen * mean, color=color, linewidth=1.4, label="networks, mean")
+    axes.plot(case.grid, seen * mean, color=color, linewidth=1.4, label="their mean")
     axes.plot(case.grid, case.truth, color="black", linestyle=DASHES[1], linewidth=1.0, label="function")
