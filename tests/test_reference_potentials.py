@@ -235,6 +235,28 @@ def test_results_do_not_follow_later_moves() -> None:
     assert calculator.pairs.n_searches == 2
 
 
+def test_only_changes_of_the_structure_ask_for_new_results() -> None:
+    atoms = crystal("stillinger-weber", rattle=0.1)
+    calculator = atoms.calc
+    assert isinstance(calculator, StillingerWeber)
+    atoms.get_forces()
+    energies = calculator.results["energies"]
+    atoms.set_initial_charges(np.ones(8))
+    assert atoms.get_potential_energy() == energies.sum() and calculator.results["energies"] is energies
+    for change in (
+        lambda: atoms.positions.__setitem__((0, 0), 0.2),
+        lambda: atoms.set_cell(1.01 * atoms.cell.array),
+        lambda: atoms.set_pbc((True, True, False)),
+        lambda: atoms.pop(),
+    ):
+        before = calculator.results["energies"].sum()
+        change()
+        assert abs(atoms.get_potential_energy() - before) > 1e-4
+    atoms.numbers[0] = 6
+    with pytest.raises(PotentialError):
+        atoms.get_potential_energy()
+
+
 def test_errors() -> None:
     mixed = bulk("NaCl", "rocksalt", a=5.6)
     mixed.calc = StillingerWeber()
