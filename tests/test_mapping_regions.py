@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,26 @@ from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, EatlasError, PotentialError
 from nnpcore.mapping import (
     Region,
+    RegionError,
     RegionSet,
+    analyse_eos,
+    bracket_from_distances,
     check_invariant,
+    check_series,
+    connectivity,
     depth_regions,
     distance_regions,
     eos_curve,
     indices_region,
     invariant_points,
+    islands,
+    rank_correlation,
     read_regions,
     region_errors,
     study,
+    surface_energy,
+    surface_energy_of,
+    verdict,
     with_references,
     write_regions,
 )
@@ -204,6 +215,133 @@ def test_region_errors_cancel_where_the_total_is_right(silicon_potential: Potent
     assert unknown.error_mev is None and np.isnan(unknown.members).all() and unknown.std_mev == inner.std_mev
     with pytest.raises(PotentialError, match="C"):
         region_errors(silicon_potential, replace(regions, frame=replace(frame, numbers=frame.numbers - 8)))
+
+
+# surfaces, ranks, islands
+
+
+def test_surface_energy(silicon_potential: Potential) -> None:
+    found = surface_energy(-299.0, 64, -4.7, 20.0)
+    assert found.ev_per_ang2 == pytest.approx((64 * 4.7 - 299.0) / 40.0)
+    assert found.j_per_m2 == pytest.approx(found.ev_per_ang2 * 16.02176634) and not found.message
+    half = surface_energy(-300.0, 64, -4.7, 20.0)
+    assert half.error_percent(found) == pytest.approx(100 * (0.8 / 1.8 - 1))
+    assert "negative" in surface_energy(-302.0, 64, -4.7, 20.0).message
+    frame = slab()
+    bulk_energies = np.array([-4.0, -4.1, -4.2])
+    model = surface_energy_of(silicon_potential, frame, bulk_energies, n_threads=1)
+    members = silicon_potential.predict([frame], n_threads=1).energy_members[:, 0]
+    area = 2 * 5.43**2
+    expected = 16.02176634 * (members - 64 * bulk_energies) / (2 * area)
+    assert model.j_per_m2 == pytest.approx(expected.mean())
+    assert model.std_j_per_m2 == pytest.approx(expected.std())
+    for bad in ((np.nan, 64, -4.7, 20.0), (-299.0, 64, -4.7, 0.0)):
+        with pytest.raises(AnalysisError):
+            surface_energy(*bad)
+    with pytest.raises(AnalysisError, match="this is no slab"):
+        surface_energy_of(silicon_potential, build_frame("Si"), -4.0)
+
+
+def test_rank_correlation() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=40)
+    y = np.exp(x) + 0.3 * rng.normal(size=40)
+    for kind, expected in (("spearman", stats.spearmanr(x, y)), ("kendall", stats.kendalltau(x, y))):
+        found = rank_correlation(np.append(x, np.nan), np.append(y, 1.0), kind)  # type: ignore[arg-type]
+        assert found.value == pytest.approx(expected[0]) and found.p == pytest.approx(expected[1])
+        assert found.n_points == 40 and found.holds
+    up = rank_correlation(np.arange(6.0), np.arange(6.0) ** 3)
+    assert up.value == 1.0 and up.p == pytest.approx(2 / 720)  # two of all orders of six
+    six = [3, 1, 2, 6, 5, 4]
+    rho = [float(np.corrcoef(range(6), p)[0, 1]) for p in permutations(range(6))]
+    exact = np.mean(np.abs(rho) >= abs(np.corrcoef(range(6), six)[0, 1]) - 1e-9)
+    found = rank_correlation(np.arange(6), np.array(six))
+    assert found.p == pytest.approx(exact) and found.text.endswith("6 points: no more than chance")
+    few = rank_correlation(np.arange(4), np.arange(4))
+    assert np.isnan(few.value) and not few.holds and "4 points are too few" in few.text
+    assert "all points are alike" in rank_correlation(np.arange(8), np.ones(8)).text
+    with pytest.raises(AnalysisError, match="3 and 4 numbers"):
+        rank_correlation(np.arange(3), np.arange(4))
+
+
+def gaussian_blobs(bridged: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return two Gaussian blobs 14 widths apart, and a bridge of points from one to the other if wanted."""
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=(300, 3)), rng.normal((14.0, 0.0, 0.0), size=(300, 3))
+    bridge = np.c_[np.linspace(0, 14, 250), 0.25 * rng.normal(size=(250, 2))]
+    return (np.r_[a, bridge[:125]], np.r_[b, bridge[125:]]) if bridged else (a, b)
+
+
+def test_gaussian_blobs_with_and_without_a_bridge() -> None:
+    apart = connectivity(dict(zip("AB", gaussian_blobs(False), strict=True)))
+    joined = connectivity(dict(zip("AB", gaussian_blobs(True), strict=True)))
+    assert apart.matrix[0, 1] < 0.15 and joined.matrix[0, 1] > 3 * apart.matrix[0, 1]
+    assert 7.0 < apart.bottleneck[0, 1] < 11.0 and joined.bottleneck[0, 1] < 2.0
+    both = np.concatenate(gaussian_blobs(False))
+    found = islands(both)
+    assert sorted(found.sizes) == [f for f in sorted(found.sizes) if f > 250] and len(found.sizes) == 2
+    assert found.gap == pytest.approx(apart.bottleneck[0, 1], rel=0.3)
+    assert (found.label[:300] >= 0).mean() > 0.8 and len(set(found.label[:300]) - {-1}) == 1
+    assert len(islands(np.concatenate(gaussian_blobs(True))).sizes) == 1
+    with pytest.raises(AnalysisError, match=r"only one; 'all' by itself is disconnected: .* 2 islands \("):
+        connectivity({"all": both})
+    with pytest.raises(AnalysisError, match=r"there is only one\. Choose"):
+        connectivity({"A": gaussian_blobs(False)[0]})
+    assert islands(np.zeros((7, 2))).sizes == (7,) and islands(np.zeros((1, 2))).sizes == (1,)
+
+
+def test_a_series_of_one() -> None:
+    check_series([100.0, 300.0])
+    with pytest.raises(AnalysisError, match=r"a temperature series of one \(300 K\) shows no trend"):
+        check_series([300.0, 300.0])
+    with pytest.raises(AnalysisError, match="series without a member shows no trend"):
+        check_series([], "pressure", "GPa")
+
+
+# verdict
+
+
+def error(name: str, mev: float | None, n_atoms: int = 10, std: float = 1.0) -> RegionError:
+    return RegionError(name, n_atoms, mev, std, np.zeros(2), None if mev is None else -4.0, -4.0, "")
+
+
+@pytest.mark.parametrize(
+    ("regions", "level", "text"),
+    [
+        (
+            [error("bulk", 130.0, 24), error("surface", -80.0, 40)],
+            "bad",
+            "RMSE 0.9 meV/atom, but bulk +130, surface -80 meV/atom cancel: ad hoc mapping; "
+            "add hotter or intermediate structures.",
+        ),
+        ([error("bulk", 5.0), error("surface", 4.0)], "warning", "surface +4 meV/atom are off: the mapp"),
+        ([error("tip", 30.0)], "bad", "tip +30 meV/atom is off: ad hoc mapping"),
+        ([error("bulk", 1.5), error("surface", -1.0)], "good", "atomic energies are right to 1.5 meV"),
+        ([error("bulk", 1.5, std=9.0)], "warning", "the members disagree by 9 meV on bulk"),
+        ([error("bulk", None)], "unknown", "nothing tells whether"),
+        ([error(n, 30.0) for n in "abcde"], "bad", "a +30, b +30, c +30 meV/atom and 2 more are off"),
+    ],
+)
+def test_verdict_of_regions(regions: list[RegionError], level: str, text: str) -> None:
+    found = verdict(0.9, None, None, regions)
+    assert found.level == level and text in found.text
+
+
+def test_the_worse_of_crystal_and_regions_counts(silicon_potential: Potential) -> None:
+    frames = read_dataset(example_path("eos")).frames
+    curve = eos_curve(silicon_potential, frames)
+    curve = replace(curve, energies=np.tile(curve.reference, (2, 1)))
+    whole = bracket_from_distances(curve.volumes, np.zeros(len(frames)), 20.5, 1.0)
+    fine, off = analyse_eos(curve, whole), replace(curve, energies=curve.energies + 0.03)
+    ad_hoc = [error("bulk", 130.0, 24), error("surface", -80.0, 40)]
+    assert verdict(0.9, fine, whole, ad_hoc).text.startswith("RMSE 0.9 meV/atom, but bulk +130")
+    good = verdict(0.9, fine, whole, [error("bulk", 1.0)])
+    assert good.level == "good" and "E_at of the crystal is right" in good.text and "bulk +1 meV" in good.text
+    both = verdict(0.9, analyse_eos(off, whole), whole, ad_hoc)
+    assert both.level == "bad" and "E_at of the crystal is off by +30 meV" in both.text
+    assert "(regions: bulk +130, surface -80 meV/atom)" in both.text
 
 
 # files

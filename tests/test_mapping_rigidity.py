@@ -99,6 +99,12 @@ def test_curvature_is_that_of_the_predictions(name: str) -> None:
     assert np.linalg.norm(found.means[1] - expected) < 0.05 * np.linalg.norm(expected)  # random projections
     table = described(potential, frames)
     np.testing.assert_allclose(layer.features(table.values, table.species), energies, atol=1e-12)
+    step = np.random.default_rng(0).normal(size=layer.theta.shape)
+    forces, stress, rows = (np.einsum("m...p,mp->m...", a, step) for a in (forces, stress, rows))
+    change = 2.0 * (rows**2).mean(axis=1) + 0.3 * (forces**2).sum(axis=2).mean(axis=1)
+    change += 5.0 * (stress**2).sum(axis=(2, 3)).mean(axis=1)
+    hessian = found.hessian(stress=True, weights=(2.0, 0.3, 5.0))
+    np.testing.assert_allclose(np.einsum("mp,mpq,mq->m", step, hessian, step), 4 * change, rtol=0.05)
 
 
 def test_posterior_of_a_linear_model() -> None:

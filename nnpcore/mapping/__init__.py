@@ -3,7 +3,8 @@
 Arrays in, records out.
 """
 
-from nnpcore.mapping.connectivity import ConnectivityResult, Link, connectivity
+from nnpcore.mapping.connectivity import ConnectivityResult, Islands, Link, connectivity, islands
+from nnpcore.mapping.correlation import RankCorrelation, check_series, rank_correlation
 from nnpcore.mapping.curvature import Curvature
 from nnpcore.mapping.distance import (
     Bracket,
@@ -46,6 +47,7 @@ from nnpcore.mapping.soft_directions import (
     soft_directions,
 )
 from nnpcore.mapping.study import MappingStudy, StudyData, evaluate_study, prepare_study, study
+from nnpcore.mapping.surface import SurfaceEnergy, face_area, surface_energy, surface_energy_of
 from nnpcore.mapping.verdict import Verdict, verdict
 
 __all__ = [
@@ -59,36 +61,43 @@ __all__ = [
     "HiddenChange",
     "InvariantCheck",
     "InvariantPoints",
+    "Islands",
     "Link",
     "LocalRigidity",
     "MappingMonitor",
     "MappingStudy",
     "PcaResult",
+    "RankCorrelation",
     "Reach",
     "Region",
     "RegionError",
     "RegionSet",
     "SoftDirections",
     "StudyData",
+    "SurfaceEnergy",
     "Verdict",
     "analyse_eos",
     "atomic_energies",
     "bracket",
     "bracket_from_distances",
     "check_invariant",
+    "check_series",
     "connectivity",
     "depth_regions",
     "distance_regions",
     "eos_curve",
     "evaluate_study",
+    "face_area",
     "fit_eos",
     "hidden_change",
     "indices_region",
     "invariant_points",
+    "islands",
     "mean_of_members",
     "nearest_distances",
     "pca_of",
     "prepare_study",
+    "rank_correlation",
     "reach_of",
     "read_regions",
     "reference_fit",
@@ -96,6 +105,8 @@ __all__ = [
     "soft_directions",
     "study",
     "subsample",
+    "surface_energy",
+    "surface_energy_of",
     "verdict",
     "with_references",
     "write_regions",

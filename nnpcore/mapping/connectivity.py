@@ -26,6 +26,11 @@ N_NEIGHBORS = 10
 MAX_POINTS = 2000
 """Points of a group that are used; more are thinned at random, seed 0 (time grows with the square)."""
 
+LONG_EDGE, SMALLEST_ISLAND = 3.0, 0.05
+"""An edge so many median core distances long parts islands; a smaller share of the points is none."""
+
+_TWO_GROUPS = "Choose at least two groups of atoms"
+
 
 @dataclass(frozen=True, eq=False)
 class Link:
@@ -101,16 +106,11 @@ def connectivity(
         For fewer than two groups, or a group without atoms.
     """
     names = tuple(groups)
-    if len(names) < 2:
-        raise AnalysisError(
-            "connectivity compares groups, and there is only one"
-            if names
-            else "there are no groups to compare",
-            fix="Choose at least two groups of atoms",
-        )
     for name, points in groups.items():
         if len(points) == 0:
             raise AnalysisError(f"group '{name}' has no atoms", fix="Choose another group")
+    if len(names) < 2:
+        raise AnalysisError(_too_few(groups, n_neighbors, max_points), fix=_TWO_GROUPS)
     kept = [subsample(len(points), max_points) for points in groups.values()]
     points = [np.asarray(x, dtype=np.float64)[k] for x, k in zip(groups.values(), kept, strict=True)]
     pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
@@ -129,6 +129,83 @@ def connectivity(
     return ConnectivityResult(
         names, counts, np.array([len(k) for k in kept]), matrix, bottleneck, core, links
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Islands:
+    """How a single group of points falls apart.
+
+    Attributes
+    ----------
+    label : (n,) int64, island of every point that was used, 0 the largest; -1 for points in none.
+    sizes : number of points of each island, falling.
+    kept : (n,) indices of the points that were used.
+    gap : threshold at which the first two of them join; 0 for one island.
+    median_core : median core distance.
+    """
+
+    label: np.ndarray
+    sizes: tuple[int, ...]
+    kept: np.ndarray
+    gap: float
+    median_core: float
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        if len(self.sizes) == 1:
+            return "its atoms hang together"
+        shares = [f"{100 * size / len(self.label):.0f} %" for size in self.sizes]
+        listed = f"{', '.join(shares[:-1])} and {shares[-1]}"
+        return (
+            f"its atoms form {len(self.sizes)} islands ({listed} of them), apart by {self.gap:.2g} where "
+            f"their usual distance is {self.median_core:.2g}"
+        )
+
+
+def islands(points: np.ndarray, *, n_neighbors: int = N_NEIGHBORS, max_points: int = MAX_POINTS) -> Islands:
+    """Cut the spanning tree of one group (n, d) at its long edges and return the parts that are large.
+
+    An edge is long from three times the median core distance on; a part is large from 5 % of the points on.
+    """
+    kept = subsample(len(points), max_points)
+    x = np.asarray(points, dtype=np.float64)[kept]
+    core = core_distances(x, n_neighbors)
+    edges, lengths = spanning_tree(x, core)
+    median = float(np.median(core))
+    long = lengths > LONG_EDGE * median
+    parent = list(range(len(x)))
+    for a, b in edges[~long].tolist():
+        parent[_root(parent, b)] = _root(parent, a)
+    roots = np.array([_root(parent, i) for i in range(len(x))])
+    found, counts = np.unique(roots, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    large = [int(found[k]) for k in order if counts[k] >= SMALLEST_ISLAND * len(x)] or [int(found[order[0]])]
+    rank = {root: k for k, root in enumerate(large)}
+    gap = _first_bridge(parent, set(large), edges[long], lengths[long])
+    label = np.array([rank.get(int(root), -1) for root in roots], dtype=np.int64)
+    return Islands(label, tuple(np.bincount(label[label >= 0]).tolist()), kept, gap, median)
+
+
+def _first_bridge(parent: list[int], large: set[int], edges: np.ndarray, lengths: np.ndarray) -> float:
+    """Length of the edge (sorted by length) that first joins two of the ``large`` components; 0 for none."""
+    for (a, b), length in zip(edges.tolist(), lengths.tolist(), strict=True):
+        a, b = _root(parent, a), _root(parent, b)
+        if a in large and b in large:
+            return length
+        parent[b] = a
+        if b in large:
+            large = large - {b} | {a}
+    return 0.0
+
+
+def _too_few(groups: Mapping[str, np.ndarray], n_neighbors: int, max_points: int) -> str:
+    if not groups:
+        return "there are no groups to compare"
+    ((name, points),) = groups.items()
+    text = "connectivity compares groups, and there is only one"
+    found = islands(points, n_neighbors=n_neighbors, max_points=max_points)
+    return text if len(found.sizes) == 1 else f"{text}; '{name}' by itself is disconnected: {found.text}"
 
 
 def _link(

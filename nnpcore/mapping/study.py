@@ -15,6 +15,8 @@ from nnpcore.mapping.eos import EosCurve, EosReport, analyse_eos, eos_curve, ref
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
 from nnpcore.mapping.model import AtomicEnergyModel, is_potential
 from nnpcore.mapping.pca import PcaResult, pca_of
+from nnpcore.mapping.region_errors import RegionError, region_errors
+from nnpcore.mapping.regions import RegionSet
 from nnpcore.mapping.verdict import Verdict, verdict
 from nnpcore.progress import Progress
 
@@ -59,6 +61,7 @@ class MappingStudy:
     bracket: Bracket
     report: EosReport
     verdict: Verdict
+    regions: tuple[RegionError, ...] = ()
 
     @property
     def element(self) -> str:
@@ -75,6 +78,7 @@ def study(
     whitening: Whitening | None = None,
     rmse_energy_mev: float | None = None,
     groups: Mapping[str, np.ndarray] | None = None,
+    region_sets: Sequence[RegionSet] = (),
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> MappingStudy:
@@ -90,6 +94,7 @@ def study(
     rmse_energy_mev : energy RMSE of the ensemble mean on the validation frames, meV/atom, for the verdict.
     groups : further groups of atoms of the crystal's element for PCA and connectivity: name -> symmetry
         functions (n, n_descriptors).
+    region_sets : structures whose regions have reference values; they count in the verdict.
 
     Raises
     ------
@@ -107,7 +112,9 @@ def study(
         n_threads=n_threads,
         progress=progress,
     )
-    return evaluate_study(model, data, rmse_energy_mev, n_threads=n_threads, progress=progress)
+    return evaluate_study(
+        model, data, rmse_energy_mev, region_sets=region_sets, n_threads=n_threads, progress=progress
+    )
 
 
 def _metric(
@@ -178,6 +185,7 @@ def evaluate_study(
     data: StudyData,
     rmse_energy_mev: float | None = None,
     *,
+    region_sets: Sequence[RegionSet] = (),
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> MappingStudy:
@@ -185,7 +193,9 @@ def evaluate_study(
     curve = eos_curve(model, data.points, n_threads=n_threads, progress=progress and _quiet(progress))
     found = study_bracket(data, curve)
     report = analyse_eos(curve, found)
-    return MappingStudy(data, curve, found, report, verdict(rmse_energy_mev, report, found))
+    regions = tuple(e for s in region_sets for e in region_errors(model, s, n_threads=n_threads))
+    judged = verdict(rmse_energy_mev, report, found, regions)
+    return MappingStudy(data, curve, found, report, judged, regions)
 
 
 def study_bracket(data: StudyData, curve: EosCurve) -> Bracket:
