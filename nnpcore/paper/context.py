@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
     from nnpcore.training import EpochRecord, Trainer, TrainSettings
+    from nnpcore.training.monitoring import MonitorLike
 
 DATA = "data"
 RUNS = "runs"
 SESSION = "session.json"
-
-Monitor = Callable[..., Any]
-"""A ``MappingMonitor`` or any other monitor a ``Trainer`` takes."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ class StudyContext:
         train: Sequence[Frame],
         valid: Sequence[Frame],
         *,
-        monitor: Monitor | None = None,
+        monitor: MonitorLike | None = None,
         on_epoch: Callable[[EpochRecord, Trainer], None] | None = None,
         progress: Progress | None = None,
         study: str | None = None,

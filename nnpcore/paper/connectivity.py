@@ -1,0 +1,152 @@
+"""The supplement's claim: once bulk and surface are connected in G space, the mapping error is small.
+
+Every ensemble of the slab at one temperature is a point: the connectivity of bulk and surface among its
+training points, and the larger of the two regions' mapping errors. The runs of Fig. 2 are taken over where
+they are there; further sets of frames (other seeds of the dynamics) show how much is chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.paper.claims import Claim
+from nnpcore.paper.context import StudyContext, StudyOutcome
+from nnpcore.paper.slab_study import KINDS, SMOOTH, SlabRun, plan_of, session_of, train_pair
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+N_REPLICAS = (3, 1)
+"""Sets of frames for each temperature, in the full and in the quick study."""
+
+SMALL = 1.0 / 3.0
+"""Share of the error of the least connected training sets below which an error counts as small."""
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """Connectivity that tells small errors from large ones.
+
+    Attributes
+    ----------
+    value : above it errors are small; NaN where no error is small, or all are.
+    small : meV/atom, what counts as small.
+    n_wrong : points on the wrong side. n_points : of all.
+    """
+
+    value: float
+    small: float
+    n_wrong: int
+    n_points: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is a cutoff with at most one point in ten on the wrong side."""
+        return bool(np.isfinite(self.value)) and self.n_wrong <= 0.1 * self.n_points
+
+
+def cutoff_of(connectivity: np.ndarray, errors: np.ndarray) -> Cutoff:
+    """Find the cutoff with the fewest points (n,) on the wrong side; the middle of the best gap.
+
+    "Small" is a third of the mean error of the least connected quarter of the points, at least one.
+    """
+    order = np.argsort(connectivity)
+    c, e = np.asarray(connectivity)[order], np.abs(np.asarray(errors))[order]
+    small = SMALL * float(e[: max(1, len(e) // 4)].mean())
+    is_small = e < small
+    if not is_small.any() or is_small.all():
+        return Cutoff(float("nan"), small, 0, len(e))
+    wrong = [int(is_small[:k].sum() + (~is_small[k:]).sum()) for k in range(1, len(e))]
+    best = int(np.argmin(wrong))
+    return Cutoff(float(c[best : best + 2].mean()), small, wrong[best], len(e))
+
+
+def run(context: StudyContext) -> StudyOutcome:
+    """Train on further sets of frames, relate mapping errors to connectivities, find the cutoff."""
+    runs = _train_all(context)
+    context.report(0.95, "figure")
+    by_kind = {kind: [r for r in runs if r.kind == kind] for kind in KINDS}
+    cutoffs = {kind: cutoff_of(*_points(found)) for kind, found in by_kind.items()}
+    figures = context.save_figure(scatter_figure(by_kind, cutoffs[SMOOTH]), "connectivity")
+    tables = [context.write_table("connectivity", [r.row() for r in runs])]
+    claims = [_claim(kind, by_kind[kind], cutoffs[kind]) for kind in KINDS]
+    return StudyOutcome(claims, figures, tables, session_of(context, runs))
+
+
+def _train_all(context: StudyContext) -> list[SlabRun]:
+    temperatures = plan_of(context).temperatures
+    jobs = [(replica, t) for replica in range(context.choose(*N_REPLICAS)) for t in temperatures]
+    runs: list[SlabRun] = []
+    for number, (replica, temperature) in enumerate(jobs):
+        span = (0.9 * number / len(jobs), 0.9 * (number + 1) / len(jobs))
+        study = context.name if replica else "fig2"
+        runs += train_pair(context, temperature, span, replica=replica, study=study)
+    return runs
+
+
+def _points(runs: Sequence[SlabRun]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([r.connectivity for r in runs]), np.array([r.largest for r in runs])
+
+
+def _claim(kind: str, runs: Sequence[SlabRun], cutoff: Cutoff) -> Claim:
+    from nnpcore.mapping.correlation import rank_correlation
+
+    connectivity, errors = _points(runs)
+    relation = rank_correlation(connectivity, errors)
+    ours: dict[str, Any] = {
+        "temperatures_k": [r.temperature for r in runs],
+        "connectivity": connectivity,
+        "larger_region_error_mev_per_atom": errors,
+        "rmse_mev_per_atom": [r.rmse_energy for r in runs],
+        "rank_correlation": relation.value,
+        "p_value": relation.p,
+        "cutoff": cutoff.value,
+        "small_is_below_mev_per_atom": cutoff.small,
+        "on_the_wrong_side": cutoff.n_wrong,
+    }
+    return Claim(
+        f"{kind.capitalize()}: the mapping error is small where bulk and surface are connected above a "
+        "cutoff (rule: small is a third of the error of the least connected sets; at most one set in ten on "
+        "the wrong side; rank correlation below -0.7).",
+        "the mapping error is sufficiently small when the connectivity is higher than a cutoff (the "
+        "supplement has a metric of its own)",
+        ours,
+        cutoff.holds and relation.value < -0.7,
+    )
+
+
+def scatter_figure(by_kind: dict[str, list[SlabRun]], cutoff: Cutoff) -> Figure:
+    """Draw mapping errors against connectivity, coloured by temperature, and a cutoff."""
+    from nnpcore.exchange.figures import FONT, new_figure, style_axes
+    from nnpcore.exchange.figures import SMALL as SMALL_FONT
+
+    figure = new_figure(4.4, 3.2)
+    axes = figure.add_subplot()
+    hottest = max(r.temperature for runs in by_kind.values() for r in runs)
+    shown = None
+    for (kind, runs), marker in zip(by_kind.items(), ("o", "s"), strict=True):
+        x, y = _points(runs)
+        colors = [r.temperature for r in runs]
+        shown = axes.scatter(x, y, c=colors, cmap="plasma", vmin=0.0, vmax=1.1 * hottest, marker=marker, s=26,
+                             edgecolors="black", linewidths=0.4, zorder=3)  # fmt: skip
+        axes.plot([], [], marker, color="white", markeredgecolor="black", markersize=5, label=kind)
+    rmse = np.max([r.rmse_energy for runs in by_kind.values() for r in runs])
+    axes.axhspan(0.0, rmse, color="black", alpha=0.25, linewidth=0)
+    axes.text(0.02, rmse + 1.0, "largest RMSE of the totals", fontsize=SMALL_FONT, va="bottom")
+    if np.isfinite(cutoff.value):
+        axes.axvline(cutoff.value, color="0.4", linewidth=0.9, linestyle="--")
+        axes.text(cutoff.value + 0.01, axes.get_ylim()[1] * 0.6, f"cutoff {cutoff.value:.2f}\n({SMOOTH})",
+                  fontsize=SMALL_FONT, color="0.3")  # fmt: skip
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(bottom=0.0)
+    style_axes(axes, "Connectivity of bulk and surface", "Larger mapping error (meV/atom)")
+    axes.legend(frameon=False, fontsize=SMALL_FONT, loc="upper right")
+    if shown is not None:
+        bar = figure.colorbar(shown, ax=axes)
+        bar.set_label("Temperature of the training set (K)", fontsize=FONT)
+        bar.ax.tick_params(labelsize=SMALL_FONT, width=0.6)
+    return figure

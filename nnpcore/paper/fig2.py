@@ -1,0 +1,359 @@
+"""The paper's Fig. 2: bulk and surface of a slab keep cancelling offsets until heat connects them in G space.
+
+Ensembles are trained on molecular dynamics of the Si(100)-(2×2) slab at one temperature each, and asked for
+the atomic energies of the slab relaxed at 0 K. Networks alone, as in the paper, and networks over a smooth
+closed-form part, on the same frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.paper.claims import Claim
+from nnpcore.paper.context import StudyContext, StudyOutcome
+from nnpcore.paper.slab_study import (
+    KINDS,
+    PAPER_TEMPERATURES,
+    SlabRun,
+    plan_of,
+    session_of,
+    train_pair,
+    training_groups,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from nnpcore.mapping import RegionSet
+
+COLD, HOT = PAPER_TEMPERATURES[0], PAPER_TEMPERATURES[-1]
+BULK_COLOR, SURFACE_COLOR = "#0072B2", "#D55E00"
+COLORS = {"bulk": BULK_COLOR, "surface": SURFACE_COLOR}
+MAX_PCA_POINTS = 1200
+
+
+def run(context: StudyContext) -> StudyOutcome:
+    """Sample, train and analyse at every temperature; write figures, tables and claims."""
+    runs = train_all(context)
+    context.report(0.93, "figures")
+    alone, smooth = ([r for r in runs if r.kind == kind] for kind in KINDS)
+    figures = context.save_figure(mapping_figure(alone, smooth), "fig2")
+    figures += context.save_figure(_pca_figure(alone), "fig2_pca")
+    figures += context.save_figure(_depth_figure(alone, smooth), "fig2_depth")
+    tables = [context.write_table("fig2", [r.row() for r in runs]), _depth_table(context, runs)]
+    return StudyOutcome(_claims(alone, smooth), figures, tables, session_of(context, runs))
+
+
+def train_all(context: StudyContext, end: float = 0.9) -> list[SlabRun]:
+    """Train both kinds at every temperature of the plan, or take the runs that are there."""
+    temperatures = plan_of(context).temperatures
+    runs: list[SlabRun] = []
+    for number, temperature in enumerate(temperatures):
+        span = (end * number / len(temperatures), end * (number + 1) / len(temperatures))
+        runs += train_pair(context, temperature, span)
+    return runs
+
+
+# claims -----------------------------------------------------------------------------------------------
+def _claims(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> list[Claim]:
+    return [
+        _ad_hoc_when_cold(alone, smooth),
+        _errors_cancel(alone, smooth),
+        _falls(alone, "as in the paper", 0.5),
+        _falls(smooth, "over a smooth closed-form part", 0.5),
+        _comparable(alone, smooth),
+        _separate_then_connected(alone),
+        _smooth_helps(alone, smooth),
+        _means_hide_atoms(alone, smooth),
+    ]
+
+
+def _at(runs: Sequence[SlabRun], temperature: float) -> SlabRun:
+    return next(r for r in runs if r.temperature == temperature)
+
+
+def _errors(run_: SlabRun) -> dict[str, float]:
+    return {
+        "bulk_mev_per_atom": run_.error("bulk"),
+        "surface_mev_per_atom": run_.error("surface"),
+        "rmse_mev_per_atom": run_.rmse_energy,
+    }
+
+
+def _series(runs: Sequence[SlabRun]) -> dict[str, list[float]]:
+    return {
+        "temperatures_k": [r.temperature for r in runs],
+        "bulk_mev_per_atom": [r.error("bulk") for r in runs],
+        "surface_mev_per_atom": [r.error("surface") for r in runs],
+        "rmse_mev_per_atom": [r.rmse_energy for r in runs],
+    }
+
+
+def _ad_hoc_when_cold(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+    cold = {kind: _at(runs, COLD) for kind, runs in zip(KINDS, (alone, smooth), strict=True)}
+    times = {k: min(abs(r.error("bulk")), abs(r.error("surface"))) / r.rmse_energy for k, r in cold.items()}
+    return Claim(
+        "Trained at 100 K, the mapping errors of bulk and surface are far bigger than the RMSE "
+        "(rule: 20 times).",
+        "bulk -108, surface +76 meV/atom at an RMSE of 0.3 meV/atom",
+        {kind: _errors(r) for kind, r in cold.items()} | {"smaller_error_over_rmse": times},
+        min(times.values()) > 20.0,
+    )
+
+
+def _errors_cancel(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+    ours, holds = {}, True
+    for kind, runs in zip(KINDS, (alone, smooth), strict=True):
+        cold = _at(runs, COLD)
+        ours[kind] = {"total_error_mev_per_atom": cold.cancelled, **_errors(cold)}
+        holds &= cold.error("bulk") * cold.error("surface") < 0 and abs(cold.cancelled) < 0.05 * cold.largest
+    return Claim(
+        "The total energy is right all the same, because the errors of the two regions cancel (rule: "
+        "opposite signs, and 95 % of the larger one gone from the total of the relaxed slab).",
+        "errors in the atomic energy mapping cancel with each other",
+        ours,
+        bool(holds),
+    )
+
+
+def _falls(runs: Sequence[SlabRun], which: str, share: float) -> Claim:
+    from nnpcore.mapping.correlation import rank_correlation
+
+    inside = [r for r in runs if r.temperature <= HOT]
+    trend = rank_correlation(*np.array([(r.temperature, r.largest) for r in inside]).T).value
+    left = _at(runs, HOT).largest / _at(runs, COLD).largest
+    return Claim(
+        f"Networks {which}: the mapping error falls gradually with the temperature of the training set, to "
+        f"less than half from {COLD:g} to {HOT:g} K (rule: and rank correlation below -0.85).",
+        "gradually decreases with temperature: from 108 meV/atom at 100 K to about 3 at 1000 K",
+        _series(runs) | {"rank_correlation_to_1000_k": trend, "left_at_1000_k": left},
+        trend < -0.85 and left < share,
+    )
+
+
+def _comparable(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+    best = {kind: _at(runs, HOT) for kind, runs in zip(KINDS, (alone, smooth), strict=True)}
+    hottest = {kind: runs[-1] for kind, runs in zip(KINDS, (alone, smooth), strict=True)}
+    ours: dict[str, Any] = {}
+    for kind in KINDS:
+        ours[kind] = {f"{r.temperature:g} K": _errors(r) for r in (best[kind], hottest[kind])}
+    return Claim(
+        "Trained at 1000 K, the mapping errors are comparable to the RMSE (rule: at most three times, "
+        "with or without a smooth part). The reference's bonds last longer than DFT's, so hotter frames are "
+        "shown, too.",
+        "magnitude of mapping errors comparable to the RMSE of 3 meV/atom",
+        ours,
+        any(r.largest < 3.0 * r.rmse_energy for r in best.values()),
+    )
+
+
+def _separate_then_connected(alone: Sequence[SlabRun]) -> Claim:
+    cold, hot = _at(alone, COLD).connectivity, _at(alone, HOT).connectivity
+    rises = all(a.connectivity < b.connectivity + 0.05 for a, b in pairwise(alone))
+    return Claim(
+        "In G space the bulk's and the surface's training points are well separated at 100 K and slightly "
+        "connected at 1000 K (rule: connectivity below 0.5 at 100 K, above 0.5 and 1.5 times as large at "
+        "1000 K, and rising).",
+        "well separated at 100 K; slightly connected at 1000 K (PCA)",
+        {
+            "temperatures_k": [r.temperature for r in alone],
+            "connectivity": [r.connectivity for r in alone],
+        },
+        cold < 0.5 < hot and hot > 1.5 * cold and rises,
+    )
+
+
+def _smooth_helps(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+    gains = [a.largest / s.largest for a, s in zip(alone, smooth, strict=True)]
+    prices = [s.rmse_energy / a.rmse_energy for a, s in zip(alone, smooth, strict=True)]
+    return Claim(
+        "A smooth closed-form part under the networks maps better at every temperature, at about the same "
+        "RMSE (rule: smaller errors everywhere, RMSE at most 1.5 times).",
+        "not in the paper",
+        {
+            "temperatures_k": [r.temperature for r in alone],
+            "errors_smaller_by_a_factor": gains,
+            "rmse_times": prices,
+        },
+        min(gains) > 1.0 and max(prices) < 1.5,
+    )
+
+
+def _means_hide_atoms(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+    kinds = dict(zip(KINDS, (alone, smooth), strict=True))
+    ours: dict[str, Any] = {"temperatures_k": [r.temperature for r in alone]}
+    for kind, runs in kinds.items():
+        ours[f"mean_absolute_error_of_atoms_mev, {kind}"] = [r.atom_mae for r in runs]
+        ours[f"larger_region_error_mev_per_atom, {kind}"] = [r.largest for r in runs]
+    return Claim(
+        "A region's mean does not tell all: the exact atomic energies show that layers within the surface "
+        "region trade offsets, too (rule: atoms err by more than the regions' means in every case).",
+        "not in the paper: DFT has no exact atomic energies to compare with",
+        ours,
+        all(r.atom_mae > r.largest for runs in kinds.values() for r in runs),
+    )
+
+
+# figures and tables -----------------------------------------------------------------------------------
+def mapping_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure:
+    """Draw the slab, the mapping errors and RMSE against temperature, and the connectivity."""
+    from nnpcore.exchange.figures import new_figure
+
+    figure = new_figure(7.2, 3.0)
+    parts = figure.subplots(1, 3, width_ratios=(0.75, 1.6, 1.0))
+    _draw_slab(parts[0], alone[0].regions)
+    _draw_errors(parts[1], alone, smooth)
+    _draw_connectivity(parts[2], alone)
+    for letter, axes in zip("abc", parts, strict=True):
+        axes.set_title(f"({letter})", fontsize=9.0, loc="left")
+    return figure
+
+
+def _draw_slab(axes: Axes, regions: RegionSet) -> None:
+    """Draw the slab from the side, bulk and surface in their colours, with the cutoff radius."""
+    from matplotlib.patches import Circle
+
+    frame = regions.frame
+    positions = _least_cut(frame.positions, float(frame.cell[0, 0]))
+    for a, b in _bonds(positions):
+        axes.plot(positions[[a, b], 0], positions[[a, b], 2], color="0.7", linewidth=0.9, zorder=1)
+    middle = positions[np.abs(positions - positions.mean(axis=0)).sum(axis=1).argmin()]
+    right = middle[0] + 6.6
+    for region in regions.regions:
+        xz = positions[region.atoms][:, [0, 2]]
+        axes.scatter(*xz.T, s=24, c=COLORS[region.name], edgecolors="white", linewidths=0.4, zorder=2)
+        height = xz[:, 1].max() - 2.0 if region.name == "surface" else float(np.median(xz[:, 1]))
+        axes.text(right, height, region.name, fontsize=8.0, color=COLORS[region.name], va="center",
+                  rotation=90)  # fmt: skip
+    axes.add_patch(Circle((middle[0], middle[2]), 6.0, fill=False, linestyle="--", linewidth=0.8))
+    arrow = {"arrowstyle": "->", "lw": 0.8}
+    axes.annotate("", (middle[0] - 6.0, middle[2]), (middle[0], middle[2]), arrowprops=arrow)
+    axes.text(middle[0] - 4.2, middle[2] + 0.3, "$r_c$", fontsize=8.0, ha="center", va="bottom")
+    axes.set_aspect("equal")
+    axes.margins(0.05)
+    axes.axis("off")
+
+
+def _least_cut(positions: np.ndarray, width: float) -> np.ndarray:
+    """The positions, moved along x within the cell so that its edge cuts as few bonds as possible."""
+
+    def moved(shift: float) -> np.ndarray:
+        return np.column_stack([(positions[:, 0] + shift) % width, positions[:, 1:]])
+
+    return max((moved(shift) for shift in np.linspace(0.0, width, 24)), key=lambda p: len(_bonds(p)))
+
+
+def _bonds(positions: np.ndarray) -> list[tuple[int, int]]:
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    i, j = np.nonzero(np.triu(distances < 2.6, 1))
+    return list(zip(i.tolist(), j.tolist(), strict=True))
+
+
+def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> None:
+    from nnpcore.exchange.figures import add_legend, style_axes
+
+    t = [r.temperature for r in alone]
+    rmse = np.max([[r.rmse_energy for r in runs] for runs in (alone, smooth)], axis=0)
+    for region, color in COLORS.items():
+        axes.plot([], [], "o", color=color, markersize=4, label=region)
+    axes.fill_between(t, -rmse, rmse, color="black", alpha=0.4, linewidth=0, label="± RMSE")
+    for runs, style, marker in ((alone, "-", "o"), (smooth, "--", "s")):
+        for region, color in COLORS.items():
+            members = np.array([r.members(region) for r in runs])
+            mean, std = members.mean(axis=1), members.std(axis=1)
+            axes.fill_between(t, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
+            axes.plot(t, mean, linestyle=style, marker=marker, markersize=3.5, color=color, linewidth=1.3)
+        axes.plot([], [], linestyle=style, color="0.3", linewidth=1.3, label=runs[0].kind)
+    axes.axhline(0.0, color="black", linewidth=0.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.28 * (high - low))
+    axes.set_xlim(0.0, max(t) + 50.0)
+    style_axes(axes, "Temperature of the training set (K)", "Mapping error (meV/atom)")
+    add_legend(axes, loc="upper right", ncols=2, labelspacing=0.25, columnspacing=1.2)
+
+
+def _draw_connectivity(axes: Axes, runs: Sequence[SlabRun]) -> None:
+    from nnpcore.exchange.figures import style_axes
+
+    t = [r.temperature for r in runs]
+    axes.plot(t, [r.connectivity for r in runs], "o-", color="black", markersize=3.5, linewidth=1.3)
+    axes.set_ylim(0.0, 1.0)
+    axes.set_xlim(0.0, runs[-1].temperature + 50.0)
+    style_axes(axes, "Temperature (K)", "Connectivity bulk-surface")
+
+
+def _pca_figure(runs: Sequence[SlabRun]) -> Figure:
+    """Draw the training points at 100 and 1000 K along their first two principal components."""
+    from nnpcore.exchange.figures import add_legend, new_figure, style_axes
+    from nnpcore.mapping import pca_of
+
+    figure = new_figure(6.4, 3.0)
+    for axes, temperature in zip(figure.subplots(1, 2), (COLD, HOT), strict=True):
+        found = _at(runs, temperature)
+        groups = training_groups(found.run.folder, found.regions)
+        pca = pca_of(np.concatenate(list(groups.values())))
+        for name, values in groups.items():
+            _draw_points(axes, pca.transform(values)[:, :2], name)
+        axes.set_title(f"{temperature:g} K, connectivity {found.connectivity:.2f}", fontsize=9.0)
+        style_axes(axes, *(f"PC {k + 1} ({100 * pca.explained[k]:.0f} %)" for k in range(2)))
+    add_legend(figure.axes[0], markerscale=2.0)
+    return figure
+
+
+def _draw_points(axes: Axes, scores: np.ndarray, name: str) -> None:
+    chosen = np.random.default_rng(0).permutation(len(scores))[:MAX_PCA_POINTS]
+    axes.scatter(*scores[chosen].T, s=4, c=COLORS[name], alpha=0.5, linewidths=0, label=name, rasterized=True)
+
+
+def _layers(found: SlabRun) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth (Å), exact atomic energy (eV) and its error (meV), each the mean of a layer of the upper half."""
+    frame = found.regions.frame
+    height = frame.positions[:, 2]
+    depth = np.minimum(height.max() - height, height - height.min())
+    steps = np.round(depth / 0.9).astype(int)
+    levels = [steps == s for s in np.unique(steps)]
+    exact = frame.arrays["reference_energies"]
+    return tuple(np.array([v[level].mean() for level in levels]) for v in (depth, exact, found.atom_errors))  # type: ignore[return-value]
+
+
+def _depth_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure:
+    """Draw the error of the atomic energies layer by layer: where the offset sits."""
+    from matplotlib import colormaps
+
+    from nnpcore.exchange.figures import add_legend, new_figure, style_axes
+
+    figure = new_figure(6.4, 2.8)
+    for axes, runs in zip(figure.subplots(1, 2, sharey=True), (alone, smooth), strict=True):
+        colors = colormaps["inferno"](np.linspace(0.1, 0.8, len(runs)))
+        for found, color in zip(runs, colors, strict=True):
+            depth, _, error = _layers(found)
+            label = f"{found.temperature:g} K"
+            axes.plot(depth, error, "o-", color=color, markersize=3, linewidth=1.1, label=label)
+        axes.axhline(0.0, color="black", linewidth=0.5)
+        axes.axvline(6.0, color="0.6", linewidth=0.8, linestyle="--")
+        axes.set_title(runs[0].kind, fontsize=9.0)
+        style_axes(axes, "Depth below the surface (Å)", "Error of $E_\\mathrm{at}$ (meV)")
+    add_legend(figure.axes[1], loc="lower right", ncols=2, labelspacing=0.25)
+    return figure
+
+
+def _depth_table(context: StudyContext, runs: Sequence[SlabRun]) -> Path:
+    rows = []
+    for found in runs:
+        for depth, exact, error in zip(*_layers(found), strict=True):
+            rows.append(
+                {
+                    "temperature (K)": found.temperature,
+                    "potential": found.kind,
+                    "depth (Å)": depth,
+                    "exact atomic energy (eV)": exact,
+                    "error (meV)": error,
+                }
+            )
+    return context.write_table("fig2_depth", rows)
