@@ -130,6 +130,8 @@ class Runs(QObject):
         run.n_epochs = opened.n_epochs
         if run.n_epochs and run.epoch >= run.n_epochs:
             run.state = RunState.FINISHED
+        if opened.imported:
+            run.state, run.message = RunState.IMPORTED, f"Imported from {opened.imported}"
         run.sources = opened.sources
         self.locate_frames(run, datasets)
         self.changed.emit(run.id)

@@ -27,6 +27,7 @@ class RunState(StrEnum):
     STOPPED = "stopped"
     FINISHED = "finished"
     FAILED = "failed"
+    IMPORTED = "imported"
 
     @property
     def active(self) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class OpenedRun:
-    """What a run folder holds."""
+    """What a run folder holds; ``imported`` is the format of a potential trained by another program."""
 
     folder: Path
     settings: TrainSettings
@@ -26,6 +26,7 @@ class OpenedRun:
     potential: Potential
     values: TrainingValues | None
     n_epochs: int
+    imported: str = ""
 
 
 def open_run(path: Path, progress: Progress) -> OpenedRun:
@@ -40,7 +41,9 @@ def open_run(path: Path, progress: Progress) -> OpenedRun:
     progress.report(0.6, "Reading the training atoms")
     values = folder.training_values() if folder.training_set_path.is_file() else None
     goal = _goal(folder, history)
-    return OpenedRun(folder.path, folder.settings, folder.sources, history, potential, values, goal)
+    return OpenedRun(
+        folder.path, folder.settings, folder.sources, history, potential, values, goal, folder.imported
+    )
 
 
 def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:
