@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 WIDTHS: dict[Area, float] = {"left": 0.19, "center": 0.47, "right": 0.34}
-HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.29, 0.47, 0.24), "right": (0.4, 0.34, 0.26)}
+HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.29, 0.47, 0.24), "right": (0.37, 0.31, 0.32)}
 BOTTOM = 0.26
 LEFT_MIN, LEFT_MAX = 268, 380
 
@@ -37,7 +37,7 @@ def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
 
 
 def arrange(window: QMainWindow, docks: dict[str, Dock]) -> None:
-    """Put the docks where they stand by default: left, centre and right column, bottom strip."""
+    """Put the docks where they stand by default: three columns, a strip below the middle one."""
     columns = _columns(docks)
     for dock in docks.values():
         dock.setFloating(False)
@@ -46,11 +46,11 @@ def arrange(window: QMainWindow, docks: dict[str, Dock]) -> None:
     window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, row[0])
     if columns["left"] and len(row) > 1:
         window.splitDockWidget(row[0], row[1], Qt.Orientation.Horizontal)
+    if columns["right"] and len(row) > 1:
+        window.splitDockWidget(row[-2], row[-1], Qt.Orientation.Horizontal)
     if columns["bottom"]:
         above = columns["center"][0][0] if columns["center"] else row[-1]
         window.splitDockWidget(above, columns["bottom"][0][0], Qt.Orientation.Vertical)
-    if columns["right"] and len(row) > 1:
-        window.splitDockWidget(row[-2], row[-1], Qt.Orientation.Horizontal)
     for area in columns:
         _stack(window, columns[area])
     for dock in docks.values():
@@ -104,5 +104,4 @@ def resize(window: QMainWindow, columns: Columns) -> None:
         window.resizeDocks(docks, [int((1 - BOTTOM) * height), int(BOTTOM * height)], Qt.Orientation.Vertical)
     for area, shares in HEIGHTS.items():
         docks = [slot[0] for slot in columns[area]]
-        total = height if area == "left" else (1 - BOTTOM) * height
-        window.resizeDocks(docks, [int(s * total) for s in shares[: len(docks)]], Qt.Orientation.Vertical)
+        window.resizeDocks(docks, [int(s * height) for s in shares[: len(docks)]], Qt.Orientation.Vertical)

@@ -32,7 +32,7 @@ from app.window_commands import MENUS, window_commands
 if TYPE_CHECKING:
     from app.session import Session
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 HIDDEN_PANELS_MS = 300
 FILTER = (
     "Trajectories (*.extxyz *.xyz *.traj *.vasp *.xml OUTCAR* XDATCAR* POSCAR* *.cif *.pdb *.json *.db)"

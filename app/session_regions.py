@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.documents.grouping import Labels
 from app.documents.regions import (
     RULE_TEXTS,
     RegionDocument,
@@ -41,6 +43,15 @@ class RegionSession(DataSession):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.region_sets: dict[str, RegionDocument] = {}
+        self._labels: tuple[tuple[object, ...], Labels] | None = None
+
+    def labels(self) -> Labels:
+        """Return what divides the atoms of the open data sets, by region and temperature."""
+        key = (self.region_sets, *(d.dataset for d in self.datasets.values()))
+        known = self._labels
+        if known is None or len(known[0]) != len(key) or any(map(is_not, known[0], key)):
+            known = self._labels = key, Labels.of(self.region_sets, self.datasets.values())
+        return known[1]
 
     def current_regions(self) -> RegionDocument | None:
         """Return the regions of the frame shown, or None."""

@@ -120,7 +120,7 @@ def test_nan_and_missing_values_leave_gaps(shown, session):
 
 def test_constant_curves_and_no_validation_data(shown, session):
     add_run(session, [record(e, 1.0, None) for e in (1, 2, 3)])
-    panel = shown(TrainingPanel, width=340)
+    panel = shown(TrainingPanel, width=270)
     plot = panel.plots["energy"]
     assert plot.lines["train"].getOriginalDataset()[1].tolist() == [1.0, 1.0, 1.0]
     assert [entry.label for entry in plot.legend.entries] == ["train"]

@@ -56,6 +56,7 @@ class AtomGroup:
     frame, atom : (n,) int32: where each point comes from, for selection and the viewer.
     scores : (n, n_components) principal components (PCA) or empty.
     values : per-point numbers to colour by: "atomic_energy", "atomic_energy_std" (eV), "distance".
+    part : name of the region or temperature, where the data set is divided.
     """
 
     name: str
@@ -67,6 +68,7 @@ class AtomGroup:
     scores: np.ndarray
     path: bool = False
     values: dict[str, np.ndarray] = field(default_factory=dict)
+    part: str = ""
 
 
 @dataclass(frozen=True)

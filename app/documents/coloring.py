@@ -14,6 +14,8 @@ LABELS = {
     "atomic_energy": "Atomic energy",
     "atomic_energy_std": "Atomic energy std",
     "force_error": "Force error",
+    "region": "Region",
+    "rigidity": "Rigidity",
 }
 UNITS = {"atomic_energy": "meV", "atomic_energy_std": "meV", "force_error": "eV/Å"}
 
@@ -24,7 +26,8 @@ class Coloring:
 
     Attributes
     ----------
-    kind : "element", "atomic_energy", "atomic_energy_std", "force_error" or the name of an array of the file.
+    kind : "element", "atomic_energy", "atomic_energy_std", "force_error", "region", "rigidity" or the name of
+        an array of the file.
     relative : show atomic energies relative to ``baseline`` (else absolute).
     baseline : the ensemble's or the reference's energy per atom of the crystal at its minimum.
     range_mode : "auto" (kept over the frames), "frame" (smallest to largest of the frame), "percentile"

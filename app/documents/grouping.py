@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from app.documents.analyses import AtomGroup
     from app.documents.dataset import DatasetDocument
     from app.documents.regions import RegionDocument
     from nnpcore.structures.frame import Frame
@@ -141,3 +142,23 @@ def part_name(group: str, role: str, part: str) -> str:
     if not part:
         return group
     return part if role == "training" else f"{group}: {part}"
+
+
+def divided(group: AtomGroup, grouping: Grouping, labels: Labels) -> list[AtomGroup]:
+    """Return the parts of a group, or the group itself where nothing divides it."""
+    parts = [] if group.path else labels.parts(grouping, group.dataset_id, group.frame, group.atom)
+    if not parts:
+        return [group]
+    return [
+        replace(
+            group,
+            name=part_name(group.name, group.role, part.name),
+            color_index=part.color_index,
+            part=part.name,
+            frame=group.frame[part.rows],
+            atom=group.atom[part.rows],
+            scores=group.scores[part.rows],
+            values={name: values[part.rows] for name, values in group.values.items()},
+        )
+        for part in parts
+    ]

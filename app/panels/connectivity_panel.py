@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtWidgets import QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import ConnectivityAnalysis
+from app.documents.grouping import GROUPING_TEXTS
 from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
-from app.plots.ink import font, paper_color
+from app.plots.ink import font, paper_color, run_inks
 from app.plots.matrix import MatrixView
+from app.plots.pair_bars import BarRun, Pair, PairBars
 from app.plots.states import Stated
 from app.plots.throttle import Throttle
 
 if TYPE_CHECKING:
+    from app.documents.run import RunDocument
     from app.session import Session
 
 EMPTY = "Start a training to see how well its groups of atoms are connected."
@@ -41,7 +45,10 @@ class ConnectivityPanel(Panel):
         self.matrix = MatrixView(body)
         self.matrix.cell_clicked.connect(self._on_cell)
         self.text = ElidedLabel(body, "text")
+        self.bars = PairBars(body)
+        self.bars.hide()
         column.addWidget(self.matrix, 1)
+        column.addWidget(self.bars, 1)
         column.addWidget(self.text)
         self.body = Stated(body, self)
         self.set_body(self.body)
@@ -52,9 +59,17 @@ class ConnectivityPanel(Panel):
         self.groups.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self.groups)
         self.groups.setMenu(self.menu)
+        self.grouping = QComboBox(self)
+        self.grouping.setFont(font())
+        self.grouping.setToolTip("What the atoms are grouped by")
+        self.grouping.activated.connect(self._on_grouping)
+        self.add_tool(self.grouping)
         self.add_tool(self.groups)
         session.analysis_changed.connect(self._on_analysis)
-        for signal in (session.current_run_changed, session.run_removed, session.dataset_removed):
+        for signal in (
+            session.current_run_changed, session.run_removed, session.dataset_removed,
+            session.comparison_changed, session.regions_changed, session.dataset_added,
+        ):  # fmt: skip
             signal.connect(self._throttle.request)
         self.refresh()
 
@@ -64,26 +79,62 @@ class ConnectivityPanel(Panel):
         run = self.session.current_run
         return run.analyses.get("connectivity") if run is not None else None
 
+    def compared(self) -> list[tuple[RunDocument, ConnectivityAnalysis]]:
+        """Return the runs shown that have a result, the current one first."""
+        runs = self.session.runs_shown()
+        return [(run, run.analyses["connectivity"]) for run in runs if "connectivity" in run.analyses]
+
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.current_run_id and kind == "connectivity":
+        if kind == "connectivity" and run_id in {run.id for run in self.session.runs_shown()}:
             self._throttle.request()
 
     def refresh(self) -> None:
-        """Bring matrix, text and group menu up to date."""
+        """Bring matrix or bars, text and menus up to date."""
         analysis = self.analysis
         self.groups.setVisible(analysis is not None)
+        self._fill_groupings()
         if analysis is None:
             run = self.session.current_run
             text = EMPTY if run is None else run.analysis_messages.get("connectivity", WAITING)
             self.body.set_message(text)
             return
         self.body.set_message("")
+        found = self.compared()
+        self.matrix.setVisible(len(found) == 1)
+        self.bars.setVisible(len(found) > 1)
+        if len(found) > 1:
+            self._show_bars(found)
+        else:
+            self._show_matrix(analysis)
+        self._fill_menu(analysis)
+
+    def _show_matrix(self, analysis: ConnectivityAnalysis) -> None:
         result = analysis.result
         colors = [f"series:{index}" for index in analysis.color_indices]
         weakest = weakest_pair(result.matrix)
         self.matrix.set_matrix(result.names, result.matrix, colors, marked=weakest, tips=_tips(analysis))
-        self.text.set_text(weakest_text(analysis), tip=result.text)
-        self._fill_menu(analysis)
+        self.text.set_text(weakest_text(analysis), "text", tip=result.text)
+
+    def _show_bars(self, found: list[tuple[RunDocument, ConnectivityAnalysis]]) -> None:
+        runs = [run for run, _ in found]
+        inks = run_inks(runs, self.session.datasets)
+        pairs = common_pairs(found)
+        shown = [BarRun(run.name, color) for run, color in zip(runs, inks, strict=True)]
+        self.bars.show_pairs(pairs, shown)
+        self.text.set_text(comparison_text(pairs, [run.name for run in runs]), "text")
+
+    def _fill_groupings(self) -> None:
+        wanted = self.session.labels().groupings()
+        if [self.grouping.itemData(i) for i in range(self.grouping.count())] != wanted:
+            self.grouping.clear()
+            for grouping in wanted:
+                self.grouping.addItem(f"By {GROUPING_TEXTS[grouping].lower()}", grouping)
+        chosen = self.session.analyses.options.get("connectivity", {}).get("grouping", "dataset")
+        self.grouping.setCurrentIndex(max(self.grouping.findData(chosen), 0))
+        self.grouping.setVisible(len(wanted) > 1 and self.analysis is not None)
+
+    def _on_grouping(self) -> None:
+        self.session.analyses.set_option("connectivity", grouping=self.grouping.currentData(), groups=())
 
     def _fill_menu(self, analysis: ConnectivityAnalysis) -> None:
         shown = [(action.text(), action.isChecked()) for action in self.menu.actions()]
@@ -128,17 +179,28 @@ class ConnectivityPanel(Panel):
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
         """Return every pair with its connectivity and weakest link."""
-        if self.analysis is None:
+        found = self.compared()
+        if self.analysis is None or not found:
             return None
         from nnpcore.exchange.tables import connectivity_table
 
-        return connectivity_table(self.analysis.result)
+        if len(found) == 1:
+            return connectivity_table(self.analysis.result)
+        pairs = common_pairs(found)
+        columns: dict[str, list] = {
+            "group A": [pair.names[0] for pair in pairs],
+            "group B": [pair.names[1] for pair in pairs],
+        }
+        return columns | {run.name: [p.values[k] for p in pairs] for k, (run, _) in enumerate(found)}
 
     def figure_task(self) -> Callable[[Path], None] | None:
         """Draw the matrix with matplotlib."""
         analysis = self.analysis
         if analysis is None:
             return None
+        found = self.compared()
+        if len(found) > 1:
+            return _bars_task(found, run_inks([run for run, _ in found], self.session.datasets))
         result = analysis.result
         inks = [paper_color(f"series:{index}") for index in analysis.color_indices]
         colors = dict(zip(result.names, inks, strict=True))
@@ -149,6 +211,46 @@ class ConnectivityPanel(Panel):
             figures.save_figure(figures.connectivity_figure(result, colors=colors), path)
 
         return draw
+
+
+def common_pairs(found: Sequence[tuple[RunDocument, ConnectivityAnalysis]]) -> list[Pair]:
+    """Return the pairs that all runs have, weakest first; where there are none, all pairs of any run."""
+    values: dict[tuple[str, str], list[float | None]] = {}
+    colors: dict[str, str] = {}
+    for number, (_, analysis) in enumerate(found):
+        result = analysis.result
+        colors |= {n: f"series:{c}" for n, c in zip(result.names, analysis.color_indices, strict=True)}
+        for i, j in combinations(range(len(result.names)), 2):
+            first, second = sorted((result.names[i], result.names[j]))
+            row = values.setdefault((first, second), [None] * len(found))
+            row[number] = float(result.matrix[i, j])
+    common = {names: row for names, row in values.items() if None not in row} or values
+    pairs = [Pair(names, (colors[names[0]], colors[names[1]]), tuple(row)) for names, row in common.items()]
+    return sorted(pairs, key=lambda pair: min(v for v in pair.values if v is not None))
+
+
+def comparison_text(pairs: Sequence[Pair], runs: Sequence[str]) -> str:
+    """Return the weakest pair with its number by every run."""
+    if not pairs:
+        return ""
+    parts = [f"{run} {v:.2f}" for run, v in zip(runs, pairs[0].values, strict=True) if v is not None]
+    return f"Weakest: {pairs[0].text}, {', '.join(parts)}"
+
+
+def _bars_task(
+    found: Sequence[tuple[RunDocument, ConnectivityAnalysis]], inks: Sequence[str]
+) -> Callable[[Path], None]:
+    pairs, names = common_pairs(found), [run.name for run, _ in found]
+    colors = [paper_color(color) for color in inks]
+
+    def draw(path: Path) -> None:
+        from app.plots.mapping_figures import pairs_figure
+        from nnpcore.exchange.figures import save_figure
+
+        values = [[pair.values[k] for pair in pairs] for k in range(len(names))]
+        save_figure(pairs_figure([pair.text for pair in pairs], names, values, colors), path)
+
+    return draw
 
 
 def weakest_pair(matrix: np.ndarray) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from app.documents.analyses import EosAnalysis
 from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
 from app.plots.eos_plot import EosPlot
-from app.plots.ink import font, number_text, paper_color, run_ink
+from app.plots.ink import font, number_text, paper_color, run_inks
 from app.plots.readout import Cell, Readout
 from app.plots.seen import Seen
 from app.plots.throttle import Throttle
@@ -56,7 +56,6 @@ class EosPanel(Panel):
         self.plot = EosPlot(body)
         self.readout = Readout(body)
         self.note = ElidedLabel(body, "warning")
-        self.note.setContentsMargins(8, 0, 8, 0)
         column.addWidget(self.plot, 1)
         column.addWidget(self.readout)
         column.addWidget(self.note)
@@ -104,13 +103,12 @@ class EosPanel(Panel):
         self._mark_current()
 
     def _series_of(self, found: list[tuple[str, EosAnalysis]]) -> list[EosSeries]:
-        result: list[EosSeries] = []
-        for run_id, analysis in found:
-            run = self.session.runs[run_id]
-            color = run_ink(run, self.session.datasets)
-            dash = sum(item.color == color for item in result)
-            result.append(EosSeries(run.name, analysis.curve, analysis.report, analysis.bracket, color, dash))
-        return result
+        runs = [self.session.runs[run_id] for run_id, _ in found]
+        inks = run_inks(runs, self.session.datasets)
+        return [
+            EosSeries(run.name, analysis.curve, analysis.report, analysis.bracket, color, dash)
+            for dash, (run, (_, analysis), color) in enumerate(zip(runs, found, inks, strict=True))
+        ]
 
     def _empty_text(self) -> str:
         run = self.session.current_run
@@ -127,7 +125,7 @@ class EosPanel(Panel):
         parts = [analysis.report.message if analysis else "", bracket.message if bracket else ""]
         text = "; ".join(part for part in parts if part)
         self.note.setVisible(bool(text))
-        self.note.set_text(f" {text[:1].upper()}{text[1:]}" if text else "")
+        self.note.set_text(f"  {text[:1].upper()}{text[1:]}" if text else "")
 
     # linking ------------------------------------------------------------------------------------------
     def _show_frame(self, index: int) -> None:

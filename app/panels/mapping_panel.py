@@ -15,7 +15,7 @@ from app import theme
 from app.documents.mapping_curves import mapping_curves
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.panels.base import Panel, Table
-from app.plots.elided import ElidedLabel
+from app.plots.elided import BriefLabel
 from app.plots.ink import font, ink, number_text
 from app.plots.mapping_plot import MappingPlot, RunCurves
 from app.plots.region_table import RegionTable, TableRow
@@ -72,8 +72,7 @@ class MappingPanel(Panel):
         row.addWidget(self.table_view, 1)
         row.addWidget(self.plot, 1)
         column.addLayout(row, 1)
-        self.text = ElidedLabel(content, "text")
-        self.text.setContentsMargins(8, 0, 8, 0)
+        self.text = BriefLabel(content)
         line = QHBoxLayout()
         line.setContentsMargins(8, 0, 8, 0)
         line.addWidget(self.text)

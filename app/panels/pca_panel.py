@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 
 from app import icons
 from app.documents.analyses import AtomGroup, PcaAnalysis
+from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.panels.base import Panel, Table
 from app.plots.ink import font, paper_color
@@ -39,6 +40,7 @@ class PcaPanel(Panel):
         super().__init__(session, parent)
         self._throttle = Throttle(self.refresh, self)
         self._known: set[str] = set()
+        self.groups: tuple[AtomGroup, ...] = ()
         self._seen = Seen()
         self.plot = PcaPlot(self)
         self.set_body(self.plot)
@@ -50,7 +52,10 @@ class PcaPanel(Panel):
         session.analysis_changed.connect(self._on_analysis)
         session.selection_changed.connect(self._show_selection)
         session.hover_changed.connect(self._show_hovered)
-        for signal in (session.current_run_changed, session.run_removed, session.dataset_removed):
+        for signal in (
+            session.current_run_changed, session.run_removed, session.dataset_removed,
+            session.regions_changed,
+        ):  # fmt: skip
             signal.connect(self._throttle.request)
         self.refresh()
 
@@ -112,13 +117,15 @@ class PcaPanel(Panel):
         x, y = self.components()
         kind = self.value_kind()
         values = (analysis, self.session.crystal_energy()) if kind else ()
+        grouping, labels = self.grouping(), self.session.labels()
         names = tuple((group.name, group.role, group.color_index) for group in analysis.groups)
-        if self._seen.again(analysis.result, names, x, y, kind, *values):
+        if self._seen.again(analysis.result, names, x, y, kind, grouping, labels, *values):
             return
+        self.groups = tuple(part for g in analysis.groups for part in divided(g, grouping, labels))
         shares = analysis.result.explained
         self.plot.set_labels(_axis_text(x, shares), _axis_text(y, shares))
-        groups = [self._cloud_group(number, group) for number, group in enumerate(analysis.groups)]
-        for group, source in zip(groups, analysis.groups, strict=True):
+        groups = [self._cloud_group(number, group) for number, group in enumerate(self.groups)]
+        for group, source in zip(groups, self.groups, strict=True):
             if group.key not in self._known:
                 self._known.add(group.key)
                 if source.role == "validation":
@@ -139,13 +146,15 @@ class PcaPanel(Panel):
                 combo.clear()
                 combo.addItems([f"PC {k + 1}" for k in range(n)])
                 combo.setCurrentIndex(min(max(chosen, 0), n - 1))
-        kinds = value_kinds(analysis.groups, self._frames_of)
+        divisions = self.session.labels().groupings()[1:]
+        kinds = [*divisions, *value_kinds(analysis.groups, self._frames_of)]
         if [self.color_by.itemData(i) for i in range(1, self.color_by.count())] != kinds:
             chosen = self.color_by.currentData()
             while self.color_by.count() > 1:
                 self.color_by.removeItem(1)
             for kind in kinds:
-                self.color_by.addItem(kind.label, kind)
+                text = kind.label if isinstance(kind, ValueKind) else GROUPING_TEXTS[kind]
+                self.color_by.addItem(text, kind)
             known = [None, *kinds]
             self.color_by.setCurrentIndex(known.index(chosen) if chosen in known else 0)
         self._fill_elements(analysis.element)
@@ -164,12 +173,18 @@ class PcaPanel(Panel):
 
     def value_kind(self) -> ValueKind | None:
         """Return what the points are coloured by, None: by group."""
-        return self.color_by.currentData()
+        chosen = self.color_by.currentData()
+        return chosen if isinstance(chosen, ValueKind) else None
+
+    def grouping(self) -> Grouping:
+        """Return what the points are grouped by."""
+        chosen = self.color_by.currentData()
+        return cast(Grouping, chosen) if isinstance(chosen, str) else "dataset"
 
     def color_by_kind(self, kind: str) -> None:
-        """Colour by a kind of value (its key, see ``ValueKind``), or by group for ""."""
+        """Colour by a kind of value (its key, see ``ValueKind``) or a grouping, by data set for ""."""
         kinds = [self.color_by.itemData(i) for i in range(self.color_by.count())]
-        keys = [value.kind if value else "" for value in kinds]
+        keys = [value.kind if isinstance(value, ValueKind) else value or "" for value in kinds]
         self.color_by.setCurrentIndex(keys.index(kind) if kind in keys else 0)
         self.refresh()
 
@@ -197,7 +212,7 @@ class PcaPanel(Panel):
         x, y = self.components()
         scores = group.scores
         return CloudGroup(
-            key=f"{group.role}:{group.dataset_id or group.name}",
+            key=f"{group.role}:{group.dataset_id or group.name}:{group.part}",
             name=group.name,
             xy=np.column_stack([_component(scores, x), _component(scores, y)]),
             color=f"series:{group.color_index}",
@@ -211,16 +226,13 @@ class PcaPanel(Panel):
         """Return a marker: validation atoms share their data set's colour, not its marker."""
         if group.path:
             return "o"
-        analysis = self.analysis
-        before = analysis.groups[:number] if analysis else ()
-        rank = sum(not g.path and g.role != "validation" for g in before)
+        rank = sum(not g.path and g.role != "validation" for g in self.groups[:number])
         return "+" if group.role == "validation" else marker_of(rank)
 
     def _tip(self, number: int, index: int) -> str:
-        analysis = self.analysis
-        if analysis is None or number >= len(analysis.groups):
+        if number >= len(self.groups):
             return ""
-        group = analysis.groups[number]
+        group = self.groups[number]
         lines = [f"{group.name}, frame {group.frame[index]}, atom {group.atom[index]}"]
         for kind in PREDICTED:
             values = point_values(kind, group, self._frames_of, self._energy_zero())
@@ -231,8 +243,7 @@ class PcaPanel(Panel):
 
     # linking ------------------------------------------------------------------------------------------
     def _group(self, key: str) -> AtomGroup | None:
-        analysis = self.analysis
-        for shown, group in zip(self.plot.groups, analysis.groups if analysis else (), strict=False):
+        for shown, group in zip(self.plot.groups, self.groups, strict=False):
             if shown.key == key:
                 return group
         return None
@@ -274,7 +285,7 @@ class PcaPanel(Panel):
         for dataset_id, frame, atom in self.session.selection.atoms:
             wanted.setdefault(dataset_id, []).append(_code(frame, atom))
         selected = {}
-        for shown, group in zip(self.plot.groups, analysis.groups, strict=False):
+        for shown, group in zip(self.plot.groups, self.groups, strict=False):
             codes = wanted.get(group.dataset_id)
             if codes:
                 selected[shown.key] = np.flatnonzero(np.isin(_codes(group), codes))
@@ -285,7 +296,7 @@ class PcaPanel(Panel):
         self.plot.mark(None)
         if hovered is None or analysis is None or not self.isVisible():
             return
-        for shown, group in zip(self.plot.groups, analysis.groups, strict=False):
+        for shown, group in zip(self.plot.groups, self.groups, strict=False):
             if group.dataset_id == hovered.dataset_id and shown.key not in self.plot.hidden:
                 at = np.flatnonzero(_codes(group) == _code(hovered.frame, hovered.atom))
                 if len(at):
@@ -297,7 +308,7 @@ class PcaPanel(Panel):
         analysis = self.analysis
         if analysis is None:
             return None
-        groups = analysis.groups
+        groups = self.groups
         columns: dict[str, list] = {
             "group": [group.name for group in groups for _ in range(len(group.frame))],
             "frame": np.concatenate([group.frame for group in groups]).tolist(),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QSize, Qt, QUrl
+from PySide6.QtCore import QPoint, QSignalBlocker, QSize, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -37,7 +38,9 @@ STATE_TEXTS = {
     RunState.STOPPED: "stopped",
     RunState.FINISHED: "finished",
     RunState.FAILED: "failed",
+    RunState.IMPORTED: "imported",
 }
+COMPARE_TIP = "Show this run beside the chosen one in EOS, Mapping and Connectivity"
 
 
 class RunsPanel(Panel):
@@ -73,6 +76,8 @@ class RunsPanel(Panel):
         session.run_removed.connect(self._remove)
         session.run_changed.connect(self._on_changed)
         session.current_run_changed.connect(self._on_current_changed)
+        for signal in (session.comparison_changed, session.run_added, session.run_removed):
+            signal.connect(self._on_comparison_changed)
         for run_id in session.runs:
             self._add(run_id)
 
@@ -116,6 +121,12 @@ class RunsPanel(Panel):
         row = self.row_of(run_id)
         if row is not None:
             row.refresh()
+
+    def _on_comparison_changed(self, _run_id: str = "") -> None:
+        for run_id in self.session.runs:
+            row = self.row_of(run_id)
+            if row is not None:
+                row.refresh_comparison()
 
     def _on_current_changed(self) -> None:
         item = self._item(self.session.current_run_id or "")
@@ -173,6 +184,10 @@ class RunRow(QWidget):
         column.setSpacing(3)
         top = QHBoxLayout()
         top.setSpacing(2)
+        self.compare = QCheckBox(self)
+        self.compare.setToolTip(COMPARE_TIP)
+        self.compare.toggled.connect(lambda on: session.set_compared(run_id, on))
+        top.addWidget(self.compare)
         self.name = QLabel(self)
         self.name.setProperty("heading", True)
         top.addWidget(self.name)
@@ -193,6 +208,12 @@ class RunRow(QWidget):
         column.addWidget(self.line)
         self.refresh()
 
+    def refresh_comparison(self) -> None:
+        """Tick the box where the run is compared; a single run has nothing to be compared with."""
+        with QSignalBlocker(self.compare):
+            self.compare.setChecked(self._run_id in self._session.compared_runs)
+        self.compare.setVisible(len(self._session.runs) > 1)
+
     def _button(self, icon: str, tip: str, run: object, row: QHBoxLayout) -> QToolButton:
         button = QToolButton(self)
         icons.follow(button, icon)
@@ -206,6 +227,7 @@ class RunRow(QWidget):
         """Show how the run stands."""
         run = self._session.runs[self._run_id]
         self.name.setText(run.name)
+        self.refresh_comparison()
         self.setToolTip(run.message or str(run.folder or ""))
         self.state.setText(f" {STATE_TEXTS[run.state]}")
         sheet = f"color: {_state_color(run.state)}"
@@ -227,7 +249,8 @@ def describe(run: RunDocument) -> str:
     """Return one line on how far a run is."""
     if run.state is RunState.PREPARING:
         return run.progress_text or "Getting ready"
-    parts = [f"epoch {run.epoch}" + (f"/{run.n_epochs}" if run.n_epochs else "")]
+    epochs = f"epoch {run.epoch}" + (f"/{run.n_epochs}" if run.n_epochs else "")
+    parts = [run.message if run.state is RunState.IMPORTED else epochs]
     best = run.best("energy")
     if best is not None:
         parts.append(f"{best:.3g} meV/atom")
@@ -250,6 +273,7 @@ def _state_color(state: RunState) -> str:
         RunState.RUNNING: current.accent,
         RunState.PREPARING: current.accent,
         RunState.FINISHED: current.good,
+        RunState.IMPORTED: current.good,
         RunState.FAILED: current.error,
         RunState.PAUSED: current.warning,
     }

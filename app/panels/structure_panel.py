@@ -116,6 +116,7 @@ class StructurePanel(Panel):
         session.selection_changed.connect(self._show_selection)
         session.hover_changed.connect(self._on_hover_changed)
         session.coloring_changed.connect(self._recolor)
+        session.regions_changed.connect(self._recolor)
         session.analysis_changed.connect(self._on_analysis)
         for signal in (session.current_run_changed, session.run_removed):
             signal.connect(self._recolor)

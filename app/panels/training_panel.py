@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 EMPTY = "Start a training to see the curves here."
-MIN_PLOT_WIDTH = 175
+MIN_PLOT_WIDTH = 140
 MAPPING = "mapping"
 QUANTITIES = ("energy", "force", "stress", MAPPING)
 BUTTONS = {"energy": "E", "force": "F", "stress": "S", MAPPING: "Map"}
@@ -309,7 +309,7 @@ class TrainingPanel(Panel):
 def status_text(run: RunDocument) -> str:
     """Return one line: epoch, speed, time left, best validation energy."""
     total = f" / {run.n_epochs}" if run.n_epochs else ""
-    parts = [f"epoch {run.epoch}{total}"]
+    parts = [run.message if run.state is RunState.IMPORTED else f"epoch {run.epoch}{total}"]
     best = run.best("energy")
     if best is not None:
         parts.append(f"best {best:.2f} meV/atom")

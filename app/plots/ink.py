@@ -65,6 +65,19 @@ def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:
     return f"series:{run.color_index}"
 
 
+def run_inks(runs: Sequence[RunDocument], datasets: Mapping[str, DatasetDocument]) -> list[str]:
+    """Return a colour for each of the runs shown together; the first keeps the one it has alone."""
+    found: list[str] = []
+    for run in runs:
+        wanted = run_ink(run, datasets)
+        number = 0
+        while wanted in found and number < len(theme.LIGHT.okabe_ito):
+            wanted = f"series:{number}"
+            number += 1
+        found.append(wanted)
+    return found
+
+
 def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float = 1.0) -> QPen:
     """Return a cosmetic pen; ``dash`` is one of :data:`DASHES`."""
     result = QPen(faded(name, alpha), width)

@@ -89,3 +89,28 @@ def _draw_curves(axes: Axes, runs: Sequence[RunCurves]) -> None:
     axes.set_yscale("log")
     style(axes, "Epoch", "|Mapping error| (meV/atom)")
     axes.legend(frameon=False, fontsize=SMALL)
+
+
+def pairs_figure(
+    pairs: Sequence[str],
+    runs: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    colors: Sequence[str],
+) -> Figure:
+    """Draw the connectivity of the same pairs by several runs: ``values[run][pair]``, one colour a run."""
+    height = 0.8 / max(len(runs), 1)
+    figure = new_figure(4.2, 0.9 + 0.22 * len(pairs) * max(len(runs), 1))
+    axes = figure.add_subplot()
+    for k, (name, row, color) in enumerate(zip(runs, values, colors, strict=True)):
+        y = np.arange(len(pairs)) - 0.4 + (k + 0.5) * height
+        lengths = [0.0 if v is None else v for v in row]
+        axes.barh(y, lengths, height, color=color, label=name)
+        for at, value in zip(y, row, strict=True):
+            text = "–" if value is None else f"{value:.2f}"
+            axes.text((value or 0.0) + 0.01, at, text, va="center", fontsize=SMALL)
+    axes.set_yticks(range(len(pairs)), list(pairs), fontsize=SMALL)
+    axes.invert_yaxis()
+    axes.set_xlim(0.0, 1.1)
+    style(axes, "Connectivity", "")
+    axes.legend(frameon=False, fontsize=SMALL)
+    return figure

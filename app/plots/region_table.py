@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QFontMetrics, QIcon, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
     QAbstractItemView,
@@ -20,7 +20,7 @@ from app import theme
 from app.plots.ink import font, ink
 
 NAME, ATOMS, REFERENCE, FIRST_ERROR = 0, 1, 2, 3
-HEADS = ("Region", "Atoms", "Reference (eV)")
+HEADS = ("Region", "Atoms", "Ref. (eV)")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,33 @@ class RegionTable(QTableWidget):
         for column in range(self.columnCount()):
             head.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        self._fit()
         self._filling = False
+
+    def _fit(self) -> None:
+        """Leave out numbers of atoms, then where references come from, until the names have room."""
+        wanted = self.sizeHintForColumn(NAME) + 6
+        others = [c for c in range(self.columnCount()) if c != NAME]
+        for hidden, brief in ((False, False), (True, False), (True, True)):
+            self.setColumnHidden(ATOMS, hidden)
+            for row, content in enumerate(self.rows):
+                item = self.item(row, REFERENCE)
+                if item is not None:
+                    item.setText(content.reference.split(" ")[0] if brief else content.reference)
+            used = sum(self._needed(c) for c in others if not self.isColumnHidden(c))
+            if used + wanted <= self.viewport().width():
+                break
+
+    def _needed(self, column: int) -> int:
+        return max(self.sizeHintForColumn(column), self.horizontalHeader().sectionSizeHint(column))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as much as there is room for."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._filling = True
+            self._fit()
+            self._filling = False
 
     def _fill_row(self, row: int, content: TableRow) -> None:
         name = QTableWidgetItem(content.name)
@@ -105,7 +131,7 @@ class RegionTable(QTableWidget):
             name.setIcon(_dot(content.color))
         if not content.key[0]:
             name.setFlags(name.flags() & ~Qt.ItemFlag.ItemIsEditable)
-        name.setToolTip(content.name)
+        name.setToolTip(f"{content.name}, {content.atoms} atoms" if content.key[0] else content.name)
         self.setItem(row, NAME, name)
         self._put(row, ATOMS, content.atoms, "muted")
         self._put(row, REFERENCE, content.reference, "text", content.reference_tip)

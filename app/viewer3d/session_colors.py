@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from app.documents.atom_values import is_scalar
 from app.documents.coloring import LABELS, PREDICTED_KINDS, Coloring
 from app.plots.colorbar import ColorBarSpec
+from app.plots.ink import ink, rgb_of
 from app.viewer3d.coloring import UNKNOWN, ColorRange, colors_of_map, element_colors, value_colors
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ MAX_SEARCHED = 5_000_000
 RANGE_NOTES = {"auto": "", "frame": "this frame", "percentile": "2 to 98 %", "locked": "locked"}
 NO_RUN = "Train or open a run to colour by {}."
 NO_FORCES = "This frame has no forces to compare with."
+NO_REGIONS = "This structure has no regions yet:<br>make some in the Mapping panel."
 NO_ARRAY = "This frame has no “{}”."
 WAITING = "Predicting…"
 
@@ -61,6 +64,8 @@ class SessionColors:
         coloring = self._session.coloring
         if coloring.kind == "element":
             return Shown(element_colors(frame.numbers))
+        if coloring.kind == "region":
+            return self._by_region(frame)
         found = self._session.atom_values()
         if found is None:
             return self._without_values(frame, coloring)
@@ -76,6 +81,19 @@ class SessionColors:
         )
         self._last = coloring, bar
         return Shown(colors, bar)
+
+    def _by_region(self, frame: Frame) -> Shown:
+        """Colours of the regions, with their names in the corner."""
+        known = self._session.current_regions()
+        if known is None:
+            return Shown(element_colors(frame.numbers), message=NO_REGIONS)
+        colors = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
+        lines = []
+        for region in known.regions:
+            name = f"series:{region.color_index}"
+            colors[region.atoms] = rgb_of(name)
+            lines.append(f"<span style='color:{ink(name).name()}'>●</span> {escape(region.name)}")
+        return Shown(colors, message="<br>".join(lines))
 
     def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
         """The range of the colour map for the current frame's values."""

@@ -332,8 +332,8 @@ def connectivity_of(
 ) -> ConnectivityAnalysis:
     """Compute the connectivity of the chosen groups (all but the validation atoms when none are chosen).
 
-    With a ``grouping`` and ``labels`` data sets are divided by region or temperature. Raises AnalysisError
-    for fewer than two groups.
+    With a ``grouping`` and ``labels`` data sets are divided by region or temperature, and those of the
+    training set and the crystal are taken when none are chosen. Raises AnalysisError for fewer than two.
     """
     from nnpcore.mapping import connectivity
 
@@ -341,7 +341,8 @@ def connectivity_of(
     available = [part for group in known.groups for part in _divided(group, index, grouping, labels)]
     chosen = [part for part in available if part.name in groups]
     if len(chosen) < 2:
-        chosen = [part for part in available if part.group.role != "validation"]
+        roles = ("training", "eos") if grouping != "dataset" else ("training", "eos", "inspect")
+        chosen = [part for part in available if part.group.role in roles]
     result = connectivity({part.name: part.group.x[part.rows] for part in chosen}, progress=progress)
     return ConnectivityAnalysis(
         epoch=epoch,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app.documents.grouping import Labels
 from app.documents.run import RunDocument
 from app.workers import compute, compute_regions
 from nnpcore.progress import Progress
@@ -52,9 +51,6 @@ class Jobs:
 
     def _threads(self) -> int | None:
         return 1 if self._session.trainings.active else (self._session.settings.n_threads or None)
-
-    def _labels(self) -> Labels:
-        return Labels.of(self._session.region_sets, self._session.datasets.values())
 
     def _groups_of(self, run: RunDocument) -> compute.Groups | None:
         return self._groups.get(run.id)
@@ -119,7 +115,7 @@ class Jobs:
         options = dict(self.options.get("connectivity", {}))
         if groups is None:
             return None
-        labels = self._labels() if options.get("grouping", "dataset") != "dataset" else None
+        labels = self._session.labels() if options.get("grouping", "dataset") != "dataset" else None
         return lambda progress: compute.connectivity_of(groups, epoch, progress, labels=labels, **options)
 
     def _job_eos(self, run: RunDocument) -> Job | None:
