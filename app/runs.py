@@ -94,7 +94,7 @@ class Runs(QObject):
         Frames are taken from the open data sets where all are there, else read from the files again.
         """
         run = self.documents[run_id]
-        if run.folder is None or run_id in self._jobs:
+        if run.folder is None or run_id in self._jobs or run.state is RunState.IMPORTED:
             return
         if epochs is not None:
             run.settings = run.settings.replace(epochs=epochs)
