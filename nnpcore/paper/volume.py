@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
 
-RIDGE = 1e-3
-"""eV²; the smallest that keeps the coefficients from growing where the data leave them free."""
+RIDGE = 1e-6
+"""eV²; keeps the coefficients from growing where the data leave them free."""
+FORCE_WEIGHT, STRESS_WEIGHT = 0.005, 3.0
+"""Of mean squares in eV/Å and eV/Å³ against those of energies in eV/atom."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,30 +72,40 @@ def fit_direction(
     frames : of one element and of different volumes.
     unchanged : frames whose mean total energy is to stay; they do not enter the fit otherwise.
     """
-    from nnpcore.descriptors import compute_descriptors
-    from nnpcore.training import TrainSettings
-    from nnpcore.training.data import FitSet, Targets
-    from nnpcore.training.linear import LinearPart
-    from nnpcore.training.rows import LossWeights
-
     p = pressure_gpa / GPA_PER_EV_PER_ANG3
-    mean = float(np.mean([f.volume / f.n_atoms for f in frames]))
-    wanted = [
-        replace(
-            f,
-            energy=p * (f.volume - f.n_atoms * mean),
-            forces=np.zeros((f.n_atoms, 3)),
-            stress=p * np.eye(3),
-        )
-        for f in frames
-    ]
-    (element,) = potential.elements
-    found = compute_descriptors(wanted, potential.functions, dtype=np.float32, n_threads=n_threads)
-    data = FitSet.of(found, potential.whitening, Targets.of(wanted, (element,), {element: 0.0}))
-    weights = LossWeights.of(TrainSettings(stress_weight=3.0), data)
-    coefficients = LinearPart.fit(data, weights, RIDGE).coefficients[0]
-    direction = VolumeDirection(pressure_gpa, coefficients, 0.0)
+    found = _basis(potential).predict(frames, n_threads=n_threads)
+    assert found.forces_members is not None and found.stress_members is not None
+    sizes = np.array([f.n_atoms for f in frames])
+    volumes = np.array([f.volume for f in frames])
+    per_atom = (found.energy_members / sizes).T
+    n = per_atom.shape[1]
+    targets = (
+        (1.0, per_atom - per_atom.mean(axis=0), p * (volumes / sizes - np.mean(volumes / sizes))),
+        (FORCE_WEIGHT, found.forces_members.reshape(n, -1).T, 0.0),
+        (STRESS_WEIGHT, found.stress_members.reshape(n, -1).T, p * np.tile(np.eye(3).ravel(), len(frames))),
+    )
+    normal, right = RIDGE * np.eye(n), np.zeros(n)
+    for weight, rows, wanted in targets:
+        normal += weight / len(rows) * (rows.T @ rows)
+        right += weight / len(rows) * (rows.T @ np.broadcast_to(wanted, len(rows)))
+    direction = VolumeDirection(pressure_gpa, np.linalg.solve(normal, right), 0.0)
     return replace(direction, offset=float(direction.values(potential, unchanged).mean()))
+
+
+def _basis(potential: Potential) -> Potential:
+    """Return a potential whose member k has the k-th network input as its atomic energy, in eV."""
+    from nnpcore.potential import NetworkWeights
+
+    (element,) = potential.elements
+    n = potential.weights.n_inputs
+    weights = NetworkWeights.initial(potential.functions, (1,), n, 0)
+    silent = [(0.0 * weight, 0.0 * bias) for weight, bias in weights.layers[element]]
+    weights = replace(weights, layers={element: silent}, skip={element: np.eye(n)})
+    return replace(potential, weights=weights, element_energies={element: 0.0}, **_without_smooth(potential))
+
+
+def _without_smooth(potential: Potential) -> dict[str, Any]:
+    return {"smooth": None} if getattr(potential, "smooth", None) is not None else {}
 
 
 @dataclass(frozen=True)
