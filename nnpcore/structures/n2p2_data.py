@@ -70,7 +70,7 @@ def guess_units(frame: Frame) -> str | None:
 
     Two bonded atoms are about the sum of their covalent radii apart; in Bohr that number is 1.9 times larger.
     """
-    if frame.n_atoms < 2:
+    if frame.n_atoms < 1:
         return None
     ratio = _nearest_ratio(frame)
     fits = [unit for unit, scale in ((EV_ANGSTROM, 1.0), (HARTREE_BOHR, Bohr)) if _fits(ratio * scale)]

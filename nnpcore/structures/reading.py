@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -296,7 +296,11 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
     """All frames by ASE. An error after good frames becomes the last item: those before it are usable."""
     from ase.io.formats import iread
 
-    images = iread(str(source.path), slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)
+    images: Iterator[Any] = (
+        _rows(source.path, kind)
+        if kind in ("db", "json")
+        else iread(str(source.path), slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)
+    )
     index = 0
     while True:
         try:
@@ -320,6 +324,16 @@ def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
         index += 1
 
 
+def _rows(path: Path, kind: str) -> Iterator[Any]:
+    """Yield the atoms of a database's rows with all the values they were written with."""
+    from ase.db import connect
+
+    database: Any = connect(str(path), type=kind, use_lock_file=False, serial=True)
+    with database:
+        for row in database.select():
+            yield row.toatoms(add_additional_information=True)
+
+
 def _with_per_atom(frame: Frame) -> Frame:
     """Put values of single atoms, which a .traj only has room for in ``info``, back among the arrays."""
     names = str(frame.info.get(PER_ATOM_NAMES, "")).split()
@@ -332,6 +346,7 @@ def _with_per_atom(frame: Frame) -> Frame:
 def _with_row_values(frame: Frame) -> Frame:
     """Put the values that a database row was written with (``dft_energy=...``) among the others."""
     info, arrays = dict(frame.info), dict(frame.arrays)
+    info.pop("unique_id", None)
     for name in ("key_value_pairs", "data"):
         values = info.pop(name, None)
         for key, value in (values.items() if isinstance(values, dict) else ()):
