@@ -137,22 +137,25 @@ def _by_region(known: DatasetLabels, frame: np.ndarray, atom: np.ndarray) -> lis
     return [*parts, Part("rest", max(colors.values()) + 1, rest)] if len(rest) else parts
 
 
-def part_name(group: str, role: str, part: str) -> str:
-    """Return the name of a part of a group: training atoms go by the part's name alone."""
+def part_name(group: str, part: str, short: bool) -> str:
+    """Return the name of a part of a group; ``short`` leaves out the group's."""
     if not part:
         return group
-    return part if role == "training" else f"{group}: {part}"
+    return part if short else f"{group}: {part}"
 
 
-def divided(group: AtomGroup, grouping: Grouping, labels: Labels) -> list[AtomGroup]:
-    """Return the parts of a group, or the group itself where nothing divides it."""
+def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:
+    """Return the parts of a group, or the group itself where nothing divides it.
+
+    Parts of a training set that stands ``alone`` go by their own names.
+    """
     parts = [] if group.path else labels.parts(grouping, group.dataset_id, group.frame, group.atom)
     if not parts:
         return [group]
     return [
         replace(
             group,
-            name=part_name(group.name, group.role, part.name),
+            name=part_name(group.name, part.name, alone and group.role == "training"),
             color_index=part.color_index,
             part=part.name,
             frame=group.frame[part.rows],

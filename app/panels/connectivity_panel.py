@@ -80,9 +80,10 @@ class ConnectivityPanel(Panel):
         return run.analyses.get("connectivity") if run is not None else None
 
     def compared(self) -> list[tuple[RunDocument, ConnectivityAnalysis]]:
-        """Return the runs shown that have a result, the current one first."""
-        runs = self.session.runs_shown()
-        return [(run, run.analyses["connectivity"]) for run in runs if "connectivity" in run.analyses]
+        """Return the runs shown whose result is grouped as the current one's, the current one first."""
+        known = [(run, run.analyses.get("connectivity")) for run in self.session.runs_shown()]
+        mine = self.analysis
+        return [(run, a) for run, a in known if a is not None and mine and a.grouping == mine.grouping]
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
         if kind == "connectivity" and run_id in {run.id for run in self.session.runs_shown()}:

@@ -121,7 +121,8 @@ class PcaPanel(Panel):
         names = tuple((group.name, group.role, group.color_index) for group in analysis.groups)
         if self._seen.again(analysis.result, names, x, y, kind, grouping, labels, *values):
             return
-        self.groups = tuple(part for g in analysis.groups for part in divided(g, grouping, labels))
+        alone = sum(group.role == "training" for group in analysis.groups) == 1
+        self.groups = tuple(p for g in analysis.groups for p in divided(g, grouping, labels, alone))
         shares = analysis.result.explained
         self.plot.set_labels(_axis_text(x, shares), _axis_text(y, shares))
         groups = [self._cloud_group(number, group) for number, group in enumerate(self.groups)]

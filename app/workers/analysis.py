@@ -69,7 +69,7 @@ class AnalysisScheduler(QObject):
         session.current_changed.connect(lambda: self.invalidate("predictions", "rigidity_frame"))
         session.regions_changed.connect(lambda: self.invalidate(*AFTER_REGIONS))
         for signal in (session.current_run_changed, session.comparison_changed):
-            signal.connect(lambda: self._wake(0))
+            signal.connect(self._on_sight_changed)
         session.run_removed.connect(self._forget)
         session.task_finished.connect(self._on_task_finished)
         session.trainings.idle.connect(lambda: self._wake(0))
@@ -129,6 +129,13 @@ class AnalysisScheduler(QObject):
 
     def _on_data_changed(self, _dataset_id: str) -> None:
         self.invalidate("groups", "distance", "eos", "mapping", "predictions")
+
+    def _on_sight_changed(self) -> None:
+        """Begin with runs that were not in sight before."""
+        for run in self._session.runs_shown():
+            if run.id not in self._runs:
+                self._mark(run.id, *TITLES)
+        self._wake(0)
 
     def _forget(self, run_id: str) -> None:
         self._jobs.forget(run_id)

@@ -338,7 +338,8 @@ def connectivity_of(
     from nnpcore.mapping import connectivity
 
     index = _element_index(known, element)
-    available = [part for group in known.groups for part in _divided(group, index, grouping, labels)]
+    alone = len(known.of_role("training")) == 1
+    available = [part for g in known.groups for part in _divided(g, index, grouping, labels, alone)]
     chosen = [part for part in available if part.name in groups]
     if len(chosen) < 2:
         roles = ("training", "eos") if grouping != "dataset" else ("training", "eos", "inspect")
@@ -366,8 +367,13 @@ class _Rows:
     rows: np.ndarray
 
 
-def _divided(group: Group, index: int, grouping: Grouping, labels: Labels | None) -> list[_Rows]:
-    """Return the atoms of one element of a group, divided where something is known to divide them by."""
+def _divided(
+    group: Group, index: int, grouping: Grouping, labels: Labels | None, alone: bool
+) -> list[_Rows]:
+    """Return the atoms of one element of a group, divided where something is known to divide them by.
+
+    Parts of a training set that stands ``alone`` go by their own names, the same in every run.
+    """
     rows = np.flatnonzero(_rows(group, index))
     if not len(rows):
         return []
@@ -376,9 +382,8 @@ def _divided(group: Group, index: int, grouping: Grouping, labels: Labels | None
         parts = labels.parts(grouping, group.dataset_id, group.frame[rows], group.atom[rows])
     if not parts:
         return [_Rows(group.name, group.color_index, group, rows)]
-    return [
-        _Rows(part_name(group.name, group.role, p.name), p.color_index, group, rows[p.rows]) for p in parts
-    ]
+    short = alone and group.role == "training"
+    return [_Rows(part_name(group.name, p.name, short), p.color_index, group, rows[p.rows]) for p in parts]
 
 
 def eos(

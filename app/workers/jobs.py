@@ -11,6 +11,7 @@ from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
     from app.session import Session
 
 Job = Callable[[Progress], Any]
@@ -72,7 +73,7 @@ class Jobs:
         session = self._session
         mine = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
         others = [
-            compute.GroupSource(d.id, d.name, d.role.value, d.color_index, d.frames)
+            compute.GroupSource(d.id, d.name, _role_of(d), d.color_index, d.frames)
             for d in session.datasets.values()
             if d.id not in mine or d.role == Role.EOS
         ]
@@ -145,3 +146,8 @@ class Jobs:
         where = (run.id, session.current_dataset_id, session.current_frame_index)
         threads = self._threads()
         return lambda progress: compute.predict(potential, frame, where, epoch, threads, progress)
+
+
+def _role_of(dataset: DatasetDocument) -> str:
+    """Return the role a data set has for a run that does not train on it, whatever it is used for now."""
+    return Role.EOS.value if dataset.role == Role.EOS else Role.INSPECT.value
