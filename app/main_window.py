@@ -132,12 +132,12 @@ class MainWindow(QMainWindow):
 
     # layout -------------------------------------------------------------------------------------------
     def _restore_layout(self) -> None:
-        layout.arrange(self, self.docks)
-        self.settings_had_layout = bool(self.settings.layout)
         if self.settings.geometry:
             self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
-        if self.settings.layout:
-            self.restoreState(QByteArray.fromBase64(self.settings.layout.encode()), LAYOUT_VERSION)
+        saved = QByteArray.fromBase64(self.settings.layout.encode())
+        self.settings_had_layout = bool(saved) and self.restoreState(saved, LAYOUT_VERSION)
+        if not self.settings_had_layout:  # arranging first would leave an empty tab bar behind
+            layout.arrange(self, self.docks)
         self._refresh_titles()
 
     def showEvent(self, event: QShowEvent) -> None:
