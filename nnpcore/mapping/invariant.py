@@ -18,6 +18,7 @@ MAX_SPREAD = 2e-3
 USUAL_PRESET = "26"
 """Symmetry functions by which crystals are compared where no potential tells which."""
 
+_PERFECT = "Use perfect crystals, or give this file another role"
 _FLOOR = 1e-4  # of the largest symmetry function: smaller ones are compared on this scale
 
 
@@ -116,12 +117,9 @@ def invariant_points(
     spread = _spread(table.values, table.frame_start)
     worst = int(spread.argmax())
     if spread[worst] > tolerance:
-        pair = _farthest(table.values[table.frame_start[worst] : table.frame_start[worst + 1]])
-        raise AnalysisError(
-            _not_equivalent(spread[worst], pair, tolerance),
-            where=frame_name(chosen[worst], int(order[worst])),
-            fix="Use perfect crystals, or give this file another role",
-        )
+        pair = _farthest(table.values[slice(*table.frame_start[worst : worst + 2])])
+        what = _not_equivalent(spread[worst], pair, tolerance)
+        raise AnalysisError(what, where=frame_name(chosen[worst], int(order[worst])), fix=_PERFECT)
     return InvariantPoints(
         element=element,
         volumes=volumes[order],
