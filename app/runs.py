@@ -29,6 +29,9 @@ ENDS = {
     "converged": "Ended early: it has converged.",
 }
 
+NO_DATA = "Imported without its training data. Import it again with --data FILE."
+"""What the panels say that compare with the training set."""
+
 
 class Runs(QObject):
     """Owns the training threads; only the session speaks to it."""
@@ -134,6 +137,8 @@ class Runs(QObject):
             run.state = RunState.FINISHED
         if opened.imported:
             run.state, run.message = RunState.IMPORTED, f"Imported from {opened.imported}"
+            if opened.values is None:
+                run.analysis_messages = dict.fromkeys(("pca", "distance", "connectivity"), NO_DATA)
         run.sources = opened.sources
         self.locate_frames(run, datasets)
         self.changed.emit(run.id)

@@ -210,3 +210,13 @@ def test_the_window_opens_an_imported_run(session, qtbot, run: Path) -> None:
     session.resume(opened.id)
     assert opened.state is RunState.IMPORTED and not session.trainings.active
     assert not RunFolder.open(run).checkpoint_path.exists()
+
+
+def test_the_window_says_what_is_missing_without_data(session, qtbot, n2p2: Path, tmp_path: Path) -> None:
+    import_run(n2p2, tmp_path / "run")
+    session.open_paths([EOS])
+    session.open_run(tmp_path / "run")
+    qtbot.waitUntil(lambda: len(session.runs) == 1, timeout=20_000)
+    (opened,) = session.runs.values()
+    assert "Import it again with --data" in opened.analysis_messages["distance"]
+    assert opened.potential.n_members == 2
