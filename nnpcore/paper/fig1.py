@@ -15,6 +15,7 @@ import numpy as np
 from nnpcore.demo import CASES, Case, DemoSettings
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
+from nnpcore.paper.fig1_rigidity import rigidity_of_eos
 from nnpcore.structures import example_path, read_dataset, split_frames
 from nnpcore.units import MEV_PER_EV
 
@@ -83,13 +84,22 @@ def run(context: StudyContext) -> StudyOutcome:
     claims = _claims(trained)
     context.report(0.9, "the reason")
     more = _reason(context, trained[NETWORKS])
+    context.report(0.94, "rigidity")
+    rigid = rigidity_of_eos(
+        context,
+        {name: t.run for name, t in trained[NETWORKS].items()},
+        {name: t.mapping for name, t in trained[NETWORKS].items()},
+    )
     session = {
         "data": [{"path": str(example_path(name)), "role": role} for name, role in _ROLES],
         "runs": [str(t.run.folder) for kind in trained.values() for t in kind.values()],
         "regions": [],
     }
     return StudyOutcome(
-        [*claims, *more.claims], [*figures, *more.figures], [*tables, *more.tables], session
+        [*claims, *more.claims, *rigid.claims],
+        [*figures, *more.figures, *rigid.figures],
+        [*tables, *more.tables, *rigid.tables],
+        session,
     )
 
 
