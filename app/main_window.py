@@ -18,8 +18,10 @@ from PySide6.QtWidgets import (
     QTabWidget,
 )
 
-from app import dialogs, layout, theme
+from app import layout, theme
 from app.commands import Commands
+from app.dialogs import plain
+from app.dialogs.every import make_dialog
 from app.notifications import Notification
 from app.palette import CommandPalette
 from app.restoring import SessionKeeper
@@ -30,6 +32,7 @@ from app.verdict_bar import VerdictBar
 from app.window_commands import MENUS, window_commands
 
 if TYPE_CHECKING:
+    from app.dialogs.form import FormDialog
     from app.session import Session
 
 LAYOUT_VERSION = 2
@@ -66,6 +69,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1100, 700)
         self._restore_layout()
         self._closing = False
+        self._dialogs: dict[str, FormDialog] = {}
         self.confirm_close: Callable[[], bool] = self.ask_close
         self._connect()
         self.commands.refresh()
@@ -236,6 +240,16 @@ class MainWindow(QMainWindow):
         event.acceptProposedAction()
 
     # dialogs ------------------------------------------------------------------------------------------
+    def open_dialog(self, kind: str) -> FormDialog:
+        """Show a working dialog, the one that is open already where there is one; return it."""
+        made = self._dialogs.get(kind)
+        if made is None or made.ended:
+            made = self._dialogs[kind] = make_dialog(kind, self.session, self)
+        made.show()
+        made.raise_()
+        made.activateWindow()
+        return made
+
     def open_palette(self) -> None:
         """Open the command palette."""
         self.palette_box.open()
@@ -247,7 +261,7 @@ class MainWindow(QMainWindow):
 
     def show_preferences(self) -> None:
         """Open the preferences."""
-        if dialogs.edit_preferences(self.settings, self):
+        if plain.edit_preferences(self.settings, self):
             theme.set_mode(self.settings.theme)  # type: ignore[arg-type]
             self.save_settings()
             self.session.settings_changed.emit()
@@ -255,11 +269,11 @@ class MainWindow(QMainWindow):
 
     def show_shortcuts(self) -> None:
         """List the keyboard shortcuts."""
-        dialogs.show_shortcuts(self.commands, self)
+        plain.show_shortcuts(self.commands, self)
 
     def show_about(self) -> None:
         """Show versions and the graphics driver."""
-        dialogs.show_about(self)
+        plain.show_about(self)
 
     # session and end ----------------------------------------------------------------------------------
     def can_restore(self) -> bool:

@@ -115,6 +115,20 @@ class DataSession(SessionBase):
             self.set_current(dataset_id, frame_index)
         return dataset_id
 
+    def add_made(self, dataset: Dataset, role: Role, text: str) -> str:
+        """Add a data set that was made here, show it and return its id (can be undone; the file stays)."""
+        dataset_id = self.add_dataset(dataset, role)
+        self.set_current(dataset_id, 0)
+
+        def toggle(is_open: bool) -> None:
+            if is_open:
+                self.open_paths([dataset.path], {dataset.path: role})
+            elif dataset_id in self.datasets:
+                self._remove(dataset_id)
+
+        self.undo_stack.push(Change(text, toggle, False, True, done=True))
+        return dataset_id
+
     def remove_dataset(self, dataset_id: str) -> None:
         """Close a data set; undo reads the file again."""
         document = self.datasets[dataset_id]

@@ -38,6 +38,21 @@ def default_folder() -> Path:
     return Path(chosen) / "runs" if chosen else Path.home() / "Eatlas"
 
 
+def data_folder() -> Path:
+    """Return where data sets made here go."""
+    return _own_folder() / "data"
+
+
+def examples_folder() -> Path:
+    """Return where the paper's studies are kept."""
+    return _own_folder() / "examples"
+
+
+def _own_folder() -> Path:
+    chosen = os.environ.get("EATLAS_HOME")
+    return Path(chosen) if chosen else Path.home() / "Eatlas"
+
+
 @dataclass
 class Settings:
     """Everything remembered. Unknown or wrong entries of the file fall back to these defaults.
@@ -51,6 +66,8 @@ class Settings:
     recent_files, recent_runs : newest first.
     geometry, layout : base64 of Qt's ``saveGeometry`` and ``saveState``.
     train_settings : the training settings last used, where they differ from the defaults.
+    dialogs : what was last entered into each dialog, by its name.
+    key_names : under which names files keep their labels, as the user confirmed (``KeyMemory``).
     """
 
     theme: str = "system"
@@ -62,6 +79,8 @@ class Settings:
     geometry: str = ""
     layout: str = ""
     train_settings: dict[str, Any] = field(default_factory=dict)
+    dialogs: dict[str, Any] = field(default_factory=dict)
+    key_names: dict[str, Any] = field(default_factory=dict)
 
     @property
     def runs_folder(self) -> Path:
@@ -119,6 +138,7 @@ def from_dict(content: dict[str, Any]) -> Settings:
     result = Settings(**good)
     if result.theme not in THEMES:
         result.theme = "system"
+    result.dialogs = {name: kept for name, kept in result.dialogs.items() if isinstance(kept, dict)}
     for name in ("recent_files", "recent_runs"):
         setattr(result, name, [p for p in getattr(result, name) if isinstance(p, str)])
     return result

@@ -49,7 +49,9 @@ QPushButton {{ background: {field}; border: 1px solid {border}; border-radius: 4
 QPushButton:hover {{ border-color: {accent}; }}
 QPushButton:pressed, QPushButton:checked {{ background: {hover}; }}
 QPushButton:disabled {{ color: {muted}; background: {background}; }}
-QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border-color: {error}; }}
+QLineEdit[wrong="true"], QComboBox[wrong="true"], QSpinBox[wrong="true"], QDoubleSpinBox[wrong="true"],
+QPlainTextEdit[wrong="true"] {{ border-color: {error}; }}
+QFrame#dialog_error {{ background: {panel}; border: 1px solid {error}; border-radius: 6px; }}
 QFrame#toast {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#palette {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#search_field {{ background: {panel}; border: 1px solid {border}; border-radius: 6px; }}

@@ -41,6 +41,10 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
         ),
         Command("file.run", "Open Run…", window.ask_open_run, "", "folder", "File", 0, "A training's folder"),
         Command(
+            "file.new_set", "New Training Set…", lambda: window.open_dialog("training_set"), "Ctrl+N", "add",
+            "File", 0, "Draw frames from molecular dynamics with a reference potential or any calculator",
+        ),
+        Command(
             "file.example", "Silicon (DFT)", session.open_example, "Ctrl+E", "example", "Examples", 0,
             "Open the bundled silicon data: 1000 K at fixed volume, at zero pressure, and the volume scan",
         ),

@@ -1,0 +1,1 @@
+"""Dialogs: what is made, brought in or given away, and how. The work itself stands in ``app.workers``."""

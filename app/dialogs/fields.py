@@ -1,0 +1,237 @@
+"""Fields of a dialog by name: laid out in two columns, read, filled, remembered, marked where wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.style_sheet import repolish
+
+COLUMNS = 2
+LABEL_WIDTH = 104
+
+
+class Section(QWidget):
+    """A heading with fields under it, two beside each other; ``wide`` ones take the whole row."""
+
+    changed = Signal()
+
+    def __init__(self, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        if title:
+            heading = QLabel(title, self)
+            heading.setProperty("heading", True)
+            column.addWidget(heading)
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(8)
+        self._grid.setColumnStretch(1, 1)
+        self._grid.setColumnStretch(3, 1)
+        column.addLayout(self._grid)
+        self._place = 0
+        self.widgets: dict[str, QWidget] = {}
+        self.labels: dict[str, QLabel] = {}
+        self._rows: dict[str, tuple[QWidget, ...]] = {}
+
+    def add(
+        self, name: str, label: str, widget: QWidget, tip: str = "", *, wide: bool = False, beside: Any = None
+    ) -> None:
+        """Add a field; ``beside`` is a button that belongs to it."""
+        caption = QLabel(label, self)
+        caption.setMinimumWidth(LABEL_WIDTH)
+        caption.setBuddy(widget)
+        caption.setToolTip(tip)
+        widget.setToolTip(tip)
+        widget.setObjectName(f"field_{name}")
+        widget.setAccessibleName(label)
+        if wide and self._place % COLUMNS:
+            self._place += 1
+        row, column = divmod(self._place, COLUMNS)
+        shown: QWidget = widget
+        if beside is not None:
+            shown = QWidget(self)
+            line = QHBoxLayout(shown)
+            line.setContentsMargins(0, 0, 0, 0)
+            line.setSpacing(6)
+            line.addWidget(widget, 1)
+            line.addWidget(beside)
+        self._grid.addWidget(caption, row, 2 * column)
+        self._grid.addWidget(shown, row, 2 * column + 1, 1, 3 if wide else 1)
+        self._place += COLUMNS if wide else 1
+        self.widgets[name], self.labels[name] = widget, caption
+        self._rows[name] = (caption, shown)
+        listen(widget, self.changed.emit)
+
+    def next_row(self) -> None:
+        """Let the next field begin a row."""
+        self._place += -self._place % COLUMNS
+
+    def set_shown(self, names: Iterable[str], shown: bool) -> None:
+        """Show or hide fields with their labels."""
+        for name in names:
+            for widget in self._rows[name]:
+                widget.setVisible(shown)
+
+
+# values -----------------------------------------------------------------------------------------------
+def value_of(widget: QWidget) -> Any:
+    """Return what a field holds, as JSON can keep it; a choice gives its data, else its text."""
+    if isinstance(widget, QComboBox):
+        data = widget.currentData()
+        return widget.currentText() if data is None or widget.isEditable() else data
+    if isinstance(widget, QSpinBox | QDoubleSpinBox):
+        return widget.value()
+    if isinstance(widget, QCheckBox):
+        return widget.isChecked()
+    if isinstance(widget, QPlainTextEdit):
+        return widget.toPlainText().strip()
+    assert isinstance(widget, QLineEdit)
+    return widget.text().strip()
+
+
+def set_value(widget: QWidget, value: Any) -> None:
+    """Fill a field; a value that does not fit leaves it as it is."""
+    try:
+        if isinstance(widget, QComboBox):
+            _choose(widget, value)
+        elif isinstance(widget, QSpinBox | QDoubleSpinBox):
+            widget.setValue(value)
+        elif isinstance(widget, QCheckBox):
+            widget.setChecked(bool(value))
+        elif isinstance(widget, QPlainTextEdit):
+            widget.setPlainText(str(value))
+        elif isinstance(widget, QLineEdit):
+            widget.setText(str(value))
+    except (TypeError, ValueError, OverflowError):  # kept by another version
+        return
+
+
+def _choose(box: QComboBox, value: Any) -> None:
+    index = box.findData(value)
+    if index >= 0:
+        box.setCurrentIndex(index)
+    elif box.isEditable():
+        box.setEditText(str(value))
+
+
+def values_of(widgets: Mapping[str, QWidget]) -> dict[str, Any]:
+    """Return what all fields hold, by name."""
+    return {name: value_of(widget) for name, widget in widgets.items()}
+
+
+def listen(widget: QWidget, run: Any) -> None:
+    """Call ``run`` when a field changes."""
+    if isinstance(widget, QComboBox):
+        widget.currentTextChanged.connect(lambda _: run())
+    elif isinstance(widget, QSpinBox | QDoubleSpinBox):
+        widget.valueChanged.connect(lambda _: run())
+    elif isinstance(widget, QCheckBox):
+        widget.toggled.connect(lambda _: run())
+    elif isinstance(widget, QPlainTextEdit):
+        widget.textChanged.connect(run)
+    elif isinstance(widget, QLineEdit):
+        widget.textChanged.connect(lambda _: run())
+
+
+def mark(widget: QWidget, wrong: bool) -> None:
+    """Show a field as wrong, or right again."""
+    repolish(widget, "wrong", wrong)
+
+
+# making -----------------------------------------------------------------------------------------------
+class QuietChoice(QComboBox):
+    """A choice the wheel does not change by accident."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to what is around."""
+        event.ignore()
+
+
+def choice(parent: QWidget, items: Iterable[tuple[str, Any]], *, editable: bool = False) -> QComboBox:
+    """Return a choice of (text, value)."""
+    box = QuietChoice(parent)
+    box.setEditable(editable)
+    for text, value in items:
+        box.addItem(text, value)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return box
+
+
+def whole(parent: QWidget, value: int, low: int, high: int, suffix: str = "") -> QSpinBox:
+    """Return a field for a whole number."""
+    box = QSpinBox(parent)
+    box.setRange(low, high)
+    box.setValue(value)
+    _prepare(box, suffix)
+    return box
+
+
+def number(
+    parent: QWidget, value: float, low: float, high: float, suffix: str = "", decimals: int = 2
+) -> QDoubleSpinBox:
+    """Return a field for a number; ``decimals`` are the most that are shown."""
+    box = Number(parent)
+    box.setDecimals(decimals)
+    box.setRange(low, high)
+    box.setValue(value)
+    box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+    _prepare(box, suffix)
+    return box
+
+
+class Number(QDoubleSpinBox):
+    """A number without trailing zeros."""
+
+    def textFromValue(self, value: float) -> str:
+        """Return as few digits as say the same."""
+        return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to what is around."""
+        event.ignore()
+
+
+def _prepare(box: QSpinBox | QDoubleSpinBox, suffix: str) -> None:
+    box.setLocale(QLocale.c())
+    box.setSuffix(f" {suffix}" if suffix else "")
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.setMinimumWidth(84)
+
+
+def line(parent: QWidget, text: str = "", placeholder: str = "") -> QLineEdit:
+    """Return a field for text."""
+    box = QLineEdit(text, parent)
+    box.setPlaceholderText(placeholder)
+    return box
+
+
+def muted(parent: QWidget, text: str = "") -> QLabel:
+    """Return a note that wraps."""
+    label = QLabel(text, parent)
+    label.setWordWrap(True)
+    label.setProperty("muted", True)
+    return label

@@ -1,0 +1,310 @@
+"""What every working dialog shares: fields, a message beside them, the work in the background, a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.dialogs.fields import Section, mark, set_value, values_of
+from app.elided import ElidedLabel
+from app.notifications import from_error
+from app.workers.tasks import Task, TaskState
+from nnpcore.errors import EatlasError
+from nnpcore.progress import Progress
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+Job = Callable[[Progress], Any]
+WIDTH = 560
+
+
+class FormDialog(QDialog):
+    """A dialog that stays until its work is done: what was typed is never lost to a mistake.
+
+    Subclasses set ``title``, ``name`` (for what is remembered), ``verb`` (the button's text), build fields in
+    :meth:`build`, return the work in :meth:`job` and take its value in :meth:`apply`. An
+    :class:`EatlasError` of either becomes a message in the dialog, at the field it names by ``where``.
+    """
+
+    title: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    verb: ClassVar[str] = "OK"
+    forgotten: ClassVar[frozenset[str]] = frozenset()
+    """Fields that start anew each time."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.task: Task | None = None
+        self.ended = False
+        self.sections: list[Section] = []
+        self.setObjectName(f"{self.name}_dialog")
+        self.setWindowTitle(self.title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(20, 16, 20, 16)
+        self._column.setSpacing(16)
+        self.form = QWidget(self)
+        self.body = QVBoxLayout(self.form)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(16)
+        self._column.addWidget(self.form)
+        self.build()
+        self._add_messages()
+        self._add_buttons()
+        self.restore(session.settings.dialogs.get(self.name, {}))
+        for section in self.sections:
+            section.changed.connect(self._on_changed)
+        self.refresh()
+        self.setMinimumWidth(WIDTH)
+        session.task_progressed.connect(self._on_progress)
+        session.task_finished.connect(self._on_task_finished)
+
+    # for subclasses -----------------------------------------------------------------------------------
+    def build(self) -> None:
+        """Make the fields."""
+
+    def refresh(self) -> None:
+        """Show and hide what depends on other fields."""
+
+    def job(self) -> Job:
+        """Return the work for what the fields hold; EatlasError where they make no sense."""
+        raise RuntimeError("a dialog without work")
+
+    def task_title(self) -> str:
+        """Return what the work is called in the status line."""
+        return self.title
+
+    def apply(self, value: Any) -> None:
+        """Use the value of the work; on the main thread."""
+
+    # fields -------------------------------------------------------------------------------------------
+    def section(self, title: str = "") -> Section:
+        """Add a section."""
+        made = Section(title, self.form)
+        self.sections.append(made)
+        self.body.addWidget(made)
+        return made
+
+    @property
+    def widgets(self) -> dict[str, QWidget]:
+        """All fields by name."""
+        return {name: widget for section in self.sections for name, widget in section.widgets.items()}
+
+    def values(self) -> dict[str, Any]:
+        """Return what the fields hold, by name."""
+        return values_of(self.widgets)
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Fill in what was remembered."""
+        widgets = self.widgets
+        for name, value in values.items():
+            if name in widgets and name not in self.forgotten:
+                set_value(widgets[name], value)
+
+    def remember(self) -> None:
+        """Keep the values for the next time."""
+        kept = {name: value for name, value in self.values().items() if name not in self.forgotten}
+        self.session.settings.dialogs[self.name] = kept
+
+    def _on_changed(self) -> None:
+        self.clear_error()
+        self.refresh()
+        self.fit()
+
+    def fit(self) -> None:
+        """Be as high as the fields shown need."""
+        self._column.activate()
+        self.resize(self.width(), self.sizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """Return the width of the fields and the height that goes with it."""
+        width = max(WIDTH, super().sizeHint().width())
+        height = self._column.totalHeightForWidth(width)
+        return QSize(width, height if height > 0 else super().sizeHint().height())
+
+    # messages -----------------------------------------------------------------------------------------
+    def _add_messages(self) -> None:
+        self.error_box = QFrame(self)
+        self.error_box.setObjectName("dialog_error")
+        row = QHBoxLayout(self.error_box)
+        row.setContentsMargins(12, 8, 12, 8)
+        self.error = QLabel(self.error_box)
+        self.error.setObjectName("dialog_error_text")
+        self.error.setProperty("error", True)
+        self.error.setWordWrap(True)
+        self.error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row.addWidget(self.error)
+        self.error_box.hide()
+        self._column.addWidget(self.error_box)
+        self.working = QWidget(self)
+        column = QVBoxLayout(self.working)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        self.progress_text = ElidedLabel(self.working)
+        self.progress_text.setProperty("muted", True)
+        self.bar = QProgressBar(self.working)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        column.addWidget(self.progress_text)
+        column.addWidget(self.bar)
+        self.working.hide()
+        self._column.addWidget(self.working)
+
+    def _add_buttons(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        self.note = QLabel(self)
+        self.note.setProperty("muted", True)
+        row.addWidget(self.note, 1)
+        self.background_button = self._button("In Background", self.hide, row)
+        self.background_button.setToolTip("Go on with the window; the status line shows the progress")
+        self.stop_button = self._button("Stop", self.stop, row)
+        self.cancel_button = self._button("Cancel", self.reject, row)
+        self.start_button = self._button(self.verb, self.start, row)
+        self.start_button.setProperty("primary", True)
+        self.start_button.setDefault(True)
+        self.background_button.hide()
+        self.stop_button.hide()
+        self._column.addLayout(row)
+
+    def _button(self, text: str, run: Callable[[], Any], row: QHBoxLayout) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda _=False: run())
+        row.addWidget(button)
+        return button
+
+    def show_error(self, error: BaseException) -> None:
+        """Say what is wrong, beside the fields; what was typed stays."""
+        self.clear_error()
+        text = str(error)
+        if isinstance(error, EatlasError):
+            field = self.widgets.get(error.where)
+            if field is not None:
+                mark(field, True)
+                field.setFocus()
+                label = next(s.labels[error.where].text() for s in self.sections if error.where in s.labels)
+                fix = f" {error.fix}." if error.fix else ""
+                text = f"{label or error.where}: {error.what}.{fix}"
+        else:
+            text = from_error(self.title, error).text
+        self.error.setText(text)
+        self.error_box.show()
+        self.fit()
+
+    def clear_error(self) -> None:
+        """Take the message away."""
+        for widget in self.widgets.values():
+            mark(widget, False)
+        self.error.clear()
+        self.error_box.hide()
+
+    # work ---------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Check the fields and start the work."""
+        if self.task is not None:
+            return
+        try:
+            job = self.job()
+        except EatlasError as error:
+            self.show_error(error)
+            return
+        self.remember()
+        self.clear_error()
+        self.task = self.session.run_task(self.task_title(), job, self._on_done, self._on_failed)
+        self._show_working(True)
+
+    def stop(self) -> None:
+        """Cancel the work; the fields stay."""
+        if self.task is not None:
+            self.progress_text.set_full_text("Stopping…")
+            self.task.cancel()
+
+    def _show_working(self, working: bool) -> None:
+        if working:
+            self.bar.setRange(0, 0)
+            self.progress_text.set_full_text("Starting…")
+        self.form.setEnabled(not working)
+        self.working.setVisible(working)
+        self.background_button.setVisible(working)
+        self.stop_button.setVisible(working)
+        self.cancel_button.setVisible(not working)
+        self.start_button.setVisible(not working)
+        (self.stop_button if working else self.start_button).setFocus()
+        self.fit()
+
+    def _on_progress(self, task: Task) -> None:
+        if task is self.task and not task.progress.cancelled:
+            known = task.fraction is not None
+            self.bar.setRange(0, 1000 if known else 0)
+            self.bar.setValue(round(1000 * (task.fraction or 0.0)))
+            self.progress_text.set_full_text(task.text or "Working…")
+
+    def _on_task_finished(self, task: Task) -> None:
+        if task is self.task and task.state is TaskState.CANCELLED:
+            self.task = None
+            self._show_working(False)
+            if not self.isVisible():
+                self.end()
+
+    def _on_done(self, value: Any) -> None:
+        self.task = None
+        self._show_working(False)
+        self.apply(value)
+        self.end()
+
+    def _on_failed(self, error: BaseException) -> None:
+        self.task = None
+        self._show_working(False)
+        self.show()
+        self.raise_()
+        self.show_error(error)
+
+    # end ----------------------------------------------------------------------------------------------
+    def reject(self) -> None:
+        """Close; work that goes on goes on in the background."""
+        if self.task is not None:
+            self.hide()
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """Close for good."""
+        if self.ended:
+            return
+        self.ended = True
+        self.session.task_progressed.disconnect(self._on_progress)
+        self.session.task_finished.disconnect(self._on_task_finished)
+        self.done(0)
+        self.deleteLater()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Start with Ctrl+Return from any field."""
+        keys = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if event.key() in keys and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.start()
+            return
+        super().keyPressEvent(event)
+
+
+def choose_button(parent: QWidget, run: Callable[[], Any], text: str = "Choose…") -> QPushButton:
+    """Return a button that opens a file dialog."""
+    button = QPushButton(text, parent)
+    button.setAutoDefault(False)
+    button.clicked.connect(lambda _=False: run())
+    return button

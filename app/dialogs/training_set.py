@@ -1,0 +1,259 @@
+"""File > New Training Set: a structure, a calculator, molecular dynamics."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QCheckBox, QFileDialog
+
+from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
+from app.dialogs.fields import choice, line, muted, number, whole
+from app.dialogs.form import FormDialog, Job, choose_button
+from app.settings import data_folder
+from app.workers.sampling import Preview, SamplingOrder, Start, check_target, make_training_set, preview
+from nnpcore.errors import EatlasError, SettingsError
+from nnpcore.structures import Dataset, Role
+
+LOOK_MS = 250
+LATTICES = ("diamond", "fcc", "bcc", "hcp", "sc")
+SURFACES = (
+    ("(100)-(2×2) dimers", "100"),
+    ("(110)-(2×1) chains", "110"),
+    ("(111)-(2×1) Pandey chains", "111"),
+)
+SHOWN = {
+    "frame": (),
+    "file": ("file",),
+    "crystal": ("element", "lattice", "constant", "repeat"),
+    "slab": ("surface", "n_layers", "repeat", "vacuum"),
+    "cluster": ("n_atoms",),
+    "nickel": ("n_atoms",),
+}
+BUILDERS = (
+    ("Crystal", "crystal"),
+    ("Silicon slab, reconstructed", "slab"),
+    ("Silicon cluster (Wulff)", "cluster"),
+    ("Nickel nanocluster", "nickel"),
+)
+REPEAT_TIP = "How often the cell is repeated along its axes, such as 2 2 2 (slabs: 2 1)"
+PATH_TIP = "The frames are kept in this file; empty: under a name of their own in Eatlas' data folder"
+
+
+class TrainingSetDialog(FormDialog):
+    """Draws training frames from molecular dynamics; the data set opens with the role Training."""
+
+    title = "New training set"
+    name = "training_set"
+    verb = "Make"
+    forgotten = frozenset({"path"})
+
+    def build(self) -> None:
+        """Make the fields."""
+        self._confirmed = ""
+        self._frame = self.session.current_frame
+        self._add_structure()
+        add_calculator(self.section("Reference"), self)
+        self._add_dynamics()
+        self.look = muted(self.form)
+        self.look.setObjectName("estimate")
+        self.body.addWidget(self.look)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(LOOK_MS)
+        self._timer.timeout.connect(self._look_ahead)
+
+    def _add_structure(self) -> None:
+        section = self.section("Structure")
+        document, items = self.session.current_dataset, list(BUILDERS)
+        if document is not None and self._frame is not None:
+            items.insert(0, (f"Frame shown: {document.name}, {document.frame_index}", "frame"))
+        items.append(("File…", "file"))
+        section.add("start", "Start from", choice(self, items), "Where the dynamics begins", wide=True)
+        button = choose_button(self, self._choose_file)
+        section.add("file", "File", line(self), "The first frame is taken; file@7 for another one",
+                    wide=True, beside=button)  # fmt: skip
+        section.add("element", "Element", line(self, "Si"))
+        section.add("lattice", "Lattice", choice(self, [(name, name) for name in LATTICES]))
+        section.add("surface", "Surface", choice(self, SURFACES))
+        section.add("n_layers", "Layers", whole(self, 16, 2, 200))
+        constant = number(self, 0.0, 0.0, 30.0, "Å", 4)
+        constant.setSpecialValueText("Equilibrium")
+        section.add("constant", "Lattice constant", constant, "Of the cubic cell; equilibrium: as the "
+                    "calculator has it")  # fmt: skip
+        section.add("repeat", "Repeat", line(self, "2 2 2"), REPEAT_TIP)
+        section.add("vacuum", "Vacuum", number(self, 12.0, 6.0, 100.0, "Å", 1), "Between the two faces")
+        section.add("n_atoms", "Atoms", whole(self, 239, 10, 5000), "The nearest possible number is taken")
+
+    def _add_dynamics(self) -> None:
+        section = self.section("Molecular dynamics")
+        ensembles = (("Constant volume (NVT)", "nvt"), ("Constant pressure (NPT)", "npt"))
+        section.add("temperatures", "Temperatures", line(self, "300, 1000"), "In K; a series for each",
+                    wide=True)  # fmt: skip
+        section.add("ensemble", "Ensemble", choice(self, ensembles))
+        section.add("pressure_gpa", "Pressure", number(self, 0.0, -1000.0, 1000.0, "GPa", 2))
+        section.next_row()
+        section.add("n_frames", "Frames each", whole(self, 50, 1, 100_000), "Frames for each temperature")
+        section.add("spacing_fs", "Spacing", number(self, 50.0, 0.1, 1e6, "fs", 1), "Time between frames")
+        section.add("equilibration_fs", "Equilibration", number(self, 1000.0, 0.0, 1e7, "fs", 0),
+                    "Time before the first frame")  # fmt: skip
+        section.add("timestep_fs", "Time step", number(self, 2.0, 0.01, 20.0, "fs", 2),
+                    "2 fs for silicon and heavier atoms, 0.5 to 1 fs with hydrogen")  # fmt: skip
+        section.add("seed", "Seed", whole(self, 0, 0, 2**31 - 1), "The same seed gives the same frames")
+        relax = QCheckBox("Relax the structure first", self)
+        relax.setChecked(True)
+        section.add("relax", "", relax)
+        button = choose_button(self, self._choose_path)
+        section.add("path", "Keep in", line(self, "", "automatic"), PATH_TIP, wide=True, beside=button)
+
+    # fields -------------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Show the fields of the builder and of the calculator chosen; look ahead."""
+        values = self.values()
+        structure, reference, dynamics = self.sections
+        wanted = set(SHOWN.get(values["start"], ()))
+        every = {name for names in SHOWN.values() for name in names}
+        structure.set_shown(every - wanted, False)
+        structure.set_shown(wanted, True)
+        reference.set_shown(FOREIGN, values["calculator"] == ANY)
+        dynamics.widgets["pressure_gpa"].setEnabled(values["ensemble"] == "npt")
+        self._timer.start()
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Structure to start from")
+        if path:
+            self.widgets["file"].setText(path)  # type: ignore[attr-defined]
+
+    def _choose_path(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Keep the frames in", str(data_folder()), "*.extxyz")
+        if path:
+            self._confirmed = path if path.endswith((".extxyz", ".xyz")) else f"{path}.extxyz"
+            self.widgets["path"].setText(self._confirmed)  # type: ignore[attr-defined]
+
+    # order --------------------------------------------------------------------------------------------
+    def start_of(self, values: dict[str, Any]) -> Start:
+        """Return where the dynamics begins; SettingsError where a field cannot be understood."""
+        kind = values["start"]
+        if kind == "frame":
+            return Start("frame", self._frame)
+        if kind == "file":
+            return Start("file", path=values["file"])
+        if kind in ("cluster", "nickel"):
+            element = "Ni" if kind == "nickel" else "Si"
+            return Start("cluster", element=element, n_atoms=values["n_atoms"])
+        repeat = repeat_of(values["repeat"])
+        if kind == "slab":
+            return Start("slab", surface=values["surface"], n_layers=values["n_layers"], repeat=repeat,
+                         vacuum=values["vacuum"])  # fmt: skip
+        element, constant = values["element"].capitalize(), values["constant"]
+        return Start("crystal", element=element, lattice=values["lattice"], constant=constant, repeat=repeat)
+
+    def order(self) -> SamplingOrder:
+        """Return what the fields ask for."""
+        from nnpcore.reference import SamplerSettings
+
+        values = self.values()
+        numbers = ("pressure_gpa", "timestep_fs", "equilibration_fs", "spacing_fs", "n_frames", "seed")
+        settings = SamplerSettings(
+            temperatures_of(values["temperatures"]),
+            values["ensemble"],
+            **{name: values[name] for name in numbers},
+        )
+        check_target(values["path"], self._confirmed)
+        start, calculator = self.start_of(values), chosen(values)
+        return SamplingOrder(start, calculator, settings, values["relax"], data_folder(), values["path"])
+
+    def job(self) -> Job:
+        """Return the sampling."""
+        order = self.order()
+        return lambda progress: make_training_set(order, progress)
+
+    def task_title(self) -> str:
+        """What the status line calls it."""
+        return "Making a training set"
+
+    def apply(self, value: Dataset) -> None:
+        """Open the data set."""
+        self.session.add_made(value, Role.TRAINING, "New training set")
+
+    # looking ahead ------------------------------------------------------------------------------------
+    def _look_ahead(self) -> None:
+        if self.task is not None:
+            return
+        try:
+            order = self.order()
+        except EatlasError as error:
+            self._show_look(str(self._named(error)), wrong=True)
+            return
+        npt = order.settings.ensemble == "npt"
+        self.session.run_task(
+            "Looking ahead",
+            lambda progress: preview(order.start, order.calculator, npt, progress),
+            lambda found: self._show_preview(order, found),
+            lambda error: self._show_look(str(self._named(error)), wrong=isinstance(error, EatlasError)),
+            key="training set preview",
+            quiet=True,
+        )
+
+    def _named(self, error: BaseException) -> BaseException:
+        """Let the label stand where the message names a field."""
+        if isinstance(error, EatlasError) and error.where in self.widgets:
+            label = next(s.labels[error.where].text() for s in self.sections if error.where in s.labels)
+            return type(error)(error.what, where=label, fix=error.fix)
+        return error
+
+    def _show_preview(self, order: SamplingOrder, found: Preview) -> None:
+        settings = order.settings
+        n_frames = len(settings.temperatures) * settings.n_frames
+        parts = [f"{found.formula} ({found.n_atoms} atoms)", f"{n_frames} frames"]
+        parts.append(f"{settings.n_steps} steps")
+        if found.step_seconds is not None:
+            parts.append(f"about {words_of(settings.n_steps * found.step_seconds)}")
+        else:
+            parts.append("the calculator decides how long it takes")
+        self._show_look(" · ".join(parts))
+
+    def _show_look(self, text: str, wrong: bool = False) -> None:
+        with contextlib.suppress(RuntimeError):  # the dialog is gone
+            self.look.setText(("⚠ " if wrong else "") + text)
+            self.fit()
+
+    def end(self) -> None:
+        """Look ahead no more."""
+        self._timer.stop()
+        super().end()
+
+
+def temperatures_of(text: str) -> tuple[float, ...]:
+    """Return "300, 1000" or "300 1000" as numbers; SettingsError where it is something else."""
+    words = text.replace(",", " ").replace(";", " ").replace("K", " ").split()
+    try:
+        return tuple(float(word) for word in words)
+    except ValueError:
+        raise SettingsError(
+            f"“{text}” are no temperatures", where="temperatures", fix="Write them as 300, 1000"
+        ) from None
+
+
+def repeat_of(text: str) -> tuple[int, int, int]:
+    """Return "3", "2 2 1" or "2x2" as three numbers; SettingsError where it is something else."""
+    words = text.replace("×", " ").replace("x", " ").replace(",", " ").split()
+    try:
+        found = [int(word) for word in words]
+    except ValueError:
+        found = []
+    if len(found) == 1:
+        found *= 3
+    if not 2 <= len(found) <= 3 or min(found) < 1:
+        raise SettingsError(f"“{text}” says no repetition", where="repeat", fix="Write it as 2 2 2")
+    return found[0], found[1], found[2] if len(found) == 3 else 1
+
+
+def words_of(seconds: float) -> str:
+    """Return a time as a person says it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
