@@ -1,0 +1,213 @@
+"""Does the Kalman filter map more faithfully than Adam at equal RMSE, a small network than a large one?
+
+Both are said of networks' transferability (arXiv 2109.03769 and 2403.00377). Here the mapping error is
+followed against the force RMSE while trainings by either optimizer and of three sizes go on, on two data sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.paper.claims import Claim
+from nnpcore.paper.context import StudyContext, StudyOutcome
+from nnpcore.paper.sweeps import (
+    Curve,
+    Target,
+    crystal_target,
+    follow,
+    geometric_mean,
+    networks_alone,
+    ratio_at_equal_rmse,
+    slab_target,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OPTIMIZERS = ("kalman", "adam")
+TITLES = {"kalman": "Kalman filter", "adam": "Adam"}
+CLEAR = 0.9
+"""A ratio of mapping errors below this counts as better; between it and its inverse as equal."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is trained: frames, epochs of both optimizers, members, widths of both hidden layers."""
+
+    n_train: int = 200
+    n_valid: int = 100
+    kalman_epochs: int = 16
+    adam_epochs: int = 200
+    n_members: int = 5
+    widths: tuple[int, ...] = (10, 30, 80)
+
+
+QUICK = Plan(n_train=80, n_valid=30, kalman_epochs=8, adam_epochs=100, n_members=3)
+
+Curves = dict[tuple[str, int], Curve]
+"""By optimizer and width."""
+
+
+def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
+    """Train every size with either optimizer on both data sets; ``plan`` fits the context by default."""
+    return _run(context, plan or context.choose(Plan(), QUICK))
+
+
+def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
+    context.report(0.0, "molecular dynamics")
+    targets = [make(context, plan.n_train, plan.n_valid) for make in (slab_target, crystal_target)]
+    found: dict[str, Curves] = {}
+    for number, target in enumerate(targets):
+        start, end = (0.05 + 0.95 * (number + k) / len(targets) for k in (0, 1))
+        found[target.name] = _sweep(context, plan, target, (start, end))
+    tables = [context.write_table("optimizer", _rows(targets, found)), _curve_table(context, targets, found)]
+    figures = context.save_figure(_figure(targets, found), "optimizer")
+    session = {
+        "data": [{"path": path, "role": "inspect"} for target in targets for path in target.files],
+        "runs": [str(curve.run.folder) for curves in found.values() for curve in curves.values()],
+        "regions": [],
+    }
+    return StudyOutcome(_claims(targets, found), figures, tables, session)
+
+
+def _sweep(context: StudyContext, plan: Plan, target: Target, span: tuple[float, float]) -> Curves:
+    """Train all combinations; the time of each is about its share of the span."""
+    jobs = [(optimizer, width) for width in plan.widths for optimizer in OPTIMIZERS]
+    costs = np.array([float(20 + width) for _, width in jobs])
+    edges = span[0] + (span[1] - span[0]) * np.concatenate([[0.0], np.cumsum(costs) / costs.sum()])
+    curves: Curves = {}
+    for k, (optimizer, width) in enumerate(jobs):
+        epochs = plan.kalman_epochs if optimizer == "kalman" else plan.adam_epochs
+        settings = networks_alone(
+            optimizer=optimizer,
+            hidden=(width, width),
+            epochs=epochs,
+            n_members=plan.n_members,
+            seed=context.seed,
+        )
+        part = (float(edges[k]), float(edges[k + 1]))
+        curve = follow(context, target, f"{optimizer}-{width}", settings, part)
+        curves[optimizer, width] = curve
+        context.tell(
+            f"{target.title}, {TITLES[optimizer]}, {width}-{width}: {target.quantity} off by "
+            f"{curve.error[curve.best]:.1f} meV/atom at {curve.rmse[curve.best]:.3f} eV/Å"
+        )
+    return curves
+
+
+# claims -----------------------------------------------------------------------------------------------
+def _claims(targets: list[Target], found: dict[str, Curves]) -> list[Claim]:
+    return [_filter_against_adam(targets, found), _small_against_large(targets, found)]
+
+
+def _filter_against_adam(targets: list[Target], found: dict[str, Curves]) -> Claim:
+    ours: dict[str, Any] = {}
+    for target in targets:
+        curves = found[target.name]
+        widths = sorted({width for _, width in curves})
+        ours[f"kalman_over_adam_{target.name}"] = {
+            f"{w}-{w}": ratio_at_equal_rmse(curves["kalman", w], curves["adam", w]) for w in widths
+        }
+    means = {name: geometric_mean(list(ratios.values())) for name, ratios in ours.items()}
+    overall = geometric_mean(list(means.values()))
+    return Claim(
+        "A network trained by the Kalman filter maps more faithfully than one trained by Adam at equal force "
+        "RMSE (ratios of mapping errors; below 1 the filter is better).",
+        "not in the paper; arXiv 2109.03769: Kalman-trained networks transfer better",
+        {**ours, "geometric_mean": {**means, "both": overall}, "needed": f"below {CLEAR:g} in both"},
+        max(means.values()) < CLEAR,
+    )
+
+
+def _small_against_large(targets: list[Target], found: dict[str, Curves]) -> Claim:
+    ours: dict[str, Any] = {}
+    for target in targets:
+        curves = found[target.name]
+        widths = sorted({width for _, width in curves})
+        small, large = widths[0], widths[-1]
+        ours[f"{small}-{small}_over_{large}-{large}_{target.name}"] = {
+            TITLES[o]: ratio_at_equal_rmse(curves[o, small], curves[o, large]) for o in OPTIMIZERS
+        }
+    ratios = [ratio for by_optimizer in ours.values() for ratio in by_optimizer.values()]
+    return Claim(
+        "A smaller network maps more faithfully than a larger one at equal force RMSE (ratios of mapping "
+        "errors; below 1 the smaller is better).",
+        "not in the paper; arXiv 2403.00377 says so of transferability",
+        {**ours, "geometric_mean": geometric_mean(ratios), "needed": f"below {CLEAR:g}"},
+        geometric_mean(ratios) < CLEAR,
+    )
+
+
+# tables and figures -----------------------------------------------------------------------------------
+def _rows(targets: list[Target], found: dict[str, Curves]) -> list[dict[str, Any]]:
+    return [
+        {
+            "data": target.title,
+            "optimizer": TITLES[optimizer],
+            "hidden": f"{width}-{width}",
+            "epochs": len(curve.rmse),
+            "best epoch": curve.best + 1,
+            "energy RMSE (meV/atom)": curve.energy_rmse[curve.best],
+            "force RMSE (eV/Å)": curve.rmse[curve.best],
+            f"mapping error ({target.quantity}, meV/atom)": curve.error[curve.best],
+        }
+        for target in targets
+        for (optimizer, width), curve in found[target.name].items()
+    ]
+
+
+def _curve_table(context: StudyContext, targets: list[Target], found: dict[str, Curves]) -> Any:
+    rows = [
+        {
+            "data": target.name,
+            "optimizer": optimizer,
+            "hidden": f"{width}-{width}",
+            "epoch": epoch + 1,
+            "energy RMSE (meV/atom)": curve.energy_rmse[epoch],
+            "force RMSE (eV/Å)": curve.rmse[epoch],
+            "mapping error (meV/atom)": curve.error[epoch],
+        }
+        for target in targets
+        for (optimizer, width), curve in found[target.name].items()
+        for epoch in range(len(curve.rmse))
+    ]
+    return context.write_table("curves", rows)
+
+
+def _figure(targets: list[Target], found: dict[str, Curves]) -> Any:
+    from nnpcore.exchange.figures import new_figure
+
+    figure = new_figure(7.4, 3.1)
+    all_axes = figure.subplots(1, len(targets), squeeze=False)[0]
+    for axes, target in zip(all_axes, targets, strict=True):
+        _draw(axes, target, found[target.name])
+    named = all_axes[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=3, frameon=False, fontsize=8, handlelength=2.4)
+    return figure
+
+
+def _draw(axes: Axes, target: Target, curves: Curves) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    from nnpcore.exchange.figures import DASHES, MARKERS, OKABE_ITO, style_axes
+
+    widths = sorted({width for _, width in curves})
+    for (optimizer, width), curve in curves.items():
+        k = OPTIMIZERS.index(optimizer)
+        records = np.flatnonzero(curve.rmse <= np.minimum.accumulate(curve.rmse))
+        records = records[curve.rmse[records] < 4.0 * min(c.lowest for c in curves.values())]
+        marked = {"marker": MARKERS[k], "markersize": 3.0, "markevery": 1 if k == 0 else 6}
+        axes.plot(curve.rmse[records], curve.error[records], color=OKABE_ITO[widths.index(width)],
+                  linestyle=DASHES[k], linewidth=1.2, label=f"{TITLES[optimizer]}, {width}-{width}",
+                  **marked)  # fmt: skip
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.set_ylim(bottom=0.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0), numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    style_axes(axes, "Force RMSE (eV/Å)", f"Mapping error, {target.quantity} (meV/atom)")
+    axes.set_title(target.title, fontsize=9)

@@ -1,0 +1,197 @@
+"""What the sweeps over optimizers, sizes and regularization share: data sets with known mapping errors.
+
+Stillinger-Weber silicon: the (100) slab at 1000 K, whose inside and surface may be shifted against each other
+(the data hardly hold them), and the crystal at 1000 K and zero pressure, whose equation of state they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.paper.context import StudyContext, TrainedRun
+
+if TYPE_CHECKING:
+    from nnpcore.mapping import MappingMonitor
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import EpochRecord, TrainSettings
+
+TEMPERATURE = 1000.0
+LATTICE_ANG = 5.431
+SCAN_RANGE = (0.955, 1.055)
+N_SCAN = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Frames to train on and the one mapping error that is looked at.
+
+    Attributes
+    ----------
+    name : of files. title : for a person. quantity : what the error is of.
+    train, valid : frames. monitor : makes what is asked after every epoch. entry : the monitor's entry.
+    """
+
+    name: str
+    title: str
+    quantity: str
+    train: list[Frame]
+    valid: list[Frame]
+    monitor: Callable[[], MappingMonitor]
+    entry: str
+
+    @property
+    def files(self) -> list[str]:
+        """Where the frames are."""
+        return list(dict.fromkeys(f.source for f in (*self.train, *self.valid) if f.source))
+
+
+def networks_alone(**settings: Any) -> TrainSettings:
+    """Return settings without a smooth part under the networks, as in the paper."""
+    from nnpcore.training import TrainSettings
+
+    return TrainSettings.model_validate({"linear_ridge": None, **settings})
+
+
+def over_linear_part(ridge: float, **settings: Any) -> TrainSettings:
+    """Return settings with a linear part under the networks from the start, of this ridge, eV²."""
+    from nnpcore.training import TrainSettings
+
+    return TrainSettings.model_validate({"linear_ridge": ridge, **settings})
+
+
+def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
+    """Return the slab's frames, shared with Fig. 2, and the mapping error of its inside."""
+    from nnpcore.mapping import MappingMonitor
+    from nnpcore.paper.slab_study import relaxed_slab, slab_frames, slab_regions
+
+    frames = slab_frames(context, TEMPERATURE)
+    regions = slab_regions(relaxed_slab(context))
+    return Target(
+        "slab",
+        f"Si(100) slab, {TEMPERATURE:g} K",
+        "bulk region",
+        frames[:n_train],
+        frames[-n_valid:],
+        lambda: MappingMonitor(None, [regions]),
+        "bulk",
+    )
+
+
+def crystal_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
+    """Return frames of the crystal at zero pressure, and the error of its equation of state."""
+    from ase.build import bulk
+
+    from nnpcore.mapping import MappingMonitor
+    from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan, sample
+
+    settings = SamplerSettings(
+        temperatures=(TEMPERATURE,),
+        ensemble="npt",
+        spacing_fs=60.0,
+        n_frames=n_train + n_valid,
+        seed=context.seed,
+    )
+
+    def make() -> list[Frame]:
+        start = bulk("Si", "diamond", a=LATTICE_ANG, cubic=True).repeat(2)
+        return sample(start, StillingerWeber(), settings, context.quiet())
+
+    frames = context.samples("si-npt", {"lattice": LATTICE_ANG, "sampler": settings}, make)
+    ends = (SCAN_RANGE[0] * LATTICE_ANG, SCAN_RANGE[1] * LATTICE_ANG)
+    scan_settings = {"ends": ends, "n": N_SCAN}
+    scan = context.samples(
+        "si-scan",
+        scan_settings,
+        lambda: crystal_scan("Si", "diamond", lattice_range=ends, n=N_SCAN, calculator=StillingerWeber()),
+    )
+    return Target(
+        "crystal",
+        f"Si crystal, NPT, {TEMPERATURE:g} K",
+        "EOS in reach",
+        frames[:n_train],
+        frames[n_train:],
+        lambda: MappingMonitor(scan),
+        "EOS rmse in range",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The mapping error against the force RMSE while a training goes on.
+
+    Attributes
+    ----------
+    rmse : (n_epochs,) eV/Å, validation. energy_rmse : (n_epochs,) meV/atom. error : (n_epochs,) meV/atom,
+        absolute. run : the training, with its best weights.
+    """
+
+    rmse: np.ndarray
+    energy_rmse: np.ndarray
+    error: np.ndarray
+    run: TrainedRun
+
+    @classmethod
+    def of(cls, run: TrainedRun, entry: str) -> Curve:
+        """Collect it from a run's history."""
+
+        def column(value: Callable[[EpochRecord], float]) -> np.ndarray:
+            return np.array([value(record) for record in run.history], dtype=float)
+
+        return cls(
+            column(lambda r: r.valid["force"]["mean"]),
+            column(lambda r: r.valid["energy"]["mean"]),
+            np.abs(column(lambda r: r.mapping.get(entry, np.nan))),
+            run,
+        )
+
+    @property
+    def lowest(self) -> float:
+        """The lowest force RMSE reached, eV/Å."""
+        return float(self.rmse.min())
+
+    @property
+    def best(self) -> int:
+        """Index of the epoch with the lowest mean logarithm of both RMSEs: what a training would keep."""
+        return int((np.log(self.rmse) + np.log(self.energy_rmse)).argmin())
+
+    def at(self, levels: np.ndarray) -> np.ndarray:
+        """Return the mapping error when the force RMSE first came down to these levels (n,), rising."""
+        records = np.flatnonzero(self.rmse <= np.minimum.accumulate(self.rmse))[::-1]
+        return np.interp(np.log(levels), np.log(self.rmse[records]), self.error[records])
+
+
+def follow(
+    context: StudyContext, target: Target, label: str, settings: TrainSettings, span: tuple[float, float]
+) -> Curve:
+    """Train on a target's frames and return the curve; ``span`` is the part of the study it takes."""
+    run = context.train(
+        f"{target.name}-{label}",
+        settings,
+        target.train,
+        target.valid,
+        monitor=target.monitor(),
+        progress=context.part(*span),
+    )
+    return Curve.of(run, target.entry)
+
+
+def ratio_at_equal_rmse(first: Curve, second: Curve, n_levels: int = 8) -> float:
+    """Return how many times larger the first's mapping error is at equal force RMSE, geometric mean.
+
+    The levels run from the lowest RMSE both have reached to twice that.
+    """
+    low = 1.02 * max(first.lowest, second.lowest)
+    levels = np.geomspace(low, 2.0 * low, n_levels)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(first.at(levels)) - np.log(second.at(levels))
+    known = logs[np.isfinite(logs)]
+    return float(np.exp(known.mean())) if len(known) else float("nan")
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Return the geometric mean of positive numbers."""
+    return float(np.exp(np.mean(np.log(values))))
