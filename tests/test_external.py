@@ -211,10 +211,13 @@ def test_cancelling_kills_it_at_once() -> None:
 
 def test_it_does_not_outlive_us() -> None:
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import os, sys, threading, time; sys.path.insert(0, sys.argv[1])\n"
+        "from ase.build import bulk\nfrom nnpcore.structures import Frame\n"
         "from nnpcore.potential.external import *\n"
         "model = CalculatorModel(CalculatorSpec('foreign_calculators:Hangs'))\n"
-        "model.start(); print(model._process.pid, flush=True); os.kill(os.getpid(), 9)\n"
+        "model.start(); print(model._process.pid, flush=True)\n"
+        "asked = threading.Thread(target=model.predict, args=([Frame.from_atoms(bulk('Cu'))],))\n"
+        "asked.start(); time.sleep(0.5); os.kill(os.getpid(), 9)\n"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -256,12 +259,12 @@ def test_totals_work_without_atomic_energies(calculator: Any) -> None:
         for name in ("atomic_energies", "atomic_energies_std", "atomic_energies_members"):
             with pytest.raises(NoAtomicEnergiesError, match=r"no energies of single atoms.*E / N. still"):
                 getattr(found, name)
-        curve = eos_curve(model, frames)  # type: ignore[arg-type]
+        curve = eos_curve(model, frames)
         expected = model.predict(frames).energy / 4
         np.testing.assert_allclose(curve.energies[0], expected)
         slab = depth_regions(Frame.from_atoms(fcc100("Cu", (1, 1, 9), vacuum=8.0)), surface_depth=3.0)
         with pytest.raises(NoAtomicEnergiesError):
-            region_errors(model, slab)  # type: ignore[arg-type]
+            region_errors(model, slab)
 
 
 def test_energies_of_the_atoms_alone_are_added() -> None:
@@ -288,7 +291,7 @@ def test_energies_that_do_not_add_up_are_not_used() -> None:
 def test_equation_of_state_is_the_calculators_own() -> None:
     frames = scan(EMT())
     with CalculatorModel(CalculatorSpec("ase.calculators.emt:EMT")) as model:
-        report = analyse_eos(eos_curve(model, frames))  # type: ignore[arg-type]
+        report = analyse_eos(eos_curve(model, frames))
     assert report.rmse_mev == pytest.approx(0.0, abs=1e-9)
     assert report.slope_error_gpa == pytest.approx(0.0, abs=0.5)
     assert report.reference_fit is not None and report.mean_fit is not None
@@ -312,11 +315,11 @@ def test_mapping_errors_and_surface_energy() -> None:
     exact = slab.arrays["reference_energies"]
     regions = referenced(depth_regions(slab, surface_depth=4.0), exact=exact)
     with CalculatorModel(CalculatorSpec("ase.calculators.emt:EMT")) as model:
-        for error in region_errors(model, regions):  # type: ignore[arg-type]
+        for error in region_errors(model, regions):
             assert error.error_mev == pytest.approx(0.0, abs=1e-9)
-        found = surface_energy_of(model, slab, crystal.energy)  # type: ignore[arg-type]
+        found = surface_energy_of(model, slab, crystal.energy)
     other = CalculatorModel(LennardJones(**SIGMA))
-    errors = {e.name: e for e in region_errors(other, regions)}  # type: ignore[arg-type]
+    errors = {e.name: e for e in region_errors(other, regions)}
     predicted = other.predict([slab]).atomic_energies
     inside = regions.regions[0].atoms
     expected = 1000 * (predicted[inside] - exact[inside]).mean()
@@ -328,7 +331,7 @@ def test_mapping_errors_and_surface_energy() -> None:
 def test_several_are_compared_and_other_zeros_are_told() -> None:
     frames = scan(EMT())
     first, second = CalculatorModel(EMT()), CalculatorModel(LennardJones(**SIGMA))
-    found = compare_eos([first, second, first], frames, n_threads=1)  # type: ignore[list-item]
+    found = compare_eos([first, second, first], frames, n_threads=1)
     assert [item.name for item in found] == ["EMT", "LennardJones", "EMT (2)"]
     assert found[0].shift == 0.0 and found[0].note == ""
     assert abs(found[1].shift) > 1.0 and "another zero" in found[1].note
