@@ -22,6 +22,7 @@ from app import layout, theme
 from app.commands import Commands
 from app.dialogs import plain
 from app.dialogs.every import make_dialog
+from app.dialogs.report import export_report
 from app.notifications import Notification
 from app.palette import CommandPalette
 from app.restoring import SessionKeeper
@@ -110,7 +111,7 @@ class MainWindow(QMainWindow):
                 menu.addMenu(self.color_by)
                 menu.addMenu(self.appearance)
                 self.panels_menu = menu.addMenu("Panels")
-            elif command_id == "file.potential":
+            elif command_id == "file.report":
                 menu.addMenu(self.toolbar.export_menu)
         for dock in self.docks.values():
             self.panels_menu.addAction(dock.toggleViewAction())
@@ -209,12 +210,19 @@ class MainWindow(QMainWindow):
             self.session.open_run(folder)
         self.session.open_paths([path for path in paths if path not in runs])
 
-    def ask_export_potential(self) -> None:
-        """Ask for a folder and write the current run's potential there."""
+    def ask_export_report(self) -> None:
+        """Ask for a file and write the current run's report there."""
         run = self.session.current_run
-        folder = QFileDialog.getExistingDirectory(self, "Export the potential into a folder")
-        if folder and run is not None:
-            self.session.export_potential(Path(folder) / run.name)
+        if run is None or run.folder is None:
+            return
+        kept = self.settings.dialogs.setdefault("report", {})
+        start = str(Path(kept.get("folder") or Path.home()) / f"{run.name}.html")
+        kinds = "Web page (*.html);;PDF (*.pdf)"
+        path, kind = QFileDialog.getSaveFileName(self, f"Report of {run.name}", start, kinds)
+        if path:
+            target = Path(path) if Path(path).suffix else Path(path + (".pdf" if "pdf" in kind else ".html"))
+            kept["folder"] = str(target.parent)
+            export_report(self.session, run, target)
 
     def ask_more_epochs(self) -> None:
         """Ask how many epochs more and go on with the current run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from app.documents.dataset import DatasetDocument
 from app.documents.run import FrameRefs, RunDocument, RunState
 from app.notifications import Notification, from_error
+from app.workers.foreign import SharedModel
 from app.workers.monitoring import Monitored
 from app.workers.opening import OpenedRun, free_folder
 from app.workers.training import News, Start, TrainingJob, TrainingOrder
@@ -21,6 +23,7 @@ from nnpcore.training import ControlState, EpochRecord, TrainSettings
 
 if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
+    from app.workers.importing import OpenedModel
     from nnpcore.structures.frame import Frame
 
 TICK_MS = 100
@@ -146,6 +149,19 @@ class Runs(QObject):
         self.potential_changed.emit(run.id)
         return run.id
 
+    def add_model(self, opened: OpenedModel, datasets: Sequence[DatasetDocument]) -> str:
+        """Add a calculator from elsewhere as a run that cannot be trained; return its id."""
+        run = self._add(opened.model.name, TrainSettings())
+        run.state, run.message = RunState.IMPORTED, opened.text
+        run.potential = opened.model  # type: ignore[assignment]  # whatever predicts will do
+        if opened.values is not None:
+            run.values, run.whitening, run.functions = opened.values, opened.whitening, opened.functions
+            run.train, run.valid = _all_of(datasets, Role.TRAINING), _all_of(datasets, Role.VALIDATION)
+            self.values_changed.emit(run.id)
+        self.changed.emit(run.id)
+        self.potential_changed.emit(run.id)
+        return run.id
+
     def locate_frames(self, run: RunDocument, datasets: Sequence[DatasetDocument]) -> None:
         """Find the frames of a reopened run among the open data sets."""
         if run.sources:
@@ -182,8 +198,10 @@ class Runs(QObject):
     def remove(self, run_id: str) -> None:
         """Take a run that does not train off the list; its folder stays."""
         if run_id not in self._jobs:
-            del self.documents[run_id]
+            run = self.documents.pop(run_id)
             self.removed.emit(run_id)
+            if isinstance(run.potential, SharedModel):
+                Thread(target=run.potential.close, name="close calculator", daemon=True).start()
 
     def shutdown(self) -> None:
         """Stop everything and wait for the threads."""
@@ -193,6 +211,9 @@ class Runs(QObject):
             job.join()
         self.tick()
         self._timer.stop()
+        for run in self.documents.values():
+            if isinstance(run.potential, SharedModel):
+                run.potential.close()
 
     def _set_state(self, run_id: str, state: RunState) -> None:
         self.documents[run_id].state = state
@@ -292,6 +313,10 @@ def frames_of_roles(
 
 def _frames(refs: FrameRefs, frames: dict[str, tuple[Frame, ...]]) -> list[Frame]:
     return [frames[dataset_id][index] for dataset_id, indices in refs.parts for index in indices]
+
+
+def _all_of(datasets: Sequence[DatasetDocument], role: Role) -> FrameRefs:
+    return FrameRefs(tuple((d.id, np.arange(d.n_frames)) for d in datasets if d.role == role))
 
 
 def _monitored(datasets: Sequence[DatasetDocument], regions: Sequence[RegionDocument]) -> Monitored:

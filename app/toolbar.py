@@ -118,7 +118,8 @@ class MainToolbar(QToolBar):
     def _fill_export(self) -> None:
         self.export_menu.clear()
         self._commands.refresh()
-        self.export_menu.addAction(self._commands.actions["file.potential"])
+        for command_id in ("file.potential", "file.report"):
+            self.export_menu.addAction(self._commands.actions[command_id])
         self.export_menu.addSeparator()
         for dock in self._window.docks.values():
             panel: Panel = dock.panel

@@ -33,6 +33,9 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
     def has_potential() -> bool:
         return session.current_run is not None and session.current_run.potential is not None
 
+    def has_report() -> bool:
+        return has_potential() and session.current_run.folder is not None  # type: ignore[union-attr]
+
     return [
         Command("file.open", "Open…", window.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
         Command(
@@ -53,8 +56,21 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
             "Open what was open when the window was last closed", enabled=window.can_restore,
         ),
         Command(
-            "file.potential", "Export Potential…", window.ask_export_potential, "Ctrl+Shift+E", "", "File", 2,
-            "Write the trained potential into a folder", enabled=has_potential,
+            "file.import", "Import Potential…", lambda: window.open_dialog("import_potential"), "", "",
+            "File", 2, "Open a potential of n2p2 or SIMPLE-NN",
+        ),
+        Command(
+            "file.external", "External Calculator…", lambda: window.open_dialog("external_calculator"), "",
+            "", "File", 2, "Look at the map of any ASE calculator: MACE, NequIP, CHGNet, EAM",
+        ),
+        Command(
+            "file.potential", "Export Potential…", lambda: window.open_dialog("export_potential"),
+            "Ctrl+Shift+E", "", "File", 2,
+            "For Eatlas, n2p2, SIMPLE-NN or torch, or structures with predictions", enabled=has_potential,
+        ),
+        Command(
+            "file.report", "Export Report…", window.ask_export_report, "", "", "File", 2,
+            "One page on the run: settings, curves, mapping, verdict; HTML or PDF", enabled=has_report,
         ),
         Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
     ]  # fmt: skip

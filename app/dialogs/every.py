@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 DIALOGS = {
     "training_set": ("app.dialogs.training_set", "TrainingSetDialog"),
+    "export_potential": ("app.dialogs.export_potential", "ExportDialog"),
+    "import_potential": ("app.dialogs.potentials", "ImportDialog"),
+    "external_calculator": ("app.dialogs.potentials", "ExternalDialog"),
 }
 
 

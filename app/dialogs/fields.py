@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QLocale, Qt, Signal
@@ -26,7 +27,8 @@ from PySide6.QtWidgets import (
 from app.style_sheet import repolish
 
 COLUMNS = 2
-LABEL_WIDTH = 104
+LABEL_WIDTH = 100
+FIELD_WIDTH = 130
 
 
 class Section(QWidget):
@@ -49,10 +51,9 @@ class Section(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._grid.setColumnStretch(3, 1)
         column.addLayout(self._grid)
-        self._place = 0
         self.widgets: dict[str, QWidget] = {}
         self.labels: dict[str, QLabel] = {}
-        self._rows: dict[str, tuple[QWidget, ...]] = {}
+        self._cells: dict[str, _Cell] = {}
 
     def add(
         self, name: str, label: str, widget: QWidget, tip: str = "", *, wide: bool = False, beside: Any = None
@@ -65,33 +66,51 @@ class Section(QWidget):
         widget.setToolTip(tip)
         widget.setObjectName(f"field_{name}")
         widget.setAccessibleName(label)
-        if wide and self._place % COLUMNS:
-            self._place += 1
-        row, column = divmod(self._place, COLUMNS)
         shown: QWidget = widget
         if beside is not None:
             shown = QWidget(self)
-            line = QHBoxLayout(shown)
-            line.setContentsMargins(0, 0, 0, 0)
-            line.setSpacing(6)
-            line.addWidget(widget, 1)
-            line.addWidget(beside)
-        self._grid.addWidget(caption, row, 2 * column)
-        self._grid.addWidget(shown, row, 2 * column + 1, 1, 3 if wide else 1)
-        self._place += COLUMNS if wide else 1
+            row = QHBoxLayout(shown)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(6)
+            row.addWidget(widget, 1)
+            row.addWidget(beside)
+        shown.setSizePolicy(QSizePolicy.Policy.Ignored, shown.sizePolicy().verticalPolicy())
+        shown.setMinimumWidth(FIELD_WIDTH)
         self.widgets[name], self.labels[name] = widget, caption
-        self._rows[name] = (caption, shown)
+        self._cells[name] = _Cell(caption, shown, wide)
+        self._arrange()
         listen(widget, self.changed.emit)
 
-    def next_row(self) -> None:
-        """Let the next field begin a row."""
-        self._place += -self._place % COLUMNS
-
     def set_shown(self, names: Iterable[str], shown: bool) -> None:
-        """Show or hide fields with their labels."""
+        """Show or hide fields with their labels; the others close the gap."""
         for name in names:
-            for widget in self._rows[name]:
-                widget.setVisible(shown)
+            self._cells[name].shown = shown
+        self._arrange()
+
+    def _arrange(self) -> None:
+        place = 0
+        for cell in self._cells.values():
+            for widget in (cell.caption, cell.field):
+                self._grid.removeWidget(widget)
+                widget.setVisible(cell.shown)
+            if not cell.shown:
+                continue
+            if cell.wide and place % COLUMNS:
+                place += 1
+            row, column = divmod(place, COLUMNS)
+            self._grid.addWidget(cell.caption, row, 2 * column)
+            self._grid.addWidget(cell.field, row, 2 * column + 1, 1, 3 if cell.wide else 1)
+            place += COLUMNS if cell.wide else 1
+
+
+@dataclass
+class _Cell:
+    """A field's place in the grid."""
+
+    caption: QLabel
+    field: QWidget
+    wide: bool
+    shown: bool = True
 
 
 # values -----------------------------------------------------------------------------------------------
@@ -183,7 +202,7 @@ def choice(parent: QWidget, items: Iterable[tuple[str, Any]], *, editable: bool 
 
 def whole(parent: QWidget, value: int, low: int, high: int, suffix: str = "") -> QSpinBox:
     """Return a field for a whole number."""
-    box = QSpinBox(parent)
+    box = Whole(parent)
     box.setRange(low, high)
     box.setValue(value)
     _prepare(box, suffix)
@@ -203,12 +222,21 @@ def number(
     return box
 
 
+class Whole(QSpinBox):
+    """A whole number the wheel does not change by accident."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to what is around."""
+        event.ignore()
+
+
 class Number(QDoubleSpinBox):
     """A number without trailing zeros."""
 
     def textFromValue(self, value: float) -> str:
         """Return as few digits as say the same."""
-        return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+        text = f"{value:.{self.decimals()}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to what is around."""
@@ -219,7 +247,9 @@ def _prepare(box: QSpinBox | QDoubleSpinBox, suffix: str) -> None:
     box.setLocale(QLocale.c())
     box.setSuffix(f" {suffix}" if suffix else "")
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    box.setMinimumWidth(84)
+    edit = box.lineEdit()
+    if edit is not None:
+        edit.setTextMargins(4, 0, 0, 0)
 
 
 def line(parent: QWidget, text: str = "", placeholder: str = "") -> QLineEdit:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 Job = Callable[[Progress], Any]
-WIDTH = 560
+WIDTH = 640
 
 
 class FormDialog(QDialog):

@@ -93,7 +93,6 @@ class TrainingSetDialog(FormDialog):
                     wide=True)  # fmt: skip
         section.add("ensemble", "Ensemble", choice(self, ensembles))
         section.add("pressure_gpa", "Pressure", number(self, 0.0, -1000.0, 1000.0, "GPa", 2))
-        section.next_row()
         section.add("n_frames", "Frames each", whole(self, 50, 1, 100_000), "Frames for each temperature")
         section.add("spacing_fs", "Spacing", number(self, 50.0, 0.1, 1e6, "fs", 1), "Time between frames")
         section.add("equilibration_fs", "Equilibration", number(self, 1000.0, 0.0, 1e7, "fs", 0),

@@ -1,0 +1,144 @@
+"""File > Export Potential: for Eatlas, n2p2, SIMPLE-NN, torch, or structures with predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QLineEdit
+
+from app.dialogs.fields import choice, line, muted
+from app.dialogs.form import FormDialog, Job, choose_button
+from app.notifications import Notification
+from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, RunSnapshot, Written, check_order, export
+from nnpcore.errors import SettingsError
+
+FORMATS = (
+    ("Eatlas folder", EATLAS),
+    ("n2p2 (LAMMPS: pair_style hdnnp)", "n2p2"),
+    ("SIMPLE-NN (LAMMPS: pair_style nn)", "simple-nn"),
+    ("TorchScript", "torch"),
+    ("Structures with predictions", STRUCTURES),
+)
+NOTES = {
+    EATLAS: "potential.json and potential.safetensors with a README, settings, history and learning curves. "
+            "Opens again in Eatlas and as an ASE calculator.",
+    "n2p2": "input.nn, scaling.data and weights.*.data, a folder for each member. Read back and compared.",
+    "simple-nn": "potential_saved, a file for each member. Read back and compared.",
+    "torch": "One TorchScript module: positions, cell and neighbor lists in, energy and forces out.",
+    STRUCTURES: "The frames of a data set with atomic energies, forces and spreads, for OVITO and others.",
+}  # fmt: skip
+SCALINGS = (
+    ("Centred (folds the whitening)", "center"),
+    ("None", "none"),
+    ("Minimum to maximum", "scale"),
+    ("Minimum to maximum, centred", "scale-center"),
+    ("Standard deviation", "sigma"),
+)
+
+
+class ExportDialog(FormDialog):
+    """Writes the potential of a run as it is now."""
+
+    title = "Export potential"
+    name = "export_potential"
+    verb = "Export"
+    forgotten = frozenset({"run", "data", "target"})
+
+    def build(self) -> None:
+        """Make the fields."""
+        session, self._confirmed, self._proposed = self.session, "", ""
+        section = self.section()
+        runs = [(run.name, key) for key, run in session.runs.items() if run.potential is not None]
+        section.add("run", "Run", choice(self, runs), wide=True)
+        box = section.widgets["run"]
+        box.setCurrentIndex(max(0, box.findData(session.current_run_id)))  # type: ignore[attr-defined]
+        section.add("format", "Format", choice(self, FORMATS), wide=True)
+        section.add("scaling", "Scaling", choice(self, SCALINGS), "How n2p2 scales the symmetry functions; "
+                    "the potential is the same with each", wide=True)  # fmt: skip
+        sets = [(f"{d.name} ({d.n_frames} frames)", key) for key, d in session.datasets.items()]
+        section.add("data", "Structures", choice(self, sets), wide=True)
+        data = section.widgets["data"]
+        data.setCurrentIndex(max(0, data.findData(session.current_dataset_id)))  # type: ignore[attr-defined]
+        button = choose_button(self, self._choose)
+        section.add("target", "Write to", line(self), wide=True, beside=button)
+        self.about = muted(self.form)
+        self.body.addWidget(self.about)
+
+    @property
+    def target(self) -> QLineEdit:
+        """The field of the place."""
+        field = self.widgets["target"]
+        assert isinstance(field, QLineEdit)
+        return field
+
+    def refresh(self) -> None:
+        """Show what the format needs; propose a place while the user has named none."""
+        values, section = self.values(), self.sections[0]
+        section.set_shown(("scaling",), values["format"] == "n2p2")
+        section.set_shown(("data",), values["format"] == STRUCTURES)
+        self.about.setText(NOTES[values["format"]])
+        if self.target.text() == self._proposed:
+            self._proposed = str(self._place(Path(self._proposed).parent if self._proposed else self._home()))
+            self.target.setText(self._proposed)
+
+    def _home(self) -> Path:
+        kept = self.session.settings.dialogs.get(self.name, {}).get("folder", "")
+        return Path(kept) if kept else Path.home()
+
+    def _place(self, parent: Path) -> Path:
+        values = self.values()
+        run = self.session.runs.get(values["run"] or "")
+        name = run.name if run is not None else "potential"
+        if values["format"] == STRUCTURES:
+            return parent / f"{values['data'] or 'structures'}-{name}.extxyz"
+        return parent / (name if values["format"] == EATLAS else f"{name}-{values['format']}")
+
+    def _choose(self) -> None:
+        if self.values()["format"] == STRUCTURES:
+            kinds = "*.extxyz;;*.traj"
+            path, _ = QFileDialog.getSaveFileName(self, "Write structures to", self.target.text(), kinds)
+            if path:
+                self._confirmed = path if Path(path).suffix else f"{path}.extxyz"
+                self.target.setText(self._confirmed)
+            return
+        start = str(Path(self.target.text()).parent)
+        folder = QFileDialog.getExistingDirectory(self, "Make the potential's folder in", start)
+        if folder:
+            self._proposed = str(self._place(Path(folder)))
+            self.target.setText(self._proposed)
+
+    def order(self) -> ExportOrder:
+        """Return what the fields ask for; SettingsError where it cannot be done."""
+        values = self.values()
+        run = self.session.runs.get(values["run"] or "")
+        if run is None or run.potential is None:
+            raise SettingsError("there is no potential yet", where="run", fix="Train or open a run first")
+        document = self.session.datasets.get(values["data"] or "")
+        frames = document.frames if document is not None else ()
+        target = Path(values["target"]).expanduser()
+        order = ExportOrder(RunSnapshot.of(run), values["format"], target, values["scaling"], frames)
+        check_order(order, self._confirmed)
+        return order
+
+    def job(self) -> Job:
+        """Return the export."""
+        order = self.order()
+        return lambda progress: export(order, progress)
+
+    def remember(self) -> None:
+        """Keep the folder, too."""
+        super().remember()
+        self.session.settings.dialogs[self.name]["folder"] = str(Path(self.target.text()).parent)
+
+    def task_title(self) -> str:
+        """What the status line calls it."""
+        return f"Exporting {Path(self.target.text()).name}"
+
+    def apply(self, value: Written) -> None:
+        """Tell where it is."""
+        folder = value.target if value.target.is_dir() else value.target.parent
+        action = ("Show Folder", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
+        text = f"{value.target}. {value.text}"
+        self.session.notify(Notification("info", "Exported", text, actions=(action,)))

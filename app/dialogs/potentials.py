@@ -1,0 +1,214 @@
+"""File > Import Potential and File > External Calculator: potentials made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QListWidget
+
+from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
+from app.dialogs.fields import choice, line, muted, whole
+from app.dialogs.form import FormDialog, Job, choose_button
+from app.notifications import Notification
+from app.workers.importing import ImportOrder, ModelOrder, OpenedModel, import_potential, open_model
+from app.workers.priority import all_but_one
+from nnpcore.errors import SettingsError
+from nnpcore.structures import Role
+
+if TYPE_CHECKING:
+    from app.session import Session
+    from nnpcore.structures.frame import Frame
+
+FORMATS = (
+    ("Look what it is", "auto"),
+    ("n2p2", "n2p2"),
+    ("SIMPLE-NN", "simple-nn"),
+    ("Eatlas potential", "potential"),
+)
+UNITS = (("As the file tells", ""), ("Å and eV", "angstrom-ev"), ("Bohr and Hartree", "bohr-hartree"))
+MAX_KNOWN = 12
+EXTERNAL = (
+    "Any ASE calculator: MACE, NequIP, CHGNet, EAM, or one of your own. It runs in a process of its own and "
+    "is tried on the structure shown. PCA, distance and connectivity use Eatlas' symmetry functions."
+)
+
+
+def frames_of(session: Session, role: Role) -> tuple[Frame, ...]:
+    """Return the frames of all data sets of a role."""
+    return tuple(frame for document in session.datasets_of(role) for frame in document.frames)
+
+
+def data_text(session: Session) -> str:
+    """Say which data a potential is looked at with."""
+    documents = session.datasets_of(Role.TRAINING)
+    if not documents:
+        return "No training data are open: equations of state work; PCA, distance and connectivity need them."
+    names = ", ".join(f"{d.name} ({d.n_frames} frames)" for d in documents)
+    return f"Mapped against the training data that are open: {names}."
+
+
+def threads_of(session: Session) -> int:
+    """Return how many threads the work may use."""
+    return session.settings.n_threads or all_but_one()
+
+
+class SourceList(QListWidget):
+    """Folders and files, dropped or added."""
+
+    def __init__(self, parent: FormDialog) -> None:
+        super().__init__(parent)
+        self.setObjectName("sources")
+        self.setAcceptDrops(True)
+        self.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
+        self.setTextElideMode(Qt.TextElideMode.ElideLeft)
+        self.setFixedHeight(92)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept folders and files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dragMoveEvent(self, event: QDragEnterEvent) -> None:  # type: ignore[override]
+        """Accept them anywhere."""
+        event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Add them."""
+        self.add([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+        event.acceptProposedAction()
+
+    def add(self, paths: list[str]) -> None:
+        """Add what is not there yet."""
+        known = self.paths()
+        self.addItems([path for path in paths if path and path not in known])
+
+    def paths(self) -> list[str]:
+        """Return all of them."""
+        return [self.item(row).text() for row in range(self.count())]
+
+    def remove_selected(self) -> None:
+        """Take the selected ones off."""
+        for item in self.selectedItems():
+            self.takeItem(self.row(item))
+
+
+class ImportDialog(FormDialog):
+    """Opens n2p2 and SIMPLE-NN potentials as read-only runs."""
+
+    title = "Import potential"
+    name = "import_potential"
+    verb = "Import"
+    forgotten = frozenset({"run_name", "units", "epoch"})
+
+    def build(self) -> None:
+        """Make the fields."""
+        caption = QLabel("Folders or files of the potential, one for each member of the ensemble", self)
+        self.body.addWidget(caption)
+        self.sources = SourceList(self)
+        self.body.addWidget(self.sources)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(choose_button(self, self._add_folder, "Add Folder…"))
+        row.addWidget(choose_button(self, self._add_files, "Add Files…"))
+        row.addWidget(choose_button(self, self.sources.remove_selected, "Remove"))
+        row.addStretch(1)
+        self.body.addLayout(row)
+        section = self.section()
+        section.add("format", "Format", choice(self, FORMATS))
+        section.add("units", "Units", choice(self, UNITS), "n2p2 does not write them down")
+        epoch = whole(self, -1, -1, 1_000_000)
+        epoch.setSpecialValueText("Final")
+        section.add("epoch", "Epoch", epoch, "Of n2p2's weights, where those of several epochs were kept")
+        section.add("run_name", "Name", line(self, "", "as the folder"), "Of the run in Eatlas")
+        self.about = muted(self.form, data_text(self.session))
+        self.body.addWidget(self.about)
+
+    def _add_folder(self) -> None:
+        start = self.session.settings.dialogs.get(self.name, {}).get("folder", "")
+        folder = QFileDialog.getExistingDirectory(self, "Folder of the potential", start)
+        self.sources.add([folder] if folder else [])
+        self.clear_error()
+
+    def _add_files(self) -> None:
+        start = self.session.settings.dialogs.get(self.name, {}).get("folder", "")
+        paths, _ = QFileDialog.getOpenFileNames(self, "Files of the potential", start)
+        self.sources.add(paths)
+        self.clear_error()
+
+    def job(self) -> Job:
+        """Return the import."""
+        values, session = self.values(), self.session
+        sources = self.sources.paths()
+        if not sources:
+            raise SettingsError(
+                "no folder is given", fix="Add the folder of the potential, or drop it on the list"
+            )
+        order = ImportOrder(
+            tuple(sources), session.settings.runs_folder, values["run_name"], values["format"],
+            values["units"], values["epoch"], frames_of(session, Role.TRAINING),
+            frames_of(session, Role.VALIDATION), threads_of(session),
+        )  # fmt: skip
+        return lambda progress: import_potential(order, progress)
+
+    def remember(self) -> None:
+        """Keep the folder, too."""
+        super().remember()
+        self.session.settings.dialogs[self.name]["folder"] = str(Path(self.sources.paths()[0]).parent)
+
+    def task_title(self) -> str:
+        """What the status line calls it."""
+        return "Importing a potential"
+
+    def apply(self, value: Path) -> None:
+        """Open the run."""
+        self.session.open_run(value)
+
+
+class ExternalDialog(FormDialog):
+    """Puts a calculator into the Runs panel."""
+
+    title = "External calculator"
+    name = "external_calculator"
+    verb = "Try and Open"
+
+    def build(self) -> None:
+        """Make the fields."""
+        self.body.addWidget(muted(self.form, EXTERNAL))
+        kept = self.session.settings.dialogs.get(self.name, {}).get("known", [])
+        known = dict.fromkeys([*(path for path in kept if isinstance(path, str)), *KNOWN])
+        section = self.section()
+        add_foreign(section, self, tuple(known))
+        section.add("run_name", "Name", line(self, "", "as the calculator calls itself"), wide=True)
+        self.about = muted(self.form, data_text(self.session))
+        self.body.addWidget(self.about)
+
+    def job(self) -> Job:
+        """Return the trial."""
+        values, session = self.values(), self.session
+        order = ModelOrder(
+            spec_of(values, values["run_name"]), session.current_frame, frames_of(session, Role.TRAINING),
+            frames_of(session, Role.VALIDATION), threads_of(session),
+        )  # fmt: skip
+        return lambda progress: open_model(order, progress)
+
+    def remember(self) -> None:
+        """Keep the import path among those offered."""
+        kept = self.session.settings.dialogs.get(self.name, {}).get("known", [])
+        super().remember()
+        path = self.values()["import_path"]
+        known = [path, *(p for p in kept if isinstance(p, str) and p != path)][:MAX_KNOWN]
+        self.session.settings.dialogs[self.name]["known"] = known
+
+    def task_title(self) -> str:
+        """What the status line calls it."""
+        return "Trying the calculator"
+
+    def apply(self, value: OpenedModel) -> None:
+        """Put it on the list of runs and tell what it gives."""
+        run_id = self.session.trainings.add_model(value, list(self.session.datasets.values()))
+        self.session.set_current_run(run_id)
+        level = "warning" if value.atomic is False else "info"
+        self.session.notify(Notification(level, f"{value.model.name} is in Runs", value.text))

@@ -1,0 +1,35 @@
+"""File > Export Report: one page about a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+
+from app.notifications import Notification
+from app.workers.exporting import report
+from nnpcore.structures import Role
+
+if TYPE_CHECKING:
+    from app.documents.run import RunDocument
+    from app.session import Session
+
+
+def export_report(session: Session, run: RunDocument, target: Path) -> None:
+    """Write a run's report in the background and offer to open it."""
+    folder = run.folder
+    if folder is None:
+        text = "Only a run with a folder has a report."
+        session.notify(Notification("info", f"{run.name} has no folder", text))
+        return
+    crystals = session.datasets_of(Role.EOS)
+    eos = crystals[0].frames if crystals else ()
+    opened = ("Open", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(target))))
+    session.run_task(
+        f"Writing the report of {run.name}",
+        lambda progress: report(folder, target, eos, progress),
+        lambda _: session.notify(Notification("info", "Report written", str(target), actions=(opened,))),
+        lambda error: session.notify_error(f"{target.name} was not written", error),
+    )

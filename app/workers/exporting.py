@@ -1,0 +1,157 @@
+"""Giving potentials, predictions and reports away: snapshots of runs in, files and one sentence out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnpcore.errors import SettingsError
+from nnpcore.progress import Progress
+
+if TYPE_CHECKING:
+    from app.documents.run import RunDocument
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import EpochRecord
+
+EATLAS, STRUCTURES = "eatlas", "structures"
+FORMATS = (EATLAS, "n2p2", "simple-nn", "torch", STRUCTURES)
+
+
+@dataclass(frozen=True, eq=False)
+class RunSnapshot:
+    """What is exported of a run: as it is now, also while it trains.
+
+    Attributes
+    ----------
+    model : its potential, or a foreign calculator.
+    folder : where it lies complete on the disk, None while it trains or where it has no folder.
+    """
+
+    name: str
+    model: Any
+    history: tuple[EpochRecord, ...]
+    settings_toml: str
+    folder: Path | None
+
+    @classmethod
+    def of(cls, run: RunDocument) -> RunSnapshot:
+        """Take it on the main thread."""
+        whole = run.folder is not None and not run.state.active and (run.folder / "data.json").is_file()
+        folder = run.folder if whole else None
+        return cls(run.name, run.potential, tuple(run.history), run.settings.to_toml(), folder)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a calculator from elsewhere, which cannot be written."""
+        return not hasattr(self.model, "functions")
+
+
+@dataclass(frozen=True, eq=False)
+class ExportOrder:
+    """What to write, and where: a folder, or a file for ``STRUCTURES``, which also need ``frames``."""
+
+    run: RunSnapshot
+    format: str
+    target: Path
+    scaling: str = "center"
+    frames: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where it went, and how it was checked."""
+
+    target: Path
+    text: str
+
+
+def check_order(order: ExportOrder, confirmed: str = "") -> None:
+    """Raise SettingsError, naming the field, where an order cannot be carried out."""
+    if order.format != STRUCTURES and order.run.is_foreign:
+        raise SettingsError(
+            f"{order.run.name} is a calculator from elsewhere and cannot be written", where="format",
+            fix="Export structures with its predictions instead",
+        )  # fmt: skip
+    if not order.target.name:
+        raise SettingsError("no place is given", where="target", fix="Choose one")
+    if order.format == STRUCTURES:
+        _check_structures(order, confirmed)
+    elif order.target.exists() and (not order.target.is_dir() or any(order.target.iterdir())):
+        raise SettingsError(
+            f"{order.target} is there already and not empty", where="target", fix="Give another name"
+        )
+
+
+def _check_structures(order: ExportOrder, confirmed: str) -> None:
+    from nnpcore.exchange.structures_out import SUFFIXES
+
+    if not order.frames:
+        raise SettingsError("no data set is open", where="data", fix="Open the structures first")
+    if order.target.suffix.lower() not in SUFFIXES:
+        raise SettingsError(
+            f"“{order.target.name}” says no format", where="target",
+            fix=f"End the name in {', '.join(SUFFIXES)}",
+        )  # fmt: skip
+    if order.target.exists() and str(order.target) != confirmed:
+        raise SettingsError(
+            f"{order.target} exists already", where="target", fix="Give another name, or confirm by Choose"
+        )
+
+
+def export(order: ExportOrder, progress: Progress) -> Written:
+    """Write what is asked for and read it back where that can be done.
+
+    Raises
+    ------
+    EatlasError : a format that cannot hold the potential, with the reason; a disk that is full; ...
+    """
+    progress.report(None, f"Writing {order.target.name}")
+    if order.format == STRUCTURES:
+        return _structures(order, progress)
+    run, target = order.run, order.target
+    if order.format == EATLAS:
+        from nnpcore.exchange.export import write_export
+
+        write_export(run.model, list(run.history), run.settings_toml, target)
+        return Written(target, "The README there tells how to use it.")
+    if run.folder is not None:
+        return _as_format(run.folder, order)
+    with tempfile.TemporaryDirectory(prefix="eatlas-") as folder:
+        run.model.save(Path(folder))
+        return _as_format(Path(folder), order)
+
+
+def _as_format(folder: Path, order: ExportOrder) -> Written:
+    from nnpcore.exchange.export import export_as
+
+    done = export_as(folder, order.target, order.format, scaling=order.scaling)  # type: ignore[arg-type]
+    checked = ""
+    if done.difference is not None:
+        checked = f" Read back, atomic energies agree to {done.difference:.1e} eV."
+    return Written(order.target, f"The README there tells how to use it.{checked}")
+
+
+def _structures(order: ExportOrder, progress: Progress) -> Written:
+    from nnpcore.exchange.structures_out import predict_frames, write_structures
+
+    model = order.run.model
+    found = predict_frames(model, order.frames, n_threads=1, progress=progress)
+    write_structures(order.target, found)
+    kinds = "atomic energies" if "atomic_energies" in found[0].arrays else "no atomic energies"
+    return Written(order.target, f"{len(found)} frames with predictions ({kinds}).")
+
+
+def report(folder: Path, target: Path, eos: Sequence[Frame], progress: Progress) -> Path:
+    """Write a run's report as .html or .pdf; SettingsError where this installation cannot."""
+    try:
+        module = import_module("nnpcore.exchange.report")
+    except ModuleNotFoundError as error:
+        if error.name != "nnpcore.exchange.report":
+            raise
+        raise SettingsError("this installation of Eatlas writes no reports", fix="Update it") from None
+    module.write_report(folder, target, eos=list(eos) or None, progress=progress)
+    return target
