@@ -8,6 +8,7 @@ import numpy as np
 
 from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights, Potential
+from nnpcore.potential.smooth import SmoothPart
 from nnpcore.structures.frame import Frame
 
 
@@ -58,11 +59,13 @@ def build_potential(
     n_members: int = 3,
     activation: str = "tanh",
     skip: bool = False,
+    smooth: str = "",
     seed: int = 0,
 ) -> Potential:
     """Return a potential with random weights, whitened on ``frames``; forces are some tenths of eV/Å.
 
-    A fresh network is nearly flat; here the output layers are raised to what training makes of them.
+    ``smooth`` may be "quadratic" or "kernel". A fresh network is nearly flat; here the output layers are
+    raised to what training makes of them.
     """
     found = compute_descriptors(frames, functions, derivatives=False, n_threads=1)
     whitening = Whitening.fit(found.values, found.species, functions)
@@ -74,4 +77,21 @@ def build_potential(
         if weights.skip is not None:
             weights.skip[element][:] = rng.normal(0.0, 0.05, weights.skip[element].shape)
     energies = {element: -1.5 - k for k, element in enumerate(functions.elements)}
-    return Potential(functions, whitening, weights, energies, {"name": "random"})
+    part = build_smooth(functions, smooth, seed) if smooth else None
+    return Potential(functions, whitening, weights, energies, {"name": "random"}, smooth=part)
+
+
+def build_smooth(functions: SymmetryFunctions, kind: str, seed: int = 0) -> SmoothPart:
+    """Return a random smooth part of some tenths of eV, other numbers for every element."""
+    rng = np.random.default_rng([seed, 7])
+    n_in, arrays = functions.n_descriptors, {}
+    for element in functions.elements:
+        offset = np.array(rng.normal())
+        if kind == "quadratic":
+            square = rng.normal(0.0, 0.05, (4, 4))
+            arrays[element] = {"offset": offset, "matrix": square + square.T}
+        else:
+            centers, weights = rng.normal(size=(6, n_in)), rng.normal(0.0, 0.5, 6)
+            length = np.array(2.0 * np.sqrt(n_in))
+            arrays[element] = {"offset": offset, "centers": centers, "weights": weights, "length": length}
+    return SmoothPart(kind, arrays)

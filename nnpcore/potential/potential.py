@@ -12,6 +12,7 @@ import numpy as np
 from nnpcore.errors import PotentialError
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.prediction import Prediction
+from nnpcore.potential.smooth import SmoothPart
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """An ensemble of potentials: E = sum_i E_i, E_i = element energy + network(x_i) + skip . x_i.
+    """An ensemble of potentials: E = sum_i E_i, E_i = element energy + network + skip . x_i + smooth.
 
     Attributes
     ----------
@@ -33,6 +34,7 @@ class Potential:
     info : name, provenance, settings; anything JSON can hold.
     data_whitening : of imported networks, whose ``whitening`` is only their scaling: the map learned from the
         training data, in which distances are measured. None where ``whitening`` itself is that.
+    smooth : quadratic terms or a kernel under the networks, the same for all members; None without.
     """
 
     functions: SymmetryFunctions
@@ -41,6 +43,7 @@ class Potential:
     element_energies: dict[str, float]
     info: dict[str, Any] = field(default_factory=dict)
     data_whitening: Whitening | None = None
+    smooth: SmoothPart | None = None
 
     @property
     def metric(self) -> Whitening:
@@ -69,8 +72,7 @@ class Potential:
 
     def member(self, index: int) -> Potential:
         """Return the potential of a single member."""
-        weights = self.weights.members([index])
-        return replace(self, weights=weights)
+        return replace(self, weights=self.weights.members([index]))
 
     def element_energy_of(self, species: np.ndarray) -> np.ndarray:
         """Return each atom's reference energy (n,), eV; ``species`` (n,) indexes :attr:`elements`."""
@@ -79,12 +81,16 @@ class Potential:
     def atomic_energies_of(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Return the atomic energies (n_members, n), eV, for descriptors ``values`` (n, n_descriptors)."""
         x = self.whitening.transform(values, species)
-        return self.weights.energies(x, species) + self.element_energy_of(species)
+        energies = self.weights.energies(x, species) + self.element_energy_of(species)
+        return energies if self.smooth is None else energies + self.smooth.energies(x, species)
 
     def gradients_of(self, values: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the atomic energies (n_members, n), eV, and dE_i/dG_i (n_members, n, n_descriptors)."""
         x = self.whitening.transform(values, species)
         energies, dx = self.weights.energies_and_gradients(x, species)
+        if self.smooth is not None:
+            more, slopes = self.smooth.energies_and_gradient(x, species)
+            energies, dx = energies + more, dx + slopes
         gradients = np.empty(dx.shape)
         for e, matrix in enumerate(self.whitening.matrix):
             chosen = np.flatnonzero(species == e)

@@ -12,13 +12,15 @@ import numpy as np
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError
 from nnpcore.files import write_atomically
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.potential.smooth import SmoothPart
 
 if TYPE_CHECKING:
     from nnpcore.potential.potential import Potential
 
 FORMAT = "eatlas-potential"
 VERSION = 2
-"""2 where layers have activations of their own, else 1, which older versions read, too."""
+"""2 where layers have activations of their own or quadratic terms or a kernel lie under the networks, else 1,
+which older versions read, too."""
 JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
 _METRIC = "data_whitening."
@@ -36,6 +38,8 @@ def save(potential: Potential, folder: str | Path) -> Path:
 
     folder = Path(folder)
     potential.weights.check()
+    if potential.smooth is not None:
+        potential.smooth.check(potential.weights.n_inputs)
     arrays = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in _arrays(potential).items()}
     tensors = to_bytes(arrays)
     text = json.dumps(_description(potential, arrays, tensors), indent=1, ensure_ascii=False, allow_nan=False)
@@ -48,7 +52,8 @@ def _arrays(potential: Potential) -> dict[str, np.ndarray]:
     whitening = {f"whitening.{name}": array for name, array in potential.whitening.to_arrays().items()}
     data = potential.data_whitening.to_arrays() if potential.data_whitening else {}
     metric = {f"{_METRIC}{name}": array for name, array in data.items()}
-    return {**whitening, **metric, **potential.weights.to_arrays()}
+    smooth = {} if potential.smooth is None else potential.smooth.to_arrays()
+    return {**whitening, **metric, **potential.weights.to_arrays(), **smooth}
 
 
 def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
@@ -58,7 +63,7 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     return {
         "format": FORMAT,
-        "format_version": VERSION if weights.activations else 1,
+        "format_version": VERSION if weights.activations or potential.smooth else 1,
         "written_by": f"Eatlas {nnpcore.__version__}",
         "units": UNITS,
         "dtype": "float64",
@@ -72,6 +77,7 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
             "skip": weights.skip is not None,
         }
         | ({"activations": weights.activations} if weights.activations else {}),
+        **({} if potential.smooth is None else {"smooth": {"kind": potential.smooth.kind}}),
         "symmetry_functions": potential.functions.to_dict(),
         "tensors": {
             "file": TENSORS_NAME,
@@ -208,7 +214,12 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pot
     if not all(np.isfinite(v) for v in energies.values()):
         raise PotentialError("an element energy is not a finite number")
     data_whitening = Whitening.from_arrays(metric) if metric else None
-    return Potential(functions, whitening, weights, energies, dict(description["info"]), data_whitening)
+    smooth = None
+    if "smooth" in description:
+        smooth = SmoothPart.from_arrays(description["smooth"]["kind"], functions.elements, arrays)
+        smooth.check(weights.n_inputs)
+    info = dict(description["info"])
+    return Potential(functions, whitening, weights, energies, info, data_whitening, smooth)
 
 
 def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -96,6 +96,7 @@ class _Model:
     ) -> None:
         self.functions = potential.functions
         self.network = potential.weights.to_torch(str(device))
+        self.smooth = None if potential.smooth is None else potential.smooth.to_torch(str(device))
         self.mean = torch.as_tensor(potential.whitening.mean, device=device)
         self.matrix = torch.as_tensor(potential.whitening.matrix, device=device)
         self.references = [potential.element_energies[e] for e in potential.elements]
@@ -156,10 +157,15 @@ class _Model:
         """Return (n_members, C) eV and, where wanted, dE/dG as (C, n_descriptors, n_members)."""
         x = (values - self.mean[e]) @ self.matrix[e]
         species = torch.full((len(x),), e, device=self.device)
+        offset = self.references[e]
         if not want:
-            return self.network.energies(x, species) + self.references[e], None
+            energies = self.network.energies(x, species) + offset
+            return (energies if self.smooth is None else energies + self.smooth.energies(x, species)), None
         energies, gradients = self.network.energies_and_gradients(x, species)
-        return energies + self.references[e], (gradients @ self.matrix[e].T).permute(1, 2, 0)
+        if self.smooth is not None:
+            more, slopes = self.smooth.energies_and_gradient(x, species)
+            energies, gradients = energies + more, gradients + slopes
+        return energies + offset, (gradients @ self.matrix[e].T).permute(1, 2, 0)
 
 
 def _windows(frame_start: np.ndarray) -> Iterator[tuple[int, int]]:

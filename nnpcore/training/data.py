@@ -13,6 +13,7 @@ from nnpcore.errors import TrainingError
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet, Whitening
     from nnpcore.structures.frame import Frame
+    from nnpcore.training.passes import Prediction
 
 STRESS_BASIS = np.zeros((6, 3, 3))
 """Orthonormal basis of symmetric 3x3 matrices: three diagonal ones, then yz, xz, xy."""
@@ -83,6 +84,10 @@ class FitSet:
     targets : reference values.
     order : (n_atoms,) int64: atoms sorted by frame and within it by element.
     element_start : (n_frames, n_elements + 1) int64, bounds of every element's atoms within ``order``.
+    whole : the targets before a smooth part was taken off; None without one.
+    spread : (n_elements, n_members, n_inputs) eV, linear parts in which members differ from what was taken
+        off; None where they do not.
+    extra : what ``spread`` adds to every member's predictions.
     """
 
     descriptors: DescriptorSet
@@ -91,6 +96,9 @@ class FitSet:
     targets: Targets
     order: np.ndarray
     element_start: np.ndarray
+    whole: Targets | None = None
+    spread: np.ndarray | None = None
+    extra: Prediction | None = None
 
     @classmethod
     def of(cls, descriptors: DescriptorSet, whitening: Whitening, targets: Targets) -> FitSet:

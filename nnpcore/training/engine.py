@@ -25,6 +25,10 @@ class Engine(Protocol):
         """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
         ...
 
+    def retarget(self, train: FitSet, valid: FitSet | None) -> None:
+        """Go on with other targets of the same frames."""
+        ...
+
 
 class CpuEngine:
     """Compiled kernels on the processor. An :class:`Engine`."""
@@ -61,6 +65,11 @@ class CpuEngine:
         from nnpcore.training.gradient import AdamOptimizer
 
         return AdamOptimizer(settings, loss, start)
+
+    def retarget(self, train: FitSet, valid: FitSet | None) -> None:
+        """Go on with other targets of the same frames."""
+        self.optimizer.retarget(train)
+        self._valid = valid
 
     def validate(self, weights: np.ndarray) -> ErrorSums | None:
         """Return the errors of ``weights`` on the validation frames."""

@@ -113,6 +113,10 @@ def _frame_errors(
 def prediction_errors(data: FitSet, found: Prediction) -> ErrorSums:
     """Sum up the errors of a fused prediction over a set."""
     t = data.targets
+    if data.extra is not None:
+        n = found.virials.shape[1]
+        more = (found.energies + data.extra.energies, found.forces + data.extra.forces)
+        found = type(found)(*more, found.virials + data.extra.virials[:, :n])
     energy = ((found.energies - t.energy[:, None]) / t.n_atoms[:, None])[t.has_energy]
     atoms = np.repeat(t.has_forces, t.n_atoms)
     force = found.forces[atoms].astype(np.float64) - t.forces[atoms][:, None]

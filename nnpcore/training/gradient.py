@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnpcore.training.data import FitSet
 from nnpcore.training.loss import Loss, error_sums
 from nnpcore.training.optimizer import EXPLODED, ErrorSums, diverged
 from nnpcore.training.pace import Pace
@@ -52,6 +53,10 @@ class AdamOptimizer:
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
         return self._weights.copy()
+
+    def retarget(self, data: FitSet) -> None:
+        """Go on with other targets of the same frames; see :class:`~nnpcore.training.optimizer.Optimizer`."""
+        self._loss.data = data
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Go once over the frames in batches; see :class:`~nnpcore.training.optimizer.Optimizer`."""

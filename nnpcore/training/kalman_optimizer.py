@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -47,6 +48,10 @@ class KalmanEpochs:
     def n_blocks(self) -> int:
         """Blocks of an epoch."""
         return -(-self._data.n_frames // self._batch)
+
+    def retarget(self, data: FitSet) -> None:
+        """Go on with other targets of the same frames; see :class:`~nnpcore.training.optimizer.Optimizer`."""
+        self._data = data
 
     def _make(self, order: np.ndarray, epoch: int, index: int) -> Block:
         """Make one of an epoch's blocks."""
@@ -146,9 +151,10 @@ class KalmanOptimizer(KalmanEpochs):
     def _step(self, member: int, block: Block, forgetting: float) -> bool:
         """Take one member through one block; False where it has diverged."""
         filtered = self._members[member]
-        values = self._filter.step(filtered, block, forgetting)
-        self._predicted[member, block.frames] = values
-        if self._good(block, values, filtered.weights):
+        own = block if block.added is None else replace(block, targets=block.targets_of(member), added=None)
+        values = self._filter.step(filtered, own, forgetting)
+        self._predicted[member, block.frames] = values + (block.targets - own.targets)
+        if self._good(own, values, filtered.weights):
             return True
         self._stop(member)
         return False

@@ -143,9 +143,10 @@ class TorchKalmanOptimizer(KalmanEpochs):
         rows, values = block_rows(
             self._weights.to(self._dtype), self._layout, self._settings.activation, block
         )
-        self._predicted[:, block.frames] = values.double().cpu().numpy()
+        added = np.zeros(1) if block.added is None else block.added
+        self._predicted[:, block.frames] = values.double().cpu().numpy() + added
         scales = torch.as_tensor(block.scales).to(self._weights)
-        targets = torch.as_tensor(block.targets).to(self._weights)
+        targets = torch.as_tensor(block.targets - added).to(self._weights)
         innovations = ((targets - values) * scales).flatten(1)
         rows = (rows * scales.to(rows)[..., None]).flatten(1, 2)
         if len(block.shrink):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnpcore.training.data import FitSet
 from nnpcore.training.loss import Loss, error_sums
 from nnpcore.training.optimizer import EXPLODED, ErrorSums, diverged
 from nnpcore.training.pace import Pace
@@ -56,6 +57,16 @@ class LbfgsOptimizer:
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
         return self._point.copy()
+
+    def retarget(self, data: FitSet) -> None:
+        """Begin anew with other targets of the same frames, where the members are now."""
+        self._loss.data = data
+        self._value[:] = np.inf
+        self._direction[:] = 0.0
+        self._length[:] = 0.0
+        self._tries[:] = 0
+        self._stored[:] = 0
+        self._settled[:] = False
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Evaluate every member's trial point once; see :class:`~nnpcore.training.optimizer.Optimizer`."""

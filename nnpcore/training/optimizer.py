@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from nnpcore.training.history import Rmse
 from nnpcore.training.pace import Pace
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.training.data import FitSet
 
 QUANTITY_UNITS = {"energy": MEV_PER_EV, "force": 1.0, "stress": GPA_PER_EV_PER_ANG3}
 """Factor from eV/atom, eV/Å and eV/Å³ to what is shown; in the order of all arrays of three."""
@@ -62,6 +65,10 @@ class Optimizer(Protocol):
 
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
+        ...
+
+    def retarget(self, data: FitSet) -> None:
+        """Go on with other targets of the same training frames."""
         ...
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:

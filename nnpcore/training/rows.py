@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.training.contractions import frame_tangents
-from nnpcore.training.data import STRESS_BASIS, FitSet
+from nnpcore.training.data import STRESS_BASIS, FitSet, Targets
 
 if TYPE_CHECKING:
     from nnpcore.training.settings import TrainSettings
 
 _ORDER_STREAM, _DIRECTION_STREAM, _SHRINK_STREAM = 101, 102, 103
 _N_SHRINK_ROWS = 4
+SMALLEST_SHARE = 1e-6
+"""A smooth part that leaves less than this share of the loss leaves the networks nothing to learn."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,9 @@ class RowScales:
         t = data.targets
         n_frames = data.n_frames
         weights = LossWeights.of(settings, data)
+        flat = weights.flat(data)
         n_force = min(settings.kalman.rows_per_frame, 3 * int(t.n_atoms.max())) if weights.force else 0
         n_stress = len(STRESS_BASIS) if weights.stress else 0
-        flat = weights.energy * float(((t.energy / t.n_atoms) ** 2).sum())
-        flat += weights.force * float((t.forces.astype(float) ** 2).sum())
-        flat += weights.stress * float((t.stress**2).sum())
         n_rows = n_force + n_stress + (1 if weights.energy else 0)
         unit = n_rows * n_frames / flat if flat > 0 else 1.0
         per_row = 3 * weights.force / max(n_force, 1)
@@ -105,6 +105,19 @@ class LossWeights:
             stress=settings.stress_weight / n_stresses if n_stresses else 0.0,
         )
 
+    def flat(self, data: FitSet) -> float:
+        """Return the loss of networks that predict zero everywhere, a yardstick; 0 where there is nothing.
+
+        Where a smooth part leaves next to nothing, a small share of what it was fitted to counts instead.
+        """
+        whole = 0.0 if data.whole is None else self._flat(data.whole)
+        return max(self._flat(data.targets), SMALLEST_SHARE * whole)
+
+    def _flat(self, t: Targets) -> float:
+        energy = float(((t.energy / t.n_atoms) ** 2).sum())
+        force = float((t.forces.astype(np.float64) ** 2).sum())
+        return self.energy * energy + self.force * force + self.stress * float((t.stress**2).sum())
+
     def scaled(self, factor: float) -> LossWeights:
         """Return the weights times a factor: for a part of the frames that stands for all."""
         return LossWeights(self.energy * factor, self.force * factor, self.stress * factor)
@@ -123,6 +136,8 @@ class Block:
     targets, scales : (n, n_slots) reference value and scale of every row; scale 0 where there is no
         reference.
     shrink : (n_shrink, n_parameters) float32: rows whose target is 0, they stand for the loss's L2 part.
+    added : (n_members, n, n_slots) what lies under each member's networks beyond what was taken off the
+        targets; None where members do not differ.
     """
 
     frames: np.ndarray
@@ -131,6 +146,11 @@ class Block:
     targets: np.ndarray
     scales: np.ndarray
     shrink: np.ndarray
+    added: np.ndarray | None = None
+
+    def targets_of(self, member: int) -> np.ndarray:
+        """Return what the networks of a member have to reproduce, (n, n_slots)."""
+        return self.targets if self.added is None else self.targets - self.added[member]
 
 
 def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
@@ -157,7 +177,17 @@ def make_block(
         _fill_state(data, int(frame), directions, strains, state[starts[k, 0] : starts[k, -1]])
         _fill_targets(data, int(frame), directions, scales, targets[k], row_scales[k])
     shrink = _shrink_rows(seed, epoch, int(frames[0]), n_parameters, scales.l2 * len(frames))
-    return Block(frames, state, starts, targets, row_scales, shrink)
+    added = None if data.spread is None else _added(data.spread, state, starts)
+    return Block(frames, state, starts, targets, row_scales, shrink, added)
+
+
+def _added(spread: np.ndarray, state: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return what linear parts (n_elements, n_members, n_inputs) make of every row."""
+    found = np.zeros((spread.shape[1], len(starts), state.shape[1]))
+    for k, bounds in enumerate(starts):
+        for e, (begin, stop) in enumerate(pairwise(bounds)):
+            found[:, k] += spread[e] @ state[begin:stop, :, :-1].sum(axis=0, dtype=np.float64).T
+    return found
 
 
 def _shrink_rows(seed: int, epoch: int, first: int, n_parameters: int, weight: float) -> np.ndarray:

@@ -109,6 +109,10 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
     state: dict[str, Any]
 
+    def named(self, prefix: str) -> dict[str, np.ndarray]:
+        """Return the arrays whose names begin with ``prefix``, by the rest of their names."""
+        return {name.removeprefix(prefix): v for name, v in self.arrays.items() if name.startswith(prefix)}
+
 
 class RunFolder:
     """One training's folder. Make it with :meth:`create` or :meth:`open`.

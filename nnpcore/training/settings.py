@@ -16,6 +16,7 @@ from nnpcore.files import write_atomically
 
 Optimizer = Literal["auto", "kalman", "adam", "lbfgs"]
 Activation = Literal["tanh", "softplus", "sigmoid", "gaussian"]
+Smooth = Literal["none", "linear", "quadratic", "kernel"]
 DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 
 
@@ -35,7 +36,10 @@ RANGES: dict[str, Range] = {
     "force_weight": Range(0.0, 1e9, "the weight of the forces in the loss"),
     "stress_weight": Range(0.0, 1e9, "the weight of the stresses in the loss"),
     "l2": Range(0.0, 1e6, "the weight of the squared network weights in the loss"),
-    "linear_ridge": Range(1e-12, 1e3, "the ridge of the linear part under the networks"),
+    "smooth_ridge": Range(1e-12, 1e3, "the ridge of the smooth part under the networks"),
+    "smooth_components": Range(1, 64, "the number of components in quadratic terms"),
+    "smooth_epochs": Range(0, 100_000, "the number of epochs before the smooth part"),
+    "smooth_spread": Range(0.0, 100.0, "the spread of the members' smooth parts"),
     "batch_frames": Range(1, 1_000_000, "the number of frames in one step"),
     "learning_rate": Range(1e-8, 10.0, "the length of Adam's first steps"),
     "patience": Range(1, 100_000, "the number of epochs without progress before training ends"),
@@ -175,9 +179,16 @@ class TrainSettings(_Checked):
     epochs : passes over the training frames; None = the optimizer's usual number.
     optimizer : "auto" takes the Kalman filter where its matrices fit into ``memory_gb``, else Adam.
     energy_weight, force_weight, stress_weight, l2 : weights of the loss; 0 leaves a part out.
-    linear_ridge : None = networks alone; a number puts a linear function of the network inputs under the
-        networks, solved once by ridge regression on the same loss, with this ridge in eV²; the networks learn
-        what it leaves.
+    smooth : what lies under the networks: "none", or a function of their inputs solved in closed form on the
+        same loss: "linear", "quadratic" (with products of the first components) or "kernel" (with
+        Gaussians about some training atoms). See :mod:`nnpcore.training.smooth`.
+    smooth_ridge : its ridge in eV²; None = chosen by the evidence.
+    smooth_components : components of the network inputs in quadratic terms.
+    smooth_epochs : epochs in which the networks learn everything by themselves, before their atomic energies
+        are moved onto those of the smooth part; 0 = it lies under them from the start; None = the
+        optimizer's usual number.
+    smooth_spread : how much of what the data leave open about the linear part the members differ by, in
+        standard deviations; 0 = all alike. Kalman filter only.
     batch_frames, learning_rate : frames of a step and Adam's step length; None = the optimizer's usual ones.
     patience : epochs without progress before training ends; None = never. Progress is a better validation
         score of some member, or, with a monitor, a largest mapping error at least 1 % below the best so far.
@@ -199,7 +210,11 @@ class TrainSettings(_Checked):
     force_weight: float = 0.005
     stress_weight: float = 0.0
     l2: float = 0.0
-    linear_ridge: float | None = None
+    smooth: Smooth = "none"
+    smooth_ridge: float | None = None
+    smooth_components: int = 8
+    smooth_epochs: int | None = None
+    smooth_spread: float = 1.0
     batch_frames: int | None = None
     learning_rate: float | None = None
     patience: int | None = None
@@ -208,6 +223,17 @@ class TrainSettings(_Checked):
     n_threads: int | None = None
     memory_gb: float = 1.0
     kalman: KalmanSettings = KalmanSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _linear_ridge(cls, values: Any) -> Any:
+        """Read what Eatlas 0.1 wrote: a linear part from the start, the same for all members."""
+        if not isinstance(values, dict) or "linear_ridge" not in values:
+            return values
+        values = dict(values)
+        ridge = values.pop("linear_ridge")
+        old = {"smooth": "none"} if ridge is None else {"smooth": "linear", "smooth_ridge": ridge}
+        return {**old, "smooth_epochs": 0, "smooth_spread": 0.0, **values}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

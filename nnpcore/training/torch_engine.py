@@ -59,6 +59,11 @@ class TorchEngine:
 
         return AdamOptimizer(settings, loss, start)
 
+    def retarget(self, train: FitSet, valid: FitSet | None) -> None:
+        """Go on with other targets of the same frames."""
+        self.optimizer.retarget(train)
+        self._valid = valid
+
     def validate(self, weights: np.ndarray) -> ErrorSums | None:
         """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
         data = self._valid

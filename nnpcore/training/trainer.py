@@ -22,6 +22,7 @@ from nnpcore.descriptors import (
 )
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.training.best import Best
 from nnpcore.training.choice import Choice, choose_optimizer, usual_epochs
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data import FitSet, Targets, check_memory, check_trainable, fit_element_energies
@@ -30,13 +31,12 @@ from nnpcore.training.engine import Engine, make_engine
 from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.history import EpochRecord
 from nnpcore.training.layout import Layout
-from nnpcore.training.linear import LinearPart
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
 from nnpcore.training.optimizer import ErrorSums, diverged
 from nnpcore.training.pace import Pace
-from nnpcore.training.rows import LossWeights
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
+from nnpcore.training.smooth import SmoothPlan, Underlay
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -66,33 +66,6 @@ class TrainResult:
     reason: str
     best_epoch: np.ndarray
     messages: list[str]
-
-
-@dataclass(eq=False)
-class _Best:
-    """Best and last weights of all members, internal order; replaced, never changed: snapshots are safe."""
-
-    last: np.ndarray
-    weights: np.ndarray
-    score: np.ndarray
-    epoch: np.ndarray
-
-    @classmethod
-    def start(cls, weights: np.ndarray) -> _Best:
-        n = len(weights)
-        return cls(weights.copy(), weights.copy(), np.full(n, np.inf), np.zeros(n, dtype=np.int64))
-
-    def after(self, epoch: int, weights: np.ndarray, score: np.ndarray, alive: np.ndarray) -> _Best:
-        """Return the state after an epoch; members not alive keep what they had."""
-        last = np.where(alive[:, None], weights, self.last)
-        with np.errstate(invalid="ignore"):
-            better = alive & (score < self.score)
-        return _Best(
-            last,
-            np.where(better[:, None], weights, self.weights),
-            np.where(better, score, self.score),
-            np.where(better, epoch, self.epoch),
-        )
 
 
 class Trainer:
@@ -155,8 +128,10 @@ class Trainer:
         self._folder: RunFolder | None = None
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
-        self._linear: LinearPart | None = None
-        self._best = _Best.start(self._layout.to_internal(self._template))
+        self._train: FitSet
+        self._valid: FitSet | None = None
+        self._smooth = SmoothPlan(settings, self.choice.optimizer)
+        self._best = Best.start(self._layout.to_internal(self._template))
         self._seconds = 0.0
         self._next_save = 0.0
         self._running = threading.Lock()
@@ -222,7 +197,10 @@ class Trainer:
             self._folder.write_settings(self.settings)
         self.train_set, self.valid_set = self._describe(progress)
         self._learn_scales()
-        train, valid = self._fit_sets()
+        self._train, self._valid = self._fit_sets()
+        if self._smooth.epochs == 0:
+            self._best = replace(self._best, underlay=self._smooth.from_start(self._train))
+        train, valid = self._left()
         self._engine = make_engine(
             self.settings,
             self.choice,
@@ -278,14 +256,18 @@ class Trainer:
             raise self._misfit(error) from None
 
     def _fit_sets(self) -> tuple[FitSet, FitSet | None]:
-        """Return what the networks are fitted to and judged by: the targets less the linear part, if any."""
+        """Return the training and validation frames with their targets."""
         train, valid = self._fit_set(self.train_set, self.train_frames), None
         if self.valid_set is not None:
             valid = self._fit_set(self.valid_set, self.valid_frames)
-        if self.settings.linear_ridge is None:
-            return train, valid
-        self._linear = LinearPart.fit(train, LossWeights.of(self.settings, train), self.settings.linear_ridge)
-        return self._linear.taken_off(train), valid and self._linear.taken_off(valid)
+        return train, valid
+
+    def _left(self) -> tuple[FitSet, FitSet | None]:
+        """Return what the networks are fitted to and judged by: the targets less what lies under them."""
+        underlay = self._best.underlay
+        if underlay is None:
+            return self._train, self._valid
+        return underlay.taken_off(self._train), self._valid and underlay.taken_off(self._valid)
 
     def _fit_set(self, descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
         targets = Targets.of(frames, self.functions.elements, self.element_energies)
@@ -326,6 +308,8 @@ class Trainer:
             if not pace.go_on():
                 return "stopped"
             started, paused = time.perf_counter(), pace.paused_seconds
+            if epoch == self._smooth.epochs and self._best.underlay is None:
+                self._put_under()
             errors = engine.optimizer.run_epoch(epoch, pace)
             self._seconds += time.perf_counter() - started - (pace.paused_seconds - paused)
             if errors is None:
@@ -344,12 +328,19 @@ class Trainer:
                 return "converged"
         return "finished"
 
+    def _put_under(self) -> None:
+        """Move the networks' atomic energies onto those of the smooth part."""
+        engine = self._need_engine()
+        weights = self._layout.to_weights(self._best.last, self._template)
+        self._best = self._best.onto(self._smooth.after_epochs(self._train, weights))
+        engine.retarget(*self._left())
+
     def _judge(self, epoch: int, train_errors: ErrorSums) -> EpochRecord:
         """Validate the weights after an epoch, keep the best ones, and write the record."""
         engine = self._need_engine()
         optimizer = engine.optimizer
         weights = np.where(optimizer.alive[:, None], optimizer.weights(), self._best.last)
-        messages = optimizer.take_messages()
+        messages = [*self._smooth.take_messages(), *optimizer.take_messages()]
         errors = engine.validate(weights)
         score = self._score(train_errors, errors)
         for member in np.flatnonzero(optimizer.alive & ~np.isfinite(score)):
@@ -393,13 +384,15 @@ class Trainer:
 
     def potential(self) -> Potential:
         """Return the best weights so far as a potential; before the first epoch the initial ones."""
-        return self._potential_of(self._best.weights)
+        best = self._best
+        return self._potential_of(best.weights, best.underlay)
 
     def current_potential(self) -> Potential:
         """Return the weights after the last epoch, whether or not they are the best ones."""
-        return self._potential_of(self._best.last)
+        best = self._best
+        return self._potential_of(best.last, best.underlay)
 
-    def _potential_of(self, internal: np.ndarray) -> Potential:
+    def _potential_of(self, internal: np.ndarray, underlay: Underlay | None) -> Potential:
         """Return a potential with weights (n_members, n_parameters) in internal order."""
         from nnpcore.potential import Potential
 
@@ -411,9 +404,10 @@ class Trainer:
             "best_epoch": [int(e) for e in self._best.epoch],
         }
         weights = self._layout.to_weights(internal, self._template)
-        if self._linear is not None:
-            weights = replace(weights, skip=self._linear.as_skip(self.functions.elements, weights.n_members))
-        return Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
+        found = Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
+        if underlay is None:
+            return found
+        return replace(found, weights=replace(weights, skip=underlay.skip), smooth=underlay.smooth)
 
     def _save(self, *, force: bool = False) -> None:
         """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
@@ -432,7 +426,10 @@ class Trainer:
         arrays |= {
             f"best.{name}": getattr(self._best, name) for name in ("last", "weights", "score", "epoch")
         }
+        underlay = self._best.underlay
+        arrays |= {} if underlay is None else {f"underlay.{k}": v for k, v in underlay.to_arrays().items()}
         state = {
+            "underlay": underlay is not None,
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
             "element_energies": self.element_energies,
@@ -444,15 +441,20 @@ class Trainer:
     def _take_up(self, checkpoint: Checkpoint) -> None:
         """Put everything back as it was when the checkpoint was written."""
         arrays, state = checkpoint.arrays, checkpoint.state
+        shape = self._best.weights.shape
         try:
             if (state["optimizer"], state["block_size"]) != (self.choice.optimizer, self.choice.block_size):
                 raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
-            names = {k.removeprefix("optimizer."): v for k, v in arrays.items() if k.startswith("optimizer.")}
-            self._need_engine().optimizer.restore(names)
-            best = _Best(*(np.array(arrays[f"best.{k}"]) for k in ("last", "weights", "score", "epoch")))
-            if best.weights.shape != self._best.weights.shape:
-                raise ValueError(f"weights {best.weights.shape} instead of {self._best.weights.shape}")
-            self._best = best
+            underlay = self._best.underlay
+            if state.get("underlay", False):
+                own = checkpoint.named("underlay.")
+                underlay = Underlay.from_arrays(self.settings.smooth, self.functions.elements, own)
+            best = (np.array(arrays[f"best.{k}"]) for k in ("last", "weights", "score", "epoch"))
+            self._best = Best(*best, underlay=underlay)
+            self._need_engine().retarget(*self._left())
+            self._need_engine().optimizer.restore(checkpoint.named("optimizer."))
+            if self._best.weights.shape != shape:
+                raise ValueError(f"weights {self._best.weights.shape} instead of {shape}")
             self.history = [EpochRecord.from_dict(values) for values in state["history"]]
             self._seconds = float(state["seconds"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
