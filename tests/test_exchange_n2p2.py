@@ -198,6 +198,19 @@ def test_members_scaled_differently_become_one_ensemble(tmp_path: Path) -> None:
     assert max(differences(potential.predict(frames), read_n2p2(folders).predict(frames))) < 1e-9
 
 
+def test_members_of_different_widths_become_one_ensemble(tmp_path: Path) -> None:
+    first = mixed(potential_of("binary"), ("sigmoid", "gaussian", "identity"))
+    weights = NetworkWeights.initial(first.functions, (3, 7), 1, 4)
+    second = replace(first, weights=replace(weights, activations=first.weights.activations))
+    write_n2p2(first.member(1), tmp_path / "a", values_of("binary"), scaling="scale-center")
+    write_n2p2(second, tmp_path / "b", values_of("binary"), scaling="scale-center")
+    frames = structures("binary")
+    both = read_n2p2([tmp_path / "a", tmp_path / "b"]).predict(frames)
+    for m, alone in enumerate((first.member(1), second)):
+        found = alone.predict(frames).atomic_energies_members[0]
+        np.testing.assert_allclose(both.atomic_energies_members[m], found, rtol=0, atol=1e-9)
+
+
 def test_an_epoch_of_a_training(folder: Path) -> None:
     for number in ("006", "014"):
         path = folder / f"weights.{number}.data"
