@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ import torch
 from ase.neighborlist import neighbor_list
 from exchange_cases import CASES, mixed, potential_of, structures
 
+from nnpcore.errors import PotentialError
+from nnpcore.exchange.n2p2 import write_n2p2
+from nnpcore.exchange.simple_nn import write_simple_nn
 from nnpcore.exchange.torch_module import NAME, write_torch
 from nnpcore.potential import ACTIVATIONS, Potential
+from nnpcore.potential.smooth import SmoothPart
 from nnpcore.structures.frame import Frame
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -55,9 +60,38 @@ def test_every_activation(name: str, tmp_path: Path) -> None:
     potential = mixed(potential_of("unary"), (name, "tanh", "softplus"))
     frame = structures("unary")[1]
     found = potential.predict([frame])
+    with torch.jit.optimized_execution(False):  # nothing is compiled for these few calls
+        energies, forces, _ = exported(potential, tmp_path).members(*inputs(potential, frame))
+    np.testing.assert_allclose(energies, found.atomic_energies_members, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(forces, found.forces_members, rtol=0, atol=1e-10)
+
+
+def smooth_part(kind: str) -> SmoothPart:
+    rng, potential = np.random.default_rng(8), potential_of("binary")
+    arrays = {}
+    for element in potential.elements:
+        matrix = 0.05 * rng.standard_normal((4, 4))
+        centers = rng.standard_normal((6, potential.weights.n_inputs))
+        weights = 0.3 * rng.standard_normal(6)
+        own = {"matrix": matrix + matrix.T, "centers": centers, "weights": weights, "length": np.array(3.0)}
+        names = ("matrix",) if kind == "quadratic" else ("centers", "weights", "length")
+        arrays[element] = {"offset": np.array(0.25)} | {name: own[name] for name in names}
+    return SmoothPart(kind, arrays)
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "kernel"])
+def test_the_smooth_part_goes_along(kind: str, tmp_path: Path) -> None:
+    potential = replace(potential_of("binary"), smooth=smooth_part(kind))
+    frame = structures("binary")[0]
+    found = potential.predict([frame])
+    without = potential_of("binary").predict([frame])
     energies, forces, _ = exported(potential, tmp_path).members(*inputs(potential, frame))
     np.testing.assert_allclose(energies, found.atomic_energies_members, rtol=0, atol=1e-10)
     np.testing.assert_allclose(forces, found.forces_members, rtol=0, atol=1e-10)
+    assert np.abs(found.atomic_energies - without.atomic_energies).max() > 0.1
+    for write in (write_n2p2, write_simple_nn):
+        with pytest.raises(PotentialError, match=r"under its networks, which the layers of .*as torch"):
+            write(potential, tmp_path / "no")
 
 
 def test_lone_atoms_and_pairs_out_of_order(tmp_path: Path) -> None:

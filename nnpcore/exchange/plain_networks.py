@@ -63,11 +63,12 @@ PlainMember = dict[str, PlainNetwork]
 
 def check_writable(potential: Potential, program: str) -> None:
     """Raise :class:`PotentialError` for what no plain network can hold."""
-    if getattr(potential, "smooth", None) is not None:
+    if potential.smooth is not None:
+        kind = "quadratic terms" if potential.smooth.kind == "quadratic" else "a kernel"
         raise PotentialError(
-            f"the potential has a smooth part under its networks, which {program} cannot hold",
+            f"the potential has {kind} under its networks, which the layers of {program} cannot hold",
             where=potential.name,
-            fix="Export it as potential or torch, or train it with the smooth part 'linear' or none",
+            fix="Export it as torch or potential, or train it with the smooth part 'linear' or none",
         )
     for element in potential.elements:
         if potential.functions.count(element) == 0:

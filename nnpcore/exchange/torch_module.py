@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.errors import PotentialError
-from nnpcore.exchange.plain_networks import check_writable
 from nnpcore.files import write_atomically
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def write_torch(potential: Potential, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    PotentialError : a smooth part, which the module does not have.
+    PotentialError : an element without symmetry functions.
     RunFolderError : the folder cannot be written.
     """
     target = Path(folder) / NAME
@@ -34,7 +33,6 @@ def module_bytes(potential: Potential) -> bytes:
     """Return what :func:`write_torch` writes."""
     import io
 
-    check_writable(potential, "the torch module")
     import torch
 
     buffer = io.BytesIO()

@@ -96,6 +96,10 @@ class _Element(nn.Module):
     mean: Tensor
     matrix: Tensor
     skip: Tensor
+    pull: Tensor
+    centers: Tensor
+    heights: Tensor
+    length: float
     energy: float
     n_angular: int
 
@@ -125,11 +129,22 @@ class _Element(nn.Module):
         self._keep("matrix", whitening.matrix[e, :n_f])
         nothing = np.zeros((weights.n_members, weights.n_inputs))
         self._keep("skip", nothing if weights.skip is None else weights.skip[element])
-        self.energy = float(potential.element_energies[element])
+        self._keep_smooth(potential, element)
         names = weights.activation_names(element)
         self.layers = nn.ModuleList(
             [_Layer(w, b, name) for (w, b), name in zip(weights.layers[element], names, strict=True)]
         )
+
+    def _keep_smooth(self, potential: "Potential", element: str) -> None:
+        """Quadratic terms or a kernel under the networks; no columns and no centers where there are none."""
+        part = potential.smooth
+        own = {} if part is None else part.arrays[element]
+        n = potential.weights.n_inputs
+        self.energy = float(potential.element_energies[element]) + float(own.get("offset", 0.0))
+        self._keep("pull", own.get("matrix", np.zeros((0, 0))))
+        self._keep("centers", own.get("centers", np.zeros((0, n))))
+        self._keep("heights", own.get("weights", np.zeros(0)))
+        self.length = float(own.get("length", 1.0))
 
     def _keep(self, name: str, values: object, dtype: torch.dtype = torch.float64) -> None:
         self.register_buffer(name, torch.tensor(np.asarray(values), dtype=dtype))
@@ -145,7 +160,15 @@ class _Element(nn.Module):
         h = x[None].expand(self.skip.shape[0], -1, -1)
         for layer in self.layers:
             h = layer(h)
-        return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + self.energy
+        return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + self.smooth(x) + self.energy
+
+    def smooth(self, x: Tensor) -> Tensor:
+        """Quadratic terms and kernel (C,), eV."""
+        y = x[:, : self.pull.shape[0]]
+        squares = (x * x).sum(1)[:, None] + (self.centers * self.centers).sum(1)
+        squares = squares - 2.0 * torch.matmul(x, self.centers.transpose(0, 1))
+        near = torch.exp(-0.5 * squares / (self.length * self.length))
+        return 0.5 * (torch.matmul(y, self.pull) * y).sum(1) + torch.matmul(near, self.heights)
 
     def radial(self, r: Tensor, species: Tensor) -> Tensor:
         """Radial functions (C, n_radial)."""
