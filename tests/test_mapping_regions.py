@@ -317,6 +317,7 @@ def error(name: str, mev: float | None, n_atoms: int = 10, std: float = 1.0) -> 
             "add hotter or intermediate structures.",
         ),
         ([error("bulk", 5.0), error("surface", 4.0)], "warning", "surface +4 meV/atom are off: the mapp"),
+        ([error("bulk", 130.0, 24), error("surface", -10.0, 40)], "bad", "surface -10 meV/atom are off"),
         ([error("tip", 30.0)], "bad", "tip +30 meV/atom is off: ad hoc mapping"),
         ([error("bulk", 1.5), error("surface", -1.0)], "good", "atomic energies are right to 1.5 meV"),
         ([error("bulk", 1.5, std=9.0)], "warning", "the members disagree by 9 meV on bulk"),
