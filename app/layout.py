@@ -61,6 +61,18 @@ def arrange(window: QMainWindow, docks: dict[str, Dock]) -> None:
     resize(window, columns)
 
 
+def place_missing(window: QMainWindow, docks: dict[str, Dock]) -> None:
+    """Tab docks that a saved layout does not know with those they share a place with."""
+    for slots in _columns(docks).values():
+        for slot in slots:
+            placed = [d for d in slot if window.dockWidgetArea(d) != Qt.DockWidgetArea.NoDockWidgetArea]
+            for dock in (d for d in slot if d not in placed):
+                if placed:
+                    window.tabifyDockWidget(placed[-1], dock)
+                else:
+                    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+
+
 def _columns(docks: dict[str, Dock]) -> Columns:
     columns: Columns = {"left": [], "center": [], "right": [], "bottom": []}
     found = zip(REGISTRY, docks.values(), strict=True)

@@ -143,6 +143,7 @@ class MainWindow(QMainWindow):
         self.settings_had_layout = bool(saved) and self.restoreState(saved, LAYOUT_VERSION)
         if not self.settings_had_layout:  # arranging first would leave an empty tab bar behind
             layout.arrange(self, self.docks)
+        layout.place_missing(self, self.docks)
         self._refresh_titles()
 
     def showEvent(self, event: QShowEvent) -> None:

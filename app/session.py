@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
+from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values, rigidity_values
 from app.documents.coloring import LABELS, Coloring
 from app.documents.run import RunDocument, RunState
 from app.notifications import Notification
@@ -17,6 +17,7 @@ from app.runs import Runs
 from app.session_regions import RegionSession
 from app.settings import Settings
 from app.workers.analysis import AnalysisScheduler
+from app.workers.invariance import InvarianceChecks
 from app.workers.opening import open_run
 from app.workers.priority import all_but_one
 from nnpcore.errors import EatlasError, SettingsError
@@ -24,7 +25,7 @@ from nnpcore.structures import Role, example_path
 from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
-    from app.documents.analyses import FramePrediction
+    from app.documents.analyses import FramePrediction, FrameRigidity
     from app.workers.opening import OpenedRun
     from nnpcore.mapping import RegionSet
     from nnpcore.progress import Progress
@@ -57,6 +58,7 @@ class Session(RegionSession):
         self.trainings = Runs(self)
         self.dataset_added.connect(self._locate_frames)
         self.analyses = AnalysisScheduler(self)
+        self.invariance = InvarianceChecks(self)
         self._connect_runs()
 
     def _connect_runs(self) -> None:
@@ -305,6 +307,10 @@ class Session(RegionSession):
             return None
         if self.coloring.kind not in LABELS:
             return array_values(frame, self.coloring.kind)
+        if self.coloring.kind == "region":
+            return None
+        if self.coloring.kind == "rigidity":
+            return rigidity_values(self.current_rigidity)
         shown = self.current_prediction
         if shown is None:
             return None
@@ -315,6 +321,14 @@ class Session(RegionSession):
         """The current run's prediction for the current frame, or None while there is none."""
         run = self.current_run
         shown = run.analyses.get("predictions") if run else None
+        here = (self.current_dataset_id, self.current_frame_index)
+        return shown if shown and (shown.dataset_id, shown.frame_index) == here else None
+
+    @property
+    def current_rigidity(self) -> FrameRigidity | None:
+        """The rigidity of the current frame's atoms by the current run, or None while there is none."""
+        run = self.current_run
+        shown = run.analyses.get("rigidity_frame") if run else None
         here = (self.current_dataset_id, self.current_frame_index)
         return shown if shown and (shown.dataset_id, shown.frame_index) == here else None
 

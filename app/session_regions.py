@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from operator import is_not
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,9 @@ class RegionSession(DataSession):
             if not (dataset is not None and known.is_of(dataset) and known.fits(found.frame))
         }
         key = free_id(kept)
-        kept[key] = RegionDocument(key, dataset_id, found, rule)
+        taken = max((r.color_index + 1 for known in kept.values() for r in known.regions), default=0)
+        made = RegionDocument(key, dataset_id, found, rule)
+        kept[key] = made.with_set(replace(r, color_index=r.color_index + taken) for r in made.regions)
         self._change_regions(f"Regions {RULE_TEXTS[rule]}", kept)
 
     # changing -----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 ``RunDocument.analyses[kind]`` holds: "eos" -> :class:`EosAnalysis`, "pca" -> :class:`PcaAnalysis`,
 "distance" -> :class:`DistanceAnalysis`, "connectivity" -> :class:`ConnectivityAnalysis`,
 "predictions" -> :class:`FramePrediction`, "mapping" -> :class:`MappingAnalysis`,
+"rigidity" -> :class:`RigidityAnalysis`, "rigidity_frame" -> :class:`FrameRigidity`,
 "verdict" -> ``nnpcore.mapping.Verdict``.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         PcaResult,
         Reach,
         RegionError,
+        RigidityStudy,
         Verdict,
     )
     from nnpcore.potential import Prediction
@@ -168,3 +170,37 @@ class MappingAnalysis:
     verdict: Verdict
     described: dict[int, tuple[Frame, np.ndarray, np.ndarray]] = field(default_factory=dict)
     crystal: tuple[int, float | None] = (0, None)
+
+
+@dataclass(frozen=True)
+class RigidityAnalysis:
+    """How firmly the training data hold atomic energies, under three losses.
+
+    Attributes
+    ----------
+    study : rigidities and errors of the invariant points, then of the regions.
+    dataset_id : of the invariant points, "" without any. volumes, frame_indices : (n_points,) of them.
+    colors : (n,) a colour number for each region after the points.
+    n_frames, n_total : training frames used, and how many there are.
+    """
+
+    epoch: int
+    study: RigidityStudy
+    dataset_id: str
+    volumes: np.ndarray
+    frame_indices: np.ndarray
+    colors: tuple[int, ...]
+    n_frames: int
+    n_total: int
+
+
+@dataclass(frozen=True)
+class FrameRigidity:
+    """Rigidity of every atom (n_atoms,) of the frame shown, under the loss of the training ``loss``."""
+
+    epoch: int
+    run_id: str
+    dataset_id: str
+    frame_index: int
+    loss: str
+    values: np.ndarray

@@ -9,6 +9,7 @@ import numpy as np
 from app.documents.coloring import Coloring
 
 if TYPE_CHECKING:
+    from app.documents.analyses import FrameRigidity
     from nnpcore.potential import Prediction
     from nnpcore.structures.frame import Frame
 
@@ -26,6 +27,13 @@ def array_values(frame: Frame, name: str) -> AtomValues | None:
     if values is None or not is_scalar(values):
         return None
     return values.astype(np.float64), name, ""
+
+
+def rigidity_values(rigidity: FrameRigidity | None) -> AtomValues | None:
+    """Return the logarithm of the rigidity as (values (n_atoms,), label, unit), or None where unknown."""
+    if rigidity is None:
+        return None
+    return np.log10(np.maximum(rigidity.values, 1e-300)), "log₁₀ rigidity", ""
 
 
 def predicted_values(

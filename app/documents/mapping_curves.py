@@ -48,7 +48,7 @@ def mapping_curves(
         ending = next((c for c in CRYSTAL if key.endswith(c)), "")
         if ending:
             name = key.removesuffix(ending) + CRYSTAL_TEXTS[ending]
-            color = "reference" if ending == CRYSTAL[0] else "muted"
+            color = "muted" if ending == CRYSTAL[0] else "reference"
         else:
             name = key
             color = f"series:{colors.get(key, len(found))}"
@@ -56,10 +56,11 @@ def mapping_curves(
     return found
 
 
-def largest(history: Sequence[EpochRecord]) -> np.ndarray:
-    """Return the largest absolute mapping error of every epoch (n,), meV/atom; NaN where none is known."""
-    found = np.full(len(history), np.nan)
-    for k, record in enumerate(history):
-        if record.mapping:
-            found[k] = max(abs(error) for error in record.mapping.values())
-    return found
+def without_doubles(curves: Sequence[MappingCurve]) -> list[MappingCurve]:
+    """Return what is shown: of a crystal only the error at V₀, where it is known."""
+    at_v0 = {c.key.removesuffix(CRYSTAL[1]) for c in curves if c.key.endswith(CRYSTAL[1])}
+    return [
+        c
+        for c in curves
+        if not (c.key.endswith(CRYSTAL[0]) and c.key.removesuffix(CRYSTAL[0]) in at_v0)
+    ]

@@ -188,7 +188,6 @@ class DatasetRow(QWidget):
         self.role.setToolTip("What this file is used for")
         self.role.setFixedWidth(126)
         self.role.activated.connect(self._on_role_chosen)
-        top.addWidget(self.role)
         self.close_button = QToolButton(self)
         icons.follow(self.close_button, "close", muted=True)
         self.close_button.setToolTip("Close this file")
@@ -196,13 +195,21 @@ class DatasetRow(QWidget):
         self.close_button.setIconSize(QSize(12, 12))
         top.addWidget(self.close_button)
         column.addLayout(top)
-        for text in contents(document.summary):
-            line = ElidedLabel(self)
-            line.set_full_text(text, tip=document.summary.text)
-            line.setProperty("muted", True)
-            line.setProperty("small", True)
-            column.addWidget(line)
+        frames, labels = (self._line(text) for text in contents(document.summary))
+        column.addWidget(frames)
+        below = QHBoxLayout()
+        below.setSpacing(6)
+        below.addWidget(labels, 1)
+        below.addWidget(self.role)
+        column.addLayout(below)
         self.refresh()
+
+    def _line(self, text: str) -> ElidedLabel:
+        line = ElidedLabel(self)
+        line.set_full_text(text, tip=self._document.summary.text)
+        line.setProperty("muted", True)
+        line.setProperty("small", True)
+        return line
 
     def refresh(self) -> None:
         """Show the role the data set has."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import DistanceAnalysis
 from app.panels.base import Panel, Table
@@ -17,13 +17,13 @@ from app.plots.ink import font, paper_color, run_ink
 from app.plots.seen import Seen
 from app.plots.states import Stated
 from app.plots.throttle import Throttle
-from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.session import Session
+    from nnpcore.mapping import Reach
 
 EMPTY = "Start a training to see how far the crystal is from its atoms here."
-NO_CRYSTAL = "Open a crystal along its volume and give it the role “EOS reference” to see its distance here."
+NO_POINTS = "Open a crystal along its volume as EOS reference to see its points here."
 WAITING = "The distances appear once the training set has been described."
 WIDE = 560
 
@@ -58,6 +58,12 @@ class DistancePanel(Panel):
         self.by_volume.setToolTip("Show the distance against the crystal's volume")
         self.by_volume.toggled.connect(self._arrange)
         self.add_tool(self.by_volume)
+        self.element = QComboBox(self)
+        self.element.setFont(font())
+        self.element.setToolTip("Element whose atoms are counted")
+        self.element.activated.connect(lambda _: self.refresh())
+        self.element.hide()
+        self.add_tool(self.element)
         for plot in (self.histogram, self.curve):
             plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
         session.analysis_changed.connect(self._on_analysis)
@@ -79,42 +85,79 @@ class DistancePanel(Panel):
     def refresh(self) -> None:
         """Bring both plots up to date."""
         analysis, run = self.analysis, self.session.current_run
-        self._arrange()
         if analysis is None or run is None:
             self.body.set_message(self._empty_text())
+            self.element.hide()
+            self._arrange()
             return
         self.body.set_message("")
+        self._fill_elements(analysis)
+        self._arrange()
+        reach, points = self.shown_reach(), self.has_points()
         bracket, color = analysis.bracket, run_ink(run, self.session.datasets)
-        if self._seen.again(analysis, color):
+        self._show_note(analysis, points)
+        if reach is None or self._seen.again(analysis, color, self.shown_element()):
             return
         self.histogram.show_distances(
-            analysis.valid_distances,
-            analysis.distances,
-            bracket.in_reach,
-            bracket.threshold,
+            reach.distances,
+            analysis.distances if points else analysis.distances[:0],
+            bracket.in_reach if points else bracket.in_reach[:0],
+            reach.threshold,
             color=color,
-            usual_name="validation" if len(run.valid) else "left out",
+            usual_name="left out" if reach.left_out else "validation",
             tip=self._tip,
         )
-        self.curve.show_curve(
-            analysis.volumes, analysis.distances, bracket.threshold, (bracket.low, bracket.high), self._tip
-        )
-        self.note.setVisible(bool(bracket.message))
-        self.note.set_text(f"  {bracket.message[:1].upper()}{bracket.message[1:]}")
+        if points:
+            edges = bracket.low, bracket.high
+            self.curve.show_curve(
+                analysis.volumes, analysis.distances, bracket.threshold, edges, self._tip
+            )
+
+    def _show_note(self, analysis: DistanceAnalysis, points: bool) -> None:
+        text = analysis.bracket.message if points else NO_POINTS
+        if not points and analysis.points is not None:
+            text = f"The crystal is of {analysis.element}: its points are shown there."
+        self.note.setVisible(bool(text))
+        self.note.set_text(f"  {text[:1].upper()}{text[1:]}", "warning" if points else "muted")
+
+    def _fill_elements(self, analysis: DistanceAnalysis) -> None:
+        elements = list(analysis.reaches)
+        if [self.element.itemText(i) for i in range(self.element.count())] != elements:
+            self.element.clear()
+            self.element.addItems(elements)
+            self.element.setCurrentText(analysis.element)
+        self.element.setVisible(len(elements) > 1)
+
+    def shown_element(self) -> str:
+        """The element whose atoms are counted."""
+        analysis = self.analysis
+        chosen = self.element.currentText()
+        return chosen if analysis is None or chosen in analysis.reaches else analysis.element
+
+    def shown_reach(self) -> Reach | None:
+        """The usual distances of the element shown."""
+        analysis = self.analysis
+        return analysis.reaches.get(self.shown_element()) if analysis is not None else None
+
+    def has_points(self) -> bool:
+        """Whether there are invariant points of the element shown."""
+        analysis = self.analysis
+        if analysis is None or analysis.points is None:
+            return False
+        return analysis.element == self.shown_element()
 
     def _empty_text(self) -> str:
         run = self.session.current_run
         if run is None:
             return EMPTY
-        if not self.session.datasets_of(Role.EOS):
-            return NO_CRYSTAL
         return run.analysis_messages.get("distance", WAITING)
 
     def _arrange(self) -> None:
-        wide = self.width() >= WIDE
-        self.by_volume.setVisible(not wide and self.analysis is not None)
-        self.histogram.setVisible(wide or not self.by_volume.isChecked())
-        self.curve.setVisible(wide or self.by_volume.isChecked())
+        wide, points = self.width() >= WIDE, self.has_points()
+        curve = points and (wide or self.by_volume.isChecked())
+        self.by_volume.setVisible(not wide and points)
+        self.histogram.setVisible(wide or not curve)
+        self.curve.setVisible(curve)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show both plots where there is room."""
@@ -138,9 +181,12 @@ class DistancePanel(Panel):
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
-        """Return the distances of the invariant points."""
-        if self.analysis is None:
+        """Return the distances of the invariant points; of the validation atoms where there are none."""
+        reach = self.shown_reach()
+        if self.analysis is None or reach is None:
             return None
+        if not self.has_points():
+            return {f"distance of {self.shown_element()} atoms": reach.distances.tolist()}
         from nnpcore.exchange.tables import distance_table
 
         return distance_table(self.analysis.bracket)
@@ -151,6 +197,9 @@ class DistancePanel(Panel):
         if analysis is None or run is None:
             return None
         color = paper_color(run_ink(run, self.session.datasets))
+        reach, element = self.shown_reach(), self.shown_element()
+        if reach is not None and not self.has_points():
+            return _histogram_task(reach, element, color)
 
         def draw(path: Path) -> None:
             from nnpcore.exchange import figures
@@ -161,3 +210,13 @@ class DistancePanel(Panel):
             figures.save_figure(figure, path)
 
         return draw
+
+
+def _histogram_task(reach: Reach, element: str, color: str) -> Callable[[Path], None]:
+    def draw(path: Path) -> None:
+        from app.plots.mapping_figures import reach_figure
+        from nnpcore.exchange.figures import save_figure
+
+        save_figure(reach_figure(reach.distances, reach.threshold, element, color), path)
+
+    return draw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
 from app.plots.eos_plot import EosPlot
 from app.plots.ink import font, number_text, paper_color, run_inks
+from app.plots.points_table import PointsTable
 from app.plots.readout import Cell, Readout
 from app.plots.seen import Seen
 from app.plots.throttle import Throttle
@@ -21,9 +22,11 @@ from nnpcore.exchange.eos_view import EosSeries
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
     from app.session import Session
-    from nnpcore.mapping import EosReport
+    from nnpcore.mapping import EosReport, InvariantCheck
 
+POINTS_TIP = "List the crystals: volume, difference between their atoms, distance to the training set"
 NO_RUN = "Start a training to see the crystal's atomic energy against its volume here."
 NO_CRYSTAL = "Open a crystal along its volume and give it the role “EOS reference” to see its energy here."
 WAITING = "The curve appears after the first epoch."
@@ -44,7 +47,8 @@ class EosPanel(Panel):
         session.analysis_changed.connect(self._on_analysis)
         session.current_changed.connect(self._mark_current)
         changes = (session.current_run_changed, session.run_changed, session.comparison_changed)
-        for signal in (*changes, session.dataset_changed, session.dataset_added, session.dataset_removed):
+        points = (session.dataset_changed, session.dataset_added, session.dataset_removed)
+        for signal in (*changes, *points, session.invariance.changed):
             signal.connect(self._throttle.request)
         self.refresh()
 
@@ -56,11 +60,16 @@ class EosPanel(Panel):
         self.plot = EosPlot(body)
         self.readout = Readout(body)
         self.note = ElidedLabel(body, "warning")
+        self.points = PointsTable(body)
+        self.points.hide()
         column.addWidget(self.plot, 1)
+        column.addWidget(self.points, 1)
         column.addWidget(self.readout)
         column.addWidget(self.note)
         self.set_body(body)
         self.members = self._toggle("Members", "Show every member of the ensemble", False)
+        self.list_points = self._toggle("Points", POINTS_TIP, False)
+        self.points.frame_chosen.connect(self._show_listed)
         self.plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
 
     def _toggle(self, text: str, tip: str, checked: bool) -> QToolButton:
@@ -101,6 +110,43 @@ class EosPanel(Panel):
             self.plot.show_series(self.series, self.members.isChecked())
             self._show_numbers()
         self._mark_current()
+        self._show_points()
+
+    def crystal(self) -> DatasetDocument | None:
+        """The EOS reference whose points are listed: the one analysed, else the first."""
+        analysis = self.analysis
+        known = self.session.datasets.get(analysis.dataset_id) if analysis is not None else None
+        return known or next(iter(self.session.datasets_of(Role.EOS)), None)
+
+    def _show_points(self) -> None:
+        """List the invariant points on demand, and by itself where one of them is none."""
+        crystal = self.crystal()
+        checks = self.session.invariance.of(crystal.id) if crystal is not None else ()
+        refused = [check for check in checks if not check.ok]
+        self.list_points.setVisible(bool(checks))
+        listed = bool(checks) and (self.list_points.isChecked() or bool(refused))
+        self.points.setVisible(listed)
+        self.plot.setVisible(not listed)
+        self.readout.setVisible(not listed and bool(self.readout.cells))
+        if listed and crystal is not None:
+            self.points.show_points(point_rows(checks, self._distances(crystal.id)))
+        if refused:
+            text = f"  {len(refused)} of {len(checks)} frames are no invariant points: {refused[0].message}"
+            self.note.show()
+            self.note.set_text(text, tip="\n".join(f"{c.frame}: {c.message}" for c in refused[:12]))
+
+    def _distances(self, dataset_id: str) -> dict[int, float]:
+        """Return the distance to the training set by frame, as far as it is known."""
+        run = self.session.current_run
+        found = run.analyses.get("distance") if run is not None else None
+        if found is None or found.dataset_id != dataset_id:
+            return {}
+        return dict(zip(found.frame_indices.tolist(), found.distances.tolist(), strict=True))
+
+    def _show_listed(self, frame: int) -> None:
+        crystal = self.crystal()
+        if crystal is not None:
+            self.session.set_current(crystal.id, frame)
 
     def _series_of(self, found: list[tuple[str, EosAnalysis]]) -> list[EosSeries]:
         runs = [self.session.runs[run_id] for run_id, _ in found]
@@ -165,6 +211,26 @@ class EosPanel(Panel):
             figures.save_figure(figures.eos_figure(series, members=members), path)
 
         return draw
+
+
+def point_rows(
+    checks: Sequence[InvariantCheck], distances: Mapping[int, float]
+) -> list[tuple[tuple[str, ...], bool, str]]:
+    """Return the rows of the list of points: cells, whether the frame is invariant, and why not."""
+    rows = []
+    for number, check in enumerate(checks):
+        spread = None if check.spread is None else 100.0 * check.spread
+        text = "–" if spread is None else ("< 0.001" if spread < 1e-3 else f"{spread:.3f}")
+        distance = distances.get(number)
+        cells = (
+            str(number + 1),
+            number_text(check.volume, 3),
+            text,
+            "–" if distance is None else f"{distance:.2f}",
+            "ok" if check.ok else "refused",
+        )
+        rows.append((cells, check.ok, check.message or "All atoms are equivalent"))
+    return rows
 
 
 def eos_cells(report: EosReport) -> list[Cell]:

@@ -12,11 +12,11 @@ from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
-from app.documents.mapping_curves import mapping_curves
+from app.documents.mapping_curves import mapping_curves, without_doubles
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.panels.base import Panel, Table
 from app.plots.elided import BriefLabel
-from app.plots.ink import font, ink, number_text
+from app.plots.ink import font, ink, number_text, run_inks
 from app.plots.mapping_plot import MappingPlot, RunCurves
 from app.plots.region_table import RegionTable, TableRow
 from app.plots.seen import Seen
@@ -127,7 +127,9 @@ class MappingPanel(Panel):
         self.body.set_message("" if self.rows or has_curves else EMPTY)
         self._arrange()
         self.table_view.show_rows(
-            [_table_row(row, runs) for row in self.rows], [run.name for run in runs]
+            [_table_row(row, runs) for row in self.rows],
+            [run.name for run in runs],
+            run_inks(runs, self.session.datasets),
         )
         self._show_text(runs)
         seen = [(run.id, run.epoch, run.name) for run in runs]
@@ -136,7 +138,7 @@ class MappingPanel(Panel):
             self.plot.show_runs(curves)
 
     def _curves_of(self, run: RunDocument) -> RunCurves:
-        curves = mapping_curves(run.history, self.session.region_sets.values())
+        curves = without_doubles(mapping_curves(run.history, self.session.region_sets.values()))
         values = [(r.valid or r.train).get("energy") for r in run.history]
         rmse = np.array([np.nan if v is None else v["mean"] for v in values], dtype=np.float64)
         epochs = np.array([r.epoch for r in run.history], dtype=np.float64)

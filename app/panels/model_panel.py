@@ -140,11 +140,17 @@ LOSS = (
 )
 SMOOTH = (
     TextField(label="L2", tip="Weight of the squared network weights", **_plain("l2", _number)),
+    ChoiceField(
+        "smooth",
+        "Smooth part",
+        "A function in closed form under the networks: it keeps atomic energies where the data leave them open",
+        (("None", "none"), ("Linear", "linear"), ("Quadratic", "quadratic"), ("Kernel", "kernel")),
+    ),
     TextField(
-        label="Linear part, ridge",
-        tip="A linear function under the networks, solved first, with this ridge (eV²); empty: none",
-        placeholder="off",
-        **_plain("linear_ridge", _number, optional=True),
+        label="Its ridge",
+        tip="Ridge of the smooth part (eV²); empty: chosen by the evidence",
+        placeholder="automatic",
+        **_plain("smooth_ridge", _number, optional=True),
     ),
 )
 COURSE = (

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from app.viewer3d.image_dialog import ImageWish
 
 EMPTY = "Open a trajectory or drop a file here."
+SHOWN_KINDS = ("predictions", "eos", "rigidity", "rigidity_frame")
 PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 
@@ -219,7 +220,7 @@ class StructurePanel(Panel):
         self._show_card()
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id != self.session.current_run_id or kind not in ("predictions", "eos"):
+        if run_id != self.session.current_run_id or kind not in SHOWN_KINDS:
             return
         if self._patience.isActive():
             if self.session.current_prediction is not None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from app.documents.mapping_curves import CRYSTAL, CRYSTAL_TEXTS, MappingCurve, mapping_curves
+from app.documents.mapping_curves import CRYSTAL, CRYSTAL_TEXTS, MappingCurve, mapping_curves, without_doubles
 from app.documents.run import RunDocument, RunState
 from app.panels.base import Panel, Table
 from app.plots.elided import ElidedLabel
@@ -208,7 +208,8 @@ class TrainingPanel(Panel):
             return
         if quantity == MAPPING:
             self.mapping_plot.set_message("")
-            self.mapping_plot.show_runs([RunCurves(run.name, tuple(self.mapping_curves(run)))])
+            curves = without_doubles(self.mapping_curves(run))
+            self.mapping_plot.show_runs([RunCurves(run.name, tuple(curves))])
             return
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")

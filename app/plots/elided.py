@@ -63,7 +63,8 @@ class BriefLabel(ElidedLabel):
                 found[-1] = joined
             else:
                 found.append(word)
-        return [metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in found]
+        last = [metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in found[-1:]]
+        return [*found[:-1], *last]
 
     def shown_text(self) -> str:
         """Return what fits."""

@@ -1,8 +1,8 @@
-"""Figures for a paper on mapping errors: bars of regions and curves over epochs, drawn with matplotlib."""
+"""Figures for a paper: mapping errors, compared connectivity and rigidity, drawn with matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from app.documents.analyses import RigidityAnalysis
     from app.documents.region_rows import ErrorRow
 
 FONT, SMALL = 9.0, 8.0
@@ -113,4 +114,42 @@ def pairs_figure(
     axes.set_xlim(0.0, 1.1)
     style(axes, "Connectivity", "")
     axes.legend(frameon=False, fontsize=SMALL)
+    return figure
+
+
+def rigidity_figure(
+    analysis: RigidityAnalysis, colors: Mapping[str, str], region_colors: Sequence[str]
+) -> Figure:
+    """Draw rigidity against volume by loss, and the error against what the rigidity expects."""
+    study, n = analysis.study, analysis.study.n_points
+    figure = new_figure(6.2, 2.6)
+    left, right = figure.subplots(1, 2)
+    for dash, (loss, values) in zip(DASHES, study.rigidity.items(), strict=False):
+        left.plot(
+            analysis.volumes, values[:n], linestyle=dash, color=colors[loss], linewidth=1.3, label=loss
+        )
+    left.set_yscale("log")
+    style(left, "Volume (Å³/atom)", "Rigidity (LPR)")
+    left.legend(frameon=False, fontsize=SMALL)
+    expected, errors = study.std_mev[study.trained_on], np.abs(study.error_mev)
+    right.plot(expected[:n], errors[:n], "o", color="black", markersize=3.5, label="crystal")
+    for k, color in enumerate(region_colors):
+        name = study.names[n + k]
+        right.plot(expected[n + k], errors[n + k], "s", color=color, markersize=5, label=name)
+    right.set_xscale("log")
+    right.set_yscale("log")
+    style(right, "Expected std (meV/atom)", "|Mapping error| (meV/atom)")
+    right.legend(frameon=False, fontsize=SMALL)
+    return figure
+
+
+def reach_figure(distances: np.ndarray, threshold: float, element: str, color: str) -> Figure:
+    """Draw the histogram of usual distances (m,) to the training set and their 99th percentile."""
+    figure = new_figure(3.2, 2.6)
+    axes = figure.add_subplot()
+    known = distances[np.isfinite(distances)]
+    if len(known):
+        axes.hist(known, bins=min(60, max(10, len(known) // 20)), color=color, alpha=0.6)
+    axes.axvline(threshold, color="black", linestyle=DASHES[1], linewidth=0.9)
+    style(axes, "Distance to the training set", f"Validation atoms ({element})")
     return figure

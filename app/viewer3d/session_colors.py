@@ -26,6 +26,8 @@ RANGE_NOTES = {"auto": "", "frame": "this frame", "percentile": "2 to 98 %", "lo
 NO_RUN = "Train or open a run to colour by {}."
 NO_FORCES = "This frame has no forces to compare with."
 NO_REGIONS = "This structure has no regions yet:<br>make some in the Mapping panel."
+AFTER_TRAINING = "Rigidity is computed when the training ends,<br>or now by Compute in the Rigidity panel."
+WORKING = "Going over the training data…"
 NO_ARRAY = "This frame has no “{}”."
 WAITING = "Predicting…"
 
@@ -105,12 +107,16 @@ class SessionColors:
             coloring,
             key=(session.current_dataset_id, session.current_run_id if predicted else None),
             version=shown.epoch if predicted and shown is not None else None,
-            all_values=None if predicted or document is None else self._all_values(document, coloring.kind),
+            all_values=None
+            if predicted or document is None or coloring.kind in LABELS
+            else self._all_values(document, coloring.kind),
         )
 
     def _without_values(self, frame: Frame, coloring: Coloring) -> Shown:
         name = LABELS.get(coloring.kind, coloring.kind)
         grey = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
+        if coloring.kind == "rigidity":
+            return self._without_rigidity(frame, grey)
         if coloring.kind not in PREDICTED_KINDS:
             return Shown(grey, message=NO_ARRAY.format(name))
         if self.waiting():
@@ -120,6 +126,17 @@ class SessionColors:
         if run is None or run.potential is None:
             return Shown(element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:]))
         return Shown(grey, message=NO_FORCES)
+
+    def _without_rigidity(self, frame: Frame, grey: np.ndarray) -> Shown:
+        """Say why there is no rigidity yet."""
+        session = self._session
+        run = session.current_run
+        if run is None or run.potential is None:
+            return Shown(element_colors(frame.numbers), message=NO_RUN.format("rigidity"))
+        message = run.analysis_messages.get("rigidity", "")
+        if message and "rigidity" not in run.analyses:
+            return Shown(grey, message=escape(message))
+        return Shown(grey, message=AFTER_TRAINING if session.trainings.active else WORKING)
 
     def _all_values(self, document: DatasetDocument, name: str) -> np.ndarray | None:
         """The array of all frames together; None where no frame has it or there are too many values."""

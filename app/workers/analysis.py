@@ -70,6 +70,7 @@ class AnalysisScheduler(QObject):
         session.regions_changed.connect(lambda: self.invalidate(*AFTER_REGIONS))
         for signal in (session.current_run_changed, session.comparison_changed):
             signal.connect(self._on_sight_changed)
+        session.coloring_changed.connect(self._on_coloring_changed)
         session.run_removed.connect(self._forget)
         session.task_finished.connect(self._on_task_finished)
         session.trainings.idle.connect(lambda: self._wake(0))
@@ -128,7 +129,7 @@ class AnalysisScheduler(QObject):
         self._timer.stop()
 
     def _on_data_changed(self, _dataset_id: str) -> None:
-        self.invalidate("groups", "distance", "eos", "mapping", "predictions")
+        self.invalidate("groups", "distance", "eos", "mapping", "predictions", "rigidity")
 
     def _on_sight_changed(self) -> None:
         """Begin with runs that were not in sight before."""
@@ -136,6 +137,10 @@ class AnalysisScheduler(QObject):
             if run.id not in self._runs:
                 self._mark(run.id, *TITLES)
         self._wake(0)
+
+    def _on_coloring_changed(self) -> None:
+        for kind in ON_DEMAND:
+            self.watch(kind, "colouring", self._session.coloring.kind == "rigidity")
 
     def _forget(self, run_id: str) -> None:
         self._jobs.forget(run_id)
@@ -263,6 +268,9 @@ class AnalysisScheduler(QObject):
         if name == "rigidity":
             self._mark(run.id, "rigidity_frame")
             self._wake(0)
+        without_eos = name == "mapping" and "eos" not in run.analyses
+        if without_eos:
+            run.analyses["verdict"] = value.verdict
         self._session.analysis_changed.emit(run.id, kind)
-        if name == "eos":
+        if name == "eos" or without_eos:
             self._session.analysis_changed.emit(run.id, "verdict")

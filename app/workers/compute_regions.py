@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.documents.analyses import MappingAnalysis, RegionRow
-from app.documents.region_text import region_verdict
 from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
+    from app.documents.analyses import EosAnalysis
     from app.documents.regions import RegionDocument
     from app.workers.compute import GroupSource
     from nnpcore.mapping import RegionError, RegionSet
@@ -66,14 +66,18 @@ def mapping(
     crystal: GroupSource | None,
     epoch: int,
     rmse_mev: float | None,
+    eos: EosAnalysis | None,
     known: MappingAnalysis | None,
     n_threads: int | None,
     progress: Progress,
 ) -> MappingAnalysis:
     """Compare the potential's mean atomic energies of all regions with the reference's.
 
-    Descriptors and the crystal's energy are taken over from ``known`` where the structures are the same.
+    The verdict is on the equation of state, too, where it is known. Descriptors and the crystal's energy are
+    taken over from ``known`` where the structures are the same.
     """
+    from nnpcore.mapping import verdict
+
     energy = _crystal_of(crystal, known)
     described: Described = {}
     rows: list[RegionRow] = []
@@ -90,8 +94,9 @@ def mapping(
             problems[document.id] = problem
         pairs = enumerate(zip(document.regions, errors, strict=True))
         rows += [RegionRow(document.id, k, r.name, r.color_index, e) for k, (r, e) in pairs]
-    verdict = region_verdict(rmse_mev, [row.error for row in rows])
-    return MappingAnalysis(epoch, tuple(rows), problems, verdict, described, energy)
+    report, bracket = (None, None) if eos is None else (eos.report, eos.bracket)
+    found = verdict(rmse_mev, report, bracket, [row.error for row in rows])
+    return MappingAnalysis(epoch, tuple(rows), problems, found, described, energy)
 
 
 def _crystal_of(crystal: GroupSource | None, known: MappingAnalysis | None) -> tuple[int, float | None]:

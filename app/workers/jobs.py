@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from app.documents.run import RunDocument
-from app.workers import compute, compute_regions
+from app.workers import compute, compute_regions, compute_rigidity
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
     from app.session import Session
+    from nnpcore.structures.frame import Frame
 
 Job = Callable[[Progress], Any]
 
@@ -134,8 +135,9 @@ class Jobs:
             return None
         crystal, known = self._crystal(), run.analyses.get("mapping")
         threads, rmse = self._threads(), run.best("energy")
+        eos = run.analyses.get("eos")
         return lambda progress: compute_regions.mapping(
-            potential, sets, crystal, epoch, rmse, known, threads, progress
+            potential, sets, crystal, epoch, rmse, eos, known, threads, progress
         )
 
     def _job_predictions(self, run: RunDocument) -> Job | None:
@@ -146,6 +148,37 @@ class Jobs:
         where = (run.id, session.current_dataset_id, session.current_frame_index)
         threads = self._threads()
         return lambda progress: compute.predict(potential, frame, where, epoch, threads, progress)
+
+    def _job_rigidity(self, run: RunDocument) -> Job | None:
+        session, potential = self._session, run.potential
+        if potential is None:
+            return None
+        frames = self._train_frames(run)
+        order = compute_rigidity.RigidityOrder(
+            potential,
+            tuple(frames),
+            self._crystal(),
+            tuple(session.region_sets.values()),
+            run.epoch,
+            self._threads(),
+        )
+        return lambda progress: compute_rigidity.rigidity(order, progress)
+
+    def _train_frames(self, run: RunDocument) -> list[Frame]:
+        """Return the training frames of a run; [] where some of their files are not open."""
+        datasets = self._session.datasets
+        if not all(dataset_id in datasets for dataset_id, _ in run.train.parts):
+            return []
+        return [datasets[key].frames[k] for key, indices in run.train.parts for k in indices.tolist()]
+
+    def _job_rigidity_frame(self, run: RunDocument) -> Job | None:
+        session, known = self._session, run.analyses.get("rigidity")
+        frame, dataset_id = session.current_frame, session.current_dataset_id
+        if known is None or frame is None or dataset_id is None:
+            return None
+        where = (run.id, dataset_id, session.current_frame_index)
+        threads = self._threads()
+        return lambda progress: compute_rigidity.frame_rigidity(known, frame, where, threads, progress)
 
 
 def _role_of(dataset: DatasetDocument) -> str:

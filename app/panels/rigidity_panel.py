@@ -1,0 +1,208 @@
+"""How firmly the training data hold atomic energies, and whether that foretells how wrong they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from app.documents.analyses import RigidityAnalysis
+from app.panels.base import Panel, Table
+from app.plots.elided import BriefLabel
+from app.plots.ink import font, number_text, paper_color
+from app.plots.rigidity_plot import LOSS_COLORS, ErrorScatter, RigidityCurves
+from app.plots.seen import Seen
+from app.plots.states import Stated
+from app.plots.throttle import Throttle
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+EMPTY = "Start a training to see how firmly its data hold the atomic energies."
+BUSY = "Going over the training data…"
+TRAINING = "Computed when the training ends. Press Compute to see it now."
+NO_POINTS = "Open a crystal's volume scan as EOS reference to see the rigidity along it."
+WIDE = 560
+
+
+class RigidityPanel(Panel):
+    """Rigidity along the volume scan under three losses; the error against it; one sentence."""
+
+    title = "Rigidity"
+    name = "rigidity"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self._throttle = Throttle(self.refresh, self)
+        self._seen = Seen()
+        content = QWidget(self)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(2)
+        row = QHBoxLayout()
+        self.curves, self.scatter = RigidityCurves(content), ErrorScatter(content)
+        row.addWidget(self.curves, 1)
+        row.addWidget(self.scatter, 1)
+        column.addLayout(row, 1)
+        line = QHBoxLayout()
+        line.setContentsMargins(8, 0, 8, 0)
+        self.text = BriefLabel(content)
+        line.addWidget(self.text)
+        column.addLayout(line)
+        self.body = Stated(content, self)
+        self.set_body(self.body)
+        self._build_tools()
+        session.analysis_changed.connect(self._on_analysis)
+        for signal in (
+            session.current_run_changed, session.run_changed, session.run_removed, session.dataset_removed,
+            session.task_started, session.task_finished,
+        ):  # fmt: skip
+            signal.connect(self._throttle.request)
+        for plot in (self.curves, self.scatter):
+            plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
+        self.refresh()
+
+    def _build_tools(self) -> None:
+        self.compute = self._tool("Compute", "Go over the training data now")
+        self.compute.clicked.connect(lambda: self.session.analyses.ask("rigidity"))
+        self.against = self._tool("Against error", "Show the mapping error against the rigidity")
+        self.against.setCheckable(True)
+        self.against.toggled.connect(self._arrange)
+        self.color = self._tool("Colour atoms", "Colour the structure by rigidity")
+        self.color.clicked.connect(lambda: self.session.set_coloring(kind="rigidity"))
+
+    def _tool(self, text: str, tip: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(text)
+        button.setFont(font())
+        button.setToolTip(tip)
+        self.add_tool(button)
+        return button
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Keep the rigidity up to date while it can be seen."""
+        super().showEvent(event)
+        self.session.analyses.watch("rigidity", self, True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: nothing is computed."""
+        super().hideEvent(event)
+        self.session.analyses.watch("rigidity", self, False)
+
+    # what is shown ------------------------------------------------------------------------------------
+    @property
+    def analysis(self) -> RigidityAnalysis | None:
+        """The current run's rigidity."""
+        run = self.session.current_run
+        return run.analyses.get("rigidity") if run is not None else None
+
+    def _on_analysis(self, run_id: str, kind: str) -> None:
+        if run_id == self.session.current_run_id and kind == "rigidity":
+            self._throttle.request()
+
+    def refresh(self) -> None:
+        """Bring plots and sentence up to date."""
+        analysis, run = self.analysis, self.session.current_run
+        pending = self.session.analyses.is_pending("rigidity")
+        old = run is not None and (analysis is None or analysis.epoch != run.epoch)
+        self.compute.setVisible(run is not None and run.potential is not None and old and not pending)
+        self.color.setVisible(analysis is not None)
+        self._arrange()
+        if analysis is None or run is None:
+            self.body.set_message(self._empty_text(pending))
+            self._seen.forget()
+            return
+        self.body.set_message("")
+        behind = f" (epoch {analysis.epoch})" if analysis.epoch != run.epoch else ""
+        part = f"\n{analysis.n_frames} of {analysis.n_total} training frames were used."
+        more = part if analysis.n_frames < analysis.n_total else ""
+        self.text.set_text(f"{analysis.study.text}{behind}", "text", tip=f"{analysis.study.text}{more}")
+        if not self._seen.again(analysis):
+            self._show(analysis)
+
+    def _show(self, analysis: RigidityAnalysis) -> None:
+        study, n = analysis.study, analysis.study.n_points
+        self.curves.set_message("" if n else NO_POINTS)
+        if n:
+            curves = {loss: values[:n] for loss, values in study.rigidity.items()}
+            self.curves.show_curves(analysis.volumes, curves, study.trained_on, self._tip)
+        colors = [f"series:{index}" for index in analysis.colors]
+        expected = study.std_mev[study.trained_on]
+        self.scatter.show_points(expected, study.error_mev, n, study.names, colors, self._tip)
+
+    def _empty_text(self, pending: bool) -> str:
+        run = self.session.current_run
+        if run is None:
+            return EMPTY
+        if run.potential is None or (run.state.active and not pending):
+            return TRAINING if run.potential is not None else EMPTY
+        return run.analysis_messages.get("rigidity", BUSY)
+
+    def _arrange(self) -> None:
+        wide = self.width() >= WIDE
+        self.against.setVisible(not wide and self.analysis is not None)
+        self.curves.setVisible(wide or not self.against.isChecked())
+        self.scatter.setVisible(wide or self.against.isChecked())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show both plots where there is room."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _tip(self, index: int) -> str:
+        analysis = self.analysis
+        if analysis is None or index >= len(analysis.study.names):
+            return ""
+        study = analysis.study
+        lines = [study.names[index]]
+        for loss, values in study.rigidity.items():
+            std = study.std_mev[loss][index]
+            more = f", expects ± {std:.3g} meV/atom" if np.isfinite(std) else ""
+            lines.append(f"{loss}: {values[index]:.3g}{more}")
+        lines.append(f"error {number_text(float(study.error_mev[index]), 1, sign=True)} meV/atom")
+        return "\n".join(lines)
+
+    def _show_frame(self, index: int) -> None:
+        analysis = self.analysis
+        if analysis is None or index >= analysis.study.n_points:
+            return
+        if analysis.dataset_id in self.session.datasets:
+            self.session.set_current(analysis.dataset_id, int(analysis.frame_indices[index]))
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return the targets with rigidity and expected std by loss, and their errors."""
+        analysis = self.analysis
+        if analysis is None:
+            return None
+        study = analysis.study
+        n_regions = len(study.names) - study.n_points
+        columns: dict[str, list] = {
+            "target": list(study.names),
+            "volume (Å³/atom)": [*analysis.volumes.tolist(), *[None] * n_regions],
+            "error (meV/atom)": study.error_mev.tolist(),
+        }
+        for loss, values in study.rigidity.items():
+            columns[f"rigidity, {loss}"] = values.tolist()
+            columns[f"expected std, {loss} (meV/atom)"] = study.std_mev[loss].tolist()
+        return columns
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw both plots with matplotlib."""
+        analysis = self.analysis
+        if analysis is None:
+            return None
+        colors = {loss: paper_color(color) for loss, color in LOSS_COLORS.items()}
+        inks = [paper_color(f"series:{index}") for index in analysis.colors]
+
+        def draw(path: Path) -> None:
+            from app.plots.mapping_figures import rigidity_figure
+            from nnpcore.exchange.figures import save_figure
+
+            save_figure(rigidity_figure(analysis, colors, inks), path)
+
+        return draw
