@@ -76,6 +76,13 @@ class OnlyTotals(Trouble):
         del self.results["energies"]
 
 
+class ForgetsEnergies(Trouble):
+    """It says that it has atomic energies, and has none."""
+
+    def trouble(self) -> None:
+        del self.results["energies"]
+
+
 class WithoutAtoms(Trouble):
     """Its total energy holds -100 eV an atom that its atomic energies leave out, as in some codes."""
 

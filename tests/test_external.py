@@ -249,7 +249,9 @@ def eam() -> EAM:
     )
 
 
-@pytest.mark.parametrize("calculator", [eam, lambda: trouble("OnlyTotals")])
+@pytest.mark.parametrize(
+    "calculator", [eam, lambda: trouble("OnlyTotals"), lambda: trouble("ForgetsEnergies")]
+)
 def test_totals_work_without_atomic_energies(calculator: Any) -> None:
     with CalculatorModel(calculator()) as model:
         frames = scan(EMT())

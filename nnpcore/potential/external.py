@@ -31,7 +31,10 @@ SUM_TOLERANCE = 1e-4
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _VACUUM = 30.0  # Å, cell of an atom alone, for calculators that want one
-STILL_WORKS = "Total energies, forces and the equation of state of crystals (E / N) still work with it"
+STILL_WORKS = (
+    "Total energies, forces and the equation of state of crystals (E / N) still work; some give them only "
+    "when told to, such as CHGNet by return_site_energies"
+)
 
 
 class NoAtomicEnergiesError(PotentialError):

@@ -208,6 +208,8 @@ def _put(found: Arrays, name: str, calculator: Any, atoms: Any) -> None:
 
 def _energies(calculator: Any, atoms: Any) -> np.ndarray | None:
     """Return the atomic energies (n,), or None; looked for among the results before they are asked for."""
+    from ase.calculators.calculator import PropertyNotImplementedError
+
     results = getattr(calculator, "results", None) or {}
     for name in ENERGY_NAMES:
         value = results.get(name)
@@ -215,7 +217,10 @@ def _energies(calculator: Any, atoms: Any) -> np.ndarray | None:
             return np.array(value, dtype=np.float64).reshape(-1)
     if "energies" not in getattr(calculator, "implemented_properties", ()):
         return None
-    value = calculator.get_property("energies", atoms)
+    try:
+        value = calculator.get_property("energies", atoms)
+    except PropertyNotImplementedError:  # it could, but not with these arguments
+        return None
     return None if value is None else np.array(value, dtype=np.float64).reshape(-1)
 
 

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -235,7 +235,7 @@ def signature_of(frames: Sequence[Frame]) -> str:
     return " ".join(sorted(keys))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
 
 
@@ -341,7 +341,7 @@ def _tensor_of(frame: Frame, key: str) -> np.ndarray | None:
 
 def _energy_of(frame: Frame, key: str | None) -> float:
     value = frame.energy if key is None else frame.info.get(key)
-    return float(value) if _is_number(value) else np.nan  # type: ignore[arg-type]
+    return float(value) if _is_number(value) else np.nan
 
 
 def kind_by_name(key: str) -> StressKind:
