@@ -15,15 +15,23 @@ from builders import build_frame, build_functions, build_potential
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping import (
+    LOSSES,
     Curvature,
     LocalRigidity,
+    RegionSet,
     depth_regions,
     hidden_change,
+    indices_region,
     invariant_points,
     mean_of_members,
+    rank_correlation,
+    region_errors,
+    rigidity_study,
     soft_directions,
+    with_references,
 )
 from nnpcore.potential import NetworkWeights, Potential
+from nnpcore.potential.smooth import SmoothPart
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 
@@ -105,6 +113,45 @@ def test_curvature_is_that_of_the_predictions(name: str) -> None:
     change += 5.0 * (stress**2).sum(axis=(2, 3)).mean(axis=1)
     hessian = found.hessian(stress=True, weights=(2.0, 0.3, 5.0))
     np.testing.assert_allclose(np.einsum("mp,mpq,mq->m", step, hessian, step), 4 * change, rtol=0.05)
+
+
+def smooth_part(kind: str, n_inputs: int) -> SmoothPart:
+    """Return a random smooth part for silicon."""
+    rng = np.random.default_rng(4)
+    if kind == "quadratic":
+        matrix = rng.normal(0.0, 0.02, (4, 4))
+        return SmoothPart(kind, {"Si": {"offset": np.array(0.3), "matrix": matrix + matrix.T}})
+    centers, weights = rng.normal(size=(6, n_inputs)), rng.normal(0.0, 0.5, 6)
+    arrays = {"offset": np.array(0.3), "centers": centers, "weights": weights, "length": np.array(4.0)}
+    return SmoothPart(kind, {"Si": arrays})
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "kernel"])
+def test_a_smooth_part_adds_its_functions(kind: str) -> None:
+    frames = cells(6)
+    base = build_potential(build_functions(["Si"]), frames, hidden=(5,), n_members=2, skip=True)
+    part = smooth_part(kind, base.weights.n_inputs)
+    potential = replace(base, smooth=part)
+    predicted = potential.predict(frames, n_threads=1)
+    assert predicted.forces_members is not None and predicted.stress_members is not None
+    energies, forces = predicted.energy_members[0], predicted.forces_members[0].reshape(6, 8, 3)
+    labelled = [
+        replace(f, energy=float(energies[k]), forces=forces[k], stress=predicted.stress_members[0, k])
+        for k, f in enumerate(frames)
+    ]
+    found = Curvature.of(potential, described(potential, frames), labelled, n_threads=1)
+    layer = found.layer
+    assert layer.n_features == 5 + 1 + base.weights.n_inputs + (10 if kind == "quadratic" else 6)
+    table = described(potential, frames)
+    energies = np.einsum("mnp,mp->mn", layer.features(table.values, table.species), layer.theta)
+    np.testing.assert_allclose(
+        energies + potential.element_energies["Si"], predicted.atomic_energies_members, atol=1e-9
+    )
+    np.testing.assert_allclose(found.squares[:, 0], 0.0, atol=1e-9)  # rows · θ are the predictions
+    assert (found.squares[:, 1] > 1e-8).all()
+    plain = Curvature.of(base, described(base, frames), labelled, n_threads=1)
+    freer, stiffer = (LocalRigidity(c).rigidity(table.values, table.species) for c in (found, plain))
+    assert (freer < 1.0001 * stiffer).all()
 
 
 def test_posterior_of_a_linear_model() -> None:
@@ -196,6 +243,13 @@ def test_an_offset_between_separate_groups_is_not_held() -> None:
     assert abs(change.sum()) < 1e-6 and np.ptp(change[groups[0]]) < 1e-6
     assert change[groups[0]][0] * change[groups[1]][0] < 0  # an offset that cancels
     np.testing.assert_allclose(softest.share_of(softest.vectors[:, :, 0]), 1.0)
+    offset = np.array([0.1, -0.5])  # ten atoms of bulk, two of surface: the total stays
+    unseen, seen = (
+        hidden_change(fit, table.values, table.species, offset, groups[:2]) for fit in (alike, different)
+    )
+    np.testing.assert_allclose(unseen.reached[0], offset, atol=1e-6)
+    assert unseen.energy_mev[0] < 0.01 and unseen.force[0] < 1e-3
+    assert seen.energy_mev[0] > 5.0  # one frame in eight has another ratio
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +326,34 @@ def test_residuals_are_those_of_the_predictions(at_one_volume) -> None:
     bare = [replace(f, energy=None, forces=None, stress=None) for f in frames]
     nothing = LocalRigidity.fit(potential, described(potential, bare), bare, stress=True, n_threads=1)
     assert np.isnan(nothing.noise).all() and (nothing.hessian[:, :6, :6] == 0).sum() == 0
+
+
+def test_study_of_points_and_regions(at_one_volume) -> None:
+    potential, curvature, *_ = at_one_volume
+    frames = read_dataset(example_path("nvt")).frames[:24]
+    points = invariant_points(read_dataset(example_path("eos")).frames, potential.functions, n_threads=1)
+    cell = build_frame("Si", rattle=0.1)
+    chosen = (indices_region(cell, "one", [3]), indices_region(cell, "rest", [0, 1, 2]))
+    parts = with_references(RegionSet(cell, chosen, "cell"), exact=np.full(8, -5.0))
+    table = described(potential, frames)
+    found = rigidity_study(potential, table, frames, points=points, region_sets=[parts], n_threads=1)
+    assert found.names[0].startswith("Si at ") and found.names[-2:] == ("cell one", "cell rest")
+    assert list(found.rigidity) == list(found.std_mev) == list(found.fits) == list(LOSSES)
+    assert found.trained_on == "energy + forces" and found.n_points == points.n_points == len(found.names) - 2
+    direct = LocalRigidity(curvature)
+    expected = mean_of_members(direct.rigidity(points.values[::8], points.species[::8]))
+    np.testing.assert_allclose(found.rigidity[found.trained_on][:-2], expected, rtol=1e-5)
+    one = compute_descriptors([cell], potential.functions, derivatives=False, n_threads=1)
+    groups = direct.group_rigidity(one.values, one.species, [np.array([3]), np.array([0, 1, 2])])
+    np.testing.assert_allclose(found.rigidity[found.trained_on][-2:], mean_of_members(groups), rtol=1e-9)
+    variance = direct.variance(one.values[3:4], one.species[3:4])
+    assert found.std_mev[found.trained_on][-2] == pytest.approx(1000 * np.sqrt(variance.mean()))
+    errors = {e.name: e.error_mev for e in region_errors(potential, parts, n_threads=1)}
+    assert found.error_mev[-1] == pytest.approx(errors["cell rest"]) and np.isfinite(found.error_mev).all()
+    again = rank_correlation(1 / found.rigidity[found.trained_on], np.abs(found.error_mev))
+    assert found.correlation == again and again.text in found.text
+    bare = rigidity_study(potential, table, frames, region_sets=[parts], n_threads=1)
+    assert "cannot be told: 2 points are too few" in bare.text
 
 
 def test_what_rigidity_refuses(at_one_volume) -> None:

@@ -39,6 +39,7 @@ from nnpcore.mapping.regions import (
     write_regions,
 )
 from nnpcore.mapping.rigidity import LocalRigidity, mean_of_members
+from nnpcore.mapping.rigidity_study import LOSSES, RigidityStudy, rigidity_study
 from nnpcore.mapping.sampling import subsample
 from nnpcore.mapping.soft_directions import (
     HiddenChange,
@@ -51,6 +52,7 @@ from nnpcore.mapping.surface import SurfaceEnergy, face_area, surface_energy, su
 from nnpcore.mapping.verdict import Verdict, verdict
 
 __all__ = [
+    "LOSSES",
     "AtomicEnergyModel",
     "Bracket",
     "ConnectivityResult",
@@ -72,6 +74,7 @@ __all__ = [
     "Region",
     "RegionError",
     "RegionSet",
+    "RigidityStudy",
     "SoftDirections",
     "StudyData",
     "SurfaceEnergy",
@@ -102,6 +105,7 @@ __all__ = [
     "read_regions",
     "reference_fit",
     "region_errors",
+    "rigidity_study",
     "soft_directions",
     "study",
     "subsample",

@@ -220,18 +220,19 @@ def _rows(layer: LastLayer, block: Block) -> np.ndarray:
     n_frames, n_slots = block.targets.shape
     rows = np.zeros((layer.n_members, n_frames, n_slots, layer.n_features))
     for e, (begin, stop) in enumerate(pairwise(block.starts.T)):
-        counts = stop - begin
         atoms = np.concatenate([np.arange(a, b) for a, b in zip(begin, stop, strict=True)])
         if not len(atoms):
             continue
         state = block.state[atoms, :, :-1]
-        values, moves = layer.of_element(e, state[:, 0], state[:, 1:])
+        own, shared, moves = layer.of_element(e, state[:, 0], state[:, 1:])
         assert moves is not None
-        sums = np.zeros((n_frames, len(atoms)))
-        sums[np.repeat(np.arange(n_frames), counts), np.arange(len(atoms))] = 1.0
-        rows[:, :, 0, layer.block(e)] = sums @ values
-        flat = sums.astype(moves.dtype) @ moves.reshape(*moves.shape[:2], -1)
-        rows[:, :, 1:, layer.block(e)] = flat.reshape(layer.n_members, n_frames, n_slots - 1, -1)
+        of_frame = np.repeat(np.arange(n_frames), stop - begin) == np.arange(n_frames)[:, None]
+        sums, fast = of_frame.astype(np.float64), of_frame.astype(np.float32)
+        part, width = rows[:, :, :, layer.block(e)], own.shape[2]
+        part[:, :, 0, :width], part[:, :, 0, width:] = sums @ own, sums @ shared
+        for moved, columns in zip(moves, (slice(width), slice(width, None)), strict=True):
+            flat = fast @ moved.reshape(*moved.shape[:-2], -1)
+            part[:, :, 1:, columns] = flat.reshape(*flat.shape[:-1], n_slots - 1, -1)
     return rows
 
 

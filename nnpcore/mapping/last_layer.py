@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 class LastLayer:
-    """Features φ with E_i = φ_i · θ + const: the last hidden layer, a 1, and the inputs of a linear part.
+    """Features φ with E_i = φ_i · θ + const: last hidden layer, a 1, and the functions of a smooth part.
 
-    Each element has a block of its own, zero for atoms of the others.
+    Each element has a block of its own, zero for atoms of the others. Functions of a linear part are the
+    inputs, of a quadratic one also their products, of a kernel also its Gaussians, turned so that a plain
+    ridge is that of the kernel.
 
     Parameters
     ----------
@@ -43,37 +45,50 @@ class LastLayer:
                     "in the last layer",
                     fix="Rigidity needs a linear output layer",
                 )
-        self._widths = [
-            net[-1][0].shape[1] + 1 + (weights.n_inputs if weights.skip is not None else 0)
-            for net in weights.layers.values()
-        ]
-        self.n_members, self.n_features = weights.n_members, sum(self._widths)
-        self.theta = np.concatenate([self._theta_of(e) for e in weights.elements], axis=1)
+        self._more = [_more_functions(potential, element) for element in weights.elements]
+        self.n_members = weights.n_members
+        parts = [self._theta_of(e) for e in range(len(weights.elements))]
+        self._edges = np.cumsum([0, *(part.shape[1] for part in parts)]).tolist()
+        self.n_features = self._edges[-1]
+        self.theta = np.concatenate(parts, axis=1)
 
-    def _theta_of(self, element: str) -> np.ndarray:
-        weights = self.potential.weights
+    def _theta_of(self, species: int) -> np.ndarray:
+        weights, more = self.potential.weights, self._more[species]
+        element = weights.elements[species]
         output, bias = weights.layers[element][-1]
-        parts = [output[:, :, 0], bias]
-        return np.concatenate(parts if weights.skip is None else [*parts, weights.skip[element]], axis=1)
+        parts = [output[:, :, 0], bias + (more.offset if more else 0.0)]
+        if weights.skip is not None:
+            parts.append(weights.skip[element])
+        if more is not None:
+            parts.append(np.tile(more.theta, (weights.n_members, 1)))
+        return np.concatenate(parts, axis=1)
 
     def block(self, species: int) -> slice:
-        """Return where the features of one element lie."""
-        start = sum(self._widths[:species])
-        return slice(start, start + self._widths[species])
+        """Return where the features of one element lie: those of its networks first."""
+        return slice(self._edges[species], self._edges[species + 1])
 
     def features(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Return φ (M, n, P) of atoms from their symmetry functions (n, n_descriptors), before whitening."""
         x = self.potential.whitening.transform(values, species)
         found = np.zeros((self.n_members, len(values), self.n_features))
-        for e in range(len(self._widths)):
+        for e in range(len(self._more)):
             chosen = np.flatnonzero(np.asarray(species) == e)
             if len(chosen):
-                found[:, chosen, self.block(e)] = self.of_element(e, x[chosen], None)[0]
+                own, shared, _ = self.of_element(e, x[chosen], None)
+                shared = np.broadcast_to(shared, (self.n_members, *shared.shape))
+                found[:, chosen, self.block(e)] = np.concatenate([own, shared], axis=2)
         return found
+
+    def group_features(
+        self, values: np.ndarray, species: np.ndarray, groups: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Return the mean φ (M, n_groups, P) of groups of these atoms, given by their indices."""
+        features = self.features(values, species)
+        return np.stack([features[:, g].mean(axis=1) for g in groups], axis=1)
 
     def of_element(
         self, species: int, x: np.ndarray, tangents: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
         """Return an element's features, and how they change along tangents of the inputs.
 
         Parameters
@@ -82,22 +97,77 @@ class LastLayer:
 
         Returns
         -------
-        (M, n, width), and (M, n, n_rows, width) or None; in the type of ``x``.
+        The members' own features (M, n, width), those they share (n, width), and the changes of both,
+        (M, n, n_rows, width) and (n, n_rows, width), or None; in the type of ``x``.
         """
-        weights = self.potential.weights
+        weights, more = self.potential.weights, self._more[species]
         element = weights.elements[species]
-        h, slopes = _hidden(weights.layers[element], self._activations[element], x, tangents)
-        n = len(x)
-        linear = weights.skip is not None
-        one = np.ones((self.n_members, n, 1), dtype=x.dtype)
-        values = [h, one, np.broadcast_to(x, (self.n_members, *x.shape))]
-        found = np.concatenate(values if linear else values[:2], axis=2)
+        own, slopes = _hidden(weights.layers[element], self._activations[element], x, tangents)
+        values = [np.ones((len(x), 1), dtype=x.dtype)]
+        moves = [] if tangents is None else [np.zeros((*tangents.shape[:2], 1), dtype=x.dtype)]
+        if weights.skip is not None:
+            values.append(x)
+            moves += [] if tangents is None else [tangents]
+        if more is not None:
+            value, move = more.of(x, tangents)
+            values.append(value.astype(x.dtype))
+            moves += [] if move is None else [move.astype(x.dtype)]
+        shared = np.concatenate(values, axis=1)
         if tangents is None or slopes is None:
-            return found, None
-        n_rows = tangents.shape[1]
-        zero = np.zeros((self.n_members, n, n_rows, 1), dtype=x.dtype)
-        moves = [slopes, zero, np.broadcast_to(tangents, (self.n_members, *tangents.shape))]
-        return found, np.concatenate(moves if linear else moves[:2], axis=3)
+            return own, shared, None
+        return own, shared, (slopes, np.concatenate(moves, axis=2))
+
+
+class _Products:
+    """Products of the first inputs: the functions of a quadratic part, of unit variance as in training."""
+
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        matrix = np.asarray(arrays["matrix"])
+        self._rows, self._columns = np.triu_indices(len(matrix))
+        diagonal = self._rows == self._columns
+        self._scale = np.where(diagonal, np.sqrt(0.5), 1.0)
+        self.offset = float(arrays["offset"])
+        self.theta = matrix[self._rows, self._columns] * self._scale
+
+    def of(self, x: np.ndarray, tangents: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the products (n, size), and their changes (n, n_rows, size)."""
+        a, b = x[:, self._rows] * self._scale, x[:, self._columns]
+        if tangents is None:
+            return a * b, None
+        move_a, move_b = tangents[:, :, self._rows] * self._scale, tangents[:, :, self._columns]
+        return a * b, move_a * b[:, None] + a[:, None] * move_b
+
+
+class _Gaussians:
+    """The functions of a kernel part: Gaussians times the inverse root of their overlap."""
+
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        from nnpcore.potential.smooth import gaussians
+
+        self._centers, self._length = np.asarray(arrays["centers"]), float(arrays["length"])
+        values, vectors = np.linalg.eigh(gaussians(self._centers, self._centers, self._length))
+        kept = values > 1e-8 * values.max(initial=1e-30)
+        self._turn = vectors[:, kept] / np.sqrt(values[kept])
+        self.offset = float(arrays["offset"])
+        self.theta = np.sqrt(values[kept]) * (np.asarray(arrays["weights"]) @ vectors[:, kept])
+
+    def of(self, x: np.ndarray, tangents: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the functions (n, size), and their changes (n, n_rows, size)."""
+        from nnpcore.potential.smooth import gaussians
+
+        values = gaussians(x.astype(np.float64), self._centers, self._length)
+        if tangents is None:
+            return values @ self._turn, None
+        along = tangents @ self._centers.T - np.einsum("nqd,nd->nq", tangents, x)[:, :, None]
+        return values @ self._turn, (along * values[:, None] / self._length**2) @ self._turn
+
+
+def _more_functions(potential: Potential, element: str) -> _Products | _Gaussians | None:
+    """Return the functions of a smooth part beyond the linear one, or None."""
+    smooth = potential.smooth
+    if smooth is None:
+        return None
+    return (_Products if smooth.kind == "quadratic" else _Gaussians)(smooth.arrays[element])
 
 
 def _hidden(

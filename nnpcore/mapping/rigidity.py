@@ -106,8 +106,7 @@ class LocalRigidity:
         self, values: np.ndarray, species: np.ndarray, groups: Sequence[np.ndarray]
     ) -> np.ndarray:
         """Return the rigidity (M, n_groups) of the mean atomic energy of groups, given by their indices."""
-        features = self.layer.features(values, species)
-        return self.of_features(np.stack([features[:, g].mean(axis=1) for g in groups], axis=1))
+        return self.of_features(self.layer.group_features(values, species, groups))
 
     def of_features(self, features: np.ndarray) -> np.ndarray:
         """Return the rigidity (M, n) of the sums φ · θ with these φ (M, n, P)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class HiddenChange:
     Attributes
     ----------
     weights : (M, P) change of the last layer.
-    wanted : (n,) eV; reached : (M, n) eV, what the features can do.
+    wanted : (n,) eV; reached : (M, n) eV, what the features can do; of atoms or of groups.
     energy_mev : (M,) what it changes the training frames' energies by, root mean square, meV/atom.
     force : (M,) the same of a force component, eV/Å; of the training structures, with known forces or not.
     stress_gpa : (M,) of a stress component of the periodic ones, GPa, whether it was trained on or not.
@@ -73,37 +74,46 @@ class HiddenChange:
     def text(self) -> str:
         """What the training data see of it, the members' mean."""
         size = MEV_PER_EV * float(np.sqrt(np.mean(self.wanted**2)))
-        return (
-            f"a change of {size:.0f} meV/atom here shows in the training data as "
-            f"{self.energy_mev.mean():.2g} meV/atom, {self.force.mean():.2g} eV/Å and "
-            f"{self.stress_gpa.mean():.2g} GPa"
-        )
+        seen = [f"{self.energy_mev.mean():.2g} meV/atom", f"{self.force.mean():.2g} eV/Å"]
+        if self.stress_gpa.any():  # slabs and clusters have no stress
+            seen.append(f"{self.stress_gpa.mean():.2g} GPa")
+        listed = f"{', '.join(seen[:-1])} and {seen[-1]}"
+        return f"a change of {size:.0f} meV/atom here shows in the training data as {listed}"
 
 
 def hidden_change(
-    rigidity: LocalRigidity, values: np.ndarray, species: np.ndarray, wanted: np.ndarray
+    rigidity: LocalRigidity,
+    values: np.ndarray,
+    species: np.ndarray,
+    wanted: np.ndarray,
+    groups: Sequence[np.ndarray] | None = None,
 ) -> HiddenChange:
     """Find the cheapest change of the last layer that adds ``wanted`` to the energies of some atoms.
 
     For example energies that rise linearly with the volume of a crystal: training data of one volume do not
-    see them, if they were trained on without the stress.
+    see them (where they are zero at that volume), if they were trained on without the stress.
 
     Parameters
     ----------
     rigidity : says what a change costs.
     values, species : (n, n_descriptors) symmetry functions of atoms, and their species.
-    wanted : (n,) eV.
+    wanted : (n,) eV; or (n_groups,), of the mean over each group.
+    groups : indices of the atoms of each group; None = every atom by itself.
 
     Raises
     ------
-    AnalysisError : not one number an atom.
+    AnalysisError : not one number an atom, or a group.
     """
     wanted = np.asarray(wanted, dtype=np.float64)
-    if wanted.shape != (len(values),) or not np.isfinite(wanted).all():
+    n, what = (len(values), "atom") if groups is None else (len(groups), "group")
+    if wanted.shape != (n,) or not np.isfinite(wanted).all():
         raise AnalysisError(
-            f"{wanted.size} energies are given for {len(values)} atoms", fix="Give one for every atom"
+            f"{wanted.size} energies are given for {n} {what}s", fix=f"Give one for every {what}"
         )
-    features = rigidity.layer.features(values, species)
+    if groups is None:
+        features = rigidity.layer.features(values, species)
+    else:
+        features = rigidity.layer.group_features(values, species, groups)
     weights = np.stack([_cheapest(f, root, wanted) for f, root in zip(features, rigidity.root, strict=True)])
     squares = [
         np.maximum(np.einsum("mp,mpq,mq->m", weights, m, weights), 0.0) for m in rigidity.curvature.means
