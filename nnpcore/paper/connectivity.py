@@ -139,12 +139,12 @@ def scatter_figure(by_kind: dict[str, list[SlabRun]], cutoff: Cutoff) -> Figure:
     axes.text(0.02, rmse + 1.0, "largest RMSE of the totals", fontsize=SMALL_FONT, va="bottom")
     if np.isfinite(cutoff.value):
         axes.axvline(cutoff.value, color="0.4", linewidth=0.9, linestyle="--")
-        axes.text(cutoff.value + 0.01, axes.get_ylim()[1] * 0.6, f"cutoff {cutoff.value:.2f}\n({SMOOTH})",
-                  fontsize=SMALL_FONT, color="0.3")  # fmt: skip
+        axes.text(cutoff.value - 0.01, 0.98, f"cutoff {cutoff.value:.2f} {SMOOTH}", rotation=90, va="top",
+                  ha="right", fontsize=SMALL_FONT, transform=axes.get_xaxis_transform())  # fmt: skip
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(bottom=0.0)
     style_axes(axes, "Connectivity of bulk and surface", "Larger mapping error (meV/atom)")
-    axes.legend(frameon=False, fontsize=SMALL_FONT, loc="upper right")
+    axes.legend(frameon=False, fontsize=SMALL_FONT, loc="lower left", bbox_to_anchor=(0.0, 0.08))
     if shown is not None:
         bar = figure.colorbar(shown, ax=axes)
         bar.set_label("Temperature of the training set (K)", fontsize=FONT)

@@ -273,7 +273,8 @@ def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]
     axes.axhline(0.0, color="black", linewidth=0.5)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.28 * (high - low))
-    axes.set_xlim(0.0, max(t) + 50.0)
+    axes.set_xlim(0.0, max(t) + 100.0)
+    axes.set_xticks(np.arange(0.0, max(t), 500.0))
     style_axes(axes, "Temperature of the training set (K)", "Mapping error (meV/atom)")
     add_legend(axes, loc="upper right", ncols=2, labelspacing=0.25, columnspacing=1.2)
 
@@ -284,7 +285,7 @@ def _draw_connectivity(axes: Axes, runs: Sequence[SlabRun]) -> None:
     t = [r.temperature for r in runs]
     axes.plot(t, [r.connectivity for r in runs], "o-", color="black", markersize=3.5, linewidth=1.3)
     axes.set_ylim(0.0, 1.0)
-    axes.set_xlim(0.0, runs[-1].temperature + 50.0)
+    axes.set_xlim(0.0, max(t) + 100.0)
     style_axes(axes, "Temperature (K)", "Connectivity bulk-surface")
 
 

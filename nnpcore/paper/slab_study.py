@@ -34,9 +34,8 @@ HOTTER = (1400.0, 1700.0)
 """K, beyond the paper: Stillinger-Weber silicon melts at 1690 K, and its bonds last longer than DFT's."""
 
 SLAB_FILE = "si100-2x2"
-SMOOTH_RIDGE = 1e-5
-"""About the largest ridge that costs no validation error. Smaller ones leave the regions' means as good but
-let neighboring layers trade electronvolts; larger ones bring the networks' own offsets back."""
+SMOOTH_PART = {"smooth": "linear"}
+"""Settings of the closed-form part; its ridge is chosen by the evidence."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Plan:
 def plan_of(context: StudyContext) -> Plan:
     """Return the size of a study of the slab."""
     if context.quick:
-        return Plan((*PAPER_TEMPERATURES, HOTTER[-1]), 80, 30, 6)
+        return Plan((*PAPER_TEMPERATURES, HOTTER[-1]), 160, 40, 4, 4)
     return Plan((*PAPER_TEMPERATURES, *HOTTER), 200, 100, 10)
 
 
@@ -204,14 +203,10 @@ class SlabRun:
 
 def training_settings(context: StudyContext, kind: str, epochs: int, n_members: int) -> TrainSettings:
     """Return the settings of a study's training: Kalman filter, with or without a smooth part."""
-    from nnpcore.demo import CALM_FILTER
     from nnpcore.training import TrainSettings
 
-    settings = TrainSettings(seed=context.seed, n_members=n_members, epochs=epochs)
-    if kind == NETWORKS:
-        return settings
-    ridge = {"smooth": "linear", "smooth_ridge": SMOOTH_RIDGE, "smooth_epochs": 0, "smooth_spread": 0.0}
-    return settings.replace(**ridge, kalman=CALM_FILTER)
+    settings = TrainSettings(seed=context.seed, n_members=n_members, epochs=epochs, smooth="none")
+    return settings if kind == NETWORKS else settings.replace(**SMOOTH_PART)
 
 
 def train_pair(
@@ -329,7 +324,7 @@ def cluster_frames(context: StudyContext) -> tuple[list[Frame], list[Frame]]:
     from nnpcore.reference import SamplerSettings, StillingerWeber, sample
     from nnpcore.reference.builders import wulff_cluster
 
-    n_frames = context.choose(50, 15)
+    n_frames = context.choose(60, 30)
     settings = SamplerSettings(
         temperatures=CLUSTER_TEMPERATURES, spacing_fs=60.0, n_frames=n_frames, seed=context.seed
     )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 SURFACES = ("100", "110", "111")
 TITLES = {"100": "(100)-(2×2)", "110": "(110)-(2×1)", "111": "(111)-(2×1)"}
-EPOCHS = (20, 8)
+EPOCHS = (24, 8)
 N_MEMBERS = 5
 SETTLED = 1.25
 """The RMSE counts as settled once it is within this factor of its last value."""
@@ -259,8 +259,7 @@ def _draw_bars(axes: Axes, reference: SurfaceEnergies, learned: Sequence[Learned
 
     series: list[tuple[str, SurfaceEnergies, dict[str, Any]]] = [("reference", reference, {"color": "0.2"})]
     for item, color in zip(learned, OKABE_ITO, strict=False):
-        early = {"color": color, "alpha": 0.35}
-        series.append((f"{item.kind}, epoch {item.early_epoch}", item.early, early))
+        series.append((f"{item.kind}, epoch {item.early_epoch}", item.early, {"color": _pale(color)}))
         series.append((f"{item.kind}, end", item.end, {"color": color}))
     place, width = np.arange(len(SURFACES)), 0.8 / len(series)
     for k, (name, found, look) in enumerate(series):
@@ -271,6 +270,14 @@ def _draw_bars(axes: Axes, reference: SurfaceEnergies, learned: Sequence[Learned
     style_axes(axes, "", "Surface energy (J/m²)")
     axes.set_xticks(place, [TITLES[s] for s in SURFACES])
     add_legend(axes, loc="upper left", labelspacing=0.2)
+
+
+def _pale(color: str) -> tuple[float, float, float]:
+    """Mix a colour with white."""
+    from matplotlib.colors import to_rgb
+
+    r, g, b = (0.4 * part + 0.6 for part in to_rgb(color))
+    return r, g, b
 
 
 def _draw_course(axes: Axes, learned: Sequence[Learned]) -> None:
