@@ -44,6 +44,12 @@ QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url("{icons}/chevron-up-{
     height: 9px; }}
 QSpinBox::down-arrow, QDoubleSpinBox::down-arrow {{ image: url("{icons}/chevron-{mode}.svg"); width: 9px;
     height: 9px; }}
+QCheckBox::indicator {{ width: 12px; height: 12px; border: 1px solid {muted}; border-radius: 3px;
+    background: {field}; }}
+QCheckBox::indicator:hover {{ border-color: {accent}; }}
+QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent};
+    image: url("{icons}/check-{mode}.svg"); }}
+QCheckBox::indicator:disabled {{ border-color: {border}; }}
 QPushButton {{ background: {field}; border: 1px solid {border}; border-radius: 4px; padding: 2px 12px;
     min-height: 18px; }}
 QPushButton:hover {{ border-color: {accent}; }}
@@ -51,6 +57,7 @@ QPushButton:pressed, QPushButton:checked {{ background: {hover}; }}
 QPushButton:disabled {{ color: {muted}; background: {background}; }}
 QLineEdit[wrong="true"], QComboBox[wrong="true"], QSpinBox[wrong="true"], QDoubleSpinBox[wrong="true"],
 QPlainTextEdit[wrong="true"] {{ border-color: {error}; }}
+QListWidget#sources {{ border: 1px solid {border}; border-radius: 4px; background: {field}; }}
 QFrame#dialog_error {{ background: {panel}; border: 1px solid {error}; border-radius: 6px; }}
 QFrame#toast {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#palette {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}

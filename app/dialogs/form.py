@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -127,7 +127,11 @@ class FormDialog(QDialog):
         self.fit()
 
     def fit(self) -> None:
-        """Be as high as the fields shown need."""
+        """Be as high as the fields shown need, now and when their layouts have settled."""
+        self._settle()
+        QTimer.singleShot(0, self, self._settle)
+
+    def _settle(self) -> None:
         self._column.activate()
         self.resize(self.width(), self.sizeHint().height())
 

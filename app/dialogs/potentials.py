@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QListWidget
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QListWidget
 
 from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
 from app.dialogs.fields import choice, line, muted, whole
@@ -182,6 +182,10 @@ class ExternalDialog(FormDialog):
         section = self.section()
         add_foreign(section, self, tuple(known))
         section.add("run_name", "Name", line(self, "", "as the calculator calls itself"), wide=True)
+        shift = QCheckBox("Shift its zero of energy to the training data's, element by element", self)
+        shift.setChecked(True)
+        section.add("shift", "", shift, "Without it, energies of other codes differ by large constants",
+                    wide=True)  # fmt: skip
         self.about = muted(self.form, data_text(self.session))
         self.body.addWidget(self.about)
 
@@ -190,7 +194,7 @@ class ExternalDialog(FormDialog):
         values, session = self.values(), self.session
         order = ModelOrder(
             spec_of(values, values["run_name"]), session.current_frame, frames_of(session, Role.TRAINING),
-            frames_of(session, Role.VALIDATION), threads_of(session),
+            frames_of(session, Role.VALIDATION), values["shift"], threads_of(session),
         )  # fmt: skip
         return lambda progress: open_model(order, progress)
 

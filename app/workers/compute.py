@@ -234,7 +234,14 @@ def _projected(group: Group, index: int, result: PcaResult) -> AtomGroup:
 
 
 def with_energies(found: PcaAnalysis, known: Groups, potential: Potential, epoch: int) -> PcaAnalysis:
-    """Return the same points with the atomic energies (eV) of the potential at hand, and their spread."""
+    """Return the same points with the atomic energies (eV) of the potential at hand, and their spread.
+
+    A potential that is no network of symmetry functions leaves them without.
+    """
+    from nnpcore.mapping.model import is_potential
+
+    if not is_potential(potential):
+        return replace(found, epoch=epoch)
     index = known.elements.index(found.element)
     sources = {(group.dataset_id, group.role): group for group in known.groups}
     shown = []

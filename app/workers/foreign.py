@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
+from ase.data import chemical_symbols
 
 from nnpcore.errors import PotentialError
 from nnpcore.progress import Progress
@@ -110,10 +112,15 @@ def close(calculator: Any) -> None:
 
 
 class SharedModel:
-    """A :class:`CalculatorModel` that several tasks may ask: one question at a time."""
+    """A :class:`CalculatorModel` that several tasks may ask: one question at a time.
 
-    def __init__(self, model: CalculatorModel) -> None:
+    Each code counts energies from a zero of its own. ``shifts`` (eV by element) are added to the energies of
+    the atoms, so that they can be compared with reference data; see :func:`shifts_to`.
+    """
+
+    def __init__(self, model: CalculatorModel, shifts: Mapping[str, float] | None = None) -> None:
         self.model = model
+        self.shifts = dict(shifts or {})
         self._lock = threading.Lock()
 
     @property
@@ -125,6 +132,11 @@ class SharedModel:
     def elements(self) -> tuple[str, ...]:
         """Elements it knows."""
         return self.model.elements
+
+    @property
+    def element_energies(self) -> dict[str, float]:
+        """The zero of each element's energy, eV."""
+        return {element: self.shifts.get(element, 0.0) for element in self.elements}
 
     @property
     def n_members(self) -> int:
@@ -144,8 +156,35 @@ class SharedModel:
     def predict(self, frames: Sequence[Frame], **options: Any) -> Prediction:
         """Ask about frames; see ``CalculatorModel.predict``."""
         with self._lock:
-            return self.model.predict(frames, **options)
+            found = self.model.predict(frames, **options)
+        return self._shifted(found, frames) if self.shifts and frames else found
+
+    def _shifted(self, found: Prediction, frames: Sequence[Frame]) -> Prediction:
+        from nnpcore.potential.external import TotalsPrediction
+
+        table = np.zeros(len(chemical_symbols))
+        for element, shift in self.shifts.items():
+            table[chemical_symbols.index(element)] = shift
+        if not isinstance(found, TotalsPrediction):
+            numbers = np.concatenate([frame.numbers for frame in frames])
+            return replace(found, atomic_energies_members=found.atomic_energies_members + table[numbers])
+        result = copy.copy(found)
+        totals = found.energy_members + [table[frame.numbers].sum() for frame in frames]
+        object.__setattr__(result, "energy_members", totals)
+        return result
 
     def close(self) -> None:
         """End the process; the next question would start it anew."""
         self.model.close()
+
+
+def shifts_to(frames: Sequence[Frame], energies: Sequence[float]) -> dict[str, float]:
+    """Return the shift of each element, eV, that brings ``energies`` (eV) closest to those of the frames.
+
+    Least squares over the total energies; elements that always come together share their part.
+    """
+    present = sorted({int(n) for frame in frames for n in np.unique(frame.numbers)})
+    counts = np.array([[np.count_nonzero(frame.numbers == n) for n in present] for frame in frames])
+    missing = np.array([frame.energy or 0.0 for frame in frames]) - np.asarray(energies)
+    found = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0]
+    return {chemical_symbols[n]: float(shift) for n, shift in zip(present, found, strict=True)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.workers.foreign import SharedModel
+from app.workers.foreign import SharedModel, shifts_to
 from app.workers.opening import free_folder
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.progress import Progress
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nnpcore.training import TrainingValues
 
 UNITS = "units"
+N_COMPARED = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +96,16 @@ class OpenedModel:
 
 @dataclass(frozen=True, eq=False)
 class ModelOrder:
-    """A calculator, a structure to try it on, and the frames it is mapped against."""
+    """A calculator, a structure to try it on, and the frames it is mapped against.
+
+    ``shift`` brings its zero of energy to that of the training data, element by element.
+    """
 
     spec: CalculatorSpec
     trial: Frame | None
     data: tuple[Frame, ...] = ()
     valid: tuple[Frame, ...] = ()
+    shift: bool = True
     n_threads: int | None = None
 
 
@@ -121,6 +126,8 @@ def open_model(order: ModelOrder, progress: Progress) -> OpenedModel:
         if trial is not None:
             progress.report(None, f"Trying {model.name} on {trial.n_atoms} atoms")
             model.predict([trial], progress=progress)
+        if order.shift:
+            model.shifts = _shifts(order, model, progress)
         found = _described(order, progress)
     except BaseException:
         model.close()
@@ -128,16 +135,29 @@ def open_model(order: ModelOrder, progress: Progress) -> OpenedModel:
     return OpenedModel(model, order.spec, *found, _words(model), model.gives_atomic_energies)
 
 
+def _shifts(order: ModelOrder, model: SharedModel, progress: Progress) -> dict[str, float]:
+    """Compare total energies of some training frames."""
+    known = [frame for frame in order.data if frame.energy is not None]
+    if not known:
+        return {}
+    chosen = known[:: max(1, len(known) // N_COMPARED)][:N_COMPARED]
+    progress.report(None, f"{model.name}: energies of {len(chosen)} training frames")
+    found = model.predict(chosen, forces=False, stress=False, progress=progress)
+    return shifts_to(chosen, found.energy.tolist())
+
+
 def _words(model: SharedModel) -> str:
     known = model.gives_atomic_energies
     if known is None:
         return "It starts; open a structure to see what it gives."
+    shifted = ", ".join(f"{shift:+.3f} eV for {element}" for element, shift in model.shifts.items())
+    zero = f" Its energies are shifted to the training data's zero: {shifted}." if shifted else ""
     if known:
-        return f"It gives atomic energies{f' ({model.note})' if model.note else ''}."
+        return f"It gives atomic energies{f' ({model.note})' if model.note else ''}.{zero}"
     why = model.note or "this calculator gives no energies of single atoms"
     return (
         f"{why[:1].upper()}{why[1:]}. The equation of state of crystals (E / N) works; "
-        "maps of single atoms and regions do not."
+        f"maps of single atoms and regions do not.{zero}"
     )
 
 
