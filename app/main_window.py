@@ -22,6 +22,7 @@ from app import layout, theme
 from app.commands import Commands
 from app.dialogs import plain
 from app.dialogs.every import make_dialog
+from app.dialogs.key_names import KeyAsker
 from app.dialogs.report import export_report
 from app.notifications import Notification
 from app.palette import CommandPalette
@@ -71,6 +72,8 @@ class MainWindow(QMainWindow):
         self._restore_layout()
         self._closing = False
         self._dialogs: dict[str, FormDialog] = {}
+        self.key_asker = KeyAsker(session, self)
+        session.ask_names = self.key_asker.ask
         self.confirm_close: Callable[[], bool] = self.ask_close
         self._connect()
         self.commands.refresh()

@@ -21,7 +21,7 @@ from app.workers.invariance import InvarianceChecks
 from app.workers.opening import open_run
 from app.workers.priority import all_but_one
 from nnpcore.errors import EatlasError, SettingsError
-from nnpcore.structures import Role, example_path
+from nnpcore.structures import KeyMemory, KeyNames, Role, example_path
 from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Session(RegionSession):
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.settings = settings or Settings()
+        self.key_memory = KeyMemory.from_dict(self.settings.key_names)
         self.train_settings = _train_settings(self.settings.train_settings)
         self.current_run_id: str | None = None
         self.compared_runs: frozenset[str] = frozenset()
@@ -76,6 +77,11 @@ class Session(RegionSession):
             self.trainings.locate_frames(run, list(self.datasets.values()))
 
     # data ---------------------------------------------------------------------------------------------
+    def remember_keys(self, signature: str, names: KeyNames) -> None:
+        """Read files with these names as the user has confirmed, from now on."""
+        self.key_memory = self.key_memory.remember(signature, names)
+        self.settings.key_names = self.key_memory.to_dict()
+
     def open_example(self, train: bool = False) -> None:
         """Open the bundled silicon data: NVT to train on, the volume scan as reference, NPT to look at."""
         roles = {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}

@@ -13,9 +13,9 @@ from app.documents.dataset import DatasetDocument, free_name, guess_role
 from app.notifications import Notification
 from app.selection import AtomRef, Selection, SelectionMode
 from app.session_base import SessionBase
-from app.workers.reading import describe_problems, read
+from app.workers.reading import ReadFile, describe_problems, read
 from app.workers.tasks import READ
-from nnpcore.structures import Dataset, Role
+from nnpcore.structures import Dataset, KeyMemory, Role
 from nnpcore.structures.frame import Frame
 
 
@@ -36,20 +36,35 @@ class DataSession(SessionBase):
         self.selection = Selection()
         self.hovered: AtomRef | None = None
         self._n_colors = 0
+        self.key_memory = KeyMemory()
+        self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
 
     # data ---------------------------------------------------------------------------------------------
     def open_paths(self, paths: Iterable[str], roles: dict[str, Role] | None = None) -> None:
         """Read files in the background ("file.xyz@::10" takes a slice) and add them as data sets."""
         for path in paths:
             role = (roles or {}).get(path)
-            self._read(path, lambda dataset, role=role: self._offer(dataset, role))
+            self._read(path, lambda found, role=role: self._open(found, role))
 
-    def _read(self, path: str, on_done: Callable[[Dataset], Any]) -> None:
-        name = Path(path).name
+    def _open(self, found: ReadFile, role: Role | None) -> None:
+        """Open a file; where its labels stand under other names, after they were confirmed."""
+        if found.proposal is not None and self.ask_names is not None:
+            self.ask_names(found, lambda dataset: self._offer(dataset, role))
+        else:
+            self._offer(found.dataset, role)
+
+    def _read(self, path: str, on_done: Callable[[ReadFile], Any]) -> None:
+        name, memory = Path(path).name, self.key_memory
+
+        def done(found: ReadFile) -> None:
+            if found.note:
+                self.notify(Notification("info", f"{name}: labels under other names", found.note))
+            on_done(found)
+
         self.run_task(
             f"Reading {name}",
-            lambda progress: read(path, progress),
-            on_done,
+            lambda progress: read(path, progress, memory),
+            done,
             lambda error: self.notify_error(f"{name} was not opened", error),
             key=f"read {path}",
             lane=READ,
@@ -66,8 +81,8 @@ class DataSession(SessionBase):
     def restore_dataset(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
         """Open a file with the role, colour and frame it had; ``show`` makes it the current one."""
 
-        def put(dataset: Dataset) -> None:
-            dataset_id = self.add_dataset(dataset, role, color_index, frame_index)
+        def put(found: ReadFile) -> None:
+            dataset_id = self.add_dataset(found.dataset, role, color_index, frame_index)
             if show:
                 self.set_current(dataset_id)
 
@@ -76,9 +91,9 @@ class DataSession(SessionBase):
     def reload_dataset(self, dataset_id: str) -> None:
         """Read a file again, keeping its role and colour."""
 
-        def put(dataset: Dataset) -> None:
+        def put(found: ReadFile) -> None:
             if dataset_id in self.datasets:
-                self.datasets[dataset_id].replace(dataset)
+                self.datasets[dataset_id].replace(found.dataset)
                 self.dataset_changed.emit(dataset_id)
                 self.current_changed.emit()
 

@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from nnpcore.progress import Progress
-from nnpcore.structures import Dataset, read_dataset
+from nnpcore.structures import Dataset, KeyMemory, KeyNames, KeyProposal, propose_keys, read_dataset
 
 
-def read(path: str, progress: Progress) -> Dataset:
-    """Read a trajectory, keeping good frames and listing bad ones in ``problems``; raises DataError."""
-    return read_dataset(path, on_bad="skip", progress=progress)
+@dataclass(frozen=True, eq=False)
+class ReadFile:
+    """A file as it was read.
+
+    Attributes
+    ----------
+    proposal : what has to be confirmed about the names of its labels; None where nothing has.
+    note : which names were taken because the user confirmed them before; empty where none were.
+    """
+
+    dataset: Dataset
+    proposal: KeyProposal | None = None
+    note: str = ""
+
+
+def read(path: str, progress: Progress, memory: KeyMemory | None = None) -> ReadFile:
+    """Read a trajectory, keeping good frames and listing bad ones in ``problems``; raises DataError.
+
+    Labels under other names are read as ``memory`` knows, else proposed.
+    """
+    dataset = read_dataset(path, on_bad="skip", progress=progress)
+    proposal = propose_keys(dataset.frames)
+    known = memory.recall(proposal.signature) if memory is not None else None
+    if known is None:
+        return ReadFile(dataset, proposal if proposal.needed else None)
+    if known == KeyNames():
+        return ReadFile(dataset)
+    note = f"{words_of(known)}, as you confirmed for a file with the same names."
+    return ReadFile(read_with(path, known, progress), None, note[:1].upper() + note[1:])
+
+
+def read_with(path: str, keys: KeyNames, progress: Progress) -> Dataset:
+    """Read a trajectory with these names for its labels; DataError where no frame has them."""
+    return read_dataset(path, on_bad="skip", keys=None if keys == KeyNames() else keys, progress=progress)
+
+
+def words_of(keys: KeyNames) -> str:
+    """Say which names stand for what."""
+    from nnpcore.structures import StressKind
+    from nnpcore.structures.key_names import NONE, QUANTITIES
+
+    parts = []
+    for quantity in QUANTITIES:
+        name = getattr(keys, quantity)
+        if name == NONE:
+            parts.append(f"no {quantity}")
+        elif name:
+            parts.append(f"{quantity} from {name}")
+    if keys.negative_forces:
+        parts.append("forces with their sign turned")
+    if keys.stress_kind and keys.stress != NONE:
+        parts.append(f"the stress as {StressKind.from_text(keys.stress_kind).words}")
+    if keys.units:
+        parts.append(f"units {keys.units}")
+    return ", ".join(parts)
 
 
 def describe_problems(dataset: Dataset) -> tuple[str, str, str]:
