@@ -26,7 +26,7 @@ class Trouble(LennardJones):
 
 class Raises(Trouble):
     def trouble(self) -> None:
-        raise ValueError("no such\nbond")
+        raise ValueError("no such\n\x1b[1mbond\x1b[0m")
 
 
 class Exits(Trouble):
@@ -87,7 +87,8 @@ class WithoutAtoms(Trouble):
     """Its total energy holds -100 eV an atom that its atomic energies leave out, as in some codes."""
 
     def trouble(self) -> None:
-        self.results["energy"] = self.results["energy"] - 100.0 * len(self.results["energies"])
+        energies = self.results["node_energy"] = self.results.pop("energies")
+        self.results["energy"] = self.results["energy"] - 100.0 * len(energies)
 
 
 class DoesNotAddUp(Trouble):

@@ -8,6 +8,7 @@ run code travels either way. Whatever the foreign code prints goes to standard e
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from typing import IO, Any
@@ -23,6 +24,7 @@ INPUT_ARRAYS = ("initial_charges", "initial_magmoms")
 INPUT_VALUES = ("charge", "spin")
 """What else of a frame some calculators look at."""
 
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_HEAD = 1 << 28
 Arrays = dict[str, np.ndarray]
 
@@ -226,7 +228,7 @@ def _energies(calculator: Any, atoms: Any) -> np.ndarray | None:
 
 def said(error: BaseException) -> str:
     """Return an exception's kind and text in one line."""
-    text = " ".join(str(error).split())
+    text = " ".join(_COLORS.sub("", str(error)).split())
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
