@@ -79,7 +79,14 @@ Optimizer = Annotated[str | None, Option(help="auto, kalman, adam or lbfgs (defa
 EnergyWeight = Annotated[float | None, Option(help="Weight of the energies in the loss.")]
 ForceWeight = Annotated[float | None, Option(help="Weight of the forces in the loss.")]
 StressWeight = Annotated[float | None, Option(help="Weight of the stresses (default 0, off).")]
-LinearRidge = Annotated[float | None, Option(help="Linear part under the networks, its ridge, eV².")]
+Smooth = Annotated[
+    str | None, Option(help="Part under the networks: none, linear, quadratic or kernel (default linear).")
+]
+SmoothRidge = Annotated[float | None, Option(help="Its ridge, eV² (default: chosen by the evidence).")]
+SmoothEpochs = Annotated[int | None, Option(help="Epochs before it is put under the networks; 0: at once.")]
+LinearRidge = Annotated[
+    float | None, Option(help="Linear part from the start with this ridge, as in 0.1.", hidden=True)
+]
 TrainDevice = Annotated[str | None, Option("--device", help="auto, cpu, cuda, cuda:1 or mps (default auto).")]
 
 ExportFormat = Annotated[

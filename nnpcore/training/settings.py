@@ -210,7 +210,7 @@ class TrainSettings(_Checked):
     force_weight: float = 0.005
     stress_weight: float = 0.0
     l2: float = 0.0
-    smooth: Smooth = "none"
+    smooth: Smooth = "linear"
     smooth_ridge: float | None = None
     smooth_components: int = 8
     smooth_epochs: int | None = None
@@ -227,13 +227,13 @@ class TrainSettings(_Checked):
     @model_validator(mode="before")
     @classmethod
     def _linear_ridge(cls, values: Any) -> Any:
-        """Read what Eatlas 0.1 wrote: a linear part from the start, the same for all members."""
+        """Read what Eatlas 0.1 wrote: a linear part from the start, the same for all members, or none."""
         if not isinstance(values, dict) or "linear_ridge" not in values:
             return values
         values = dict(values)
         ridge = values.pop("linear_ridge")
-        old = {"smooth": "none"} if ridge is None else {"smooth": "linear", "smooth_ridge": ridge}
-        return {**old, "smooth_epochs": 0, "smooth_spread": 0.0, **values}
+        kind = "none" if ridge is None else "linear"
+        return values | {"smooth": kind, "smooth_ridge": ridge, "smooth_epochs": 0, "smooth_spread": 0.0}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
