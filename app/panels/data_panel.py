@@ -51,6 +51,7 @@ class DataPanel(Panel):
         self.files.customContextMenuRequested.connect(self._show_menu)
         self.files.currentItemChanged.connect(self._on_item_chosen)
         self.files.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.files.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.files.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.stack = QStackedWidget(self)
         self.stack.addWidget(_EmptyPage(self))

@@ -16,7 +16,7 @@ from app.documents.mapping_curves import mapping_curves, without_doubles
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.panels.base import Panel, Table
 from app.plots.elided import BriefLabel
-from app.plots.ink import font, ink, number_text, run_inks
+from app.plots.ink import font, ink, number_text
 from app.plots.mapping_plot import MappingPlot, RunCurves
 from app.plots.region_table import RegionTable, TableRow
 from app.plots.seen import Seen
@@ -126,11 +126,7 @@ class MappingPanel(Panel):
         has_curves = any(run.curves for run in curves)
         self.body.set_message("" if self.rows or has_curves else EMPTY)
         self._arrange()
-        self.table_view.show_rows(
-            [_table_row(row, runs) for row in self.rows],
-            [run.name for run in runs],
-            run_inks(runs, self.session.datasets),
-        )
+        self.table_view.show_rows([_table_row(row, runs) for row in self.rows], [run.name for run in runs])
         self._show_text(runs)
         seen = [(run.id, run.epoch, run.name) for run in runs]
         if not self._seen.again(*seen, *self.session.region_sets.values()):

@@ -53,6 +53,7 @@ class RunsPanel(Panel):
         super().__init__(session, parent)
         self.list = QListWidget(self)
         self.list.setObjectName("runs_list")
+        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

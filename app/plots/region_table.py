@@ -51,7 +51,6 @@ class RegionTable(QTableWidget):
         self.setObjectName("region_table")
         self.rows: tuple[TableRow, ...] = ()
         self.run_names: tuple[str, ...] = ()
-        self.run_colors: tuple[str, ...] = ()
         self._filling = False
         self.setFont(font())
         self.horizontalHeader().setFont(font())
@@ -77,13 +76,10 @@ class RegionTable(QTableWidget):
         self.customContextMenuRequested.connect(self._on_menu)
         theme.signals().changed.connect(self._fill)
 
-    def show_rows(
-        self, rows: Sequence[TableRow], run_names: Sequence[str], run_colors: Sequence[str] = ()
-    ) -> None:
+    def show_rows(self, rows: Sequence[TableRow], run_names: Sequence[str]) -> None:
         """Replace the rows; nothing happens where they are the same. Several runs head their columns."""
         if (tuple(rows), tuple(run_names)) != (self.rows, self.run_names):
             self.rows, self.run_names = tuple(rows), tuple(run_names)
-            self.run_colors = tuple(run_colors)
             self._fill()
 
     def _fill(self) -> None:
@@ -95,11 +91,6 @@ class RegionTable(QTableWidget):
         self.setRowCount(len(self.rows))
         self.setColumnCount(FIRST_ERROR + len(names))
         self.setHorizontalHeaderLabels([*HEADS, *names])
-        for number, color in enumerate(self.run_colors if many else ()):
-            item = self.horizontalHeaderItem(FIRST_ERROR + number)
-            if item is not None:
-                item.setIcon(_dot(color))
-                item.setToolTip(f"{self.run_names[number]}: error and spread, meV/atom")
         for row, content in enumerate(self.rows):
             self._fill_row(row, content)
         head = self.horizontalHeader()

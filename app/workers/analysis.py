@@ -112,6 +112,14 @@ class AnalysisScheduler(QObject):
         entry = self._entry(run.id, kind)
         return entry.running or (entry.dirty and self._is_wanted(kind, entry))
 
+    def up_to_date(self) -> bool:
+        """Whether everything that is wanted of the runs in sight has been computed."""
+        for run in self._session.runs_shown():
+            kinds = tuple(TITLES) if run.id == self._session.current_run_id else COMPARED
+            if self._next_of(run, kinds)[0] or any(k.running for k in self._runs.get(run.id, {}).values()):
+                return False
+        return True
+
     def on_potential_changed(self, run_id: str) -> None:
         """React to new weights of a run."""
         self._mark(run_id, *AFTER_POTENTIAL)
