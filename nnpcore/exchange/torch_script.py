@@ -230,6 +230,9 @@ class _Module(nn.Module):
             raise RuntimeError("the pairs must be sorted by their center")
         counts = torch.bincount(center, minlength=n)
         start = torch.cumsum(counts, 0) - counts
+        before = torch.is_grad_enabled()
+        torch.set_grad_enabled(True)  # simulation programs often turn it off
+        vector = vector.detach()
         energies = vector.new_zeros((self.n_members, n))
         pairs = vector.new_zeros((self.n_members, vector.shape[0], 3))
         for e, module in enumerate(self.elements):
@@ -247,18 +250,19 @@ class _Module(nn.Module):
                 far = torch.zeros((width, 3), dtype=vector.dtype, device=vector.device)
                 far[:, 0] = 2.0 * self.cutoff + place
                 if width > 0:
-                    block = torch.where(real[:, :, None], vector[index], far).detach().requires_grad_()
+                    block = torch.where(real[:, :, None], vector[index], far).detach()
                     kinds = torch.where(real, species[neighbor[index]], -1)
                 else:
-                    block = vector.new_zeros((chunk.shape[0], 0, 3)).requires_grad_()
+                    block = vector.new_zeros((chunk.shape[0], 0, 3))
                     kinds = torch.zeros((chunk.shape[0], 0), dtype=species.dtype, device=vector.device)
+                block.requires_grad_()
                 found = module(block, kinds)
                 energies[:, chunk] = found.detach()
-                if width > 0:
-                    for m in range(self.n_members):
-                        slopes = torch.autograd.grad([found[m].sum()], [block], retain_graph=True)[0]
-                        if slopes is not None:
-                            pairs[m, index[real]] = slopes[real]
+                for m in range(self.n_members if width > 0 else 0):
+                    slopes = torch.autograd.grad([found[m].sum()], [block], retain_graph=True)[0]
+                    if slopes is not None:
+                        pairs[m, index[real]] = slopes[real]
+        torch.set_grad_enabled(before)
         forces = vector.new_zeros((self.n_members, n, 3))
         forces.index_add_(1, center, pairs)
         forces.index_add_(1, neighbor, -pairs)
