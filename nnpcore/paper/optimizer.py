@@ -1,7 +1,8 @@
 """Does the Kalman filter map more faithfully than Adam at equal RMSE, a small network than a large one?
 
 Both are said of networks' transferability (arXiv 2109.03769 and 2403.00377). Here the mapping error is
-followed against the force RMSE while trainings by either optimizer and of three sizes go on, on two data sets.
+followed against the force RMSE while trainings by either optimizer and of three sizes go on, on two data
+sets.
 """
 
 from __future__ import annotations
@@ -209,5 +210,5 @@ def _draw(axes: Axes, target: Target, curves: Curves) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0), numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    style_axes(axes, "Force RMSE (eV/Å)", f"Mapping error, {target.quantity} (meV/atom)")
-    axes.set_title(target.title, fontsize=9)
+    style_axes(axes, "Force RMSE (eV/Å)", "Mapping error (meV/atom)")
+    axes.set_title(f"{target.title}: {target.quantity}", fontsize=9)
