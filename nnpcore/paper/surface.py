@@ -219,8 +219,8 @@ def _worse_early(learned: Learned, reference: SurfaceEnergies, which: str) -> Cl
     at = [learned.early_epoch - 1, -1]
     return Claim(
         f"Networks {which}: at an early epoch, when the RMSE has settled already, they are worse, but within "
-        f"{EARLY:g} % (rule: the first epoch from which on the force RMSE stays within {SETTLED:g} times its last "
-        "value).",
+        f"{EARLY:g} % (rule: the first epoch from which on the force RMSE stays within {SETTLED:g} times its "
+        "last value).",
         "within 20 % when trained up to 200 epochs, where the RMSE is constant after about 100",
         _numbers(learned.early, reference)
         | {
