@@ -124,6 +124,16 @@ def test_what_it_prints_and_reads_does_not_disturb() -> None:
         )
 
 
+def test_modules_of_the_folder_are_found_but_hide_no_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text("from ase.calculators.emt import EMT as Mine\n")
+    (tmp_path / "random.py").write_text("raise RuntimeError('not this one')\n")
+    monkeypatch.chdir(tmp_path)
+    with CalculatorModel(CalculatorSpec("mine:Mine")) as model:
+        assert np.isfinite(model.predict([rattled("Cu")]).energy).all()
+
+
 # Specs
 
 

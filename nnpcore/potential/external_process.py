@@ -129,11 +129,12 @@ class WorkerProcess:
 
 def _start(n_threads: int | None) -> subprocess.Popen[bytes]:
     environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    here = [path for path in sys.path if path]
+    environment["PYTHONPATH"] = os.pathsep.join([*here, os.getcwd()])  # last: it must not hide a library
     if n_threads is not None:
         environment |= dict.fromkeys(_THREAD_VARIABLES, str(n_threads))
     return subprocess.Popen(
-        [sys.executable, "-m", "nnpcore.potential.external_worker"],
+        [sys.executable, "-P", "-m", "nnpcore.potential.external_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
