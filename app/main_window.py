@@ -253,10 +253,14 @@ class MainWindow(QMainWindow):
 
     # dialogs ------------------------------------------------------------------------------------------
     def open_dialog(self, kind: str) -> FormDialog:
-        """Show a working dialog, the one that is open already where there is one; return it."""
-        made = self._dialogs.get(kind)
+        """Show a working dialog by its name; return it."""
+        return self.show_dialog(kind, lambda: make_dialog(kind, self.session, self))
+
+    def show_dialog(self, key: str, make: Callable[[], FormDialog]) -> FormDialog:
+        """Show a dialog, the one that is open already (perhaps at work) where there is one; return it."""
+        made = self._dialogs.get(key)
         if made is None or made.ended:
-            made = self._dialogs[kind] = make_dialog(kind, self.session, self)
+            made = self._dialogs[key] = make()
         made.show()
         made.raise_()
         made.activateWindow()

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from app import theme
 from app.commands import Command
+from app.dialogs.examples import open_example
 from app.documents.coloring import LABELS
 from app.documents.run import RunState
+from app.workers.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -48,8 +50,19 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
             "File", 0, "Draw frames from molecular dynamics with a reference potential or any calculator",
         ),
         Command(
+            "file.new_points", "New Invariant Points…", lambda: window.open_dialog("invariant_points"), "", "",
+            "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
+        ),
+        Command(
             "file.example", "Silicon (DFT)", session.open_example, "Ctrl+E", "example", "Examples", 0,
             "Open the bundled silicon data: 1000 K at fixed volume, at zero pressure, and the volume scan",
+        ),
+        *(
+            Command(
+                f"file.example.{example.name}", f"{example.title}…",
+                lambda name=example.name: open_example(window, name), "", "", "Examples", 1, example.about,
+            )
+            for example in EXAMPLES
         ),
         Command(
             "file.restore", "Reopen Last Session", window.restore_last, "", "", "File", 1,

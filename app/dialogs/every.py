@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DIALOGS = {
     "training_set": ("app.dialogs.training_set", "TrainingSetDialog"),
+    "invariant_points": ("app.dialogs.invariant_points", "InvariantPointsDialog"),
     "export_potential": ("app.dialogs.export_potential", "ExportDialog"),
     "import_potential": ("app.dialogs.potentials", "ImportDialog"),
     "external_calculator": ("app.dialogs.potentials", "ExternalDialog"),

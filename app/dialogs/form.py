@@ -40,9 +40,9 @@ class FormDialog(QDialog):
     :class:`EatlasError` of either becomes a message in the dialog, at the field it names by ``where``.
     """
 
-    title: ClassVar[str] = ""
-    name: ClassVar[str] = ""
-    verb: ClassVar[str] = "OK"
+    title: str = ""
+    name: str = ""
+    verb: str = "OK"
     forgotten: ClassVar[frozenset[str]] = frozenset()
     """Fields that start anew each time."""
 

@@ -47,9 +47,9 @@ class KeyNamesDialog(FormDialog):
         section = self.section()
         for quantity in QUANTITIES:
             items = _items(dataset.frames, proposal, quantity)
-            section.add(quantity, quantity.title(), choice(self, items), wide=quantity != "forces")
+            section.add(quantity, quantity.title(), choice(self, items), wide=True)
             if quantity == "forces":
-                section.add("negative_forces", "They are", choice(self, SIGNS))
+                section.add("negative_forces", "They are", choice(self, SIGNS), wide=True)
         section.add("stress_kind", "The stress is", choice(self, _kinds(proposal)), wide=True)
         section.add("units", "Units", choice(self, [(unit, unit) for unit in UNITS]), wide=True)
         asks_units = any(question.quantity == "units" for question in proposal.questions)
@@ -58,8 +58,10 @@ class KeyNamesDialog(FormDialog):
         self._fill(proposal.names)
         self.preview = muted(self.form)
         self.body.addWidget(self.preview)
-        lines = [*proposal.why, *(question.text for question in proposal.questions)]
-        self.why = muted(self.form, "\n".join(f"• {text[:1].upper()}{text[1:]}" for text in lines))
+        shown = {f"{q}: {c.name} ({c.why})" for q, found in proposal.candidates.items() for c in found}
+        lines = [text for text in proposal.why if text not in shown]
+        lines += [f"please choose: {question.text}" for question in proposal.questions]
+        self.why = muted(self.form, "\n".join(f"{text[:1].upper()}{text[1:]}" for text in lines))
         self.body.addWidget(self.why)
 
     def _fill(self, names: KeyNames) -> None:

@@ -1,0 +1,100 @@
+"""File > Examples: the paper's studies, run once and opened as sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QWidget
+
+from app.dialogs.fields import choice, muted
+from app.dialogs.form import FormDialog, Job
+from app.notifications import Notification
+from app.settings import examples_folder
+from app.workers.examples import (
+    EXAMPLES,
+    Example,
+    ExampleSession,
+    read_example,
+    run_example,
+    session_path,
+)
+from app.workers.priority import all_but_one
+
+if TYPE_CHECKING:
+    from app.main_window import MainWindow
+    from app.session import Session
+
+SIZES = (("Quick: the effect in a few minutes", True), ("Full: as in the paper, much longer", False))
+
+
+class ExampleDialog(FormDialog):
+    """Runs a study, which is kept, and opens it."""
+
+    verb = "Run"
+
+    def __init__(self, session: Session, example: Example, parent: QWidget | None = None) -> None:
+        self.example = example
+        self.name = f"example_{example.name}"
+        self.title = example.title
+        super().__init__(session, parent)
+
+    def build(self) -> None:
+        """Make the fields."""
+        example = self.example
+        self.body.addWidget(muted(self.form, example.about))
+        section = self.section()
+        section.add("quick", "Size", choice(self, SIZES), wide=True)
+        text = (
+            f"The quick study takes about {example.minutes:g} min on two cores and can go on in the "
+            f"background. It is kept in {examples_folder()} and opens at once the next time."
+        )
+        self.body.addWidget(muted(self.form, text))
+
+    def job(self) -> Job:
+        """Return the study."""
+        name, quick, folder = self.example.name, bool(self.values()["quick"]), examples_folder()
+        n_threads = self.session.settings.n_threads or all_but_one()
+        return lambda progress: run_example(name, folder, quick, n_threads, progress)
+
+    def task_title(self) -> str:
+        """What the status line calls it."""
+        return f"Example: {self.title}"
+
+    def apply(self, value: ExampleSession) -> None:
+        """Open it."""
+        open_session(self.session, value)
+
+
+def open_session(session: Session, found: ExampleSession) -> None:
+    """Open the files, regions and runs of an example; what is open already stays."""
+    open_now = {document.path for document in session.datasets.values()}
+    session.open_paths([path for path in found.data if path not in open_now], found.data)
+    session.restore_regions(found.regions)
+    session.restore_compared(found.compared)
+    for folder in reversed(found.runs):
+        session.open_run(folder)
+
+
+def open_example(window: MainWindow, name: str) -> None:
+    """Open a kept example, or the dialog that runs it."""
+    example = next(e for e in EXAMPLES if e.name == name)
+    folder, session = examples_folder(), window.session
+
+    def ask() -> None:
+        window.show_dialog(name, lambda: ExampleDialog(session, example, window))
+
+    if not session_path(folder, name).is_file():
+        ask()
+        return
+
+    def done(found: ExampleSession) -> None:
+        open_session(session, found)
+        text = f"As it was kept in {folder / name}."
+        again = ("Run Again…", ask)
+        session.notify(Notification("info", f"{example.title} opened", text, actions=(again,)))
+
+    def failed(error: BaseException) -> None:
+        session.notify_error(f"{example.title} was not opened", error)
+        ask()
+
+    session.run_task(f"Opening {example.title}", lambda _: read_example(folder, name), done, failed)

@@ -1,0 +1,129 @@
+"""File > New Invariant Points: perfect crystals along their volume, checked, as an EOS reference."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QDoubleSpinBox, QFileDialog
+
+from app.dialogs.calculator_fields import ANY, FOREIGN, NONE, add_calculator, chosen
+from app.dialogs.fields import choice, line, muted, number, whole
+from app.dialogs.form import FormDialog, Job, choose_button
+from app.settings import data_folder
+from app.workers.sampling import CrystalOrder, check_target, make_invariant_points
+from nnpcore.errors import SettingsError
+from nnpcore.structures import Dataset, Role
+
+ABOUT = (
+    "All atoms of an invariant point are equivalent by symmetry, so that the energy of each is known: E / N. "
+    "Crystals whose atoms differ are refused."
+)
+SOURCES = (("Crystal, built here", "builder"), ("Files with crystals", "file"))
+LATTICES = (
+    ("Diamond", "diamond"),
+    ("Face-centred cubic", "fcc"),
+    ("Body-centred cubic", "bcc"),
+    ("Hexagonal close-packed", "hcp"),
+    ("Simple cubic", "sc"),
+)
+SPANS = (
+    ("± % of the equilibrium volume", "strain"),
+    ("Volume of an atom (Å³)", "volume"),
+    ("Lattice constant (Å)", "constant"),
+)
+BUILDER = ("element", "lattice", "span", "low", "high", "n")
+SUFFIXES = {"strain": " %", "volume": " Å³", "constant": " Å"}
+USUAL = {"strain": (0.0, 5.0), "volume": (17.0, 23.0), "constant": (5.2, 5.7)}
+
+
+class InvariantPointsDialog(FormDialog):
+    """Makes a volume scan; the data set opens with the role EOS reference."""
+
+    title = "New invariant points"
+    name = "invariant_points"
+    verb = "Make"
+    forgotten = frozenset({"path"})
+
+    def build(self) -> None:
+        """Make the fields."""
+        self._confirmed, self._span = "", "strain"
+        self.body.addWidget(muted(self.form, ABOUT))
+        section = self.section()
+        section.add("source", "From", choice(self, SOURCES), wide=True)
+        button = choose_button(self, self._choose_files)
+        section.add("file", "Files", line(self), "Several are separated by semicolons", wide=True,
+                    beside=button)  # fmt: skip
+        section.add("element", "Element", line(self, "Si"))
+        section.add("lattice", "Lattice", choice(self, LATTICES))
+        section.add("span", "Range", choice(self, SPANS), wide=True)
+        section.add("low", "From", number(self, 0.0, 0.0, 1000.0, "", 4))
+        section.add("high", "To", number(self, 5.0, 0.0, 1000.0, "%", 4))
+        section.add("n", "Crystals", whole(self, 21, 1, 500))
+        add_calculator(self.section(), self, none_text="None: no reference energies")
+        section = self.section()
+        button = choose_button(self, self._choose_path)
+        section.add("path", "Keep in", line(self, "", "automatic"), wide=True, beside=button)
+
+    def refresh(self) -> None:
+        """Show the fields that count."""
+        values = self.values()
+        section, reference, _ = self.sections
+        from_file, span = values["source"] == "file", values["span"]
+        section.set_shown(("file",), from_file)
+        section.set_shown(BUILDER, not from_file)
+        section.set_shown(("low",), not from_file and span != "strain")
+        reference.set_shown(FOREIGN, values["calculator"] == ANY)
+        section.labels["high"].setText("±" if span == "strain" else "To")
+        reference.labels["calculator"].setText("Energies by" if not from_file else "Energies")
+        box = reference.widgets["calculator"]
+        text = "As in the files" if from_file else "None: no reference energies"
+        box.setItemText(box.findData(NONE), text)  # type: ignore[attr-defined]
+        self._show_range(span)
+
+    def _show_range(self, span: str) -> None:
+        for name, value in zip(("low", "high"), USUAL[span], strict=True):
+            box = self.widgets[name]
+            assert isinstance(box, QDoubleSpinBox)
+            box.setSuffix(SUFFIXES[span])
+            if span != self._span:
+                box.setValue(value)
+        self._span = span
+
+    def restore(self, values: dict[str, object]) -> None:
+        """Fill in what was remembered; the range as it was, not the usual one."""
+        self._span = str(values.get("span", self._span))
+        super().restore(values)
+
+    def _choose_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Crystals along their volume")
+        if paths:
+            self.widgets["file"].setText("; ".join(paths))  # type: ignore[attr-defined]
+
+    def _choose_path(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Keep the crystals in", str(data_folder()), "*.extxyz")
+        if path:
+            self._confirmed = path if path.endswith((".extxyz", ".xyz")) else f"{path}.extxyz"
+            self.widgets["path"].setText(self._confirmed)  # type: ignore[attr-defined]
+
+    def order(self) -> CrystalOrder:
+        """Return what the fields ask for; SettingsError where they make no sense."""
+        values = self.values()
+        check_target(values["path"], self._confirmed)
+        paths = tuple(path.strip() for path in values["file"].split(";") if path.strip())
+        if values["source"] == "file" and not paths:
+            raise SettingsError("no file is given", where="file", fix="Choose one")
+        return CrystalOrder(
+            values["source"], chosen(values), data_folder(), paths, values["element"].capitalize(),
+            values["lattice"], values["span"], values["low"], values["high"], values["n"], values["path"],
+        )  # fmt: skip
+
+    def job(self) -> Job:
+        """Return the work."""
+        order = self.order()
+        return lambda progress: make_invariant_points(order, progress)
+
+    def task_title(self) -> str:
+        """What the status line calls it."""
+        return "Making invariant points"
+
+    def apply(self, value: Dataset) -> None:
+        """Open them."""
+        self.session.add_made(value, Role.EOS, "New invariant points")

@@ -1,0 +1,106 @@
+"""The paper's studies as examples: run once in the background, kept, and opened as sessions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnpcore.errors import RunFolderError
+from nnpcore.progress import Progress
+from nnpcore.structures import Role
+
+MAX_COMPARED = 4
+
+
+@dataclass(frozen=True)
+class Example:
+    """One study in the menu: its name for ``run_study``, its title, and what is to be seen.
+
+    ``minutes``: what the quick size takes on two cores.
+    """
+
+    name: str
+    title: str
+    about: str
+    minutes: float
+
+
+EXAMPLES = (
+    Example(
+        "fig1", "NVT Against NPT (Fig. 1)",
+        "Silicon trained at one volume has good total energies and a wrong equation of state. Training at "
+        "zero pressure, or with the stress in the loss, cures it.", 1.0,
+    ),
+    Example(
+        "fig2", "Slab at 100 K and 1000 K (Fig. 2)",
+        "Bulk and surface of a Si(100) slab: at 100 K their atoms are islands in G space, and energy moves "
+        "between them at will; at 1000 K the islands meet and the map becomes better.", 2.5,
+    ),
+    Example(
+        "fig3", "Cluster Teaches Surfaces (Fig. 3)",
+        "Networks trained on a silicon nanocluster are asked about slabs: the RMSE settles early, the "
+        "mapping errors much later.", 3.0,
+    ),
+    Example(
+        "cluster", "Nickel Nanocluster",
+        "Every atomic energy of a nickel cluster against its reference, learned from total energies and "
+        "forces alone.", 1.5,
+    ),
+    Example(
+        "connectivity", "Connectivity and Mapping Error",
+        "The better the groups of atoms hang together in G space, the smaller the mapping error.", 1.5,
+    ),
+    Example(
+        "surface", "Surface Energies",
+        "Slabs relaxed by the network against the reference, at an early epoch and at the end.", 1.5,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ExampleSession:
+    """What the window opens: files with roles, run folders, regions, and which runs to compare."""
+
+    data: dict[str, Role]
+    runs: tuple[str, ...]
+    regions: tuple[dict[str, Any], ...]
+    compared: tuple[str, ...]
+
+
+def session_path(folder: Path, name: str) -> Path:
+    """Return where a study's session is kept."""
+    return folder / name / "session.json"
+
+
+def run_example(
+    name: str, folder: Path, quick: bool, n_threads: int | None, progress: Progress
+) -> ExampleSession:
+    """Run a study and return what to open; RunFolderError where it leaves nothing to open."""
+    from nnpcore.paper import run_study
+
+    progress.report(0.0, "Preparing")
+    outcome = run_study(name, folder, quick, n_threads=n_threads, progress=progress)
+    if outcome.session is None:
+        raise RunFolderError("this study has nothing to open", where=str(folder / name))
+    return read_example(folder, name)
+
+
+def read_example(folder: Path, name: str) -> ExampleSession:
+    """Read the session a study has left; RunFolderError where it is missing, damaged, or its files are."""
+    path = session_path(folder, name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        data = {str(d["path"]): Role(d["role"]) for d in content["data"]}
+        runs = tuple(str(run) for run in content["runs"])
+        regions = tuple(dict(region) for region in content.get("regions", ()))
+        compared = tuple(str(run) for run in content.get("compared", runs[:MAX_COMPARED]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"the kept example cannot be read ({error})", where=str(path), fix="Run it again"
+        ) from None
+    missing = [p for p in (*data, *runs) if not Path(p.partition("@")[0]).exists()]
+    if missing:
+        raise RunFolderError("a part of the kept example is gone", where=missing[0], fix="Run it again")
+    return ExampleSession(data, runs, regions, compared)
