@@ -1,0 +1,462 @@
+"""Regions, their mapping errors, rigidity and the check of invariant points, as a user sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from panel_helpers import dataset, wait_for
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QApplication, QLineEdit
+
+from app.documents.grouping import Labels
+from app.documents.regions import document_from_dict
+from app.documents.run import RunDocument, RunState
+from app.panels import mapping_panel, rigidity_panel
+from app.panels.connectivity_panel import ConnectivityPanel
+from app.panels.distance_panel import DistancePanel
+from app.panels.eos_panel import EosPanel
+from app.panels.mapping_panel import MappingPanel
+from app.panels.pca_panel import PcaPanel
+from app.panels.rigidity_panel import RigidityPanel
+from app.panels.structure_panel import StructurePanel
+from app.plots.ink import rgb_of
+from app.session import Session
+from app.settings import Settings
+from app.workers.monitoring import Monitored, make_monitor
+from nnpcore.mapping import connectivity, region_errors, with_references
+from nnpcore.structures import Dataset, Role, example_path, read_dataset
+from nnpcore.structures.frame import Frame
+from nnpcore.training import TrainSettings
+
+LEFT = Qt.MouseButton.LeftButton
+SETTINGS = TrainSettings(hidden=(6,), n_members=2, epochs=2, n_threads=1)
+
+
+def slab(n_frames: int = 1, seed: int = 0) -> Dataset:
+    """A silicon slab of 12 layers with atomic energies, rattled a little differently in every frame."""
+    from ase.build import diamond100
+
+    frames = []
+    for index in range(n_frames):
+        atoms = diamond100("Si", (1, 1, 12), a=5.43, vacuum=6.0)
+        atoms.pbc = True
+        atoms.rattle(0.03, seed=seed + index)
+        random = np.random.default_rng(index)
+        exact = -4.0 + 0.1 * random.normal(size=len(atoms))
+        frame = Frame.from_atoms(atoms)
+        frames.append(
+            replace(
+                frame,
+                energy=float(exact.sum()),
+                forces=random.normal(size=(len(atoms), 3)),
+                arrays={"reference_energies": exact},
+                info={"temperature": 100.0 * (1 + index % 2)},
+                index=index,
+            )
+        )
+    return Dataset("slab", "", tuple(frames))
+
+
+@pytest.fixture
+def shown(qtbot):
+    def make(kind, session, width=425, height=200):
+        panel = kind(session)
+        qtbot.addWidget(panel)
+        panel.resize(width, height)
+        panel.show()
+        qtbot.waitExposed(panel)
+        panel.refresh() if hasattr(panel, "refresh") else None
+        panel.grab()
+        return panel
+
+    yield make
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def settled(session: Session) -> None:
+    wait_for(lambda: not session.trainings.active and session.analyses.up_to_date())
+    wait_for(lambda: not session.tasks.tasks)
+
+
+def divided(session: Session, qtbot, **kwargs) -> str:
+    """Open a slab, divide it by depth, and return the id of its regions."""
+    session.add_dataset(slab(), Role.INSPECT)
+    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
+        session.regions_by_depth(**kwargs)
+    return next(iter(session.region_sets))
+
+
+def with_run(session: Session, potential) -> RunDocument:
+    run = RunDocument("r", "r", SETTINGS, RunState.FINISHED, potential=potential)
+    session.runs["r"] = run
+    session.set_current_run("r")
+    settled(session)
+    return run
+
+
+# making regions -----------------------------------------------------------------------------------------
+def test_depth_divides_the_frame_shown_and_undo_takes_it_back(session, qtbot):
+    set_id = divided(session, qtbot)
+    document = session.region_sets[set_id]
+    frame = session.current_frame
+    z = frame.positions[:, 2]
+    bulk = np.flatnonzero(np.minimum(z - z.min(), z.max() - z) >= 6.0)
+    assert {r.name: r.atoms.tolist() for r in document.regions}["bulk"] == bulk.tolist()
+    assert session.current_regions() is document
+    session.undo_stack.undo()
+    assert session.region_sets == {}
+    session.undo_stack.redo()
+    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
+        session.regions_by_depth(surface_depth=3.0)
+    (again,) = session.region_sets.values()
+    assert len(again.regions[0].atoms) > len(bulk), "new regions of a frame replace its old ones"
+
+
+def test_a_crystal_is_no_slab_and_says_so(session, qtbot):
+    session.add_dataset(read_dataset(f"{example_path('nvt')}@0:1"), Role.INSPECT)
+    with qtbot.waitSignal(session.notified, timeout=20_000) as told:
+        session.regions_by_depth()
+    assert "vacuum" in told.args[0].text
+    assert session.region_sets == {}
+
+
+def test_a_selection_becomes_a_region_and_leaves_the_others(session, qtbot):
+    set_id = divided(session, qtbot)
+    told = []
+    session.notified.connect(told.append)
+    session.region_from_selection()
+    assert [n.title for n in told] == ["No region was made"]
+    bulk = session.region_sets[set_id].regions[0].atoms.tolist()
+    session.select([(session.current_dataset_id, 0, atom) for atom in (0, bulk[0])])
+    session.region_from_selection("kink")
+    known = {r.name: r.atoms.tolist() for r in session.region_sets[set_id].regions}
+    assert known["kink"] == sorted((0, bulk[0]))
+    assert bulk[0] not in known["bulk"]
+    assert 0 not in known["surface"]
+    assert len({r.color_index for r in session.region_sets[set_id].regions}) == 3
+    session.select_frame()
+    session.region_from_selection()
+    assert len(told) == 2, "all atoms: told, not made"
+    assert len(session.region_sets[set_id].regions) == 3
+
+
+def test_regions_survive_the_session_file(session, qtbot):
+    set_id = divided(session, qtbot)
+    document = session.region_sets[set_id]
+    again = document_from_dict(document.to_dict(), "x")
+    assert again.rule == "depth"
+    assert np.array_equal(again.labels(), document.labels())
+    assert [r.color_index for r in again.regions] == [r.color_index for r in document.regions]
+    session.restore_regions([{"broken": 1}])
+    assert len(session.region_sets) == 1
+
+
+# the panel ----------------------------------------------------------------------------------------------
+def test_an_empty_panel_says_what_to_do(session, shown):
+    panel = shown(MappingPanel, session)
+    assert panel.body.message == mapping_panel.EMPTY
+    assert panel.table() is None
+    assert panel.figure_task() is None
+    panel = shown(RigidityPanel, session)
+    assert panel.body.message == rigidity_panel.EMPTY
+    assert panel.table() is None
+
+
+def test_regions_without_a_run_wait_for_one(session, qtbot, shown):
+    divided(session, qtbot)
+    panel = shown(MappingPanel, session)
+    assert [texts[0] for texts in panel.table_view.texts()] == ["bulk", "surface"]
+    assert panel.text.text() == mapping_panel.NO_RUN
+    assert panel.figure_task() is None
+
+
+def test_errors_are_those_of_the_core(session, qtbot, shown, silicon_potential, tmp_path):
+    set_id = divided(session, qtbot)
+    document = session.region_sets[set_id]
+    run = with_run(session, silicon_potential)
+    panel = shown(MappingPanel, session)
+    expected = region_errors(silicon_potential, with_references(document.set))
+    for row, error in zip(panel.rows, expected, strict=True):
+        assert row.reference == pytest.approx(error.reference)
+        assert row.errors[0].error_mev == pytest.approx(error.error_mev)
+        assert row.errors[0].std_mev == pytest.approx(error.std_mev)
+    texts = panel.table_view.texts()[0]
+    assert texts[2] == f"{expected[0].reference:.4f} exact".replace("-", "−")
+    assert texts[3].startswith(f"{expected[0].error_mev:+.0f}".replace("-", "−"))
+    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
+    assert panel.text.text() == run.analyses["mapping"].verdict.text
+    panel.figure_task()(tmp_path / "mapping.png")
+    assert (tmp_path / "mapping.png").stat().st_size > 5000
+
+
+def test_a_row_selects_renames_recolours_and_deletes_its_region(session, qtbot, shown):
+    set_id = divided(session, qtbot)
+    panel = shown(MappingPanel, session)
+    table = panel.table_view
+    qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualRect(table.model().index(1, 0)).center())
+    surface = session.region_sets[set_id].regions[1].atoms.tolist()
+    assert session.selection.in_frame(session.current_dataset_id, 0).tolist() == surface
+    panel.edit_name(set_id, 1)
+    editor = table.findChild(QLineEdit)
+    editor.selectAll()
+    qtbot.keyClicks(editor, "bulk")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    wait_for(lambda: table.item(1, 0).text() == "bulk 2")
+    assert session.region_sets[set_id].regions[1].name == "bulk 2", "names are unique in a structure"
+    menu = panel.menu_of(set_id, 0)
+    colors = next(a.menu() for a in menu.actions() if a.menu() is not None)
+    colors.actions()[4].trigger()
+    assert session.region_sets[set_id].regions[0].color_index == 4
+    next(a for a in menu.actions() if a.text() == "Delete").trigger()
+    panel.refresh()
+    assert [texts[0] for texts in table.texts()] == ["bulk 2"]
+    for _ in range(3):
+        session.undo_stack.undo()
+    assert [r.name for r in session.region_sets[set_id].regions] == ["bulk", "surface"]
+    assert panel.menu_of("", 0) is None
+
+
+def test_without_references_it_says_what_is_missing(session, qtbot, shown, silicon_potential):
+    bare = slab()
+    frames = tuple(replace(f, arrays={}) for f in bare.frames)
+    session.add_dataset(replace(bare, frames=frames), Role.INSPECT)
+    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
+        session.regions_by_depth()
+    with_run(session, silicon_potential)
+    panel = shown(MappingPanel, session)
+    assert "EOS reference" in panel.text.text()
+    assert [row.errors[0].error_mev for row in panel.rows] == [None, None]
+    assert panel.table_view.texts()[0][-1] == "–"
+
+
+def test_the_structure_shows_the_regions_colours(session, qtbot, shown):
+    set_id = divided(session, qtbot)
+    panel = shown(StructurePanel, session, 500, 400)
+    session.set_coloring(kind="region")
+    for region in session.region_sets[set_id].regions:
+        assert (panel.shown.colors[region.atoms] == rgb_of(f"series:{region.color_index}")).all()
+        assert region.name in panel.shown.message
+    session.delete_regions(set_id)
+    assert "Mapping panel" in panel.shown.message
+    session.closing.emit()
+
+
+def test_crystals_that_are_none_are_refused_with_their_spread(session, qtbot, shown):
+    good = read_dataset(f"{example_path('eos')}@0:3")
+    bent = good.frames[1].positions.copy()
+    bent[0] += 0.3
+    frames = (good.frames[0], replace(good.frames[1], positions=bent), good.frames[2])
+    session.add_dataset(replace(good, frames=frames), Role.EOS)
+    wait_for(lambda: bool(session.invariance.found))
+    panel = shown(EosPanel, session)
+    assert panel.points.isVisible()
+    texts = [[panel.points.item(r, c).text() for c in (0, 2, 4)] for r in range(3)]
+    assert [row[2] for row in texts] == ["ok", "refused", "ok"]
+    assert float(texts[1][1]) > 1.0
+    assert texts[0][1] == "< 0.001"
+    assert "1 of 3 frames are no invariant points" in panel.note.text()
+    at = panel.points.visualItemRect(panel.points.item(1, 0)).center()
+    qtbot.mouseClick(panel.points.viewport(), LEFT, pos=at)
+    assert session.current_frame_index == 1
+
+
+# grouping -----------------------------------------------------------------------------------------------
+def test_labels_divide_by_region_and_temperature(session, qtbot):
+    session.add_dataset(slab(3), Role.INSPECT)
+    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
+        session.regions_by_depth()
+    (document,) = session.datasets.values()
+    labels = Labels.of(session.region_sets, [document])
+    assert labels.groupings() == ["dataset", "region", "temperature"]
+    n = document.frames[0].n_atoms
+    frame, atom = np.repeat(np.arange(3), n), np.tile(np.arange(n), 3)
+    parts = {p.name: p.rows for p in labels.parts("region", document.id, frame, atom)}
+    bulk = session.current_regions().regions[0].atoms
+    assert np.array_equal(parts["bulk"], np.concatenate([bulk + k * n for k in range(3)]))
+    parts = {p.name: p.rows for p in labels.parts("temperature", document.id, frame, atom)}
+    assert {name: np.unique(frame[rows]).tolist() for name, rows in parts.items()} == {
+        "100 K": [0, 2], "200 K": [1],
+    }  # fmt: skip
+    assert labels.parts("region", "unknown", frame, atom) == []
+
+
+@pytest.fixture(scope="module")
+def trained(qapp, tmp_path_factory) -> Iterator[Session]:
+    """A session with a training on slabs divided into regions, and an EOS reference."""
+    session = Session(Settings(folder=str(tmp_path_factory.mktemp("runs"))))
+    session.add_dataset(slab(8), Role.TRAINING)
+    session.add_dataset(read_dataset(example_path("eos")), Role.EOS)
+    session.regions_by_depth()
+    wait_for(lambda: bool(session.region_sets))
+    session.start_training(SETTINGS)
+    settled(session)
+    yield session
+    session.shutdown()
+
+
+def test_a_training_follows_regions_and_crystal(trained, shown):
+    run = trained.current_run
+    names = {"EOS rmse in range", "E_at(V0)", "slab bulk", "slab surface"}
+    assert all(set(record.mapping) == names for record in run.history)
+    panel = shown(MappingPanel, trained, 760)
+    now = {row.name: row.errors[0].error_mev for row in panel.rows}
+    best = run.potential.info["best_epoch"]
+    if len(set(best)) == 1:  # all members' weights are of the same epoch: what was monitored is what is shown
+        record = run.history[best[0] - 1]
+        assert now["bulk"] == pytest.approx(record.mapping["slab bulk"], abs=1e-6)
+    assert set(panel.plot.legend.entries[k].label for k in range(4)) >= {"crystal at V₀", "slab bulk"}
+
+
+def test_a_reopened_run_shows_its_stored_curve(trained, shown, app_home):
+    again = Session(Settings(folder=str(app_home)))
+    again.open_run(trained.current_run.folder)
+    wait_for(lambda: bool(again.runs) and not again.tasks.tasks)
+    panel = shown(MappingPanel, again, 760)
+    line = panel.plot._lines[0, "slab bulk"]
+    expected = [abs(record.mapping["slab bulk"]) for record in trained.current_run.history]
+    assert line.getOriginalDataset()[1].tolist() == expected
+    again.shutdown()
+
+
+def test_connectivity_and_pca_by_region(trained, shown):
+    panel = shown(ConnectivityPanel, trained)
+    panel.grouping.setCurrentIndex(panel.grouping.findData("region"))
+    panel.grouping.activated.emit(panel.grouping.currentIndex())
+    settled(trained)
+    found = trained.current_run.analyses["connectivity"].result
+    assert found.names == ("bulk", "surface", "eos")
+    (group,) = trained.analyses._jobs._groups[trained.current_run_id].of_role("training")
+    labels = next(iter(trained.region_sets.values())).labels()[group.atom]
+    x = {"bulk": group.x[labels == 0], "surface": group.x[labels == 1]}
+    assert found.matrix[0, 1] == pytest.approx(connectivity(x).matrix[0, 1])
+    trained.analyses.set_option("connectivity", grouping="dataset")
+    settled(trained)
+    pca = shown(PcaPanel, trained)
+    pca.color_by_kind("region")
+    counts = {g.name: len(g.xy) for g in pca.plot.groups}
+    assert counts["bulk"] == int((labels == 0).sum())
+    surface = next(k for k, g in enumerate(pca.groups) if g.name == "surface")
+    atom = pca.atom(pca.plot.groups[surface].key, 0)
+    assert atom is not None and atom[2] in next(iter(trained.region_sets.values())).regions[1].atoms
+    pca.color_by_kind("temperature")
+    assert {"100 K", "200 K"} <= {g.name for g in pca.plot.groups}
+
+
+# rigidity -----------------------------------------------------------------------------------------------
+def test_rigidity_is_computed_when_somebody_looks_and_nothing_trains(trained, shown, monkeypatch, tmp_path):
+    run = trained.current_run
+    assert "rigidity" not in run.analyses, "nobody asked for it yet"
+    with monkeypatch.context() as patch:
+        patch.setattr(type(trained.trainings), "active", property(lambda _self: True))
+        panel = shown(RigidityPanel, trained, 760)
+        assert panel.compute.isVisible()
+        assert panel.body.message
+        assert not trained.analyses.is_pending("rigidity")
+    trained.trainings.idle.emit()
+    settled(trained)
+    panel.refresh()
+    study = run.analyses["rigidity"].study
+    assert panel.text.text() == study.text
+    for loss, line in panel.curves.lines.items():
+        assert line.getOriginalDataset()[1] == pytest.approx(study.rigidity[loss][: study.n_points])
+    assert (study.rigidity["energy"] <= study.rigidity["energy + forces"]).all()
+    table = panel.table()
+    assert table["target"][-2:] == ["slab bulk", "slab surface"]
+    assert table["volume (Å³/atom)"][-1] is None
+    panel.figure_task()(tmp_path / "rigidity.png")
+    assert (tmp_path / "rigidity.png").stat().st_size > 5000
+
+
+def test_atoms_are_coloured_by_rigidity(trained, shown):
+    panel = shown(StructurePanel, trained, 500, 400)
+    trained.set_current(dataset(trained, "slab"), 3)
+    trained.set_coloring(kind="rigidity")
+    settled(trained)
+    wait_for(lambda: trained.current_rigidity is not None)
+    values, label, _ = trained.atom_values()
+    assert label == "log₁₀ rigidity"
+    study = trained.current_run.analyses["rigidity"].study
+    frame = trained.current_frame
+    from nnpcore.descriptors import compute_descriptors
+
+    functions = trained.current_run.functions
+    table = compute_descriptors([frame], functions, derivatives=False, n_threads=1)
+    expected = study.fits[study.trained_on].mean_rigidity(table.values, table.species)
+    assert 10.0**values == pytest.approx(expected)
+    wait_for(lambda: panel.shown.bar is not None)
+    trained.set_coloring(kind="element")
+    assert not trained.analyses._watchers["rigidity_frame"]
+
+
+def test_without_the_training_frames_rigidity_says_what_to_open(trained, shown, monkeypatch):
+    run = trained.current_run
+    known = run.analyses.pop("rigidity", None)
+    monkeypatch.setattr(trained.analyses._jobs, "_train_frames", lambda _run: [])
+    panel = shown(RigidityPanel, trained)
+    trained.analyses.ask("rigidity")
+    settled(trained)
+    panel.refresh()
+    assert "Open the files" in panel.body.message
+    monkeypatch.undo()
+    run.analysis_messages.pop("rigidity")
+    if known is not None:
+        run.analyses["rigidity"] = known
+
+
+# invariant points and distance --------------------------------------------------------------------------
+def test_the_list_of_points_is_there_on_demand(trained, shown):
+    panel = shown(EosPanel, trained)
+    assert not panel.points.isVisible()
+    panel.list_points.setChecked(True)
+    checks = trained.invariance.of(dataset(trained, "eos"))
+    assert panel.points.rowCount() == len(checks) == len(trained.datasets[dataset(trained, "eos")].frames)
+    distances = trained.current_run.analyses["distance"]
+    shown_distance = panel.points.item(int(distances.frame_indices[0]), 3).text()
+    assert shown_distance == f"{distances.distances[0]:.2f}"
+    panel.list_points.setChecked(False)
+    assert panel.plot.isVisible()
+
+
+def test_a_monitor_leaves_out_what_cannot_be_followed(trained):
+    crystal = trained.datasets[dataset(trained, "eos")].frames
+    train = trained.datasets[dataset(trained, "slab")].frames
+    regions = tuple(trained.region_sets.values())
+    full = make_monitor(Monitored(crystal, regions), train)
+    assert full is not None and len(full.crystals) == len(full.region_sets) == 1
+    bent = replace(crystal[0], positions=crystal[0].positions + np.eye(3)[0] * np.arange(8)[:, None] * 0.1)
+    assert not make_monitor(Monitored((bent, *crystal[1:]), regions), train).crystals
+    carbon = [replace(f, numbers=np.full_like(f.numbers, 6)) for f in train]
+    assert make_monitor(Monitored(crystal, regions), carbon) is None
+
+
+def test_distances_without_a_crystal_and_by_element(trained, shown, tmp_path):
+    run = trained.current_run
+    known = run.analyses["distance"]
+    panel = shown(DistancePanel, trained)
+    assert not panel.element.isVisible(), "one element needs no choice"
+    far = replace(known.reaches["Si"], distances=known.reaches["Si"].distances + 5.0)
+    run.analyses["distance"] = replace(known, reaches={**known.reaches, "C": far})
+    try:
+        panel.refresh()
+        panel.element.setCurrentText("C")
+        panel.element.activated.emit(1)
+        x, counts = panel.histogram.bars.getOriginalDataset()
+        assert counts.sum() == len(far.distances)
+        assert x.min() >= 5.0
+        assert not len(panel.histogram.inside.points())
+        assert not panel.by_volume.isVisible()
+        assert panel.table() == {"distance of C atoms": far.distances.tolist()}
+        panel.figure_task()(tmp_path / "reach.svg")
+    finally:
+        run.analyses["distance"] = known
+    trained.set_role(dataset(trained, "eos"), Role.INSPECT)
+    settled(trained)
+    panel.refresh()
+    assert run.analyses["distance"].points is None
+    assert panel.body.message == ""
+    assert panel.histogram.bars.isVisible()
+    trained.undo_stack.undo()
+    settled(trained)
