@@ -50,8 +50,8 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
             "File", 0, "Draw frames from molecular dynamics with a reference potential or any calculator",
         ),
         Command(
-            "file.new_points", "New Invariant Points…", lambda: window.open_dialog("invariant_points"), "", "",
-            "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
+            "file.new_points", "New Invariant Points…", lambda: window.open_dialog("invariant_points"), "",
+            "", "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
         ),
         Command(
             "file.example", "Silicon (DFT)", session.open_example, "Ctrl+E", "example", "Examples", 0,

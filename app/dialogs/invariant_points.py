@@ -13,7 +13,7 @@ from nnpcore.errors import SettingsError
 from nnpcore.structures import Dataset, Role
 
 ABOUT = (
-    "All atoms of an invariant point are equivalent by symmetry, so that the energy of each is known: E / N. "
+    "All atoms of an invariant point are equivalent by symmetry, so that the energy of each is known: E/N. "
     "Crystals whose atoms differ are refused."
 )
 SOURCES = (("Crystal, built here", "builder"), ("Files with crystals", "file"))

@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QFileDialog
 
 from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
-from app.dialogs.fields import choice, line, muted, number, whole
+from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import FormDialog, Job, choose_button
 from app.settings import data_folder
 from app.workers.sampling import Preview, SamplingOrder, Start, check_target, make_training_set, preview
@@ -37,6 +37,11 @@ BUILDERS = (
     ("Silicon cluster (Wulff)", "cluster"),
     ("Nickel nanocluster", "nickel"),
 )
+OWN_REFERENCES = {
+    "slab": "stillinger-weber",
+    "cluster": "stillinger-weber",
+    "nickel": "cleri-rosato",
+}
 REPEAT_TIP = "How often the cell is repeated along its axes, such as 2 2 2 (slabs: 2 1)"
 PATH_TIP = "The frames are kept in this file; empty: under a name of their own in Eatlas' data folder"
 
@@ -51,7 +56,7 @@ class TrainingSetDialog(FormDialog):
 
     def build(self) -> None:
         """Make the fields."""
-        self._confirmed = ""
+        self._confirmed, self._kind = "", ""
         self._frame = self.session.current_frame
         self._add_structure()
         add_calculator(self.section("Reference"), self)
@@ -117,7 +122,18 @@ class TrainingSetDialog(FormDialog):
         structure.set_shown(wanted, True)
         reference.set_shown(FOREIGN, values["calculator"] == ANY)
         dynamics.widgets["pressure_gpa"].setEnabled(values["ensemble"] == "npt")
+        if values["start"] != self._kind:
+            self._kind = values["start"]
+            self._suit_calculator(values["calculator"])
+        if self.look.text().startswith("⚠"):
+            self.look.setText("…")
         self._timer.start()
+
+    def _suit_calculator(self, chosen_now: str) -> None:
+        """Take the reference potential that knows what the builder is made of."""
+        wanted = OWN_REFERENCES.get(self._kind)
+        if wanted is not None and chosen_now in OWN_REFERENCES.values():
+            set_value(self.widgets["calculator"], wanted)
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Structure to start from")
@@ -217,6 +233,12 @@ class TrainingSetDialog(FormDialog):
         with contextlib.suppress(RuntimeError):  # the dialog is gone
             self.look.setText(("⚠ " if wrong else "") + text)
             self.fit()
+
+    def show_error(self, error: BaseException) -> None:
+        """Say it once."""
+        super().show_error(error)
+        if self.look.text().startswith("⚠"):
+            self.look.clear()
 
     def end(self) -> None:
         """Look ahead no more."""

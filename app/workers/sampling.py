@@ -331,13 +331,13 @@ def make_invariant_points(order: CrystalOrder, progress: Progress) -> Dataset:
     finally:
         close(engine)
     check_equivalent(frames, progress)
-    return keep(frames, order.folder, order.path, f"{_title(order, frames)}-eos")
+    return keep(frames, order.folder, order.path, _title(order))
 
 
-def _title(order: CrystalOrder, frames: list[Frame]) -> str:
+def _title(order: CrystalOrder) -> str:
     if order.source == "builder":
-        return f"{order.element}-{order.lattice}"
-    return Path(order.paths[0].partition("@")[0]).stem
+        return f"{order.element}-{order.lattice}-eos"
+    return f"{Path(order.paths[0].partition('@')[0]).stem.removesuffix('eos').rstrip('-_')}-eos".lstrip("-")
 
 
 def _read_crystals(order: CrystalOrder, engine: Any, progress: Progress) -> list[Frame]:
