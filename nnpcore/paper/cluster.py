@@ -159,7 +159,9 @@ def _settings(plan: Plan, cutoff: float, seed: int) -> TrainSettings:
     from nnpcore.training import DescriptorSettings, TrainSettings
 
     descriptors = DescriptorSettings(cutoff=cutoff)
-    return TrainSettings(descriptors=descriptors, n_members=plan.n_members, epochs=plan.epochs, seed=seed)
+    return TrainSettings(
+        descriptors=descriptors, smooth="none", n_members=plan.n_members, epochs=plan.epochs, seed=seed
+    )
 
 
 def _compare(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -101,11 +101,7 @@ def _basis(potential: Potential) -> Potential:
     weights = NetworkWeights.initial(potential.functions, (1,), n, 0)
     silent = [(0.0 * weight, 0.0 * bias) for weight, bias in weights.layers[element]]
     weights = replace(weights, layers={element: silent}, skip={element: np.eye(n)})
-    return replace(potential, weights=weights, element_energies={element: 0.0}, **_without_smooth(potential))
-
-
-def _without_smooth(potential: Potential) -> dict[str, Any]:
-    return {"smooth": None} if getattr(potential, "smooth", None) is not None else {}
+    return replace(potential, weights=weights, element_energies={element: 0.0}, smooth=None)
 
 
 @dataclass(frozen=True)
