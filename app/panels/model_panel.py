@@ -143,7 +143,7 @@ SMOOTH = (
     ChoiceField(
         "smooth",
         "Smooth part",
-        "A function in closed form under the networks: it keeps atomic energies where the data leave them open",
+        "A function in closed form under the networks, for atomic energies that the data leave open",
         (("None", "none"), ("Linear", "linear"), ("Quadratic", "quadratic"), ("Kernel", "kernel")),
     ),
     TextField(
