@@ -330,17 +330,17 @@ def _depth_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure
     from nnpcore.exchange.figures import add_legend, new_figure, style_axes
 
     figure = new_figure(6.4, 2.8)
-    for axes, runs in zip(figure.subplots(1, 2, sharey=True), (alone, smooth), strict=True):
+    for axes, runs in zip(figure.subplots(1, 2), (alone, smooth), strict=True):
         colors = colormaps["inferno"](np.linspace(0.1, 0.8, len(runs)))
         for found, color in zip(runs, colors, strict=True):
             depth, _, error = _layers(found)
             label = f"{found.temperature:g} K"
             axes.plot(depth, error, "o-", color=color, markersize=3, linewidth=1.1, label=label)
         axes.axhline(0.0, color="black", linewidth=0.5)
-        axes.axvline(6.0, color="0.6", linewidth=0.8, linestyle="--")
+        axes.axvline(6.0, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
         axes.set_title(runs[0].kind, fontsize=9.0)
         style_axes(axes, "Depth below the surface (Å)", "Error of $E_\\mathrm{at}$ (meV)")
-    add_legend(figure.axes[1], loc="lower right", ncols=2, labelspacing=0.25)
+    add_legend(figure.axes[0], loc="lower right", ncols=2, labelspacing=0.25)
     return figure
 
 
