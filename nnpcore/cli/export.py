@@ -44,8 +44,7 @@ def export_command(request: ExportRequest, terminal: Terminal) -> dict[str, Any]
     refuse_to_replace(request.output, request.overwrite)
     done = export_as(request.run, request.output, request.format, scaling=request.scaling)
     terminal.say(f"The potential is in {request.output}; README.md there says how to use it.")
-    if done.difference is not None:
-        terminal.say(f"Read back, atomic energies agree to {done.difference:.1e} eV.")
+    terminal.say(f"Read back, atomic energies agree to {done.difference:.1e} eV.")
     result = {
         "run": str(request.run),
         "folder": str(request.output),

@@ -43,7 +43,7 @@ class EngineCheck:
     @property
     def agrees(self) -> bool:
         """Whether both are within ``AGREEMENT``."""
-        return max(self.energy, self.force) <= AGREEMENT
+        return self.energy <= AGREEMENT and self.force <= AGREEMENT
 
 
 def check_with_lammps(
@@ -70,10 +70,10 @@ def check_with_lammps(
     for k, frame in enumerate(frames):
         for m, place in enumerate(places):
             total, forces = run_lammps(frame, potential.elements, lines_of(potential, [place]), command)
-            energy = max(energy, abs(total - found.energy_members[m, k]) / frame.n_atoms)
+            energy = np.maximum(energy, abs(total - found.energy_members[m, k]) / frame.n_atoms)
             own = found.forces_members[m, found.atoms_of(k)]
-            force = max(force, float(np.abs(forces - own).max(initial=0.0)))
-    return EngineCheck(float(energy), force, len(frames), potential.n_members)
+            force = np.maximum(force, np.abs(forces - own).max(initial=0.0))  # NaN stays NaN
+    return EngineCheck(float(energy), float(force), len(frames), potential.n_members)
 
 
 def run_lammps(

@@ -12,6 +12,7 @@ from nnpcore.files import write_atomically
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+    from nnpcore.structures.frame import Frame
 
 NAME = "potential.pt"
 
@@ -53,6 +54,41 @@ def scripted(potential: Potential) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.jit.script(module_of(potential))
+
+
+def read_back_difference(potential: Potential, path: Path) -> float:
+    """Return by how much the written module is off for a small cluster: energies, eV, or forces, eV/Å."""
+    import numpy as np
+    import torch
+
+    from nnpcore.descriptors import NeighborFinder
+
+    frame = _cluster(potential)
+    pairs = NeighborFinder(frame, potential.cutoff).pairs(0, frame.n_atoms)
+    center = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.start))
+    species = potential.functions.species_index(frame.numbers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.load(str(path))
+        indices = [torch.tensor(a.astype(np.int64)) for a in (species, center, pairs.neighbor)]
+        energies, forces, _ = module.members(*indices, torch.tensor(pairs.vector))
+    found = potential.predict([frame], stress=False, n_threads=1)
+    assert found.forces_members is not None
+    energy = np.abs(energies.numpy() - found.atomic_energies_members).max()
+    return float(np.maximum(energy, np.abs(forces.numpy() - found.forces_members).max()))
+
+
+def _cluster(potential: Potential) -> Frame:
+    """Twelve atoms of all elements on a shaken lattice of 2.4 Å, open in all directions."""
+    import numpy as np
+    from ase import Atoms
+
+    from nnpcore.structures.frame import Frame
+
+    places = 2.4 * np.array([[x, y, z] for x in range(2) for y in range(2) for z in range(3)])
+    symbols = [potential.elements[k % len(potential.elements)] for k in range(len(places))]
+    shaken = places + 0.3 * np.random.default_rng(0).standard_normal(places.shape)
+    return Frame.from_atoms(Atoms(symbols, positions=shaken))
 
 
 def _description(potential: Potential) -> str:
