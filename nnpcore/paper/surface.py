@@ -293,7 +293,9 @@ def _draw_course(axes: Axes, learned: Sequence[Learned]) -> None:
         for surface, marker in zip(SURFACES, MARKERS, strict=False):
             values = item.course[surface]
             epochs = np.arange(1, len(values) + 1)
-            axes.plot(epochs, values, "-", marker=marker, color=color, markersize=3, linewidth=1.0)
+            every = max(1, len(values) // 8)
+            axes.plot(epochs, values, "-", marker=marker, color=color, markersize=3, linewidth=1.0,
+                      markevery=every)  # fmt: skip
     for surface, marker in zip(SURFACES, MARKERS, strict=False):
         axes.plot([], [], marker, color="0.3", markersize=4, label=f"({surface})")
     axes.axhline(0.0, color="black", linewidth=0.5)

@@ -86,7 +86,8 @@ def wulff_cluster(
     element : an element with the diamond or the fcc lattice.
     n_atoms : wanted number of atoms. Not every number is possible; the nearest one is taken.
     lattice : lattice constant, Å; the usual one of the element where it is None.
-    surface_energies : energy of each facet by its Miller indices ("100"), in any unit.
+    surface_energies : energy of each facet by its Miller indices ("100"), in any unit; silicon's for the
+        diamond lattice and nickel's for the fcc lattice where it is None.
 
     Returns
     -------
