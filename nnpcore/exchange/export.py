@@ -55,7 +55,7 @@ def export_run(run: str | Path, folder: str | Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Exported:
-    """Written files, and by how much atomic energies, eV, are off when read back (torch: forces too, eV/Å)."""
+    """Written files, and by how much atomic energies, eV, are off when read back; for torch also forces."""
 
     files: list[Path]
     difference: float
