@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 THREADS ?= 2
 
-.PHONY: help run test lint bench demo screenshots install compile clean system system-tests
+.PHONY: help run test lint bench demo paper screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
 	@echo "make demo         the same path without a window: figures and report.json in out/demo"
+	@echo "make paper        every claim of the paper with our numbers: out/paper and docs/paper.md (QUICK=--quick)"
 	@echo "make test         lint, type check and all tests, on a virtual display where there is none"
 	@echo "make bench        the benchmark table (as JSON too where BENCH_JSON names a file)"
 	@echo "make lint         ruff, import-linter and pyright"
@@ -43,6 +44,9 @@ run: install compile
 
 demo: compile
 	@$(BIN)/eatlas demo --headless -o out/demo --overwrite
+
+paper: compile
+	@$(BIN)/eatlas paper all -o out/paper --docs docs --threads $(THREADS) $(QUICK)
 
 lint: $(STAMP)
 	$(BIN)/ruff check nnpcore app tests benchmarks tools docs

@@ -265,12 +265,13 @@ def paper(
     quick: options.Quick = False,
     seed: options.Seed = None,
     threads: options.Threads = None,
+    docs: options.Docs = None,
     json_: options.Json = False,
 ) -> Job:
-    """Show the paper's claims with our own numbers: figures, tables and claims.json."""
+    """Show the paper's claims with our own numbers: figures, tables, claims.json and a report."""
     from nnpcore.cli.paper import paper_command
 
-    return partial(paper_command, name, output, quick, seed, threads)
+    return partial(paper_command, name, output, quick, seed, threads, docs)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -16,10 +16,11 @@ StudyName = Annotated[
     str,
     Argument(
         metavar="NAME",
-        help="all, or one of fig1, fig2, fig3, spline, cluster, connectivity, surface, optimizer, "
-        "regularization.",
+        help="all, or one of fig1, fig2, fig3, spline, cluster, connectivity, surface, smooth, "
+        "optimizer, regularization.",
     ),
 ]
+Docs = Annotated[Path | None, Option(metavar="DIR", help="Write DIR/paper.md and its images, too.")]
 Quick = Annotated[bool, Option("--quick", help="Small settings: the effect, not the best numbers.")]
 
 RunOrFiles = Annotated[

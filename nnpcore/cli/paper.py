@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from rich.table import Table
 
-from nnpcore.cli.tables import number
 from nnpcore.cli.terminal import Terminal
-from nnpcore.paper import PaperResult, names_of, run_studies
+from nnpcore.paper import STUDIES, PaperResult, names_of, run_studies
+from nnpcore.paper.report import REPORT, measured, write_docs
 from nnpcore.progress import Progress
 
 
 def paper_command(
-    name: str, output: Path, quick: bool, seed: int | None, threads: int | None, terminal: Terminal
+    name: str,
+    output: Path,
+    quick: bool,
+    seed: int | None,
+    threads: int | None,
+    docs: Path | None,
+    terminal: Terminal,
 ) -> dict[str, Any]:
     """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
     names = names_of(name)
@@ -33,6 +39,8 @@ def paper_command(
             progress=progress,
             on_text=terminal.say,
         )
+    if docs is not None:
+        write_docs(docs, result.folder, result.records, {n: study.title for n, study in STUDIES.items()})
     if not terminal.json_only:
         _show(result, terminal)
     if result.failures:
@@ -67,7 +75,7 @@ def _show(result: PaperResult, terminal: Terminal) -> None:
     for record in result.records:
         if record.study in result.outcomes:
             terminal.out.print(claims_table(record.study, [claim.to_dict() for claim in record.claims]))
-    terminal.say(f"Figures, tables and claims.json are in {result.folder}.")
+    terminal.say(f"Figures, tables, claims.json and {REPORT} are in {result.folder}.")
 
 
 def claims_table(title: str, claims: list[dict[str, Any]]) -> Table:
@@ -78,25 +86,8 @@ def claims_table(title: str, claims: list[dict[str, Any]]) -> Table:
     table.add_column("Holds", justify="center")
     for claim in claims:
         holds = "[green]yes[/]" if claim["holds"] else "[red]no[/]"
-        table.add_row(claim["claim"], claim["paper"], measured(claim["ours"]), holds)
+        table.add_row(claim["claim"], claim["paper"], "\n".join(measured(claim["ours"])), holds)
     return table
-
-
-def measured(ours: Mapping[str, Any]) -> str:
-    """Return measured numbers in words, with three digits."""
-    return "; ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in ours.items())
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_short(item) for item in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_short(item)}" for name, item in value.items())
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return number(value)
-    return "–" if value is None else str(value)
 
 
 def _summary(result: PaperResult) -> dict[str, Any]:

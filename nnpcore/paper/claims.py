@@ -64,17 +64,24 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """The claims of one study as they stand in its folder, and how they came about."""
+    """The claims of one study as they stand in its folder, and how they came about.
+
+    Attributes
+    ----------
+    study : its name. quick, seed : how it was run. seconds : how long that took.
+    claims : in the study's order. figures : names of its PNG files.
+    """
 
     study: str
     quick: bool
     seed: int
     seconds: float
     claims: tuple[Claim, ...]
+    figures: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write ``claims.json`` into the study's folder."""
-        document = {name: getattr(self, name) for name in ("study", "quick", "seed", "seconds")}
+        document = {name: getattr(self, name) for name in ("study", "quick", "seed", "seconds", "figures")}
         write_json(folder / FILE, document | {"claims": [claim.to_dict() for claim in self.claims]})
 
 
@@ -97,6 +104,7 @@ def read_record(folder: Path) -> StudyRecord | None:
             int(document["seed"]),
             float(document["seconds"]),
             claims,
+            tuple(str(name) for name in document.get("figures", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(

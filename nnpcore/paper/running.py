@@ -13,6 +13,7 @@ from nnpcore.errors import EatlasError, RunFolderError, SettingsError
 from nnpcore.files import writing_failed
 from nnpcore.paper.claims import StudyRecord, merge_claims, write_json
 from nnpcore.paper.context import SESSION, Part, StudyContext, StudyOutcome
+from nnpcore.paper.report import write_report
 from nnpcore.progress import Progress
 
 MARKER = "paper.json"
@@ -65,6 +66,11 @@ _STUDIES = (
 
 STUDIES: dict[str, Study] = {study.name: study for study in _STUDIES}
 """All studies by name, in the order they are run."""
+
+
+def titles() -> dict[str, str]:
+    """Return the studies' titles by name."""
+    return {name: study.title for name, study in STUDIES.items()}
 
 
 @dataclass(frozen=True)
@@ -170,11 +176,13 @@ def _run(study: Callable[[StudyContext], StudyOutcome], context: StudyContext) -
     context.report(0.0, "")
     outcome = study(context)
     seconds = round(time.perf_counter() - started, 1)
-    record = StudyRecord(context.name, context.quick, context.seed, seconds, tuple(outcome.claims))
+    pictures = tuple(path.name for path in outcome.figures if path.suffix == ".png")
+    claims = tuple(outcome.claims)
+    record = StudyRecord(context.name, context.quick, context.seed, seconds, claims, pictures)
     if outcome.session is not None:
         write_json(context.own / SESSION, outcome.session)
     record.write(context.own)
-    merge_claims(context.folder, list(STUDIES))
+    write_report(context.folder, merge_claims(context.folder, list(STUDIES)), titles())
     held = sum(claim.holds for claim in outcome.claims)
     context.tell(f"{held} of {len(outcome.claims)} claims hold, after {seconds:.0f} s")
     return outcome

@@ -235,7 +235,7 @@ def _claims(cases: dict[str, Case]) -> list[Claim]:
             "energy and atomic forces",
             {
                 "offsets_of_both_islands_by_network": np.round(apart.offsets(), 4),
-                "spread_of_an_island_s_level": spread,
+                "spread_of_the_level": spread,
                 "rmse_of_the_shapes": apart.shape_rmse(),
                 "rmse_of_sums_per_term": float(np.sqrt(np.mean(apart.sum_rmse**2))),
             },
@@ -246,7 +246,7 @@ def _claims(cases: dict[str, Case]) -> list[Claim]:
             "Slopes (as forces are to atoms) do not settle the levels either.",
             "offsets give almost the same total energy and atomic forces",
             {
-                "spread_of_an_island_s_level": float(slopes.offsets()[:, 0].std()),
+                "spread_of_the_level": float(slopes.offsets()[:, 0].std()),
                 "rmse_of_the_shapes": slopes.shape_rmse(),
             },
             float(slopes.offsets()[:, 0].std()) > 5.0 * slopes.shape_rmse(),
@@ -255,7 +255,7 @@ def _claims(cases: dict[str, Case]) -> list[Claim]:
             "Sums that mix the islands in varying numbers settle them.",
             "not in the paper's words; its remedy is to choose the training set carefully",
             {
-                "spread_of_an_island_s_level": float(mixed.offsets()[:, 0].std()),
+                "spread_of_the_level": float(mixed.offsets()[:, 0].std()),
                 "rmse_of_the_function": mixed.rmse,
             },
             mixed.rmse < 0.05 * size,
