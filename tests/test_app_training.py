@@ -256,7 +256,8 @@ def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
     qtbot.waitUntil(lambda: "eos" in run.analyses and run.analyses["eos"].bracket is not None, timeout=20_000)
     assert run.analyses["distance"].frame_indices.tolist() == list(range(7))
     window.session.set_role("eos", Role.INSPECT)
-    qtbot.waitUntil(lambda: not {"eos", "distance", "verdict"} & set(run.analyses), timeout=20_000)
+    qtbot.waitUntil(lambda: not {"eos", "verdict"} & set(run.analyses), timeout=20_000)
+    qtbot.waitUntil(lambda: run.analyses["distance"].points is None, timeout=20_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.full_text
 
 
