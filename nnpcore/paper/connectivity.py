@@ -20,7 +20,7 @@ from nnpcore.paper.slab_study import KINDS, SMOOTH, SlabRun, plan_of, session_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-N_REPLICAS = (3, 1)
+N_REPLICAS = (2, 1)
 """Sets of frames for each temperature, in the full and in the quick study."""
 
 SMALL = 1.0 / 3.0
