@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QFileDialog
@@ -11,10 +11,14 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog
 from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
 from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import FormDialog, Job, choose_button
+from app.notifications import Notification
 from app.settings import data_folder
 from app.workers.sampling import Preview, SamplingOrder, Start, check_target, make_training_set, preview
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Dataset, Role
+
+if TYPE_CHECKING:
+    from app.session import Session
 
 LOOK_MS = 250
 LATTICES = ("diamond", "fcc", "bcc", "hcp", "sc")
@@ -189,8 +193,18 @@ class TrainingSetDialog(FormDialog):
         return "Making a training set"
 
     def apply(self, value: Dataset) -> None:
-        """Open the data set."""
-        self.session.add_made(value, Role.TRAINING, "New training set")
+        """Open the data set; offer to train on it alone where there are others."""
+        session = self.session
+        others = [document.id for document in session.datasets_of(Role.TRAINING)]
+        made = session.add_made(value, Role.TRAINING, "New training set")
+        if others:
+            alone = ("Train on It Alone", lambda: only_inspect(session, others))
+            text = (
+                f"{', '.join(others)} {'is' if len(others) == 1 else 'are'} for training, too. Energies of "
+                "different methods have different zeros and must not be mixed."
+            )
+            title = f"{made} is a further training set"
+            session.notify(Notification("warning", title, text, actions=(alone,)))
 
     # looking ahead ------------------------------------------------------------------------------------
     def _look_ahead(self) -> None:
@@ -244,6 +258,13 @@ class TrainingSetDialog(FormDialog):
         """Look ahead no more."""
         self._timer.stop()
         super().end()
+
+
+def only_inspect(session: Session, names: list[str]) -> None:
+    """Give data sets that are open still the role Inspect only."""
+    for name in names:
+        if name in session.datasets:
+            session.set_role(name, Role.INSPECT)
 
 
 def temperatures_of(text: str) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 StartKind = Literal["frame", "file", "crystal", "slab", "cluster"]
 MAX_ATOMS = 20_000
 _RELAXED, _FMAX, _RELAX_STEPS = 0.2, 0.02, 1000
-_TIMED_CALLS = 3
+_TIMED_CALLS = 5
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def preview(start: Start, calculator: CalculatorChoice, npt: bool, progress: Pro
     progress.check()
     if engine is not None:
         check_elements(atoms, engine.element, calculator.reference)
-    seconds = None if engine is None or len(atoms) > 5000 else _step_seconds(atoms, engine, npt)
+    seconds = None if engine is None or len(atoms) > 5000 else _step_seconds(atoms, engine)
     periodic = tuple(bool(p) for p in atoms.pbc)
     return Preview(atoms.get_chemical_formula(), len(atoms), periodic, seconds)  # type: ignore[arg-type]
 
@@ -179,16 +179,18 @@ def _n_cells(start: Start) -> int:
     return a * b * c
 
 
-def _step_seconds(atoms: Atoms, engine: Any, npt: bool) -> float:
-    """Processor seconds of one step with a reference potential."""
+def _step_seconds(atoms: Atoms, engine: Any) -> float:
+    """Seconds of one step with a reference potential, at best."""
     from nnpcore.structures.frame import Frame
 
     frame = Frame.from_atoms(atoms)
     engine.evaluate(frame)
-    started = time.perf_counter()
+    times = []
     for _ in range(_TIMED_CALLS):
+        started = time.perf_counter()
         engine.evaluate(frame)
-    return 1.1 * (time.perf_counter() - started) / _TIMED_CALLS + 3e-5
+        times.append(time.perf_counter() - started)
+    return 1.2 * min(times) + 5e-5
 
 
 def check_ensemble(atoms: Atoms, npt: bool) -> None:
