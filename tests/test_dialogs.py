@@ -276,13 +276,24 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
 
 
 def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_file):
-    with qtbot.waitSignal(window.session.dataset_added):
-        window.open_paths([str(silicon_file())])
+    with qtbot.waitSignals([window.session.dataset_added] * 2, timeout=20_000):
+        window.session.open_paths([str(silicon_file()), str(example_path("eos"))])
     dialog = window.open_dialog("external_calculator")
-    type_in(qtbot, dialog, "import_path", "ase.calculators.emt:EMT")
+    type_in(qtbot, dialog, "import_path", "foreign_calculators:Exits")
+    type_in(qtbot, dialog, "arguments", json.dumps({"sigma": 2.2}))
     dialog.start()
-    assert "No EMT-potential for Si" in refused(qtbot, dialog)
-    dialog.reject()
+    message = refused(qtbot, dialog)
+    assert "License expired" in message
+    type_in(qtbot, dialog, "import_path", "foreign_calculators:OnlyTotals")
+    dialog.start()
+    finish(qtbot, dialog)
+    toast = window.toasts.shown[-1].notification
+    assert toast.level == "warning" and "no energies of single atoms" in toast.text
+    (run,) = window.session.runs.values()
+    qtbot.waitUntil(lambda: "eos" in run.analyses, timeout=20_000)
+    assert run.analyses["eos"].curve.energies.shape == (1, 15)
+    qtbot.waitUntil(lambda: not window.session.tasks.tasks, timeout=20_000)
+    assert [t.notification.title for t in window.toasts.shown if t.notification.level == "error"] == []
 
 
 def test_zeros_of_energy_are_found_by_element():
