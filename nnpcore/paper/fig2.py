@@ -71,6 +71,7 @@ def _claims(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> list[Claim]:
         _separate_then_connected(alone),
         _smooth_helps(alone, smooth),
         _means_hide_atoms(alone, smooth),
+        _atoms_gain_too(alone, smooth),
     ]
 
 
@@ -185,18 +186,31 @@ def _smooth_helps(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
     )
 
 
-def _means_hide_atoms(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
-    kinds = dict(zip(KINDS, (alone, smooth), strict=True))
+def _atom_numbers(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> dict[str, Any]:
     ours: dict[str, Any] = {"temperatures_k": [r.temperature for r in alone]}
-    for kind, runs in kinds.items():
+    for kind, runs in zip(KINDS, (alone, smooth), strict=True):
         ours[f"mean_absolute_error_of_atoms_mev, {kind}"] = [r.atom_mae for r in runs]
         ours[f"larger_region_error_mev_per_atom, {kind}"] = [r.largest for r in runs]
+    return ours
+
+
+def _means_hide_atoms(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
     return Claim(
         "A region's mean does not tell all: the exact atomic energies show that layers within the surface "
         "region trade offsets, too (rule: atoms err by more than the regions' means in every case).",
         "not in the paper: DFT has no exact atomic energies to compare with",
-        ours,
-        all(r.atom_mae > r.largest for runs in kinds.values() for r in runs),
+        _atom_numbers(alone, smooth),
+        all(r.atom_mae > r.largest for r in (*alone, *smooth)),
+    )
+
+
+def _atoms_gain_too(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+    return Claim(
+        "A smooth part brings the single atoms closer to their exact energies, too, not only the means "
+        "(rule: a smaller mean absolute error at every temperature).",
+        "not in the paper",
+        _atom_numbers(alone, smooth),
+        all(s.atom_mae < a.atom_mae for a, s in zip(alone, smooth, strict=True)),
     )
 
 
@@ -299,17 +313,23 @@ def _pca_figure(runs: Sequence[SlabRun]) -> Figure:
         found = _at(runs, temperature)
         groups = training_groups(found.run.folder, found.regions)
         pca = pca_of(np.concatenate(list(groups.values())))
-        for name, values in groups.items():
-            _draw_points(axes, pca.transform(values)[:, :2], name)
+        _draw_points(axes, {name: pca.transform(values)[:, :2] for name, values in groups.items()})
         axes.set_title(f"{temperature:g} K, connectivity {found.connectivity:.2f}", fontsize=9.0)
         style_axes(axes, *(f"PC {k + 1} ({100 * pca.explained[k]:.0f} %)" for k in range(2)))
     add_legend(figure.axes[0], markerscale=2.0)
     return figure
 
 
-def _draw_points(axes: Axes, scores: np.ndarray, name: str) -> None:
-    chosen = np.random.default_rng(0).permutation(len(scores))[:MAX_PCA_POINTS]
-    axes.scatter(*scores[chosen].T, s=4, c=COLORS[name], alpha=0.5, linewidths=0, label=name, rasterized=True)
+def _draw_points(axes: Axes, scores: dict[str, np.ndarray]) -> None:
+    """Draw the groups mixed at random, so that none hides the other."""
+    random = np.random.default_rng(0)
+    kept = {name: xy[random.permutation(len(xy))[:MAX_PCA_POINTS]] for name, xy in scores.items()}
+    xy = np.concatenate(list(kept.values()))
+    colors = np.repeat([COLORS[name] for name in kept], [len(points) for points in kept.values()])
+    order = random.permutation(len(xy))
+    axes.scatter(*xy[order].T, s=4, c=colors[order], alpha=0.5, linewidths=0, rasterized=True)
+    for name in kept:
+        axes.plot([], [], "o", color=COLORS[name], markersize=2, label=name)
 
 
 def _layers(found: SlabRun) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
