@@ -9,7 +9,9 @@ about the split, it says everywhere. Two ways to use it:
   are moved onto those of the smooth part by functions of its own kind; the networks go on under these.
 
 The ridge is given, or chosen by the evidence (D. J. C. MacKay, Neural Comput. 4, 415 (1992)), with a whole
-frame as one observation, because what a simple function gets wrong in a frame hangs together.
+frame as one observation and no more than 100 of them: what a simple function gets wrong hangs together in a
+frame, and beyond some number more frames of the same kind tell nothing new about it. Without this limit the
+ridge falls with every frame until large coefficients that nearly cancel fit what it cannot describe.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from nnpcore.training.settings import TrainSettings
 
 SMALLEST_RIDGE, LARGEST_RIDGE = 1e-10, 1e3
-_ROUNDS = 100
+MOST_OBSERVATIONS = 100
+_ROUNDS = 200
 _DRAW_STREAM = 104
 _ONTO_RIDGE = 1e-4
 
@@ -161,7 +164,7 @@ class SmoothModel:
             ridges = np.full(groups.max() + 1, settings.smooth_ridge)
         ridge = ridges[groups]
         coefficients = equations.solve(ridge)
-        noise = equations.loss(coefficients) / max(1, equations.n_frames)
+        noise = equations.loss(coefficients) / _observations(equations)
         covariance = noise * np.linalg.inv(equations.matrix + np.diag(ridge))
         elements, numbers = tuple(data.descriptors.functions.elements), tuple(map(float, ridges))
         return cls(settings.smooth, elements, tuple(bases), coefficients, covariance, numbers)
@@ -259,18 +262,19 @@ def make_bases(data: FitSet, kind: str, n_components: int) -> list[Basis]:
 def evidence_ridges(equations: NormalEquations, groups: np.ndarray) -> np.ndarray:
     """Return the ridge of every group of coefficients that makes the data most probable.
 
-    Fixed point of ``ridge = gamma (loss / n_frames) / |c|²`` with gamma the number of a group's coefficients
-    that the data determine; ``groups`` (n,) numbers every coefficient's group.
+    Fixed point of ``ridge = gamma (loss / n) / |c|²`` with gamma the number of a group's coefficients that
+    the data determine and n the number of observations; of several the one with the largest ridge.
+    ``groups`` (n,) numbers every coefficient's group.
     """
     n_groups = int(groups.max()) + 1
-    ridges = np.full(n_groups, 1e-3)
+    ridges = np.full(n_groups, 1.0)
     if not equations.n_frames or not equations.constant:
         return ridges
-    for done in range(_ROUNDS):
+    for _ in range(_ROUNDS):
         ridge = ridges[groups]
         inverse = np.linalg.inv(equations.matrix + np.diag(ridge))
         c = inverse @ equations.right
-        noise = equations.loss(c) / equations.n_frames
+        noise = equations.loss(c) / _observations(equations)
         free = ridge * np.diag(inverse)
         updated = np.empty(n_groups)
         for g in range(n_groups):
@@ -280,8 +284,12 @@ def evidence_ridges(equations: NormalEquations, groups: np.ndarray) -> np.ndarra
         updated = np.clip(updated, SMALLEST_RIDGE, LARGEST_RIDGE)
         if np.abs(np.log(updated / ridges)).max() < 0.01:
             return updated
-        ridges = np.sqrt(ridges * updated) if done < 10 else updated
+        ridges = np.sqrt(ridges * updated)
     return ridges
+
+
+def _observations(equations: NormalEquations) -> int:
+    return min(max(1, equations.n_frames), MOST_OBSERVATIONS)
 
 
 USUAL_EPOCHS = {"kalman": 2, "adam": 20, "lbfgs": 50}
