@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnpcore.errors import EatlasError, RunFolderError, SettingsError
+from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
 from nnpcore.files import writing_failed
 from nnpcore.paper.claims import StudyRecord, merge_claims, write_json
 from nnpcore.paper.context import SESSION, Part, StudyContext, StudyOutcome
@@ -137,6 +137,8 @@ def run_studies(
         context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text)
         try:
             outcomes[study.name] = _run(study, context)
+        except Cancelled:
+            raise
         except EatlasError as error:
             failures[study.name] = str(error)
         except Exception as error:  # a mistake of ours: the others go on, its traceback is kept

@@ -1,0 +1,342 @@
+"""The studies' framework, and Fig. 1, spline, cluster, optimizer and regularization on tiny settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import build_potential
+from training_data import silicon_frames
+
+from nnpcore.descriptors import SymmetryFunctions
+from nnpcore.errors import Cancelled, RunFolderError, SettingsError
+from nnpcore.mapping import eos_curve
+from nnpcore.paper import (
+    Claim,
+    Study,
+    StudyContext,
+    StudyOutcome,
+    TrainedRun,
+    run_studies,
+    run_study,
+    running,
+)
+from nnpcore.paper.report import measured
+from nnpcore.progress import Progress
+from nnpcore.structures import example_path, read_dataset
+from nnpcore.training import EpochRecord
+
+KEYS = {"claim", "paper", "ours", "holds"}
+Fake = Callable[[StudyContext], StudyOutcome]
+
+
+@pytest.fixture(autouse=True)
+def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write figures fast."""
+    monkeypatch.setattr("nnpcore.exchange.figures.DPI", 40)
+
+
+@pytest.fixture
+def studies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what puts other studies in the place of the real ones."""
+
+    def replace_all(**fakes: Fake) -> None:
+        monkeypatch.setattr(running, "STUDIES", {name: Study(name, f"About {name}") for name in fakes})
+        for name, fake in fakes.items():
+            module = types.SimpleNamespace(run=fake, __doc__=f"What {name} is about.")
+            monkeypatch.setitem(sys.modules, f"nnpcore.paper.{name}", module)
+
+    return replace_all
+
+
+def outcome(text: str, value: float = 1.0, *, holds: bool = True) -> Fake:
+    return lambda context: StudyOutcome([Claim(text, "so it says", {"error_mev": value}, holds)])
+
+
+def claims_of(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+
+
+# the framework ----------------------------------------------------------------------------------------
+def test_claims_of_all_studies_are_merged_and_replaced_study_by_study(
+    tmp_path: Path, studies: Callable[..., None]
+) -> None:
+    studies(alpha=outcome("first"), beta=outcome("second", float("nan"), holds=False))
+    run_study("beta", tmp_path)
+    run_study("alpha", tmp_path)
+    found = claims_of(tmp_path)
+    assert [c["claim"] for c in found] == ["first", "second"]  # in the studies' order, not the runs'
+    assert all(set(c) == KEYS for c in found)
+    assert found[1]["ours"] == {"error_mev": None}
+    studies(alpha=outcome("first, again"), beta=outcome("second"))
+    run_study("alpha", tmp_path)
+    assert [c["claim"] for c in claims_of(tmp_path)] == ["first, again", "second"]
+    report = (tmp_path / "paper.md").read_text(encoding="utf-8")
+    assert "1 of 2 claims hold" in report
+    assert "- *beta*: second" in report
+
+
+def test_a_failed_study_does_not_take_the_others_with_it(
+    tmp_path: Path, studies: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(context: StudyContext) -> StudyOutcome:
+        raise SettingsError("it does not work")
+
+    def mistaken(context: StudyContext) -> StudyOutcome:
+        raise ZeroDivisionError
+
+    studies(alpha=broken, beta=mistaken, gamma=outcome("third"))
+    result = run_studies(["alpha", "beta", "gamma"], tmp_path)
+    assert set(result.failures) == {"alpha", "beta"}
+    assert "it does not work" in result.failures["alpha"]
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert [c["claim"] for c in claims_of(tmp_path)] == ["third"]
+    with pytest.raises(SettingsError, match="it does not work"):
+        run_study("alpha", tmp_path)
+
+
+def test_cancelling_keeps_the_studies_that_have_ended(tmp_path: Path, studies: Callable[..., None]) -> None:
+    progress = Progress()
+
+    def stopping(context: StudyContext) -> StudyOutcome:
+        progress.cancel()
+        context.report(0.5, "half")
+        raise AssertionError("it was cancelled")
+
+    studies(alpha=outcome("first"), beta=stopping)
+    with pytest.raises(Cancelled):
+        run_studies(["alpha", "beta"], tmp_path, progress=progress)
+    assert [c["claim"] for c in claims_of(tmp_path)] == ["first"]
+
+
+def test_progress_rises_from_0_to_1_over_all_studies(tmp_path: Path, studies: Callable[..., None]) -> None:
+    def half(context: StudyContext) -> StudyOutcome:
+        context.part(0.0, 0.5).report(1.0)
+        return StudyOutcome([])
+
+    seen: list[float] = []
+    studies(alpha=half, beta=half)
+    run_studies(["alpha", "beta"], tmp_path, progress=Progress(lambda part, _: seen.append(part or 0.0)))
+    assert seen == pytest.approx([0.0, 0.25, 0.5, 0.75])
+
+
+def test_unknown_names_and_foreign_folders_are_refused(tmp_path: Path, studies: Callable[..., None]) -> None:
+    studies(alpha=outcome("first"))
+    with pytest.raises(SettingsError, match="Choose one of alpha, all"):
+        run_study("beta", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(RunFolderError, match=r"other things already \(thesis.tex"):
+        run_study("alpha", tmp_path)
+    with pytest.raises(RunFolderError, match="file, not a folder"):
+        run_study("alpha", tmp_path / "thesis.tex")
+
+
+def test_every_study_can_be_loaded() -> None:
+    import importlib
+
+    for name in running.STUDIES:
+        module = importlib.import_module(f"nnpcore.paper.{name}")
+        assert callable(module.run)
+        assert (module.__doc__ or "").strip()
+
+
+def test_numbers_are_told_with_their_units() -> None:
+    ours = {"rmse_energy_mev_per_atom": {"nvt": 0.97484, "npt": 1234.5}, "share_percent_of_v0": [1.0, None]}
+    assert measured(ours) == ["rmse energy (meV/atom): nvt 0.975, npt 1234", "share of v0 (%): 1, –"]
+
+
+# samples and trainings --------------------------------------------------------------------------------
+def test_samples_are_made_once_for_each_settings(tmp_path: Path) -> None:
+    context = StudyContext("alpha", tmp_path, n_threads=1)
+    made: list[int] = []
+
+    def make() -> list[Any]:
+        made.append(1)
+        return silicon_frames(2)
+
+    frames = context.samples("si", {"n": 2}, make)
+    again = StudyContext("beta", tmp_path).samples("si", {"n": 2}, make)
+    assert len(made) == 1
+    np.testing.assert_allclose(again[1].positions, frames[1].positions)
+    assert Path(frames[0].source).parent == tmp_path / "data"
+    context.samples("si", {"n": 3}, make)
+    assert len(made) == 2
+    context.sample_path("si", {"n": 2}).write_text("damaged")
+    assert len(context.samples("si", {"n": 2}, make)) == 2
+    assert len(made) == 3
+
+
+def test_a_finished_run_is_reused_only_where_it_is_the_same(tmp_path: Path) -> None:
+    from nnpcore.training import TrainSettings
+
+    context = StudyContext("alpha", tmp_path, n_threads=1)
+    frames = context.samples("si", {}, lambda: silicon_frames(5))
+    settings = TrainSettings(n_members=2, hidden=(4,), epochs=2, smooth="none")
+    epochs: list[int] = []
+
+    def count(record: EpochRecord, _: Any) -> None:
+        epochs.append(record.epoch)
+
+    def train(chosen: TrainSettings, valid: int = 4) -> TrainedRun:
+        return context.train("run", chosen, frames[:valid], frames[valid:], on_epoch=count, reuse=True)
+
+    first = train(settings)
+    assert epochs == [1, 2]
+    second = train(settings)
+    assert epochs == [1, 2]
+    np.testing.assert_array_equal(second.potential.weights.flatten(), first.potential.weights.flatten())
+    assert second.best_rmse("force") == pytest.approx(first.best_rmse("force"))
+    train(settings.replace(seed=1))
+    train(settings.replace(seed=1), valid=3)
+    assert len(epochs) == 6
+
+
+# Fig. 1 -----------------------------------------------------------------------------------------------
+def test_the_volume_direction_is_hidden_in_frames_of_one_volume() -> None:
+    from nnpcore.paper import volume
+
+    npt, nvt, eos = (list(read_dataset(example_path(name)).frames) for name in ("npt", "nvt", "eos"))
+    nvt = nvt[:8]
+    functions = SymmetryFunctions.preset("26", ["Si"], 6.0)
+    potential = build_potential(functions, npt[:10], hidden=(4,), n_members=2)
+    direction = volume.fit_direction(potential, npt[:30], nvt, 5.0, n_threads=1)
+    tilted = direction.added_to(potential)
+    seen = {name: volume.change(potential, tilted, f, 1) for name, f in (("nvt", nvt), ("npt", npt[30:40]))}
+    assert seen["nvt"].totals.std() < 0.01 * seen["npt"].totals.std()
+    assert seen["nvt"].totals.std() < 0.01 * seen["nvt"].atoms.std()
+    assert seen["nvt"].force < 0.005
+    assert abs(seen["nvt"].totals.mean()) < 1e-6
+    before, after = (eos_curve(p, eos, n_threads=1) for p in (potential, tilted))
+    slope = np.polyfit(before.volumes, after.mean - before.mean, 1)[0] * 160.2177
+    assert slope == pytest.approx(5.0, abs=0.1)
+    np.testing.assert_allclose(
+        direction.values(potential, nvt), 1e-3 * seen["nvt"].atoms, atol=1e-9
+    )  # meV
+
+
+def test_fig1_writes_all_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nnpcore.paper import fig1
+
+    usual = fig1._settings
+
+    def fewer(path: Any) -> Any:
+        found = read_dataset(path)
+        return found if "eos" in str(path) else replace(found, frames=found.frames[:10])
+
+    def shorter(*arguments: Any) -> Any:
+        return usual(*arguments).replace(n_members=2, epochs=1)
+
+    monkeypatch.setattr(fig1, "read_dataset", fewer)
+    monkeypatch.setattr(fig1, "_settings", shorter)
+    found = run_study("fig1", tmp_path, True, n_threads=1)
+    assert [set(c) for c in claims_of(tmp_path)] == [KEYS] * 10
+    for name in ("fig1", "fig1_smooth", "fig1_reason", "fig1_rigidity"):
+        for suffix in ("png", "svg", "pdf"):
+            assert tmp_path / "fig1" / f"{name}.{suffix}" in found.figures
+    session = json.loads((tmp_path / "fig1" / "session.json").read_text())
+    assert len(session["runs"]) == 6
+    assert all((Path(run) / "data.json").is_file() for run in session["runs"])
+    by_text = {c["claim"][:10]: c for c in claims_of(tmp_path)}
+    assert by_text["The reason"]["holds"]  # needs no good training
+    assert not by_text["Networks t"]["holds"]  # nothing can be good after one epoch on ten frames
+
+
+# spline -----------------------------------------------------------------------------------------------
+def test_the_small_network_knows_its_derivatives() -> None:
+    from nnpcore.paper.spline import SumNetwork
+
+    net = SumNetwork.random(5, [0, 1])
+    x = np.linspace(0.1, 0.9, 4)
+    step = 1e-6
+    for k in range(len(net.flat)):
+        moved = [SumNetwork.of(net.flat + s * step * np.eye(len(net.flat))[k]) for s in (1, -1)]
+        values = (moved[0](x) - moved[1](x)) / (2 * step)
+        slopes = (moved[0].slopes(x) - moved[1].slopes(x)) / (2 * step)
+        np.testing.assert_allclose(net.value_gradient(x)[:, k], values, atol=1e-7)
+        np.testing.assert_allclose(net.slope_gradient(x)[:, k], slopes, atol=1e-5)
+    np.testing.assert_allclose(net.slopes(x), (net(x + step) - net(x - step)) / (2 * step), atol=1e-6)
+
+
+# cluster ----------------------------------------------------------------------------------------------
+def test_cluster_compares_every_atom(tmp_path: Path) -> None:
+    from nnpcore.paper import cluster
+
+    plan = cluster.Plan(8, 2, 1, (5.0, 6.0), (600.0,), 20.0, (40,))
+    found = cluster.run(StudyContext("cluster", tmp_path, n_threads=1), plan)
+    assert len(found.claims) == 3
+    first = found.claims[0].to_dict()["ours"]
+    assert first["atoms_compared"] == 2 * 140  # two of eight frames validate
+    assert first["mae_of_atomic_energies_mev"] > 0
+    rows = (tmp_path / "cluster" / "cluster.csv").read_text().splitlines()
+    assert len(rows) == 1 + 4
+    assert found.session is not None
+    assert len(found.session["runs"]) == 4
+
+
+# sweeps -----------------------------------------------------------------------------------------------
+def curve(rmse: list[float], error: list[float], energy: list[float] | None = None) -> Any:
+    from nnpcore.paper.sweeps import Curve
+
+    run = TrainedRun(Path(), None, [])  # type: ignore[arg-type]
+    return Curve(np.array(rmse), np.array(energy or rmse), np.array(error), run)
+
+
+def test_mapping_errors_are_compared_at_equal_rmse() -> None:
+    from nnpcore.paper.sweeps import ratio_at_equal_rmse
+
+    slow = curve([0.8, 0.4, 0.5, 0.2, 0.1], [80.0, 40.0, 7.0, 20.0, 10.0])  # proportional but for a relapse
+    fast = curve([0.9, 0.3, 0.05], [45.0, 15.0, 2.5])
+    np.testing.assert_allclose(slow.at(np.array([0.1, 0.2, 0.4])), [10.0, 20.0, 40.0])
+    np.testing.assert_allclose(slow.at(np.array([0.01])), [10.0])  # never reached: the last there is
+    assert slow.lowest == 0.1
+    assert slow.best == 4
+    assert ratio_at_equal_rmse(slow, slow) == pytest.approx(1.0)
+    assert ratio_at_equal_rmse(slow, fast) == pytest.approx(1 / ratio_at_equal_rmse(fast, slow))
+    assert 1.5 < ratio_at_equal_rmse(slow, fast) < 2.5
+
+
+def test_a_sweep_chooses_by_rmse_and_by_mapping() -> None:
+    from nnpcore.paper.regularization import Sweep, _claim
+    from nnpcore.paper.sweeps import Target
+
+    target = Target("slab", "Slab", "bulk", [], [], lambda: None, "bulk")  # type: ignore[arg-type, return-value]
+    curves = [curve([0.1], [50.0], [1.0]), curve([0.2], [10.0], [2.0]), curve([0.9], [30.0], [1.0])]
+    sweep = Sweep("l2", target, np.array([0.0, 1e-6, 1e-3]), curves)
+    assert sweep.summary() == {
+        "chosen_by_rmse": 0.0,
+        "chosen_by_mapping": 1e-6,
+        "mapping_error_mev_per_atom": [50.0, 10.0],
+        "rmse_over_the_lowest": [1.0, pytest.approx(2.0)],
+    }
+    assert _claim([sweep], "l2").holds
+    same = Sweep("l2", replace(target, name="crystal"), sweep.strengths, curves[::-1][1:])
+    assert same.by_rmse != same.by_mapping or not _claim([same], "l2").holds
+    level = Sweep("l2", replace(target, name="crystal"), sweep.strengths[:1], curves[:1])
+    assert not _claim([sweep, level], "l2").holds
+
+
+def test_sweeps_train_and_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nnpcore.paper import optimizer, regularization, sweeps
+
+    def other(context: StudyContext, n_train: int, n_valid: int) -> Any:
+        return replace(sweeps.crystal_target(context, n_train, n_valid), name="slab")
+
+    monkeypatch.setattr(optimizer, "slab_target", other)
+    monkeypatch.setattr(regularization, "slab_target", other)
+    context = StudyContext("optimizer", tmp_path, n_threads=1)
+    found = optimizer.run(context, optimizer.Plan(4, 2, 1, 2, 2, (3, 4)))
+    assert len(found.claims) == 2
+    assert np.isfinite(found.claims[0].to_dict()["ours"]["geometric_mean"]["both"])
+    context = StudyContext("regularization", tmp_path, n_threads=1)
+    found = regularization.run(context, regularization.Plan(4, 2, 2, 1, 2, (0.0, 1e-4), (1e-6, 1.0)))
+    assert len(found.claims) == 2
+    assert set(found.claims[1].to_dict()["ours"]) == {"slab", "crystal", "needed"}
+    assert len((tmp_path / "regularization" / "regularization.csv").read_text().splitlines()) == 1 + 8
