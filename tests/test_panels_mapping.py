@@ -150,6 +150,8 @@ def test_regions_survive_the_session_file(session, qtbot):
     assert again.rule == "depth"
     assert np.array_equal(again.labels(), document.labels())
     assert [r.color_index for r in again.regions] == [r.color_index for r in document.regions]
+    (dataset_shown,) = session.datasets.values()
+    assert document_from_dict(document.set.to_dict(), "y").is_of(dataset_shown), "by its name"
     session.restore_regions([{"broken": 1}])
     assert len(session.region_sets) == 1
 
@@ -418,6 +420,20 @@ def test_the_list_of_points_is_there_on_demand(trained, shown):
     assert shown_distance == f"{distances.distances[0]:.2f}"
     panel.list_points.setChecked(False)
     assert panel.plot.isVisible()
+
+
+def test_without_a_crystal_the_verdict_is_on_the_regions(trained):
+    run = trained.current_run
+    crystal = trained.datasets[dataset(trained, "eos")]
+    assert run.analyses["verdict"] is run.analyses["eos"].verdict
+    trained.set_role(crystal.id, Role.INSPECT)
+    settled(trained)
+    assert "eos" not in run.analyses
+    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
+    assert "slab" in run.analyses["verdict"].text
+    trained.undo_stack.undo()
+    settled(trained)
+    assert run.analyses["verdict"] is run.analyses["eos"].verdict
 
 
 def test_a_monitor_leaves_out_what_cannot_be_followed(trained):

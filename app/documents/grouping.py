@@ -145,11 +145,12 @@ def part_name(group: str, part: str, short: bool) -> str:
 
 
 def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:
-    """Return the parts of a group, or the group itself where nothing divides it.
+    """Return the parts of a group, or the group itself where nothing divides it; validation atoms stay one.
 
     Parts of a training set that stands ``alone`` go by their own names.
     """
-    parts = [] if group.path else labels.parts(grouping, group.dataset_id, group.frame, group.atom)
+    whole = group.path or group.role == "validation"
+    parts = [] if whole else labels.parts(grouping, group.dataset_id, group.frame, group.atom)
     if not parts:
         return [group]
     return [

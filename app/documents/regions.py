@@ -56,11 +56,15 @@ class RegionDocument:
         return self.set.frame
 
     def is_of(self, dataset: DatasetDocument) -> bool:
-        """Whether the structure is of this data set."""
-        source = self.frame.source
-        if not source or not dataset.frames or not dataset.frames[0].source:
-            return self.dataset_id == dataset.id
-        return Path(dataset.frames[0].source).absolute() == Path(source).absolute()
+        """Whether the structure is of this data set: by its file, else by its name."""
+        source, index = self.frame.source, self.frame.index
+        theirs = dataset.frames[0].source if dataset.frames else ""
+        if not source or not theirs:
+            return dataset.id in (self.dataset_id, "" if self.dataset_id else self.set.name)
+        if Path(theirs).absolute() == Path(source).absolute():
+            return True
+        moved = Path(theirs).name == Path(source).name and index < dataset.n_frames
+        return moved and _same_positions(dataset.frames[index], self.frame)
 
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has the same atoms in the same order."""
@@ -94,6 +98,11 @@ class RegionDocument:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for the session file, the structure included."""
         return {"dataset": self.dataset_id, "rule": self.rule, **self.set.to_dict()}
+
+
+def _same_positions(one: Frame, other: Frame) -> bool:
+    same = one.positions.shape == other.positions.shape
+    return same and np.allclose(one.positions, other.positions, atol=1e-5)
 
 
 def document_from_dict(values: Mapping[str, Any], set_id: str) -> RegionDocument:

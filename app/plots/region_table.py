@@ -62,6 +62,7 @@ class RegionTable(QTableWidget):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setWordWrap(False)
+        self.setViewportMargins(0, 0, 6, 0)
         height = QFontMetrics(font()).height()
         self.verticalHeader().hide()
         self.verticalHeader().setMinimumSectionSize(height)

@@ -216,10 +216,12 @@ class AnalysisScheduler(QObject):
             self._drop(name, run)
 
     def _drop(self, name: str, run: RunDocument) -> None:
-        """Take away a result whose data are gone."""
+        """Take away a result whose data are gone; without an EOS the verdict is on the regions alone."""
         for kind in (name, "verdict") if name == "eos" else (name,):
             if run.analyses.pop(kind, None) is not None:
                 self._session.analysis_changed.emit(run.id, kind)
+                if name == "eos":
+                    self._mark(run.id, "mapping")
 
     def _start(self, name: str, run_id: str, job: Job) -> None:
         kind = self._entry(run_id, name)
@@ -253,7 +255,7 @@ class AnalysisScheduler(QObject):
         if isinstance(error, AnalysisError) and run_id in self._session.runs:
             run = self._session.runs[run_id]
             run.analysis_messages[name] = str(error)
-            run.analyses.pop(name, None)
+            self._drop(name, run)
             self._session.analysis_changed.emit(run_id, name)
         else:
             self._session.notify_error(f"{TITLES[name]} failed", error)
