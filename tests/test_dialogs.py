@@ -233,19 +233,22 @@ def test_units_that_the_file_does_not_tell_are_asked_for(window, qtbot, tmp_path
         dialog.start()
 
 
-def test_a_report_is_written_by_the_exchange(with_run, qtbot, tmp_path, monkeypatch):
+def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeypatch):
     from app.dialogs.report import export_report
 
-    def write_report(folder, target, *, eos=None, progress=None):
-        target.write_text(f"{folder.name} {eos}")
+    def write_report(folder, target, *, eos, regions, n_threads, progress):
+        target.write_text(f"{folder.name} {len(eos)} {len(regions)}")
 
     fake = SimpleNamespace(write_report=write_report)
     monkeypatch.setitem(sys.modules, "nnpcore.exchange.report", fake)
+    with qtbot.waitSignal(with_run.session.dataset_added, timeout=20_000):
+        with_run.open_paths([str(example_path("eos"))])
     run = with_run.session.current_run
     run.folder = tmp_path / "run"
     export_report(with_run.session, run, tmp_path / "page.html")
     qtbot.waitUntil(lambda: with_run.toasts.shown != [])
-    assert (tmp_path / "page.html").read_text() == "run None"
+    assert with_run.toasts.shown[-1].notification.title == "Report written"
+    assert (tmp_path / "page.html").read_text() == "run 15 0"
 
 
 # calculators from elsewhere ---------------------------------------------------------------------------

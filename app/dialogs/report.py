@@ -9,7 +9,8 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
 from app.notifications import Notification
-from app.workers.exporting import report
+from app.workers.exporting import ReportOrder, report
+from app.workers.priority import all_but_one
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
@@ -25,11 +26,17 @@ def export_report(session: Session, run: RunDocument, target: Path) -> None:
         session.notify(Notification("info", f"{run.name} has no folder", text))
         return
     crystals = session.datasets_of(Role.EOS)
-    eos = crystals[0].frames if crystals else ()
+    order = ReportOrder(
+        folder,
+        target,
+        crystals[0].frames if crystals else (),
+        tuple(document.set for document in session.region_sets.values()),
+        session.settings.n_threads or all_but_one(),
+    )
     opened = ("Open", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(target))))
     session.run_task(
         f"Writing the report of {run.name}",
-        lambda progress: report(folder, target, eos, progress),
+        lambda progress: report(order, progress),
         lambda _: session.notify(Notification("info", "Report written", str(target), actions=(opened,))),
         lambda error: session.notify_error(f"{target.name} was not written", error),
     )

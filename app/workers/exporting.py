@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
+    from nnpcore.mapping import RegionSet
     from nnpcore.structures.frame import Frame
     from nnpcore.training import EpochRecord
 
@@ -145,7 +145,18 @@ def _structures(order: ExportOrder, progress: Progress) -> Written:
     return Written(order.target, f"{len(found)} frames with predictions ({kinds}).")
 
 
-def report(folder: Path, target: Path, eos: Sequence[Frame], progress: Progress) -> Path:
+@dataclass(frozen=True, eq=False)
+class ReportOrder:
+    """Which run, where to, and what of the window goes in: a crystal's volume scan, and regions."""
+
+    folder: Path
+    target: Path
+    eos: tuple[Frame, ...] = ()
+    regions: tuple[RegionSet, ...] = ()
+    n_threads: int | None = None
+
+
+def report(order: ReportOrder, progress: Progress) -> Path:
     """Write a run's report as .html or .pdf; SettingsError where this installation cannot."""
     try:
         module = import_module("nnpcore.exchange.report")
@@ -153,5 +164,7 @@ def report(folder: Path, target: Path, eos: Sequence[Frame], progress: Progress)
         if error.name != "nnpcore.exchange.report":
             raise
         raise SettingsError("this installation of Eatlas writes no reports", fix="Update it") from None
-    module.write_report(folder, target, eos=list(eos) or None, progress=progress)
-    return target
+    eos, regions = order.eos or None, order.regions
+    return module.write_report(
+        order.folder, order.target, eos=eos, regions=regions, n_threads=order.n_threads, progress=progress
+    )
