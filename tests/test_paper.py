@@ -266,8 +266,10 @@ def test_the_small_network_knows_its_derivatives() -> None:
 
 
 # cluster ----------------------------------------------------------------------------------------------
-def test_cluster_compares_every_atom(tmp_path: Path) -> None:
+def test_cluster_compares_every_atom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nnpcore.paper import cluster
+
+    monkeypatch.setattr("nnpcore.exchange.figures.SUFFIXES", ("png",))
 
     plan = cluster.Plan(8, 2, 1, (5.0, 6.0), (600.0,), 20.0, (40,))
     found = cluster.run(StudyContext("cluster", tmp_path, n_threads=1), plan)
@@ -329,6 +331,7 @@ def test_sweeps_train_and_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def other(context: StudyContext, n_train: int, n_valid: int) -> Any:
         return replace(sweeps.crystal_target(context, n_train, n_valid), name="slab")
 
+    monkeypatch.setattr("nnpcore.exchange.figures.SUFFIXES", ("png",))
     monkeypatch.setattr(optimizer, "slab_target", other)
     monkeypatch.setattr(regularization, "slab_target", other)
     context = StudyContext("optimizer", tmp_path, n_threads=1)

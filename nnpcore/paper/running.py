@@ -52,15 +52,15 @@ class Study:
 
 
 _STUDIES = (
-    Study("fig1", "Good totals, wrong equation of state: silicon at one volume", 0.6),
+    Study("fig1", "Good totals, wrong equation of state: silicon at one volume", 0.5),
     Study("fig2", "Bulk and surface of a slab against temperature", 1.5),
     Study("fig3", "A nanocluster teaches surfaces; the RMSE settles long before the mapping", 2.0),
-    Study("spline", "A network that sees only sums learns the function itself, unless it cannot", 0.2),
-    Study("cluster", "Nickel nanocluster: every atomic energy against its reference", 1.0),
+    Study("spline", "A network that sees only sums learns the function itself, unless it cannot", 0.1),
+    Study("cluster", "Nickel nanocluster: every atomic energy against its reference", 0.5),
     Study("connectivity", "Mapping error against connectivity in G space", 1.0),
     Study("surface", "Surface energies of relaxed slabs", 1.0),
     Study("smooth", "A closed-form part under the networks makes the map truer at the same RMSE", 1.2),
-    Study("optimizer", "Which optimizer and size map most faithfully at equal RMSE", 1.5),
+    Study("optimizer", "Which optimizer and size map most faithfully at equal RMSE", 0.8),
     Study("regularization", "Regularization chosen by mapping error and by RMSE", 0.9),
 )
 
