@@ -422,18 +422,22 @@ def test_the_list_of_points_is_there_on_demand(trained, shown):
     assert panel.plot.isVisible()
 
 
-def test_without_a_crystal_the_verdict_is_on_the_regions(trained):
+def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained):
     run = trained.current_run
     crystal = trained.datasets[dataset(trained, "eos")]
+    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
+    trained.delete_regions(next(iter(trained.region_sets)))
+    settled(trained)
     assert run.analyses["verdict"] is run.analyses["eos"].verdict
+    assert "mapping" not in run.analyses
     trained.set_role(crystal.id, Role.INSPECT)
     settled(trained)
-    assert "eos" not in run.analyses
-    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
-    assert "slab" in run.analyses["verdict"].text
+    assert not {"eos", "verdict"} & set(run.analyses)
+    trained.undo_stack.undo()
     trained.undo_stack.undo()
     settled(trained)
-    assert run.analyses["verdict"] is run.analyses["eos"].verdict
+    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
+    assert "eos" in run.analyses
 
 
 def test_a_monitor_leaves_out_what_cannot_be_followed(trained):

@@ -216,12 +216,26 @@ class AnalysisScheduler(QObject):
             self._drop(name, run)
 
     def _drop(self, name: str, run: RunDocument) -> None:
-        """Take away a result whose data are gone; without an EOS the verdict is on the regions alone."""
-        for kind in (name, "verdict") if name == "eos" else (name,):
-            if run.analyses.pop(kind, None) is not None:
-                self._session.analysis_changed.emit(run.id, kind)
-                if name == "eos":
-                    self._mark(run.id, "mapping")
+        """Take away a result whose data are gone."""
+        if run.analyses.pop(name, None) is not None:
+            self._session.analysis_changed.emit(run.id, name)
+        self._judge(name, run)
+
+    def _judge(self, name: str, run: RunDocument) -> None:
+        """Bring the verdict up to date: on regions and crystal, or on what there is of them."""
+        if name not in ("eos", "mapping"):
+            return
+        if name == "eos" and "mapping" in run.analyses:
+            self._mark(run.id, "mapping")
+        source = run.analyses.get("mapping") or run.analyses.get("eos")
+        verdict = source.verdict if source is not None else None
+        if verdict is run.analyses.get("verdict"):
+            return
+        if verdict is None:
+            del run.analyses["verdict"]
+        else:
+            run.analyses["verdict"] = verdict
+        self._session.analysis_changed.emit(run.id, "verdict")
 
     def _start(self, name: str, run_id: str, job: Job) -> None:
         kind = self._entry(run_id, name)
@@ -268,19 +282,11 @@ class AnalysisScheduler(QObject):
             self._wake(0)
             return
         kind = "pca" if name == "pca_values" else name
-        if name == "eos":
-            run.analyses["verdict"] = value.verdict
         run.analyses[kind] = value
         run.analysis_messages.pop(kind, None)
-        if name == "distance":
-            self._mark(run.id, "eos")
-            self._wake(0)
-        if name == "rigidity":
-            self._mark(run.id, "rigidity_frame")
-            self._wake(0)
-        without_eos = name == "mapping" and "eos" not in run.analyses
-        if without_eos:
-            run.analyses["verdict"] = value.verdict
+        for changed, kind_after in (("distance", "eos"), ("rigidity", "rigidity_frame")):
+            if name == changed:
+                self._mark(run.id, kind_after)
+                self._wake(0)
         self._session.analysis_changed.emit(run.id, kind)
-        if name == "eos" or without_eos:
-            self._session.analysis_changed.emit(run.id, "verdict")
+        self._judge(name, run)
