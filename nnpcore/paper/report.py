@@ -14,7 +14,10 @@ from nnpcore.paper.claims import Claim, StudyRecord
 
 REPORT = "paper.md"
 IMAGES = Path("images") / "paper"
-REFERENCE = "Yoo, Lee, Jeong, Watanabe and Han, Phys. Rev. Mater. 3, 093802 (2019)"
+REFERENCE = (
+    "D. Yoo, K. Lee, W. Jeong, S. Watanabe and S. Han, "
+    "*Atomic energy mapping of neural network potential*"
+)
 
 CAPTIONS = {
     "fig1": "Equation of state by networks alone, as in the paper's Fig. 1: mean, spread (shade), bracket.",
@@ -127,8 +130,8 @@ def _head(records: Sequence[StudyRecord]) -> str:
         size = "all by `--quick`" if len(quick) == len(records) else f"{', '.join(quick)} by `--quick`"
     lines = [
         "# The paper, figure by figure",
-        f"What {REFERENCE} claim, beside our own numbers. This page is written by `eatlas paper`; every "
-        "number and figure comes from the command and can be made again with it:",
+        f"The claims of {REFERENCE} (2019) beside our own numbers. This page is written by `eatlas paper`; "
+        "every number and figure comes from the command and can be made again with it:",
         "```\neatlas paper all -o DIR            # --quick: the effects in some minutes\n"
         "eatlas paper fig1 -o DIR           # one study; DIR/claims.json keeps those of the others\n```",
         "Fig. 1 uses the bundled density-functional snapshots. The rest uses reference potentials whose "

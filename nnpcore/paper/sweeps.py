@@ -74,7 +74,7 @@ def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
         "slab",
         f"Si(100) slab, {TEMPERATURE:g} K",
         "bulk region",
-        frames[:n_train],
+        frames[:-n_valid][:n_train],
         frames[-n_valid:],
         lambda: MappingMonitor(None, [regions]),
         "bulk",
