@@ -23,6 +23,7 @@ from app.commands import Commands
 from app.dialogs import plain
 from app.dialogs.every import make_dialog
 from app.dialogs.key_names import KeyAsker
+from app.dialogs.potentials import ImportDialog, is_potential
 from app.dialogs.report import export_report
 from app.notifications import Notification
 from app.palette import CommandPalette
@@ -208,11 +209,16 @@ class MainWindow(QMainWindow):
             self.session.open_run(folder)
 
     def open_paths(self, paths: list[str]) -> None:
-        """Open trajectories and run folders alike."""
+        """Open trajectories, run folders and other programs' potentials alike."""
         runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]
         for folder in runs:
             self.session.open_run(folder)
-        self.session.open_paths([path for path in paths if path not in runs])
+        foreign = [path for path in paths if path not in runs and is_potential(path)]
+        if foreign:
+            dialog = self.open_dialog("import_potential")
+            assert isinstance(dialog, ImportDialog)
+            dialog.sources.add(foreign)
+        self.session.open_paths([path for path in paths if path not in runs and path not in foreign])
 
     def ask_export_report(self) -> None:
         """Ask for a file and write the current run's report there."""

@@ -223,8 +223,9 @@ def test_units_that_the_file_does_not_tell_are_asked_for(window, qtbot, tmp_path
     write_n2p2(silicon_potential, tmp_path / "out")
     for path in tmp_path.rglob("input.nn"):
         path.write_text(path.read_text().replace("4.5", "12.0"))
+    window.open_paths([str(tmp_path / "out")])
     dialog = window.open_dialog("import_potential")
-    dialog.sources.add([str(tmp_path / "out")])
+    assert dialog.sources.paths() == [str(tmp_path / "out")]
     dialog.start()
     message = refused(qtbot, dialog)
     assert message.startswith("Units: ") and "Choose Å and eV, or Bohr and Hartree" in message

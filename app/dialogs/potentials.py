@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QListWidget
 
+from app import theme
 from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
 from app.dialogs.fields import choice, line, muted, whole
 from app.dialogs.form import FormDialog, Job, choose_button
@@ -55,6 +56,11 @@ def threads_of(session: Session) -> int:
     return session.settings.n_threads or all_but_one()
 
 
+def is_potential(path: str) -> bool:
+    """Whether a path dropped on the window is to be imported: no trajectory is a folder."""
+    return Path(path).is_dir() or Path(path).name.startswith("potential_saved")
+
+
 class SourceList(QListWidget):
     """Folders and files, dropped or added."""
 
@@ -65,6 +71,14 @@ class SourceList(QListWidget):
         self.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.setFixedHeight(92)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Say what belongs here while it is empty."""
+        super().paintEvent(event)
+        if not self.count():
+            painter = QPainter(self.viewport())
+            painter.setPen(QColor(theme.current().muted))
+            painter.drawText(self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop folders here")
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept folders and files."""
