@@ -376,6 +376,8 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
         return SimpleNamespace(session=session)
 
     monkeypatch.setattr("nnpcore.paper.run_study", run_study)
+    with qtbot.waitSignal(window.session.dataset_added, timeout=20_000):
+        window.open_paths([str(example_path("eos"))])
     window.commands.run("file.example.fig1")
     dialog = window._dialogs["fig1"]
     with qtbot.waitSignal(window.session.dataset_added, timeout=20_000):

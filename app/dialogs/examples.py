@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.dialogs.fields import choice, muted
 from app.dialogs.form import FormDialog, Job
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
     from app.session import Session
 
+CLOSE = "close"
 SIZES = (("Quick: the effect in a few minutes", True), ("Full: as in the paper, much longer", False))
 
 
@@ -44,6 +45,10 @@ class ExampleDialog(FormDialog):
         self.body.addWidget(muted(self.form, example.about))
         section = self.section()
         section.add("quick", "Size", choice(self, SIZES), wide=True)
+        close = QCheckBox("Close what is open before", self)
+        close.setChecked(True)
+        tip = "Data, runs and regions of other work would be mixed with the example's"
+        section.add(CLOSE, "", close, tip, wide=True)
         text = (
             f"The quick study takes about {example.minutes:g} min on two cores and can go on in the "
             f"background. It is kept in {examples_folder()} and opens at once the next time."
@@ -62,7 +67,23 @@ class ExampleDialog(FormDialog):
 
     def apply(self, value: ExampleSession) -> None:
         """Open it."""
+        if self.values()[CLOSE]:
+            close_others(self.session, value)
         open_session(self.session, value)
+
+
+def close_others(session: Session, wanted: ExampleSession) -> None:
+    """Close data, regions and runs that are not the example's (data and regions come back by undo)."""
+    session.undo_stack.beginMacro("Close what was open")
+    for set_id in list(session.region_sets):
+        session.delete_regions(set_id)
+    for document in list(session.datasets.values()):
+        if document.path not in wanted.data:
+            session.remove_dataset(document.id)
+    session.undo_stack.endMacro()
+    for run in list(session.runs.values()):
+        if not run.state.active and str(run.folder) not in wanted.runs:
+            session.remove_run(run.id)
 
 
 def open_session(session: Session, found: ExampleSession) -> None:
@@ -88,6 +109,8 @@ def open_example(window: MainWindow, name: str) -> None:
         return
 
     def done(found: ExampleSession) -> None:
+        if session.settings.dialogs.get(f"example_{name}", {}).get(CLOSE, True):
+            close_others(session, found)
         open_session(session, found)
         text = f"As it was kept in {folder / name}."
         again = ("Run Again…", ask)
