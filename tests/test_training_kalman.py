@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,9 +74,13 @@ def test_one_pass_over_a_linear_model_is_ridge_regression(silicon: FitSet) -> No
     np.testing.assert_allclose(member.weights, np.linalg.solve(normal, right), atol=1e-3)
 
 
-def test_compiled_filter_is_the_plain_one(device: str) -> None:
+@pytest.mark.parametrize("spread", [0.0, 0.1], ids=["alike", "with-parts-of-their-own"])
+def test_compiled_filter_is_the_plain_one(device: str, spread: float) -> None:
     data, _ = fit_set(mixed_frames(), ("C", "Si"))
     _, layout, flat = networks(("C", "Si"))
+    if spread:
+        linear = np.random.default_rng(1).normal(0.0, spread, (2, len(flat), data.n_inputs))
+        data = replace(data, spread=linear)
     settings = SETTINGS.replace(l2=1e-4)
     fast = KalmanOptimizer(settings, data, layout, flat, 30)
     exact = TorchKalmanOptimizer(settings, data, layout, flat, 30, device, torch.float64)
