@@ -93,8 +93,8 @@ def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
 
 def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
     context.report(0.0, "molecular dynamics")
-    one = _frames(context, plan, (SIZE,))
-    several = _frames(context, plan, (SIZE, *plan.sizes))
+    one = _frames(context, plan, (SIZE,), (0.0, 0.05))
+    several = _frames(context, plan, (SIZE, *plan.sizes), (0.05, 0.2))
     valid = one[1]
     crystal = _crystal()
     jobs = [("one size", cutoff, one) for cutoff in plan.cutoffs]
@@ -115,8 +115,13 @@ def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
 
 
 # data -------------------------------------------------------------------------------------------------
-def _frames(context: StudyContext, plan: Plan, sizes: Sequence[int]) -> tuple[list[Frame], list[Frame]]:
-    """Return training and validation frames of clusters of these sizes, as many in all as the plan says."""
+def _frames(
+    context: StudyContext, plan: Plan, sizes: Sequence[int], span: tuple[float, float]
+) -> tuple[list[Frame], list[Frame]]:
+    """Return training and validation frames of clusters of these sizes, as many in all as the plan says.
+
+    ``span`` is the part of the study that this takes.
+    """
     from nnpcore.reference import CleriRosato, SamplerSettings, sample
     from nnpcore.reference.clusters import nanocluster
     from nnpcore.reference.relaxing import relax
@@ -124,7 +129,7 @@ def _frames(context: StudyContext, plan: Plan, sizes: Sequence[int]) -> tuple[li
     calculator = CleriRosato(ELEMENT)
     train: list[Frame] = []
     valid: list[Frame] = []
-    for size in sizes:
+    for number, size in enumerate(sizes):
         settings = SamplerSettings(
             temperatures=plan.temperatures,
             equilibration_fs=plan.equilibration_fs,
@@ -132,11 +137,12 @@ def _frames(context: StudyContext, plan: Plan, sizes: Sequence[int]) -> tuple[li
             n_frames=max(1, plan.n_frames // (len(sizes) * len(plan.temperatures))),
             seed=context.seed,
         )
-        progress = context.part(0.0, 0.2, f"{size} atoms")
+        start, end = (span[0] + (span[1] - span[0]) * (number + k) / len(sizes) for k in (0, 1))
+        progress = context.part(start, end, f"{size} atoms")
 
         def make(size: int = size, settings: Any = settings, progress: Any = progress) -> list[Frame]:
-            start = relax(nanocluster(ELEMENT, size), calculator)
-            return sample(start, calculator, settings, progress)
+            atoms = relax(nanocluster(ELEMENT, size), calculator, progress=context.quiet())
+            return sample(atoms, calculator, settings, progress)
 
         frames = context.samples(f"ni{size}", {"atoms": size, "sampler": settings}, make)
         parts = split_frames(frames, VALID_FRACTION, context.seed)
