@@ -396,3 +396,17 @@ def test_many_requests_are_one_redraw_and_none_while_hidden(qtbot):
     widget.hide()
     qtbot.wait(50)
     assert calls == [1, 1]
+
+
+@pytest.mark.parametrize("length", [80, 380, 800, 1600])
+@pytest.mark.parametrize(("low", "high"), [(17.1, 23.3), (0.0, 1.83), (-20.0, 26.0), (0.0, 1e-3)])
+def test_numbers_of_a_horizontal_axis_do_not_touch(qapp, length, low, high):
+    from PySide6.QtGui import QFontMetricsF
+
+    from app.plots.axis import ValueAxis
+    from app.plots.ink import font
+
+    ((step, values), *_) = ValueAxis("bottom").tickValues(low, high, length)
+    texts = ValueAxis("bottom").tickStrings(values, 1.0, step)
+    widest = max(QFontMetricsF(font()).horizontalAdvance(text) for text in texts)
+    assert len(values) < 2 or widest < (values[1] - values[0]) / (high - low) * length

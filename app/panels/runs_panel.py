@@ -79,8 +79,13 @@ class RunsPanel(Panel):
         session.current_run_changed.connect(self._on_current_changed)
         for signal in (session.comparison_changed, session.run_added, session.run_removed):
             signal.connect(self._on_comparison_changed)
+        theme.signals().changed.connect(self._on_theme)
         for run_id in session.runs:
             self._add(run_id)
+
+    def _on_theme(self) -> None:
+        for run_id in self.session.runs:
+            self._on_changed(run_id)
 
     def ask_open(self) -> None:
         """Ask for a run folder and open it."""

@@ -122,11 +122,17 @@ class ValueAxis(pg.AxisItem):
         metrics = QFontMetricsF(font())
         if not self._horizontal:
             return max(1, int(length / (metrics.height() * 1.9)))
-        widest = 4
-        if not self.logMode:
-            step = nice_step(high - low, 5) if high > low else 1.0
+        room = length / metrics.averageCharWidth()
+        if self.logMode or high <= low:
+            return max(1, int(room / 6.5))
+        most = max(1, int(room / 4.5))
+        while most > 1:  # finer steps need longer numbers
+            step = tick_step(low, high, most)
             widest = max(len(tick_text(v, step)) for v in (low, high, 0.0))
-        return max(1, int(length / (metrics.averageCharWidth() * (widest + 2.5))))
+            if (high - low) / step * (widest + 2.5) <= room:
+                break
+            most -= 1
+        return most
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         """Return labelled ticks and, on a logarithmic axis, unlabelled ones between them."""
