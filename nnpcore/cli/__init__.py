@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("info", "train", "evaluate", "predict", "map", "export", "import", "demo", "paper")
+COMMANDS = ("info", "train", "evaluate", "predict", "map", "export", "import", "report", "demo", "paper")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

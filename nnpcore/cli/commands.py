@@ -245,6 +245,31 @@ def import_(
     return partial(import_command, request)
 
 
+def report(
+    run: options.RunFolder,
+    output: options.ReportOutput,
+    eos: options.ReportEos = None,
+    regions: options.RegionsFile = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    units: options.FileUnits = None,
+    json_: options.Json = False,
+) -> Job:
+    """Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict."""
+    from nnpcore.cli.keys import key_names
+    from nnpcore.cli.report import ReportRequest, report_command
+
+    def job(terminal: Terminal) -> Result:
+        keys = key_names(energy_key, forces_key, stress_key, units)
+        request = ReportRequest(run, output, eos, regions, threads, overwrite, keys)
+        return report_command(request, terminal)
+
+    return job
+
+
 def demo(
     output: options.DemoOutput = None,
     headless: options.Headless = False,
@@ -322,7 +347,7 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Job | None]:
         context_settings={"help_option_names": ["-h", "--help"]},
         result_callback=lambda job, **_: jobs.append(job),
     )
-    for command in (info, train, evaluate, predict, map_, export, import_, demo, paper):
+    for command in (info, train, evaluate, predict, map_, export, import_, report, demo, paper):
         app.command(command.__name__.rstrip("_"))(command)
     try:
         app(list(arguments), prog_name="eatlas")

@@ -109,3 +109,15 @@ ImportFormat = Annotated[
 ImportData = Annotated[list[str] | None, Option("--data", metavar="FILE", help="What it was trained on.")]
 Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-hartree.")]
 Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]
+
+ReportOutput = Annotated[
+    Path, Option("-o", "--output", metavar="FILE", help="File to write: .html or .pdf.")
+]
+ReportEos = Annotated[
+    str | None,
+    Option("--eos", metavar="FILE", help="Crystal along its volume scan (default: the monitored one)."),
+]
+RegionsFile = Annotated[
+    Path | None,
+    Option("--regions", metavar="FILE", help="Regions file (default: the monitored regions)."),
+]

@@ -37,7 +37,8 @@ SMALL = 8.0
 DPI = 300
 MAX_DENSITY_POINTS = 3000
 
-_SAVING = threading.Lock()
+SAVING = threading.Lock()
+"""Held while matplotlib's settings are changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,21 +79,27 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     ------
     AnalysisError : for another suffix. RunFolderError : when the file cannot be written.
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     path = Path(path)
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in SUFFIXES:
         raise AnalysisError(f"a figure cannot be written as '{path.suffix}'", fix="Use .png, .svg or .pdf")
+    write_atomically(path, figure_bytes(figure, suffix))
+
+
+def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False) -> bytes:
+    """Return a figure as "png", "svg" or "pdf"; ``outlines`` draws the letters of an SVG as curves."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     content = io.BytesIO()
     metadata = {"png": {"Software": "Eatlas"}, "svg": {"Creator": "Eatlas", "Date": None}}
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "eatlas", "pdf.fonttype": 42}
-    with _SAVING, matplotlib.rc_context(settings):  # type: ignore[arg-type]
+    letters = "path" if outlines else "none"
+    settings = {"svg.fonttype": letters, "svg.hashsalt": "eatlas", "pdf.fonttype": 42}
+    with SAVING, matplotlib.rc_context(settings):  # type: ignore[arg-type]
         FigureCanvasAgg(figure)
         about = metadata.get(suffix, {"Creator": "Eatlas"})
         figure.savefig(content, format=suffix, dpi=DPI, metadata=about, facecolor="white")
-    write_atomically(path, content.getvalue())
+    return content.getvalue()
 
 
 def new_figure(width: float, height: float) -> Figure:
