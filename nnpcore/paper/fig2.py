@@ -130,7 +130,7 @@ def _falls(runs: Sequence[SlabRun], which: str) -> Claim:
     cold, hot, hottest = _at(runs, COLD), _at(runs, HOT), runs[-1]
     return Claim(
         f"Networks {which}: the mapping error falls gradually with the temperature of the training set "
-        f"(rule: rank correlation below -0.85, less than half left at the hottest, {hottest.temperature:g} K; the "
+        f"(rule: rank correlation below -0.85, less than half left at {hottest.temperature:g} K; the "
         "reference's bonds last longer than DFT's, so the range goes beyond the paper's).",
         "gradually decreases with temperature: from 108 meV/atom at 100 K to about 3 at 1000 K",
         _series(runs)
