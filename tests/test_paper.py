@@ -237,7 +237,7 @@ def test_fig1_writes_all_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fig1, "read_dataset", fewer)
     monkeypatch.setattr(fig1, "_settings", shorter)
     found = run_study("fig1", tmp_path, True, n_threads=1)
-    assert [set(c) for c in claims_of(tmp_path)] == [KEYS] * 10
+    assert [set(c) for c in claims_of(tmp_path)] == [KEYS] * 11
     for name in ("fig1", "fig1_smooth", "fig1_reason", "fig1_rigidity"):
         for suffix in ("png", "svg", "pdf"):
             assert tmp_path / "fig1" / f"{name}.{suffix}" in found.figures
