@@ -396,5 +396,21 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
     assert (examples_folder() / "fig1").is_dir()
 
 
+def test_the_runs_of_an_example_are_compared_and_the_first_is_shown(window, qtbot, silicon_potential):
+    from nnpcore.training import RunFolder
+
+    folders = [examples_folder() / "fig2" / "runs" / f"{number}K" for number in range(6)]
+    for folder in folders:
+        run = RunFolder.create(folder, TrainSettings(epochs=1), {})
+        silicon_potential.save(run.potential_path)
+    content = {"data": [], "runs": [str(folder) for folder in folders], "regions": []}
+    (examples_folder() / "fig2" / "session.json").write_text(json.dumps(content))
+    window.commands.run("file.example.fig2")
+    session = window.session
+    qtbot.waitUntil(lambda: len(session.runs) == 6 and not session.tasks.tasks, timeout=20_000)
+    qtbot.waitUntil(lambda: session.current_run.name == "0K")
+    assert {session.runs[key].name for key in session.compared_runs} == {"0K", "1K", "3K", "5K"}
+
+
 def test_examples_are_studies_of_the_paper():
     assert {example.name for example in EXAMPLES} <= set(STUDIES)

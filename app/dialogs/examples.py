@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.dialogs.fields import choice, muted
@@ -92,8 +94,22 @@ def open_session(session: Session, found: ExampleSession) -> None:
     session.open_paths([path for path in found.data if path not in open_now], found.data)
     session.restore_regions(found.regions)
     session.restore_compared(found.compared)
-    for folder in reversed(found.runs):
+    if found.runs:
+        _show_first(session, found.runs)
+    for folder in found.runs:
         session.open_run(folder)
+
+
+def _show_first(session: Session, folders: Sequence[str]) -> None:
+    """Make the first run the current one when all are open: they are read side by side, in any order."""
+
+    def check() -> None:
+        known = {str(run.folder): key for key, run in session.runs.items()}
+        if all(folder in known for folder in folders):
+            session.current_run_changed.disconnect(check)
+            QTimer.singleShot(0, session, lambda: session.set_current_run(known[folders[0]]))
+
+    session.current_run_changed.connect(check)
 
 
 def open_example(window: MainWindow, name: str) -> None:

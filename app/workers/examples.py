@@ -95,7 +95,7 @@ def read_example(folder: Path, name: str) -> ExampleSession:
         data = {str(d["path"]): Role(d["role"]) for d in content["data"]}
         runs = tuple(str(run) for run in content["runs"])
         regions = tuple(dict(region) for region in content.get("regions", ()))
-        compared = tuple(str(run) for run in content.get("compared", runs[:MAX_COMPARED]))
+        compared = tuple(str(run) for run in content.get("compared", spread(runs)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"the kept example cannot be read ({error})", where=str(path), fix="Run it again"
@@ -104,3 +104,10 @@ def read_example(folder: Path, name: str) -> ExampleSession:
     if missing:
         raise RunFolderError("a part of the kept example is gone", where=missing[0], fix="Run it again")
     return ExampleSession(data, runs, regions, compared)
+
+
+def spread(runs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a few runs from the first to the last, to be compared."""
+    if len(runs) <= MAX_COMPARED:
+        return runs
+    return tuple(runs[k * (len(runs) - 1) // (MAX_COMPARED - 1)] for k in range(MAX_COMPARED))
