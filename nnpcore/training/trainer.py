@@ -200,14 +200,12 @@ class Trainer:
         self._train, self._valid = self._fit_sets()
         if self._smooth.epochs == 0:
             self._best = replace(self._best, underlay=self._smooth.from_start(self._train))
-        train, valid = self._left()
         self._engine = make_engine(
             self.settings,
             self.choice,
             self._layout,
             self._best.last,
-            train,
-            valid,
+            *self._left(),
             self.device,
             self._n_threads,
         )
@@ -330,10 +328,9 @@ class Trainer:
 
     def _put_under(self) -> None:
         """Move the networks' atomic energies onto those of the smooth part."""
-        engine = self._need_engine()
         weights = self._layout.to_weights(self._best.last, self._template)
         self._best = self._best.onto(self._smooth.after_epochs(self._train, weights))
-        engine.retarget(*self._left())
+        self._need_engine().retarget(*self._left())
 
     def _judge(self, epoch: int, train_errors: ErrorSums) -> EpochRecord:
         """Validate the weights after an epoch, keep the best ones, and write the record."""
@@ -384,16 +381,14 @@ class Trainer:
 
     def potential(self) -> Potential:
         """Return the best weights so far as a potential; before the first epoch the initial ones."""
-        best = self._best
-        return self._potential_of(best.weights, best.underlay)
+        return self._potential_of(self._best)
 
     def current_potential(self) -> Potential:
         """Return the weights after the last epoch, whether or not they are the best ones."""
-        best = self._best
-        return self._potential_of(best.last, best.underlay)
+        return self._potential_of(self._best, last=True)
 
-    def _potential_of(self, internal: np.ndarray, underlay: Underlay | None) -> Potential:
-        """Return a potential with weights (n_members, n_parameters) in internal order."""
+    def _potential_of(self, best: Best, *, last: bool = False) -> Potential:
+        """Return the best or the last weights as a potential, with what lies under them."""
         from nnpcore.potential import Potential
 
         info = {
@@ -401,13 +396,14 @@ class Trainer:
             "version": nnpcore.__version__,
             "units": {"length": "Å", "energy": "eV"},
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
-            "best_epoch": [int(e) for e in self._best.epoch],
+            "best_epoch": [int(e) for e in best.epoch],
         }
-        weights = self._layout.to_weights(internal, self._template)
+        weights = self._layout.to_weights(best.last if last else best.weights, self._template)
         found = Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
-        if underlay is None:
+        under = best.underlay
+        if under is None:
             return found
-        return replace(found, weights=replace(weights, skip=underlay.skip), smooth=underlay.smooth)
+        return replace(found, weights=replace(weights, skip=under.skip), smooth=under.smooth)
 
     def _save(self, *, force: bool = False) -> None:
         """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
@@ -447,8 +443,8 @@ class Trainer:
                 raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
             underlay = self._best.underlay
             if state.get("underlay", False):
-                own = checkpoint.named("underlay.")
-                underlay = Underlay.from_arrays(self.settings.smooth, self.functions.elements, own)
+                kind, own = self.settings.smooth, checkpoint.named("underlay.")
+                underlay = Underlay.from_arrays(kind, self.functions.elements, own)
             best = (np.array(arrays[f"best.{k}"]) for k in ("last", "weights", "score", "epoch"))
             self._best = Best(*best, underlay=underlay)
             self._need_engine().retarget(*self._left())
