@@ -26,7 +26,13 @@ from app.plots.ink import rgb_of
 from app.session import Session
 from app.settings import Settings
 from app.workers.monitoring import Monitored, make_monitor
-from nnpcore.mapping import connectivity, region_errors, with_references
+from nnpcore.mapping import (
+    connectivity,
+    distance_regions,
+    invariant_points,
+    region_errors,
+    with_references,
+)
 from nnpcore.structures import Dataset, Role, example_path, read_dataset
 from nnpcore.structures.frame import Frame
 from nnpcore.training import TrainSettings
@@ -154,6 +160,14 @@ def test_regions_survive_the_session_file(session, qtbot):
     assert document_from_dict(document.set.to_dict(), "y").is_of(dataset_shown), "by its name"
     session.restore_regions([{"broken": 1}])
     assert len(session.region_sets) == 1
+
+
+def test_without_a_run_nothing_tells_what_the_crystal_looks_like(session):
+    told = []
+    session.notified.connect(told.append)
+    session.add_dataset(slab(), Role.INSPECT)
+    session.regions_by_distance()
+    assert "EOS reference" in told[0].text
 
 
 # the panel ----------------------------------------------------------------------------------------------
@@ -345,6 +359,23 @@ def test_connectivity_and_pca_by_region(trained, shown):
     assert atom is not None and atom[2] in next(iter(trained.region_sets.values())).regions[1].atoms
     pca.color_by_kind("temperature")
     assert {"100 K", "200 K"} <= {g.name for g in pca.plot.groups}
+
+
+def test_regions_by_distance_to_the_crystal_are_those_of_the_core(trained, qtbot):
+    trained.set_current(dataset(trained, "slab"), 0)
+    before = dict(trained.region_sets)
+    run, frame = trained.current_run, trained.current_frame
+    crystal = invariant_points(trained.datasets[dataset(trained, "eos")].frames, run.functions, n_threads=1)
+    expected = distance_regions(frame, run.functions, run.whitening, crystal.values, element="Si")
+    with qtbot.waitSignal(trained.regions_changed, timeout=20_000):
+        trained.regions_by_distance()
+    (known,) = trained.region_sets.values()
+    assert known.rule == "distance"
+    found = {r.name: r.atoms.tolist() for r in known.regions}
+    assert found == {r.name: r.atoms.tolist() for r in expected.regions}
+    trained.undo_stack.undo()
+    assert trained.region_sets == before
+    settled(trained)
 
 
 # rigidity -----------------------------------------------------------------------------------------------
