@@ -87,6 +87,7 @@ class MainWindow(QMainWindow):
             session.dataset_removed, session.current_run_changed, session.coloring_changed,
         ):  # fmt: skip
             signal.connect(self.refresh_commands)
+        session.export_wanted.connect(lambda: self.open_dialog("export_potential"))
         session.dataset_added.connect(self._remember_file)
         session.trainings.idle.connect(self._on_trainings_idle)
         for dock in self.docks.values():

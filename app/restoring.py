@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
 
+from app.dialogs.potentials import offer_calculators, specs_of
 from app.documents import session_file
 from app.documents.coloring import Coloring
 from app.documents.session_file import SavedDataset, SavedSession
@@ -63,7 +64,8 @@ class SessionKeeper(QObject):
         current = session.current_dataset.path if session.current_dataset else ""
         compared = [str(run.folder) for key, run in session.runs.items() if key in session.compared_runs]
         regions = list(session.region_sets.values())
-        return SavedSession(datasets, runs, current, asdict(session.coloring), compared, regions)
+        coloring, specs = asdict(session.coloring), specs_of(session.runs.values())
+        return SavedSession(datasets, runs, current, coloring, compared, regions, specs)
 
     def _save_in_background(self) -> None:
         saved, path = self.snapshot(), self._path
@@ -128,3 +130,5 @@ class SessionKeeper(QObject):
         for folder in saved.runs:
             if Path(folder).is_dir():
                 self._session.open_run(folder)
+        if saved.calculators:
+            offer_calculators(self._session, saved.calculators)

@@ -44,6 +44,7 @@ class Session(RegionSession):
     analysis_changed = Signal(str, str)
     coloring_changed = Signal()
     settings_changed = Signal()
+    export_wanted = Signal()
     closing = Signal()
 
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
@@ -195,6 +196,7 @@ class Session(RegionSession):
             if path not in known and not self.tasks.busy(f"read {path}") and Path(path).is_file()
         }
         self.open_paths(missing, missing)
+        self.take_regions(opened.regions)
         if opened.folder.absolute() in self._compared_folders:
             self._set_compared(self.compared_runs | {run_id})
         self.set_current_run(run_id)

@@ -176,6 +176,8 @@ def with_run(window, silicon_potential):
 
 def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_file, silicon_potential):
     window, frames = with_run, read_dataset(silicon_file()).frames
+    menu = window.docks["runs"].panel.menu_of(window.session.current_run_id)
+    next(action for action in menu.actions() if action.text() == "Export potential…").trigger()
     dialog = window.open_dialog("export_potential")
     pick(dialog, "format", "n2p2")
     assert dialog.target.text().endswith("demo-n2p2")
@@ -276,7 +278,13 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
         np.mean([frame.energy for frame in frames]), abs=1e-6
     )
     assert "It gives atomic energies" in run.message
+    saved = window.keeper.snapshot()
     session.remove_run(run.id)
+    window.keeper.restore(replace(saved, datasets=[]))
+    toast = window.toasts.shown[-1]
+    assert "nnpcore.reference:StillingerWeber" in toast.notification.text and not session.runs
+    with qtbot.waitSignal(session.run_added, timeout=30_000):
+        toast.buttons.itemAt(0).widget().click()
 
 
 def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_file):

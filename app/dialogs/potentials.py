@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent
@@ -14,13 +16,16 @@ from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
 from app.dialogs.fields import choice, line, muted, whole
 from app.dialogs.form import FormDialog, Job, choose_button
 from app.notifications import Notification
+from app.workers.foreign import SharedModel
 from app.workers.importing import ImportOrder, ModelOrder, OpenedModel, import_potential, open_model
 from app.workers.priority import all_but_one
-from nnpcore.errors import SettingsError
+from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
+    from app.documents.run import RunDocument
     from app.session import Session
+    from nnpcore.potential.external import CalculatorSpec
     from nnpcore.structures.frame import Frame
 
 FORMATS = (
@@ -226,7 +231,49 @@ class ExternalDialog(FormDialog):
 
     def apply(self, value: OpenedModel) -> None:
         """Put it on the list of runs and tell what it gives."""
-        run_id = self.session.trainings.add_model(value, list(self.session.datasets.values()))
-        self.session.set_current_run(run_id)
-        level = "warning" if value.atomic is False else "info"
-        self.session.notify(Notification(level, f"{value.model.name} is in Runs", value.text))
+        add_model(self.session, value)
+
+
+def add_model(session: Session, opened: OpenedModel) -> None:
+    """Put a calculator that was tried on the list of runs and tell what it gives."""
+    session.set_current_run(session.trainings.add_model(opened, list(session.datasets.values())))
+    level = "warning" if opened.atomic is False else "info"
+    session.notify(Notification(level, f"{opened.model.name} is in Runs", opened.text))
+
+
+# kept with the session --------------------------------------------------------------------------------
+def specs_of(runs: Iterable[RunDocument]) -> list[dict[str, Any]]:
+    """Return the calculators from elsewhere that are open, as JSON can keep them."""
+    models = [run.potential for run in runs if isinstance(run.potential, SharedModel)]
+    specs = [model.model.spec for model in models]
+    return [spec.to_dict() for spec in specs if spec is not None]
+
+
+def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> None:
+    """Offer to start calculators again that were open; nothing of them runs before the user agrees."""
+    from nnpcore.potential.external import CalculatorSpec
+
+    specs = []
+    for values in kept:
+        with contextlib.suppress(EatlasError, TypeError):  # written by another version
+            specs.append(CalculatorSpec.from_dict(values))
+    if not specs:
+        return
+    names = ", ".join(f"{spec.title} ({spec.import_path})" for spec in specs)
+    start = ("Start Again", lambda: [start_calculator(session, spec) for spec in specs])
+    text = f"{names}: it runs code of this name on this computer."
+    session.notify(Notification("info", "A calculator was open, too", text, actions=(start,)))
+
+
+def start_calculator(session: Session, spec: CalculatorSpec) -> None:
+    """Start a calculator in the background as the dialog would."""
+    order = ModelOrder(
+        spec, session.current_frame, frames_of(session, Role.TRAINING),
+        frames_of(session, Role.VALIDATION), True, threads_of(session),
+    )  # fmt: skip
+    session.run_task(
+        f"Starting {spec.title}",
+        lambda progress: open_model(order, progress),
+        lambda opened: add_model(session, opened),
+        lambda error: session.notify_error(f"{spec.title} was not started", error),
+    )

@@ -31,6 +31,8 @@ class SavedSession:
     """What is kept of a session; numbers live in the files and run folders it names.
 
     ``compared`` names the folders of the runs that are compared; ``regions`` are documents, plain when read.
+    ``calculators`` are specs of calculators from elsewhere: started again only when the user says so, since
+    that runs code of their names.
     """
 
     datasets: list[SavedDataset] = field(default_factory=list)
@@ -39,11 +41,12 @@ class SavedSession:
     coloring: dict[str, Any] = field(default_factory=dict)
     compared: list[str] = field(default_factory=list)
     regions: Sequence[RegionDocument | dict[str, Any]] = ()
+    calculators: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to restore."""
-        return not self.datasets and not self.runs and not self.regions
+        return not (self.datasets or self.runs or self.regions or self.calculators)
 
 
 def path_of(folder: Path, pid: int) -> Path:
@@ -75,6 +78,7 @@ def read(path: Path) -> SavedSession:
             dict(content["coloring"]),
             [str(run) for run in content.get("compared", [])],
             [dict(regions) for regions in content.get("regions", [])],
+            [dict(spec) for spec in content.get("calculators", [])],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return SavedSession()

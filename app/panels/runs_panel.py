@@ -173,9 +173,8 @@ class RunsPanel(Panel):
         return menu
 
     def _ask_export(self, run_id: str) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Export the potential into a folder")
-        if folder:
-            self.session.export_potential(Path(folder) / self.session.runs[run_id].name, run_id)
+        self.session.set_current_run(run_id)
+        self.session.export_wanted.emit()
 
 
 class RunRow(QWidget):
