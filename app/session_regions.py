@@ -164,6 +164,17 @@ class RegionSession(DataSession):
                 self.notify_error("Some regions were not restored", error)
         self._set_regions(wanted)
 
+    def take_regions(self, sets: Iterable[RegionSet]) -> None:
+        """Add the regions a reopened run was followed by, of structures that have none yet (not undone)."""
+        wanted = dict(self.region_sets)
+        taken = {known.name for known in wanted.values()}
+        for regions in sets:
+            if regions.name not in taken:
+                key = free_id(wanted)
+                wanted[key] = RegionDocument(key, "", regions)
+        if len(wanted) > len(self.region_sets):
+            self._set_regions(wanted)
+
     def _change_regions(self, text: str, wanted: dict[str, RegionDocument]) -> None:
         self._change(text, self._set_regions, self.region_sets, wanted)
 

@@ -334,6 +334,13 @@ def test_a_reopened_run_shows_its_stored_curve(trained, shown, app_home):
     line = panel.plot._lines[0, "slab bulk"]
     expected = [abs(record.mapping["slab bulk"]) for record in trained.current_run.history]
     assert line.getOriginalDataset()[1].tolist() == expected
+    settled(again)
+    panel.refresh()
+    now = {row.name: row.errors[0].error_mev for row in panel.rows}
+    mine = {r.name: r.error.error_mev for r in trained.current_run.analyses["mapping"].rows}
+    assert {name: now[name] for name in mine} == pytest.approx(mine), "its regions come with it"
+    again.take_regions([known.set for known in trained.region_sets.values()])
+    assert len(again.region_sets) == 1
     again.shutdown()
 
 

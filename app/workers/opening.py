@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.workers.monitoring import old_monitor
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings
 
 if TYPE_CHECKING:
+    from nnpcore.mapping import RegionSet
     from nnpcore.potential import Potential
     from nnpcore.training.run_folder import DataSource
 
 
 @dataclass(frozen=True, eq=False)
 class OpenedRun:
-    """What a run folder holds; ``imported`` is the format of a potential trained by another program."""
+    """What a run folder holds; ``imported`` is the format of a potential trained by another program.
+
+    ``regions`` are those whose mapping errors were followed.
+    """
 
     folder: Path
     settings: TrainSettings
@@ -27,6 +32,7 @@ class OpenedRun:
     values: TrainingValues | None
     n_epochs: int
     imported: str = ""
+    regions: tuple[RegionSet, ...] = ()
 
 
 def open_run(path: Path, progress: Progress) -> OpenedRun:
@@ -41,8 +47,17 @@ def open_run(path: Path, progress: Progress) -> OpenedRun:
     progress.report(0.6, "Reading the training atoms")
     values = folder.training_values() if folder.training_set_path.is_file() else None
     goal = _goal(folder, history)
+    monitor = old_monitor(folder.path)
     return OpenedRun(
-        folder.path, folder.settings, folder.sources, history, potential, values, goal, folder.imported
+        folder.path,
+        folder.settings,
+        folder.sources,
+        history,
+        potential,
+        values,
+        goal,
+        folder.imported,
+        monitor.region_sets if monitor is not None else (),
     )
 
 
