@@ -86,7 +86,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     write_atomically(path, figure_bytes(figure, suffix))
 
 
-def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False) -> bytes:
+def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False, dpi: int = DPI) -> bytes:
     """Return a figure as "png", "svg" or "pdf"; ``outlines`` draws the letters of an SVG as curves."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -98,7 +98,7 @@ def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False) -> byte
     with SAVING, matplotlib.rc_context(settings):  # type: ignore[arg-type]
         FigureCanvasAgg(figure)
         about = metadata.get(suffix, {"Creator": "Eatlas"})
-        figure.savefig(content, format=suffix, dpi=DPI, metadata=about, facecolor="white")
+        figure.savefig(content, format=suffix, dpi=dpi, metadata=about, facecolor="white")
     return content.getvalue()
 
 
