@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -234,6 +235,17 @@ def test_the_window_holds_brackets_and_curves(scan):
     seen = (volumes >= low) & (volumes <= high)
     mean = 1000 * (runs[0].curve.mean - zero.energy)[seen]
     assert bottom < mean.min() <= mean.max() < top
+
+
+def test_a_wide_shade_does_not_flatten_the_curves(scan):
+    wide = eos_series(scan, "NVT", 0.03, "#0072B2")
+    spread = np.array([-6.0, 0.0, 6.0])[:, None]
+    wide = replace(wide, curve=replace(wide.curve, energies=wide.curve.energies + spread))
+    zero = energy_zero([wide])
+    low, high, bottom, top = eos_window([wide], zero)
+    seen = (scan[0] >= low) & (scan[0] <= high)
+    lines = 1000 * (np.stack([wide.curve.mean, wide.curve.reference]) - zero.energy)[:, seen]
+    assert top - bottom < 3.0 * (lines.max() - min(lines.min(), 0.0))
 
 
 def test_histories_as_columns_grow_and_start_anew():

@@ -54,19 +54,35 @@ def relative_mev(energies: np.ndarray, zero: EnergyZero) -> np.ndarray:
     return MEV_PER_EV * (energies - zero.energy)
 
 
+MOST_SHADE = 0.6
+"""Share of the lines' range by which a wide shade may stretch the axis, up and down."""
+
+
 def eos_window(series: Sequence[EosSeries], zero: EnergyZero) -> tuple[float, float, float, float]:
-    """Return (x low, x high, y low, y high): the brackets and a third around them, and all curves there."""
+    """Return (x low, x high, y low, y high): the brackets and a third around them, and all curves there.
+
+    A shade may stretch the energies by :data:`MOST_SHADE` of what means and reference take; a wider one
+    leaves the picture.
+    """
     low, high = _volume_window(series)
-    values = [np.zeros(1)]
+    lines, shades = [np.zeros(1)], [np.zeros(1)]
     for item in series:
         seen = (item.curve.volumes >= low) & (item.curve.volumes <= high)
         mean, std = relative_mev(item.curve.mean, zero), MEV_PER_EV * item.curve.std
-        values += [v[seen] for v in (mean - std, mean + std, relative_mev(item.curve.reference, zero))]
-    known = np.concatenate(values)
-    known = known[np.isfinite(known)]
-    bottom, top = float(known.min()), float(known.max())
+        lines += [v[seen] for v in (mean, relative_mev(item.curve.reference, zero))]
+        shades += [v[seen] for v in (mean - std, mean + std)]
+    bottom, top = _range_of(lines)
+    most = MOST_SHADE * max(top - bottom, 1.0)
+    lowest, highest = _range_of(shades)
+    bottom, top = max(min(bottom, lowest), bottom - most), min(max(top, highest), top + most)
     room = max(top - bottom, 1.0)
     return low, high, bottom - 0.06 * room, top + 0.16 * room
+
+
+def _range_of(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    known = np.concatenate(values)
+    known = known[np.isfinite(known)]
+    return float(known.min()), float(known.max())
 
 
 def _volume_window(series: Sequence[EosSeries]) -> tuple[float, float]:
