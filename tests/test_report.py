@@ -265,9 +265,14 @@ def test_imported_run_without_data(folder: Path, tmp_path: Path, scan: list[Fram
     assert not any(isinstance(b, Picture) for s in bare.sections for b in s.blocks)
     assert len(bare.missing) == 10 and "imported without its training data" in bare.missing[1]
     report_pdf(bare)
-    known = make_report(imported, eos=scan, n_threads=1)
+    frame = RunFolder.open(folder).find_frames()["training"][0]
+    halves = (Region("bulk", np.arange(32)), Region("surface", np.arange(32, 64)))
+    known = make_report(imported, eos=scan, regions=[RegionSet(frame, halves)], n_threads=1)
     assert any(isinstance(b, Picture) for b in section_of(known, "Equation of state").blocks)
     assert "Imported from n2p2" in known.about
+    bulk, surface = cells_of(known, "Mapping errors by region")  # the crystal tells what their atoms cost
+    assert float(bulk[2]) == pytest.approx(min(f.energy / f.n_atoms for f in scan if f.energy), abs=0.01)
+    assert 32 * (float(bulk[2]) + float(surface[2])) == pytest.approx(frame.energy, abs=0.01)
 
 
 def test_a_wrong_crystal_and_foreign_regions_are_said_in_their_place(

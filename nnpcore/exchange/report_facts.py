@@ -28,10 +28,13 @@ from nnpcore.mapping import (
     invariant_points,
     pca_of,
     reach_of,
+    reference_fit,
     region_errors,
     rigidity_study,
     verdict,
+    with_references,
 )
+from nnpcore.mapping.regions import EXACT_ENERGIES
 from nnpcore.mapping.study import TRAINING, VALIDATION, prepare_study, study_bracket
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
@@ -142,16 +145,18 @@ def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> Mappi
     """Do every analysis that the run's content allows."""
     found = MappingFacts(verdict(None, None))
     options: dict[str, Any] = {"n_threads": n_threads, "progress": _Quiet(progress)}
-    progress.report(0.1, "Mapping errors by region")
+    progress.report(0.1, "Equation of state")
+    if facts.eos:
+        _or_trouble(found.trouble, "eos", lambda: _crystal(facts, found, options))
+    progress.report(0.2, "Mapping errors by region")
+    crystal = None if found.curve is None else reference_fit(found.curve)[0]
+    facts.regions = [_referenced(r, crystal.e0 if crystal else None) for r in facts.regions]
     for regions in facts.regions:
-        name = f"regions {regions.name}".strip()
+        name = _trouble_name(regions)
         errors = _or_trouble(
             found.trouble, name, lambda r=regions: region_errors(facts.potential, r, **options)
         )
         found.errors += errors or []
-    progress.report(0.2, "Equation of state")
-    if facts.eos:
-        _or_trouble(found.trouble, "eos", lambda: _crystal(facts, found, options))
     progress.report(0.3, "Map of the training atoms")
     if facts.values is not None:
         _or_trouble(found.trouble, "map", lambda: _atoms(facts, found, options))
@@ -161,6 +166,22 @@ def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> Mappi
     progress.report(0.6, "Rigidity")
     _or_trouble(found.trouble, "rigidity", lambda: _rigidity(facts, found, options))
     return found
+
+
+def _trouble_name(regions: RegionSet) -> str:
+    return f"regions {regions.name}".strip()
+
+
+def _referenced(regions: RegionSet, crystal_energy: float | None) -> RegionSet:
+    """Return regions with the reference values that can be known, unless they have some already."""
+    if any(region.reference is not None for region in regions.regions):
+        return regions
+    try:
+        if EXACT_ENERGIES in regions.frame.arrays:
+            return with_references(regions)
+        return with_references(regions, crystal_energy=crystal_energy)
+    except AnalysisError:  # nothing tells; the table says so
+        return regions
 
 
 def _crystal(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> None:
@@ -219,7 +240,7 @@ def _region_groups(facts: RunFacts, species: int, options: dict[str, Any]) -> di
     from nnpcore.descriptors import compute_descriptors
 
     groups: dict[str, np.ndarray] = {}
-    for regions in facts.regions:
+    for number, regions in enumerate(facts.regions, start=1):
         try:
             facts.potential.check_elements([regions.frame])
         except EatlasError:  # said where the errors of these regions would stand
@@ -229,15 +250,16 @@ def _region_groups(facts: RunFacts, species: int, options: dict[str, Any]) -> di
         )
         for region in regions.regions:
             atoms = region.atoms[table.species[region.atoms] == species]
+            name = f"{regions.title_of(region)} (region)"
             if len(atoms):
-                groups[f"{regions.title_of(region)} (region)"] = table.values[atoms]
+                groups[name if name not in groups else f"{name} {number}"] = table.values[atoms]
     return groups
 
 
 def _rigidity(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> None:
     from nnpcore.descriptors import compute_descriptors
 
-    sets = [r for r in facts.regions if f"regions {r.name}".strip() not in found.trouble]
+    sets = [r for r in facts.regions if _trouble_name(r) not in found.trouble]
     if found.points is None and not sets:
         found.trouble["rigidity"] = "it is computed at invariant points and in regions, and there are none"
         return
