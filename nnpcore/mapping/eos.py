@@ -194,7 +194,8 @@ def _fit_birch_murnaghan(volumes: np.ndarray, energies: np.ndarray) -> tuple[flo
     offset = float(energies.min())
     eos = EquationOfState(volumes, energies - offset, eos="birchmurnaghan")
     try:
-        eos.fit(warn=False)
+        with np.errstate(all="ignore"):  # the search may stray to negative volumes
+            eos.fit(warn=False)
     except (RuntimeError, ValueError, FloatingPointError):  # the fit does not converge
         return None
     e0, b0, b0_prime, v0 = (float(p) for p in eos.eos_parameters)
