@@ -18,6 +18,7 @@ from nnpcore.cli import main
 from nnpcore.errors import RunFolderError, SettingsError
 from nnpcore.exchange.report import make_report, write_report
 from nnpcore.exchange.report_content import Picture, Report, Section, Table, Text, number, sentence
+from nnpcore.exchange.report_figures import plain
 from nnpcore.exchange.report_html import report_html
 from nnpcore.exchange.report_pdf import report_pdf
 from nnpcore.mapping import MappingMonitor, Region, RegionSet, region_errors
@@ -316,4 +317,5 @@ def test_bad_paths(folder: Path, tmp_path: Path) -> None:
 def test_numbers_and_sentences() -> None:
     assert number(-0.004, 2) == "0.00" and number(None) == "–" and number(float("nan")) == "–"
     assert number(1.25, 1, sign=True, unit="GPa") == "+1.2 GPa"
+    assert plain("$a$") == r"\$a\$" and len(plain("x" * 99)) == 28 and plain("a" * 50 + "7")[-1] == "7"
     assert sentence("it is gone") == "It is gone." and sentence("") == ""

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 MAX_RIGIDITY_ATOMS = 6000
 """Training atoms whose derivatives are held at once for the rigidity; of more, every n-th frame is taken."""
 
+MAX_REGION_GROUPS = 8
+"""Regions on the map and in the matrix of connectivity; more could not be told apart."""
+
 _Found = TypeVar("_Found")
 
 
@@ -251,7 +254,7 @@ def _region_groups(facts: RunFacts, species: int, options: dict[str, Any]) -> di
         for region in regions.regions:
             atoms = region.atoms[table.species[region.atoms] == species]
             name = f"{regions.title_of(region)} (region)"
-            if len(atoms):
+            if len(atoms) and len(groups) < MAX_REGION_GROUPS:
                 groups[name if name not in groups else f"{name} {number}"] = table.values[atoms]
     return groups
 

@@ -38,9 +38,15 @@ SMALLEST_ERROR = 0.1
 """meV/atom: smaller errors are drawn as this on a logarithmic axis."""
 
 
+LONGEST_NAME = 28
+"""Letters of a name in a figure; the tables have it in full."""
+
+
 def plain(name: str) -> str:
-    """Return a name as matplotlib writes it: a dollar sign is no formula."""
-    return name.replace("$", r"\$")
+    """Return a name as matplotlib writes it: shortened, and a dollar sign is no formula."""
+    half = LONGEST_NAME // 2
+    short = name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[1 - half :]}"
+    return short.replace("$", r"\$")
 
 
 def monitored_names(history: Sequence[EpochRecord]) -> list[str]:
@@ -54,9 +60,10 @@ def mapping_curves(history: Sequence[EpochRecord]) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     epochs = np.array([record.epoch for record in history], dtype=float)
-    figure = new_figure(5.2, 2.7)
+    names = monitored_names(history)
+    figure = new_figure(5.2, max(2.7, 0.6 + 0.17 * len(names)))
     axes = figure.add_subplot()
-    for k, name in enumerate(monitored_names(history)):
+    for k, name in enumerate(names):
         errors = np.abs([record.mapping.get(name, np.nan) for record in history])
         axes.plot(epochs, np.maximum(errors, SMALLEST_ERROR), linestyle=DASHES[k // 7 % len(DASHES)],
                   color=OKABE_ITO[k % len(OKABE_ITO)], linewidth=1.4, label=plain(name))  # fmt: skip

@@ -21,6 +21,7 @@ from nnpcore.exchange.report_content import (
     sentence,
     significant,
 )
+from nnpcore.exchange.report_facts import MAX_REGION_GROUPS
 from nnpcore.exchange.report_figures import (
     map_figure,
     mapping_curves,
@@ -152,7 +153,7 @@ def _region_table(found: MappingFacts) -> Table:
             number(e.predicted, 4),
             number(e.error_mev, sign=True),
             number(e.std_mev),
-            e.source or "no reference value",
+            "no reference value" if e.reference is None else e.source or NOTHING,
         )
         for e in found.errors
     )
@@ -188,6 +189,8 @@ def _map(facts: RunFacts, found: MappingFacts) -> list[Block]:
     )
     if found.points is not None:
         caption += " White points on a line: the crystal along its volume."
+    if sum(len(regions.regions) for regions in facts.regions) > MAX_REGION_GROUPS:
+        caption += f" Of the regions the first {MAX_REGION_GROUPS} are shown."
     return [Picture(map_figure(found.scores, found.pca), "Atoms in the plane of two components", caption)]
 
 

@@ -26,6 +26,16 @@ LEADING = 1.38
 GAP = 0.22
 """Inches between two columns of a table."""
 
+OTHER_SCRIPTS = (
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+)
+
 UNBROKEN = 4.0
 """Inches: a lower table stays on one page."""
 
@@ -172,11 +182,20 @@ def _font(size: float, bold: bool = False, italic: bool = False, mono: bool = Fa
     from matplotlib.font_manager import FontProperties
 
     return FontProperties(
-        family="DejaVu Sans Mono" if mono else "DejaVu Sans",
+        family=["DejaVu Sans Mono" if mono else "DejaVu Sans", *_other_scripts()],
         size=size,
         weight="bold" if bold else "normal",
         style="italic" if italic else "normal",
     )
+
+
+@lru_cache(maxsize=1)
+def _other_scripts() -> tuple[str, ...]:
+    """Return the fonts here that have letters the usual one lacks, such as Korean."""
+    from matplotlib.font_manager import fontManager
+
+    known = set(fontManager.get_font_names())
+    return tuple(name for name in OTHER_SCRIPTS if name in known)
 
 
 def _width(text: str, size: float, bold: bool = False, mono: bool = False) -> float:
