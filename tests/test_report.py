@@ -16,6 +16,7 @@ import pytest
 
 from nnpcore.cli import main
 from nnpcore.errors import RunFolderError, SettingsError
+from nnpcore.exchange.figures import new_figure
 from nnpcore.exchange.report import make_report, write_report
 from nnpcore.exchange.report_content import Picture, Report, Section, Table, Text, number, sentence
 from nnpcore.exchange.report_figures import plain
@@ -212,7 +213,9 @@ def test_command_writes_a_pdf_of_a4_pages(
 def test_pdf_keeps_every_line_on_the_page() -> None:
     rows = tuple((f"name {k} " + "long " * 12, f"{k}", "word" * 60) for k in range(40))
     many = Table(("Name", "Number", "Text"), rows, words=(0, 2), caption="A caption. " * 30)
-    blocks = (Text("A $sentence_{ without formulas. " * 60), many, Text("unbroken" * 80))
+    wide = new_figure(14.0, 2.0)
+    wide.add_subplot().plot([1, 2], [3, 4])
+    blocks = (Text("A $sentence_{ without formulas. " * 60), many, Text("unbroken" * 80), Picture(wide, ""))
     report = Report("run", "about", "verdict " * 40, "unknown", (("a", "1"),), (Section("One", blocks),))
     content = report_pdf(report)
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", content, re.S)

@@ -27,6 +27,7 @@ GAP = 0.22
 """Inches between two columns of a table."""
 
 OTHER_SCRIPTS = (
+    "NanumGothic",
     "Noto Sans CJK KR",
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
