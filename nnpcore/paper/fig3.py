@@ -3,7 +3,7 @@
 The training set is molecular dynamics of the 239-atom silicon cluster at 1000 to 1700 K. After every epoch
 the mapping errors of bulk and surface of Si(100)-(2×2) are asked for, beside the RMSE of the cluster's
 validation frames: the RMSE settles early, the mapping errors later. Gradients (Adam, as in the paper's time)
-and the Kalman filter are followed, and the latter with a smooth part, too.
+and the Kalman filter are followed, and the latter with a smooth part, too (the one of Fig. 2).
 """
 
 from __future__ import annotations
