@@ -6,8 +6,8 @@ closed-form part, on the same frames.
 
 The smooth part is linear, with one ridge of 1e-5 eV² for all temperatures, chosen after trials on these very
 slabs. It is not what a training takes by default: on frames of one volume so small a ridge would ruin the
-equation of state (off by 200 to 560 meV/atom instead of 11 to 36). The default, chosen by the evidence in each
-training set, is more careful and gains less here; the study *smooth* shows it.
+equation of state (off by 200 to 560 meV/atom instead of 11 to 36). The default, chosen by the evidence in
+each training set, is more careful and gains less here; the study *smooth* shows it.
 """
 
 from __future__ import annotations
