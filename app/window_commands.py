@@ -23,6 +23,8 @@ def window_commands(window: MainWindow) -> list[Command]:
     session = window.session
     return [
         *_file(window, session),
+        *_exchange(window, session),
+        Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
         *_edit(window, session),
         *_training(window, session),
         *_view(window, session),
@@ -32,12 +34,6 @@ def window_commands(window: MainWindow) -> list[Command]:
 
 
 def _file(window: MainWindow, session: Session) -> list[Command]:
-    def has_potential() -> bool:
-        return session.current_run is not None and session.current_run.potential is not None
-
-    def has_report() -> bool:
-        return has_potential() and session.current_run.folder is not None  # type: ignore[union-attr]
-
     return [
         Command("file.open", "Open…", window.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
         Command(
@@ -53,6 +49,16 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
             "file.new_points", "New Invariant Points…", lambda: window.open_dialog("invariant_points"), "",
             "", "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
         ),
+        *_examples(window, session),
+        Command(
+            "file.restore", "Reopen Last Session", window.restore_last, "", "", "File", 1,
+            "Open what was open when the window was last closed", enabled=window.can_restore,
+        ),
+    ]  # fmt: skip
+
+
+def _examples(window: MainWindow, session: Session) -> list[Command]:
+    return [
         Command(
             "file.example", "Silicon (DFT)", session.open_example, "Ctrl+E", "example", "Examples", 0,
             "Open the bundled silicon data: 1000 K at fixed volume, at zero pressure, and the volume scan",
@@ -64,10 +70,17 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
             )
             for example in EXAMPLES
         ),
-        Command(
-            "file.restore", "Reopen Last Session", window.restore_last, "", "", "File", 1,
-            "Open what was open when the window was last closed", enabled=window.can_restore,
-        ),
+    ]  # fmt: skip
+
+
+def _exchange(window: MainWindow, session: Session) -> list[Command]:
+    def has_potential() -> bool:
+        return session.current_run is not None and session.current_run.potential is not None
+
+    def has_report() -> bool:
+        return has_potential() and session.current_run.folder is not None  # type: ignore[union-attr]
+
+    return [
         Command(
             "file.import", "Import Potential…", lambda: window.open_dialog("import_potential"), "", "",
             "File", 2, "Open a potential of n2p2 or SIMPLE-NN",
@@ -85,7 +98,6 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
             "file.report", "Export Report…", window.ask_export_report, "", "", "File", 2,
             "One page on the run: settings, curves, mapping, verdict; HTML or PDF", enabled=has_report,
         ),
-        Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
     ]  # fmt: skip
 
 

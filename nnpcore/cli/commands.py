@@ -81,42 +81,24 @@ def train(
 ) -> Job:
     """Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept."""
     from nnpcore.cli.keys import key_names
-    from nnpcore.cli.train import TrainRequest, train_command
+    from nnpcore.cli.train import TrainRequest, chosen, train_command
 
-    changes: dict[str, Any] = {
-        "valid_fraction": valid_fraction,
-        "n_members": members,
-        "epochs": epochs,
-        "seed": seed,
-        "hidden": hidden,
-        "cutoff": cutoff,
-        "optimizer": optimizer,
-        "energy_weight": energy_weight,
-        "force_weight": force_weight,
-        "stress_weight": stress_weight,
-        "smooth": smooth,
-        "smooth_ridge": smooth_ridge,
-        "smooth_epochs": smooth_epochs,
-        "linear_ridge": linear_ridge,
-        "device": device,
-        "n_threads": threads,
-    }
-    given = {name: value for name, value in changes.items() if value is not None}
     files, valid_files = tuple(data or ()), tuple(valid or ())
-    return lambda terminal: train_command(
-        TrainRequest(
-            files,
-            valid_files,
-            output,
-            config,
-            given,
-            resume,
-            overwrite,
-            skip_bad,
-            key_names(energy_key, forces_key, stress_key, units),
-        ),
-        terminal,
-    )
+    changes = chosen(
+        valid_fraction=valid_fraction, n_members=members, epochs=epochs, seed=seed, hidden=hidden,
+        cutoff=cutoff, optimizer=optimizer, energy_weight=energy_weight, force_weight=force_weight,
+        stress_weight=stress_weight, smooth=smooth, smooth_ridge=smooth_ridge, smooth_epochs=smooth_epochs,
+        linear_ridge=linear_ridge, device=device, n_threads=threads,
+    )  # fmt: skip
+
+    def job(terminal: Terminal) -> Result:
+        keys = key_names(energy_key, forces_key, stress_key, units)
+        request = TrainRequest(
+            files, valid_files, output, config, changes, resume, overwrite, skip_bad, keys
+        )
+        return train_command(request, terminal)
+
+    return job
 
 
 def evaluate(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.table import Table
 
+from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.terminal import Terminal
 from nnpcore.paper import STUDIES, PaperResult, names_of, run_studies
 from nnpcore.paper.report import REPORT, measured, write_docs
@@ -29,7 +26,7 @@ def paper_command(
 ) -> dict[str, Any]:
     """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
     names = names_of(name)
-    with terminal.progress("Paper") as progress, cancel_on_interrupt(progress, terminal):
+    with terminal.progress("Paper") as progress, _stopped_by_interrupt(progress, terminal):
         result = run_studies(
             names,
             output,
@@ -50,25 +47,12 @@ def paper_command(
     return _summary(result)
 
 
-@contextlib.contextmanager
-def cancel_on_interrupt(progress: Progress, terminal: Terminal) -> Iterator[None]:
-    """Let Ctrl+C (and a request to end) cancel cleanly; a second Ctrl+C gives up at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number_: int, frame: FrameType | None) -> None:
-        if progress.cancelled:
-            raise KeyboardInterrupt
+def _stopped_by_interrupt(progress: Progress, terminal: Terminal) -> AbstractContextManager[None]:
+    def stop() -> None:
         progress.cancel()
         terminal.say("Stopping; the studies that have ended are kept. Ctrl+C again gives up at once.")
 
-    kept = {code: signal.signal(code, stop) for code in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for code, handler in kept.items():
-            signal.signal(code, handler)
+    return stop_once(stop, lambda: progress.cancelled)
 
 
 def _show(result: PaperResult, terminal: Terminal) -> None:

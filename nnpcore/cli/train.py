@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read_frames
@@ -54,6 +51,11 @@ def train_command(request: TrainRequest, terminal: Terminal) -> dict[str, Any]:
         terminal.out.print(rmse_table(result["data_sets"]))
         _say_what_next(request, trainer, stopped, terminal)
     return result
+
+
+def chosen(**options: Any) -> dict[str, Any]:
+    """Return the options that were given, which are those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def settings_of(config: Path | None, changes: dict[str, Any]) -> TrainSettings:
@@ -140,25 +142,14 @@ def run_training(trainer: Trainer, terminal: Terminal) -> tuple[TrainResult, boo
     return outcome, control.state is ControlState.STOPPING
 
 
-@contextlib.contextmanager
-def stop_on_interrupt(control: TrainControl, terminal: Terminal) -> Iterator[None]:
+def stop_on_interrupt(control: TrainControl, terminal: Terminal) -> AbstractContextManager[None]:
     """Let Ctrl+C (and a request to end) stop the training cleanly; a second Ctrl+C gives up at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if control.state is ControlState.STOPPING:
-            raise KeyboardInterrupt
+    def stop() -> None:
         control.stop()
         terminal.say("Stopping; the training is kept. Ctrl+C again gives up at once.")
 
-    kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+    return stop_once(stop, lambda: control.state is ControlState.STOPPING)
 
 
 def _result(
