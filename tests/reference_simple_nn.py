@@ -13,8 +13,9 @@ def activate(name: str, x: np.ndarray) -> np.ndarray:
         return x
     if name == "sigmoid":
         return 1 / (1 + np.exp(-x))
-    if name == "tanh":
-        return np.tanh(x)
+    if name == "tanh":  # as LAMMPS' pair_nn computes it: rounded as a number near one
+        small = np.where(np.abs(x.real) < 20, x, 0)
+        return np.where(np.abs(x.real) < 20, 2 / (1 + np.exp(-2 * small)) - 1, np.sign(x.real))
     if name == "relu":
         return np.where(x.real > 0, x, 0)
     if name == "selu":

@@ -15,7 +15,11 @@ _TINY = 2.0**-27
 """tanh(εy)/ε = y (1 - ε²y²/3): 2e-11 eV at y = 100 eV; near zero it has no rounding error of its own."""
 
 _SMALL = 2.0**-15
-"""Four neurons at ±ε and ±2ε leave an error of the order ε⁴y⁵: 1e-9 eV at y = 50 eV; rounding adds 1e-11."""
+"""Neurons at ±ε and ±2ε leave an error of the order ε⁴y⁵: 1e-9 eV at y = 50 eV; rounding adds 1e-11.
+
+An odd activation needs no more than ε and 2ε. SIMPLE-NN's LAMMPS code computes tanh as
+``2 / (1 + exp(-2x)) - 1``, which is rounded as a number near 1: with ``_TINY`` y would be off by 3e-8 eV.
+"""
 
 _FAR, _GENTLE = 64.0, 2.0**-5
 """softplus, swish, selu and relu are linear far to the right: here for y from -700 eV on."""
@@ -31,10 +35,13 @@ class Passage:
     constant: float
 
 
-def passage(activation: str) -> Passage:
-    """Return how a number passes a layer of this activation."""
+def passage(activation: str, *, coarse_tanh: bool = False) -> Passage:
+    """Return how a number passes a layer; ``coarse_tanh``: the program rounds tanh as a number near 1."""
     if activation == "identity":
         return _passage([0.0], [1.0], [1.0])
+    if activation == "tanh" and coarse_tanh:
+        h = _SMALL
+        return _passage([0.0, 0.0], [h, 2 * h], [4 / 3 / h, -1 / 3 / (2 * h)])
     if activation == "tanh":
         return _passage([0.0], [_TINY], [1 / _TINY])
     if activation == "harmonic":  # (1 + y)² - (1 - y)² = 4 y
@@ -72,6 +79,8 @@ def carry_linear_part(
     activations: Sequence[str],
     linear: np.ndarray,
     constant: float,
+    *,
+    coarse_tanh: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return layers whose output is that of ``layers`` plus ``linear . u + constant``.
 
@@ -80,17 +89,22 @@ def carry_linear_part(
     layers : weight (n_in, n_out) and bias (n_out,), the last one the linear output of one neuron.
     activations : their names.
     linear : (n_inputs,), of the network's inputs u.
+    coarse_tanh : see :func:`passage`.
     """
     grown = []
     read, rest = np.asarray(linear, dtype=np.float64), float(constant)
     added = 0
     for (weight, bias), name in zip(layers[:-1], activations, strict=False):
-        way = passage(name)
-        weight = np.pad(weight, ((0, added), (0, 0)))
-        weight = np.concatenate([weight, read[:, None] * way.slope], axis=1)
+        way = passage(name, coarse_tanh=coarse_tanh)
+        weight = np.concatenate([_taller(weight, added), read[:, None] * way.slope], axis=1)
         grown.append((weight, np.concatenate([bias, way.at + rest * way.slope])))
         added, rest = len(way.at), way.constant
         read = np.concatenate([np.zeros(len(bias)), way.amount])
     weight, bias = layers[-1]
-    grown.append((np.pad(weight, ((0, added), (0, 0))) + read[:, None], bias + rest))
+    grown.append((_taller(weight, added) + read[:, None], bias + rest))
     return grown
+
+
+def _taller(weight: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return a weight with ``n_rows`` rows of zeros below it."""
+    return np.concatenate([weight, np.zeros((n_rows, weight.shape[1]))])

@@ -80,7 +80,13 @@ def check_writable(potential: Potential, program: str) -> None:
 
 
 def plain_network(
-    potential: Potential, member: int, element: str, order: Sequence[int], scaling: InputScaling
+    potential: Potential,
+    member: int,
+    element: str,
+    order: Sequence[int],
+    scaling: InputScaling,
+    *,
+    coarse_tanh: bool = False,
 ) -> PlainNetwork:
     """Fold one member's whitening, linear part and reference energy into its network of one element.
 
@@ -88,6 +94,7 @@ def plain_network(
     ----------
     order : which function comes first, second and so on.
     scaling : of the functions in that order, as the file will hold it.
+    coarse_tanh : how the program computes tanh, see :func:`nnpcore.exchange.linear_neurons.passage`.
     """
     e = potential.elements.index(element)
     weights, whitening = potential.weights, potential.whitening
@@ -106,7 +113,8 @@ def plain_network(
         skip = weights.skip[element][member]
         if names[-1] != "identity":
             raise PotentialError(f"the output of {element} is not linear but has a linear part beside it")
-        layers = carry_linear_part(layers, names, turn @ skip, float(shift @ skip))
+        constant = float(shift @ skip)
+        layers = carry_linear_part(layers, names, turn @ skip, constant, coarse_tanh=coarse_tanh)
     if names[-1] == "identity":
         last, bias = layers[-1]
         layers[-1], offset = (last, bias + offset), 0.0

@@ -59,7 +59,7 @@ def write_simple_nn(potential: Potential, folder: str | Path) -> list[Path]:
         for e, element in enumerate(potential.elements):
             n_f = potential.functions.count(element)
             scaling = InputScaling.centered(potential.whitening.mean[e, :n_f])
-            member[element] = plain_network(potential, m, element, range(n_f), scaling)
+            member[element] = plain_network(potential, m, element, range(n_f), scaling, coarse_tanh=True)
         write_atomically(target / NAME, _text(potential, member, m).encode())
         files.append(target / NAME)
     return files
