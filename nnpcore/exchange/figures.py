@@ -271,6 +271,11 @@ def _log_axis(axes: Axes) -> None:
 
 
 # points -----------------------------------------------------------------------------------------------
+def two_components(scores: np.ndarray) -> np.ndarray:
+    """Return the first two components (n, 2), the second zero where there is only one."""
+    return scores[:, :2] if scores.shape[1] > 1 else np.column_stack([scores, np.zeros(len(scores))])
+
+
 def pca_figure(
     groups: Sequence[PointSeries],
     x_label: str,

@@ -67,7 +67,8 @@ def compare_eos(
     """Evaluate models along one volume scan.
 
     Foreign calculators often count energies from another zero. A curve that is more than 0.5 eV/atom away
-    from the reference is shifted onto the reference's lowest point: its shape can be compared, its height not.
+    from the reference is shifted onto the reference's lowest point: its shape can be compared, its height
+    not.
 
     Raises
     ------

@@ -21,6 +21,7 @@ from nnpcore.exchange.figures import (
     eos_figure,
     pca_figure,
     save_figure,
+    two_components,
 )
 from nnpcore.exchange.tables import (
     connectivity_table,
@@ -183,15 +184,14 @@ def _write_figures(found: MappingStudy, folder: Path) -> list[Path]:
 def _pca_figure(found: MappingStudy) -> Figure:
     groups = [
         PointSeries(
-            name, _two(scores), OKABE_ITO[i % len(OKABE_ITO)], MARKERS[i % len(MARKERS)], path=name == EOS
+            name,
+            two_components(scores),
+            OKABE_ITO[i % len(OKABE_ITO)],
+            MARKERS[i % len(MARKERS)],
+            path=name == EOS,
         )
         for i, (name, scores) in enumerate(found.data.scores.items())
     ]
     shares = np.pad(found.data.pca.explained, (0, 2))[:2]
     x, y = (f"Component {k + 1} ({100 * share:.0f} %)" for k, share in enumerate(shares))
     return pca_figure(groups, x, y)
-
-
-def _two(scores: np.ndarray) -> np.ndarray:
-    """Return the first two components (n, 2), the second zero where there is only one."""
-    return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))[:, :2]
