@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
+from ase.build import diamond100
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from app.panels.base import Panel
 from app.panels.eos_panel import EosPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
 from app.session import Session
+from nnpcore.structures import Dataset
+from nnpcore.structures.frame import Frame
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -22,6 +28,18 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.005)
 
 
+def show_panel(qtbot: QtBot, panel: Panel, width: int, height: int) -> Panel:
+    """Show and draw a panel at this size."""
+    qtbot.addWidget(panel)
+    panel.resize(width, height)
+    panel.show()
+    qtbot.waitExposed(panel)
+    if hasattr(panel, "refresh"):
+        panel.refresh()
+    panel.grab()
+    return panel
+
+
 def message_of(panel: Panel) -> str:
     if isinstance(panel, TrainingPanel):
         return panel.plots["energy"].message
@@ -30,3 +48,26 @@ def message_of(panel: Panel) -> str:
 
 def dataset(session: Session, name: str) -> str:
     return next(key for key in session.datasets if name in key)
+
+
+def slab(n_frames: int = 1, seed: int = 0) -> Dataset:
+    """A silicon slab of 12 layers with atomic energies, rattled a little differently in every frame."""
+    frames = []
+    for index in range(n_frames):
+        atoms = diamond100("Si", (1, 1, 12), a=5.43, vacuum=6.0)
+        atoms.pbc = True
+        atoms.rattle(0.03, seed=seed + index)
+        random = np.random.default_rng(index)
+        exact = -4.0 + 0.1 * random.normal(size=len(atoms))
+        frame = Frame.from_atoms(atoms)
+        frames.append(
+            replace(
+                frame,
+                energy=float(exact.sum()),
+                forces=random.normal(size=(len(atoms), 3)),
+                arrays={"reference_energies": exact},
+                info={"temperature": 100.0 * (1 + index % 2)},
+                index=index,
+            )
+        )
+    return Dataset("slab", "", tuple(frames))

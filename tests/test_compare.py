@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, wait_for
+from panel_helpers import dataset, show_panel, wait_for
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
@@ -63,17 +63,7 @@ def compared(two_runs) -> Iterator[Session]:
 
 @pytest.fixture
 def shown(qtbot, two_runs):
-    def make(kind, width=425, height=190):
-        panel = kind(two_runs)
-        qtbot.addWidget(panel)
-        panel.resize(width, height)
-        panel.show()
-        qtbot.waitExposed(panel)
-        panel.refresh()
-        panel.grab()
-        return panel
-
-    yield make
+    yield lambda kind, width=425, height=190: show_panel(qtbot, kind(two_runs), width, height)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 

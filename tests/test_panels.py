@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, message_of, wait_for
+from panel_helpers import dataset, message_of, show_panel, wait_for
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 
@@ -58,17 +58,7 @@ def trained(qapp, tmp_path_factory) -> Iterator[Session]:
 def shown(qtbot, trained):
     """Make a shown panel on the trained session, as wide as the right column on a small screen."""
 
-    def make(kind, width=360, height=230, session=trained):
-        panel = kind(session)
-        qtbot.addWidget(panel)
-        panel.resize(width, height)
-        panel.show()
-        qtbot.waitExposed(panel)
-        panel.refresh()
-        panel.grab()
-        return panel
-
-    yield make
+    yield lambda kind, width=360, height=230, session=trained: show_panel(qtbot, kind(session), width, height)
     trained.select([])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, message_of, wait_for
+from panel_helpers import dataset, message_of, show_panel, wait_for
 
 from app.documents.run import RunDocument, RunState
 from app.panels import connectivity_panel, distance_panel, eos_panel, parity_panel, pca_panel, training_panel
@@ -27,17 +27,7 @@ from nnpcore.training.history import Rmse
 def shown(qtbot, session):
     """Make a shown panel, as wide as the right column on a small screen."""
 
-    def make(kind, width=360, height=230):
-        panel = kind(session)
-        qtbot.addWidget(panel)
-        panel.resize(width, height)
-        panel.show()
-        qtbot.waitExposed(panel)
-        panel.refresh()
-        panel.grab()
-        return panel
-
-    return make
+    return lambda kind, width=360, height=230: show_panel(qtbot, kind(session), width, height)
 
 
 @pytest.mark.parametrize(

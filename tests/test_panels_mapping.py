@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, wait_for
+from panel_helpers import dataset, show_panel, slab, wait_for
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 
@@ -33,52 +33,16 @@ from nnpcore.mapping import (
     region_errors,
     with_references,
 )
-from nnpcore.structures import Dataset, Role, example_path, read_dataset
-from nnpcore.structures.frame import Frame
+from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 
 LEFT = Qt.MouseButton.LeftButton
 SETTINGS = TrainSettings(hidden=(6,), n_members=2, epochs=2, n_threads=1)
 
 
-def slab(n_frames: int = 1, seed: int = 0) -> Dataset:
-    """A silicon slab of 12 layers with atomic energies, rattled a little differently in every frame."""
-    from ase.build import diamond100
-
-    frames = []
-    for index in range(n_frames):
-        atoms = diamond100("Si", (1, 1, 12), a=5.43, vacuum=6.0)
-        atoms.pbc = True
-        atoms.rattle(0.03, seed=seed + index)
-        random = np.random.default_rng(index)
-        exact = -4.0 + 0.1 * random.normal(size=len(atoms))
-        frame = Frame.from_atoms(atoms)
-        frames.append(
-            replace(
-                frame,
-                energy=float(exact.sum()),
-                forces=random.normal(size=(len(atoms), 3)),
-                arrays={"reference_energies": exact},
-                info={"temperature": 100.0 * (1 + index % 2)},
-                index=index,
-            )
-        )
-    return Dataset("slab", "", tuple(frames))
-
-
 @pytest.fixture
 def shown(qtbot):
-    def make(kind, session, width=425, height=200):
-        panel = kind(session)
-        qtbot.addWidget(panel)
-        panel.resize(width, height)
-        panel.show()
-        qtbot.waitExposed(panel)
-        panel.refresh() if hasattr(panel, "refresh") else None
-        panel.grab()
-        return panel
-
-    yield make
+    yield lambda kind, session, width=425, height=200: show_panel(qtbot, kind(session), width, height)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
