@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Callable
@@ -24,7 +25,8 @@ from exchange_cases import (
 )
 from reference_n2p2 import N2p2Folder, energies_and_forces
 
-from nnpcore.descriptors import G2, G5, SymmetryFunctions, Whitening
+from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening
+from nnpcore.descriptors.functions import SymmetryFunction
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
 from nnpcore.exchange.n2p2 import read_n2p2, write_n2p2
 from nnpcore.exchange.n2p2_format import LETTERS, SCALINGS
@@ -125,15 +127,27 @@ def test_order_of_lines_and_elements_does_not_matter(folder: Path) -> None:
     swapped = [re.sub(r"(symfunction_short \S+ [39]) (\S+) (\S+)", r"\1 \3 \2", line) for line in functions]
     random.Random(3).shuffle(swapped)
     others = [line for line in lines if line not in functions]
-    path.write_text("\n".join([*swapped, *others, "epochs 20 ! of the training", "elements_unknown x"]))
+    path.write_text("\n".join([*swapped, *others, "epochs 20 ! of the training", "elements_unknown x", ""]))
     edit(path, "elements C Si", "elements Si C")
     after = read_n2p2(folder)
     assert after.functions == before.functions
     np.testing.assert_array_equal(after.weights.flatten(), before.weights.flatten())
 
 
+def mixed_up(seed: int) -> tuple[SymmetryFunction, ...]:
+    """Functions of all types, cutoffs, shifts and pairs in an order of their own."""
+    listed: list[SymmetryFunction] = []
+    for rc, eta in itertools.product((4.0, 3.1), (0.5, 0.02)):
+        listed += [G2(e, eta, r_s, rc) for e in ("C", "Si") for r_s in (2.2, 0.0, 1.5)]
+        pairs = (("Si", "C"), ("Si", "Si"), ("C", "C"))
+        for kind, pair, zeta, sign in itertools.product((G5, G4), pairs, (4.0, 1.0), (1.0, -1.0)):
+            listed.append(kind(pair, eta, zeta, sign, rc))
+    random.Random(seed).shuffle(listed)
+    return tuple(listed)
+
+
 def test_inputs_are_in_the_order_n2p2_sorts_them(tmp_path: Path) -> None:
-    functions = SymmetryFunctions.preset("26", ["Si", "C"], 4.0)
+    functions = SymmetryFunctions({e: mixed_up(seed) for seed, e in enumerate(("Si", "C"))})
     n_d = functions.n_descriptors
     whitening = Whitening(np.zeros((2, n_d)), np.stack([np.eye(n_d)] * 2))
     weights = NetworkWeights.initial(functions, (3,), 1, 0)
@@ -172,7 +186,7 @@ def test_widths_of_one_element(folder: Path) -> None:
     n_f, (one, two) = potential_of("binary").functions.count("C"), (6, 5)  # each with the linear neuron
     wanted = (n_f + 1) * one + (one + 1) * 3 + 3 + 1
     assert len(lines) - 1 == (n_f + 1) * one + (one + 1) * two + two + 1
-    path.write_text("\n".join(lines[: wanted + 1]))
+    path.write_text("\n".join(lines[: wanted + 1]) + "\n")
     assert against_second(folder) < 1e-9
 
 
@@ -289,6 +303,11 @@ def replaced(name: str, line: int, text: str) -> Callable[[Path], None]:
     return change
 
 
+def chop(path: Path) -> None:
+    """Take the last seven characters: what remains of the last number is a number."""
+    path.write_text(path.read_text()[:-7])
+
+
 BAD_FILES = [
     (lambda f: (f / "scaling.data").unlink(), r"scaling\.data: the file is missing"),
     (lambda f: (f / "weights.014.data").unlink(), r"weights\.014\.data: the file is missing"),
@@ -300,6 +319,13 @@ BAD_FILES = [
     (cut("scaling.data", 9), r"scaling\.data, line 9: the file is truncated: 8 rows for C, which has"),
     (replaced("scaling.data", 5, "2 4 0 1 .5 .2"), r"line 5: element and function are 2 4, wanted 1 4"),
     (replaced("scaling.data", 5, "1 4 1 1 1 0"), r"scaling\.data, line 5: max - min is not positive"),
+    (lambda f: chop(f / "weights.014.data"), r"weights\.014\.data, line \d+: .* its last line has no end"),
+    (lambda f: chop(f / "scaling.data"), r"scaling\.data, line \d+: .* its last line has no end"),
+    (lambda f: (f / "weights.006.data").write_text(""), r"weights\.006\.data: the file is truncated: 0"),
+    (
+        lambda f: edit(f / "input.nn", "scale_min_short 0.0", "scale_min_short 1.0"),
+        r"input\.nn, line \d+: scale_min_short and scale_max_short are both 1",
+    ),
     (append("scaling.data", "3 1 0 1 0.5 0.1"), r"scaling\.data, line \d+: there are more rows"),
 ]
 

@@ -97,8 +97,15 @@ def test_files_are_refused_by_line(file: Path, old: str, new: str, message: str)
 @pytest.mark.parametrize("keep", [1, 5, 12, 30, -4])
 def test_truncated_files_are_refused(file: Path, keep: int) -> None:
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
-    file.write_text("\n".join(lines[:keep]))
+    file.write_text("\n".join(lines[:keep]) + "\n")
     with pytest.raises(PotentialError, match=rf"{NAME}, line \d+: the file is truncated: "):
+        read_simple_nn(file)
+
+
+def test_a_number_cut_short_is_refused(file: Path) -> None:
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    file.write_text("\n".join(lines)[:-5])  # the last bias is a number still
+    with pytest.raises(PotentialError, match=rf"{NAME}, line \d+: .* its last line has no end"):
         read_simple_nn(file)
 
 

@@ -19,7 +19,12 @@ class Line(NamedTuple):
 
 
 class ForeignText:
-    """A text file as lines of words; ``comments`` are the characters after which a line is ignored."""
+    """A text file as lines of words; ``comments`` are the characters after which a line is ignored.
+
+    Raises
+    ------
+    PotentialError : missing, unreadable, or its last line has no end: a number may lack digits.
+    """
 
     def __init__(self, path: Path, comments: str = "#") -> None:
         self.path = path
@@ -38,7 +43,10 @@ class ForeignText:
                 line = line.split(mark, 1)[0]
             if words := line.split():
                 self.lines.append(Line(number, words))
-        self.end = len(raw)
+        self.end = len(raw) or None
+        if self.lines and self.lines[-1].number == self.end and not text.endswith(("\n", "\r")):
+            fix = f"{COPY_AGAIN}; if it is whole, end its last line by a line break"
+            raise self.problem(self.end, "the file is truncated: its last line has no end", fix)
 
     def problem(self, number: int | None, what: str, fix: str = COPY_AGAIN) -> PotentialError:
         """Return the error about one line, or about the file where ``number`` is None."""

@@ -114,13 +114,15 @@ def read_settings(text: ForeignText, units: ForeignUnits) -> N2p2Settings:
     if n_hidden < 1:
         raise text.problem(keywords.line("global_hidden_layers_short").number, "there is no hidden layer")
     mean, conversion = _normalization(keywords)
+    scaling = _scaling(keywords)
+    low, high = _range(keywords, scaling)
     return N2p2Settings(
         functions=_functions(keywords, elements, units),
         nodes=_nodes(keywords, elements, n_hidden),
         activations=_activations(keywords, n_hidden),
-        scaling=_scaling(keywords),
-        low=keywords.number("scale_min_short", 0.0),
-        high=keywords.number("scale_max_short", 1.0),
+        scaling=scaling,
+        low=low,
+        high=high,
         atom_energy=_atom_energies(keywords, elements),
         mean_energy=mean,
         conv_energy=conversion,
@@ -279,6 +281,16 @@ def _scaling(keywords: _Keywords) -> str:
     if scale or center:
         return "scale-center" if scale and center else "scale" if scale else "center"
     return "sigma" if keywords.has("scale_symmetry_functions_sigma") else "none"
+
+
+def _range(keywords: _Keywords, scaling: str) -> tuple[float, float]:
+    """Return what the smallest and largest values are scaled to."""
+    low, high = keywords.number("scale_min_short", 0.0), keywords.number("scale_max_short", 1.0)
+    if low == high and scaling not in ("none", "center"):
+        at = "scale_min_short" if keywords.has("scale_min_short") else "scale_max_short"
+        what = f"scale_min_short and scale_max_short are both {low:g}: all inputs would be the same"
+        raise keywords.text.problem(keywords.line(at).number, what)
+    return low, high
 
 
 def _atom_energies(keywords: _Keywords, elements: list[str]) -> dict[str, float]:
