@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from nnpcore.descriptors.simd import LANES, OPTIONS, exponential, load, store
+from nnpcore.descriptors.simd import INLINE, LANES, OPTIONS, exponential, load, store
 
 
 @njit(**OPTIONS)
@@ -48,6 +48,37 @@ def half_list(
                 n += 1
         half_start[i + 1] = n
     return half_start, kept[:n].copy()
+
+
+@njit(**INLINE)
+def _bend(
+    n: int,
+    strength: float,
+    v: np.ndarray,
+    r: np.ndarray,
+    e: np.ndarray,
+    slope: np.ndarray,
+    pull: np.ndarray,
+) -> float:
+    """Return the energy of a centre's triplets with its ``n`` neighbors, and add its derivatives to ``pull``.
+
+    ``v, r, e, slope``: vector and distance of each neighbor, its factor and that factor's logarithmic slope.
+    """
+    energy = 0.0
+    for j in range(n):
+        for k in range(j + 1, n):
+            inverse = 1.0 / (r[j] * r[k])
+            cosine = (v[j, 0] * v[k, 0] + v[j, 1] * v[k, 1] + v[j, 2] * v[k, 2]) * inverse
+            bend = cosine + 1.0 / 3.0
+            scale = strength * e[j] * e[k] * bend
+            energy += scale * bend
+            turn = 2.0 * scale * inverse
+            along_j = scale * (bend * slope[j] - 2.0 * cosine / r[j]) / r[j]
+            along_k = scale * (bend * slope[k] - 2.0 * cosine / r[k]) / r[k]
+            for d in range(3):
+                pull[j, d] += along_j * v[j, d] + turn * v[k, d]
+                pull[k, d] += along_k * v[k, d] + turn * v[j, d]
+    return energy
 
 
 @njit(**OPTIONS)
@@ -97,20 +128,7 @@ def stillinger_weber(
             for d in range(3):
                 pull[n, d] = push * v[n, d] / distance
             n += 1
-        for j in range(n):
-            for k in range(j + 1, n):
-                inverse = 1.0 / (r[j] * r[k])
-                cosine = (v[j, 0] * v[k, 0] + v[j, 1] * v[k, 1] + v[j, 2] * v[k, 2]) * inverse
-                bend = cosine + 1.0 / 3.0
-                scale = epsilon * strength * e[j] * e[k] * bend
-                energy += scale * bend
-                turn = 2.0 * scale * inverse
-                along_j = scale * (bend * slope[j] - 2.0 * cosine / r[j]) / r[j]
-                along_k = scale * (bend * slope[k] - 2.0 * cosine / r[k]) / r[k]
-                for d in range(3):
-                    pull[j, d] += along_j * v[j, d] + turn * v[k, d]
-                    pull[k, d] += along_k * v[k, d] + turn * v[j, d]
-        energies[i] = energy
+        energies[i] = energy + _bend(n, epsilon * strength, v, r, e, slope, pull)
         for j in range(n):  # pull = dE_i/dr_j
             for d in range(3):
                 forces[index[j], d] -= pull[j, d]

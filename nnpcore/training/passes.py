@@ -186,6 +186,17 @@ def _predict_frames(
 
 
 @njit(**OPTIONS)
+def _lines(rows: np.ndarray, sizes: Any) -> list[np.ndarray]:
+    """Return ``rows`` as one array (2, n_out, n_in + 1) for each layer."""
+    lines, offset = [], 0
+    for layer in range(len(sizes) - 1):
+        width, n_out = sizes[layer] + 1, sizes[layer + 1]
+        lines.append(rows[2 * offset : 2 * (offset + width * n_out)].reshape(2, n_out, width))
+        offset += width * n_out
+    return lines
+
+
+@njit(**OPTIONS)
 def _add_gradients(
     arrays: FrameArrays,
     networks: Networks,
@@ -209,13 +220,7 @@ def _add_gradients(
     n_elements, n_descriptors, _ = arrays.matrix.shape
     per_element = n_parameters // n_elements
     sizes = networks.sizes
-    rows = np.empty(2 * per_element, np.float32)
-    values = np.zeros(2)
-    lines, offset = [], 0
-    for layer in range(len(sizes) - 1):
-        width, n_out = sizes[layer] + 1, sizes[layer + 1]
-        lines.append(rows[2 * offset : 2 * (offset + width * n_out)].reshape(2, n_out, width))
-        offset += width * n_out
+    values, lines = np.zeros(2), _lines(np.empty(2 * per_element, np.float32), sizes)
     for k in range(len(frames)):
         f = frames[k]
         first, end = arrays.frame_start[f], arrays.frame_start[f + 1]
