@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_fig2_and_connectivity_share_their_runs(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr("nnpcore.training.Trainer.run", no_training)
     outcome = run_study("connectivity", tmp_path, True, n_threads=1)
-    assert len(outcome.claims) == 2 and check_outcome(tmp_path, "connectivity")["runs"] == session["runs"]
+    assert len(outcome.claims) == 4 and check_outcome(tmp_path, "connectivity")["runs"] == session["runs"]
     merged = json.loads((tmp_path / "claims.json").read_text())
     assert len(merged) == len(outcome.claims) + 9
 
@@ -195,3 +196,23 @@ def test_surface_study_relaxes_with_what_it_has_trained(tmp_path, monkeypatch):
     assert len(asked) == 4 and len(outcome.claims) == 5
     rows = (tmp_path / "surface" / "surface.csv").read_text().splitlines()
     assert len(rows) == 1 + 3 * 5
+
+
+def test_looseness_must_have_the_order_of_the_errors_and_the_posterior_their_size():
+    from nnpcore.paper.slab_rigidity import Looseness, rigidity_claims
+
+    class Run:
+        def __init__(self, kind: str, offset: float) -> None:
+            self.kind, self.temperature, self.offset = kind, 1000.0 - offset, offset
+
+        def error(self, region: str) -> float:
+            return self.offset if region == "bulk" else -0.5 * self.offset
+
+    offsets = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+    runs: Any = [Run(kind, offset) for kind in slab_study.KINDS for offset in offsets]
+    told = [Looseness(np.sqrt(r.offset), 0.6 * r.offset) for r in runs]
+    order, size = rigidity_claims(runs, told)
+    assert order.holds and size.holds
+    assert size.ours[slab_study.SMOOTH]["error_over_spread"] == pytest.approx([2.5] * 6)
+    order, size = rigidity_claims(runs, [Looseness(-item.value, 0.1 * item.spread) for item in told])
+    assert not order.holds and not size.holds

@@ -2,7 +2,8 @@
 
 Every ensemble of the slab at one temperature is a point: the connectivity of bulk and surface among its
 training points, and the larger of the two regions' mapping errors. The runs of Fig. 2 are taken over where
-they are there; further sets of frames (other seeds of the dynamics) show how much is chance.
+they are there; further sets of frames (other seeds of the dynamics) show how much is chance. Beside it: what
+the local prediction rigidity, which needs no reference values, says about the same training sets.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
+from nnpcore.paper.slab_rigidity import Looseness, looseness, rigidity_claims, rigidity_figure
 from nnpcore.paper.slab_study import KINDS, SMOOTH, SlabRun, plan_of, session_of, train_pair
 
 if TYPE_CHECKING:
@@ -68,12 +70,16 @@ def cutoff_of(connectivity: np.ndarray, errors: np.ndarray) -> Cutoff:
 def run(context: StudyContext) -> StudyOutcome:
     """Train on further sets of frames, relate mapping errors to connectivities, find the cutoff."""
     runs = _train_all(context)
-    context.report(0.95, "figure")
+    loose = _looseness(context, runs)
+    context.report(0.97, "figures")
     by_kind = {kind: [r for r in runs if r.kind == kind] for kind in KINDS}
     cutoffs = {kind: cutoff_of(*_points(found)) for kind, found in by_kind.items()}
     figures = context.save_figure(scatter_figure(by_kind, cutoffs[SMOOTH]), "connectivity")
-    tables = [context.write_table("connectivity", [r.row() for r in runs])]
+    figures += context.save_figure(rigidity_figure(runs, loose), "connectivity_rigidity")
+    rows = [r.row() | _columns(item) for r, item in zip(runs, loose, strict=True)]
+    tables = [context.write_table("connectivity", rows)]
     claims = [_claim(kind, by_kind[kind], cutoffs[kind]) for kind in KINDS]
+    claims += rigidity_claims(runs, loose)
     return StudyOutcome(claims, figures, tables, session_of(context, runs))
 
 
@@ -82,10 +88,25 @@ def _train_all(context: StudyContext) -> list[SlabRun]:
     jobs = [(replica, t) for replica in range(context.choose(*N_REPLICAS)) for t in temperatures]
     runs: list[SlabRun] = []
     for number, (replica, temperature) in enumerate(jobs):
-        span = (0.9 * number / len(jobs), 0.9 * (number + 1) / len(jobs))
+        span = (0.88 * number / len(jobs), 0.88 * (number + 1) / len(jobs))
         study = context.name if replica else "fig2"
         runs += train_pair(context, temperature, span, replica=replica, study=study)
     return runs
+
+
+def _columns(item: Looseness) -> dict[str, float]:
+    return {
+        "looseness of bulk - surface (1/sqrt(LPR))": item.value,
+        "posterior spread of bulk - surface (meV/atom)": item.spread,
+    }
+
+
+def _looseness(context: StudyContext, runs: Sequence[SlabRun]) -> list[Looseness]:
+    found = []
+    for number, item in enumerate(runs):
+        context.report(0.88 + 0.09 * number / len(runs), f"rigidity, {item.temperature:g} K")
+        found.append(looseness(context, item))
+    return found
 
 
 def _points(runs: Sequence[SlabRun]) -> tuple[np.ndarray, np.ndarray]:

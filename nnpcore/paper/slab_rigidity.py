@@ -1,0 +1,144 @@
+"""Whether the local prediction rigidity tells which training set maps the slab's regions wrongly.
+
+For every ensemble: how freely the data let the bulk's mean atomic energy move against the surface's, by the
+last layer's curvature of the loss, and how far the two are really off. The former needs no reference value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.paper.claims import Claim
+from nnpcore.paper.context import StudyContext
+from nnpcore.paper.slab_study import KINDS, SlabRun
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SOURCE = "not in the paper (rigidity: Chong et al. 2023, Bigi et al. 2024)"
+
+MAX_FRAMES = 100
+"""Training frames that enter the curvature; more do not change the order."""
+
+
+@dataclass(frozen=True)
+class Looseness:
+    """How freely one training set lets the bulk move against the surface, by the rigidity of last layers.
+
+    Attributes
+    ----------
+    value : 1 / sqrt(rigidity) of E_at(bulk) - E_at(surface) of the relaxed slab, eV per unit of the loss's
+        square root; averaged over the members as variances.
+    spread : the same times the noise of the fit, meV/atom: the posterior standard deviation.
+    """
+
+    value: float
+    spread: float
+
+
+def looseness(context: StudyContext, found: SlabRun) -> Looseness:
+    """Measure it for one ensemble, from the energies and forces of its training frames."""
+    from nnpcore.descriptors import compute_descriptors
+    from nnpcore.mapping import LocalRigidity
+    from nnpcore.training import RunFolder
+
+    potential, n = found.run.potential, context.n_threads
+    frames = RunFolder.open(found.run.folder).find_frames()["training"]
+    frames = frames[:: max(1, -(-len(frames) // MAX_FRAMES))]
+    described = compute_descriptors(frames, potential.functions, dtype=np.float32, n_threads=n)
+    rigid = LocalRigidity.fit(potential, described, frames, n_threads=n)
+    slab = compute_descriptors([found.regions.frame], potential.functions, derivatives=False, n_threads=n)
+    groups = [found.regions.region(name).atoms for name in ("bulk", "surface")]
+    features = rigid.layer.group_features(slab.values, slab.species, groups)
+    rigidity = rigid.of_features(features[:, [0]] - features[:, [1]])[:, 0]
+    return Looseness(
+        float(np.sqrt(np.mean(1.0 / rigidity))),
+        MEV_PER_EV * float(np.sqrt(np.mean(rigid.noise**2 / rigidity))),
+    )
+
+
+def actual_difference(found: SlabRun) -> float:
+    """Error of E_at(bulk) - E_at(surface), ensemble mean, meV/atom, without its sign."""
+    return abs(found.error("bulk") - found.error("surface"))
+
+
+def rigidity_claims(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> list[Claim]:
+    """Judge whether looseness has the order of the errors, and whether the posterior has their size."""
+    from nnpcore.mapping.correlation import rank_correlation
+
+    order: dict[str, Any] = {}
+    size: dict[str, Any] = {}
+    for kind in KINDS:
+        chosen = [k for k, r in enumerate(runs) if r.kind == kind]
+        errors = np.array([actual_difference(runs[k]) for k in chosen])
+        values, spreads = (np.array([getattr(loose[k], n) for k in chosen]) for n in ("value", "spread"))
+        found, wrong = rank_correlation(values, errors), rank_correlation(spreads, errors)
+        order[kind] = {
+            "temperatures_k": [runs[k].temperature for k in chosen],
+            "looseness": values,
+            "error_of_the_difference_mev_per_atom": errors,
+            "rank_correlation": found.value,
+            "p_value": found.p,
+        }
+        size[kind] = {
+            "posterior_spread_mev_per_atom": spreads,
+            "error_over_spread": errors / spreads,
+            "rank_correlation": wrong.value,
+        }
+    right = all(v["rank_correlation"] > 0.7 and v["p_value"] < 0.05 for v in order.values())
+    enough = all(np.median(v["error_over_spread"]) < 3.0 for v in size.values())
+    return [
+        Claim(
+            "The local prediction rigidity, which needs no reference values, tells which training sets leave "
+            "the bulk's level against the surface's open: the looser, the larger the mapping error, among "
+            "potentials of one kind (rule: rank correlation above 0.7 and more than chance, with and without "
+            "a smooth part).",
+            SOURCE,
+            order,
+            right,
+        ),
+        Claim(
+            "It tells how large the mapping error is, too: times the noise of the fit it is the posterior "
+            "spread (rule: errors within three spreads in half of the cases).",
+            SOURCE,
+            size,
+            bool(enough),
+        ),
+    ]
+
+
+def rigidity_figure(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> Figure:
+    """Draw errors against looseness, both logarithmic, coloured by temperature."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    from nnpcore.exchange.figures import FONT, add_legend, new_figure, style_axes
+
+    figure = new_figure(4.4, 3.2)
+    axes = figure.add_subplot()
+    shown = None
+    hottest = max(r.temperature for r in runs)
+    for kind, marker in zip(KINDS, ("o", "s"), strict=True):
+        chosen = [(r, item) for r, item in zip(runs, loose, strict=True) if r.kind == kind]
+        x, y = [item.value for _, item in chosen], [actual_difference(r) for r, _ in chosen]
+        colors = [r.temperature for r, _ in chosen]
+        shown = axes.scatter(x, y, c=colors, cmap="plasma", vmin=0.0, vmax=1.1 * hottest, marker=marker, s=26,
+                             edgecolors="black", linewidths=0.4, zorder=3)  # fmt: skip
+        axes.plot([], [], marker, color="white", markeredgecolor="black", markersize=5, label=kind)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    x_label = "Looseness, $1/\\sqrt{\\mathrm{LPR}}$ of the difference"
+    style_axes(axes, x_label, "Error of bulk − surface (meV/atom)")
+    add_legend(axes)
+    if shown is not None:
+        bar = figure.colorbar(shown, ax=axes)
+        bar.set_label("Temperature of the training set (K)", fontsize=FONT)
+    return figure
