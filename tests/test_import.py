@@ -69,6 +69,30 @@ def test_import_tells_what_it_found_and_how_good_it_is(
     assert history[0].valid["force"]["mean"] == pytest.approx(errors["mean"])
 
 
+def test_data_may_have_other_names(n2p2: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from ase.io import read, write
+
+    plain = [str(tmp_path / "plain.extxyz"), str(tmp_path / "named.extxyz")]
+    frames = read(example_path("npt"), ":4")
+    write(plain[0], frames)
+    text = Path(plain[0]).read_text()
+    names = {" energy=": " REF_energy=", ":forces:": ":dft_forces:", " stress=": " my_stress="}
+    for old, new in names.items():
+        assert old in text
+        text = text.replace(old, new)
+    Path(plain[1]).write_text(text)
+    options = "--energy-key REF_energy --forces-key dft_forces --stress-key my_stress=stress:eV/A^3".split()
+    common = ["import", str(n2p2), "--threads", "1", "-o"]
+    _, usual = ask(capfd, *common, str(tmp_path / "a"), "--data", plain[0])
+    status, named = ask(capfd, *common, str(tmp_path / "b"), "--data", plain[1], *options)
+    assert status == 0
+    assert named["data_sets"] == usual["data_sets"]
+    found = RunFolder.open(tmp_path / "b").find_frames()["training"]
+    assert [f.energy for f in found] == [f.get_potential_energy() for f in frames]
+    assert main([*common, str(tmp_path / "c"), "--data", plain[1], "--data-units", "Ry"]) == 1
+    assert "--data-units: 'Ry' are no units" in capfd.readouterr().err
+
+
 def test_the_run_is_marked_and_not_trained_on(run: Path) -> None:
     folder = RunFolder.open(run)
     assert folder.imported == "n2p2"

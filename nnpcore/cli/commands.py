@@ -215,16 +215,27 @@ def import_(
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
+    energy_key: options.EnergyKey = None,
+    forces_key: options.ForcesKey = None,
+    stress_key: options.StressKey = None,
+    data_units: options.DataUnits = None,
     json_: options.Json = False,
 ) -> Job:
     """Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it."""
     from nnpcore.cli.import_ import ImportRequest, import_command
+    from nnpcore.cli.keys import key_names
 
     files, valid_files = tuple(data or ()), tuple(valid or ())
-    request = ImportRequest(
-        tuple(sources), output, format, files, valid_files, units, epoch, threads, overwrite, skip_bad
-    )
-    return partial(import_command, request)
+
+    def job(terminal: Terminal) -> Result:
+        keys = key_names(energy_key, forces_key, stress_key, data_units, option="--data-units")
+        request = ImportRequest(
+            tuple(sources), output, format, files, valid_files, units, epoch, threads, overwrite, skip_bad,
+            keys,
+        )  # fmt: skip
+        return import_command(request, terminal)
+
+    return job
 
 
 def report(

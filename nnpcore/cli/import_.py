@@ -10,6 +10,7 @@ from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read_frames
 from nnpcore.cli.tables import rmse_table
 from nnpcore.cli.terminal import Terminal
+from nnpcore.structures import KeyNames
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class ImportRequest:
     threads: int | None = None
     overwrite: bool = False
     skip_bad: bool = False
+    keys: KeyNames | None = None
 
 
 def import_command(request: ImportRequest, terminal: Terminal) -> dict[str, Any]:
@@ -33,8 +35,8 @@ def import_command(request: ImportRequest, terminal: Terminal) -> dict[str, Any]
     from nnpcore.exchange.importing import import_run
 
     refuse_to_replace(request.output, request.overwrite)
-    data = read_frames(request.data, request.skip_bad, terminal)
-    valid = read_frames(request.valid, request.skip_bad, terminal)
+    data = read_frames(request.data, request.skip_bad, terminal, request.keys)
+    valid = read_frames(request.valid, request.skip_bad, terminal, request.keys)
     with terminal.progress("Importing") as progress:
         found = import_run(
             list(request.sources),

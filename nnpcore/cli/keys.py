@@ -12,9 +12,16 @@ _UNITS = {"eV": "eV, Å", "Ha": "Ha, Bohr"}
 
 
 def key_names(
-    energy: str | None, forces: str | None, stress: str | None, units: str | None
+    energy: str | None,
+    forces: str | None,
+    stress: str | None,
+    units: str | None,
+    *,
+    option: str = "--units",
 ) -> KeyNames | None:
     """Return the names given on the command line, or None where there are none.
+
+    ``option`` is what the command calls the units.
 
     Raises
     ------
@@ -26,7 +33,7 @@ def key_names(
     name, _, kind = (stress or "").partition("=")
     text = StressKind.from_text(kind).text if kind else ""
     if units and units not in (*_UNITS, *_UNITS.values()):
-        raise SettingsError(f"{units!r} are no units of such a file", where="--units", fix="Use eV or Ha")
+        raise SettingsError(f"{units!r} are no units of such a file", where=option, fix="Use eV or Ha")
     return KeyNames(
         energy=energy,
         forces=forces,

@@ -55,6 +55,9 @@ StressKey = Annotated[
 FileUnits = Annotated[
     str | None, Option("--units", help="Of input.data (n2p2): eV or Ha. Told by the distances if left out.")
 ]
+DataUnits = Annotated[
+    str | None, Option(help="Of --data in input.data's format: eV or Ha. Told by the distances if left out.")
+]
 
 RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder of this training.")]
 Output = Annotated[Path, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
