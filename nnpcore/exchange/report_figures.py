@@ -18,6 +18,7 @@ from nnpcore.exchange.figures import (
     new_figure,
     pca_figure,
     style_axes,
+    two_components,
 )
 from nnpcore.mapping import RegionError, RigidityStudy, subsample
 from nnpcore.mapping.study import EOS
@@ -103,9 +104,8 @@ def map_figure(scores: Mapping[str, np.ndarray], pca: PcaResult) -> Figure:
     groups = []
     for k, (name, values) in enumerate(scores.items()):
         chosen = values if name == EOS else values[subsample(len(values), share)]
-        two = np.pad(chosen, ((0, 0), (0, max(0, 2 - chosen.shape[1]))))[:, :2]
         color, marker = OKABE_ITO[k % len(OKABE_ITO)], MARKERS[k % len(MARKERS)]
-        groups.append(PointSeries(plain(name), two, color, marker, path=name == EOS))
+        groups.append(PointSeries(plain(name), two_components(chosen), color, marker, path=name == EOS))
     shares = np.pad(pca.explained, (0, 2))[:2]
     x, y = (f"Component {k + 1} ({100 * part:.0f} %)" for k, part in enumerate(shares))
     return pca_figure(groups, x, y)
