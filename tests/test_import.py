@@ -73,22 +73,22 @@ def test_data_may_have_other_names(n2p2: Path, tmp_path: Path, capfd: pytest.Cap
     from ase.io import read, write
 
     plain = [str(tmp_path / "plain.extxyz"), str(tmp_path / "named.extxyz")]
-    frames = read(example_path("npt"), ":4")
-    write(plain[0], frames)
+    write(plain[0], read(example_path("npt"), ":4"))
     text = Path(plain[0]).read_text()
     names = {" energy=": " REF_energy=", ":forces:": ":dft_forces:", " stress=": " my_stress="}
     for old, new in names.items():
         assert old in text
         text = text.replace(old, new)
     Path(plain[1]).write_text(text)
-    options = "--energy-key REF_energy --forces-key dft_forces --stress-key my_stress=stress:eV/A^3".split()
+    options = ["--energy-key", "REF_energy", "--forces-key", "dft_forces"]
+    options += ["--stress-key", "my_stress=stress:eV/A^3"]
     common = ["import", str(n2p2), "--threads", "1", "-o"]
     _, usual = ask(capfd, *common, str(tmp_path / "a"), "--data", plain[0])
     status, named = ask(capfd, *common, str(tmp_path / "b"), "--data", plain[1], *options)
     assert status == 0
     assert named["data_sets"] == usual["data_sets"]
     found = RunFolder.open(tmp_path / "b").find_frames()["training"]
-    assert [f.energy for f in found] == [f.get_potential_energy() for f in frames]
+    assert [f.energy for f in found] == [f.energy for f in read_dataset(plain[0]).frames]
     assert main([*common, str(tmp_path / "c"), "--data", plain[1], "--data-units", "Ry"]) == 1
     assert "--data-units: 'Ry' are no units" in capfd.readouterr().err
 
