@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.documents.analyses import EosAnalysis, MappingAnalysis
     from app.documents.regions import RegionDocument
     from app.documents.run import RunDocument
+    from nnpcore.mapping import Region
 
 CRYSTAL_KEY = ("", 0)
 
@@ -62,7 +63,9 @@ def error_rows(sets: Mapping[str, RegionDocument], runs: Sequence[RunDocument]) 
     return [*found, crystal] if crystal is not None else found
 
 
-def _region_row(key: tuple[str, int], name: str, region, runs: Sequence[RunDocument]) -> ErrorRow:
+def _region_row(
+    key: tuple[str, int], name: str, region: Region, runs: Sequence[RunDocument]
+) -> ErrorRow:
     errors, reference, source = [], region.reference, region.source
     for run in runs:
         analysis: MappingAnalysis | None = run.analyses.get("mapping")

@@ -17,6 +17,7 @@ from nnpcore.errors import PotentialError
 from nnpcore.exchange.linear_neurons import carry_linear_part
 
 if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.potential import NetworkWeights, Potential
 
 PlainLayer = tuple[np.ndarray, np.ndarray]
@@ -170,7 +171,7 @@ def _check_alike(first: PlainMember, other: PlainMember, label: str, other_label
         raise PotentialError(what, where=other_label, fix=fix)
 
 
-def _weights(functions, members: Sequence[PlainMember]) -> NetworkWeights:
+def _weights(functions: SymmetryFunctions, members: Sequence[PlainMember]) -> NetworkWeights:
     """Stack the members' layers; narrower ones get neurons that nothing listens to."""
     from nnpcore.potential import NetworkWeights
 

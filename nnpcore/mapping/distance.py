@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.sampling import subsample
 from nnpcore.progress import Progress
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 QUANTILE = 0.99
 """Share of validation atoms that counts as in reach by definition."""
@@ -197,7 +201,7 @@ def _edge(
     return inner_v, True
 
 
-def _tree(train_x: np.ndarray):
+def _tree(train_x: np.ndarray) -> KDTree:
     from scipy.spatial import KDTree
 
     if len(train_x) == 0:
@@ -207,7 +211,9 @@ def _tree(train_x: np.ndarray):
     return KDTree(train_x)
 
 
-def _query(tree, points: np.ndarray, k: int, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
+def _query(
+    tree: KDTree, points: np.ndarray, k: int, progress: Progress | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Distances and indices (n, k), in chunks between which a task can be cancelled."""
     distances, indices = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int64)
     for start in range(0, len(points), _CHUNK):
