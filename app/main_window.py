@@ -337,7 +337,10 @@ class MainWindow(QMainWindow):
     def ask_close(self) -> bool:
         """Ask whether the training may be stopped."""
         box = QMessageBox(QMessageBox.Icon.Question, "Eatlas", "A training is running.", parent=self)
-        box.setInformativeText("Its checkpoint is kept: open the run later and press Resume to go on.")
+        text = "Its checkpoint is kept: open the run later and press Resume to go on."
+        n_waiting = self.session.trainings.n_waiting
+        more = f" {n_waiting} more {'waits' if n_waiting == 1 else 'wait'} and will be dropped."
+        box.setInformativeText(text + (more if n_waiting else ""))
         stop = box.addButton("Stop and Close", QMessageBox.ButtonRole.AcceptRole)
         box.addButton("Go On Training", QMessageBox.ButtonRole.RejectRole)
         box.exec()

@@ -39,7 +39,7 @@ class SessionKeeper(QObject):
         for signal in (
             session.dataset_added, session.dataset_removed, session.dataset_changed, session.run_added,
             session.run_removed, session.coloring_changed, session.comparison_changed,
-            session.regions_changed,
+            session.regions_changed, session.sweeps.changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
         session.run_added.connect(self._remember_run)
@@ -65,7 +65,8 @@ class SessionKeeper(QObject):
         compared = [str(run.folder) for key, run in session.runs.items() if key in session.compared_runs]
         regions = list(session.region_sets.values())
         coloring, specs = asdict(session.coloring), specs_of(session.runs.values())
-        return SavedSession(datasets, runs, current, coloring, compared, regions, specs)
+        sweep = session.sweeps.to_dict()
+        return SavedSession(datasets, runs, current, coloring, compared, regions, specs, sweep)
 
     def _save_in_background(self) -> None:
         saved, path = self.snapshot(), self._path
@@ -127,6 +128,7 @@ class SessionKeeper(QObject):
             self._session.restore_dataset(d.path, Role(d.role), d.color_index, d.frame_index, show)
         self._session.restore_regions([r for r in saved.regions if isinstance(r, dict)])
         self._session.restore_compared(saved.compared)
+        self._session.sweeps.restore(saved.sweep)
         for folder in saved.runs:
             if Path(folder).is_dir():
                 self._session.open_run(folder)

@@ -46,12 +46,15 @@ class Runs(QObject):
     potential_changed = Signal(str)
     values_changed = Signal(str)
     notified = Signal(object)
+    followed = Signal(str, str)
+    """A training ended and one that waited started: their ids."""
     idle = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.documents: dict[str, RunDocument] = {}
         self._jobs: dict[str, TrainingJob] = {}
+        self._waiting: dict[str, TrainingOrder] = {}
         self._count = 0
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
@@ -62,6 +65,11 @@ class Runs(QObject):
         """Whether a training thread works."""
         return bool(self._jobs)
 
+    @property
+    def n_waiting(self) -> int:
+        """How many trainings wait for those before them."""
+        return len(self._waiting)
+
     # starting -----------------------------------------------------------------------------------------
     def start(
         self,
@@ -70,22 +78,30 @@ class Runs(QObject):
         runs_folder: Path,
         name: str = "",
         regions: Sequence[RegionDocument] = (),
+        queue: bool = False,
     ) -> str:
         """Start a training on the data sets by their roles; TrainingError where there is nothing to train on.
 
         Returns the run's id. The folder of the run is made in ``runs_folder``. Mapping errors of the EOS
-        reference and of ``regions`` are followed.
+        reference and of ``regions`` are followed. With ``queue`` it waits for the trainings before it, and
+        takes the data as they are now.
         """
         train, valid = frames_of_roles(datasets, settings)
-        folder = free_folder(runs_folder, name or _name_of(datasets))
-        run = self._add(folder.name, settings)
+        taken = {run.folder for run in self.documents.values()}
+        folder = free_folder(runs_folder, name or name_of(datasets), taken)
+        known = {run.name for run in self.documents.values()}
+        run = self._add(name if name and name not in known else folder.name, settings)
         run.folder, run.train, run.valid = folder, train, valid
         run.n_epochs = settings.epochs or 0
         frames = {document.id: document.frames for document in datasets}
         monitored = _monitored(datasets, regions)
         parts = _frames(train, frames), _frames(valid, frames)
         order = TrainingOrder(settings, *parts, folder, monitored=monitored)
-        self._launch(run, order)
+        if queue and self._jobs:
+            self._waiting[run.id] = order
+            self._set_state(run.id, RunState.WAITING)
+        else:
+            self._launch(run, order)
         return run.id
 
     def restart(
@@ -100,7 +116,7 @@ class Runs(QObject):
         Frames are taken from the open data sets where all are there, else read from the files again.
         """
         run = self.documents[run_id]
-        if run.folder is None or run_id in self._jobs or run.state is RunState.IMPORTED:
+        if run.folder is None or run_id in self._jobs or run.state in (RunState.IMPORTED, RunState.WAITING):
             return
         if epochs is not None:
             run.settings = run.settings.replace(epochs=epochs)
@@ -184,20 +200,29 @@ class Runs(QObject):
             self._set_state(run_id, RunState.RUNNING)
 
     def stop(self, run_id: str) -> None:
-        """Let a training end; it writes its checkpoint and keeps what it has."""
+        """Let a training end; it writes its checkpoint and keeps what it has. One that waits is dropped."""
+        if run_id in self._waiting:
+            self.remove(run_id)
         job = self._jobs.get(run_id)
         if job is not None and self.documents[run_id].state != RunState.STOPPING:
             job.stop()
             self._set_state(run_id, RunState.STOPPING)
 
     def stop_all(self) -> None:
-        """Ask every training to end."""
+        """Ask every training to end and drop those that wait."""
+        self.drop_waiting()
         for run_id in list(self._jobs):
             self.stop(run_id)
+
+    def drop_waiting(self) -> None:
+        """Drop all trainings that wait; they have no folder yet."""
+        for run_id in list(self._waiting):
+            self.remove(run_id)
 
     def remove(self, run_id: str) -> None:
         """Take a run that does not train off the list; its folder stays."""
         if run_id not in self._jobs:
+            self._waiting.pop(run_id, None)
             run = self.documents.pop(run_id)
             self.removed.emit(run_id)
             if isinstance(run.potential, SharedModel):
@@ -205,6 +230,7 @@ class Runs(QObject):
 
     def shutdown(self) -> None:
         """Stop everything and wait for the threads."""
+        self.drop_waiting()
         for job in self._jobs.values():
             job.stop()
         for job in self._jobs.values():
@@ -229,9 +255,20 @@ class Runs(QObject):
                 job.join()
                 del self._jobs[run_id]
                 self._end(self.documents[run_id], job, news)
+                self._start_next(run_id)
         if not self._jobs and self._timer.isActive():
             self._timer.stop()
             self.idle.emit()
+
+    def _start_next(self, ended: str) -> None:
+        """Start the training that has waited longest, if none trains any more."""
+        if self._waiting and not self._jobs:
+            run_id = next(iter(self._waiting))
+            order = self._waiting.pop(run_id)
+            self.documents[run_id].state = RunState.PREPARING
+            self._launch(self.documents[run_id], order)
+            self.changed.emit(run_id)
+            self.followed.emit(ended, run_id)
 
     def _apply(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         changed = news.text != run.progress_text
@@ -279,7 +316,8 @@ class Runs(QObject):
         run.progress_text = ""
         self.changed.emit(run.id)
         if run.state is RunState.FINISHED:
-            self.notified.emit(Notification("info", f"Training {run.name} finished", _ended_text(run)))
+            title, silent = f"Training {run.name} finished", bool(self._waiting)
+            self.notified.emit(Notification("info", title, _ended_text(run), silent=silent))
 
 
 def frames_of_roles(
@@ -324,7 +362,8 @@ def _monitored(datasets: Sequence[DatasetDocument], regions: Sequence[RegionDocu
     return Monitored(crystal, tuple(regions))
 
 
-def _name_of(datasets: Sequence[DatasetDocument]) -> str:
+def name_of(datasets: Sequence[DatasetDocument]) -> str:
+    """Return what a training on these data sets is called."""
     return "+".join(Path(d.name).stem for d in datasets if d.role == Role.TRAINING)[:40]
 
 

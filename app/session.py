@@ -16,6 +16,7 @@ from app.notifications import Notification
 from app.runs import Runs
 from app.session_regions import RegionSession
 from app.settings import Settings
+from app.sweeps import Sweeps
 from app.workers.analysis import AnalysisScheduler
 from app.workers.invariance import InvarianceChecks
 from app.workers.opening import open_run
@@ -61,6 +62,7 @@ class Session(RegionSession):
         self.dataset_added.connect(self._locate_frames)
         self.analyses = AnalysisScheduler(self)
         self.invariance = InvarianceChecks(self)
+        self.sweeps = Sweeps(self)
         self._connect_runs()
 
     def _connect_runs(self) -> None:
@@ -127,19 +129,27 @@ class Session(RegionSession):
 
     def start_training(self, settings: TrainSettings | None = None) -> str | None:
         """Start a training with the open data sets by their roles; return its id, or None if it cannot."""
-        chosen = settings or self.train_settings
-        if chosen.n_threads is None:
-            chosen = chosen.replace(n_threads=self.settings.n_threads or all_but_one())
+        chosen = self.with_threads(settings or self.train_settings)
         try:
             datasets, regions = list(self.datasets.values()), list(self.region_sets.values())
             run_id = self.trainings.start(chosen, datasets, self.settings.runs_folder, regions=regions)
         except (EatlasError, OSError) as error:
             self.notify_error("Training cannot start", error)
             return None
+        self.show_started(run_id)
+        return run_id
+
+    def with_threads(self, settings: TrainSettings) -> TrainSettings:
+        """Return settings with as many threads as the preferences say, where they say nothing themselves."""
+        if settings.n_threads is not None:
+            return settings
+        return settings.replace(n_threads=self.settings.n_threads or all_but_one())
+
+    def show_started(self, run_id: str) -> None:
+        """Show a training that has just started, and its atomic energies unless the user looks at others."""
         self.set_current_run(run_id)
         if not self._coloring_chosen:
             self._set_coloring(Coloring(kind="atomic_energy"))
-        return run_id
 
     def pause(self, run_id: str | None = None) -> None:
         """Pause a running training (the current one)."""

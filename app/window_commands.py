@@ -123,7 +123,7 @@ def _training(window: MainWindow, session: Session) -> list[Command]:
         return state() in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
 
     def is_active() -> bool:
-        return state() in (RunState.PREPARING, RunState.RUNNING, RunState.PAUSED)
+        return state() in (RunState.WAITING, RunState.PREPARING, RunState.RUNNING, RunState.PAUSED)
 
     return [
         Command(
@@ -147,6 +147,11 @@ def _training(window: MainWindow, session: Session) -> list[Command]:
             "training.more", "Train Longer…", window.ask_more_epochs, "", "", "Training", 1,
             "Go on with a finished training for more epochs",
             enabled=lambda: state() in (RunState.FINISHED, RunState.STOPPED),
+        ),
+        Command(
+            "training.sweep", "Sweep…", lambda: window.open_dialog("sweep"), "", "", "Training", 1,
+            "Train with several values of a setting: which one has the lowest RMSE, which one maps best",
+            enabled=lambda: bool(session.datasets),
         ),
     ]  # fmt: skip
 

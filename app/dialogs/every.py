@@ -16,6 +16,7 @@ DIALOGS = {
     "invariant_points": ("app.dialogs.invariant_points", "InvariantPointsDialog"),
     "export_potential": ("app.dialogs.export_potential", "ExportDialog"),
     "import_potential": ("app.dialogs.potentials", "ImportDialog"),
+    "sweep": ("app.dialogs.sweep", "SweepDialog"),
     "external_calculator": ("app.dialogs.potentials", "ExternalDialog"),
 }
 

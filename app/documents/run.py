@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class RunState(StrEnum):
     """Where a run stands."""
 
+    WAITING = "waiting"
     PREPARING = "preparing"
     RUNNING = "running"
     PAUSED = "paused"

@@ -32,7 +32,7 @@ class SavedSession:
 
     ``compared`` names the folders of the runs that are compared; ``regions`` are documents, plain when read.
     ``calculators`` are specs of calculators from elsewhere: started again only when the user says so, since
-    that runs code of their names.
+    that runs code of their names. ``sweep`` is the latest one: its setting and the folders of its runs.
     """
 
     datasets: list[SavedDataset] = field(default_factory=list)
@@ -42,6 +42,7 @@ class SavedSession:
     compared: list[str] = field(default_factory=list)
     regions: Sequence[RegionDocument | dict[str, Any]] = ()
     calculators: list[dict[str, Any]] = field(default_factory=list)
+    sweep: dict[str, Any] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -79,6 +80,7 @@ def read(path: Path) -> SavedSession:
             [str(run) for run in content.get("compared", [])],
             [dict(regions) for regions in content.get("regions", [])],
             [dict(spec) for spec in content.get("calculators", [])],
+            dict(content.get("sweep", {})),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return SavedSession()

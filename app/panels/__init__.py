@@ -34,6 +34,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.connectivity_panel", "ConnectivityPanel", "right", 2),
     PanelEntry("app.panels.rigidity_panel", "RigidityPanel", "right", 2),
     PanelEntry("app.panels.mapping_panel", "MappingPanel", "right", 2),
+    PanelEntry("app.panels.sweep_panel", "SweepPanel", "right", 2),
     PanelEntry("app.panels.training_panel", "TrainingPanel", "bottom", 0),
     PanelEntry("app.panels.log_panel", "LogPanel", "bottom", 0),
 )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from app.session import Session
 
 STATE_TEXTS = {
+    RunState.WAITING: "waiting",
     RunState.PREPARING: "preparing",
     RunState.RUNNING: "training",
     RunState.PAUSED: "paused",
@@ -40,6 +41,7 @@ STATE_TEXTS = {
     RunState.FAILED: "failed",
     RunState.IMPORTED: "imported",
 }
+STOP_TIP = "Stop (resume it later)"
 COMPARE_TIP = "Show this run beside the chosen one in EOS, Mapping and Connectivity"
 
 
@@ -154,6 +156,9 @@ class RunsPanel(Panel):
         menu = QMenu(self)
         if run.state is RunState.RUNNING:
             menu.addAction("Pause", lambda: session.pause(run_id))
+        elif run.state is RunState.WAITING:
+            menu.addAction("Drop", lambda: session.stop(run_id))
+            menu.addAction("Drop all that wait", session.trainings.drop_waiting)
         elif not run.state.active or run.state is RunState.PAUSED:
             menu.addAction("Resume", lambda: session.resume(run_id))
         if run.state.active:
@@ -165,9 +170,9 @@ class RunsPanel(Panel):
         use.setToolTip("Copy this run's settings into Model")
         export = menu.addAction("Export potential…", lambda: self._ask_export(run_id))
         export.setEnabled(run.potential is not None)
-        if run.folder is not None:
+        if run.folder is not None and run.state is not RunState.WAITING:
             menu.addAction("Show folder", lambda: _show_folder(run.folder))
-        if not run.state.active:
+        if not run.state.active and run.state is not RunState.WAITING:
             menu.addSeparator()
             menu.addAction("Take off the list", lambda: session.remove_run(run_id))
         return menu
@@ -201,7 +206,7 @@ class RunRow(QWidget):
         top.addWidget(self.state, 1)
         self.pause_button = self._button("pause", "Pause", lambda: session.pause(run_id), top)
         self.resume_button = self._button("resume", "Go on", lambda: session.resume(run_id), top)
-        self.stop_button = self._button("stop", "Stop (resume it later)", lambda: session.stop(run_id), top)
+        self.stop_button = self._button("stop", STOP_TIP, lambda: session.stop(run_id), top)
         column.addLayout(top)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
@@ -243,7 +248,9 @@ class RunRow(QWidget):
             run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) and run.folder is not None
         )
         self.resume_button.setVisible(can_resume)
-        self.stop_button.setVisible(run.state.active and run.state is not RunState.STOPPING)
+        waits = run.state is RunState.WAITING
+        self.stop_button.setToolTip("Drop it: it has not started" if waits else STOP_TIP)
+        self.stop_button.setVisible(waits or (run.state.active and run.state is not RunState.STOPPING))
         busy = run.state is RunState.PREPARING or not run.n_epochs
         self.bar.setRange(0, 0 if busy and run.state.active else max(run.n_epochs, 1))
         self.bar.setValue(run.epoch)
@@ -252,6 +259,8 @@ class RunRow(QWidget):
 
 def describe(run: RunDocument) -> str:
     """Return one line on how far a run is."""
+    if run.state is RunState.WAITING:
+        return "Starts when the training before it has ended"
     if run.state is RunState.PREPARING:
         return run.progress_text or "Getting ready"
     epochs = f"epoch {run.epoch}" + (f"/{run.n_epochs}" if run.n_epochs else "")

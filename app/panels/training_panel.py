@@ -245,6 +245,8 @@ class TrainingPanel(Panel):
         text = EMPTY
         if run is not None and run.state is RunState.PREPARING:
             text = f"{run.progress_text or 'Preparing the training'}…"
+        elif run is not None and run.state is RunState.WAITING:
+            text = "Starts when the training before it has ended."
         elif run is not None and run.state is RunState.FAILED:
             text = run.message or "The training failed; the log tells why."
         elif run is not None and run.state.active:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,10 +72,10 @@ def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:
     return usual_epochs(history[-1].optimizer, n_train)
 
 
-def free_folder(parent: Path, name: str) -> Path:
-    """Return a folder in ``parent`` that does not exist yet, named after ``name``."""
-    base = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.") or "run"
+def free_folder(parent: Path, name: str, taken: Collection[Path | None] = ()) -> Path:
+    """Return a folder in ``parent``, named after ``name``, that neither exists nor is ``taken``."""
+    base = re.sub(r"[^A-Za-z0-9_.+=-]+", "-", name).strip("-.") or "run"
     number = 1
-    while (parent / f"{base}-{number:02d}").exists():
+    while (parent / f"{base}-{number:02d}").exists() or parent / f"{base}-{number:02d}" in taken:
         number += 1
     return parent / f"{base}-{number:02d}"

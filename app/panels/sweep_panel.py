@@ -1,0 +1,137 @@
+"""A sweep: RMSE and mapping error against the value of a setting, and which value either chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.documents.sweep import SweepPoint, choose, sentence
+from app.panels.base import Panel, Table
+from app.plots.elided import BriefLabel
+from app.plots.seen import Seen
+from app.plots.states import Stated
+from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, SweepPlot
+from app.plots.throttle import Throttle
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+EMPTY = (
+    "Choose Training › Sweep… to train with several values of one setting, such as the L2 strength, and to "
+    "see which one has the lowest RMSE and which one maps best."
+)
+GONE = "The runs of this sweep are no longer open. Open their folders, or choose Training › Sweep… again."
+WIDE = 340
+"""Pixels from which the force RMSE has a plot of its own beside the other."""
+
+
+class SweepPanel(Panel):
+    """Energy RMSE and mapping error share a plot and a unit; the force RMSE stands beside it."""
+
+    title = "Sweep"
+    name = "sweep"
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.points: list[SweepPoint] = []
+        self._seen = Seen()
+        self._throttle = Throttle(self.refresh, self)
+        self._build()
+        for signal in (
+            session.sweeps.changed, session.run_added, session.run_changed, session.run_removed,
+            session.epoch_finished, session.current_run_changed,
+        ):  # fmt: skip
+            signal.connect(self._throttle.request)
+        self.refresh()
+
+    def _build(self) -> None:
+        content = QWidget(self)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(2)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self.plot = SweepPlot((ENERGY, MAPPING), "meV/atom", content)
+        self.force = SweepPlot((FORCE,), "Force RMSE (eV/Å)", content)
+        row.addWidget(self.plot, 3)
+        row.addWidget(self.force, 2)
+        column.addLayout(row, 1)
+        for plot in (self.plot, self.force):
+            plot.point_clicked.connect(self._on_clicked)
+        self.text = BriefLabel(content)
+        line = QHBoxLayout()
+        line.setContentsMargins(8, 0, 8, 0)
+        line.addWidget(self.text)
+        column.addLayout(line)
+        self.body = Stated(content, self)
+        self.set_body(self.body)
+
+    # what is shown ------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Bring plots and sentence up to date."""
+        sweep, current = self.session.sweeps.latest, self.session.current_run_id
+        self.points = self.session.sweeps.points()
+        if sweep is None or not self.points:
+            self.body.set_message(EMPTY if sweep is None else GONE)
+            return
+        self.body.set_message("")
+        self._arrange()
+        self.text.set_text(sentence(self.points))
+        if self._seen.again(sweep, current, self.width(), *map(repr, self.points)):
+            return
+        choice, label = choose(self.points), sweep.setting.label
+        for plot in (self.plot, self.force):
+            plot.set_message("" if any(point.epoch for point in self.points) else "The first training runs…")
+            plot.show_points(self.points, choice, label, current)
+
+    def _arrange(self) -> None:
+        known = any(point.force == point.force for point in self.points)
+        self.force.setVisible(known and self.width() >= WIDE)
+
+    def _on_clicked(self, _key: str, index: int, _modifiers: object) -> None:
+        run_id = self.points[index].run_id
+        if run_id in self.session.runs:
+            self.session.set_current_run(run_id)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the force RMSE where there is room."""
+        super().resizeEvent(event)
+        self._throttle.request()
+
+    # exporting ----------------------------------------------------------------------------------------
+    def table(self) -> Table | None:
+        """Return one row a training."""
+        sweep = self.session.sweeps.latest
+        if sweep is None or not self.points:
+            return None
+        points, choice = self.points, choose(self.points)
+        chosen = (("RMSE", choice.by_rmse), ("mapping error", choice.by_mapping))
+        return {
+            sweep.setting.label: [p.text for p in points],
+            "run": [p.name for p in points],
+            "best epoch": [p.epoch or None for p in points],
+            "energy RMSE (meV/atom)": [p.energy for p in points],
+            "force RMSE (eV/Å)": [p.force for p in points],
+            "largest mapping error (meV/atom)": [p.mapping for p in points],
+            "mapping error of": [p.mapped for p in points],
+            "chosen by": [", ".join(name for name, k in chosen if k == i) for i in range(len(points))],
+        }
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Draw the plots with matplotlib."""
+        sweep, points = self.session.sweeps.latest, tuple(self.points)
+        if sweep is None or not any(point.epoch for point in points):
+            return None
+        choice, label = choose(points), sweep.setting.label
+
+        def draw(path: Path) -> None:
+            from app.plots.sweep_figure import sweep_figure
+            from nnpcore.exchange.figures import save_figure
+
+            save_figure(sweep_figure(points, choice, label), path)
+
+        return draw
