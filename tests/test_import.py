@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exchange_cases import potential_of, structures, values_of
-from training_data import labelled
+from exchange_cases import differences, potential_of, structures, values_of
+from training_data import labelled, silicon_frames
 
 from nnpcore.cli import main
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError, SettingsError
+from nnpcore.exchange.export import export_as
 from nnpcore.exchange.importing import import_run, read_foreign
 from nnpcore.exchange.mapping_report import map_run
 from nnpcore.exchange.n2p2 import write_n2p2
@@ -24,7 +25,7 @@ from nnpcore.mapping import study
 from nnpcore.potential import Potential
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
-from nnpcore.training import RunFolder, Trainer
+from nnpcore.training import RunFolder, Trainer, TrainSettings
 
 DATA, VALID = f"{example_path('npt')}@:4", f"{example_path('npt')}@4:6"
 EOS = str(example_path("eos"))
@@ -185,6 +186,32 @@ def test_export_of_every_format_by_command(
     lines = {"n2p2": 'pair_style hdnnp 3.6 dir "member-1"', "simple-nn": "pair_style nn"}
     assert lines.get(format, "potential") in text
     assert main(["export", str(run), "-o", str(tmp_path / "out"), "--format", format]) == 1
+
+
+@pytest.mark.parametrize("format", ["n2p2", "simple-nn"])
+def test_members_of_a_usual_training_come_back_each_with_its_own_linear_part(
+    usual: tuple[Path, list[Frame]], format: str, tmp_path: Path
+) -> None:
+    trained, frames = usual
+    export_as(trained, tmp_path / "out", format)
+    back = import_run(tmp_path / "out", tmp_path / "run", data=frames[:6], n_threads=1).potential
+    wanted, found = (p.predict(frames, n_threads=1) for p in (Potential.load(trained), back))
+    assert max(differences(wanted, found)) < 1e-9
+    np.testing.assert_allclose(found.atomic_energies, wanted.atomic_energies, rtol=0, atol=1e-9)
+    assert found.forces is not None and wanted.forces is not None
+    np.testing.assert_allclose(found.forces, wanted.forces, rtol=0, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Frame]]:
+    """A short training by the usual settings, and its frames."""
+    frames = silicon_frames(8)
+    folder = tmp_path_factory.mktemp("usual") / "run"
+    settings = TrainSettings(epochs=4, n_members=2, hidden=(4, 3), n_threads=1)
+    Trainer(settings, frames[:6], frames[6:], run_folder=folder).run()
+    skip = Potential.load(folder).weights.skip
+    assert skip is not None and np.abs(skip["Si"][0] - skip["Si"][1]).max() > 1e-3
+    return folder, frames
 
 
 def test_unknown_formats_are_refused(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

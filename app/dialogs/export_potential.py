@@ -26,11 +26,11 @@ NOTES = {
             "Opens again in Eatlas and as an ASE calculator.",
     "n2p2": "input.nn, scaling.data and weights.*.data, a folder for each member. Read back and compared.",
     "simple-nn": "potential_saved, a file for each member. Read back and compared.",
-    "torch": "One TorchScript module: positions, cell and neighbor lists in, energy and forces out.",
+    "torch": "One TorchScript module: species and pairs of neighbors in, energies, forces and virial out.",
     STRUCTURES: "The frames of a data set with atomic energies, forces and spreads, for OVITO and others.",
 }  # fmt: skip
 SCALINGS = (
-    ("Centred (folds the whitening)", "center"),
+    ("Centred", "center"),
     ("None", "none"),
     ("Minimum to maximum", "scale"),
     ("Minimum to maximum, centred", "scale-center"),
