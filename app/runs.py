@@ -20,6 +20,7 @@ from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import TrainingError
 from nnpcore.structures import Role, split_frames
 from nnpcore.training import ControlState, EpochRecord, TrainSettings
+from nnpcore.training.history import is_note
 
 if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
@@ -301,7 +302,9 @@ class Runs(QObject):
         for message in record.messages:
             if message != run.sentence:
                 run.message = message
-                self.notified.emit(Notification("warning", f"{run.name}, epoch {record.epoch}", message))
+                note = is_note(message)
+                level, title = "info" if note else "warning", f"{run.name}, epoch {record.epoch}"
+                self.notified.emit(Notification(level, title, message, silent=note))
 
     def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         stopped = job.control.state is ControlState.STOPPING

@@ -69,7 +69,7 @@ class MainToolbar(QToolBar):
         button.setDefaultAction(self._commands.actions[command_id])
         if text:
             button.setToolButtonStyle(BESIDE)
-            button.setText(text)
+            self._commands.actions[command_id].setIconText(text)
         self.addWidget(button)
         return button
 

@@ -1,6 +1,8 @@
-"""Drive the real window on the bundled silicon data and write the pictures of docs/images.
+"""Drive the real window on silicon and write the pictures of docs/images.
 
-``python docs/make_screenshots.py [FOLDER]``. Needs no display: it starts a virtual one of its own.
+``python docs/make_screenshots.py [FOLDER [SCENE ...]]``. Needs no display: it starts a virtual one.
+Scenes are ``silicon`` (the bundled data: a training, two runs compared, rigidity, invariant points, dialogs)
+and ``slab`` (frames of a slab made here: bulk and surface at 100 K against 1000 K); both by default.
 """
 
 from __future__ import annotations
@@ -14,13 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QRect
     from PySide6.QtWidgets import QApplication
 
     from app.main_window import MainWindow
+    from nnpcore.training import TrainSettings
 
-LARGE, SMALL = (1440, 900), (1280, 800)
+USUAL, SMALL, LARGE = (1440, 900), (1280, 800), (2560, 1440)
 TRAINING_SECONDS = 240.0
-SETTLE_SECONDS = 4.0
+SETTLE_SECONDS = 60.0
+STILL_SECONDS = 1.5
+BITS = 6
+TEMPERATURES = (100, 1000)
+N_FRAMES = 60
 
 
 class Driver:
@@ -33,13 +41,16 @@ class Driver:
         self.folder = folder
         self.app: QApplication = make_application()
         self.window: MainWindow = make_window(self.app, window_settings.load())
+        self.session = self.window.session
         sys.setswitchinterval(SWITCH_SECONDS)
-        self.resize(LARGE)
+        self.window.setGeometry(0, 0, *USUAL)
         self.window.show()
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Put the window into the corner of the screen with this size."""
+        """Put the window into the corner of the screen with this size, its panels as by default."""
         self.window.setGeometry(0, 0, *size)
+        self.wait(0.3)
+        self.window.reset_layout()
 
     def wait(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let the window live for some seconds, or until something is true; return whether it is."""
@@ -49,48 +60,184 @@ class Driver:
             time.sleep(0.005)
         return until()
 
-    def shoot(self, name: str) -> None:
-        """Write what the screen shows of the window."""
-        self.wait(SETTLE_SECONDS)
-        picture = self.app.primaryScreen().grabWindow(0, 0, 0, self.window.width(), self.window.height())
-        if not picture.save(str(self.folder / f"{name}.png")):
-            raise OSError(f"{self.folder / name}.png was not written")
-        print(self.folder / f"{name}.png")
+    def settle(self) -> None:
+        """Wait until nothing is at work behind what is shown."""
+        self.wait(STILL_SECONDS)
+        if not any(run.state.active for run in self.session.runs.values()):
+            self.wait(SETTLE_SECONDS, lambda: not self.session.tasks.tasks)
+        self.wait(STILL_SECONDS)
 
-    def train(self, epochs_shown: int) -> None:
-        """Open the example, train, and wait until some epochs have been shown."""
-        session = self.window.session
-        session.open_example(train=True)
-        if not self.wait(TRAINING_SECONDS, lambda: self.epoch() >= epochs_shown):
+    def shoot(self, name: str, area: QRect | None = None) -> None:
+        """Write what the screen shows of the window, or of an area of the screen."""
+        self.settle()
+        place = area or self.window.geometry()
+        screen = self.app.primaryScreen()
+        picture = screen.grabWindow(0, place.x(), place.y(), place.width(), place.height())
+        path = self.folder / f"{name}.png"
+        if not picture.save(str(path)):
+            raise OSError(f"{path} was not written")
+        shrink(path)
+        print(path, f"{path.stat().st_size // 1000} kB", flush=True)
+
+    def shoot_dialog(self, name: str, kind: str, **values: object) -> None:
+        """Open a dialog, fill fields in, write its picture and close it again."""
+        from app.dialogs.fields import set_value
+
+        dialog = self.window.open_dialog(kind)
+        for field, value in values.items():
+            set_value(dialog.widgets[field], value)
+        self.settle()
+        self.shoot(name, dialog.frameGeometry())
+        dialog.reject()
+
+    def open(self, roles: dict[str, str]) -> None:
+        """Open files with their roles and wait until they are there."""
+        from nnpcore.structures import Role
+
+        self.session.open_paths(roles, {path: Role(role) for path, role in roles.items()})
+        self.wait(SETTLE_SECONDS, lambda: len(self.session.datasets) == len(roles))
+
+    def only(self, name: str) -> None:
+        """Train on one data set; the other trajectories are looked at only."""
+        from nnpcore.structures import Role
+
+        for key, document in self.session.datasets.items():
+            if document.role is not Role.EOS:
+                self.session.set_role(key, Role.TRAINING if name in document.name else Role.INSPECT)
+
+    def train(self, settings: TrainSettings, epochs_shown: int | None = None) -> str:
+        """Train and return the run's id when it has ended, or when some epochs have been shown."""
+        run_id = self.session.start_training(settings)
+        if run_id is None:
+            raise RuntimeError("the training did not start")
+        run = self.session.runs[run_id]
+        if epochs_shown is None:
+            ready = self.wait(TRAINING_SECONDS, lambda: not run.state.active)
+        else:
+            ready = self.wait(TRAINING_SECONDS, lambda: run.epoch >= epochs_shown)
+        if not ready:
             raise RuntimeError("the training did not get on")
-
-    def epoch(self) -> int:
-        """Return the last epoch of the current run."""
-        run = self.window.session.current_run
-        return run.epoch if run else 0
+        return run_id
 
     def finish(self) -> None:
-        """Wait until the training has ended and every analysis is up to date."""
-        runs = self.window.session.runs
+        """Wait until all trainings have ended."""
+        runs = self.session.runs
         self.wait(TRAINING_SECONDS, lambda: not any(run.state.active for run in runs.values()))
 
+    def front(self, *names: str) -> None:
+        """Bring panels before those they share a place with."""
+        for name in names:
+            self.window.docks[name].raise_()
+            self.wait(0.2)
 
-def pictures(folder: Path) -> None:
-    """Take all pictures."""
+    def close(self) -> None:
+        """Close the window and everything that runs in it."""
+        self.window.confirm_close = lambda: True
+        self.window.close()
+        self.wait(20.0, lambda: not self.window.isVisible())
+
+
+def shrink(path: Path) -> None:
+    """Write a picture again with fewer shades of each colour: not seen, and a fifth smaller."""
+    from PIL import Image
+
+    last = 2**BITS - 1
+    shades = [round(round(value / 255 * last) / last * 255) for value in range(256)]
+    with Image.open(path) as image:
+        small = image.convert("RGB").point(shades * 3)
+    small.save(path, optimize=True)
+
+
+def silicon(folder: Path, home: Path) -> None:
+    """The bundled silicon data: a training, then constant volume against constant pressure."""
+    from nnpcore.training import TrainSettings
+
     driver = Driver(folder)
-    driver.train(epochs_shown=3)
-    driver.window.session.set_coloring(kind="atomic_energy")
+    driver.session.open_example()
+    driver.wait(SETTLE_SECONDS, lambda: len(driver.session.datasets) == 3)
+    usual = TrainSettings(n_members=5, epochs=12)
     driver.window.set_theme("light")
+    driver.only("nvt")
+    first = driver.train(usual, epochs_shown=3)
+    driver.session.set_coloring(kind="atomic_energy")
     driver.shoot("training-light")
     driver.finish()
     driver.shoot("window-light")
     driver.window.set_theme("dark")
     driver.shoot("window-dark")
-    driver.resize(SMALL)
-    driver.shoot("window-small-dark")
+    driver.front("rigidity")
+    driver.session.analyses.ask("rigidity")
+    driver.shoot("rigidity-dark")
     driver.window.set_theme("light")
+    driver.only("npt")
+    driver.train(usual)
+    driver.session.set_compared(first, True)
+    driver.front("mapping")
+    driver.shoot("compared-light")
+    points = driver.window.docks["eos"].panel.list_points  # type: ignore[attr-defined]
+    points.setChecked(True)
+    driver.shoot("points-light")
+    points.setChecked(False)
+    driver.shoot_dialog("training-set-light", "training_set", start="slab", temperatures="100, 1000")
+    driver.shoot_dialog("export-light", "export_potential", format="n2p2", target="/home/me/silicon-n2p2")
+    driver.resize(SMALL)
     driver.shoot("window-small-light")
-    driver.window.close()
+    driver.close()
+
+
+def slab(folder: Path, home: Path) -> None:
+    """A slab at two temperatures: bulk and surface, and what a training at each says about them."""
+    from nnpcore.training import TrainSettings
+
+    driver = Driver(folder)
+    driver.window.set_theme("dark")
+    roles = slab_files(home)
+    driver.open(roles)
+    session = driver.session
+    cold, hot = (f"slab-{t}K" for t in TEMPERATURES)
+    session.set_current(next(key for key, d in session.datasets.items() if d.name.startswith(cold)), 0)
+    session.regions_by_depth()
+    driver.wait(SETTLE_SECONDS, lambda: bool(session.region_sets))
+    session.set_coloring(kind="region")
+    usual = TrainSettings(n_members=4, epochs=12, smooth_epochs=0)
+    driver.only(cold)
+    first = driver.train(usual)
+    driver.only(hot)
+    driver.train(usual)
+    session.set_compared(first, True)
+    driver.front("mapping")
+    driver.shoot("slab-dark")
+    driver.resize(SMALL)
+    driver.front("mapping")
+    driver.shoot("slab-small-dark")
+    driver.resize(LARGE)
+    driver.front("mapping")
+    driver.window.set_theme("light")
+    driver.shoot("slab-large-light")
+    driver.close()
+
+
+def slab_files(home: Path) -> dict[str, str]:
+    """Write frames of a slab at two temperatures and a crystal's volume scan; return their roles."""
+    from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan, sample
+    from nnpcore.reference.builders import relax
+    from nnpcore.reference.builders import slab as build
+    from nnpcore.structures import write_frames
+
+    calculator = StillingerWeber()
+    start = relax(build("100"), calculator)
+    roles = {}
+    for temperature in TEMPERATURES:
+        settings = SamplerSettings((float(temperature),), n_frames=N_FRAMES)
+        path = home / f"slab-{temperature}K.extxyz"
+        write_frames(path, sample(start, calculator, settings))
+        roles[str(path)] = "training"
+    path = home / "silicon-eos.extxyz"
+    write_frames(path, crystal_scan("Si", "diamond", calculator))
+    return roles | {str(path): "eos"}
+
+
+SCENES = {"silicon": silicon, "slab": slab}
 
 
 def main() -> int:
@@ -100,10 +247,12 @@ def main() -> int:
     default = Path(__file__).resolve().parent / "images"
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, Display(visible=False, size=LARGE, use_xauth=False):
-        os.environ["EATLAS_HOME"] = home
-        os.environ.pop("WAYLAND_DISPLAY", None)
-        pictures(folder)
+    os.environ.pop("WAYLAND_DISPLAY", None)
+    with Display(visible=False, size=LARGE, use_xauth=False):
+        for name in sys.argv[2:] or SCENES:
+            with tempfile.TemporaryDirectory() as home:
+                os.environ["EATLAS_HOME"] = home
+                SCENES[name](folder, Path(home))
     return 0
 
 

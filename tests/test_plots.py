@@ -80,6 +80,19 @@ def test_log_ticks_tell_the_scale(low, high):
     assert log_text(7.0) == "10⁷"
 
 
+def test_log_ticks_of_a_low_plot_are_far_apart():
+    low, high = np.log10(0.04), np.log10(22.0)
+    ticks = log_ticks(low, high, 1)
+    assert len(ticks) == 2
+    assert ticks[1] - ticks[0] > 0.5 * (high - low)
+
+
+def test_log_labels_of_one_axis_are_written_alike(plot):
+    axis = plot(log_y=True).axis("left")
+    assert axis.tickStrings([-6.0, -3.0, 0.0], 1.0, 1.0) == ["10⁻⁶", "10⁻³", "1"]
+    assert axis.tickStrings([-3.0, 0.0], 1.0, 1.0) == ["0.001", "1"]
+
+
 @pytest.mark.parametrize(
     "x_range", [(0, 7), (18.8, 22.9), (-0.003, 0.004), (0, 99_999), (-5.43012, -5.43001)]
 )

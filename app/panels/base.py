@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon
@@ -26,8 +26,22 @@ from app.notifications import Notification
 if TYPE_CHECKING:
     from app.session import Session
 
+ARRANGED = 3
 FIGURE_FORMATS = ("png", "svg", "pdf")
 Table = Mapping[str, Sequence]
+
+
+def by_width(arrange: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Let a panel's method arrange again where it changed the panel's width by what it showed."""
+
+    def run(panel: Any) -> None:
+        for _ in range(ARRANGED):
+            width = panel.width()
+            arrange(panel)
+            if panel.width() == width:
+                break
+
+    return run
 
 
 class Panel(QWidget):

@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import DistanceAnalysis
-from app.panels.base import Panel, Table
+from app.panels.base import Panel, Table, by_width
 from app.plots.elided import ElidedLabel
 from app.plots.histogram import DistanceCurve, DistanceHistogram
 from app.plots.ink import font, paper_color, run_ink
@@ -152,6 +152,7 @@ class DistancePanel(Panel):
             return EMPTY
         return run.analysis_messages.get("distance", WAITING)
 
+    @by_width
     def _arrange(self) -> None:
         wide, points = self.width() >= WIDE, self.has_points()
         curve = points and (wide or self.by_volume.isChecked())

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWid
 from app import theme
 from app.documents.mapping_curves import mapping_curves, without_doubles
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
-from app.panels.base import Panel, Table
+from app.panels.base import Panel, Table, by_width
 from app.plots.elided import BriefLabel
 from app.plots.ink import font, ink, number_text
 from app.plots.mapping_plot import MappingPlot, RunCurves
@@ -157,6 +157,7 @@ class MappingPanel(Panel):
             text = problems[0]
         self.text.set_text(text, LEVELS.get(verdict.level, "muted"), tip="\n".join([text, *problems]))
 
+    @by_width
     def _arrange(self) -> None:
         wide = self.width() >= WIDE
         self.curve_button.setVisible(not wide and not self.body.message)

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.documents.parity import ParityAnalysis, ParityGroup
 from app.documents.run import RunDocument
-from app.panels.base import Panel, Table
+from app.panels.base import Panel, Table, by_width
 from app.plots.ink import font, number_text, paper_color
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.plots.seen import Seen
@@ -99,6 +99,7 @@ class ParityPanel(Panel):
         self.front = kind
         self._arrange()
 
+    @by_width
     def _arrange(self) -> None:
         wide, known = self.width() >= WIDE, self.analysis is not None
         self.density.setVisible(known)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import RigidityAnalysis
-from app.panels.base import Panel, Table
+from app.panels.base import Panel, Table, by_width
 from app.plots.elided import BriefLabel
 from app.plots.ink import font, number_text, paper_color
 from app.plots.rigidity_plot import LOSS_COLORS, ErrorScatter, RigidityCurves
@@ -142,6 +142,7 @@ class RigidityPanel(Panel):
             return TRAINING if run.potential is not None else EMPTY
         return run.analysis_messages.get("rigidity", BUSY)
 
+    @by_width
     def _arrange(self) -> None:
         wide = self.width() >= WIDE
         self.against.setVisible(not wide and self.analysis is not None)

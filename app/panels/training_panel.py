@@ -23,6 +23,7 @@ from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
 from app.plots.throttle import Throttle
 from nnpcore.exchange.series import HistoryColumns, history_table
+from nnpcore.training.history import is_note
 
 if TYPE_CHECKING:
     from app.session import Session
@@ -261,7 +262,7 @@ class TrainingPanel(Panel):
             f"Epoch {record.epoch}: {message}"
             for record in run.history
             for message in record.messages
-            if message != run.sentence
+            if message != run.sentence and not is_note(message)
         ]
         if run.state is RunState.FAILED and run.message:
             messages.append(run.message)

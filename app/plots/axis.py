@@ -51,7 +51,8 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
             break
     else:
         step = math.ceil(len(ticks) / max(most, 1))
-        ticks = [t for t in ticks if round(t) % step == 0]
+        even = [t for t in ticks if round(t) % step == 0]
+        ticks = even if len(even) >= 2 else ticks[:: math.ceil((len(ticks) - 1) / max(most, 1))]
     if len(ticks) >= 2:
         return ticks
     return [math.log10(v) for v in linear_ticks(10.0**low, 10.0**high, most) if v > 0]
@@ -67,10 +68,18 @@ def tick_text(value: float, step: float) -> str:
     return text.replace("-", "−")
 
 
-def log_text(value: float) -> str:
-    """Return 10^value without exponents between 0.0001 and 100000, as a superscript power outside."""
+def is_plain(value: float) -> bool:
+    """Whether 10^value is written without an exponent."""
+    return 1e-4 <= 10.0**value < 1e5
+
+
+def log_text(value: float, powers: bool = False) -> str:
+    """Return 10^value without exponents between 0.0001 and 100000, as a superscript power outside.
+
+    ``powers``: as a power inside, too, except 1: labels of one axis are written alike.
+    """
     number = 10.0**value
-    if 1e-4 <= number < 1e5:
+    if abs(value) < 1e-9 or (is_plain(value) and not powers):
         return f"{number:.10g}" if abs(value - round(value)) < 1e-9 else f"{number:.3g}"
     mantissa = number / 10.0 ** math.floor(value + 1e-9)
     power = str(math.floor(value + 1e-9)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
@@ -157,7 +166,9 @@ class ValueAxis(pg.AxisItem):
         if self.categories:
             return [self.categories.get(v, "") for v in values]
         if self.logMode:
-            return [log_text(v) for v in values]
+            values = list(values)
+            powers = not all(map(is_plain, values))
+            return [log_text(v, powers) for v in values]
         return [tick_text(v, spacing) for v in values]
 
 

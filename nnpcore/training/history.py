@@ -14,6 +14,9 @@ import numpy as np
 QUANTITIES: dict[str, str] = {"energy": "meV_per_atom", "force": "eV_per_ang", "stress": "gpa"}
 """Quantities an RMSE is given for, with their units as they stand in the table's head."""
 
+NOTES = ("Smooth part under the networks", "has reached a minimum")
+"""What is in messages that warn of nothing."""
+
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
 
 
@@ -182,6 +185,11 @@ def _rmses_of_row(row: dict[str, str], part: str, n_members: int) -> dict[str, R
         if mean in row and any(row[head] for head in (mean, *heads)):
             found[name] = Rmse(members=np.array([number(row[h]) for h in heads]), mean=number(row[mean]))
     return found
+
+
+def is_note(message: str) -> bool:
+    """Whether a message only tells what was done; the others warn."""
+    return any(words in message for words in NOTES)
 
 
 def messages_of(records: Iterable[EpochRecord]) -> list[str]:
