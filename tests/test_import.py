@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,22 @@ def test_formats_are_told_apart(n2p2: Path, run: Path, tmp_path: Path) -> None:
         read_foreign([n2p2], "vasp")
     with pytest.raises(SettingsError, match="epoch and units are for n2p2 only"):
         read_foreign([tmp_path / "nn"], epoch=3)
+
+
+def test_a_missing_member_is_named(n2p2: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(n2p2, tmp_path / "foreign")
+    (folder / "member-1").rename(folder / "member-3")
+    with pytest.raises(PotentialError, match=r"foreign: member-1 is missing beside member-3\."):
+        read_foreign([folder])
+    assert read_foreign([folder / "member-2", folder / "member-3"])[0].n_members == 2
+
+
+def test_a_foreign_folder_given_as_a_run_is_to_be_imported(
+    n2p2: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (n2p2, n2p2 / "member-1"):
+        status, found = ask(capfd, "evaluate", str(folder), DATA)
+        assert status == 1 and found["error"]["fix"] == f"Import it first: eatlas import {folder} -o RUN"
 
 
 def test_elements_of_the_data_must_be_known(n2p2: Path, tmp_path: Path) -> None:

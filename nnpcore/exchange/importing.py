@@ -54,7 +54,7 @@ def read_foreign(
     ------
     PotentialError, RunFolderError : missing, damaged or unknown, naming the file and the line.
     """
-    paths = [path for source in sources for path in found_members(Path(source)) or [Path(source)]]
+    paths = [path for source in sources for path in _members(Path(source))]
     if not paths:
         raise SettingsError("no potential was given", fix="Name its folder")
     found = _format_of(paths[0]) if format == "auto" else format
@@ -67,6 +67,21 @@ def read_foreign(
     if found == "simple-nn":
         return read_simple_nn(paths), found
     return _read_own(paths), found
+
+
+def _members(source: Path) -> list[Path]:
+    """Return the folders of all members in a folder, or itself; PotentialError where one is missing."""
+    found = found_members(source)
+    there = {path.name for path in found}
+    wanted = [f"member-{m}" for m in range(1, len(found) + 1)]
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise PotentialError(
+            f"{missing[0]} is missing beside {found[-1].name}",
+            where=str(source),
+            fix="Put it there, or name the folders of the members to take",
+        )
+    return found or [source]
 
 
 def _read_own(paths: Sequence[Path]) -> Potential:

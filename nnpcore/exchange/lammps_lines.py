@@ -99,7 +99,11 @@ def _simple_nn(potential: Potential) -> list[str]:
             "```",
             "",
         ]
-    return [*lines, "Whitening and the energies of free atoms are folded into the first and last layer.", ""]
+    text = (
+        "Whitening and the energies of free atoms are folded into the first and last layer; the linear part of "
+        "the potential, where there is one, into the last neurons of each hidden layer."
+    )
+    return [*lines, text, ""]
 
 
 def _torch(potential: Potential) -> list[str]:

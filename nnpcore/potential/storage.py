@@ -25,6 +25,9 @@ JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
 _METRIC = "data_whitening."
 UNITS = {"length": "angstrom", "energy": "eV", "force": "eV/angstrom", "stress": "eV/angstrom^3"}
+_FOREIGN = ("input.nn", "potential_saved")
+"""Files by which folders of n2p2 and SIMPLE-NN are known."""
+
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 
 
@@ -106,6 +109,8 @@ def find_folder(path: str | Path) -> Path:
     else:
         what = f"neither a potential (with {JSON_NAME}) nor a run folder (with potential/{JSON_NAME})"
         fix = "Choose a folder that Eatlas has written"
+        if any((path / member / name).is_file() for member in (".", "member-1") for name in _FOREIGN):
+            fix = f"Import it first: eatlas import {path} -o RUN"
     raise RunFolderError(what, where=str(path), fix=fix)
 
 
