@@ -100,8 +100,8 @@ def _simple_nn(potential: Potential) -> list[str]:
             "",
         ]
     text = (
-        "Whitening and the energies of free atoms are folded into the first and last layer; the linear part of "
-        "the potential, where there is one, into the last neurons of each hidden layer."
+        "Whitening and the energies of free atoms are folded into the first and last layer; the linear part "
+        "of the potential, where there is one, into the last neurons of each hidden layer."
     )
     return [*lines, text, ""]
 
