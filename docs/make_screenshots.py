@@ -26,7 +26,8 @@ USUAL, SMALL, LARGE = (1440, 900), (1280, 800), (2560, 1440)
 TRAINING_SECONDS = 240.0
 SETTLE_SECONDS = 60.0
 STILL_SECONDS = 1.5
-BITS = 6
+BITS, FEWER_BITS = 6, 5
+MAX_BYTES = 350_000
 TEMPERATURES = (100, 1000)
 N_FRAMES = 60
 
@@ -70,6 +71,7 @@ class Driver:
     def shoot(self, name: str, area: QRect | None = None) -> None:
         """Write what the screen shows of the window, or of an area of the screen."""
         self.settle()
+        self.close_messages()
         place = area or self.window.geometry()
         screen = self.app.primaryScreen()
         picture = screen.grabWindow(0, place.x(), place.y(), place.width(), place.height())
@@ -78,6 +80,14 @@ class Driver:
             raise OSError(f"{path} was not written")
         shrink(path)
         print(path, f"{path.stat().st_size // 1000} kB", flush=True)
+
+    def close_messages(self) -> None:
+        """Close the messages that lie over the panels."""
+        from app.toasts import Toast
+
+        for toast in self.window.findChildren(Toast):
+            toast.close_toast()
+        self.wait(0.3)
 
     def shoot_dialog(self, name: str, kind: str, **values: object) -> None:
         """Open a dialog, fill fields in, write its picture and close it again."""
@@ -141,11 +151,14 @@ def shrink(path: Path) -> None:
     """Write a picture again with fewer shades of each colour: not seen, and a fifth smaller."""
     from PIL import Image
 
-    last = 2**BITS - 1
-    shades = [round(round(value / 255 * last) / last * 255) for value in range(256)]
     with Image.open(path) as image:
-        small = image.convert("RGB").point(shades * 3)
-    small.save(path, optimize=True)
+        whole = image.convert("RGB")
+    for bits in (BITS, FEWER_BITS):
+        last = 2**bits - 1
+        shades = [round(round(value / 255 * last) / last * 255) for value in range(256)]
+        whole.point(shades * 3).save(path, optimize=True)
+        if path.stat().st_size <= MAX_BYTES:
+            break
 
 
 def silicon(folder: Path, home: Path) -> None:
@@ -199,7 +212,7 @@ def slab(folder: Path, home: Path) -> None:
     session.regions_by_depth()
     driver.wait(SETTLE_SECONDS, lambda: bool(session.region_sets))
     session.set_coloring(kind="region")
-    usual = TrainSettings(n_members=4, epochs=12, smooth_epochs=0)
+    usual = TrainSettings(n_members=4, epochs=12)
     driver.only(cold)
     first = driver.train(usual)
     driver.only(hot)
