@@ -44,8 +44,20 @@ def _draw(
         best = getattr(choice, item.chosen)
         if best is not None:
             axes.plot(x[best], y[best], marker, color=color, markersize=10, fillstyle="none")
-    axes.set_yscale("log")
+    _log_scale(axes)
     axes.set_xticks(x, [point.text for point in points], rotation=45 if len(points) > 6 else 0)
     style(axes, label, unit)
     if len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend(frameon=False, fontsize=SMALL)
+
+
+def _log_scale(axes: Axes) -> None:
+    """Make the vertical axis logarithmic with plain numbers, also where the values lie close together."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    digits = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
+    axes.yaxis.set_major_locator(MaxNLocator(5) if high / low < 5 else LogLocator(subs=digits, numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
