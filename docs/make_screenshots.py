@@ -28,8 +28,8 @@ SETTLE_SECONDS = 60.0
 STILL_SECONDS = 1.5
 BITS, FEWER_BITS = 6, 5
 MAX_BYTES = 350_000
-TEMPERATURES = (100, 1000)
-N_FRAMES = 60
+TEMPERATURES = (100, 1700)
+N_FRAMES = 100
 
 
 class Driver:
@@ -212,7 +212,7 @@ def slab(folder: Path, home: Path) -> None:
     session.regions_by_depth()
     driver.wait(SETTLE_SECONDS, lambda: bool(session.region_sets))
     session.set_coloring(kind="region")
-    usual = TrainSettings(n_members=4, epochs=12)
+    usual = TrainSettings(n_members=4, epochs=8, smooth_ridge=1e-5)  # the one of the study of Fig. 2
     driver.only(cold)
     first = driver.train(usual)
     driver.only(hot)
