@@ -20,6 +20,18 @@ REFERENCE = (
 )
 
 CAPTIONS = {
+    "fig2": "The slab; mapping errors of its two regions against the temperature of the training set (shade: "
+    "one standard deviation of the members); connectivity of bulk and surface.",
+    "fig2_pca": "Training points of bulk and surface at 100 K and at 1000 K.",
+    "fig2_depth": "Errors of single atoms' energies, layer by layer.",
+    "fig3": "RMSE of the cluster's validation frames and mapping errors of the slab against the epoch; "
+    "dotted: where the RMSEs have settled.",
+    "fig3_reach": "Distance of the slab's atoms to the cluster's training set.",
+    "connectivity": "Mapping error against connectivity; every point is a training set.",
+    "connectivity_rigidity": "The error of bulk against surface, and how loosely the data hold it by "
+    "the rigidity.",
+    "surface": "Surface energies of slabs relaxed by networks that have seen the cluster only.",
+    "smooth": "Mapping error and spread of networks alone and over a smooth part.",
     "fig1": "Equation of state by networks alone, as in the paper's Fig. 1: mean, spread (shade), bracket.",
     "fig1_smooth": "The same with a linear part under the networks from the start.",
     "fig1_reason": "Left: the addition changes atoms, but not the totals of NVT frames. Right: what it does "
