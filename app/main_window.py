@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 LAYOUT_VERSION = 2
 HIDDEN_PANELS_MS = 300
+BETWEEN_PANELS_MS = 30
 FILTER = (
     "Trajectories (*.extxyz *.xyz *.traj *.vasp *.xml OUTCAR* XDATCAR* POSCAR* *.cif *.pdb *.json *.db)"
     ";;All files (*)"
@@ -157,9 +158,12 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
 
     def _build_hidden_panels(self) -> None:
-        for delay, dock in enumerate(dock for dock in self.docks.values() if dock.lazy):
+        """Build one panel, and the next one when the window has had time for what came meanwhile."""
+        dock = next((dock for dock in self.docks.values() if dock.lazy), None)
+        if dock is not None and not self._closing:
             dock.lazy = False
-            QTimer.singleShot(20 * delay, dock, lambda dock=dock: dock.panel)
+            _ = dock.panel
+            QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
 
     def reset_layout(self) -> None:
         """Put all docks back where they stand by default."""
