@@ -41,3 +41,16 @@ class Progress:
         """Raise :class:`Cancelled` if the work was asked to stop."""
         if self._cancelled.is_set():
             raise Cancelled
+
+
+class Quiet(Progress):
+    """Cancelled with another progress, without reporting: for a part whose fractions are not the whole's."""
+
+    def __init__(self, whole: Progress) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def check(self) -> None:
+        """Raise :class:`Cancelled` if either was asked to stop."""
+        self._whole.check()
+        super().check()

@@ -36,7 +36,7 @@ from nnpcore.mapping import (
 )
 from nnpcore.mapping.regions import EXACT_ENERGIES
 from nnpcore.mapping.study import TRAINING, VALIDATION, prepare_study, study_bracket
-from nnpcore.progress import Progress
+from nnpcore.progress import Progress, Quiet
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _or_trouble(trouble: dict[str, str], name: str, work: Callable[[], _Found]) 
 def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> MappingFacts:
     """Do every analysis that the run's content allows."""
     found = MappingFacts(verdict(None, None))
-    options: dict[str, Any] = {"n_threads": n_threads, "progress": _Quiet(progress)}
+    options: dict[str, Any] = {"n_threads": n_threads, "progress": Quiet(progress)}
     progress.report(0.1, "Equation of state")
     if facts.eos:
         _or_trouble(found.trouble, "eos", lambda: _crystal(facts, found, options))
@@ -278,15 +278,3 @@ def _rigidity(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> 
     found.rigidity = rigidity_study(
         facts.potential, table, chosen, points=found.points, region_sets=sets, **options
     )
-
-
-class _Quiet(Progress):
-    """Cancelled with another progress, without reporting: its fractions are of a part only."""
-
-    def __init__(self, whole: Progress) -> None:
-        super().__init__()
-        self._whole = whole
-
-    def check(self) -> None:
-        """Raise Cancelled where the whole is cancelled."""
-        self._whole.check()

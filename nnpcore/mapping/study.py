@@ -18,7 +18,7 @@ from nnpcore.mapping.pca import PcaResult, pca_of
 from nnpcore.mapping.region_errors import RegionError, region_errors
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.mapping.verdict import Verdict, verdict
-from nnpcore.progress import Progress
+from nnpcore.progress import Progress, Quiet
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
@@ -152,7 +152,7 @@ def prepare_study(
     """Do the part that does not depend on the networks; arguments and errors as for :func:`study`."""
     progress = progress or Progress()
     progress.report(0.0, "Invariant points")
-    points = invariant_points(eos_frames, functions, n_threads=n_threads, progress=_quiet(progress))
+    points = invariant_points(eos_frames, functions, n_threads=n_threads, progress=Quiet(progress))
     species = functions.elements.index(points.element)
     training = (values.species == species) & values.is_training
     validation = (values.species == species) & ~values.is_training
@@ -168,7 +168,7 @@ def prepare_study(
     progress.report(0.2, "Distance to the training set")
     points_x = points.mean_of(x[EOS].T).T
     distances = nearest_distances(points_x, x[TRAINING])
-    reach = reach_of(x[TRAINING], x.get(VALIDATION), values.frame[training], progress=_quiet(progress))
+    reach = reach_of(x[TRAINING], x.get(VALIDATION), values.frame[training], progress=Quiet(progress))
     progress.report(0.5, "Principal components")
     pca = pca_of(raw[TRAINING])
     scores = {name: pca.transform(v) for name, v in raw.items() if name != EOS}
@@ -190,7 +190,7 @@ def evaluate_study(
     progress: Progress | None = None,
 ) -> MappingStudy:
     """Ask the model: with networks fast enough to follow a training epoch by epoch."""
-    curve = eos_curve(model, data.points, n_threads=n_threads, progress=progress and _quiet(progress))
+    curve = eos_curve(model, data.points, n_threads=n_threads, progress=progress and Quiet(progress))
     found = study_bracket(data, curve)
     report = analyse_eos(curve, found)
     regions = tuple(e for s in region_sets for e in region_errors(model, s, n_threads=n_threads))
@@ -207,20 +207,6 @@ def study_bracket(data: StudyData, curve: EosCurve) -> Bracket:
 
 def _connectivity(x: Mapping[str, np.ndarray], progress: Progress) -> tuple[ConnectivityResult | None, str]:
     try:
-        return connectivity(x, progress=_quiet(progress)), ""
+        return connectivity(x, progress=Quiet(progress)), ""
     except AnalysisError as error:
         return None, str(error)
-
-
-def _quiet(progress: Progress) -> Progress:
-    """A progress cancelled with ``progress`` that does not report: its fractions are of a part only."""
-    return _Part(progress)
-
-
-class _Part(Progress):
-    def __init__(self, whole: Progress) -> None:
-        super().__init__()
-        self._whole = whole
-
-    def check(self) -> None:
-        self._whole.check()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnpcore.errors import EatlasError
 from nnpcore.paper.claims import Claim, write_json
-from nnpcore.progress import Progress
+from nnpcore.progress import Progress, Quiet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ class StudyContext:
 
     def quiet(self) -> Progress:
         """Return a progress that cancels with the study but does not report: for a part of unknown size."""
-        return _Quiet(self.progress)
+        return Quiet(self.progress)
 
     def part(self, start: float, end: float, text: str = "") -> Progress:
         """Return a progress whose 0 to 1 is ``start`` to ``end`` of the study."""
@@ -203,30 +203,18 @@ class StudyContext:
         progress = progress or self.quiet()
         more = {} if monitor is None else {"monitor": monitor}
         trainer = Trainer(settings, train, valid, run_folder=folder, **more)
-        trainer.prepare(_Quiet(progress))
+        trainer.prepare(Quiet(progress))
 
         def after(record: EpochRecord, source: Trainer) -> None:
             progress.report(record.epoch / trainer.n_epochs, f"{label}, epoch {record.epoch}")
             if on_epoch is not None:
                 on_epoch(record, source)
 
-        trainer.run(after, progress=_Quiet(progress))
+        trainer.run(after, progress=Quiet(progress))
         return TrainedRun(folder, trainer.potential(), list(trainer.history))
 
 
-class _Quiet(Progress):
-    """Cancelled with another progress; its own reports go nowhere."""
-
-    def __init__(self, whole: Progress) -> None:
-        super().__init__()
-        self._whole = whole
-
-    def check(self) -> None:
-        self._whole.check()
-        super().check()
-
-
-class Part(_Quiet):
+class Part(Quiet):
     """A progress that is ``start`` to ``end`` of another one."""
 
     def __init__(self, whole: Progress, start: float, end: float, text: str = "") -> None:

@@ -82,6 +82,19 @@ def _bend(
 
 
 @njit(**OPTIONS)
+def _hand_out(
+    i: int, n: int, v: np.ndarray, pull: np.ndarray, index: np.ndarray, forces: np.ndarray, virial: np.ndarray
+) -> None:
+    """Add to forces and virial what the energy of atom i pulls its ``n`` neighbors with, dE_i/dr_j."""
+    for j in range(n):
+        for d in range(3):
+            forces[index[j], d] -= pull[j, d]
+            forces[i, d] += pull[j, d]
+            for c in range(3):
+                virial[d, c] += v[j, d] * pull[j, c]
+
+
+@njit(**OPTIONS)
 def stillinger_weber(
     positions: np.ndarray,
     start: np.ndarray,
@@ -129,12 +142,7 @@ def stillinger_weber(
                 pull[n, d] = push * v[n, d] / distance
             n += 1
         energies[i] = energy + _bend(n, epsilon * strength, v, r, e, slope, pull)
-        for j in range(n):  # pull = dE_i/dr_j
-            for d in range(3):
-                forces[index[j], d] -= pull[j, d]
-                forces[i, d] += pull[j, d]
-                for c in range(3):
-                    virial[d, c] += v[j, d] * pull[j, c]
+        _hand_out(i, n, v, pull, index, forces, virial)
 
 
 @njit(**OPTIONS)
