@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING  # noqa: E402
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
-    from app.main_window import MainWindow
-    from app.session import Session
+    from app.session.session import Session
+    from app.shell.main_window import MainWindow
 
 SWITCH_SECONDS = 0.0002
 
@@ -77,10 +77,10 @@ def make_application() -> QApplication:
 
 def make_window(app: QApplication, settings: object) -> MainWindow:
     """Return a window on a new session, not shown yet."""
-    from app import icons, theme
-    from app.main_window import MainWindow
-    from app.session import Session
+    from app.look import icons, theme
+    from app.session.session import Session
     from app.settings import Settings
+    from app.shell.main_window import MainWindow
 
     assert isinstance(settings, Settings)
     theme.install(app, settings.theme)  # type: ignore[arg-type]

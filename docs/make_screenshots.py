@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QRect
     from PySide6.QtWidgets import QApplication
 
-    from app.main_window import MainWindow
+    from app.shell.main_window import MainWindow
     from nnpcore.training import TrainSettings
 
 USUAL, SMALL, LARGE = (1440, 900), (1280, 800), (2560, 1440)
@@ -83,7 +83,7 @@ class Driver:
 
     def close_messages(self) -> None:
         """Close the messages that lie over the panels."""
-        from app.toasts import Toast
+        from app.shell.toasts import Toast
 
         for toast in self.window.findChildren(Toast):
             toast.close_toast()

@@ -23,7 +23,7 @@ VIEWER = ExternalViewer(desc="View atoms in the Eatlas window", module="nnpcore.
 N2P2_DATA = ExternalIOFormat(
     desc="Reference data of n2p2 and RuNNer",
     code="+F",
-    module="nnpcore.structures.n2p2_data",
+    module="nnpcore.structures.readers.n2p2",
     glob="input.data",
 )
 """For ``ase.io.read("input.data", format="n2p2-data")``; read in eV and Å whatever its units."""

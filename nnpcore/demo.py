@@ -119,9 +119,9 @@ def run_demo(
     control : may stop the training under way; the report is then of what it has reached.
     progress : told what is being done; may cancel.
     """
-    from nnpcore.exchange.figures import SUFFIXES, save_figure
-    from nnpcore.exchange.mapping_report import compared_figure
-    from nnpcore.exchange.tables import eos_table, write_csv
+    from nnpcore.figures.drawing import SUFFIXES, save_figure
+    from nnpcore.figures.tables import eos_table, write_csv
+    from nnpcore.report.mapping_folder import compared_figure
 
     settings = settings or DemoSettings()
     eos_frames = read_dataset(example_path("eos")).frames
@@ -180,14 +180,14 @@ def run_case(
 
 def report_of(results: Sequence[CaseResult]) -> dict[str, Any]:
     """Return report.json's content: the three runs and the reference."""
-    from nnpcore.exchange.mapping_report import reference_numbers
+    from nnpcore.report.mapping_folder import reference_numbers
 
     runs = {result.case.name: _numbers(result) for result in results}
     return {"runs": runs, "reference": reference_numbers(results[0].mapping)}
 
 
 def _numbers(result: CaseResult) -> dict[str, Any]:
-    from nnpcore.exchange.mapping_report import eos_numbers
+    from nnpcore.report.mapping_folder import eos_numbers
 
     return {
         "rmse_energy_mev_per_atom": result.rmse["rmse_energy_mev_per_atom"]["mean"],

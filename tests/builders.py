@@ -8,7 +8,7 @@ import numpy as np
 
 from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights, Potential
-from nnpcore.potential.smooth import SmoothPart
+from nnpcore.potential.baseline import SmoothPart
 from nnpcore.structures.frame import Frame
 
 

@@ -15,7 +15,7 @@ from app.panels.base import Panel
 from app.panels.eos_panel import EosPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
-from app.session import Session
+from app.session.session import Session
 from nnpcore.structures import Dataset
 from nnpcore.structures.frame import Frame
 

@@ -14,15 +14,15 @@ from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QDialogButtonBox, QLineEdit, QTableWidgetItem
 
 from app import settings as settings_module
-from app import theme
-from app.commands import Command, Commands
+from app.dialogs.preferences import Preferences
 from app.documents import session_file
 from app.documents.session_file import SavedDataset, SavedSession
-from app.elided import ElidedLabel
-from app.function_table import FunctionTable
-from app.notifications import Notification
-from app.palette import match
-from app.preferences import Preferences
+from app.look import theme
+from app.session.notifications import Notification
+from app.shell.command_palette import match
+from app.shell.commands import Command, Commands
+from app.widgets.elided import ElidedLabel
+from app.widgets.function_table import FunctionTable
 from nnpcore.structures import Role
 
 

@@ -17,10 +17,10 @@ from app.panels.connectivity_panel import ConnectivityPanel, common_pairs
 from app.panels.eos_panel import EosPanel
 from app.panels.mapping_panel import MappingPanel
 from app.panels.runs_panel import RunsPanel
-from app.restoring import SessionKeeper
-from app.session import Session
+from app.session.scheduler import COMPARED
+from app.session.session import Session
 from app.settings import Settings
-from app.workers.analysis import COMPARED
+from app.shell.restoring import SessionKeeper
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 

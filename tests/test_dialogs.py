@@ -17,7 +17,7 @@ from app.settings import data_folder, examples_folder
 from app.workers.examples import EXAMPLES
 from app.workers.foreign import SharedModel, shifts_to
 from nnpcore.paper import STUDIES
-from nnpcore.potential.external import CalculatorModel
+from nnpcore.potential.external.model import CalculatorModel
 from nnpcore.reference import StillingerWeber, label
 from nnpcore.structures import Role, example_path, read_dataset, write_frames
 from nnpcore.training import TrainSettings
@@ -243,7 +243,7 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
         target.write_text(f"{folder.name} {len(eos)} {len(regions)}")
 
     fake = SimpleNamespace(write_report=write_report)
-    monkeypatch.setitem(sys.modules, "nnpcore.exchange.report", fake)
+    monkeypatch.setitem(sys.modules, "nnpcore.report.run_report", fake)
     with qtbot.waitSignal(with_run.session.dataset_added, timeout=20_000):
         with_run.open_paths([str(example_path("eos"))])
     run = with_run.session.current_run

@@ -29,7 +29,7 @@ from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening
 from nnpcore.descriptors.functions import SymmetryFunction
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
 from nnpcore.exchange.n2p2 import read_n2p2, write_n2p2
-from nnpcore.exchange.n2p2_format import LETTERS, SCALINGS
+from nnpcore.exchange.n2p2.conventions import LETTERS, SCALINGS
 from nnpcore.potential import NetworkWeights, Potential
 
 

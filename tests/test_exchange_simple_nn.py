@@ -19,7 +19,7 @@ from reference_simple_nn import SimpleNnFile
 
 from nnpcore.descriptors import G4, SymmetryFunctions, Whitening
 from nnpcore.errors import PotentialError
-from nnpcore.exchange.simple_nn import LONGEST_LINE, NAME, read_simple_nn, write_simple_nn
+from nnpcore.exchange.simple_nn.potential_saved import LONGEST_LINE, NAME, read_simple_nn, write_simple_nn
 from nnpcore.potential import NetworkWeights, Potential
 
 

@@ -14,10 +14,10 @@ from exchange_cases import CASES, mixed, potential_of, structures
 
 from nnpcore.errors import PotentialError
 from nnpcore.exchange.n2p2 import write_n2p2
-from nnpcore.exchange.simple_nn import write_simple_nn
-from nnpcore.exchange.torch_module import NAME, write_torch
+from nnpcore.exchange.simple_nn.potential_saved import write_simple_nn
+from nnpcore.exchange.torchscript.writing import NAME, write_torch
 from nnpcore.potential import ACTIVATIONS, Potential
-from nnpcore.potential.smooth import SmoothPart
+from nnpcore.potential.baseline import SmoothPart
 from nnpcore.structures.frame import Frame
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

@@ -23,10 +23,9 @@ from ase.units import GPa, J, m
 
 from nnpcore.cli import main
 from nnpcore.errors import Cancelled, EatlasError, PotentialError, SettingsError
-from nnpcore.exchange.foreign_map import compare_eos
 from nnpcore.mapping import analyse_eos, depth_regions, eos_curve, region_errors, surface_energy_of
 from nnpcore.mapping import with_references as referenced
-from nnpcore.potential.external import (
+from nnpcore.potential.external.model import (
     CalculatorModel,
     CalculatorSpec,
     NoAtomicEnergiesError,
@@ -34,6 +33,7 @@ from nnpcore.potential.external import (
 )
 from nnpcore.progress import Progress
 from nnpcore.reference import label, reference_calculator
+from nnpcore.report.side_by_side import compare_eos
 from nnpcore.structures import Frame, write_frames
 
 SIGMA = {"sigma": 2.3, "epsilon": 0.4, "rc": 6.0}
@@ -223,7 +223,7 @@ def test_it_does_not_outlive_us() -> None:
     code = (
         "import os, sys, threading, time; sys.path.insert(0, sys.argv[1])\n"
         "from ase.build import bulk\nfrom nnpcore.structures import Frame\n"
-        "from nnpcore.potential.external import *\n"
+        "from nnpcore.potential.external.model import *\n"
         "model = CalculatorModel(CalculatorSpec('foreign_calculators:Hangs'))\n"
         "model.start(); print(model._process.pid, flush=True)\n"
         "asked = threading.Thread(target=model.predict, args=([Frame.from_atoms(bulk('Cu'))],))\n"

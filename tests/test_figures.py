@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from nnpcore.errors import AnalysisError, RunFolderError
-from nnpcore.exchange import figures
-from nnpcore.exchange.eos_view import EosSeries, dense, energy_zero, eos_window, spline
-from nnpcore.exchange.figures import ParitySeries, PointSeries
-from nnpcore.exchange.series import HistoryColumns, history_table, smoothed
+from nnpcore.figures import drawing as figures
+from nnpcore.figures.drawing import ParitySeries, PointSeries
+from nnpcore.figures.eos_view import EosSeries, dense, energy_zero, eos_window, spline
+from nnpcore.figures.series import HistoryColumns, history_table, smoothed
 from nnpcore.mapping import EosCurve, analyse_eos, bracket_from_distances, connectivity
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord

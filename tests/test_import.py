@@ -19,11 +19,11 @@ from nnpcore.descriptors import Whitening
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError, SettingsError
 from nnpcore.exchange.export import export_as
 from nnpcore.exchange.importing import import_run, read_foreign
-from nnpcore.exchange.mapping_report import map_run
 from nnpcore.exchange.n2p2 import write_n2p2
-from nnpcore.exchange.simple_nn import write_simple_nn
+from nnpcore.exchange.simple_nn.potential_saved import write_simple_nn
 from nnpcore.mapping import study
 from nnpcore.potential import Potential
+from nnpcore.report.mapping_folder import map_run
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, Trainer, TrainSettings

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, Cancelled, EatlasError
-from nnpcore.exchange import tables
+from nnpcore.figures import tables
 from nnpcore.mapping import (
     ConnectivityResult,
     MappingStudy,
@@ -371,7 +371,7 @@ def test_csv_of_missing_values_and_bad_targets(tmp_path: Path) -> None:
 
 def test_mapping_imports_nothing_heavy() -> None:
     code = (
-        "import sys, nnpcore.mapping, nnpcore.exchange.tables\n"
+        "import sys, nnpcore.mapping, nnpcore.figures.tables\n"
         "print([m for m in ('scipy', 'torch', 'sklearn', 'matplotlib', 'ase.io') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -31,7 +31,7 @@ from nnpcore.mapping import (
     with_references,
 )
 from nnpcore.potential import NetworkWeights, Potential
-from nnpcore.potential.smooth import SmoothPart
+from nnpcore.potential.baseline import SmoothPart
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 

@@ -30,6 +30,8 @@ print(json.dumps({
     "difference": written.difference,
     "energies": list(energies.values()),
     "page": str(page),
+    "judged": [mapped.verdict.text, mapping.verdict.text, rigidity.text, links.text],
+    "levels": [mapped.verdict.level, mapping.verdict.level],
 }))
 """
 
@@ -88,15 +90,22 @@ def test_the_slab_cures_the_mapping(numbers: dict[str, Any]) -> None:
 def test_what_leaves_is_the_same(numbers: dict[str, Any]) -> None:
     assert numbers["difference"] < 1e-9
     assert numbers["energies"][0] == pytest.approx(numbers["energies"][1], abs=1e-6)
+    assert numbers["levels"][0] in ("good", "warning", "bad")
+    assert numbers["levels"][1] == "bad"  # the surface is off by hundreds of RMSEs on every processor
     page = Path(numbers["page"]).read_text(encoding="utf-8")
     assert "Mapping errors by region" in page and page.count("data:image/svg+xml") == 8
 
 
-def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any) -> None:
-    """The text that is stored says what a run prints, but for the digits."""
+def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: dict[str, Any]) -> None:
+    """The text that is stored says what a run prints, but for digits and the sentences that judge them."""
 
-    def words(cell: Any) -> str:
-        return re.sub(r"[-+]?[\d.]+", "#", text_of(cell))
+    def words(cell: Any) -> list[str]:
+        return [plain(line) for line in text_of(cell).splitlines()]
+
+    def plain(line: str) -> str:
+        return " ".join(re.sub(r"[-+]?[\d.]+", "#", line).split())
+
+    judged = {plain(sentence) for sentence in numbers["judged"]}
 
     def kinds(cell: Any) -> list[str]:
         """Kinds of the outputs; what is printed may come in one piece or in several."""
@@ -105,7 +114,9 @@ def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any) -> None:
     for old, new in zip(stored.cells, executed.cells[:-1], strict=True):
         assert old.source == new.source
         if old.cell_type == "code":
-            assert words(old) == words(new)
+            said, known = words(new), words(old)
+            assert len(said) == len(known)
+            assert all(a == b or a in judged for a, b in zip(said, known, strict=True))
             assert kinds(old) == kinds(new)
             assert not any(o.output_type == "error" or o.get("name") == "stderr" for o in old.outputs)
     assert NOTEBOOK.stat().st_size < 500_000

@@ -79,7 +79,7 @@ def test_importing_the_entry_point_is_cheap() -> None:
     assert python(code) == "[]"
 
 
-@pytest.mark.parametrize("module", ["nnpcore", "app.main", "app.main_window"])
+@pytest.mark.parametrize("module", ["nnpcore", "app.main", "app.shell.main_window"])
 def test_the_window_is_there_before_numerical_libraries(module: str) -> None:
     late = ("torch", "numba", "scipy", "sklearn", "matplotlib")
     assert python(f"import sys, {module}; print([m for m in {late} if m in sys.modules])") == "[]"

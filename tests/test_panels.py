@@ -12,8 +12,8 @@ from panel_helpers import dataset, message_of, show_panel, wait_for
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 
-from app import theme
 from app.documents.run import FrameRefs
+from app.look import theme
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
@@ -21,9 +21,9 @@ from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
 from app.plots.ink import rgb_of
-from app.session import Session
+from app.session.session import Session
 from app.settings import Settings
-from nnpcore.exchange.eos_view import energy_zero
+from nnpcore.figures.eos_view import energy_zero
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 

@@ -17,7 +17,7 @@ from app.panels.eos_panel import EosPanel
 from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel, duration, status_text
-from app.session import Session
+from app.session.session import Session
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import EpochRecord, TrainSettings
 from nnpcore.training.history import Rmse

@@ -23,7 +23,7 @@ from app.panels.pca_panel import PcaPanel
 from app.panels.rigidity_panel import RigidityPanel
 from app.panels.structure_panel import StructurePanel
 from app.plots.ink import rgb_of
-from app.session import Session
+from app.session.session import Session
 from app.settings import Settings
 from app.workers.monitoring import Monitored, make_monitor
 from nnpcore.mapping import (

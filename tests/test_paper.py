@@ -40,7 +40,7 @@ Fake = Callable[[StudyContext], StudyOutcome]
 @pytest.fixture(autouse=True)
 def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write figures fast."""
-    monkeypatch.setattr("nnpcore.exchange.figures.DPI", 40)
+    monkeypatch.setattr("nnpcore.figures.drawing.DPI", 40)
 
 
 @pytest.fixture
@@ -217,9 +217,7 @@ def test_the_volume_direction_is_hidden_in_frames_of_one_volume() -> None:
     before, after = (eos_curve(p, eos, n_threads=1) for p in (potential, tilted))
     slope = np.polyfit(before.volumes, after.mean - before.mean, 1)[0] * 160.2177
     assert slope == pytest.approx(5.0, abs=0.1)
-    np.testing.assert_allclose(
-        direction.values(potential, nvt), 1e-3 * seen["nvt"].atoms, atol=1e-9
-    )  # meV
+    np.testing.assert_allclose(direction.values(potential, nvt), 1e-3 * seen["nvt"].atoms, atol=1e-9)  # meV
 
 
 def test_fig1_writes_all_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +267,7 @@ def test_the_small_network_knows_its_derivatives() -> None:
 def test_cluster_compares_every_atom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nnpcore.paper import cluster
 
-    monkeypatch.setattr("nnpcore.exchange.figures.SUFFIXES", ("png",))
+    monkeypatch.setattr("nnpcore.figures.drawing.SUFFIXES", ("png",))
 
     plan = cluster.Plan(8, 2, 1, (5.0, 6.0), (600.0,), 20.0, (40,))
     found = cluster.run(StudyContext("cluster", tmp_path, n_threads=1), plan)
@@ -331,7 +329,7 @@ def test_sweeps_train_and_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def other(context: StudyContext, n_train: int, n_valid: int) -> Any:
         return replace(sweeps.crystal_target(context, n_train, n_valid), name="slab")
 
-    monkeypatch.setattr("nnpcore.exchange.figures.SUFFIXES", ("png",))
+    monkeypatch.setattr("nnpcore.figures.drawing.SUFFIXES", ("png",))
     monkeypatch.setattr(optimizer, "slab_target", other)
     monkeypatch.setattr(regularization, "slab_target", other)
     context = StudyContext("optimizer", tmp_path, n_threads=1)

@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QTransform
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app import theme
+from app.look import theme
 from app.plots.axis import linear_ticks, log_text, log_ticks, tick_text
 from app.plots.colormaps import limits_of, ramp, to_rgb
 from app.plots.histogram import bins_of
@@ -22,7 +22,7 @@ from app.plots.plot import Plot
 from app.plots.points import STAMPS_PER_FRAME, PointCloud, PointGroup, Raster, stamp
 from app.plots.readout import Cell, Readout
 from app.plots.throttle import Throttle
-from app.polygon import inside_polygon
+from app.widgets.polygon import inside_polygon
 
 SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton

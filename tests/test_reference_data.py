@@ -33,9 +33,9 @@ from nnpcore.structures import (
     propose_keys,
     read_dataset,
 )
-from nnpcore.structures.key_names import apply_keys
-from nnpcore.structures.n2p2_data import EV_ANGSTROM, HARTREE_BOHR, guess_units, write_input_data
-from nnpcore.structures.stress_kinds import ALL_KINDS, judge_stress
+from nnpcore.structures.labels.key_names import apply_keys
+from nnpcore.structures.labels.stress_kinds import ALL_KINDS, judge_stress
+from nnpcore.structures.readers.n2p2 import EV_ANGSTROM, HARTREE_BOHR, guess_units, write_input_data
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
 
@@ -407,9 +407,7 @@ def test_a_training_finds_its_frames_again_under_their_names(tmp_path: Path) -> 
     path = written(scan(StressKind("virial", "eV"), "virials"), tmp_path / "a.extxyz")
     names = detect_key_names(path).names
     frames = read_dataset(path, keys=names).frames
-    RunFolder.create(
-        tmp_path / "run", TrainSettings(), {"training": frames[:6], "validation": frames[6:]}
-    )
+    RunFolder.create(tmp_path / "run", TrainSettings(), {"training": frames[:6], "validation": frames[6:]})
     found = RunFolder.open(tmp_path / "run").find_frames()
     assert [f.energy for f in found["training"] + found["validation"]] == [f.energy for f in frames]
 

@@ -16,13 +16,13 @@ import pytest
 
 from nnpcore.cli import main
 from nnpcore.errors import RunFolderError, SettingsError
-from nnpcore.exchange.figures import new_figure
-from nnpcore.exchange.report import make_report, write_report
-from nnpcore.exchange.report_content import Picture, Report, Section, Table, Text, number, sentence
-from nnpcore.exchange.report_figures import plain
-from nnpcore.exchange.report_html import report_html
-from nnpcore.exchange.report_pdf import report_pdf
+from nnpcore.figures.drawing import new_figure
+from nnpcore.figures.mapping import plain
 from nnpcore.mapping import MappingMonitor, Region, RegionSet, region_errors
+from nnpcore.report.content import Picture, Report, Section, Table, Text, number, sentence
+from nnpcore.report.html import report_html
+from nnpcore.report.pdf import report_pdf
+from nnpcore.report.run_report import make_report, write_report
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 from nnpcore.training import DescriptorSettings, RunFolder, Trainer, TrainSettings
@@ -137,7 +137,7 @@ def test_a_monitored_run_lacks_nothing(report: Report) -> None:
 
 def test_its_numbers_are_those_of_the_run(report: Report, folder: Path) -> None:
     from nnpcore import Potential
-    from nnpcore.exchange.mapping_report import map_run
+    from nnpcore.report.mapping_folder import map_run
 
     history = RunFolder.open(folder).read_history()
     best = [r for r in history if r.best][-1]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.documents.coloring import Coloring
-from app.notifications import Notification
-from app.selection import AtomRef, Selection
+from app.session.notifications import Notification
+from app.session.selection import AtomRef, Selection
 from nnpcore.errors import DataError
 from nnpcore.structures import Role
 
@@ -214,7 +214,7 @@ def test_errors_of_tasks_become_messages(session, qtbot):
 def test_shutdown_drops_what_still_runs(qtbot, app_home):
     from window_fixtures import our_threads
 
-    from app.session import Session
+    from app.session.session import Session
 
     def wait_forever(progress):
         while True:

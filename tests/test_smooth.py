@@ -18,14 +18,14 @@ from training_data import silicon_frames
 from nnpcore.descriptors import SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.errors import PotentialError
 from nnpcore.potential import Potential
-from nnpcore.potential.smooth import gaussians
+from nnpcore.potential.baseline import gaussians
 from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer, TrainSettings, rmse_report
-from nnpcore.training.bases import KernelBasis
+from nnpcore.training.baseline.bases import KernelBasis
+from nnpcore.training.baseline.normal_equations import NormalEquations
+from nnpcore.training.baseline.solving import SmoothModel, evidence_ridges, make_bases
 from nnpcore.training.data import FitSet, Targets
-from nnpcore.training.normal_equations import NormalEquations
-from nnpcore.training.rows import LossWeights
-from nnpcore.training.smooth import SmoothModel, evidence_ridges, make_bases
+from nnpcore.training.engines.rows import LossWeights
 
 FREE = {"Si": 0.0, "C": 0.0}
 

@@ -29,7 +29,7 @@ from nnpcore.structures import (
     summarize,
     write_frames,
 )
-from nnpcore.structures.extxyz import parse_comment
+from nnpcore.structures.readers.extxyz import parse_comment
 
 
 def labeled(atoms: Atoms, seed: int = 0, **more: object) -> Atoms:

@@ -21,7 +21,7 @@ from nnpcore.cli import main
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
 from nnpcore.exchange.structures_out import predict_frames, with_prediction, write_structures
 from nnpcore.potential import Potential
-from nnpcore.potential.external import CalculatorModel
+from nnpcore.potential.external.model import CalculatorModel
 from nnpcore.structures import Frame, read_dataset, write_frames
 
 ROOT = Path(__file__).resolve().parents[1]

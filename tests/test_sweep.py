@@ -29,9 +29,9 @@ from app.documents.sweep import (
 )
 from app.panels.runs_panel import RunsPanel
 from app.panels.sweep_panel import EMPTY, SweepPanel
-from app.restoring import SessionKeeper
-from app.session import Session
+from app.session.session import Session
 from app.settings import Settings
+from app.shell.restoring import SessionKeeper
 from nnpcore.errors import SettingsError
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import EpochRecord, TrainSettings

@@ -9,15 +9,15 @@ import pytest
 import torch
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
-from nnpcore.training.choice import choose_optimizer, covariance_bytes
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data import FitSet
-from nnpcore.training.kalman import KalmanFilter
-from nnpcore.training.kalman_optimizer import KalmanOptimizer
-from nnpcore.training.kalman_torch import TorchKalmanOptimizer
-from nnpcore.training.layout import Layout
+from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.rows import RowScales, make_block
+from nnpcore.training.optimizers.choice import choose_optimizer, covariance_bytes
+from nnpcore.training.optimizers.kalman import KalmanOptimizer
+from nnpcore.training.optimizers.kalman_filter import KalmanFilter
+from nnpcore.training.optimizers.kalman_torch import TorchKalmanOptimizer
 from nnpcore.training.pace import Pace
-from nnpcore.training.rows import RowScales, make_block
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 
 SETTINGS = TrainSettings(

@@ -9,20 +9,20 @@ from builders import build_functions
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.potential import Potential
-from nnpcore.training.choice import choose_optimizer
 from nnpcore.training.data import STRESS_BASIS, fit_element_energies
-from nnpcore.training.engine import CpuEngine
-from nnpcore.training.kalman import KalmanFilter
-from nnpcore.training.loss import CpuLoss
+from nnpcore.training.engines.base import CpuEngine
+from nnpcore.training.engines.kernels import ACTIVATION_CODES
+from nnpcore.training.engines.loss import CpuLoss
+from nnpcore.training.engines.passes import predict
+from nnpcore.training.engines.rows import RowScales, make_block
+from nnpcore.training.engines.torch_engine import TorchEngine
+from nnpcore.training.engines.torch_frames import TorchSet
+from nnpcore.training.engines.torch_frames import predict as torch_predict
+from nnpcore.training.engines.torch_loss import TorchLoss
+from nnpcore.training.optimizers.choice import choose_optimizer
+from nnpcore.training.optimizers.kalman_filter import KalmanFilter
 from nnpcore.training.pace import Pace
-from nnpcore.training.passes import predict
-from nnpcore.training.rows import RowScales, make_block
 from nnpcore.training.settings import KalmanSettings, TrainSettings
-from nnpcore.training.sweeps import ACTIVATION_CODES
-from nnpcore.training.torch_engine import TorchEngine
-from nnpcore.training.torch_frames import TorchSet
-from nnpcore.training.torch_frames import predict as torch_predict
-from nnpcore.training.torch_loss import TorchLoss
 
 ELEMENTS = ("C", "Si")
 ALL = TrainSettings(

@@ -12,8 +12,8 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu
 from test_viewer_view import WAIT, click
 
-from app import theme
 from app.documents.run import RunDocument, RunState
+from app.look import theme
 from app.panels.structure_panel import EMPTY, StructurePanel
 from app.viewer3d.drawing import SOFTWARE_VARIABLE
 from app.viewer3d.image_dialog import ImageDialog

@@ -13,7 +13,7 @@ from nnpcore.descriptors import Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights
 from nnpcore.structures.frame import Frame
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
-from nnpcore.training.layout import Layout
+from nnpcore.training.engines.packing import Layout
 
 
 def labelled(frames: Sequence[Frame], elements: Sequence[str] = ("Si",), seed: int = 5) -> list[Frame]:

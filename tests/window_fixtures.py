@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from app.main_window import MainWindow
-    from app.session import Session
+    from app.session.session import Session
+    from app.shell.main_window import MainWindow
 
 OURS = ("eatlas", "descriptors", "inference")
 
@@ -39,7 +39,7 @@ def app_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def session(qtbot, app_home: Path) -> Iterator[Session]:
-    from app.session import Session
+    from app.session.session import Session
 
     made = Session()
     yield made

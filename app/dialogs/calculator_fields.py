@@ -62,7 +62,7 @@ def chosen(values: dict[str, Any]) -> CalculatorChoice:
 
 def spec_of(values: dict[str, Any], name: str = "") -> Any:
     """Return the CalculatorSpec of the fields; SettingsError, at the field, where there is none."""
-    from nnpcore.potential.external import CalculatorSpec
+    from nnpcore.potential.external.model import CalculatorSpec
 
     path = values["import_path"]
     if not path:

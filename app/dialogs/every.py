@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from app.dialogs.form import FormDialog
-    from app.session import Session
+    from app.session.session import Session
 
 DIALOGS = {
     "training_set": ("app.dialogs.training_set", "TrainingSetDialog"),

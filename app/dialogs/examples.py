@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.dialogs.fields import choice, muted
 from app.dialogs.form import FormDialog, Job
-from app.notifications import Notification
+from app.session.notifications import Notification
 from app.settings import examples_folder
 from app.workers.examples import (
     EXAMPLES,
@@ -23,8 +23,8 @@ from app.workers.examples import (
 from app.workers.priority import all_but_one
 
 if TYPE_CHECKING:
-    from app.main_window import MainWindow
-    from app.session import Session
+    from app.session.session import Session
+    from app.shell.main_window import MainWindow
 
 CLOSE = "close"
 SIZES = (("Quick: the effect in a few minutes", True), ("Full: as in the paper, much longer", False))

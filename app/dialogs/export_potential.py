@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit
 
 from app.dialogs.fields import choice, line, muted
 from app.dialogs.form import FormDialog, Job, choose_button
-from app.notifications import Notification
+from app.session.notifications import Notification
 from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, RunSnapshot, Written, check_order, export
 from nnpcore.errors import SettingsError
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.style_sheet import repolish
+from app.look.style_sheet import repolish
 
 COLUMNS = 2
 LABEL_WIDTH = 100

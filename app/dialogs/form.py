@@ -19,14 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.fields import Section, mark, set_value, values_of
-from app.elided import ElidedLabel
-from app.notifications import from_error
+from app.session.notifications import from_error
+from app.widgets.elided import ElidedLabel
 from app.workers.tasks import Task, TaskState
 from nnpcore.errors import EatlasError
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 Job = Callable[[Progress], Any]
 WIDTH = 640

@@ -14,13 +14,13 @@ from app.dialogs.form import FormDialog, Job
 from app.workers.reading import ReadFile, read_with
 from nnpcore.errors import EatlasError
 from nnpcore.structures import Dataset, KeyNames, KeyProposal, StressKind
-from nnpcore.structures.key_names import NONE, QUANTITIES, apply_keys
-from nnpcore.structures.n2p2_data import UNITS
-from nnpcore.structures.stress_kinds import ALL_KINDS
+from nnpcore.structures.labels.key_names import NONE, QUANTITIES, apply_keys
+from nnpcore.structures.labels.stress_kinds import ALL_KINDS
+from nnpcore.structures.readers.n2p2 import UNITS
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
 Put = Callable[[Dataset], Any]

@@ -14,10 +14,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.commands import Commands
+from app.dialogs.preferences import Preferences
 from app.info import info_text
-from app.preferences import Preferences
 from app.settings import Settings
+from app.shell.commands import Commands
 
 
 def edit_preferences(settings: Settings, parent: QWidget) -> bool:

@@ -11,11 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QListWidget
 
-from app import theme
 from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
 from app.dialogs.fields import choice, line, muted, whole
 from app.dialogs.form import FormDialog, Job, choose_button
-from app.notifications import Notification
+from app.look import theme
+from app.session.notifications import Notification
 from app.workers.foreign import SharedModel
 from app.workers.importing import ImportOrder, ModelOrder, OpenedModel, import_potential, open_model
 from app.workers.priority import all_but_one
@@ -24,8 +24,8 @@ from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
-    from app.session import Session
-    from nnpcore.potential.external import CalculatorSpec
+    from app.session.session import Session
+    from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.structures.frame import Frame
 
 FORMATS = (
@@ -251,7 +251,7 @@ def specs_of(runs: Iterable[RunDocument]) -> list[dict[str, Any]]:
 
 def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> None:
     """Offer to start calculators again that were open; nothing of them runs before the user agrees."""
-    from nnpcore.potential.external import CalculatorSpec
+    from nnpcore.potential.external.model import CalculatorSpec
 
     specs = []
     for values in kept:

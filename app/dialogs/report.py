@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
-from app.notifications import Notification
+from app.session.notifications import Notification
 from app.workers.exporting import ReportOrder, report
 from app.workers.priority import all_but_one
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
-    from app.session import Session
+    from app.session.session import Session
 
 
 def export_report(session: Session, run: RunDocument, target: Path) -> None:

@@ -11,14 +11,14 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog
 from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
 from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import FormDialog, Job, choose_button
-from app.notifications import Notification
+from app.session.notifications import Notification
 from app.settings import data_folder
 from app.workers.sampling import Preview, SamplingOrder, Start, check_target, make_training_set, preview
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Dataset, Role
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 LOOK_MS = 250
 LATTICES = ("diamond", "fcc", "bcc", "hcp", "sc")

@@ -1,4 +1,4 @@
-"""Results of the analyses as panels show them; Qt-free, immutable, made by ``app.workers.analysis``.
+"""Results of the analyses as panels show them; Qt-free, immutable, made by ``app.session.scheduler``.
 
 ``RunDocument.analyses[kind]`` holds: "eos" -> :class:`EosAnalysis`, "pca" -> :class:`PcaAnalysis`,
 "distance" -> :class:`DistanceAnalysis`, "connectivity" -> :class:`ConnectivityAnalysis`,

@@ -35,9 +35,7 @@ class MappingCurve:
     errors: np.ndarray
 
 
-def mapping_curves(
-    history: Sequence[EpochRecord], sets: Iterable[RegionDocument] = ()
-) -> list[MappingCurve]:
+def mapping_curves(history: Sequence[EpochRecord], sets: Iterable[RegionDocument] = ()) -> list[MappingCurve]:
     """Return the curves a history holds, the crystal's first; regions have the colours they have now."""
     keys = {key: None for record in history for key in record.mapping}
     colors = {known.set.title_of(r): r.color_index for known in sets for r in known.regions}
@@ -59,8 +57,4 @@ def mapping_curves(
 def without_doubles(curves: Sequence[MappingCurve]) -> list[MappingCurve]:
     """Return what is shown: of a crystal only the error at V₀, where it is known."""
     at_v0 = {c.key.removesuffix(CRYSTAL[1]) for c in curves if c.key.endswith(CRYSTAL[1])}
-    return [
-        c
-        for c in curves
-        if not (c.key.endswith(CRYSTAL[0]) and c.key.removesuffix(CRYSTAL[0]) in at_v0)
-    ]
+    return [c for c in curves if not (c.key.endswith(CRYSTAL[0]) and c.key.removesuffix(CRYSTAL[0]) in at_v0)]

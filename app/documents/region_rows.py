@@ -63,9 +63,7 @@ def error_rows(sets: Mapping[str, RegionDocument], runs: Sequence[RunDocument]) 
     return [*found, crystal] if crystal is not None else found
 
 
-def _region_row(
-    key: tuple[str, int], name: str, region: Region, runs: Sequence[RunDocument]
-) -> ErrorRow:
+def _region_row(key: tuple[str, int], name: str, region: Region, runs: Sequence[RunDocument]) -> ErrorRow:
     errors, reference, source = [], region.reference, region.source
     for run in runs:
         analysis: MappingAnalysis | None = run.analyses.get("mapping")

@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import icons
-from app.notifications import Notification
+from app.look import icons
+from app.session.notifications import Notification
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 ARRANGED = 3
 FIGURE_FORMATS = ("png", "svg", "pdf")
@@ -101,7 +101,7 @@ class Panel(QWidget):
         """Return a function that writes the figure to a path (png, svg or pdf by suffix), or None if empty.
 
         Called on the main thread: take a snapshot of what is needed here. The function runs on a background
-        thread and draws with matplotlib (``nnpcore.exchange.figures``), never with widgets.
+        thread and draws with matplotlib (``nnpcore.figures.drawing``), never with widgets.
         """
         return None
 
@@ -171,6 +171,6 @@ class Panel(QWidget):
 
 
 def _write_table(columns: Table, path: Path) -> None:
-    from nnpcore.exchange.tables import write_csv
+    from nnpcore.figures.tables import write_csv
 
     write_csv(path, columns)

@@ -17,12 +17,12 @@ from app.plots.elided import ElidedLabel
 from app.plots.ink import font, paper_color, run_inks
 from app.plots.matrix import MatrixView
 from app.plots.pair_bars import BarRun, Pair, PairBars
-from app.plots.states import Stated
 from app.plots.throttle import Throttle
+from app.widgets.states import Stated
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
-    from app.session import Session
+    from app.session.session import Session
 
 EMPTY = "Start a training to see how well its groups of atoms are connected."
 WAITING = "The matrix appears once the training set has been described."
@@ -183,7 +183,7 @@ class ConnectivityPanel(Panel):
         found = self.compared()
         if self.analysis is None or not found:
             return None
-        from nnpcore.exchange.tables import connectivity_table
+        from nnpcore.figures.tables import connectivity_table
 
         if len(found) == 1:
             return connectivity_table(self.analysis.result)
@@ -207,7 +207,7 @@ class ConnectivityPanel(Panel):
         colors = dict(zip(result.names, inks, strict=True))
 
         def draw(path: Path) -> None:
-            from nnpcore.exchange import figures
+            from nnpcore.figures import drawing as figures
 
             figures.save_figure(figures.connectivity_figure(result, colors=colors), path)
 
@@ -246,7 +246,7 @@ def _bars_task(
 
     def draw(path: Path) -> None:
         from app.plots.mapping_figures import pairs_figure
-        from nnpcore.exchange.figures import save_figure
+        from nnpcore.figures.drawing import save_figure
 
         values = [[pair.values[k] for pair in pairs] for k in range(len(names))]
         save_figure(pairs_figure([pair.text for pair in pairs], names, values, colors), path)

@@ -20,14 +20,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import icons, theme
-from app.elided import ElidedLabel
+from app.look import icons, theme
 from app.panels.base import Panel
+from app.widgets.elided import ElidedLabel
 from nnpcore.structures import DatasetSummary, Role
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
-    from app.session import Session
+    from app.session.session import Session
 
 ROLE_TEXTS = {
     Role.TRAINING: "Training",

@@ -15,11 +15,11 @@ from app.plots.elided import ElidedLabel
 from app.plots.histogram import DistanceCurve, DistanceHistogram
 from app.plots.ink import font, paper_color, run_ink
 from app.plots.seen import Seen
-from app.plots.states import Stated
 from app.plots.throttle import Throttle
+from app.widgets.states import Stated
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
     from nnpcore.mapping import Reach
 
 EMPTY = "Start a training to see how far the crystal is from its atoms here."
@@ -109,9 +109,7 @@ class DistancePanel(Panel):
         )
         if points:
             edges = bracket.low, bracket.high
-            self.curve.show_curve(
-                analysis.volumes, analysis.distances, bracket.threshold, edges, self._tip
-            )
+            self.curve.show_curve(analysis.volumes, analysis.distances, bracket.threshold, edges, self._tip)
 
     def _show_note(self, analysis: DistanceAnalysis, points: bool) -> None:
         text = analysis.bracket.message if points else NO_POINTS
@@ -188,7 +186,7 @@ class DistancePanel(Panel):
             return None
         if not self.has_points():
             return {f"distance of {self.shown_element()} atoms": reach.distances.tolist()}
-        from nnpcore.exchange.tables import distance_table
+        from nnpcore.figures.tables import distance_table
 
         return distance_table(self.analysis.bracket)
 
@@ -203,7 +201,7 @@ class DistancePanel(Panel):
             return _histogram_task(reach, element, color)
 
         def draw(path: Path) -> None:
-            from nnpcore.exchange import figures
+            from nnpcore.figures import drawing as figures
 
             figure = figures.distance_figure(
                 analysis.volumes, analysis.bracket, analysis.valid_distances, color=color
@@ -216,7 +214,7 @@ class DistancePanel(Panel):
 def _histogram_task(reach: Reach, element: str, color: str) -> Callable[[Path], None]:
     def draw(path: Path) -> None:
         from app.plots.mapping_figures import reach_figure
-        from nnpcore.exchange.figures import save_figure
+        from nnpcore.figures.drawing import save_figure
 
         save_figure(reach_figure(reach.distances, reach.threshold, element, color), path)
 

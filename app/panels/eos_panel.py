@@ -18,12 +18,12 @@ from app.plots.points_table import PointsTable
 from app.plots.readout import Cell, Readout
 from app.plots.seen import Seen
 from app.plots.throttle import Throttle
-from nnpcore.exchange.eos_view import EosSeries
+from nnpcore.figures.eos_view import EosSeries
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
-    from app.session import Session
+    from app.session.session import Session
     from nnpcore.mapping import EosReport, InvariantCheck
 
 POINTS_TIP = "List the crystals: volume, difference between their atoms, distance to the training set"
@@ -192,7 +192,7 @@ class EosPanel(Panel):
         analysis = self.analysis
         if analysis is None:
             return None
-        from nnpcore.exchange.tables import eos_table
+        from nnpcore.figures.tables import eos_table
 
         return eos_table(analysis.curve, analysis.report, analysis.bracket)
 
@@ -206,7 +206,7 @@ class EosPanel(Panel):
         members = self.members.isChecked()
 
         def draw(path: Path) -> None:
-            from nnpcore.exchange import figures
+            from nnpcore.figures import drawing as figures
 
             figures.save_figure(figures.eos_figure(series, members=members), path)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QPlainTextEdit, QToolButton, QWidget
 
-from app import icons, theme
-from app.notifications import Notification
+from app.look import icons, theme
 from app.panels.base import Panel
+from app.session.notifications import Notification
 from app.workers.tasks import Task, TaskState
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 MAX_LINES = 5000
 

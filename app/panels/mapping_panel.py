@@ -11,22 +11,22 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from app import theme
 from app.documents.mapping_curves import mapping_curves, without_doubles
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
+from app.look import theme
 from app.panels.base import Panel, Table, by_width
 from app.plots.elided import BriefLabel
 from app.plots.ink import font, ink, number_text
 from app.plots.mapping_plot import MappingPlot, RunCurves
 from app.plots.region_table import RegionTable, TableRow
 from app.plots.seen import Seen
-from app.plots.states import Stated
 from app.plots.throttle import Throttle
+from app.widgets.states import Stated
 
 if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
     from app.documents.run import RunDocument
-    from app.session import Session
+    from app.session.session import Session
 
 EMPTY = (
     "Start a training to see how far atomic energies are off, and divide a slab or cluster into regions "
@@ -254,7 +254,7 @@ class MappingPanel(Panel):
 
         def draw(path: Path) -> None:
             from app.plots.mapping_figures import mapping_figure
-            from nnpcore.exchange.figures import save_figure
+            from nnpcore.figures.drawing import save_figure
 
             save_figure(mapping_figure(rows, names, curves), path)
 

@@ -22,15 +22,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import icons
+from app.look import icons
+from app.look.style_sheet import repolish
 from app.panels.base import Panel
-from app.style_sheet import repolish
 from nnpcore.errors import SettingsError
 from nnpcore.training import TrainSettings
 from nnpcore.training.settings import DescriptorSettings
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 
 class QuietComboBox(QComboBox):
@@ -372,7 +372,7 @@ class ModelPanel(Panel):
 
     def edit_functions(self) -> None:
         """Open the table of symmetry functions."""
-        from app.function_table import FunctionTable
+        from app.widgets.function_table import FunctionTable
 
         table = FunctionTable(self.session.train_settings.descriptors, self.session.elements(), self)
         if table.exec() == QDialog.DialogCode.Accepted:

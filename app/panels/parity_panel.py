@@ -18,13 +18,13 @@ from app.panels.base import Panel, Table, by_width
 from app.plots.ink import font, number_text, paper_color
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.plots.seen import Seen
-from app.plots.states import Stated
 from app.plots.throttle import Throttle
+from app.widgets.states import Stated
 from app.workers.parity import ParitySource, parity, thinned
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 EMPTY = "Start a training to compare its predictions with the reference here."
 WAITING = "The comparison appears after the first epoch."
@@ -267,7 +267,7 @@ class ParityPanel(Panel):
             return None
 
         def draw(path: Path) -> None:
-            from nnpcore.exchange import figures
+            from nnpcore.figures import drawing as figures
 
             energies, forces = [], []
             for group in analysis.groups:

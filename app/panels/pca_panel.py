@@ -10,10 +10,10 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 
-from app import icons
 from app.documents.analyses import AtomGroup, PcaAnalysis
 from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
+from app.look import icons
 from app.panels.base import Panel, Table
 from app.plots.ink import font, paper_color
 from app.plots.lasso import selection_mode
@@ -22,7 +22,7 @@ from app.plots.seen import Seen
 from app.plots.throttle import Throttle
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
 EMPTY = "Start a training to see the surroundings of its atoms here."
@@ -336,7 +336,7 @@ class PcaPanel(Panel):
         window = (left, right, bottom, top)
 
         def draw(path: Path) -> None:
-            from nnpcore.exchange import figures
+            from nnpcore.figures import drawing as figures
 
             symbols = {"t": "v", "t1": "^", "d": "D"}
             groups = [

@@ -16,11 +16,11 @@ from app.plots.elided import BriefLabel
 from app.plots.ink import font, number_text, paper_color
 from app.plots.rigidity_plot import LOSS_COLORS, ErrorScatter, RigidityCurves
 from app.plots.seen import Seen
-from app.plots.states import Stated
 from app.plots.throttle import Throttle
+from app.widgets.states import Stated
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 EMPTY = "Start a training to see how firmly its data hold the atomic energies."
 BUSY = "Going over the training data…"
@@ -202,7 +202,7 @@ class RigidityPanel(Panel):
 
         def draw(path: Path) -> None:
             from app.plots.mapping_figures import rigidity_figure
-            from nnpcore.exchange.figures import save_figure
+            from nnpcore.figures.drawing import save_figure
 
             save_figure(rigidity_figure(analysis, colors, inks), path)
 

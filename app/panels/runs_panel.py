@@ -22,13 +22,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import icons, theme
 from app.documents.run import RunDocument, RunState
-from app.elided import ElidedLabel
+from app.look import icons, theme
 from app.panels.base import Panel
+from app.widgets.elided import ElidedLabel
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 STATE_TEXTS = {
     RunState.WAITING: "waiting",

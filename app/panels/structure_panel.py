@@ -21,21 +21,21 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import icons, theme
+from app.look import icons, theme
 from app.panels.base import Panel, Table
 from app.plots.colorbar import ColorBar
 from app.plots.ink import font
 from app.plots.lasso import selection_mode
-from app.plots.states import Stated
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.frame_bar import FrameBar
 from app.viewer3d.range_menu import fill_range_menu
 from app.viewer3d.session_colors import SessionColors, Shown
 from app.viewer3d.view_tools import ViewTools
+from app.widgets.states import Stated
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
     from app.viewer3d.image_dialog import ImageWish
 
 EMPTY = "Open a trajectory or drop a file here."
@@ -334,7 +334,7 @@ class StructurePanel(Panel):
 
     def save_image(self, path: Path, wish: ImageWish) -> None:
         """Draw and write an image in the background and tell when it is done."""
-        from app.notifications import Notification
+        from app.session.notifications import Notification
         from app.viewer3d.picture import finished_image, save_png
 
         view = self.view
@@ -359,7 +359,7 @@ class StructurePanel(Panel):
         def draw(path: Path) -> None:
             from app.plots.structure_figure import structure_figure
             from app.viewer3d.picture import as_rgba
-            from nnpcore.exchange.figures import save_figure
+            from nnpcore.figures.drawing import save_figure
 
             save_figure(structure_figure(as_rgba(view.draw_now(request)), bar), path)
 

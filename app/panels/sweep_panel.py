@@ -13,12 +13,12 @@ from app.documents.sweep import SweepPoint, choose, sentence
 from app.panels.base import Panel, Table
 from app.plots.elided import BriefLabel
 from app.plots.seen import Seen
-from app.plots.states import Stated
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, SweepPlot
 from app.plots.throttle import Throttle
+from app.widgets.states import Stated
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 EMPTY = (
     "Choose Training › Sweep… to train with several values of one setting, such as the L2 strength, and to "
@@ -130,7 +130,7 @@ class SweepPanel(Panel):
 
         def draw(path: Path) -> None:
             from app.plots.sweep_figure import sweep_figure
-            from nnpcore.exchange.figures import save_figure
+            from nnpcore.figures.drawing import save_figure
 
             save_figure(sweep_figure(points, choice, label), path)
 

@@ -22,11 +22,11 @@ from app.plots.mapping_plot import MappingPlot, RunCurves
 from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
 from app.plots.throttle import Throttle
-from nnpcore.exchange.series import HistoryColumns, history_table
+from nnpcore.figures.series import HistoryColumns, history_table
 from nnpcore.training.history import is_note
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 EMPTY = "Start a training to see the curves here."
 MIN_PLOT_WIDTH = 140
@@ -302,7 +302,7 @@ class TrainingPanel(Panel):
         amount = self.smoothing.value() / 100.0
 
         def draw(path: Path) -> None:
-            from nnpcore.exchange import figures
+            from nnpcore.figures import drawing as figures
 
             figure = figures.training_figure(history, title=name, mapping=mapping, smoothing=amount)
             figures.save_figure(figure, path)

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QPen
 from PySide6.QtWidgets import QApplication
 
-from app import theme
+from app.look import theme
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument

@@ -14,7 +14,7 @@ from app.plots.ink import DASHES, faded, pen
 
 if TYPE_CHECKING:
     from app.plots.canvas import Canvas
-    from app.selection import SelectionMode
+    from app.session.selection import SelectionMode
 
 Modifier = Qt.KeyboardModifier
 

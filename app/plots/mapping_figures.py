@@ -125,9 +125,7 @@ def rigidity_figure(
     figure = new_figure(6.2, 2.6)
     left, right = figure.subplots(1, 2)
     for dash, (loss, values) in zip(DASHES, study.rigidity.items(), strict=False):
-        left.plot(
-            analysis.volumes, values[:n], linestyle=dash, color=colors[loss], linewidth=1.3, label=loss
-        )
+        left.plot(analysis.volumes, values[:n], linestyle=dash, color=colors[loss], linewidth=1.3, label=loss)
     left.set_yscale("log")
     style(left, "Volume (Å³/atom)", "Rigidity (LPR)")
     left.legend(frameon=False, fontsize=SMALL)

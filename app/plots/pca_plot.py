@@ -13,7 +13,7 @@ from app.plots.ink import MARKERS, rgb_of
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
-from app.polygon import inside_polygon
+from app.widgets.polygon import inside_polygon
 
 DIMMED, NORMAL = 0.1, 0.6
 CHOSEN = "#F0E442"
@@ -21,7 +21,6 @@ CHOSEN = "#F0E442"
 
 MAX_MARKED = 400
 """More selected points than this keep their colours; the others are dimmed all the same."""
-
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
-from app import theme
+from app.look import theme
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
 from app.plots.ink import DASHES, font, ink, pen
@@ -21,7 +21,6 @@ from app.plots.points import PointCloud
 PICK_RADIUS = 9.0
 MAX_HOVERED = 200_000
 """With more points than this only clicks look for the nearest one."""
-
 
 
 class Plot(QWidget):

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from app import theme
+from app.look import theme
 from app.plots.ink import font, ink
 
 HEADS = ("Frame", "V (Å³/atom)", "Spread (%)", "Distance", "Check")

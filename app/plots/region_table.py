@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import theme
+from app.look import theme
 from app.plots.ink import font, ink
 
 NAME, ATOMS, REFERENCE, FIRST_ERROR = 0, 1, 2, 3

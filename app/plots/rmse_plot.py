@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from nnpcore.exchange.series import QUANTITY_UNITS, RmseSeries, smoothed
+from nnpcore.figures.series import QUANTITY_UNITS, RmseSeries, smoothed
 
 COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2"}
 TITLES = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.exchange.figures import FONT, SMALL
+from nnpcore.figures.drawing import FONT, SMALL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

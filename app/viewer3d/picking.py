@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.polygon import inside_polygon
 from app.viewer3d.camera import Camera
 from app.viewer3d.scene import Scene
+from app.widgets.polygon import inside_polygon
 
 MAX_LASSO_CORNERS = 160
 

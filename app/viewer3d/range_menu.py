@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QActionGroup, QDoubleValidator
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLineEdit, QMenu, QWidget
 
 if TYPE_CHECKING:
-    from app.session import Session
+    from app.session.session import Session
 
 MODES = (
     ("auto", "Kept over frames"),

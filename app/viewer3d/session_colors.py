@@ -16,7 +16,7 @@ from app.viewer3d.coloring import UNKNOWN, ColorRange, colors_of_map, element_co
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
-    from app.session import Session
+    from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
 MAX_SEARCHED = 5_000_000

@@ -10,7 +10,7 @@ from PySide6.QtCore import QEasingCurve, QPointF, QRectF, QSize, Qt, QTimer, QVa
 from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from app import theme
+from app.look import theme
 from app.plots.colorbar import ColorBarSpec
 from app.plots.ink import font
 from app.viewer3d.camera import Camera, interpolated

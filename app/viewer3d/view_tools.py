@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
-from app import icons
+from app.look import icons
 from app.viewer3d.camera import AXES
 from app.viewer3d.scene import MAX_SPHERES, SlicePlane, ViewOptions
 from app.viewer3d.view import StructureView

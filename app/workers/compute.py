@@ -257,9 +257,7 @@ def with_energies(found: PcaAnalysis, known: Groups, potential: Potential, epoch
     return replace(found, epoch=epoch, groups=tuple(shown))
 
 
-def distance(
-    known: Groups, crystal: GroupSource | None, epoch: int, progress: Progress
-) -> DistanceAnalysis:
+def distance(known: Groups, crystal: GroupSource | None, epoch: int, progress: Progress) -> DistanceAnalysis:
     """Measure which distances to the training set are usual, how far the invariant points are, the bracket.
 
     Without a ``crystal`` the points and the bracket are empty. Raises AnalysisError where the frames are no
@@ -374,9 +372,7 @@ class _Rows:
     rows: np.ndarray
 
 
-def _divided(
-    group: Group, index: int, grouping: Grouping, labels: Labels | None, alone: bool
-) -> list[_Rows]:
+def _divided(group: Group, index: int, grouping: Grouping, labels: Labels | None, alone: bool) -> list[_Rows]:
     """Return the atoms of one element of a group, divided where something is known to divide them by.
 
     Parts of a training set that stands ``alone`` go by their own names, the same in every run.

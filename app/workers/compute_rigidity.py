@@ -119,8 +119,6 @@ def frame_rigidity(
     study = known.study
     fit = study.fits[study.trained_on]
     functions = fit.layer.potential.functions
-    table = compute_descriptors(
-        [frame], functions, derivatives=False, n_threads=n_threads, progress=progress
-    )
+    table = compute_descriptors([frame], functions, derivatives=False, n_threads=n_threads, progress=progress)
     values = fit.mean_rigidity(table.values, table.species)
     return FrameRigidity(known.epoch, *where, study.trained_on, values)

@@ -159,9 +159,9 @@ class ReportOrder:
 def report(order: ReportOrder, progress: Progress) -> Path:
     """Write a run's report as .html or .pdf; SettingsError where this installation cannot."""
     try:
-        module = import_module("nnpcore.exchange.report")
+        module = import_module("nnpcore.report.run_report")
     except ModuleNotFoundError as error:
-        if error.name != "nnpcore.exchange.report":
+        if error.name != "nnpcore.report.run_report":
             raise
         raise SettingsError("this installation of Eatlas writes no reports", fix="Update it") from None
     eos, regions = order.eos or None, order.regions

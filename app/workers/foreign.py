@@ -18,7 +18,7 @@ from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 
 if TYPE_CHECKING:
-    from nnpcore.potential.external import CalculatorModel, CalculatorSpec
+    from nnpcore.potential.external.model import CalculatorModel, CalculatorSpec
     from nnpcore.potential.prediction import Prediction
 
 
@@ -40,7 +40,7 @@ class CalculatorChoice:
             from nnpcore.reference import reference_calculator
 
             return reference_calculator(self.reference)
-        from nnpcore.potential.external import CalculatorModel
+        from nnpcore.potential.external.model import CalculatorModel
 
         model = CalculatorModel(self.spec)
         try:
@@ -160,7 +160,7 @@ class SharedModel:
         return self._shifted(found, frames) if self.shifts and frames else found
 
     def _shifted(self, found: Prediction, frames: Sequence[Frame]) -> Prediction:
-        from nnpcore.potential.external import TotalsPrediction
+        from nnpcore.potential.external.model import TotalsPrediction
 
         table = np.zeros(len(chemical_symbols))
         for element, shift in self.shifts.items():

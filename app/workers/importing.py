@@ -15,7 +15,7 @@ from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
-    from nnpcore.potential.external import CalculatorSpec
+    from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
@@ -116,7 +116,7 @@ def open_model(order: ModelOrder, progress: Progress) -> OpenedModel:
     ------
     PotentialError : it cannot be imported or made, crashes, or fails on the structure.
     """
-    from nnpcore.potential.external import CalculatorModel
+    from nnpcore.potential.external.model import CalculatorModel
 
     model = SharedModel(CalculatorModel(order.spec))
     try:
@@ -185,4 +185,3 @@ def _described(
     own = np.where(training, frame, frame - n_train).astype(np.int32)
     values = TrainingValues(found.values, found.species.astype(np.int32), own, training)
     return values, functions, whitening
-

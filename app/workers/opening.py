@@ -64,7 +64,7 @@ def open_run(path: Path, progress: Progress) -> OpenedRun:
 
 def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:
     """Return how many epochs the run is to have."""
-    from nnpcore.training.choice import usual_epochs
+    from nnpcore.training.optimizers.choice import usual_epochs
 
     if folder.settings.epochs is not None or not history:
         return folder.settings.epochs or 0

@@ -47,7 +47,7 @@ def read_with(path: str, keys: KeyNames, progress: Progress) -> Dataset:
 def words_of(keys: KeyNames) -> str:
     """Say which names stand for what."""
     from nnpcore.structures import StressKind
-    from nnpcore.structures.key_names import NONE, QUANTITIES
+    from nnpcore.structures.labels.key_names import NONE, QUANTITIES
 
     parts = []
     for quantity in QUANTITIES:

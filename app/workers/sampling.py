@@ -429,4 +429,3 @@ def _symbols(frame: Frame) -> set[str]:
     from ase.data import chemical_symbols
 
     return {chemical_symbols[n] for n in set(frame.numbers.tolist())}
-

@@ -146,9 +146,7 @@ class TrainingJob:
             train, valid = (order.train, order.valid) if order.train else (None, None)
             monitor = monitor or old_monitor(order.folder)
             return Trainer.resume(order.folder, order.settings, train=train, valid=valid, monitor=monitor)
-        return Trainer(
-            order.settings, order.train, order.valid, run_folder=order.folder, monitor=monitor
-        )
+        return Trainer(order.settings, order.train, order.valid, run_folder=order.folder, monitor=monitor)
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:
         now = time.perf_counter()

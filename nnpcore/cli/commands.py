@@ -44,9 +44,7 @@ def info(
     from nnpcore.cli.inspect import info_command
     from nnpcore.cli.keys import key_names
 
-    return lambda terminal: info_command(
-        data, key_names(energy_key, forces_key, stress_key, units), terminal
-    )
+    return lambda terminal: info_command(data, key_names(energy_key, forces_key, stress_key, units), terminal)
 
 
 def train(
@@ -93,9 +91,7 @@ def train(
 
     def job(terminal: Terminal) -> Result:
         keys = key_names(energy_key, forces_key, stress_key, units)
-        request = TrainRequest(
-            files, valid_files, output, config, changes, resume, overwrite, skip_bad, keys
-        )
+        request = TrainRequest(files, valid_files, output, config, changes, resume, overwrite, skip_bad, keys)
         return train_command(request, terminal)
 
     return job

@@ -12,7 +12,7 @@ from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import PotentialError, SettingsError
 
 if TYPE_CHECKING:
-    from nnpcore.exchange.n2p2_writing import Scaling
+    from nnpcore.exchange.n2p2.writing import Scaling
 
 _CHECKED_FRAMES = 5
 
@@ -70,7 +70,7 @@ def _engine(request: ExportRequest, terminal: Terminal) -> dict[str, Any]:
     """Compare with LAMMPS where asked for; PotentialError where it disagrees."""
     if request.check_with is None or request.check_data is None or request.format is None:
         return {}
-    from nnpcore.exchange.engine_check import check_with_lammps
+    from nnpcore.exchange.lammps.engine_check import check_with_lammps
     from nnpcore.potential import Potential
 
     frames = read(request.check_data, False, terminal).frames

@@ -17,7 +17,7 @@ from nnpcore.structures import KeyNames
 
 if TYPE_CHECKING:
     from nnpcore.mapping.model import AtomicEnergyModel
-    from nnpcore.potential.external import CalculatorSpec
+    from nnpcore.potential.external.model import CalculatorSpec
 
 
 def specs_of(calculators: Sequence[str] | None, arguments: Sequence[str] | None) -> list[CalculatorSpec]:
@@ -28,7 +28,7 @@ def specs_of(calculators: Sequence[str] | None, arguments: Sequence[str] | None)
     SettingsError
         When there are more arguments than calculators, or one of them cannot be understood.
     """
-    from nnpcore.potential.external import CalculatorSpec
+    from nnpcore.potential.external.model import CalculatorSpec
 
     paths, texts = list(calculators or ()), list(arguments or ())
     if len(texts) > len(paths):
@@ -45,7 +45,7 @@ def specs_of(calculators: Sequence[str] | None, arguments: Sequence[str] | None)
 def open_models(run: Path | None, specs: Sequence[CalculatorSpec]) -> Iterator[list[AtomicEnergyModel]]:
     """Give a run's potential, if any, and the calculators; their processes end with the context."""
     from nnpcore.potential import Potential
-    from nnpcore.potential.external import CalculatorModel
+    from nnpcore.potential.external.model import CalculatorModel
 
     with contextlib.ExitStack() as stack:
         models: list[AtomicEnergyModel] = []
@@ -94,7 +94,7 @@ def compare_command(
     terminal: Terminal,
 ) -> dict[str, Any]:
     """Compare the equations of state of calculators, and of a run beside them."""
-    from nnpcore.exchange.foreign_map import compare_eos, comparison_summary, write_comparison
+    from nnpcore.report.side_by_side import compare_eos, comparison_summary, write_comparison
 
     frames = read(eos, False, terminal, keys).frames
     with open_models(run, specs) as models, terminal.progress("Mapping") as progress:

@@ -86,7 +86,7 @@ def map_command(
     terminal: Terminal,
 ) -> dict[str, Any]:
     """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
-    from nnpcore.exchange.mapping_report import (
+    from nnpcore.report.mapping_folder import (
         eos_numbers,
         map_run,
         reference_numbers,

@@ -26,9 +26,7 @@ Quick = Annotated[bool, Option("--quick", help="Small settings: the effect, not 
 RunOrFiles = Annotated[
     list[str] | None, Argument(metavar="[RUN] DATA...", help="Folder of a training, then files ASE can read.")
 ]
-MapRun = Annotated[
-    Path | None, Argument(metavar="RUN", help="Folder of a training; none with --calculator.")
-]
+MapRun = Annotated[Path | None, Argument(metavar="RUN", help="Folder of a training; none with --calculator.")]
 PredictOutput = Annotated[
     Path, Option("-o", "--output", metavar="FILE", help="File to write: .extxyz, .xyz or .traj.")
 ]
@@ -113,9 +111,7 @@ ImportData = Annotated[list[str] | None, Option("--data", metavar="FILE", help="
 Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-hartree.")]
 Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]
 
-ReportOutput = Annotated[
-    Path, Option("-o", "--output", metavar="FILE", help="File to write: .html or .pdf.")
-]
+ReportOutput = Annotated[Path, Option("-o", "--output", metavar="FILE", help="File to write: .html or .pdf.")]
 ReportEos = Annotated[
     str | None,
     Option("--eos", metavar="FILE", help="Crystal along its volume scan (default: the monitored one)."),

@@ -27,8 +27,8 @@ class ReportRequest:
 
 def report_command(request: ReportRequest, terminal: Terminal) -> dict[str, Any]:
     """Analyse the run, write the page, say what could not be shown."""
-    from nnpcore.exchange.report import check_target, make_report, save_report
     from nnpcore.mapping import read_regions
+    from nnpcore.report.run_report import check_target, make_report, save_report
 
     path = check_target(request.output)
     if path.exists() and not request.overwrite:

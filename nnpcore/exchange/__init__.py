@@ -1,1 +1,1 @@
-"""Tables, figures and export."""
+"""Potentials of other programs, in and out."""

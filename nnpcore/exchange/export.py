@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.errors import PotentialError, SettingsError
-from nnpcore.exchange.figures import save_figure, training_figure
-from nnpcore.exchange.lammps_lines import engine_readme
+from nnpcore.exchange.lammps.readme import engine_readme
 from nnpcore.exchange.n2p2 import read_n2p2, write_n2p2
-from nnpcore.exchange.n2p2_writing import Scaling
-from nnpcore.exchange.simple_nn import read_simple_nn, write_simple_nn
+from nnpcore.exchange.n2p2.writing import Scaling
+from nnpcore.exchange.simple_nn.potential_saved import read_simple_nn, write_simple_nn
+from nnpcore.figures.drawing import save_figure, training_figure
 from nnpcore.files import write_atomically
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 from nnpcore.training.history import history_csv
@@ -88,7 +88,7 @@ def export_as(run: str | Path, folder: str | Path, format: str, *, scaling: Scal
         files = write_simple_nn(potential, target)
         worst = _difference(potential, read_simple_nn(_folders(files)), values)
     elif format == "torch":
-        from nnpcore.exchange.torch_module import read_back_difference, write_torch
+        from nnpcore.exchange.torchscript.writing import read_back_difference, write_torch
 
         files = write_torch(potential, target)
         worst = read_back_difference(potential, files[0])

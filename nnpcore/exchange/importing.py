@@ -12,8 +12,8 @@ import numpy as np
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
 from nnpcore.exchange.member_folders import found_members
 from nnpcore.exchange.n2p2 import read_n2p2
-from nnpcore.exchange.n2p2_format import INPUT
-from nnpcore.exchange.simple_nn import NAME, read_simple_nn
+from nnpcore.exchange.n2p2.conventions import INPUT
+from nnpcore.exchange.simple_nn.potential_saved import NAME, read_simple_nn
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings, rmse_report
 
 if TYPE_CHECKING:

@@ -122,4 +122,3 @@ def _as_traj(frames: Sequence[Frame]) -> bytes:
     stream = io.BytesIO()
     write(stream, images, format="traj")
     return stream.getvalue()
-

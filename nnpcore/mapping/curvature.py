@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training.data import FitSet
-    from nnpcore.training.rows import Block, RowScales
+    from nnpcore.training.engines.rows import Block, RowScales
 
 KINDS = ("energy", "forces", "stress")
 USUAL_WEIGHTS = (1.0, 0.005, 3.0)
@@ -82,7 +82,7 @@ class Curvature:
         AnalysisError : no frames; descriptors of other frames or functions, or without derivatives.
         """
         from nnpcore.descriptors import default_threads
-        from nnpcore.training.passes import chunks_of, in_threads
+        from nnpcore.training.engines.passes import chunks_of, in_threads
 
         _check(potential, descriptor_set, frames)
         layer = LastLayer(potential)
@@ -188,7 +188,7 @@ def _fit_set(
 
 def _unit_scales(n_force_rows: int) -> RowScales:
     from nnpcore.training.data import STRESS_BASIS
-    from nnpcore.training.rows import RowScales
+    from nnpcore.training.engines.rows import RowScales
 
     return RowScales(1.0, 1.0, 1.0, n_force_rows, len(STRESS_BASIS))
 
@@ -197,7 +197,7 @@ def _chunk(
     layer: LastLayer, data: FitSet, known: np.ndarray, frames: np.ndarray, scales: RowScales
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of row rowᵀ (3, M, P, P) and of squared residuals (3, M) over some frames."""
-    from nnpcore.training.rows import make_block
+    from nnpcore.training.engines.rows import make_block
 
     block = make_block(data, frames, scales, _SEED, 0)
     rows = _rows(layer, block)
@@ -209,9 +209,7 @@ def _chunk(
     for part in parts:
         flat = rows[:, :, part].reshape(layer.n_members, -1, layer.n_features)
         sums.append(flat.swapaxes(1, 2) @ flat)
-    squares = [
-        (residuals[:, known[k, frames], part] ** 2).sum(axis=(1, 2)) for k, part in enumerate(parts)
-    ]
+    squares = [(residuals[:, known[k, frames], part] ** 2).sum(axis=(1, 2)) for k, part in enumerate(parts)]
     return np.array(sums), np.array(squares)
 
 

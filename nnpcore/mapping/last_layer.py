@@ -142,7 +142,7 @@ class _Gaussians:
     """The functions of a kernel part: Gaussians times the inverse root of their overlap."""
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
-        from nnpcore.potential.smooth import gaussians
+        from nnpcore.potential.baseline import gaussians
 
         self._centers, self._length = np.asarray(arrays["centers"]), float(arrays["length"])
         values, vectors = np.linalg.eigh(gaussians(self._centers, self._centers, self._length))
@@ -153,7 +153,7 @@ class _Gaussians:
 
     def of(self, x: np.ndarray, tangents: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the functions (n, size), and their changes (n, n_rows, size)."""
-        from nnpcore.potential.smooth import gaussians
+        from nnpcore.potential.baseline import gaussians
 
         values = gaussians(x.astype(np.float64), self._centers, self._length)
         if tangents is None:

@@ -271,4 +271,3 @@ class _Block:
     def energies(self, potential: Potential) -> np.ndarray:
         """Return the ensemble's mean atomic energies (n_atoms,), eV."""
         return potential.atomic_energies_of(self.values, self.species).mean(axis=0)[self.index]
-

@@ -282,9 +282,7 @@ def distance_regions(
     is_bulk = np.zeros(frame.n_atoms, dtype=bool)
     is_bulk[candidates] = distances <= limit
     text = f"distances to the crystal run from {distances.min():.2f} to {distances.max():.2f}"
-    return _two_regions(
-        frame, is_bulk, name, text, ("a larger threshold", "a smaller threshold"), candidates
-    )
+    return _two_regions(frame, is_bulk, name, text, ("a larger threshold", "a smaller threshold"), candidates)
 
 
 def crystal_distances(

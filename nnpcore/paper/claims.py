@@ -44,9 +44,7 @@ class Claim:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Claim:
         """Rebuild a claim from :meth:`to_dict`; KeyError or TypeError where it is none."""
-        return cls(
-            str(values["claim"]), str(values["paper"]), dict(values["ours"]), values["holds"] is True
-        )
+        return cls(str(values["claim"]), str(values["paper"]), dict(values["ours"]), values["holds"] is True)
 
 
 def _plain(value: Any) -> Any:

@@ -290,7 +290,7 @@ def _shown(fits: list[Fit]) -> list[Fit]:
 
 
 def _figure(fits: list[Fit]) -> Any:
-    from nnpcore.exchange.figures import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
 
     figure = new_figure(9.6, 2.8)
     all_axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
@@ -310,7 +310,7 @@ def _figure(fits: list[Fit]) -> Any:
 def _draw_cutoffs(axes: Axes, fits: list[Fit]) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    from nnpcore.exchange.figures import DASHES, OKABE_ITO, style_axes
+    from nnpcore.figures.drawing import DASHES, OKABE_ITO, style_axes
 
     series = {
         "every atom, MAE": lambda fit: fit.mae,

@@ -142,8 +142,8 @@ def _claim(kind: str, runs: Sequence[SlabRun], cutoff: Cutoff) -> Claim:
 
 def scatter_figure(by_kind: dict[str, list[SlabRun]], cutoff: Cutoff) -> Figure:
     """Draw mapping errors against connectivity, coloured by temperature, and a cutoff."""
-    from nnpcore.exchange.figures import FONT, new_figure, style_axes
-    from nnpcore.exchange.figures import SMALL as SMALL_FONT
+    from nnpcore.figures.drawing import FONT, new_figure, style_axes
+    from nnpcore.figures.drawing import SMALL as SMALL_FONT
 
     figure = new_figure(4.4, 3.2)
     axes = figure.add_subplot()

@@ -113,7 +113,7 @@ class StudyContext:
 
     def save_figure(self, figure: Figure, name: str) -> list[Path]:
         """Write a figure as PNG, SVG and PDF into the study's folder; return the three files."""
-        from nnpcore.exchange.figures import SUFFIXES, save_figure
+        from nnpcore.figures.drawing import SUFFIXES, save_figure
 
         paths = [self.own / f"{name}.{suffix}" for suffix in SUFFIXES]
         for path in paths:
@@ -122,7 +122,7 @@ class StudyContext:
 
     def write_table(self, name: str, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Path:
         """Write ``name.csv`` into the study's folder: columns by name, or one mapping a row."""
-        from nnpcore.exchange.tables import write_csv
+        from nnpcore.figures.tables import write_csv
 
         if not isinstance(rows, Mapping):
             heads = list(dict.fromkeys(head for row in rows for head in row))
@@ -238,7 +238,7 @@ def _finished(
     """Return the run in ``folder`` if it is just the one that is wanted and has ended."""
     from nnpcore.potential import Potential
     from nnpcore.training import RunFolder
-    from nnpcore.training.choice import usual_epochs
+    from nnpcore.training.optimizers.choice import usual_epochs
 
     try:
         run = RunFolder.open(folder)

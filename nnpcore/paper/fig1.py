@@ -164,7 +164,7 @@ def _train(context: StudyContext, kind: str, case: Case, span: tuple[float, floa
 
 # figures and tables -----------------------------------------------------------------------------------
 def _eos_figures(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> list[Any]:
-    from nnpcore.exchange.mapping_report import compared_figure
+    from nnpcore.report.mapping_folder import compared_figure
 
     figures = []
     for name, kind in (("fig1", NETWORKS), ("fig1_smooth", SMOOTH)):
@@ -174,7 +174,7 @@ def _eos_figures(context: StudyContext, trained: dict[str, dict[str, Trained]]) 
 
 
 def _tables(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> list[Any]:
-    from nnpcore.exchange.tables import eos_table
+    from nnpcore.figures.tables import eos_table
 
     tables = [context.write_table("fig1", [_row(t) for kind in trained.values() for t in kind.values()])]
     for kind in trained.values():
@@ -433,7 +433,7 @@ def _reason_claim(
 
 
 def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: MappingStudy) -> Any:
-    from nnpcore.exchange.figures import OKABE_ITO, add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import OKABE_ITO, add_legend, new_figure, style_axes
 
     figure = new_figure(6.8, 2.9)
     left, right = figure.subplots(1, 2)
@@ -451,8 +451,8 @@ def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: Mapp
 
 
 def _tilted_eos(axes: Axes, before: MappingStudy, after: MappingStudy) -> None:
-    from nnpcore.exchange.eos_view import dense, spline
-    from nnpcore.exchange.figures import DASHES, OKABE_ITO, style_axes
+    from nnpcore.figures.drawing import DASHES, OKABE_ITO, style_axes
+    from nnpcore.figures.eos_view import dense, spline
 
     fit, volumes = before.report.reference_fit, before.curve.volumes
     zero = fit.e0 if fit else float(np.nanmin(before.curve.reference))

@@ -132,9 +132,7 @@ def _claim(found: Mapping[str, Softness]) -> Claim:
         "not in the paper (rigidity: Chong et al. 2023, Bigi et al. 2024)",
         {
             "predicted_spread_of_the_slope_gpa": {title: soft.slope for title, soft in found.items()},
-            "spread_of_the_networks_gpa": {
-                loss.title: found[loss.title].observed_slope for loss in OBSERVED
-            },
+            "spread_of_the_networks_gpa": {loss.title: found[loss.title].observed_slope for loss in OBSERVED},
             "networks_over_predicted": ratios,
         },
         loosest,
@@ -144,7 +142,7 @@ def _claim(found: Mapping[str, Softness]) -> Claim:
 def _figure(volumes: np.ndarray, found: Mapping[str, Softness], mapped: MappingStudy) -> Any:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    from nnpcore.exchange.figures import DASHES, OKABE_ITO, new_figure, style_axes
+    from nnpcore.figures.drawing import DASHES, OKABE_ITO, new_figure, style_axes
 
     figure = new_figure(7.0, 2.9)
     axes, seen = figure.subplots(1, 2, sharey=True)

@@ -227,7 +227,7 @@ def _atoms_gain_too(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Clai
 # figures and tables -----------------------------------------------------------------------------------
 def mapping_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure:
     """Draw the slab, the mapping errors and RMSE against temperature, and the connectivity."""
-    from nnpcore.exchange.figures import new_figure
+    from nnpcore.figures.drawing import new_figure
 
     figure = new_figure(7.2, 3.0)
     parts = figure.subplots(1, 3, width_ratios=(0.75, 1.6, 1.0))
@@ -280,7 +280,7 @@ def _bonds(positions: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> None:
-    from nnpcore.exchange.figures import add_legend, style_axes
+    from nnpcore.figures.drawing import add_legend, style_axes
 
     t = [r.temperature for r in alone]
     rmse = np.max([[r.rmse_energy for r in runs] for runs in (alone, smooth)], axis=0)
@@ -304,7 +304,7 @@ def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]
 
 
 def _draw_connectivity(axes: Axes, runs: Sequence[SlabRun]) -> None:
-    from nnpcore.exchange.figures import style_axes
+    from nnpcore.figures.drawing import style_axes
 
     t = [r.temperature for r in runs]
     axes.plot(t, [r.connectivity for r in runs], "o-", color="black", markersize=3.5, linewidth=1.3)
@@ -315,7 +315,7 @@ def _draw_connectivity(axes: Axes, runs: Sequence[SlabRun]) -> None:
 
 def _pca_figure(runs: Sequence[SlabRun]) -> Figure:
     """Draw the training points at 100 and 1000 K along their first two principal components."""
-    from nnpcore.exchange.figures import add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
     from nnpcore.mapping import pca_of
 
     figure = new_figure(6.4, 3.0)
@@ -357,7 +357,7 @@ def _depth_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure
     """Draw the error of the atomic energies layer by layer: where the offset sits."""
     from matplotlib import colormaps
 
-    from nnpcore.exchange.figures import add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
 
     figure = new_figure(6.4, 2.8)
     for axes, runs in zip(figure.subplots(1, 2), (alone, smooth), strict=True):

@@ -315,7 +315,7 @@ def _smooth_is_sooner(alone: Course, smooth: Course) -> Claim:
 # figures, table, session ------------------------------------------------------------------------------
 def epochs_figure(courses: Sequence[Course]) -> Figure:
     """Draw RMSEs above and mapping errors below against the epoch, one column a way of training."""
-    from nnpcore.exchange.figures import new_figure
+    from nnpcore.figures.drawing import new_figure
 
     figure = new_figure(7.2, 4.0)
     axes = figure.subplots(2, len(courses), sharex="col", sharey="row", height_ratios=(1.0, 1.2))
@@ -329,7 +329,7 @@ def epochs_figure(courses: Sequence[Course]) -> Figure:
 def _draw_rmse(axes: Axes, course: Course, *, first: bool) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    from nnpcore.exchange.figures import add_legend, style_axes
+    from nnpcore.figures.drawing import add_legend, style_axes
 
     epochs = np.arange(1, len(course.energy) + 1)
     axes.semilogy(epochs, course.energy, "-", color="black", linewidth=1.3, label="energy (meV/atom)")
@@ -348,7 +348,7 @@ def _draw_rmse(axes: Axes, course: Course, *, first: bool) -> None:
 def _draw_mapping(axes: Axes, course: Course, *, first: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    from nnpcore.exchange.figures import add_legend, style_axes
+    from nnpcore.figures.drawing import add_legend, style_axes
 
     epochs = np.arange(1, len(course.energy) + 1)
     for region, style in zip(REGIONS, ("-", "--"), strict=True):
@@ -364,7 +364,7 @@ def _draw_mapping(axes: Axes, course: Course, *, first: bool) -> None:
 
 def _reach_figure(near: Closeness) -> Figure:
     """Draw the distances of the slab's atoms and of validation atoms to the training set."""
-    from nnpcore.exchange.figures import add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
 
     figure = new_figure(3.6, 2.6)
     axes = figure.subplots()

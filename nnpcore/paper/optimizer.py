@@ -182,7 +182,7 @@ def _curve_table(context: StudyContext, targets: list[Target], found: dict[str, 
 
 
 def _figure(targets: list[Target], found: dict[str, Curves]) -> Any:
-    from nnpcore.exchange.figures import new_figure
+    from nnpcore.figures.drawing import new_figure
 
     figure = new_figure(7.4, 3.1)
     all_axes = figure.subplots(1, len(targets), squeeze=False)[0]
@@ -196,7 +196,7 @@ def _figure(targets: list[Target], found: dict[str, Curves]) -> Any:
 def _draw(axes: Axes, target: Target, curves: Curves) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    from nnpcore.exchange.figures import DASHES, MARKERS, OKABE_ITO, style_axes
+    from nnpcore.figures.drawing import DASHES, MARKERS, OKABE_ITO, style_axes
 
     widths = sorted({width for _, width in curves})
     for (optimizer, width), curve in curves.items():

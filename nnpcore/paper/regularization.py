@@ -152,9 +152,7 @@ def _settings(context: StudyContext, plan: Plan, kind: str) -> Callable[[float],
     return lambda v: over_linear_part(v, **calm, **common)
 
 
-def _sweep(
-    context: StudyContext, plan: Plan, target: Target, kind: str, span: tuple[float, float]
-) -> Sweep:
+def _sweep(context: StudyContext, plan: Plan, target: Target, kind: str, span: tuple[float, float]) -> Sweep:
     strengths = plan.l2 if kind == "l2" else plan.ridge
     settings = _settings(context, plan, kind)
     step = (span[1] - span[0]) / len(strengths)
@@ -198,7 +196,7 @@ def _rows(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _figure(sweeps: list[Sweep]) -> Any:
-    from nnpcore.exchange.figures import new_figure
+    from nnpcore.figures.drawing import new_figure
 
     figure = new_figure(7.6, 5.0)
     all_axes = figure.subplots(2, 2, squeeze=False).ravel()
@@ -208,7 +206,7 @@ def _figure(sweeps: list[Sweep]) -> Any:
 
 
 def _draw(axes: Axes, sweep: Sweep) -> None:
-    from nnpcore.exchange.figures import DASHES, FONT, OKABE_ITO, SMALL, style_axes
+    from nnpcore.figures.drawing import DASHES, FONT, OKABE_ITO, SMALL, style_axes
 
     x = np.arange(len(sweep.strengths))
     mapping, rmse = OKABE_ITO[1], OKABE_ITO[0]

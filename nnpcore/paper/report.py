@@ -15,8 +15,7 @@ from nnpcore.paper.claims import Claim, StudyRecord
 REPORT = "paper.md"
 IMAGES = Path("images") / "paper"
 REFERENCE = (
-    "D. Yoo, K. Lee, W. Jeong, S. Watanabe and S. Han, "
-    "*Atomic energy mapping of neural network potential*"
+    "D. Yoo, K. Lee, W. Jeong, S. Watanabe and S. Han, *Atomic energy mapping of neural network potential*"
 )
 
 CAPTIONS = {

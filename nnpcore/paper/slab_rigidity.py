@@ -116,7 +116,7 @@ def rigidity_figure(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> Figu
     """Draw errors against looseness, both logarithmic, coloured by temperature."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    from nnpcore.exchange.figures import FONT, add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import FONT, add_legend, new_figure, style_axes
 
     figure = new_figure(4.4, 3.2)
     axes = figure.add_subplot()

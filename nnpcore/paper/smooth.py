@@ -253,7 +253,7 @@ def _honest(results: Sequence[Result]) -> Claim:
 # figure -----------------------------------------------------------------------------------------------
 def _figure(results: Sequence[Result]) -> Any:
     """Draw mapping errors by case and variant, and against the members' spread."""
-    from nnpcore.exchange.figures import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
 
     figure = new_figure(7.0, 3.0)
     left, right = figure.subplots(1, 2)

@@ -272,7 +272,7 @@ def _tables(context: StudyContext, cases: dict[str, Case]) -> list[Any]:
 
 
 def _figure(cases: dict[str, Case]) -> Any:
-    from nnpcore.exchange.figures import add_legend, new_figure, style_axes
+    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
 
     figure = new_figure(7.4, 2.6)
     shown = [cases[name] for name in ("sums", "islands", "mixed")]
@@ -288,7 +288,7 @@ def _figure(cases: dict[str, Case]) -> Any:
 
 
 def _draw(axes: Axes, case: Case) -> None:
-    from nnpcore.exchange.figures import DASHES, OKABE_ITO
+    from nnpcore.figures.drawing import DASHES, OKABE_ITO
 
     color = OKABE_ITO[0]
     n = len(case.data.islands)

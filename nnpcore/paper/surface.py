@@ -137,9 +137,7 @@ def _learn(
         on_epoch=course.after,
         progress=context.part(span[0], middle),
     )
-    rmse, force = (
-        np.array([float(r.valid[q]["mean"]) for r in run_.history]) for q in ("energy", "force")
-    )
+    rmse, force = (np.array([float(r.valid[q]["mean"]) for r in run_.history]) for q in ("energy", "force"))
     early = settled_epoch(force)
     context.report(middle, f"relaxing slabs, {kind}")
     found = [
@@ -248,7 +246,7 @@ def _smooth_helps(alone: Learned, smooth: Learned, reference: SurfaceEnergies) -
 # figure, tables, session ------------------------------------------------------------------------------
 def surface_figure(reference: SurfaceEnergies, learned: Sequence[Learned]) -> Figure:
     """Draw surface energies as bars, their errors and the RMSE against the epoch."""
-    from nnpcore.exchange.figures import new_figure
+    from nnpcore.figures.drawing import new_figure
 
     figure = new_figure(7.2, 2.8)
     bars, course, rmse = figure.subplots(1, 3, width_ratios=(1.35, 1.0, 0.9))
@@ -261,7 +259,7 @@ def surface_figure(reference: SurfaceEnergies, learned: Sequence[Learned]) -> Fi
 
 
 def _draw_bars(axes: Axes, reference: SurfaceEnergies, learned: Sequence[Learned]) -> None:
-    from nnpcore.exchange.figures import OKABE_ITO, add_legend, style_axes
+    from nnpcore.figures.drawing import OKABE_ITO, add_legend, style_axes
 
     series: list[tuple[str, SurfaceEnergies, dict[str, Any]]] = [("reference", reference, {"color": "0.2"})]
     for item, color in zip(learned, OKABE_ITO, strict=False):
@@ -287,7 +285,7 @@ def _pale(color: str) -> tuple[float, float, float]:
 
 
 def _draw_course(axes: Axes, learned: Sequence[Learned]) -> None:
-    from nnpcore.exchange.figures import MARKERS, OKABE_ITO, add_legend, style_axes
+    from nnpcore.figures.drawing import MARKERS, OKABE_ITO, add_legend, style_axes
 
     for item, color in zip(learned, OKABE_ITO, strict=False):
         for surface, marker in zip(SURFACES, MARKERS, strict=False):
@@ -305,7 +303,7 @@ def _draw_course(axes: Axes, learned: Sequence[Learned]) -> None:
 
 
 def _draw_rmse(axes: Axes, learned: Sequence[Learned]) -> None:
-    from nnpcore.exchange.figures import OKABE_ITO, add_legend, style_axes
+    from nnpcore.figures.drawing import OKABE_ITO, add_legend, style_axes
 
     for item, color in zip(learned, OKABE_ITO, strict=False):
         epochs = np.arange(1, len(item.rmse) + 1)

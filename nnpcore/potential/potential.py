@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import PotentialError
+from nnpcore.potential.baseline import SmoothPart
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.prediction import Prediction
-from nnpcore.potential.smooth import SmoothPart
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening

@@ -11,8 +11,8 @@ import numpy as np
 
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError
 from nnpcore.files import write_atomically
+from nnpcore.potential.baseline import SmoothPart
 from nnpcore.potential.network import NetworkWeights
-from nnpcore.potential.smooth import SmoothPart
 
 if TYPE_CHECKING:
     from nnpcore.potential.potential import Potential

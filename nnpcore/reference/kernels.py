@@ -32,9 +32,7 @@ def farthest_move(positions: np.ndarray, listed: np.ndarray) -> float:
 
 
 @njit(**OPTIONS)
-def half_list(
-    start: np.ndarray, neighbor: np.ndarray, vector: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def half_list(start: np.ndarray, neighbor: np.ndarray, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keep one of the two directions of each pair; ``start`` of the kept ones and their places."""
     kept, n = np.empty(len(neighbor), dtype=np.int64), 0
     half_start = np.zeros(len(start), dtype=np.int64)

@@ -74,9 +74,7 @@ def _check(fmax: float, max_steps: int) -> None:
         raise SettingsError(f"a relaxation needs at least one step, not {max_steps!r}", where="max_steps")
 
 
-def _minimise(
-    atoms: Atoms, fmax: float, max_steps: int, cell: bool, progress: Progress
-) -> tuple[int, float]:
+def _minimise(atoms: Atoms, fmax: float, max_steps: int, cell: bool, progress: Progress) -> tuple[int, float]:
     """Move ``atoms`` downhill; return the number of steps and the largest force left."""
     from ase.filters import FrechetCellFilter
     from ase.optimize import LBFGS

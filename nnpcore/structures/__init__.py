@@ -11,10 +11,10 @@ from nnpcore.structures.dataset import (
 )
 from nnpcore.structures.examples import EXAMPLES, example_path
 from nnpcore.structures.frame import Frame
-from nnpcore.structures.key_names import KeyMemory, KeyNames, KeyProposal, Question, propose_keys
+from nnpcore.structures.labels.key_names import KeyMemory, KeyNames, KeyProposal, Question, propose_keys
+from nnpcore.structures.labels.stress_kinds import StressKind
 from nnpcore.structures.reading import detect_key_names, iter_frames, parse_path, read_dataset
 from nnpcore.structures.splits import split_frames
-from nnpcore.structures.stress_kinds import StressKind
 from nnpcore.structures.writing import write_frames
 
 __all__ = [

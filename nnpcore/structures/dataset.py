@@ -15,7 +15,7 @@ from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
 
 if TYPE_CHECKING:
-    from nnpcore.structures.key_names import KeyNames
+    from nnpcore.structures.labels.key_names import KeyNames
 
 UNITS_TEXT = "units assumed eV, Å, eV/Å³"
 _MAX_LISTED = 8

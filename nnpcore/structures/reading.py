@@ -13,20 +13,27 @@ import numpy as np
 
 from nnpcore.errors import Cancelled, DataError, EatlasError
 from nnpcore.progress import Progress
-from nnpcore.structures import cp2k_data, n2p2_data
-from nnpcore.structures.broken_off import broken_off, end_note
 from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
-from nnpcore.structures.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
-from nnpcore.structures.formats import OWN_FORMATS, detect_format, no_structure, open_stream, read_error
 from nnpcore.structures.frame import Frame
-from nnpcore.structures.key_names import (
+from nnpcore.structures.labels.key_names import (
     NONE,
     QUANTITIES,
     KeyNames,
     KeyProposal,
     apply_keys,
     propose_keys,
+)
+from nnpcore.structures.readers import cp2k as cp2k_data
+from nnpcore.structures.readers import n2p2 as n2p2_data
+from nnpcore.structures.readers.broken_off import broken_off, end_note
+from nnpcore.structures.readers.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
+from nnpcore.structures.readers.formats import (
+    OWN_FORMATS,
+    detect_format,
+    no_structure,
+    open_stream,
+    read_error,
 )
 from nnpcore.structures.writing import PER_ATOM_NAMES
 
@@ -349,7 +356,7 @@ def _with_row_values(frame: Frame) -> Frame:
     info.pop("unique_id", None)
     for name in ("key_value_pairs", "data"):
         values = info.pop(name, None)
-        for key, value in (values.items() if isinstance(values, dict) else ()):
+        for key, value in values.items() if isinstance(values, dict) else ():
             per_atom = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == frame.n_atoms
             (arrays if per_atom else info).setdefault(key, value)
     return replace(frame, info=info, arrays=arrays)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnpcore.training.smooth import Underlay
+from nnpcore.training.baseline.solving import Underlay
 
 
 @dataclass(frozen=True, eq=False)

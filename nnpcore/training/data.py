@@ -13,7 +13,7 @@ from nnpcore.errors import TrainingError
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet, Whitening
     from nnpcore.structures.frame import Frame
-    from nnpcore.training.passes import Prediction
+    from nnpcore.training.engines.passes import Prediction
 
 STRESS_BASIS = np.zeros((6, 3, 3))
 """Orthonormal basis of symmetric 3x3 matrices: three diagonal ones, then yz, xz, xy."""

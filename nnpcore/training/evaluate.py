@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.training.optimizer import QUANTITY_UNITS, ErrorSums
+from nnpcore.training.optimizers.base import QUANTITY_UNITS, ErrorSums
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training.data import FitSet
-    from nnpcore.training.passes import Prediction
+    from nnpcore.training.engines.passes import Prediction
 
 REPORT_KEYS = {
     "energy": "rmse_energy_mev_per_atom",

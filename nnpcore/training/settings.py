@@ -181,7 +181,7 @@ class TrainSettings(_Checked):
     energy_weight, force_weight, stress_weight, l2 : weights of the loss; 0 leaves a part out.
     smooth : what lies under the networks: "none", or a function of their inputs solved in closed form on the
         same loss: "linear", "quadratic" (with products of the first components) or "kernel" (with
-        Gaussians about some training atoms). See :mod:`nnpcore.training.smooth`.
+        Gaussians about some training atoms). See :mod:`nnpcore.training.baseline.solving`.
     smooth_ridge : its ridge in eV²; None = chosen by the evidence.
     smooth_components : components of the network inputs in quadratic terms.
     smooth_epochs : epochs in which the networks learn everything by themselves, before their atomic energies

@@ -22,21 +22,21 @@ from nnpcore.descriptors import (
 )
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.training.baseline.solving import SmoothPlan, Underlay
 from nnpcore.training.best import Best
-from nnpcore.training.choice import Choice, choose_optimizer, usual_epochs
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data import FitSet, Targets, check_memory, check_trainable, fit_element_energies
 from nnpcore.training.device import resolve_device
-from nnpcore.training.engine import Engine, make_engine
+from nnpcore.training.engines.base import Engine, make_engine
+from nnpcore.training.engines.packing import Layout
 from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.history import EpochRecord
-from nnpcore.training.layout import Layout
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
-from nnpcore.training.optimizer import ErrorSums, diverged
+from nnpcore.training.optimizers.base import ErrorSums, diverged
+from nnpcore.training.optimizers.choice import Choice, choose_optimizer, usual_epochs
 from nnpcore.training.pace import Pace
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
-from nnpcore.training.smooth import SmoothPlan, Underlay
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential

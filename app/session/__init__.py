@@ -1,0 +1,1 @@
+"""The session: data, regions, runs, selection, colouring and tasks of one window."""

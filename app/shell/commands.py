@@ -1,0 +1,123 @@
+"""Actions are data (id, title, shortcut, icon, callable); changes a user makes are undo commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence, QUndoCommand
+
+from app.look import icons
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something a user can do: in a menu, on the toolbar, by shortcut or from the command palette.
+
+    Attributes
+    ----------
+    id : unique and stable, "file.open". title : as in the menu. shortcut : "Ctrl+O" or "".
+    menu : the menu it stands in, "" for the palette only; ``group`` separates parts of a menu.
+    tip : one sentence more, shown in tool tips and searched by the palette.
+    enabled : asked before the menu or palette is shown; None = always.
+    checked : for switches: whether it is on.
+    """
+
+    id: str
+    title: str
+    run: Callable[[], Any]
+    shortcut: str = ""
+    icon: str = ""
+    menu: str = ""
+    group: int = 0
+    tip: str = ""
+    enabled: Callable[[], bool] | None = None
+    checked: Callable[[], bool] | None = None
+
+
+class Commands:
+    """All commands of a window with their actions."""
+
+    def __init__(self, commands: Iterable[Command], parent: QObject) -> None:
+        self.by_id: dict[str, Command] = {}
+        self.actions: dict[str, QAction] = {}
+        self._parent = parent
+        for command in commands:
+            self.add(command)
+
+    def add(self, command: Command) -> QAction:
+        """Add a command and return its action; ValueError if the id or the shortcut is taken."""
+        taken = {c.shortcut for c in self.by_id.values() if c.shortcut}
+        if command.id in self.by_id or command.shortcut in taken:
+            raise ValueError(f"{command.id} or its shortcut {command.shortcut!r} exists already")
+        action = QAction(command.title, self._parent)
+        action.setObjectName(command.id)
+        action.triggered.connect(lambda _checked=False: command.run())
+        if command.shortcut:
+            action.setShortcut(QKeySequence(command.shortcut))
+        if command.icon:
+            icons.follow(action, command.icon)
+        plain = command.title.rstrip("…")
+        keys = f" ({command.shortcut})" if command.shortcut else ""
+        action.setToolTip(f"{command.tip or plain}{keys}")
+        action.setCheckable(command.checked is not None)
+        self.by_id[command.id], self.actions[command.id] = command, action
+        return action
+
+    def refresh(self) -> None:
+        """Enable and check the actions as things stand now."""
+        for command_id, command in self.by_id.items():
+            action = self.actions[command_id]
+            if command.enabled is not None:
+                action.setEnabled(command.enabled())
+            if command.checked is not None:
+                action.setChecked(command.checked())
+
+    def run(self, command_id: str) -> None:
+        """Run a command by its id."""
+        self.by_id[command_id].run()
+
+
+class Change(QUndoCommand):
+    """Sets one value through ``apply``; keeps only the old and the new one.
+
+    ``done`` tells that the new value is applied already. Changes with the same ``merge_id`` (not empty) that
+    follow one another become one step.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        apply: Callable[[Any], None],
+        old: Any,
+        new: Any,
+        *,
+        merge_id: str = "",
+        done: bool = False,
+    ) -> None:
+        super().__init__(text)
+        self._apply, self._old, self._new = apply, old, new
+        self._merge_id, self._done = merge_id, done
+
+    def redo(self) -> None:
+        """Apply the new value."""
+        if not self._done:
+            self._apply(self._new)
+        self._done = False
+
+    def undo(self) -> None:
+        """Apply the old value."""
+        self._apply(self._old)
+
+    def id(self) -> int:
+        """Return a number shared by changes that may be merged."""
+        return hash(self._merge_id) % 2**31 if self._merge_id else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        """Take over the new value of a following change of the same kind."""
+        if not isinstance(other, Change) or other._merge_id != self._merge_id:
+            return False
+        self._new = other._new
+        return True

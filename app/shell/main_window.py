@@ -1,0 +1,373 @@
+"""The window: menus, toolbar, docks, status line, drag and drop. It holds no state but the layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QInputDialog,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QTabWidget,
+)
+
+from app.dialogs import plain
+from app.dialogs.every import make_dialog
+from app.dialogs.key_names import KeyAsker
+from app.dialogs.potentials import ImportDialog, is_potential
+from app.dialogs.report import export_report
+from app.look import theme
+from app.session.notifications import Notification
+from app.settings import Settings
+from app.shell import docks as layout
+from app.shell.command_palette import CommandPalette
+from app.shell.commands import Commands
+from app.shell.restoring import SessionKeeper
+from app.shell.toasts import Toasts
+from app.shell.toolbar import MainToolbar
+from app.shell.verdict_bar import VerdictBar
+from app.shell.window_commands import MENUS, window_commands
+
+if TYPE_CHECKING:
+    from app.dialogs.form import FormDialog
+    from app.session.session import Session
+
+LAYOUT_VERSION = 2
+HIDDEN_PANELS_MS = 300
+BETWEEN_PANELS_MS = 30
+FILTER = (
+    "Trajectories (*.extxyz *.xyz *.traj *.vasp *.xml OUTCAR* XDATCAR* POSCAR* *.cif *.pdb *.json *.db)"
+    ";;All files (*)"
+)
+
+
+class MainWindow(QMainWindow):
+    """One window on one session."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        super().__init__()
+        session.setParent(self)
+        self.session, self.settings = session, settings
+        self.setWindowTitle("Eatlas")
+        self.setObjectName("main_window")
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.keeper = SessionKeeper(session, settings, self)
+        self.commands = Commands(window_commands(self), self)
+        self.toasts = Toasts(self)
+        self.docks = layout.make_docks(session, self)
+        self.toolbar = MainToolbar(session, self.commands, self)
+        self.addToolBar(self.toolbar)
+        self._make_menus()
+        self.verdict = VerdictBar(session, self)
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().addWidget(self.verdict, 1)
+        self.resize(1440, 900)
+        self.setMinimumSize(1100, 700)
+        self._restore_layout()
+        self._closing = False
+        self._dialogs: dict[str, FormDialog] = {}
+        self.key_asker = KeyAsker(session, self)
+        session.ask_names = self.key_asker.ask
+        self.confirm_close: Callable[[], bool] = self.ask_close
+        self._connect()
+        self.commands.refresh()
+
+    def _connect(self) -> None:
+        session = self.session
+        session.notified.connect(self.toasts.show)
+        for signal in (
+            session.undo_stack.indexChanged, session.run_changed, session.dataset_added,
+            session.dataset_removed, session.current_run_changed, session.coloring_changed,
+        ):  # fmt: skip
+            signal.connect(self.refresh_commands)
+        session.export_wanted.connect(lambda: self.open_dialog("export_potential"))
+        session.dataset_added.connect(self._remember_file)
+        session.trainings.idle.connect(self._on_trainings_idle)
+        for dock in self.docks.values():
+            for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
+                signal.connect(self._refresh_titles)
+
+    # menus --------------------------------------------------------------------------------------------
+    def _make_menus(self) -> None:
+        menus = {name: self.menuBar().addMenu(name) for name in MENUS}
+        self.examples = QMenu("Examples", self)
+        self.recent = QMenu("Recent", self)
+        self.appearance = QMenu("Appearance", self)
+        self.color_by = QMenu("Colour By", self)
+        menus |= {m.title(): m for m in (self.examples, self.appearance, self.color_by)}
+        last: dict[str, int] = {}
+        for command_id, command in self.commands.by_id.items():
+            menu = menus[command.menu]
+            if last.setdefault(command.menu, command.group) != command.group:
+                menu.addSeparator()
+            last[command.menu] = command.group
+            menu.addAction(self.commands.actions[command_id])
+            if command_id == "file.run":
+                menu.addMenu(self.recent)
+                menu.addMenu(self.examples)
+            elif command_id == "view.previous":
+                menu.addMenu(self.color_by)
+                menu.addMenu(self.appearance)
+                self.panels_menu = menu.addMenu("Panels")
+            elif command_id == "file.report":
+                menu.addMenu(self.toolbar.export_menu)
+        for dock in self.docks.values():
+            self.panels_menu.addAction(dock.toggleViewAction())
+        self.recent.aboutToShow.connect(self._fill_recent)
+        for menu in menus.values():
+            menu.aboutToShow.connect(self.refresh_commands)
+
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        for path in self.settings.recent_files:
+            self.recent.addAction(_short(path), lambda path=path: self.session.open_paths([path]))
+        if self.settings.recent_files and self.settings.recent_runs:
+            self.recent.addSeparator()
+        for path in self.settings.recent_runs:
+            self.recent.addAction(f"Run {_short(path)}", lambda path=path: self.session.open_run(path))
+        self.recent.setEnabled(True)
+        if self.recent.isEmpty():
+            self.recent.addAction("Nothing yet").setEnabled(False)
+
+    def refresh_commands(self, *_changed: object) -> None:
+        """Enable, disable and check the actions."""
+        self.commands.refresh()
+
+    # layout -------------------------------------------------------------------------------------------
+    def _restore_layout(self) -> None:
+        if self.settings.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
+        saved = QByteArray.fromBase64(self.settings.layout.encode())
+        self.settings_had_layout = bool(saved) and self.restoreState(saved, LAYOUT_VERSION)
+        if not self.settings_had_layout:  # arranging first would leave an empty tab bar behind
+            layout.arrange(self, self.docks)
+        layout.place_missing(self, self.docks)
+        self._refresh_titles()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Build the panels behind tabs a moment later."""
+        super().showEvent(event)
+        QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
+
+    def _build_hidden_panels(self) -> None:
+        """Build one panel, and the next one when the window has had time for what came meanwhile."""
+        dock = next((dock for dock in self.docks.values() if dock.lazy), None)
+        if dock is not None and not self._closing:
+            dock.lazy = False
+            _ = dock.panel
+            QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
+
+    def reset_layout(self) -> None:
+        """Put all docks back where they stand by default."""
+        layout.arrange(self, self.docks)
+        self._refresh_titles()
+
+    def _refresh_titles(self, *_changed: object) -> None:
+        QTimer.singleShot(0, self, lambda: [dock.refresh_title() for dock in self.docks.values()])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the columns' shares when the window has no layout of the user's yet."""
+        super().resizeEvent(event)
+        if not self.settings_had_layout and not self.isVisible():
+            layout.arrange(self, self.docks)
+
+    def toggle_full_screen(self) -> None:
+        """Go to full screen and back."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def set_theme(self, mode: theme.Mode) -> None:
+        """Use light, dark or the system's appearance from now on."""
+        self.settings.theme = mode
+        theme.set_mode(mode)
+        self.save_settings()
+        self.refresh_commands()
+
+    # files --------------------------------------------------------------------------------------------
+    def ask_open(self) -> None:
+        """Ask for trajectories and open them."""
+        folder = str(Path(self.settings.recent_files[0]).parent) if self.settings.recent_files else ""
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open trajectories", folder, FILTER)
+        self.open_paths(paths)
+
+    def ask_open_slice(self) -> None:
+        """Ask for a trajectory and a slice of it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a slice of a trajectory", "", FILTER)
+        if path:
+            text = "Frames as start:stop:step (“::10” is every tenth, “-5:” the last five):"
+            chosen, fine = QInputDialog.getText(self, "Open a slice", text, text="::10")
+            if fine:
+                self.open_paths([f"{path}@{chosen.strip()}"])
+
+    def ask_open_run(self) -> None:
+        """Ask for a run folder and open it."""
+        start = str(self.settings.runs_folder)
+        folder = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
+        if folder:
+            self.session.open_run(folder)
+
+    def open_paths(self, paths: list[str]) -> None:
+        """Open trajectories, run folders and other programs' potentials alike."""
+        runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]
+        for folder in runs:
+            self.session.open_run(folder)
+        foreign = [path for path in paths if path not in runs and is_potential(path)]
+        if foreign:
+            dialog = self.open_dialog("import_potential")
+            assert isinstance(dialog, ImportDialog)
+            dialog.sources.add(foreign)
+        self.session.open_paths([path for path in paths if path not in runs and path not in foreign])
+
+    def ask_export_report(self) -> None:
+        """Ask for a file and write the current run's report there."""
+        run = self.session.current_run
+        if run is None or run.folder is None:
+            return
+        kept = self.settings.dialogs.setdefault("report", {})
+        start = str(Path(kept.get("folder") or Path.home()) / f"{run.name}.html")
+        kinds = "Web page (*.html);;PDF (*.pdf)"
+        path, kind = QFileDialog.getSaveFileName(self, f"Report of {run.name}", start, kinds)
+        if path:
+            target = Path(path) if Path(path).suffix else Path(path + (".pdf" if "pdf" in kind else ".html"))
+            kept["folder"] = str(target.parent)
+            export_report(self.session, run, target)
+
+    def ask_more_epochs(self) -> None:
+        """Ask how many epochs more and go on with the current run."""
+        run = self.session.current_run
+        if run is None:
+            return
+        text = f"{run.name} has had {run.epoch} epochs. Train until epoch:"
+        goal, fine = QInputDialog.getInt(self, "Train longer", text, 2 * run.epoch, run.epoch + 1, 100_000)
+        if fine:
+            self.session.train_longer(run.id, goal)
+
+    def _remember_file(self, dataset_id: str) -> None:
+        self.settings.remember_file(self.session.datasets[dataset_id].path)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open dropped files and run folders."""
+        self.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+        event.acceptProposedAction()
+
+    # dialogs ------------------------------------------------------------------------------------------
+    def open_dialog(self, kind: str) -> FormDialog:
+        """Show a working dialog by its name; return it."""
+        return self.show_dialog(kind, lambda: make_dialog(kind, self.session, self))
+
+    def show_dialog(self, key: str, make: Callable[[], FormDialog]) -> FormDialog:
+        """Show a dialog, the one that is open already (perhaps at work) where there is one; return it."""
+        made = self._dialogs.get(key)
+        if made is None or made.ended:
+            made = self._dialogs[key] = make()
+        made.show()
+        made.raise_()
+        made.activateWindow()
+        return made
+
+    def open_palette(self) -> None:
+        """Open the command palette."""
+        self.palette_box.open()
+
+    @cached_property
+    def palette_box(self) -> CommandPalette:
+        """The command palette, made when it is first wanted."""
+        return CommandPalette(self.commands, self)
+
+    def show_preferences(self) -> None:
+        """Open the preferences."""
+        if plain.edit_preferences(self.settings, self):
+            theme.set_mode(self.settings.theme)  # type: ignore[arg-type]
+            self.save_settings()
+            self.session.settings_changed.emit()
+            self.refresh_commands()
+
+    def show_shortcuts(self) -> None:
+        """List the keyboard shortcuts."""
+        plain.show_shortcuts(self.commands, self)
+
+    def show_about(self) -> None:
+        """Show versions and the graphics driver."""
+        plain.show_about(self)
+
+    # session and end ----------------------------------------------------------------------------------
+    def can_restore(self) -> bool:
+        """Whether there is a session to reopen."""
+        return self.keeper.can_restore()
+
+    def restore_last(self) -> None:
+        """Open what was open when the window was last closed."""
+        self.keeper.restore_last()
+
+    def save_settings(self) -> None:
+        """Write the settings; a failure is told, never raised."""
+        from nnpcore.errors import EatlasError
+
+        try:
+            self.settings.save()
+        except EatlasError as error:
+            self.session.notify(Notification("warning", "The settings were not saved", str(error)))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop a training first (its checkpoint is written), then close and leave no thread behind."""
+        if self.session.trainings.active:
+            if not self._closing and not self.confirm_close():
+                event.ignore()
+                return
+            self._closing = True
+            self.session.trainings.stop_all()
+            self.setEnabled(False)
+            self.statusBar().showMessage("Stopping the training and writing its checkpoint…")
+            event.ignore()
+            return
+        self._keep_layout()
+        self.keeper.close()
+        self.session.shutdown()
+        self.save_settings()
+        event.accept()
+
+    def ask_close(self) -> bool:
+        """Ask whether the training may be stopped."""
+        box = QMessageBox(QMessageBox.Icon.Question, "Eatlas", "A training is running.", parent=self)
+        text = "Its checkpoint is kept: open the run later and press Resume to go on."
+        n_waiting = self.session.trainings.n_waiting
+        more = f" {n_waiting} more {'waits' if n_waiting == 1 else 'wait'} and will be dropped."
+        box.setInformativeText(text + (more if n_waiting else ""))
+        stop = box.addButton("Stop and Close", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Go On Training", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is stop
+
+    def _on_trainings_idle(self) -> None:
+        self.refresh_commands()
+        if self._closing:
+            self.close()
+
+    def _keep_layout(self) -> None:
+        self.settings.geometry = _text_of(self.saveGeometry())
+        self.settings.layout = _text_of(self.saveState(LAYOUT_VERSION))
+        self.settings.train_settings = self.session.train_settings.model_dump(
+            mode="json", exclude_defaults=True
+        )
+
+
+def _text_of(data: QByteArray) -> str:
+    return bytes(data.toBase64().data()).decode()
+
+
+def _short(path: str) -> str:
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path.startswith(home) else path

@@ -1,0 +1,136 @@
+"""Keeps the session on disk while the window lives, and brings it back, also after a crash."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer
+
+from app.dialogs.potentials import offer_calculators, specs_of
+from app.documents import session_file
+from app.documents.coloring import Coloring
+from app.documents.session_file import SavedDataset, SavedSession
+from app.session.notifications import Notification
+from app.settings import Settings, home
+from nnpcore.errors import EatlasError
+from nnpcore.structures import Role
+
+if TYPE_CHECKING:
+    from app.session.session import Session
+
+DELAY_MS = 1500
+
+
+class SessionKeeper(QObject):
+    """Writes what is open a moment after it changed; only names and choices, never data."""
+
+    def __init__(self, session: Session, settings: Settings, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._settings = session, settings
+        self._folder = home()
+        self._path = session_file.path_of(self._folder, os.getpid())
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DELAY_MS)
+        self._timer.timeout.connect(self._save_in_background)
+        for signal in (
+            session.dataset_added, session.dataset_removed, session.dataset_changed, session.run_added,
+            session.run_removed, session.coloring_changed, session.comparison_changed,
+            session.regions_changed, session.sweeps.changed,
+        ):  # fmt: skip
+            signal.connect(self._save_soon)
+        session.run_added.connect(self._remember_run)
+
+    def _save_soon(self, *_changed: object) -> None:
+        self._timer.start()
+
+    def _remember_run(self, run_id: str) -> None:
+        folder = self._session.runs[run_id].folder
+        if folder is not None:
+            self._settings.remember_run(str(folder))
+
+    # saving -------------------------------------------------------------------------------------------
+    def snapshot(self) -> SavedSession:
+        """Return what is open now."""
+        session = self._session
+        datasets = [
+            SavedDataset(d.path, d.role.value, d.color_index, d.frame_index)
+            for d in session.datasets.values()
+        ]
+        runs = [str(run.folder) for run in session.runs.values() if run.folder is not None]
+        current = session.current_dataset.path if session.current_dataset else ""
+        compared = [str(run.folder) for key, run in session.runs.items() if key in session.compared_runs]
+        regions = list(session.region_sets.values())
+        coloring, specs = asdict(session.coloring), specs_of(session.runs.values())
+        sweep = session.sweeps.to_dict()
+        return SavedSession(datasets, runs, current, coloring, compared, regions, specs, sweep)
+
+    def _save_in_background(self) -> None:
+        saved, path = self.snapshot(), self._path
+        self._session.run_task(
+            "Saving the session",
+            lambda _: session_file.write(path, saved),
+            lambda _: None,
+            lambda error: self._session.notify(
+                Notification("warning", "The session is not being saved", str(error))
+            ),
+            key="save session",
+            quiet=True,
+        )
+
+    def close(self) -> None:
+        """Keep the session as the last one that ended well."""
+        self._timer.stop()
+        try:
+            session_file.write(session_file.last_path(self._folder), self.snapshot())
+            self._path.unlink(missing_ok=True)
+        except (EatlasError, OSError) as error:
+            self._session.notify_error("The session was not saved", error)
+
+    # restoring ----------------------------------------------------------------------------------------
+    def can_restore(self) -> bool:
+        """Whether there is a last session with something in it."""
+        path = session_file.last_path(self._folder)
+        return path.is_file() and not session_file.read(path).empty
+
+    def restore_last(self) -> None:
+        """Open what was open at the end of the last session."""
+        self.restore(session_file.read(session_file.last_path(self._folder)))
+
+    def offer_crashed(self) -> bool:
+        """Offer sessions that ended in a crash; True if there is one."""
+        paths = session_file.crashed(self._folder)
+        sessions = [session_file.read(path) for path in paths]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        saved = next((session for session in sessions if not session.empty), None)
+        if saved is None:
+            return False
+        names = ", ".join(Path(d.path).name for d in saved.datasets) or "its runs"
+        action = ("Restore", lambda: self.restore(saved))
+        text = f"Open again what was open then ({names})? Trainings go on from their last checkpoint."
+        self._session.notify(
+            Notification("warning", "Eatlas did not end properly last time", text, actions=(action,))
+        )
+        return True
+
+    def restore(self, saved: SavedSession) -> None:
+        """Open the files and runs of a saved session with their roles and colours."""
+        known = {field.name for field in fields(Coloring)}
+        self._session.restore_coloring(
+            {name: value for name, value in saved.coloring.items() if name in known}
+        )
+        for d in saved.datasets:
+            show = d.path == saved.current
+            self._session.restore_dataset(d.path, Role(d.role), d.color_index, d.frame_index, show)
+        self._session.restore_regions([r for r in saved.regions if isinstance(r, dict)])
+        self._session.restore_compared(saved.compared)
+        self._session.sweeps.restore(saved.sweep)
+        for folder in saved.runs:
+            if Path(folder).is_dir():
+                self._session.open_run(folder)
+        if saved.calculators:
+            offer_calculators(self._session, saved.calculators)

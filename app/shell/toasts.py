@@ -1,0 +1,171 @@
+"""Notifications over the window: short ones go by themselves, errors stay, with details to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.look import icons, theme
+from app.session.notifications import Notification
+
+SECONDS = {"info": 5, "warning": 12, "error": 0}
+WIDTH = 400
+MARGIN = 16
+MAX_SHOWN = 4
+
+
+class Toast(QFrame):
+    """One notification."""
+
+    def __init__(self, notification: Notification, close: Callable[[Toast], None], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.notification = notification
+        self._close = close
+        self.setObjectName("toast")
+        self.setFixedWidth(WIDTH)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+        column = self._column = QVBoxLayout(self)
+        column.setContentsMargins(12, 10, 8, 10)
+        column.setSpacing(6)
+        column.addLayout(self._head())
+        if notification.text:
+            text = QLabel(notification.text, self)
+            text.setWordWrap(True)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            text.setContentsMargins(26, 0, 4, 0)
+            column.addWidget(text)
+        self.details = QPlainTextEdit(notification.details, self)
+        self.details.setReadOnly(True)
+        self.details.setFixedHeight(140)
+        self.details.hide()
+        column.addWidget(self.details)
+        self.buttons = self._buttons()
+        if self.buttons.count() > 1:
+            column.addLayout(self.buttons)
+        seconds = 0 if notification.actions else SECONDS[notification.level]
+        if seconds:
+            QTimer.singleShot(1000 * seconds, self, self.close_toast)
+
+    def _head(self) -> QHBoxLayout:
+        current = theme.current()
+        level = self.notification.level
+        color = {"warning": current.warning, "error": current.error}.get(level, current.accent)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        icon = QLabel(self)
+        icon.setPixmap(icons.icon(level, color).pixmap(18, 18))
+        icon.setFixedWidth(18)
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        title = QLabel(self.notification.title, self)
+        title.setProperty("heading", True)
+        title.setWordWrap(True)
+        row.addWidget(title, 1, Qt.AlignmentFlag.AlignVCenter)
+        close = QToolButton(self)
+        icons.follow(close, "close", muted=True)
+        close.setIconSize(QSize(12, 12))
+        close.clicked.connect(self.close_toast)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        return row
+
+    def _buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setContentsMargins(26, 0, 4, 0)
+        row.setSpacing(6)
+        for number, (text, run) in enumerate(self.notification.actions):
+            button = QPushButton(text, self)
+            button.setProperty("primary", number == 0)
+            button.clicked.connect(lambda _checked=False, run=run: self._act(run))
+            row.addWidget(button)
+        if self.notification.details:
+            show = QPushButton("Details", self)
+            show.setCheckable(True)
+            show.toggled.connect(self._show_details)
+            row.addWidget(show)
+        if self.notification.level != "info":
+            copy = QPushButton("Copy", self)
+            copy.setToolTip("Copy the message with all details")
+            copy.clicked.connect(self.copy)
+            row.addWidget(copy)
+        row.addStretch(1)
+        return row
+
+    def fit(self) -> None:
+        """Take the height the texts need at this width."""
+        self._column.activate()
+        self.setFixedHeight(self._column.totalHeightForWidth(WIDTH))
+
+    def _act(self, run: Callable[[], object]) -> None:
+        self.close_toast()
+        run()
+
+    def _show_details(self, shown: bool) -> None:
+        self.details.setVisible(shown)
+        self.fit()
+
+    def copy(self) -> None:
+        """Copy everything to the clipboard."""
+        message = self.notification
+        parts = [part for part in (message.title, message.text, message.details) if part]
+        QGuiApplication.clipboard().setText("\n\n".join(parts))
+
+    def close_toast(self) -> None:
+        """Take it away."""
+        self._close(self)
+
+
+class Toasts(QObject):
+    """Stacks toasts in the lower right corner of a window."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self.shown: list[Toast] = []
+        window.installEventFilter(self)
+
+    def show(self, notification: Notification) -> None:
+        """Show a notification; the oldest harmless one goes where there are too many."""
+        if notification.silent:
+            return
+        if any(toast.notification == notification for toast in self.shown):
+            return
+        while len(self.shown) >= MAX_SHOWN:
+            harmless = [toast for toast in self.shown if toast.notification.level == "info"]
+            self._remove((harmless or self.shown)[0])
+        toast = Toast(notification, self._remove, self._window)
+        toast.installEventFilter(self)
+        self.shown.append(toast)
+        toast.show()
+        toast.fit()
+        self._arrange()
+
+    def _remove(self, toast: Toast) -> None:
+        if toast in self.shown:
+            self.shown.remove(toast)
+            toast.hide()
+            toast.deleteLater()
+            self._arrange()
+
+    def _arrange(self) -> None:
+        bottom = self._window.height() - MARGIN - 32
+        for toast in reversed(self.shown):
+            toast.move(self._window.width() - WIDTH - MARGIN, bottom - toast.height())
+            toast.raise_()
+            bottom -= toast.height() + 8
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow the window's size and the toasts' own."""
+        if event.type() == QEvent.Type.Resize:
+            self._arrange()
+        return False

@@ -1,0 +1,161 @@
+"""The toolbar: open, train, colour, undo, export, and the search box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
+
+from app.look import icons
+from app.panels.base import Panel
+from app.shell.commands import Commands
+
+if TYPE_CHECKING:
+    from app.session.session import Session
+    from app.shell.main_window import MainWindow
+
+BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+
+
+class MainToolbar(QToolBar):
+    """Built from the window's commands."""
+
+    def __init__(self, session: Session, commands: Commands, window: MainWindow) -> None:
+        super().__init__("Toolbar", window)
+        self._session, self._commands, self._window = session, commands, window
+        self.setObjectName("main_toolbar")
+        self.setMovable(False)
+        self.setIconSize(QSize(18, 18))
+        self.toggleViewAction().setEnabled(False)
+        self._add("file.open", "Open")
+        self._add("file.example", "Example")
+        self.addSeparator()
+        self._add("training.start", "Train").setObjectName("train_button")
+        self._add("training.pause")
+        self._add("training.resume")
+        self._add("training.stop")
+        self.addSeparator()
+        self._add_coloring()
+        self.addSeparator()
+        self._add("edit.undo")
+        self._add("edit.redo")
+        self.addSeparator()
+        self.export_menu = QMenu("Export", window)
+        self.export_menu.aboutToShow.connect(self._fill_export)
+        self._add_export()
+        spacer = QWidget(self)
+        spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addWidget(spacer)
+        self.addWidget(SearchField(self))
+
+    def open_palette(self) -> None:
+        """Open the command palette."""
+        self._window.open_palette()
+
+    def _add(self, command_id: str, text: str = "") -> QToolButton:
+        button = QToolButton(self)
+        button.setDefaultAction(self._commands.actions[command_id])
+        if text:
+            button.setToolButtonStyle(BESIDE)
+            self._commands.actions[command_id].setIconText(text)
+        self.addWidget(button)
+        return button
+
+    # colour by ----------------------------------------------------------------------------------------
+    def _add_coloring(self) -> None:
+        caption = QLabel("Colour by", self)
+        caption.setProperty("muted", True)
+        caption.setContentsMargins(6, 0, 6, 0)
+        self.addWidget(caption)
+        self.coloring = QComboBox(self)
+        self.coloring.setObjectName("coloring")
+        self.coloring.setMinimumWidth(150)
+        self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.coloring.activated.connect(self._on_coloring_chosen)
+        self.addWidget(self.coloring)
+        self._session.coloring_changed.connect(self._refresh_coloring)
+        self._session.current_changed.connect(self._refresh_coloring)
+        self._refresh_coloring()
+
+    def _on_coloring_chosen(self, index: int) -> None:
+        self._session.set_coloring(kind=self.coloring.itemData(index))
+
+    def _refresh_coloring(self) -> None:
+        kinds = self._session.coloring_kinds()
+        current = [
+            (self.coloring.itemData(i), self.coloring.itemText(i)) for i in range(self.coloring.count())
+        ]
+        if kinds != current:
+            self.coloring.clear()
+            for kind, label in kinds:
+                self.coloring.addItem(label, kind)
+        self.coloring.setCurrentIndex(self.coloring.findData(self._session.coloring.kind))
+
+    # export -------------------------------------------------------------------------------------------
+    def _add_export(self) -> None:
+        button = QToolButton(self)
+        icons.follow(button, "export")
+        button.setText("Export")
+        button.setToolButtonStyle(BESIDE)
+        button.setToolTip("Export the potential, figures and tables")
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(self.export_menu)
+        self.export_button = button
+        self.addWidget(button)
+
+    def _fill_export(self) -> None:
+        self.export_menu.clear()
+        self._commands.refresh()
+        for command_id in ("file.potential", "file.report"):
+            self.export_menu.addAction(self._commands.actions[command_id])
+        self.export_menu.addSeparator()
+        for dock in self._window.docks.values():
+            panel: Panel = dock.panel
+            if panel.can_export():
+                self.export_menu.addMenu(panel.export_menu(self.export_menu))
+
+
+class SearchField(QFrame):
+    """Looks like a search box; a click opens the command palette."""
+
+    def __init__(self, toolbar: MainToolbar) -> None:
+        super().__init__(toolbar)
+        self._toolbar = toolbar
+        self.setObjectName("search_field")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setMinimumWidth(190)
+        self.setMaximumWidth(300)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 3, 8, 3)
+        row.setSpacing(6)
+        icon = QToolButton(self)
+        icon.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
+        icon.setObjectName("search_icon")
+        icon.setIconSize(QSize(14, 14))
+        icons.follow(icon, "search")
+        text = QLabel("Find a command", self)
+        keys = QLabel("Ctrl+K", self)
+        for label in (text, keys):
+            label.setProperty("muted", True)
+        keys.setProperty("small", True)
+        row.addWidget(icon)
+        row.addWidget(text, 1)
+        row.addWidget(keys)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Open the palette."""
+        event.accept()
+        self._toolbar.open_palette()

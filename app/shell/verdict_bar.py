@@ -1,0 +1,161 @@
+"""The bottom line: what the current run's potential is worth, what is being done, and with what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
+
+from app.look import icons, theme
+from app.widgets.elided import ElidedLabel
+from app.workers.tasks import Task
+
+if TYPE_CHECKING:
+    from app.session.session import Session
+
+WELCOME = (
+    "Open a trajectory or the silicon example, then train: the verdict on the atomic energies appears here."
+)
+ICONS = {"good": "good", "warning": "warning", "bad": "error"}
+
+
+class VerdictBar(QWidget):
+    """Verdict at the left; running task with cancel, device and memory at the right."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._task: Task | None = None
+        self._shown: tuple[str, str, bool] | None = None
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 2, 10, 2)
+        row.setSpacing(8)
+        self.icon = QLabel(self)
+        self.verdict = ElidedLabel(self)
+        self.verdict.setObjectName("verdict")
+        row.addWidget(self.icon)
+        row.addWidget(self.verdict, 1)
+        self._add_task(row)
+        self.device = QLabel("CPU", self)
+        self.memory = QLabel(self)
+        for label, tip in (
+            (self.device, "Device of the current run"),
+            (self.memory, "Memory of this program"),
+        ):
+            label.setProperty("muted", True)
+            label.setToolTip(tip)
+            row.addWidget(label)
+        self._process = None
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._show_memory)
+        self._timer.setInterval(1500)
+        session.task_started.connect(self._on_tasks_changed)
+        session.task_finished.connect(self._on_tasks_changed)
+        session.task_progressed.connect(self._on_progress)
+        session.analysis_changed.connect(self._on_analysis_changed)
+        session.current_run_changed.connect(self.refresh)
+        session.run_changed.connect(self._show_device)
+        theme.signals().changed.connect(self.refresh)
+        self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Watch the memory while it can be seen."""
+        super().showEvent(event)
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Watch no more."""
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def _add_task(self, row: QHBoxLayout) -> None:
+        self.task_box = QWidget(self)
+        inner = QHBoxLayout(self.task_box)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(6)
+        self.task_text = QLabel(self.task_box)
+        self.task_bar = QProgressBar(self.task_box)
+        self.task_bar.setTextVisible(False)
+        self.task_bar.setFixedSize(96, 6)
+        cancel = QToolButton(self.task_box)
+        icons.follow(cancel, "close")
+        cancel.setIconSize(QSize(10, 10))
+        cancel.setToolTip("Cancel")
+        cancel.clicked.connect(self._cancel)
+        self.cancel_button = cancel
+        for widget in (self.task_text, self.task_bar, cancel):
+            inner.addWidget(widget)
+        self.task_box.hide()
+        row.addWidget(self.task_box)
+
+    # verdict ------------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Show the current run's verdict."""
+        run = self._session.current_run
+        verdict = run.analyses.get("verdict") if run else None
+        if verdict is not None:
+            self._show(verdict.text, str(verdict.level))
+        elif run is not None:
+            missing = (
+                ""
+                if self._session.has_eos()
+                else " Open a crystal's volume scan as EOS reference for a verdict."
+            )
+            self._show(f"{run.name}: no verdict yet.{missing}", "info")
+        else:
+            self._show(WELCOME, "info")
+        self._show_device()
+
+    def _show(self, text: str, level: str) -> None:
+        current = theme.current()
+        if (text, level, current.dark) == self._shown:
+            return
+        self._shown = (text, level, current.dark)
+        colors = {
+            "good": current.good,
+            "warning": current.warning,
+            "bad": current.error,
+            "error": current.error,
+        }
+        name = ICONS.get(level, "info")
+        self.icon.setPixmap(icons.icon(name, colors.get(level, current.muted)).pixmap(16, 16))
+        self.verdict.set_full_text(text)
+
+    def _on_analysis_changed(self, run_id: str, kind: str) -> None:
+        if run_id == self._session.current_run_id and kind == "verdict":
+            self.refresh()
+
+    # tasks --------------------------------------------------------------------------------------------
+    def _on_tasks_changed(self, _task: Task) -> None:
+        shown = [task for task in self._session.tasks.tasks if not task.quiet]
+        self._task = shown[0] if shown else None
+        self.task_box.setVisible(self._task is not None)
+        if self._task is not None:
+            more = f" (+{len(shown) - 1})" if len(shown) > 1 else ""
+            self.task_text.setText(self._task.title + more)
+            self._on_progress(self._task)
+
+    def _on_progress(self, task: Task) -> None:
+        if task is self._task:
+            self.task_bar.setRange(0, 0 if task.fraction is None else 1000)
+            self.task_bar.setValue(int(1000 * (task.fraction or 0.0)))
+            self.task_text.setToolTip(task.text)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    # machine ------------------------------------------------------------------------------------------
+    def _show_device(self, _run_id: str = "") -> None:
+        run = self._session.current_run
+        device = run.device if run else ""
+        self.device.setText("CPU" if device in ("", "auto") else device.upper())
+
+    def _show_memory(self) -> None:
+        if self._process is None:
+            import psutil
+
+            self._process = psutil.Process()
+        self.memory.setText(f"{self._process.memory_info().rss / 1e9:.2f} GB")

@@ -1,0 +1,204 @@
+"""Every command of the main window, as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.dialogs.examples import open_example
+from app.documents.coloring import LABELS
+from app.documents.run import RunState
+from app.look import theme
+from app.shell.commands import Command
+from app.workers.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from app.session.session import Session
+    from app.shell.main_window import MainWindow
+
+MENUS = ("File", "Edit", "View", "Training", "Help")
+
+
+def window_commands(window: MainWindow) -> list[Command]:
+    """Return the commands of a window."""
+    session = window.session
+    return [
+        *_file(window, session),
+        *_exchange(window, session),
+        Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
+        *_edit(window, session),
+        *_training(window, session),
+        *_view(window, session),
+        *_coloring(session),
+        *_help(window),
+    ]
+
+
+def _file(window: MainWindow, session: Session) -> list[Command]:
+    return [
+        Command("file.open", "Open…", window.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
+        Command(
+            "file.slice", "Open Every n-th Frame…", window.ask_open_slice, "Ctrl+Shift+O", "", "File", 0,
+            "Open a slice of a trajectory, such as every tenth frame",
+        ),
+        Command("file.run", "Open Run…", window.ask_open_run, "", "folder", "File", 0, "A training's folder"),
+        Command(
+            "file.new_set", "New Training Set…", lambda: window.open_dialog("training_set"), "Ctrl+N", "add",
+            "File", 0, "Draw frames from molecular dynamics with a reference potential or any calculator",
+        ),
+        Command(
+            "file.new_points", "New Invariant Points…", lambda: window.open_dialog("invariant_points"), "",
+            "", "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
+        ),
+        *_examples(window, session),
+        Command(
+            "file.restore", "Reopen Last Session", window.restore_last, "", "", "File", 1,
+            "Open what was open when the window was last closed", enabled=window.can_restore,
+        ),
+    ]  # fmt: skip
+
+
+def _examples(window: MainWindow, session: Session) -> list[Command]:
+    return [
+        Command(
+            "file.example", "Silicon (DFT)", session.open_example, "Ctrl+E", "example", "Examples", 0,
+            "Open the bundled silicon data: 1000 K at fixed volume, at zero pressure, and the volume scan",
+        ),
+        *(
+            Command(
+                f"file.example.{example.name}", f"{example.title}…",
+                lambda name=example.name: open_example(window, name), "", "", "Examples", 1, example.about,
+            )
+            for example in EXAMPLES
+        ),
+    ]  # fmt: skip
+
+
+def _exchange(window: MainWindow, session: Session) -> list[Command]:
+    def has_potential() -> bool:
+        return session.current_run is not None and session.current_run.potential is not None
+
+    def has_report() -> bool:
+        return has_potential() and session.current_run.folder is not None  # type: ignore[union-attr]
+
+    return [
+        Command(
+            "file.import", "Import Potential…", lambda: window.open_dialog("import_potential"), "", "",
+            "File", 2, "Open a potential of n2p2 or SIMPLE-NN",
+        ),
+        Command(
+            "file.external", "External Calculator…", lambda: window.open_dialog("external_calculator"), "",
+            "", "File", 2, "Look at the map of any ASE calculator: MACE, NequIP, CHGNet, EAM",
+        ),
+        Command(
+            "file.potential", "Export Potential…", lambda: window.open_dialog("export_potential"),
+            "Ctrl+Shift+E", "", "File", 2,
+            "For Eatlas, n2p2, SIMPLE-NN or torch, or structures with predictions", enabled=has_potential,
+        ),
+        Command(
+            "file.report", "Export Report…", window.ask_export_report, "", "", "File", 2,
+            "One page on the run: settings, curves, mapping, verdict; HTML or PDF", enabled=has_report,
+        ),
+    ]  # fmt: skip
+
+
+def _edit(window: MainWindow, session: Session) -> list[Command]:
+    stack = session.undo_stack
+    return [
+        Command("edit.undo", "Undo", stack.undo, "Ctrl+Z", "undo", "Edit", 0, enabled=stack.canUndo),
+        Command("edit.redo", "Redo", stack.redo, "Ctrl+Shift+Z", "redo", "Edit", 0, enabled=stack.canRedo),
+        Command("edit.select_all", "Select All Atoms", session.select_frame, "Ctrl+A", "", "Edit", 1),
+        Command(
+            "edit.select_none", "Select Nothing", lambda: session.select([]), "Ctrl+Shift+A", "", "Edit", 1,
+            enabled=lambda: len(session.selection) > 0,
+        ),
+        Command("edit.preferences", "Preferences…", window.show_preferences, "Ctrl+,", "settings", "Edit", 9),
+    ]  # fmt: skip
+
+
+def _training(window: MainWindow, session: Session) -> list[Command]:
+    def state() -> RunState | None:
+        return session.current_run.state if session.current_run else None
+
+    def can_go_on() -> bool:
+        return state() in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
+
+    def is_active() -> bool:
+        return state() in (RunState.WAITING, RunState.PREPARING, RunState.RUNNING, RunState.PAUSED)
+
+    return [
+        Command(
+            "training.start", "Train", session.start_training, "Ctrl+T", "train", "Training", 0,
+            "Train an ensemble on the open data",
+            enabled=lambda: bool(session.datasets) and not session.trainings.active,
+        ),
+        Command(
+            "training.pause", "Pause", session.pause, "", "pause", "Training", 0,
+            enabled=lambda: state() == RunState.RUNNING,
+        ),
+        Command(
+            "training.resume", "Resume", session.resume, "", "resume", "Training", 0,
+            "Go on with a paused or stopped training", enabled=can_go_on,
+        ),
+        Command(
+            "training.stop", "Stop", session.stop, "Ctrl+.", "stop", "Training", 0,
+            "End the training; it can be resumed later", enabled=is_active,
+        ),
+        Command(
+            "training.more", "Train Longer…", window.ask_more_epochs, "", "", "Training", 1,
+            "Go on with a finished training for more epochs",
+            enabled=lambda: state() in (RunState.FINISHED, RunState.STOPPED),
+        ),
+        Command(
+            "training.sweep", "Sweep…", lambda: window.open_dialog("sweep"), "", "", "Training", 1,
+            "Train with several values of a setting: which one has the lowest RMSE, which one maps best",
+            enabled=lambda: bool(session.datasets),
+        ),
+    ]  # fmt: skip
+
+
+def _view(window: MainWindow, session: Session) -> list[Command]:
+    def step(frames: int) -> None:
+        if session.current_dataset_id is not None:
+            session.set_current(session.current_dataset_id, session.current_frame_index + frames)
+
+    def themed(mode: theme.Mode) -> Command:
+        return Command(
+            f"view.theme.{mode}", {"system": "Follow the System"}.get(mode, mode.title()),
+            lambda: window.set_theme(mode), "", "", "Appearance", 0, f"Appearance: {mode}",
+            checked=lambda: theme.mode() == mode,
+        )  # fmt: skip
+
+    return [
+        Command("view.next", "Next Frame", lambda: step(1), "Ctrl+Right", "next", "View", 0),
+        Command("view.previous", "Previous Frame", lambda: step(-1), "Ctrl+Left", "previous", "View", 0),
+        *(themed(mode) for mode in ("system", "light", "dark")),
+        Command("view.reset", "Reset Layout", window.reset_layout, "", "", "View", 8, "Put all panels back"),
+        Command("view.full", "Full Screen", window.toggle_full_screen, "F11", "", "View", 8),
+    ]
+
+
+def _coloring(session: Session) -> list[Command]:
+    return [
+        Command(
+            f"color.{kind}", label, lambda kind=kind: session.set_coloring(kind=kind), "", "", "Colour By", 0,
+            f"Colour atoms by {label.lower()}", checked=lambda kind=kind: session.coloring.kind == kind,
+        )
+        for kind, label in LABELS.items()
+    ]  # fmt: skip
+
+
+def _help(window: MainWindow) -> list[Command]:
+    return [
+        Command("help.palette", "Find a Command…", window.open_palette, "Ctrl+K", "search", "Help", 0),
+        Command("help.shortcuts", "Keyboard Shortcuts", window.show_shortcuts, "F1", "", "Help", 0),
+        Command(
+            "help.info",
+            "About Eatlas",
+            window.show_about,
+            "",
+            "info",
+            "Help",
+            9,
+            "Versions and graphics driver",
+        ),
+    ]

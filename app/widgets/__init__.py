@@ -1,0 +1,1 @@
+"""Widgets and geometry that panels, dialogs and plots share."""

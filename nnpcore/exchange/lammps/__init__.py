@@ -1,0 +1,1 @@
+"""Running an exported potential in LAMMPS, and comparing with it."""

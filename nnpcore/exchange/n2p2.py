@@ -1,8 +1,0 @@
-"""n2p2's folders, in and out: see :mod:`n2p2_writing` and :mod:`n2p2_reading`."""
-
-from __future__ import annotations
-
-from nnpcore.exchange.n2p2_reading import read_n2p2
-from nnpcore.exchange.n2p2_writing import write_n2p2
-
-__all__ = ["read_n2p2", "write_n2p2"]

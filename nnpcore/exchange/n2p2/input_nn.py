@@ -1,0 +1,322 @@
+"""What ``input.nn`` says about a finished potential; training keywords are passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
+from nnpcore.errors import SettingsError
+from nnpcore.exchange.foreign_text import ForeignText, Line
+from nnpcore.exchange.foreign_units import ForeignUnits, in_angstrom
+from nnpcore.exchange.n2p2.conventions import LETTERS, sorted_order
+
+_MANY = ("symfunction_short", "atom_energy", "element_nodes_short")
+_REFUSED = {
+    "use_electrostatics": "an electrostatic part",
+    "use_vdw": "a van der Waals part",
+    "global_symfunction_short": "functions for all elements in one line (n2p2 does not read them either)",
+    "element_symfunction_short": "functions for one element in one line (n2p2 does not read them either)",
+    "element_hidden_layers_short": "another number of layers for one element",
+    "element_activation_short": "another activation for one element",
+}
+_NORMALIZATION = ("mean_energy", "conv_energy", "conv_length")
+_OTHER_TYPES = {
+    12: "weighted radial",
+    13: "weighted angular",
+    20: "compact radial",
+    21: "compact narrow angular",
+    22: "compact wide angular",
+    23: "weighted compact radial",
+    24: "weighted compact narrow angular",
+    25: "weighted compact wide angular",
+    1: "a sum of cutoff functions",
+    4: "a sum of cosines",
+    8: "shifted angular",
+}
+
+
+@dataclass(frozen=True)
+class N2p2Settings:
+    """What evaluating the potential needs.
+
+    Attributes
+    ----------
+    functions : by element, elements by atomic number, functions in n2p2's order, of distances in Å.
+    nodes : widths of the hidden layers by element. activations : names, the output's included.
+    scaling : a key of ``SCALINGS``; low, high : what the smallest and largest values are scaled to.
+    atom_energy : by element; mean_energy, conv_energy : E = E_network / conv_energy + mean_energy.
+    """
+
+    functions: dict[str, tuple[SymmetryFunction, ...]]
+    nodes: dict[str, tuple[int, ...]]
+    activations: tuple[str, ...]
+    scaling: str
+    low: float
+    high: float
+    atom_energy: dict[str, float]
+    mean_energy: float
+    conv_energy: float
+    normalize_nodes: bool
+
+
+class _Keywords:
+    """The lines of input.nn by keyword."""
+
+    def __init__(self, text: ForeignText) -> None:
+        self.text = text
+        self.lines: dict[str, list[Line]] = {}
+        for line in text.lines:
+            before = self.lines.setdefault(line.words[0], [])
+            if before and line.words[0] not in _MANY and line.words[0] in _USED:
+                raise text.problem(
+                    line.number,
+                    f"'{line.words[0]}' is given twice, first in line {before[0].number}",
+                    "Keep one of the two lines",
+                )
+            before.append(line)
+
+    def has(self, keyword: str) -> bool:
+        return keyword in self.lines
+
+    def line(self, keyword: str) -> Line:
+        if keyword not in self.lines:
+            raise self.text.problem(None, f"the keyword '{keyword}' is missing")
+        return self.lines[keyword][0]
+
+    def number(self, keyword: str, default: float) -> float:
+        return self.text.number(self.line(keyword), 1, keyword) if self.has(keyword) else default
+
+
+_USED = {
+    "number_of_elements",
+    "elements",
+    "cutoff_type",
+    "scale_symmetry_functions",
+    "center_symmetry_functions",
+    "scale_symmetry_functions_sigma",
+    "scale_min_short",
+    "scale_max_short",
+    "global_hidden_layers_short",
+    "global_nodes_short",
+    "global_activation_short",
+    "normalize_nodes",
+    *_NORMALIZATION,
+}
+
+
+def read_settings(text: ForeignText, units: ForeignUnits) -> N2p2Settings:
+    """Read input.nn; PotentialError names the line that is missing, contradictory or not to be had."""
+    keywords = _Keywords(text)
+    _refuse_others(keywords)
+    elements = _elements(keywords)
+    n_hidden = text.integer(keywords.line("global_hidden_layers_short"), 1, "number of hidden layers")
+    if n_hidden < 1:
+        raise text.problem(keywords.line("global_hidden_layers_short").number, "there is no hidden layer")
+    mean, conversion = _normalization(keywords)
+    scaling = _scaling(keywords)
+    low, high = _range(keywords, scaling)
+    return N2p2Settings(
+        functions=_functions(keywords, elements, units),
+        nodes=_nodes(keywords, elements, n_hidden),
+        activations=_activations(keywords, n_hidden),
+        scaling=scaling,
+        low=low,
+        high=high,
+        atom_energy=_atom_energies(keywords, elements),
+        mean_energy=mean,
+        conv_energy=conversion,
+        normalize_nodes=keywords.has("normalize_nodes"),
+    )
+
+
+def _refuse_others(keywords: _Keywords) -> None:
+    """Refuse by name what would change the energy and is not to be had here."""
+    fix = "Eatlas reads short-range potentials of one energy network an element"
+    for keyword, meaning in _REFUSED.items():
+        if keywords.has(keyword):
+            raise keywords.text.problem(keywords.line(keyword).number, f"'{keyword}' asks for {meaning}", fix)
+    if keywords.has("nnp_type"):
+        line = keywords.line("nnp_type")
+        if keywords.text.word(line, 1, "nnp_type") not in ("0", "2", "2G", "2G-HDNNP"):
+            raise keywords.text.problem(line.number, f"nnp_type {line.words[1]} needs charges", fix)
+    line = keywords.line("cutoff_type")
+    if keywords.text.integer(line, 1, "cutoff_type") != 1:
+        raise keywords.text.problem(
+            line.number, f"cutoff_type {line.words[1]} is not to be had, only 1 (cosine)", fix
+        )
+    if len(line.words) > 2 and keywords.text.number(line, 2, "inner cutoff") != 0:
+        raise keywords.text.problem(line.number, f"an inner cutoff ({line.words[2]}) is not to be had", fix)
+
+
+def _elements(keywords: _Keywords) -> list[str]:
+    from ase.data import atomic_numbers
+
+    line, count = keywords.line("elements"), keywords.line("number_of_elements")
+    found = line.words[1:]
+    for symbol in found:
+        if atomic_numbers.get(symbol, 0) < 1:
+            raise keywords.text.problem(line.number, f"'{symbol}' is not a chemical element")
+    if keywords.text.integer(count, 1, "number_of_elements") != len(found) or len(set(found)) != len(found):
+        raise keywords.text.problem(
+            count.number, f"number_of_elements is {count.words[1]}, but elements are {' '.join(found)}"
+        )
+    return sorted(found, key=atomic_numbers.__getitem__)
+
+
+def _functions(
+    keywords: _Keywords, elements: list[str], units: ForeignUnits
+) -> dict[str, tuple[SymmetryFunction, ...]]:
+    text = keywords.text
+    lines: dict[str, dict[SymmetryFunction, int]] = {e: {} for e in elements}
+    for line in keywords.lines.get("symfunction_short", []):
+        center = text.word(line, 1, "central element")
+        if center not in lines:
+            raise text.problem(line.number, f"'{center}' is not among the elements")
+        function = in_angstrom(_function(text, line, elements), units)
+        if function in lines[center]:
+            raise text.problem(
+                line.number,
+                f"the function of line {lines[center][function]} is listed again",
+                "Train without the double function",
+            )
+        lines[center][function] = line.number
+    for element, functions in lines.items():
+        if not functions:
+            raise text.problem(None, f"there are no symmetry functions for {element}")
+    found = {}
+    for element, functions in lines.items():
+        listed = list(functions)
+        found[element] = tuple(listed[k] for k in sorted_order(listed, elements))
+    return found
+
+
+def _function(text: ForeignText, line: Line, elements: list[str]) -> SymmetryFunction:
+    """Read ``symfunction_short EC type E1 [E2] ...``."""
+    kind = text.integer(line, 2, "type")
+    if kind not in (2, 3, 9):
+        name = _OTHER_TYPES.get(kind, "unknown")
+        raise text.problem(
+            line.number,
+            f"symmetry functions of type {kind} ({name}) are not to be had",
+            "Eatlas reads types 2, 3 and 9",
+        )
+    neighbors = [text.word(line, 3 + k, "neighbor element") for k in range(1 if kind == 2 else 2)]
+    for symbol in neighbors:
+        if symbol not in elements:
+            raise text.problem(line.number, f"'{symbol}' is not among the elements")
+    first = 3 + len(neighbors)
+
+    def value(k: int, name: str) -> float:
+        return text.number(line, first + k, name)
+
+    make: Callable[[], SymmetryFunction]
+    if kind == 2:
+        make = lambda: G2(neighbors[0], value(0, "eta"), value(1, "rs"), value(2, "rc"))  # noqa: E731
+        length = first + 3
+    else:
+        pair, angular = (neighbors[0], neighbors[1]), G4 if kind == 3 else G5
+        make = lambda: angular(  # noqa: E731
+            pair, value(0, "eta"), value(2, "zeta"), value(1, "lambda"), value(3, "rc")
+        )
+        length = first + 4
+        if len(line.words) > length:
+            if value(4, "rs") != 0:
+                raise text.problem(
+                    line.number,
+                    f"an angular function with the shift rs = {line.words[length]} is not to be had",
+                    "Eatlas reads angular functions with rs = 0",
+                )
+            length += 1
+    if len(line.words) > length:
+        raise text.problem(line.number, f"'{line.words[length]}' is too much for a function of type {kind}")
+    try:
+        return make()
+    except SettingsError as error:
+        raise text.problem(line.number, error.what, error.fix or "Choose another potential") from None
+
+
+def _nodes(keywords: _Keywords, elements: list[str], n_hidden: int) -> dict[str, tuple[int, ...]]:
+    text, line = keywords.text, keywords.line("global_nodes_short")
+    if len(line.words) - 1 != n_hidden:
+        raise text.problem(
+            line.number, f"{len(line.words) - 1} widths for {n_hidden} hidden layers (global_nodes_short)"
+        )
+    common = [text.integer(line, k + 1, "width") for k in range(n_hidden)]
+    found = {e: list(common) for e in elements}
+    for own in keywords.lines.get("element_nodes_short", []):
+        element = text.word(own, 1, "element")
+        layer = text.integer(own, 2, "layer")
+        if element not in found or not 1 <= layer <= n_hidden or len(own.words) != 4:
+            raise text.problem(own.number, "wanted: element_nodes_short, element, hidden layer, width")
+        found[element][layer - 1] = text.integer(own, 3, "width")
+    if any(width < 1 for widths in found.values() for width in widths):
+        raise text.problem(line.number, "a layer has no neurons")
+    return {e: tuple(widths) for e, widths in found.items()}
+
+
+def _activations(keywords: _Keywords, n_hidden: int) -> tuple[str, ...]:
+    text, line = keywords.text, keywords.line("global_activation_short")
+    letters = line.words[1:]
+    if len(letters) not in (n_hidden, n_hidden + 1):
+        raise text.problem(
+            line.number, f"{len(letters)} activations for {n_hidden} hidden layers and the output"
+        )
+    for letter in letters:
+        if letter not in LETTERS:
+            raise text.problem(
+                line.number,
+                f"the activation '{letter}' is not to be had",
+                f"Eatlas reads {' '.join(LETTERS)}",
+            )
+    names = [LETTERS[letter] for letter in letters]
+    return tuple(names if len(names) > n_hidden else [*names, "identity"])
+
+
+def _scaling(keywords: _Keywords) -> str:
+    """As n2p2 chooses: sigma counts only where neither of the other two is given."""
+    scale, center = keywords.has("scale_symmetry_functions"), keywords.has("center_symmetry_functions")
+    if scale or center:
+        return "scale-center" if scale and center else "scale" if scale else "center"
+    return "sigma" if keywords.has("scale_symmetry_functions_sigma") else "none"
+
+
+def _range(keywords: _Keywords, scaling: str) -> tuple[float, float]:
+    """Return what the smallest and largest values are scaled to."""
+    low, high = keywords.number("scale_min_short", 0.0), keywords.number("scale_max_short", 1.0)
+    if low == high and scaling not in ("none", "center"):
+        at = "scale_min_short" if keywords.has("scale_min_short") else "scale_max_short"
+        what = f"scale_min_short and scale_max_short are both {low:g}: all inputs would be the same"
+        raise keywords.text.problem(keywords.line(at).number, what)
+    return low, high
+
+
+def _atom_energies(keywords: _Keywords, elements: list[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for line in keywords.lines.get("atom_energy", []):
+        element = keywords.text.word(line, 1, "element")
+        if element not in elements or element in found:
+            what = "has two lines" if element in found else "is not among the elements"
+            raise keywords.text.problem(line.number, f"atom_energy: '{element}' {what}")
+        found[element] = keywords.text.number(line, 2, "atom_energy")
+    return found
+
+
+def _normalization(keywords: _Keywords) -> tuple[float, float]:
+    """Return (mean energy, conversion of energies); the conversion of lengths drops out."""
+    given = [keyword for keyword in _NORMALIZATION if keywords.has(keyword)]
+    if not given:
+        return 0.0, 1.0
+    missing = [keyword for keyword in _NORMALIZATION if keyword not in given]
+    if missing:
+        line = keywords.line(given[0])
+        raise keywords.text.problem(
+            line.number,
+            f"'{given[0]}' without '{missing[0]}': normalization needs all of {', '.join(_NORMALIZATION)}",
+        )
+    conversion = keywords.number("conv_energy", 1.0)
+    if conversion <= 0 or keywords.number("conv_length", 1.0) <= 0:
+        raise keywords.text.problem(
+            keywords.line("conv_energy").number, "conv_energy and conv_length must be positive"
+        )
+    return keywords.number("mean_energy", 0.0), conversion

@@ -1,0 +1,1 @@
+"""SIMPLE-NN's ``potential_saved``, in and out."""

@@ -1,0 +1,1 @@
+"""A potential as a TorchScript module."""

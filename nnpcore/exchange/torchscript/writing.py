@@ -1,0 +1,107 @@
+"""A potential as a TorchScript module, which runs without Eatlas from Python and C++."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnpcore.errors import PotentialError
+from nnpcore.files import write_atomically
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.structures.frame import Frame
+
+NAME = "potential.pt"
+
+
+def write_torch(potential: Potential, folder: str | Path) -> list[Path]:
+    """Write ``potential.pt``; return the files. Inputs and outputs stand in the README beside it.
+
+    Raises
+    ------
+    PotentialError : an element without symmetry functions.
+    RunFolderError : the folder cannot be written.
+    """
+    target = Path(folder) / NAME
+    write_atomically(target, module_bytes(potential))
+    return [target]
+
+
+def module_bytes(potential: Potential) -> bytes:
+    """Return what :func:`write_torch` writes."""
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is to be replaced one day; C++ reads nothing else yet
+        torch.jit.save(scripted(potential), buffer, _extra_files={"eatlas.json": _description(potential)})
+    return buffer.getvalue()
+
+
+def scripted(potential: Potential) -> Any:
+    """Return the TorchScript module itself."""
+    import torch
+
+    from nnpcore.exchange.torchscript.code import module_of
+
+    if any(not potential.functions.count(e) for e in potential.elements):
+        raise PotentialError("an element has no symmetry functions", where=potential.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(module_of(potential))
+
+
+def read_back_difference(potential: Potential, path: Path) -> float:
+    """Return by how much the written module is off for a small cluster: energies, eV, or forces, eV/Å."""
+    import numpy as np
+    import torch
+
+    from nnpcore.descriptors import NeighborFinder
+
+    frame = _cluster(potential)
+    pairs = NeighborFinder(frame, potential.cutoff).pairs(0, frame.n_atoms)
+    center = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.start))
+    species = potential.functions.species_index(frame.numbers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.load(str(path))
+        indices = [torch.tensor(a.astype(np.int64)) for a in (species, center, pairs.neighbor)]
+        energies, forces, _ = module.members(*indices, torch.tensor(pairs.vector))
+    found = potential.predict([frame], stress=False, n_threads=1)
+    assert found.forces_members is not None
+    energy = np.abs(energies.numpy() - found.atomic_energies_members).max()
+    return float(np.maximum(energy, np.abs(forces.numpy() - found.forces_members).max()))
+
+
+def _cluster(potential: Potential) -> Frame:
+    """Twelve atoms of all elements on a shaken lattice of 2.4 Å, open in all directions."""
+    import numpy as np
+    from ase import Atoms
+
+    from nnpcore.structures.frame import Frame
+
+    places = 2.4 * np.array([[x, y, z] for x in range(2) for y in range(2) for z in range(3)])
+    symbols = [potential.elements[k % len(potential.elements)] for k in range(len(places))]
+    shaken = places + 0.3 * np.random.default_rng(0).standard_normal(places.shape)
+    return Frame.from_atoms(Atoms(symbols, positions=shaken))
+
+
+def _description(potential: Potential) -> str:
+    import nnpcore
+
+    return json.dumps(
+        {
+            "written_by": f"Eatlas {nnpcore.__version__}",
+            "elements": list(potential.elements),
+            "cutoff": potential.cutoff,
+            "n_members": potential.n_members,
+            "units": {"length": "angstrom", "energy": "eV"},
+            "inputs": ["species (n,)", "center (p,)", "neighbor (p,)", "vector (p, 3)"],
+            "outputs": ["energies", "energies_std", "forces", "forces_std", "virial"],
+        }
+    )

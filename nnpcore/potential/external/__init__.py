@@ -1,0 +1,1 @@
+"""Any ASE calculator as a model of atomic energies, in a process of its own."""

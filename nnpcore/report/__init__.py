@@ -1,0 +1,1 @@
+"""What is known of a run, as one page or as a folder of figures and tables."""

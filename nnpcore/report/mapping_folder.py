@@ -1,0 +1,197 @@
+"""What the mapping analysis says about a potential, as plain numbers, tables and figures in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.figures.drawing import (
+    MARKERS,
+    OKABE_ITO,
+    SUFFIXES,
+    PointSeries,
+    connectivity_figure,
+    distance_figure,
+    eos_figure,
+    pca_figure,
+    save_figure,
+    two_components,
+)
+from nnpcore.figures.eos_view import EosSeries
+from nnpcore.figures.tables import (
+    connectivity_table,
+    distance_table,
+    eos_parameters_table,
+    eos_table,
+    pca_components_table,
+    pca_table,
+    write_csv,
+)
+from nnpcore.files import write_atomically
+from nnpcore.mapping import EosCurve, EosFit, MappingStudy, fit_eos, study
+from nnpcore.mapping.study import EOS
+from nnpcore.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import EpochRecord
+
+N_COMPONENTS = 6
+"""Principal components that are written."""
+
+N_BESIDE_MINIMUM = 3
+"""Points on each side of a minimum outside the bracket that are fitted."""
+
+
+def map_run(
+    run: str | Path,
+    eos_frames: Sequence[Frame],
+    *,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> MappingStudy:
+    """Analyse the potential of a run folder at the invariant points of a volume scan.
+
+    Raises
+    ------
+    RunFolderError, PotentialError : the run is missing or damaged.
+    AnalysisError : the frames are no crystal along its volume, or of an element the run does not know.
+    """
+    from nnpcore.potential import Potential
+    from nnpcore.training import RunFolder
+
+    folder = RunFolder.open(run)
+    potential = Potential.load(folder.path)
+    values = folder.training_values()
+    rmse = best_energy_rmse(folder.read_history())
+    return study(potential, values, eos_frames, rmse_energy_mev=rmse, n_threads=n_threads, progress=progress)
+
+
+def best_energy_rmse(history: Sequence[EpochRecord]) -> float | None:
+    """Return the best epoch's energy RMSE, meV/atom (on validation frames, if any)."""
+    chosen = [record for record in history if record.best] or list(history[-1:])
+    rmses = (chosen[-1].valid or chosen[-1].train) if chosen else {}
+    return float(rmses["energy"]["mean"]) if "energy" in rmses else None
+
+
+def eos_numbers(found: MappingStudy) -> dict[str, Any]:
+    """Return the figures of the EOS, None where there is none: Å³/atom, GPa, meV/atom.
+
+    V0 and B0 belong to the fit in the bracket or, where the energy has no minimum there, to a fit around the
+    minimum it has elsewhere in the scan.
+    """
+    report = found.report
+    fit = report.mean_fit or _fit_around_minimum(found.curve)
+    return {
+        "v0": fit.v0 if fit else None,
+        "b0_gpa": fit.b0_gpa if fit else None,
+        "b0_prime": fit.b0_prime if fit else None,
+        "slope_error_gpa": report.slope_error_gpa,
+        "slope_std_gpa": report.slope_std_gpa,
+        "eos_rmse_in_bracket_mev_per_atom": report.rmse_in_bracket_mev,
+        "eos_rmse_mev_per_atom": report.rmse_mev,
+        "eos_std_mev_per_atom": report.std_in_bracket_mev,
+        "bracket_volume": [found.bracket.low, found.bracket.high],
+    }
+
+
+def _fit_around_minimum(curve: EosCurve) -> EosFit | None:
+    lowest = int(curve.mean.argmin())
+    near = slice(max(lowest - N_BESIDE_MINIMUM, 0), lowest + N_BESIDE_MINIMUM + 1)
+    try:
+        return fit_eos(curve.volumes[near], curve.mean[near])
+    except AnalysisError:
+        return None
+
+
+def reference_numbers(found: MappingStudy) -> dict[str, Any]:
+    """Return the reference's V0 (Å³/atom), B0 (GPa) and B0', None where there is no fit."""
+    fit = found.report.reference_fit
+    return {name: getattr(fit, name) if fit else None for name in ("v0", "b0_gpa", "b0_prime")}
+
+
+def summary(found: MappingStudy) -> dict[str, Any]:
+    """Return report.json's content: the figures, the reference, connectivity and the verdict."""
+    links = found.data.connectivity
+    matrix = {"names": list(links.names), "matrix": links.matrix.tolist()} if links else None
+    return {
+        **eos_numbers(found),
+        "reference": reference_numbers(found),
+        "connectivity": matrix,
+        "verdict": found.verdict.text,
+        "verdict_level": found.verdict.level,
+        "messages": [
+            m for m in (found.report.message, found.bracket.message, found.data.connectivity_message) if m
+        ],
+    }
+
+
+def write_mapping(found: MappingStudy, folder: Path) -> list[Path]:
+    """Write figures (PNG, SVG, PDF), tables (CSV) and report.json into a folder; return the files."""
+    report = folder / "report.json"
+    text = json.dumps(summary(found), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(report, text.encode())
+    return [report, *_write_tables(found, folder), *_write_figures(found, folder)]
+
+
+def _write_tables(found: MappingStudy, folder: Path) -> list[Path]:
+    scores = {name: values[:, :N_COMPONENTS] for name, values in found.data.scores.items()}
+    tables = {
+        "eos": eos_table(found.curve, found.report, found.bracket),
+        "eos_parameters": eos_parameters_table(found.report),
+        "distance": distance_table(found.bracket),
+        "pca": pca_table(scores),
+        "pca_components": pca_components_table(found.data.pca),
+    }
+    if found.data.connectivity is not None:
+        tables["connectivity"] = connectivity_table(found.data.connectivity)
+    for name, columns in tables.items():
+        write_csv(folder / f"{name}.csv", columns)
+    return [folder / f"{name}.csv" for name in tables]
+
+
+def compared_figure(studies: Mapping[str, MappingStudy]) -> Figure:
+    """Draw the equations of state of several ensembles on one volume scan, as in the paper's Fig. 1."""
+    series = [
+        EosSeries(name, item.curve, item.report, item.bracket, OKABE_ITO[i % len(OKABE_ITO)], dash=i)
+        for i, (name, item) in enumerate(studies.items())
+    ]
+    return eos_figure(series)
+
+
+def _write_figures(found: MappingStudy, folder: Path) -> list[Path]:
+    reach = found.data.reach.distances
+    figures = {
+        "eos": compared_figure({"ensemble": found}),
+        "pca": _pca_figure(found),
+        "distance": distance_figure(found.curve.volumes, found.bracket, reach),
+    }
+    if found.data.connectivity is not None:
+        figures["connectivity"] = connectivity_figure(found.data.connectivity)
+    files = [(figure, folder / f"{name}.{suffix}") for name, figure in figures.items() for suffix in SUFFIXES]
+    for figure, path in files:
+        save_figure(figure, path)
+    return [path for _, path in files]
+
+
+def _pca_figure(found: MappingStudy) -> Figure:
+    groups = [
+        PointSeries(
+            name,
+            two_components(scores),
+            OKABE_ITO[i % len(OKABE_ITO)],
+            MARKERS[i % len(MARKERS)],
+            path=name == EOS,
+        )
+        for i, (name, scores) in enumerate(found.data.scores.items())
+    ]
+    shares = np.pad(found.data.pca.explained, (0, 2))[:2]
+    x, y = (f"Component {k + 1} ({100 * share:.0f} %)" for k, share in enumerate(shares))
+    return pca_figure(groups, x, y)

@@ -1,0 +1,258 @@
+"""The sections of a report on the run itself: settings, data, learning curves, versions, citation."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nnpcore
+from nnpcore.figures.drawing import training_figure
+from nnpcore.figures.series import QUANTITY_UNITS
+from nnpcore.report.content import (
+    NOTHING,
+    Block,
+    Code,
+    Picture,
+    Section,
+    Table,
+    Text,
+    counted,
+    number,
+    sentence,
+    significant,
+)
+from nnpcore.structures.dataset import summarize
+from nnpcore.training.history import EpochRecord, messages_of
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.report.facts import RunFacts
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import TrainSettings
+
+CITATION = (
+    "D. Yoo, K. Lee, W. Jeong, D. Lee, S. Watanabe, S. Han, Atomic energy mapping of neural network "
+    "potential, Physical Review Materials 3, 093802 (2019), doi:10.1103/PhysRevMaterials.3.093802"
+)
+PACKAGES = ("numpy", "numba", "scipy", "torch", "ase", "matplotlib")
+MOST_MESSAGES = 12
+
+
+def about(facts: RunFacts, now: datetime) -> str:
+    """Return the line under the title."""
+    potential = facts.potential
+    kind = f"Imported from {facts.folder.imported}" if facts.folder.imported else "Trained with Eatlas"
+    members = counted(potential.n_members, "network")
+    return f"{kind} · {', '.join(potential.elements)} · {members} · report of {now:%Y-%m-%d %H:%M}"
+
+
+# settings ---------------------------------------------------------------------------------------------
+def settings_section(facts: RunFacts) -> Section:
+    """Return how the potential is made, and how it was trained."""
+    potential = facts.potential
+    energies = ", ".join(f"{e} {v:.4f} eV" for e, v in potential.element_energies.items())
+    functions = ", ".join(f"{potential.functions.count(e)} for {e}" for e in potential.elements)
+    rows = [
+        ("Elements", ", ".join(potential.elements)),
+        ("Symmetry functions", functions),
+        ("Cutoff radius", f"{potential.cutoff:g} Å"),
+        ("Networks", f"{potential.n_members} × {_layers(potential)}, {potential.weights.activation}"),
+        ("Smooth part", _smooth(potential)),
+        ("Reference energies", energies),
+    ]
+    blocks: list[Block] = []
+    if facts.folder.imported:
+        text = f"Another program ({facts.folder.imported}) trained this potential; how is not known here."
+        blocks.append(Text(text, missing=True))
+    else:
+        rows += _training_rows(facts)
+    return Section("Settings", (*blocks, Table(("Setting", "Value"), tuple(rows), words=(0, 1))))
+
+
+def _layers(potential: Potential) -> str:
+    """Return the widths of the layers; those of the first element, followed by a mark where others differ."""
+    shapes = [
+        "-".join(str(width) for width in (layers[0][0].shape[1], *(w.shape[2] for w, _ in layers)))
+        for layers in potential.weights.layers.values()
+    ]
+    return " / ".join(dict.fromkeys(shapes))
+
+
+def _smooth(potential: Potential) -> str:
+    kinds = ["linear"] if potential.weights.skip is not None else []
+    kinds += [potential.smooth.kind] if potential.smooth is not None else []
+    return " and ".join(kinds) or "none"
+
+
+def _training_rows(facts: RunFacts) -> list[tuple[str, str]]:
+    s, history = facts.folder.settings, facts.history
+    optimizer = history[-1].optimizer if history else s.optimizer
+    epochs = f"{len(history)} of {s.epochs}" if s.epochs else str(len(history))
+    best = [record.epoch for record in history if record.best]
+    return [
+        ("Loss weights", f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.stress_weight:g}"),
+        ("Optimizer", optimizer),
+        ("Epochs", epochs + (f", best {best[-1]}" if best else "")),
+        ("Training time", f"{history[-1].seconds:.0f} s" if history else NOTHING),
+        ("Seed", str(s.seed)),
+    ]
+
+
+def settings_text(facts: RunFacts) -> Section:
+    """Return settings.toml as it is, without a user's table of symmetry functions."""
+    settings = facts.folder.settings
+    if settings.descriptors.functions is None:
+        return Section("All settings", (Code(_short_toml(settings)),))
+    short = settings.replace(descriptors=settings.descriptors.replace(functions=None))
+    text = "The table of symmetry functions stands in the run's settings.toml."
+    return Section("All settings", (Text(text), Code(_short_toml(short))))
+
+
+def _short_toml(settings: TrainSettings) -> str:
+    """Return settings as TOML, lists of numbers on one line."""
+
+    def joined(match: re.Match[str]) -> str:
+        return f"[{', '.join(match.group(1).replace(',', ' ').split())}]"
+
+    return re.sub(r"\[\n((?: +[-+.\w]+,\n)+)\]", joined, settings.to_toml().strip())
+
+
+# data -------------------------------------------------------------------------------------------------
+def data_section(facts: RunFacts) -> Section:
+    """Return the files by role, with what their frames have."""
+    sources = facts.folder.sources
+    if not sources:
+        return Section("Data", (Text(sentence(facts.trouble["frames"]), missing=True),))
+    groups = _by_file(facts)
+    names = _short_names([path for _, path in groups])
+    rows = []
+    for role, path in groups:
+        count, frames = groups[role, path]
+        rows.append((role, names[path], f"{count}", *_content(frames)))
+    head = ("Role", "File", "Frames", "Structure", "Atoms", "Energies", "Forces", "Stresses")
+    blocks: list[Block] = [Table(head, tuple(rows), words=(0, 1, 3))]
+    if facts.frames is None:
+        why = sentence(facts.trouble["frames"])
+        blocks.append(Text(f"What the frames hold could not be read again. {why}", missing=True))
+    return Section("Data", tuple(blocks))
+
+
+def _by_file(facts: RunFacts) -> dict[tuple[str, str], tuple[int, list[Frame]]]:
+    """Return (role, path) -> number of frames, and the frames where they were found again."""
+    groups: dict[tuple[str, str], tuple[int, list[Frame]]] = {}
+    start: dict[str, int] = {}
+    for source in facts.folder.sources:
+        first = start.get(source.role, 0)
+        start[source.role] = first + len(source.indices)
+        found = (facts.frames or {}).get(source.role, [])[first : start[source.role]]
+        count, frames = groups.get((source.role, source.path), (0, []))
+        groups[source.role, source.path] = (count + len(source.indices), [*frames, *found])
+    return groups
+
+
+def _content(frames: Sequence[Frame]) -> tuple[str, ...]:
+    if not frames:
+        return (NOTHING,) * 5
+    found = summarize(list(frames))
+    total = sum(frame.n_atoms for frame in frames)
+    return (found.formula, str(total), str(found.n_energies), str(found.n_forces), str(found.n_stresses))
+
+
+def _short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Return files' names, with their folder's where two files are called the same."""
+    names = [Path(path).name for path in dict.fromkeys(paths)]
+
+    def short(path: str) -> str:
+        name = Path(path).name
+        if not name:
+            return "(no file)"
+        return name if names.count(name) == 1 else f"{Path(path).parent.name}/{name}"
+
+    return {path: short(path) for path in paths}
+
+
+# learning curves --------------------------------------------------------------------------------------
+def learning_section(history: Sequence[EpochRecord]) -> Section:
+    """Return the RMSEs: curves, and a table of the best epoch."""
+    title = "Learning curves"
+    if not any(record.train or record.valid for record in history):
+        return Section(title, (Text("There are no learning curves: no epoch is recorded.", missing=True),))
+    blocks: list[Block] = []
+    if len(history) > 1:
+        text = "RMSE by epoch: validation solid (its members shaded), training dashed."
+        blocks.append(Picture(training_figure(history), "RMSE of energy, force and stress by epoch", text))
+    else:
+        text = "There is no learning curve: only one epoch is recorded."
+        if history[0].optimizer == "imported":
+            text = "There is no learning curve: the potential was not trained here."
+        blocks.append(Text(text, missing=True))
+    blocks.append(_rmse_table(history))
+    messages = messages_of(history)
+    blocks += [Text(sentence(text)) for text in messages[:MOST_MESSAGES]]
+    if len(messages) > MOST_MESSAGES:
+        blocks.append(Text(f"And {len(messages) - MOST_MESSAGES} more messages in history.csv."))
+    return Section(title, tuple(blocks))
+
+
+def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
+    """Return the epoch whose weights the potential has, as far as the history tells."""
+    chosen = [record for record in history if record.best] or list(history[-1:])
+    return chosen[-1] if chosen else None
+
+
+def _rmse_table(history: Sequence[EpochRecord]) -> Table:
+    record = best_record(history)
+    assert record is not None
+    rows = []
+    for name, unit in QUANTITY_UNITS.items():
+        train, valid = record.train.get(name), record.valid.get(name)
+        if train is None and valid is None:
+            continue
+        members = (valid or train or {"members": []})["members"]
+        spread = f"{min(members):.3g} to {max(members):.3g}" if len(members) else NOTHING
+        means = (significant(rmse["mean"]) if rmse else NOTHING for rmse in (train, valid))
+        rows.append((f"{name} ({unit})", *means, spread))
+    where = "validation" if record.valid else "training"
+    caption = (
+        f"Of the ensemble's mean in epoch {record.epoch}. The training frames were looked at while the epoch "
+        "went on."
+    )
+    return Table(("RMSE", "Training", "Validation", f"Members ({where})"), tuple(rows), caption=caption)
+
+
+# versions ---------------------------------------------------------------------------------------------
+def versions_section() -> Section:
+    """Return what made this report; packages are asked for their version without being loaded."""
+    rows = [("eatlas", nnpcore.__version__), ("python", platform.python_version())]
+    rows += [(name, _version(name)) for name in PACKAGES]
+    rows.append(("system", f"{platform.system()} {platform.machine()}"))
+    return Section("Versions", (Table(("Program", "Version"), tuple(rows), words=(0, 1)),))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def citation_section() -> Section:
+    """Return the paper."""
+    text = "The analysis is that of the following paper; cite it where you use these results."
+    return Section("How to cite", (Text(text), Text(CITATION + ".")))
+
+
+def rmse_numbers(history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
+    """Return the RMSEs of the best epoch with their names, for the top of the page."""
+    record = best_record(history)
+    rmses = (record.valid or record.train) if record else {}
+    names = {"energy": "RMSE energy", "force": "RMSE force", "stress": "RMSE stress"}
+    digits = {"energy": 1, "force": 3, "stress": 2}
+    return [
+        (names[q], number(rmses[q]["mean"], digits[q], unit=QUANTITY_UNITS[q])) for q in names if q in rmses
+    ]

@@ -1,0 +1,138 @@
+"""Equations of state of several models side by side, foreign calculators among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.figures.drawing import OKABE_ITO, SUFFIXES, eos_figure, save_figure
+from nnpcore.figures.eos_view import EosSeries
+from nnpcore.figures.tables import eos_parameters_table, eos_table, write_csv
+from nnpcore.files import write_atomically
+from nnpcore.mapping import EosCurve, EosReport, analyse_eos, eos_curve, invariant_points
+
+if TYPE_CHECKING:
+    from nnpcore.mapping.model import AtomicEnergyModel
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+
+OTHER_ZERO = 0.5
+"""eV/atom: curves farther from the reference than this have another zero of energy, not a wrong mapping."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelEos:
+    """One model's equation of state.
+
+    Attributes
+    ----------
+    name : unique among those compared.
+    curve, report : of its energies, less ``shift``.
+    shift : eV/atom taken off its energies to meet the reference's lowest point; 0 where the zeros agree.
+    note : what has to be known about its energies, or empty.
+    """
+
+    name: str
+    curve: EosCurve
+    report: EosReport
+    shift: float
+    note: str
+
+    def numbers(self) -> dict[str, Any]:
+        """Return its figures for report.json: Å³/atom, GPa, meV/atom."""
+        fit, report = self.report.mean_fit, self.report
+        return {
+            "v0": fit.v0 if fit else None,
+            "b0_gpa": fit.b0_gpa if fit else None,
+            "b0_prime": fit.b0_prime if fit else None,
+            "slope_error_gpa": report.slope_error_gpa,
+            "eos_rmse_mev_per_atom": report.rmse_mev,
+            "shift_ev_per_atom": self.shift,
+            "messages": [m for m in (report.message, self.note) if m],
+        }
+
+
+def compare_eos(
+    models: Sequence[AtomicEnergyModel],
+    eos_frames: Sequence[Frame],
+    *,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> list[ModelEos]:
+    """Evaluate models along one volume scan.
+
+    Foreign calculators often count energies from another zero. A curve that is more than 0.5 eV/atom away
+    from the reference is shifted onto the reference's lowest point: its shape can be compared, its height
+    not.
+
+    Raises
+    ------
+    AnalysisError : the frames are no crystals of one element along their volume.
+    PotentialError : a model fails or does not know the element.
+    """
+    points = invariant_points(eos_frames, n_threads=n_threads, progress=progress)
+    found: list[ModelEos] = []
+    for model in models:
+        curve = eos_curve(model, points, n_threads=n_threads, progress=progress)
+        shift = _shift(curve)
+        note = str(getattr(model, "note", ""))
+        if shift:
+            curve = replace(curve, energies=curve.energies - shift)
+            moved = f"its energies count from another zero and were moved by {-shift:+.3f} eV/atom"
+            note = f"{note}; {moved}" if note else moved
+        name = _unique(model.name, [item.name for item in found])
+        found.append(ModelEos(name, curve, analyse_eos(curve), shift, note))
+    return found
+
+
+def _shift(curve: EosCurve) -> float:
+    known = np.flatnonzero(np.isfinite(curve.reference))
+    if not len(known):
+        return 0.0
+    lowest = known[int(curve.reference[known].argmin())]
+    away = float(curve.mean[lowest] - curve.reference[lowest])
+    return away if abs(away) > OTHER_ZERO else 0.0
+
+
+def _unique(name: str, taken: Sequence[str]) -> str:
+    if name not in taken:
+        return name
+    return next(text for k in range(2, len(taken) + 3) if (text := f"{name} ({k})") not in taken)
+
+
+def write_comparison(found: Sequence[ModelEos], folder: Path) -> list[Path]:
+    """Write eos.png, .svg and .pdf of all, tables for each, and report.json; return the files."""
+    series = [
+        EosSeries(item.name, item.curve, item.report, None, OKABE_ITO[k % len(OKABE_ITO)], dash=k)
+        for k, item in enumerate(found)
+    ]
+    figure = eos_figure(series)
+    files = [folder / f"eos.{suffix}" for suffix in SUFFIXES]
+    for file in files:
+        save_figure(figure, file)
+    for k, item in enumerate(found, start=1):
+        for name, table in (
+            (f"eos_{k}", eos_table(item.curve, item.report)),
+            (f"eos_parameters_{k}", eos_parameters_table(item.report)),
+        ):
+            files.append(folder / f"{name}.csv")
+            write_csv(files[-1], table)
+    files.append(folder / "report.json")
+    text = json.dumps(comparison_summary(found), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(files[-1], text.encode())
+    return files
+
+
+def comparison_summary(found: Sequence[ModelEos]) -> dict[str, Any]:
+    """Return report.json's content: the reference's figures, then each model's by name."""
+    fit = found[0].report.reference_fit if found else None
+    names = ("v0", "b0_gpa", "b0_prime")
+    return {
+        "reference": {name: getattr(fit, name) if fit else None for name in names},
+        "models": {item.name: item.numbers() for item in found},
+    }

@@ -1,0 +1,1 @@
+"""Energies, forces and stresses of a file: under which names, in which units."""

@@ -1,0 +1,1 @@
+"""What lies under the networks: a function of their inputs, solved in closed form."""

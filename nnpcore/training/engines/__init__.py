@@ -1,0 +1,1 @@
+"""Predictions, losses and gradients of all members at once: compiled, or by torch."""

@@ -1,0 +1,80 @@
+"""Optimizers and validation on a torch device."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from nnpcore.training.data import FitSet
+from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.passes import Prediction, chunks_of
+from nnpcore.training.engines.torch_frames import TorchSet, predict
+from nnpcore.training.engines.torch_loss import ATOMS_PER_CHUNK, TorchLoss
+from nnpcore.training.evaluate import prediction_errors
+from nnpcore.training.optimizers.base import ErrorSums, Optimizer
+from nnpcore.training.optimizers.choice import Choice
+from nnpcore.training.settings import TrainSettings
+
+
+class TorchEngine:
+    """Plain tensor operations on any torch device. An :class:`~nnpcore.training.engines.base.Engine`.
+
+    Parameters
+    ----------
+    settings, choice, layout, start, train, valid : as for ``make_engine``.
+    device : torch's name of it.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        choice: Choice,
+        layout: Layout,
+        start: np.ndarray,
+        train: FitSet,
+        valid: FitSet | None,
+        device: str,
+    ) -> None:
+        self._settings = settings
+        self._layout = layout
+        self._valid = valid
+        self._device = device
+        self._valid_set = None if valid is None else TorchSet(valid, device, torch.float32)
+        self.optimizer = self._make_optimizer(choice, start, train)
+
+    def _make_optimizer(self, choice: Choice, start: np.ndarray, train: FitSet) -> Optimizer:
+        settings, layout, device = self._settings, self._layout, self._device
+        if choice.optimizer == "kalman":
+            from nnpcore.training.optimizers.kalman_torch import TorchKalmanOptimizer
+
+            return TorchKalmanOptimizer(settings, train, layout, start, choice.block_size, device)
+        loss = TorchLoss(settings, train, layout, device)
+        if choice.optimizer == "lbfgs":
+            from nnpcore.training.optimizers.lbfgs import LbfgsOptimizer
+
+            return LbfgsOptimizer(settings, loss, start)
+        from nnpcore.training.optimizers.adam import AdamOptimizer
+
+        return AdamOptimizer(settings, loss, start)
+
+    def retarget(self, train: FitSet, valid: FitSet | None) -> None:
+        """Go on with other targets of the same frames."""
+        self.optimizer.retarget(train)
+        self._valid = valid
+
+    def validate(self, weights: np.ndarray) -> ErrorSums | None:
+        """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
+        data = self._valid
+        if data is None or self._valid_set is None:
+            return None
+        parameters = torch.as_tensor(weights).to(device=self._device, dtype=torch.float32)
+        edges = chunks_of(data.targets.n_atoms, ATOMS_PER_CHUNK)
+        parts = []
+        for begin, end in pairwise(edges):
+            frames = self._valid_set.take(np.arange(begin, end))
+            found = predict(frames, parameters, self._layout, self._settings.activation)
+            parts.append([t.detach().cpu().numpy().swapaxes(0, 1) for t in found])
+        energies, forces, virials = (np.concatenate([part[k] for part in parts]) for k in range(3))
+        return prediction_errors(data, Prediction(energies.astype(np.float64), forces, virials))

@@ -1,0 +1,1 @@
+"""What changes the weights: Kalman filter, Adam, L-BFGS."""

@@ -1,0 +1,125 @@
+"""Adam (Kingma & Ba, arXiv 1412.6980) over mini-batches, all members in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnpcore.training.data import FitSet
+from nnpcore.training.engines.loss import Loss, error_sums
+from nnpcore.training.engines.rows import epoch_order
+from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, diverged
+from nnpcore.training.pace import Pace
+from nnpcore.training.settings import TrainSettings
+
+DEFAULT_BATCH = 8
+DEFAULT_LEARNING_RATE = 0.01
+_HALVING_STEPS = 2000
+_SMALLEST_PART = 0.01
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+
+
+def learning_rate_at(step: int, first: float) -> float:
+    """Return the step length: halved every 2,000 steps, down to a hundredth of the first."""
+    return first * max(_SMALLEST_PART, 0.5 ** (step / _HALVING_STEPS))
+
+
+class AdamOptimizer:
+    """Adam for all members at once. An :class:`~nnpcore.training.optimizers.base.Optimizer`.
+
+    Parameters
+    ----------
+    settings : of the training.
+    loss : of the training frames.
+    start : initial weights (n_members, n_parameters), internal order.
+    """
+
+    name = "adam"
+
+    def __init__(self, settings: TrainSettings, loss: Loss, start: np.ndarray) -> None:
+        self._settings = settings
+        self._loss = loss
+        self._batch = settings.batch_frames or DEFAULT_BATCH
+        self._rate = settings.learning_rate or DEFAULT_LEARNING_RATE
+        self._weights = np.array(start, dtype=np.float64)
+        self._first = np.zeros_like(self._weights)
+        self._second = np.zeros_like(self._weights)
+        self._n_steps = 0
+        self._batches_done = 0
+        self._squares = np.zeros((3, len(start) + 1))
+        self.alive = np.ones(len(start), dtype=bool)
+        self.finished = False
+        self._messages: list[str] = []
+
+    def weights(self) -> np.ndarray:
+        """Return the current weights (n_members, n_parameters), float64, internal order."""
+        return self._weights.copy()
+
+    def retarget(self, data: FitSet) -> None:
+        """Go on with other targets of the same frames."""
+        self._loss.data = data
+
+    def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
+        """Go once over the frames in batches."""
+        n_frames = self._loss.data.n_frames
+        order = epoch_order(self._settings.seed, epoch, n_frames)
+        n_batches = -(-n_frames // self._batch)
+        while self._batches_done < n_batches and self.alive.any():
+            frames = order[self._batches_done * self._batch : (self._batches_done + 1) * self._batch]
+            pace.tell(self._batches_done / n_batches, f"epoch {epoch + 1}")
+            if not self._step(frames, pace):
+                return None
+            self._batches_done += 1
+        sums = error_sums(self._loss.data, order, self._squares.copy(), self._settings.stress_weight > 0)
+        self._batches_done = 0
+        self._squares[:] = 0
+        return sums
+
+    def _step(self, frames: np.ndarray, pace: Pace) -> bool:
+        """Take one step of the living members; False where the user wants to stop."""
+        living = np.flatnonzero(self.alive)
+        found = self._loss(frames, self._weights[living], pace.go_on)
+        if found is None:
+            return False
+        good = np.isfinite(found.loss) & (found.loss < EXPLODED * self._loss.flat)
+        good &= np.isfinite(found.gradient).all(axis=1)
+        self._squares[:, living] += found.squares[:, :-1]
+        self._squares[:, -1] += found.squares[:, -1]
+        self._n_steps += 1
+        self._update(living[good], found.gradient[good])
+        for member in living[~good]:
+            self.alive[member] = False
+            self._messages.append(diverged(int(member)))
+        return True
+
+    def _update(self, members: np.ndarray, gradient: np.ndarray) -> None:
+        step = self._n_steps
+        self._first[members] = _BETA1 * self._first[members] + (1 - _BETA1) * gradient
+        self._second[members] = _BETA2 * self._second[members] + (1 - _BETA2) * gradient**2
+        mean = self._first[members] / (1 - _BETA1**step)
+        spread = np.sqrt(self._second[members] / (1 - _BETA2**step))
+        self._weights[members] -= learning_rate_at(step - 1, self._rate) * mean / (spread + _EPSILON)
+
+    def take_messages(self) -> list[str]:
+        """Return what has happened since the last call."""
+        messages, self._messages = self._messages, []
+        return messages
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return weights, moments and counters."""
+        return {
+            "weights": self._weights.copy(),
+            "first": self._first.copy(),
+            "second": self._second.copy(),
+            "counters": np.array([self._n_steps, self._batches_done], dtype=np.int64),
+            "squares": self._squares.copy(),
+            "alive": self.alive.copy(),
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` returned."""
+        self._weights[:] = state["weights"]
+        self._first[:] = state["first"]
+        self._second[:] = state["second"]
+        self._n_steps, self._batches_done = (int(v) for v in state["counters"])
+        self._squares[:] = state["squares"]
+        self.alive[:] = state["alive"]

@@ -1,0 +1,219 @@
+"""The Kalman filter in plain torch, all members side by side: the compiled one's reference, and what a GPU
+runs.
+
+The same equations as :mod:`.kalman_filter`, whose text explains them, in any precision.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnpcore.potential.activation import get_activation
+from nnpcore.training.data import FitSet
+from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.rows import Block, epoch_order
+from nnpcore.training.engines.torch_frames import layer_matrix
+from nnpcore.training.optimizers.base import ErrorSums
+from nnpcore.training.optimizers.kalman import KalmanEpochs
+from nnpcore.training.pace import Pace
+from nnpcore.training.settings import TrainSettings
+
+
+def block_rows(parameters: Tensor, layout: Layout, activation: str, block: Block) -> tuple[Tensor, Tensor]:
+    """Return the derivatives of a block's rows by the weights, and their values, neither of them scaled.
+
+    Parameters
+    ----------
+    parameters : (n_members, n_parameters), internal order.
+
+    Returns
+    -------
+    rows : (n_members, n_frames, n_slots, n_parameters).
+    values : (n_members, n_frames, n_slots).
+    """
+    n_frames, n_slots = block.scales.shape
+    rows = parameters.new_zeros((len(parameters), n_frames, n_slots, layout.n_parameters))
+    values = parameters.new_zeros((len(parameters), n_frames, n_slots))
+    state = torch.as_tensor(block.state).to(parameters)
+    for f in range(n_frames):
+        for e in range(layout.n_elements):
+            begin, end = block.starts[f, e], block.starts[f, e + 1]
+            part = slice(e * layout.n_per_element, (e + 1) * layout.n_per_element)
+            found = _network_rows(parameters, layout, activation, e, state[begin:end])
+            rows[:, f, :, part] = found[0]
+            values[:, f] += found[1]
+    return rows, values
+
+
+def _network_rows(
+    parameters: Tensor, layout: Layout, activation: str, element: int, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rows and values of one element's atoms in a frame, (n_members, n_slots, n_per_element) and without
+    the last.
+
+    ``state`` (n, n_slots, n_in + 1): slot 0 the inputs with a trailing 1, the others tangents with a
+    trailing 0.
+    """
+    function = get_activation(activation)
+    matrices = [layer_matrix(parameters, layout, element, k) for k in range(layout.n_layers)]
+    states, slopes, bends, changes = [state.expand(len(parameters), *state.shape)], [], [], []
+    for matrix in matrices[:-1]:
+        z = torch.einsum("misc,mkc->misk", states[-1], matrix)
+        value, slope = function.with_derivative(z[:, :, 0])
+        after = torch.cat([value[:, :, None], slope[:, :, None] * z[:, :, 1:]], dim=2)
+        one = torch.zeros_like(after[..., :1])
+        one[:, :, 0] = 1.0
+        states.append(torch.cat([after, one], dim=3))
+        slopes.append(slope)
+        bends.append(function.second(z[:, :, 0]))
+        changes.append(z[:, :, 1:])
+    values = torch.einsum("misc,mkc->ms", states[-1], matrices[-1])
+    lines = [states[-1].sum(dim=1)]
+    back = torch.zeros_like(states[-1])
+    back[:, :, 0] = matrices[-1]
+    for layer in range(layout.n_layers - 2, -1, -1):
+        slope, bend, n_out = slopes[layer], bends[layer], slopes[layer].shape[2]
+        plain = slope * back[:, :, 0, :n_out]
+        curved = (bend * back[:, :, 0, :n_out])[:, :, None] * changes[layer]
+        moved = curved + slope[:, :, None] * back[:, :, 1:, :n_out]
+        adjoint = torch.cat([plain[:, :, None], moved], dim=2)
+        line = torch.einsum("misk,mic->mskc", adjoint, states[layer][:, :, 0])
+        line[:, 1:] += torch.einsum("mik,misc->mskc", plain, states[layer][:, :, 1:])
+        lines.insert(0, line.flatten(2))
+        back = torch.einsum("misk,mkc->misc", adjoint, matrices[layer])
+    return torch.cat(lines, dim=2), values
+
+
+class TorchKalmanOptimizer(KalmanEpochs):
+    """All members' filters on a torch device. An :class:`~nnpcore.training.optimizers.base.Optimizer`.
+
+    Parameters
+    ----------
+    settings, data, layout, start, block_size : as for ``KalmanOptimizer``.
+    device, dtype : where and how precisely to compute.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        data: FitSet,
+        layout: Layout,
+        start: np.ndarray,
+        block_size: int,
+        device: str,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(settings, data, *start.shape)
+        self._layout = layout
+        self._parts = layout.blocks(block_size)
+        self._weights = torch.tensor(start, dtype=torch.float64, device=device)
+        self._dtype = dtype
+        self._covariance = [self._fresh(p.stop - p.start) for p in self._parts]
+        self._scale = torch.ones(len(start), dtype=torch.float64, device=device)
+        self._index = 0
+
+    def _fresh(self, n: int) -> Tensor:
+        eye = torch.eye(n, dtype=self._dtype, device=self._weights.device)
+        return (self._settings.kalman.initial_covariance * eye).repeat(len(self._weights), 1, 1)
+
+    def weights(self) -> np.ndarray:
+        """Return the current weights (n_members, n_parameters), float64, internal order."""
+        return self._weights.cpu().numpy().copy()
+
+    def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
+        """Take all living members through all frames."""
+        order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
+        make = partial(self._make, order, epoch)
+        while self._index < self.n_blocks and self.alive.any():
+            if not pace.go_on():
+                return None
+            pace.tell(self._index / self.n_blocks, f"epoch {epoch + 1}")
+            self.step(make(self._index), self._forgetting(epoch, self._index))
+            self._index += 1
+        self._index = 0
+        return self._errors()
+
+    def step(self, block: Block, forgetting: float) -> None:
+        """Take one block into account, for all living members."""
+        before = self._weights.clone()
+        rows, values = block_rows(
+            self._weights.to(self._dtype), self._layout, self._settings.activation, block
+        )
+        added = np.zeros(1) if block.added is None else block.added
+        self._predicted[:, block.frames] = values.double().cpu().numpy() + added
+        scales = torch.as_tensor(block.scales).to(self._weights)
+        targets = torch.as_tensor(block.targets - added).to(self._weights)
+        innovations = ((targets - values) * scales).flatten(1)
+        rows = (rows * scales.to(rows)[..., None]).flatten(1, 2)
+        if len(block.shrink):
+            shrink = torch.as_tensor(block.shrink).to(rows)
+            rows = torch.cat([rows, shrink.expand(len(rows), -1, -1)], dim=1)
+            innovations = torch.cat([innovations, -self._weights @ shrink.to(self._weights).T], dim=1)
+        self._update(rows, innovations, forgetting)
+        self._scale /= forgetting
+        for member in np.flatnonzero(self.alive):
+            weights = self._weights[member].cpu().numpy()
+            if not self._good(block, self._predicted[member, block.frames], weights):
+                self._stop(int(member))
+        dead = torch.as_tensor(~self.alive, device=before.device)
+        self._weights = torch.where(dead[:, None], before, self._weights)
+
+    def _update(self, rows: Tensor, innovations: Tensor, forgetting: float) -> None:
+        """Do the filter's step with scaled rows (n_members, n_rows, n_parameters) and their innovations."""
+        gains = [rows[:, :, p] @ c for p, c in zip(self._parts, self._covariance, strict=True)]
+        overlap = sum(
+            (g @ rows[:, :, p].mT for g, p in zip(gains, self._parts, strict=True)), start=torch.zeros(())
+        )
+        s = self._scale[:, None, None] * 0.5 * (overlap + overlap.mT).double()
+        s = s + forgetting * torch.eye(s.shape[1], dtype=s.dtype, device=s.device)
+        factor, failed = torch.linalg.cholesky_ex(s)
+        factor = torch.where((failed != 0)[:, None, None], torch.eye(s.shape[1]).to(s), factor)
+        solved = torch.linalg.solve_triangular(factor, innovations[..., None], upper=False)
+        usable = ((failed == 0) & torch.isfinite(solved).all(dim=(1, 2))).to(self._weights)[:, None]
+        for p, c, gain in zip(self._parts, self._covariance, gains, strict=True):
+            y = torch.linalg.solve_triangular(factor.to(gain), gain, upper=False)
+            move = (y.mT @ solved.to(y))[..., 0].double()
+            self._weights[:, p] += torch.nan_to_num(self._scale[:, None] * move) * usable
+            c -= (usable * self._scale[:, None]).to(c)[..., None] * (y.mT @ y)
+        self._restart(failed != 0)
+
+    def _restart(self, failed: Tensor) -> None:
+        """Set the covariance of some members back, where rounding has spoiled it."""
+        for member in failed.nonzero()[:, 0].tolist():
+            for c in self._covariance:
+                c[member] = self._settings.kalman.initial_covariance * torch.eye(c.shape[1]).to(c)
+            self._scale[member] = 1.0
+            self._messages.append(
+                f"Member {member + 1}: rounding had spoiled the filter's covariance; it was set back"
+            )
+
+    def take_messages(self) -> list[str]:
+        """Return what has happened since the last call."""
+        messages, self._messages = self._messages, []
+        return messages
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return weights, covariances, counters and what the epoch has predicted so far."""
+        state = {
+            "weights": self.weights(),
+            "alive": self.alive.copy(),
+            "scale": self._scale.cpu().numpy().copy(),
+            "index": np.array([self._index]),
+            "predicted": self._predicted,
+            "targets": self._targets,
+        }
+        return state | {f"covariance.{k}": c.cpu().numpy().copy() for k, c in enumerate(self._covariance)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` returned."""
+        for k, c in enumerate(self._covariance):
+            c.copy_(torch.as_tensor(state[f"covariance.{k}"]))
+        self._weights.copy_(torch.as_tensor(state["weights"]))
+        self._scale.copy_(torch.as_tensor(state["scale"]))
+        self.alive[:] = state["alive"]
+        self._index = int(state["index"][0])
+        self._predicted[:], self._targets[:] = state["predicted"], state["targets"]
