@@ -12,8 +12,9 @@ from builders import build_frame, build_functions, build_potential
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import Cancelled, PotentialError
 from nnpcore.potential import Potential
-from nnpcore.potential.inference import in_order, stress_volumes
+from nnpcore.potential.inference import stress_volumes
 from nnpcore.progress import Progress
+from nnpcore.threads import in_order
 
 
 def mixed_frames() -> list:

@@ -12,7 +12,7 @@ TRAINING, TASK = 10, 5
 
 def all_but_one() -> int:
     """Return how many threads a training takes by itself: one core is left to the window."""
-    from nnpcore.descriptors import default_threads
+    from nnpcore.threads import default_threads
 
     return max(1, default_threads() - 1)
 

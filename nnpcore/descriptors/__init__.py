@@ -6,7 +6,6 @@ Formulas: Behler, J. Chem. Phys. 134, 074106 (2011), in n2p2's conventions; all 
 from nnpcore.descriptors.compute import (
     DescriptorChunk,
     compute_descriptors,
-    default_threads,
     iter_descriptor_chunks,
     warm_up,
 )
@@ -27,7 +26,6 @@ __all__ = [
     "SymmetryFunctions",
     "Whitening",
     "compute_descriptors",
-    "default_threads",
     "iter_descriptor_chunks",
     "neighbor_pairs",
     "warm_up",

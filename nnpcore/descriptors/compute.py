@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from nnpcore.descriptors.tables import KernelTables, build_tables
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
+from nnpcore.threads import default_threads, in_order
 
 _MOST_ATOMS_PER_TASK = 512
 _TASKS_PER_THREAD = 8
@@ -45,14 +44,6 @@ class DescriptorChunk:
     pair_neighbor: np.ndarray
     pair_vector: np.ndarray
     derivatives: np.ndarray | None
-
-
-def default_threads() -> int:
-    """Physical cores this process may use."""
-    import psutil
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def compute_descriptors(
@@ -237,24 +228,12 @@ def _run_tasks(
     """
     step = max(1, min(most, -(-count // (threads * _TASKS_PER_THREAD))))
     ranges = [(first, min(first + step, count)) for first in range(0, count, step)]
-    if threads == 1 or len(ranges) <= 1:
-        results = []
-        for done, bounds in enumerate(ranges):
-            results.append(task(*bounds))
-            if span is not None:
-                span.report((done + 1) / len(ranges))
-        return results
-    pool = ThreadPoolExecutor(min(threads, len(ranges)), thread_name_prefix="descriptors")
-    try:
-        futures = [pool.submit(task, *bounds) for bounds in ranges]
-        results = []
-        for done, future in enumerate(futures):
-            results.append(future.result())
-            if span is not None:
-                span.report((done + 1) / len(ranges))
-        return results
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    results = []
+    for result in in_order(lambda bounds: task(*bounds), ranges, threads):
+        results.append(result)
+        if span is not None:
+            span.report(len(results) / len(ranges))
+    return results
 
 
 def _label(frame: Frame, position: int) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.last_layer import LastLayer
+from nnpcore.threads import in_order
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet
@@ -81,8 +82,7 @@ class Curvature:
         ------
         AnalysisError : no frames; descriptors of other frames or functions, or without derivatives.
         """
-        from nnpcore.descriptors import default_threads
-        from nnpcore.training.engines.passes import chunks_of, in_threads
+        from nnpcore.training.engines.passes import chunks_of
 
         _check(potential, descriptor_set, frames)
         layer = LastLayer(potential)
@@ -97,10 +97,9 @@ class Curvature:
                 progress.report(k / (len(edges) - 1), "Curvature of the training data")
             return _chunk(layer, data, known, np.arange(edges[k], edges[k + 1]), scales)
 
-        threads = n_threads or default_threads()
         total = np.zeros((3, layer.n_members, layer.n_features, layer.n_features))
         squares = np.zeros((3, layer.n_members))
-        for part, residuals in in_threads(work, len(edges) - 1, threads):
+        for part, residuals in in_order(work, range(len(edges) - 1), n_threads):
             total += part
             squares += residuals
         return _normalised(layer, data, known, scales, total, squares)

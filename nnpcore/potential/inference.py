@@ -7,19 +7,18 @@ order of the atoms: the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.descriptors import DescriptorChunk, NeighborFinder, default_threads
+from nnpcore.descriptors import DescriptorChunk, NeighborFinder
 from nnpcore.descriptors.kernels import fill_descriptors
 from nnpcore.descriptors.tables import build_tables
 from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
 from nnpcore.potential.prediction import Prediction
+from nnpcore.threads import in_order
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet
@@ -240,26 +239,3 @@ def _frame_blocks(frame_start: np.ndarray) -> Iterator[tuple[int, int]]:
             if stop > begin:
                 yield begin, stop
             begin = stop
-
-
-def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], n_threads: int | None) -> Iterator[Any]:
-    """Yield ``work(task)`` for every task, in order, computed ahead by some tasks on ``n_threads`` threads.
-
-    Tasks are drawn lazily, so that only those in flight exist. A failure or an abandoned iteration stops the
-    threads before it returns.
-    """
-    threads = default_threads() if n_threads is None else n_threads
-    if threads <= 1:
-        yield from map(work, tasks)
-        return
-    waiting: deque[Future[Any]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
-    try:
-        for task in tasks:
-            waiting.append(pool.submit(work, task))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -21,11 +21,11 @@ from nnpcore.potential.inference import (
     Accumulator,
     Wanted,
     frame_label,
-    in_order,
     starts,
     stress_volumes,
 )
 from nnpcore.potential.prediction import Prediction
+from nnpcore.threads import in_order
 
 if TYPE_CHECKING:
     from nnpcore.potential.potential import Potential

@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import nnpcore
-from nnpcore.descriptors import (
-    DescriptorSet,
-    SymmetryFunctions,
-    Whitening,
-    compute_descriptors,
-    default_threads,
-)
+from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.threads import default_threads
 from nnpcore.training.baseline.solving import SmoothPlan, Underlay
 from nnpcore.training.best import Best
 from nnpcore.training.control import TrainControl

@@ -7,12 +7,12 @@ that chunks of frames may go to any thread and still give the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
+from nnpcore.threads import in_order
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.contractions import OPTIONS, frame_forces, frame_tangents
 from nnpcore.training.engines.kernels import ACTIVATION_CODES, add_rows, network_gradients, network_rows
@@ -20,7 +20,6 @@ from nnpcore.training.engines.packing import Layout
 from nnpcore.training.engines.rows import LossWeights
 
 _ATOMS_PER_CHUNK = 512
-Result = TypeVar("Result")
 
 
 class FrameArrays(NamedTuple):
@@ -346,7 +345,7 @@ def predict(
     def work(k: int) -> Prediction:
         return _predict(arrays, networks, np.arange(edges[k], edges[k + 1]), stress)[0]
 
-    parts = in_threads(work, len(edges) - 1, n_threads)
+    parts = list(in_order(work, range(len(edges) - 1), n_threads))
     return Prediction(*(np.concatenate([part[q] for part in parts]) for q in range(3)))
 
 
@@ -414,7 +413,7 @@ def loss_and_gradient(
         return squares, gradient
 
     squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
-    for part in in_threads(work, len(edges) - 1, n_threads):
+    for part in in_order(work, range(len(edges) - 1), n_threads):
         if part is None:
             return None
         squares += part[0]
@@ -431,11 +430,3 @@ def chunks_of(n_atoms: np.ndarray, most: int = _ATOMS_PER_CHUNK) -> list[int]:
             held = 0
         held += n
     return [*edges, len(n_atoms)] if len(n_atoms) else [0]
-
-
-def in_threads(work: Callable[[int], Result], n_tasks: int, n_threads: int) -> list[Result]:
-    """Return ``work(k)`` for every task, in order; several at a time on ``n_threads`` threads."""
-    if n_threads <= 1 or n_tasks <= 1:
-        return [work(k) for k in range(n_tasks)]
-    with ThreadPoolExecutor(min(n_threads, n_tasks), thread_name_prefix="training") as pool:
-        return list(pool.map(work, range(n_tasks)))

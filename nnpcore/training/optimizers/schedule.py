@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import numpy as np
+
+from nnpcore.threads import in_order
 
 Block = TypeVar("Block")
 _BLOCKS_PER_TURN = 4
@@ -51,12 +52,8 @@ class MemberSchedule(Generic[Block]):
     def run(self, n_threads: int) -> bool:
         """Work until every member is through (True) or ``go_on`` said no (False); errors are passed on."""
         n_threads = min(n_threads, len(self._positions))
-        if n_threads <= 1:
-            self._work()
-        else:
-            with ThreadPoolExecutor(n_threads, thread_name_prefix="training") as pool:
-                for future in [pool.submit(self._work) for _ in range(n_threads)]:
-                    future.result()
+        for _ in in_order(lambda _: self._work(), range(n_threads), n_threads):
+            pass
         return bool((self._positions >= self._n_blocks).all())
 
     def _work(self) -> None:
