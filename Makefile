@@ -49,7 +49,8 @@ paper: compile
 	@$(BIN)/eatlas paper all -o out/paper --docs docs --threads $(THREADS) $(QUICK)
 
 lint: $(STAMP)
-	$(BIN)/ruff check nnpcore app tests benchmarks tools docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
@@ -60,7 +61,7 @@ bench: system-tests compile
 	@$(BIN)/python benchmarks/run.py --threads $(THREADS)
 
 screenshots: system-tests compile
-	$(BIN)/python docs/make_screenshots.py
+	$(BIN)/python tools/screenshots.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info out .pytest_cache .ruff_cache .import_linter_cache

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+import nnpcore
+
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ("nnpcore", "app", "resources", "pyproject.toml", "README.md")
+SHIPPED = ("nnpcore", "app", "resources", "docs", "pyproject.toml", "README.md", "LICENSE")
+FOREIGN = ("app", "resources", "docs")
+"""Names that another package may have, too."""
 HEAVY = ("torch", "numba", "scipy", "sklearn", "matplotlib", "PySide6", "typer", "rich", "pydantic")
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -51,27 +58,75 @@ def test_wheel_holds_every_resource_and_module(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     wanted = {
-        str(file.relative_to(ROOT))
+        f"{'' if name == 'nnpcore' else 'eatlas/'}{file.relative_to(ROOT)}"
         for name in ("nnpcore", "app", "resources")
         for file in (ROOT / name).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert wanted <= packed, sorted(wanted - packed)
-    assert not any(name.startswith(("tests", "benchmarks", "tools", "docs")) for name in packed)
+    assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == {"nnpcore", "eatlas"}
+    assert any(name.endswith("licenses/LICENSE") for name in packed)
 
 
-def test_installed_wheel_reads_its_example(wheel: Path, tmp_path: Path) -> None:
+def test_wheel_holds_the_documentation_with_its_pictures(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-        entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
-        assert "eatlas = nnpcore.cli:main" in archive.read(entry).decode()
-    code = (
-        "import nnpcore, nnpcore.cli; from nnpcore.structures import example_path, read_dataset;"
-        "print(nnpcore.__file__); print(read_dataset(example_path('eos')).summary().formula)"
+        packed = set(archive.namelist())
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"eatlas/docs/{page.name}" in packed
+        for picture in re.findall(r"!\[.*?\]\((.*?)\)", page.read_text(encoding="utf-8")):
+            assert f"eatlas/docs/{picture}" in packed, f"{page.name} shows {picture}"
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ``bin`` of an environment with the wheel and foreign packages of our folders' names."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))  # not the editable project in it
+    for name in FOREIGN:
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text(f"CONTENT = 'foreign {name}'\n")
+    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "-q"]
+    done = subprocess.run(
+        [*command, "--no-deps", "--no-index", str(wheel)], capture_output=True, text=True, check=False
     )
-    location, formula = python(code, path=tmp_path).splitlines()
-    assert location.startswith(str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    return folder / "bin"
+
+
+def said(*command: str | Path, cwd: Path) -> str:
+    """Run a command of the environment without a screen, its files in ``cwd``; return what it prints."""
+    names = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+    own = {"PATH": "/usr/bin:/bin", "QT_QPA_PLATFORM": "offscreen", **dict.fromkeys(names, str(cwd))}
+    done = subprocess.run([*command], capture_output=True, text=True, check=False, cwd=cwd, env=own)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_wheel_and_packages_of_its_folders_names_share_an_environment(
+    environment: Path, tmp_path: Path
+) -> None:
+    assert said(environment / "eatlas", "--version", cwd=tmp_path) == f"eatlas {nnpcore.__version__}"
+    assert said(environment / "eatlas", "--info", cwd=tmp_path).startswith(f"Eatlas {nnpcore.__version__}\n")
+    assert int(said(environment / "eatlas", "--exit-when-ready", cwd=tmp_path)) > 0
+    code = (
+        "import nnpcore.cli, nnpcore.ase_plugins, app, resources, docs\n"
+        "from nnpcore.structures import example_path, read_dataset\n"
+        "print(app.CONTENT, resources.CONTENT, docs.CONTENT, sep='; ')\n"
+        "print(nnpcore.__file__)\n"
+        "print(read_dataset(example_path('eos')).summary().formula)"
+    )
+    contents, location, formula = said(environment / "python", "-c", code, cwd=tmp_path).splitlines()
+    assert contents == "foreign app; foreign resources; foreign docs"
+    assert location.startswith(str(environment.parent))
     assert formula == "Si8"
+
+
+def test_the_window_starts_where_the_users_folder_has_an_app(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("raise SystemExit('the wrong one')\n")
+    code = "from nnpcore.cli import main; main(['--exit-when-ready'])"
+    assert int(said(environment / "python", "-c", code, cwd=tmp_path)) > 0
 
 
 def test_importing_the_entry_point_is_cheap() -> None:

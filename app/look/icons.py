@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import Protocol
 
 from PySide6.QtCore import QByteArray, QObject, QRect, QRectF, QSize, Qt
@@ -11,6 +10,7 @@ from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from app.look import theme
+from nnpcore.installation import RESOURCES
 
 
 class HasIcon(Protocol):
@@ -22,7 +22,7 @@ class HasIcon(Protocol):
 
 @cache
 def _drawing(name: str) -> str:
-    return (files("resources") / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+    return (RESOURCES / "icons" / f"{name}.svg").read_text(encoding="utf-8")
 
 
 def _draw(painter: QPainter, rect: QRectF, name: str, color: str) -> None:

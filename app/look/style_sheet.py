@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
+
+from nnpcore.installation import RESOURCES
 
 if TYPE_CHECKING:
     from app.look.theme import Theme
@@ -116,7 +117,7 @@ QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 def style_sheet(theme: Theme) -> str:
     """Return the application's style sheet in the theme's colours."""
     colors = {name: getattr(theme, name) for name in theme.__dataclass_fields__}
-    folder = str(files("resources") / "icons").replace("\\", "/")
+    folder = (RESOURCES / "icons").as_posix()
     return _SHEET.format(**colors, icons=folder, mode="dark" if theme.dark else "light")
 
 

@@ -1,4 +1,7 @@
-"""From the command line to the window, without the core knowing Qt: the window is looked up by its name."""
+"""From the command line to the window, without the core knowing Qt: the window is looked up by its name.
+
+Its folder comes first in this process, so that no other package called ``app`` is taken for it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+
+from nnpcore.installation import HOUSE
 
 WINDOW = "app.main"
 """Module with ``main(arguments) -> exit status``; loaded only when a window is wanted."""
@@ -21,6 +26,7 @@ def open_window(arguments: Sequence[str]) -> int:
         twin = f"{program()} demo --headless -o DIR"
         print(f"There is no display for the window. The same without one: {twin}", file=sys.stderr)
         return 1
+    sys.path.insert(0, str(HOUSE))
     return int(importlib.import_module(WINDOW).main(list(arguments)) or 0)
 
 

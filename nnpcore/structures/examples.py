@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 from nnpcore.errors import DataError
+from nnpcore.installation import RESOURCES
 
 EXAMPLES: tuple[str, ...] = ("nvt", "npt", "eos")
 """Silicon: 64-atom cells at 1000 K and fixed volume, the same at zero pressure, the crystal's volume scan."""
@@ -21,7 +21,7 @@ def example_path(name: str) -> Path:
     """
     if name not in EXAMPLES:
         raise DataError(f"there is no bundled example '{name}'", fix=f"Choose one of {', '.join(EXAMPLES)}")
-    path = Path(str(files("resources"))) / "data" / "si_dft" / f"{name}.extxyz"
+    path = RESOURCES / "data" / "si_dft" / f"{name}.extxyz"
     if not path.is_file():
         raise DataError("the bundled example is missing", where=str(path), fix="Install Eatlas again")
     return path

@@ -1,6 +1,6 @@
 """Drive the real window on silicon and write the pictures of docs/images.
 
-``python docs/make_screenshots.py [FOLDER [SCENE ...]]``. Needs no display: it starts a virtual one.
+``python tools/screenshots.py [FOLDER [SCENE ...]]``. Needs no display: it starts a virtual one.
 Scenes are ``silicon`` (the bundled data: a training, two runs compared, rigidity, invariant points, dialogs)
 and ``slab`` (frames of a slab made here: bulk and surface at 100 K against 1000 K); both by default.
 """
@@ -257,7 +257,7 @@ def main() -> int:
     """Start a virtual screen and take the pictures into the folder given, docs/images by default."""
     from pyvirtualdisplay.display import Display
 
-    default = Path(__file__).resolve().parent / "images"
+    default = Path(__file__).resolve().parents[1] / "docs" / "images"
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.pop("WAYLAND_DISPLAY", None)

@@ -1,1 +1,0 @@
-"""Data sets, icons and presets that ship with Eatlas."""
