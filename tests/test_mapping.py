@@ -31,8 +31,9 @@ from nnpcore.mapping import (
     study,
     subsample,
 )
-from nnpcore.mapping.connectivity import core_distances, spanning_tree
+from nnpcore.mapping.connectivity import spanning_tree
 from nnpcore.mapping.distance import left_out_distances
+from nnpcore.mapping.neighbors import core_distances
 from nnpcore.potential import Potential
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset
@@ -43,12 +44,12 @@ RNG = np.random.default_rng(7)
 # distance and bracket
 
 
-def test_distances_against_sklearn() -> None:
-    from sklearn.neighbors import NearestNeighbors
+def test_distances_against_all_pairs() -> None:
+    from scipy.spatial.distance import cdist
 
     train, points = RNG.normal(size=(3000, 12)), RNG.normal(size=(1500, 12))
-    expected = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(train).kneighbors(points)[0][:, 0]
-    np.testing.assert_allclose(nearest_distances(points, train), expected, atol=1e-7)
+    expected = cdist(points, train).min(axis=1)
+    np.testing.assert_allclose(nearest_distances(points, train), expected, atol=1e-12)
     assert nearest_distances(train[:5], train).max() == 0.0
     with pytest.raises(AnalysisError, match="no atom of this element"):
         nearest_distances(points, np.zeros((0, 12)))
@@ -135,10 +136,7 @@ def test_bracket_from_points() -> None:
 # PCA
 
 
-def test_pca_against_sklearn() -> None:
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import StandardScaler
-
+def test_pca_against_the_eigenvectors_of_the_correlations() -> None:
     values = RNG.normal(size=(400, 6)) @ RNG.normal(size=(6, 6)) * [1, 10, 1e-3, 1, 5, 1] + [
         0,
         3,
@@ -148,12 +146,13 @@ def test_pca_against_sklearn() -> None:
         2,
     ]
     found = pca_of(values, 4)
-    scaler = StandardScaler().fit(values)
-    expected = PCA(4, svd_solver="full").fit(scaler.transform(values))
-    np.testing.assert_allclose(found.explained, expected.explained_variance_ratio_, rtol=1e-9)
-    signs = np.sign((found.components * expected.components_).sum(axis=1))
-    np.testing.assert_allclose(found.components, signs[:, None] * expected.components_, atol=1e-9)
-    np.testing.assert_allclose(found.scores, signs * expected.transform(scaler.transform(values)), atol=1e-8)
+    variances, vectors = np.linalg.eigh(np.corrcoef(values, rowvar=False))
+    variances, components = variances[::-1][:4], vectors.T[::-1][:4]
+    np.testing.assert_allclose(found.explained, variances / 6, rtol=1e-9)
+    signs = np.sign((found.components * components).sum(axis=1))
+    np.testing.assert_allclose(found.components, signs[:, None] * components, atol=1e-9)
+    standard = (values - values.mean(axis=0)) / values.std(axis=0)
+    np.testing.assert_allclose(found.scores, signs * (standard @ components.T), atol=1e-8)
     np.testing.assert_allclose(found.transform(values), found.scores, atol=1e-10)
     assert (found.components[np.arange(4), np.abs(found.components).argmax(axis=1)] > 0).all()
 
@@ -213,6 +212,17 @@ def test_connectivity_against_brute_force(seed: int, n: int, m: int, gap: float)
     assert found.bottleneck[0, 1] == pytest.approx(bottleneck, rel=1e-6)
     assert found.matrix[0, 1] == pytest.approx(core / bottleneck, rel=1e-6)
     assert 0.0 < found.matrix[0, 1] <= 1.0 + 1e-12
+
+
+def test_core_distances_against_all_pairs() -> None:
+    from scipy.spatial.distance import cdist
+
+    x = RNG.normal(size=(500, 8)) * np.geomspace(1.0, 1e-3, 8) + 1000.0
+    x[1] = x[0]
+    expected = np.sort(cdist(x, x), axis=1)
+    np.testing.assert_allclose(core_distances(x, 10), expected[:, 10], atol=1e-10)
+    np.testing.assert_allclose(core_distances(x[:4], 10), np.sort(cdist(x[:4], x[:4]), axis=1)[:, -1])
+    assert core_distances(x[:1], 10).tolist() == [0.0]
 
 
 def test_spanning_tree_against_scipy() -> None:

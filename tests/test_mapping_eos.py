@@ -182,7 +182,7 @@ def test_eos_curve_is_the_predicted_energy_per_atom(silicon_potential: Potential
         assert curve.reference[position] == pytest.approx((frames[index].energy or 0) / frames[index].n_atoms)
     points = invariant_points(frames, silicon_potential.functions)
     np.testing.assert_array_equal(eos_curve(silicon_potential, points).energies, curve.energies)
-    assert points.spread.max() < 1e-10 and points.element == "Si"
+    assert points.inequivalence.max() < 1e-10 and points.element == "Si"
 
 
 def test_frames_that_are_no_invariant_points(silicon_potential: Potential) -> None:
@@ -207,7 +207,7 @@ def test_frames_that_are_no_invariant_points(silicon_potential: Potential) -> No
 
 def test_rounded_positions_are_still_equivalent() -> None:
     frames = [replace(f, positions=np.round(f.positions, 4)) for f in scan()]
-    assert invariant_points(frames, build_functions(["Si"])).spread.max() < 2e-3
+    assert invariant_points(frames, build_functions(["Si"])).inequivalence.max() < 2e-3
 
 
 # verdict

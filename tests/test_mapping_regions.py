@@ -426,11 +426,11 @@ def test_invariant_points_are_checked_one_by_one() -> None:
     ]
     found = check_invariant(frames, n_threads=1)
     assert [c.ok for c in found] == [True, False, False, False, True]
-    assert found[0].volume == pytest.approx(5.43**3 / 8) and (found[0].spread or 0) < 1e-6
+    assert found[0].volume == pytest.approx(5.43**3 / 8) and (found[0].inequivalence or 0) < 1e-6
     bad = found[1]
     assert bad.frame == "a.xyz, frame 7" and bad.atoms is not None and 5 in bad.atoms
-    assert f"{100 * (bad.spread or 0):.2g} %" in bad.message and "most between atoms" in bad.message
-    assert "atoms of C and Si are not equivalent" in found[2].message and found[2].spread is None
+    assert f"{100 * (bad.inequivalence or 0):.2g} %" in bad.message and "most between atoms" in bad.message
+    assert "atoms of C and Si are not equivalent" in found[2].message and found[2].inequivalence is None
     assert "periodic in all three directions" in found[3].message
     with pytest.raises(AnalysisError, match=r"a\.xyz, frame 7: .*differ by .* most between atoms \d and \d"):
         invariant_points([frames[0], rattled], n_threads=1)

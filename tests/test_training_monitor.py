@@ -17,7 +17,8 @@ from training_data import labelled, silicon_frames
 from nnpcore.errors import AnalysisError, PotentialError
 from nnpcore.mapping import MappingMonitor, analyse_eos, eos_curve, region_errors, study
 from nnpcore.mapping.eos import reference_fit
-from nnpcore.mapping.regions import RegionSet, indices_region, with_references
+from nnpcore.mapping.region_references import with_references
+from nnpcore.mapping.regions import RegionSet, indices_region
 from nnpcore.potential import Potential
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord, Trainer, TrainSettings

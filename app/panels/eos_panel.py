@@ -219,8 +219,8 @@ def point_rows(
     """Return the rows of the list of points: cells, whether the frame is invariant, and why not."""
     rows = []
     for number, check in enumerate(checks):
-        spread = None if check.spread is None else 100.0 * check.spread
-        text = "–" if spread is None else ("< 0.001" if spread < 1e-3 else f"{spread:.3f}")
+        percent = None if check.inequivalence is None else 100.0 * check.inequivalence
+        text = "–" if percent is None else ("< 0.001" if percent < 1e-3 else f"{percent:.3f}")
         distance = distances.get(number)
         cells = (
             str(number + 1),

@@ -45,7 +45,7 @@ def referenced(regions: RegionSet, crystal: float | None) -> tuple[RegionSet, st
     """Return regions with every reference value that can be known, and why some are missing, or ""."""
     from nnpcore.mapping import with_references
 
-    has_exact = "reference_energies" in regions.frame.arrays
+    has_exact = regions.frame.exact_energies is not None
     try:
         found = with_references(regions) if has_exact else with_references(regions, crystal_energy=crystal)
     except AnalysisError:

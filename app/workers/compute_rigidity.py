@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
 
-MAX_ATOMS = 6000
-"""Training atoms whose descriptors' derivatives are held at once; of more, every n-th frame is taken."""
-
 
 @dataclass(frozen=True, eq=False)
 class RigidityOrder:
@@ -41,7 +38,7 @@ def rigidity(order: RigidityOrder, progress: Progress) -> RigidityAnalysis:
     Raises AnalysisError where the training frames are not open or the potential has no symmetry functions.
     """
     from nnpcore.descriptors import compute_descriptors
-    from nnpcore.mapping import rigidity_study
+    from nnpcore.mapping import rigidity_study, thinned
     from nnpcore.mapping.model import is_potential
 
     if not is_potential(order.potential):
@@ -51,7 +48,7 @@ def rigidity(order: RigidityOrder, progress: Progress) -> RigidityAnalysis:
             "the rigidity is a property of the training data, and they are not open",
             fix="Open the files this run was trained on",
         )
-    frames = _some_of(order.frames)
+    frames = thinned(order.frames)
     functions = order.potential.functions
     table = compute_descriptors(frames, functions, n_threads=order.n_threads, progress=progress)
     points = _points(order)
@@ -77,11 +74,6 @@ def rigidity(order: RigidityOrder, progress: Progress) -> RigidityAnalysis:
         n_frames=len(frames),
         n_total=len(order.frames),
     )
-
-
-def _some_of(frames: tuple[Frame, ...]) -> list[Frame]:
-    total = sum(frame.n_atoms for frame in frames)
-    return list(frames[:: max(1, -(-total // MAX_ATOMS))])
 
 
 def _points(order: RigidityOrder) -> InvariantPoints | None:

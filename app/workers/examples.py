@@ -95,7 +95,7 @@ def read_example(folder: Path, name: str) -> ExampleSession:
         data = {str(d["path"]): Role(d["role"]) for d in content["data"]}
         runs = tuple(str(run) for run in content["runs"])
         regions = tuple(dict(region) for region in content.get("regions", ()))
-        compared = tuple(str(run) for run in content.get("compared", spread(runs)))
+        compared = tuple(str(run) for run in content.get("compared", evenly_spaced(runs)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
             f"the kept example cannot be read ({error})", where=str(path), fix="Run it again"
@@ -106,7 +106,7 @@ def read_example(folder: Path, name: str) -> ExampleSession:
     return ExampleSession(data, runs, regions, compared)
 
 
-def spread(runs: tuple[str, ...]) -> tuple[str, ...]:
+def evenly_spaced(runs: tuple[str, ...]) -> tuple[str, ...]:
     """Return a few runs from the first to the last, to be compared."""
     if len(runs) <= MAX_COMPARED:
         return runs

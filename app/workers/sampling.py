@@ -417,7 +417,7 @@ def check_equivalent(frames: list[Frame], progress: Progress | None = None) -> N
                 f"the crystals are of {' and '.join(elements)}", fix="Make one set for each element"
             )
         return
-    worst = max(bad, key=lambda check: check.spread or 0.0)
+    worst = max(bad, key=lambda check: check.inequivalence or 0.0)
     count = f"{len(bad)} of {len(found)} are no invariant points" if len(found) > 1 else "no invariant point"
     raise AnalysisError(
         f"{count}; the worst: {worst.message}", where=worst.frame,

@@ -5,7 +5,7 @@ Arrays in, records out.
 
 from nnpcore.mapping.connectivity import ConnectivityResult, Islands, Link, connectivity, islands
 from nnpcore.mapping.correlation import RankCorrelation, check_series, rank_correlation
-from nnpcore.mapping.curvature import Curvature
+from nnpcore.mapping.curvature import Curvature, thinned
 from nnpcore.mapping.distance import (
     Bracket,
     Reach,
@@ -26,21 +26,14 @@ from nnpcore.mapping.eos import (
 from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
 from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.monitor import MappingMonitor
+from nnpcore.mapping.neighbors import subsample
 from nnpcore.mapping.pca import PcaResult, pca_of
+from nnpcore.mapping.region_choice import depth_regions, distance_regions
 from nnpcore.mapping.region_errors import RegionError, region_errors
-from nnpcore.mapping.regions import (
-    Region,
-    RegionSet,
-    depth_regions,
-    distance_regions,
-    indices_region,
-    read_regions,
-    with_references,
-    write_regions,
-)
+from nnpcore.mapping.region_references import with_references
+from nnpcore.mapping.regions import Region, RegionSet, indices_region, read_regions, write_regions
 from nnpcore.mapping.rigidity import LocalRigidity, mean_of_members
 from nnpcore.mapping.rigidity_study import LOSSES, RigidityStudy, rigidity_study
-from nnpcore.mapping.sampling import subsample
 from nnpcore.mapping.soft_directions import (
     HiddenChange,
     SoftDirections,
@@ -111,6 +104,7 @@ __all__ = [
     "subsample",
     "surface_energy",
     "surface_energy_of",
+    "thinned",
     "verdict",
     "with_references",
     "write_regions",

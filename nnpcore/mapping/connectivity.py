@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.sampling import subsample
+from nnpcore.mapping.neighbors import core_distances, subsample
 from nnpcore.progress import Progress
 
 N_NEIGHBORS = 10
@@ -228,16 +228,6 @@ def _link(
         groups=(members[group[a]], members[group[b]]),
         indices=(int(original[a]), int(original[b])),
     )
-
-
-def core_distances(x: np.ndarray, k: int) -> np.ndarray:
-    """Distance of every point (n, d) to its k-th nearest neighbor, itself not counted; (n,)."""
-    from scipy.spatial import KDTree
-
-    k = min(k, len(x) - 1)
-    if k < 1:
-        return np.zeros(len(x))
-    return KDTree(x).query(x, k + 1)[0][:, -1]
 
 
 _STEPS = 256

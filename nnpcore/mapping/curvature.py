@@ -34,6 +34,9 @@ USUAL_WEIGHTS = (1.0, 0.005, 3.0)
 FEWEST_ROWS, ROWS_PER_FRAME = 2800, 8
 """Force rows of a whole training set at least, and of a frame."""
 
+MAX_ATOMS = 6000
+"""Training atoms whose descriptors' derivatives are held at once (see :func:`thinned`)."""
+
 _ATOMS_PER_CHUNK = 512
 _SEED = 0
 
@@ -144,6 +147,12 @@ class Curvature:
         n_rows = int(np.array(self.counts)[used].sum())
         n_fixed = np.array([np.linalg.matrix_rank(h, hermitian=True) for h in hessian])
         return np.sqrt(loss / np.maximum(n_rows - n_fixed, 1))
+
+
+def thinned(frames: Sequence[Frame]) -> list[Frame]:
+    """Return every n-th of the training frames, so that at most about :data:`MAX_ATOMS` atoms are left."""
+    total = sum(frame.n_atoms for frame in frames)
+    return list(frames[:: max(1, -(-total // MAX_ATOMS))])
 
 
 def weights_of(potential: Potential) -> tuple[float, float, float]:

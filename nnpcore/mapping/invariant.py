@@ -12,7 +12,7 @@ from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 
-MAX_SPREAD = 2e-3
+MAX_INEQUIVALENCE = 2e-3
 """Largest relative difference of a symmetry function between the atoms of an invariant point."""
 
 USUAL_PRESET = "26"
@@ -34,7 +34,7 @@ class InvariantPoints:
     values : (n_atoms, n_descriptors) symmetry functions of all atoms, before whitening.
     species : (n_atoms,) int32, index into the elements of the symmetry functions.
     atom_start : (n + 1,) int64; the atoms of point i are ``atom_start[i] : atom_start[i + 1]``.
-    spread : (n,) relative spread of the symmetry functions within each point.
+    inequivalence : (n,) largest relative range of a symmetry function within each point.
     frame_indices : (n,) position of each point in the list of frames it was made from.
     frames : the n crystals by volume.
     functions : the symmetry functions.
@@ -46,7 +46,7 @@ class InvariantPoints:
     values: np.ndarray
     species: np.ndarray
     atom_start: np.ndarray
-    spread: np.ndarray
+    inequivalence: np.ndarray
     frame_indices: np.ndarray
     frames: tuple[Frame, ...]
     functions: SymmetryFunctions
@@ -69,7 +69,7 @@ class InvariantCheck:
     ----------
     frame : its file and index there, or its position in the list.
     volume : Å³/atom, None where it is not periodic in all directions.
-    spread : relative difference of the symmetry function that differs most, None where it was not asked.
+    inequivalence : relative range of the symmetry function that differs most, None where it was not asked.
     atoms : the two atoms that differ most in it.
     ok : whether all its atoms are equivalent.
     message : why not, or empty.
@@ -77,7 +77,7 @@ class InvariantCheck:
 
     frame: str
     volume: float | None
-    spread: float | None
+    inequivalence: float | None
     atoms: tuple[int, int] | None
     ok: bool
     message: str = ""
@@ -87,7 +87,7 @@ def invariant_points(
     frames: Sequence[Frame],
     functions: SymmetryFunctions | None = None,
     *,
-    tolerance: float = MAX_SPREAD,
+    tolerance: float = MAX_INEQUIVALENCE,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> InvariantPoints:
@@ -97,7 +97,7 @@ def invariant_points(
     ----------
     frames : periodic crystals of one element, in any order and cell.
     functions : the symmetry functions; None takes the usual 26.
-    tolerance : largest relative spread of any symmetry function over the atoms of a frame.
+    tolerance : largest relative range of any symmetry function over the atoms of a frame.
 
     Raises
     ------
@@ -114,11 +114,11 @@ def invariant_points(
     order = np.argsort(volumes, kind="stable")
     chosen = [frames[i] for i in order]
     table = compute_descriptors(chosen, functions, derivatives=False, n_threads=n_threads, progress=progress)
-    spread = _spread(table.values, table.frame_start)
-    worst = int(spread.argmax())
-    if spread[worst] > tolerance:
+    inequivalence = _inequivalence(table.values, table.frame_start)
+    worst = int(inequivalence.argmax())
+    if inequivalence[worst] > tolerance:
         pair = _farthest(table.values[slice(*table.frame_start[worst : worst + 2])])
-        what = _not_equivalent(spread[worst], pair, tolerance)
+        what = _not_equivalent(inequivalence[worst], pair, tolerance)
         raise AnalysisError(what, where=frame_name(chosen[worst], int(order[worst])), fix=_PERFECT)
     return InvariantPoints(
         element=element,
@@ -127,7 +127,7 @@ def invariant_points(
         values=table.values,
         species=table.species,
         atom_start=table.frame_start,
-        spread=spread,
+        inequivalence=inequivalence,
         frame_indices=order,
         frames=tuple(chosen),
         functions=functions,
@@ -138,7 +138,7 @@ def check_invariant(
     frames: Sequence[Frame],
     functions: SymmetryFunctions | None = None,
     *,
-    tolerance: float = MAX_SPREAD,
+    tolerance: float = MAX_INEQUIVALENCE,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> list[InvariantCheck]:
@@ -166,22 +166,22 @@ def _check_one(
         values = compute_descriptors([frame], used, derivatives=False, n_threads=n_threads).values
     except EatlasError as error:
         return InvariantCheck(name, volume, None, None, False, error.what)
-    spread = float(_spread(values, np.array([0, frame.n_atoms]))[0])
+    inequivalence = float(_inequivalence(values, np.array([0, frame.n_atoms]))[0])
     pair = _farthest(values)
-    ok = spread <= tolerance
-    message = "" if ok else _not_equivalent(spread, pair, tolerance)
-    return InvariantCheck(name, volume, spread, pair, ok, message)
+    ok = inequivalence <= tolerance
+    message = "" if ok else _not_equivalent(inequivalence, pair, tolerance)
+    return InvariantCheck(name, volume, inequivalence, pair, ok, message)
 
 
-def _not_equivalent(spread: float, pair: tuple[int, int], tolerance: float) -> str:
+def _not_equivalent(inequivalence: float, pair: tuple[int, int], tolerance: float) -> str:
     return (
         "its atoms are not equivalent, so its atomic energy is not E_tot / N: their symmetry functions "
-        f"differ by {100 * spread:.2g} % (allowed {100 * tolerance:.2g} %), most between atoms "
+        f"differ by {100 * inequivalence:.2g} % (allowed {100 * tolerance:.2g} %), most between atoms "
         f"{pair[0]} and {pair[1]}"
     )
 
 
-def _spread(values: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _inequivalence(values: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Largest relative range of any symmetry function over the atoms of each frame, (n_frames,)."""
     high = np.maximum.reduceat(values, start[:-1], axis=0)
     low = np.minimum.reduceat(values, start[:-1], axis=0)
@@ -236,4 +236,4 @@ def _volume_per_atom(frame: Frame, position: int) -> float:
 
 def frame_name(frame: Frame, position: int) -> str:
     """Return what to call a frame in messages: its file and index there, or its position in the list."""
-    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
+    return frame.origin or f"frame {position}"

@@ -13,9 +13,10 @@ import numpy as np
 from nnpcore.errors import AnalysisError
 from nnpcore.files import write_atomically
 from nnpcore.mapping.eos import reference_fit
+from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
 from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies, is_potential
-from nnpcore.mapping.regions import RegionSet, frame_of, plain_frame
+from nnpcore.mapping.regions import RegionSet
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ AT_V0 = "E_at(V0)"
 USUAL_RANGE = 0.05
 """Share of V0 by which a volume may differ from it to count where the reach of the data is unknown."""
 
-_SAME = 1e-8  # relative spread of G below which one atom stands for all of a crystal
+_SAME = 1e-8  # relative range of G below which one atom stands for all of a crystal
 
 
 class MappingMonitor:
@@ -254,9 +255,11 @@ class _Block:
         table = compute_descriptors(frames, functions, derivatives=False, n_threads=n_threads)
         kept, index, n_rows = [], [], 0
         for points in scans:
-            for a, b, spread in zip(points.atom_start, points.atom_start[1:], points.spread, strict=False):
-                rows = np.arange(a, b) if spread > _SAME else np.arange(a, a + 1)
-                index.append(n_rows + (np.arange(b - a) if spread > _SAME else np.zeros(b - a, dtype=int)))
+            for a, b, differ in zip(
+                points.atom_start, points.atom_start[1:], points.inequivalence, strict=False
+            ):
+                rows = np.arange(a, b) if differ > _SAME else np.arange(a, a + 1)
+                index.append(n_rows + (np.arange(b - a) if differ > _SAME else np.zeros(b - a, dtype=int)))
                 kept.append((points.values[rows], points.species[rows]))
                 n_rows += len(rows)
         index.append(n_rows + np.arange(table.n_atoms))

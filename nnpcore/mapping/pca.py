@@ -50,6 +50,8 @@ def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
     AnalysisError
         For fewer than two atoms, or atoms that are all the same.
     """
+    from sklearn.decomposition import PCA
+
     if len(values) < 2:
         raise AnalysisError("principal components need at least two atoms", fix="Add structures")
     mean, std = values.mean(axis=0), values.std(axis=0)
@@ -61,11 +63,11 @@ def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
         )
     scale = np.where(varies, std, 1.0)
     standard = (values[:, varies] - mean[varies]) / std[varies]
-    variance, vectors = np.linalg.eigh(standard.T @ standard / len(values))
-    variance, vectors = variance[::-1][:n_components], vectors[:, ::-1][:, :n_components]
-    components = np.zeros((len(variance), values.shape[1]))
-    components[:, varies] = vectors.T
+    count = min(n_components or len(varies), *standard.shape)
+    found = PCA(count, svd_solver="full").fit(standard)
+    components = np.zeros((count, len(varies)))
+    components[:, varies] = found.components_
     largest = np.abs(components).argmax(axis=1)
-    components *= np.sign(components[np.arange(len(components)), largest])[:, None]
-    explained = np.clip(variance, 0.0, None) / float(varies.sum())
+    components *= np.sign(components[np.arange(count), largest])[:, None]
+    explained = np.asarray(found.explained_variance_ratio_)
     return PcaResult(mean, scale, components, explained, standard @ components[:, varies].T)

@@ -93,7 +93,7 @@ def surface_energy_of(
     ------
     AnalysisError : a slab without vacuum, or without faces.
     """
-    from nnpcore.mapping.regions import slab_heights
+    from nnpcore.mapping.region_choice import slab_heights
 
     slab_heights(slab, axis)
     found = model.predict([slab], forces=False, stress=False, members=False, n_threads=n_threads)

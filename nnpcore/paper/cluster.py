@@ -17,6 +17,7 @@ import numpy as np
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.structures import split_frames
+from nnpcore.structures.frame import EXACT_ENERGIES
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -173,8 +174,6 @@ def _settings(plan: Plan, cutoff: float, seed: int) -> TrainSettings:
 def _compare(
     context: StudyContext, name: str, cutoff: float, run_: TrainedRun, valid: list[Frame], crystal: Frame
 ) -> Fit:
-    from nnpcore.reference import REFERENCE_ENERGIES
-
     frames = [*valid, crystal]
     found = run_.potential.predict(frames, forces=False, stress=False, n_threads=context.n_threads)
     energies = found.atomic_energies_members
@@ -184,7 +183,7 @@ def _compare(
         name,
         cutoff,
         run_,
-        reference=np.concatenate([f.arrays[REFERENCE_ENERGIES] for f in valid]),
+        reference=np.concatenate([f.arrays[EXACT_ENERGIES] for f in valid]),
         predicted=energies[:, :n],
         crystal_mev=MEV_PER_EV * (energies[:, n:].mean(axis=1) - crystal.energy / crystal.n_atoms),
     )

@@ -15,14 +15,13 @@ from nnpcore.reference.crystals import (
     equilibrium_lattice,
     lattice_constant,
 )
-from nnpcore.reference.labels import REFERENCE_ENERGIES, label
+from nnpcore.reference.labels import label
 from nnpcore.reference.sampling import SamplerSettings, sample
 from nnpcore.reference.spline import PiecewiseCubic, SumData, island_sums, random_sums
 
 __all__ = [
     "LATTICES",
     "REFERENCES",
-    "REFERENCE_ENERGIES",
     "CleriRosato",
     "PiecewiseCubic",
     "ReferenceCalculator",

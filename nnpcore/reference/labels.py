@@ -14,10 +14,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 
 from nnpcore.errors import AnalysisError, Cancelled, EatlasError
 from nnpcore.progress import Progress
-from nnpcore.structures.frame import Frame
-
-REFERENCE_ENERGIES = "reference_energies"
-"""Name of the per-atom array that holds a calculator's own atomic energies, eV."""
+from nnpcore.structures.frame import EXACT_ENERGIES, Frame
 
 _MOVING = ("momenta", "initial_magmoms", "initial_charges")
 
@@ -55,9 +52,9 @@ def label(
 ) -> Frame | list[Frame]:
     """Structures with a calculator's energy, forces and stress, and its atomic energies where it has any.
 
-    One structure gives one frame, a sequence a list. The atomic energies go to
-    ``arrays["reference_energies"]``, (n,) eV. What the calculator does not give is left out; there is a
-    stress only where the cell is periodic in all three directions.
+    One structure gives one frame, a sequence a list. The atomic energies become
+    the frame's ``exact_energies``, (n,) eV. What the calculator does not give is left out; there is a stress
+    only where the cell is periodic in all three directions.
 
     Raises :class:`AnalysisError` when the calculator fails or returns numbers that are not finite, and what
     the calculator raises as :class:`EatlasError`.
@@ -90,9 +87,9 @@ def _labelled(structure: Atoms | Frame, calculator: BaseCalculator) -> Frame:
                 where=f"frame {frame.index}",
                 fix="Look for atoms that are far too close to each other",
             )  # fmt: skip
-    arrays = {name: values for name, values in frame.arrays.items() if name != REFERENCE_ENERGIES}
+    arrays = {name: values for name, values in frame.arrays.items() if name != EXACT_ENERGIES}
     if energies is not None:
-        arrays[REFERENCE_ENERGIES] = np.array(energies, dtype=np.float64)
+        arrays[EXACT_ENERGIES] = np.array(energies, dtype=np.float64)
     return replace(
         frame,
         energy=None if energy is None else float(energy),

@@ -252,7 +252,7 @@ class _Dynamics:
         self.rng = np.random.default_rng([settings.seed, round(1000 * temperature)])
         self.masses = self.atoms.get_masses()[:, None]
         self.share = self.masses.T / self.masses.sum()
-        self.spread = np.sqrt(self.kt / self.masses)
+        self.thermal_speed = np.sqrt(self.kt / self.masses)
         self.keep = math.exp(-settings.timestep_fs / THERMOSTAT_FS)
         self.kick = math.sqrt(1.0 - self.keep**2)
         self.volume = self.atoms.cell.volume
@@ -279,7 +279,7 @@ class _Dynamics:
 
     def _thermal(self) -> np.ndarray:
         """Velocities drawn from Maxwell's distribution, (n, 3)."""
-        return self.spread * self.rng.standard_normal((len(self.masses), 3))
+        return self.thermal_speed * self.rng.standard_normal((len(self.masses), 3))
 
     def _without_drift(self, velocities: np.ndarray) -> np.ndarray:
         """Velocities without the motion of the centre of mass, or of the atoms held."""

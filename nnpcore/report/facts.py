@@ -30,10 +30,10 @@ from nnpcore.mapping import (
     reference_fit,
     region_errors,
     rigidity_study,
+    thinned,
     verdict,
     with_references,
 )
-from nnpcore.mapping.regions import EXACT_ENERGIES
 from nnpcore.mapping.study import TRAINING, VALIDATION, prepare_study, study_bracket
 from nnpcore.progress import Progress, Quiet
 from nnpcore.report.mapping_folder import best_energy_rmse
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from nnpcore.mapping import Bracket, ConnectivityResult
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
-
-MAX_RIGIDITY_ATOMS = 6000
-"""Training atoms whose derivatives are held at once for the rigidity; of more, every n-th frame is taken."""
 
 MAX_REGION_GROUPS = 8
 """Regions on the map and in the matrix of connectivity; more could not be told apart."""
@@ -180,7 +177,7 @@ def _referenced(regions: RegionSet, crystal_energy: float | None) -> RegionSet:
     if any(region.reference is not None for region in regions.regions):
         return regions
     try:
-        if EXACT_ENERGIES in regions.frame.arrays:
+        if regions.frame.exact_energies is not None:
             return with_references(regions)
         return with_references(regions, crystal_energy=crystal_energy)
     except AnalysisError:  # nothing tells; the table says so
@@ -269,8 +266,7 @@ def _rigidity(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> 
         why = facts.trouble.get("frames", "there are no training frames")
         found.trouble["rigidity"] = f"it is a property of the training data: {why}"
         return
-    every = max(1, -(-sum(frame.n_atoms for frame in frames) // MAX_RIGIDITY_ATOMS))
-    chosen = frames[::every]
+    chosen = thinned(frames)
     found.n_rigidity = len(chosen), len(frames)
     table = compute_descriptors(chosen, facts.potential.functions, **options)
     found.rigidity = rigidity_study(

@@ -10,6 +10,9 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import voigt_6_to_full_3x3_stress
 
+EXACT_ENERGIES = "reference_energies"
+"""Name of the per-atom array with the atomic energies, eV, of a reference that knows them exactly."""
+
 
 def _per_atom(values: Any, atoms: Atoms) -> bool:
     return isinstance(values, np.ndarray) and values.ndim > 0 and len(values) == len(atoms)
@@ -56,6 +59,16 @@ class Frame:
     def volume(self) -> float:
         """Cell volume in Å³ (0 where a cell vector is missing)."""
         return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def origin(self) -> str:
+        """The file it came from and its index there, for messages; empty without a file."""
+        return f"{self.source}, frame {self.index}" if self.source else ""
+
+    @property
+    def exact_energies(self) -> np.ndarray | None:
+        """Atomic energies (n_atoms,), eV, of a reference that knows them exactly, or None."""
+        return self.arrays.get(EXACT_ENERGIES)
 
     @classmethod
     def from_atoms(cls, atoms: Atoms, *, source: str = "", index: int = 0) -> Frame:

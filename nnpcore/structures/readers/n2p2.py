@@ -19,7 +19,7 @@ from ase.units import Bohr, Hartree
 
 from nnpcore.files import write_atomically
 from nnpcore.structures.dataset import FrameProblem
-from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame import EXACT_ENERGIES, Frame
 
 EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
 UNITS = (EV_ANGSTROM, HARTREE_BOHR)
@@ -28,7 +28,7 @@ UNITS = (EV_ANGSTROM, HARTREE_BOHR)
 FILE_UNITS, UNKNOWN_UNITS = "file_units", "unknown, taken as eV, Å"
 """Key of ``Frame.info`` that says which units the file was in, and its value where nothing told."""
 
-ATOMIC_ENERGIES = ("atomic_energies", "energies", "reference_energies")
+ATOMIC_ENERGIES = ("atomic_energies", "energies", EXACT_ENERGIES)
 """Per-atom arrays that are written as the atoms' energies, the first that is there."""
 
 _FIX = "Mend or remove this frame"
