@@ -7,6 +7,7 @@ that no global state is touched while drawing.
 from __future__ import annotations
 
 import io
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
     from nnpcore.mapping import Bracket, ConnectivityResult
@@ -39,6 +41,21 @@ MAX_DENSITY_POINTS = 3000
 
 SAVING = threading.Lock()
 """Held while matplotlib's settings are changed."""
+
+LETTERS = "DejaVu Sans"
+"""The font of all figures; it comes with matplotlib."""
+
+OTHER_SCRIPTS = (
+    "NanumGothic",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+)
+"""Fonts with letters the usual one lacks, such as Korean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +107,11 @@ def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False, dpi: in
     """Return a figure as "png", "svg" or "pdf"; ``outlines`` draws the letters of an SVG as curves."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        if not text.get_text().isascii():
+            text.set_fontfamily([LETTERS, *other_scripts(text.get_text())])  # type: ignore[attr-defined]
     content = io.BytesIO()
     metadata = {"png": {"Software": "Eatlas"}, "svg": {"Creator": "Eatlas", "Date": None}}
     letters = "path" if outlines else "none"
@@ -100,6 +121,18 @@ def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False, dpi: in
         about = metadata.get(suffix, {"Creator": "Eatlas"})
         figure.savefig(content, format=suffix, dpi=dpi, metadata=about, facecolor="white")
     return content.getvalue()
+
+
+def other_scripts(text: str) -> dict[str, str]:
+    """Return name and file of the fonts here with what the usual one lacks, none where it has all of a text."""
+    from matplotlib.font_manager import findfont, fontManager, get_font
+
+    known = get_font(findfont(LETTERS)).get_charmap()
+    if all(ord(letter) in known for letter in text):
+        return {}
+    logging.getLogger("fontTools.subset").setLevel(logging.ERROR)  # tells what it leaves out of these fonts
+    here = set(fontManager.get_font_names())
+    return {name: findfont(name) for name in OTHER_SCRIPTS if name in here}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -127,6 +160,16 @@ def add_legend(axes: Axes, **options: Any) -> None:
         for handle in legend.legend_handles:
             if handle is not None:
                 handle.set_alpha(1.0)
+
+
+def add_color_bar(axes: Axes, colored: ScalarMappable, label: str, *, shrink: float) -> None:
+    """Put a bar beside the axes that tells what the colours mean, drawn as vectors."""
+    bar = axes.figure.colorbar(colored, ax=axes, shrink=shrink)
+    bar.set_label(label, fontsize=FONT)
+    bar.ax.tick_params(labelsize=SMALL, width=0.6)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(False)
+        bar.solids.set_edgecolor("face")  # no white gaps between its steps
 
 
 # equation of state ------------------------------------------------------------------------------------
@@ -309,9 +352,7 @@ def pca_figure(
         if group.path:
             _draw_path(axes, group)
     if colored is not None:
-        bar = figure.colorbar(colored, ax=axes, shrink=0.9)
-        bar.set_label(value_label, fontsize=FONT)
-        bar.ax.tick_params(labelsize=SMALL, width=0.6)
+        add_color_bar(axes, colored, value_label, shrink=0.9)
     style_axes(axes, x_label, y_label)
     if window is not None:
         axes.set_xlim(window[0], window[1])
@@ -456,9 +497,7 @@ def connectivity_figure(
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85)
-    bar.set_label("Connectivity", fontsize=FONT)
-    bar.ax.tick_params(labelsize=SMALL, width=0.6)
+    add_color_bar(axes, image, "Connectivity", shrink=0.85)
     if title:
         axes.set_title(title, fontsize=FONT)
     return figure

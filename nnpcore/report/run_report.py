@@ -111,10 +111,7 @@ def make_report(
 
 
 def save_report(report: Report, target: str | Path, *, progress: Progress | None = None) -> Path:
-    """Write a report as the file's suffix says, all or nothing; errors as for :func:`write_report`.
-
-    A report holds matplotlib's figures, which a PDF moves: write the HTML first where both are wanted.
-    """
+    """Write a report as the file's suffix says, all or nothing; errors as for :func:`write_report`."""
     path = check_target(target)
     if progress is not None:
         progress.report(0.9, f"Writing {path.name}")
