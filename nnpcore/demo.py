@@ -85,17 +85,17 @@ class DemoSettings:
             epochs=self.epochs,
             valid_fraction=self.valid_fraction,
             stress_weight=case.stress_weight,
-            **self._smooth(),
+            **self._baseline(),
             kalman=CALM_FILTER,
             n_threads=self.n_threads,
             device="cpu",
         )
 
-    def _smooth(self) -> dict[str, Any]:
+    def _baseline(self) -> dict[str, Any]:
         """Return the settings of the linear part: under the networks from the start, with a given ridge."""
         if self.linear_ridge is None:
-            return {"smooth": "none"}
-        return {"smooth": "linear", "smooth_ridge": self.linear_ridge, "smooth_epochs": 0}
+            return {"baseline": "none"}
+        return {"baseline": "linear", "baseline_ridge": self.linear_ridge, "baseline_epochs": 0}
 
 
 Listener = Callable[[Case, EpochRecord], None]

@@ -40,7 +40,7 @@ def warm_up() -> float:
             n_members=2,
             hidden=(4, 4),
             stress_weight=1.0,
-            smooth_epochs=0,
+            baseline_epochs=0,
             device="cpu",
             n_threads=1,
         )

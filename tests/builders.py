@@ -8,7 +8,7 @@ import numpy as np
 
 from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights, Potential
-from nnpcore.potential.baseline import SmoothPart
+from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.structures.frame import Frame
 
 
@@ -59,12 +59,12 @@ def build_potential(
     n_members: int = 3,
     activation: str = "tanh",
     skip: bool = False,
-    smooth: str = "",
+    baseline: str = "",
     seed: int = 0,
 ) -> Potential:
     """Return a potential with random weights, whitened on ``frames``; forces are some tenths of eV/Å.
 
-    ``smooth`` may be "quadratic" or "kernel". A fresh network is nearly flat; here the output layers are
+    ``baseline`` may be "quadratic" or "kernel". A fresh network is nearly flat; here the output layers are
     raised to what training makes of them.
     """
     found = compute_descriptors(frames, functions, derivatives=False, n_threads=1)
@@ -77,12 +77,12 @@ def build_potential(
         if weights.skip is not None:
             weights.skip[element][:] = rng.normal(0.0, 0.05, weights.skip[element].shape)
     energies = {element: -1.5 - k for k, element in enumerate(functions.elements)}
-    part = build_smooth(functions, smooth, seed) if smooth else None
-    return Potential(functions, whitening, weights, energies, {"name": "random"}, smooth=part)
+    part = build_baseline(functions, baseline, seed) if baseline else None
+    return Potential(functions, whitening, weights, energies, {"name": "random"}, nonlinear_baseline=part)
 
 
-def build_smooth(functions: SymmetryFunctions, kind: str, seed: int = 0) -> SmoothPart:
-    """Return a random smooth part of some tenths of eV, other numbers for every element."""
+def build_baseline(functions: SymmetryFunctions, kind: str, seed: int = 0) -> NonlinearBaseline:
+    """Return a random nonlinear baseline of some tenths of eV, other numbers for every element."""
     rng = np.random.default_rng([seed, 7])
     n_in, arrays = functions.n_descriptors, {}
     for element in functions.elements:
@@ -94,4 +94,4 @@ def build_smooth(functions: SymmetryFunctions, kind: str, seed: int = 0) -> Smoo
             centers, weights = rng.normal(size=(6, n_in)), rng.normal(0.0, 0.5, 6)
             length = np.array(2.0 * np.sqrt(n_in))
             arrays[element] = {"offset": offset, "centers": centers, "weights": weights, "length": length}
-    return SmoothPart(kind, arrays)
+    return NonlinearBaseline(kind, arrays)

@@ -283,14 +283,14 @@ def test_layout_and_session_come_back(window, qtbot, silicon_file):
     window.session.set_current(second.id, 2)
     window.session.set_coloring(kind="mobility", reverse=True)
     window.docks["log"].close()
-    edit(window, "smooth_ridge", "0.001")
+    edit(window, "baseline_ridge", "0.001")
     window.close()
     again = make_window(make_application(), settings_module.load())
     qtbot.addWidget(again)
     again.show()
     assert not again.docks["log"].isVisible()
-    assert again.settings.train_settings == {"smooth_ridge": 0.001}
-    assert again.session.train_settings.smooth_ridge == 0.001
+    assert again.settings.train_settings == {"baseline_ridge": 0.001}
+    assert again.session.train_settings.baseline_ridge == 0.001
     assert again.can_restore()
     with qtbot.waitSignals([again.session.dataset_added] * 2):
         again.restore_last()

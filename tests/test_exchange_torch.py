@@ -17,7 +17,7 @@ from nnpcore.exchange.n2p2 import write_n2p2
 from nnpcore.exchange.simple_nn.potential_saved import write_simple_nn
 from nnpcore.exchange.torchscript.writing import NAME, write_torch
 from nnpcore.potential import ACTIVATIONS, Potential
-from nnpcore.potential.baseline import SmoothPart
+from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.structures.frame import Frame
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -72,7 +72,7 @@ def test_every_activation(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(forces, found.forces_members, rtol=0, atol=1e-10)
 
 
-def smooth_part(kind: str) -> SmoothPart:
+def nonlinear_baseline(kind: str) -> NonlinearBaseline:
     rng, potential = np.random.default_rng(8), potential_of("binary")
     arrays = {}
     for element in potential.elements:
@@ -82,12 +82,12 @@ def smooth_part(kind: str) -> SmoothPart:
         own = {"matrix": matrix + matrix.T, "centers": centers, "weights": weights, "length": np.array(3.0)}
         names = ("matrix",) if kind == "quadratic" else ("centers", "weights", "length")
         arrays[element] = {"offset": np.array(0.25)} | {name: own[name] for name in names}
-    return SmoothPart(kind, arrays)
+    return NonlinearBaseline(kind, arrays)
 
 
 @pytest.mark.parametrize("kind", ["quadratic", "kernel"])
-def test_the_smooth_part_goes_along(kind: str, tmp_path: Path) -> None:
-    potential = replace(potential_of("binary"), smooth=smooth_part(kind))
+def test_the_nonlinear_baseline_goes_along(kind: str, tmp_path: Path) -> None:
+    potential = replace(potential_of("binary"), nonlinear_baseline=nonlinear_baseline(kind))
     frame = structures("binary")[0]
     found = potential.predict([frame])
     without = potential_of("binary").predict([frame])

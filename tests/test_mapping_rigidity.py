@@ -31,7 +31,7 @@ from nnpcore.mapping import (
     with_references,
 )
 from nnpcore.potential import NetworkWeights, Potential
-from nnpcore.potential.baseline import SmoothPart
+from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 
@@ -115,23 +115,23 @@ def test_curvature_is_that_of_the_predictions(name: str) -> None:
     np.testing.assert_allclose(np.einsum("mp,mpq,mq->m", step, hessian, step), 4 * change, rtol=0.05)
 
 
-def smooth_part(kind: str, n_inputs: int) -> SmoothPart:
-    """Return a random smooth part for silicon."""
+def nonlinear_baseline(kind: str, n_inputs: int) -> NonlinearBaseline:
+    """Return a random baseline for silicon."""
     rng = np.random.default_rng(4)
     if kind == "quadratic":
         matrix = rng.normal(0.0, 0.02, (4, 4))
-        return SmoothPart(kind, {"Si": {"offset": np.array(0.3), "matrix": matrix + matrix.T}})
+        return NonlinearBaseline(kind, {"Si": {"offset": np.array(0.3), "matrix": matrix + matrix.T}})
     centers, weights = rng.normal(size=(6, n_inputs)), rng.normal(0.0, 0.5, 6)
     arrays = {"offset": np.array(0.3), "centers": centers, "weights": weights, "length": np.array(4.0)}
-    return SmoothPart(kind, {"Si": arrays})
+    return NonlinearBaseline(kind, {"Si": arrays})
 
 
 @pytest.mark.parametrize("kind", ["quadratic", "kernel"])
-def test_a_smooth_part_adds_its_functions(kind: str) -> None:
+def test_a_nonlinear_baseline_adds_its_functions(kind: str) -> None:
     frames = cells(6)
     base = build_potential(build_functions(["Si"]), frames, hidden=(5,), n_members=2, skip=True)
-    part = smooth_part(kind, base.weights.n_inputs)
-    potential = replace(base, smooth=part)
+    part = nonlinear_baseline(kind, base.weights.n_inputs)
+    potential = replace(base, nonlinear_baseline=part)
     predicted = potential.predict(frames, n_threads=1)
     assert predicted.forces_members is not None and predicted.stress_members is not None
     energies, forces = predicted.energy_members[0], predicted.forces_members[0].reshape(6, 8, 3)

@@ -179,7 +179,7 @@ def test_a_finished_run_is_reused_only_where_it_is_the_same(tmp_path: Path) -> N
 
     context = StudyContext("alpha", tmp_path, n_threads=1)
     frames = context.samples("si", {}, lambda: silicon_frames(5))
-    settings = TrainSettings(n_members=2, hidden=(4,), epochs=2, smooth="none")
+    settings = TrainSettings(n_members=2, hidden=(4,), epochs=2, baseline="none")
     epochs: list[int] = []
 
     def count(record: EpochRecord, _: Any) -> None:

@@ -22,8 +22,8 @@ CASES = {
     "unary": ("Si", {}),
     "binary": ("SiC", {"activation": "softplus"}),
     "binary-skip": ("SiC", {"activation": "sigmoid", "skip": True, "hidden": (6,)}),
-    "unary-quadratic": ("Si", {"smooth": "quadratic", "n_members": 2}),
-    "binary-kernel": ("SiC", {"smooth": "kernel", "skip": True, "n_members": 2}),
+    "unary-quadratic": ("Si", {"baseline": "quadratic", "n_members": 2}),
+    "binary-kernel": ("SiC", {"baseline": "kernel", "skip": True, "n_members": 2}),
     "gaussian-one-member": ("Si", {"activation": "gaussian", "n_members": 1}),
 }
 

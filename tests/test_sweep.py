@@ -64,7 +64,7 @@ def test_every_setting_can_be_swept_and_read_again(setting):
 
 
 def test_what_cannot_be_swept_is_said_at_its_field():
-    base, ridge = TrainSettings(), setting_named("smooth_ridge")
+    base, ridge = TrainSettings(), setting_named("baseline_ridge")
     wrong = {"1e-4": "two values", "0, x": "“x” is no value", "0, 0.0": "twice", "0, -1": "not sensible"}
     for text, message in wrong.items():
         with pytest.raises(SettingsError, match=message) as caught:
@@ -72,8 +72,8 @@ def test_what_cannot_be_swept_is_said_at_its_field():
         assert caught.value.where == "values"
     with pytest.raises(SettingsError, match="too many"):
         plan_sweep(setting_named("seed"), " ".join(map(str, range(41))), base)
-    with pytest.raises(SettingsError, match="no smooth part") as caught:
-        plan_sweep(ridge, ridge.proposal, TrainSettings(smooth="none"))
+    with pytest.raises(SettingsError, match="no baseline") as caught:
+        plan_sweep(ridge, ridge.proposal, TrainSettings(baseline="none"))
     assert caught.value.where == "setting"
 
 

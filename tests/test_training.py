@@ -191,7 +191,7 @@ def test_seed_decides_and_threads_do_not(frames: list[Frame]) -> None:
     assert (weights_of(first) != weights_of(train(settings.replace(seed=1), frames))).any()
 
 
-def test_pause_resume_stop_are_heard_within_a_block(frames: list[Frame]) -> None:
+def test_pause_resume_stop_are_heard_within_a_batch(frames: list[Frame]) -> None:
     trainer = Trainer(SMALL.replace(epochs=100_000), frames[:10], frames[10:])
     trainer.prepare()
     control, results = TrainControl(), []
@@ -336,7 +336,7 @@ def test_mixed_frames_train(optimizer: str, tmp_path: Path) -> None:
 
 
 def test_lbfgs_says_when_it_has_reached_a_minimum(frames: list[Frame]) -> None:
-    settings = SMALL.replace(optimizer="lbfgs", hidden=(2,), l2=0.1, epochs=5000, smooth="none")
+    settings = SMALL.replace(optimizer="lbfgs", hidden=(2,), l2=0.1, epochs=5000, baseline="none")
     result = Trainer(settings, frames[:3], []).run()
     assert result.reason == "converged"
     assert sum("has reached a minimum of the loss" in m for m in result.messages) == 3

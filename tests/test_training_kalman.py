@@ -11,8 +11,8 @@ from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Layout
-from nnpcore.training.engines.rows import RowScales, make_block
+from nnpcore.training.engines.packing import Packing
+from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.optimizers.choice import choose_optimizer, covariance_bytes
 from nnpcore.training.optimizers.kalman import KalmanOptimizer
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter
@@ -33,58 +33,58 @@ def silicon() -> FitSet:
 @pytest.mark.parametrize("block_size", [10_000, 30])
 def test_steps_are_those_of_the_textbook(silicon: FitSet, block_size: int) -> None:
     """K = P Hᵀ (H P Hᵀ + λ)⁻¹, w += K ξ, P ← (P - K S Kᵀ) / λ, with P cut to its blocks."""
-    _, layout, flat = networks(n_members=1)
-    filter_ = KalmanFilter(layout, 0, block_size, 3.0)
+    _, packing, flat = networks(n_members=1)
+    filter_ = KalmanFilter(packing, 0, block_size, 3.0)
     member = filter_.start(flat[0])
-    weights, covariance = flat[0].copy(), 3.0 * np.eye(layout.n_parameters)
+    weights, covariance = flat[0].copy(), 3.0 * np.eye(packing.n_parameters)
     scales = RowScales.of(SETTINGS, silicon)
     for k, forgetting in enumerate((0.9, 0.95, 1.0)):
-        block = make_block(silicon, np.array([2 * k, 2 * k + 1]), scales, 0, 0)
-        rows, values = filter_.rows(member.weights, block)
-        h = np.concatenate(filter_._views(rows, block.scales.size), axis=1).astype(float)
+        batch = make_batch(silicon, np.array([2 * k, 2 * k + 1]), scales, 0, 0)
+        rows, values = filter_.rows(member.weights, batch)
+        h = np.concatenate(filter_._views(rows, batch.scales.size), axis=1).astype(float)
         s = h @ covariance @ h.T + forgetting * np.eye(len(h))
         gain = covariance @ h.T @ np.linalg.inv(s)
-        weights = weights + gain @ ((block.targets - values) * block.scales).ravel()
+        weights = weights + gain @ ((batch.targets - values) * batch.scales).ravel()
         full = (covariance - gain @ s @ gain.T) / forgetting
         covariance = np.zeros_like(full)
-        for part in layout.blocks(block_size):
+        for part in packing.blocks(block_size):
             covariance[part, part] = full[part, part]
-        filter_.step(member, block, forgetting)
+        filter_.step(member, batch, forgetting)
         np.testing.assert_allclose(member.weights, weights, atol=2e-4)
-        for part, found in zip(layout.blocks(block_size), member.covariance, strict=True):
+        for part, found in zip(packing.blocks(block_size), member.covariance, strict=True):
             upper = np.triu_indices(len(found))
             np.testing.assert_allclose(member.scale * found[upper], covariance[part, part][upper], atol=2e-3)
 
 
 def test_one_pass_over_a_linear_model_is_ridge_regression(silicon: FitSet) -> None:
     """Without hidden layers and forgetting the filter is recursive least squares with prior variance P0."""
-    layout = Layout((silicon.n_inputs, 1), 1)
-    start = np.random.default_rng(0).standard_normal(layout.n_parameters)
-    filter_ = KalmanFilter(layout, 0, 10_000, 2.0)
+    packing = Packing((silicon.n_inputs, 1), 1)
+    start = np.random.default_rng(0).standard_normal(packing.n_parameters)
+    filter_ = KalmanFilter(packing, 0, 10_000, 2.0)
     member = filter_.start(start)
     scales = RowScales.of(SETTINGS, silicon)
     normal, right = np.eye(len(start)) / 2.0, start / 2.0
     for k in range(3):
-        block = make_block(silicon, np.array([k, k + 3]), scales, 0, 0)
-        rows, _ = filter_.rows(start, block)
-        h = rows.reshape(block.scales.size, -1).astype(float)
+        batch = make_batch(silicon, np.array([k, k + 3]), scales, 0, 0)
+        rows, _ = filter_.rows(start, batch)
+        h = rows.reshape(batch.scales.size, -1).astype(float)
         normal += h.T @ h
-        right += h.T @ (block.targets * block.scales).ravel()
-        filter_.step(member, block, 1.0)
+        right += h.T @ (batch.targets * batch.scales).ravel()
+        filter_.step(member, batch, 1.0)
     np.testing.assert_allclose(member.weights, np.linalg.solve(normal, right), atol=1e-3)
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.1], ids=["alike", "with-parts-of-their-own"])
-def test_compiled_filter_is_the_plain_one(device: str, spread: float) -> None:
+@pytest.mark.parametrize("deviations", [0.0, 0.1], ids=["alike", "with-parts-of-their-own"])
+def test_compiled_filter_is_the_plain_one(device: str, deviations: float) -> None:
     data, _ = fit_set(mixed_frames(), ("C", "Si"))
-    _, layout, flat = networks(("C", "Si"))
-    if spread:
-        linear = np.random.default_rng(1).normal(0.0, spread, (2, len(flat), data.n_inputs))
-        data = replace(data, spread=linear)
+    _, packing, flat = networks(("C", "Si"))
+    if deviations:
+        linear = np.random.default_rng(1).normal(0.0, deviations, (2, len(flat), data.n_inputs))
+        data = replace(data, deviations=linear)
     settings = SETTINGS.replace(l2=1e-4)
-    fast = KalmanOptimizer(settings, data, layout, flat, 30)
-    exact = TorchKalmanOptimizer(settings, data, layout, flat, 30, device, torch.float64)
-    single = TorchKalmanOptimizer(settings, data, layout, flat, 30, device, torch.float32)
+    fast = KalmanOptimizer(settings, data, packing, flat, 30)
+    exact = TorchKalmanOptimizer(settings, data, packing, flat, 30, device, torch.float64)
+    single = TorchKalmanOptimizer(settings, data, packing, flat, 30, device, torch.float32)
     for epoch in range(2):
         errors = [o.run_epoch(epoch, Pace()) for o in (fast, exact, single)]
         assert all(e is not None for e in errors)
@@ -95,17 +95,17 @@ def test_compiled_filter_is_the_plain_one(device: str, spread: float) -> None:
 
 
 def test_threads_and_interruptions_change_no_bit(silicon: FitSet) -> None:
-    _, layout, flat = networks(n_members=3)
-    expected = KalmanOptimizer(SETTINGS, silicon, layout, flat, 30, n_threads=1)
-    threaded = KalmanOptimizer(SETTINGS, silicon, layout, flat, 30, n_threads=3)
-    halting = KalmanOptimizer(SETTINGS, silicon, layout, flat, 30, n_threads=1)
+    _, packing, flat = networks(n_members=3)
+    expected = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=1)
+    threaded = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=3)
+    halting = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=1)
     for epoch in range(2):
         expected.run_epoch(epoch, Pace())
         threaded.run_epoch(epoch, Pace())
         n_calls = 0
         while (errors := halting.run_epoch(epoch, _StopsAfter(2))) is None:
             n_calls += 1
-            again = KalmanOptimizer(SETTINGS, silicon, layout, flat, 30, n_threads=1)
+            again = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=1)
             again.restore({k: v.copy() for k, v in halting.state().items()})
             halting = again
         assert n_calls >= 3
@@ -115,11 +115,11 @@ def test_threads_and_interruptions_change_no_bit(silicon: FitSet) -> None:
 
 
 class _StopsAfter(Pace):
-    """Lets a few blocks pass and then stops."""
+    """Lets a few batches pass and then stops."""
 
-    def __init__(self, n_blocks: int) -> None:
+    def __init__(self, n_batches: int) -> None:
         super().__init__(TrainControl())
-        self._left = n_blocks
+        self._left = n_batches
 
     def go_on(self) -> bool:
         self._left -= 1
@@ -127,16 +127,16 @@ class _StopsAfter(Pace):
 
 
 def test_forgetting_fades_over_all_epochs(silicon: FitSet) -> None:
-    _, layout, flat = networks(n_members=1)
+    _, packing, flat = networks(n_members=1)
     settings = SETTINGS.replace(kalman=KalmanSettings(forgetting=0.9, forgetting_decay=0.5))
-    optimizer = KalmanOptimizer(settings, silicon, layout, flat, 30)
+    optimizer = KalmanOptimizer(settings, silicon, packing, flat, 30)
     found = [optimizer._forgetting(epoch, index) for epoch, index in ((0, 0), (0, 1), (1, 0), (1, 2))]
     np.testing.assert_allclose(found, [1 - 0.1 * 0.5**n for n in (0, 2, 6, 10)])
 
 
 def test_spoiled_covariance_is_set_back(silicon: FitSet) -> None:
-    _, layout, flat = networks(n_members=1)
-    optimizer = KalmanOptimizer(SETTINGS, silicon, layout, flat, 30)
+    _, packing, flat = networks(n_members=1)
+    optimizer = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30)
     for part in optimizer._members[0].covariance:
         part *= -1.0
     assert optimizer.run_epoch(0, Pace()) is not None
@@ -145,10 +145,10 @@ def test_spoiled_covariance_is_set_back(silicon: FitSet) -> None:
 
 
 def test_l2_makes_weights_smaller(silicon: FitSet) -> None:
-    _, layout, flat = networks(n_members=1)
+    _, packing, flat = networks(n_members=1)
     norms = []
     for l2 in (0.0, 1e-4, 1e-2):
-        optimizer = KalmanOptimizer(SETTINGS.replace(l2=l2), silicon, layout, flat, 30)
+        optimizer = KalmanOptimizer(SETTINGS.replace(l2=l2), silicon, packing, flat, 30)
         for epoch in range(4):
             optimizer.run_epoch(epoch, Pace())
         norms.append(float(np.linalg.norm(optimizer.weights())))
@@ -156,11 +156,11 @@ def test_l2_makes_weights_smaller(silicon: FitSet) -> None:
 
 
 def test_blocks_cover_every_weight_once_and_follow_neurons() -> None:
-    layout = Layout((26, 30, 30, 1), 2)
+    packing = Packing((26, 30, 30, 1), 2)
     for largest in (1, 100, 480, 10**6):
-        blocks = layout.blocks(largest)
+        blocks = packing.blocks(largest)
         assert [b.start for b in blocks] == [0, *(b.stop for b in blocks[:-1])]
-        assert blocks[-1].stop == layout.n_parameters
+        assert blocks[-1].stop == packing.n_parameters
         assert max(b.stop - b.start for b in blocks) <= max(largest, 31)
     flat = np.random.default_rng(0).standard_normal((2, 97))
     weights, small, _ = networks(hidden=(5, 4))
@@ -169,11 +169,11 @@ def test_blocks_cover_every_weight_once_and_follow_neurons() -> None:
 
 
 def test_optimizer_is_chosen_by_memory() -> None:
-    layout = Layout((26, 30, 30, 1), 1)
-    chosen = choose_optimizer(TrainSettings(), layout)
+    packing = Packing((26, 30, 30, 1), 1)
+    chosen = choose_optimizer(TrainSettings(), packing)
     assert (chosen.optimizer, chosen.block_size) == ("kalman", 480)
     assert "1,771 weights" in chosen.sentence
-    wide = Layout((60, 200, 200, 1), 3)
+    wide = Packing((60, 200, 200, 1), 3)
     smaller = choose_optimizer(TrainSettings(), wide)
     assert smaller.optimizer == "kalman" and smaller.block_size < 480
     assert covariance_bytes(wide, 5, smaller.block_size) <= 1e9

@@ -14,7 +14,7 @@ from nnpcore.training.engines.base import CpuEngine
 from nnpcore.training.engines.kernels import ACTIVATION_CODES
 from nnpcore.training.engines.loss import CpuLoss
 from nnpcore.training.engines.passes import predict
-from nnpcore.training.engines.rows import RowScales, make_block
+from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.engines.torch_engine import TorchEngine
 from nnpcore.training.engines.torch_frames import TorchSet
 from nnpcore.training.engines.torch_frames import predict as torch_predict
@@ -37,14 +37,14 @@ def always() -> bool:
 def test_fused_predictions_are_those_of_the_potential() -> None:
     frames = mixed_frames()
     data, whitening = fit_set(frames, ELEMENTS)
-    weights, layout, flat = networks(ELEMENTS)
+    weights, packing, flat = networks(ELEMENTS)
     potential = Potential(
-        build_functions(ELEMENTS), whitening, layout.to_weights(flat, weights), {"C": 0.0, "Si": 0.0}
+        build_functions(ELEMENTS), whitening, packing.to_weights(flat, weights), {"C": 0.0, "Si": 0.0}
     )
     expected = potential.predict(frames, n_threads=1)
     assert expected.forces_members is not None and expected.stress_members is not None
     for n_threads in (1, 3):
-        found = predict(data, flat, layout, "tanh", stress=True, n_threads=n_threads)
+        found = predict(data, flat, packing, "tanh", stress=True, n_threads=n_threads)
         np.testing.assert_allclose(found.energies.T, expected.energy_members, atol=2e-5)
         np.testing.assert_allclose(found.forces.swapaxes(0, 1), expected.forces_members, atol=2e-5)
         periodic = data.targets.has_stress
@@ -56,21 +56,21 @@ def test_fused_predictions_are_those_of_the_potential() -> None:
 @pytest.mark.parametrize("activation", list(ACTIVATION_CODES))
 def test_rows_are_the_derivatives_of_energies_projected_forces_and_stresses(activation: str) -> None:
     data, _ = fit_set(mixed_frames(), ELEMENTS)
-    _, layout, flat = networks(ELEMENTS, n_members=1, activation=activation)
+    _, packing, flat = networks(ELEMENTS, n_members=1, activation=activation)
     scales = RowScales.of(ALL, data)
-    block = make_block(data, np.array([3, 5, 0]), scales, seed=0, epoch=2)
-    filter_ = KalmanFilter(layout, ACTIVATION_CODES[activation], 10_000, 1.0)
-    rows, values = filter_.rows(flat[0], block)
-    views = filter_._views(rows, block.scales.size)
-    found = np.concatenate(views, axis=1).reshape(*block.scales.shape, -1)
-    for k, frame in enumerate(block.frames):
-        expected, expected_values = _rows_by_autograd(data, int(frame), scales, layout, flat, activation)
+    batch = make_batch(data, np.array([3, 5, 0]), scales, seed=0, epoch=2)
+    filter_ = KalmanFilter(packing, ACTIVATION_CODES[activation], 10_000, 1.0)
+    rows, values = filter_.rows(flat[0], batch)
+    views = filter_._views(rows, batch.scales.size)
+    found = np.concatenate(views, axis=1).reshape(*batch.scales.shape, -1)
+    for k, frame in enumerate(batch.frames):
+        expected, expected_values = _rows_by_autograd(data, int(frame), scales, packing, flat, activation)
         np.testing.assert_allclose(values[k], expected_values, atol=2e-5)
-        tolerance = 2e-5 * max(1.0, np.abs(expected).max()) * block.scales[k].max()
-        np.testing.assert_allclose(found[k], expected * block.scales[k][:, None], atol=tolerance)
+        tolerance = 2e-5 * max(1.0, np.abs(expected).max()) * batch.scales[k].max()
+        np.testing.assert_allclose(found[k], expected * batch.scales[k][:, None], atol=tolerance)
 
 
-def _rows_by_autograd(data, frame, scales, layout, flat, activation):  # type: ignore[no-untyped-def]
+def _rows_by_autograd(data, frame, scales, packing, flat, activation):  # type: ignore[no-untyped-def]
     """Rows (n_slots, n_parameters) and values (n_slots,) from double precision forces and stresses."""
     rng = np.random.default_rng([0, 102, 2, frame])
     n = int(data.targets.n_atoms[frame])
@@ -78,7 +78,7 @@ def _rows_by_autograd(data, frame, scales, layout, flat, activation):  # type: i
     directions /= np.sqrt((directions**2).sum(axis=(0, 2)))[:, None]
     frames = TorchSet(data, "cpu", torch.float64).take(np.array([frame]))
     parameters = torch.tensor(flat, requires_grad=True)
-    found = torch_predict(frames, parameters, layout, activation, differentiable=True)
+    found = torch_predict(frames, parameters, packing, activation, differentiable=True)
     projections = -torch.einsum("iqc,ic->q", torch.tensor(directions, dtype=torch.float64), found.forces[0])
     stress = found.virials[0, 0] / data.targets.volume[frame]
     stresses = torch.einsum("qab,ab->q", torch.tensor(STRESS_BASIS[: scales.n_stress_rows]), stress)
@@ -89,11 +89,11 @@ def _rows_by_autograd(data, frame, scales, layout, flat, activation):  # type: i
 
 def test_loss_and_gradient_agree_with_automatic_differentiation() -> None:
     data, _ = fit_set(mixed_frames(), ELEMENTS)
-    _, layout, flat = networks(ELEMENTS)
+    _, packing, flat = networks(ELEMENTS)
     settings = ALL.replace(l2=1e-3)
     frames = np.array([4, 1, 0, 2, 5, 3])
-    expected = TorchLoss(settings, data, layout, "cpu", torch.float64)(frames, flat, always)
-    found = CpuLoss(settings, data, layout, n_threads=2)(frames, flat, always)
+    expected = TorchLoss(settings, data, packing, "cpu", torch.float64)(frames, flat, always)
+    found = CpuLoss(settings, data, packing, n_threads=2)(frames, flat, always)
     assert found is not None and expected is not None
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(found.gradient, expected.gradient, atol=1e-5 * np.abs(expected.gradient).max())
@@ -103,11 +103,11 @@ def test_loss_and_gradient_agree_with_automatic_differentiation() -> None:
 @pytest.mark.parametrize("optimizer", ["kalman", "adam", "lbfgs"])
 def test_torch_engine_does_what_the_compiled_one_does(optimizer: str, device: str) -> None:
     data, _ = fit_set(mixed_frames(), ELEMENTS)
-    _, layout, flat = networks(ELEMENTS)
+    _, packing, flat = networks(ELEMENTS)
     settings = ALL.replace(optimizer=optimizer, batch_frames=4)
-    choice = choose_optimizer(settings, layout)
-    compiled = CpuEngine(settings, choice, layout, flat, data, data, 1)
-    plain = TorchEngine(settings, choice, layout, flat, data, data, device)
+    choice = choose_optimizer(settings, packing)
+    compiled = CpuEngine(settings, choice, packing, flat, data, data, 1)
+    plain = TorchEngine(settings, choice, packing, flat, data, data, device)
     for epoch in range(3):
         errors = [engine.optimizer.run_epoch(epoch, Pace()) for engine in (compiled, plain)]
         assert errors[0] is not None and errors[1] is not None
@@ -118,7 +118,7 @@ def test_torch_engine_does_what_the_compiled_one_does(optimizer: str, device: st
     expected, found = compiled.validate(weights), plain.validate(weights)
     assert expected is not None and found is not None
     np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-3)
-    again = TorchEngine(settings, choice, layout, flat, data, None, device)
+    again = TorchEngine(settings, choice, packing, flat, data, None, device)
     again.optimizer.restore({k: v.copy() for k, v in plain.optimizer.state().items()})
     assert (again.optimizer.weights() == plain.optimizer.weights()).all()
     assert again.validate(weights) is None
@@ -126,8 +126,8 @@ def test_torch_engine_does_what_the_compiled_one_does(optimizer: str, device: st
 
 def test_gradient_is_the_slope_of_the_loss() -> None:
     data, _ = fit_set(mixed_frames(), ELEMENTS, np.float64)
-    _, layout, flat = networks(ELEMENTS)
-    loss = TorchLoss(ALL.replace(l2=1e-2), data, layout, "cpu", torch.float64)
+    _, packing, flat = networks(ELEMENTS)
+    loss = TorchLoss(ALL.replace(l2=1e-2), data, packing, "cpu", torch.float64)
     frames, step = np.arange(6), 1e-5
     direction = np.random.default_rng(0).standard_normal(flat.shape)
     center, up, down = (loss(frames, flat + s * step * direction, always) for s in (0, 1, -1))
@@ -140,9 +140,9 @@ def test_loss_is_the_documented_sum() -> None:
     """Means over what there is: energies per atom, force vectors, stress tensors."""
     frames = mixed_frames()
     data, whitening = fit_set(frames, ELEMENTS)
-    weights, layout, flat = networks(ELEMENTS)
+    weights, packing, flat = networks(ELEMENTS)
     energies = fit_element_energies(frames, ELEMENTS)
-    potential = Potential(build_functions(ELEMENTS), whitening, layout.to_weights(flat, weights), energies)
+    potential = Potential(build_functions(ELEMENTS), whitening, packing.to_weights(flat, weights), energies)
     p = potential.predict(frames, n_threads=1)
     assert p.forces_members is not None and p.stress_members is not None
     de, df, ds = [], [], []
@@ -154,7 +154,7 @@ def test_loss_is_the_documented_sum() -> None:
         if frame.stress is not None and frame.pbc.all():
             ds.append(((p.stress_members[:, k] - frame.stress) ** 2).sum(axis=(1, 2)))
     expected = np.mean(de, axis=0) + 0.3 * np.concatenate(df, axis=1).mean(axis=1) + 50 * np.mean(ds, axis=0)
-    found = CpuLoss(ALL, data, layout, n_threads=1)(np.arange(6), flat, always)
+    found = CpuLoss(ALL, data, packing, n_threads=1)(np.arange(6), flat, always)
     assert found is not None
     np.testing.assert_allclose(found.loss, expected, rtol=1e-4)
 
@@ -162,16 +162,16 @@ def test_loss_is_the_documented_sum() -> None:
 def test_scaled_rows_estimate_the_loss() -> None:
     """Averaged over many random directions, the rows' squares are the loss in units of a flat network's."""
     data, _ = fit_set(silicon_frames(4))
-    _, layout, flat = networks(n_members=1)
+    _, packing, flat = networks(n_members=1)
     settings = ALL.replace(kalman=KalmanSettings(rows_per_frame=24))
     scales = RowScales.of(settings, data)
-    filter_ = KalmanFilter(layout, 0, 10_000, 1.0)
+    filter_ = KalmanFilter(packing, 0, 10_000, 1.0)
     squares = []
     for epoch in range(40):
-        block = make_block(data, np.arange(4), scales, 0, epoch)
-        _, values = filter_.rows(flat[0], block)
-        squares.append((((values - block.targets) * block.scales) ** 2).sum() / 4)
-    loss = CpuLoss(settings, data, layout, n_threads=1)
+        batch = make_batch(data, np.arange(4), scales, 0, epoch)
+        _, values = filter_.rows(flat[0], batch)
+        squares.append((((values - batch.targets) * batch.scales) ** 2).sum() / 4)
+    loss = CpuLoss(settings, data, packing, n_threads=1)
     found = loss(np.arange(4), flat, always)
     assert found is not None
     assert np.mean(squares) == pytest.approx(scales.unit * found.loss[0], rel=0.05)

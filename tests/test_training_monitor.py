@@ -167,7 +167,7 @@ def test_gains_of_the_mapping() -> None:
 
 def test_patience_waits_for_the_mapping() -> None:
     frames = silicon_frames(6)
-    settings = SMALL.replace(smooth="none", epochs=14, patience=3)
+    settings = SMALL.replace(baseline="none", epochs=14, patience=3)
     settings = settings.replace(optimizer="adam", learning_rate=1e-8, batch_frames=6)
 
     def train(monitor: Any) -> int:

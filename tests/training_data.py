@@ -13,7 +13,7 @@ from nnpcore.descriptors import Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights
 from nnpcore.structures.frame import Frame
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 
 
 def labelled(frames: Sequence[Frame], elements: Sequence[str] = ("Si",), seed: int = 5) -> list[Frame]:
@@ -75,9 +75,9 @@ def networks(
     hidden: Sequence[int] = (7, 6),
     n_members: int = 2,
     activation: str = "tanh",
-) -> tuple[NetworkWeights, Layout, np.ndarray]:
-    """Return random networks, their layout and their weights in internal order."""
+) -> tuple[NetworkWeights, Packing, np.ndarray]:
+    """Return random networks, their packing and their weights in internal order."""
     weights = NetworkWeights.initial(build_functions(elements), hidden, n_members, 3, activation)
-    layout = Layout.of(weights)
-    flat = layout.to_internal(weights)
-    return weights, layout, flat + 0.05 * np.random.default_rng(1).standard_normal(flat.shape)
+    packing = Packing.of(weights)
+    flat = packing.to_internal(weights)
+    return weights, packing, flat + 0.05 * np.random.default_rng(1).standard_normal(flat.shape)

@@ -212,7 +212,7 @@ def slab(folder: Path, home: Path) -> None:
     session.regions_by_depth()
     driver.wait(SETTLE_SECONDS, lambda: bool(session.region_sets))
     session.set_coloring(kind="region")
-    usual = TrainSettings(n_members=4, epochs=8, smooth_ridge=1e-5)  # the one of the study of Fig. 2
+    usual = TrainSettings(n_members=4, epochs=8, baseline_ridge=1e-5)  # the one of the study of Fig. 2
     driver.only(cold)
     first = driver.train(usual)
     driver.only(hot)

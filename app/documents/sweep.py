@@ -58,13 +58,13 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _ridge(settings: TrainSettings, value: float) -> dict[str, Any]:
-    if settings.smooth == "none":
+    if settings.baseline == "none":
         raise SettingsError(
-            "the networks have no smooth part under them",
+            "the networks have no baseline under them",
             where="setting",
             fix="Choose one in the Model panel, under Loss weights",
         )
-    return {"smooth_ridge": value}
+    return {"baseline_ridge": value}
 
 
 def _force_weight(settings: TrainSettings, value: float) -> dict[str, Any]:
@@ -88,9 +88,9 @@ def _named(name: str) -> dict[str, Any]:
 SETTINGS: tuple[SweptSetting, ...] = (
     SweptSetting("l2", "L2 strength", "l2", "0, 1e-6, 1e-4, 1e-2",
                  "Weight of the squared network weights in the loss", float, **_named("l2")),
-    SweptSetting("smooth_ridge", "Ridge of the smooth part", "ridge", "1e-9, 1e-6, 1e-3, 1",
+    SweptSetting("baseline_ridge", "Ridge of the baseline", "ridge", "1e-9, 1e-6, 1e-3, 1",
                  "Ridge (eV²) of the function in closed form under the networks", float, _ridge,
-                 lambda settings: settings.smooth_ridge),
+                 lambda settings: settings.baseline_ridge),
     SweptSetting("force_weight", "Force weight : energy weight", "f:e", "0, 1e-4, 5e-3, 0.1",
                  "Weight of |ΔF|² in (eV/Å)² over that of (ΔE/N)² in eV²", float, _force_weight,
                  lambda settings: settings.force_weight / (settings.energy_weight or 1.0)),

@@ -138,19 +138,19 @@ LOSS = (
         **_plain("stress_weight", _number),
     ),
 )
-SMOOTH = (
+BASELINE = (
     TextField(label="L2", tip="Weight of the squared network weights", **_plain("l2", _number)),
     ChoiceField(
-        "smooth",
-        "Smooth part",
+        "baseline",
+        "Baseline",
         "A function in closed form under the networks, for atomic energies that the data leave open",
         (("None", "none"), ("Linear", "linear"), ("Quadratic", "quadratic"), ("Kernel", "kernel")),
     ),
     TextField(
         label="Its ridge",
-        tip="Ridge of the smooth part (eV²); empty: chosen by the evidence",
+        tip="Ridge of the baseline (eV²); empty: chosen by the evidence",
         placeholder="automatic",
-        **_plain("smooth_ridge", _number, optional=True),
+        **_plain("baseline_ridge", _number, optional=True),
     ),
 )
 COURSE = (
@@ -217,7 +217,7 @@ class ModelPanel(Panel):
         column.setSpacing(4)
         self._add_descriptors(column)
         self._add_section(column, "Network", (NETWORK,))
-        self._add_section(column, "Loss weights", (LOSS, SMOOTH))
+        self._add_section(column, "Loss weights", (LOSS, BASELINE))
         self._add_section(column, "Training", tuple(COURSE[i : i + 2] for i in range(0, len(COURSE), 2)))
         column.addStretch(1)
         scroll = QScrollArea(self)

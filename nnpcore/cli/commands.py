@@ -85,7 +85,8 @@ def train(
     changes = chosen(
         valid_fraction=valid_fraction, n_members=members, epochs=epochs, seed=seed, hidden=hidden,
         cutoff=cutoff, optimizer=optimizer, energy_weight=energy_weight, force_weight=force_weight,
-        stress_weight=stress_weight, smooth=smooth, smooth_ridge=smooth_ridge, smooth_epochs=smooth_epochs,
+        stress_weight=stress_weight, baseline=smooth,
+        baseline_ridge=smooth_ridge, baseline_epochs=smooth_epochs,
         linear_ridge=linear_ridge, device=device, n_threads=threads,
     )  # fmt: skip
 

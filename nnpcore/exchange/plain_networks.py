@@ -64,12 +64,12 @@ PlainMember = dict[str, PlainNetwork]
 
 def check_writable(potential: Potential, program: str) -> None:
     """Raise :class:`PotentialError` for what no plain network can hold."""
-    if potential.smooth is not None:
-        kind = "quadratic terms" if potential.smooth.kind == "quadratic" else "a kernel"
+    if potential.nonlinear_baseline is not None:
+        kind = "quadratic terms" if potential.nonlinear_baseline.kind == "quadratic" else "a kernel"
         raise PotentialError(
             f"the potential has {kind} under its networks, which the layers of {program} cannot hold",
             where=potential.name,
-            fix="Export it as torch or potential, or train it with the smooth part 'linear' or none",
+            fix="Export it as torch or potential, or train it with the baseline 'linear' or none",
         )
     for element in potential.elements:
         if potential.functions.count(element) == 0:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training.data import FitSet
-    from nnpcore.training.engines.rows import Block, RowScales
+    from nnpcore.training.engines.rows import Batch, RowScales
 
 KINDS = ("energy", "forces", "stress")
 USUAL_WEIGHTS = (1.0, 0.005, 3.0)
@@ -205,12 +205,12 @@ def _chunk(
     layer: LastLayer, data: FitSet, known: np.ndarray, frames: np.ndarray, scales: RowScales
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums of row rowᵀ (3, M, P, P) and of squared residuals (3, M) over some frames."""
-    from nnpcore.training.engines.rows import make_block
+    from nnpcore.training.engines.rows import make_batch
 
-    block = make_block(data, frames, scales, _SEED, 0)
-    rows = _rows(layer, block)
-    rows *= block.scales[:, :, None]
-    residuals = block.scales * block.targets - np.einsum("mfsp,mp->mfs", rows, layer.theta)
+    batch = make_batch(data, frames, scales, _SEED, 0)
+    rows = _rows(layer, batch)
+    rows *= batch.scales[:, :, None]
+    residuals = batch.scales * batch.targets - np.einsum("mfsp,mp->mfs", rows, layer.theta)
     n_f = scales.n_force_rows
     parts = (slice(0, 1), slice(1, 1 + n_f), slice(1 + n_f, None))
     sums = []
@@ -221,15 +221,15 @@ def _chunk(
     return np.array(sums), np.array(squares)
 
 
-def _rows(layer: LastLayer, block: Block) -> np.ndarray:
+def _rows(layer: LastLayer, batch: Batch) -> np.ndarray:
     """Return the derivative of every row by the weights, (M, n_frames, n_slots, P) float64."""
-    n_frames, n_slots = block.targets.shape
+    n_frames, n_slots = batch.targets.shape
     rows = np.zeros((layer.n_members, n_frames, n_slots, layer.n_features))
-    for e, (begin, stop) in enumerate(pairwise(block.starts.T)):
+    for e, (begin, stop) in enumerate(pairwise(batch.starts.T)):
         atoms = np.concatenate([np.arange(a, b) for a, b in zip(begin, stop, strict=True)])
         if not len(atoms):
             continue
-        state = block.state[atoms, :, :-1]
+        state = batch.state[atoms, :, :-1]
         own, shared, moves = layer.of_element(e, state[:, 0], state[:, 1:])
         assert moves is not None
         of_frame = np.repeat(np.arange(n_frames), stop - begin) == np.arange(n_frames)[:, None]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LastLayer:
-    """Features φ with E_i = φ_i · θ + const: last hidden layer, a 1, and the functions of a smooth part.
+    """Features φ with E_i = φ_i · θ + const: last hidden layer, a 1, and the functions of a baseline.
 
     Each element has a block of its own, zero for atoms of the others. Functions of a linear part are the
     inputs, of a quadratic one also their products, of a kernel also its Gaussians, turned so that a plain
@@ -163,11 +163,11 @@ class _Gaussians:
 
 
 def _more_functions(potential: Potential, element: str) -> _Products | _Gaussians | None:
-    """Return the functions of a smooth part beyond the linear one, or None."""
-    smooth = potential.smooth
-    if smooth is None:
+    """Return the functions of a baseline beyond the linear one, or None."""
+    part = potential.nonlinear_baseline
+    if part is None:
         return None
-    return (_Products if smooth.kind == "quadratic" else _Gaussians)(smooth.arrays[element])
+    return (_Products if part.kind == "quadratic" else _Gaussians)(part.arrays[element])
 
 
 def _hidden(

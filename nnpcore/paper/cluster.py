@@ -167,7 +167,7 @@ def _settings(plan: Plan, cutoff: float, seed: int) -> TrainSettings:
 
     descriptors = DescriptorSettings(cutoff=cutoff)
     return TrainSettings(
-        descriptors=descriptors, smooth="none", n_members=plan.n_members, epochs=plan.epochs, seed=seed
+        descriptors=descriptors, baseline="none", n_members=plan.n_members, epochs=plan.epochs, seed=seed
     )
 
 

@@ -134,7 +134,7 @@ def _settings(context: StudyContext, kind: str, case: Case) -> TrainSettings:
         n_members=n_members,
         epochs=EPOCHS,
         stress_weight=case.stress_weight,
-        smooth="none",
+        baseline="none",
     )
 
 

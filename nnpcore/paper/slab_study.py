@@ -34,7 +34,7 @@ HOTTER = (1400.0, 1700.0)
 """K, beyond the paper: Stillinger-Weber silicon melts at 1690 K, and its bonds last longer than DFT's."""
 
 SLAB_FILE = "si100-2x2"
-SMOOTH_PART = {"smooth": "linear", "smooth_ridge": 1e-5}
+SMOOTH_PART = {"baseline": "linear", "baseline_ridge": 1e-5}
 """Settings of the closed-form part. One ridge (eV²) for all temperatures, so that they differ by the data
 only; about the largest that costs no validation error. Smaller ones let neighboring layers trade
 electronvolts, larger ones bring the networks' own offsets back."""
@@ -207,7 +207,7 @@ def training_settings(context: StudyContext, kind: str, epochs: int, n_members: 
     """Return the settings of a study's training: Kalman filter, with or without a smooth part."""
     from nnpcore.training import TrainSettings
 
-    settings = TrainSettings(seed=context.seed, n_members=n_members, epochs=epochs, smooth="none")
+    settings = TrainSettings(seed=context.seed, n_members=n_members, epochs=epochs, baseline="none")
     return settings if kind == NETWORKS else settings.replace(**SMOOTH_PART)
 
 

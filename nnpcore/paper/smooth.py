@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from nnpcore.training import TrainSettings
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "networks alone": {"smooth": "none"},
-    "linear": {"smooth": "linear"},
-    "quadratic": {"smooth": "quadratic"},
-    "kernel": {"smooth": "kernel"},
-    "linear from the start": {"smooth": "linear", "smooth_epochs": 0},
+    "networks alone": {"baseline": "none"},
+    "linear": {"baseline": "linear"},
+    "quadratic": {"baseline": "quadratic"},
+    "kernel": {"baseline": "kernel"},
+    "linear from the start": {"baseline": "linear", "baseline_epochs": 0},
 }
 """Names and settings; the ridge is always chosen by the evidence."""
 

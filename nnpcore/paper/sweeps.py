@@ -53,14 +53,16 @@ def networks_alone(**settings: Any) -> TrainSettings:
     """Return settings without a smooth part under the networks, as in the paper."""
     from nnpcore.training import TrainSettings
 
-    return TrainSettings(smooth="none", **settings)
+    return TrainSettings(baseline="none", **settings)
 
 
 def over_linear_part(ridge: float, **settings: Any) -> TrainSettings:
     """Return settings with a linear part under the networks from the start, of this ridge, eV²."""
     from nnpcore.training import TrainSettings
 
-    return TrainSettings(smooth="linear", smooth_ridge=ridge, smooth_epochs=0, smooth_spread=0.0, **settings)
+    return TrainSettings(
+        baseline="linear", baseline_ridge=ridge, baseline_epochs=0, baseline_spread=0.0, **settings
+    )
 
 
 def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:

@@ -101,7 +101,7 @@ def _basis(potential: Potential) -> Potential:
     weights = NetworkWeights.initial(potential.functions, (1,), n, 0)
     silent = [(0.0 * weight, 0.0 * bias) for weight, bias in weights.layers[element]]
     weights = replace(weights, layers={element: silent}, skip={element: np.eye(n)})
-    return replace(potential, weights=weights, element_energies={element: 0.0}, smooth=None)
+    return replace(potential, weights=weights, element_energies={element: 0.0}, nonlinear_baseline=None)
 
 
 @dataclass(frozen=True)

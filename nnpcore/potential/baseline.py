@@ -1,7 +1,8 @@
-"""The nonlinear smooth part of a potential: quadratic terms or a kernel, shared by all members.
+"""What lies under networks beyond a linear part: quadratic terms or a kernel, shared by all members.
 
-Its linear part is ``NetworkWeights.skip``; what is here is added to it. Everything works on numpy arrays and
-torch tensors alike.
+The linear part of the baseline is ``NetworkWeights.skip``; what is here is added to it. In files the names
+begin with ``smooth``, as version 0.2 has written them. Everything works on numpy arrays and torch tensors
+alike.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _DIMENSIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class SmoothPart:
+class NonlinearBaseline:
     """Atomic energies that are a closed-form function of the network inputs x, the same for all members.
 
     "quadratic": ``E = offset + 1/2 y . matrix y`` with y the first k components of x. "kernel":
@@ -63,11 +64,11 @@ class SmoothPart:
                 slopes[chosen] = own
         return energies, slopes
 
-    def to_torch(self, device: str = "cpu", dtype: Any = None) -> SmoothPart:
+    def to_torch(self, device: str = "cpu", dtype: Any = None) -> NonlinearBaseline:
         """Return the same part with torch tensors on ``device``, float64 unless ``dtype`` is given."""
         import torch
 
-        return SmoothPart(
+        return NonlinearBaseline(
             self.kind,
             {
                 element: {
@@ -87,10 +88,12 @@ class SmoothPart:
         }
 
     @classmethod
-    def from_arrays(cls, kind: str, elements: Sequence[str], arrays: Mapping[str, np.ndarray]) -> SmoothPart:
+    def from_arrays(
+        cls, kind: str, elements: Sequence[str], arrays: Mapping[str, np.ndarray]
+    ) -> NonlinearBaseline:
         """Rebuild from :meth:`to_arrays`; KeyError for a missing name, PotentialError for an unknown kind."""
         if kind not in KINDS:
-            raise PotentialError(f"the smooth part is of the unknown kind {kind!r}")
+            raise PotentialError(f"the baseline is of the unknown kind {kind!r}")
         found: dict[str, dict[str, np.ndarray]] = {}
         for element in elements:
             own = {name: np.asarray(arrays[f"smooth.{element}.{name}"]) for name in _DIMENSIONS[kind]}
@@ -107,9 +110,9 @@ class SmoothPart:
                 n = len(arrays["weights"])
                 good = arrays["centers"].shape == (n, n_inputs) and float(arrays["length"]) > 0
             if not good:
-                raise PotentialError(f"the smooth part of {element} does not fit {n_inputs} network inputs")
+                raise PotentialError(f"the baseline of {element} does not fit {n_inputs} network inputs")
             if not all(np.isfinite(v).all() for v in arrays.values()):
-                raise PotentialError("the smooth part holds values that are not finite numbers")
+                raise PotentialError("the baseline holds values that are not finite numbers")
 
 
 def _quadratic(arrays: Mapping[str, Any], x: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import PotentialError
-from nnpcore.potential.baseline import SmoothPart
+from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.prediction import Prediction
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """An ensemble of potentials: E = sum_i E_i, E_i = element energy + network + skip . x_i + smooth.
+    """An ensemble of potentials: E = sum_i E_i, E_i = element energy + network + skip . x_i + nonlinear part.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Potential:
     info : name, provenance, settings; anything JSON can hold.
     data_whitening : of imported networks, whose ``whitening`` is only their scaling: the map learned from the
         training data, in which distances are measured. None where ``whitening`` itself is that.
-    smooth : quadratic terms or a kernel under the networks, the same for all members; None without.
+    nonlinear_baseline : quadratic terms or a kernel under the networks, shared by all members; None without.
     """
 
     functions: SymmetryFunctions
@@ -43,7 +43,7 @@ class Potential:
     element_energies: dict[str, float]
     info: dict[str, Any] = field(default_factory=dict)
     data_whitening: Whitening | None = None
-    smooth: SmoothPart | None = None
+    nonlinear_baseline: NonlinearBaseline | None = None
 
     @property
     def metric(self) -> Whitening:
@@ -82,14 +82,18 @@ class Potential:
         """Return the atomic energies (n_members, n), eV, for descriptors ``values`` (n, n_descriptors)."""
         x = self.whitening.transform(values, species)
         energies = self.weights.energies(x, species) + self.element_energy_of(species)
-        return energies if self.smooth is None else energies + self.smooth.energies(x, species)
+        return (
+            energies
+            if self.nonlinear_baseline is None
+            else energies + self.nonlinear_baseline.energies(x, species)
+        )
 
     def gradients_of(self, values: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the atomic energies (n_members, n), eV, and dE_i/dG_i (n_members, n, n_descriptors)."""
         x = self.whitening.transform(values, species)
         energies, dx = self.weights.energies_and_gradients(x, species)
-        if self.smooth is not None:
-            more, slopes = self.smooth.energies_and_gradient(x, species)
+        if self.nonlinear_baseline is not None:
+            more, slopes = self.nonlinear_baseline.energies_and_gradient(x, species)
             energies, dx = energies + more, dx + slopes
         gradients = np.empty(dx.shape)
         for e, matrix in enumerate(self.whitening.matrix):

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError
 from nnpcore.files import write_atomically
-from nnpcore.potential.baseline import SmoothPart
+from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.network import NetworkWeights
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def save(potential: Potential, folder: str | Path) -> Path:
 
     folder = Path(folder)
     potential.weights.check()
-    if potential.smooth is not None:
-        potential.smooth.check(potential.weights.n_inputs)
+    if potential.nonlinear_baseline is not None:
+        potential.nonlinear_baseline.check(potential.weights.n_inputs)
     arrays = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in _arrays(potential).items()}
     tensors = to_bytes(arrays)
     text = json.dumps(_description(potential, arrays, tensors), indent=1, ensure_ascii=False, allow_nan=False)
@@ -55,8 +55,8 @@ def _arrays(potential: Potential) -> dict[str, np.ndarray]:
     whitening = {f"whitening.{name}": array for name, array in potential.whitening.to_arrays().items()}
     data = potential.data_whitening.to_arrays() if potential.data_whitening else {}
     metric = {f"{_METRIC}{name}": array for name, array in data.items()}
-    smooth = {} if potential.smooth is None else potential.smooth.to_arrays()
-    return {**whitening, **metric, **potential.weights.to_arrays(), **smooth}
+    baseline = {} if potential.nonlinear_baseline is None else potential.nonlinear_baseline.to_arrays()
+    return {**whitening, **metric, **potential.weights.to_arrays(), **baseline}
 
 
 def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     return {
         "format": FORMAT,
-        "format_version": VERSION if weights.activations or potential.smooth else 1,
+        "format_version": VERSION if weights.activations or potential.nonlinear_baseline else 1,
         "written_by": f"Eatlas {nnpcore.__version__}",
         "units": UNITS,
         "dtype": "float64",
@@ -80,7 +80,11 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
             "skip": weights.skip is not None,
         }
         | ({"activations": weights.activations} if weights.activations else {}),
-        **({} if potential.smooth is None else {"smooth": {"kind": potential.smooth.kind}}),
+        **(
+            {}
+            if potential.nonlinear_baseline is None
+            else {"smooth": {"kind": potential.nonlinear_baseline.kind}}
+        ),
         "symmetry_functions": potential.functions.to_dict(),
         "tensors": {
             "file": TENSORS_NAME,
@@ -219,12 +223,12 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pot
     if not all(np.isfinite(v) for v in energies.values()):
         raise PotentialError("an element energy is not a finite number")
     data_whitening = Whitening.from_arrays(metric) if metric else None
-    smooth = None
+    baseline = None
     if "smooth" in description:
-        smooth = SmoothPart.from_arrays(description["smooth"]["kind"], functions.elements, arrays)
-        smooth.check(weights.n_inputs)
+        baseline = NonlinearBaseline.from_arrays(description["smooth"]["kind"], functions.elements, arrays)
+        baseline.check(weights.n_inputs)
     info = dict(description["info"])
-    return Potential(functions, whitening, weights, energies, info, data_whitening, smooth)
+    return Potential(functions, whitening, weights, energies, info, data_whitening, baseline)
 
 
 def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -96,7 +96,11 @@ class _Model:
     ) -> None:
         self.functions = potential.functions
         self.network = potential.weights.to_torch(str(device))
-        self.smooth = None if potential.smooth is None else potential.smooth.to_torch(str(device))
+        self.baseline = (
+            None
+            if potential.nonlinear_baseline is None
+            else potential.nonlinear_baseline.to_torch(str(device))
+        )
         self.mean = torch.as_tensor(potential.whitening.mean, device=device)
         self.matrix = torch.as_tensor(potential.whitening.matrix, device=device)
         self.references = [potential.element_energies[e] for e in potential.elements]
@@ -160,10 +164,12 @@ class _Model:
         offset = self.references[e]
         if not want:
             energies = self.network.energies(x, species) + offset
-            return (energies if self.smooth is None else energies + self.smooth.energies(x, species)), None
+            return (
+                energies if self.baseline is None else energies + self.baseline.energies(x, species)
+            ), None
         energies, gradients = self.network.energies_and_gradients(x, species)
-        if self.smooth is not None:
-            more, slopes = self.smooth.energies_and_gradient(x, species)
+        if self.baseline is not None:
+            more, slopes = self.baseline.energies_and_gradient(x, species)
             energies, gradients = energies + more, gradients + slopes
         return energies + offset, (gradients @ self.matrix[e].T).permute(1, 2, 0)
 

@@ -62,7 +62,7 @@ def settings_section(facts: RunFacts) -> Section:
         ("Symmetry functions", functions),
         ("Cutoff radius", f"{potential.cutoff:g} Å"),
         ("Networks", f"{potential.n_members} × {_layers(potential)}, {potential.weights.activation}"),
-        ("Smooth part", _smooth(potential)),
+        ("Baseline", _baseline(potential)),
         ("Reference energies", energies),
     ]
     blocks: list[Block] = []
@@ -83,9 +83,9 @@ def _layers(potential: Potential) -> str:
     return " / ".join(dict.fromkeys(shapes))
 
 
-def _smooth(potential: Potential) -> str:
+def _baseline(potential: Potential) -> str:
     kinds = ["linear"] if potential.weights.skip is not None else []
-    kinds += [potential.smooth.kind] if potential.smooth is not None else []
+    kinds += [potential.nonlinear_baseline.kind] if potential.nonlinear_baseline is not None else []
     return " and ".join(kinds) or "none"
 
 

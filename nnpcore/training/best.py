@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnpcore.training.baseline.solving import Underlay
+from nnpcore.training.baseline.baseline import Baseline
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +18,14 @@ class Best:
     last, weights : (n_members, n_parameters), after the last epoch and the best.
     score : (n_members,) of the best.
     epoch : (n_members,) of the best, 0 = the initial ones.
-    underlay : what lies under networks of these weights, or None.
+    baseline : what lies under networks of these weights, or None.
     """
 
     last: np.ndarray
     weights: np.ndarray
     score: np.ndarray
     epoch: np.ndarray
-    underlay: Underlay | None = None
+    baseline: Baseline | None = None
 
     @classmethod
     def start(cls, weights: np.ndarray) -> Best:
@@ -33,10 +33,10 @@ class Best:
         n = len(weights)
         return cls(weights.copy(), weights.copy(), np.full(n, np.inf), np.zeros(n, dtype=np.int64))
 
-    def onto(self, underlay: Underlay) -> Best:
-        """Return the state where another part lies under the networks: the last weights are to be beaten."""
+    def onto(self, baseline: Baseline) -> Best:
+        """Return the state over another baseline: the last weights are to be beaten."""
         last = self.last
-        return Best(last, last.copy(), np.full(len(last), np.inf), self.epoch, underlay)
+        return Best(last, last.copy(), np.full(len(last), np.inf), self.epoch, baseline)
 
     def after(self, epoch: int, weights: np.ndarray, score: np.ndarray, alive: np.ndarray) -> Best:
         """Return the state after an epoch; members not alive keep what they had."""

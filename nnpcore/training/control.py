@@ -20,7 +20,7 @@ class ControlState(StrEnum):
 class TrainControl:
     """The user's hand on a running training, safe to share between threads.
 
-    The training calls :meth:`wait` between two blocks of frames; the rest is for the user's side. A stop
+    The training calls :meth:`wait` between two batches of frames; the rest is for the user's side. A stop
     is final: the training saves its state and returns what it has.
     """
 
@@ -35,7 +35,7 @@ class TrainControl:
             return self._state
 
     def pause(self) -> None:
-        """Let the training wait before its next block."""
+        """Let the training wait before its next batch."""
         self._switch(ControlState.PAUSED)
 
     def resume(self) -> None:
@@ -43,7 +43,7 @@ class TrainControl:
         self._switch(ControlState.RUNNING)
 
     def stop(self) -> None:
-        """Let the training end before its next block, paused or not."""
+        """Let the training end before its next batch, paused or not."""
         self._switch(ControlState.STOPPING)
 
     def _switch(self, state: ControlState) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from nnpcore.errors import TrainingError
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet, Whitening
     from nnpcore.structures.frame import Frame
-    from nnpcore.training.engines.passes import Prediction
 
 STRESS_BASIS = np.zeros((6, 3, 3))
 """Orthonormal basis of symmetric 3x3 matrices: three diagonal ones, then yz, xz, xy."""
@@ -72,6 +71,18 @@ class Targets:
         )
 
 
+class MemberValues(NamedTuple):
+    """What members predict for a set, element energies not included.
+
+    energies (n_frames, n_members) eV; forces (n_atoms, n_members, 3) float32 eV/Å; virials (n_frames,
+    n_members, 3, 3) float32 eV, of no members where not asked for.
+    """
+
+    energies: np.ndarray
+    forces: np.ndarray
+    virials: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class FitSet:
     """Descriptors, network inputs and targets of a set of frames.
@@ -84,10 +95,10 @@ class FitSet:
     targets : reference values.
     order : (n_atoms,) int64: atoms sorted by frame and within it by element.
     element_start : (n_frames, n_elements + 1) int64, bounds of every element's atoms within ``order``.
-    whole : the targets before a smooth part was taken off; None without one.
-    spread : (n_elements, n_members, n_inputs) eV, linear parts in which members differ from what was taken
-        off; None where they do not.
-    extra : what ``spread`` adds to every member's predictions.
+    whole : the targets before a baseline was taken off; None without one.
+    deviations : (n_elements, n_members, n_inputs) eV, linear parts by which members differ from what was
+        taken off; None where they do not.
+    added : what ``deviations`` add to every member's predictions.
     """
 
     descriptors: DescriptorSet
@@ -97,8 +108,8 @@ class FitSet:
     order: np.ndarray
     element_start: np.ndarray
     whole: Targets | None = None
-    spread: np.ndarray | None = None
-    extra: Prediction | None = None
+    deviations: np.ndarray | None = None
+    added: MemberValues | None = None
 
     @classmethod
     def of(cls, descriptors: DescriptorSet, whitening: Whitening, targets: Targets) -> FitSet:

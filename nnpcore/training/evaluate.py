@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
-    from nnpcore.training.data import FitSet
-    from nnpcore.training.engines.passes import Prediction
+    from nnpcore.training.data import FitSet, MemberValues
 
 REPORT_KEYS = {
     "energy": "rmse_energy_mev_per_atom",
@@ -110,13 +109,13 @@ def _frame_errors(
     return energies, force, (stress - frame.stress).reshape(n_members, -1)
 
 
-def prediction_errors(data: FitSet, found: Prediction) -> ErrorSums:
+def prediction_errors(data: FitSet, found: MemberValues) -> ErrorSums:
     """Sum up the errors of a fused prediction over a set."""
     t = data.targets
-    if data.extra is not None:
+    if data.added is not None:
         n = found.virials.shape[1]
-        more = (found.energies + data.extra.energies, found.forces + data.extra.forces)
-        found = type(found)(*more, found.virials + data.extra.virials[:, :n])
+        more = (found.energies + data.added.energies, found.forces + data.added.forces)
+        found = type(found)(*more, found.virials + data.added.virials[:, :n])
     energy = ((found.energies - t.energy[:, None]) / t.n_atoms[:, None])[t.has_energy]
     atoms = np.repeat(t.has_forces, t.n_atoms)
     force = found.forces[atoms].astype(np.float64) - t.forces[atoms][:, None]

@@ -14,7 +14,7 @@ import numpy as np
 QUANTITIES: dict[str, str] = {"energy": "meV_per_atom", "force": "eV_per_ang", "stress": "gpa"}
 """Quantities an RMSE is given for, with their units as they stand in the table's head."""
 
-NOTES = ("Smooth part under the networks", "has reached a minimum")
+NOTES = ("Baseline under the networks", "has reached a minimum")
 """What is in messages that warn of nothing."""
 
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head

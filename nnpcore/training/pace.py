@@ -29,7 +29,7 @@ class Pace:
         self.paused_seconds = 0.0
 
     def go_on(self) -> bool:
-        """Wait while paused; return False where the user wants to stop. Called between two blocks.
+        """Wait while paused; return False where the user wants to stop. Called between two batches.
 
         Raises :class:`~nnpcore.errors.Cancelled` where the progress was cancelled.
         """

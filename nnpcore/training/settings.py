@@ -16,7 +16,7 @@ from nnpcore.files import write_atomically
 
 Optimizer = Literal["auto", "kalman", "adam", "lbfgs"]
 Activation = Literal["tanh", "softplus", "sigmoid", "gaussian"]
-Smooth = Literal["none", "linear", "quadratic", "kernel"]
+Baseline = Literal["none", "linear", "quadratic", "kernel"]
 DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 
 
@@ -36,10 +36,10 @@ RANGES: dict[str, Range] = {
     "force_weight": Range(0.0, 1e9, "the weight of the forces in the loss"),
     "stress_weight": Range(0.0, 1e9, "the weight of the stresses in the loss"),
     "l2": Range(0.0, 1e6, "the weight of the squared network weights in the loss"),
-    "smooth_ridge": Range(1e-12, 1e3, "the ridge of the smooth part under the networks"),
-    "smooth_components": Range(1, 64, "the number of components in quadratic terms"),
-    "smooth_epochs": Range(0, 100_000, "the number of epochs before the smooth part"),
-    "smooth_spread": Range(0.0, 100.0, "the spread of the members' smooth parts"),
+    "baseline_ridge": Range(1e-12, 1e3, "the ridge of the baseline under the networks"),
+    "baseline_components": Range(1, 64, "the number of components in quadratic terms"),
+    "baseline_epochs": Range(0, 100_000, "the number of epochs before the baseline"),
+    "baseline_spread": Range(0.0, 100.0, "the spread of the members' baselines"),
     "batch_frames": Range(1, 1_000_000, "the number of frames in one step"),
     "learning_rate": Range(1e-8, 10.0, "the length of Adam's first steps"),
     "patience": Range(1, 100_000, "the number of epochs without progress before training ends"),
@@ -179,15 +179,15 @@ class TrainSettings(_Checked):
     epochs : passes over the training frames; None = the optimizer's usual number.
     optimizer : "auto" takes the Kalman filter where its matrices fit into ``memory_gb``, else Adam.
     energy_weight, force_weight, stress_weight, l2 : weights of the loss; 0 leaves a part out.
-    smooth : what lies under the networks: "none", or a function of their inputs solved in closed form on the
-        same loss: "linear", "quadratic" (with products of the first components) or "kernel" (with
-        Gaussians about some training atoms). See :mod:`nnpcore.training.baseline.solving`.
-    smooth_ridge : its ridge in eV²; None = chosen by the evidence.
-    smooth_components : components of the network inputs in quadratic terms.
-    smooth_epochs : epochs in which the networks learn everything by themselves, before their atomic energies
-        are moved onto those of the smooth part; 0 = it lies under them from the start; None = the
+    baseline : what lies under the networks: "none", or a function of their inputs solved in closed form on
+        the same loss: "linear", "quadratic" (with products of the first components) or "kernel" (with
+        Gaussians about some training atoms). See :mod:`nnpcore.training.baseline.fitting`.
+    baseline_ridge : its ridge in eV²; None = chosen by the evidence.
+    baseline_components : components of the network inputs in quadratic terms.
+    baseline_epochs : epochs in which the networks learn everything by themselves, before their atomic
+        energies are moved onto those of the baseline; 0 = it lies under them from the start; None = the
         optimizer's usual number.
-    smooth_spread : how much of what the data leave open about the linear part the members differ by, in
+    baseline_spread : how much of what the data leave open about the linear part the members differ by, in
         standard deviations; 0 = all alike. Kalman filter only.
     batch_frames, learning_rate : frames of a step and Adam's step length; None = the optimizer's usual ones.
     patience : epochs without progress before training ends; None = never. Progress is a better validation
@@ -210,11 +210,11 @@ class TrainSettings(_Checked):
     force_weight: float = 0.005
     stress_weight: float = 0.0
     l2: float = 0.0
-    smooth: Smooth = "linear"
-    smooth_ridge: float | None = None
-    smooth_components: int = 8
-    smooth_epochs: int | None = None
-    smooth_spread: float = 1.0
+    baseline: Baseline = "linear"
+    baseline_ridge: float | None = None
+    baseline_components: int = 8
+    baseline_epochs: int | None = None
+    baseline_spread: float = 1.0
     batch_frames: int | None = None
     learning_rate: float | None = None
     patience: int | None = None
@@ -226,14 +226,23 @@ class TrainSettings(_Checked):
 
     @model_validator(mode="before")
     @classmethod
-    def _linear_ridge(cls, values: Any) -> Any:
-        """Read what Eatlas 0.1 wrote: a linear part from the start, the same for all members, or none."""
-        if not isinstance(values, dict) or "linear_ridge" not in values:
+    def _old_names(cls, values: Any) -> Any:
+        """Read what Eatlas 0.2 called smooth, and 0.1 linear: from the start, the same for all, or none."""
+        if not isinstance(values, dict):
             return values
-        values = dict(values)
+        old = [name for name in values if name.startswith("smooth")]
+        values = values | {name.replace("smooth", "baseline"): values[name] for name in old}
+        values = {name: value for name, value in values.items() if name not in old}
+        if "linear_ridge" not in values:
+            return values
         ridge = values.pop("linear_ridge")
         kind = "none" if ridge is None else "linear"
-        return values | {"smooth": kind, "smooth_ridge": ridge, "smooth_epochs": 0, "smooth_spread": 0.0}
+        return values | {
+            "baseline": kind,
+            "baseline_ridge": ridge,
+            "baseline_epochs": 0,
+            "baseline_spread": 0.0,
+        }
 
     @model_validator(mode="after")
     def _check(self) -> Self:

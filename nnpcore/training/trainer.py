@@ -17,13 +17,14 @@ from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, com
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.threads import default_threads
-from nnpcore.training.baseline.solving import SmoothPlan, Underlay
+from nnpcore.training.baseline.baseline import Baseline
+from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data import FitSet, Targets, check_memory, check_trainable, fit_element_energies
 from nnpcore.training.device import resolve_device
 from nnpcore.training.engines.base import Engine, make_engine
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.history import EpochRecord
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
@@ -112,8 +113,8 @@ class Trainer:
         self._template = NetworkWeights.initial(
             self.functions, settings.hidden, settings.n_members, settings.seed, settings.activation
         )
-        self._layout = Layout.of(self._template)
-        self.choice: Choice = choose_optimizer(settings, self._layout)
+        self._packing = Packing.of(self._template)
+        self.choice: Choice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
         self.train_set: DescriptorSet
         self.valid_set: DescriptorSet | None = None
@@ -125,8 +126,8 @@ class Trainer:
         self._engine: Engine | None = None
         self._train: FitSet
         self._valid: FitSet | None = None
-        self._smooth = SmoothPlan(settings, self.choice.optimizer)
-        self._best = Best.start(self._layout.to_internal(self._template))
+        self._baseline = BaselinePlan(settings, self.choice.optimizer)
+        self._best = Best.start(self._packing.to_internal(self._template))
         self._seconds = 0.0
         self._next_save = 0.0
         self._running = threading.Lock()
@@ -193,12 +194,12 @@ class Trainer:
         self.train_set, self.valid_set = self._describe(progress)
         self._learn_scales()
         self._train, self._valid = self._fit_sets()
-        if self._smooth.epochs == 0:
-            self._best = replace(self._best, underlay=self._smooth.from_start(self._train))
+        if self._baseline.epochs == 0:
+            self._best = replace(self._best, baseline=self._baseline.from_start(self._train))
         self._engine = make_engine(
             self.settings,
             self.choice,
-            self._layout,
+            self._packing,
             self._best.last,
             *self._left(),
             self.device,
@@ -257,10 +258,10 @@ class Trainer:
 
     def _left(self) -> tuple[FitSet, FitSet | None]:
         """Return what the networks are fitted to and judged by: the targets less what lies under them."""
-        underlay = self._best.underlay
-        if underlay is None:
+        baseline = self._best.baseline
+        if baseline is None:
             return self._train, self._valid
-        return underlay.taken_off(self._train), self._valid and underlay.taken_off(self._valid)
+        return baseline.taken_off(self._train), self._valid and baseline.taken_off(self._valid)
 
     def _fit_set(self, descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
         targets = Targets.of(frames, self.functions.elements, self.element_energies)
@@ -277,7 +278,7 @@ class Trainer:
         Parameters
         ----------
         on_epoch : called in this thread after every epoch.
-        control : pause, resume, stop; heard within one block of frames.
+        control : pause, resume, stop; heard within one batch of frames.
         progress : told the fraction within an epoch; may cancel.
 
         Raises
@@ -301,7 +302,7 @@ class Trainer:
             if not pace.go_on():
                 return "stopped"
             started, paused = time.perf_counter(), pace.paused_seconds
-            if epoch == self._smooth.epochs and self._best.underlay is None:
+            if epoch == self._baseline.epochs and self._best.baseline is None:
                 self._put_under()
             errors = engine.optimizer.run_epoch(epoch, pace)
             self._seconds += time.perf_counter() - started - (pace.paused_seconds - paused)
@@ -322,9 +323,9 @@ class Trainer:
         return "finished"
 
     def _put_under(self) -> None:
-        """Move the networks' atomic energies onto those of the smooth part."""
-        weights = self._layout.to_weights(self._best.last, self._template)
-        self._best = self._best.onto(self._smooth.after_epochs(self._train, weights))
+        """Move the networks' atomic energies onto those of the baseline."""
+        weights = self._packing.to_weights(self._best.last, self._template)
+        self._best = self._best.onto(self._baseline.after_epochs(self._train, weights))
         self._need_engine().retarget(*self._left())
 
     def _judge(self, epoch: int, train_errors: ErrorSums) -> EpochRecord:
@@ -332,7 +333,7 @@ class Trainer:
         engine = self._need_engine()
         optimizer = engine.optimizer
         weights = np.where(optimizer.alive[:, None], optimizer.weights(), self._best.last)
-        messages = [*self._smooth.take_messages(), *optimizer.take_messages()]
+        messages = [*self._baseline.take_messages(), *optimizer.take_messages()]
         errors = engine.validate(weights)
         score = self._score(train_errors, errors)
         for member in np.flatnonzero(optimizer.alive & ~np.isfinite(score)):
@@ -393,12 +394,12 @@ class Trainer:
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
             "best_epoch": [int(e) for e in best.epoch],
         }
-        weights = self._layout.to_weights(best.last if last else best.weights, self._template)
+        weights = self._packing.to_weights(best.last if last else best.weights, self._template)
         found = Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
-        under = best.underlay
+        under = best.baseline
         if under is None:
             return found
-        return replace(found, weights=replace(weights, skip=under.skip), smooth=under.smooth)
+        return replace(found, weights=replace(weights, skip=under.skip), nonlinear_baseline=under.nonlinear)
 
     def _save(self, *, force: bool = False) -> None:
         """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
@@ -417,10 +418,10 @@ class Trainer:
         arrays |= {
             f"best.{name}": getattr(self._best, name) for name in ("last", "weights", "score", "epoch")
         }
-        underlay = self._best.underlay
-        arrays |= {} if underlay is None else {f"underlay.{k}": v for k, v in underlay.to_arrays().items()}
+        under = self._best.baseline
+        arrays |= {} if under is None else {f"underlay.{k}": v for k, v in under.to_arrays().items()}
         state = {
-            "underlay": underlay is not None,
+            "underlay": under is not None,
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
             "element_energies": self.element_energies,
@@ -436,12 +437,12 @@ class Trainer:
         try:
             if (state["optimizer"], state["block_size"]) != (self.choice.optimizer, self.choice.block_size):
                 raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
-            underlay = self._best.underlay
+            under = self._best.baseline
             if state.get("underlay", False):
-                kind, own = self.settings.smooth, checkpoint.named("underlay.")
-                underlay = Underlay.from_arrays(kind, self.functions.elements, own)
+                kind, own = self.settings.baseline, checkpoint.named("underlay.")
+                under = Baseline.from_arrays(kind, self.functions.elements, own)
             best = (np.array(arrays[f"best.{k}"]) for k in ("last", "weights", "score", "epoch"))
-            self._best = Best(*best, underlay=underlay)
+            self._best = Best(*best, baseline=under)
             self._need_engine().retarget(*self._left())
             self._need_engine().optimizer.restore(checkpoint.named("optimizer."))
             if self._best.weights.shape != shape:

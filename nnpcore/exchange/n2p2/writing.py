@@ -69,7 +69,7 @@ def write_n2p2(
 
     Raises
     ------
-    PotentialError : an activation or a smooth part that n2p2 does not know, named.
+    PotentialError : an activation or a nonlinear baseline that n2p2 does not know, named.
     SettingsError : a scaling that divides by the range of a function which has none.
     RunFolderError : the folder cannot be written.
     """

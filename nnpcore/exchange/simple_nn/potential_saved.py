@@ -48,7 +48,7 @@ def write_simple_nn(potential: Potential, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    PotentialError : an activation, a zeta below 1 or a smooth part that SIMPLE-NN does not know, named.
+    PotentialError : an activation, a zeta below 1 or a baseline that SIMPLE-NN does not know, named.
     RunFolderError : the folder cannot be written.
     """
     check_writable(potential, _PROGRAM)

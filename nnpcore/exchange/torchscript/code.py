@@ -130,15 +130,15 @@ class _Element(nn.Module):
         self._keep("matrix", whitening.matrix[e, :n_f])
         nothing = np.zeros((weights.n_members, weights.n_inputs))
         self._keep("skip", nothing if weights.skip is None else weights.skip[element])
-        self._keep_smooth(potential, element)
+        self._keep_baseline(potential, element)
         names = weights.activation_names(element)
         self.layers = nn.ModuleList(
             [_Layer(w, b, name) for (w, b), name in zip(weights.layers[element], names, strict=True)]
         )
 
-    def _keep_smooth(self, potential: "Potential", element: str) -> None:
+    def _keep_baseline(self, potential: "Potential", element: str) -> None:
         """Quadratic terms or a kernel under the networks; no columns and no centers where there are none."""
-        part = potential.smooth
+        part = potential.nonlinear_baseline
         own = {} if part is None else part.arrays[element]
         n = potential.weights.n_inputs
         self.energy = float(potential.element_energies[element]) + float(own.get("offset", 0.0))
@@ -161,9 +161,9 @@ class _Element(nn.Module):
         h = x[None].expand(self.skip.shape[0], -1, -1)
         for layer in self.layers:
             h = layer(h)
-        return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + self.smooth(x) + self.energy
+        return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + self.baseline(x) + self.energy
 
-    def smooth(self, x: Tensor) -> Tensor:
+    def baseline(self, x: Tensor) -> Tensor:
         """Quadratic terms and kernel (C,), eV."""
         y = x[:, : self.pull.shape[0]]
         squares = (x * x).sum(1)[:, None] + (self.centers * self.centers).sum(1)

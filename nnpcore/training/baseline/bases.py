@@ -1,4 +1,4 @@
-"""Functions of the network inputs whose coefficients a smooth part solves for, one basis per element."""
+"""Functions of the network inputs whose coefficients a baseline solves for, one basis per element."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Basis(Protocol):
         ...
 
     def part(self, coefficients: np.ndarray) -> dict[str, Any] | None:
-        """Return what lies beyond the linear part as an element's arrays of ``SmoothPart``, or None."""
+        """Return what lies beyond the linear part as an element's ``NonlinearBaseline.arrays``, or None."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.optimizers.base import ErrorSums, Optimizer
 from nnpcore.training.optimizers.choice import Choice
 from nnpcore.training.settings import TrainSettings
@@ -37,27 +37,27 @@ class CpuEngine:
         self,
         settings: TrainSettings,
         choice: Choice,
-        layout: Layout,
+        packing: Packing,
         start: np.ndarray,
         train: FitSet,
         valid: FitSet | None,
         n_threads: int,
     ) -> None:
         self._settings = settings
-        self._layout = layout
+        self._packing = packing
         self._valid = valid
         self._n_threads = n_threads
         self.optimizer = self._make_optimizer(choice, start, train)
 
     def _make_optimizer(self, choice: Choice, start: np.ndarray, train: FitSet) -> Optimizer:
-        settings, layout, threads = self._settings, self._layout, self._n_threads
+        settings, packing, threads = self._settings, self._packing, self._n_threads
         if choice.optimizer == "kalman":
             from nnpcore.training.optimizers.kalman import KalmanOptimizer
 
-            return KalmanOptimizer(settings, train, layout, start, choice.block_size, threads)
+            return KalmanOptimizer(settings, train, packing, start, choice.block_size, threads)
         from nnpcore.training.engines.loss import CpuLoss
 
-        loss = CpuLoss(settings, train, layout, threads)
+        loss = CpuLoss(settings, train, packing, threads)
         if choice.optimizer == "lbfgs":
             from nnpcore.training.optimizers.lbfgs import LbfgsOptimizer
 
@@ -82,7 +82,7 @@ class CpuEngine:
         found = predict(
             data,
             weights,
-            self._layout,
+            self._packing,
             self._settings.activation,
             stress=bool(data.targets.has_stress.any()),
             n_threads=self._n_threads,
@@ -93,7 +93,7 @@ class CpuEngine:
 def make_engine(
     settings: TrainSettings,
     choice: Choice,
-    layout: Layout,
+    packing: Packing,
     start: np.ndarray,
     train: FitSet,
     valid: FitSet | None,
@@ -105,7 +105,7 @@ def make_engine(
     ``start`` holds the initial weights (n_members, n_parameters), internal order.
     """
     if device == "cpu":
-        return CpuEngine(settings, choice, layout, start, train, valid, n_threads)
+        return CpuEngine(settings, choice, packing, start, train, valid, n_threads)
     from nnpcore.training.engines.torch_engine import TorchEngine
 
-    return TorchEngine(settings, choice, layout, start, train, valid, device)
+    return TorchEngine(settings, choice, packing, start, train, valid, device)

@@ -248,7 +248,7 @@ def add_rows(lines: list, factor: float, gradient: np.ndarray) -> None:
 
 
 @njit(**_OPTIONS)
-def block_rows(
+def batch_rows(
     state: np.ndarray,
     starts: np.ndarray,
     parameters: np.ndarray,
@@ -258,14 +258,14 @@ def block_rows(
     rows: np.ndarray,
     values: np.ndarray,
 ) -> None:
-    """Rows of one member for a block of frames.
+    """Rows of one member for a batch of frames.
 
     Parameters
     ----------
-    state : (n, 1 + n_rows, n_in + 1) of the block's atoms, sorted by frame and within it by element.
+    state : (n, 1 + n_rows, n_in + 1) of the batch's atoms, sorted by frame and within it by element.
     starts : (n_frames, n_elements + 1) into these atoms.
     parameters : (n_parameters,) of the member.
-    sizes, code : layout and activation of a network.
+    sizes, code : widths and activation of a network.
     scales : (n_frames, 1 + n_rows), every row is multiplied by its scale.
     rows : (n_frames * (1 + n_rows) * n_parameters,): per element and layer a matrix with a line for every
         row.

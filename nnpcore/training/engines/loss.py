@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.passes import LossAndGradient, loss_and_gradient
 from nnpcore.training.engines.rows import LossWeights
 from nnpcore.training.optimizers.base import ErrorSums
@@ -40,10 +40,10 @@ class Loss(Protocol):
 class CpuLoss:
     """The loss by compiled kernels. A :class:`Loss`."""
 
-    def __init__(self, settings: TrainSettings, data: FitSet, layout: Layout, n_threads: int) -> None:
+    def __init__(self, settings: TrainSettings, data: FitSet, packing: Packing, n_threads: int) -> None:
         self.data = data
         self._settings = settings
-        self._layout = layout
+        self._packing = packing
         self._n_threads = n_threads
         self._weights = LossWeights.of(settings, data)
         self.flat = flat_loss(data, self._weights)
@@ -54,7 +54,7 @@ class CpuLoss:
             self.data,
             frames,
             weights,
-            self._layout,
+            self._packing,
             self._settings.activation,
             self._weights.scaled(self.data.n_frames / len(frames)),
             n_threads=self._n_threads,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Packing:
     """Shape of the networks and the order of their parameters.
 
     Attributes
@@ -32,8 +32,8 @@ class Layout:
     n_elements: int
 
     @classmethod
-    def of(cls, weights: NetworkWeights) -> Layout:
-        """Return the layout of an ensemble without a linear part."""
+    def of(cls, weights: NetworkWeights) -> Packing:
+        """Return the packing of an ensemble without a linear part."""
         if weights.skip is not None:
             raise ValueError("networks with a linear part are solved in closed form, not trained")
         return cls((weights.n_inputs, *weights.hidden, 1), len(weights.elements))

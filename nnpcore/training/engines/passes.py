@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 
 from nnpcore.threads import in_order
-from nnpcore.training.data import FitSet
+from nnpcore.training.data import FitSet, MemberValues
 from nnpcore.training.engines.contractions import OPTIONS, frame_forces, frame_tangents
 from nnpcore.training.engines.kernels import ACTIVATION_CODES, add_rows, network_gradients, network_rows
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import LossWeights
 
 _ATOMS_PER_CHUNK = 512
@@ -80,22 +80,10 @@ class Networks(NamedTuple):
     code: int
 
     @classmethod
-    def of(cls, weights: np.ndarray, layout: Layout, activation: str) -> Networks:
+    def of(cls, weights: np.ndarray, packing: Packing, activation: str) -> Networks:
         """Round internal parameters (n_members, n_parameters) to single precision."""
-        sizes = np.array(layout.sizes, dtype=np.int64)
+        sizes = np.array(packing.sizes, dtype=np.int64)
         return cls(np.ascontiguousarray(weights, dtype=np.float32), sizes, ACTIVATION_CODES[activation])
-
-
-class Prediction(NamedTuple):
-    """What members predict for a set, element energies not included.
-
-    energies (n_frames, n_members) eV; forces (n_atoms, n_members, 3) float32 eV/Å; virials (n_frames,
-    n_members, 3, 3) float32 eV, of no members where not asked for.
-    """
-
-    energies: np.ndarray
-    forces: np.ndarray
-    virials: np.ndarray
 
 
 @njit(**OPTIONS)
@@ -253,7 +241,7 @@ def _residuals(
     frames: np.ndarray,
     starts: np.ndarray,
     weights: np.ndarray,
-    prediction: Prediction,
+    prediction: MemberValues,
     squares: np.ndarray,
     factors: np.ndarray,
     directions: np.ndarray,
@@ -336,27 +324,27 @@ def _stress_part(
 
 
 def predict(
-    data: FitSet, weights: np.ndarray, layout: Layout, activation: str, *, stress: bool, n_threads: int
-) -> Prediction:
+    data: FitSet, weights: np.ndarray, packing: Packing, activation: str, *, stress: bool, n_threads: int
+) -> MemberValues:
     """Predict all frames of a set; ``weights`` (n_members, n_parameters) in internal order."""
-    arrays, networks = FrameArrays.of(data), Networks.of(weights, layout, activation)
+    arrays, networks = FrameArrays.of(data), Networks.of(weights, packing, activation)
     edges = chunks_of(data.targets.n_atoms)
 
-    def work(k: int) -> Prediction:
+    def work(k: int) -> MemberValues:
         return _predict(arrays, networks, np.arange(edges[k], edges[k + 1]), stress)[0]
 
     parts = list(in_order(work, range(len(edges) - 1), n_threads))
-    return Prediction(*(np.concatenate([part[q] for part in parts]) for q in range(3)))
+    return MemberValues(*(np.concatenate([part[q] for part in parts]) for q in range(3)))
 
 
 def _predict(
     arrays: FrameArrays, networks: Networks, frames: np.ndarray, stress: bool
-) -> tuple[Prediction, np.ndarray]:
+) -> tuple[MemberValues, np.ndarray]:
     """Predict some frames; return it with where each frame's atoms begin."""
     ends = np.cumsum(arrays.frame_start[frames + 1] - arrays.frame_start[frames])
     starts = np.concatenate([[0], ends[:-1]])
     n_members = len(networks.parameters)
-    found = Prediction(
+    found = MemberValues(
         energies=np.empty((len(frames), n_members)),
         forces=np.zeros((int(ends[-1]), n_members, 3), dtype=np.float32),
         virials=np.zeros((len(frames), n_members if stress else 0, 3, 3), dtype=np.float32),
@@ -381,7 +369,7 @@ def loss_and_gradient(
     data: FitSet,
     frames: np.ndarray,
     weights: np.ndarray,
-    layout: Layout,
+    packing: Packing,
     activation: str,
     loss: LossWeights,
     *,
@@ -393,7 +381,7 @@ def loss_and_gradient(
     None where ``go_on``, asked before every chunk of frames, said no.
     """
     arrays, targets = FrameArrays.of(data), TargetArrays.of(data)
-    networks = Networks.of(weights, layout, activation)
+    networks = Networks.of(weights, packing, activation)
     factors = np.array([loss.energy, loss.force, loss.stress])
     edges = chunks_of(data.targets.n_atoms[frames])
 

@@ -1,4 +1,4 @@
-"""Rows of a training step: which numbers of the reference data a block of frames contributes.
+"""Rows of a training step: which numbers of the reference data a batch of frames contributes.
 
 A row is one number the networks should reproduce: the energy of a frame, the projection of all its forces
 on a random unit vector, or one component of its stress. Its innovation is target minus prediction; rows are
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ORDER_STREAM, _DIRECTION_STREAM, _SHRINK_STREAM = 101, 102, 103
 _N_SHRINK_ROWS = 4
 SMALLEST_SHARE = 1e-6
-"""A smooth part that leaves less than this share of the loss leaves the networks nothing to learn."""
+"""A baseline that leaves less than this share of the loss leaves the networks nothing to learn."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class LossWeights:
     def flat(self, data: FitSet) -> float:
         """Return the loss of networks that predict zero everywhere, a yardstick; 0 where there is nothing.
 
-        Where a smooth part leaves next to nothing, a small share of what it was fitted to counts instead.
+        Where a baseline leaves next to nothing, a small share of what it was fitted to counts instead.
         """
         whole = 0.0 if data.whole is None else self._flat(data.whole)
         return max(self._flat(data.targets), SMALLEST_SHARE * whole)
@@ -124,7 +124,7 @@ class LossWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Batch:
     """The rows of one step, the same for all members.
 
     Attributes
@@ -158,15 +158,15 @@ def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
     return np.random.default_rng([seed, _ORDER_STREAM, epoch]).permutation(n_frames)
 
 
-def make_block(
+def make_batch(
     data: FitSet, frames: np.ndarray, scales: RowScales, seed: int, epoch: int, n_parameters: int = 0
-) -> Block:
+) -> Batch:
     """Draw the projections of some frames and work out their tangents.
 
     The directions of a frame depend on the seed, the epoch and the frame's index only. ``n_parameters`` of a
     member is needed where the loss has an L2 part.
     """
-    starts = _block_starts(data, frames)
+    starts = _batch_starts(data, frames)
     state = np.empty((int(starts[-1, -1]), scales.n_slots, data.n_inputs + 1), dtype=np.float32)
     targets = np.zeros((len(frames), scales.n_slots))
     row_scales = np.zeros((len(frames), scales.n_slots))
@@ -177,16 +177,16 @@ def make_block(
         _fill_state(data, int(frame), directions, strains, state[starts[k, 0] : starts[k, -1]])
         _fill_targets(data, int(frame), directions, scales, targets[k], row_scales[k])
     shrink = _shrink_rows(seed, epoch, int(frames[0]), n_parameters, scales.l2 * len(frames))
-    added = None if data.spread is None else _added(data.spread, state, starts)
-    return Block(frames, state, starts, targets, row_scales, shrink, added)
+    added = None if data.deviations is None else _added(data.deviations, state, starts)
+    return Batch(frames, state, starts, targets, row_scales, shrink, added)
 
 
-def _added(spread: np.ndarray, state: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def _added(deviations: np.ndarray, state: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Return what linear parts (n_elements, n_members, n_inputs) make of every row."""
-    found = np.zeros((spread.shape[1], len(starts), state.shape[1]))
+    found = np.zeros((deviations.shape[1], len(starts), state.shape[1]))
     for k, bounds in enumerate(starts):
         for e, (begin, stop) in enumerate(pairwise(bounds)):
-            found[:, k] += spread[e] @ state[begin:stop, :, :-1].sum(axis=0, dtype=np.float64).T
+            found[:, k] += deviations[e] @ state[begin:stop, :, :-1].sum(axis=0, dtype=np.float64).T
     return found
 
 
@@ -199,7 +199,7 @@ def _shrink_rows(seed: int, epoch: int, first: int, n_parameters: int, weight: f
     return rows * np.float32(np.sqrt(weight / _N_SHRINK_ROWS))
 
 
-def _block_starts(data: FitSet, frames: np.ndarray) -> np.ndarray:
+def _batch_starts(data: FitSet, frames: np.ndarray) -> np.ndarray:
     counts = np.diff(data.element_start[frames], axis=1)
     ends = np.cumsum(counts.ravel()).reshape(counts.shape)
     return np.concatenate([(ends - counts)[:, :1], ends], axis=1)

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Layout
-from nnpcore.training.engines.passes import Prediction, chunks_of
+from nnpcore.training.data import FitSet, MemberValues
+from nnpcore.training.engines.packing import Packing
+from nnpcore.training.engines.passes import chunks_of
 from nnpcore.training.engines.torch_frames import TorchSet, predict
 from nnpcore.training.engines.torch_loss import ATOMS_PER_CHUNK, TorchLoss
 from nnpcore.training.evaluate import prediction_errors
@@ -23,7 +23,7 @@ class TorchEngine:
 
     Parameters
     ----------
-    settings, choice, layout, start, train, valid : as for ``make_engine``.
+    settings, choice, packing, start, train, valid : as for ``make_engine``.
     device : torch's name of it.
     """
 
@@ -31,26 +31,26 @@ class TorchEngine:
         self,
         settings: TrainSettings,
         choice: Choice,
-        layout: Layout,
+        packing: Packing,
         start: np.ndarray,
         train: FitSet,
         valid: FitSet | None,
         device: str,
     ) -> None:
         self._settings = settings
-        self._layout = layout
+        self._packing = packing
         self._valid = valid
         self._device = device
         self._valid_set = None if valid is None else TorchSet(valid, device, torch.float32)
         self.optimizer = self._make_optimizer(choice, start, train)
 
     def _make_optimizer(self, choice: Choice, start: np.ndarray, train: FitSet) -> Optimizer:
-        settings, layout, device = self._settings, self._layout, self._device
+        settings, packing, device = self._settings, self._packing, self._device
         if choice.optimizer == "kalman":
             from nnpcore.training.optimizers.kalman_torch import TorchKalmanOptimizer
 
-            return TorchKalmanOptimizer(settings, train, layout, start, choice.block_size, device)
-        loss = TorchLoss(settings, train, layout, device)
+            return TorchKalmanOptimizer(settings, train, packing, start, choice.block_size, device)
+        loss = TorchLoss(settings, train, packing, device)
         if choice.optimizer == "lbfgs":
             from nnpcore.training.optimizers.lbfgs import LbfgsOptimizer
 
@@ -74,7 +74,7 @@ class TorchEngine:
         parts = []
         for begin, end in pairwise(edges):
             frames = self._valid_set.take(np.arange(begin, end))
-            found = predict(frames, parameters, self._layout, self._settings.activation)
+            found = predict(frames, parameters, self._packing, self._settings.activation)
             parts.append([t.detach().cpu().numpy().swapaxes(0, 1) for t in found])
         energies, forces, virials = (np.concatenate([part[k] for part in parts]) for k in range(3))
-        return prediction_errors(data, Prediction(energies.astype(np.float64), forces, virials))
+        return prediction_errors(data, MemberValues(energies.astype(np.float64), forces, virials))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nnpcore.potential.activation import Activation, get_activation
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +109,8 @@ class TorchSet:
         return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(self._device)
 
 
-class Predicted(NamedTuple):
-    """What members predict.
+class TorchValues(NamedTuple):
+    """What members predict, as tensors: ``MemberValues`` with the members first.
 
     energies (n_members, n_frames), forces (n_members, n_atoms, 3), virials (n_members, n_frames, 3, 3).
     """
@@ -121,7 +121,7 @@ class Predicted(NamedTuple):
 
 
 def network_energies(
-    parameters: Tensor, layout: Layout, activation: Activation, inputs: Tensor, species: Tensor
+    parameters: Tensor, packing: Packing, activation: Activation, inputs: Tensor, species: Tensor
 ) -> Tensor:
     """Return the atomic energies (n_members, n_atoms).
 
@@ -130,32 +130,37 @@ def network_energies(
     """
     n_members = len(parameters)
     energies = parameters.new_zeros((n_members, inputs.shape[-2]))
-    for e in range(layout.n_elements):
+    for e in range(packing.n_elements):
         atoms = (species == e).nonzero()[:, 0]
         values = inputs[..., atoms, :]
-        for layer in range(layout.n_layers):
-            matrix = layer_matrix(parameters, layout, e, layer)
+        for layer in range(packing.n_layers):
+            matrix = layer_matrix(parameters, packing, e, layer)
             values = values @ matrix[:, :, :-1].mT + matrix[:, None, :, -1]
-            if layer < layout.n_layers - 1:
+            if layer < packing.n_layers - 1:
                 values = activation.value(values)
         energies = energies.index_add(1, atoms, values[..., 0])
     return energies
 
 
-def layer_matrix(parameters: Tensor, layout: Layout, element: int, layer: int) -> Tensor:
+def layer_matrix(parameters: Tensor, packing: Packing, element: int, layer: int) -> Tensor:
     """Return one layer's matrices (n_members, n_out, n_in + 1), the bias in the last column."""
-    start = element * layout.n_per_element + int(layout.layer_offsets[layer])
-    n_out, width = layout.shape(layer)
+    start = element * packing.n_per_element + int(packing.layer_offsets[layer])
+    n_out, width = packing.shape(layer)
     return parameters[:, start : start + n_out * width].reshape(-1, n_out, width)
 
 
 def predict(
-    frames: TorchFrames, parameters: Tensor, layout: Layout, activation: str, *, differentiable: bool = False
-) -> Predicted:
+    frames: TorchFrames,
+    parameters: Tensor,
+    packing: Packing,
+    activation: str,
+    *,
+    differentiable: bool = False,
+) -> TorchValues:
     """Predict energies, forces and virials; ``differentiable`` by the parameters where asked for."""
     n_members = len(parameters)
     inputs = frames.inputs.expand(n_members, -1, -1).clone().requires_grad_(True)
-    atomic = network_energies(parameters, layout, get_activation(activation), inputs, frames.species)
+    atomic = network_energies(parameters, packing, get_activation(activation), inputs, frames.species)
     (by_input,) = torch.autograd.grad(atomic.sum(), inputs, create_graph=differentiable)
     by_descriptor = torch.einsum("mik,idk->mid", by_input, frames.matrix[frames.species])
     per_pair = torch.einsum("mpd,pcd->mpc", by_descriptor[:, frames.center], frames.derivatives)
@@ -165,4 +170,4 @@ def predict(
     forces = forces.index_add(1, frames.neighbor, -per_pair)
     outer = frames.vector[None, :, :, None] * per_pair[:, :, None, :]
     virials = zero((n_members, frames.n_frames, 3, 3)).index_add(1, frames.frame_of_pair, outer)
-    return Predicted(energies, forces, 0.5 * (virials + virials.mT))
+    return TorchValues(energies, forces, 0.5 * (virials + virials.mT))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.loss import GoOn, flat_loss, with_l2
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.passes import LossAndGradient, chunks_of
 from nnpcore.training.engines.rows import LossWeights
 from nnpcore.training.engines.torch_frames import TorchFrames, TorchSet, predict
@@ -24,7 +24,7 @@ class TorchLoss:
 
     Parameters
     ----------
-    settings, data, layout : of the training.
+    settings, data, packing : of the training.
     device, dtype : where and how precisely to compute.
     """
 
@@ -32,13 +32,13 @@ class TorchLoss:
         self,
         settings: TrainSettings,
         data: FitSet,
-        layout: Layout,
+        packing: Packing,
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.data = data
         self._settings = settings
-        self._layout = layout
+        self._packing = packing
         self._device = device
         self._dtype = dtype
         self._set = TorchSet(data, device, dtype)
@@ -76,7 +76,7 @@ class TorchLoss:
 
     def _errors(self, inside: TorchFrames, frames: np.ndarray, parameters: Tensor) -> tuple[Tensor, ...]:
         """Return ΔE/N, ΔF and Δσ of all members, zero where there is no reference."""
-        found = predict(inside, parameters, self._layout, self._settings.activation, differentiable=True)
+        found = predict(inside, parameters, self._packing, self._settings.activation, differentiable=True)
         t = self.data.targets
         atoms = self.data.atoms_of(frames)
 

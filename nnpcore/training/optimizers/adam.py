@@ -96,8 +96,8 @@ class AdamOptimizer:
         self._first[members] = _BETA1 * self._first[members] + (1 - _BETA1) * gradient
         self._second[members] = _BETA2 * self._second[members] + (1 - _BETA2) * gradient**2
         mean = self._first[members] / (1 - _BETA1**step)
-        spread = np.sqrt(self._second[members] / (1 - _BETA2**step))
-        self._weights[members] -= learning_rate_at(step - 1, self._rate) * mean / (spread + _EPSILON)
+        size = np.sqrt(self._second[members] / (1 - _BETA2**step))
+        self._weights[members] -= learning_rate_at(step - 1, self._rate) * mean / (size + _EPSILON)
 
     def take_messages(self) -> list[str]:
         """Return what has happened since the last call."""

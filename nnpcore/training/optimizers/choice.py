@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nnpcore.errors import SettingsError
-from nnpcore.training.engines.packing import Layout
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.settings import TrainSettings
 
 SMALLEST_BLOCK = 60
@@ -35,12 +35,12 @@ class Choice:
     sentence: str
 
 
-def covariance_bytes(layout: Layout, n_members: int, block_size: int) -> int:
+def covariance_bytes(packing: Packing, n_members: int, block_size: int) -> int:
     """Return the memory of the Kalman filter's matrices, single precision."""
-    return 4 * n_members * sum((b.stop - b.start) ** 2 for b in layout.blocks(block_size))
+    return 4 * n_members * sum((b.stop - b.start) ** 2 for b in packing.blocks(block_size))
 
 
-def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
+def choose_optimizer(settings: TrainSettings, packing: Packing) -> Choice:
     """Choose the optimizer.
 
     "auto" means the Kalman filter with the wanted block size; where its matrices do not fit into
@@ -60,12 +60,12 @@ def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
     while sizes[-1] > SMALLEST_BLOCK:
         sizes.append(max(SMALLEST_BLOCK, sizes[-1] // 2))
     for size in sizes:
-        needed = covariance_bytes(layout, settings.n_members, size)
+        needed = covariance_bytes(packing, settings.n_members, size)
         if needed <= limit:
-            return Choice("kalman", size, _kalman_sentence(layout, size, full, needed, settings))
+            return Choice("kalman", size, _kalman_sentence(packing, size, full, needed, settings))
     if wanted == "kalman":
         raise SettingsError(
-            f"the Kalman filter of {layout.n_parameters:,} weights and {settings.n_members} members needs "
+            f"the Kalman filter of {packing.n_parameters:,} weights and {settings.n_members} members needs "
             f"{needed / 1e9:.1f} GB, more than {settings.memory_gb:g} GB",
             where="memory_gb",
             fix="Allow more memory, choose a smaller network, or take Adam",
@@ -73,16 +73,16 @@ def choose_optimizer(settings: TrainSettings, layout: Layout) -> Choice:
     return Choice(
         "adam",
         0,
-        f"Adam: the Kalman filter of {layout.n_parameters:,} weights and {settings.n_members} members "
+        f"Adam: the Kalman filter of {packing.n_parameters:,} weights and {settings.n_members} members "
         f"would need {needed / 1e9:.1f} GB, more than the {settings.memory_gb:g} GB it may take",
     )
 
 
-def _kalman_sentence(layout: Layout, size: int, full: int, needed: int, settings: TrainSettings) -> str:
-    largest = max(b.stop - b.start for b in layout.blocks(size))
+def _kalman_sentence(packing: Packing, size: int, full: int, needed: int, settings: TrainSettings) -> str:
+    largest = max(b.stop - b.start for b in packing.blocks(size))
     members = f"{settings.n_members} members" if settings.n_members > 1 else "one member"
     text = (
-        f"Kalman filter: {layout.n_parameters:,} weights a member in blocks of up to {largest}, "
+        f"Kalman filter: {packing.n_parameters:,} weights a member in blocks of up to {largest}, "
         f"{needed / 1e6:,.{0 if needed > 1e7 else 1}f} MB for {members}"
     )
     return (

@@ -9,8 +9,8 @@ import numpy as np
 
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.kernels import ACTIVATION_CODES
-from nnpcore.training.engines.packing import Layout
-from nnpcore.training.engines.rows import Block, RowScales, epoch_order, make_block
+from nnpcore.training.engines.packing import Packing
+from nnpcore.training.engines.rows import Batch, RowScales, epoch_order, make_batch
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, diverged
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter, MemberFilter, forgetting_at
 from nnpcore.training.optimizers.schedule import MemberSchedule
@@ -21,7 +21,7 @@ DEFAULT_BATCH = 10
 
 
 class KalmanEpochs:
-    """What all Kalman optimizers share: blocks, the forgetting schedule, the epoch's own errors.
+    """What all Kalman optimizers share: batches, the forgetting schedule, the epoch's own errors.
 
     Parameters
     ----------
@@ -45,32 +45,32 @@ class KalmanEpochs:
         self._messages: list[str] = []
 
     @property
-    def n_blocks(self) -> int:
-        """Blocks of an epoch."""
+    def n_batches(self) -> int:
+        """Batches of an epoch."""
         return -(-self._data.n_frames // self._batch)
 
     def retarget(self, data: FitSet) -> None:
         """Go on with other targets of the same frames."""
         self._data = data
 
-    def _make(self, order: np.ndarray, epoch: int, index: int) -> Block:
-        """Make one of an epoch's blocks."""
+    def _make(self, order: np.ndarray, epoch: int, index: int) -> Batch:
+        """Make one of an epoch's batches."""
         frames = order[index * self._batch : (index + 1) * self._batch]
         seed, n = self._settings.seed, self._n_parameters
-        block = make_block(self._data, frames, self._scales, seed, epoch, n)
-        self._targets[frames] = block.targets
-        return block
+        batch = make_batch(self._data, frames, self._scales, seed, epoch, n)
+        self._targets[frames] = batch.targets
+        return batch
 
     def _forgetting(self, epoch: int, index: int) -> float:
-        """Return λ of a block."""
+        """Return λ of a batch."""
         kalman = self._settings.kalman
         seen = epoch * self._data.n_frames + index * self._batch
         return forgetting_at(seen, kalman.forgetting, kalman.forgetting_decay)
 
-    def _good(self, block: Block, values: np.ndarray, weights: np.ndarray) -> bool:
+    def _good(self, batch: Batch, values: np.ndarray, weights: np.ndarray) -> bool:
         """Whether what a member predicted, and the weights it has now, are those of a sane network."""
         with np.errstate(all="ignore"):
-            mean_square = float(np.mean(((block.targets - values) * block.scales) ** 2))
+            mean_square = float(np.mean(((batch.targets - values) * batch.scales) ** 2))
         return bool(mean_square < EXPLODED and np.isfinite(weights).all())
 
     def _stop(self, member: int) -> None:
@@ -104,7 +104,7 @@ class KalmanOptimizer(KalmanEpochs):
     ----------
     settings : of the training.
     data : training frames.
-    layout : of the networks.
+    packing : of the networks.
     start : initial weights (n_members, n_parameters), internal order.
     block_size : largest number of weights whose covariances are kept together.
     n_threads : members worked on at a time; the result does not depend on it.
@@ -114,7 +114,7 @@ class KalmanOptimizer(KalmanEpochs):
         self,
         settings: TrainSettings,
         data: FitSet,
-        layout: Layout,
+        packing: Packing,
         start: np.ndarray,
         block_size: int,
         n_threads: int = 1,
@@ -122,7 +122,7 @@ class KalmanOptimizer(KalmanEpochs):
         super().__init__(settings, data, *start.shape)
         self._n_threads = n_threads
         code = ACTIVATION_CODES[settings.activation]
-        self._filter = KalmanFilter(layout, code, block_size, settings.kalman.initial_covariance)
+        self._filter = KalmanFilter(packing, code, block_size, settings.kalman.initial_covariance)
         self._members = [self._filter.start(w) for w in start]
         self._restarts = np.zeros(len(start), dtype=np.int64)
         self._positions = np.zeros(len(start), dtype=np.int64)
@@ -134,26 +134,26 @@ class KalmanOptimizer(KalmanEpochs):
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Take every living member through all frames."""
         order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
-        n_blocks = self.n_blocks
-        self._positions[~self.alive] = n_blocks
-        total = n_blocks * len(self.alive)
+        n_batches = self.n_batches
+        self._positions[~self.alive] = n_batches
+        total = n_batches * len(self.alive)
 
-        def step(member: int, index: int, block: Block) -> bool:
+        def step(member: int, index: int, batch: Batch) -> bool:
             pace.tell(int(self._positions.sum()) / total, f"epoch {epoch + 1}")
-            return self._step(member, block, self._forgetting(epoch, index))
+            return self._step(member, batch, self._forgetting(epoch, index))
 
         make = partial(self._make, order, epoch)
-        if not MemberSchedule(self._positions, n_blocks, make, step, pace.go_on).run(self._n_threads):
+        if not MemberSchedule(self._positions, n_batches, make, step, pace.go_on).run(self._n_threads):
             return None
         self._positions[:] = 0
         return self._errors()
 
-    def _step(self, member: int, block: Block, forgetting: float) -> bool:
-        """Take one member through one block; False where it has diverged."""
+    def _step(self, member: int, batch: Batch, forgetting: float) -> bool:
+        """Take one member through one batch; False where it has diverged."""
         filtered = self._members[member]
-        own = block if block.added is None else replace(block, targets=block.targets_of(member), added=None)
+        own = batch if batch.added is None else replace(batch, targets=batch.targets_of(member), added=None)
         values = self._filter.step(filtered, own, forgetting)
-        self._predicted[member, block.frames] = values + (block.targets - own.targets)
+        self._predicted[member, batch.frames] = values + (batch.targets - own.targets)
         if self._good(own, values, filtered.weights):
             return True
         self._stop(member)

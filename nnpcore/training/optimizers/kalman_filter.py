@@ -1,7 +1,7 @@
 """Block extended Kalman filter on the CPU: single precision, one member at a time, no interpreter lock held.
 
 Every member's weights w are the state of a filter whose measurements are the rows of
-:mod:`..engines.rows`. With H the derivatives of a block's scaled rows by the weights, and ξ the
+:mod:`..engines.rows`. With H the derivatives of a batch's scaled rows by the weights, and ξ the
 scaled innovations::
 
     S = H P Hᵀ + λ,   L Lᵀ = S,   Y = L⁻¹ H P,   w += Yᵀ L⁻¹ ξ,   P ← (P - Yᵀ Y) / λ
@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnpcore.training.engines import blas
-from nnpcore.training.engines.kernels import block_rows
-from nnpcore.training.engines.packing import Layout
-from nnpcore.training.engines.rows import Block
+from nnpcore.training.engines.kernels import batch_rows
+from nnpcore.training.engines.packing import Packing
+from nnpcore.training.engines.rows import Batch
 
 _RESCALE_ABOVE = 1e4
 
 
 def forgetting_at(n_frames_seen: int, first: float, decay: float) -> float:
-    """Return the forgetting factor λ of a block that begins after so many frames."""
+    """Return the forgetting factor λ of a batch that begins after so many frames."""
     return 1.0 - (1.0 - first) * decay**n_frames_seen
 
 
@@ -37,7 +37,7 @@ class MemberFilter:
 
     Attributes
     ----------
-    weights : (n_parameters,) float64, in the order of ``Layout``.
+    weights : (n_parameters,) float64, in the order of ``Packing``.
     covariance : per block (n, n) float32, only the upper triangle is meaningful; times ``scale``.
     scale : common factor of the covariances; carries the forgetting.
     restarts : how often the covariance was set back because rounding had spoiled it.
@@ -50,23 +50,23 @@ class MemberFilter:
 
 
 class KalmanFilter:
-    """Filters of all members over one layout.
+    """Filters of all members over one packing.
 
     Parameters
     ----------
-    layout : of the networks.
+    packing : of the networks.
     code : of the activation, see ``sweeps.ACTIVATION_CODES``.
     block_size : largest number of weights whose covariances are kept together.
     initial_covariance : variance of a weight before the first step.
     """
 
-    def __init__(self, layout: Layout, code: int, block_size: int, initial_covariance: float) -> None:
-        self.layout = layout
+    def __init__(self, packing: Packing, code: int, block_size: int, initial_covariance: float) -> None:
+        self.packing = packing
         self.code = code
-        self.blocks = layout.blocks(block_size)
+        self.blocks = packing.blocks(block_size)
         self.initial_covariance = initial_covariance
-        self._sizes = np.array(layout.sizes, dtype=np.int64)
-        self._places = _places(layout, self.blocks)
+        self._sizes = np.array(packing.sizes, dtype=np.int64)
+        self._places = _places(packing, self.blocks)
 
     def start(self, weights: np.ndarray) -> MemberFilter:
         """Return the filter of a member that has seen nothing; weights (n_parameters,) in internal order."""
@@ -77,8 +77,8 @@ class KalmanFilter:
             np.diag(np.full(b.stop - b.start, self.initial_covariance, dtype=np.float32)) for b in self.blocks
         ]
 
-    def rows(self, weights: np.ndarray, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scaled derivatives and the plain values of a block's rows.
+    def rows(self, weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scaled derivatives and the plain values of a batch's rows.
 
         Returns
         -------
@@ -86,28 +86,28 @@ class KalmanFilter:
             and layer.
         values : (n_frames, n_slots) float64.
         """
-        n_frames, n_slots = block.scales.shape
-        rows = np.empty(n_frames * n_slots * self.layout.n_parameters, dtype=np.float32)
+        n_frames, n_slots = batch.scales.shape
+        rows = np.empty(n_frames * n_slots * self.packing.n_parameters, dtype=np.float32)
         values = np.empty((n_frames, n_slots))
-        block_rows(
-            block.state,
-            block.starts,
+        batch_rows(
+            batch.state,
+            batch.starts,
             weights.astype(np.float32),
             self._sizes,
             self.code,
-            block.scales.astype(np.float32),
+            batch.scales.astype(np.float32),
             rows,
             values,
         )
         return rows, values
 
-    def step(self, member: MemberFilter, block: Block, forgetting: float) -> np.ndarray:
-        """Take one block into account.
+    def step(self, member: MemberFilter, batch: Batch, forgetting: float) -> np.ndarray:
+        """Take one batch into account.
 
         Parameters
         ----------
         member : changed in place.
-        block : the rows.
+        batch : the rows.
         forgetting : λ of this step.
 
         Returns
@@ -115,15 +115,15 @@ class KalmanFilter:
         values : (n_frames, n_slots) what the member predicted before the step. Where these are not finite,
             or too large for single precision, the member is left as it was.
         """
-        rows, values = self.rows(member.weights, block)
-        innovations = ((block.targets - values) * block.scales).ravel()
+        rows, values = self.rows(member.weights, batch)
+        innovations = ((batch.targets - values) * batch.scales).ravel()
         if not np.isfinite(innovations).all() or not np.isfinite(rows).all():
             return values
         views = self._views(rows, len(innovations))
-        if len(block.shrink):
-            innovations = np.concatenate([innovations, -block.shrink @ member.weights])
+        if len(batch.shrink):
+            innovations = np.concatenate([innovations, -batch.shrink @ member.weights])
             pairs = zip(views, self.blocks, strict=True)
-            views = [np.concatenate([view, block.shrink[:, part]]) for view, part in pairs]
+            views = [np.concatenate([view, batch.shrink[:, part]]) for view, part in pairs]
         gains, overlap = self._gains(member, views)
         factor = _factor(overlap, member.scale, forgetting)
         if factor is None:
@@ -168,14 +168,14 @@ class KalmanFilter:
             blas.add_outer_squares(covariance, gain, -member.scale)
 
 
-def _places(layout: Layout, blocks: list[slice]) -> list[tuple[int, int, int, int]]:
+def _places(packing: Packing, blocks: list[slice]) -> list[tuple[int, int, int, int]]:
     """Return for every block its layer's start and size, its column within the layer and its width."""
     places = []
     for block in blocks:
-        element, inside = divmod(block.start, layout.n_per_element)
-        layer = int(np.searchsorted(layout.layer_offsets, inside, side="right")) - 1
-        begin, end = (int(v) for v in layout.layer_offsets[layer : layer + 2])
-        start = element * layout.n_per_element + begin
+        element, inside = divmod(block.start, packing.n_per_element)
+        layer = int(np.searchsorted(packing.layer_offsets, inside, side="right")) - 1
+        begin, end = (int(v) for v in packing.layer_offsets[layer : layer + 2])
+        start = element * packing.n_per_element + begin
         places.append((start, end - begin, inside - begin, block.stop - block.start))
     return places
 

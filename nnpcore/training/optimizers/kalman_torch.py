@@ -14,8 +14,8 @@ from torch import Tensor
 
 from nnpcore.potential.activation import get_activation
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Layout
-from nnpcore.training.engines.rows import Block, epoch_order
+from nnpcore.training.engines.packing import Packing
+from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.engines.torch_frames import layer_matrix
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.optimizers.kalman import KalmanEpochs
@@ -23,8 +23,8 @@ from nnpcore.training.pace import Pace
 from nnpcore.training.settings import TrainSettings
 
 
-def block_rows(parameters: Tensor, layout: Layout, activation: str, block: Block) -> tuple[Tensor, Tensor]:
-    """Return the derivatives of a block's rows by the weights, and their values, neither of them scaled.
+def batch_rows(parameters: Tensor, packing: Packing, activation: str, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the derivatives of a batch's rows by the weights, and their values, neither of them scaled.
 
     Parameters
     ----------
@@ -35,22 +35,22 @@ def block_rows(parameters: Tensor, layout: Layout, activation: str, block: Block
     rows : (n_members, n_frames, n_slots, n_parameters).
     values : (n_members, n_frames, n_slots).
     """
-    n_frames, n_slots = block.scales.shape
-    rows = parameters.new_zeros((len(parameters), n_frames, n_slots, layout.n_parameters))
+    n_frames, n_slots = batch.scales.shape
+    rows = parameters.new_zeros((len(parameters), n_frames, n_slots, packing.n_parameters))
     values = parameters.new_zeros((len(parameters), n_frames, n_slots))
-    state = torch.as_tensor(block.state).to(parameters)
+    state = torch.as_tensor(batch.state).to(parameters)
     for f in range(n_frames):
-        for e in range(layout.n_elements):
-            begin, end = block.starts[f, e], block.starts[f, e + 1]
-            part = slice(e * layout.n_per_element, (e + 1) * layout.n_per_element)
-            found = _network_rows(parameters, layout, activation, e, state[begin:end])
+        for e in range(packing.n_elements):
+            begin, end = batch.starts[f, e], batch.starts[f, e + 1]
+            part = slice(e * packing.n_per_element, (e + 1) * packing.n_per_element)
+            found = _network_rows(parameters, packing, activation, e, state[begin:end])
             rows[:, f, :, part] = found[0]
             values[:, f] += found[1]
     return rows, values
 
 
 def _network_rows(
-    parameters: Tensor, layout: Layout, activation: str, element: int, state: Tensor
+    parameters: Tensor, packing: Packing, activation: str, element: int, state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Rows and values of one element's atoms in a frame, (n_members, n_slots, n_per_element) and without
     the last.
@@ -59,7 +59,7 @@ def _network_rows(
     trailing 0.
     """
     function = get_activation(activation)
-    matrices = [layer_matrix(parameters, layout, element, k) for k in range(layout.n_layers)]
+    matrices = [layer_matrix(parameters, packing, element, k) for k in range(packing.n_layers)]
     states, slopes, bends, changes = [state.expand(len(parameters), *state.shape)], [], [], []
     for matrix in matrices[:-1]:
         z = torch.einsum("misc,mkc->misk", states[-1], matrix)
@@ -75,7 +75,7 @@ def _network_rows(
     lines = [states[-1].sum(dim=1)]
     back = torch.zeros_like(states[-1])
     back[:, :, 0] = matrices[-1]
-    for layer in range(layout.n_layers - 2, -1, -1):
+    for layer in range(packing.n_layers - 2, -1, -1):
         slope, bend, n_out = slopes[layer], bends[layer], slopes[layer].shape[2]
         plain = slope * back[:, :, 0, :n_out]
         curved = (bend * back[:, :, 0, :n_out])[:, :, None] * changes[layer]
@@ -93,7 +93,7 @@ class TorchKalmanOptimizer(KalmanEpochs):
 
     Parameters
     ----------
-    settings, data, layout, start, block_size : as for ``KalmanOptimizer``.
+    settings, data, packing, start, block_size : as for ``KalmanOptimizer``.
     device, dtype : where and how precisely to compute.
     """
 
@@ -101,15 +101,15 @@ class TorchKalmanOptimizer(KalmanEpochs):
         self,
         settings: TrainSettings,
         data: FitSet,
-        layout: Layout,
+        packing: Packing,
         start: np.ndarray,
         block_size: int,
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(settings, data, *start.shape)
-        self._layout = layout
-        self._parts = layout.blocks(block_size)
+        self._packing = packing
+        self._parts = packing.blocks(block_size)
         self._weights = torch.tensor(start, dtype=torch.float64, device=device)
         self._dtype = dtype
         self._covariance = [self._fresh(p.stop - p.start) for p in self._parts]
@@ -128,36 +128,36 @@ class TorchKalmanOptimizer(KalmanEpochs):
         """Take all living members through all frames."""
         order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
         make = partial(self._make, order, epoch)
-        while self._index < self.n_blocks and self.alive.any():
+        while self._index < self.n_batches and self.alive.any():
             if not pace.go_on():
                 return None
-            pace.tell(self._index / self.n_blocks, f"epoch {epoch + 1}")
+            pace.tell(self._index / self.n_batches, f"epoch {epoch + 1}")
             self.step(make(self._index), self._forgetting(epoch, self._index))
             self._index += 1
         self._index = 0
         return self._errors()
 
-    def step(self, block: Block, forgetting: float) -> None:
-        """Take one block into account, for all living members."""
+    def step(self, batch: Batch, forgetting: float) -> None:
+        """Take one batch into account, for all living members."""
         before = self._weights.clone()
-        rows, values = block_rows(
-            self._weights.to(self._dtype), self._layout, self._settings.activation, block
+        rows, values = batch_rows(
+            self._weights.to(self._dtype), self._packing, self._settings.activation, batch
         )
-        added = np.zeros(1) if block.added is None else block.added
-        self._predicted[:, block.frames] = values.double().cpu().numpy() + added
-        scales = torch.as_tensor(block.scales).to(self._weights)
-        targets = torch.as_tensor(block.targets - added).to(self._weights)
+        added = np.zeros(1) if batch.added is None else batch.added
+        self._predicted[:, batch.frames] = values.double().cpu().numpy() + added
+        scales = torch.as_tensor(batch.scales).to(self._weights)
+        targets = torch.as_tensor(batch.targets - added).to(self._weights)
         innovations = ((targets - values) * scales).flatten(1)
         rows = (rows * scales.to(rows)[..., None]).flatten(1, 2)
-        if len(block.shrink):
-            shrink = torch.as_tensor(block.shrink).to(rows)
+        if len(batch.shrink):
+            shrink = torch.as_tensor(batch.shrink).to(rows)
             rows = torch.cat([rows, shrink.expand(len(rows), -1, -1)], dim=1)
             innovations = torch.cat([innovations, -self._weights @ shrink.to(self._weights).T], dim=1)
         self._update(rows, innovations, forgetting)
         self._scale /= forgetting
         for member in np.flatnonzero(self.alive):
             weights = self._weights[member].cpu().numpy()
-            if not self._good(block, self._predicted[member, block.frames], weights):
+            if not self._good(batch, self._predicted[member, batch.frames], weights):
                 self._stop(int(member))
         dead = torch.as_tensor(~self.alive, device=before.device)
         self._weights = torch.where(dead[:, None], before, self._weights)

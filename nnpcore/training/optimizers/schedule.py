@@ -1,4 +1,4 @@
-"""Blocks of frames for members that do not need each other, spread over threads."""
+"""Batches of frames for members that do not need each other, spread over threads."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import numpy as np
 
 from nnpcore.threads import in_order
 
-Block = TypeVar("Block")
-_BLOCKS_PER_TURN = 4
+Item = TypeVar("Item")
+_BATCHES_PER_TURN = 4
 
 
-class MemberSchedule(Generic[Block]):
-    """Takes every member through the same blocks, in order, each member on one thread at a time.
+class MemberSchedule(Generic[Item]):
+    """Takes every member through the same batches, in order, each member on one thread at a time.
 
-    Whoever is least advanced goes first, so that all finish together whatever their number; a block is made
+    Whoever is least advanced goes first, so that all finish together whatever their number; a batch is made
     once, when somebody needs it, and given up when all have passed it. The result depends neither on the
     number of threads nor on interruptions.
 
     Parameters
     ----------
-    positions : (n_members,) int64, the next block of every member; moved on in place.
-    n_blocks : blocks of the epoch.
-    make : makes a block.
-    step : ``step(member, index, block)`` takes a member through one; False ends this member's epoch.
-    go_on : asked before every block; False ends all work.
+    positions : (n_members,) int64, the next batch of every member; moved on in place.
+    n_batches : batches of the epoch.
+    make : makes a batch.
+    step : ``step(member, index, batch)`` takes a member through one; False ends this member's epoch.
+    go_on : asked before every batch; False ends all work.
     """
 
     def __init__(
         self,
         positions: np.ndarray,
-        n_blocks: int,
-        make: Callable[[int], Block],
-        step: Callable[[int, int, Block], bool],
+        n_batches: int,
+        make: Callable[[int], Item],
+        step: Callable[[int, int, Item], bool],
         go_on: Callable[[], bool],
     ) -> None:
         self._positions = positions
-        self._n_blocks = n_blocks
+        self._n_batches = n_batches
         self._make = make
         self._step = step
         self._go_on = go_on
         self._changed = threading.Condition()
         self._busy: set[int] = set()
-        self._blocks: dict[int, Block] = {}
+        self._batches: dict[int, Item] = {}
         self._making: set[int] = set()
         self._ended = False
 
@@ -54,7 +54,7 @@ class MemberSchedule(Generic[Block]):
         n_threads = min(n_threads, len(self._positions))
         for _ in in_order(lambda _: self._work(), range(n_threads), n_threads):
             pass
-        return bool((self._positions >= self._n_blocks).all())
+        return bool((self._positions >= self._n_batches).all())
 
     def _work(self) -> None:
         try:
@@ -71,7 +71,7 @@ class MemberSchedule(Generic[Block]):
         """Return the least advanced free member; wait where all with work left are busy; None at the end."""
         with self._changed:
             while True:
-                open_members = np.flatnonzero(self._positions < self._n_blocks)
+                open_members = np.flatnonzero(self._positions < self._n_batches)
                 if self._ended or not len(open_members):
                     return None
                 free = [int(m) for m in open_members if int(m) not in self._busy]
@@ -82,36 +82,36 @@ class MemberSchedule(Generic[Block]):
                 self._changed.wait()
 
     def _turn(self, member: int) -> None:
-        """Take one member through some blocks."""
-        for _ in range(_BLOCKS_PER_TURN):
+        """Take one member through some batches."""
+        for _ in range(_BATCHES_PER_TURN):
             index = int(self._positions[member])
-            if index >= self._n_blocks or self._ended:
+            if index >= self._n_batches or self._ended:
                 return
             if not self._go_on():
                 self._end()
                 return
-            block = self._block(index)
-            alive = block is not None and self._step(member, index, block)
+            batch = self._batch(index)
+            alive = batch is not None and self._step(member, index, batch)
             with self._changed:
-                if block is not None:
-                    self._positions[member] = index + 1 if alive else self._n_blocks
+                if batch is not None:
+                    self._positions[member] = index + 1 if alive else self._n_batches
                 self._forget_passed()
 
-    def _block(self, index: int) -> Block | None:
-        """Return a block, making it where nobody has; None where the work ended meanwhile."""
+    def _batch(self, index: int) -> Item | None:
+        """Return a batch, making it where nobody has; None where the work ended meanwhile."""
         with self._changed:
             while index in self._making and not self._ended:
                 self._changed.wait()
-            if index in self._blocks:
-                return self._blocks[index]
+            if index in self._batches:
+                return self._batches[index]
             if self._ended:
                 return None
             self._making.add(index)
         try:
-            block = self._make(index)
+            batch = self._make(index)
             with self._changed:
-                self._blocks[index] = block
-            return block
+                self._batches[index] = batch
+            return batch
         finally:
             with self._changed:
                 self._making.discard(index)
@@ -119,8 +119,8 @@ class MemberSchedule(Generic[Block]):
 
     def _forget_passed(self) -> None:
         least = int(self._positions.min())
-        for index in [k for k in self._blocks if k < least]:
-            del self._blocks[index]
+        for index in [k for k in self._batches if k < least]:
+            del self._batches[index]
 
     def _end(self) -> None:
         with self._changed:

@@ -1,4 +1,4 @@
-"""The smooth part: solved right, evaluated everywhere, kept in files, put under trained networks."""
+"""The baseline: solved right, evaluated everywhere, kept in files, put under trained networks."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from nnpcore.potential.baseline import gaussians
 from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer, TrainSettings, rmse_report
 from nnpcore.training.baseline.bases import KernelBasis
+from nnpcore.training.baseline.fitting import BaselineFit, evidence_ridges, make_bases
 from nnpcore.training.baseline.normal_equations import NormalEquations
-from nnpcore.training.baseline.solving import SmoothModel, evidence_ridges, make_bases
 from nnpcore.training.data import FitSet, Targets
 from nnpcore.training.engines.rows import LossWeights
 
@@ -46,10 +46,10 @@ def labelled(frames: Sequence[Frame], potential: Potential) -> list[Frame]:
     ]
 
 
-def exactly_smooth(functions: SymmetryFunctions, frames: Sequence[Frame], kind: str) -> Potential:
-    """Return one member whose network is zero and whose smooth part is random."""
-    smooth = kind if kind == "quadratic" else ""
-    potential = build_potential(functions, frames, n_members=1, smooth=smooth)
+def exactly_baseline(functions: SymmetryFunctions, frames: Sequence[Frame], kind: str) -> Potential:
+    """Return one member whose network is zero and whose baseline is random."""
+    baseline = kind if kind == "quadratic" else ""
+    potential = build_potential(functions, frames, n_members=1, baseline=baseline)
     weights = potential.weights.with_flat(np.zeros_like(potential.weights.flatten()))
     rng = np.random.default_rng(3)
     skip = {e: rng.normal(0.0, 0.1, (1, functions.n_descriptors)) for e in functions.elements}
@@ -72,14 +72,14 @@ def silicon_set(n_frames: int = 6) -> FitSet:
 
 @pytest.mark.parametrize("kind", ["linear", "quadratic"])
 @pytest.mark.parametrize("elements", [["Si"], ["C", "Si"]], ids=["unary", "binary"])
-def test_a_smooth_potential_is_found_and_nothing_is_left(elements: list[str], kind: str) -> None:
+def test_a_baseline_is_found_and_nothing_is_left(elements: list[str], kind: str) -> None:
     functions = build_functions(elements)
     name = "SiC" if len(elements) == 2 else "Si"
     bare = [build_frame(name, repeat=(2, 1, 1), rattle=0.3, scale=1 + 0.01 * s, seed=s) for s in range(12)]
-    truth = exactly_smooth(functions, bare, kind)
+    truth = exactly_baseline(functions, bare, kind)
     data = fit_set(labelled(bare, truth), functions, truth.whitening)
-    settings = all_weights(smooth=kind, smooth_ridge=1e-12, smooth_components=4)
-    under = SmoothModel.fit(data, settings).underlay(2)
+    settings = all_weights(baseline=kind, baseline_ridge=1e-12, baseline_components=4)
+    under = BaselineFit.fit(data, settings).baseline(2)
     unseen = [build_frame(name, repeat=(2, 1, 1), rattle=0.3, seed=s) for s in (50, 51)]
     for tested in (data, fit_set(labelled(unseen, truth), functions, truth.whitening)):
         before, after = tested.targets, under.taken_off(tested).targets
@@ -92,16 +92,16 @@ def test_a_smooth_potential_is_found_and_nothing_is_left(elements: list[str], ki
 
 def test_a_large_ridge_leaves_everything_to_the_networks() -> None:
     data = silicon_set()
-    model = SmoothModel.fit(data, all_weights(smooth="quadratic", smooth_ridge=1e3))
+    model = BaselineFit.fit(data, all_weights(baseline="quadratic", baseline_ridge=1e3))
     assert np.abs(model.coefficients).max() < 2e-2
-    left = model.underlay(1).taken_off(data).targets.forces
+    left = model.baseline(1).taken_off(data).targets.forces
     assert 0.4 * data.targets.forces.std() < left.std() < data.targets.forces.std()
 
 
-def energies_only(kind: str, ridge: float) -> tuple[FitSet, SmoothModel]:
+def energies_only(kind: str, ridge: float) -> tuple[FitSet, BaselineFit]:
     data = silicon_set(9)
-    settings = all_weights(smooth=kind, smooth_ridge=ridge)
-    return data, SmoothModel.fit(data, settings.replace(force_weight=0.0, stress_weight=0.0))
+    settings = all_weights(baseline=kind, baseline_ridge=ridge)
+    return data, BaselineFit.fit(data, settings.replace(force_weight=0.0, stress_weight=0.0))
 
 
 @pytest.mark.parametrize("kind", ["linear", "quadratic", "kernel"])
@@ -144,7 +144,7 @@ def test_evidence_finds_the_scale_of_coefficients_and_drops_useless_terms() -> N
 
 def test_draws_leave_the_mean_alone_and_have_the_spread_the_data_leave_open() -> None:
     data = silicon_set(12)
-    model = SmoothModel.fit(data, all_weights(smooth="linear"))
+    model = BaselineFit.fit(data, all_weights(baseline="linear"))
     draws = model.draws(400, 0, 1.0)
     assert draws is not None and model.draws(1, 0, 1.0) is None and model.draws(4, 0, 0.0) is None
     assert np.abs(draws.mean(axis=1)).max() < 1e-12 * np.abs(draws).max()
@@ -152,24 +152,27 @@ def test_draws_leave_the_mean_alone_and_have_the_spread_the_data_leave_open() ->
     assert draws[0].var(axis=0) == pytest.approx(expected, rel=0.35)
 
 
-def test_underlay_is_taken_off_as_the_potential_predicts_it(tmp_path: Path) -> None:
+def test_baseline_is_taken_off_as_the_potential_predicts_it(tmp_path: Path) -> None:
     frames = [build_frame("SiC", rattle=0.3, seed=s) for s in range(4)]
     functions = build_functions(["C", "Si"])
     truth = build_potential(functions, frames, n_members=2)
     data = fit_set(labelled(frames, truth), functions, truth.whitening)
     for kind in ("linear", "quadratic", "kernel"):
-        model = SmoothModel.fit(data, all_weights(smooth=kind, smooth_ridge=1e-4))
-        under = model.underlay(2, model.draws(2, 0, 1.0))
+        model = BaselineFit.fit(data, all_weights(baseline=kind, baseline_ridge=1e-4))
+        under = model.baseline(2, model.draws(2, 0, 1.0))
         empty = truth.weights.with_flat(np.zeros_like(truth.weights.flatten()))
         alone = replace(
-            truth, weights=replace(empty, skip=under.skip), smooth=under.smooth, element_energies=FREE
+            truth,
+            weights=replace(empty, skip=under.skip),
+            nonlinear_baseline=under.nonlinear,
+            element_energies=FREE,
         )
         p, left = alone.predict(frames), under.taken_off(data)
-        assert left.extra is not None and left.whole is data.targets
+        assert left.added is not None and left.whole is data.targets
         energy = data.targets.energy - left.targets.energy
         assert p.energy == pytest.approx(energy, abs=2e-4)
-        assert p.energy_members == pytest.approx((energy[:, None] + left.extra.energies).T, abs=2e-4)
-        forces = (data.targets.forces - left.targets.forces)[None] + left.extra.forces.swapaxes(0, 1)
+        assert p.energy_members == pytest.approx((energy[:, None] + left.added.energies).T, abs=2e-4)
+        forces = (data.targets.forces - left.targets.forces)[None] + left.added.forces.swapaxes(0, 1)
         assert p.forces_members == pytest.approx(forces, abs=1e-3)
         assert p.stress == pytest.approx(data.targets.stress - left.targets.stress, abs=2e-5)
         again = Potential.load(alone.save(tmp_path / kind))
@@ -180,9 +183,9 @@ def test_underlay_is_taken_off_as_the_potential_predicts_it(tmp_path: Path) -> N
 def test_files_with_a_nonlinear_part_are_refused_by_older_programs(tmp_path: Path) -> None:
     functions = build_functions(["Si"])
     frames = [build_frame("Si", rattle=0.2, seed=s) for s in range(4)]
-    for smooth, version in (("", 1), ("quadratic", 2), ("kernel", 2)):
-        build_potential(functions, frames, smooth=smooth).save(tmp_path / smooth)
-        assert json.loads((tmp_path / smooth / "potential.json").read_text())["format_version"] == version
+    for baseline, version in (("", 1), ("quadratic", 2), ("kernel", 2)):
+        build_potential(functions, frames, baseline=baseline).save(tmp_path / baseline)
+        assert json.loads((tmp_path / baseline / "potential.json").read_text())["format_version"] == version
     text = (tmp_path / "kernel" / "potential.json").read_text()
     (tmp_path / "kernel" / "potential.json").write_text(text.replace('"kind": "kernel"', '"kind": "splines"'))
     with pytest.raises(PotentialError, match="unknown kind 'splines'"):
@@ -199,23 +202,25 @@ def short(**changes: Any) -> TrainSettings:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "smooth", "after"),
+    ("optimizer", "baseline", "after"),
     [("kalman", "linear", 2), ("kalman", "quadratic", 0), ("adam", "kernel", 2), ("lbfgs", "linear", 2)],
 )
-def test_training_counts_the_smooth_part_and_resumes_exactly(
-    optimizer: str, smooth: str, after: int, tmp_path: Path
+def test_training_counts_the_baseline_and_resumes_exactly(
+    optimizer: str, baseline: str, after: int, tmp_path: Path
 ) -> None:
     frames = silicon_frames(9)
-    settings = short(optimizer=optimizer, smooth=smooth, smooth_epochs=after, stress_weight=1.0)
+    settings = short(optimizer=optimizer, baseline=baseline, baseline_epochs=after, stress_weight=1.0)
     whole = Trainer(settings, frames[:6], frames[6:])
     whole.run()
     Trainer(settings.replace(epochs=3), frames[:6], frames[6:], run_folder=tmp_path).run()
     again = Trainer.resume(tmp_path, settings, train=frames[:6], valid=frames[6:])
     again.run()
     assert (again.potential().weights.flatten() == whole.potential().weights.flatten()).all()
-    assert any("Smooth part" in m for m in whole.history[after].messages)
+    assert any("Baseline" in m for m in whole.history[after].messages)
     potential = Potential.load(tmp_path)
-    assert (potential.smooth is None) == (smooth == "linear") and potential.weights.skip is not None
+    assert (potential.nonlinear_baseline is None) == (
+        baseline == "linear"
+    ) and potential.weights.skip is not None
     report = rmse_report(potential, {"valid": frames[6:]})["valid"]
     recorded = [r.valid["energy"]["members"] for r in whole.history]
     assert report["rmse_energy_mev_per_atom"]["members"] == pytest.approx(
@@ -224,10 +229,10 @@ def test_training_counts_the_smooth_part_and_resumes_exactly(
 
 
 def test_members_differ_by_what_the_data_leave_open_and_fit_as_well() -> None:
-    frames, base = silicon_frames(12), short(smooth="linear", epochs=8)
+    frames, base = silicon_frames(12), short(baseline="linear", epochs=8)
     spread, errors = {}, {}
     for scale in (0.0, 1.0):
-        trainer = Trainer(base.replace(smooth_spread=scale), frames[:9], frames[9:])
+        trainer = Trainer(base.replace(baseline_spread=scale), frames[:9], frames[9:])
         potential = trainer.run().potential
         assert potential.weights.skip is not None
         spread[scale] = np.ptp(potential.weights.skip["Si"], axis=0).max()
@@ -236,14 +241,14 @@ def test_members_differ_by_what_the_data_leave_open_and_fit_as_well() -> None:
     assert errors[1.0] < 1.3 * errors[0.0]
 
 
-def test_the_shift_puts_atomic_energies_where_the_smooth_part_has_them() -> None:
+def test_the_shift_puts_atomic_energies_where_the_baseline_has_them() -> None:
     data = silicon_set(12)
     x, species = data.inputs.astype(float), data.descriptors.species
-    model = SmoothModel.fit(data, all_weights(smooth="quadratic"))
+    model = BaselineFit.fit(data, all_weights(baseline="quadratic"))
     networks = np.stack([x[:, 0] - 0.3 * x[:, 1] + 2.0, x[:, 0] + x[:, 0] * x[:, 1]])
     under = model.onto(x, species, networks)
-    assert under.smooth is not None
-    moved = networks.mean(axis=0) + x @ under.mean_skip["Si"] + under.smooth.energies(x, species)
+    assert under.nonlinear is not None
+    moved = networks.mean(axis=0) + x @ under.mean_skip["Si"] + under.nonlinear.energies(x, species)
     difference = moved - model.energies(x, species)
     assert difference.std() < 1e-3 * networks.std()
 
@@ -252,8 +257,8 @@ def test_the_shift_puts_atomic_energies_where_the_smooth_part_has_them() -> None
 def test_nothing_left_to_learn_is_no_divergence(optimizer: str) -> None:
     functions = build_functions(["Si"])
     bare = [build_frame("Si", rattle=0.3, scale=1 + 0.01 * s, seed=s) for s in range(12)]
-    frames = labelled(bare, exactly_smooth(functions, bare, "linear"))
-    settings = short(optimizer=optimizer, smooth="linear", smooth_epochs=0, smooth_ridge=1e-12)
+    frames = labelled(bare, exactly_baseline(functions, bare, "linear"))
+    settings = short(optimizer=optimizer, baseline="linear", baseline_epochs=0, baseline_ridge=1e-12)
     trainer = Trainer(settings, frames[:9], frames[9:])
     trainer.run()
     assert trainer.history[-1].alive.all()
@@ -263,8 +268,8 @@ def test_nothing_left_to_learn_is_no_divergence(optimizer: str) -> None:
 def test_settings_of_the_first_version_are_read() -> None:
     old = TrainSettings.model_validate({"linear_ridge": 0.001})
     expected = ("linear", 0.001, 0, 0.0)
-    assert (old.smooth, old.smooth_ridge, old.smooth_epochs, old.smooth_spread) == expected
-    assert TrainSettings.model_validate({"linear_ridge": None}).smooth == "none"
+    assert (old.baseline, old.baseline_ridge, old.baseline_epochs, old.baseline_spread) == expected
+    assert TrainSettings.model_validate({"linear_ridge": None}).baseline == "none"
 
 
 def test_every_kind_has_slopes_that_are_its_derivatives() -> None:
