@@ -7,15 +7,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 THREADS ?= 2
 
-.PHONY: help run test lint bench demo paper screenshots install compile clean system system-tests
+.PHONY: help run test lint docs bench demo paper screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
 	@echo "make demo         the same path without a window: figures and report.json in out/demo"
 	@echo "make paper        every claim of the paper with our numbers: out/paper and docs/paper.md (QUICK=--quick)"
-	@echo "make test         lint, type check and all tests, on a virtual display where there is none"
+	@echo "make test         lint, type check, documentation and all tests, on a virtual display where there is none"
 	@echo "make bench        the benchmark table (as JSON too where BENCH_JSON names a file)"
 	@echo "make lint         ruff, import-linter and pyright"
+	@echo "make docs         the documentation as a site: out/site/index.html"
 	@echo "make screenshots  drive the real window and write docs/images"
 
 system:
@@ -54,7 +55,11 @@ lint: $(STAMP)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-test: system-tests $(STAMP) lint compile
+# Strict: a link that leads nowhere or a docstring that cannot be set is an error.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going docs out/site
+
+test: system-tests $(STAMP) lint docs compile
 	$(BIN)/python -m pytest
 
 bench: system-tests compile

@@ -36,6 +36,7 @@ from app.shell.verdict_bar import VerdictBar
 from app.shell.window_commands import MENUS, window_commands
 
 if TYPE_CHECKING:
+    from app.dialogs.documentation import Documentation
     from app.dialogs.form import FormDialog
     from app.session.session import Session
 
@@ -294,6 +295,19 @@ class MainWindow(QMainWindow):
             self.save_settings()
             self.session.settings_changed.emit()
             self.refresh_commands()
+
+    @cached_property
+    def documentation(self) -> Documentation:
+        """The documentation's window, made when it is first asked for."""
+        from app.dialogs.documentation import Documentation
+
+        return Documentation(self)
+
+    def show_documentation(self) -> None:
+        """Show the documentation beside the window."""
+        self.documentation.show()
+        self.documentation.raise_()
+        self.documentation.activateWindow()
 
     def show_shortcuts(self) -> None:
         """List the keyboard shortcuts."""

@@ -190,15 +190,13 @@ def _coloring(session: Session) -> list[Command]:
 def _help(window: MainWindow) -> list[Command]:
     return [
         Command("help.palette", "Find a Command…", window.open_palette, "Ctrl+K", "search", "Help", 0),
+        Command(
+            "help.documentation", "Documentation", window.show_documentation, "", "", "Help", 0,
+            "The guide, what every panel says, files and formats, the paper's claims beside our numbers",
+        ),
         Command("help.shortcuts", "Keyboard Shortcuts", window.show_shortcuts, "F1", "", "Help", 0),
         Command(
-            "help.info",
-            "About Eatlas",
-            window.show_about,
-            "",
-            "info",
-            "Help",
-            9,
+            "help.info", "About Eatlas", window.show_about, "", "info", "Help", 9,
             "Versions and graphics driver",
         ),
-    ]
+    ]  # fmt: skip
