@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from nnpcore.files import write_atomically
+from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.files import FileFormat
 
 SCHEMA = 1
+FORMAT = FileFormat("", SCHEMA, "the settings", RunFolderError, "Start with --reset", version_key="schema")
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """``MIGRATIONS[n]`` turns the content of schema n into that of schema n + 1."""
 
@@ -97,8 +98,7 @@ class Settings:
 
     def save(self) -> None:
         """Write the file; RunFolderError where that is impossible."""
-        content = {"schema": SCHEMA} | asdict(self)
-        write_atomically(settings_path(), json.dumps(content, indent=1).encode())
+        FORMAT.write(settings_path(), asdict(self))
 
 
 def settings_path() -> Path:
@@ -109,21 +109,19 @@ def settings_path() -> Path:
 def load() -> Settings:
     """Read the settings; a damaged or newer file is set aside as ``settings.json.old``."""
     path = settings_path()
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return from_dict(migrated(content))
-    except FileNotFoundError:
+    if not path.is_file():
         return Settings()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    try:
+        with FORMAT.reading(path) as content:
+            return from_dict(migrated(content))
+    except EatlasError:
         path.replace(path.with_name(path.name + ".old"))
         return Settings()
 
 
 def migrated(content: dict[str, Any]) -> dict[str, Any]:
-    """Bring the content of an older schema up to date; ValueError for a newer one."""
+    """Bring the content of an older schema up to date."""
     schema = int(content["schema"])
-    if schema > SCHEMA:
-        raise ValueError(f"schema {schema} is newer than {SCHEMA}")
     while schema < SCHEMA:
         content = MIGRATIONS[schema](content)
         schema += 1

@@ -1,13 +1,18 @@
-"""Writing files so that nobody ever sees a half of one."""
+"""Eatlas's own files: written so that nobody ever sees a half of one, read with mark and version checked."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nnpcore.errors import RunFolderError
+from nnpcore.errors import EatlasError, RunFolderError
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another folder"),
@@ -46,3 +51,80 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A kind of JSON document of Eatlas's own, known by a mark and a version.
+
+    Attributes
+    ----------
+    name : value of the entry "format"; empty for documents that carry none.
+    version : the newest version that is read; older ones are read, too.
+    noun : what it is called in messages, such as "a file of regions".
+    error : class of the errors that are raised.
+    fix : what to do about a damaged one.
+    version_key : name of the entry with the version; a document without it has version 1.
+    """
+
+    name: str
+    version: int
+    noun: str
+    error: type[EatlasError]
+    fix: str
+    version_key: str = "format_version"
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """The entries by which a document is known."""
+        return ({"format": self.name} if self.name else {}) | {self.version_key: self.version}
+
+    def write(self, path: Path, content: Mapping[str, Any], *, indent: int | None = 1) -> None:
+        """Write a document with its mark, whole or not at all; RunFolderError where that is impossible."""
+        write_atomically(path, json.dumps(self.mark | dict(content), indent=indent).encode())
+
+    @contextmanager
+    def reading(self, source: Path | Mapping[str, Any], where: str = "") -> Iterator[dict[str, Any]]:
+        """Give the content of a file, or of a document that is at hand (and came from ``where``), with its
+        mark checked. Whatever the block stumbles over in the content becomes an ``error``, too, that names
+        the file.
+
+        Raises
+        ------
+        EatlasError
+            Of class ``error``: missing, unreadable, damaged, foreign or of a newer Eatlas.
+        """
+        where = str(source) if isinstance(source, Path) else where
+        try:
+            yield self._checked(self._parsed(source) if isinstance(source, Path) else source)
+        except EatlasError as error:
+            raise self.error(error.what, where=where or error.where, fix=error.fix or self.fix) from error
+        except KeyError as error:
+            raise self.error(f"damaged: the entry {error} is missing", where=where, fix=self.fix) from error
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            what = f"damaged: an entry has an unexpected form ({error})"
+            raise self.error(what, where=where, fix=self.fix) from error
+
+    def _parsed(self, path: Path) -> Any:
+        try:
+            return json.loads(path.read_bytes())
+        except OSError as error:
+            raise self.error(f"{self.noun} cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            what = f"it cannot be read (not readable as JSON: {error})"
+            raise self.error(f"{what}; this is not {self.noun}, or a damaged one") from error
+
+    def _checked(self, document: Any) -> dict[str, Any]:
+        if not isinstance(document, Mapping) or (self.name and document.get("format") != self.name):
+            missing = f'no "format": "{self.name}"' if self.name else "no object with names"
+            raise self.error(f"this is not {self.noun}, or a damaged one ({missing})")
+        self.check_version(document.get(self.version_key, 1))
+        return dict(document)
+
+    def check_version(self, version: object) -> None:
+        """Raise ``error`` where a version is none, or newer than what is read."""
+        if not isinstance(version, int) or version < 1:
+            raise self.error(f"damaged: it has an unknown format version {version!r}", fix=self.fix)
+        if version > self.version:
+            versions = f"format version {version}; this one reads up to {self.version}"
+            raise self.error(f"this was made by a newer Eatlas ({versions})", fix="Update Eatlas to open it")

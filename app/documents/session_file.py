@@ -6,14 +6,16 @@ that is gone tells of a crash.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from app.documents.regions import RegionDocument
-from nnpcore.files import write_atomically
+from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.files import FileFormat
+
+FORMAT = FileFormat("", 1, "a session", RunFolderError, "Start with an empty window", version_key="schema")
 
 
 @dataclass
@@ -63,26 +65,24 @@ def last_path(folder: Path) -> Path:
 def write(path: Path, session: SavedSession) -> None:
     """Write a session; RunFolderError where that is impossible."""
     regions = [r if isinstance(r, dict) else r.to_dict() for r in session.regions]
-    plain = {"schema": 1} | asdict(replace(session, regions=[])) | {"regions": regions}
-    write_atomically(path, json.dumps(plain, indent=1).encode())
+    FORMAT.write(path, asdict(replace(session, regions=[])) | {"regions": regions})
 
 
 def read(path: Path) -> SavedSession:
-    """Read a session; an unreadable one is empty."""
+    """Read a session; one that is unreadable, or of a newer Eatlas, is empty."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        datasets = [SavedDataset(**entry) for entry in content["datasets"]]
-        return SavedSession(
-            datasets,
-            [str(run) for run in content["runs"]],
-            str(content["current"]),
-            dict(content["coloring"]),
-            [str(run) for run in content.get("compared", [])],
-            [dict(regions) for regions in content.get("regions", [])],
-            [dict(spec) for spec in content.get("calculators", [])],
-            dict(content.get("sweep", {})),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        with FORMAT.reading(path) as content:
+            return SavedSession(
+                [SavedDataset(**entry) for entry in content["datasets"]],
+                [str(run) for run in content["runs"]],
+                str(content["current"]),
+                dict(content["coloring"]),
+                [str(run) for run in content.get("compared", [])],
+                [dict(regions) for regions in content.get("regions", [])],
+                [dict(spec) for spec in content.get("calculators", [])],
+                dict(content.get("sweep", {})),
+            )
+    except EatlasError:
         return SavedSession()
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnpcore.errors import RunFolderError
+from nnpcore.files import FileFormat
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 MAX_COMPARED = 4
+FORMAT = FileFormat("", 1, "a kept example", RunFolderError, "Run it again")
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,11 @@ def run_example(
 def read_example(folder: Path, name: str) -> ExampleSession:
     """Read the session a study has left; RunFolderError where it is missing, damaged, or its files are."""
     path = session_path(folder, name)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    with FORMAT.reading(path) as content:
         data = {str(d["path"]): Role(d["role"]) for d in content["data"]}
         runs = tuple(str(run) for run in content["runs"])
         regions = tuple(dict(region) for region in content.get("regions", ()))
         compared = tuple(str(run) for run in content.get("compared", evenly_spaced(runs)))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(
-            f"the kept example cannot be read ({error})", where=str(path), fix="Run it again"
-        ) from None
     missing = [p for p in (*data, *runs) if not Path(p.partition("@")[0]).exists()]
     if missing:
         raise RunFolderError("a part of the kept example is gone", where=missing[0], fix="Run it again")

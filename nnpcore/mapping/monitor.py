@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.files import write_atomically
+from nnpcore.files import FileFormat
 from nnpcore.mapping.eos import reference_fit
 from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
@@ -26,7 +25,13 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
-FORMAT, FORMAT_VERSION = "eatlas monitor", 1
+FORMAT = FileFormat(
+    name="eatlas monitor",
+    version=1,
+    noun="a record of what is monitored",
+    error=AnalysisError,
+    fix="Choose crystals and regions again",
+)
 MONITOR_FILE = "monitor.json"
 """Name of the file in which a run folder keeps what was monitored."""
 
@@ -138,9 +143,7 @@ class MappingMonitor:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold: what is monitored, not what was prepared."""
-        return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+        return FORMAT.mark | {
             "crystals": {name: [plain_frame(f) for f in frames] for name, frames in self.crystals.items()},
             "region_sets": [s.to_dict() for s in self.region_sets],
         }
@@ -148,22 +151,17 @@ class MappingMonitor:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MappingMonitor:
         """Rebuild from :meth:`to_dict`; AnalysisError where the values are damaged or of a newer Eatlas."""
-        try:
-            if values["format"] != FORMAT:
-                raise ValueError(f"format {values['format']!r}")
-            if values["format_version"] > FORMAT_VERSION:
-                raise AnalysisError("it was saved by a newer Eatlas", fix="Update Eatlas to open it")
-            crystals = {str(n): [frame_of(f) for f in frames] for n, frames in values["crystals"].items()}
-            return cls(crystals, [RegionSet.from_dict(s) for s in values["region_sets"]])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise AnalysisError(
-                f"what was monitored is damaged ({type(error).__name__}: {error})",
-                fix="Choose crystals and regions again",
-            ) from None
+        with FORMAT.reading(values) as document:
+            return cls._of(document)
+
+    @classmethod
+    def _of(cls, document: Mapping[str, Any]) -> MappingMonitor:
+        crystals = {str(n): [frame_of(f) for f in frames] for n, frames in document["crystals"].items()}
+        return cls(crystals, [RegionSet.from_dict(s) for s in document["region_sets"]])
 
     def save(self, folder: str | Path) -> None:
         """Write ``monitor.json`` into a run folder; RunFolderError where it cannot be written."""
-        write_atomically(Path(folder) / MONITOR_FILE, json.dumps(self.to_dict()).encode())
+        FORMAT.write(Path(folder) / MONITOR_FILE, self.to_dict(), indent=None)
 
     @classmethod
     def load(cls, folder: str | Path) -> MappingMonitor | None:
@@ -171,13 +169,8 @@ class MappingMonitor:
         path = Path(folder) / MONITOR_FILE
         if not path.is_file():
             return None
-        try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            what, fix = f"it cannot be read ({error})", "Choose crystals and regions again"
-        except AnalysisError as error:
-            what, fix = error.what, error.fix
-        raise AnalysisError(what, where=str(path), fix=fix)
+        with FORMAT.reading(path) as document:
+            return cls._of(document)
 
 
 @dataclass(frozen=True, eq=False)

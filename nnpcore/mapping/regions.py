@@ -6,7 +6,6 @@ equilibrium; what remains of the total energy is the surface's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,17 @@ from typing import Any
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.files import write_atomically
+from nnpcore.files import FileFormat
 from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.structures.frame import Frame
 
-FORMAT, FORMAT_VERSION = "eatlas regions", 1
+FORMAT = FileFormat(
+    name="eatlas regions",
+    version=1,
+    noun="a file of regions",
+    error=AnalysisError,
+    fix="Choose another file, or choose the regions again",
+)
 BULK, SURFACE, OTHERS = "bulk", "surface", "other elements"
 
 
@@ -173,29 +178,10 @@ def _region_of(values: Mapping[str, Any]) -> Region:
 
 def write_regions(path: str | Path, sets: Sequence[RegionSet]) -> None:
     """Write a regions file (JSON), whole or not at all; RunFolderError where it cannot be written."""
-    document = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "region_sets": [s.to_dict() for s in sets],
-    }
-    write_atomically(Path(path), json.dumps(document, indent=1).encode())
+    FORMAT.write(Path(path), {"region_sets": [s.to_dict() for s in sets]})
 
 
 def read_regions(path: str | Path) -> list[RegionSet]:
     """Read a regions file; AnalysisError where it is missing, damaged, foreign or of a newer Eatlas."""
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']!r}")
-        if document["format_version"] > FORMAT_VERSION:
-            raise AnalysisError(
-                "these regions were saved by a newer Eatlas", fix="Update Eatlas to open them"
-            )
+    with FORMAT.reading(Path(path)) as document:
         return [RegionSet.from_dict(values) for values in document["region_sets"]]
-    except OSError as error:
-        what = f"the regions cannot be read ({error.strerror})"
-    except (ValueError, KeyError, TypeError) as error:
-        what = f"this is not a file of regions ({error})"
-    except AnalysisError as error:
-        raise AnalysisError(error.what, where=str(path), fix=error.fix) from None
-    raise AnalysisError(what, where=str(path), fix="Choose another file, or choose the regions again")

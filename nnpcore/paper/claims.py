@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from nnpcore.errors import RunFolderError
-from nnpcore.files import write_atomically
+from nnpcore.files import FileFormat, write_atomically
 
 FILE = "claims.json"
+FORMAT = FileFormat(
+    name="",
+    version=1,
+    noun="a record of a study's claims",
+    error=RunFolderError,
+    fix="Run the study again",
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,9 @@ class StudyRecord:
 
     def write(self, folder: Path) -> None:
         """Write ``claims.json`` into the study's folder."""
-        document = {name: getattr(self, name) for name in ("study", "quick", "seed", "seconds", "figures")}
-        write_json(folder / FILE, document | {"claims": [claim.to_dict() for claim in self.claims]})
+        values = {name: getattr(self, name) for name in ("study", "quick", "seed", "seconds", "figures")}
+        claims = [claim.to_dict() for claim in self.claims]
+        write_json(folder / FILE, FORMAT.mark | values | {"claims": claims})
 
 
 def read_record(folder: Path) -> StudyRecord | None:
@@ -93,8 +101,7 @@ def read_record(folder: Path) -> StudyRecord | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+    with FORMAT.reading(path) as document:
         claims = tuple(Claim.from_dict(values) for values in document["claims"])
         return StudyRecord(
             str(document["study"]),
@@ -104,12 +111,6 @@ def read_record(folder: Path) -> StudyRecord | None:
             claims,
             tuple(str(name) for name in document.get("figures", ())),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(
-            f"the claims of this study cannot be read ({type(error).__name__}: {error})",
-            where=str(path),
-            fix="Run the study again",
-        ) from None
 
 
 def merge_claims(folder: Path, studies: Sequence[str]) -> list[StudyRecord]:

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
-from nnpcore.files import writing_failed
+from nnpcore.files import FileFormat, writing_failed
 from nnpcore.paper.claims import StudyRecord, merge_claims, write_json
 from nnpcore.paper.context import SESSION, Part, StudyContext, StudyOutcome
 from nnpcore.paper.report import write_report
 from nnpcore.progress import Progress
 
 MARKER = "paper.json"
-FORMAT = "eatlas paper"
+FORMAT = FileFormat(
+    name="eatlas paper",
+    version=1,
+    noun="a folder of the paper's studies",
+    error=RunFolderError,
+    fix="Choose a new or empty folder",
+)
 ALL = "all"
 
 
@@ -209,5 +215,8 @@ def paper_folder(folder: str | Path) -> Path:
             where=str(path),
             fix="Choose a new or empty folder, or one that `eatlas paper` has made",
         )
-    write_json(path / MARKER, {"format": FORMAT, "format_version": 1})
+    if entries:
+        with FORMAT.reading(path / MARKER):
+            pass
+    write_json(path / MARKER, FORMAT.mark)
     return path

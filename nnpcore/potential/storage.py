@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.errors import EatlasError, PotentialError, RunFolderError
-from nnpcore.files import write_atomically
+from nnpcore.errors import PotentialError, RunFolderError
+from nnpcore.files import FileFormat, write_atomically
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.network import NetworkWeights
 
 if TYPE_CHECKING:
     from nnpcore.potential.potential import Potential
 
-FORMAT = "eatlas-potential"
-VERSION = 2
-"""2 where layers have activations of their own or quadratic terms or a kernel lie under the networks, else 1,
-which older versions read, too."""
+_AGAIN = "Take a fresh copy, or export the potential again from its run"
+FORMAT = FileFormat(
+    name="eatlas-potential", version=2, noun="an Eatlas potential", error=PotentialError, fix=_AGAIN
+)
+"""Version 2 where layers have activations of their own or quadratic terms or a kernel lie under the networks,
+else 1, which older versions read, too."""
 JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
 _METRIC = "data_whitening."
 UNITS = {"length": "angstrom", "energy": "eV", "force": "eV/angstrom", "stress": "eV/angstrom^3"}
 _FOREIGN = ("input.nn", "potential_saved")
 """Files by which folders of n2p2 and SIMPLE-NN are known."""
-
-_AGAIN = "Take a fresh copy, or export the potential again from its run"
 
 
 def save(potential: Potential, folder: str | Path) -> Path:
@@ -65,8 +65,8 @@ def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: b
     weights = potential.weights
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     return {
-        "format": FORMAT,
-        "format_version": VERSION if weights.activations or potential.nonlinear_baseline else 1,
+        "format": FORMAT.name,
+        "format_version": FORMAT.version if weights.activations or potential.nonlinear_baseline else 1,
         "written_by": f"Eatlas {nnpcore.__version__}",
         "units": UNITS,
         "dtype": "float64",
@@ -125,45 +125,15 @@ def load(path: str | Path) -> Potential:
     damaged, incomplete or written by a newer version.
     """
     folder = find_folder(path)
-    description = _read_json(folder / JSON_NAME)
-    arrays = _read_tensors(folder / TENSORS_NAME, description)
-    where = str(folder / JSON_NAME)
-    try:
+    file = folder / JSON_NAME
+    with FORMAT.reading(file) as description:
+        sha256, shapes = str(description["tensors"]["sha256"]), dict(description["tensors"]["shapes"])
+    arrays = _read_tensors(folder / TENSORS_NAME, sha256, shapes)
+    with FORMAT.reading(description, where=str(file)):
         return _assemble(description, arrays)
-    except EatlasError as error:
-        raise PotentialError(error.what, where=where, fix=error.fix or _AGAIN) from error
-    except KeyError as error:
-        raise PotentialError(f"the entry {error} is missing", where=where, fix=_AGAIN) from error
-    except (TypeError, ValueError, AttributeError, IndexError) as error:
-        raise PotentialError(f"an entry has an unexpected form ({error})", where=where, fix=_AGAIN) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(path.read_bytes())
-    except OSError as error:
-        raise PotentialError(f"cannot be read ({error.strerror})", where=str(path), fix=_AGAIN) from error
-    except ValueError as error:
-        raise PotentialError("is not readable as JSON", where=str(path), fix=_AGAIN) from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise PotentialError(
-            f'is not an Eatlas potential (no "format": "{FORMAT}")',
-            where=str(path),
-            fix="Choose a folder that Eatlas has written",
-        )
-    version = description.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise PotentialError(f"has an unknown format version {version!r}", where=str(path), fix=_AGAIN)
-    if version > VERSION:
-        raise PotentialError(
-            f"has format version {version}; this Eatlas reads up to {VERSION}",
-            where=str(path),
-            fix="Update Eatlas, or export the potential from the version you have",
-        )
-    return description
-
-
-def _read_tensors(path: Path, description: dict[str, Any]) -> dict[str, np.ndarray]:
+def _read_tensors(path: Path, sha256: str, shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
     """Return the arrays after checking checksum, names, shapes, type and that every number is finite."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
@@ -172,15 +142,10 @@ def _read_tensors(path: Path, description: dict[str, Any]) -> dict[str, np.ndarr
         return PotentialError(what, where=str(path), fix=_AGAIN)
 
     try:
-        expected, shapes = description["tensors"]["sha256"], dict(description["tensors"]["shapes"])
         data = path.read_bytes()
-    except (KeyError, TypeError, ValueError) as error:
-        raise PotentialError(
-            "the entry 'tensors' is missing or damaged", where=str(path.with_name(JSON_NAME)), fix=_AGAIN
-        ) from error
     except OSError as error:
         raise problem(f"cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != expected:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise problem("the checksum differs from the one in potential.json: the file is truncated or changed")
     try:
         arrays = from_bytes(data)

@@ -29,15 +29,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import EatlasError, RunFolderError
-from nnpcore.files import write_atomically, writing_failed
+from nnpcore.files import FileFormat, write_atomically, writing_failed
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
-FORMAT = "eatlas run"
-FORMAT_VERSION = 1
+_AGAIN = "Choose another run, or start the training again"
+FORMAT = FileFormat(
+    name="eatlas run", version=1, noun="the record of a run", error=RunFolderError, fix=_AGAIN
+)
 ROLES = ("training", "validation")
 _OF_A_RUN = (
     "checkpoint.safetensors",
@@ -156,10 +158,8 @@ class RunFolder:
         run = cls(folder, settings, sources, imported)
         for name in _OF_A_RUN:
             _remove(folder / name)
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION, "sources": [vars(s) for s in sources]}
-        if imported:
-            document["imported"] = imported
-        write_atomically(run.data_path, json.dumps(document, indent=1).encode())
+        origin = {"imported": imported} if imported else {}
+        FORMAT.write(run.data_path, {"sources": [vars(s) for s in sources], **origin})
         settings.to_toml(run.settings_path)
         return run
 
@@ -256,7 +256,7 @@ class RunFolder:
 
     def write_training_values(self, values: TrainingValues) -> None:
         """Write training_set.safetensors."""
-        _write_arrays(self.training_set_path, vars(values), {"format": FORMAT})
+        _write_arrays(self.training_set_path, vars(values), {"format": FORMAT.name})
 
     def training_values(self) -> TrainingValues:
         """Read training_set.safetensors; RunFolderError where it is missing or damaged."""
@@ -369,32 +369,19 @@ def _pick(source: DataSource, frames: dict[int, Frame]) -> list[Frame]:
 
 def _read_sources(path: Path) -> tuple[tuple[DataSource, ...], str]:
     """Return the sources, and the format an imported potential came in."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']!r}")
-        if document["format_version"] > FORMAT_VERSION:
-            raise RunFolderError(
-                "this run was made by a newer Eatlas", where=str(path), fix="Update Eatlas to open it"
-            )
-        sources = tuple(
-            DataSource(
-                str(s["role"]),
-                str(s["path"]),
-                tuple(int(i) for i in s["indices"]),
-                str(s["fingerprint"]),
-                str(s.get("read_with", "")),
-            )
-            for s in document["sources"]
-        )
+    with FORMAT.reading(path) as document:
+        sources = tuple(_source_of(values) for values in document["sources"])
         return sources, str(document.get("imported", ""))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from None
 
 
-def _source_of(values: dict[str, Any]) -> DataSource:
-    indices = tuple(int(i) for i in values["indices"])
-    return DataSource(str(values["role"]), str(values["path"]), indices, str(values["fingerprint"]))
+def _source_of(values: Mapping[str, Any]) -> DataSource:
+    return DataSource(
+        str(values["role"]),
+        str(values["path"]),
+        tuple(int(i) for i in values["indices"]),
+        str(values["fingerprint"]),
+        str(values.get("read_with", "")),
+    )
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -424,7 +411,8 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray], state: dict[str, An
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-    content = save(tensors, metadata={"state": json.dumps(state)})
+    version = {"format_version": str(FORMAT.version)}
+    content = save(tensors, metadata={"state": json.dumps(state)} | version)
     write_atomically(path, content)
 
 
@@ -433,8 +421,11 @@ def _read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
     try:
         with safe_open(str(path), framework="numpy") as file:
+            FORMAT.check_version(int(file.metadata().get("format_version", "1")))
             state = json.loads(file.metadata()["state"])
             return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118
+    except RunFolderError as error:
+        raise RunFolderError(error.what, where=str(path), fix=error.fix) from None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from None
 
@@ -443,5 +434,5 @@ def _damaged(path: Path, error: Exception) -> RunFolderError:
     return RunFolderError(
         f"the file is damaged or not Eatlas's own ({type(error).__name__}: {error})",
         where=str(path),
-        fix="Choose another run, or start the training again",
+        fix=_AGAIN,
     )
