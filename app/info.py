@@ -7,11 +7,10 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from PySide6.QtCore import qVersion
-from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
+from PySide6.QtGui import QGuiApplication
 
 import nnpcore
 
-GL_RENDERER, GL_VERSION = 0x1F01, 0x1F02
 PACKAGES = ("numpy", "torch", "numba", "scipy", "scikit-learn", "ase", "pyqtgraph", "matplotlib")
 
 
@@ -27,21 +26,18 @@ def info_text() -> str:
 
 
 def gl_driver() -> str:
-    """Return the OpenGL version and renderer, or why there is none."""
-    context = QOpenGLContext()
-    surface = QOffscreenSurface()
-    surface.create()
-    if not context.create() or not context.makeCurrent(surface):
-        return "not available: structures are painted in software"
-    from app.viewer3d.gl_api import Gl, GlError
+    """Return the version and renderer of the OpenGL that draws structures, or why there is none."""
+    from app.viewer3d.gl_renderer import GlError, make_surface, open_context
 
+    surface = make_surface()
     try:
-        gl = Gl(context)
-        return f"{gl.text(GL_VERSION)} · {gl.text(GL_RENDERER)}"
+        context, gl = open_context(surface)
     except GlError as error:
-        return f"too old, structures are painted in software: {error}"
-    finally:
-        context.doneCurrent()
+        return f"not available: structures are painted in software ({error})"
+    driver = f"{gl.info['GL_VERSION']} · {gl.info['GL_RENDERER']}"
+    gl.release()
+    context.doneCurrent()
+    return driver
 
 
 def _version(name: str) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
-from app.viewer3d.gl_api import GlError
 from app.viewer3d.scene import DrawRequest
 from app.viewer3d.software_renderer import SoftwareRenderer
 
@@ -189,7 +188,7 @@ class Drawer(QObject):
     def _make_renderer(self) -> Renderer:
         if self._surface is None:
             return self._use(SoftwareRenderer(), "no OpenGL on this display")
-        from app.viewer3d.gl_renderer import GlRenderer
+        from app.viewer3d.gl_renderer import GlError, GlRenderer
 
         try:
             renderer = GlRenderer(self._surface)

@@ -35,6 +35,7 @@ uniform float outline;
 uniform float specular;
 out vec4 color_out;
 
+vec4 pixel(vec3 color) { return vec4(color.bgr, 1.0); }  // blue first, as Qt wants it
 void ray(vec3 q, out vec3 origin, out vec3 direction) {
     if (eye > 0.0) { origin = vec3(0.0, 0.0, eye); direction = normalize(q - origin); }
     else { origin = vec3(q.xy, 0.0); direction = vec3(0.0, 0.0, -1.0); }
@@ -116,14 +117,14 @@ void main() {
         vec3 normal = (hit - center) / radius;
         vec3 color = shaded(base, normal, direction, 1.0);
         if ((mark & 2) != 0) color = mix(color, vec3(1.0), 0.16);
-        color_out = vec4(faded(color, hit.z), 1.0);
+        color_out = pixel(faded(color, hit.z));
         gl_FragDepth = depth_of(hit.z);
         return;
     }
     float off = sqrt(off2) / radius;
     bool selected = (mark & 1) != 0;
     if (mark == 0 || off < 1.06 || off > (selected ? 1.30 : 1.18)) discard;
-    color_out = vec4(selected ? selection : hover, 1.0);
+    color_out = pixel(selected ? selection : hover);
     gl_FragDepth = depth_of(center.z);
 }
 """
@@ -195,7 +196,7 @@ void main() {
         normal = along < 0.0 ? -unit : unit;
     }
     vec3 hit = origin + t * direction;
-    color_out = vec4(faded(shaded(base, normal, direction, 0.35), hit.z), 1.0);
+    color_out = pixel(faded(shaded(base, normal, direction, 0.35), hit.z));
     gl_FragDepth = depth_of(hit.z);
 }
 """
@@ -236,7 +237,7 @@ LINE_FRAGMENT = (
 uniform vec3 line;
 in float view_z;
 void main() {
-    color_out = vec4(faded(line, view_z), 1.0);
+    color_out = pixel(faded(line, view_z));
     gl_FragDepth = depth_of(view_z);
 }
 """
@@ -316,37 +317,41 @@ void main() {
 """
 )
 
-RESOLVE_FRAGMENT = """#version 330 core
-// The mean of a pixel's samples.
+_MEAN = """
 uniform sampler2D colors;
 uniform int samples;        // along each axis
-out vec4 color_out;
-void main() {
-    ivec2 first = ivec2(gl_FragCoord.xy) * samples;
+// The mean of a pixel's samples.
+vec4 mean_color(ivec2 pixel) {
+    ivec2 first = pixel * samples;
     vec4 sum = vec4(0.0);
     for (int j = 0; j < samples; ++j)
         for (int i = 0; i < samples; ++i) sum += texelFetch(colors, first + ivec2(i, j), 0);
-    color_out = sum / float(samples * samples);
+    return sum / float(samples * samples);
 }
 """
 
+RESOLVE_FRAGMENT = (
+    "#version 330 core"
+    + _MEAN
+    + """
+out vec4 color_out;
+void main() { color_out = mean_color(ivec2(gl_FragCoord.xy)); }
+"""
+)
+
 SHADED_RESOLVE_FRAGMENT = (
     _PACKED
+    + _MEAN
     + """
 // The mean of a pixel's samples, darkened by those of the four shadows around it that are of its depth.
-uniform sampler2D colors;
 uniform sampler2D depths;
 uniform sampler2D shadows;
-uniform int samples;        // along each axis
 uniform float depth_scale;
 uniform float occlusion;    // strength of the shadows
 out vec4 color_out;
 void main() {
-    ivec2 pixel = ivec2(gl_FragCoord.xy), first = pixel * samples;
-    vec4 sum = vec4(0.0);
-    for (int j = 0; j < samples; ++j)
-        for (int i = 0; i < samples; ++i) sum += texelFetch(colors, first + ivec2(i, j), 0);
-    float depth = texelFetch(depths, first + samples / 2, 0).r;
+    ivec2 pixel = ivec2(gl_FragCoord.xy);
+    float depth = texelFetch(depths, pixel * samples + samples / 2, 0).r;
     ivec2 last = textureSize(shadows, 0) - 1, corner = (pixel - 1) >> 1;
     float dark = 0.0, weight = 1e-4;
     for (int j = 0; j < 2; ++j)
@@ -359,8 +364,8 @@ void main() {
             dark += w * texel.r;
             weight += w;
         }
-    sum /= float(samples * samples);
-    color_out = vec4(sum.rgb * (1.0 - occlusion * dark / weight), sum.a);
+    vec4 mean = mean_color(pixel);
+    color_out = vec4(mean.rgb * (1.0 - occlusion * dark / weight), mean.a);
 }
 """
 )
