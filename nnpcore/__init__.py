@@ -1,19 +1,34 @@
-"""The core of Eatlas: symmetry functions, ensembles of neural-network potentials, atomic-energy mapping."""
+"""The core of Eatlas: symmetry functions, ensembles of neural-network potentials, atomic-energy mapping.
+
+What most programs begin with is offered here, and loaded when it is first asked for.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+    from nnpcore.structures import read_dataset
+    from nnpcore.training import Trainer, TrainSettings
 
 __version__ = "0.2.0"
-__all__ = ["Potential", "__version__"]
+__all__ = ["Potential", "TrainSettings", "Trainer", "__version__", "read_dataset"]
+
+_ROOMS = {
+    "Potential": "nnpcore.potential",
+    "TrainSettings": "nnpcore.training",
+    "Trainer": "nnpcore.training",
+    "read_dataset": "nnpcore.structures",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Potential":
-        from nnpcore.potential import Potential
-
-        return Potential
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'nnpcore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -129,6 +129,12 @@ def test_the_window_starts_where_the_users_folder_has_an_app(environment: Path, 
     assert int(said(environment / "python", "-c", code, cwd=tmp_path)) > 0
 
 
+def test_the_version_is_the_same_everywhere(wheel: Path) -> None:
+    assert wheel.name.startswith(f"eatlas-{nnpcore.__version__}-")
+    assert f"\nversion: {nnpcore.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## [{nnpcore.__version__}] - " in (ROOT / "CHANGELOG.md").read_text()
+
+
 def test_importing_the_entry_point_is_cheap() -> None:
     code = f"import sys, nnpcore.cli; print([m for m in {HEAVY} if m in sys.modules])"
     assert python(code) == "[]"
