@@ -103,7 +103,7 @@ def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: 
         return [plain(line) for line in text_of(cell).splitlines()]
 
     def plain(line: str) -> str:
-        return " ".join(re.sub(r"[-+]?[\d.]+", "#", line).split())
+        return "".join(re.sub(r"[-+]?[\d.]+(e[-+]\d+)?", "#", line).split())  # numpy fills up short numbers
 
     judged = {plain(sentence) for sentence in numbers["judged"]}
 
@@ -116,7 +116,7 @@ def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: 
         if old.cell_type == "code":
             said, known = words(new), words(old)
             assert len(said) == len(known)
-            assert all(a == b or a in judged for a, b in zip(said, known, strict=True))
+            assert [a for a, b in zip(said, known, strict=True) if a != b and a not in judged] == []
             assert kinds(old) == kinds(new)
             assert not any(o.output_type == "error" or o.get("name") == "stderr" for o in old.outputs)
     assert NOTEBOOK.stat().st_size < 500_000
