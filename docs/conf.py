@@ -35,7 +35,7 @@ def in_sections(
     _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
 ) -> None:
     """Set the sections of a docstring (Parameters, Attributes, Raises) as lists: ``name : what it is``."""
-    text = "\n".join(lines).replace("|", r"\|")
+    text = re.sub(r"(?s)``.*?``|\|", lambda m: r"\|" if m[0] == "|" else m[0], "\n".join(lines))
     lines[:] = re.sub(r"^(\w+)\n-{3,}\n((?:.+\n?)+)", _as_list, text, flags=re.MULTILINE).splitlines()
 
 
