@@ -20,7 +20,7 @@ from nnpcore.structures import example_path, read_dataset, split_frames
 from nnpcore.training import EpochRecord, KalmanSettings, TrainControl, TrainSettings
 
 if TYPE_CHECKING:
-    from nnpcore.mapping import MappingStudy
+    from nnpcore.analyses import MappingStudy
     from nnpcore.structures.frame import Frame
     from nnpcore.training import Trainer
 
@@ -150,7 +150,7 @@ def run_case(
     control: TrainControl | None = None,
 ) -> CaseResult:
     """Train one ensemble in ``folder`` and analyse it."""
-    from nnpcore.mapping import study
+    from nnpcore.analyses import study
     from nnpcore.training import RunFolder, Trainer, rmse_report
 
     frames = read_dataset(example_path(case.data)).frames[: settings.n_frames]

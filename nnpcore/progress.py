@@ -54,3 +54,18 @@ class Quiet(Progress):
         """Raise :class:`Cancelled` if either was asked to stop."""
         self._whole.check()
         super().check()
+
+
+class Part(Progress):
+    """A part of a whole: its fractions are mapped onto ``start`` to ``start + share`` of the whole's."""
+
+    def __init__(self, whole: Progress, start: float, share: float) -> None:
+        super().__init__(
+            lambda fraction, text: whole.report(start + share * min(max(fraction or 0.0, 0.0), 1.0), text)
+        )
+        self._whole = whole
+
+    def check(self) -> None:
+        """Raise :class:`Cancelled` if either was asked to stop."""
+        self._whole.check()
+        super().check()

@@ -14,6 +14,7 @@ import pytest
 from exchange_cases import differences, potential_of, structures, values_of
 from training_data import labelled, silicon_frames
 
+from nnpcore.analyses import study
 from nnpcore.cli import main
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError, SettingsError
@@ -21,7 +22,6 @@ from nnpcore.exchange.export import export_as
 from nnpcore.exchange.importing import import_run, read_foreign
 from nnpcore.exchange.n2p2 import write_n2p2
 from nnpcore.exchange.simple_nn.potential_saved import write_simple_nn
-from nnpcore.mapping import study
 from nnpcore.potential import Potential
 from nnpcore.report.mapping_folder import map_run
 from nnpcore.structures import example_path, read_dataset, write_frames

@@ -16,19 +16,18 @@ from builders import build_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnpcore.analyses import MappingStudy, study
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, Cancelled, EatlasError
 from nnpcore.figures import tables
 from nnpcore.mapping import (
     ConnectivityResult,
-    MappingStudy,
     bracket,
     bracket_from_distances,
     connectivity,
     nearest_distances,
     pca_of,
     reach_of,
-    study,
     subsample,
 )
 from nnpcore.mapping.connectivity import spanning_tree

@@ -14,6 +14,7 @@ import pytest
 from ase.build import bulk, diamond100
 from builders import build_frame, build_functions, build_potential
 
+from nnpcore.analyses import study
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, EatlasError, PotentialError
 from nnpcore.mapping import (
@@ -34,7 +35,6 @@ from nnpcore.mapping import (
     rank_correlation,
     read_regions,
     region_errors,
-    study,
     surface_energy,
     surface_energy_of,
     verdict,

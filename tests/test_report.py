@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
+from nnpcore.analyses import MappingMonitor
 from nnpcore.cli import main
 from nnpcore.errors import RunFolderError, SettingsError
 from nnpcore.figures.drawing import new_figure
 from nnpcore.figures.mapping import plain
-from nnpcore.mapping import MappingMonitor, Region, RegionSet, region_errors
+from nnpcore.mapping import Region, RegionSet, region_errors
 from nnpcore.report.content import Picture, Report, Section, Table, Text, number, sentence
 from nnpcore.report.html import report_html
 from nnpcore.report.pdf import report_pdf

@@ -14,8 +14,9 @@ import pytest
 from builders import build_frame, build_functions
 from training_data import labelled, silicon_frames
 
+from nnpcore.analyses import MappingMonitor, study
 from nnpcore.errors import AnalysisError, PotentialError
-from nnpcore.mapping import MappingMonitor, analyse_eos, eos_curve, region_errors, study
+from nnpcore.mapping import analyse_eos, eos_curve, region_errors
 from nnpcore.mapping.eos import reference_fit
 from nnpcore.mapping.region_references import with_references
 from nnpcore.mapping.regions import RegionSet, indices_region

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nnpcore.training import EpochRecord
 
 CRYSTAL = ("EOS rmse in range", "E_at(V0)")
-"""Entries of a crystal, see ``nnpcore.mapping.MappingMonitor``: at the end of a name."""
+"""Entries of a crystal, see ``nnpcore.analyses.MappingMonitor``: at the end of a name."""
 
 CRYSTAL_TEXTS = {CRYSTAL[0]: "crystal, in reach", CRYSTAL[1]: "crystal at V₀"}
 

@@ -11,7 +11,7 @@ from nnpcore.errors import EatlasError
 
 if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
     from nnpcore.structures.frame import Frame
 
 
@@ -30,7 +30,8 @@ def make_monitor(wanted: Monitored, train: Sequence[Frame]) -> MappingMonitor | 
     out: a training must not fail because of what merely looks on.
     """
     from app.workers.compute_regions import referenced_sets
-    from nnpcore.mapping import MappingMonitor, check_invariant
+    from nnpcore.analyses import MappingMonitor
+    from nnpcore.mapping import check_invariant
 
     known = {int(number) for frame in train for number in frame.numbers}
     crystal = wanted.crystal if _elements(wanted.crystal) <= known else ()
@@ -45,7 +46,7 @@ def make_monitor(wanted: Monitored, train: Sequence[Frame]) -> MappingMonitor | 
 
 def old_monitor(folder: Path) -> MappingMonitor | None:
     """Return what a run monitored before, None where it did not or the file is damaged."""
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
 
     try:
         return MappingMonitor.load(folder)

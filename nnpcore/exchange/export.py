@@ -17,7 +17,7 @@ from nnpcore.exchange.simple_nn.potential_saved import read_simple_nn, write_sim
 from nnpcore.figures.drawing import save_figure, training_figure
 from nnpcore.files import write_atomically
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
-from nnpcore.training.history import history_csv
+from nnpcore.training.history import best_record, history_csv
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -219,10 +219,9 @@ def _energies_text(potential: Potential) -> str:
 
 
 def _quality_lines(history: Sequence[EpochRecord]) -> list[str]:
-    best = [record for record in history if record.best] or list(history[-1:])
-    if not best:
+    record = best_record(history)
+    if record is None:
         return []
-    record = best[-1]
     kind, rmses = ("validation", record.valid) if record.valid else ("training", record.train)
     values = [f"{name} {rmses[name]['mean']:.3g} {unit}" for name, unit in UNITS.items() if name in rmses]
     return [f"- RMSE on the {kind} frames (epoch {record.epoch}): {', '.join(values)}"]

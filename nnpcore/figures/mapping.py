@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.analyses.inputs import CRYSTAL_GROUP as EOS
 from nnpcore.figures.drawing import (
     DASHES,
     FONT,
@@ -21,7 +22,6 @@ from nnpcore.figures.drawing import (
     two_components,
 )
 from nnpcore.mapping import RegionError, RigidityStudy, subsample
-from nnpcore.mapping.study import EOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,7 +25,6 @@ from nnpcore.mapping.eos import (
 )
 from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
 from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies
-from nnpcore.mapping.monitor import MappingMonitor
 from nnpcore.mapping.neighbors import subsample
 from nnpcore.mapping.pca import PcaResult, pca_of
 from nnpcore.mapping.region_choice import depth_regions, distance_regions
@@ -40,7 +39,6 @@ from nnpcore.mapping.soft_directions import (
     hidden_change,
     soft_directions,
 )
-from nnpcore.mapping.study import MappingStudy, StudyData, evaluate_study, prepare_study, study
 from nnpcore.mapping.surface import SurfaceEnergy, face_area, surface_energy, surface_energy_of
 from nnpcore.mapping.verdict import Verdict, verdict
 
@@ -59,8 +57,6 @@ __all__ = [
     "Islands",
     "Link",
     "LocalRigidity",
-    "MappingMonitor",
-    "MappingStudy",
     "PcaResult",
     "RankCorrelation",
     "Reach",
@@ -69,7 +65,6 @@ __all__ = [
     "RegionSet",
     "RigidityStudy",
     "SoftDirections",
-    "StudyData",
     "SurfaceEnergy",
     "Verdict",
     "analyse_eos",
@@ -82,7 +77,6 @@ __all__ = [
     "depth_regions",
     "distance_regions",
     "eos_curve",
-    "evaluate_study",
     "face_area",
     "fit_eos",
     "hidden_change",
@@ -92,7 +86,6 @@ __all__ = [
     "mean_of_members",
     "nearest_distances",
     "pca_of",
-    "prepare_study",
     "rank_correlation",
     "reach_of",
     "read_regions",
@@ -100,7 +93,6 @@ __all__ = [
     "region_errors",
     "rigidity_study",
     "soft_directions",
-    "study",
     "subsample",
     "surface_energy",
     "surface_energy_of",

@@ -23,7 +23,7 @@ from nnpcore.units import MEV_PER_EV
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from nnpcore.mapping import MappingStudy
+    from nnpcore.analyses import MappingStudy
     from nnpcore.paper.volume import Change
     from nnpcore.training import TrainSettings
 
@@ -139,7 +139,7 @@ def _settings(context: StudyContext, kind: str, case: Case) -> TrainSettings:
 
 
 def _train(context: StudyContext, kind: str, case: Case, span: tuple[float, float]) -> Trained:
-    from nnpcore.mapping import study
+    from nnpcore.analyses import study
     from nnpcore.training import RunFolder, rmse_report
 
     settings = _settings(context, kind, case)
@@ -365,7 +365,6 @@ def _smooth_helps(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Clai
 # the reason -------------------------------------------------------------------------------------------
 def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
     """Tilt the well-mapped potential along the direction NVT frames cannot see."""
-    from nnpcore.mapping import evaluate_study
     from nnpcore.paper import volume
     from nnpcore.training import rmse_report
 
@@ -381,7 +380,7 @@ def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
         key: rmse_report(p, {"NVT": nvt, "NPT": npt}, n_threads=context.n_threads)
         for key, p in (("as_trained", base.run.potential), ("tilted", tilted))
     }
-    mapped = evaluate_study(tilted, base.mapping.data, base.energy_rmse)
+    mapped = base.mapping.of(tilted, base.energy_rmse)
     claim = _reason_claim(changes, rmses, mapped.report.slope_error_gpa, base.mapping.report.slope_error_gpa)
     figure = _reason_figure(changes, base.mapping, mapped)
     rows = [

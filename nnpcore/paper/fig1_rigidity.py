@@ -18,7 +18,8 @@ from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 if TYPE_CHECKING:
-    from nnpcore.mapping import InvariantPoints, MappingStudy
+    from nnpcore.analyses import MappingStudy
+    from nnpcore.mapping import InvariantPoints
 
 
 @dataclass(frozen=True)

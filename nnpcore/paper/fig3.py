@@ -143,7 +143,7 @@ def _course(
     frames: tuple[Sequence[Frame], Sequence[Frame]],
     span: tuple[float, float],
 ) -> Course:
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
 
     found = context.train(
         LABELS[name],

@@ -254,7 +254,7 @@ def _train(
     context: StudyContext, temperature: float, kind: str, span: tuple[float, float], replica: int, study: str
 ) -> tuple[TrainedRun, dict[str, Any]]:
     """Train one ensemble and return it with its RMSEs on the validation frames."""
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
     from nnpcore.training import rmse_report
 
     plan = plan_of(context)

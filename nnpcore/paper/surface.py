@@ -123,7 +123,7 @@ def _learn(
     span: tuple[float, float],
 ) -> Learned:
     """Train one ensemble on the cluster and relax the slabs with it, early and at the end."""
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
 
     train, valid = cluster_frames(context)
     course = _Course(slabs)

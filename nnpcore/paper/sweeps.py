@@ -15,7 +15,7 @@ import numpy as np
 from nnpcore.paper.context import StudyContext, TrainedRun
 
 if TYPE_CHECKING:
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
     from nnpcore.structures.frame import Frame
     from nnpcore.training import EpochRecord, TrainSettings
 
@@ -67,7 +67,7 @@ def over_linear_part(ridge: float, **settings: Any) -> TrainSettings:
 
 def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
     """Return the slab's frames, shared with Fig. 2, and the mapping error of its inside."""
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
     from nnpcore.paper.slab_study import relaxed_slab, slab_frames, slab_regions
 
     frames = slab_frames(context, TEMPERATURE)
@@ -87,7 +87,7 @@ def crystal_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
     """Return frames of the crystal at zero pressure, and the error of its equation of state."""
     from ase.build import bulk
 
-    from nnpcore.mapping import MappingMonitor
+    from nnpcore.analyses import MappingMonitor
     from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan, sample
 
     settings = SamplerSettings(

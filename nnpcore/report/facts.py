@@ -5,44 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from nnpcore.errors import AnalysisError, EatlasError, RunFolderError
+from nnpcore.analyses import MappingMonitor, Missing, evaluation_of, found
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.distance import DISTANCE, REACH
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis, Evaluation, Node
+from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
+from nnpcore.analyses.pca import PCA
+from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
+from nnpcore.analyses.rigidity import RIGIDITY
+from nnpcore.analyses.verdict import VERDICT
+from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.mapping import (
     EosCurve,
     EosReport,
     InvariantPoints,
-    MappingMonitor,
     PcaResult,
     Reach,
     RegionError,
     RegionSet,
     RigidityStudy,
     Verdict,
-    analyse_eos,
-    connectivity,
-    eos_curve,
-    invariant_points,
-    pca_of,
-    reach_of,
-    reference_fit,
-    region_errors,
-    rigidity_study,
-    thinned,
     verdict,
-    with_references,
 )
-from nnpcore.mapping.study import TRAINING, VALIDATION, prepare_study, study_bracket
-from nnpcore.progress import Progress, Quiet
-from nnpcore.report.mapping_folder import best_energy_rmse
+from nnpcore.progress import Part, Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
+from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
     from nnpcore.mapping import Bracket, ConnectivityResult
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
+
+REPORTED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, PCA, REACH, CONNECTIVITY, VERDICT, RIGIDITY)
+"""What a report evaluates, in this order."""
 
 MAX_REGION_GROUPS = 8
 """Regions on the map and in the matrix of connectivity; more could not be told apart."""
@@ -135,140 +136,90 @@ def _or_trouble(trouble: dict[str, str], name: str, work: Callable[[], _Found]) 
     except RunFolderError as error:
         trouble[name] = error.what
     except EatlasError as error:
-        where = f"{Path(error.where).name}: " if error.where else ""
-        trouble[name] = where + error.what + (f". {error.fix}" if error.fix else "")
+        trouble[name] = _text_of(Missing.of(error))
     return None
 
 
 # analyses ---------------------------------------------------------------------------------------------
+def evaluation_of_run(facts: RunFacts) -> Evaluation:
+    """Return the evaluation of a run's potential on what its folder has; nothing is computed yet."""
+    evaluation = evaluation_of(
+        facts.potential,
+        facts.values,
+        rmse_energy_mev=energy_rmse(facts.history),
+        eos_frames=facts.eos,
+        region_sets=facts.regions,
+    )
+    evaluation.set(N_REGION_GROUPS, MAX_REGION_GROUPS)
+    if "values" in facts.trouble:
+        evaluation.set(TRAINING_VALUES, Missing(facts.trouble["values"]))
+    frames = tuple((facts.frames or {}).get(TRAINING, []))
+    why = facts.trouble.get("frames", "there are no training frames")
+    evaluation.set(TRAINING_FRAMES, frames or Missing(f"it is a property of the training data: {why}"))
+    return evaluation
+
+
 def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> MappingFacts:
-    """Do every analysis that the run's content allows."""
-    found = MappingFacts(verdict(None, None))
-    options: dict[str, Any] = {"n_threads": n_threads, "progress": Quiet(progress)}
-    progress.report(0.1, "Equation of state")
-    if facts.eos:
-        _or_trouble(found.trouble, "eos", lambda: _crystal(facts, found, options))
-    progress.report(0.2, "Mapping errors by region")
-    crystal = None if found.curve is None else reference_fit(found.curve)[0]
-    facts.regions = [_referenced(r, crystal.e0 if crystal else None) for r in facts.regions]
-    for regions in facts.regions:
-        name = _trouble_name(regions)
-        errors = _or_trouble(
-            found.trouble, name, lambda r=regions: region_errors(facts.potential, r, **options)
-        )
-        found.errors += errors or []
-    progress.report(0.3, "Map of the training atoms")
-    if facts.values is not None:
-        _or_trouble(found.trouble, "map", lambda: _atoms(facts, found, options))
-    if found.curve is not None:
-        found.eos = analyse_eos(found.curve, found.bracket)
-    found.verdict = verdict(best_energy_rmse(facts.history), found.eos, found.bracket, found.errors)
-    progress.report(0.6, "Rigidity")
-    _or_trouble(found.trouble, "rigidity", lambda: _rigidity(facts, found, options))
-    return found
+    """Evaluate every analysis that the run's content allows."""
+    evaluation = evaluation_of_run(facts)
+    for k, analysis in enumerate(REPORTED):
+        part = Part(progress, 0.1 + 0.7 * k / len(REPORTED), 0.7 / len(REPORTED))
+        if analysis is not RIGIDITY or _has_targets(evaluation):
+            evaluation.value(analysis, n_threads=n_threads, progress=part)
+    return _read(facts, evaluation)
 
 
-def _trouble_name(regions: RegionSet) -> str:
-    return f"regions {regions.name}".strip()
+def _has_targets(evaluation: Evaluation) -> bool:
+    """Whether there is an invariant point or a region whose rigidity can be told."""
+    regions = found(evaluation.value(REGION_ERRORS))
+    return found(evaluation.value(POINTS)) is not None or bool(regions is not None and regions.errors)
 
 
-def _referenced(regions: RegionSet, crystal_energy: float | None) -> RegionSet:
-    """Return regions with the reference values that can be known, unless they have some already."""
-    if any(region.reference is not None for region in regions.regions):
-        return regions
-    try:
-        if regions.frame.exact_energies is not None:
-            return with_references(regions)
-        return with_references(regions, crystal_energy=crystal_energy)
-    except AnalysisError:  # nothing tells; the table says so
-        return regions
+def _read(facts: RunFacts, evaluation: Evaluation) -> MappingFacts:
+    """Read the results off an evaluation, with the reason where there is none."""
+    trouble: dict[str, str] = {}
+    given = {"eos": bool(facts.eos), "map": facts.values is not None}
 
+    def of(node: Node[_Found], name: str = "") -> _Found | None:
+        value = evaluation.known(node)
+        if isinstance(value, Missing) and name and given.get(name, True):
+            trouble.setdefault(name, _text_of(value))
+        return found(value)
 
-def _crystal(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> None:
-    found.points = invariant_points(facts.eos, facts.potential.functions, **options)
-    found.curve = eos_curve(facts.potential, found.points, **options)
-
-
-def _atoms(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> None:
-    """Put the training atoms, those of the regions and the crystal onto one map, and measure distances."""
-    values, functions, metric = facts.values, facts.potential.functions, facts.potential.metric
-    assert values is not None
-    found.element = _element(facts, found)
-    species = functions.elements.index(found.element)
-    groups = _region_groups(facts, species, options)
-    if found.points is not None and found.curve is not None:
-        data = prepare_study(functions, metric, values, facts.eos, groups=groups, **options)
-        found.scores, found.pca, found.reach = data.scores, data.pca, data.reach
-        found.links, found.bracket = data.connectivity, study_bracket(data, found.curve)
-        if data.connectivity is None:
-            found.trouble["links"] = data.connectivity_message
-        return
-    mine = values.species == species
-    raw = {
-        TRAINING: values.values[mine & values.is_training],
-        VALIDATION: values.values[mine & ~values.is_training],
-        **groups,
-    }
-    raw = {name: v for name, v in raw.items() if len(v)}
-    x = {name: metric.transform(v, np.full(len(v), species)) for name, v in raw.items()}
-    found.pca = pca_of(raw[TRAINING])
-    found.scores = {name: found.pca.transform(v) for name, v in raw.items()}
-    frames = values.frame[mine & values.is_training]
-    found.reach = _or_trouble(
-        found.trouble, "reach", lambda: reach_of(x[TRAINING], x.get(VALIDATION), frames)
+    points, eos, pca = of(POINTS, "eos"), of(EOS, "eos"), of(PCA, "map")
+    regions, references, rigidity = of(REGION_ERRORS), of(REFERENCES), of(RIGIDITY, "rigidity")
+    reaches, links = of(REACH), of(CONNECTIVITY)
+    reach = reaches.of(pca.element) if reaches is not None and pca is not None else None
+    if isinstance(reach, Missing):
+        trouble["reach"] = _text_of(reach)
+    if links is None and pca is not None and len(pca.groups) > 1:
+        trouble["links"] = str(evaluation.known(CONNECTIVITY))
+    for key, missing in regions.missing.items() if regions is not None else ():
+        trouble[f"regions {facts.regions[int(key)].name}".strip()] = _text_of(missing)
+    if not _has_targets(evaluation):
+        trouble["rigidity"] = "it is computed at invariant points and in regions, and there are none"
+    if references is not None:
+        facts.regions = list(references.sets.values())
+    return MappingFacts(
+        verdict=of(VERDICT) or verdict(None, None),
+        element="" if pca is None else pca.element,
+        points=points,
+        curve=None if eos is None else eos.curve,
+        eos=None if eos is None else eos.report,
+        bracket=of(DISTANCE),
+        scores={} if pca is None else pca.by_name,
+        pca=None if pca is None else pca.result,
+        reach=found(reach),
+        links=None if links is None else links.result,
+        errors=[] if regions is None else list(regions.all),
+        rigidity=None if rigidity is None else rigidity.study,
+        n_rigidity=(0, 0) if rigidity is None else (rigidity.n_frames, rigidity.n_total),
+        trouble=trouble,
     )
-    if len(x) > 1:
-        found.links = _or_trouble(
-            found.trouble, "links", lambda: connectivity(x, progress=options["progress"])
-        )
 
 
-def _element(facts: RunFacts, found: MappingFacts) -> str:
-    """Return the crystal's element, or else the commonest of the training atoms."""
-    elements, values = facts.potential.elements, facts.values
-    assert values is not None
-    counts = np.bincount(values.species[values.is_training], minlength=len(elements))
-    if found.points is not None:
-        if counts[elements.index(found.points.element)]:
-            return found.points.element
-        raise AnalysisError(f"the training set has no {found.points.element}, the element of the crystal")
-    return elements[int(counts.argmax())]
-
-
-def _region_groups(facts: RunFacts, species: int, options: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the symmetry functions (n, n_descriptors) of every region's atoms of one element."""
-    from nnpcore.descriptors import compute_descriptors
-
-    groups: dict[str, np.ndarray] = {}
-    for number, regions in enumerate(facts.regions, start=1):
-        try:
-            facts.potential.check_elements([regions.frame])
-        except EatlasError:  # said where the errors of these regions would stand
-            continue
-        table = compute_descriptors([regions.frame], facts.potential.functions, derivatives=False, **options)
-        for region in regions.regions:
-            atoms = region.atoms[table.species[region.atoms] == species]
-            name = f"{regions.title_of(region)} (region)"
-            if len(atoms) and len(groups) < MAX_REGION_GROUPS:
-                groups[name if name not in groups else f"{name} {number}"] = table.values[atoms]
-    return groups
-
-
-def _rigidity(facts: RunFacts, found: MappingFacts, options: dict[str, Any]) -> None:
-    from nnpcore.descriptors import compute_descriptors
-
-    sets = [r for r in facts.regions if _trouble_name(r) not in found.trouble]
-    if found.points is None and not sets:
-        found.trouble["rigidity"] = "it is computed at invariant points and in regions, and there are none"
-        return
-    frames = (facts.frames or {}).get(TRAINING, [])
-    if not frames:
-        why = facts.trouble.get("frames", "there are no training frames")
-        found.trouble["rigidity"] = f"it is a property of the training data: {why}"
-        return
-    chosen = thinned(frames)
-    found.n_rigidity = len(chosen), len(frames)
-    table = compute_descriptors(chosen, facts.potential.functions, **options)
-    found.rigidity = rigidity_study(
-        facts.potential, table, chosen, points=found.points, region_sets=sets, **options
-    )
+def _text_of(missing: Missing) -> str:
+    """Return a reason with the name of the file it is about and what to do."""
+    error = missing.as_error()
+    where = f"{Path(error.where).name}: " if error.where else ""
+    return where + error.what + (f". {error.fix}" if error.fix else "")

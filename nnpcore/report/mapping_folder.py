@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.analyses import MappingStudy, study
+from nnpcore.analyses.inputs import CRYSTAL_GROUP as EOS
 from nnpcore.errors import AnalysisError
 from nnpcore.figures.drawing import (
     MARKERS,
@@ -33,15 +35,13 @@ from nnpcore.figures.tables import (
     write_csv,
 )
 from nnpcore.files import write_atomically
-from nnpcore.mapping import EosCurve, EosFit, MappingStudy, fit_eos, study
-from nnpcore.mapping.study import EOS
+from nnpcore.mapping import EosCurve, EosFit, fit_eos
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nnpcore.structures.frame import Frame
-    from nnpcore.training import EpochRecord
 
 N_COMPONENTS = 6
 """Principal components that are written."""
@@ -66,19 +66,13 @@ def map_run(
     """
     from nnpcore.potential import Potential
     from nnpcore.training import RunFolder
+    from nnpcore.training.history import energy_rmse
 
     folder = RunFolder.open(run)
     potential = Potential.load(folder.path)
     values = folder.training_values()
-    rmse = best_energy_rmse(folder.read_history())
+    rmse = energy_rmse(folder.read_history())
     return study(potential, values, eos_frames, rmse_energy_mev=rmse, n_threads=n_threads, progress=progress)
-
-
-def best_energy_rmse(history: Sequence[EpochRecord]) -> float | None:
-    """Return the best epoch's energy RMSE, meV/atom (on validation frames, if any)."""
-    chosen = [record for record in history if record.best] or list(history[-1:])
-    rmses = (chosen[-1].valid or chosen[-1].train) if chosen else {}
-    return float(rmses["energy"]["mean"]) if "energy" in rmses else None
 
 
 def eos_numbers(found: MappingStudy) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from nnpcore.report.content import (
     significant,
 )
 from nnpcore.structures.dataset import summarize
-from nnpcore.training.history import EpochRecord, messages_of
+from nnpcore.training.history import EpochRecord, best_record, messages_of
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -197,12 +197,6 @@ def learning_section(history: Sequence[EpochRecord]) -> Section:
     if len(messages) > MOST_MESSAGES:
         blocks.append(Text(f"And {len(messages) - MOST_MESSAGES} more messages in history.csv."))
     return Section(title, tuple(blocks))
-
-
-def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
-    """Return the epoch whose weights the potential has, as far as the history tells."""
-    chosen = [record for record in history if record.best] or list(history[-1:])
-    return chosen[-1] if chosen else None
 
 
 def _rmse_table(history: Sequence[EpochRecord]) -> Table:

@@ -87,6 +87,24 @@ class EpochRecord:
         )
 
 
+def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
+    """Return the record that describes the potential at hand: the last one marked best, else the last."""
+    marked = next((record for record in reversed(history) if record.best), None)
+    return marked or (history[-1] if history else None)
+
+
+def energy_rmse(history: Sequence[EpochRecord]) -> float | None:
+    """Return the energy RMSE of the ensemble's mean by :func:`best_record`, meV/atom.
+
+    It is that of the validation frames, of the training frames where there are none. Not the lowest of all
+    epochs: no potential need have that one.
+    """
+    record = best_record(history)
+    rmses = (record.valid or record.train) if record is not None else {}
+    value = float(rmses["energy"]["mean"]) if "energy" in rmses else np.nan
+    return value if np.isfinite(value) else None
+
+
 def _plain_rmses(rmses: dict[str, Rmse]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name, rmse in rmses.items():

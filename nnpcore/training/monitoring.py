@@ -20,7 +20,7 @@ SMALLEST_GAIN = 0.01
 
 @runtime_checkable
 class Monitor(Protocol):
-    """Follows errors that no RMSE shows; ``nnpcore.mapping.MappingMonitor`` is one."""
+    """Follows errors that no RMSE shows; ``nnpcore.analyses.MappingMonitor`` is one."""
 
     def prepare(
         self, functions: SymmetryFunctions, whitening: Whitening, values: TrainingValues | None = None

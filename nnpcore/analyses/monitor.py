@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.analyses.crystal import POINTS, REFERENCE
+from nnpcore.analyses.distance import DISTANCE, equilibrium
+from nnpcore.analyses.graph import Evaluation, found, required
+from nnpcore.analyses.inputs import (
+    CRYSTAL,
+    CRYSTAL_GROUP,
+    EOS_ROLE,
+    FUNCTIONS,
+    METRIC,
+    TRAINING_VALUES,
+    FrameGroup,
+)
 from nnpcore.errors import AnalysisError
 from nnpcore.files import FileFormat
-from nnpcore.mapping.eos import reference_fit
 from nnpcore.mapping.frame_json import frame_of, plain_frame
-from nnpcore.mapping.invariant import InvariantPoints, invariant_points
+from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies, is_potential
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.units import MEV_PER_EV
@@ -106,9 +117,9 @@ class MappingMonitor:
         """
         self._scans = {}
         for name, frames in self.crystals.items():
-            points = invariant_points(frames, functions, n_threads=n_threads, progress=progress)
-            if np.isfinite(points.reference).any():
-                self._scans[name] = _Scan.of(points, whitening, values)
+            scan = _Scan.of(frames, functions, whitening, values, n_threads, progress)
+            if np.isfinite(scan.points.reference).any():
+                self._scans[name] = scan
         frames = [s.frame for s in self.region_sets]
         self._block = _Block.of([s.points for s in self._scans.values()], frames, functions, n_threads)
 
@@ -126,11 +137,11 @@ class MappingMonitor:
             points = [f for s in self._scans.values() for f in s.points.frames]
             frames = [*points, *(s.frame for s in self.region_sets)]
             mean = atomic_energies(model, frames, n_threads=n_threads).mean(axis=0)
-        found: dict[str, float] = {}
+        errors: dict[str, float] = {}
         start = 0
         for name, scan in self._scans.items():
             stop = start + len(scan.points.species)
-            found |= scan.errors(mean[start:stop], f"{name} " if name else "")
+            errors |= scan.errors(mean[start:stop], f"{name} " if name else "")
             start = stop
         for regions in self.region_sets:
             atoms = mean[start : start + regions.frame.n_atoms]
@@ -138,8 +149,8 @@ class MappingMonitor:
             for region in regions.regions:
                 if region.reference is not None:
                     error = float(atoms[region.atoms].mean()) - region.reference
-                    found[regions.title_of(region)] = MEV_PER_EV * error
-        return found
+                    errors[regions.title_of(region)] = MEV_PER_EV * error
+        return errors
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold: what is monitored, not what was prepared."""
@@ -182,11 +193,26 @@ class _Scan:
     v0: float
 
     @classmethod
-    def of(cls, points: InvariantPoints, whitening: Whitening, values: TrainingValues | None) -> _Scan:
+    def of(
+        cls,
+        frames: Sequence[Frame],
+        functions: SymmetryFunctions,
+        whitening: Whitening,
+        values: TrainingValues | None,
+        n_threads: int | None,
+        progress: Progress | None,
+    ) -> _Scan:
+        """Describe the crystals and find the volumes in reach; AnalysisError for no invariant points."""
+        evaluation = Evaluation()
+        evaluation.set(CRYSTAL, FrameGroup(CRYSTAL_GROUP, CRYSTAL_GROUP, EOS_ROLE, tuple(frames)))
+        evaluation.set(FUNCTIONS, functions)
+        evaluation.set(METRIC, whitening)
+        evaluation.set(TRAINING_VALUES, values)
+        points = required(evaluation.value(POINTS, n_threads=n_threads, progress=progress))
+        bracket = found(evaluation.value(DISTANCE))
+        v0 = equilibrium(points, found(evaluation.value(REFERENCE)))
         known = np.isfinite(points.reference)
-        fit, _ = reference_fit(points)
-        v0 = fit.v0 if fit else float(points.volumes[np.nanargmin(points.reference)])
-        inside = _in_reach(points, whitening, values, v0) & known
+        inside = known & (False if bracket is None else bracket.contains(points.volumes))
         if not inside.any():
             inside = (np.abs(points.volumes / v0 - 1.0) <= USUAL_RANGE) & known
         return cls(points, inside if inside.any() else known, v0)
@@ -199,30 +225,6 @@ class _Scan:
             f"{prefix}{RANGE}": float(np.sqrt(np.mean(error[self.counted] ** 2))),
             f"{prefix}{AT_V0}": float(np.interp(self.v0, self.points.volumes[known], error[known])),
         }
-
-
-def _in_reach(
-    points: InvariantPoints, whitening: Whitening, values: TrainingValues | None, v0: float
-) -> np.ndarray:
-    """Return which points (n,) bool lie in the bracket around V0; none where the data do not tell."""
-    from nnpcore.mapping.distance import bracket, reach_of
-
-    nothing = np.zeros(points.n_points, dtype=bool)
-    if values is None:
-        return nothing
-    species = int(points.species[0])
-    x = {
-        role: whitening.transform(values.values[chosen], values.species[chosen])
-        for role in (True, False)
-        for chosen in [(values.species == species) & (values.is_training == role)]
-    }
-    frames = values.frame[(values.species == species) & values.is_training]
-    try:
-        reach = reach_of(x[True], x[False], frames)
-        crystal = points.mean_of(whitening.transform(points.values, points.species).T).T
-        return bracket(crystal, points.volumes, v0, x[True], reach).contains(points.volumes)
-    except AnalysisError:  # no atoms of this element, or too few frames to tell what is usual
-        return nothing
 
 
 @dataclass(frozen=True, eq=False)

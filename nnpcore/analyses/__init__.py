@@ -1,0 +1,22 @@
+"""Every analysis, declared once: what it needs, how it is computed, and what a change makes out of date.
+
+``nnpcore.analyses.catalogue`` lists them; ``Evaluation`` evaluates them for one potential.
+"""
+
+from nnpcore.analyses.graph import Analysis, Evaluation, Input, Missing, found, required
+from nnpcore.analyses.monitor import MappingMonitor
+from nnpcore.analyses.study import MappingStudy, StudyData, evaluation_of, study
+
+__all__ = [
+    "Analysis",
+    "Evaluation",
+    "Input",
+    "MappingMonitor",
+    "MappingStudy",
+    "Missing",
+    "StudyData",
+    "evaluation_of",
+    "found",
+    "required",
+    "study",
+]

@@ -1,0 +1,256 @@
+"""The groups of atoms that maps and matrices are made of, described once: no network is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.graph import Analysis, Given, Missing
+from nnpcore.analyses.inputs import (
+    CRYSTAL,
+    CRYSTAL_GROUP,
+    ELEMENT_CHOICE,
+    EOS_ROLE,
+    FUNCTIONS,
+    FURTHER_ATOMS,
+    INSPECT,
+    METRIC,
+    N_REGION_GROUPS,
+    ONLOOKERS,
+    REGION,
+    REGION_SETS,
+    TRAINING,
+    TRAINING_PARTS,
+    TRAINING_VALUES,
+    VALIDATION,
+    FrameGroup,
+)
+from nnpcore.analyses.regions import REGION_ATOMS
+from nnpcore.descriptors import SymmetryFunctions, Whitening, compute_descriptors
+from nnpcore.errors import PotentialError
+from nnpcore.training import TrainingValues
+
+MAX_ATOMS = 20_000
+"""Atoms taken from frames that only look on; of more, every n-th frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class AtomGroup:
+    """Atoms that belong together, and where each comes from.
+
+    Attributes
+    ----------
+    name : unique among the groups. key : of the frames they are from, "" where that is not known.
+    role : what the frames are used for.
+    frame, atom : (n,) int32, number of the frame under ``key``, and of the atom in it.
+    values : (n, n_descriptors) symmetry functions. x : (n, d) the same, whitened.
+    species : (n,) int32, index into the elements of the symmetry functions.
+    """
+
+    name: str
+    key: str
+    role: str
+    frame: np.ndarray
+    atom: np.ndarray
+    values: np.ndarray
+    x: np.ndarray
+    species: np.ndarray
+
+    def rows(self, index: np.ndarray) -> AtomGroup:
+        """Return some of the atoms."""
+        parts = (self.frame, self.atom, self.values, self.x, self.species)
+        return AtomGroup(self.name, self.key, self.role, *(part[index] for part in parts))
+
+
+@dataclass(frozen=True, eq=False)
+class AtomGroups:
+    """All groups of atoms: those of the training, then the validation, then whoever looks on."""
+
+    functions: SymmetryFunctions
+    metric: Whitening
+    groups: tuple[AtomGroup, ...]
+    described: dict[str, tuple[FrameGroup, AtomGroup]] = field(default_factory=dict)
+
+    def of_role(self, *roles: str) -> list[AtomGroup]:
+        """Return the groups of these roles."""
+        return [group for group in self.groups if group.role in roles]
+
+    def of_element(self, element: str) -> list[AtomGroup]:
+        """Return the atoms of one element; groups without any are left out."""
+        index = self.functions.elements.index(element)
+        parts = (group.rows(np.flatnonzero(group.species == index)) for group in self.groups)
+        return [part for part in parts if len(part.frame)]
+
+
+def _groups(given: Given) -> AtomGroups:
+    functions, metric = given[FUNCTIONS], given[METRIC]
+    before = given.before(ATOMS)
+    same = before is not None and before.functions == functions and before.metric is metric
+    known = before.described if before is not None and same else {}
+    groups = [*_training_groups(given), *_further_groups(given), *_region_groups(given)]
+    described: dict[str, tuple[FrameGroup, AtomGroup]] = {}
+    onlookers, crystal = given.get(ONLOOKERS) or (), given.get(CRYSTAL)
+    if crystal is not None and crystal.key not in {onlooker.key for onlooker in onlookers}:
+        onlookers = (*onlookers, crystal)
+    for number, source in enumerate(onlookers):
+        given.progress.report(number / len(onlookers), f"Describing {source.name}")
+        group = _onlooker(source, given, known.get(source.key))
+        if group is not None:
+            described[source.key] = source, group
+            groups.append(group)
+    return AtomGroups(functions, metric, tuple(groups), described)
+
+
+# atoms of the training --------------------------------------------------------------------------------
+def _training_groups(given: Given) -> Iterator[AtomGroup]:
+    """Divide the atoms of the training by role and by the files they came from."""
+    values = given[TRAINING_VALUES]
+    parts = given.get(TRAINING_PARTS)
+    for role, flag in ((TRAINING, True), (VALIDATION, False)):
+        rows = np.flatnonzero(values.is_training == flag)
+        mine = [part for part in parts or () if part.role == role]
+        if not mine:
+            yield from _nonempty(_values_group(role, "", role, values, rows, given[METRIC]))
+        start = 0
+        for part in mine:
+            stop = start + len(part.indices)
+            chosen = rows[(values.frame[rows] >= start) & (values.frame[rows] < stop)]
+            group = _values_group(part.name, part.key, role, values, chosen, given[METRIC])
+            yield from _nonempty(replace(group, frame=part.indices[group.frame - start].astype(np.int32)))
+            start = stop
+
+
+def _nonempty(group: AtomGroup) -> list[AtomGroup]:
+    return [group] if len(group.frame) else []
+
+
+def _values_group(
+    name: str, key: str, role: str, values: TrainingValues, rows: np.ndarray, metric: Whitening
+) -> AtomGroup:
+    raw, species, frames = values.values[rows], values.species[rows], values.frame[rows]
+    x = metric.transform(raw, species)
+    return AtomGroup(name, key, role, frames, index_in_frame(frames), raw, x, species)
+
+
+def index_in_frame(frames: np.ndarray) -> np.ndarray:
+    """Return each atom's index in its frame, for atoms (n,) that stand frame by frame."""
+    if not len(frames):
+        return np.zeros(0, dtype=np.int32)
+    starts = np.flatnonzero(np.diff(frames, prepend=frames[0] - 1))
+    lengths = np.diff(np.append(starts, len(frames)))
+    return (np.arange(len(frames)) - np.repeat(starts, lengths)).astype(np.int32)
+
+
+# atoms that look on -----------------------------------------------------------------------------------
+def _further_groups(given: Given) -> Iterator[AtomGroup]:
+    further = given.get(FURTHER_ATOMS) or {}
+    if not further:
+        return
+    points = given.get(POINTS)
+    element = given[FUNCTIONS].elements[0] if points is None else points.element
+    species = given[FUNCTIONS].elements.index(element)
+    for name, values in further.items():
+        yield from _nonempty(_plain_group(name, "", INSPECT, values, species, given[METRIC]))
+
+
+def _plain_group(
+    name: str, key: str, role: str, values: np.ndarray, species: int, metric: Whitening
+) -> AtomGroup:
+    numbers = np.full(len(values), species, dtype=np.int32)
+    nothing = np.zeros(len(values), dtype=np.int32)
+    x = metric.transform(values, numbers)
+    return AtomGroup(name, key, role, nothing, np.arange(len(values), dtype=np.int32), values, x, numbers)
+
+
+def _region_groups(given: Given) -> list[AtomGroup]:
+    """Return the atoms of the first regions as groups of their own, where that is wanted."""
+    most, described = given.get(N_REGION_GROUPS) or 0, given.get(REGION_ATOMS)
+    groups: list[AtomGroup] = []
+    names: set[str] = set()
+    for number, (key, regions) in enumerate((given.get(REGION_SETS) or {}).items(), start=1):
+        known = None if described is None else described.found.get(key)
+        for region in regions.regions if known is not None else ():
+            if known is None or len(groups) >= most:
+                break
+            _, values, species = known
+            name = f"{regions.title_of(region)} (region)"
+            name = name if name not in names else f"{name} {number}"
+            names.add(name)
+            atoms = region.atoms
+            x = given[METRIC].transform(values[atoms], species[atoms])
+            frame, atom = np.zeros(len(atoms), dtype=np.int32), atoms.astype(np.int32)
+            groups.append(AtomGroup(name, key, REGION, frame, atom, values[atoms], x, species[atoms]))
+    return groups
+
+
+def _onlooker(
+    source: FrameGroup, given: Given, known: tuple[FrameGroup, AtomGroup] | None
+) -> AtomGroup | None:
+    """Describe the atoms of frames (every n-th of many); None where they have unknown elements."""
+    points, crystal = given.get(POINTS), given.get(CRYSTAL)
+    if points is not None and crystal is not None and crystal.key == source.key:
+        return _crystal_group(source, given)
+    if known is not None and known[0].frames == source.frames:
+        return replace(known[1], role=source.role, name=source.name)
+    total = sum(frame.n_atoms for frame in source.frames)
+    step = 1 if source.role == EOS_ROLE else max(1, -(-total // MAX_ATOMS))
+    indices = np.arange(0, len(source.frames), step)
+    chosen = [source.frames[i] for i in indices]
+    try:
+        table = compute_descriptors(
+            chosen, given[FUNCTIONS], derivatives=False, n_threads=given.n_threads, progress=given.progress
+        )
+    except PotentialError:
+        return None
+    frame = np.repeat(indices, np.diff(table.frame_start)).astype(np.int32)
+    atom = index_in_frame(table.frames_of_atoms)
+    x = given[METRIC].transform(table.values, table.species)
+    group = AtomGroup(source.name, source.key, source.role, frame, atom, table.values, x, table.species)
+    return group.rows(np.flatnonzero(atom == 0)) if source.role == EOS_ROLE else group
+
+
+def _crystal_group(source: FrameGroup, given: Given) -> AtomGroup | None:
+    """Return the invariant points by volume, each the mean of its equivalent atoms."""
+    points = given.get(POINTS)
+    assert points is not None
+    if points.element not in given[FUNCTIONS].elements:
+        return None
+    species = given[FUNCTIONS].elements.index(points.element)
+    means = points.mean_of(points.values.T).T
+    group = _plain_group(source.name or CRYSTAL_GROUP, source.key, EOS_ROLE, means, species, given[METRIC])
+    first = np.zeros(points.n_points, dtype=np.int32)
+    return replace(group, frame=points.frame_indices.astype(np.int32), atom=first)
+
+
+def _element(given: Given) -> str | Missing:
+    """Choose whose atoms are shown: the element chosen, else the crystal's, else the commonest in training.
+
+    A crystal whose element no training atom has does not count.
+    """
+    elements, values = given[FUNCTIONS].elements, given[TRAINING_VALUES]
+    chosen, points = given.get(ELEMENT_CHOICE), given.get(POINTS)
+    if chosen in elements:
+        return chosen
+    counts = np.bincount(values.species[values.is_training], minlength=len(elements))
+    if points is not None and points.element in elements and counts[elements.index(points.element)]:
+        return points.element
+    if not counts.any():
+        return Missing("the training set has no atoms")
+    return elements[int(counts.argmax())]
+
+
+ATOMS = Analysis(
+    "atoms",
+    "Describing atoms",
+    _groups,
+    needs=(TRAINING_VALUES, FUNCTIONS, METRIC),
+    uses=(
+        TRAINING_PARTS, ONLOOKERS, CRYSTAL, POINTS, FURTHER_ATOMS, REGION_SETS, REGION_ATOMS, N_REGION_GROUPS,
+    ),
+)  # fmt: skip
+ELEMENT = Analysis(
+    "element", "Element", _element, needs=(TRAINING_VALUES, FUNCTIONS), uses=(ELEMENT_CHOICE, POINTS)
+)

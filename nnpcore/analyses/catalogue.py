@@ -1,0 +1,37 @@
+"""Every analysis there is, once; a new one is added to this list."""
+
+from __future__ import annotations
+
+from nnpcore.analyses.atoms import ATOMS, ELEMENT
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.crystal import POINTS, REFERENCE
+from nnpcore.analyses.distance import DISTANCE, REACH
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.parity import PARITY
+from nnpcore.analyses.pca import MAP_ENERGIES, PCA
+from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.analyses.regions import REFERENCES, REGION_ATOMS, REGION_ERRORS
+from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
+from nnpcore.analyses.verdict import VERDICT
+
+ANALYSES: tuple[Analysis[object], ...] = (
+    POINTS,
+    REFERENCE,
+    REACH,
+    DISTANCE,
+    PREDICTION,
+    EOS,
+    REFERENCES,
+    REGION_ATOMS,
+    REGION_ERRORS,
+    VERDICT,
+    ATOMS,
+    ELEMENT,
+    PCA,
+    MAP_ENERGIES,
+    CONNECTIVITY,
+    PARITY,
+    RIGIDITY,
+    FRAME_RIGIDITY,
+)

@@ -1,0 +1,107 @@
+"""Distance of atoms to the training set in the metric of the networks' inputs, and what is in its reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.analyses.crystal import POINTS, REFERENCE
+from nnpcore.analyses.graph import Analysis, Given, Missing
+from nnpcore.analyses.inputs import FUNCTIONS, METRIC, TRAINING_VALUES
+from nnpcore.descriptors import SymmetryFunctions, Whitening
+from nnpcore.errors import AnalysisError
+from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
+from nnpcore.mapping.eos import EosFit
+from nnpcore.mapping.invariant import InvariantPoints
+from nnpcore.training import TrainingValues
+
+
+@dataclass(frozen=True, eq=False)
+class Reaches:
+    """Usual distances to the training set, and why an element has none, by element of its atoms."""
+
+    found: dict[str, Reach]
+    missing: dict[str, Missing]
+
+    def of(self, element: str) -> Reach | Missing:
+        """Return the reach of one element's atoms."""
+        return self.found.get(element) or self.missing.get(element) or no_atoms_of(element)
+
+
+def no_atoms_of(element: str) -> Missing:
+    """Return that the training set has no atoms of an element."""
+    what = f"the training set has no {element}, the element of the crystal"
+    return Missing(what, f"Train on structures that contain {element}")
+
+
+def _reaches(given: Given) -> Reaches | Missing:
+    values, metric = given[TRAINING_VALUES], given[METRIC]
+    reaches = Reaches({}, {})
+    for index, element in enumerate(given[FUNCTIONS].elements):
+        train, frames = whitened_atoms(values, metric, index, training=True)
+        valid, _ = whitened_atoms(values, metric, index, training=False)
+        if not len(train):
+            continue
+        try:
+            reaches.found[element] = reach_of(train, valid, frames, progress=given.progress)
+        except AnalysisError as error:
+            reaches.missing[element] = Missing.of(error)
+    if not reaches.found:
+        return next(iter(reaches.missing.values()), Missing("the training set has no atoms"))
+    return reaches
+
+
+def _distances(given: Given) -> Bracket | Missing:
+    points, functions = given[POINTS], given[FUNCTIONS]
+    reach = given[REACH].of(points.element)
+    if isinstance(reach, Missing):
+        return reach
+    index = functions.elements.index(points.element)
+    train, _ = whitened_atoms(given[TRAINING_VALUES], given[METRIC], index, training=True)
+    x = whitened_points(points, functions, given[METRIC])
+    distances = nearest_distances(x, train, progress=given.progress)
+    v0 = equilibrium(points, given.get(REFERENCE), distances)
+    return bracket_from_distances(points.volumes, distances, v0, reach.threshold)
+
+
+def equilibrium(points: InvariantPoints, fit: EosFit | None, distances: np.ndarray | None = None) -> float:
+    """Return the volume, Å³/atom, from which the bracket starts: never one that depends on the networks.
+
+    It is V0 of the reference's fit. Where there is no fit it is the volume of the lowest reference energy;
+    without any energies that of the point nearest to the training set (the middle one without ``distances``).
+    """
+    if fit is not None:
+        return fit.v0
+    if np.isfinite(points.reference).any():
+        return float(points.volumes[int(np.nanargmin(points.reference))])
+    middle = points.n_points // 2
+    return float(points.volumes[middle if distances is None else int(distances.argmin())])
+
+
+def whitened_atoms(
+    values: TrainingValues, metric: Whitening, species: int, *, training: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return whitened training (or validation) atoms (n, d) of one element and the frame of each (n,)."""
+    rows = (values.species == species) & (values.is_training == training)
+    return metric.transform(values.values[rows], values.species[rows]), values.frame[rows]
+
+
+def whitened_points(points: InvariantPoints, functions: SymmetryFunctions, metric: Whitening) -> np.ndarray:
+    """Return the invariant points (n, d), whitened: a point is the mean of its equivalent atoms."""
+    means = points.mean_of(points.values.T).T
+    species = functions.elements.index(points.element)
+    return metric.transform(means, np.full(len(means), species, dtype=points.species.dtype))
+
+
+REACH = Analysis(
+    "reach", "Usual distances to the training set", _reaches, needs=(TRAINING_VALUES, METRIC, FUNCTIONS)
+)
+DISTANCE = Analysis(
+    "distance",
+    "Distance to the training set",
+    _distances,
+    needs=(POINTS, REACH, TRAINING_VALUES, METRIC, FUNCTIONS),
+    uses=(REFERENCE,),
+)
+"""Distances of the invariant points, and the bracket of volumes in reach of the training set."""

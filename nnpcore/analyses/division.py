@@ -1,0 +1,121 @@
+"""Dividing the atoms of one source by region or by temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnpcore.structures.frame import Frame
+
+Grouping = Literal["dataset", "region", "temperature"]
+TEMPERATURE = "temperature"
+REST = "rest"
+"""Name of the part that holds the atoms of no region."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some atoms of a group: name and palette number of the part, and which rows of the group they are."""
+
+    name: str
+    color_index: int
+    rows: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SourceLabels:
+    """What divides the atoms of the frames of one source.
+
+    Attributes
+    ----------
+    regions : (n_frames,) number of the region set of each frame, -1 for none.
+    sets : per region set: names and palette numbers of its regions, and the region of every atom (-1: none).
+    temperatures : (n_frames,) K, NaN where the frame does not know.
+    """
+
+    regions: np.ndarray
+    sets: tuple[tuple[tuple[str, ...], tuple[int, ...], np.ndarray], ...]
+    temperatures: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What divides the atoms of all sources, by key; ``temperatures`` (n,) are all that occur, K, rising."""
+
+    by_source: Mapping[str, SourceLabels]
+    temperatures: np.ndarray
+
+    @classmethod
+    def of(cls, known: Mapping[str, SourceLabels]) -> Labels:
+        """Gather what is known of every source."""
+        found = [labels.temperatures for labels in known.values()]
+        kelvin = np.unique(np.concatenate(found)) if found else np.empty(0)
+        return cls(known, kelvin[np.isfinite(kelvin)])
+
+    def groupings(self) -> list[Grouping]:
+        """Return the ways in which the atoms can be divided."""
+        found: list[Grouping] = ["dataset"]
+        if any(known.sets for known in self.by_source.values()):
+            found.append("region")
+        if len(self.temperatures) > 1:
+            found.append("temperature")
+        return found
+
+    def parts(self, grouping: Grouping, key: str, frame: np.ndarray, atom: np.ndarray) -> list[Part]:
+        """Divide atoms (frame (n,), atom (n,)) of one source; [] where nothing is known to divide them by.
+
+        Atoms in no region form a part called "rest"; those of unknown temperature one without a name.
+        """
+        known = self.by_source.get(key)
+        if known is None or grouping == "dataset" or not len(frame):
+            return []
+        if grouping == "temperature":
+            return self._by_temperature(known.temperatures[frame])
+        return _by_region(known, frame, atom)
+
+    def _by_temperature(self, kelvin: np.ndarray) -> list[Part]:
+        rows = {k: np.flatnonzero(kelvin == value) for k, value in enumerate(self.temperatures)}
+        parts = [Part(f"{self.temperatures[k]:.0f} K", k, found) for k, found in rows.items() if len(found)]
+        rest = np.flatnonzero(~np.isfinite(kelvin))
+        return [*parts, Part("", len(self.temperatures), rest)] if parts and len(rest) else parts
+
+
+def temperatures_of(frames: Sequence[Frame]) -> np.ndarray:
+    """Return the temperature each frame was sampled at, K (n_frames,); NaN where it does not say."""
+    return np.array([_number(frame.info.get(TEMPERATURE)) for frame in frames], dtype=np.float64)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float, np.integer, np.floating)) else float("nan")
+
+
+def _by_region(known: SourceLabels, frame: np.ndarray, atom: np.ndarray) -> list[Part]:
+    rows: dict[str, list[np.ndarray]] = {}
+    colors: dict[str, int] = {}
+    which = known.regions[frame]
+    taken = np.zeros(len(frame), dtype=bool)
+    for number, (names, shades, region_of_atom) in enumerate(known.sets):
+        mine = np.flatnonzero(which == number)
+        label = region_of_atom[atom[mine]]
+        for k, (name, color) in enumerate(zip(names, shades, strict=True)):
+            chosen = mine[label == k]
+            if len(chosen):
+                rows.setdefault(name, []).append(chosen)
+                colors.setdefault(name, color)
+                taken[chosen] = True
+    if not rows:
+        return []
+    parts = [Part(name, colors[name], np.concatenate(found)) for name, found in rows.items()]
+    rest = np.flatnonzero(~taken)
+    return [*parts, Part(REST, max(colors.values()) + 1, rest)] if len(rest) else parts
+
+
+def part_name(group: str, part: str, short: bool) -> str:
+    """Return the name of a part of a group; ``short`` leaves out the group's."""
+    if not part:
+        return group
+    return part if short else f"{group}: {part}"

@@ -1,0 +1,34 @@
+"""Equation of state of a crystal by the potential, against the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.distance import DISTANCE
+from nnpcore.analyses.graph import Analysis, Given
+from nnpcore.analyses.inputs import CRYSTAL, POTENTIAL
+from nnpcore.mapping.distance import Bracket
+from nnpcore.mapping.eos import EosCurve, EosReport, analyse_eos, eos_curve
+
+
+@dataclass(frozen=True, eq=False)
+class EosResult:
+    """The crystal's energy along its volume: the curve, its comparison with the reference, the bracket.
+
+    ``key`` is that of the crystal's frames; ``curve.frame_indices`` count them.
+    """
+
+    key: str
+    curve: EosCurve
+    report: EosReport
+    bracket: Bracket | None
+
+
+def _eos(given: Given) -> EosResult:
+    curve = eos_curve(given[POTENTIAL], given[POINTS], n_threads=given.n_threads, progress=given.progress)
+    bracket = given.get(DISTANCE)
+    return EosResult(given[CRYSTAL].key, curve, analyse_eos(curve, bracket), bracket)
+
+
+EOS = Analysis("eos", "Equation of state", _eos, needs=(POTENTIAL, CRYSTAL, POINTS), uses=(DISTANCE,))

@@ -1,0 +1,223 @@
+"""The analyses of one potential and a crystal in one call, for command line, notebooks and studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.distance import DISTANCE, REACH
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Evaluation, Missing, found, required
+from nnpcore.analyses.inputs import (
+    CRYSTAL,
+    CRYSTAL_GROUP,
+    ENERGY_RMSE,
+    EOS_ROLE,
+    FUNCTIONS,
+    FURTHER_ATOMS,
+    METRIC,
+    POTENTIAL,
+    REGION_SETS,
+    TRAINING_VALUES,
+    FrameGroup,
+)
+from nnpcore.analyses.pca import PCA
+from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.verdict import VERDICT
+from nnpcore.errors import AnalysisError
+from nnpcore.mapping.model import AtomicEnergyModel, is_potential
+from nnpcore.mapping.regions import RegionSet
+from nnpcore.progress import Part, Progress
+
+if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.mapping import (
+        Bracket,
+        ConnectivityResult,
+        EosCurve,
+        EosReport,
+        InvariantPoints,
+        PcaResult,
+        Reach,
+        RegionError,
+        Verdict,
+    )
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import TrainingValues
+
+STEPS = (POINTS, DISTANCE, PCA, CONNECTIVITY, REGION_ERRORS, VERDICT)
+"""What a study evaluates, in this order."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """What a study knows before any network is asked: it stays the same while a run trains.
+
+    Attributes
+    ----------
+    points : the invariant points.
+    distances : (n_points,) from each to the nearest training atom of its element (whitened units).
+    reach : the distances that are usual, and the threshold.
+    pca : principal components of the training atoms of that element.
+    scores : name of a group -> (n, n_components) scores; "EOS" is the path of the invariant points by volume.
+    connectivity : of the same groups, or None and ``connectivity_message`` says why.
+    """
+
+    points: InvariantPoints
+    distances: np.ndarray
+    reach: Reach
+    pca: PcaResult
+    scores: dict[str, np.ndarray]
+    connectivity: ConnectivityResult | None
+    connectivity_message: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class MappingStudy:
+    """Everything the mapping analysis says about one potential; ``evaluation`` goes on from there."""
+
+    data: StudyData
+    curve: EosCurve
+    bracket: Bracket
+    report: EosReport
+    verdict: Verdict
+    regions: tuple[RegionError, ...]
+    evaluation: Evaluation
+
+    @property
+    def element(self) -> str:
+        """Element of the invariant points, whose atoms were analysed."""
+        return self.curve.element
+
+    def of(self, model: AtomicEnergyModel, rmse_energy_mev: float | None = None) -> MappingStudy:
+        """Return the same for another potential on the same training atoms: only its networks are asked."""
+        evaluation = self.evaluation.copy()
+        evaluation.set(POTENTIAL, model)
+        evaluation.set(ENERGY_RMSE, rmse_energy_mev)
+        return study_of(evaluation)
+
+
+def study(
+    model: AtomicEnergyModel,
+    values: TrainingValues,
+    eos_frames: Sequence[Frame],
+    *,
+    functions: SymmetryFunctions | None = None,
+    whitening: Whitening | None = None,
+    rmse_energy_mev: float | None = None,
+    groups: Mapping[str, np.ndarray] | None = None,
+    region_sets: Sequence[RegionSet] = (),
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> MappingStudy:
+    """Compute EOS, bracket, PCA, connectivity and verdict.
+
+    Parameters
+    ----------
+    model : the ensemble, or any other model of atomic energies.
+    values : symmetry functions of its training and validation atoms, of ``RunFolder.training_values()``.
+    eos_frames : crystals of one element along their volume.
+    functions, whitening : those of ``values``, and the metric of distance and connectivity; None takes the
+        ensemble's own. For a model that has none, the whitening is learned from the training atoms.
+    rmse_energy_mev : energy RMSE of the ensemble mean on the validation frames, meV/atom, for the verdict.
+    groups : further groups of atoms of the crystal's element for PCA and connectivity: name -> symmetry
+        functions (n, n_descriptors).
+    region_sets : structures whose regions have reference values; they count in the verdict.
+
+    Raises
+    ------
+    AnalysisError
+        When the EOS frames are no invariant points, or the training set lacks their element, or a model
+        without symmetry functions is given none.
+    """
+    functions, whitening = _metric(model, values, functions, whitening)
+    evaluation = evaluation_of(
+        model,
+        values,
+        functions=functions,
+        whitening=whitening,
+        rmse_energy_mev=rmse_energy_mev,
+        eos_frames=eos_frames,
+        region_sets=region_sets,
+    )
+    evaluation.set(FURTHER_ATOMS, dict(groups) if groups else None)
+    return study_of(evaluation, n_threads=n_threads, progress=progress)
+
+
+def evaluation_of(
+    model: AtomicEnergyModel,
+    values: TrainingValues | None = None,
+    *,
+    functions: SymmetryFunctions | None = None,
+    whitening: Whitening | None = None,
+    rmse_energy_mev: float | None = None,
+    eos_frames: Sequence[Frame] = (),
+    region_sets: Sequence[RegionSet] = (),
+) -> Evaluation:
+    """Return an evaluation with its inputs set; arguments as for :func:`study`, nothing is computed yet."""
+    evaluation = Evaluation()
+    evaluation.set(POTENTIAL, model)
+    evaluation.set(ENERGY_RMSE, rmse_energy_mev)
+    evaluation.set(TRAINING_VALUES, values)
+    evaluation.set(FUNCTIONS, functions or (model.functions if is_potential(model) else None))
+    evaluation.set(METRIC, whitening or (model.metric if is_potential(model) else None))
+    if eos_frames:
+        evaluation.set(CRYSTAL, FrameGroup(CRYSTAL_GROUP, CRYSTAL_GROUP, EOS_ROLE, tuple(eos_frames)))
+    evaluation.set(REGION_SETS, {str(k): regions for k, regions in enumerate(region_sets)} or None)
+    return evaluation
+
+
+def study_of(
+    evaluation: Evaluation, *, n_threads: int | None = None, progress: Progress | None = None
+) -> MappingStudy:
+    """Evaluate what a study has; AnalysisError where the crystal or the training atoms do not allow it."""
+    whole = progress or Progress()
+    for k, step in enumerate(STEPS):
+        part = Part(whole, k / len(STEPS), 1.0 / len(STEPS))
+        evaluation.value(step, n_threads=n_threads, progress=part)
+    whole.report(1.0, "Mapping analysed")
+    eos, bracket = required(evaluation.value(EOS)), required(evaluation.value(DISTANCE))
+    pca, points = required(evaluation.value(PCA)), required(evaluation.value(POINTS))
+    links = evaluation.value(CONNECTIVITY)
+    regions = found(evaluation.value(REGION_ERRORS))
+    data = StudyData(
+        points,
+        bracket.distances,
+        required(required(evaluation.value(REACH)).of(points.element)),
+        pca.result,
+        pca.by_name,
+        None if isinstance(links, Missing) else links.result,
+        str(links) if isinstance(links, Missing) else "",
+    )
+    for missing in () if regions is None else regions.missing.values():
+        raise missing.as_error()
+    judged = required(evaluation.value(VERDICT))
+    errors = () if regions is None else regions.all
+    return MappingStudy(data, eos.curve, bracket, eos.report, judged, errors, evaluation)
+
+
+def _metric(
+    model: AtomicEnergyModel,
+    values: TrainingValues,
+    functions: SymmetryFunctions | None,
+    whitening: Whitening | None,
+) -> tuple[SymmetryFunctions, Whitening]:
+    """Return the symmetry functions of the training atoms, and the whitening that measures distances."""
+    from nnpcore.descriptors import Whitening
+
+    if is_potential(model) and functions in (None, model.functions):
+        return model.functions, whitening or model.metric
+    if functions is None:
+        raise AnalysisError(
+            f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
+            fix="Say which symmetry functions the training atoms were described by",
+        )
+    if whitening is None:
+        chosen = values.is_training
+        whitening = Whitening.fit(values.values[chosen], values.species[chosen], functions)
+    return functions, whitening
