@@ -28,7 +28,7 @@ from nnpcore.structures import (
 )
 from nnpcore.structures import reading as reading_module
 from nnpcore.structures.checking import closest_pair
-from nnpcore.structures.readers.formats import ALLOWED_FORMATS
+from nnpcore.structures.readers.ase_formats import ALLOWED_FORMATS
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ from nnpcore.structures import (
 )
 from nnpcore.structures.labels.key_names import apply_keys
 from nnpcore.structures.labels.stress_kinds import ALL_KINDS, judge_stress
-from nnpcore.structures.readers.n2p2 import EV_ANGSTROM, HARTREE_BOHR, guess_units, write_input_data
+from nnpcore.structures.readers.n2p2 import guess_units, write_input_data
+from nnpcore.structures.readers.reader import EV_ANGSTROM, HARTREE_BOHR
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
 

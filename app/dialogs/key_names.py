@@ -16,7 +16,7 @@ from nnpcore.errors import EatlasError
 from nnpcore.structures import Dataset, KeyNames, KeyProposal, StressKind
 from nnpcore.structures.labels.key_names import NONE, QUANTITIES, apply_keys
 from nnpcore.structures.labels.stress_kinds import ALL_KINDS
-from nnpcore.structures.readers.n2p2 import UNITS
+from nnpcore.structures.readers.registry import file_units
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ class KeyNamesDialog(FormDialog):
             if quantity == "forces":
                 section.add("negative_forces", "They are", choice(self, SIGNS), wide=True)
         section.add("stress_kind", "The stress is", choice(self, _kinds(proposal)), wide=True)
-        section.add("units", "Units", choice(self, [(unit, unit) for unit in UNITS]), wide=True)
+        section.add(
+            "units", "Units", choice(self, [(unit, unit) for unit in file_units().values()]), wide=True
+        )
         asks_units = any(question.quantity == "units" for question in proposal.questions)
         section.set_shown(("units",), asks_units)
         self._asks_units = asks_units

@@ -34,6 +34,7 @@ from app.shell.toasts import Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.window_commands import MENUS, window_commands
+from nnpcore.structures.readers.registry import name_patterns
 
 if TYPE_CHECKING:
     from app.dialogs.documentation import Documentation
@@ -43,10 +44,7 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 2
 HIDDEN_PANELS_MS = 300
 BETWEEN_PANELS_MS = 30
-FILTER = (
-    "Trajectories (*.extxyz *.xyz *.traj *.vasp *.xml OUTCAR* XDATCAR* POSCAR* *.cif *.pdb *.json *.db)"
-    ";;All files (*)"
-)
+FILTER = f"Trajectories ({' '.join(name_patterns())});;All files (*)"
 
 
 class MainWindow(QMainWindow):

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from nnpcore.errors import SettingsError
 from nnpcore.structures import KeyNames, KeyProposal, StressKind, propose_keys
 from nnpcore.structures.frame import Frame
-
-_UNITS = {"eV": "eV, Å", "Ha": "Ha, Bohr"}
+from nnpcore.structures.readers.registry import file_units
 
 
 def key_names(
@@ -32,15 +31,17 @@ def key_names(
         return None
     name, _, kind = (stress or "").partition("=")
     text = StressKind.from_text(kind).text if kind else ""
-    if units and units not in (*_UNITS, *_UNITS.values()):
-        raise SettingsError(f"{units!r} are no units of such a file", where=option, fix="Use eV or Ha")
+    known = file_units()
+    if units and units not in (*known, *known.values()):
+        fix = f"Use {' or '.join(known)}"
+        raise SettingsError(f"{units!r} are no units of such a file", where=option, fix=fix)
     return KeyNames(
         energy=energy,
         forces=forces,
         stress=name or None,
         stress_kind=text,
         negative_forces=bool(forces and "grad" in forces.lower()),
-        units=_UNITS.get(units or "", units or ""),
+        units=known.get(units or "", units or ""),
     )
 
 

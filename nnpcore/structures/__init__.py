@@ -1,18 +1,12 @@
 """Structures: reading, checking, data sets, splits and writing."""
 
 from nnpcore.structures.checking import check_frame
-from nnpcore.structures.dataset import (
-    BadFramesError,
-    Dataset,
-    DatasetSummary,
-    FrameProblem,
-    Role,
-    summarize,
-)
+from nnpcore.structures.dataset import Dataset, DatasetSummary, Role, summarize
 from nnpcore.structures.examples import EXAMPLES, example_path
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.key_names import KeyMemory, KeyNames, KeyProposal, Question, propose_keys
 from nnpcore.structures.labels.stress_kinds import StressKind
+from nnpcore.structures.problems import BadFramesError, FrameProblem
 from nnpcore.structures.reading import detect_key_names, iter_frames, parse_path, read_dataset
 from nnpcore.structures.splits import split_frames
 from nnpcore.structures.writing import write_frames

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
-from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
-
-if TYPE_CHECKING:
-    from nnpcore.structures.labels.key_names import KeyNames
+from nnpcore.structures.labels.key_names import KeyNames
+from nnpcore.structures.problems import FrameProblem
 
 UNITS_TEXT = "units assumed eV, Å, eV/Å³"
-_MAX_LISTED = 8
 
 
 class Role(StrEnum):
@@ -28,31 +24,6 @@ class Role(StrEnum):
     VALIDATION = "validation"
     EOS = "eos"
     INSPECT = "inspect"
-
-
-@dataclass(frozen=True)
-class FrameProblem:
-    """One bad frame: its index in the file, what is wrong, and what to do."""
-
-    index: int
-    what: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"frame {self.index}: {self.what}"
-
-
-class BadFramesError(DataError):
-    """Some frames of a file are bad: ``problems`` lists them, ``n_good`` frames are fit for use."""
-
-    def __init__(self, path: str, problems: tuple[FrameProblem, ...], n_good: int) -> None:
-        self.problems = problems
-        self.n_good = n_good
-        listed = "; ".join(str(problem) for problem in problems[:_MAX_LISTED])
-        more = f"; and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
-        count = f"{len(problems)} of {len(problems) + n_good} frames cannot be used"
-        fix = problems[0].fix if n_good == 0 else "Mend the file, or skip the bad frames"
-        super().__init__(f"{count}: {listed}{more}", where=path, fix=fix)
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
+from typing import Literal, NamedTuple
 
 from nnpcore.errors import Cancelled, DataError, EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures.checking import check_frame
-from nnpcore.structures.dataset import BadFramesError, Dataset, FrameProblem
+from nnpcore.structures.dataset import Dataset
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.key_names import (
     NONE,
@@ -24,18 +21,9 @@ from nnpcore.structures.labels.key_names import (
     apply_keys,
     propose_keys,
 )
-from nnpcore.structures.readers import cp2k as cp2k_data
-from nnpcore.structures.readers import n2p2 as n2p2_data
-from nnpcore.structures.readers.broken_off import broken_off, end_note
-from nnpcore.structures.readers.extxyz import Block, FrameSyntaxError, find_blocks, parse_block
-from nnpcore.structures.readers.formats import (
-    OWN_FORMATS,
-    detect_format,
-    no_structure,
-    open_stream,
-    read_error,
-)
-from nnpcore.structures.writing import PER_ATOM_NAMES
+from nnpcore.structures.problems import BadFramesError, FrameProblem
+from nnpcore.structures.readers.reader import OpenFile, open_stream, read_error
+from nnpcore.structures.readers.registry import find_reader
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
@@ -193,14 +181,12 @@ def _read(
     source: Source, keys: KeyNames, progress: Progress
 ) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield (share done, frame or problem) for the wanted part of a file."""
-    kind = detect_format(source.path)
+    reader = find_reader(source.path)
     try:
-        if kind == "extxyz":
-            items: Iterator[tuple[float | None, Frame | FrameProblem]] = _read_xyz(source, progress)
-        else:
-            items = _read_part(source, _iterate(source, kind, keys))
-        for share, item in items:
-            yield share, item if keys == KeyNames() else _renamed(item, keys)
+        with open_stream(source.path) as stream:
+            items = reader.read(OpenFile(source.path, stream, keys.units, progress.check))
+            for share, item in _chosen(source, items):
+                yield share, item if keys == KeyNames() else _renamed(item, keys)
     except (EatlasError, Cancelled):
         raise
     except Exception as error:
@@ -214,45 +200,6 @@ def _renamed(item: Frame | FrameProblem, keys: KeyNames) -> Frame | FrameProblem
         return apply_keys(item, keys)
     except ValueError as error:
         return FrameProblem(item.index, str(error), "Give another name for it")
-
-
-def _iterate(source: Source, kind: str, keys: KeyNames) -> Iterator[Frame | FrameProblem]:
-    """All frames of a file that is no XYZ."""
-    if kind not in OWN_FORMATS:
-        yield from _iterate_ase(source, kind)
-    elif kind == "cp2k-trajectory":
-        yield from cp2k_data.read_trajectory(source.path)
-    else:
-        with open_stream(source.path) as stream:
-            if kind == "cp2k-output":
-                yield from cp2k_data.read_output(stream.read(), str(source.path))
-                return
-            yield from n2p2_data.read_input_data(stream, str(source.path), keys.units or None)
-
-
-def _read_xyz(source: Source, progress: Progress) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
-    where = str(source.path)
-    with open_stream(source.path) as stream:
-        try:
-            blocks: list[Block] = []
-            for block in find_blocks(stream):
-                blocks.append(block)
-                progress.check()
-        except FrameSyntaxError as error:
-            raise DataError(
-                f"this is not an XYZ file: {error}", where=where, fix="Open another file"
-            ) from error
-        wanted = _wanted(len(blocks), source)
-        for done, index in enumerate(wanted, start=1):
-            stream.seek(blocks[index].offset)
-            yield done / len(wanted), _parse(stream.read(blocks[index].size), blocks[index], where)
-
-
-def _parse(text: bytes, block: Block, where: str) -> Frame | FrameProblem:
-    try:
-        return parse_block(text, block, where)
-    except FrameSyntaxError as error:
-        return FrameProblem(block.number, str(error), "Mend or remove this frame")
 
 
 def _wanted(n_frames: int, source: Source) -> range:
@@ -270,16 +217,16 @@ def _wanted(n_frames: int, source: Source) -> range:
     return wanted
 
 
-def _read_part(
-    source: Source, items: Iterator[Frame | FrameProblem]
+def _chosen(
+    source: Source, items: Iterable[Frame | FrameProblem]
 ) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield the wanted part of all frames. Slices that count from the end need the whole file first."""
     part = source.part
     forward = isinstance(part, int) and part >= 0
     if isinstance(part, slice):
         forward = all(n is None or n >= 0 for n in (part.start, part.stop)) and (part.step or 1) > 0
-    if not forward:
-        everything = list(items)
+    if isinstance(items, Sequence) or not forward:
+        everything = items if isinstance(items, Sequence) else list(items)
         wanted = _wanted(len(everything), source)
         for done, index in enumerate(wanted, start=1):
             yield done / len(wanted), everything[index]
@@ -297,66 +244,3 @@ def _read_part(
             break
     if not selected:
         _wanted(count, source)
-
-
-def _iterate_ase(source: Source, kind: str) -> Iterator[Frame | FrameProblem]:
-    """All frames by ASE. An error after good frames becomes the last item: those before it are usable."""
-    from ase.io.formats import iread
-
-    images: Iterator[Any] = (
-        _rows(source.path, kind)
-        if kind in ("db", "json")
-        else iread(str(source.path), slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)
-    )
-    index = 0
-    while True:
-        try:
-            frame = Frame.from_atoms(next(images), source=str(source.path), index=index)
-        except StopIteration:
-            what = broken_off(source.path, kind, index)
-            if what:
-                yield FrameProblem(index, what, "Use the frames before this one")
-            return
-        except Exception as error:
-            failure = read_error(error, str(source.path), end_note(source.path, kind))
-            if index == 0:
-                raise failure from error
-            yield FrameProblem(index, failure.what, "Mend the file, or use the frames before this one")
-            return
-        if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
-            raise no_structure(str(source.path))
-        if kind in ("db", "json"):
-            frame = _with_row_values(frame)
-        yield _with_per_atom(frame) if kind == "traj" else frame
-        index += 1
-
-
-def _rows(path: Path, kind: str) -> Iterator[Any]:
-    """Yield the atoms of a database's rows with all the values they were written with."""
-    from ase.db import connect
-
-    database: Any = connect(str(path), type=kind, use_lock_file=False, serial=True)
-    with database:
-        for row in database.select():
-            yield row.toatoms(add_additional_information=True)
-
-
-def _with_per_atom(frame: Frame) -> Frame:
-    """Put values of single atoms, which a .traj only has room for in ``info``, back among the arrays."""
-    names = str(frame.info.get(PER_ATOM_NAMES, "")).split()
-    named = {name: frame.info[name] for name in names if name in frame.info}
-    found = {n: v for n, v in named.items() if isinstance(v, np.ndarray) and len(v) == frame.n_atoms}
-    info = {k: v for k, v in frame.info.items() if k not in found and k != PER_ATOM_NAMES}
-    return replace(frame, info=info, arrays=frame.arrays | found)
-
-
-def _with_row_values(frame: Frame) -> Frame:
-    """Put the values that a database row was written with (``dft_energy=...``) among the others."""
-    info, arrays = dict(frame.info), dict(frame.arrays)
-    info.pop("unique_id", None)
-    for name in ("key_value_pairs", "data"):
-        values = info.pop(name, None)
-        for key, value in values.items() if isinstance(values, dict) else ():
-            per_atom = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == frame.n_atoms
-            (arrays if per_atom else info).setdefault(key, value)
-    return replace(frame, info=info, arrays=arrays)

@@ -25,7 +25,8 @@ from nnpcore.structures.labels.stress_kinds import (
     judge_stress,
     sort_by,
 )
-from nnpcore.structures.readers.n2p2 import FILE_UNITS, UNITS, UNKNOWN_UNITS
+from nnpcore.structures.readers.reader import FILE_UNITS, UNKNOWN_UNITS
+from nnpcore.structures.readers.registry import file_units
 
 NONE = "none"
 """Name that stands for: leave this quantity out, even where the file has it under the usual name."""
@@ -61,11 +62,12 @@ class KeyNames:
     def __post_init__(self) -> None:
         if self.stress_kind:
             object.__setattr__(self, "stress_kind", StressKind.from_text(self.stress_kind).text)
-        if self.units and self.units not in UNITS:
+        known = file_units().values()
+        if self.units and self.units not in known:
             raise SettingsError(
                 f"{self.units!r} are no units of this format",
                 where="units",
-                fix=f"Choose {' or '.join(UNITS)}",
+                fix=f"Choose {' or '.join(known)}",
             )
 
     @property
@@ -221,7 +223,7 @@ def _units_question(frames: Sequence[Frame], names: KeyNames) -> list[Question]:
     """Ask for the units where a file has none and its distances do not tell."""
     if not any(frame.info.get(FILE_UNITS) == UNKNOWN_UNITS for frame in frames):
         return []
-    choices = tuple((unit, replace(names, units=unit)) for unit in UNITS)
+    choices = tuple((unit, replace(names, units=unit)) for unit in file_units().values())
     return [Question("units", "Which units are the file's numbers in?", choices)]
 
 

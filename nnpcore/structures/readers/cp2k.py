@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -19,13 +19,21 @@ from ase.geometry import cellpar_to_cell
 from ase.units import Bohr, GPa, Hartree, bar
 
 from nnpcore.errors import DataError
-from nnpcore.structures.dataset import FrameProblem
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.problems import FrameProblem
+from nnpcore.structures.readers.extxyz import (
+    FrameSyntaxError,
+    find_frames,
+    looks_like_xyz,
+    parse_atoms,
+    read_text,
+    split_text,
+)
+from nnpcore.structures.readers.reader import OpenFile, Reader, open_stream
 
-OUTPUT = re.compile(rb"^ CP2K\|", re.MULTILINE)
-"""How the lines of a CP2K output begin."""
+_OUTPUT_LINE = re.compile(rb"^ CP2K\|", re.MULTILINE)
 
-STEP_COMMENT = re.compile(rb"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
+STEP_COMMENT = re.compile(r"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
 """The comment line of a frame that CP2K writes: `` i = 0, time = 0.000, E = -17.1643447508``."""
 
 _NAME = re.compile(r"(.*)-pos-(\d+)\.xyz")
@@ -40,8 +48,7 @@ def is_trajectory(path: Path, head: bytes) -> bool:
 
     DataError for the forces and velocities beside it.
     """
-    lines = head.split(b"\n", 2)
-    if len(lines) < 2 or not STEP_COMMENT.match(lines[1]):
+    if not looks_like_xyz(head) or not STEP_COMMENT.match(head.split(b"\n", 2)[1].decode(errors="replace")):
         return False
     other = _OTHERS.fullmatch(path.name)
     if other:
@@ -55,7 +62,7 @@ def is_trajectory(path: Path, head: bytes) -> bool:
     return bool(_NAME.fullmatch(path.name))
 
 
-def read_trajectory(path: Path) -> Iterator[Frame | FrameProblem]:
+def read_trajectory(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     """Yield the frames of ``NAME-pos-1.xyz`` with what the files beside it say.
 
     Forces come from ``NAME-frc-1.xyz``, cells from ``NAME-1.cell`` or, where they are constant, from
@@ -66,41 +73,78 @@ def read_trajectory(path: Path) -> Iterator[Frame | FrameProblem]:
     DataError
         When nothing tells the cell.
     """
+    path, index = file.path, 0
     match = _NAME.fullmatch(path.name)
     stem, number = match.groups() if match else (path.stem, "1")
-    beside = path.parent
-    cells = _table(beside / f"{stem}-{number}.cell", 9)
+    cells = _table(path.parent / f"{stem}-{number}.cell", 9)
     constant = None if cells else _constant_cell(path, stem, number)
-    stresses = _table(beside / f"{stem}-{number}.stress", 9)
-    force_file = beside / f"{stem}-frc-{number}.xyz"
-    forces = _xyz_frames(force_file) if force_file.is_file() else iter(())
-    for index, (line, step, comment, symbols, rows, problem) in enumerate(_xyz_frames(path)):
-        if problem:
-            yield FrameProblem(index, problem, _FIX)
-            return
-        force = next(forces, None)
+    stresses = _table(path.parent / f"{stem}-{number}.stress", 9)
+    forces = _Forces(path.with_name(f"{stem}-frc-{number}.xyz"))
+    try:
+        for step in _steps(file.stream):
+            frame = _frame(step.symbols, step.vectors, str(path), index, step.line)
+            force = forces.of(step)
+            cell = cells.get(step.number) if cells else constant
+            if cell is None:
+                raise FrameSyntaxError(f"{stem}-{number}.cell has no step {step.number}")
+            stress = None if "time" in step.comment else stresses.get(step.number)
+            yield _labeled(frame, cell, _energy_of(step.comment), force, stress, {"step": step.number})
+            index += 1
+    except FrameSyntaxError as error:
+        yield FrameProblem(index, str(error), _FIX)
+
+
+class _Step(NamedTuple):
+    """A frame of CP2K's XYZ files: its first line, step, comment, symbols and three numbers for each atom."""
+
+    line: int
+    number: int
+    comment: str
+    symbols: list[str]
+    vectors: np.ndarray
+
+
+def _steps(stream: IO[bytes]) -> Iterator[_Step]:
+    """Yield what an XYZ file of CP2K holds; FrameSyntaxError names the line of the first damage."""
+    for place in list(find_frames(stream)):
+        comment, lines = split_text(read_text(stream, place), place)
+        columns = parse_atoms(lines, None, place.line + 2)
+        match = STEP_COMMENT.match(comment)
+        symbols, vectors = columns["symbols"].tolist(), columns["positions"]
+        yield _Step(place.line, int(match.group(1)) if match else -1, comment, symbols, vectors)
+
+
+class _Forces:
+    """The forces beside a trajectory, step by step in the same order; none where there is no such file."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._steps = self._read(path) if path.is_file() else None
+
+    @staticmethod
+    def _read(path: Path) -> Iterator[_Step]:
+        with open_stream(path) as stream:
+            yield from _steps(stream)
+
+    def of(self, step: _Step) -> np.ndarray | None:
+        """Return the forces (n_atoms, 3) of the next step, Hartree/Bohr; FrameSyntaxError for another one."""
+        if self._steps is None:
+            return None
+        why = f"it has no step {step.number} with the same atoms"
         try:
-            frame = _frame(symbols, rows, str(path), index, line)
-        except ValueError as error:
-            yield FrameProblem(index, str(error), _FIX)
-            return
-        if force_file.is_file() and (force is None or force[5] or force[1] != step or force[3] != symbols):
-            why = (force and force[5]) or f"it has no step {step} with the same atoms"
-            yield FrameProblem(index, f"its forces are missing: {force_file.name}, {why}", _FIX)
-            return
-        stress = None if "time" in comment else stresses.get(step)
-        cell = cells.get(step) if cells else constant
-        if cell is None:
-            yield FrameProblem(index, f"{stem}-{number}.cell has no step {step}", _FIX)
-            return
-        yield _labeled(frame, cell, _energy_of(comment), force and force[4], stress, {"step": step})
+            force = next(self._steps, None)
+        except FrameSyntaxError as error:
+            force, why = None, str(error)
+        if force is None or force.number != step.number or force.symbols != step.symbols:
+            raise FrameSyntaxError(f"its forces are missing: {self._name}, {why}")
+        return force.vectors
 
 
 def _labeled(
     frame: Frame,
     cell: np.ndarray,
     energy: float | None,
-    forces: list[list[float]] | None,
+    forces: np.ndarray | list[list[float]] | None,
     stress: np.ndarray | None,
     info: dict[str, Any],
 ) -> Frame:
@@ -120,45 +164,11 @@ def _labeled(
 
 
 def _energy_of(comment: str) -> float | None:
-    match = STEP_COMMENT.match(comment.encode())
+    match = STEP_COMMENT.match(comment)
     try:
         return float(match.group(2)) if match else None
     except ValueError:
         return None
-
-
-XyzFrame = tuple[int, int, str, list[str], list[list[float]], str]
-
-
-def _xyz_frames(path: Path) -> Iterator[XyzFrame]:
-    """Yield (line, step, comment, symbols, three numbers each, problem) of each frame of an XYZ file."""
-    number = 0
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        while header := stream.readline():
-            number += 1
-            if not header.strip():
-                continue
-            if not header.strip().isdigit():
-                yield number, -1, "", [], [], f"line {number} is no count of atoms: {header.strip()[:40]!r}"
-                return
-            first, comment = number, stream.readline()
-            number += 1
-            symbols: list[str] = []
-            rows: list[list[float]] = []
-            for _ in range(int(header)):
-                number += 1
-                words = stream.readline().split()
-                try:
-                    symbols.append(words[0])
-                    rows.append([float(word) for word in words[1:4]])
-                    if len(rows[-1]) < 3:
-                        raise IndexError
-                except (IndexError, ValueError):
-                    text = f"line {number} has no element and three numbers"
-                    yield first, -1, "", [], [], text + ("; the file ends there" if not words else "")
-                    return
-            match = STEP_COMMENT.match(comment.encode())
-            yield first, int(match.group(1)) if match else -1, comment, symbols, rows, ""
 
 
 def _table(path: Path, count: int) -> dict[int, np.ndarray]:
@@ -220,13 +230,13 @@ def parse_cell(text: str) -> np.ndarray | None:
         return None
 
 
-def read_output(content: bytes, source: str) -> Iterator[Frame | FrameProblem]:
+def read_output(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     """Yield the structures of a CP2K output that stand there with coordinates and energy.
 
     The structure's coordinates and cell come before its energy, forces and stress behind it, up to the next
     coordinates or energy.
     """
-    lines = content.decode("utf-8", errors="replace").splitlines()
+    lines = file.stream.read().decode("utf-8", errors="replace").splitlines()
     cell: np.ndarray | None = None
     coordinates: tuple[list[str], list[list[float]], int] | None = None
     index, lost = 0, 0
@@ -240,7 +250,7 @@ def read_output(content: bytes, source: str) -> Iterator[Frame | FrameProblem]:
                 lost += 1
                 continue
             try:
-                yield _output_frame(lines, number, cell, coordinates, source, index)
+                yield _output_frame(lines, number, cell, coordinates, str(file.path), index)
             except (ValueError, IndexError) as error:
                 yield FrameProblem(index, f"line {number} on: {error}", _FIX)
                 return
@@ -333,7 +343,9 @@ def _output_stress(part: list[str]) -> np.ndarray | None:
     return None
 
 
-def _frame(symbols: list[str], rows: list[list[float]], source: str, index: int, line: int) -> Frame:
+def _frame(
+    symbols: list[str], rows: np.ndarray | list[list[float]], source: str, index: int, line: int
+) -> Frame:
     """Return the bare structure; kinds such as ``O1`` or ``Fe_up`` are taken by their element."""
     numbers = []
     for symbol in symbols:
@@ -341,7 +353,7 @@ def _frame(symbols: list[str], rows: list[list[float]], source: str, index: int,
         name = match.group(0).capitalize() if match else symbol
         number = atomic_numbers.get(name) or atomic_numbers.get(name[:1])
         if not number:
-            raise ValueError(f"{symbol!r} is not a chemical element (structure of line {line})")
+            raise FrameSyntaxError(f"{symbol!r} is not a chemical element (structure of line {line})")
         numbers.append(number)
     return Frame(
         numbers=np.array(numbers, dtype=np.int32),
@@ -351,3 +363,7 @@ def _frame(symbols: list[str], rows: list[list[float]], source: str, index: int,
         source=source,
         index=index,
     )
+
+
+TRAJECTORY = Reader("cp2k-trajectory", read_trajectory, is_trajectory)
+OUTPUT = Reader("cp2k-output", read_output, lambda path, head: _OUTPUT_LINE.search(head) is not None)

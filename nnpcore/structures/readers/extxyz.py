@@ -8,14 +8,18 @@ syntax (``VEC`` lines, ``move_mask``, nested quotes, JSON values) is handed to A
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import IO, Any, NamedTuple
+from pathlib import Path
+from typing import IO, Any, NamedTuple, overload
 
 import numpy as np
 from ase.data import atomic_numbers
 
+from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.problems import FrameProblem
+from nnpcore.structures.readers.reader import OpenFile, Reader
 
 _FORMAT = "a count of atoms, a comment line, then one line per atom"
 _PAIR = re.compile(r'([^\s="]+)(?:\s*=\s*(?:"([^"]*)"|([^\s"]*)))?')
@@ -34,7 +38,7 @@ class FrameSyntaxError(ValueError):
     """One frame's text does not follow the format; the message says where."""
 
 
-class Block(NamedTuple):
+class FrameText(NamedTuple):
     """Where the text of frame ``number`` lies: first line (from 1), offset and size in bytes, what is wrong.
 
     ``rare`` tells syntax that only ASE reads.
@@ -72,7 +76,7 @@ def _is_float(token: bytes) -> bool:
     return True
 
 
-def find_blocks(stream: IO[bytes]) -> Iterator[Block]:
+def find_frames(stream: IO[bytes]) -> Iterator[FrameText]:
     """Find the frames of an XYZ stream without parsing them.
 
     A frame with too few or too many lines is given with its ``problem``; the search goes on at the next line
@@ -92,15 +96,15 @@ def find_blocks(stream: IO[bytes]) -> Iterator[Block]:
             continue
         if not _is_count(header):
             raise FrameSyntaxError(f"line {number} is {_quote(header)}, but an XYZ file has {_FORMAT}")
-        size, used, problem, rare, following = _measure_block(stream, int(header), number)
-        yield Block(index, number, offset, len(header) + size, problem, rare)
+        size, used, problem, rare, following = _measure_frame(stream, int(header), number)
+        yield FrameText(index, number, offset, len(header) + size, problem, rare)
         offset += len(header) + size
         number += used
         index += 1
         header = following
 
 
-def _measure_block(stream: IO[bytes], n_atoms: int, number: int) -> tuple[int, int, str, bool, bytes]:
+def _measure_frame(stream: IO[bytes], n_atoms: int, number: int) -> tuple[int, int, str, bool, bytes]:
     """Return bytes and lines after the header, a problem, whether it has VEC lines, and the next header."""
     comment = stream.readline()
     size, used, found = len(comment), 1, 0
@@ -130,7 +134,46 @@ def _quote(line: bytes) -> str:
     return repr(text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 1] + "…")
 
 
-def parse_block(text: bytes, block: Block, source: str) -> Frame:
+class XyzFrames(Sequence["Frame | FrameProblem"]):
+    """The frames of an open XYZ file, each parsed when it is asked for.
+
+    Raises
+    ------
+    DataError
+        When the file does not start with a count of atoms.
+    """
+
+    def __init__(self, file: OpenFile) -> None:
+        self._stream, self._path = file.stream, file.path
+        self._places: list[FrameText] = []
+        try:
+            for place in find_frames(file.stream):
+                self._places.append(place)
+                file.check()
+        except FrameSyntaxError as error:
+            where = str(file.path)
+            raise DataError(
+                f"this is not an XYZ file: {error}", where=where, fix="Open another file"
+            ) from error
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Frame | FrameProblem: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Frame | FrameProblem]: ...
+    def __getitem__(self, index: int | slice) -> Frame | FrameProblem | list[Frame | FrameProblem]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(len(self))[index]]
+        place = self._places[index]
+        try:
+            return parse_frame(read_text(self._stream, place), place, str(self._path))
+        except FrameSyntaxError as error:
+            return FrameProblem(place.number, str(error), "Mend or remove this frame")
+
+
+def parse_frame(text: bytes, place: FrameText, source: str) -> Frame:
     """Parse one frame.
 
     A ``virial`` (eV), where there is no ``stress``, becomes stress = -virial / volume, the convention of the
@@ -141,19 +184,29 @@ def parse_block(text: bytes, block: Block, source: str) -> Frame:
     FrameSyntaxError
         With a message that names the line.
     """
-    if block.problem:
-        raise FrameSyntaxError(block.problem)
-    lines = text.split(b"\n")
-    comment = lines[1].decode("utf-8", errors="replace").strip()
-    if block.rare or any(mark in comment for mark in _RARE):
-        return _parse_with_ase(text, block, source)
+    comment, lines = split_text(text, place)
+    if place.rare or any(mark in comment for mark in _RARE):
+        return _parse_with_ase(text, place, source)
     info = parse_comment(comment)
-    n_atoms = int(lines[0])
-    arrays = _parse_atoms(lines[2 : 2 + n_atoms], info.pop("Properties", None), block.line + 2)
-    return _build_frame(arrays, info, n_atoms, source, block.number)
+    arrays = parse_atoms(lines, info.pop("Properties", None), place.line + 2)
+    return _build_frame(arrays, info, len(lines), source, place.number)
 
 
-def _parse_with_ase(text: bytes, block: Block, source: str) -> Frame:
+def read_text(stream: IO[bytes], place: FrameText) -> bytes:
+    """Return the text of one frame."""
+    stream.seek(place.offset)
+    return stream.read(place.size)
+
+
+def split_text(text: bytes, place: FrameText) -> tuple[str, list[bytes]]:
+    """Return the comment and the atoms' lines of one frame; FrameSyntaxError where they are not complete."""
+    if place.problem:
+        raise FrameSyntaxError(place.problem)
+    lines = text.split(b"\n")
+    return lines[1].decode("utf-8", errors="replace").strip(), lines[2 : 2 + int(lines[0])]
+
+
+def _parse_with_ase(text: bytes, place: FrameText, source: str) -> Frame:
     from io import StringIO
 
     from ase.io.extxyz import read_extxyz
@@ -161,10 +214,10 @@ def _parse_with_ase(text: bytes, block: Block, source: str) -> Frame:
     stream = StringIO(text.decode("utf-8", errors="replace"))
     try:
         atoms = next(read_extxyz(stream, 0))
-        frame = Frame.from_atoms(atoms, source=source, index=block.number)
+        frame = Frame.from_atoms(atoms, source=source, index=place.number)
         return replace(frame, stress=_stress(frame.stress, frame.info.get("virial"), frame.cell))
     except Exception as error:
-        raise FrameSyntaxError(f"cannot be understood (line {block.line} on): {error}") from error
+        raise FrameSyntaxError(f"cannot be understood (line {place.line} on): {error}") from error
 
 
 def parse_comment(comment: str) -> dict[str, Any]:
@@ -211,7 +264,11 @@ def _columns(properties: str | None) -> list[tuple[str, str, int]]:
     return columns
 
 
-def _parse_atoms(lines: list[bytes], properties: Any, first_line: int) -> dict[str, np.ndarray]:
+def parse_atoms(lines: list[bytes], properties: Any, first_line: int) -> dict[str, np.ndarray]:
+    """Return the columns of the atoms' lines by name; ``properties`` None stands for a symbol and a position.
+
+    FrameSyntaxError names the line that does not fit.
+    """
     columns = _columns(properties)
     width = sum(count for _, _, count in columns)
     tokens = b" ".join(lines).split()
@@ -322,3 +379,10 @@ def _number(value: Any, key: str) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     raise FrameSyntaxError(f"{key} is {value!r}, but one number is expected")
+
+
+def _recognizes(path: Path, head: bytes) -> bool:
+    return looks_like_xyz(head)
+
+
+EXTXYZ = Reader("extxyz", XyzFrames, _recognizes, ("*.extxyz", "*.xyz"))

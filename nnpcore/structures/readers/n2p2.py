@@ -8,6 +8,7 @@ write Å and eV. The distance between nearest atoms tells which.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,19 +19,21 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr, Hartree
 
 from nnpcore.files import write_atomically
-from nnpcore.structures.dataset import FrameProblem
 from nnpcore.structures.frame import EXACT_ENERGIES, Frame
-
-EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
-UNITS = (EV_ANGSTROM, HARTREE_BOHR)
-"""Units that such a file may be in."""
-
-FILE_UNITS, UNKNOWN_UNITS = "file_units", "unknown, taken as eV, Å"
-"""Key of ``Frame.info`` that says which units the file was in, and its value where nothing told."""
+from nnpcore.structures.problems import FrameProblem
+from nnpcore.structures.readers.reader import (
+    EV_ANGSTROM,
+    FILE_UNITS,
+    HARTREE_BOHR,
+    UNKNOWN_UNITS,
+    OpenFile,
+    Reader,
+)
 
 ATOMIC_ENERGIES = ("atomic_energies", "energies", EXACT_ENERGIES)
 """Per-atom arrays that are written as the atoms' energies, the first that is there."""
 
+_BEGIN = re.compile(rb"\A\s*begin[ \t]*\r?\n\s*(comment|lattice|atom|energy|charge|#)")
 _FIX = "Mend or remove this frame"
 _N_WORDS = 10
 _ALLOWED = (0.75, 1.35)  # nearest distance over the sum of covalent radii, in Å
@@ -48,7 +51,8 @@ def read_input_data(stream: Iterable[bytes], source: str, units: str | None = No
     ----------
     stream : its lines.
     source : its path, for the frames.
-    units : one of ``UNITS``; None decides by the distances of the first frame that tells (Å if none does).
+    units : ``EV_ANGSTROM`` or ``HARTREE_BOHR``; None decides by the distances of the first frame that tells
+        (Å if none does).
     """
     waiting: list[Frame] = []
     for item in _read_blocks(stream, source):
@@ -256,3 +260,16 @@ def read_n2p2_data(file: IO[str], index: Any = -1) -> Any:
 def write_n2p2_data(file: IO[str], images: Any) -> None:
     """Write for ASE (``ase.io.write(..., format="n2p2-data")``)."""
     file.writelines(format_frame(Frame.from_atoms(atoms)) for atoms in images)
+
+
+def _read(file: OpenFile) -> Iterator[Any]:
+    return read_input_data(file.stream, str(file.path), file.units or None)
+
+
+INPUT_DATA = Reader(
+    "n2p2-data",
+    _read,
+    lambda path, head: _BEGIN.search(head) is not None,
+    ("input.data",),
+    {"eV": EV_ANGSTROM, "Ha": HARTREE_BOHR},
+)

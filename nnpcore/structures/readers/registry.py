@@ -1,0 +1,90 @@
+"""The formats that Eatlas opens, and which of them a file is in: decided before anything is parsed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnpcore.errors import DataError
+from nnpcore.structures.readers import ase_formats, cp2k, extxyz, n2p2
+from nnpcore.structures.readers.reader import Reader, no_structure, open_stream, read_error
+
+READERS: list[Reader] = [cp2k.TRAJECTORY, extxyz.EXTXYZ, n2p2.INPUT_DATA, cp2k.OUTPUT, *ase_formats.READERS]
+"""A file is given to the first that recognizes it, else to the one ASE names."""
+
+_BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
+_PEEK_BYTES = 50_000
+_OLD_PICKLES = (
+    b"(dp",
+    b"(lp",
+    b"ccopy_reg",
+    b"cnumpy",
+    b"c__builtin__",
+    b"cbuiltins",
+    b"cposix",
+    b"cos\n",
+    b"(i",
+)
+
+
+def find_reader(path: Path) -> Reader:
+    """Return the reader of a file.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, a folder, unreadable, empty, garbage, a pickle, or in no format we read.
+    """
+    where = str(path)
+    head = _peek(path)
+    if not head.strip():
+        raise DataError("the file is empty", where=where, fix="Write it again, or open another file")
+    if _is_pickle(head):
+        raise DataError(
+            "this is a Python pickle, which can run any program when opened; Eatlas does not open it",
+            where=where,
+            fix="Convert it to extxyz where you trust it (old .traj files: python -m ase.io.trajectory FILE)",
+        )
+    for reader in READERS:
+        if reader.recognizes(path, head):
+            return reader
+    binary, name = b"\0" in head, ase_formats.guess(path)
+    for reader in READERS:
+        if reader.name == name and (name in _BINARY_FORMATS or not binary):
+            return reader
+    raise no_structure(where, binary=binary)
+
+
+def name_patterns() -> tuple[str, ...]:
+    """Return the usual names of the files that are read, such as ``*.extxyz``."""
+    return tuple(dict.fromkeys(pattern for reader in READERS for pattern in reader.patterns))
+
+
+def file_units() -> dict[str, str]:
+    """Return the units that the numbers of a file without units may be in, by their short names."""
+    return {short: text for reader in READERS for short, text in reader.units.items()}
+
+
+def _is_pickle(head: bytes) -> bool:
+    """Whether a file that starts with ``head`` is a pickle, or ASE's old pickle trajectory."""
+    if head.startswith(b"PickleTrajectory") or head.startswith(_OLD_PICKLES):
+        return True
+    return len(head) > 2 and head[0] == 0x80 and head[1] <= 5
+
+
+def _peek(path: Path) -> bytes:
+    where = str(path)
+    if path.is_dir():
+        raise DataError("this is a folder, not a file", where=where, fix="Choose a file inside it")
+    if not path.exists():
+        raise DataError(
+            "there is no such file", where=where, fix="Check the name, or whether the file was moved"
+        )
+    if not path.is_file():
+        raise DataError(
+            "this is a device or pipe, not a file", where=where, fix="Copy the data to a file first"
+        )
+    try:
+        with open_stream(path) as stream:
+            return stream.read(_PEEK_BYTES)
+    except Exception as error:  # also what the unpackers raise on damaged data
+        raise read_error(error, where) from error
