@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "AnalysisError",
+    "Cancelled",
+    "DataError",
+    "EatlasError",
+    "PotentialError",
+    "RunFolderError",
+    "SettingsError",
+    "TrainingError",
+]
+
 
 class EatlasError(Exception):
     """An error with a message made for the user of the window or the command line.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -76,3 +80,34 @@ def test_missing_page_says_so(shown) -> None:
 
 def test_headings_are_linked_by_their_words() -> None:
     assert '<h2 id="files-and-roles">' in page_html("## Files and roles\n\n```{toctree}\nguide\n```\n")
+
+
+PUBLIC = ("nnpcore", *re.findall(r"automodule:: (\S+)", (DOCS / "api.md").read_text(encoding="utf-8")))
+
+
+def shown_code() -> Iterator[tuple[str, str]]:
+    """Every page with a piece of Python in it: README and pages."""
+    for page in (DOCS.parent / "README.md", *DOCS.glob("*.md")):
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            yield page.name, code
+
+
+def test_what_is_shown_uses_public_names_alone() -> None:
+    hidden = [
+        f"{page}: {node.module}.{name.name}"
+        for page, code in shown_code()
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nnpcore")
+        for name in node.names
+        if node.module not in PUBLIC or name.name not in import_module(node.module).__all__
+    ]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_are_there_with_a_word_on_each(module: str) -> None:
+    room = import_module(module)
+    assert set(room.__all__) <= set(dir(room))  # the site's builder sees what dir shows
+    for name in room.__all__:
+        value = getattr(room, name)
+        assert not (inspect.isclass(value) or inspect.isfunction(value)) or inspect.getdoc(value), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.potential.activation import ACTIVATIONS, Activation, get_activation
@@ -11,10 +12,13 @@ from nnpcore.potential.prediction import Prediction
 
 if TYPE_CHECKING:
     from nnpcore.potential.calculator import EatlasCalculator
+    from nnpcore.potential.external.model import CalculatorModel, CalculatorSpec
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "CalculatorModel",
+    "CalculatorSpec",
     "EatlasCalculator",
     "NetworkWeights",
     "Potential",
@@ -24,9 +28,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "EatlasCalculator":  # ASE is only needed by those who calculate with it
-        from nnpcore.potential.calculator import EatlasCalculator
+_LATER = {  # ASE is only needed by those who calculate with it
+    "CalculatorModel": "nnpcore.potential.external.model",
+    "CalculatorSpec": "nnpcore.potential.external.model",
+    "EatlasCalculator": "nnpcore.potential.calculator",
+}
 
-        return EatlasCalculator
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'nnpcore.potential' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

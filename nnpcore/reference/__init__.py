@@ -8,6 +8,7 @@ from nnpcore.reference.calculators import (
     StillingerWeber,
     reference_calculator,
 )
+from nnpcore.reference.clusters import facet_planes, nanocluster, wulff_cluster
 from nnpcore.reference.crystals import (
     LATTICES,
     crystal,
@@ -16,12 +17,16 @@ from nnpcore.reference.crystals import (
     lattice_constant,
 )
 from nnpcore.reference.labels import label
+from nnpcore.reference.relaxing import relax
 from nnpcore.reference.sampling import SamplerSettings, sample
+from nnpcore.reference.slabs import SILICON_LATTICE, SURFACES, faces_equivalent, slab
 from nnpcore.reference.spline import PiecewiseCubic, SumData, island_sums, random_sums
 
 __all__ = [
     "LATTICES",
     "REFERENCES",
+    "SILICON_LATTICE",
+    "SURFACES",
     "CleriRosato",
     "PiecewiseCubic",
     "ReferenceCalculator",
@@ -32,10 +37,16 @@ __all__ = [
     "crystal",
     "crystal_scan",
     "equilibrium_lattice",
+    "faces_equivalent",
+    "facet_planes",
     "island_sums",
     "label",
     "lattice_constant",
+    "nanocluster",
     "random_sums",
     "reference_calculator",
+    "relax",
     "sample",
+    "slab",
+    "wulff_cluster",
 ]

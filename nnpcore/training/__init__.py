@@ -43,3 +43,7 @@ def __getattr__(name: str) -> Any:
 
         return rmse_report
     raise AttributeError(f"module 'nnpcore.training' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
