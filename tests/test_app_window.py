@@ -18,6 +18,7 @@ from app.dialogs.preferences import Preferences
 from app.documents import session_file
 from app.documents.session_file import SavedDataset, SavedSession
 from app.look import theme
+from app.panels.model_panel import DECLARED, shown_text
 from app.session.notifications import Notification
 from app.shell.command_palette import match
 from app.shell.commands import Command, Commands
@@ -149,7 +150,7 @@ def test_senseless_settings_are_refused_with_words(window, name, text, words):
     assert not model.error.isHidden()
     assert box.property("wrong")
     assert window.session.train_settings == before
-    edit(window, name, model._text_fields[name].show(before))
+    edit(window, name, shown_text(DECLARED[name], before))
     assert model.error.isHidden()
 
 

@@ -285,3 +285,10 @@ def test_every_kind_has_slopes_that_are_its_derivatives() -> None:
             assert slopes[:, k] == pytest.approx(numerical, abs=1e-7)
     weights = LossWeights(1.0, 1.0, 1.0)
     assert NormalEquations.of(data, weights, make_bases(data, "linear", 1)).n_frames == 4
+
+
+def test_old_names_of_the_baseline_are_read() -> None:
+    new = TrainSettings(baseline="kernel", baseline_ridge=1e-3, baseline_epochs=4, baseline_spread=0.5)
+    old = {"smooth": "kernel", "smooth_ridge": 1e-3, "smooth_epochs": 4, "smooth_spread": 0.5}
+    assert TrainSettings.model_validate(old | {"smooth_components": 8}) == new
+    assert TrainSettings().replace(smooth="none").baseline == "none"

@@ -54,11 +54,11 @@ def queued(session: Session, text: str = "0, 1e-4, 1e-2") -> list[str]:
 # values -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("setting", SWEPT, ids=lambda setting: setting.name)
 def test_every_setting_can_be_swept_and_read_again(setting):
-    plan = plan_sweep(setting, setting.proposal, TrainSettings(energy_weight=2.0))
+    plan = plan_sweep(setting, setting.shown.values, TrainSettings(energy_weight=2.0))
     for value, settings in zip(plan.values, plan.settings, strict=True):
         assert setting.read(settings) == (value if isinstance(value, tuple) else pytest.approx(value))
-    assert [value_text(value) for value in plan.values] == setting.proposal.split(", ")
-    places = positions(plan.values, setting.logarithmic)
+    assert [value_text(value) for value in plan.values] == setting.shown.values.split(", ")
+    places = positions(plan.values, setting.shown.logarithmic)
     assert places == sorted(places)
     assert len(set(places)) == len(places)
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_swept_is_said_at_its_field():
     with pytest.raises(SettingsError, match="too many"):
         plan_sweep(setting_named("seed"), " ".join(map(str, range(41))), base)
     with pytest.raises(SettingsError, match="no baseline") as caught:
-        plan_sweep(ridge, ridge.proposal, TrainSettings(baseline="none"))
+        plan_sweep(ridge, ridge.shown.values, TrainSettings(baseline="none"))
     assert caught.value.where == "setting"
 
 

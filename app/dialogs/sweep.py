@@ -28,14 +28,16 @@ class SweepDialog(FormDialog):
         """Make the fields."""
         base = self.session.train_settings
         section = self.section("One setting, several trainings")
-        items = [(setting.label, setting.name) for setting in SETTINGS]
+        items = [(setting.shown.label, setting.name) for setting in SETTINGS]
         section.add("setting", "Setting", choice(self, items), "What the trainings differ in", wide=True)
-        section.add("values", "Values", line(self, SETTINGS[0].proposal), VALUES_TIP, wide=True)
+        first = setting_named("l2")
+        set_value(self.widgets["setting"], first.name)
+        section.add("values", "Values", line(self, first.shown.values), VALUES_TIP, wide=True)
         epochs = whole(self, base.epochs or 0, 0, 100_000)
         epochs.setSpecialValueText("Usual number")
         section.add("epochs", "Epochs", epochs, "Of each training; the usual number is the optimizer's")
         section.add("n_members", "Members", whole(self, base.n_members, 0, 1000), "Networks of each training")
-        self._shown = SETTINGS[0].name
+        self._shown = first.name
         self.about, self.look, self.unwatched = muted(self.form), muted(self.form), muted(self.form)
         self.unwatched.setText(UNWATCHED)
         for label in (self.about, self.look, self.unwatched):
@@ -52,9 +54,9 @@ class SweepDialog(FormDialog):
         setting = setting_named(values["setting"])
         if values["setting"] != self._shown:
             self._shown = values["setting"]
-            set_value(self.widgets["values"], setting.proposal)  # comes back here
+            set_value(self.widgets["values"], setting.shown.values)  # comes back here
             return
-        self.about.setText(f"{setting.tip}. All else is as in the Model panel.")
+        self.about.setText(f"{setting.shown.tip}. All else is as in the Model panel.")
         self.look.setText(self._plan_text())
         session = self.session
         self.unwatched.setVisible(not (session.has_eos() or session.region_sets))

@@ -12,9 +12,11 @@ import numpy as np
 
 from app.documents.run import RunDocument, RunState
 from nnpcore.errors import SettingsError
+from nnpcore.training import TrainSettings
+from nnpcore.training.declared import Declaration, Swept, declarations
 
 if TYPE_CHECKING:
-    from nnpcore.training import EpochRecord, TrainSettings
+    from nnpcore.training import EpochRecord
 
 MOST = 40
 """Trainings of one sweep."""
@@ -22,25 +24,29 @@ MOST = 40
 
 @dataclass(frozen=True)
 class SweptSetting:
-    """A setting that can be swept.
+    """A setting that can be swept, as its declaration says; ``shown`` is how."""
 
-    Attributes
-    ----------
-    name : for what is kept. label : as shown, in sentences and under the axis. short : in names of runs.
-    proposal : the values a dialog starts with. tip : what it does.
-    parse : one value from its text (ValueError). changes : what a value changes in settings.
-    read : the value that settings have. logarithmic : whether the axis is, with a place for 0.
-    """
+    declaration: Declaration
+    shown: Swept
 
-    name: str
-    label: str
-    short: str
-    proposal: str
-    tip: str
-    parse: Callable[[str], Any]
-    changes: Callable[[TrainSettings, Any], dict[str, Any]]
-    read: Callable[[TrainSettings], Any]
-    logarithmic: bool = True
+    @property
+    def name(self) -> str:
+        """For what is kept."""
+        return self.declaration.name
+
+    def parse(self, text: str) -> Any:
+        """Return one value from its text (ValueError)."""
+        return self.declaration.parse(text)
+
+    def changes(self, settings: TrainSettings, value: Any) -> dict[str, Any]:
+        """Return what a value changes in settings; SettingsError where it means nothing for these."""
+        special = _CHANGES.get(self.name)
+        return {self.declaration.path: value} if special is None else special(settings, value)
+
+    def read(self, settings: TrainSettings) -> Any:
+        """Return the value that settings have."""
+        value = self.declaration.read(settings)
+        return value / (settings.energy_weight or 1.0) if self.name == "force_weight" else value
 
 
 def value_text(value: Any) -> str:
@@ -51,10 +57,6 @@ def value_text(value: Any) -> str:
         return f"{value:g}" if isinstance(value, float) else str(value)
     mantissa, _, power = f"{value:e}".partition("e")
     return f"{float(mantissa):g}e{int(power)}"
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.replace("×", "-").replace("x", "-").split("-"))
 
 
 def _ridge(settings: TrainSettings, value: float) -> dict[str, Any]:
@@ -81,29 +83,18 @@ def _rate(settings: TrainSettings, value: float) -> dict[str, Any]:
     return {"learning_rate": value, "optimizer": "adam"}
 
 
-def _named(name: str) -> dict[str, Any]:
-    return {"changes": lambda _, value: {name: value}, "read": lambda settings: getattr(settings, name)}
+_CHANGES: dict[str, Callable[[TrainSettings, Any], dict[str, Any]]] = {
+    "baseline_ridge": _ridge,
+    "force_weight": _force_weight,
+    "learning_rate": _rate,
+}
+"""Of the settings whose values are not simply put in."""
 
-
-SETTINGS: tuple[SweptSetting, ...] = (
-    SweptSetting("l2", "L2 strength", "l2", "0, 1e-6, 1e-4, 1e-2",
-                 "Weight of the squared network weights in the loss", float, **_named("l2")),
-    SweptSetting("baseline_ridge", "Ridge of the baseline", "ridge", "1e-9, 1e-6, 1e-3, 1",
-                 "Ridge (eV²) of the function in closed form under the networks", float, _ridge,
-                 lambda settings: settings.baseline_ridge),
-    SweptSetting("force_weight", "Force weight : energy weight", "f:e", "0, 1e-4, 5e-3, 0.1",
-                 "Weight of |ΔF|² in (eV/Å)² over that of (ΔE/N)² in eV²", float, _force_weight,
-                 lambda settings: settings.force_weight / (settings.energy_weight or 1.0)),
-    SweptSetting("hidden", "Hidden widths", "hidden", "5-5, 10-10, 30-30",
-                 "Widths of the hidden layers, joined by hyphens", _widths, logarithmic=False,
-                 **_named("hidden")),
-    SweptSetting("learning_rate", "Learning rate (Adam)", "rate", "1e-4, 3e-4, 1e-3, 3e-3",
-                 "Length of Adam's first steps; the sweep trains by Adam", float, _rate,
-                 lambda settings: settings.learning_rate),
-    SweptSetting("seed", "Seed", "seed", "0, 1, 2, 3",
-                 "Seed of the random numbers: how much of a difference is chance", int, logarithmic=False,
-                 **_named("seed")),
-)  # fmt: skip
+SETTINGS: tuple[SweptSetting, ...] = tuple(
+    SweptSetting(declaration, declaration.setting.swept)
+    for declaration in declarations(TrainSettings)
+    if declaration.setting.swept is not None
+)
 
 
 def setting_named(name: str) -> SweptSetting:
@@ -122,7 +113,7 @@ class SweepPlan:
 
     def names(self, data: str) -> list[str]:
         """Return what the runs are called, after the data."""
-        return [f"{data} {self.setting.short}={value_text(value)}" for value in self.values]
+        return [f"{data} {self.setting.shown.short}={value_text(value)}" for value in self.values]
 
 
 def plan_sweep(setting: SweptSetting, text: str, base: TrainSettings) -> SweepPlan:
@@ -130,7 +121,7 @@ def plan_sweep(setting: SweptSetting, text: str, base: TrainSettings) -> SweepPl
     values = [_value(setting, word) for word in text.replace(",", " ").replace(";", " ").split()]
     if len(values) < 2:
         raise SettingsError("a sweep needs two values or more", where="values",
-                            fix=f"Write them as {setting.proposal}")  # fmt: skip
+                            fix=f"Write them as {setting.shown.values}")  # fmt: skip
     if len(values) > MOST:
         raise SettingsError(f"{len(values)} trainings are too many", where="values",
                             fix=f"Choose {MOST} values at most")  # fmt: skip
@@ -145,7 +136,7 @@ def _value(setting: SweptSetting, word: str) -> Any:
         return setting.parse(word)
     except ValueError:
         raise SettingsError(f"“{word}” is no value of this setting", where="values",
-                            fix=f"Write the values as {setting.proposal}") from None  # fmt: skip
+                            fix=f"Write the values as {setting.shown.values}") from None  # fmt: skip
 
 
 def _settings(setting: SweptSetting, base: TrainSettings, value: Any) -> TrainSettings:
@@ -197,7 +188,7 @@ class SweepPoint:
 def sweep_points(setting: SweptSetting, runs: Sequence[RunDocument]) -> list[SweepPoint]:
     """Return a point for every run, along the axis."""
     values = [setting.read(run.settings) for run in runs]
-    places = positions(values, setting.logarithmic)
+    places = positions(values, setting.shown.logarithmic)
     points = [_point(run, value, x) for run, value, x in zip(runs, values, places, strict=True)]
     return sorted(points, key=lambda point: point.x)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -22,183 +19,39 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.dialogs.fields import QuietChoice
 from app.look import icons
 from app.look.style_sheet import repolish
 from app.panels.base import Panel
 from nnpcore.errors import SettingsError
 from nnpcore.training import TrainSettings
+from nnpcore.training.declared import Declaration, Shown, declarations
 from nnpcore.training.settings import DescriptorSettings
 
 if TYPE_CHECKING:
     from app.session.session import Session
 
 
-class QuietComboBox(QComboBox):
-    """A combo box that leaves the wheel to the scroll area around it."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Do not change the choice while the user scrolls the panel."""
-        event.ignore()
+DECLARED = {declaration.name: declaration for declaration in declarations(TrainSettings)}
+COLUMNS = {"Network": 3, "Loss weights": 3, "Training": 2}
+"""Headings below the symmetry functions, and how many settings stand beside each other."""
 
 
-@dataclass(frozen=True)
-class TextField:
-    """One setting typed as text: how it is shown, and how the text becomes changes of the settings."""
-
-    name: str
-    label: str
-    tip: str
-    show: Callable[[TrainSettings], str]
-    parse: Callable[[str, TrainSettings], dict[str, Any]]
-    placeholder: str = ""
+def shown_text(declaration: Declaration, settings: TrainSettings) -> str:
+    """Return what a setting's field shows."""
+    value = declaration.read(settings)
+    return declaration.text(100 * value if _shown(declaration).percent else value)
 
 
-@dataclass(frozen=True)
-class ChoiceField:
-    """One setting chosen from a list of (text, value)."""
-
-    name: str
-    label: str
-    tip: str
-    choices: tuple[tuple[str, str], ...]
+def typed_value(declaration: Declaration, text: str) -> Any:
+    """Return what was typed into a setting's field; ValueError where it has no value."""
+    value = declaration.parse(text)
+    return value / 100 if _shown(declaration).percent else value
 
 
-Rows = tuple[tuple[TextField | ChoiceField, ...], ...]
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", "."))
-
-
-def _integer(text: str) -> int:
-    value = _number(text)
-    if value != int(value):
-        raise ValueError(text)
-    return int(value)
-
-
-def _plain(name: str, parse: Callable[[str], Any], optional: bool = False) -> dict[str, Any]:
-    def show(settings: TrainSettings) -> str:
-        value = getattr(settings, name)
-        return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-    def changes(text: str, _settings: TrainSettings) -> dict[str, Any]:
-        return {name: None if optional and not text else parse(text)}
-
-    return {"name": name, "show": show, "parse": changes}
-
-
-def _show_percent(settings: TrainSettings) -> str:
-    return f"{100 * settings.valid_fraction:g}"
-
-
-def _show_hidden(settings: TrainSettings) -> str:
-    return ", ".join(str(width) for width in settings.hidden)
-
-
-def _parse_hidden(text: str, _settings: TrainSettings) -> dict[str, Any]:
-    return {"hidden": tuple(int(part) for part in text.replace("-", " ").replace(",", " ").split())}
-
-
-def _parse_cutoff(text: str, settings: TrainSettings) -> dict[str, Any]:
-    return {"descriptors": settings.descriptors.replace(cutoff=_number(text))}
-
-
-CUTOFF = TextField(
-    "cutoff",
-    "Cutoff (Å)",
-    "Radius within which neighbors count",
-    lambda settings: f"{settings.descriptors.cutoff:g}",
-    _parse_cutoff,
-)
-NETWORK = (
-    TextField(
-        "hidden", "Hidden layers", "Widths of the hidden layers, e.g. 30, 30", _show_hidden, _parse_hidden
-    ),
-    ChoiceField(
-        "activation",
-        "Activation",
-        "Function of the hidden layers",
-        (("tanh", "tanh"), ("softplus", "softplus"), ("sigmoid", "sigmoid"), ("Gaussian", "gaussian")),
-    ),
-    TextField(
-        label="Members",
-        tip="Networks in the ensemble: their mean predicts, their spread tells how sure they are",
-        **_plain("n_members", _integer),
-    ),
-)
-LOSS = (
-    TextField(label="Energy", tip="Weight of (ΔE/N)², eV²", **_plain("energy_weight", _number)),
-    TextField(
-        label="Force", tip="Weight of |ΔF|², (eV/Å)²; 0 leaves forces out", **_plain("force_weight", _number)
-    ),
-    TextField(
-        label="Stress",
-        tip="Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out",
-        **_plain("stress_weight", _number),
-    ),
-)
-BASELINE = (
-    TextField(label="L2", tip="Weight of the squared network weights", **_plain("l2", _number)),
-    ChoiceField(
-        "baseline",
-        "Baseline",
-        "A function in closed form under the networks, for atomic energies that the data leave open",
-        (("None", "none"), ("Linear", "linear"), ("Quadratic", "quadratic"), ("Kernel", "kernel")),
-    ),
-    TextField(
-        label="Its ridge",
-        tip="Ridge of the baseline (eV²); empty: chosen by the evidence",
-        placeholder="automatic",
-        **_plain("baseline_ridge", _number, optional=True),
-    ),
-)
-COURSE = (
-    ChoiceField(
-        "optimizer",
-        "Optimizer",
-        "Automatic takes the Kalman filter where its matrices fit into memory, else Adam",
-        (("Automatic", "auto"), ("Kalman filter", "kalman"), ("Adam", "adam"), ("L-BFGS", "lbfgs")),
-    ),
-    ChoiceField(
-        "device",
-        "Device",
-        "Where the training runs; automatic takes a graphics card where there is one",
-        (("Automatic", "auto"), ("CPU", "cpu"), ("CUDA", "cuda")),
-    ),
-    TextField(
-        label="Epochs",
-        tip="Passes over the training frames; empty: the optimizer's usual number",
-        placeholder="automatic",
-        **_plain("epochs", _integer, optional=True),
-    ),
-    TextField(
-        label="Patience",
-        tip="Epochs without a better validation score before training ends; empty: never",
-        placeholder="never stop early",
-        **_plain("patience", _integer, optional=True),
-    ),
-    TextField(
-        "valid_fraction",
-        "Validation (%)",
-        "Part of the training frames put aside where no file has the role Validation",
-        _show_percent,
-        lambda text, _settings: {"valid_fraction": _number(text) / 100},
-    ),
-    TextField(label="Seed", tip="Seed of the random numbers", **_plain("seed", _integer)),
-    TextField(
-        label="Frames a step",
-        tip="Frames in one step of the optimizer; empty: its usual number",
-        placeholder="automatic",
-        **_plain("batch_frames", _integer, optional=True),
-    ),
-    TextField(
-        label="Learning rate",
-        tip="Length of Adam's first steps; empty: its usual one",
-        placeholder="automatic",
-        **_plain("learning_rate", _number, optional=True),
-    ),
-)
+def _shown(declaration: Declaration) -> Shown:
+    assert declaration.setting.shown is not None
+    return declaration.setting.shown
 
 
 class ModelPanel(Panel):
@@ -210,15 +63,13 @@ class ModelPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self._inputs: dict[str, QLineEdit | QComboBox] = {}
-        self._text_fields: dict[str, TextField] = {}
         content = QWidget(self)
         column = QVBoxLayout(content)
         column.setContentsMargins(10, 4, 10, 10)
         column.setSpacing(4)
         self._add_descriptors(column)
-        self._add_section(column, "Network", (NETWORK,))
-        self._add_section(column, "Loss weights", (LOSS, BASELINE))
-        self._add_section(column, "Training", tuple(COURSE[i : i + 2] for i in range(0, len(COURSE), 2)))
+        for title in COLUMNS:
+            self._add_section(column, title)
         column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setWidget(content)
@@ -234,7 +85,7 @@ class ModelPanel(Panel):
     # building -----------------------------------------------------------------------------------------
     def _add_descriptors(self, column: QVBoxLayout) -> None:
         self._heading(column, "Symmetry functions")
-        self.functions = QuietComboBox(self)
+        self.functions = QuietChoice(self)
         self.functions.addItem("Preset 26", "preset")
         self.functions.addItem("Table…", "table")
         self.functions.setToolTip("Preset 26: 8 radial and 18 angular functions, or a table of your own")
@@ -246,19 +97,28 @@ class ModelPanel(Panel):
         row.setSpacing(6)
         row.addLayout(_cell(_caption("Functions", self), self.functions), 5)
         row.addLayout(_cell(_caption("", self), edit), 3)
-        row.addLayout(_cell(_caption(CUTOFF.label, self), self._text_input(CUTOFF)), 4)
+        row.addLayout(self._field(DECLARED["cutoff"]), 4)
         column.addLayout(row)
 
-    def _add_section(self, column: QVBoxLayout, title: str, rows: Rows) -> None:
+    def _add_section(self, column: QVBoxLayout, title: str) -> None:
         self._heading(column, title)
-        for entries in rows:
+        shown = [d for d in DECLARED.values() if d.setting.shown and d.setting.shown.group == title]
+        for start in range(0, len(shown), COLUMNS[title]):
             row = QHBoxLayout()
             row.setSpacing(6)
-            for entry in entries:
-                is_choice = isinstance(entry, ChoiceField)
-                box = self._choice_input(entry) if is_choice else self._text_input(entry)
-                row.addLayout(_cell(_caption(entry.label, self), box), 1)
+            for declaration in shown[start : start + COLUMNS[title]]:
+                row.addLayout(self._field(declaration), 1)
             column.addLayout(row)
+
+    def _field(self, declaration: Declaration) -> QVBoxLayout:
+        """Return a setting's field under its label."""
+        made = self._choice_input if declaration.setting.choices else self._text_input
+        box, shown = made(declaration), _shown(declaration)
+        box.setObjectName(f"model_{declaration.name}")
+        box.setToolTip(shown.tip)
+        box.setMinimumWidth(36)
+        self._inputs[declaration.name] = box
+        return _cell(_caption(shown.label, self), box)
 
     def _heading(self, column: QVBoxLayout, title: str) -> None:
         if column.count():
@@ -267,25 +127,17 @@ class ModelPanel(Panel):
         label.setProperty("heading", True)
         column.addWidget(label)
 
-    def _text_input(self, entry: TextField) -> QLineEdit:
+    def _text_input(self, declaration: Declaration) -> QLineEdit:
         box = QLineEdit(self)
-        box.setObjectName(f"model_{entry.name}")
-        box.setToolTip(entry.tip)
-        box.setPlaceholderText(entry.placeholder)
-        box.setMinimumWidth(36)
-        box.editingFinished.connect(lambda: self._on_text(entry, box))
-        self._inputs[entry.name], self._text_fields[entry.name] = box, entry
+        box.setPlaceholderText(_shown(declaration).empty)
+        box.editingFinished.connect(lambda: self._on_text(declaration, box))
         return box
 
-    def _choice_input(self, entry: ChoiceField) -> QComboBox:
-        box = QuietComboBox(self)
-        box.setObjectName(f"model_{entry.name}")
-        box.setToolTip(entry.tip)
-        for text, value in entry.choices:
+    def _choice_input(self, declaration: Declaration) -> QComboBox:
+        box = QuietChoice(self)
+        for value, text in declaration.setting.choices.items():
             box.addItem(text, value)
-        box.setMinimumWidth(36)
-        box.activated.connect(lambda _: self._change(entry.label, {entry.name: box.currentData()}, box))
-        self._inputs[entry.name] = box
+        box.activated.connect(lambda _: self._change_setting(declaration, box.currentData(), box))
         return box
 
     def _add_error_line(self) -> None:
@@ -315,9 +167,9 @@ class ModelPanel(Panel):
         settings = self.session.train_settings
         for name, box in self._inputs.items():
             if isinstance(box, QLineEdit):
-                box.setText(self._text_fields[name].show(settings))
+                box.setText(shown_text(DECLARED[name], settings))
             else:
-                self._show_choice(box, str(getattr(settings, name)))
+                self._show_choice(box, str(DECLARED[name].read(settings)))
             repolish(box, "wrong", False)
         table = settings.descriptors.functions
         self.functions.setCurrentIndex(0 if table is None else 1)
@@ -331,21 +183,22 @@ class ModelPanel(Panel):
             box.addItem(value, value)
         box.setCurrentIndex(box.findData(value))
 
-    def _on_text(self, entry: TextField, box: QLineEdit) -> None:
+    def _on_text(self, declaration: Declaration, box: QLineEdit) -> None:
         text = box.text().strip()
-        settings = self.session.train_settings
-        if text == entry.show(settings):
+        if text == shown_text(declaration, self.session.train_settings):
             repolish(box, "wrong", False)
             self.error.hide()
             return
         try:
-            changes = entry.parse(text, settings)
-        except SettingsError as error:
-            self._refuse(box, str(error))
+            value = typed_value(declaration, text)
         except ValueError:
-            self._refuse(box, f"{entry.label}: “{text}” is not a number this field can take.")
+            label = _shown(declaration).label
+            self._refuse(box, f"{label}: “{text}” is not a number this field can take.")
         else:
-            self._change(entry.label, changes, box)
+            self._change_setting(declaration, value, box)
+
+    def _change_setting(self, declaration: Declaration, value: Any, box: QWidget) -> None:
+        self._change(_shown(declaration).label, {declaration.path: value}, box)
 
     def _change(self, label: str, changes: dict[str, Any], box: QWidget) -> None:
         try:

@@ -83,7 +83,7 @@ class SweepPanel(Panel):
         self.text.set_text(sentence(self.points))
         if self._seen.again(sweep, current, self.width(), *map(repr, self.points)):
             return
-        choice, label = choose(self.points), sweep.setting.label
+        choice, label = choose(self.points), sweep.setting.shown.label
         for plot in (self.plot, self.force):
             plot.set_message("" if any(point.epoch for point in self.points) else "The first training runs…")
             plot.show_points(self.points, choice, label, current)
@@ -111,7 +111,7 @@ class SweepPanel(Panel):
         points, choice = self.points, choose(self.points)
         chosen = (("RMSE", choice.by_rmse), ("mapping error", choice.by_mapping))
         return {
-            sweep.setting.label: [p.text for p in points],
+            sweep.setting.shown.label: [p.text for p in points],
             "run": [p.name for p in points],
             "best epoch": [p.epoch or None for p in points],
             "energy RMSE (meV/atom)": [p.energy for p in points],
@@ -126,7 +126,7 @@ class SweepPanel(Panel):
         sweep, points = self.session.sweeps.latest, tuple(self.points)
         if sweep is None or not any(point.epoch for point in points):
             return None
-        choice, label = choose(points), sweep.setting.label
+        choice, label = choose(points), sweep.setting.shown.label
 
         def draw(path: Path) -> None:
             from app.plots.sweep_figure import sweep_figure

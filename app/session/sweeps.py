@@ -63,7 +63,7 @@ class Sweeps(QObject):
         if self._going and self.latest is not None:
             self._going = False
             text = sentence(self.points())
-            title = f"Sweep of {_lower(self.latest.setting.label)} has ended"
+            title = f"Sweep of {_lower(self.latest.setting.shown.label)} has ended"
             self._session.notify(Notification("info", title, text))
 
     # keeping ------------------------------------------------------------------------------------------

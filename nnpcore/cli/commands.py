@@ -7,19 +7,24 @@ libraries are loaded by the work, so that ``--help`` and mistakes in the argumen
 from __future__ import annotations
 
 import contextlib
+import inspect
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nnpcore.cli import options
+from nnpcore.cli.gathered import expanded, gathers, keys, settings
 from nnpcore.cli.terminal import Terminal, error_json, json_only_stdout, print_json
 from nnpcore.errors import Cancelled, EatlasError, SettingsError
 
+if TYPE_CHECKING:
+    from nnpcore.structures import KeyNames
+
 Result = dict[str, Any]
-Job = Callable[[Terminal], Result]
+Work = Callable[[Terminal], Result]
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
 
@@ -32,72 +37,36 @@ prints the version.
 """
 
 
-def info(
-    data: options.File,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    units: options.FileUnits = None,
-    json_: options.Json = False,
-) -> Job:
+@gathers(keys=keys)
+def info(data: options.File, keys: KeyNames | None = None) -> Work:
     """Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames."""
     from nnpcore.cli.inspect import info_command
-    from nnpcore.cli.keys import key_names
 
-    return lambda terminal: info_command(data, key_names(energy_key, forces_key, stress_key, units), terminal)
+    return partial(info_command, data, keys)
 
 
+@gathers(changes=settings, keys=keys)
 def train(
+    *,
     output: options.RunOutput,
     data: options.TrainData = None,
     valid: options.ValidFiles = None,
     config: options.Config = None,
-    valid_fraction: options.ValidFraction = None,
-    members: options.Members = None,
-    epochs: options.Epochs = None,
-    seed: options.Seed = None,
-    hidden: options.Hidden = None,
-    cutoff: options.Cutoff = None,
-    optimizer: options.Optimizer = None,
-    energy_weight: options.EnergyWeight = None,
-    force_weight: options.ForceWeight = None,
-    stress_weight: options.StressWeight = None,
-    smooth: options.Smooth = None,
-    smooth_ridge: options.SmoothRidge = None,
-    smooth_epochs: options.SmoothEpochs = None,
-    linear_ridge: options.LinearRidge = None,
-    device: options.TrainDevice = None,
-    threads: options.Threads = None,
+    changes: dict[str, Any],
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    units: options.FileUnits = None,
-    json_: options.Json = False,
-) -> Job:
+    keys: KeyNames | None = None,
+) -> Work:
     """Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept."""
-    from nnpcore.cli.keys import key_names
-    from nnpcore.cli.train import TrainRequest, chosen, train_command
+    from nnpcore.cli.train import TrainRequest, train_command
 
     files, valid_files = tuple(data or ()), tuple(valid or ())
-    changes = chosen(
-        valid_fraction=valid_fraction, n_members=members, epochs=epochs, seed=seed, hidden=hidden,
-        cutoff=cutoff, optimizer=optimizer, energy_weight=energy_weight, force_weight=force_weight,
-        stress_weight=stress_weight, baseline=smooth,
-        baseline_ridge=smooth_ridge, baseline_epochs=smooth_epochs,
-        linear_ridge=linear_ridge, device=device, n_threads=threads,
-    )  # fmt: skip
-
-    def job(terminal: Terminal) -> Result:
-        keys = key_names(energy_key, forces_key, stress_key, units)
-        request = TrainRequest(files, valid_files, output, config, changes, resume, overwrite, skip_bad, keys)
-        return train_command(request, terminal)
-
-    return job
+    request = TrainRequest(files, valid_files, output, config, changes, resume, overwrite, skip_bad, keys)
+    return partial(train_command, request)
 
 
+@gathers(keys=keys)
 def evaluate(
     given: options.RunOrFiles = None,
     calculator: options.Calculators = None,
@@ -105,26 +74,19 @@ def evaluate(
     device: options.Device = "auto",
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    units: options.FileUnits = None,
-    json_: options.Json = False,
-) -> Job:
+    keys: KeyNames | None = None,
+) -> Work:
     """Compare a trained potential, or ASE calculators, with the energies, forces and stresses of files."""
     from nnpcore.cli.foreign import evaluate_models_command, specs_of
     from nnpcore.cli.inspect import evaluate_command
-    from nnpcore.cli.keys import key_names
 
-    def job(terminal: Terminal) -> Result:
-        keys, specs = key_names(energy_key, forces_key, stress_key, units), specs_of(calculator, arguments)
-        if specs:
-            return evaluate_models_command(given, specs, device, threads, skip_bad, keys, terminal)
-        return evaluate_command(given, device, threads, skip_bad, keys, terminal)
-
-    return job
+    specs = specs_of(calculator, arguments)
+    if specs:
+        return partial(evaluate_models_command, given, specs, device, threads, skip_bad, keys)
+    return partial(evaluate_command, given, device, threads, skip_bad, keys)
 
 
+@gathers(keys=keys)
 def map_(
     output: options.Output,
     eos: options.Eos,
@@ -133,32 +95,25 @@ def map_(
     arguments: options.CalculatorArguments = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    units: options.FileUnits = None,
-    json_: options.Json = False,
-) -> Job:
+    keys: KeyNames | None = None,
+) -> Work:
     """Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.
 
     With --calculator, which may be repeated: compare equations of state.
     """
     from nnpcore.cli.foreign import compare_command, specs_of
     from nnpcore.cli.inspect import map_command
-    from nnpcore.cli.keys import key_names
 
-    def job(terminal: Terminal) -> Result:
-        keys, specs = key_names(energy_key, forces_key, stress_key, units), specs_of(calculator, arguments)
-        if specs:
-            return compare_command(run, specs, eos, output, threads, overwrite, keys, terminal)
-        if run is None:
-            fix = "Name the folder of a training, or a calculator by --calculator"
-            raise SettingsError("there is nothing to map", where="RUN", fix=fix)
-        return map_command(run, eos, output, threads, overwrite, keys, terminal)
-
-    return job
+    specs = specs_of(calculator, arguments)
+    if specs:
+        return partial(compare_command, run, specs, eos, output, threads, overwrite, keys)
+    if run is None:
+        fix = "Name the folder of a training, or a calculator by --calculator"
+        raise SettingsError("there is nothing to map", where="RUN", fix=fix)
+    return partial(map_command, run, eos, output, threads, overwrite, keys)
 
 
+@gathers(keys=keys)
 def predict(
     output: options.PredictOutput,
     given: options.RunOrFiles = None,
@@ -167,21 +122,13 @@ def predict(
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
     overwrite: options.Overwrite = False,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    units: options.FileUnits = None,
-    json_: options.Json = False,
-) -> Job:
+    keys: KeyNames | None = None,
+) -> Work:
     """Write files' structures with atomic energies, forces and their spread by a potential or calculator."""
     from nnpcore.cli.foreign import predict_command, specs_of
-    from nnpcore.cli.keys import key_names
 
-    def job(terminal: Terminal) -> Result:
-        keys, specs = key_names(energy_key, forces_key, stress_key, units), specs_of(calculator, arguments)
-        return predict_command(given, specs, output, threads, skip_bad, overwrite, keys, terminal)
-
-    return job
+    specs = specs_of(calculator, arguments)
+    return partial(predict_command, given, specs, output, threads, skip_bad, overwrite, keys)
 
 
 def export(
@@ -192,8 +139,7 @@ def export(
     check_with: options.CheckWith = None,
     check_data: options.CheckData = None,
     overwrite: options.Overwrite = False,
-    json_: options.Json = False,
-) -> Job:
+) -> Work:
     """Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch."""
     from nnpcore.cli.export import ExportRequest, export_command
 
@@ -201,6 +147,7 @@ def export(
     return partial(export_command, request)
 
 
+@gathers(keys=partial(keys, "data_units"))
 def import_(
     sources: options.Sources,
     output: options.RunOutput,
@@ -212,29 +159,19 @@ def import_(
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    data_units: options.DataUnits = None,
-    json_: options.Json = False,
-) -> Job:
+    keys: KeyNames | None = None,
+) -> Work:
     """Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it."""
     from nnpcore.cli.import_ import ImportRequest, import_command
-    from nnpcore.cli.keys import key_names
 
     files, valid_files = tuple(data or ()), tuple(valid or ())
-
-    def job(terminal: Terminal) -> Result:
-        keys = key_names(energy_key, forces_key, stress_key, data_units, option="--data-units")
-        request = ImportRequest(
-            tuple(sources), output, format, files, valid_files, units, epoch, threads, overwrite, skip_bad,
-            keys,
-        )  # fmt: skip
-        return import_command(request, terminal)
-
-    return job
+    request = ImportRequest(
+        tuple(sources), output, format, files, valid_files, units, epoch, threads, overwrite, skip_bad, keys
+    )
+    return partial(import_command, request)
 
 
+@gathers(keys=keys)
 def report(
     run: options.RunFolder,
     output: options.ReportOutput,
@@ -242,22 +179,12 @@ def report(
     regions: options.RegionsFile = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
-    energy_key: options.EnergyKey = None,
-    forces_key: options.ForcesKey = None,
-    stress_key: options.StressKey = None,
-    units: options.FileUnits = None,
-    json_: options.Json = False,
-) -> Job:
+    keys: KeyNames | None = None,
+) -> Work:
     """Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict."""
-    from nnpcore.cli.keys import key_names
     from nnpcore.cli.report import ReportRequest, report_command
 
-    def job(terminal: Terminal) -> Result:
-        keys = key_names(energy_key, forces_key, stress_key, units)
-        request = ReportRequest(run, output, eos, regions, threads, overwrite, keys)
-        return report_command(request, terminal)
-
-    return job
+    return partial(report_command, ReportRequest(run, output, eos, regions, threads, overwrite, keys))
 
 
 def demo(
@@ -266,8 +193,7 @@ def demo(
     seed: options.Seed = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
-    json_: options.Json = False,
-) -> Job:
+) -> Work:
     """Show on the bundled silicon data that good totals may hide wrong atomic energies."""
     from nnpcore.cli.demo import demo_command
 
@@ -281,8 +207,7 @@ def paper(
     seed: options.Seed = None,
     threads: options.Threads = None,
     docs: options.Docs = None,
-    json_: options.Json = False,
-) -> Job:
+) -> Work:
     """Show the paper's claims with our own numbers: figures, tables, claims.json and a report."""
     from nnpcore.cli.paper import paper_command
 
@@ -301,11 +226,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str], terminal: Terminal) -> tuple[int, Result]:
     """Return (exit status, result or what ``--json`` says about the failure)."""
-    status, job = _parse(arguments)
-    if job is None:
-        return status, error_json(EatlasError("the arguments are wrong", fix="See standard error, or --help"))
     try:
-        result = job(terminal)
+        status, work = _parse(arguments)
+        if work is None:
+            return status, error_json(
+                EatlasError("the arguments are wrong", fix="See standard error, or --help")
+            )
+        result = work(terminal)
     except EatlasError as error:
         failure, status = error, 1
     except OSError as error:
@@ -325,9 +252,9 @@ def _run(arguments: Sequence[str], terminal: Terminal) -> tuple[int, Result]:
     return status, error_json(failure)
 
 
-def _parse(arguments: Sequence[str]) -> tuple[int, Job | None]:
+def _parse(arguments: Sequence[str]) -> tuple[int, Work | None]:
     """Return (exit status, the work to do), with no work after --help or wrong arguments."""
-    jobs: list[Job] = []
+    found: list[Work] = []
     app = typer.Typer(
         name="eatlas",
         help=HELP,
@@ -335,13 +262,19 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Job | None]:
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        result_callback=lambda job, **_: jobs.append(job),
+        result_callback=lambda work, **_: found.append(work),
     )
     for command in (info, train, evaluate, predict, map_, export, import_, report, demo, paper):
-        app.command(command.__name__.rstrip("_"))(command)
+        name = command.__name__.rstrip("_")
+        called = expanded(command) if name in arguments[:1] else _not_called
+        app.command(name, help=inspect.getdoc(command))(called)
     try:
         app(list(arguments), prog_name="eatlas")
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else 1
-        return status, jobs[0] if jobs else None
-    return 0, jobs[0] if jobs else None
+        return status, found[0] if found else None
+    return 0, found[0] if found else None
+
+
+def _not_called() -> None:
+    """Stand for a command whose options nobody needs."""

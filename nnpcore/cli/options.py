@@ -71,25 +71,7 @@ Resume = Annotated[bool, Option("--resume", help="Go on with the training in RUN
 
 ValidFiles = Annotated[list[str] | None, Option("--valid", metavar="FILE", help="Validate on this file.")]
 Config = Annotated[Path | None, Option(metavar="TOML", help="Settings; options given here come first.")]
-ValidFraction = Annotated[float | None, Option(help="Part of DATA for validation (default 0.3).")]
-Members = Annotated[int | None, Option(help="Networks in the ensemble (default 5).")]
-Epochs = Annotated[int | None, Option(help="Passes over the training frames.")]
 Seed = Annotated[int | None, Option(help="Of the split and the first weights (default 0).")]
-Hidden = Annotated[str | None, Option(metavar="N-N", help="Widths of the hidden layers (default 30-30).")]
-Cutoff = Annotated[float | None, Option(help="Cutoff radius of the preset, Å (default 6).")]
-Optimizer = Annotated[str | None, Option(help="auto, kalman, adam or lbfgs (default auto).")]
-EnergyWeight = Annotated[float | None, Option(help="Weight of the energies in the loss.")]
-ForceWeight = Annotated[float | None, Option(help="Weight of the forces in the loss.")]
-StressWeight = Annotated[float | None, Option(help="Weight of the stresses (default 0, off).")]
-Smooth = Annotated[
-    str | None, Option(help="Part under the networks: none, linear, quadratic or kernel (default linear).")
-]
-SmoothRidge = Annotated[float | None, Option(help="Its ridge, eV² (default: chosen by the evidence).")]
-SmoothEpochs = Annotated[int | None, Option(help="Epochs before it is put under the networks; 0: at once.")]
-LinearRidge = Annotated[
-    float | None, Option(help="Linear part from the start with this ridge, as in 0.1.", hidden=True)
-]
-TrainDevice = Annotated[str | None, Option("--device", help="auto, cpu, cuda, cuda:1 or mps (default auto).")]
 
 ExportFormat = Annotated[
     str | None, Option(metavar="FORMAT", help="n2p2, simple-nn, torch or potential (default: with README).")

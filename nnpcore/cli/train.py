@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli.gathered import flags_of
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
@@ -17,6 +18,7 @@ from nnpcore.errors import SettingsError, TrainingError
 from nnpcore.structures import KeyNames, split_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import ControlState, EpochRecord, RunFolder, TrainControl, TrainSettings
+from nnpcore.training.declared import declarations
 
 if TYPE_CHECKING:
     from nnpcore.training import Trainer, TrainResult
@@ -27,7 +29,7 @@ STOPPED = 130
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What the user typed; ``changes`` holds the settings given as options, by name."""
+    """What the user typed; ``changes`` holds the settings given as options, by path."""
 
     data: tuple[str, ...]
     valid: tuple[str, ...]
@@ -53,29 +55,10 @@ def train_command(request: TrainRequest, terminal: Terminal) -> dict[str, Any]:
     return result
 
 
-def chosen(**options: Any) -> dict[str, Any]:
-    """Return the options that were given, which are those that are not None."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def settings_of(config: Path | None, changes: dict[str, Any]) -> TrainSettings:
     """Return the settings of the file (or the defaults) with the user's options on top."""
     settings = TrainSettings() if config is None else TrainSettings.from_toml(config)
-    changes = dict(changes)
-    if "hidden" in changes:
-        changes["hidden"] = _widths(changes["hidden"])
-    if "cutoff" in changes:
-        changes["descriptors"] = settings.descriptors.replace(cutoff=changes.pop("cutoff")).model_dump()
     return settings.replace(**changes) if changes else settings
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    parts = text.replace(",", "-").split("-")
-    if not all(part.strip().isdigit() for part in parts):
-        raise SettingsError(
-            f"{text!r} does not name layers", where="--hidden", fix="Write their widths: 30-30"
-        )
-    return tuple(int(part) for part in parts)
 
 
 def _new(request: TrainRequest, terminal: Terminal) -> Trainer:
@@ -114,11 +97,12 @@ def _resumed(request: TrainRequest) -> Trainer:
             where=str(request.output),
             fix="Leave out DATA, --valid and --config; --epochs may set a new goal",
         )
-    fixed = sorted(set(request.changes) - {"epochs", "device", "n_threads", "patience"})
+    fixed = sorted(
+        set(request.changes) - {d.path for d in declarations(TrainSettings) if d.setting.resumable}
+    )
     if fixed:
-        names = ", ".join("--" + {"n_members": "members"}.get(name, name).replace("_", "-") for name in fixed)
         raise SettingsError(
-            f"{names} cannot change on the way",
+            f"{', '.join(flags_of(fixed))} cannot change on the way",
             where=str(request.output),
             fix="Start a new training for that",
         )

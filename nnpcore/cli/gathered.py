@@ -1,0 +1,138 @@
+"""Options that become one argument of a command: names of a file's values, settings of a training.
+
+A command lists them by ``@gathers(name=group)``; its signature for typer is made by :func:`expanded` when it
+is called, so that no other command waits for what the group needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from inspect import Parameter
+from typing import Annotated, Any
+
+from typer import Option
+
+from nnpcore.cli import options
+from nnpcore.errors import SettingsError
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Options by parameter name, and what makes one value of theirs."""
+
+    parameters: tuple[Parameter, ...]
+    gather: Callable[[dict[str, Any]], Any]
+
+
+def gathers(**groups: Callable[[], Group]) -> Callable[[Command], Command]:
+    """Let options be gathered into a command's arguments of these names."""
+
+    def remember(command: Command) -> Command:
+        command.__dict__["groups"] = groups
+        return command
+
+    return remember
+
+
+def expanded(command: Command) -> Command:
+    """Return the command with an option for every member of its groups, and with ``--json``."""
+    groups = {name: make() for name, make in command.__dict__.get("groups", {}).items()}
+    parameters: list[Parameter] = []
+    for own in inspect.signature(command).parameters.values():
+        if own.name in groups:
+            parameters += groups[own.name].parameters
+        else:
+            kind = eval(own.annotation, command.__globals__)
+            parameters.append(own.replace(annotation=kind, kind=Parameter.KEYWORD_ONLY))
+    parameters.append(_parameter("json_", options.Json, False))
+
+    @functools.wraps(command)
+    def called(**values: Any) -> Any:
+        values.pop("json_")
+        for name, group in groups.items():
+            values[name] = group.gather({p.name: values.pop(p.name) for p in group.parameters})
+        return command(**values)
+
+    called.__dict__["__signature__"] = inspect.Signature(parameters)
+    called.__annotations__ = {p.name: p.annotation for p in parameters}
+    return called
+
+
+def _parameter(name: str, annotation: Any, default: Any = None) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def keys(units: str = "units") -> Group:
+    """Names of energies, forces and stresses in files -> ``KeyNames`` or None; ``units`` is one of them."""
+    kinds: dict[str, Any] = {
+        "energy_key": options.EnergyKey,
+        "forces_key": options.ForcesKey,
+        "stress_key": options.StressKey,
+    }
+    kinds[units] = options.FileUnits if units == "units" else options.DataUnits
+
+    def gather(values: dict[str, Any]) -> Any:
+        from nnpcore.cli.keys import key_names
+
+        return key_names(*values.values(), option=f"--{units.replace('_', '-')}")
+
+    return Group(tuple(_parameter(name, kind) for name, kind in kinds.items()), gather)
+
+
+def settings() -> Group:
+    """Settings of a training that have an option -> those given, by their path in ``TrainSettings``."""
+    from nnpcore.training.declared import Declaration, declarations
+    from nnpcore.training.settings import TrainSettings
+
+    parameters, paths = [], {"linear_ridge": "linear_ridge"}
+    texts: dict[str, Declaration] = {}
+    for one in declarations(TrainSettings):
+        option = one.setting.option
+        if option is None:
+            continue
+        kind = (str if one.type is tuple else one.type) | None
+        flag = option.flag or _flag(one.name)
+        text = option.help.format(default=one.text(one.default, "-"))
+        shown = Option(flag, help=text, metavar=option.metavar)
+        hidden = [(old, Option(_flag(old), hidden=True)) for old in one.setting.old]
+        for name, declared in ((one.name, shown), *hidden):
+            parameters.append(_parameter(name, Annotated[kind, declared]))
+            paths[name] = one.path
+            texts |= {name: one} if one.type is tuple else {}
+    old = Option(
+        "--linear-ridge", help="Linear baseline from the start with this ridge, as in 0.1.", hidden=True
+    )
+    parameters.append(_parameter("linear_ridge", Annotated[float | None, old]))
+
+    def gather(values: dict[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in values.items() if value is not None}
+        return {paths[n]: _widths(v, texts[n]) if n in texts else v for n, v in given.items()}
+
+    return Group(tuple(parameters), gather)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def flags_of(paths: Iterable[str]) -> list[str]:
+    """Return the options that set these settings."""
+    from nnpcore.training.declared import declarations
+    from nnpcore.training.settings import TrainSettings
+
+    flags = {d.path: d.setting.option.flag for d in declarations(TrainSettings) if d.setting.option}
+    return [flags.get(path) or _flag(path.rpartition(".")[2]) for path in paths]
+
+
+def _widths(text: str, declaration: Any) -> Any:
+    try:
+        return declaration.parse(text)
+    except ValueError:
+        raise SettingsError(
+            f"{text!r} does not name layers", where=_flag(declaration.name), fix="Write their widths: 30-30"
+        ) from None
