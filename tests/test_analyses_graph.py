@@ -95,7 +95,7 @@ def test_a_result_that_stays_the_same_stops_the_change(toy: Toy) -> None:
 def test_reasons_are_handed_on(toy: Toy) -> None:
     evaluation = toy.evaluation(a=None)
     missing = evaluation.value(toy.note)
-    assert missing == Missing("there is no a", "Give one") and toy.asked == []
+    assert missing == Missing("there is no a", "Give one", awaited=True) and toy.asked == []
     assert str(missing) == "there is no a. Give one."
     with pytest.raises(AnalysisError, match="there is no a"):
         required(missing)

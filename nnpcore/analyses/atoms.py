@@ -12,7 +12,6 @@ from nnpcore.analyses.graph import Analysis, Given, Missing
 from nnpcore.analyses.inputs import (
     CRYSTAL,
     CRYSTAL_GROUP,
-    ELEMENT_CHOICE,
     EOS_ROLE,
     FUNCTIONS,
     FURTHER_ATOMS,
@@ -226,14 +225,8 @@ def _crystal_group(source: FrameGroup, given: Given) -> AtomGroup | None:
 
 
 def _element(given: Given) -> str | Missing:
-    """Choose whose atoms are shown: the element chosen, else the crystal's, else the commonest in training.
-
-    A crystal whose element no training atom has does not count.
-    """
-    elements, values = given[FUNCTIONS].elements, given[TRAINING_VALUES]
-    chosen, points = given.get(ELEMENT_CHOICE), given.get(POINTS)
-    if chosen in elements:
-        return chosen
+    """Choose whose atoms are shown: the crystal's element where the training has it, else the commonest."""
+    elements, values, points = given[FUNCTIONS].elements, given[TRAINING_VALUES], given.get(POINTS)
     counts = np.bincount(values.species[values.is_training], minlength=len(elements))
     if points is not None and points.element in elements and counts[elements.index(points.element)]:
         return points.element
@@ -250,7 +243,8 @@ ATOMS = Analysis(
     uses=(
         TRAINING_PARTS, ONLOOKERS, CRYSTAL, POINTS, FURTHER_ATOMS, REGION_SETS, REGION_ATOMS, N_REGION_GROUPS,
     ),
+    inner=True,
 )  # fmt: skip
 ELEMENT = Analysis(
-    "element", "Element", _element, needs=(TRAINING_VALUES, FUNCTIONS), uses=(ELEMENT_CHOICE, POINTS)
+    "element", "Element", _element, needs=(TRAINING_VALUES, FUNCTIONS), uses=(POINTS,), inner=True
 )

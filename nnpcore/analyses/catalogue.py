@@ -11,6 +11,7 @@ from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
 from nnpcore.analyses.pca import MAP_ENERGIES, PCA
 from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.analyses.radial import RADIAL
 from nnpcore.analyses.regions import REFERENCES, REGION_ATOMS, REGION_ERRORS
 from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
@@ -34,4 +35,5 @@ ANALYSES: tuple[Analysis[object], ...] = (
     PARITY,
     RIGIDITY,
     FRAME_RIGIDITY,
+    RADIAL,
 )

@@ -20,8 +20,10 @@ def _reference(given: Given) -> EosFit | Missing:
     )
 
 
-POINTS = Analysis("points", "Invariant points", _points, needs=(CRYSTAL,), uses=(FUNCTIONS,))
+POINTS = Analysis("points", "Invariant points", _points, needs=(CRYSTAL,), uses=(FUNCTIONS,), inner=True)
 """Crystals by volume with their symmetry functions (the usual 26 where the potential has none)."""
 
-REFERENCE = Analysis("reference", "Equation of state of the reference", _reference, needs=(POINTS,))
+REFERENCE = Analysis(
+    "reference", "Equation of state of the reference", _reference, needs=(POINTS,), inner=True
+)
 """Fit of the reference's energies; its V0 and E0 are the crystal's equilibrium for all other analyses."""

@@ -22,11 +22,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Missing:
-    """Why a result is not there, and what to do about it; ``error`` is what was raised, if anything was."""
+    """Why a result is not there, and what to do about it.
+
+    ``error`` is what was raised, if anything was. ``awaited``: an input merely has not been given yet.
+    """
 
     reason: str
     fix: str = ""
     error: EatlasError | None = field(default=None, compare=False)
+    awaited: bool = False
 
     @classmethod
     def of(cls, error: EatlasError) -> Missing:
@@ -76,7 +80,7 @@ class Input(Node[R_co]):
     @property
     def missing(self) -> Missing:
         """What stands for it while it is not given."""
-        return Missing(self.reason or f"{self.title.lower()} not given", self.fix)
+        return Missing(self.reason or f"{self.title.lower()} not given", self.fix, awaited=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +94,14 @@ class Analysis(Node[R_co]):
     needs : without any one of these there is no result: the reason is handed on.
     uses : what it takes into account where it is there.
     costly : it takes seconds to minutes: computed only where somebody looks at it.
+    inner : a step towards others, which nobody looks at by itself.
     """
 
     function: Callable[[Given], R_co | Missing]
     needs: tuple[Node[object], ...] = ()
     uses: tuple[Node[object], ...] = ()
     costly: bool = False
+    inner: bool = False
 
     @property
     def sources(self) -> tuple[Node[object], ...]:

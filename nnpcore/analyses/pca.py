@@ -8,7 +8,7 @@ import numpy as np
 
 from nnpcore.analyses.atoms import ATOMS, ELEMENT, AtomGroup
 from nnpcore.analyses.graph import Analysis, Given, Missing
-from nnpcore.analyses.inputs import N_COMPONENTS, POTENTIAL, TRAINING
+from nnpcore.analyses.inputs import ELEMENT_CHOICE, N_COMPONENTS, POTENTIAL, TRAINING
 from nnpcore.mapping.model import is_potential
 from nnpcore.mapping.pca import PcaResult, pca_of
 
@@ -41,7 +41,8 @@ class MapEnergies:
 
 
 def _map(given: Given) -> AtomMap | Missing:
-    element = given[ELEMENT]
+    chosen = given.get(ELEMENT_CHOICE)
+    element = chosen if chosen in given[ATOMS].functions.elements else given[ELEMENT]
     groups = given[ATOMS].of_element(element)
     training = [group.values for group in groups if group.role == TRAINING]
     if not training:
@@ -60,7 +61,9 @@ def _energies(given: Given) -> MapEnergies | Missing:
     return MapEnergies(shown, mean, std)
 
 
-PCA = Analysis("pca", "Principal components", _map, needs=(ATOMS, ELEMENT), uses=(N_COMPONENTS,))
+PCA = Analysis(
+    "pca", "Principal components", _map, needs=(ATOMS, ELEMENT), uses=(ELEMENT_CHOICE, N_COMPONENTS)
+)
 MAP_ENERGIES = Analysis(
     "map_energies", "Atomic energies of the training set", _energies, needs=(POTENTIAL, PCA)
 )

@@ -114,9 +114,16 @@ def _errors_of(
 
 
 REFERENCES = Analysis(
-    "region_references", "Reference values of regions", _references, needs=(REGION_SETS,), uses=(REFERENCE,)
+    "region_references",
+    "Reference values of regions",
+    _references,
+    needs=(REGION_SETS,),
+    uses=(REFERENCE,),
+    inner=True,
 )
-REGION_ATOMS = Analysis("region_atoms", "Atoms of the regions", _described, needs=(REGION_SETS, FUNCTIONS))
+REGION_ATOMS = Analysis(
+    "region_atoms", "Atoms of the regions", _described, needs=(REGION_SETS, FUNCTIONS), inner=True
+)
 REGION_ERRORS = Analysis(
     "regions",
     "Mapping errors",
