@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 
 from nnpcore.errors import Cancelled
 
@@ -27,6 +28,16 @@ class Progress:
         self.check()
         if self._on_report is not None:
             self._on_report(fraction, text)
+
+    def part(self, start: float, end: float, text: str = "") -> Progress:
+        """Return a progress whose 0 to 1 is ``start`` to ``end`` of this one; ``text`` goes before its own."""
+        return _Part(self, start, end, text)
+
+    def split(self, costs: int | Sequence[float]) -> list[Progress]:
+        """Return parts of this one, one after the other: as many as said, or each by its cost."""
+        shares = [1.0] * costs if isinstance(costs, int) else costs
+        edges = [edge / sum(shares) for edge in accumulate(shares, initial=0.0)]
+        return [self.part(start, end) for start, end in pairwise(edges)]
 
     def cancel(self) -> None:
         """Ask the work to stop at its next report or check."""
@@ -56,16 +67,15 @@ class Quiet(Progress):
         super().check()
 
 
-class Part(Progress):
-    """A part of a whole: its fractions are mapped onto ``start`` to ``start + share`` of the whole's."""
+class _Part(Quiet):
+    """A progress whose 0 to 1 is ``start`` to ``end`` of another one."""
 
-    def __init__(self, whole: Progress, start: float, share: float) -> None:
-        super().__init__(
-            lambda fraction, text: whole.report(start + share * min(max(fraction or 0.0, 0.0), 1.0), text)
-        )
-        self._whole = whole
+    def __init__(self, whole: Progress, start: float, end: float, text: str) -> None:
+        super().__init__(whole)
+        self._start, self._end, self._text = start, end, text
 
-    def check(self) -> None:
-        """Raise :class:`Cancelled` if either was asked to stop."""
-        self._whole.check()
-        super().check()
+    def report(self, fraction: float | None, text: str = "") -> None:
+        """Report the place within the whole; an unknown one is the part's start."""
+        self.check()
+        place = self._start + (self._end - self._start) * min(max(fraction or 0.0, 0.0), 1.0)
+        self._whole.report(place, ", ".join(t for t in (self._text, text) if t))

@@ -21,7 +21,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, **runs: Any) -> None:
     studies = {name: Study(name, f"About {name}") for name in runs}
     monkeypatch.setattr(running, "STUDIES", studies)
     for name, run in runs.items():
-        monkeypatch.setitem(sys.modules, f"nnpcore.paper.{name}", types.SimpleNamespace(run=run))
+        monkeypatch.setitem(sys.modules, f"nnpcore.paper.study_{name}", types.SimpleNamespace(run=run))
 
 
 def good(context: StudyContext) -> StudyOutcome:

@@ -28,7 +28,7 @@ from nnpcore.paper import (
     run_study,
     running,
 )
-from nnpcore.paper.report import measured
+from nnpcore.paper.page import measured
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord
@@ -51,7 +51,7 @@ def studies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(running, "STUDIES", {name: Study(name, f"About {name}") for name in fakes})
         for name, fake in fakes.items():
             module = types.SimpleNamespace(run=fake, __doc__=f"What {name} is about.")
-            monkeypatch.setitem(sys.modules, f"nnpcore.paper.{name}", module)
+            monkeypatch.setitem(sys.modules, f"nnpcore.paper.study_{name}", module)
 
     return replace_all
 
@@ -143,7 +143,7 @@ def test_every_study_can_be_loaded() -> None:
     import importlib
 
     for name in running.STUDIES:
-        module = importlib.import_module(f"nnpcore.paper.{name}")
+        module = importlib.import_module(f"nnpcore.paper.study_{name}")
         assert callable(module.run)
         assert (module.__doc__ or "").strip()
 
@@ -201,7 +201,7 @@ def test_a_finished_run_is_reused_only_where_it_is_the_same(tmp_path: Path) -> N
 
 # Fig. 1 -----------------------------------------------------------------------------------------------
 def test_the_volume_direction_is_hidden_in_frames_of_one_volume() -> None:
-    from nnpcore.paper import volume
+    from nnpcore.paper import volume_direction as volume
 
     npt, nvt, eos = (list(read_dataset(example_path(name)).frames) for name in ("npt", "nvt", "eos"))
     nvt = nvt[:8]
@@ -221,7 +221,7 @@ def test_the_volume_direction_is_hidden_in_frames_of_one_volume() -> None:
 
 
 def test_fig1_writes_all_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nnpcore.paper import fig1
+    from nnpcore.paper import study_fig1 as fig1
 
     usual = fig1._settings
 
@@ -249,7 +249,7 @@ def test_fig1_writes_all_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 # spline -----------------------------------------------------------------------------------------------
 def test_the_small_network_knows_its_derivatives() -> None:
-    from nnpcore.paper.spline import SumNetwork
+    from nnpcore.paper.study_spline import SumNetwork
 
     net = SumNetwork.random(5, [0, 1])
     x = np.linspace(0.1, 0.9, 4)
@@ -265,7 +265,7 @@ def test_the_small_network_knows_its_derivatives() -> None:
 
 # cluster ----------------------------------------------------------------------------------------------
 def test_cluster_compares_every_atom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nnpcore.paper import cluster
+    from nnpcore.paper import study_cluster as cluster
 
     monkeypatch.setattr("nnpcore.figures.drawing.SUFFIXES", ("png",))
 
@@ -283,14 +283,14 @@ def test_cluster_compares_every_atom(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 # sweeps -----------------------------------------------------------------------------------------------
 def curve(rmse: list[float], error: list[float], energy: list[float] | None = None) -> Any:
-    from nnpcore.paper.sweeps import Curve
+    from nnpcore.paper.equal_rmse import Curve
 
     run = TrainedRun(Path(), None, [])  # type: ignore[arg-type]
     return Curve(np.array(rmse), np.array(energy or rmse), np.array(error), run)
 
 
 def test_mapping_errors_are_compared_at_equal_rmse() -> None:
-    from nnpcore.paper.sweeps import ratio_at_equal_rmse
+    from nnpcore.paper.equal_rmse import ratio_at_equal_rmse
 
     slow = curve([0.8, 0.4, 0.5, 0.2, 0.1], [80.0, 40.0, 7.0, 20.0, 10.0])  # proportional but for a relapse
     fast = curve([0.9, 0.3, 0.05], [45.0, 15.0, 2.5])
@@ -304,8 +304,8 @@ def test_mapping_errors_are_compared_at_equal_rmse() -> None:
 
 
 def test_a_sweep_chooses_by_rmse_and_by_mapping() -> None:
-    from nnpcore.paper.regularization import Sweep, _claim
-    from nnpcore.paper.sweeps import Target
+    from nnpcore.paper.equal_rmse import Target
+    from nnpcore.paper.study_regularization import Sweep, _claim
 
     target = Target("slab", "Slab", "bulk", [], [], lambda: None, "bulk")  # type: ignore[arg-type, return-value]
     curves = [curve([0.1], [50.0], [1.0]), curve([0.2], [10.0], [2.0]), curve([0.9], [30.0], [1.0])]
@@ -324,7 +324,9 @@ def test_a_sweep_chooses_by_rmse_and_by_mapping() -> None:
 
 
 def test_sweeps_train_and_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nnpcore.paper import optimizer, regularization, sweeps
+    from nnpcore.paper import equal_rmse as sweeps
+    from nnpcore.paper import study_optimizer as optimizer
+    from nnpcore.paper import study_regularization as regularization
 
     def other(context: StudyContext, n_train: int, n_valid: int) -> Any:
         return replace(sweeps.crystal_target(context, n_train, n_valid), name="slab")

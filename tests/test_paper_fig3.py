@@ -10,9 +10,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from nnpcore.paper import fig3
+from nnpcore.paper import study_fig3 as fig3
 from nnpcore.paper.context import StudyContext
-from nnpcore.paper.fig3 import Closeness, Course
+from nnpcore.paper.study_fig3 import Closeness, Course
 
 
 def course(energy: list[float], bulk: list[float], name: str = fig3.KALMAN) -> Course:
@@ -72,7 +72,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         return train[::8], valid[::6]
 
     monkeypatch.setattr(fig3, "cluster_frames", few)
-    monkeypatch.setattr("nnpcore.paper.slab_study.CLUSTER_TEMPERATURES", (1500.0,))
+    monkeypatch.setattr("nnpcore.paper.silicon_slab.CLUSTER_TEMPERATURES", (1500.0,))
 
 
 @pytest.mark.usefixtures("small")

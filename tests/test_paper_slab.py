@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from nnpcore.mapping import RegionSet
-from nnpcore.paper import StudyContext, connectivity, fig2, run_study, slab_study, surface
-from nnpcore.paper.connectivity import cutoff_of
-from nnpcore.paper.slab_study import KINDS, NETWORKS, SMOOTH, Plan, SlabRun, SurfaceEnergies, surface_energies
-from nnpcore.paper.surface import settled_epoch
+from nnpcore.paper import StudyContext, relaxed_slabs, run_study, silicon_slab
+from nnpcore.paper import study_connectivity as connectivity
+from nnpcore.paper import study_fig2 as fig2
+from nnpcore.paper import study_surface as surface
+from nnpcore.paper.relaxed_slabs import SurfaceEnergies, surface_energies
+from nnpcore.paper.silicon_slab import KINDS, NETWORKS, SMOOTH, Plan, SlabRun
+from nnpcore.paper.study_connectivity import cutoff_of
+from nnpcore.paper.study_surface import settled_epoch
 from nnpcore.reference import StillingerWeber
 
 TEMPERATURES = (100.0, 300.0, 500.0, 700.0, 1000.0)
@@ -21,7 +25,7 @@ TEMPERATURES = (100.0, 300.0, 500.0, 700.0, 1000.0)
 @pytest.fixture(scope="module")
 def regions(tmp_path_factory):
     context = StudyContext("fig2", tmp_path_factory.mktemp("paper"), quick=True)
-    return slab_study.slab_regions(slab_study.relaxed_slab(context))
+    return silicon_slab.slab_regions(silicon_slab.relaxed_slab(context))
 
 
 def slab_run(regions, offset, *, temperature=100.0, rmse=1.0, joined=0.5, kind=NETWORKS):
@@ -49,7 +53,7 @@ def test_the_slab_is_divided_as_in_the_paper(regions):
     assert bulk.reference == pytest.approx(-4.3366, abs=1e-6)
     total = bulk.n_atoms * bulk.reference + outside.n_atoms * outside.reference
     assert total == pytest.approx(regions.frame.energy)
-    exact = slab_study.slab_regions(regions.frame, exact=True)
+    exact = silicon_slab.slab_regions(regions.frame, exact=True)
     for name in ("bulk", "surface"):
         assert exact.region(name).reference == pytest.approx(regions.region(name).reference, abs=1e-3)
 
@@ -138,7 +142,7 @@ def test_claims_about_surface_energies():
 def tiny(monkeypatch):
     """Two temperatures, a handful of frames, one epoch."""
     plan = Plan((100.0, 1000.0), 10, 4, 1, 2)
-    for module in (slab_study, fig2, connectivity):
+    for module in (silicon_slab, fig2, connectivity):
         monkeypatch.setattr(module, "plan_of", lambda _: plan)
 
 
@@ -180,13 +184,13 @@ def test_surface_study_relaxes_with_what_it_has_trained(tmp_path, monkeypatch):
 
     def quickly(potential, **options):
         asked.append(potential)
-        return slab_study.nnp_surface_energies(potential, n_threads=1, n_layers=8, fmax=2.0)
+        return relaxed_slabs.nnp_surface_energies(potential, n_threads=1, n_layers=8, fmax=2.0)
 
     def few_frames(context):
-        frames = slab_study.slab_frames(context, 1700.0)
+        frames = silicon_slab.slab_frames(context, 1700.0)
         return frames[:10], frames[10:]
 
-    monkeypatch.setattr(slab_study, "plan_of", lambda _: Plan((1700.0,), 10, 4, 1, 2))
+    monkeypatch.setattr(silicon_slab, "plan_of", lambda _: Plan((1700.0,), 10, 4, 1, 2))
     monkeypatch.setattr(surface, "cluster_frames", few_frames)
     monkeypatch.setattr(surface, "nnp_surface_energies", quickly)
     monkeypatch.setattr(surface, "EPOCHS", (2, 2))
@@ -209,10 +213,10 @@ def test_looseness_must_have_the_order_of_the_errors_and_the_posterior_their_siz
             return self.offset if region == "bulk" else -0.5 * self.offset
 
     offsets = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
-    runs: Any = [Run(kind, offset) for kind in slab_study.KINDS for offset in offsets]
+    runs: Any = [Run(kind, offset) for kind in silicon_slab.KINDS for offset in offsets]
     told = [Looseness(np.sqrt(r.offset), 0.6 * r.offset) for r in runs]
     order, size = rigidity_claims(runs, told)
     assert order.holds and size.holds
-    assert size.ours[slab_study.SMOOTH]["error_over_spread"] == pytest.approx([2.5] * 6)
-    order, size = rigidity_claims(runs, [Looseness(-item.value, 0.1 * item.spread) for item in told])
+    assert size.ours[silicon_slab.SMOOTH]["error_over_spread"] == pytest.approx([2.5] * 6)
+    order, size = rigidity_claims(runs, [Looseness(-item.value, 0.1 * item.posterior_std) for item in told])
     assert not order.holds and not size.holds

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnpcore.paper.context import TrainedRun
-from nnpcore.paper.smooth import ALONE, DEFAULT, Result, _figure, _honest, _ratio, _truer
+from nnpcore.paper.study_smooth import ALONE, DEFAULT, Result, _figure, _honest, _ratio, _truer
 from nnpcore.potential import Potential
 
 
@@ -31,8 +31,8 @@ def pair(energy_ratio: float) -> list[Result]:
 
 def test_mapping_errors_and_spreads_are_those_of_the_ensemble() -> None:
     alone, default = pair(1.0)[:2]
-    assert (alone.mapping_error, alone.spread) == pytest.approx((80.0, 1.0))
-    assert (default.mapping_error, default.spread) == pytest.approx((40.0, 40.0))
+    assert (alone.mapping_error, alone.std) == pytest.approx((80.0, 1.0))
+    assert (default.mapping_error, default.std) == pytest.approx((40.0, 40.0))
 
 
 def test_truer_at_the_same_rmse_holds_by_its_rule() -> None:

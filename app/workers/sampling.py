@@ -224,7 +224,6 @@ def make_training_set(order: SamplingOrder, progress: Progress) -> Dataset:
     ------
     EatlasError : whatever the builders, the calculator, the sampler or the disk have against it.
     """
-    from nnpcore.paper.context import Part
     from nnpcore.reference import sample
     from nnpcore.reference.builders import relax
 
@@ -240,9 +239,9 @@ def make_training_set(order: SamplingOrder, progress: Progress) -> Dataset:
         begin = 0.0
         if order.relax_first:
             begin = _RELAXED
-            part = Part(progress, 0.0, begin)
+            part = progress.part(0.0, begin)
             atoms = relax(atoms, engine, fmax=_FMAX, max_steps=_RELAX_STEPS, strict=False, progress=part)
-        frames = sample(atoms, engine, order.settings, Part(progress, begin, 1.0))
+        frames = sample(atoms, engine, order.settings, progress.part(begin, 1.0))
     finally:
         close(engine)
     name = name_of(order.start, atoms.get_chemical_formula(), order.settings)

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Generic, TypeVar, cast
 
 from nnpcore.errors import AnalysisError, EatlasError
-from nnpcore.progress import Part, Progress
+from nnpcore.progress import Progress
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
@@ -179,7 +179,7 @@ class Job(Generic[R_co]):
         whole = progress or Progress()
         values = dict(self._values)
         for k, step in enumerate(self.steps):
-            part = Part(whole, k / len(self.steps), 1.0 / len(self.steps))
+            part = whole.part(k / len(self.steps), (k + 1) / len(self.steps))
             part.report(0.0, step.title)
             values[step] = _computed(step, values, self._before.get(step), part, n_threads)
         whole.report(1.0, self.analysis.title)

@@ -32,7 +32,7 @@ from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.model import AtomicEnergyModel, is_potential
 from nnpcore.mapping.regions import RegionSet
-from nnpcore.progress import Part, Progress
+from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
@@ -178,7 +178,7 @@ def study_of(
     """Evaluate what a study has; AnalysisError where the crystal or the training atoms do not allow it."""
     whole = progress or Progress()
     for k, step in enumerate(STEPS):
-        part = Part(whole, k / len(STEPS), 1.0 / len(STEPS))
+        part = whole.part(k / len(STEPS), (k + 1) / len(STEPS))
         evaluation.value(step, n_threads=n_threads, progress=part)
     whole.report(1.0, "Mapping analysed")
     eos, bracket = required(evaluation.value(EOS)), required(evaluation.value(DISTANCE))

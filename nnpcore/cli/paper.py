@@ -11,7 +11,7 @@ from rich.table import Table
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.terminal import Terminal
 from nnpcore.paper import STUDIES, PaperResult, names_of, run_studies
-from nnpcore.paper.report import REPORT, measured, write_docs
+from nnpcore.paper.page import REPORT, measured, write_docs
 from nnpcore.progress import Progress
 
 

@@ -1,7 +1,7 @@
 """The paper, figure by figure: one study a claim, each run by one command.
 
-A study is a module ``nnpcore.paper.NAME`` with ``run(context: StudyContext) -> StudyOutcome``, listed in
-``running.STUDIES`` and loaded when it is run.
+A study is a module ``nnpcore.paper.study_NAME`` with ``run(context: StudyContext) -> StudyOutcome``. It is
+listed in ``running.STUDIES`` and loaded when it is run.
 """
 
 from nnpcore.paper.claims import Claim, StudyRecord, merge_claims, read_record

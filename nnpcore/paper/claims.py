@@ -22,6 +22,11 @@ FORMAT = FileFormat(
 )
 
 
+def module_of(study: str) -> str:
+    """Return the module with a study's ``run``, whose docstring says what it is about."""
+    return f"nnpcore.paper.study_{study}"
+
+
 @dataclass(frozen=True)
 class Claim:
     """One claim of the paper beside our numbers.

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from nnpcore.errors import EatlasError
 from nnpcore.paper.claims import Claim, write_json
 from nnpcore.progress import Progress, Quiet
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from matplotlib.figure import Figure
 
+    from nnpcore.mapping import RegionSet
     from nnpcore.potential import Potential
+    from nnpcore.reference import ReferenceCalculator, SamplerSettings
     from nnpcore.structures.frame import Frame
     from nnpcore.training import EpochRecord, Trainer, TrainSettings
     from nnpcore.training.monitoring import MonitorLike
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 DATA = "data"
 RUNS = "runs"
 SESSION = "session.json"
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,10 @@ class TrainedRun:
     folder: Path
     potential: Potential
     history: list[EpochRecord]
+
+    def rmse_course(self, quantity: str) -> np.ndarray:
+        """Return the RMSE (n_epochs,) of the mean prediction on the validation frames; units as below."""
+        return np.array([float(record.valid[quantity]["mean"]) for record in self.history])
 
     def best_rmse(self, quantity: str = "energy") -> float:
         """Return the RMSE of the mean prediction at the last epoch that was the best of some member.
@@ -105,9 +116,9 @@ class StudyContext:
 
     def part(self, start: float, end: float, text: str = "") -> Progress:
         """Return a progress whose 0 to 1 is ``start`` to ``end`` of the study."""
-        return Part(self.progress, start, end, text)
+        return self.progress.part(start, end, text)
 
-    def choose(self, full: Any, quick: Any) -> Any:
+    def choose(self, full: _Value, quick: _Value) -> _Value:
         """Return the value of the size this study is run in."""
         return quick if self.quick else full
 
@@ -164,6 +175,48 @@ class StudyContext:
         key = hashlib.sha256(_text(settings).encode()).hexdigest()[:10]
         return self.folder / DATA / f"{label}-{key}.extxyz"
 
+    def dynamics(
+        self,
+        label: str,
+        start: Callable[[], Atoms],
+        calculator: ReferenceCalculator,
+        settings: SamplerSettings,
+        *,
+        key: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Frame]:
+        """Return frames of molecular dynamics, kept as by :meth:`samples`.
+
+        Parameters
+        ----------
+        label, key : as for :meth:`samples`; the sampler's settings by default.
+        start : makes the structure to start from, where the frames are not there yet.
+        progress : told how much of the dynamics is done.
+        """
+        from nnpcore.reference import sample
+
+        def make() -> list[Frame]:
+            return sample(start(), calculator, settings, progress or self.quiet())
+
+        return self.samples(label, vars(settings) if key is None else key, make)
+
+    def rmse(self, potential: Potential, frames: Sequence[Frame]) -> tuple[float, float]:
+        """Return the RMSE of the mean prediction on frames: energies in meV/atom, forces in eV/Å."""
+        from nnpcore.training import rmse_report
+
+        found = rmse_report(potential, {"frames": frames}, n_threads=self.n_threads)["frames"]
+        return float(found["rmse_energy_mev_per_atom"]["mean"]), float(found["rmse_force_ev_per_ang"]["mean"])
+
+    def session(
+        self, data: Iterable[str], runs: Iterable[TrainedRun], region_sets: Iterable[RegionSet] = ()
+    ) -> dict[str, Any]:
+        """Return what the window opens: files to look at, run folders, regions."""
+        return {
+            "data": [{"path": path, "role": "inspect"} for path in dict.fromkeys(data) if path],
+            "runs": [str(run.folder) for run in runs],
+            "regions": [region_set.to_dict() for region_set in region_sets],
+        }
+
     def run_path(self, label: str, study: str | None = None) -> Path:
         """Return the run folder of a training of this study or another."""
         return self.folder / (study or self.name) / RUNS / label
@@ -212,20 +265,6 @@ class StudyContext:
 
         trainer.run(after, progress=Quiet(progress))
         return TrainedRun(folder, trainer.potential(), list(trainer.history))
-
-
-class Part(Quiet):
-    """A progress that is ``start`` to ``end`` of another one."""
-
-    def __init__(self, whole: Progress, start: float, end: float, text: str = "") -> None:
-        super().__init__(whole)
-        self._start, self._end, self._text = start, end, text
-
-    def report(self, fraction: float | None, text: str = "") -> None:
-        """Report the place within the whole; an unknown one is the part's start."""
-        self.check()
-        place = self._start + (self._end - self._start) * (fraction or 0.0)
-        self._whole.report(place, ", ".join(t for t in (self._text, text) if t))
 
 
 def _text(settings: Mapping[str, Any]) -> str:

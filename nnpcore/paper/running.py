@@ -11,9 +11,9 @@ from pathlib import Path
 
 from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
 from nnpcore.files import FileFormat, writing_failed
-from nnpcore.paper.claims import StudyRecord, merge_claims, write_json
-from nnpcore.paper.context import SESSION, Part, StudyContext, StudyOutcome
-from nnpcore.paper.report import write_report
+from nnpcore.paper.claims import StudyRecord, merge_claims, module_of, write_json
+from nnpcore.paper.context import SESSION, StudyContext, StudyOutcome
+from nnpcore.paper.page import write_report
 from nnpcore.progress import Progress
 
 MARKER = "paper.json"
@@ -31,7 +31,7 @@ ALL = "all"
 class Study:
     """One study: its name, what it shows, and how much of the time of all it takes.
 
-    Calling it loads its module, ``nnpcore.paper.NAME``, and calls the module's ``run``.
+    Calling it loads its module and calls the module's ``run``.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Study:
         ------
         SettingsError : this installation lacks it.
         """
-        module = f"nnpcore.paper.{self.name}"
+        module = module_of(self.name)
         try:
             loaded = importlib.import_module(module)
         except ModuleNotFoundError as error:
@@ -139,7 +139,7 @@ def run_studies(
     done = 0.0
     for study in chosen:
         share = study.effort / total
-        part = Part(whole, done, done + share, study.name)
+        part = whole.part(done, done + share, study.name)
         context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text)
         try:
             outcomes[study.name] = _run(study, context)
@@ -174,7 +174,7 @@ def run_study(
     if not single:
         raise SettingsError("one study is wanted here, not all", where=name, fix=", ".join(STUDIES))
     folder = paper_folder(folder)
-    part = Part(progress or Progress(), 0.0, 1.0)
+    part = (progress or Progress()).part(0.0, 1.0)
     return _run(STUDIES[single], StudyContext(single, folder, quick, seed, n_threads, part, on_text))
 
 

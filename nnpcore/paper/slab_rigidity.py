@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
+from nnpcore.descriptors import compute_descriptors
+from nnpcore.figures.drawing import add_legend, style_axes
+from nnpcore.mapping import LocalRigidity
+from nnpcore.mapping.correlation import rank_correlation
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext
-from nnpcore.paper.slab_study import KINDS, SlabRun
+from nnpcore.paper.figure_parts import Points, plain_numbers, scatter_by_temperature
+from nnpcore.paper.silicon_slab import KINDS, SlabRun
+from nnpcore.training import RunFolder
 from nnpcore.units import MEV_PER_EV
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SOURCE = "not in the paper (rigidity: Chong et al. 2023, Bigi et al. 2024)"
 
@@ -34,19 +39,15 @@ class Looseness:
     ----------
     value : 1 / sqrt(rigidity) of E_at(bulk) - E_at(surface) of the relaxed slab, eV per unit of the loss's
         square root; averaged over the members as variances.
-    spread : the same times the noise of the fit, meV/atom: the posterior standard deviation.
+    posterior_std : the same times the noise of the fit, meV/atom.
     """
 
     value: float
-    spread: float
+    posterior_std: float
 
 
 def looseness(context: StudyContext, found: SlabRun) -> Looseness:
     """Measure it for one ensemble, from the energies and forces of its training frames."""
-    from nnpcore.descriptors import compute_descriptors
-    from nnpcore.mapping import LocalRigidity
-    from nnpcore.training import RunFolder
-
     potential, n = found.run.potential, context.n_threads
     frames = RunFolder.open(found.run.folder).find_frames()["training"]
     frames = frames[:: max(1, -(-len(frames) // MAX_FRAMES))]
@@ -69,15 +70,13 @@ def actual_difference(found: SlabRun) -> float:
 
 def rigidity_claims(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> list[Claim]:
     """Judge whether looseness has the order of the errors, and whether the posterior has their size."""
-    from nnpcore.mapping.correlation import rank_correlation
-
     order: dict[str, Any] = {}
     size: dict[str, Any] = {}
     for kind in KINDS:
         chosen = [k for k, r in enumerate(runs) if r.kind == kind]
         errors = np.array([actual_difference(runs[k]) for k in chosen])
-        values, spreads = (np.array([getattr(loose[k], n) for k in chosen]) for n in ("value", "spread"))
-        found, wrong = rank_correlation(values, errors), rank_correlation(spreads, errors)
+        values, stds = (np.array([getattr(loose[k], n) for k in chosen]) for n in ("value", "posterior_std"))
+        found, wrong = rank_correlation(values, errors), rank_correlation(stds, errors)
         order[kind] = {
             "temperatures_k": [runs[k].temperature for k in chosen],
             "looseness": values,
@@ -86,8 +85,8 @@ def rigidity_claims(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> list
             "p_value": found.p,
         }
         size[kind] = {
-            "posterior_spread_mev_per_atom": spreads,
-            "error_over_spread": errors / spreads,
+            "posterior_spread_mev_per_atom": stds,
+            "error_over_spread": errors / stds,
             "rank_correlation": wrong.value,
         }
     right = all(v["rank_correlation"] > 0.7 and v["p_value"] < 0.05 for v in order.values())
@@ -114,31 +113,19 @@ def rigidity_claims(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> list
 
 def rigidity_figure(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> Figure:
     """Draw errors against looseness, both logarithmic, coloured by temperature."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    from nnpcore.figures.drawing import FONT, add_legend, new_figure, style_axes
-
-    figure = new_figure(4.4, 3.2)
-    axes = figure.add_subplot()
-    shown = None
-    hottest = max(r.temperature for r in runs)
-    for kind, marker in zip(KINDS, ("o", "s"), strict=True):
-        chosen = [(r, item) for r, item in zip(runs, loose, strict=True) if r.kind == kind]
-        x, y = [item.value for _, item in chosen], [actual_difference(r) for r, _ in chosen]
-        colors = [r.temperature for r, _ in chosen]
-        shown = axes.scatter(x, y, c=colors, cmap="plasma", vmin=0.0, vmax=1.1 * hottest, marker=marker, s=26,
-                             edgecolors="black", linewidths=0.4, zorder=3)  # fmt: skip
-        axes.plot([], [], marker, color="white", markeredgecolor="black", markersize=5, label=kind)
+    points: dict[str, Points] = {}
+    for kind in KINDS:
+        chosen = [(item.value, actual_difference(r), r.temperature)
+                  for r, item in zip(runs, loose, strict=True) if r.kind == kind]  # fmt: skip
+        x, y, temperature = np.array(chosen).T
+        points[kind] = (x, y, temperature)
+    figure, axes, _ = scatter_by_temperature(points)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        plain_numbers(axis)
     x_label = "Looseness, $1/\\sqrt{\\mathrm{LPR}}$ of the difference"
     style_axes(axes, x_label, "Error of bulk − surface (meV/atom)")
     add_legend(axes)
-    if shown is not None:
-        bar = figure.colorbar(shown, ax=axes)
-        bar.set_label("Temperature of the training set (K)", fontsize=FONT)
     return figure

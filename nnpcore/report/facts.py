@@ -33,7 +33,7 @@ from nnpcore.mapping import (
     Verdict,
     verdict,
 )
-from nnpcore.progress import Part, Progress
+from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 from nnpcore.training.history import energy_rmse
 
@@ -163,7 +163,7 @@ def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> Mappi
     """Evaluate every analysis that the run's content allows."""
     evaluation = evaluation_of_run(facts)
     for k, analysis in enumerate(REPORTED):
-        part = Part(progress, 0.1 + 0.7 * k / len(REPORTED), 0.7 / len(REPORTED))
+        part = progress.part(0.1 + 0.7 * k / len(REPORTED), 0.1 + 0.7 * (k + 1) / len(REPORTED))
         if analysis is not RIGIDITY or _has_targets(evaluation):
             evaluation.value(analysis, n_threads=n_threads, progress=part)
     return _read(facts, evaluation)

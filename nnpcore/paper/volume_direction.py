@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.descriptors import compute_descriptors
+from nnpcore.potential import NetworkWeights, Potential
 from nnpcore.structures.frame import Frame
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
-
-if TYPE_CHECKING:
-    from nnpcore.potential import Potential
 
 RIDGE = 1e-6
 """eV²; keeps the coefficients from growing where the data leave them free."""
@@ -42,8 +40,6 @@ class VolumeDirection:
 
     def values(self, potential: Potential, frames: Sequence[Frame]) -> np.ndarray:
         """Return the addition (n_atoms,) of the atoms of some frames laid end to end, eV."""
-        from nnpcore.descriptors import compute_descriptors
-
         found = compute_descriptors(frames, potential.functions, derivatives=False)
         return potential.whitening.transform(found.values, found.species) @ self.coefficients - self.offset
 
@@ -94,8 +90,6 @@ def fit_direction(
 
 def _basis(potential: Potential) -> Potential:
     """Return a potential whose member k has the k-th network input as its atomic energy, in eV."""
-    from nnpcore.potential import NetworkWeights
-
     (element,) = potential.elements
     n = potential.weights.n_inputs
     weights = NetworkWeights.initial(potential.functions, (1,), n, 0)

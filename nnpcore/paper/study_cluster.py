@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from ase import Atoms
+from matplotlib.axes import Axes
 
+from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
+from nnpcore.paper.figure_parts import plain_numbers
+from nnpcore.progress import Progress
+from nnpcore.reference import CleriRosato, SamplerSettings, crystal, equilibrium_lattice, label
+from nnpcore.reference.clusters import nanocluster
+from nnpcore.reference.relaxing import relax
 from nnpcore.structures import split_frames
-from nnpcore.structures.frame import EXACT_ENERGIES
+from nnpcore.structures.frame import EXACT_ENERGIES, Frame
+from nnpcore.training import DescriptorSettings, TrainSettings
 from nnpcore.units import MEV_PER_EV
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from nnpcore.structures.frame import Frame
-    from nnpcore.training import TrainSettings
 
 ELEMENT, LATTICE = "Ni", "fcc"
 SIZE = 140
@@ -89,63 +92,54 @@ class Fit:
 
 def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
     """Sample, train and compare atom by atom; ``plan`` is that of the context's size by default."""
-    return _run(context, plan or context.choose(Plan(), QUICK))
-
-
-def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
+    plan = plan or context.choose(Plan(), QUICK)
     context.report(0.0, "molecular dynamics")
-    one = _frames(context, plan, (SIZE,), (0.0, 0.05))
-    several = _frames(context, plan, (SIZE, *plan.sizes), (0.05, 0.2))
+    one = _frames(context, plan, (SIZE,), context.part(0.0, 0.05))
+    several = _frames(context, plan, (SIZE, *plan.sizes), context.part(0.05, 0.2))
     valid = one[1]
     crystal = _crystal()
     jobs = [("one size", cutoff, one) for cutoff in plan.cutoffs]
     jobs += [("several sizes", cutoff, several) for cutoff in plan.cutoffs if cutoff in (FAITHFUL, WIDE)]
     fits = []
-    for number, (name, cutoff, (train, of_run)) in enumerate(jobs):
-        progress = context.part(0.2 + 0.8 * number / len(jobs), 0.2 + 0.8 * (number + 1) / len(jobs))
+    parts = context.part(0.2, 1.0).split(len(jobs))
+    for (name, cutoff, (train, of_run)), part in zip(jobs, parts, strict=True):
         label = f"{name.replace(' ', '-')}-{cutoff:g}A"
         settings = _settings(plan, cutoff, context.seed)
-        run_ = context.train(label, settings, train, of_run, progress=progress)
+        run_ = context.train(label, settings, train, of_run, progress=part)
         fits.append(_compare(context, name, cutoff, run_, valid, crystal))
         context.tell(
             f"{name}, cutoff {cutoff:g} Å: atomic energies off by {fits[-1].mae:.0f} meV (MAE), the crystal "
             f"by {fits[-1].crystal:+.0f} meV, totals by {run_.best_rmse():.2f} meV/atom"
         )
     figures = context.save_figure(_figure(fits), "cluster")
-    return StudyOutcome(_claims(fits), figures, _tables(context, fits), _session(fits, one, several))
+    sources = (frame.source for part in (*one, *several) for frame in part)
+    session = context.session(sources, (fit.run for fit in fits))
+    return StudyOutcome(_claims(fits), figures, _tables(context, fits), session)
 
 
 # data -------------------------------------------------------------------------------------------------
 def _frames(
-    context: StudyContext, plan: Plan, sizes: Sequence[int], span: tuple[float, float]
+    context: StudyContext, plan: Plan, sizes: Sequence[int], progress: Progress
 ) -> tuple[list[Frame], list[Frame]]:
-    """Return training and validation frames of clusters of these sizes, as many in all as the plan says.
-
-    ``span`` is the part of the study that this takes.
-    """
-    from nnpcore.reference import CleriRosato, SamplerSettings, sample
-    from nnpcore.reference.clusters import nanocluster
-    from nnpcore.reference.relaxing import relax
-
+    """Return training and validation frames of clusters of these sizes, as many in all as the plan says."""
     calculator = CleriRosato(ELEMENT)
     train: list[Frame] = []
     valid: list[Frame] = []
-    for number, size in enumerate(sizes):
-        settings = SamplerSettings(
-            temperatures=plan.temperatures,
-            equilibration_fs=plan.equilibration_fs,
-            spacing_fs=60.0,
-            n_frames=max(1, plan.n_frames // (len(sizes) * len(plan.temperatures))),
-            seed=context.seed,
-        )
-        start, end = (span[0] + (span[1] - span[0]) * (number + k) / len(sizes) for k in (0, 1))
-        progress = context.part(start, end, f"{size} atoms")
+    settings = SamplerSettings(
+        temperatures=plan.temperatures,
+        equilibration_fs=plan.equilibration_fs,
+        spacing_fs=60.0,
+        n_frames=max(1, plan.n_frames // (len(sizes) * len(plan.temperatures))),
+        seed=context.seed,
+    )
+    for size, part in zip(sizes, progress.split(len(sizes)), strict=True):
 
-        def make(size: int = size, settings: Any = settings, progress: Any = progress) -> list[Frame]:
-            atoms = relax(nanocluster(ELEMENT, size), calculator, progress=context.quiet())
-            return sample(atoms, calculator, settings, progress)
+        def start(size: int = size) -> Atoms:
+            return relax(nanocluster(ELEMENT, size), calculator, progress=context.quiet())
 
-        frames = context.samples(f"ni{size}", {"atoms": size, "sampler": settings}, make)
+        key = {"atoms": size, "sampler": settings}
+        part = part.part(0.0, 1.0, f"{size} atoms")
+        frames = context.dynamics(f"ni{size}", start, calculator, settings, key=key, progress=part)
         parts = split_frames(frames, VALID_FRACTION, context.seed)
         train += [frames[i] for i in parts[0]]
         valid += [frames[i] for i in parts[1]]
@@ -154,8 +148,6 @@ def _frames(
 
 def _crystal() -> Frame:
     """Return the crystal at its equilibrium volume, with its energy."""
-    from nnpcore.reference import CleriRosato, crystal, equilibrium_lattice, label
-
     calculator = CleriRosato(ELEMENT)
     constant = equilibrium_lattice(ELEMENT, LATTICE, calculator)
     return label(crystal(ELEMENT, LATTICE, constant), calculator)
@@ -163,8 +155,6 @@ def _crystal() -> Frame:
 
 def _settings(plan: Plan, cutoff: float, seed: int) -> TrainSettings:
     """Return the settings of networks alone, as in the paper."""
-    from nnpcore.training import DescriptorSettings, TrainSettings
-
     descriptors = DescriptorSettings(cutoff=cutoff)
     return TrainSettings(
         descriptors=descriptors, baseline="none", n_members=plan.n_members, epochs=plan.epochs, seed=seed
@@ -274,23 +264,12 @@ def _tables(context: StudyContext, fits: list[Fit]) -> list[Any]:
     return [context.write_table("cluster", rows), context.write_table("atoms", columns)]
 
 
-def _session(fits: list[Fit], one: Any, several: Any) -> dict[str, Any]:
-    files = dict.fromkeys(frame.source for part in (*one, *several) for frame in part)
-    return {
-        "data": [{"path": path, "role": "inspect"} for path in files],
-        "runs": [str(fit.run.folder) for fit in fits],
-        "regions": [],
-    }
-
-
 def _shown(fits: list[Fit]) -> list[Fit]:
     """Return the fits to one size that are drawn atom by atom."""
     return [fit for fit in fits if fit.name == "one size" and fit.cutoff in (FAITHFUL, WIDE)]
 
 
 def _figure(fits: list[Fit]) -> Any:
-    from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
-
     figure = new_figure(9.6, 2.8)
     all_axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
     for axes, fit, color in zip(all_axes[:2], _shown(fits), OKABE_ITO, strict=False):
@@ -307,24 +286,19 @@ def _figure(fits: list[Fit]) -> Any:
 
 
 def _draw_cutoffs(axes: Axes, fits: list[Fit]) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    from nnpcore.figures.drawing import DASHES, OKABE_ITO, style_axes
-
     series = {
         "every atom, MAE": lambda fit: fit.mae,
         "crystal": lambda fit: abs(fit.crystal),
         "totals, RMSE": lambda fit: fit.run.best_rmse(),
     }
-    for k, (label, value) in enumerate(series.items()):
+    for k, (what, value) in enumerate(series.items()):
         for name, dash, fill in (("one size", "-", OKABE_ITO[k]), ("several sizes", DASHES[2], "white")):
             chosen = [fit for fit in fits if fit.name == name]
             x, y = [fit.cutoff for fit in chosen], [value(fit) for fit in chosen]
-            text = label if name == "one size" else ("the same, several sizes" if k == 0 else "_")
+            text = what if name == "one size" else ("the same, several sizes" if k == 0 else "_")
             look: dict[str, Any] = {"linestyle": dash, "marker": "o", "markersize": 4, "linewidth": 1.2}
             axes.plot(x, y, color=OKABE_ITO[k], markerfacecolor=fill, label=text, **look)
     axes.set_xticks(sorted({fit.cutoff for fit in fits}))
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axes.yaxis)
     style_axes(axes, "Cutoff (Å)", "Error (meV/atom)")

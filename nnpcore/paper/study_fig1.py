@@ -9,25 +9,27 @@ prediction rigidity says about it beforehand.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
+from nnpcore.analyses import MappingStudy, study
 from nnpcore.demo import CASES, EPOCHS, Case, DemoSettings
+from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
+from nnpcore.figures.eos_view import dense, spline
+from nnpcore.figures.tables import eos_table
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
-from nnpcore.paper.fig1_rigidity import rigidity_of_eos
+from nnpcore.paper.eos_rigidity import rigidity_of_eos
+from nnpcore.paper.silicon_slab import NETWORKS, SMOOTH
+from nnpcore.paper.volume_direction import Change, change, fit_direction
+from nnpcore.progress import Progress
+from nnpcore.report.mapping_folder import compared_figure
 from nnpcore.structures import example_path, read_dataset, split_frames
+from nnpcore.training import RunFolder, TrainSettings
 from nnpcore.units import MEV_PER_EV
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from nnpcore.analyses import MappingStudy
-    from nnpcore.paper.volume import Change
-    from nnpcore.training import TrainSettings
-
-NETWORKS, SMOOTH = "networks alone", "with a smooth part"
 TILT_GPA = 5.0
 """Pressure of the addition that shows the reason: as large as the slope errors of NVT-trained networks."""
 N_MEMBERS = (16, 5)
@@ -35,23 +37,14 @@ N_MEMBERS = (16, 5)
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """One ensemble: its case, with or without a smooth part, its RMSEs and its mapping."""
+    """One ensemble: its case, with or without a smooth part, its RMSEs (meV/atom, eV/Å) and its mapping."""
 
     case: Case
     kind: str
     run: TrainedRun
-    rmse: dict[str, Any]
+    energy_rmse: float
+    force_rmse: float
     mapping: MappingStudy
-
-    @property
-    def energy_rmse(self) -> float:
-        """Of the mean prediction on the validation frames, meV/atom."""
-        return self.rmse["rmse_energy_mev_per_atom"]["mean"]
-
-    @property
-    def force_rmse(self) -> float:
-        """Of the mean prediction on the validation frames, eV/Å."""
-        return self.rmse["rmse_force_ev_per_ang"]["mean"]
 
     @property
     def slopes(self) -> np.ndarray:
@@ -86,16 +79,10 @@ def run(context: StudyContext) -> StudyOutcome:
     context.report(0.9, "the reason")
     more = _reason(context, trained[NETWORKS])
     context.report(0.94, "rigidity")
-    rigid = rigidity_of_eos(
-        context,
-        {name: t.run for name, t in trained[NETWORKS].items()},
-        {name: t.mapping for name, t in trained[NETWORKS].items()},
-    )
-    session = {
-        "data": [{"path": str(example_path(name)), "role": role} for name, role in _ROLES],
-        "runs": [str(t.run.folder) for kind in trained.values() for t in kind.values()],
-        "regions": [],
-    }
+    alone = trained[NETWORKS].items()
+    rigid = rigidity_of_eos(context, {n: t.run for n, t in alone}, {n: t.mapping for n, t in alone})
+    session = context.session((), (t.run for kind in trained.values() for t in kind.values()))
+    session["data"] = [{"path": str(example_path(name)), "role": role} for name, role in _ROLES]
     return StudyOutcome(
         [*claims, *more.claims, *rigid.claims],
         [*figures, *more.figures, *rigid.figures],
@@ -111,10 +98,8 @@ def _train_all(context: StudyContext) -> dict[str, dict[str, Trained]]:
     """Return the ensembles by kind and case."""
     found: dict[str, dict[str, Trained]] = {NETWORKS: {}, SMOOTH: {}}
     jobs = [(kind, case) for kind in found for case in CASES]
-    for number, (kind, case) in enumerate(jobs):
-        start, end = (0.9 * (number + k) / len(jobs) for k in (0, 1))
-        found[kind][case.name] = _train(context, kind, case, (start, end))
-        t = found[kind][case.name]
+    for (kind, case), progress in zip(jobs, context.part(0.0, 0.9).split(len(jobs)), strict=True):
+        t = found[kind][case.name] = _train(context, kind, case, progress)
         context.tell(
             f"{case.title}, {kind}: {t.energy_rmse:.2f} meV/atom on validation frames, slope of the EOS "
             f"off by {t.slope_rms:.2f} GPa (a single network)"
@@ -124,48 +109,34 @@ def _train_all(context: StudyContext) -> dict[str, dict[str, Trained]]:
 
 def _settings(context: StudyContext, kind: str, case: Case) -> TrainSettings:
     """Return the usual settings of networks alone, or the demonstration's."""
-    from nnpcore.training import TrainSettings
-
     n_members = context.choose(*N_MEMBERS)
     if kind == SMOOTH:
         return DemoSettings(seed=context.seed, n_members=n_members).training(case)
-    return TrainSettings(
-        seed=context.seed,
-        n_members=n_members,
-        epochs=EPOCHS,
-        stress_weight=case.stress_weight,
-        baseline="none",
-    )
+    common: dict[str, Any] = {"seed": context.seed, "n_members": n_members, "epochs": EPOCHS}
+    return TrainSettings(stress_weight=case.stress_weight, baseline="none", **common)
 
 
-def _train(context: StudyContext, kind: str, case: Case, span: tuple[float, float]) -> Trained:
-    from nnpcore.analyses import study
-    from nnpcore.training import RunFolder, rmse_report
-
+def _train(context: StudyContext, kind: str, case: Case, progress: Progress) -> Trained:
     settings = _settings(context, kind, case)
     frames = read_dataset(example_path(case.data)).frames
     train, valid = split_frames(frames, settings.valid_fraction, context.seed)
     valid_frames = [frames[i] for i in valid]
     label = f"{case.name}-{'smooth' if kind == SMOOTH else 'networks'}"
-    progress = context.part(*span)
     run_ = context.train(label, settings, [frames[i] for i in train], valid_frames, progress=progress)
-    report = rmse_report(run_.potential, {"validation": valid_frames}, n_threads=context.n_threads)
-    rmse = report["validation"]
+    rmses = context.rmse(run_.potential, valid_frames)
     mapping = study(
         run_.potential,
         RunFolder.open(run_.folder).training_values(),
         read_dataset(example_path("eos")).frames,
-        rmse_energy_mev=rmse["rmse_energy_mev_per_atom"]["mean"],
+        rmse_energy_mev=rmses[0],
         n_threads=context.n_threads,
         progress=context.quiet(),
     )
-    return Trained(case, kind, run_, rmse, mapping)
+    return Trained(case, kind, run_, *rmses, mapping)
 
 
 # figures and tables -----------------------------------------------------------------------------------
 def _eos_figures(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> list[Any]:
-    from nnpcore.report.mapping_folder import compared_figure
-
     figures = []
     for name, kind in (("fig1", NETWORKS), ("fig1_smooth", SMOOTH)):
         curves = {t.case.title: t.mapping for t in trained[kind].values()}
@@ -174,8 +145,6 @@ def _eos_figures(context: StudyContext, trained: dict[str, dict[str, Trained]]) 
 
 
 def _tables(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> list[Any]:
-    from nnpcore.figures.tables import eos_table
-
     tables = [context.write_table("fig1", [_row(t) for kind in trained.values() for t in kind.values()])]
     for kind in trained.values():
         for t in kind.values():
@@ -185,8 +154,7 @@ def _tables(context: StudyContext, trained: dict[str, dict[str, Trained]]) -> li
 
 
 def _row(t: Trained) -> dict[str, Any]:
-    low, high = t.mapping.bracket.low, t.mapping.bracket.high
-    fit = t.mapping.report.mean_fit
+    bracket, fit = t.mapping.bracket, t.mapping.report.mean_fit
     return {
         "training": t.case.title,
         "potential": t.kind,
@@ -199,8 +167,8 @@ def _row(t: Trained) -> dict[str, Any]:
         "EOS spread in the bracket (meV/atom)": t.mapping.report.std_in_bracket_mev,
         "V0 (Å³/atom)": fit.v0 if fit else None,
         "B0 (GPa)": t.b0,
-        "bracket from (Å³/atom)": low,
-        "bracket to (Å³/atom)": high,
+        "bracket from (Å³/atom)": bracket.low,
+        "bracket to (Å³/atom)": bracket.high,
     }
 
 
@@ -249,16 +217,13 @@ def _eos_is_wrong(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Clai
 
 
 def _slope_is_arbitrary(alone: dict[str, Trained]) -> Claim:
-    spread = {name: float(t.slopes.std()) for name, t in alone.items()}
+    stds = {name: float(t.slopes.std()) for name, t in alone.items()}
     return Claim(
         "The slope of the equation of state is an arbitrary number for networks trained at one volume: "
         "equal networks that differ only in their first weights get different slopes.",
         "the slope of EOS at the equilibrium volume becomes an arbitrary number",
-        {
-            "slope_of_each_nvt_network_gpa": alone["nvt"].slopes,
-            "spread_of_slopes_gpa": spread,
-        },
-        spread["nvt"] > 3.0 * max(spread["npt"], spread["nvt_stress"]),
+        {"slope_of_each_nvt_network_gpa": alone["nvt"].slopes, "spread_of_slopes_gpa": stds},
+        stds["nvt"] > 3.0 * max(stds["npt"], stds["nvt_stress"]),
     )
 
 
@@ -325,21 +290,20 @@ def _bracket_is_wide(nvt: Trained) -> Claim:
 
 
 def _shade_is_wide(alone: dict[str, Trained]) -> Claim:
-    spread = {name: t.mapping.report.std_in_bracket_mev or 0.0 for name, t in alone.items()}
-    curve = alone["nvt"].mapping.curve
-    inside = np.flatnonzero(alone["nvt"].mapping.report.in_bracket)
-    center = MEV_PER_EV * float(curve.std[inside].min()) if len(inside) else float("nan")
-    ends = MEV_PER_EV * float(curve.std[inside[[0, -1]]].max()) if len(inside) else float("nan")
+    stds = {name: t.mapping.report.std_in_bracket_mev or 0.0 for name, t in alone.items()}
+    nvt = alone["nvt"].mapping
+    inside = MEV_PER_EV * nvt.curve.std[nvt.report.in_bracket]
+    center, ends = (float(inside.min()), float(inside[[0, -1]].max())) if len(inside) else (np.nan, np.nan)
     return Claim(
         "The spread of the ensemble (the shade) is wide for networks trained at one volume and grows away "
         "from the equilibrium; for those trained at several volumes or on stresses it is narrow.",
         "shades of Fig. 1 (no numbers given)",
         {
-            "spread_in_bracket_mev_per_atom": spread,
+            "spread_in_bracket_mev_per_atom": stds,
             "nvt_smallest_mev_per_atom": center,
             "nvt_at_the_ends_mev_per_atom": ends,
         },
-        spread["nvt"] > 2.0 * max(spread["npt"], spread["nvt_stress"]) and ends > 2.0 * center,
+        stds["nvt"] > 2.0 * max(stds["npt"], stds["nvt_stress"]) and ends > 2.0 * center,
     )
 
 
@@ -365,20 +329,19 @@ def _smooth_helps(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Clai
 # the reason -------------------------------------------------------------------------------------------
 def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
     """Tilt the well-mapped potential along the direction NVT frames cannot see."""
-    from nnpcore.paper import volume
-    from nnpcore.training import rmse_report
-
     npt, nvt = (list(read_dataset(example_path(name)).frames) for name in ("npt", "nvt"))
     base = alone["npt"]
-    direction = volume.fit_direction(base.run.potential, npt, nvt, TILT_GPA, context.n_threads)
+    direction = fit_direction(base.run.potential, npt, nvt, TILT_GPA, context.n_threads)
     tilted = direction.added_to(base.run.potential)
     changes = {
-        name: volume.change(base.run.potential, tilted, frames, context.n_threads)
+        name: change(base.run.potential, tilted, frames, context.n_threads)
         for name, frames in (("NVT", nvt), ("NPT", npt))
     }
     rmses = {
-        key: rmse_report(p, {"NVT": nvt, "NPT": npt}, n_threads=context.n_threads)
-        for key, p in (("as_trained", base.run.potential), ("tilted", tilted))
+        f"{name}_rmse_before_and_after_mev_per_atom": [
+            context.rmse(potential, frames)[0] for potential in (base.run.potential, tilted)
+        ]
+        for name, frames in (("nvt", nvt), ("npt", npt))
     }
     mapped = base.mapping.of(tilted, base.energy_rmse)
     claim = _reason_claim(changes, rmses, mapped.report.slope_error_gpa, base.mapping.report.slope_error_gpa)
@@ -397,10 +360,9 @@ def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
 
 
 def _reason_claim(
-    changes: dict[str, Change], rmses: dict[str, Any], tilted: float | None, before: float | None
+    changes: dict[str, Change], rmses: dict[str, list[float]], tilted: float | None, before: float | None
 ) -> Claim:
     nvt, npt = changes["NVT"], changes["NPT"]
-    key, unit = "rmse_energy_mev_per_atom", "mean"
     moved = (tilted or 0.0) - (before or 0.0)
     return Claim(
         "The reason: an atomic energy linear in the atom's volume cancels in every frame of one volume. "
@@ -413,27 +375,17 @@ def _reason_claim(
             "std_of_total_change_nvt_mev_per_atom": float(nvt.totals.std()),
             "std_of_total_change_npt_mev_per_atom": float(npt.totals.std()),
             "rms_change_of_nvt_forces_ev_per_ang": nvt.force,
-            "nvt_rmse_before_and_after_mev_per_atom": [
-                rmses["as_trained"]["NVT"][key][unit],
-                rmses["tilted"]["NVT"][key][unit],
-            ],
-            "npt_rmse_before_and_after_mev_per_atom": [
-                rmses["as_trained"]["NPT"][key][unit],
-                rmses["tilted"]["NPT"][key][unit],
-            ],
+            **rmses,
             "slope_moved_by_gpa": moved,
         },
         bool(
-            nvt.totals.std() < 0.01 * npt.totals.std()
-            and nvt.totals.std() < 0.01 * nvt.atoms.std()
+            nvt.totals.std() < 0.01 * min(npt.totals.std(), nvt.atoms.std())
             and abs(moved - TILT_GPA) < 0.1 * TILT_GPA
         ),
     )
 
 
 def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: MappingStudy) -> Any:
-    from nnpcore.figures.drawing import OKABE_ITO, add_legend, new_figure, style_axes
-
     figure = new_figure(6.8, 2.9)
     left, right = figure.subplots(1, 2)
     for (name, c), color in zip(changes.items(), OKABE_ITO, strict=False):
@@ -450,9 +402,6 @@ def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: Mapp
 
 
 def _tilted_eos(axes: Axes, before: MappingStudy, after: MappingStudy) -> None:
-    from nnpcore.figures.drawing import DASHES, OKABE_ITO, style_axes
-    from nnpcore.figures.eos_view import dense, spline
-
     fit, volumes = before.report.reference_fit, before.curve.volumes
     zero = fit.e0 if fit else float(np.nanmin(before.curve.reference))
     reference = MEV_PER_EV * (before.curve.reference - zero)

@@ -12,18 +12,28 @@ each training set, is more careful and gains less here; the study *smooth* shows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
+from nnpcore.figures.drawing import add_legend, new_figure, style_axes
+from nnpcore.mapping import RegionSet, pca_of
+from nnpcore.mapping.correlation import rank_correlation
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.paper.slab_study import (
+from nnpcore.paper.figure_parts import REGION_COLORS, add_letters
+from nnpcore.paper.silicon_slab import (
     KINDS,
+    NETWORKS,
     PAPER_TEMPERATURES,
+    SMOOTH,
     SlabRun,
     plan_of,
     session_of,
@@ -31,21 +41,14 @@ from nnpcore.paper.slab_study import (
     training_groups,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from nnpcore.mapping import RegionSet
-
+ByKind = Mapping[str, Sequence[SlabRun]]
 COLD, HOT = PAPER_TEMPERATURES[0], PAPER_TEMPERATURES[-1]
-BULK_COLOR, SURFACE_COLOR = "#0072B2", "#D55E00"
-COLORS = {"bulk": BULK_COLOR, "surface": SURFACE_COLOR}
 MAX_PCA_POINTS = 1200
 
 
 def run(context: StudyContext) -> StudyOutcome:
     """Sample, train and analyse at every temperature; write figures, tables and claims."""
-    runs = train_all(context)
+    runs = _train_all(context)
     context.report(0.93, "figures")
     alone, smooth = ([r for r in runs if r.kind == kind] for kind in KINDS)
     figures = context.save_figure(mapping_figure(alone, smooth), "fig2")
@@ -55,28 +58,27 @@ def run(context: StudyContext) -> StudyOutcome:
     return StudyOutcome(_claims(alone, smooth), figures, tables, session_of(context, runs))
 
 
-def train_all(context: StudyContext, end: float = 0.9) -> list[SlabRun]:
+def _train_all(context: StudyContext) -> list[SlabRun]:
     """Train both kinds at every temperature of the plan, or take the runs that are there."""
     temperatures = plan_of(context).temperatures
-    runs: list[SlabRun] = []
-    for number, temperature in enumerate(temperatures):
-        span = (end * number / len(temperatures), end * (number + 1) / len(temperatures))
-        runs += train_pair(context, temperature, span)
-    return runs
+    parts = context.part(0.0, 0.9).split(len(temperatures))
+    pairs = (train_pair(context, t, part) for t, part in zip(temperatures, parts, strict=True))
+    return list(chain.from_iterable(pairs))
 
 
 # claims -----------------------------------------------------------------------------------------------
 def _claims(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> list[Claim]:
+    runs: ByKind = {NETWORKS: alone, SMOOTH: smooth}
     return [
-        _ad_hoc_when_cold(alone, smooth),
-        _errors_cancel(alone, smooth),
+        _ad_hoc_when_cold(runs),
+        _errors_cancel(runs),
         _falls(alone, "as in the paper"),
         _falls(smooth, "over a smooth closed-form part"),
-        _comparable(alone, smooth),
+        _comparable(runs),
         _separate_then_connected(alone),
         _smooth_helps(alone, smooth),
-        _means_hide_atoms(alone, smooth),
-        _atoms_gain_too(alone, smooth),
+        _means_hide_atoms(runs),
+        _atoms_gain_too(runs),
     ]
 
 
@@ -85,24 +87,18 @@ def _at(runs: Sequence[SlabRun], temperature: float) -> SlabRun:
 
 
 def _errors(run_: SlabRun) -> dict[str, float]:
-    return {
-        "bulk_mev_per_atom": run_.error("bulk"),
-        "surface_mev_per_atom": run_.error("surface"),
-        "rmse_mev_per_atom": run_.rmse_energy,
-    }
+    regions = {f"{name}_mev_per_atom": run_.error(name) for name in REGION_COLORS}
+    return regions | {"rmse_mev_per_atom": run_.rmse_energy}
 
 
 def _series(runs: Sequence[SlabRun]) -> dict[str, list[float]]:
-    return {
-        "temperatures_k": [r.temperature for r in runs],
-        "bulk_mev_per_atom": [r.error("bulk") for r in runs],
-        "surface_mev_per_atom": [r.error("surface") for r in runs],
-        "rmse_mev_per_atom": [r.rmse_energy for r in runs],
-    }
+    errors = [_errors(r) for r in runs]
+    columns = {name: [e[name] for e in errors] for name in errors[0]}
+    return {"temperatures_k": [r.temperature for r in runs]} | columns
 
 
-def _ad_hoc_when_cold(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
-    cold = {kind: _at(runs, COLD) for kind, runs in zip(KINDS, (alone, smooth), strict=True)}
+def _ad_hoc_when_cold(by_kind: ByKind) -> Claim:
+    cold = {kind: _at(runs, COLD) for kind, runs in by_kind.items()}
     times = {k: min(abs(r.error("bulk")), abs(r.error("surface"))) / r.rmse_energy for k, r in cold.items()}
     return Claim(
         "Trained at 100 K, the mapping errors of bulk and surface are far bigger than the RMSE "
@@ -113,9 +109,9 @@ def _ad_hoc_when_cold(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Cl
     )
 
 
-def _errors_cancel(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+def _errors_cancel(by_kind: ByKind) -> Claim:
     ours, holds = {}, True
-    for kind, runs in zip(KINDS, (alone, smooth), strict=True):
+    for kind, runs in by_kind.items():
         cold = _at(runs, COLD)
         ours[kind] = {"total_error_mev_per_atom": cold.cancelled, **_errors(cold)}
         holds &= cold.error("bulk") * cold.error("surface") < 0 and abs(cold.cancelled) < 0.05 * cold.largest
@@ -129,8 +125,6 @@ def _errors_cancel(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim
 
 
 def _falls(runs: Sequence[SlabRun], which: str) -> Claim:
-    from nnpcore.mapping.correlation import rank_correlation
-
     trend = rank_correlation(*np.array([(r.temperature, r.largest) for r in runs]).T).value
     cold, hot, hottest = _at(runs, COLD), _at(runs, HOT), runs[-1]
     return Claim(
@@ -148,12 +142,12 @@ def _falls(runs: Sequence[SlabRun], which: str) -> Claim:
     )
 
 
-def _comparable(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
-    best = {kind: _at(runs, HOT) for kind, runs in zip(KINDS, (alone, smooth), strict=True)}
-    hottest = {kind: runs[-1] for kind, runs in zip(KINDS, (alone, smooth), strict=True)}
-    ours: dict[str, Any] = {}
-    for kind in KINDS:
-        ours[kind] = {f"{r.temperature:g} K": _errors(r) for r in (best[kind], hottest[kind])}
+def _comparable(by_kind: ByKind) -> Claim:
+    best = {kind: _at(runs, HOT) for kind, runs in by_kind.items()}
+    ours = {
+        kind: {f"{r.temperature:g} K": _errors(r) for r in (best[kind], runs[-1])}
+        for kind, runs in by_kind.items()
+    }
     return Claim(
         "Trained at 1000 K, the mapping errors are comparable to the RMSE (rule: at most three times, "
         "with or without a smooth part). The reference's bonds last longer than DFT's, so hotter frames are "
@@ -172,10 +166,7 @@ def _separate_then_connected(alone: Sequence[SlabRun]) -> Claim:
         "connected at 1000 K (rule: connectivity below 0.5 at 100 K, above 0.5 and 1.5 times as large at "
         "1000 K, and rising).",
         "well separated at 100 K; slightly connected at 1000 K (PCA)",
-        {
-            "temperatures_k": [r.temperature for r in alone],
-            "connectivity": [r.connectivity for r in alone],
-        },
+        {"temperatures_k": [r.temperature for r in alone], "connectivity": [r.connectivity for r in alone]},
         cold < 0.5 < hot and hot > 1.5 * cold and rises,
     )
 
@@ -196,53 +187,48 @@ def _smooth_helps(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
     )
 
 
-def _atom_numbers(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> dict[str, Any]:
-    ours: dict[str, Any] = {"temperatures_k": [r.temperature for r in alone]}
-    for kind, runs in zip(KINDS, (alone, smooth), strict=True):
+def _atom_numbers(by_kind: ByKind) -> dict[str, Any]:
+    ours: dict[str, Any] = {"temperatures_k": [r.temperature for r in by_kind[NETWORKS]]}
+    for kind, runs in by_kind.items():
         ours[f"mean_absolute_error_of_atoms_mev, {kind}"] = [r.atom_mae for r in runs]
         ours[f"larger_region_error_mev_per_atom, {kind}"] = [r.largest for r in runs]
     return ours
 
 
-def _means_hide_atoms(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+def _means_hide_atoms(by_kind: ByKind) -> Claim:
     return Claim(
         "A region's mean does not tell all: the exact atomic energies show that layers within the surface "
         "region trade offsets, too (rule: atoms err by more than the regions' means in every case).",
         "not in the paper: DFT has no exact atomic energies to compare with",
-        _atom_numbers(alone, smooth),
-        all(r.atom_mae > r.largest for r in (*alone, *smooth)),
+        _atom_numbers(by_kind),
+        all(r.atom_mae > r.largest for runs in by_kind.values() for r in runs),
     )
 
 
-def _atoms_gain_too(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
+def _atoms_gain_too(by_kind: ByKind) -> Claim:
     return Claim(
         "A smooth part brings the single atoms closer to their exact energies, too, not only the means "
         "(rule: a smaller mean absolute error at every temperature).",
         "not in the paper",
-        _atom_numbers(alone, smooth),
-        all(s.atom_mae < a.atom_mae for a, s in zip(alone, smooth, strict=True)),
+        _atom_numbers(by_kind),
+        all(s.atom_mae < a.atom_mae for a, s in zip(*by_kind.values(), strict=True)),
     )
 
 
 # figures and tables -----------------------------------------------------------------------------------
 def mapping_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure:
     """Draw the slab, the mapping errors and RMSE against temperature, and the connectivity."""
-    from nnpcore.figures.drawing import new_figure
-
     figure = new_figure(7.2, 3.0)
     parts = figure.subplots(1, 3, width_ratios=(0.75, 1.6, 1.0))
     _draw_slab(parts[0], alone[0].regions)
     _draw_errors(parts[1], alone, smooth)
     _draw_connectivity(parts[2], alone)
-    for letter, axes in zip("abc", parts, strict=True):
-        axes.set_title(f"({letter})", fontsize=9.0, loc="left")
+    add_letters(parts)
     return figure
 
 
 def _draw_slab(axes: Axes, regions: RegionSet) -> None:
     """Draw the slab from the side, bulk and surface in their colours, with the cutoff radius."""
-    from matplotlib.patches import Circle
-
     frame = regions.frame
     positions = _least_cut(frame.positions, float(frame.cell[0, 0]))
     for a, b in _bonds(positions):
@@ -251,9 +237,9 @@ def _draw_slab(axes: Axes, regions: RegionSet) -> None:
     right = middle[0] + 6.6
     for region in regions.regions:
         xz = positions[region.atoms][:, [0, 2]]
-        axes.scatter(*xz.T, s=24, c=COLORS[region.name], edgecolors="white", linewidths=0.4, zorder=2)
+        axes.scatter(*xz.T, s=24, c=REGION_COLORS[region.name], edgecolors="white", linewidths=0.4, zorder=2)
         height = xz[:, 1].max() - 2.0 if region.name == "surface" else float(np.median(xz[:, 1]))
-        axes.text(right, height, region.name, fontsize=8.0, color=COLORS[region.name], va="center",
+        axes.text(right, height, region.name, fontsize=8.0, color=REGION_COLORS[region.name], va="center",
                   rotation=90)  # fmt: skip
     axes.add_patch(Circle((middle[0], middle[2]), 6.0, fill=False, linestyle="--", linewidth=0.8))
     arrow = {"arrowstyle": "->", "lw": 0.8}
@@ -280,15 +266,13 @@ def _bonds(positions: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> None:
-    from nnpcore.figures.drawing import add_legend, style_axes
-
     t = [r.temperature for r in alone]
     rmse = np.max([[r.rmse_energy for r in runs] for runs in (alone, smooth)], axis=0)
-    for region, color in COLORS.items():
+    for region, color in REGION_COLORS.items():
         axes.plot([], [], "o", color=color, markersize=4, label=region)
     axes.fill_between(t, -rmse, rmse, color="black", alpha=0.4, linewidth=0, label="± RMSE")
     for runs, style, marker in ((alone, "-", "o"), (smooth, "--", "s")):
-        for region, color in COLORS.items():
+        for region, color in REGION_COLORS.items():
             members = np.array([r.members(region) for r in runs])
             mean, std = members.mean(axis=1), members.std(axis=1)
             axes.fill_between(t, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
@@ -304,8 +288,6 @@ def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]
 
 
 def _draw_connectivity(axes: Axes, runs: Sequence[SlabRun]) -> None:
-    from nnpcore.figures.drawing import style_axes
-
     t = [r.temperature for r in runs]
     axes.plot(t, [r.connectivity for r in runs], "o-", color="black", markersize=3.5, linewidth=1.3)
     axes.set_ylim(0.0, 1.0)
@@ -315,9 +297,6 @@ def _draw_connectivity(axes: Axes, runs: Sequence[SlabRun]) -> None:
 
 def _pca_figure(runs: Sequence[SlabRun]) -> Figure:
     """Draw the training points at 100 and 1000 K along their first two principal components."""
-    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
-    from nnpcore.mapping import pca_of
-
     figure = new_figure(6.4, 3.0)
     for axes, temperature in zip(figure.subplots(1, 2), (COLD, HOT), strict=True):
         found = _at(runs, temperature)
@@ -335,11 +314,11 @@ def _draw_points(axes: Axes, scores: dict[str, np.ndarray]) -> None:
     random = np.random.default_rng(0)
     kept = {name: xy[random.permutation(len(xy))[:MAX_PCA_POINTS]] for name, xy in scores.items()}
     xy = np.concatenate(list(kept.values()))
-    colors = np.repeat([COLORS[name] for name in kept], [len(points) for points in kept.values()])
+    colors = np.repeat([REGION_COLORS[name] for name in kept], [len(points) for points in kept.values()])
     order = random.permutation(len(xy))
     axes.scatter(*xy[order].T, s=4, c=colors[order], alpha=0.5, linewidths=0, rasterized=True)
     for name in kept:
-        axes.plot([], [], "o", color=COLORS[name], markersize=2, label=name)
+        axes.plot([], [], "o", color=REGION_COLORS[name], markersize=2, label=name)
 
 
 def _layers(found: SlabRun) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -349,16 +328,17 @@ def _layers(found: SlabRun) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     depth = np.minimum(height.max() - height, height - height.min())
     steps = np.round(depth / 0.9).astype(int)
     levels = [steps == s for s in np.unique(steps)]
-    exact = frame.arrays["reference_energies"]
-    return tuple(np.array([v[level].mean() for level in levels]) for v in (depth, exact, found.atom_errors))  # type: ignore[return-value]
+    exact = frame.exact_energies
+    assert exact is not None
+
+    def averaged(values: np.ndarray) -> np.ndarray:
+        return np.array([values[level].mean() for level in levels])
+
+    return averaged(depth), averaged(exact), averaged(found.atom_errors)
 
 
 def _depth_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure:
     """Draw the error of the atomic energies layer by layer: where the offset sits."""
-    from matplotlib import colormaps
-
-    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
-
     figure = new_figure(6.4, 2.8)
     for axes, runs in zip(figure.subplots(1, 2), (alone, smooth), strict=True):
         colors = colormaps["inferno"](np.linspace(0.1, 0.8, len(runs)))
@@ -375,16 +355,15 @@ def _depth_figure(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Figure
 
 
 def _depth_table(context: StudyContext, runs: Sequence[SlabRun]) -> Path:
-    rows = []
-    for found in runs:
-        for depth, exact, error in zip(*_layers(found), strict=True):
-            rows.append(
-                {
-                    "temperature (K)": found.temperature,
-                    "potential": found.kind,
-                    "depth (Å)": depth,
-                    "exact atomic energy (eV)": exact,
-                    "error (meV)": error,
-                }
-            )
+    rows = [
+        {
+            "temperature (K)": found.temperature,
+            "potential": found.kind,
+            "depth (Å)": depth,
+            "exact atomic energy (eV)": exact,
+            "error (meV)": error,
+        }
+        for found in runs
+        for depth, exact, error in zip(*_layers(found), strict=True)
+    ]
     return context.write_table("fig2_depth", rows)

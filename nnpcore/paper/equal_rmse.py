@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from ase import Atoms
+from ase.build import bulk
 
+from nnpcore.analyses import MappingMonitor
 from nnpcore.paper.context import StudyContext, TrainedRun
-
-if TYPE_CHECKING:
-    from nnpcore.analyses import MappingMonitor
-    from nnpcore.structures.frame import Frame
-    from nnpcore.training import EpochRecord, TrainSettings
+from nnpcore.paper.silicon_slab import relaxed_slab, slab_frames, slab_regions
+from nnpcore.progress import Progress
+from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan
+from nnpcore.structures.frame import Frame
+from nnpcore.training import TrainSettings
 
 TEMPERATURE = 1000.0
 LATTICE_ANG = 5.431
@@ -51,15 +54,11 @@ class Target:
 
 def networks_alone(**settings: Any) -> TrainSettings:
     """Return settings without a smooth part under the networks, as in the paper."""
-    from nnpcore.training import TrainSettings
-
     return TrainSettings(baseline="none", **settings)
 
 
 def over_linear_part(ridge: float, **settings: Any) -> TrainSettings:
     """Return settings with a linear part under the networks from the start, of this ridge, eV²."""
-    from nnpcore.training import TrainSettings
-
     return TrainSettings(
         baseline="linear", baseline_ridge=ridge, baseline_epochs=0, baseline_spread=0.0, **settings
     )
@@ -67,9 +66,6 @@ def over_linear_part(ridge: float, **settings: Any) -> TrainSettings:
 
 def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
     """Return the slab's frames, shared with Fig. 2, and the mapping error of its inside."""
-    from nnpcore.analyses import MappingMonitor
-    from nnpcore.paper.slab_study import relaxed_slab, slab_frames, slab_regions
-
     frames = slab_frames(context, TEMPERATURE)
     regions = slab_regions(relaxed_slab(context))
     return Target(
@@ -85,11 +81,6 @@ def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
 
 def crystal_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
     """Return frames of the crystal at zero pressure, and the error of its equation of state."""
-    from ase.build import bulk
-
-    from nnpcore.analyses import MappingMonitor
-    from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan, sample
-
     settings = SamplerSettings(
         temperatures=(TEMPERATURE,),
         ensemble="npt",
@@ -98,18 +89,17 @@ def crystal_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
         seed=context.seed,
     )
 
-    def make() -> list[Frame]:
-        start = bulk("Si", "diamond", a=LATTICE_ANG, cubic=True).repeat(2)
-        return sample(start, StillingerWeber(), settings, context.quiet())
+    def start() -> Atoms:
+        return bulk("Si", "diamond", a=LATTICE_ANG, cubic=True).repeat(2)
 
-    frames = context.samples("si-npt", {"lattice": LATTICE_ANG, "sampler": settings}, make)
+    key = {"lattice": LATTICE_ANG, "sampler": settings}
+    frames = context.dynamics("si-npt", start, StillingerWeber(), settings, key=key)
     ends = (SCAN_RANGE[0] * LATTICE_ANG, SCAN_RANGE[1] * LATTICE_ANG)
-    scan_settings = {"ends": ends, "n": N_SCAN}
-    scan = context.samples(
-        "si-scan",
-        scan_settings,
-        lambda: crystal_scan("Si", "diamond", lattice_range=ends, n=N_SCAN, calculator=StillingerWeber()),
-    )
+
+    def crystals() -> list[Frame]:
+        return crystal_scan("Si", "diamond", StillingerWeber(), lattice_range=ends, n=N_SCAN)
+
+    scan = context.samples("si-scan", {"ends": ends, "n": N_SCAN}, crystals)
     return Target(
         "crystal",
         f"Si crystal, NPT, {TEMPERATURE:g} K",
@@ -136,20 +126,6 @@ class Curve:
     error: np.ndarray
     run: TrainedRun
 
-    @classmethod
-    def of(cls, run: TrainedRun, entry: str) -> Curve:
-        """Collect it from a run's history."""
-
-        def column(value: Callable[[EpochRecord], float]) -> np.ndarray:
-            return np.array([value(record) for record in run.history], dtype=float)
-
-        return cls(
-            column(lambda r: r.valid["force"]["mean"]),
-            column(lambda r: r.valid["energy"]["mean"]),
-            np.abs(column(lambda r: r.mapping.get(entry, np.nan))),
-            run,
-        )
-
     @property
     def lowest(self) -> float:
         """The lowest force RMSE reached, eV/Å."""
@@ -167,18 +143,13 @@ class Curve:
 
 
 def follow(
-    context: StudyContext, target: Target, label: str, settings: TrainSettings, span: tuple[float, float]
+    context: StudyContext, target: Target, label: str, settings: TrainSettings, progress: Progress
 ) -> Curve:
-    """Train on a target's frames and return the curve; ``span`` is the part of the study it takes."""
-    run = context.train(
-        f"{target.name}-{label}",
-        settings,
-        target.train,
-        target.valid,
-        monitor=target.monitor(),
-        progress=context.part(*span),
-    )
-    return Curve.of(run, target.entry)
+    """Train on a target's frames and return the curve."""
+    frames, monitor = (target.train, target.valid), target.monitor()
+    run = context.train(f"{target.name}-{label}", settings, *frames, monitor=monitor, progress=progress)
+    errors = np.abs([record.mapping.get(target.entry, np.nan) for record in run.history])
+    return Curve(run.rmse_course("force"), run.rmse_course("energy"), errors, run)
 
 
 def ratio_at_equal_rmse(first: Curve, second: Curve, n_levels: int = 8) -> float:

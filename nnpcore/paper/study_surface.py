@@ -11,33 +11,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
+from nnpcore.analyses import MappingMonitor
+from nnpcore.figures.drawing import MARKERS, OKABE_ITO, add_legend, new_figure, style_axes
+from nnpcore.mapping.surface import face_area, surface_energy
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
-from nnpcore.paper.slab_study import (
+from nnpcore.paper.figure_parts import add_letters
+from nnpcore.paper.relaxed_slabs import (
+    SurfaceEnergies,
+    nnp_surface_energies,
+    reference_slabs,
+    surface_energies,
+)
+from nnpcore.paper.silicon_slab import (
     KINDS,
     NETWORKS,
     SMOOTH,
-    SurfaceEnergies,
     cluster_frames,
-    nnp_surface_energies,
-    reference_slabs,
     relaxed_slab,
     slab_regions,
-    surface_energies,
     training_settings,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from nnpcore.potential import Potential
-    from nnpcore.structures.frame import Frame
-    from nnpcore.training import EpochRecord, Trainer
+from nnpcore.potential import Potential
+from nnpcore.progress import Progress
+from nnpcore.reference import StillingerWeber
+from nnpcore.structures.frame import Frame
+from nnpcore.training import EpochRecord, Trainer
 
 SURFACES = ("100", "110", "111")
 TITLES = {"100": "(100)-(2×2)", "110": "(110)-(2×1)", "111": "(111)-(2×1)"}
@@ -76,14 +82,12 @@ class Learned:
 
 def run(context: StudyContext) -> StudyOutcome:
     """Sample the cluster, train, relax the slabs by reference and networks, compare."""
-    from nnpcore.reference import StillingerWeber
-
     context.report(0.0, "reference")
     reference = surface_energies(StillingerWeber(), context=context)
     slabs = reference_slabs(context)
     learned = [
-        _learn(context, kind, slabs, reference, (0.1 + 0.4 * k, 0.5 + 0.4 * k))
-        for k, kind in enumerate(KINDS)
+        _learn(context, kind, slabs, reference, part)
+        for kind, part in zip(KINDS, context.part(0.1, 0.9).split(2), strict=True)
     ]
     context.report(0.92, "figure")
     figures = context.save_figure(surface_figure(reference, learned), "surface")
@@ -101,8 +105,6 @@ class _Course:
 
     def after(self, record: EpochRecord, trainer: Trainer) -> None:
         """Ask the weights of this epoch."""
-        from nnpcore.mapping.surface import face_area, surface_energy
-
         potential = trainer.current_potential()
         totals = potential.predict(self.slabs, forces=False, stress=False, members=False, n_threads=1).energy
         per_atom = totals[-1] / self.slabs[-1].n_atoms
@@ -120,14 +122,11 @@ def _learn(
     kind: str,
     slabs: Sequence[Frame],
     reference: SurfaceEnergies,
-    span: tuple[float, float],
+    progress: Progress,
 ) -> Learned:
     """Train one ensemble on the cluster and relax the slabs with it, early and at the end."""
-    from nnpcore.analyses import MappingMonitor
-
     train, valid = cluster_frames(context)
     course = _Course(slabs)
-    middle = span[0] + 0.6 * (span[1] - span[0])
     run_ = context.train(
         "smooth" if kind == SMOOTH else "networks",
         training_settings(context, kind, context.choose(*EPOCHS), N_MEMBERS),
@@ -135,11 +134,11 @@ def _learn(
         valid,
         monitor=MappingMonitor(None, [slab_regions(relaxed_slab(context))]),
         on_epoch=course.after,
-        progress=context.part(span[0], middle),
+        progress=progress.part(0.0, 0.6),
     )
-    rmse, force = (np.array([float(r.valid[q]["mean"]) for r in run_.history]) for q in ("energy", "force"))
+    rmse, force = run_.rmse_course("energy"), run_.rmse_course("force")
     early = settled_epoch(force)
-    context.report(middle, f"relaxing slabs, {kind}")
+    progress.report(0.6, f"relaxing slabs, {kind}")
     found = [
         nnp_surface_energies(p, n_threads=context.n_threads, context=context)
         for p in (course.potentials[early - 1], run_.potential)
@@ -246,21 +245,16 @@ def _smooth_helps(alone: Learned, smooth: Learned, reference: SurfaceEnergies) -
 # figure, tables, session ------------------------------------------------------------------------------
 def surface_figure(reference: SurfaceEnergies, learned: Sequence[Learned]) -> Figure:
     """Draw surface energies as bars, their errors and the RMSE against the epoch."""
-    from nnpcore.figures.drawing import new_figure
-
     figure = new_figure(7.2, 2.8)
     bars, course, rmse = figure.subplots(1, 3, width_ratios=(1.35, 1.0, 0.9))
     _draw_bars(bars, reference, learned)
     _draw_course(course, learned)
     _draw_rmse(rmse, learned)
-    for letter, axes in zip("abc", (bars, course, rmse), strict=True):
-        axes.set_title(f"({letter})", fontsize=9.0, loc="left")
+    add_letters((bars, course, rmse))
     return figure
 
 
 def _draw_bars(axes: Axes, reference: SurfaceEnergies, learned: Sequence[Learned]) -> None:
-    from nnpcore.figures.drawing import OKABE_ITO, add_legend, style_axes
-
     series: list[tuple[str, SurfaceEnergies, dict[str, Any]]] = [("reference", reference, {"color": "0.2"})]
     for item, color in zip(learned, OKABE_ITO, strict=False):
         series.append((f"{item.kind}, epoch {item.early_epoch}", item.early, {"color": _pale(color)}))
@@ -278,15 +272,11 @@ def _draw_bars(axes: Axes, reference: SurfaceEnergies, learned: Sequence[Learned
 
 def _pale(color: str) -> tuple[float, float, float]:
     """Mix a colour with white."""
-    from matplotlib.colors import to_rgb
-
     r, g, b = (0.4 * part + 0.6 for part in to_rgb(color))
     return r, g, b
 
 
 def _draw_course(axes: Axes, learned: Sequence[Learned]) -> None:
-    from nnpcore.figures.drawing import MARKERS, OKABE_ITO, add_legend, style_axes
-
     for item, color in zip(learned, OKABE_ITO, strict=False):
         for surface, marker in zip(SURFACES, MARKERS, strict=False):
             values = item.course[surface]
@@ -303,8 +293,6 @@ def _draw_course(axes: Axes, learned: Sequence[Learned]) -> None:
 
 
 def _draw_rmse(axes: Axes, learned: Sequence[Learned]) -> None:
-    from nnpcore.figures.drawing import OKABE_ITO, add_legend, style_axes
-
     for item, color in zip(learned, OKABE_ITO, strict=False):
         epochs = np.arange(1, len(item.rmse) + 1)
         axes.plot(epochs, item.force_rmse, "-", color=color, linewidth=1.4, label=item.kind)
@@ -346,9 +334,6 @@ def _course_table(context: StudyContext, learned: Sequence[Learned]) -> Path:
 
 def _session(context: StudyContext, learned: Sequence[Learned]) -> dict[str, Any]:
     train, valid = cluster_frames(context)
-    frames = [relaxed_slab(context), *train[:1], *valid[:1], *reference_slabs(context)[:1]]
-    return {
-        "data": [{"path": path, "role": "inspect"} for path in dict.fromkeys(f.source for f in frames)],
-        "runs": [str(item.run.folder) for item in learned],
-        "regions": [slab_regions(relaxed_slab(context)).to_dict()],
-    }
+    slab = relaxed_slab(context)
+    sources = [f.source for f in (slab, *train[:1], *valid[:1], *reference_slabs(context)[:1])]
+    return context.session(sources, (item.run for item in learned), [slab_regions(slab)])

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from nnpcore.figures.drawing import SMALL as SMALL_FONT
+from nnpcore.figures.drawing import style_axes
+from nnpcore.mapping.correlation import rank_correlation
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
+from nnpcore.paper.figure_parts import scatter_by_temperature
+from nnpcore.paper.silicon_slab import KINDS, SMOOTH, SlabRun, plan_of, session_of, train_pair
 from nnpcore.paper.slab_rigidity import Looseness, looseness, rigidity_claims, rigidity_figure
-from nnpcore.paper.slab_study import KINDS, SMOOTH, SlabRun, plan_of, session_of, train_pair
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 N_REPLICAS = (2, 1)
 """Sets of frames for each temperature, in the full and in the quick study."""
@@ -87,17 +89,16 @@ def _train_all(context: StudyContext) -> list[SlabRun]:
     temperatures = plan_of(context).temperatures
     jobs = [(replica, t) for replica in range(context.choose(*N_REPLICAS)) for t in temperatures]
     runs: list[SlabRun] = []
-    for number, (replica, temperature) in enumerate(jobs):
-        span = (0.88 * number / len(jobs), 0.88 * (number + 1) / len(jobs))
+    for (replica, temperature), part in zip(jobs, context.part(0.0, 0.88).split(len(jobs)), strict=True):
         study = context.name if replica else "fig2"
-        runs += train_pair(context, temperature, span, replica=replica, study=study)
+        runs += train_pair(context, temperature, part, replica=replica, study=study)
     return runs
 
 
 def _columns(item: Looseness) -> dict[str, float]:
     return {
         "looseness of bulk - surface (1/sqrt(LPR))": item.value,
-        "posterior spread of bulk - surface (meV/atom)": item.spread,
+        "posterior spread of bulk - surface (meV/atom)": item.posterior_std,
     }
 
 
@@ -114,8 +115,6 @@ def _points(runs: Sequence[SlabRun]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _claim(kind: str, runs: Sequence[SlabRun], cutoff: Cutoff) -> Claim:
-    from nnpcore.mapping.correlation import rank_correlation
-
     connectivity, errors = _points(runs)
     relation = rank_correlation(connectivity, errors)
     ours: dict[str, Any] = {
@@ -142,19 +141,10 @@ def _claim(kind: str, runs: Sequence[SlabRun], cutoff: Cutoff) -> Claim:
 
 def scatter_figure(by_kind: dict[str, list[SlabRun]], cutoff: Cutoff) -> Figure:
     """Draw mapping errors against connectivity, coloured by temperature, and a cutoff."""
-    from nnpcore.figures.drawing import FONT, new_figure, style_axes
-    from nnpcore.figures.drawing import SMALL as SMALL_FONT
-
-    figure = new_figure(4.4, 3.2)
-    axes = figure.add_subplot()
-    hottest = max(r.temperature for runs in by_kind.values() for r in runs)
-    shown = None
-    for (kind, runs), marker in zip(by_kind.items(), ("o", "s"), strict=True):
-        x, y = _points(runs)
-        colors = [r.temperature for r in runs]
-        shown = axes.scatter(x, y, c=colors, cmap="plasma", vmin=0.0, vmax=1.1 * hottest, marker=marker, s=26,
-                             edgecolors="black", linewidths=0.4, zorder=3)  # fmt: skip
-        axes.plot([], [], marker, color="white", markeredgecolor="black", markersize=5, label=kind)
+    temperatures = {kind: np.array([r.temperature for r in runs]) for kind, runs in by_kind.items()}
+    points = {kind: (*_points(runs), temperatures[kind]) for kind, runs in by_kind.items()}
+    figure, axes, bar = scatter_by_temperature(points)
+    bar.ax.tick_params(labelsize=SMALL_FONT, width=0.6)
     rmse = np.max([r.rmse_energy for runs in by_kind.values() for r in runs])
     axes.axhspan(0.0, rmse, color="black", alpha=0.25, linewidth=0)
     axes.text(0.02, rmse + 1.0, "largest RMSE of the totals", fontsize=SMALL_FONT, va="bottom")
@@ -166,8 +156,4 @@ def scatter_figure(by_kind: dict[str, list[SlabRun]], cutoff: Cutoff) -> Figure:
     axes.set_ylim(bottom=0.0)
     style_axes(axes, "Connectivity of bulk and surface", "Larger mapping error (meV/atom)")
     axes.legend(frameon=False, fontsize=SMALL_FONT, loc="lower left", bbox_to_anchor=(0.0, 0.08))
-    if shown is not None:
-        bar = figure.colorbar(shown, ax=axes)
-        bar.set_label("Temperature of the training set (K)", fontsize=FONT)
-        bar.ax.tick_params(labelsize=SMALL_FONT, width=0.6)
     return figure

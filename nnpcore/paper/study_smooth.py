@@ -10,21 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
+from nnpcore.demo import VALID_FRACTION
+from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
+from nnpcore.mapping import region_errors
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
-from nnpcore.paper.slab_study import relaxed_slab, slab_frames, slab_regions
+from nnpcore.paper.silicon_slab import relaxed_slab, slab_frames, slab_regions
+from nnpcore.potential import Potential
+from nnpcore.structures import example_path, read_dataset, split_frames
+from nnpcore.structures.frame import Frame
+from nnpcore.training import TrainSettings
 from nnpcore.units import MEV_PER_EV
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from nnpcore.potential import Potential
-    from nnpcore.structures.frame import Frame
-    from nnpcore.training import TrainSettings
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "networks alone": {"baseline": "none"},
@@ -79,7 +80,7 @@ class Result:
         return float(np.sqrt((self.errors.mean(axis=0) ** 2).mean()))
 
     @property
-    def spread(self) -> float:
+    def std(self) -> float:
         """Root-mean-square standard deviation of the members over the points, meV/atom."""
         return float(np.sqrt(self.errors.var(axis=0).mean()))
 
@@ -92,7 +93,7 @@ class Result:
             "validation energy RMSE (meV/atom)": self.energy_rmse,
             "validation force RMSE (eV/Å)": self.force_rmse,
             "mapping error (meV/atom)": self.mapping_error,
-            "spread of the members (meV/atom)": self.spread,
+            "spread of the members (meV/atom)": self.std,
         }
 
 
@@ -102,22 +103,18 @@ def run(context: StudyContext) -> StudyOutcome:
     names = list(VARIANTS) if not context.quick else [ALONE, DEFAULT, "quadratic"]
     jobs = [(system, name) for system in systems for name in names]
     results = []
-    for number, (system, name) in enumerate(jobs):
-        part = context.part(0.05 + 0.9 * number / len(jobs), 0.05 + 0.9 * (number + 1) / len(jobs))
+    for (system, name), part in zip(jobs, context.part(0.05, 0.95).split(len(jobs)), strict=True):
         results.append(_train(context, system, name, part))
         r = results[-1]
         context.tell(
-            f"{r.system}, {r.variant}: mapping error {r.mapping_error:.0f} ± {r.spread:.0f} meV/atom at "
+            f"{r.system}, {r.variant}: mapping error {r.mapping_error:.0f} ± {r.std:.0f} meV/atom at "
             f"{r.energy_rmse:.2f} meV/atom and {r.force_rmse:.4f} eV/Å"
         )
     figures = context.save_figure(_figure(results), "smooth")
     table = context.write_table("smooth", [r.row for r in results])
-    runs = [str(r.run.folder) for r in results if r.variant in (ALONE, DEFAULT)]
-    session = {
-        "data": [{"path": str(relaxed_slab(context).source), "role": "inspect"}],
-        "runs": runs,
-        "regions": [slab_regions(relaxed_slab(context)).to_dict()],
-    }
+    slab = relaxed_slab(context)
+    runs = (r.run for r in results if r.variant in (ALONE, DEFAULT))
+    session = context.session([slab.source], runs, [slab_regions(slab)])
     return StudyOutcome([_truer(results), _honest(results)], figures, [table], session)
 
 
@@ -129,8 +126,6 @@ def _systems(context: StudyContext) -> list[System]:
 
 def _slab(context: StudyContext, temperature: float) -> System:
     """Bulk and surface of the slab relaxed at 0 K, against their exact atomic energies."""
-    from nnpcore.mapping import region_errors
-
     frames = slab_frames(context, temperature)
     n_train = 3 * len(frames) // 4
     regions = slab_regions(relaxed_slab(context), exact=True)
@@ -144,9 +139,6 @@ def _slab(context: StudyContext, temperature: float) -> System:
 
 def _crystal(context: StudyContext, name: str, file: str, stress_weight: float) -> System:
     """The equation of state of the perfect crystal by density-functional theory."""
-    from nnpcore.demo import VALID_FRACTION
-    from nnpcore.structures import example_path, read_dataset, split_frames
-
     frames = read_dataset(example_path(file)).frames
     train, valid = split_frames(frames, VALID_FRACTION, context.seed)
     points = [f for f in read_dataset(example_path("eos")).frames if f.energy is not None]
@@ -167,8 +159,6 @@ def _crystal(context: StudyContext, name: str, file: str, stress_weight: float) 
 
 
 def _settings(context: StudyContext, system: System, variant: str) -> TrainSettings:
-    from nnpcore.training import TrainSettings
-
     return TrainSettings(
         seed=context.seed,
         n_members=context.choose(5, 4),
@@ -179,20 +169,11 @@ def _settings(context: StudyContext, system: System, variant: str) -> TrainSetti
 
 
 def _train(context: StudyContext, system: System, variant: str, progress: Any) -> Result:
-    from nnpcore.training import rmse_report
-
     label = f"{system.name}-{variant}".replace(" ", "-").replace(",", "")
     settings = _settings(context, system, variant)
     found = context.train(label, settings, system.train, system.valid, progress=progress, reuse=True)
-    rmse = rmse_report(found.potential, {"valid": system.valid}, n_threads=context.n_threads)["valid"]
-    return Result(
-        system.name,
-        variant,
-        found,
-        float(rmse["rmse_energy_mev_per_atom"]["mean"]),
-        float(rmse["rmse_force_ev_per_ang"]["mean"]),
-        system.probe(found.potential),
-    )
+    rmses = context.rmse(found.potential, system.valid)
+    return Result(system.name, variant, found, *rmses, system.probe(found.potential))
 
 
 # claims -----------------------------------------------------------------------------------------------
@@ -233,13 +214,13 @@ def _honest(results: Sequence[Result]) -> Claim:
     ours: dict[str, Any] = {}
     for name in (ALONE, DEFAULT):
         for r in _of(results, name):
-            ours[f"{r.system}, {name}: mapping error over spread"] = r.mapping_error / r.spread
+            ours[f"{r.system}, {name}: mapping error over spread"] = r.mapping_error / r.std
     off = {
-        name: float(np.mean([abs(np.log(r.mapping_error / r.spread)) for r in _of(results, name)]))
+        name: float(np.mean([abs(np.log(r.mapping_error / r.std)) for r in _of(results, name)]))
         for name in (ALONE, DEFAULT)
     }
     ours |= {f"{name}: error and spread differ by a factor of": float(np.exp(v)) for name, v in off.items()}
-    inside = [r.mapping_error < 3 * r.spread for r in _of(results, DEFAULT)]
+    inside = [r.mapping_error < 3 * r.std for r in _of(results, DEFAULT)]
     ours[f"{DEFAULT}: cases whose error is below three spreads"] = f"{sum(inside)} of {len(inside)}"
     return Claim(
         "Members whose linear parts differ by what the data leave open warn of mapping errors that networks "
@@ -253,8 +234,6 @@ def _honest(results: Sequence[Result]) -> Claim:
 # figure -----------------------------------------------------------------------------------------------
 def _figure(results: Sequence[Result]) -> Any:
     """Draw mapping errors by case and variant, and against the members' spread."""
-    from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
-
     figure = new_figure(7.0, 3.0)
     left, right = figure.subplots(1, 2)
     _bars(left, results, OKABE_ITO)
@@ -264,7 +243,7 @@ def _figure(results: Sequence[Result]) -> Any:
     for name in (ALONE, DEFAULT):
         chosen = _of(results, name)
         right.loglog(
-            [r.spread for r in chosen], [r.mapping_error for r in chosen], "o", color=colors[name], label=name
+            [r.std for r in chosen], [r.mapping_error for r in chosen], "o", color=colors[name], label=name
         )
     add_diagonal(right)
     style_axes(right, "Spread of the members (meV/atom)", "Mapping error (meV/atom)")

@@ -8,13 +8,16 @@ sets.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
+from nnpcore.figures.drawing import DASHES, MARKERS, OKABE_ITO, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.paper.sweeps import (
+from nnpcore.paper.equal_rmse import (
     Curve,
     Target,
     crystal_target,
@@ -24,9 +27,8 @@ from nnpcore.paper.sweeps import (
     ratio_at_equal_rmse,
     slab_target,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from nnpcore.paper.figure_parts import legend_below, plain_numbers
+from nnpcore.progress import Progress
 
 OPTIMIZERS = ("kalman", "adam")
 TITLES = {"kalman": "Kalman filter", "adam": "Adam"}
@@ -54,33 +56,24 @@ Curves = dict[tuple[str, int], Curve]
 
 def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
     """Train every size with either optimizer on both data sets; ``plan`` fits the context by default."""
-    return _run(context, plan or context.choose(Plan(), QUICK))
-
-
-def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
+    plan = plan or context.choose(Plan(), QUICK)
     context.report(0.0, "molecular dynamics")
     targets = [make(context, plan.n_train, plan.n_valid) for make in (slab_target, crystal_target)]
-    found: dict[str, Curves] = {}
-    for number, target in enumerate(targets):
-        start, end = (0.05 + 0.95 * (number + k) / len(targets) for k in (0, 1))
-        found[target.name] = _sweep(context, plan, target, (start, end))
+    parts = context.part(0.05, 1.0).split(len(targets))
+    found = {t.name: _sweep(context, plan, t, part) for t, part in zip(targets, parts, strict=True)}
     tables = [context.write_table("optimizer", _rows(targets, found)), _curve_table(context, targets, found)]
     figures = context.save_figure(_figure(targets, found), "optimizer")
-    session = {
-        "data": [{"path": path, "role": "inspect"} for target in targets for path in target.files],
-        "runs": [str(curve.run.folder) for curves in found.values() for curve in curves.values()],
-        "regions": [],
-    }
+    runs = (curve.run for curves in found.values() for curve in curves.values())
+    session = context.session((path for target in targets for path in target.files), runs)
     return StudyOutcome(_claims(targets, found), figures, tables, session)
 
 
-def _sweep(context: StudyContext, plan: Plan, target: Target, span: tuple[float, float]) -> Curves:
-    """Train all combinations; the time of each is about its share of the span."""
+def _sweep(context: StudyContext, plan: Plan, target: Target, progress: Progress) -> Curves:
+    """Train all combinations; the time of each is about its share of the progress."""
     jobs = [(optimizer, width) for width in plan.widths for optimizer in OPTIMIZERS]
-    costs = np.array([float(20 + width) for _, width in jobs])
-    edges = span[0] + (span[1] - span[0]) * np.concatenate([[0.0], np.cumsum(costs) / costs.sum()])
+    parts = progress.split([20.0 + width for _, width in jobs])
     curves: Curves = {}
-    for k, (optimizer, width) in enumerate(jobs):
+    for (optimizer, width), part in zip(jobs, parts, strict=True):
         epochs = plan.kalman_epochs if optimizer == "kalman" else plan.adam_epochs
         settings = networks_alone(
             optimizer=optimizer,
@@ -89,9 +82,7 @@ def _sweep(context: StudyContext, plan: Plan, target: Target, span: tuple[float,
             n_members=plan.n_members,
             seed=context.seed,
         )
-        part = (float(edges[k]), float(edges[k + 1]))
-        curve = follow(context, target, f"{optimizer}-{width}", settings, part)
-        curves[optimizer, width] = curve
+        curve = curves[optimizer, width] = follow(context, target, f"{optimizer}-{width}", settings, part)
         context.tell(
             f"{target.title}, {TITLES[optimizer]}, {width}-{width}: {target.quantity} off by "
             f"{curve.error[curve.best]:.1f} meV/atom at {curve.rmse[curve.best]:.3f} eV/Å"
@@ -182,22 +173,15 @@ def _curve_table(context: StudyContext, targets: list[Target], found: dict[str, 
 
 
 def _figure(targets: list[Target], found: dict[str, Curves]) -> Any:
-    from nnpcore.figures.drawing import new_figure
-
     figure = new_figure(7.4, 3.1)
     all_axes = figure.subplots(1, len(targets), squeeze=False)[0]
     for axes, target in zip(all_axes, targets, strict=True):
         _draw(axes, target, found[target.name])
-    named = all_axes[0].get_legend_handles_labels()
-    figure.legend(*named, loc="outside lower center", ncols=3, frameon=False, fontsize=8, handlelength=2.4)
+    legend_below(figure, all_axes[0], 3, fontsize=8, handlelength=2.4)
     return figure
 
 
 def _draw(axes: Axes, target: Target, curves: Curves) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    from nnpcore.figures.drawing import DASHES, MARKERS, OKABE_ITO, style_axes
-
     widths = sorted({width for _, width in curves})
     for (optimizer, width), curve in curves.items():
         k = OPTIMIZERS.index(optimizer)
@@ -211,7 +195,6 @@ def _draw(axes: Axes, target: Target, curves: Curves) -> None:
     axes.invert_xaxis()
     axes.set_ylim(bottom=0.0)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0), numticks=12))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axes.xaxis)
     style_axes(axes, "Force RMSE (eV/Å)", "Mapping error (meV/atom)")
     axes.set_title(f"{target.title}: {target.quantity}", fontsize=9)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
+from nnpcore.demo import CALM_FILTER
+from nnpcore.figures.drawing import DASHES, FONT, OKABE_ITO, SMALL, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.paper.sweeps import (
+from nnpcore.paper.equal_rmse import (
     Curve,
     Target,
     crystal_target,
@@ -23,11 +26,8 @@ from nnpcore.paper.sweeps import (
     over_linear_part,
     slab_target,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from nnpcore.training import TrainSettings
+from nnpcore.progress import Progress
+from nnpcore.training import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,13 @@ class Sweep:
 
 def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
     """Sweep both strengths on both data sets; ``plan`` fits the context by default."""
-    return _run(context, plan or context.choose(Plan(), QUICK))
-
-
-def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
+    plan = plan or context.choose(Plan(), QUICK)
     context.report(0.0, "molecular dynamics")
     targets = [make(context, plan.n_train, plan.n_valid) for make in (slab_target, crystal_target)]
     jobs = [(target, kind) for target in targets for kind in ("l2", "ridge")]
     sweeps = []
-    for number, (target, kind) in enumerate(jobs):
-        start, end = (0.05 + 0.95 * (number + k) / len(jobs) for k in (0, 1))
-        sweeps.append(_sweep(context, plan, target, kind, (start, end)))
+    for (target, kind), part in zip(jobs, context.part(0.05, 1.0).split(len(jobs)), strict=True):
+        sweeps.append(_sweep(context, plan, target, kind, part))
         chosen = sweeps[-1].summary()
         context.tell(
             f"{target.title}, {NAMES[kind]}: RMSE chooses {chosen['chosen_by_rmse']:g}, the mapping error "
@@ -130,11 +126,8 @@ def _run(context: StudyContext, plan: Plan) -> StudyOutcome:
         )
     figures = context.save_figure(_figure(sweeps), "regularization")
     table = context.write_table("regularization", [row for sweep in sweeps for row in _rows(sweep)])
-    session = {
-        "data": [{"path": path, "role": "inspect"} for target in targets for path in target.files],
-        "runs": [str(curve.run.folder) for sweep in sweeps for curve in sweep.curves],
-        "regions": [],
-    }
+    runs = (curve.run for sweep in sweeps for curve in sweep.curves)
+    session = context.session((path for target in targets for path in target.files), runs)
     return StudyOutcome([_claim(sweeps, "l2"), _claim(sweeps, "ridge")], figures, [table], session)
 
 
@@ -143,8 +136,6 @@ NAMES = {"l2": "L2 of the weights", "ridge": "ridge of the linear part, eV²"}
 
 def _settings(context: StudyContext, plan: Plan, kind: str) -> Callable[[float], TrainSettings]:
     """Return what makes the settings for a strength."""
-    from nnpcore.demo import CALM_FILTER
-
     common: dict[str, Any] = {"n_members": plan.n_members, "seed": context.seed}
     if kind == "l2":
         return lambda v: networks_alone(l2=v, optimizer="adam", epochs=plan.adam_epochs, **common)
@@ -152,13 +143,12 @@ def _settings(context: StudyContext, plan: Plan, kind: str) -> Callable[[float],
     return lambda v: over_linear_part(v, **calm, **common)
 
 
-def _sweep(context: StudyContext, plan: Plan, target: Target, kind: str, span: tuple[float, float]) -> Sweep:
+def _sweep(context: StudyContext, plan: Plan, target: Target, kind: str, progress: Progress) -> Sweep:
     strengths = plan.l2 if kind == "l2" else plan.ridge
     settings = _settings(context, plan, kind)
-    step = (span[1] - span[0]) / len(strengths)
     curves = [
-        follow(context, target, f"{kind}-{v:g}", settings(v), (span[0] + k * step, span[0] + (k + 1) * step))
-        for k, v in enumerate(strengths)
+        follow(context, target, f"{kind}-{v:g}", settings(v), part)
+        for v, part in zip(strengths, progress.split(len(strengths)), strict=True)
     ]
     return Sweep(kind, target, np.array(strengths), curves)
 
@@ -196,8 +186,6 @@ def _rows(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _figure(sweeps: list[Sweep]) -> Any:
-    from nnpcore.figures.drawing import new_figure
-
     figure = new_figure(7.6, 5.0)
     all_axes = figure.subplots(2, 2, squeeze=False).ravel()
     for axes, sweep in zip(all_axes, sweeps, strict=True):
@@ -206,8 +194,6 @@ def _figure(sweeps: list[Sweep]) -> Any:
 
 
 def _draw(axes: Axes, sweep: Sweep) -> None:
-    from nnpcore.figures.drawing import DASHES, FONT, OKABE_ITO, SMALL, style_axes
-
     x = np.arange(len(sweep.strengths))
     mapping, rmse = OKABE_ITO[1], OKABE_ITO[0]
     axes.plot(x, sweep.errors, "o-", color=mapping, markersize=4, linewidth=1.3)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnpcore.files import write_atomically
-from nnpcore.paper.claims import Claim, StudyRecord
+from nnpcore.paper.claims import Claim, StudyRecord, module_of
 
 REPORT = "paper.md"
 IMAGES = Path("images") / "paper"
@@ -192,7 +192,7 @@ def _cell(text: str) -> str:
 def _docstring(study: str) -> str:
     """Return what the study's module says about itself, as running text."""
     try:
-        module = importlib.import_module(f"nnpcore.paper.{study}")
+        module = importlib.import_module(module_of(study))
     except ModuleNotFoundError:
         return ""
     paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nnpcore.analyses import MappingStudy
+from nnpcore.descriptors import compute_descriptors
+from nnpcore.figures.drawing import DASHES, OKABE_ITO, new_figure, style_axes
+from nnpcore.mapping import InvariantPoints, LocalRigidity
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
+from nnpcore.paper.figure_parts import legend_below, plain_numbers
+from nnpcore.training import RunFolder
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
-
-if TYPE_CHECKING:
-    from nnpcore.analyses import MappingStudy
-    from nnpcore.mapping import InvariantPoints
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,6 @@ def rigidity_of_eos(
 
 
 def _softness(context: StudyContext, loss: Loss, run: TrainedRun, mapped: MappingStudy) -> Softness:
-    from nnpcore.descriptors import compute_descriptors
-    from nnpcore.mapping import LocalRigidity
-    from nnpcore.training import RunFolder
-
     frames = RunFolder.open(run.folder).find_frames()["training"]
     n = context.n_threads
     described = compute_descriptors(frames, run.potential.functions, dtype=np.float32, n_threads=n)
@@ -141,10 +139,6 @@ def _claim(found: Mapping[str, Softness]) -> Claim:
 
 
 def _figure(volumes: np.ndarray, found: Mapping[str, Softness], mapped: MappingStudy) -> Any:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    from nnpcore.figures.drawing import DASHES, OKABE_ITO, new_figure, style_axes
-
     figure = new_figure(7.0, 2.9)
     axes, seen = figure.subplots(1, 2, sharey=True)
     inside = mapped.report.in_bracket
@@ -159,11 +153,9 @@ def _figure(volumes: np.ndarray, found: Mapping[str, Softness], mapped: MappingS
             seen.plot(volumes[shown], soft.observed_curve[shown], linewidth=1.2, **look)
     for panel, title in ((axes, "Predicted by the rigidity"), (seen, "Spread of the trained networks")):
         panel.set_yscale("log")
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        panel.yaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(panel.yaxis)
         panel.set_title(title, fontsize=9)
     style_axes(axes, "Volume (Å³/atom)", "Std of $E(V) - E(V_0)$ (meV/atom)")
     style_axes(seen, "Volume (Å³/atom)", "")
-    named = axes.get_legend_handles_labels()
-    figure.legend(*named, loc="outside lower center", ncols=4, frameon=False, fontsize=7.5)
+    legend_below(figure, axes, 4, fontsize=7.5)
     return figure

@@ -8,17 +8,16 @@ forces are to atoms) do not help; sums that mix the islands differently do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from scipy.optimize import least_squares
 
+from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from nnpcore.reference import PiecewiseCubic, SumData
+from nnpcore.reference import PiecewiseCubic, SumData, island_sums, random_sums
 
 N_TERMS = 10
 N_KNOTS = 7
@@ -82,8 +81,6 @@ class Case:
 
 def run(context: StudyContext) -> StudyOutcome:
     """Fit networks to sums over the whole domain, over two islands, and over mixed islands."""
-    from nnpcore.reference import PiecewiseCubic, island_sums, random_sums
-
     function = PiecewiseCubic.random(N_KNOTS, FUNCTION_SEED)
     n_sums, n_test = context.choose(400, 150), 200
     seeds = (2 * context.seed, 2 * context.seed + 1)
@@ -186,8 +183,6 @@ class SumNetwork:
 
 def fit_network(data: SumData, width: int, seed: list[int], slope_weight: float = 0.0) -> SumNetwork:
     """Fit a network to sums (and slopes) by nonlinear least squares with a very small ridge."""
-    from scipy.optimize import least_squares
-
     start = SumNetwork.random(width, seed)
     ridge = 1e-4 * np.ones(len(start.flat))
 
@@ -272,8 +267,6 @@ def _tables(context: StudyContext, cases: dict[str, Case]) -> list[Any]:
 
 
 def _figure(cases: dict[str, Case]) -> Any:
-    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
-
     figure = new_figure(7.4, 2.6)
     shown = [cases[name] for name in ("sums", "islands", "mixed")]
     all_axes = figure.subplots(1, len(shown), sharey=True)
@@ -288,8 +281,6 @@ def _figure(cases: dict[str, Case]) -> Any:
 
 
 def _draw(axes: Axes, case: Case) -> None:
-    from nnpcore.figures.drawing import DASHES, OKABE_ITO
-
     color = OKABE_ITO[0]
     n = len(case.data.islands)
     for low, high in case.data.islands if n > 1 else ():

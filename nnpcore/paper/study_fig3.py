@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
 
+from nnpcore.analyses import MappingMonitor
+from nnpcore.descriptors import compute_descriptors
+from nnpcore.figures.drawing import add_legend, new_figure, style_axes
+from nnpcore.mapping import RegionSet, connectivity, nearest_distances, reach_of
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
-from nnpcore.paper.slab_study import (
+from nnpcore.paper.figure_parts import REGION_COLORS, plain_numbers
+from nnpcore.paper.silicon_slab import (
     NETWORKS,
     SMOOTH,
     cluster_frames,
@@ -25,21 +33,15 @@ from nnpcore.paper.slab_study import (
     slab_regions,
     training_settings,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from nnpcore.mapping import RegionSet
-    from nnpcore.structures.frame import Frame
-    from nnpcore.training import TrainSettings
+from nnpcore.progress import Progress
+from nnpcore.structures.frame import Frame
+from nnpcore.training import RunFolder, TrainSettings
 
 ADAM, KALMAN, KALMAN_SMOOTH = "Adam", "Kalman filter", "Kalman filter, smooth part"
 LABELS = {ADAM: "adam", KALMAN: "kalman", KALMAN_SMOOTH: "kalman-smooth"}
 EPOCHS = {ADAM: (400, 60), KALMAN: (40, 12), KALMAN_SMOOTH: (40, 12)}
 COSTS = {ADAM: 0.6, KALMAN: 0.2, KALMAN_SMOOTH: 0.2}
-REGIONS = ("bulk", "surface")
-COLORS = {"bulk": "#0072B2", "surface": "#D55E00"}
+REGIONS = tuple(REGION_COLORS)
 N_MEMBERS = 5
 
 SETTLED = 1.25
@@ -115,19 +117,19 @@ def run(context: StudyContext) -> StudyOutcome:
     context.report(0.0, "sampling the cluster")
     train, valid = cluster_frames(context)
     regions = slab_regions(relaxed_slab(context))
-    courses, start = [], 0.1
-    for name, cost in COSTS.items():
-        end = start + 0.8 * cost
-        courses.append(_course(context, name, regions, (train, valid), (start, end)))
+    courses = []
+    for name, part in zip(COSTS, context.part(0.1, 0.9).split(list(COSTS.values())), strict=True):
+        courses.append(_course(context, name, regions, (train, valid), part))
         context.tell(_sentence(courses[-1]))
-        start = end
     context.report(0.92, "distances in G space")
     near = _closeness(courses[1].run, train, regions)
     context.report(0.96, "figures")
     figures = context.save_figure(epochs_figure(courses), "fig3")
     figures += context.save_figure(_reach_figure(near), "fig3_reach")
     tables = [_table(context, courses)]
-    return StudyOutcome(_claims(courses, near), figures, tables, _session(train, valid, regions, courses))
+    sources = (f.source for f in (regions.frame, *train[:1], *valid[:1]))
+    session = context.session(sources, (course.run for course in courses), [regions])
+    return StudyOutcome(_claims(courses, near), figures, tables, session)
 
 
 def _settings(context: StudyContext, name: str) -> TrainSettings:
@@ -141,26 +143,18 @@ def _course(
     name: str,
     regions: RegionSet,
     frames: tuple[Sequence[Frame], Sequence[Frame]],
-    span: tuple[float, float],
+    progress: Progress,
 ) -> Course:
-    from nnpcore.analyses import MappingMonitor
-
     found = context.train(
         LABELS[name],
         _settings(context, name),
         *frames,
         monitor=MappingMonitor(None, [regions]),
-        progress=context.part(*span),
+        progress=progress,
     )
-    history = found.history
     titles = {r.name: regions.title_of(r) for r in regions.regions}
-    return Course(
-        name,
-        found,
-        np.array([float(r.valid["energy"]["mean"]) for r in history]),
-        np.array([float(r.valid["force"]["mean"]) for r in history]),
-        {region: np.array([r.mapping[titles[region]] for r in history]) for region in REGIONS},
-    )
+    mapping = {name: np.array([r.mapping[titles[name]] for r in found.history]) for name in REGIONS}
+    return Course(name, found, found.rmse_course("energy"), found.rmse_course("force"), mapping)
 
 
 def _first_near(values: np.ndarray, tolerance: float) -> int:
@@ -185,10 +179,6 @@ def _sentence(course: Course) -> str:
 
 def _closeness(run_: TrainedRun, train: Sequence[Frame], regions: RegionSet) -> Closeness:
     """Measure how far the slab's atoms are from the training set, and how connected that is."""
-    from nnpcore.descriptors import compute_descriptors
-    from nnpcore.mapping import connectivity, nearest_distances, reach_of
-    from nnpcore.training import RunFolder
-
     values = RunFolder.open(run_.folder).training_values()
     potential = run_.potential
     x = potential.whitening.transform(values.values, values.species)
@@ -229,14 +219,8 @@ def _numbers(course: Course) -> dict[str, Any]:
         "epochs": len(course.energy),
         "rmse_settled_at_epoch": epoch,
         "mapping_settled_at_epoch": course.mapping_epoch,
-        "rmse_mev_per_atom_then_and_at_the_end": [
-            float(course.energy[epoch - 1]),
-            float(course.energy[-1]),
-        ],
-        "force_rmse_ev_per_ang_then_and_at_the_end": [
-            float(course.force[epoch - 1]),
-            float(course.force[-1]),
-        ],
+        "rmse_mev_per_atom_then_and_at_the_end": course.energy[[epoch - 1, -1]],
+        "force_rmse_ev_per_ang_then_and_at_the_end": course.force[[epoch - 1, -1]],
         "mapping_mev_per_atom_when_the_rmse_has_settled": course.errors_at(epoch),
         "mapping_mev_per_atom_at_the_end": course.errors_at(len(course.energy)),
     }
@@ -315,8 +299,6 @@ def _smooth_is_sooner(alone: Course, smooth: Course) -> Claim:
 # figures, table, session ------------------------------------------------------------------------------
 def epochs_figure(courses: Sequence[Course]) -> Figure:
     """Draw RMSEs above and mapping errors below against the epoch, one column a way of training."""
-    from nnpcore.figures.drawing import new_figure
-
     figure = new_figure(7.2, 4.0)
     axes = figure.subplots(2, len(courses), sharex="col", sharey="row", height_ratios=(1.0, 1.2))
     for k, course in enumerate(courses):
@@ -327,17 +309,12 @@ def epochs_figure(courses: Sequence[Course]) -> Figure:
 
 
 def _draw_rmse(axes: Axes, course: Course, *, first: bool) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    from nnpcore.figures.drawing import add_legend, style_axes
-
     epochs = np.arange(1, len(course.energy) + 1)
     axes.semilogy(epochs, course.energy, "-", color="black", linewidth=1.3, label="energy (meV/atom)")
     axes.semilogy(epochs, 10.0 * course.force, "--", color="0.45", linewidth=1.3, label="force (0.1 eV/Å)")
     axes.axvline(course.rmse_epoch, color="0.6", linewidth=0.8, linestyle=":")
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axes.yaxis)
     style_axes(axes, "", "RMSE" if first else "")
     if first:
         low, high = axes.get_ylim()
@@ -346,14 +323,10 @@ def _draw_rmse(axes: Axes, course: Course, *, first: bool) -> None:
 
 
 def _draw_mapping(axes: Axes, course: Course, *, first: bool) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    from nnpcore.figures.drawing import add_legend, style_axes
-
     epochs = np.arange(1, len(course.energy) + 1)
     for region, style in zip(REGIONS, ("-", "--"), strict=True):
         values = course.mapping[region]
-        axes.plot(epochs, values, style, color=COLORS[region], linewidth=1.3, label=region)
+        axes.plot(epochs, values, style, color=REGION_COLORS[region], linewidth=1.3, label=region)
     axes.axhline(0.0, color="black", linewidth=0.5)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.axvline(course.rmse_epoch, color="0.6", linewidth=0.8, linestyle=":")
@@ -364,14 +337,12 @@ def _draw_mapping(axes: Axes, course: Course, *, first: bool) -> None:
 
 def _reach_figure(near: Closeness) -> Figure:
     """Draw the distances of the slab's atoms and of validation atoms to the training set."""
-    from nnpcore.figures.drawing import add_legend, new_figure, style_axes
-
     figure = new_figure(3.6, 2.6)
     axes = figure.subplots()
     edges = np.linspace(0.0, max(near.slab.max(), near.usual.max()) * 1.02, 50)
     for values, color, label in (
         (near.usual, "0.6", "validation atoms"),
-        (near.slab, COLORS["surface"], "atoms of the slab"),
+        (near.slab, REGION_COLORS["surface"], "atoms of the slab"),
     ):
         weights = np.full(len(values), 100.0 / len(values))
         axes.hist(values, edges, weights=weights, color=color, alpha=0.6, label=label)
@@ -394,14 +365,3 @@ def _table(context: StudyContext, courses: Sequence[Course]) -> Path:
         for k in range(len(course.energy))
     ]
     return context.write_table("fig3", rows)
-
-
-def _session(
-    train: Sequence[Frame], valid: Sequence[Frame], regions: RegionSet, courses: Sequence[Course]
-) -> dict[str, Any]:
-    paths = dict.fromkeys(f.source for f in (regions.frame, *train[:1], *valid[:1]))
-    return {
-        "data": [{"path": path, "role": "inspect"} for path in paths],
-        "runs": [str(course.run.folder) for course in courses],
-        "regions": [regions.to_dict()],
-    }
