@@ -104,16 +104,16 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
     from app.workers.warm_up import warm_up
 
     session = window.session
-    session.run_task("Getting ready", warm_up, lambda _: None, quiet=True)
+    session.tasks.run("Getting ready", warm_up, lambda _: None, quiet=True)
     crashed = window.keeper.offer_crashed()
     if options.files:
         window.open_paths([os.path.abspath(path) for path in options.files])
     elif options.example:
-        session.open_example(train=options.train)
+        session.data.open_example()
     elif not crashed and window.settings.restore_session and window.can_restore():
         window.restore_last()
-    if options.train and not options.example:
-        session.train_when_read()
+    if options.train:
+        session.trainings.start_when_read()
 
 
 def install_excepthook(session: Session) -> None:
@@ -122,7 +122,7 @@ def install_excepthook(session: Session) -> None:
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.__excepthook__(kind, error, trace)
         if not issubclass(kind, KeyboardInterrupt):
-            session.notify_error("Unexpected error", error)
+            session.messages.notify_error("Unexpected error", error)
 
     sys.excepthook = hook
 

@@ -32,7 +32,7 @@ def main() -> int:
 
     def look() -> None:
         nonlocal training_since
-        states = [run.state for run in window.session.runs.values()]
+        states = [run.state for run in window.session.runs.documents.values()]
         now = time.monotonic()
         if training_since is None:
             if RunState.RUNNING in states:

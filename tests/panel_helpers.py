@@ -47,7 +47,7 @@ def message_of(panel: Panel) -> str:
 
 
 def dataset(session: Session, name: str) -> str:
-    return next(key for key in session.datasets if name in key)
+    return next(key for key in session.data.datasets if name in key)
 
 
 def slab(n_frames: int = 1, seed: int = 0) -> Dataset:

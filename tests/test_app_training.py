@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.documents.run import FrameRefs, RunState
+from app.documents.frame_refs import FrameRefs
+from app.documents.run import RunState
 from nnpcore import Potential
 from nnpcore.structures import Role
 from nnpcore.training import RunFolder, TrainSettings
@@ -25,14 +26,14 @@ SMALL = TrainSettings(
 
 
 def opened(window, qtbot, *paths, role=Role.TRAINING):
-    with qtbot.waitSignals([window.session.dataset_added] * len(paths), timeout=10_000):
-        window.session.open_paths([str(path) for path in paths], {str(path): role for path in paths})
+    with qtbot.waitSignals([window.session.data.added] * len(paths), timeout=10_000):
+        window.session.data.open_paths([str(path) for path in paths], {str(path): role for path in paths})
 
 
 def started(window, qtbot, silicon_file, **changes):
     """Start a training on rattled silicon and return its run once it has had an epoch."""
     opened(window, qtbot, silicon_file("train.extxyz", 6))
-    run = window.session.runs[window.session.start_training(SMALL.replace(**changes))]
+    run = window.session.runs.documents[window.session.trainings.start(SMALL.replace(**changes))]
     qtbot.waitUntil(lambda: run.epoch > 0 or not run.state.active, timeout=60_000)
     return run
 
@@ -69,9 +70,9 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     assert (len(run.train), len(run.valid)) == (4, 2)
     assert window.docks["runs"].panel.row_of(run.id).line.full_text.startswith("epoch 3/3 · ")
     qtbot.waitUntil(lambda: window.verdict.verdict.full_text == run.analyses["verdict"].text)
-    with qtbot.waitSignal(window.session.notified):
-        window.session.export_potential(tmp_path / "potential")
-    frame = window.session.datasets["train"].frames[0]
+    with qtbot.waitSignal(window.session.messages.notified):
+        window.session.runs.export(tmp_path / "potential")
+    frame = window.session.data.datasets["train"].frames[0]
     assert Potential.load(tmp_path / "potential").predict([frame]).energy.shape == (1,)
 
 
@@ -81,7 +82,7 @@ def test_pca_points_know_their_atoms(window, qtbot, silicon_file):
     qtbot.waitUntil(
         lambda: "pca" in run.analyses and bool(run.analyses["pca"].groups[0].values), timeout=20_000
     )
-    frames = window.session.datasets["train"].frames
+    frames = window.session.data.datasets["train"].frames
     groups = {group.role: group for group in run.analyses["pca"].groups}
     used = {role: sorted(set(group.frame.tolist())) for role, group in groups.items()}
     assert sorted(used["training"] + used["validation"]) == list(range(6))
@@ -96,19 +97,19 @@ def test_atoms_can_be_coloured_by_what_was_learned(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
     session = window.session
-    session.set_current("train", 4)
-    session.set_coloring(kind="atomic_energy")
-    qtbot.waitUntil(lambda: session.atom_values() is not None, timeout=20_000)
-    values, label, unit = session.atom_values()
+    session.data.show("train", 4)
+    session.coloring.set(kind="atomic_energy")
+    qtbot.waitUntil(lambda: session.coloring.atom_values() is not None, timeout=20_000)
+    values, label, unit = session.coloring.atom_values()
     assert abs(values.sum()) < 1e-6 and unit == "meV" and "frame" in label
-    session.set_coloring(relative=False)
-    values, _, unit = session.atom_values()
-    prediction = run.potential.predict([session.current_frame])
+    session.coloring.set(relative=False)
+    values, _, unit = session.coloring.atom_values()
+    prediction = run.potential.predict([session.data.frame])
     np.testing.assert_allclose(values, prediction.atomic_energies)
     assert unit == "eV"
-    session.set_coloring(kind="force_error")
-    values, _, _ = session.atom_values()
-    error = np.linalg.norm(prediction.forces - session.current_frame.forces, axis=1)
+    session.coloring.set(kind="force_error")
+    values, _, _ = session.coloring.atom_values()
+    error = np.linalg.norm(prediction.forces - session.data.frame.forces, axis=1)
     np.testing.assert_allclose(values, error, rtol=1e-6)
 
 
@@ -124,7 +125,7 @@ def test_export_menu_and_a_target_that_cannot_be_written(window, qtbot, silicon_
     assert {"Structure", "EOS", "PCA", "Connectivity", "Training"} <= set(texts)
     assert menu.actions()[0].isEnabled()
     (tmp_path / "taken").write_text("a file")
-    window.session.export_potential(tmp_path / "taken" / "potential")
+    window.session.runs.export(tmp_path / "taken" / "potential")
     wanted = "The potential was not written"
     qtbot.waitUntil(lambda: wanted in [toast.notification.title for toast in window.toasts.shown])
     assert str(tmp_path / "taken") in window.toasts.shown[-1].notification.text
@@ -151,11 +152,11 @@ def test_pause_resume_and_stop(window, qtbot, silicon_file):
 
 def test_a_stopped_run_goes_on_where_it_was(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file, epochs=ENDLESS)
-    window.session.stop()
+    window.session.trainings.stop()
     ended(qtbot, run)
     before = run.epoch
     run.history.append(run.history[-1])  # as after a crash: an epoch younger than the checkpoint
-    window.session.train_longer(run.id, before + 2)
+    window.session.trainings.train_longer(run.id, before + 2)
     ended(qtbot, run)
     assert (run.state, run.epoch) == (RunState.FINISHED, before + 2)
     assert [record.epoch for record in run.history] == list(range(1, before + 3))
@@ -165,16 +166,16 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
     session = window.session
-    session.remove_run(run.id)
-    session.remove_dataset("train")
-    with qtbot.waitSignal(session.dataset_added, timeout=20_000):
+    session.runs.remove(run.id)
+    session.data.remove("train")
+    with qtbot.waitSignal(session.data.added, timeout=20_000):
         window.open_paths([str(run.folder)])
-    again = session.current_run
+    again = session.runs.current
     assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
     qtbot.waitUntil(lambda: "pca" in again.analyses, timeout=20_000)
     assert again.train.locate(0) == run.train.locate(0)
     window.open_paths([str(run.folder)])
-    assert len(session.runs) == 1
+    assert len(session.runs.documents) == 1
 
 
 @pytest.mark.parametrize(
@@ -188,11 +189,11 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
 def test_damaged_run_folders_are_told(window, qtbot, silicon_file, damage, words):
     run = started(window, qtbot, silicon_file, epochs=1)
     ended(qtbot, run)
-    window.session.remove_run(run.id)
+    window.session.runs.remove(run.id)
     damage(run.folder)
     told = []
-    window.session.notified.connect(told.append)
-    window.session.open_run(run.folder)
+    window.session.messages.notified.connect(told.append)
+    window.session.runs.open(run.folder)
     wanted = f"The run {run.name} was not opened"
     qtbot.waitUntil(lambda: any(message.title == wanted for message in told), timeout=10_000)
     assert words in next(message.text for message in told if message.title == wanted)
@@ -212,8 +213,8 @@ def test_closing_while_training_writes_the_checkpoint_and_ends(window, qtbot, si
 
 
 def refused(window, qtbot, settings=SMALL):
-    with qtbot.waitSignal(window.session.notified) as told:
-        assert window.session.start_training(settings) is None
+    with qtbot.waitSignal(window.session.messages.notified) as told:
+        assert window.session.trainings.start(settings) is None
     assert told.args[0].title == "Training cannot start"
     return told.args[0].text
 
@@ -255,7 +256,7 @@ def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
     opened(window, qtbot, eos_file, role=Role.EOS)
     qtbot.waitUntil(lambda: "eos" in run.analyses and run.analyses["eos"].bracket is not None, timeout=20_000)
     assert run.analyses["distance"].frame_indices.tolist() == list(range(7))
-    window.session.set_role("eos", Role.INSPECT)
+    window.session.data.set_role("eos", Role.INSPECT)
     qtbot.waitUntil(lambda: not {"eos", "verdict"} & set(run.analyses), timeout=20_000)
     qtbot.waitUntil(lambda: run.analyses["distance"].points is None, timeout=20_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.full_text

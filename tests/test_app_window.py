@@ -19,7 +19,7 @@ from app.documents import session_file
 from app.documents.session_file import SavedDataset, SavedSession
 from app.look import theme
 from app.panels.model_panel import DECLARED, shown_text
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.shell.command_palette import match
 from app.shell.commands import Command, Commands
 from app.widgets.elided import ElidedLabel
@@ -47,7 +47,7 @@ def edit(window, name, text) -> QLineEdit:
 
 # files ----------------------------------------------------------------------------------------------------
 def test_dropped_files_are_opened_and_listed(window, qtbot, silicon_file):
-    with qtbot.waitSignals([window.session.dataset_added] * 2):
+    with qtbot.waitSignals([window.session.data.added] * 2):
         drop(window, silicon_file("a.extxyz"), silicon_file("b.extxyz", n_frames=1))
     data = panel(window, "data")
     assert data.files.count() == 2
@@ -67,7 +67,7 @@ def test_dropped_files_are_opened_and_listed(window, qtbot, silicon_file):
 def test_bad_files_give_a_message_that_stays(window, qtbot, tmp_path, name, content, words):
     path = tmp_path / name
     path.write_bytes(content)
-    with qtbot.waitSignal(window.session.notified):
+    with qtbot.waitSignal(window.session.messages.notified):
         drop(window, path)
     (toast,) = window.toasts.shown
     assert toast.notification.title == f"{name} was not opened"
@@ -82,22 +82,22 @@ def test_bad_files_give_a_message_that_stays(window, qtbot, tmp_path, name, cont
 def test_bad_frames_can_be_skipped_from_the_message(window, qtbot, silicon_file):
     path = silicon_file(n_frames=3)
     path.write_text(path.read_text().replace("energy=-39.0", "energy=inf"))
-    with qtbot.waitSignal(window.session.notified):
+    with qtbot.waitSignal(window.session.messages.notified):
         drop(window, path)
     (toast,) = window.toasts.shown
     assert toast.notification.text.startswith("Frame 1: ")
-    with qtbot.waitSignal(window.session.dataset_added):
+    with qtbot.waitSignal(window.session.data.added):
         toast.buttons.itemAt(0).widget().click()
     assert window.toasts.shown == []
-    (document,) = window.session.datasets.values()
+    (document,) = window.session.data.datasets.values()
     labels = panel(window, "data").row_of(document.id).findChildren(ElidedLabel)
     assert any("1 skipped" in label.full_text for label in labels)
 
 
 def test_the_role_box_sets_the_role_and_follows_undo(window, qtbot, silicon_file):
-    with qtbot.waitSignal(window.session.dataset_added):
+    with qtbot.waitSignal(window.session.data.added):
         drop(window, silicon_file())
-    (document,) = window.session.datasets.values()
+    (document,) = window.session.data.datasets.values()
     row = panel(window, "data").row_of(document.id)
     row.role.setCurrentIndex(row.role.findData(Role.EOS))
     row.role.activated.emit(row.role.currentIndex())
@@ -110,9 +110,9 @@ def test_the_role_box_sets_the_role_and_follows_undo(window, qtbot, silicon_file
 
 
 def test_the_example_has_sensible_roles(window, qtbot):
-    with qtbot.waitSignals([window.session.dataset_added] * 3, timeout=20_000):
+    with qtbot.waitSignals([window.session.data.added] * 3, timeout=20_000):
         window.commands.run("file.example")
-    roles = {Path(d.path).stem: d.role for d in window.session.datasets.values()}
+    roles = {Path(d.path).stem: d.role for d in window.session.data.datasets.values()}
     assert roles == {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
     window.commands.run("file.example")
     assert not window.session.tasks.reading()
@@ -124,11 +124,11 @@ def test_model_fields_set_the_training_settings(window):
     edit(window, "stress_weight", "0.5")
     edit(window, "valid_fraction", "25")
     edit(window, "epochs", "12")
-    settings = window.session.train_settings
+    settings = window.session.trainings.settings
     assert (settings.hidden, settings.stress_weight, settings.valid_fraction) == ((20, 10), 0.5, 0.25)
     assert settings.epochs == 12
     window.commands.run("edit.undo")
-    assert window.session.train_settings.epochs is None
+    assert window.session.trainings.settings.epochs is None
     assert panel(window, "model").findChild(QLineEdit, "model_epochs").text() == ""
 
 
@@ -143,19 +143,19 @@ def test_model_fields_set_the_training_settings(window):
     ],
 )
 def test_senseless_settings_are_refused_with_words(window, name, text, words):
-    before = window.session.train_settings
+    before = window.session.trainings.settings
     box = edit(window, name, text)
     model = panel(window, "model")
     assert words in model.error.text()
     assert not model.error.isHidden()
     assert box.property("wrong")
-    assert window.session.train_settings == before
+    assert window.session.trainings.settings == before
     edit(window, name, shown_text(DECLARED[name], before))
     assert model.error.isHidden()
 
 
 def test_function_table_gives_preset_or_table(window, qtbot):
-    settings = window.session.train_settings.descriptors
+    settings = window.session.trainings.settings.descriptors
     table = FunctionTable(settings, ("Si",))
     qtbot.addWidget(table)
     assert table.table.rowCount() == 26
@@ -174,10 +174,10 @@ def test_function_table_gives_preset_or_table(window, qtbot):
 def test_training_settings_as_a_file(window, tmp_path):
     edit(window, "seed", "7")
     path = tmp_path / "run.toml"
-    window.session.train_settings.to_toml(path)
+    window.session.trainings.settings.to_toml(path)
     edit(window, "seed", "8")
     panel(window, "model").load_settings(str(path))
-    assert window.session.train_settings.seed == 7
+    assert window.session.trainings.settings.seed == 7
     path.write_text("speed = 3")
     panel(window, "model").load_settings(str(path))
     assert window.toasts.shown[-1].notification.title == "The settings were not loaded"
@@ -277,12 +277,12 @@ def test_settings_migrate_step_by_step(monkeypatch):
 def test_layout_and_session_come_back(window, qtbot, silicon_file):
     from app.main import make_application, make_window
 
-    with qtbot.waitSignals([window.session.dataset_added] * 2):
+    with qtbot.waitSignals([window.session.data.added] * 2):
         drop(window, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
-    first, second = window.session.datasets.values()
-    window.session.set_role(first.id, Role.EOS)
-    window.session.set_current(second.id, 2)
-    window.session.set_coloring(kind="mobility", reverse=True)
+    first, second = window.session.data.datasets.values()
+    window.session.data.set_role(first.id, Role.EOS)
+    window.session.data.show(second.id, 2)
+    window.session.coloring.set(kind="mobility", reverse=True)
     window.docks["log"].close()
     edit(window, "baseline_ridge", "0.001")
     window.close()
@@ -291,17 +291,17 @@ def test_layout_and_session_come_back(window, qtbot, silicon_file):
     again.show()
     assert not again.docks["log"].isVisible()
     assert again.settings.train_settings == {"baseline_ridge": 0.001}
-    assert again.session.train_settings.baseline_ridge == 0.001
+    assert again.session.trainings.settings.baseline_ridge == 0.001
     assert again.can_restore()
-    with qtbot.waitSignals([again.session.dataset_added] * 2):
+    with qtbot.waitSignals([again.session.data.added] * 2):
         again.restore_last()
-    found = list(again.session.datasets.values())
+    found = list(again.session.data.datasets.values())
     assert [(d.id, d.role, d.frame_index) for d in found] == [
         (first.id, Role.EOS, 0),
         (second.id, Role.TRAINING, 2),
     ]
-    assert (again.session.coloring.kind, again.session.coloring.reverse) == ("mobility", True)
-    assert again.session.current_dataset_id == second.id
+    assert (again.session.coloring.current.kind, again.session.coloring.current.reverse) == ("mobility", True)
+    assert again.session.data.current_id == second.id
     again.close()
 
 
@@ -313,9 +313,9 @@ def test_a_crash_is_noticed_and_the_session_offered(window, qtbot, app_home, sil
     assert window.keeper.offer_crashed()
     (toast,) = window.toasts.shown
     assert toast.notification.title == "Eatlas did not end properly last time"
-    with qtbot.waitSignal(window.session.dataset_added):
+    with qtbot.waitSignal(window.session.data.added):
         toast.buttons.itemAt(0).widget().click()
-    (document,) = window.session.datasets.values()
+    (document,) = window.session.data.datasets.values()
     assert (document.role, document.color_index, document.frame_index) == (Role.VALIDATION, 4, 1)
     assert not gone.exists() and alive.exists()
 

@@ -40,12 +40,12 @@ def two_runs(qapp, tmp_path_factory) -> Iterator[Session]:
     roles = {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
     for name, role in roles.items():
         part = "" if name == "eos" else "@0:8"
-        session.add_dataset(read_dataset(f"{example_path(name)}{part}"), role)
-    session.start_training(SETTINGS)
+        session.data.add(read_dataset(f"{example_path(name)}{part}"), role)
+    session.trainings.start(SETTINGS)
     settled(session)
-    session.set_role(dataset(session, "nvt"), Role.INSPECT)
-    session.set_role(dataset(session, "npt"), Role.TRAINING)
-    session.start_training(SETTINGS)
+    session.data.set_role(dataset(session, "nvt"), Role.INSPECT)
+    session.data.set_role(dataset(session, "npt"), Role.TRAINING)
+    session.trainings.start(SETTINGS)
     settled(session)
     yield session
     session.shutdown()
@@ -53,11 +53,11 @@ def two_runs(qapp, tmp_path_factory) -> Iterator[Session]:
 
 @pytest.fixture
 def compared(two_runs) -> Iterator[Session]:
-    first = next(iter(two_runs.runs))
-    two_runs.set_compared(first, True)
+    first = next(iter(two_runs.runs.documents))
+    two_runs.runs.set_compared(first, True)
     settled(two_runs)
     yield two_runs
-    two_runs.set_compared(first, False)
+    two_runs.runs.set_compared(first, False)
     settled(two_runs)
 
 
@@ -73,13 +73,13 @@ def test_a_tick_compares_a_run_and_undo_takes_it_back(qtbot, two_runs):
     panel.resize(240, 160)
     panel.show()
     qtbot.waitExposed(panel)
-    first, second = two_runs.runs
+    first, second = two_runs.runs.documents
     box = panel.row_of(first).compare
     qtbot.mouseClick(box, LEFT, pos=QPoint(7, box.height() // 2))
-    assert two_runs.compared_runs == {first}
-    assert [run.id for run in two_runs.runs_shown()] == [second, first]
+    assert two_runs.runs.compared == {first}
+    assert [run.id for run in two_runs.runs.shown()] == [second, first]
     two_runs.undo_stack.undo()
-    assert two_runs.compared_runs == frozenset()
+    assert two_runs.runs.compared == frozenset()
     assert not box.isChecked()
     two_runs.undo_stack.redo()
     assert box.isChecked()
@@ -89,16 +89,16 @@ def test_a_tick_compares_a_run_and_undo_takes_it_back(qtbot, two_runs):
 
 def test_curves_of_both_runs_differ_in_colour_and_dash(shown, compared):
     panel = shown(EosPanel)
-    assert [item.name for item in panel.series] == [run.name for run in compared.runs_shown()]
+    assert [item.name for item in panel.series] == [run.name for run in compared.runs.shown()]
     assert len({item.color for item in panel.series}) == len({item.dash for item in panel.series}) == 2
-    for number, run in enumerate(compared.runs_shown()):
+    for number, run in enumerate(compared.runs.shown()):
         curve = run.analyses["eos"].curve
         y = panel.plot.dots[number].getData()[1]
         assert y == pytest.approx(1000 * (curve.mean - panel.plot.zero.energy))
         band = panel.plot.bands[number].curves
         at = np.searchsorted(band[0], curve.volumes)
         assert (band[2] - band[1])[at] == pytest.approx(2000 * curve.std, abs=1e-6)
-    compared.set_compared(next(iter(compared.runs)), False)
+    compared.runs.set_compared(next(iter(compared.runs.documents)), False)
     panel.refresh()
     assert len(panel.series) == 1
     compared.undo_stack.undo()
@@ -111,7 +111,7 @@ def test_same_pairs_stand_side_by_side(shown, compared, tmp_path):
     pairs = common_pairs(panel.compared())
     names = {pair.names for pair in pairs}
     assert names == {("eos", "npt@0:8"), ("eos", "nvt@0:8"), ("npt@0:8", "nvt@0:8")}
-    for k, run in enumerate(compared.runs_shown()):
+    for k, run in enumerate(compared.runs.shown()):
         result = run.analyses["connectivity"].result
         for pair in pairs:
             i, j = (result.names.index(name) for name in pair.names)
@@ -119,16 +119,16 @@ def test_same_pairs_stand_side_by_side(shown, compared, tmp_path):
     lowest = [min(pair.values) for pair in pairs]
     assert lowest == sorted(lowest)
     assert panel.bars.rows.pairs == tuple(pairs)
-    assert panel.text.text().startswith(f"Weakest: {pairs[0].text}, {compared.current_run.name} ")
+    assert panel.text.text().startswith(f"Weakest: {pairs[0].text}, {compared.runs.current.name} ")
     table = panel.table()
-    assert table[compared.current_run.name] == [pair.values[0] for pair in pairs]
+    assert table[compared.runs.current.name] == [pair.values[0] for pair in pairs]
     panel.figure_task()(tmp_path / "pairs.svg")
-    assert compared.current_run.name in (tmp_path / "pairs.svg").read_text()
+    assert compared.runs.current.name in (tmp_path / "pairs.svg").read_text()
 
 
 def test_mapping_panel_has_a_column_for_every_run(shown, compared, tmp_path):
     panel = shown(MappingPanel)
-    runs = compared.runs_shown()
+    runs = compared.runs.shown()
     (row,) = panel.rows
     for value, run in zip(row.errors, runs, strict=True):
         analysis = run.analyses["eos"]
@@ -150,7 +150,7 @@ def test_curves_over_the_epochs_are_told_apart_by_run(shown, compared):
     panel = shown(MappingPanel, 760)
     assert panel.table_view.isVisible()
     assert panel.plot.isVisible()
-    for k, run in enumerate(compared.runs_shown()):
+    for k, run in enumerate(compared.runs.shown()):
         line = panel.plot._lines[k, "E_at(V0)"]
         x, y = line.getOriginalDataset()
         assert x.tolist() == [record.epoch for record in run.history]
@@ -167,38 +167,38 @@ def test_the_current_run_is_analysed_first_and_others_only_when_compared(two_run
     jobs = two_runs.analyses._jobs
     make = jobs.make
     monkeypatch.setattr(jobs, "make", lambda kind, run: made.append((run.id, kind)) or make(kind, run))
-    first, second = two_runs.runs
+    first, second = two_runs.runs.documents
     two_runs.analyses.invalidate(*COMPARED)
     settled(two_runs)
     assert {run_id for run_id, _ in made} == {second}
     made.clear()
     two_runs.analyses.invalidate(*COMPARED)
-    two_runs.set_compared(first, True)
+    two_runs.runs.set_compared(first, True)
     settled(two_runs)
     others = [k for k, (run_id, _) in enumerate(made) if run_id == first]
     mine = [k for k, (run_id, _) in enumerate(made) if run_id == second]
     assert {made[k][1] for k in others} == set(COMPARED)
     assert max(mine) < min(others), "another run was analysed before the current one was done"
-    two_runs.set_compared(first, False)
+    two_runs.runs.set_compared(first, False)
 
 
 def test_only_what_a_run_trained_on_is_its_training_set(two_runs):
-    first, second = two_runs.runs.values()
+    first, second = two_runs.runs.documents.values()
     for run, name in ((first, "nvt"), (second, "npt")):
-        two_runs.set_current_run(run.id)
+        two_runs.runs.set_current(run.id)
         settled(two_runs)
         groups = two_runs.analyses._jobs._groups[run.id]
         assert {g.dataset_id for g in groups.of_role("training")} == {dataset(two_runs, name)}
-    assert two_runs.current_run is second
+    assert two_runs.runs.current is second
 
 
 def test_regions_and_comparison_come_back(two_runs, tmp_path, monkeypatch, qtbot):
     monkeypatch.setenv("EATLAS_HOME", str(tmp_path))
-    first = next(iter(two_runs.runs))
-    two_runs.set_current(dataset(two_runs, "nvt"), 2)
-    two_runs.select([(two_runs.current_dataset_id, 2, atom) for atom in (1, 5)])
-    two_runs.region_from_selection("pair")
-    two_runs.set_compared(first, True)
+    first = next(iter(two_runs.runs.documents))
+    two_runs.data.show(dataset(two_runs, "nvt"), 2)
+    two_runs.selection.select([(two_runs.data.current_id, 2, atom) for atom in (1, 5)])
+    two_runs.regions.from_selection("pair")
+    two_runs.runs.set_compared(first, True)
     settled(two_runs)
     keeper = SessionKeeper(two_runs, two_runs.settings, two_runs)
     session_file.write(tmp_path / "session.json", keeper.snapshot())
@@ -206,23 +206,25 @@ def test_regions_and_comparison_come_back(two_runs, tmp_path, monkeypatch, qtbot
     two_runs.undo_stack.undo()
     settled(two_runs)
     saved = session_file.read(tmp_path / "session.json")
-    assert [Path(folder).name for folder in saved.compared] == [two_runs.runs[first].name]
+    assert [Path(folder).name for folder in saved.compared] == [two_runs.runs.documents[first].name]
     again = Session(Settings(folder=str(tmp_path / "runs")))
     SessionKeeper(again, again.settings, again).restore(saved)
-    wait_for(lambda: len(again.runs) == 2 and not again.tasks.tasks)
-    assert {again.runs[key].name for key in again.compared_runs} == {two_runs.runs[first].name}
-    (known,) = again.region_sets.values()
+    wait_for(lambda: len(again.runs.documents) == 2 and not again.tasks.tasks)
+    assert {again.runs.documents[key].name for key in again.runs.compared} == {
+        two_runs.runs.documents[first].name
+    }
+    (known,) = again.regions.sets.values()
     assert [(r.name, r.atoms.tolist()) for r in known.regions] == [("pair", [1, 5])]
-    assert known.is_of(again.datasets[dataset(again, "nvt")])
+    assert known.is_of(again.data.datasets[dataset(again, "nvt")])
     again.shutdown()
 
 
 def test_a_removed_run_is_compared_no_longer(two_runs):
-    third = two_runs.trainings._add("third", SETTINGS)
-    two_runs.set_compared(third.id, True)
-    two_runs.remove_run(third.id)
-    assert third.id not in two_runs.compared_runs
+    third = two_runs.runs.add("third", SETTINGS)
+    two_runs.runs.set_compared(third.id, True)
+    two_runs.runs.remove(third.id)
+    assert third.id not in two_runs.runs.compared
     two_runs.undo_stack.undo()
     two_runs.undo_stack.redo()
-    assert third.id not in two_runs.compared_runs
+    assert third.id not in two_runs.runs.compared
     two_runs.undo_stack.undo()

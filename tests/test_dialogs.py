@@ -66,15 +66,15 @@ def test_a_training_set_is_made_by_keyboard_kept_undone_and_remembered(window, q
     qtbot.keyClick(dialog.widgets["temperatures"], Qt.Key.Key_Return)
     finish(qtbot, dialog)
     session = window.session
-    (document,) = session.datasets.values()
+    (document,) = session.data.datasets.values()
     assert document.role is Role.TRAINING
     assert Path(document.path) == data_folder() / "Si8-nvt-300-600K.extxyz"
     assert [frame.info["temperature"] for frame in document.frames] == [300, 300, 600, 600]
     for frame in document.frames:
         assert frame.arrays["reference_energies"].sum() == pytest.approx(frame.energy, abs=1e-7)
     window.commands.run("edit.undo")
-    assert not session.datasets
-    with qtbot.waitSignal(session.dataset_added):
+    assert not session.data.datasets
+    with qtbot.waitSignal(session.data.added):
         window.commands.run("edit.redo")
     again = window.open_dialog("training_set")
     assert again is not dialog
@@ -142,7 +142,7 @@ def test_sampling_is_stopped_and_goes_on_in_the_background(window, qtbot):
     assert not dialog.isVisible() and dialog.task is not None
     window.session.tasks.cancel_all()
     qtbot.waitUntil(lambda: dialog.ended)
-    assert window.session.datasets == {}
+    assert window.session.data.datasets == {}
 
 
 # invariant points -------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_invariant_points_are_made_and_others_refused(window, qtbot):
     type_in(qtbot, dialog, "n", "7")
     dialog.start()
     finish(qtbot, dialog)
-    (made,) = window.session.datasets.values()
+    (made,) = window.session.data.datasets.values()
     volumes = [frame.volume / frame.n_atoms for frame in made.frames]
     assert made.role is Role.EOS and made.n_frames == 7
     assert (volumes[0], volumes[-1]) == pytest.approx((20.02 * 0.95, 20.02 * 1.05), rel=2e-3)
@@ -168,15 +168,15 @@ def test_invariant_points_are_made_and_others_refused(window, qtbot):
 # exporting and importing ------------------------------------------------------------------------------
 @pytest.fixture
 def with_run(window, silicon_potential):
-    run = window.session.trainings._add("demo", TrainSettings())
+    run = window.session.runs.add("demo", TrainSettings())
     run.potential = silicon_potential
-    window.session.set_current_run(run.id)
+    window.session.runs.set_current(run.id)
     return window
 
 
 def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_file, silicon_potential):
     window, frames = with_run, read_dataset(silicon_file()).frames
-    menu = window.docks["runs"].panel.menu_of(window.session.current_run_id)
+    menu = window.docks["runs"].panel.menu_of(window.session.runs.current_id)
     next(action for action in menu.actions() if action.text() == "Export potential…").trigger()
     dialog = window.open_dialog("export_potential")
     pick(dialog, "format", "n2p2")
@@ -195,16 +195,16 @@ def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_
     dialog.start()
     assert "no folder is given" in refused(qtbot, dialog)
     dialog.sources.add([str(tmp_path / "out")])
-    with qtbot.waitSignal(window.session.run_added, timeout=30_000):
+    with qtbot.waitSignal(window.session.runs.added, timeout=30_000):
         dialog.start()
-    back = list(window.session.runs.values())[-1].potential
+    back = list(window.session.runs.documents.values())[-1].potential
     found = [p.predict(frames).atomic_energies for p in (back, silicon_potential)]
     np.testing.assert_allclose(found[0], found[1], atol=1e-9)
 
 
 def test_structures_go_out_with_predictions(with_run, qtbot, tmp_path, silicon_file, silicon_potential):
     window, target = with_run, tmp_path / "predicted.extxyz"
-    with qtbot.waitSignal(window.session.dataset_added):
+    with qtbot.waitSignal(window.session.data.added):
         window.open_paths([str(silicon_file())])
     dialog = window.open_dialog("export_potential")
     pick(dialog, "format", "structures")
@@ -232,7 +232,7 @@ def test_units_that_the_file_does_not_tell_are_asked_for(window, qtbot, tmp_path
     message = refused(qtbot, dialog)
     assert message.startswith("Units: ") and "Choose Å and eV, or Bohr and Hartree" in message
     pick(dialog, "units", "bohr-hartree")
-    with qtbot.waitSignal(window.session.run_added, timeout=30_000):
+    with qtbot.waitSignal(window.session.runs.added, timeout=30_000):
         dialog.start()
 
 
@@ -244,9 +244,9 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
 
     fake = SimpleNamespace(write_report=write_report)
     monkeypatch.setitem(sys.modules, "nnpcore.report.run_report", fake)
-    with qtbot.waitSignal(with_run.session.dataset_added, timeout=20_000):
+    with qtbot.waitSignal(with_run.session.data.added, timeout=20_000):
         with_run.open_paths([str(example_path("eos"))])
-    run = with_run.session.current_run
+    run = with_run.session.runs.current
     run.folder = tmp_path / "run"
     export_report(with_run.session, run, tmp_path / "page.html")
     qtbot.waitUntil(lambda: with_run.toasts.shown != [])
@@ -256,7 +256,7 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
 
 # calculators from elsewhere ---------------------------------------------------------------------------
 def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
-    with qtbot.waitSignal(window.session.dataset_added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
         window.open_paths([f"{example_path('nvt')}@:6"])
     dialog = window.open_dialog("external_calculator")
     type_in(qtbot, dialog, "import_path", "nnpcore.reference:Stillinger")
@@ -270,26 +270,26 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     dialog.start()
     finish(qtbot, dialog)
     session = window.session
-    (run,) = session.runs.values()
+    (run,) = session.runs.documents.values()
     assert isinstance(run.potential, SharedModel) and run.values is not None
     qtbot.waitUntil(lambda: "predictions" in run.analyses and "pca" in run.analyses, timeout=20_000)
-    frames = session.current_dataset.frames
+    frames = session.data.current.frames
     assert run.potential.predict(frames).energy.mean() == pytest.approx(
         np.mean([frame.energy for frame in frames]), abs=1e-6
     )
     assert "It gives atomic energies" in run.message
     saved = window.keeper.snapshot()
-    session.remove_run(run.id)
+    session.runs.remove(run.id)
     window.keeper.restore(replace(saved, datasets=[]))
     toast = window.toasts.shown[-1]
-    assert "nnpcore.reference:StillingerWeber" in toast.notification.text and not session.runs
-    with qtbot.waitSignal(session.run_added, timeout=30_000):
+    assert "nnpcore.reference:StillingerWeber" in toast.notification.text and not session.runs.documents
+    with qtbot.waitSignal(session.runs.added, timeout=30_000):
         toast.buttons.itemAt(0).widget().click()
 
 
 def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_file):
-    with qtbot.waitSignals([window.session.dataset_added] * 2, timeout=20_000):
-        window.session.open_paths([str(silicon_file()), str(example_path("eos"))])
+    with qtbot.waitSignals([window.session.data.added] * 2, timeout=20_000):
+        window.session.data.open_paths([str(silicon_file()), str(example_path("eos"))])
     dialog = window.open_dialog("external_calculator")
     type_in(qtbot, dialog, "import_path", "foreign_calculators:Exits")
     type_in(qtbot, dialog, "arguments", json.dumps({"sigma": 2.2}))
@@ -301,7 +301,7 @@ def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_
     finish(qtbot, dialog)
     toast = window.toasts.shown[-1].notification
     assert toast.level == "warning" and "no energies of single atoms" in toast.text
-    (run,) = window.session.runs.values()
+    (run,) = window.session.runs.documents.values()
     qtbot.waitUntil(lambda: "eos" in run.analyses, timeout=20_000)
     assert run.analyses["eos"].curve.energies.shape == (1, 15)
     qtbot.waitUntil(lambda: not window.session.tasks.tasks, timeout=20_000)
@@ -352,10 +352,10 @@ def test_other_label_names_are_confirmed_once(window, qtbot, renamed_file):
     assert "First frame: energy -106.9" in dialog.preview.text()
     qtbot.waitUntil(lambda: not session.tasks.reading())
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: len(session.datasets) == 2)
+    qtbot.waitUntil(lambda: len(session.data.datasets) == 2)
     assert window.key_asker.dialog is None
-    assert all(document.summary.n_forces == 3 for document in session.datasets.values())
-    with qtbot.waitSignal(session.dataset_added):
+    assert all(document.summary.n_forces == 3 for document in session.data.datasets.values())
+    with qtbot.waitSignal(session.data.added):
         window.open_paths([renamed_file("c.extxyz")])
     assert "energy from REF_energy" in window.toasts.shown[-1].notification.text.lower().replace("ref", "REF")
     assert session.settings.key_names
@@ -368,7 +368,7 @@ def test_a_file_that_is_not_confirmed_is_not_opened(window, qtbot, renamed_file)
     pick(dialog, "negative_forces", True)
     assert dialog.names().negative_forces
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
-    assert window.key_asker.dialog is None and not window.session.datasets
+    assert window.key_asker.dialog is None and not window.session.data.datasets
     assert window.session.settings.key_names == {}
 
 
@@ -384,16 +384,16 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
         return SimpleNamespace(session=session)
 
     monkeypatch.setattr("nnpcore.paper.run_study", run_study)
-    with qtbot.waitSignal(window.session.dataset_added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
         window.open_paths([str(example_path("eos"))])
     window.commands.run("file.example.fig1")
     dialog = window._dialogs["fig1"]
-    with qtbot.waitSignal(window.session.dataset_added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
         qtbot.keyClick(dialog, Qt.Key.Key_Return)
-    (document,) = window.session.datasets.values()
+    (document,) = window.session.data.datasets.values()
     assert document.role is Role.VALIDATION and asked == [("fig1", True)]
-    window.session.remove_dataset(document.id)
-    with qtbot.waitSignal(window.session.dataset_added, timeout=20_000):
+    window.session.data.remove(document.id)
+    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
         window.commands.run("file.example.fig1")
     assert len(asked) == 1
     silicon_file().unlink()
@@ -415,9 +415,9 @@ def test_the_runs_of_an_example_are_compared_and_the_first_is_shown(window, qtbo
     (examples_folder() / "fig2" / "session.json").write_text(json.dumps(content))
     window.commands.run("file.example.fig2")
     session = window.session
-    qtbot.waitUntil(lambda: len(session.runs) == 6 and not session.tasks.tasks, timeout=20_000)
-    qtbot.waitUntil(lambda: session.current_run.name == "0K")
-    assert {session.runs[key].name for key in session.compared_runs} == {"0K", "1K", "3K", "5K"}
+    qtbot.waitUntil(lambda: len(session.runs.documents) == 6 and not session.tasks.tasks, timeout=20_000)
+    qtbot.waitUntil(lambda: session.runs.current.name == "0K")
+    assert {session.runs.documents[key].name for key in session.runs.compared} == {"0K", "1K", "3K", "5K"}
 
 
 def test_examples_are_studies_of_the_paper():

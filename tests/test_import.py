@@ -266,24 +266,24 @@ def test_comparison_with_lammps(run: Path, tmp_path: Path, capfd: pytest.Capture
 def test_the_window_opens_an_imported_run(session, qtbot, run: Path) -> None:
     from app.documents.run import RunState
 
-    session.open_paths([EOS])
-    session.open_run(run)
-    qtbot.waitUntil(lambda: len(session.runs) == 1, timeout=20_000)
-    (opened,) = session.runs.values()
+    session.data.open_paths([EOS])
+    session.runs.open(run)
+    qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=20_000)
+    (opened,) = session.runs.documents.values()
     assert opened.state is RunState.IMPORTED and opened.message == "Imported from n2p2"
     np.testing.assert_array_equal(opened.whitening.matrix, Potential.load(run).metric.matrix)
     wanted = {"pca", "distance"}
     qtbot.waitUntil(lambda: wanted <= set(opened.analyses), timeout=30_000)
-    session.resume(opened.id)
+    session.trainings.resume(opened.id)
     assert opened.state is RunState.IMPORTED and not session.trainings.active
     assert not RunFolder.open(run).checkpoint_path.exists()
 
 
 def test_the_window_says_what_is_missing_without_data(session, qtbot, n2p2: Path, tmp_path: Path) -> None:
     import_run(n2p2, tmp_path / "run")
-    session.open_paths([EOS])
-    session.open_run(tmp_path / "run")
-    qtbot.waitUntil(lambda: len(session.runs) == 1, timeout=20_000)
-    (opened,) = session.runs.values()
+    session.data.open_paths([EOS])
+    session.runs.open(tmp_path / "run")
+    qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=20_000)
+    (opened,) = session.runs.documents.values()
     assert "Import it again with --data" in opened.analysis_messages["distance"]
     assert opened.potential.n_members == 2

@@ -12,7 +12,7 @@ from panel_helpers import dataset, message_of, show_panel, wait_for
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 
-from app.documents.run import FrameRefs
+from app.documents.frame_refs import FrameRefs
 from app.look import theme
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
@@ -42,13 +42,13 @@ def trained(qapp, tmp_path_factory) -> Iterator[Session]:
         ("npt", "@0:4", Role.INSPECT),
         ("eos", "", Role.EOS),
     ):
-        session.add_dataset(read_dataset(f"{example_path(name)}{part}"), role)
+        session.data.add(read_dataset(f"{example_path(name)}{part}"), role)
     settings = TrainSettings(hidden=(8,), n_members=3, epochs=4, stress_weight=1.0, n_threads=1)
-    run_id = session.start_training(settings)
+    run_id = session.trainings.start(settings)
     assert run_id is not None
-    run = session.runs[run_id]
+    run = session.runs.documents[run_id]
     wait_for(lambda: not run.state.active)
-    session.set_current_run(run_id)
+    session.runs.set_current(run_id)
     wait_for(lambda: all(kind in run.analyses for kind in KINDS) and not session.tasks.tasks)
     yield session
     session.shutdown()
@@ -59,14 +59,14 @@ def shown(qtbot, trained):
     """Make a shown panel on the trained session, as wide as the right column on a small screen."""
 
     yield lambda kind, width=360, height=230, session=trained: show_panel(qtbot, kind(session), width, height)
-    trained.select([])
+    trained.selection.select([])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 # training -----------------------------------------------------------------------------------------------
 def test_training_curves_are_the_history(shown, trained):
     panel = shown(TrainingPanel, 1000)
-    run = trained.current_run
+    run = trained.runs.current
     epochs = [r.epoch for r in run.history]
     for quantity in ("energy", "force", "stress"):
         plot = panel.plots[quantity]
@@ -91,7 +91,7 @@ def test_smoothing_keeps_the_raw_curve(shown, trained):
     panel.smoothing.setValue(60)
     panel.refresh()
     plot = panel.plots["energy"]
-    raw = [r.valid["energy"]["mean"] for r in trained.current_run.history]
+    raw = [r.valid["energy"]["mean"] for r in trained.runs.current.history]
     assert plot.raw["valid"].getOriginalDataset()[1].tolist() == raw
     smooth = plot.lines["valid"].getOriginalDataset()[1]
     assert smooth[0] == pytest.approx(raw[0])
@@ -112,7 +112,7 @@ def test_narrow_panels_show_one_quantity_and_wide_ones_all(qtbot, shown):
 
 def test_mapping_errors_are_those_monitored(shown, trained):
     panel = shown(TrainingPanel, 1000)
-    run = trained.current_run
+    run = trained.runs.current
     assert panel.mapping_plot.isVisible()
     curves = {curve.name: curve for curve in panel.mapping_curves(run)}
     errors = [r.mapping["E_at(V0)"] for r in run.history]
@@ -124,11 +124,11 @@ def test_mapping_errors_are_those_monitored(shown, trained):
 
 def test_without_a_monitor_the_eos_seen_while_training_is_kept(shown, trained):
     panel = shown(TrainingPanel, 1000)
-    run = trained.current_run
+    run = trained.runs.current
     history, analysis = list(run.history), run.analyses["eos"]
     run.history[:] = [replace(record, mapping={}) for record in history]
     try:
-        trained.analysis_changed.emit(run.id, "eos")
+        trained.analyses.changed.emit(run.id, "eos")
         panel.refresh()
         epochs, errors, stds = panel.mapping_arrays(run.id)
         assert epochs.tolist() == [analysis.epoch]
@@ -144,7 +144,7 @@ def test_without_a_monitor_the_eos_seen_while_training_is_kept(shown, trained):
 # EOS ----------------------------------------------------------------------------------------------------
 def test_eos_shows_reference_mean_and_spread(shown, trained):
     panel = shown(EosPanel)
-    analysis, plot = trained.current_run.analyses["eos"], panel.plot
+    analysis, plot = trained.runs.current.analyses["eos"], panel.plot
     curve, e0 = analysis.curve, analysis.report.reference_fit.e0
     assert plot.zero == energy_zero(panel.series)
     assert plot.legend.title == "Eₐₜ − E₀ (meV/atom)"
@@ -165,7 +165,7 @@ def test_eos_shows_reference_mean_and_spread(shown, trained):
 
 def test_eos_numbers_are_the_report(shown, trained):
     panel = shown(EosPanel)
-    report = trained.current_run.analyses["eos"].report
+    report = trained.runs.current.analyses["eos"].report
     cells = {cell.head: cell for cell in panel.readout.cells}
     assert cells["V₀ Å³"].below == f"{report.reference_fit.v0:.2f}"
     slope = report.slope_error_gpa
@@ -178,7 +178,7 @@ def test_eos_members_can_be_seen(shown, trained):
     panel = shown(EosPanel)
     assert panel.plot.members[0].xData is None or not len(panel.plot.members[0].xData)
     panel.members.setChecked(True)
-    curve = trained.current_run.analyses["eos"].curve
+    curve = trained.runs.current.analyses["eos"].curve
     x, y = panel.plot.members[0].getOriginalDataset()
     rows = y.reshape(len(curve.energies), -1)[:, :-1]
     at = np.searchsorted(x[: rows.shape[1]], curve.volumes)
@@ -191,13 +191,13 @@ def click(qtbot, canvas, position: QPointF, keys=NO_KEYS):
 
 def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
     panel = shown(EosPanel)
-    trained.set_current(dataset(trained, "nvt"), 0)
-    analysis = trained.current_run.analyses["eos"]
+    trained.data.show(dataset(trained, "nvt"), 0)
+    analysis = trained.runs.current.analyses["eos"]
     inside = np.flatnonzero(analysis.report.in_bracket)
     index = int(inside[0]) if len(inside) else 7
     click(qtbot, panel.plot.canvas, panel.plot.position_of("reference", index))
-    assert trained.current_dataset_id == analysis.dataset_id
-    assert trained.current_frame_index == analysis.frame_indices[index]
+    assert trained.data.current_id == analysis.dataset_id
+    assert trained.data.frame_index == analysis.frame_indices[index]
     ringed = panel.plot.ring.points()[0].pos()
     assert ringed.x() == pytest.approx(analysis.curve.volumes[index])
     tip = panel.plot._pickable["reference"][1](index)
@@ -205,28 +205,30 @@ def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
 
 
 def test_two_runs_share_one_eos_plot(shown, trained):
-    run = trained.current_run
+    run = trained.runs.current
     train = FrameRefs(((dataset(trained, "npt"), np.arange(3)),))
     other = replace(run, id="run-2", name="second", train=train, analyses={"eos": run.analyses["eos"]})
-    trained.trainings.documents["run-2"] = other
+    trained.runs.documents["run-2"] = other
     try:
-        trained.set_compared("run-2", True)
+        trained.runs.set_compared("run-2", True)
         panel = shown(EosPanel)
         assert [item.name for item in panel.series] == [run.name, "second"]
-        colors = [f"series:{trained.datasets[dataset(trained, name)].color_index}" for name in ("nvt", "npt")]
+        colors = [
+            f"series:{trained.data.datasets[dataset(trained, name)].color_index}" for name in ("nvt", "npt")
+        ]
         assert [item.color for item in panel.series] == colors
         trained.undo_stack.undo()
         panel.refresh()
         assert [item.name for item in panel.series] == [run.name]
         assert len(panel.plot.lines) == 1
     finally:
-        del trained.trainings.documents["run-2"]
+        del trained.runs.documents["run-2"]
 
 
 def test_an_eos_without_reference_or_fit(shown, trained):
     from nnpcore.mapping import EosCurve, analyse_eos
 
-    run = trained.current_run
+    run = trained.runs.current
     known = run.analyses["eos"]
     volumes = known.curve.volumes
     unknown = np.full(len(volumes), np.nan)
@@ -246,7 +248,7 @@ def test_an_eos_without_reference_or_fit(shown, trained):
 # PCA ----------------------------------------------------------------------------------------------------
 def test_pca_shows_all_groups_with_their_colors(shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    analysis = trained.current_run.analyses["pca"]
+    analysis = trained.runs.current.analyses["pca"]
     assert panel.plot.cloud.n_points == sum(
         len(g.frame) for g in analysis.groups if not g.path and g.role != "validation"
     )
@@ -265,8 +267,8 @@ def test_pca_shows_all_groups_with_their_colors(shown, trained):
 def test_pca_colored_by_atomic_energy(shown, trained):
     panel = shown(PcaPanel, 500, 400)
     panel.color_by_kind("atomic_energy")
-    group = trained.current_run.analyses["pca"].groups[0]
-    expected = 1000 * (group.values["atomic_energy"] - trained.crystal_energy())
+    group = trained.runs.current.analyses["pca"].groups[0]
+    expected = 1000 * (group.values["atomic_energy"] - trained.coloring.crystal_energy())
     assert panel.plot.groups[0].values == pytest.approx(expected)
     assert panel.plot.legend.entries[0].kind == "ramp"
     assert panel.plot.legend.entries[0].label.endswith(" meV")
@@ -278,8 +280,8 @@ def test_pca_colored_by_what_the_files_hold(shown, trained):
     labels = [panel.color_by.itemText(i) for i in range(panel.color_by.count())]
     assert labels[:5] == ["Data set", "Eₐₜ", "Std of Eₐₜ", "Force", "Volume"]
     assert "md_frame" in labels
-    group = trained.current_run.analyses["pca"].groups[0]
-    frames = trained.datasets[group.dataset_id].frames
+    group = trained.runs.current.analyses["pca"].groups[0]
+    frames = trained.data.datasets[group.dataset_id].frames
     where = list(zip(group.frame, group.atom, strict=True))
     panel.color_by_kind("force")
     shown_values = panel.plot.groups[0].values
@@ -304,28 +306,28 @@ def isolated(panel: PcaPanel, key: str) -> int:
 
 def test_a_click_selects_the_atom_and_the_reverse(qtbot, shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    group = trained.current_run.analyses["pca"].groups[0]
+    group = trained.runs.current.analyses["pca"].groups[0]
     key = panel.plot.groups[0].key
     index = isolated(panel, key)
     atom = (group.dataset_id, int(group.frame[index]), int(group.atom[index]))
     click(qtbot, panel.plot.canvas, panel.plot.position_of(key, index))
-    assert trained.selection.atoms == {atom}
-    assert (trained.current_dataset_id, trained.current_frame_index) == atom[:2]
+    assert trained.selection.current.atoms == {atom}
+    assert (trained.data.current_id, trained.data.frame_index) == atom[:2]
     assert panel.plot.selected_points() == pytest.approx(group.scores[[index], :2])
     other = (index + 1) % len(group.frame)
-    trained.select([(group.dataset_id, int(group.frame[other]), int(group.atom[other]))], "add")
+    trained.selection.select([(group.dataset_id, int(group.frame[other]), int(group.atom[other]))], "add")
     assert len(panel.plot.selected_points()) == 2
     click(qtbot, panel.plot.canvas, panel.plot.position_of(key, index), Qt.KeyboardModifier.AltModifier)
-    assert atom not in trained.selection
-    trained.set_hovered(atom)
+    assert atom not in trained.selection.current
+    trained.selection.set_hovered(atom)
     assert panel.plot.ring.points()[0].pos().x() == pytest.approx(group.scores[index, 0])
-    trained.set_hovered(None)
+    trained.selection.set_hovered(None)
     assert not len(panel.plot.ring.points())
 
 
 def test_a_lasso_selects_and_adds(shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    analysis = trained.current_run.analyses["pca"]
+    analysis = trained.runs.current.analyses["pca"]
     training = next(g for g in analysis.groups if g.role == "training")
     middle = np.median(training.scores[:, 0])
     low, high = training.scores.min() - 99, training.scores.max() + 99
@@ -338,15 +340,15 @@ def test_a_lasso_selects_and_adds(shown, trained):
         for f, a, x in zip(g.frame, g.atom, g.scores[:, 0], strict=True)
         if x < middle
     }
-    assert trained.selection.atoms == expected
+    assert trained.selection.current.atoms == expected
     assert len(panel.plot.selected_points()) == len(expected)
     panel.plot.lassoed.emit(np.array([[middle, low], [high, low], [high, high], [middle, high]]), CONTROL)
-    assert len(trained.selection) == sum(len(g.frame) for g in visible)
+    assert len(trained.selection.current) == sum(len(g.frame) for g in visible)
     assert panel.plot.cloud.alpha < 0.2 < panel.plot.chosen.alpha
     clouds = [g for g in panel.plot.visible_groups() if not g.path]
     drawn = [tuple(np.atleast_2d(g.rgb)[0]) for g in panel.plot.chosen.groups]
     assert drawn[: len(clouds)] == [tuple(rgb_of(g.color)) for g in clouds], "many keep their colours"
-    trained.select([])
+    trained.selection.select([])
     assert panel.plot.cloud.alpha > 0.5
 
 
@@ -362,7 +364,7 @@ def test_a_group_switched_off_is_neither_drawn_nor_picked(shown, trained):
 
 
 def test_pca_of_constant_and_nan_points(shown, trained):
-    run = trained.current_run
+    run = trained.runs.current
     known = run.analyses["pca"]
     groups = [replace(g, scores=np.zeros_like(g.scores)) for g in known.groups]
     broken = groups[0].scores.copy()
@@ -383,7 +385,7 @@ def test_pca_of_constant_and_nan_points(shown, trained):
 # connectivity, distance, parity -------------------------------------------------------------------------
 def test_connectivity_names_the_weakest_link(qtbot, shown, trained):
     panel = shown(ConnectivityPanel)
-    result = trained.current_run.analyses["connectivity"].result
+    result = trained.runs.current.analyses["connectivity"].result
     assert panel.matrix.names == result.names
     assert np.array_equal(panel.matrix.values, result.matrix)
     row, column = panel.matrix.marked
@@ -393,27 +395,27 @@ def test_connectivity_names_the_weakest_link(qtbot, shown, trained):
     assert panel.text.text() == f"Weakest link: {pair}, {off_diagonal.min():.2f}"
     assert panel.text.shown_text() == panel.text.text(), "the text is clipped"
     qtbot.mouseClick(panel.matrix, LEFT, pos=panel.matrix.cell_rect(row, column).center().toPoint())
-    assert 1 <= len(trained.selection) <= 2
+    assert 1 <= len(trained.selection.current) <= 2
 
 
 def test_groups_are_chosen_in_the_menu(shown, trained):
     panel = shown(ConnectivityPanel)
     names = [action.text() for action in panel.menu.actions()]
-    assert set(names) >= set(trained.current_run.analyses["connectivity"].result.names)
+    assert set(names) >= set(trained.runs.current.analyses["connectivity"].result.names)
     chosen = [action for action in panel.menu.actions() if action.isChecked()]
     chosen[0].setChecked(False)
-    wait_for(lambda: len(trained.current_run.analyses["connectivity"].result.names) == len(chosen) - 1)
+    wait_for(lambda: len(trained.runs.current.analyses["connectivity"].result.names) == len(chosen) - 1)
     for action in panel.menu.actions()[1:]:
         action.setChecked(False)
     assert panel.text.text() == "Choose at least two groups."
     trained.analyses.set_option("connectivity", groups=())
-    wait_for(lambda: len(trained.current_run.analyses["connectivity"].result.names) == len(chosen))
+    wait_for(lambda: len(trained.runs.current.analyses["connectivity"].result.names) == len(chosen))
     wait_for(lambda: not trained.tasks.tasks)
 
 
 def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
     panel = shown(DistancePanel)
-    analysis = trained.current_run.analyses["distance"]
+    analysis = trained.runs.current.analyses["distance"]
     histogram, bracket = panel.histogram, analysis.bracket
     assert histogram.bars.getOriginalDataset()[1].sum() == len(analysis.valid_distances)
     assert histogram.threshold.value() == bracket.threshold
@@ -422,7 +424,7 @@ def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
     assert len(histogram.outside.getData()[0]) == (~bracket.in_reach).sum()
     nearest = int(analysis.distances.argmin())
     click(qtbot, histogram.canvas, histogram.position_of("points", nearest))
-    assert trained.current_frame_index == analysis.frame_indices[nearest]
+    assert trained.data.frame_index == analysis.frame_indices[nearest]
     assert not panel.curve.isVisible()
     panel.by_volume.setChecked(True)
     assert panel.curve.isVisible()
@@ -433,12 +435,12 @@ def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
 
 def test_parity_compares_all_frames(qtbot, shown, trained):
     panel = shown(ParityPanel)
-    run = trained.current_run
+    run = trained.runs.current
     wait_for(lambda: "parity" in run.analyses)
     panel.refresh()
     panel.grab()
     groups = {group.role: group for group in run.analyses["parity"].groups}
-    frames = trained.datasets[dataset(trained, "nvt")].frames
+    frames = trained.data.datasets[dataset(trained, "nvt")].frames
     valid = groups["validation"]
     assert valid.frames.tolist() == run.valid.parts[0][1].tolist()
     predicted = run.potential.predict([frames[i] for i in valid.frames])
@@ -453,9 +455,9 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
     plot = panel.plots["energy"]
     key = f"validation:{valid.dataset_id}"
     click(qtbot, plot.canvas, plot.position_of(key, 0))
-    picked = trained.current_frame_index
+    picked = trained.data.frame_index
     assert picked in (*valid.frames, *groups["training"].frames)
-    assert trained.current_dataset_id == valid.dataset_id
+    assert trained.data.current_id == valid.dataset_id
 
 
 # exports ------------------------------------------------------------------------------------------------
@@ -463,7 +465,7 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
 def test_exported_files_hold_what_is_shown(shown, trained, tmp_path, kind):
     panel = shown(kind)
     if kind is ParityPanel:
-        wait_for(lambda: "parity" in trained.current_run.analyses)
+        wait_for(lambda: "parity" in trained.runs.current.analyses)
     starts = {"csv": "", "png": "\x89PNG", "svg": "<?xml", "pdf": "%PDF"}
     for suffix in panel.export_formats():
         panel.export_to(tmp_path / f"{panel.name}.{suffix}")
@@ -483,17 +485,17 @@ def test_exported_files_hold_what_is_shown(shown, trained, tmp_path, kind):
 
 def test_panels_follow_the_theme_and_empty_when_the_run_goes(shown, trained):
     panels = [shown(kind) for kind in PANELS]
-    run_id = trained.current_run_id
+    run_id = trained.runs.current_id
     try:
         for mode in ("dark", "light", "system"):
             theme.set_mode(mode)
             for panel in panels:
                 panel.grab()
-        trained.current_run_id = None
-        trained.current_run_changed.emit()
+        trained.runs.current_id = None
+        trained.runs.current_changed.emit()
         for panel in panels:
             panel.refresh()
             assert message_of(panel).startswith("Start a training")
             assert panel.table() is None
     finally:
-        trained.current_run_id = run_id
+        trained.runs.current_id = run_id

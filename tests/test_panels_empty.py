@@ -56,20 +56,20 @@ def test_an_empty_panel_says_what_to_do(shown, session, kind, module):
     assert panel.table() is None
     assert panel.figure_task() is None
     heard = []
-    session.notified.connect(heard.append)
+    session.messages.notified.connect(heard.append)
     panel.export_to(Path("x.csv"))
     assert heard[0].text == "There is nothing to export yet."
 
 
 def test_a_missing_crystal_is_asked_for(shown, session):
-    session.add_dataset(read_dataset(f"{example_path('nvt')}@0:2"), Role.TRAINING)
+    session.data.add(read_dataset(f"{example_path('nvt')}@0:2"), Role.TRAINING)
     panel = shown(EosPanel)
     panel.refresh()
     assert message_of(panel) == eos_panel.NO_CRYSTAL
     run = add_run(session)
     panel.refresh()
     assert message_of(panel) == eos_panel.NO_CRYSTAL
-    session.set_role(dataset(session, "nvt"), Role.EOS)
+    session.data.set_role(dataset(session, "nvt"), Role.EOS)
     run.analysis_messages["eos"] = "These atoms are not equivalent."
     panel.refresh()
     assert message_of(panel) == "These atoms are not equivalent."
@@ -78,9 +78,9 @@ def test_a_missing_crystal_is_asked_for(shown, session):
 def add_run(session: Session, history=(), state=RunState.RUNNING, **changes) -> RunDocument:
     run = RunDocument("run-9", "test", TrainSettings(), state, **changes)
     run.history.extend(history)
-    session.trainings.documents[run.id] = run
-    session.current_run_id = run.id
-    session.current_run_changed.emit()
+    session.runs.documents[run.id] = run
+    session.runs.current_id = run.id
+    session.runs.current_changed.emit()
     return run
 
 
@@ -116,8 +116,8 @@ def test_constant_curves_and_no_validation_data(shown, session):
     assert [entry.label for entry in plot.legend.entries] == ["train"]
     low, high = plot.canvas.view.viewRange()[1]
     assert low < 0.0 < high
-    session.current_run.history.append(record(4, 0.5, None))
-    session.epoch_finished.emit("run-9")
+    session.runs.current.history.append(record(4, 0.5, None))
+    session.runs.epoch_finished.emit("run-9")
     wait_for(lambda: len(plot.lines["train"].getOriginalDataset()[1]) == 4)
 
 

@@ -53,16 +53,16 @@ def settled(session: Session) -> None:
 
 def divided(session: Session, qtbot, **kwargs) -> str:
     """Open a slab, divide it by depth, and return the id of its regions."""
-    session.add_dataset(slab(), Role.INSPECT)
-    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
-        session.regions_by_depth(**kwargs)
-    return next(iter(session.region_sets))
+    session.data.add(slab(), Role.INSPECT)
+    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+        session.regions.by_depth(**kwargs)
+    return next(iter(session.regions.sets))
 
 
 def with_run(session: Session, potential) -> RunDocument:
     run = RunDocument("r", "r", SETTINGS, RunState.FINISHED, potential=potential)
-    session.runs["r"] = run
-    session.set_current_run("r")
+    session.runs.documents["r"] = run
+    session.runs.set_current("r")
     settled(session)
     return run
 
@@ -70,67 +70,67 @@ def with_run(session: Session, potential) -> RunDocument:
 # making regions -----------------------------------------------------------------------------------------
 def test_depth_divides_the_frame_shown_and_undo_takes_it_back(session, qtbot):
     set_id = divided(session, qtbot)
-    document = session.region_sets[set_id]
-    frame = session.current_frame
+    document = session.regions.sets[set_id]
+    frame = session.data.frame
     z = frame.positions[:, 2]
     bulk = np.flatnonzero(np.minimum(z - z.min(), z.max() - z) >= 6.0)
     assert {r.name: r.atoms.tolist() for r in document.regions}["bulk"] == bulk.tolist()
-    assert session.current_regions() is document
+    assert session.regions.current() is document
     session.undo_stack.undo()
-    assert session.region_sets == {}
+    assert session.regions.sets == {}
     session.undo_stack.redo()
-    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
-        session.regions_by_depth(surface_depth=3.0)
-    (again,) = session.region_sets.values()
+    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+        session.regions.by_depth(surface_depth=3.0)
+    (again,) = session.regions.sets.values()
     assert len(again.regions[0].atoms) > len(bulk), "new regions of a frame replace its old ones"
 
 
 def test_a_crystal_is_no_slab_and_says_so(session, qtbot):
-    session.add_dataset(read_dataset(f"{example_path('nvt')}@0:1"), Role.INSPECT)
-    with qtbot.waitSignal(session.notified, timeout=20_000) as told:
-        session.regions_by_depth()
+    session.data.add(read_dataset(f"{example_path('nvt')}@0:1"), Role.INSPECT)
+    with qtbot.waitSignal(session.messages.notified, timeout=20_000) as told:
+        session.regions.by_depth()
     assert "vacuum" in told.args[0].text
-    assert session.region_sets == {}
+    assert session.regions.sets == {}
 
 
 def test_a_selection_becomes_a_region_and_leaves_the_others(session, qtbot):
     set_id = divided(session, qtbot)
     told = []
-    session.notified.connect(told.append)
-    session.region_from_selection()
+    session.messages.notified.connect(told.append)
+    session.regions.from_selection()
     assert [n.title for n in told] == ["No region was made"]
-    bulk = session.region_sets[set_id].regions[0].atoms.tolist()
-    session.select([(session.current_dataset_id, 0, atom) for atom in (0, bulk[0])])
-    session.region_from_selection("kink")
-    known = {r.name: r.atoms.tolist() for r in session.region_sets[set_id].regions}
+    bulk = session.regions.sets[set_id].regions[0].atoms.tolist()
+    session.selection.select([(session.data.current_id, 0, atom) for atom in (0, bulk[0])])
+    session.regions.from_selection("kink")
+    known = {r.name: r.atoms.tolist() for r in session.regions.sets[set_id].regions}
     assert known["kink"] == sorted((0, bulk[0]))
     assert bulk[0] not in known["bulk"]
     assert 0 not in known["surface"]
-    assert len({r.color_index for r in session.region_sets[set_id].regions}) == 3
-    session.select_frame()
-    session.region_from_selection()
+    assert len({r.color_index for r in session.regions.sets[set_id].regions}) == 3
+    session.selection.select_frame()
+    session.regions.from_selection()
     assert len(told) == 2, "all atoms: told, not made"
-    assert len(session.region_sets[set_id].regions) == 3
+    assert len(session.regions.sets[set_id].regions) == 3
 
 
 def test_regions_survive_the_session_file(session, qtbot):
     set_id = divided(session, qtbot)
-    document = session.region_sets[set_id]
+    document = session.regions.sets[set_id]
     again = document_from_dict(document.to_dict(), "x")
     assert again.rule == "depth"
-    assert np.array_equal(again.labels(), document.labels())
+    assert np.array_equal(again.regions.labels(), document.labels())
     assert [r.color_index for r in again.regions] == [r.color_index for r in document.regions]
-    (dataset_shown,) = session.datasets.values()
+    (dataset_shown,) = session.data.datasets.values()
     assert document_from_dict(document.set.to_dict(), "y").is_of(dataset_shown), "by its name"
-    session.restore_regions([{"broken": 1}])
-    assert len(session.region_sets) == 1
+    session.regions.restore([{"broken": 1}])
+    assert len(session.regions.sets) == 1
 
 
 def test_without_a_run_nothing_tells_what_the_crystal_looks_like(session):
     told = []
-    session.notified.connect(told.append)
-    session.add_dataset(slab(), Role.INSPECT)
-    session.regions_by_distance()
+    session.messages.notified.connect(told.append)
+    session.data.add(slab(), Role.INSPECT)
+    session.regions.by_distance(session.runs.current)
     assert "EOS reference" in told[0].text
 
 
@@ -155,7 +155,7 @@ def test_regions_without_a_run_wait_for_one(session, qtbot, shown):
 
 def test_errors_are_those_of_the_core(session, qtbot, shown, silicon_potential, tmp_path):
     set_id = divided(session, qtbot)
-    document = session.region_sets[set_id]
+    document = session.regions.sets[set_id]
     run = with_run(session, silicon_potential)
     panel = shown(MappingPanel, session)
     expected = region_errors(silicon_potential, with_references(document.set))
@@ -177,34 +177,34 @@ def test_a_row_selects_renames_recolours_and_deletes_its_region(session, qtbot, 
     panel = shown(MappingPanel, session)
     table = panel.table_view
     qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualRect(table.model().index(1, 0)).center())
-    surface = session.region_sets[set_id].regions[1].atoms.tolist()
-    assert session.selection.in_frame(session.current_dataset_id, 0).tolist() == surface
+    surface = session.regions.sets[set_id].regions[1].atoms.tolist()
+    assert session.selection.current.in_frame(session.data.current_id, 0).tolist() == surface
     panel.edit_name(set_id, 1)
     editor = table.findChild(QLineEdit)
     editor.selectAll()
     qtbot.keyClicks(editor, "bulk")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
     wait_for(lambda: table.item(1, 0).text() == "bulk 2")
-    assert session.region_sets[set_id].regions[1].name == "bulk 2", "names are unique in a structure"
+    assert session.regions.sets[set_id].regions[1].name == "bulk 2", "names are unique in a structure"
     menu = panel.menu_of(set_id, 0)
     colors = next(a.menu() for a in menu.actions() if a.menu() is not None)
     colors.actions()[4].trigger()
-    assert session.region_sets[set_id].regions[0].color_index == 4
+    assert session.regions.sets[set_id].regions[0].color_index == 4
     next(a for a in menu.actions() if a.text() == "Delete").trigger()
     panel.refresh()
     assert [texts[0] for texts in table.texts()] == ["bulk 2"]
     for _ in range(3):
         session.undo_stack.undo()
-    assert [r.name for r in session.region_sets[set_id].regions] == ["bulk", "surface"]
+    assert [r.name for r in session.regions.sets[set_id].regions] == ["bulk", "surface"]
     assert panel.menu_of("", 0) is None
 
 
 def test_without_references_it_says_what_is_missing(session, qtbot, shown, silicon_potential):
     bare = slab()
     frames = tuple(replace(f, arrays={}) for f in bare.frames)
-    session.add_dataset(replace(bare, frames=frames), Role.INSPECT)
-    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
-        session.regions_by_depth()
+    session.data.add(replace(bare, frames=frames), Role.INSPECT)
+    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+        session.regions.by_depth()
     with_run(session, silicon_potential)
     panel = shown(MappingPanel, session)
     assert "EOS reference" in panel.text.text()
@@ -215,11 +215,11 @@ def test_without_references_it_says_what_is_missing(session, qtbot, shown, silic
 def test_the_structure_shows_the_regions_colours(session, qtbot, shown):
     set_id = divided(session, qtbot)
     panel = shown(StructurePanel, session, 500, 400)
-    session.set_coloring(kind="region")
-    for region in session.region_sets[set_id].regions:
+    session.coloring.set(kind="region")
+    for region in session.regions.sets[set_id].regions:
         assert (panel.shown.colors[region.atoms] == rgb_of(f"series:{region.color_index}")).all()
         assert region.name in panel.shown.message
-    session.delete_regions(set_id)
+    session.regions.delete_all(set_id)
     assert "Mapping panel" in panel.shown.message
     session.closing.emit()
 
@@ -229,7 +229,7 @@ def test_crystals_that_are_none_are_refused_with_their_spread(session, qtbot, sh
     bent = good.frames[1].positions.copy()
     bent[0] += 0.3
     frames = (good.frames[0], replace(good.frames[1], positions=bent), good.frames[2])
-    session.add_dataset(replace(good, frames=frames), Role.EOS)
+    session.data.add(replace(good, frames=frames), Role.EOS)
     wait_for(lambda: bool(session.invariance.found))
     panel = shown(EosPanel, session)
     assert panel.points.isVisible()
@@ -240,21 +240,21 @@ def test_crystals_that_are_none_are_refused_with_their_spread(session, qtbot, sh
     assert "1 of 3 frames are no invariant points" in panel.note.text()
     at = panel.points.visualItemRect(panel.points.item(1, 0)).center()
     qtbot.mouseClick(panel.points.viewport(), LEFT, pos=at)
-    assert session.current_frame_index == 1
+    assert session.data.frame_index == 1
 
 
 # grouping -----------------------------------------------------------------------------------------------
 def test_labels_divide_by_region_and_temperature(session, qtbot):
-    session.add_dataset(slab(3), Role.INSPECT)
-    with qtbot.waitSignal(session.regions_changed, timeout=20_000):
-        session.regions_by_depth()
-    (document,) = session.datasets.values()
-    labels = Labels.of(session.region_sets, [document])
+    session.data.add(slab(3), Role.INSPECT)
+    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+        session.regions.by_depth()
+    (document,) = session.data.datasets.values()
+    labels = Labels.of(session.regions.sets, [document])
     assert labels.groupings() == ["dataset", "region", "temperature"]
     n = document.frames[0].n_atoms
     frame, atom = np.repeat(np.arange(3), n), np.tile(np.arange(n), 3)
     parts = {p.name: p.rows for p in labels.parts("region", document.id, frame, atom)}
-    bulk = session.current_regions().regions[0].atoms
+    bulk = session.regions.current().regions[0].atoms
     assert np.array_equal(parts["bulk"], np.concatenate([bulk + k * n for k in range(3)]))
     parts = {p.name: p.rows for p in labels.parts("temperature", document.id, frame, atom)}
     assert {name: np.unique(frame[rows]).tolist() for name, rows in parts.items()} == {
@@ -267,18 +267,18 @@ def test_labels_divide_by_region_and_temperature(session, qtbot):
 def trained(qapp, tmp_path_factory) -> Iterator[Session]:
     """A session with a training on slabs divided into regions, and an EOS reference."""
     session = Session(Settings(folder=str(tmp_path_factory.mktemp("runs"))))
-    session.add_dataset(slab(8), Role.TRAINING)
-    session.add_dataset(read_dataset(example_path("eos")), Role.EOS)
-    session.regions_by_depth()
-    wait_for(lambda: bool(session.region_sets))
-    session.start_training(SETTINGS)
+    session.data.add(slab(8), Role.TRAINING)
+    session.data.add(read_dataset(example_path("eos")), Role.EOS)
+    session.regions.by_depth()
+    wait_for(lambda: bool(session.regions.sets))
+    session.trainings.start(SETTINGS)
     settled(session)
     yield session
     session.shutdown()
 
 
 def test_a_training_follows_regions_and_crystal(trained, shown):
-    run = trained.current_run
+    run = trained.runs.current
     names = {"EOS rmse in range", "E_at(V0)", "slab bulk", "slab surface"}
     assert all(set(record.mapping) == names for record in run.history)
     panel = shown(MappingPanel, trained, 760)
@@ -292,19 +292,19 @@ def test_a_training_follows_regions_and_crystal(trained, shown):
 
 def test_a_reopened_run_shows_its_stored_curve(trained, shown, app_home):
     again = Session(Settings(folder=str(app_home)))
-    again.open_run(trained.current_run.folder)
-    wait_for(lambda: bool(again.runs) and not again.tasks.tasks)
+    again.runs.open(trained.runs.current.folder)
+    wait_for(lambda: bool(again.runs.documents) and not again.tasks.tasks)
     panel = shown(MappingPanel, again, 760)
     line = panel.plot._lines[0, "slab bulk"]
-    expected = [abs(record.mapping["slab bulk"]) for record in trained.current_run.history]
+    expected = [abs(record.mapping["slab bulk"]) for record in trained.runs.current.history]
     assert line.getOriginalDataset()[1].tolist() == expected
     settled(again)
     panel.refresh()
     now = {row.name: row.errors[0].error_mev for row in panel.rows}
-    mine = {r.name: r.error.error_mev for r in trained.current_run.analyses["mapping"].rows}
+    mine = {r.name: r.error.error_mev for r in trained.runs.current.analyses["mapping"].rows}
     assert {name: now[name] for name in mine} == pytest.approx(mine), "its regions come with it"
-    again.take_regions([known.set for known in trained.region_sets.values()])
-    assert len(again.region_sets) == 1
+    again.regions.take([known.set for known in trained.regions.sets.values()])
+    assert len(again.regions.sets) == 1
     again.shutdown()
 
 
@@ -313,10 +313,10 @@ def test_connectivity_and_pca_by_region(trained, shown):
     panel.grouping.setCurrentIndex(panel.grouping.findData("region"))
     panel.grouping.activated.emit(panel.grouping.currentIndex())
     settled(trained)
-    found = trained.current_run.analyses["connectivity"].result
+    found = trained.runs.current.analyses["connectivity"].result
     assert found.names == ("bulk", "surface", "eos")
-    (group,) = trained.analyses._jobs._groups[trained.current_run_id].of_role("training")
-    labels = next(iter(trained.region_sets.values())).labels()[group.atom]
+    (group,) = trained.analyses._jobs._groups[trained.runs.current_id].of_role("training")
+    labels = next(iter(trained.regions.sets.values())).labels()[group.atom]
     x = {"bulk": group.x[labels == 0], "surface": group.x[labels == 1]}
     assert found.matrix[0, 1] == pytest.approx(connectivity(x).matrix[0, 1])
     trained.analyses.set_option("connectivity", grouping="dataset")
@@ -327,31 +327,33 @@ def test_connectivity_and_pca_by_region(trained, shown):
     assert counts["bulk"] == int((labels == 0).sum())
     surface = next(k for k, g in enumerate(pca.groups) if g.name == "surface")
     atom = pca.atom(pca.plot.groups[surface].key, 0)
-    assert atom is not None and atom[2] in next(iter(trained.region_sets.values())).regions[1].atoms
+    assert atom is not None and atom[2] in next(iter(trained.regions.sets.values())).regions[1].atoms
     pca.color_by_kind("temperature")
     assert {"100 K", "200 K"} <= {g.name for g in pca.plot.groups}
 
 
 def test_regions_by_distance_to_the_crystal_are_those_of_the_core(trained, qtbot):
-    trained.set_current(dataset(trained, "slab"), 0)
-    before = dict(trained.region_sets)
-    run, frame = trained.current_run, trained.current_frame
-    crystal = invariant_points(trained.datasets[dataset(trained, "eos")].frames, run.functions, n_threads=1)
+    trained.data.show(dataset(trained, "slab"), 0)
+    before = dict(trained.regions.sets)
+    run, frame = trained.runs.current, trained.data.frame
+    crystal = invariant_points(
+        trained.data.datasets[dataset(trained, "eos")].frames, run.functions, n_threads=1
+    )
     expected = distance_regions(frame, run.functions, run.whitening, crystal.values, element="Si")
-    with qtbot.waitSignal(trained.regions_changed, timeout=20_000):
-        trained.regions_by_distance()
-    (known,) = trained.region_sets.values()
+    with qtbot.waitSignal(trained.regions.changed, timeout=20_000):
+        trained.regions.by_distance(trained.runs.current)
+    (known,) = trained.regions.sets.values()
     assert known.rule == "distance"
     found = {r.name: r.atoms.tolist() for r in known.regions}
     assert found == {r.name: r.atoms.tolist() for r in expected.regions}
     trained.undo_stack.undo()
-    assert trained.region_sets == before
+    assert trained.regions.sets == before
     settled(trained)
 
 
 # rigidity -----------------------------------------------------------------------------------------------
 def test_rigidity_is_computed_when_somebody_looks_and_nothing_trains(trained, shown, monkeypatch, tmp_path):
-    run = trained.current_run
+    run = trained.runs.current
     assert "rigidity" not in run.analyses, "nobody asked for it yet"
     with monkeypatch.context() as patch:
         patch.setattr(type(trained.trainings), "active", property(lambda _self: True))
@@ -376,27 +378,27 @@ def test_rigidity_is_computed_when_somebody_looks_and_nothing_trains(trained, sh
 
 def test_atoms_are_coloured_by_rigidity(trained, shown):
     panel = shown(StructurePanel, trained, 500, 400)
-    trained.set_current(dataset(trained, "slab"), 3)
-    trained.set_coloring(kind="rigidity")
+    trained.data.show(dataset(trained, "slab"), 3)
+    trained.coloring.set(kind="rigidity")
     settled(trained)
-    wait_for(lambda: trained.current_rigidity is not None)
-    values, label, _ = trained.atom_values()
+    wait_for(lambda: trained.runs.rigidity is not None)
+    values, label, _ = trained.coloring.atom_values()
     assert label == "log₁₀ rigidity"
-    study = trained.current_run.analyses["rigidity"].study
-    frame = trained.current_frame
+    study = trained.runs.current.analyses["rigidity"].study
+    frame = trained.data.frame
     from nnpcore.descriptors import compute_descriptors
 
-    functions = trained.current_run.functions
+    functions = trained.runs.current.functions
     table = compute_descriptors([frame], functions, derivatives=False, n_threads=1)
     expected = study.fits[study.trained_on].mean_rigidity(table.values, table.species)
     assert 10.0**values == pytest.approx(expected)
     wait_for(lambda: panel.shown.bar is not None)
-    trained.set_coloring(kind="element")
+    trained.coloring.set(kind="element")
     assert not trained.analyses._watchers["rigidity_frame"]
 
 
 def test_without_the_training_frames_rigidity_says_what_to_open(trained, shown, monkeypatch):
-    run = trained.current_run
+    run = trained.runs.current
     known = run.analyses.pop("rigidity", None)
     monkeypatch.setattr(trained.analyses._jobs, "_train_frames", lambda _run: [])
     panel = shown(RigidityPanel, trained)
@@ -416,8 +418,10 @@ def test_the_list_of_points_is_there_on_demand(trained, shown):
     assert not panel.points.isVisible()
     panel.list_points.setChecked(True)
     checks = trained.invariance.of(dataset(trained, "eos"))
-    assert panel.points.rowCount() == len(checks) == len(trained.datasets[dataset(trained, "eos")].frames)
-    distances = trained.current_run.analyses["distance"]
+    assert (
+        panel.points.rowCount() == len(checks) == len(trained.data.datasets[dataset(trained, "eos")].frames)
+    )
+    distances = trained.runs.current.analyses["distance"]
     shown_distance = panel.points.item(int(distances.frame_indices[0]), 3).text()
     assert shown_distance == f"{distances.distances[0]:.2f}"
     panel.list_points.setChecked(False)
@@ -425,14 +429,14 @@ def test_the_list_of_points_is_there_on_demand(trained, shown):
 
 
 def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained):
-    run = trained.current_run
-    crystal = trained.datasets[dataset(trained, "eos")]
+    run = trained.runs.current
+    crystal = trained.data.datasets[dataset(trained, "eos")]
     assert run.analyses["verdict"] is run.analyses["mapping"].verdict
-    trained.delete_regions(next(iter(trained.region_sets)))
+    trained.regions.delete_all(next(iter(trained.regions.sets)))
     settled(trained)
     assert run.analyses["verdict"] is run.analyses["eos"].verdict
     assert "mapping" not in run.analyses
-    trained.set_role(crystal.id, Role.INSPECT)
+    trained.data.set_role(crystal.id, Role.INSPECT)
     settled(trained)
     assert not {"eos", "verdict"} & set(run.analyses)
     trained.undo_stack.undo()
@@ -443,9 +447,9 @@ def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained)
 
 
 def test_a_monitor_leaves_out_what_cannot_be_followed(trained):
-    crystal = trained.datasets[dataset(trained, "eos")].frames
-    train = trained.datasets[dataset(trained, "slab")].frames
-    regions = tuple(trained.region_sets.values())
+    crystal = trained.data.datasets[dataset(trained, "eos")].frames
+    train = trained.data.datasets[dataset(trained, "slab")].frames
+    regions = tuple(trained.regions.sets.values())
     full = make_monitor(Monitored(crystal, regions), train)
     assert full is not None and len(full.crystals) == len(full.region_sets) == 1
     bent = replace(crystal[0], positions=crystal[0].positions + np.eye(3)[0] * np.arange(8)[:, None] * 0.1)
@@ -455,7 +459,7 @@ def test_a_monitor_leaves_out_what_cannot_be_followed(trained):
 
 
 def test_distances_without_a_crystal_and_by_element(trained, shown, tmp_path):
-    run = trained.current_run
+    run = trained.runs.current
     known = run.analyses["distance"]
     panel = shown(DistancePanel, trained)
     assert not panel.element.isVisible(), "one element needs no choice"
@@ -474,7 +478,7 @@ def test_distances_without_a_crystal_and_by_element(trained, shown, tmp_path):
         panel.figure_task()(tmp_path / "reach.svg")
     finally:
         run.analyses["distance"] = known
-    trained.set_role(dataset(trained, "eos"), Role.INSPECT)
+    trained.data.set_role(dataset(trained, "eos"), Role.INSPECT)
     settled(trained)
     panel.refresh()
     assert run.analyses["distance"].points is None

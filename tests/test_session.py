@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from app.documents.coloring import Coloring
-from app.session.notifications import Notification
-from app.session.selection import AtomRef, Selection
+from app.documents.selection import AtomRef, Selection
+from app.session.messages import Notification
 from nnpcore.errors import DataError
 from nnpcore.structures import Role
 
 
 def opened(session, qtbot, *paths):
-    with qtbot.waitSignals([session.dataset_added] * len(paths), timeout=10_000):
-        session.open_paths([str(path) for path in paths])
-    return list(session.datasets.values())
+    with qtbot.waitSignals([session.data.added] * len(paths), timeout=10_000):
+        session.data.open_paths([str(path) for path in paths])
+    return list(session.data.datasets.values())
 
 
 def test_open_shows_first_frame_and_guesses_roles(session, qtbot, silicon_file):
@@ -27,8 +27,8 @@ def test_open_shows_first_frame_and_guesses_roles(session, qtbot, silicon_file):
     )
     assert [d.role for d in (first, second, third)] == [Role.TRAINING, Role.INSPECT, Role.EOS]
     assert [d.color_index for d in (first, second, third)] == [0, 1, 2]
-    assert session.current_dataset is first
-    assert session.current_frame is first.frames[0]
+    assert session.data.current is first
+    assert session.data.frame is first.frames[0]
 
 
 def test_slices_and_same_names_get_their_own_id(session, qtbot, silicon_file):
@@ -51,60 +51,60 @@ def test_files_come_in_the_order_they_were_asked_for(session, qtbot, silicon_fil
 
 def test_frames_are_clipped_and_remembered_per_file(session, qtbot, silicon_file):
     first, second = opened(session, qtbot, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
-    session.set_current(first.id, 98)
-    assert session.current_frame_index == 3
-    session.set_current(second.id, 1)
-    session.set_current(first.id)
-    assert session.current_frame_index == 3
-    session.set_current(first.id, -7)
-    assert session.current_frame_index == 0
+    session.data.show(first.id, 98)
+    assert session.data.frame_index == 3
+    session.data.show(second.id, 1)
+    session.data.show(first.id)
+    assert session.data.frame_index == 3
+    session.data.show(first.id, -7)
+    assert session.data.frame_index == 0
 
 
 def test_current_changed_only_when_something_changed(session, qtbot, silicon_file):
     (document,) = opened(session, qtbot, silicon_file())
     calls = []
-    session.current_changed.connect(lambda: calls.append(session.current_frame_index))
-    session.set_current(document.id, 2)
-    session.set_current(document.id, 2)
+    session.data.current_changed.connect(lambda: calls.append(session.data.frame_index))
+    session.data.show(document.id, 2)
+    session.data.show(document.id, 2)
     assert calls == [2]
 
 
 def test_undo_and_redo_of_roles_and_colouring(session, qtbot, silicon_file):
     (document,) = opened(session, qtbot, silicon_file())
-    session.set_role(document.id, Role.EOS)
-    session.set_coloring(kind="mobility")
+    session.data.set_role(document.id, Role.EOS)
+    session.coloring.set(kind="mobility")
     session.undo_stack.undo()
-    assert session.coloring == Coloring()
+    assert session.coloring.current == Coloring()
     session.undo_stack.undo()
     assert document.role is Role.TRAINING
     session.undo_stack.redo()
     session.undo_stack.redo()
-    assert (document.role, session.coloring.kind) == (Role.EOS, "mobility")
+    assert (document.role, session.coloring.current.kind) == (Role.EOS, "mobility")
 
 
 def test_edits_of_one_training_setting_are_one_step(session):
     for epochs in (5, 6, 7):
-        session.set_train_settings(session.train_settings.replace(epochs=epochs), "Set epochs")
-    session.set_train_settings(session.train_settings.replace(seed=3), "Set seed")
+        session.trainings.set_settings(session.trainings.settings.replace(epochs=epochs), "Set epochs")
+    session.trainings.set_settings(session.trainings.settings.replace(seed=3), "Set seed")
     assert session.undo_stack.count() == 2
     session.undo_stack.undo()
-    assert (session.train_settings.epochs, session.train_settings.seed) == (7, 0)
+    assert (session.trainings.settings.epochs, session.trainings.settings.seed) == (7, 0)
     session.undo_stack.undo()
-    assert session.train_settings.epochs is None
+    assert session.trainings.settings.epochs is None
     session.undo_stack.redo()
-    assert session.train_settings.epochs == 7
+    assert session.trainings.settings.epochs == 7
 
 
 def test_closing_a_file_can_be_undone_by_reading_it_again(session, qtbot, silicon_file):
     first, second = opened(session, qtbot, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
-    session.set_role(first.id, Role.VALIDATION)
-    session.select([(first.id, 0, 1), (second.id, 0, 1)])
-    session.remove_dataset(first.id)
-    assert session.current_dataset is second
-    assert session.selection == Selection([(second.id, 0, 1)])
-    with qtbot.waitSignal(session.dataset_added):
+    session.data.set_role(first.id, Role.VALIDATION)
+    session.selection.select([(first.id, 0, 1), (second.id, 0, 1)])
+    session.data.remove(first.id)
+    assert session.data.current is second
+    assert session.selection.current == Selection([(second.id, 0, 1)])
+    with qtbot.waitSignal(session.data.added):
         session.undo_stack.undo()
-    assert session.datasets[first.id].role is Role.VALIDATION
+    assert session.data.datasets[first.id].role is Role.VALIDATION
 
 
 def test_selection_modes():
@@ -118,22 +118,22 @@ def test_selection_modes():
 
 def test_showing_an_atom_goes_to_its_frame_and_selects_it(session, qtbot, silicon_file):
     (document,) = opened(session, qtbot, silicon_file())
-    session.show_atom((document.id, 3, 5))
-    assert session.current_frame_index == 3
-    assert session.selection.in_frame(document.id, 3).tolist() == [5]
-    session.show_atom(("gone", 0, 0))
-    assert session.current_frame_index == 3
+    session.selection.show_atom((document.id, 3, 5))
+    assert session.data.frame_index == 3
+    assert session.selection.current.in_frame(document.id, 3).tolist() == [5]
+    session.selection.show_atom(("gone", 0, 0))
+    assert session.data.frame_index == 3
 
 
 def test_atom_values_of_an_array_of_the_file(session, qtbot, silicon_file):
     (document,) = opened(session, qtbot, silicon_file())
-    assert session.atom_values() is None
-    session.set_coloring(kind="mobility")
-    values, label, unit = session.atom_values()
+    assert session.coloring.atom_values() is None
+    session.coloring.set(kind="mobility")
+    values, label, unit = session.coloring.atom_values()
     np.testing.assert_allclose(values, document.frames[0].arrays["mobility"])
     assert (label, unit) == ("mobility", "")
-    session.set_coloring(kind="atomic_energy")
-    assert session.atom_values() is None
+    session.coloring.set(kind="atomic_energy")
+    assert session.coloring.atom_values() is None
 
 
 @pytest.mark.parametrize(
@@ -143,37 +143,37 @@ def test_atom_values_of_an_array_of_the_file(session, qtbot, silicon_file):
 def test_files_that_cannot_be_read_are_told_and_change_nothing(session, qtbot, tmp_path, content, words):
     path = tmp_path / "bad.extxyz"
     path.write_text(content)
-    with qtbot.waitSignal(session.notified) as told:
-        session.open_paths([str(path)])
+    with qtbot.waitSignal(session.messages.notified) as told:
+        session.data.open_paths([str(path)])
     message: Notification = told.args[0]
     assert message.level == "error"
     assert message.title == "bad.extxyz was not opened"
     assert words in message.text
-    assert not session.datasets
+    assert not session.data.datasets
 
 
 def test_bad_frames_are_named_and_can_be_skipped(session, qtbot, silicon_file):
     path = silicon_file(n_frames=4)
     text = path.read_text().replace("energy=-38.0", "energy=nan")
     path.write_text(text)
-    with qtbot.waitSignal(session.notified) as told:
-        session.open_paths([str(path)])
+    with qtbot.waitSignal(session.messages.notified) as told:
+        session.data.open_paths([str(path)])
     message: Notification = told.args[0]
     assert message.title == "si.extxyz: 1 of 4 frames cannot be used"
     assert message.text.startswith("Frame 2: ")
     assert "frame 2" in message.details
-    assert not session.datasets
+    assert not session.data.datasets
     message.actions[0][1]()
-    (document,) = session.datasets.values()
+    (document,) = session.data.datasets.values()
     assert [frame.index for frame in document.frames] == [0, 1, 3]
 
 
 # tasks ----------------------------------------------------------------------------------------------------
 def test_late_results_of_a_replaced_task_are_dropped(session, qtbot):
     gate, got = threading.Event(), []
-    session.run_task("old", lambda _: gate.wait(10) and "old", got.append, key="k")
-    with qtbot.waitSignals([session.task_finished] * 2):
-        session.run_task("new", lambda _: "new", got.append, key="k")
+    session.tasks.run("old", lambda _: gate.wait(10) and "old", got.append, key="k")
+    with qtbot.waitSignals([session.tasks.finished] * 2):
+        session.tasks.run("new", lambda _: "new", got.append, key="k")
         gate.set()
     assert got == ["new"]
 
@@ -188,9 +188,9 @@ def test_cancelled_tasks_stop_at_their_next_report(session, qtbot):
             progress.report(step / 1000, "working")
             threading.Event().wait(0.01)
 
-    task = session.run_task("long", work, lambda _: pytest.fail("a cancelled task must not end well"))
+    task = session.tasks.run("long", work, lambda _: pytest.fail("a cancelled task must not end well"))
     started.wait(5)
-    with qtbot.waitSignal(session.task_finished):
+    with qtbot.waitSignal(session.tasks.finished):
         task.cancel()
     assert task.state == "cancelled"
     assert len(steps) < 900
@@ -200,13 +200,13 @@ def test_errors_of_tasks_become_messages(session, qtbot):
     def user_error(_progress):
         raise DataError("the cell is flat", where="a.xyz, frame 3", fix="Give it a volume")
 
-    with qtbot.waitSignal(session.notified) as told:
-        session.run_task("Measuring", user_error, print)
+    with qtbot.waitSignal(session.messages.notified) as told:
+        session.tasks.run("Measuring", user_error, print)
     assert told.args[0] == Notification(
         "error", "Measuring failed", "a.xyz, frame 3: the cell is flat. Give it a volume."
     )
-    with qtbot.waitSignal(session.notified) as told:
-        session.run_task("Measuring", lambda _: 1 / 0, print)
+    with qtbot.waitSignal(session.messages.notified) as told:
+        session.tasks.run("Measuring", lambda _: 1 / 0, print)
     assert "ZeroDivisionError" in told.args[0].text
     assert "Traceback" in told.args[0].details
 
@@ -222,9 +222,9 @@ def test_shutdown_drops_what_still_runs(qtbot, app_home):
             threading.Event().wait(0.01)
 
     session, got = Session(), []
-    session.run_task("a", wait_forever, got.append)
+    session.tasks.run("a", wait_forever, got.append)
     session.shutdown()
-    session.run_task("b", lambda _: "b", got.append)
+    session.tasks.run("b", lambda _: "b", got.append)
     qtbot.wait(50)
     assert got == []
     assert our_threads() == []

@@ -46,8 +46,8 @@ def point(text: str, energy: float, force: float, mapping: float = math.nan, **m
 
 
 def queued(session: Session, text: str = "0, 1e-4, 1e-2") -> list[str]:
-    if not session.datasets:
-        session.add_dataset(slab(6), Role.TRAINING)
+    if not session.data.datasets:
+        session.data.add(slab(6), Role.TRAINING)
     return session.sweeps.start(plan_sweep(L2, text, SETTINGS))
 
 
@@ -123,28 +123,28 @@ def test_trainings_wait_and_can_be_dropped(session, qtbot):
     qtbot.addWidget(panel)
     panel.show()
     first, second, third = queued(session)
-    states = [session.runs[key].state for key in (first, second, third)]
+    states = [session.runs.documents[key].state for key in (first, second, third)]
     assert states == [RunState.PREPARING, RunState.WAITING, RunState.WAITING]
-    assert [session.runs[key].name for key in (second, third)] == ["slab l2=1e-4", "slab l2=1e-2"]
-    assert session.current_run_id == first
+    assert [session.runs.documents[key].name for key in (second, third)] == ["slab l2=1e-4", "slab l2=1e-2"]
+    assert session.runs.current_id == first
     row = panel.row_of(second)
     assert row.state.text().strip() == "waiting"
     assert not row.resume_button.isVisible()
     qtbot.mouseClick(row.stop_button, LEFT)
-    assert second not in session.runs
+    assert second not in session.runs.documents
     assert "Resume" not in [action.text() for action in panel.menu_of(third).actions()]
-    wait_for(lambda: session.runs[third].state.active)
-    assert not session.runs[first].state.active
-    assert session.current_run_id == third, "the one at work is shown, unless the user looks at another"
+    wait_for(lambda: session.runs.documents[third].state.active)
+    assert not session.runs.documents[first].state.active
+    assert session.runs.current_id == third, "the one at work is shown, unless the user looks at another"
     again = queued(session)
-    assert [session.runs[key].state for key in again] == [RunState.WAITING] * 3
-    names = [run.name for run in session.runs.values()]
-    folders = {run.folder for run in session.runs.values()}
+    assert [session.runs.documents[key].state for key in again] == [RunState.WAITING] * 3
+    names = [run.name for run in session.runs.documents.values()]
+    folders = {run.folder for run in session.runs.documents.values()}
     assert len(set(names)) == len(folders) == 5
     next(a for a in panel.menu_of(again[0]).actions() if a.text() == "Drop all that wait").trigger()
-    assert list(session.runs) == [first, third]
+    assert list(session.runs.documents) == [first, third]
     settled(session)
-    assert session.runs[third].state is RunState.FINISHED
+    assert session.runs.documents[third].state is RunState.FINISHED
 
 
 def test_closing_drops_what_waits(window, qtbot):
@@ -154,13 +154,13 @@ def test_closing_drops_what_waits(window, qtbot):
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=20_000)
     assert asked
-    assert len(window.session.runs) == 1
+    assert len(window.session.runs.documents) == 1
     assert window.session.trainings.n_waiting == 0
 
 
 # the dialog ---------------------------------------------------------------------------------------------
 def test_the_dialog_proposes_checks_and_queues(session, qtbot):
-    session.train_settings = SETTINGS
+    session.trainings.settings = SETTINGS
     dialog = SweepDialog(session)
     qtbot.addWidget(dialog)
     dialog.show()
@@ -181,13 +181,13 @@ def test_the_dialog_proposes_checks_and_queues(session, qtbot):
         assert not dialog.error.text()
     dialog.start()
     assert "there are no training frames" in dialog.error.text()
-    assert not session.runs
-    session.add_dataset(slab(6), Role.TRAINING)
+    assert not session.runs.documents
+    session.data.add(slab(6), Role.TRAINING)
     fields["values"].setText("4, 3-3")
     dialog.start()
     assert dialog.ended
-    assert [run.settings.hidden for run in session.runs.values()] == [(4,), (3, 3)]
-    assert [run.settings.epochs for run in session.runs.values()] == [2, 2]
+    assert [run.settings.hidden for run in session.runs.documents.values()] == [(4,), (3, 3)]
+    assert [run.settings.epochs for run in session.runs.documents.values()] == [2, 2]
     again = SweepDialog(session)
     qtbot.addWidget(again)
     assert again.values()["setting"] == "hidden"
@@ -201,8 +201,8 @@ def test_the_dialog_proposes_checks_and_queues(session, qtbot):
 def swept(qapp, tmp_path_factory) -> Iterator[Session]:
     """A session with a sweep of two trainings beside an EOS reference."""
     session = Session(Settings(folder=str(tmp_path_factory.mktemp("runs"))))
-    session.add_dataset(slab(6), Role.TRAINING)
-    session.add_dataset(read_dataset(example_path("eos")), Role.EOS)
+    session.data.add(slab(6), Role.TRAINING)
+    session.data.add(read_dataset(example_path("eos")), Role.EOS)
     queued(session, "0, 100")
     settled(session)
     yield session
@@ -224,7 +224,7 @@ def test_the_panel_shows_both_errors_and_the_choices(swept, qtbot, tmp_path):
     panel.show()
     qtbot.waitExposed(panel)
     panel.refresh()
-    runs = list(swept.runs.values())
+    runs = list(swept.runs.documents.values())
     records = [best_record(run) for run in runs]
     assert [p.energy for p in panel.points] == [r.valid["energy"]["mean"] for r in records]
     assert [p.mapping for p in panel.points] == [max(map(abs, r.mapping.values())) for r in records]
@@ -244,10 +244,10 @@ def test_the_panel_shows_both_errors_and_the_choices(swept, qtbot, tmp_path):
     panel.figure_task()(tmp_path / "sweep.svg")
     assert (tmp_path / "sweep.svg").stat().st_size > 5000
     panel.grab()
-    swept.set_current_run(runs[1].id)
+    swept.runs.set_current(runs[1].id)
     where = panel.plot.position_of("energy", 0)
     panel.plot.canvas.clicked.emit(QPointF(where), Qt.KeyboardModifier.NoModifier)
-    assert swept.current_run_id == runs[0].id
+    assert swept.runs.current_id == runs[0].id
     panel.resize(300, 220)
     panel.refresh()
     assert not panel.force.isVisible()
@@ -260,7 +260,7 @@ def test_a_sweep_comes_back_with_the_session(swept, app_home, tmp_path):
     saved = session_file.read(tmp_path / "s.json")
     again = SessionKeeper(session, session.settings, session)
     again.restore(replace(saved, datasets=[]))
-    wait_for(lambda: len(session.runs) == 2 and not session.tasks.tasks)
+    wait_for(lambda: len(session.runs.documents) == 2 and not session.tasks.tasks)
     shown = [replace(p, run_id="", name="") for p in session.sweeps.points()]
     assert shown == [replace(p, run_id="", name="") for p in swept.sweeps.points()]
     session.sweeps.restore({"setting": "unknown", "runs": []})

@@ -36,10 +36,10 @@ def panel(qtbot, session, monkeypatch: pytest.MonkeyPatch) -> StructurePanel:
 
 
 def open_file(qtbot, session, path: Path) -> str:
-    before = set(session.datasets)
-    session.open_paths([str(path)])
-    qtbot.waitUntil(lambda: len(session.datasets) > len(before), timeout=WAIT)
-    return next(iter(set(session.datasets) - before))
+    before = set(session.data.datasets)
+    session.data.open_paths([str(path)])
+    qtbot.waitUntil(lambda: len(session.data.datasets) > len(before), timeout=WAIT)
+    return next(iter(set(session.data.datasets) - before))
 
 
 def test_an_empty_panel_says_what_to_do(panel):
@@ -53,21 +53,21 @@ def test_frames_are_stepped_and_played(qtbot, session, panel, silicon_file):
     assert panel.frames.text == "1 / 4"
     assert "Si₈" in panel.info.text() and "−5.0000 eV/atom" in panel.info.text()
     panel.frames.slider.setValue(2)
-    assert session.current_frame_index == 2
-    assert panel.view.frame is session.current_frame
+    assert session.data.frame_index == 2
+    assert panel.view.frame is session.data.frame
     assert panel.frames.number.value() == 3
     panel.frames.number.setValue(2)
-    assert session.current_frame_index == 1
+    assert session.data.frame_index == 1
     panel.view.setFocus()
     qtbot.keyClick(panel.view, Qt.Key.Key_Right)
     qtbot.keyClick(panel.view, Qt.Key.Key_Right)
     qtbot.keyClick(panel.view, Qt.Key.Key_Right)
-    assert session.current_frame_index == 0
+    assert session.data.frame_index == 0
     qtbot.keyClick(panel.view, Qt.Key.Key_Left)
-    assert session.current_frame_index == 3
+    assert session.data.frame_index == 3
     camera = panel.view.camera
     seen: set[int] = set()
-    session.current_changed.connect(lambda: seen.add(session.current_frame_index))
+    session.data.current_changed.connect(lambda: seen.add(session.data.frame_index))
     panel.frames.fps.setValue(60)
     qtbot.keyClick(panel.view, Qt.Key.Key_Space)
     assert panel.frames.playing
@@ -75,13 +75,13 @@ def test_frames_are_stepped_and_played(qtbot, session, panel, silicon_file):
     qtbot.keyClick(panel.view, Qt.Key.Key_Space)
     assert not panel.frames.playing
     assert panel.view.camera is camera
-    session.remove_dataset(dataset_id)
+    session.data.remove(dataset_id)
     assert panel.stated.message == EMPTY and not panel.frames.playing
 
 
 def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
     dataset_id = open_file(qtbot, session, silicon_file())
-    view, positions = panel.view, session.current_frame.positions
+    view, positions = panel.view, session.data.frame.positions
 
     def click_on(atom: int, modifiers: Qt.KeyboardModifier = Modifier.NoModifier) -> int:
         view.set_camera(view.camera.centered(positions[atom]).zoomed(1, 0, 0, (10, 10)))
@@ -90,57 +90,57 @@ def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
         return view.picker().atom_at(at.x(), at.y())
 
     first = click_on(3)
-    assert session.selection.atoms == {(dataset_id, 0, first)}
+    assert session.selection.current.atoms == {(dataset_id, 0, first)}
     assert view.selected.tolist() == [first]
     assert f"atom&nbsp;{first}" in panel.card.text() and "position" in panel.card.text()
     second = click_on(6, Modifier.ControlModifier)
     assert panel.selected_atoms() == [first, second]
-    wanted = session.current_frame.to_atoms().get_distance(first, second, mic=True)
+    wanted = session.data.frame.to_atoms().get_distance(first, second, mic=True)
     assert "distance" in panel.card.text() and f"{wanted:.3f}" in panel.card.text()
     third = next(atom for atom in range(8) if atom not in (first, second))
-    session.select([(dataset_id, 0, third)], "add")
+    session.selection.select([(dataset_id, 0, third)], "add")
     assert "angle" in panel.card.text() and view.selected.tolist() == sorted([first, second, third])
     click_on(6, Modifier.ControlModifier)
     assert second not in panel.selected_atoms()
     view.lassoed.emit(np.array([0, 1]), Modifier.NoModifier)
     view.lassoed.emit(np.array([2, 3]), Modifier.ControlModifier)
     view.lassoed.emit(np.array([0]), Modifier.AltModifier)
-    assert session.selection.in_frame(dataset_id, 0).tolist() == [1, 2, 3]
-    session.set_current(dataset_id, 1)
+    assert session.selection.current.in_frame(dataset_id, 0).tolist() == [1, 2, 3]
+    session.data.show(dataset_id, 1)
     assert view.selected.size == 0 and panel.card.isHidden()
-    session.set_current(dataset_id, 0)
+    session.data.show(dataset_id, 0)
     assert view.selected.tolist() == [1, 2, 3]
-    session.set_hovered((dataset_id, 0, 5))
+    session.selection.set_hovered((dataset_id, 0, 5))
     assert "atom&nbsp;5" in panel.card.text()
-    session.set_hovered(None)
+    session.selection.set_hovered(None)
     view.background_clicked.emit()
-    assert len(session.selection) == 0 and panel.card.isHidden()
+    assert len(session.selection.current) == 0 and panel.card.isHidden()
 
 
 def test_colors_by_a_file_array_keep_their_range(qtbot, session, panel, silicon_file):
     dataset_id = open_file(qtbot, session, silicon_file())
     assert panel.bar.isHidden()
-    session.set_coloring(kind="mobility")
+    session.coloring.set(kind="mobility")
     limits = panel.shown.bar.limits
-    values = np.concatenate([f.arrays["mobility"] for f in session.current_dataset.frames])
+    values = np.concatenate([f.arrays["mobility"] for f in session.data.current.frames])
     assert limits[0] <= np.percentile(values, 1) and limits[1] >= np.percentile(values, 99)
     assert len(np.unique(panel.view.make_request((9, 9), 1).colors, axis=0)) > 4
-    session.set_current(dataset_id, 3)
+    session.data.show(dataset_id, 3)
     assert panel.shown.bar.limits == limits
-    session.set_coloring(range_mode="frame")
-    mine = session.current_frame.arrays["mobility"]
+    session.coloring.set(range_mode="frame")
+    mine = session.data.frame.arrays["mobility"]
     assert panel.shown.bar.limits == (mine.min(), mine.max())
     menu = QMenu(panel)
     fill_range_menu(menu, session, panel.shown.bar.limits)
     next(a for a in menu.actions() if a.text() == "Lock this range").trigger()
-    session.set_current(dataset_id, 0)
+    session.data.show(dataset_id, 0)
     assert panel.shown.bar.limits == (mine.min(), mine.max())
     before = panel.shown.bar.colors
     next(a for a in menu.actions() if a.text() == "Reverse the colours").trigger()
     np.testing.assert_array_equal(panel.shown.bar.colors, before[::-1])
     session.undo_stack.undo()
     np.testing.assert_array_equal(panel.shown.bar.colors, before)
-    session.set_coloring(kind="atomic_energy")
+    session.coloring.set(kind="atomic_energy")
     assert panel.shown.bar is None and "Train or open a run" in panel.message.text()
 
 
@@ -149,22 +149,22 @@ def test_predicted_colors_wait_for_the_prediction(
 ):
     dataset_id = open_file(qtbot, session, silicon_file())
     monkeypatch.setattr(session, "crystal_energy", lambda: -5.0)
-    session.set_coloring(kind="atomic_energy")
+    session.coloring.set(kind="atomic_energy")
     run = RunDocument("r", "r", TrainSettings(), RunState.FINISHED, potential=silicon_potential)
-    session.runs["r"] = run
-    session.set_current_run("r")
+    session.runs.documents["r"] = run
+    session.runs.set_current("r")
     qtbot.waitUntil(lambda: panel.shown.bar is not None, timeout=WAIT)
     low, high = panel.shown.bar.limits
     assert low == -high and panel.shown.bar.unit == "meV" and panel.message.isHidden()
     before, colored = panel.view.frame, panel.shown.colors
-    session.set_current(dataset_id, 1)
+    session.data.show(dataset_id, 1)
     assert panel.frames.text == "2 / 4"
     assert panel.view.frame is before and panel.shown.colors is colored
-    qtbot.waitUntil(lambda: panel.view.frame is session.current_frame, timeout=WAIT)
+    qtbot.waitUntil(lambda: panel.view.frame is session.data.frame, timeout=WAIT)
     qtbot.waitUntil(lambda: panel.message.isHidden(), timeout=WAIT)
-    energies = silicon_potential.predict([session.current_frame]).atomic_energies
+    energies = silicon_potential.predict([session.data.frame]).atomic_energies
     atom = int(np.argmax(energies))
-    session.select([(dataset_id, 1, atom)])
+    session.selection.select([(dataset_id, 1, atom)])
     text = panel.card.text()
     assert f"{energies[atom]:.4f}".replace("-", "−") in text
     assert all(part in text for part in ("±", "to&nbsp;the&nbsp;crystal", "force&nbsp;error"))
@@ -172,15 +172,15 @@ def test_predicted_colors_wait_for_the_prediction(
     np.testing.assert_allclose(table["atomic energy (eV)"], energies)
     assert {"atomic energy std (eV)", "predicted Fx (eV/Å)"} <= set(table)
     session.analyses.shutdown()
-    session.set_current(dataset_id, 2)
-    qtbot.waitUntil(lambda: panel.view.frame is session.current_frame, timeout=WAIT)
+    session.data.show(dataset_id, 2)
+    qtbot.waitUntil(lambda: panel.view.frame is session.data.frame, timeout=WAIT)
     assert WAITING in panel.message.text() and (panel.shown.colors == 150).all()
     assert panel.shown.bar is not None
 
 
 def test_exports(qtbot, session, panel, silicon_file, tmp_path):
     open_file(qtbot, session, silicon_file())
-    session.set_coloring(kind="mobility")
+    session.coloring.set(kind="mobility")
     dialog = ImageDialog((520, 360), True)
     qtbot.addWidget(dialog)
     dialog.width_box.setValue(640)
@@ -198,8 +198,8 @@ def test_exports(qtbot, session, panel, silicon_file, tmp_path):
     assert (alpha > 200).any()
     rows = list(csv.DictReader(wanted[3].read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 8 and rows[0]["element"] == "Si"
-    assert float(rows[5]["x (Å)"]) == session.current_frame.positions[5, 0]
-    assert float(rows[5]["mobility"]) == session.current_frame.arrays["mobility"][5]
+    assert float(rows[5]["x (Å)"]) == session.data.frame.positions[5, 0]
+    assert float(rows[5]["mobility"]) == session.data.frame.arrays["mobility"][5]
 
 
 def test_a_range_must_be_two_numbers(qtbot):

@@ -64,7 +64,7 @@ class Driver:
     def settle(self) -> None:
         """Wait until nothing is at work behind what is shown."""
         self.wait(STILL_SECONDS)
-        if not any(run.state.active for run in self.session.runs.values()):
+        if not any(run.state.active for run in self.session.runs.documents.values()):
             self.wait(SETTLE_SECONDS, lambda: not self.session.tasks.tasks)
         self.wait(STILL_SECONDS)
 
@@ -104,23 +104,23 @@ class Driver:
         """Open files with their roles and wait until they are there."""
         from nnpcore.structures import Role
 
-        self.session.open_paths(roles, {path: Role(role) for path, role in roles.items()})
-        self.wait(SETTLE_SECONDS, lambda: len(self.session.datasets) == len(roles))
+        self.session.data.open_paths(roles, {path: Role(role) for path, role in roles.items()})
+        self.wait(SETTLE_SECONDS, lambda: len(self.session.data.datasets) == len(roles))
 
     def only(self, name: str) -> None:
         """Train on one data set; the other trajectories are looked at only."""
         from nnpcore.structures import Role
 
-        for key, document in self.session.datasets.items():
+        for key, document in self.session.data.datasets.items():
             if document.role is not Role.EOS:
-                self.session.set_role(key, Role.TRAINING if name in document.name else Role.INSPECT)
+                self.session.data.set_role(key, Role.TRAINING if name in document.name else Role.INSPECT)
 
     def train(self, settings: TrainSettings, epochs_shown: int | None = None) -> str:
         """Train and return the run's id when it has ended, or when some epochs have been shown."""
-        run_id = self.session.start_training(settings)
+        run_id = self.session.trainings.start(settings)
         if run_id is None:
             raise RuntimeError("the training did not start")
-        run = self.session.runs[run_id]
+        run = self.session.runs.documents[run_id]
         if epochs_shown is None:
             ready = self.wait(TRAINING_SECONDS, lambda: not run.state.active)
         else:
@@ -131,7 +131,7 @@ class Driver:
 
     def finish(self) -> None:
         """Wait until all trainings have ended."""
-        runs = self.session.runs
+        runs = self.session.runs.documents
         self.wait(TRAINING_SECONDS, lambda: not any(run.state.active for run in runs.values()))
 
     def front(self, *names: str) -> None:
@@ -166,13 +166,13 @@ def silicon(folder: Path, home: Path) -> None:
     from nnpcore.training import TrainSettings
 
     driver = Driver(folder)
-    driver.session.open_example()
-    driver.wait(SETTLE_SECONDS, lambda: len(driver.session.datasets) == 3)
+    driver.session.data.open_example()
+    driver.wait(SETTLE_SECONDS, lambda: len(driver.session.data.datasets) == 3)
     usual = TrainSettings(n_members=5, epochs=12)
     driver.window.set_theme("light")
     driver.only("nvt")
     first = driver.train(usual, epochs_shown=3)
-    driver.session.set_coloring(kind="atomic_energy")
+    driver.session.coloring.set(kind="atomic_energy")
     driver.shoot("training-light")
     driver.finish()
     driver.shoot("window-light")
@@ -184,7 +184,7 @@ def silicon(folder: Path, home: Path) -> None:
     driver.window.set_theme("light")
     driver.only("npt")
     driver.train(usual)
-    driver.session.set_compared(first, True)
+    driver.session.runs.set_compared(first, True)
     driver.front("mapping")
     driver.shoot("compared-light")
     points = driver.window.docks["eos"].panel.list_points  # type: ignore[attr-defined]
@@ -208,16 +208,16 @@ def slab(folder: Path, home: Path) -> None:
     driver.open(roles)
     session = driver.session
     cold, hot = (f"slab-{t}K" for t in TEMPERATURES)
-    session.set_current(next(key for key, d in session.datasets.items() if d.name.startswith(cold)), 0)
-    session.regions_by_depth()
-    driver.wait(SETTLE_SECONDS, lambda: bool(session.region_sets))
-    session.set_coloring(kind="region")
+    session.data.show(next(key for key, d in session.data.datasets.items() if d.name.startswith(cold)), 0)
+    session.regions.by_depth()
+    driver.wait(SETTLE_SECONDS, lambda: bool(session.regions.sets))
+    session.coloring.set(kind="region")
     usual = TrainSettings(n_members=4, epochs=8, baseline_ridge=1e-5)  # the one of the study of Fig. 2
     driver.only(cold)
     first = driver.train(usual)
     driver.only(hot)
     driver.train(usual)
-    session.set_compared(first, True)
+    session.runs.set_compared(first, True)
     driver.front("mapping")
     driver.shoot("slab-dark")
     driver.resize(SMALL)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.dialogs.fields import choice, muted
 from app.dialogs.form import FormDialog, Job
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.settings import examples_folder
 from app.workers.examples import (
     EXAMPLES,
@@ -77,39 +77,39 @@ class ExampleDialog(FormDialog):
 def close_others(session: Session, wanted: ExampleSession) -> None:
     """Close data, regions and runs that are not the example's (data and regions come back by undo)."""
     session.undo_stack.beginMacro("Close what was open")
-    for set_id in list(session.region_sets):
-        session.delete_regions(set_id)
-    for document in list(session.datasets.values()):
+    for set_id in list(session.regions.sets):
+        session.regions.delete_all(set_id)
+    for document in list(session.data.datasets.values()):
         if document.path not in wanted.data:
-            session.remove_dataset(document.id)
+            session.data.remove(document.id)
     session.undo_stack.endMacro()
-    for run in list(session.runs.values()):
+    for run in list(session.runs.documents.values()):
         if not run.state.active and str(run.folder) not in wanted.runs:
-            session.remove_run(run.id)
+            session.runs.remove(run.id)
 
 
 def open_session(session: Session, found: ExampleSession) -> None:
     """Open the files, regions and runs of an example; what is open already stays."""
-    open_now = {document.path for document in session.datasets.values()}
-    session.open_paths([path for path in found.data if path not in open_now], found.data)
-    session.restore_regions(found.regions)
-    session.restore_compared(found.compared)
+    open_now = {document.path for document in session.data.datasets.values()}
+    session.data.open_paths([path for path in found.data if path not in open_now], found.data)
+    session.regions.restore(found.regions)
+    session.runs.restore_compared(found.compared)
     if found.runs:
         _show_first(session, found.runs)
     for folder in found.runs:
-        session.open_run(folder)
+        session.runs.open(folder)
 
 
 def _show_first(session: Session, folders: Sequence[str]) -> None:
     """Make the first run the current one when all are open: they are read side by side, in any order."""
 
     def check() -> None:
-        known = {str(run.folder): key for key, run in session.runs.items()}
+        known = {str(run.folder): key for key, run in session.runs.documents.items()}
         if all(folder in known for folder in folders):
-            session.current_run_changed.disconnect(check)
-            QTimer.singleShot(0, session, lambda: session.set_current_run(known[folders[0]]))
+            session.runs.current_changed.disconnect(check)
+            QTimer.singleShot(0, session, lambda: session.runs.set_current(known[folders[0]]))
 
-    session.current_run_changed.connect(check)
+    session.runs.current_changed.connect(check)
 
 
 def open_example(window: MainWindow, name: str) -> None:
@@ -130,10 +130,10 @@ def open_example(window: MainWindow, name: str) -> None:
         open_session(session, found)
         text = f"As it was kept in {folder / name}."
         again = ("Run Again…", ask)
-        session.notify(Notification("info", f"{example.title} opened", text, actions=(again,)))
+        session.messages.notify(Notification("info", f"{example.title} opened", text, actions=(again,)))
 
     def failed(error: BaseException) -> None:
-        session.notify_error(f"{example.title} was not opened", error)
+        session.messages.notify_error(f"{example.title} was not opened", error)
         ask()
 
-    session.run_task(f"Opening {example.title}", lambda _: read_example(folder, name), done, failed)
+    session.tasks.run(f"Opening {example.title}", lambda _: read_example(folder, name), done, failed)

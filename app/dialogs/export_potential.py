@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit
 
 from app.dialogs.fields import choice, line, muted
 from app.dialogs.form import FormDialog, Job, choose_button
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, RunSnapshot, Written, check_order, export
 from nnpcore.errors import SettingsError
 
@@ -50,17 +50,17 @@ class ExportDialog(FormDialog):
         """Make the fields."""
         session, self._confirmed, self._proposed = self.session, "", ""
         section = self.section()
-        runs = [(run.name, key) for key, run in session.runs.items() if run.potential is not None]
+        runs = [(run.name, key) for key, run in session.runs.documents.items() if run.potential is not None]
         section.add("run", "Run", choice(self, runs), wide=True)
         box = section.widgets["run"]
-        box.setCurrentIndex(max(0, box.findData(session.current_run_id)))  # type: ignore[attr-defined]
+        box.setCurrentIndex(max(0, box.findData(session.runs.current_id)))  # type: ignore[attr-defined]
         section.add("format", "Format", choice(self, FORMATS), wide=True)
         section.add("scaling", "Scaling", choice(self, SCALINGS), "How n2p2 scales the symmetry functions; "
                     "the potential is the same with each", wide=True)  # fmt: skip
-        sets = [(f"{d.name} ({d.n_frames} frames)", key) for key, d in session.datasets.items()]
+        sets = [(f"{d.name} ({d.n_frames} frames)", key) for key, d in session.data.datasets.items()]
         section.add("data", "Structures", choice(self, sets), wide=True)
         data = section.widgets["data"]
-        data.setCurrentIndex(max(0, data.findData(session.current_dataset_id)))  # type: ignore[attr-defined]
+        data.setCurrentIndex(max(0, data.findData(session.data.current_id)))  # type: ignore[attr-defined]
         button = choose_button(self, self._choose)
         section.add("target", "Write to", line(self), wide=True, beside=button)
         self.about = muted(self.form)
@@ -89,7 +89,7 @@ class ExportDialog(FormDialog):
 
     def _place(self, parent: Path) -> Path:
         values = self.values()
-        run = self.session.runs.get(values["run"] or "")
+        run = self.session.runs.documents.get(values["run"] or "")
         name = run.name if run is not None else "potential"
         if values["format"] == STRUCTURES:
             return parent / f"{values['data'] or 'structures'}-{name}.extxyz"
@@ -112,10 +112,10 @@ class ExportDialog(FormDialog):
     def order(self) -> ExportOrder:
         """Return what the fields ask for; SettingsError where it cannot be done."""
         values = self.values()
-        run = self.session.runs.get(values["run"] or "")
+        run = self.session.runs.documents.get(values["run"] or "")
         if run is None or run.potential is None:
             raise SettingsError("there is no potential yet", where="run", fix="Train or open a run first")
-        document = self.session.datasets.get(values["data"] or "")
+        document = self.session.data.datasets.get(values["data"] or "")
         frames = document.frames if document is not None else ()
         target = Path(values["target"]).expanduser()
         order = ExportOrder(RunSnapshot.of(run), values["format"], target, values["scaling"], frames)
@@ -141,4 +141,4 @@ class ExportDialog(FormDialog):
         folder = value.target if value.target.is_dir() else value.target.parent
         action = ("Show Folder", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
         text = f"{value.target}. {value.text}"
-        self.session.notify(Notification("info", "Exported", text, actions=(action,)))
+        self.session.messages.notify(Notification("info", "Exported", text, actions=(action,)))

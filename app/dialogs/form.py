@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.fields import Section, mark, set_value, values_of
-from app.session.notifications import from_error
+from app.session.messages import from_error
 from app.widgets.elided import ElidedLabel
 from app.workers.tasks import Task, TaskState
 from nnpcore.errors import EatlasError
@@ -71,8 +71,8 @@ class FormDialog(QDialog):
             section.changed.connect(self._on_changed)
         self.refresh()
         self.setMinimumWidth(WIDTH)
-        session.task_progressed.connect(self._on_progress)
-        session.task_finished.connect(self._on_task_finished)
+        session.tasks.progressed.connect(self._on_progress)
+        session.tasks.finished.connect(self._on_task_finished)
 
     # for subclasses -----------------------------------------------------------------------------------
     def build(self) -> None:
@@ -230,7 +230,7 @@ class FormDialog(QDialog):
             return
         self.remember()
         self.clear_error()
-        self.task = self.session.run_task(self.task_title(), job, self._on_done, self._on_failed)
+        self.task = self.session.tasks.run(self.task_title(), job, self._on_done, self._on_failed)
         self._show_working(True)
 
     def stop(self) -> None:
@@ -292,8 +292,8 @@ class FormDialog(QDialog):
         if self.ended:
             return
         self.ended = True
-        self.session.task_progressed.disconnect(self._on_progress)
-        self.session.task_finished.disconnect(self._on_task_finished)
+        self.session.tasks.progressed.disconnect(self._on_progress)
+        self.session.tasks.finished.disconnect(self._on_task_finished)
         self.done(0)
         self.deleteLater()
 

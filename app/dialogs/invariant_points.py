@@ -126,4 +126,4 @@ class InvariantPointsDialog(FormDialog):
 
     def apply(self, value: Dataset) -> None:
         """Open them."""
-        self.session.add_made(value, Role.EOS, "New invariant points")
+        self.session.data.add_made(value, Role.EOS, "New invariant points")

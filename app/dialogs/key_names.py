@@ -120,7 +120,7 @@ class KeyNamesDialog(FormDialog):
 
     def apply(self, value: Dataset) -> None:
         """Open the file and remember the answer."""
-        self.session.remember_keys(self.proposal.signature, self.names())
+        self.session.data.remember_keys(self.proposal.signature, self.names())
         self._put(value)
 
 
@@ -190,7 +190,7 @@ class KeyAsker:
         while self._waiting:
             found, put = self._waiting.pop(0)
             assert found.proposal is not None
-            known = self._session.key_memory.recall(found.proposal.signature)
+            known = self._session.data.key_memory.recall(found.proposal.signature)
             if known is None:
                 self._show(found, put)
                 return
@@ -203,9 +203,9 @@ class KeyAsker:
 
     def _read(self, dataset: Dataset, known: KeyNames, put: Put) -> None:
         name = Path(dataset.path).name
-        self._session.run_task(
+        self._session.tasks.run(
             f"Reading {name}",
             lambda progress: read_with(dataset.path, known, progress),
             put,
-            lambda error: self._session.notify_error(f"{name} was not opened", error),
+            lambda error: self._session.messages.notify_error(f"{name} was not opened", error),
         )

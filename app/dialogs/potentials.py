@@ -15,7 +15,7 @@ from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
 from app.dialogs.fields import choice, line, muted, whole
 from app.dialogs.form import FormDialog, Job, choose_button
 from app.look import theme
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.workers.foreign import SharedModel
 from app.workers.importing import ImportOrder, ModelOrder, OpenedModel, import_potential, open_model
 from app.workers.priority import all_but_one
@@ -44,12 +44,12 @@ EXTERNAL = (
 
 def frames_of(session: Session, role: Role) -> tuple[Frame, ...]:
     """Return the frames of all data sets of a role."""
-    return tuple(frame for document in session.datasets_of(role) for frame in document.frames)
+    return tuple(frame for document in session.data.of_role(role) for frame in document.frames)
 
 
 def data_text(session: Session) -> str:
     """Say which data a potential is looked at with."""
-    documents = session.datasets_of(Role.TRAINING)
+    documents = session.data.of_role(Role.TRAINING)
     if not documents:
         return "No training data are open: equations of state work; PCA, distance and connectivity need them."
     names = ", ".join(f"{d.name} ({d.n_frames} frames)" for d in documents)
@@ -183,7 +183,7 @@ class ImportDialog(FormDialog):
 
     def apply(self, value: Path) -> None:
         """Open the run."""
-        self.session.open_run(value)
+        self.session.runs.open(value)
 
 
 class ExternalDialog(FormDialog):
@@ -212,7 +212,7 @@ class ExternalDialog(FormDialog):
         """Return the trial."""
         values, session = self.values(), self.session
         order = ModelOrder(
-            spec_of(values, values["run_name"]), session.current_frame, frames_of(session, Role.TRAINING),
+            spec_of(values, values["run_name"]), session.data.frame, frames_of(session, Role.TRAINING),
             frames_of(session, Role.VALIDATION), values["shift"], threads_of(session),
         )  # fmt: skip
         return lambda progress: open_model(order, progress)
@@ -236,9 +236,9 @@ class ExternalDialog(FormDialog):
 
 def add_model(session: Session, opened: OpenedModel) -> None:
     """Put a calculator that was tried on the list of runs and tell what it gives."""
-    session.set_current_run(session.trainings.add_model(opened, list(session.datasets.values())))
+    session.runs.add_model(opened)
     level = "warning" if opened.atomic is False else "info"
-    session.notify(Notification(level, f"{opened.model.name} is in Runs", opened.text))
+    session.messages.notify(Notification(level, f"{opened.model.name} is in Runs", opened.text))
 
 
 # kept with the session --------------------------------------------------------------------------------
@@ -262,18 +262,18 @@ def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> No
     names = ", ".join(f"{spec.title} ({spec.import_path})" for spec in specs)
     start = ("Start Again", lambda: [start_calculator(session, spec) for spec in specs])
     text = f"{names}: it runs code of this name on this computer."
-    session.notify(Notification("info", "A calculator was open, too", text, actions=(start,)))
+    session.messages.notify(Notification("info", "A calculator was open, too", text, actions=(start,)))
 
 
 def start_calculator(session: Session, spec: CalculatorSpec) -> None:
     """Start a calculator in the background as the dialog would."""
     order = ModelOrder(
-        spec, session.current_frame, frames_of(session, Role.TRAINING),
+        spec, session.data.frame, frames_of(session, Role.TRAINING),
         frames_of(session, Role.VALIDATION), True, threads_of(session),
     )  # fmt: skip
-    session.run_task(
+    session.tasks.run(
         f"Starting {spec.title}",
         lambda progress: open_model(order, progress),
         lambda opened: add_model(session, opened),
-        lambda error: session.notify_error(f"{spec.title} was not started", error),
+        lambda error: session.messages.notify_error(f"{spec.title} was not started", error),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.workers.exporting import ReportOrder, report
 from app.workers.priority import all_but_one
 from nnpcore.structures import Role
@@ -23,20 +23,21 @@ def export_report(session: Session, run: RunDocument, target: Path) -> None:
     folder = run.folder
     if folder is None:
         text = "Only a run with a folder has a report."
-        session.notify(Notification("info", f"{run.name} has no folder", text))
+        session.messages.notify(Notification("info", f"{run.name} has no folder", text))
         return
-    crystals = session.datasets_of(Role.EOS)
+    crystals = session.data.of_role(Role.EOS)
     order = ReportOrder(
         folder,
         target,
         crystals[0].frames if crystals else (),
-        tuple(document.set for document in session.region_sets.values()),
+        tuple(document.set for document in session.regions.sets.values()),
         session.settings.n_threads or all_but_one(),
     )
     opened = ("Open", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(target))))
-    session.run_task(
+    written = Notification("info", "Report written", str(target), actions=(opened,))
+    session.tasks.run(
         f"Writing the report of {run.name}",
         lambda progress: report(order, progress),
-        lambda _: session.notify(Notification("info", "Report written", str(target), actions=(opened,))),
-        lambda error: session.notify_error(f"{target.name} was not written", error),
+        lambda _: session.messages.notify(written),
+        lambda error: session.messages.notify_error(f"{target.name} was not written", error),
     )

@@ -26,7 +26,7 @@ class SweepDialog(FormDialog):
 
     def build(self) -> None:
         """Make the fields."""
-        base = self.session.train_settings
+        base = self.session.trainings.settings
         section = self.section("One setting, several trainings")
         items = [(setting.shown.label, setting.name) for setting in SETTINGS]
         section.add("setting", "Setting", choice(self, items), "What the trainings differ in", wide=True)
@@ -59,7 +59,7 @@ class SweepDialog(FormDialog):
         self.about.setText(f"{setting.shown.tip}. All else is as in the Model panel.")
         self.look.setText(self._plan_text())
         session = self.session
-        self.unwatched.setVisible(not (session.has_eos() or session.region_sets))
+        self.unwatched.setVisible(not (session.data.has_eos() or session.regions.sets))
 
     def _plan_text(self) -> str:
         try:
@@ -77,7 +77,7 @@ class SweepDialog(FormDialog):
     def plan(self) -> SweepPlan:
         """Return the trainings the fields ask for; SettingsError where they make no sense."""
         values = self.values()
-        base = self.session.train_settings.replace(
+        base = self.session.trainings.settings.replace(
             epochs=values["epochs"] or None, n_members=values["n_members"]
         )
         return plan_sweep(setting_named(values["setting"]), values["values"], base)

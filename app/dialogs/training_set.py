@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog
 from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
 from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import FormDialog, Job, choose_button
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.settings import data_folder
 from app.workers.sampling import Preview, SamplingOrder, Start, check_target, make_training_set, preview
 from nnpcore.errors import EatlasError, SettingsError
@@ -61,7 +61,7 @@ class TrainingSetDialog(FormDialog):
     def build(self) -> None:
         """Make the fields."""
         self._confirmed, self._kind = "", ""
-        self._frame = self.session.current_frame
+        self._frame = self.session.data.frame
         self._add_structure()
         add_calculator(self.section("Reference"), self)
         self._add_dynamics()
@@ -75,7 +75,7 @@ class TrainingSetDialog(FormDialog):
 
     def _add_structure(self) -> None:
         section = self.section("Structure")
-        document, items = self.session.current_dataset, list(BUILDERS)
+        document, items = self.session.data.current, list(BUILDERS)
         if document is not None and self._frame is not None:
             items.insert(0, (f"Frame shown: {document.name}, {document.frame_index}", "frame"))
         items.append(("File…", "file"))
@@ -195,8 +195,8 @@ class TrainingSetDialog(FormDialog):
     def apply(self, value: Dataset) -> None:
         """Open the data set; offer to train on it alone where there are others."""
         session = self.session
-        others = [document.id for document in session.datasets_of(Role.TRAINING)]
-        made = session.add_made(value, Role.TRAINING, "New training set")
+        others = [document.id for document in session.data.of_role(Role.TRAINING)]
+        made = session.data.add_made(value, Role.TRAINING, "New training set")
         if others:
             alone = ("Train on It Alone", lambda: only_inspect(session, others))
             text = (
@@ -204,7 +204,7 @@ class TrainingSetDialog(FormDialog):
                 "different methods have different zeros and must not be mixed."
             )
             title = f"{made} is a further training set"
-            session.notify(Notification("warning", title, text, actions=(alone,)))
+            session.messages.notify(Notification("warning", title, text, actions=(alone,)))
 
     # looking ahead ------------------------------------------------------------------------------------
     def _look_ahead(self) -> None:
@@ -216,7 +216,7 @@ class TrainingSetDialog(FormDialog):
             self._show_look(str(self._named(error)), wrong=True)
             return
         npt = order.settings.ensemble == "npt"
-        self.session.run_task(
+        self.session.tasks.run(
             "Looking ahead",
             lambda progress: preview(order.start, order.calculator, npt, progress),
             lambda found: self._show_preview(order, found),
@@ -263,8 +263,8 @@ class TrainingSetDialog(FormDialog):
 def only_inspect(session: Session, names: list[str]) -> None:
     """Give data sets that are open still the role Inspect only."""
     for name in names:
-        if name in session.datasets:
-            session.set_role(name, Role.INSPECT)
+        if name in session.data.datasets:
+            session.data.set_role(name, Role.INSPECT)
 
 
 def temperatures_of(text: str) -> tuple[float, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from app.documents.frame_refs import FrameRefs
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
@@ -34,35 +35,6 @@ class RunState(StrEnum):
     def active(self) -> bool:
         """Whether a thread works on it."""
         return self in (RunState.PREPARING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)
-
-
-@dataclass(frozen=True)
-class FrameRefs:
-    """Which frames of which data set a run uses: ``parts`` are (data set id, frame indices int64)."""
-
-    parts: tuple[tuple[str, np.ndarray], ...] = ()
-
-    def __len__(self) -> int:
-        return sum(len(indices) for _, indices in self.parts)
-
-    def locate(self, frame: int) -> tuple[str, int]:
-        """Return (data set id, frame index there) of the ``frame``-th frame of the run."""
-        for dataset_id, indices in self.parts:
-            if frame < len(indices):
-                return dataset_id, int(indices[frame])
-            frame -= len(indices)
-        raise IndexError(frame)
-
-    def subset(self, frames: Sequence[int]) -> FrameRefs:
-        """Return the refs of some frames (ascending indices)."""
-        chosen = np.asarray(frames, dtype=np.int64)
-        parts, start = [], 0
-        for dataset_id, indices in self.parts:
-            inside = chosen[(chosen >= start) & (chosen < start + len(indices))] - start
-            if len(inside):
-                parts.append((dataset_id, indices[inside]))
-            start += len(indices)
-        return FrameRefs(tuple(parts))
 
 
 @dataclass
@@ -91,8 +63,8 @@ class RunDocument:
     settings: TrainSettings
     state: RunState = RunState.PREPARING
     folder: Path | None = None
-    train: FrameRefs = FrameRefs()
-    valid: FrameRefs = FrameRefs()
+    train: FrameRefs = field(default_factory=FrameRefs)
+    valid: FrameRefs = field(default_factory=FrameRefs)
     n_epochs: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     potential: Potential | None = None

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import icons
-from app.session.notifications import Notification
+from app.session.messages import Notification
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -156,13 +156,13 @@ class Panel(QWidget):
             write = self.figure_task()
         if write is None:
             text = "There is nothing to export yet."
-            self.session.notify(Notification("info", f"{self.title} is empty", text))
+            self.session.messages.notify(Notification("info", f"{self.title} is empty", text))
             return
-        self.session.run_task(
+        self.session.tasks.run(
             f"Exporting {path.name}",
             lambda progress, write=write: write(path),
-            lambda _: self.session.notify(Notification("info", f"{self.title} exported", str(path))),
-            lambda error: self.session.notify_error(f"{path.name} was not written", error),
+            lambda _: self.session.messages.notify(Notification("info", f"{self.title} exported", str(path))),
+            lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
         )
 
     def icon(self, name: str) -> QIcon:

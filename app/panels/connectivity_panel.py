@@ -65,10 +65,10 @@ class ConnectivityPanel(Panel):
         self.grouping.activated.connect(self._on_grouping)
         self.add_tool(self.grouping)
         self.add_tool(self.groups)
-        session.analysis_changed.connect(self._on_analysis)
+        session.analyses.changed.connect(self._on_analysis)
         for signal in (
-            session.current_run_changed, session.run_removed, session.dataset_removed,
-            session.comparison_changed, session.regions_changed, session.dataset_added,
+            session.runs.current_changed, session.runs.removed, session.data.removed,
+            session.runs.comparison_changed, session.regions.changed, session.data.added,
         ):  # fmt: skip
             signal.connect(self._throttle.request)
         self.refresh()
@@ -76,17 +76,17 @@ class ConnectivityPanel(Panel):
     @property
     def analysis(self) -> ConnectivityAnalysis | None:
         """The current run's connectivity."""
-        run = self.session.current_run
+        run = self.session.runs.current
         return run.analyses.get("connectivity") if run is not None else None
 
     def compared(self) -> list[tuple[RunDocument, ConnectivityAnalysis]]:
         """Return the runs shown whose result is grouped as the current one's, the current one first."""
-        known = [(run, run.analyses.get("connectivity")) for run in self.session.runs_shown()]
+        known = [(run, run.analyses.get("connectivity")) for run in self.session.runs.shown()]
         mine = self.analysis
         return [(run, a) for run, a in known if a is not None and mine and a.grouping == mine.grouping]
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if kind == "connectivity" and run_id in {run.id for run in self.session.runs_shown()}:
+        if kind == "connectivity" and run_id in {run.id for run in self.session.runs.shown()}:
             self._throttle.request()
 
     def refresh(self) -> None:
@@ -95,7 +95,7 @@ class ConnectivityPanel(Panel):
         self.groups.setVisible(analysis is not None)
         self._fill_groupings()
         if analysis is None:
-            run = self.session.current_run
+            run = self.session.runs.current
             text = EMPTY if run is None else run.analysis_messages.get("connectivity", WAITING)
             self.body.set_message(text)
             return
@@ -118,14 +118,14 @@ class ConnectivityPanel(Panel):
 
     def _show_bars(self, found: list[tuple[RunDocument, ConnectivityAnalysis]]) -> None:
         runs = [run for run, _ in found]
-        inks = run_inks(runs, self.session.datasets)
+        inks = run_inks(runs, self.session.data.datasets)
         pairs = common_pairs(found)
         shown = [BarRun(run.name, color) for run, color in zip(runs, inks, strict=True)]
         self.bars.show_pairs(pairs, shown)
         self.text.set_text(comparison_text(pairs, [run.name for run in runs]), "text")
 
     def _fill_groupings(self) -> None:
-        wanted = self.session.labels().groupings()
+        wanted = self.session.regions.labels().groupings()
         if [self.grouping.itemData(i) for i in range(self.grouping.count())] != wanted:
             self.grouping.clear()
             for grouping in wanted:
@@ -172,10 +172,10 @@ class ConnectivityPanel(Panel):
         for group, index in zip(link.groups, link.indices, strict=True):
             frames, numbers = analysis.origins[group]
             atoms.append((analysis.dataset_ids[group], int(frames[index]), int(numbers[index])))
-        known = [atom for atom in atoms if atom[0] in self.session.datasets]
+        known = [atom for atom in atoms if atom[0] in self.session.data.datasets]
         if known:
-            self.session.set_current(known[0][0], known[0][1])
-            self.session.select(known)
+            self.session.data.show(known[0][0], known[0][1])
+            self.session.selection.select(known)
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
@@ -201,7 +201,7 @@ class ConnectivityPanel(Panel):
             return None
         found = self.compared()
         if len(found) > 1:
-            return _bars_task(found, run_inks([run for run, _ in found], self.session.datasets))
+            return _bars_task(found, run_inks([run for run, _ in found], self.session.data.datasets))
         result = analysis.result
         inks = [paper_color(f"series:{index}") for index in analysis.color_indices]
         colors = dict(zip(result.names, inks, strict=True))

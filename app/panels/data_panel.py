@@ -57,11 +57,11 @@ class DataPanel(Panel):
         self.stack.addWidget(_EmptyPage(self))
         self.stack.addWidget(self.files)
         self.set_body(self.stack)
-        session.dataset_added.connect(self._add)
-        session.dataset_removed.connect(self._remove)
-        session.dataset_changed.connect(self._on_changed)
-        session.current_changed.connect(self._on_current_changed)
-        for dataset_id in session.datasets:
+        session.data.added.connect(self._add)
+        session.data.removed.connect(self._remove)
+        session.data.changed.connect(self._on_changed)
+        session.data.current_changed.connect(self._on_current_changed)
+        for dataset_id in session.data.datasets:
             self._add(dataset_id)
 
     def row_of(self, dataset_id: str) -> DatasetRow | None:
@@ -78,7 +78,7 @@ class DataPanel(Panel):
         return None
 
     def _add(self, dataset_id: str) -> None:
-        row = DatasetRow(self.session, self.session.datasets[dataset_id], self)
+        row = DatasetRow(self.session, self.session.data.datasets[dataset_id], self)
         item = QListWidgetItem()
         item.setData(Qt.ItemDataRole.UserRole, dataset_id)
         item.setSizeHint(QSize(10, row.sizeHint().height()))
@@ -99,14 +99,14 @@ class DataPanel(Panel):
             row.refresh()
 
     def _on_current_changed(self) -> None:
-        item = self._item(self.session.current_dataset_id or "")
+        item = self._item(self.session.data.current_id or "")
         if item is not None and item is not self.files.currentItem():
             self.files.setCurrentItem(item)
 
     def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
         dataset_id = item.data(Qt.ItemDataRole.UserRole) if item else None
-        if dataset_id in self.session.datasets:
-            self.session.set_current(dataset_id)
+        if dataset_id in self.session.data.datasets:
+            self.session.data.show(dataset_id)
 
     def _show_menu(self, position: QPoint) -> None:
         item = self.files.itemAt(position)
@@ -116,15 +116,15 @@ class DataPanel(Panel):
     def menu_of(self, dataset_id: str) -> QMenu:
         """Return the context menu of a file."""
         menu = QMenu(self)
-        document = self.session.datasets[dataset_id]
+        document = self.session.data.datasets[dataset_id]
         roles = menu.addMenu("Use for")
         for role, text in ROLE_TEXTS.items():
-            action = roles.addAction(text, lambda role=role: self.session.set_role(dataset_id, role))
+            action = roles.addAction(text, lambda role=role: self.session.data.set_role(dataset_id, role))
             action.setCheckable(True)
             action.setChecked(role == document.role)
-        menu.addAction("Read again", lambda: self.session.reload_dataset(dataset_id))
+        menu.addAction("Read again", lambda: self.session.data.reload(dataset_id))
         menu.addSeparator()
-        menu.addAction("Close", lambda: self.session.remove_dataset(dataset_id))
+        menu.addAction("Close", lambda: self.session.data.remove(dataset_id))
         return menu
 
 
@@ -143,7 +143,7 @@ class _EmptyPage(QWidget):
         text.setWordWrap(True)
         column.addWidget(text)
         button = QPushButton("Silicon example", self)
-        button.clicked.connect(panel.session.open_example)
+        button.clicked.connect(panel.session.data.open_example)
         column.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
         column.addStretch(2)
 
@@ -192,7 +192,7 @@ class DatasetRow(QWidget):
         self.close_button = QToolButton(self)
         icons.follow(self.close_button, "close", muted=True)
         self.close_button.setToolTip("Close this file")
-        self.close_button.clicked.connect(lambda: session.remove_dataset(document.id))
+        self.close_button.clicked.connect(lambda: session.data.remove(document.id))
         self.close_button.setIconSize(QSize(12, 12))
         top.addWidget(self.close_button)
         column.addLayout(top)
@@ -217,7 +217,7 @@ class DatasetRow(QWidget):
         self.role.setCurrentIndex(self.role.findData(self._document.role))
 
     def _on_role_chosen(self, index: int) -> None:
-        self._session.set_role(self._document.id, Role(self.role.itemData(index)))
+        self._session.data.set_role(self._document.id, Role(self.role.itemData(index)))
 
 
 def contents(summary: DatasetSummary) -> tuple[str, str]:

@@ -66,25 +66,25 @@ class DistancePanel(Panel):
         self.add_tool(self.element)
         for plot in (self.histogram, self.curve):
             plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
-        session.analysis_changed.connect(self._on_analysis)
-        changes = (session.dataset_added, session.dataset_changed, session.dataset_removed)
-        for signal in (session.current_run_changed, session.run_removed, *changes):
+        session.analyses.changed.connect(self._on_analysis)
+        changes = (session.data.added, session.data.changed, session.data.removed)
+        for signal in (session.runs.current_changed, session.runs.removed, *changes):
             signal.connect(self._throttle.request)
         self.refresh()
 
     @property
     def analysis(self) -> DistanceAnalysis | None:
         """The current run's distances."""
-        run = self.session.current_run
+        run = self.session.runs.current
         return run.analyses.get("distance") if run is not None else None
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.current_run_id and kind == "distance":
+        if run_id == self.session.runs.current_id and kind == "distance":
             self._throttle.request()
 
     def refresh(self) -> None:
         """Bring both plots up to date."""
-        analysis, run = self.analysis, self.session.current_run
+        analysis, run = self.analysis, self.session.runs.current
         if analysis is None or run is None:
             self.body.set_message(self._empty_text())
             self.element.hide()
@@ -94,7 +94,7 @@ class DistancePanel(Panel):
         self._fill_elements(analysis)
         self._arrange()
         reach, points = self.shown_reach(), self.has_points()
-        bracket, color = analysis.bracket, run_ink(run, self.session.datasets)
+        bracket, color = analysis.bracket, run_ink(run, self.session.data.datasets)
         self._show_note(analysis, points)
         if reach is None or self._seen.again(analysis, color, self.shown_element()):
             return
@@ -145,7 +145,7 @@ class DistancePanel(Panel):
         return analysis.element == self.shown_element()
 
     def _empty_text(self) -> str:
-        run = self.session.current_run
+        run = self.session.runs.current
         if run is None:
             return EMPTY
         return run.analysis_messages.get("distance", WAITING)
@@ -175,8 +175,8 @@ class DistancePanel(Panel):
 
     def _show_frame(self, index: int) -> None:
         analysis = self.analysis
-        if analysis is not None and analysis.dataset_id in self.session.datasets:
-            self.session.set_current(analysis.dataset_id, int(analysis.frame_indices[index]))
+        if analysis is not None and analysis.dataset_id in self.session.data.datasets:
+            self.session.data.show(analysis.dataset_id, int(analysis.frame_indices[index]))
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
@@ -192,10 +192,10 @@ class DistancePanel(Panel):
 
     def figure_task(self) -> Callable[[Path], None] | None:
         """Draw both plots with matplotlib."""
-        analysis, run = self.analysis, self.session.current_run
+        analysis, run = self.analysis, self.session.runs.current
         if analysis is None or run is None:
             return None
-        color = paper_color(run_ink(run, self.session.datasets))
+        color = paper_color(run_ink(run, self.session.data.datasets))
         reach, element = self.shown_reach(), self.shown_element()
         if reach is not None and not self.has_points():
             return _histogram_task(reach, element, color)

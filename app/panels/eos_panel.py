@@ -44,10 +44,10 @@ class EosPanel(Panel):
         self.series: list[EosSeries] = []
         self._seen = Seen()
         self._build()
-        session.analysis_changed.connect(self._on_analysis)
-        session.current_changed.connect(self._mark_current)
-        changes = (session.current_run_changed, session.run_changed, session.comparison_changed)
-        points = (session.dataset_changed, session.dataset_added, session.dataset_removed)
+        session.analyses.changed.connect(self._on_analysis)
+        session.data.current_changed.connect(self._mark_current)
+        changes = (session.runs.current_changed, session.runs.changed, session.runs.comparison_changed)
+        points = (session.data.changed, session.data.added, session.data.removed)
         for signal in (*changes, *points, session.invariance.changed):
             signal.connect(self._throttle.request)
         self.refresh()
@@ -87,12 +87,12 @@ class EosPanel(Panel):
     @property
     def analysis(self) -> EosAnalysis | None:
         """The current run's equation of state."""
-        run = self.session.current_run
+        run = self.session.runs.current
         return run.analyses.get("eos") if run is not None else None
 
     def _analyses(self) -> list[tuple[str, EosAnalysis]]:
         """Return (run id, analysis) of the current run and those compared with it, the current one first."""
-        shown = self.session.runs_shown()
+        shown = self.session.runs.shown()
         return [(run.id, run.analyses["eos"]) for run in shown if "eos" in run.analyses]
 
     def _on_analysis(self, _run_id: str, kind: str) -> None:
@@ -115,8 +115,8 @@ class EosPanel(Panel):
     def crystal(self) -> DatasetDocument | None:
         """The EOS reference whose points are listed: the one analysed, else the first."""
         analysis = self.analysis
-        known = self.session.datasets.get(analysis.dataset_id) if analysis is not None else None
-        return known or next(iter(self.session.datasets_of(Role.EOS)), None)
+        known = self.session.data.datasets.get(analysis.dataset_id) if analysis is not None else None
+        return known or next(iter(self.session.data.of_role(Role.EOS)), None)
 
     def _show_points(self) -> None:
         """List the invariant points on demand, and by itself where one of them is none."""
@@ -137,7 +137,7 @@ class EosPanel(Panel):
 
     def _distances(self, dataset_id: str) -> dict[int, float]:
         """Return the distance to the training set by frame, as far as it is known."""
-        run = self.session.current_run
+        run = self.session.runs.current
         found = run.analyses.get("distance") if run is not None else None
         if found is None or found.dataset_id != dataset_id:
             return {}
@@ -146,21 +146,25 @@ class EosPanel(Panel):
     def _show_listed(self, frame: int) -> None:
         crystal = self.crystal()
         if crystal is not None:
-            self.session.set_current(crystal.id, frame)
+            self.session.data.show(crystal.id, frame)
 
     def _series_of(self, found: list[tuple[str, EosAnalysis]]) -> list[EosSeries]:
-        runs = [self.session.runs[run_id] for run_id, _ in found]
-        inks = run_inks(runs, self.session.datasets)
+        runs = [self.session.runs.documents[run_id] for run_id, _ in found]
+        inks = run_inks(runs, self.session.data.datasets)
         return [
             EosSeries(run.name, analysis.curve, analysis.report, analysis.bracket, color, dash)
             for dash, (run, (_, analysis), color) in enumerate(zip(runs, found, inks, strict=True))
         ]
 
     def _empty_text(self) -> str:
-        run = self.session.current_run
+        run = self.session.runs.current
         if run is None:
-            return NO_RUN if self.session.datasets_of(Role.EOS) or not self.session.datasets else NO_CRYSTAL
-        if not self.session.datasets_of(Role.EOS):
+            return (
+                NO_RUN
+                if self.session.data.of_role(Role.EOS) or not self.session.data.datasets
+                else NO_CRYSTAL
+            )
+        if not self.session.data.of_role(Role.EOS):
             return NO_CRYSTAL
         return run.analysis_messages.get("eos", WAITING)
 
@@ -176,13 +180,13 @@ class EosPanel(Panel):
     # linking ------------------------------------------------------------------------------------------
     def _show_frame(self, index: int) -> None:
         analysis = self.analysis
-        if analysis is not None and analysis.dataset_id in self.session.datasets:
-            self.session.set_current(analysis.dataset_id, int(analysis.frame_indices[index]))
+        if analysis is not None and analysis.dataset_id in self.session.data.datasets:
+            self.session.data.show(analysis.dataset_id, int(analysis.frame_indices[index]))
 
     def _mark_current(self) -> None:
         analysis, index = self.analysis, None
-        if analysis is not None and self.session.current_dataset_id == analysis.dataset_id:
-            at = np.flatnonzero(analysis.frame_indices == self.session.current_frame_index)
+        if analysis is not None and self.session.data.current_id == analysis.dataset_id:
+            at = np.flatnonzero(analysis.frame_indices == self.session.data.frame_index)
             index = int(at[0]) if len(at) else None
         self.plot.mark(index)
 

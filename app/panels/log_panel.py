@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QToolButton, QWidget
 
 from app.look import icons, theme
 from app.panels.base import Panel
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.workers.tasks import Task, TaskState
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class LogPanel(Panel):
         copy.setToolTip("Copy the whole log")
         copy.clicked.connect(self._copy)
         self.add_tool(copy, at_end=True)
-        session.notified.connect(self._on_notified)
-        session.task_finished.connect(self._on_task_finished)
+        session.messages.notified.connect(self._on_notified)
+        session.tasks.finished.connect(self._on_task_finished)
 
     def add_line(self, text: str, color: str = "") -> None:
         """Add a line with the time of day."""

@@ -53,10 +53,10 @@ class MappingPanel(Panel):
         self.table_view.row_chosen.connect(self._select_region)
         self.table_view.renamed.connect(self._rename)
         self.table_view.menu_wanted.connect(lambda *where: self._open_menu(*where))
-        session.analysis_changed.connect(self._on_analysis)
+        session.analyses.changed.connect(self._on_analysis)
         for signal in (
-            session.regions_changed, session.current_run_changed, session.comparison_changed,
-            session.run_removed, session.epoch_finished, session.dataset_removed,
+            session.regions.changed, session.runs.current_changed, session.runs.comparison_changed,
+            session.runs.removed, session.runs.epoch_finished, session.data.removed,
         ):  # fmt: skip
             signal.connect(self._throttle.request)
         self.refresh()
@@ -98,30 +98,31 @@ class MappingPanel(Panel):
 
     def _fill_menu(self) -> None:
         session = self.session
-        by_depth = self.menu.addAction("Bulk and surface by depth", lambda: session.regions_by_depth())
+        by_depth = self.menu.addAction("Bulk and surface by depth", lambda: session.regions.by_depth())
         by_depth.setToolTip("A slab's atoms within 6 Å of its faces are surface, the others bulk")
         by_distance = self.menu.addAction(
-            "Bulk and surface by distance to the crystal", lambda: session.regions_by_distance()
+            "Bulk and surface by distance to the crystal",
+            lambda: session.regions.by_distance(session.runs.current),
         )
         by_distance.setToolTip("By the distance of each atom's symmetry functions to the EOS reference's")
-        chosen = self.menu.addAction("Region from selection", lambda: session.region_from_selection())
+        chosen = self.menu.addAction("Region from selection", lambda: session.regions.from_selection())
         chosen.setToolTip("The atoms chosen with the lasso or by clicks become a region")
         self.menu.addSeparator()
         self.delete_action = self.menu.addAction("Delete these regions", self._delete_current)
         self.menu.setToolTipsVisible(True)
         self.menu.aboutToShow.connect(
-            lambda: self.delete_action.setEnabled(self.session.current_regions() is not None)
+            lambda: self.delete_action.setEnabled(self.session.regions.current() is not None)
         )
 
     # what is shown ------------------------------------------------------------------------------------
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if kind in ("mapping", "eos") and run_id in {run.id for run in self.session.runs_shown()}:
+        if kind in ("mapping", "eos") and run_id in {run.id for run in self.session.runs.shown()}:
             self._throttle.request()
 
     def refresh(self) -> None:
         """Bring table, curves and sentence up to date."""
-        runs = self.session.runs_shown()
-        self.rows = error_rows(self.session.region_sets, runs)
+        runs = self.session.runs.shown()
+        self.rows = error_rows(self.session.regions.sets, runs)
         curves = [self._curves_of(run) for run in runs]
         has_curves = any(run.curves for run in curves)
         self.body.set_message("" if self.rows or has_curves else EMPTY)
@@ -129,12 +130,12 @@ class MappingPanel(Panel):
         self.table_view.show_rows([_table_row(row, runs) for row in self.rows], [run.name for run in runs])
         self._show_text(runs)
         seen = [(run.id, run.epoch, run.name) for run in runs]
-        if not self._seen.again(*seen, *self.session.region_sets.values()):
+        if not self._seen.again(*seen, *self.session.regions.sets.values()):
             self.plot.set_message("" if has_curves else (NO_CURVE if runs else NO_RUN))
             self.plot.show_runs(curves)
 
     def _curves_of(self, run: RunDocument) -> RunCurves:
-        curves = without_doubles(mapping_curves(run.history, self.session.region_sets.values()))
+        curves = without_doubles(mapping_curves(run.history, self.session.regions.sets.values()))
         values = [(r.valid or r.train).get("energy") for r in run.history]
         rmse = np.array([np.nan if v is None else v["mean"] for v in values], dtype=np.float64)
         epochs = np.array([r.epoch for r in run.history], dtype=np.float64)
@@ -171,7 +172,7 @@ class MappingPanel(Panel):
 
     # regions ------------------------------------------------------------------------------------------
     def _document(self, set_id: str) -> RegionDocument | None:
-        return self.session.region_sets.get(set_id)
+        return self.session.regions.sets.get(set_id)
 
     def _select_region(self, set_id: str, number: int) -> None:
         """Select the atoms of a region in the viewer; the crystal's row shows nothing."""
@@ -179,25 +180,25 @@ class MappingPanel(Panel):
         if document is None:
             return
         session = self.session
-        dataset = next((d for d in session.datasets.values() if document.is_of(d)), None)
+        dataset = next((d for d in session.data.datasets.values() if document.is_of(d)), None)
         if dataset is None:
             return
-        frame = session.current_frame
-        if session.current_dataset is not dataset or frame is None or not document.fits(frame):
+        frame = session.data.frame
+        if session.data.current is not dataset or frame is None or not document.fits(frame):
             index = next((k for k, f in enumerate(dataset.frames) if document.fits(f)), 0)
-            session.set_current(dataset.id, index)
-        index = session.current_frame_index
-        session.select((dataset.id, index, int(atom)) for atom in document.regions[number].atoms)
+            session.data.show(dataset.id, index)
+        index = session.data.frame_index
+        session.selection.select((dataset.id, index, int(atom)) for atom in document.regions[number].atoms)
 
     def _rename(self, set_id: str, number: int, text: str) -> None:
         document = self._document(set_id)
         if document is not None:
-            self.session.rename_region(set_id, number, text.removeprefix(f"{document.name} "))
+            self.session.regions.rename(set_id, number, text.removeprefix(f"{document.name} "))
 
     def _delete_current(self) -> None:
-        known = self.session.current_regions()
+        known = self.session.regions.current()
         if known is not None:
-            self.session.delete_regions(known.id)
+            self.session.regions.delete_all(known.id)
 
     def _open_menu(self, set_id: str, number: int, at: QPoint) -> None:
         menu = self.menu_of(set_id, number)
@@ -216,10 +217,10 @@ class MappingPanel(Panel):
             action = colors.addAction(f"Colour {index + 1}")
             action.setIcon(_swatch(f"series:{index}"))
             action.triggered.connect(
-                lambda _=False, index=index: session.recolor_region(set_id, number, index)
+                lambda _=False, index=index: session.regions.recolor(set_id, number, index)
             )
         menu.addSeparator()
-        menu.addAction("Delete", lambda: session.delete_region(set_id, number))
+        menu.addAction("Delete", lambda: session.regions.delete(set_id, number))
         return menu
 
     def edit_name(self, set_id: str, number: int) -> None:
@@ -240,14 +241,14 @@ class MappingPanel(Panel):
             "reference (eV/atom)": [row.reference for row in self.rows],
             "source": [row.source for row in self.rows],
         }
-        for k, run in enumerate(self.session.runs_shown()):
+        for k, run in enumerate(self.session.runs.shown()):
             columns[f"{run.name}: error (meV/atom)"] = [row.errors[k].error_mev for row in self.rows]
             columns[f"{run.name}: std (meV/atom)"] = [row.errors[k].std_mev for row in self.rows]
         return columns
 
     def figure_task(self) -> Callable[[Path], None] | None:
         """Draw the errors as bars and the curves beside them with matplotlib."""
-        rows, runs = tuple(self.rows), self.session.runs_shown()
+        rows, runs = tuple(self.rows), self.session.runs.shown()
         if not rows or not runs:
             return None
         names, curves = [run.name for run in runs], [self._curves_of(run) for run in runs]

@@ -79,7 +79,7 @@ class ModelPanel(Panel):
         self.set_body(scroll)
         self._add_error_line()
         self._add_file_buttons()
-        session.settings_changed.connect(self.refresh)
+        session.trainings.settings_changed.connect(self.refresh)
         self.refresh()
 
     # building -----------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class ModelPanel(Panel):
     # showing and changing -----------------------------------------------------------------------------
     def refresh(self) -> None:
         """Show the session's settings."""
-        settings = self.session.train_settings
+        settings = self.session.trainings.settings
         for name, box in self._inputs.items():
             if isinstance(box, QLineEdit):
                 box.setText(shown_text(DECLARED[name], settings))
@@ -185,7 +185,7 @@ class ModelPanel(Panel):
 
     def _on_text(self, declaration: Declaration, box: QLineEdit) -> None:
         text = box.text().strip()
-        if text == shown_text(declaration, self.session.train_settings):
+        if text == shown_text(declaration, self.session.trainings.settings):
             repolish(box, "wrong", False)
             self.error.hide()
             return
@@ -202,11 +202,11 @@ class ModelPanel(Panel):
 
     def _change(self, label: str, changes: dict[str, Any], box: QWidget) -> None:
         try:
-            wanted = self.session.train_settings.replace(**changes)
+            wanted = self.session.trainings.settings.replace(**changes)
         except SettingsError as error:
             self._refuse(box, str(error))
             return
-        self.session.set_train_settings(wanted, f"Set {label.lower()}")
+        self.session.trainings.set_settings(wanted, f"Set {label.lower()}")
 
     def _refuse(self, box: QWidget, message: str) -> None:
         repolish(box, "wrong", True)
@@ -216,10 +216,10 @@ class ModelPanel(Panel):
     # symmetry functions -------------------------------------------------------------------------------
     def _on_functions_chosen(self, index: int) -> None:
         if self.functions.itemData(index) == "table":
-            if self.session.train_settings.descriptors.functions is None:
+            if self.session.trainings.settings.descriptors.functions is None:
                 self.edit_functions()
         else:
-            descriptors = self.session.train_settings.descriptors.replace(functions=None)
+            descriptors = self.session.trainings.settings.descriptors.replace(functions=None)
             self._change("symmetry functions", {"descriptors": descriptors}, self.functions)
         self.refresh()
 
@@ -227,7 +227,7 @@ class ModelPanel(Panel):
         """Open the table of symmetry functions."""
         from app.widgets.function_table import FunctionTable
 
-        table = FunctionTable(self.session.train_settings.descriptors, self.session.elements(), self)
+        table = FunctionTable(self.session.trainings.settings.descriptors, self.session.data.elements(), self)
         if table.exec() == QDialog.DialogCode.Accepted:
             self.set_functions(table.descriptors())
         self.refresh()
@@ -245,15 +245,15 @@ class ModelPanel(Panel):
     def load_settings(self, path: str) -> None:
         """Take over the settings of a TOML file."""
         try:
-            self.session.set_train_settings(TrainSettings.from_toml(path), "Load training settings")
+            self.session.trainings.set_settings(TrainSettings.from_toml(path), "Load training settings")
         except SettingsError as error:
-            self.session.notify_error("The settings were not loaded", error)
+            self.session.messages.notify_error("The settings were not loaded", error)
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save training settings", "eatlas.toml", "TOML (*.toml)")
         if path:
-            settings = self.session.train_settings
-            self.session.run_task("Saving settings", lambda progress: settings.to_toml(path), lambda _: None)
+            settings = self.session.trainings.settings
+            self.session.tasks.run("Saving settings", lambda progress: settings.to_toml(path), lambda _: None)
 
 
 def _cell(caption: QLabel, box: QWidget) -> QVBoxLayout:

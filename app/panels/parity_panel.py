@@ -56,9 +56,9 @@ class ParityPanel(Panel):
         self.front = "energy"
         self._seen = Seen()
         self._build()
-        session.epoch_finished.connect(self._on_run)
-        session.run_changed.connect(self._on_run)
-        for signal in (session.current_run_changed, session.run_removed, session.dataset_added):
+        session.runs.epoch_finished.connect(self._on_run)
+        session.runs.changed.connect(self._on_run)
+        for signal in (session.runs.current_changed, session.runs.removed, session.data.added):
             signal.connect(self._on_run)
         self.refresh()
 
@@ -127,23 +127,23 @@ class ParityPanel(Panel):
     @property
     def analysis(self) -> ParityAnalysis | None:
         """The current run's comparison."""
-        run = self.session.current_run
+        run = self.session.runs.current
         return run.analyses.get("parity") if run is not None else None
 
     def _on_run(self, *_: object) -> None:
         self._throttle.request()
         if self.isVisible() and not self._again.isActive():
-            run = self.session.current_run
+            run = self.session.runs.current
             wait = REST_SECONDS - (time.monotonic() - self._started) if run and run.state.active else 0.0
             self._again.start(max(0, int(1000 * wait)))
 
     def compute(self) -> None:
         """Start the comparison where the potential has changed since the last one."""
-        run = self.session.current_run
+        run = self.session.runs.current
         if run is None or run.potential is None or not self.isVisible():
             return
         live = run.state.active
-        wanted = (run.id, len(self.session.datasets), live)
+        wanted = (run.id, len(self.session.data.datasets), live)
         if self._computed == wanted and self._potential is run.potential:
             return
         sources = self._sources(run, MOST_LIVE_FRAMES if live else MOST_FRAMES)
@@ -154,12 +154,12 @@ class ParityPanel(Panel):
         threads = 1 if live else (self.session.settings.n_threads or None)
 
         def done(value: ParityAnalysis) -> None:
-            if run_id in self.session.runs:
-                self.session.runs[run_id].analyses["parity"] = value
-                self.session.analysis_changed.emit(run_id, "parity")
+            if run_id in self.session.runs.documents:
+                self.session.runs.documents[run_id].analyses["parity"] = value
+                self.session.analyses.changed.emit(run_id, "parity")
                 self._throttle.request()
 
-        self.session.run_task(
+        self.session.tasks.run(
             "Comparing with the reference",
             lambda progress: parity(potential, sources, epoch, threads, progress),
             done,
@@ -171,7 +171,7 @@ class ParityPanel(Panel):
         sources = []
         for role, refs in (("training", run.train), ("validation", run.valid)):
             for dataset_id, indices in refs.parts:
-                document = self.session.datasets.get(dataset_id)
+                document = self.session.data.datasets.get(dataset_id)
                 if document is None:
                     continue
                 chosen = thinned(indices, most)
@@ -184,7 +184,7 @@ class ParityPanel(Panel):
     # what is shown ------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """Bring both plots up to date."""
-        analysis, run = self.analysis, self.session.current_run
+        analysis, run = self.analysis, self.session.runs.current
         self._arrange()
         if analysis is None:
             text = EMPTY if run is None else WAITING
@@ -226,14 +226,14 @@ class ParityPanel(Panel):
     def _on_clicked(self, kind: str, key: str, index: int) -> None:
         analysis = self.analysis
         group = next((g for g in analysis.groups if _key(g) == key), None) if analysis else None
-        if group is None or group.dataset_id not in self.session.datasets:
+        if group is None or group.dataset_id not in self.session.data.datasets:
             return
         if kind == "energy":
-            self.session.set_current(group.dataset_id, int(group.frames[index]))
+            self.session.data.show(group.dataset_id, int(group.frames[index]))
         else:
             atom = index // 3
             where = (group.dataset_id, int(group.force_frames[atom]), int(group.force_atoms[atom]))
-            self.session.show_atom(where)
+            self.session.selection.show_atom(where)
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:

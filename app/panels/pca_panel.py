@@ -47,14 +47,14 @@ class PcaPanel(Panel):
         self._build_tools()
         self.plot.point_clicked.connect(self._on_clicked)
         self.plot.point_hovered.connect(self._on_hovered)
-        self.plot.background_clicked.connect(lambda: session.select([]))
+        self.plot.background_clicked.connect(lambda: session.selection.select([]))
         self.plot.lassoed.connect(self._on_lassoed)
-        session.analysis_changed.connect(self._on_analysis)
-        session.selection_changed.connect(self._show_selection)
-        session.hover_changed.connect(self._show_hovered)
+        session.analyses.changed.connect(self._on_analysis)
+        session.selection.changed.connect(self._show_selection)
+        session.selection.hover_changed.connect(self._show_hovered)
         for signal in (
-            session.current_run_changed, session.run_removed, session.dataset_removed,
-            session.regions_changed,
+            session.runs.current_changed, session.runs.removed, session.data.removed,
+            session.regions.changed,
         ):  # fmt: skip
             signal.connect(self._throttle.request)
         self.refresh()
@@ -89,11 +89,11 @@ class PcaPanel(Panel):
     @property
     def analysis(self) -> PcaAnalysis | None:
         """The current run's principal components."""
-        run = self.session.current_run
+        run = self.session.runs.current
         return run.analyses.get("pca") if run is not None else None
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.current_run_id and kind in ("pca", "eos"):
+        if run_id == self.session.runs.current_id and kind in ("pca", "eos"):
             self._throttle.request()
 
     def components(self) -> tuple[int, int]:
@@ -104,7 +104,7 @@ class PcaPanel(Panel):
         """Bring the map up to date."""
         analysis = self.analysis
         if analysis is None:
-            run = self.session.current_run
+            run = self.session.runs.current
             text = EMPTY if run is None else run.analysis_messages.get("pca", WAITING)
             self.plot.set_message(text)
             self.plot.show_groups([])
@@ -116,8 +116,8 @@ class PcaPanel(Panel):
         self._fill_tools(analysis)
         x, y = self.components()
         kind = self.value_kind()
-        values = (analysis, self.session.crystal_energy()) if kind else ()
-        grouping, labels = self.grouping(), self.session.labels()
+        values = (analysis, self.session.coloring.crystal_energy()) if kind else ()
+        grouping, labels = self.grouping(), self.session.regions.labels()
         names = tuple((group.name, group.role, group.color_index) for group in analysis.groups)
         if self._seen.again(analysis.result, names, x, y, kind, grouping, labels, *values):
             return
@@ -147,7 +147,7 @@ class PcaPanel(Panel):
                 combo.clear()
                 combo.addItems([f"PC {k + 1}" for k in range(n)])
                 combo.setCurrentIndex(min(max(chosen, 0), n - 1))
-        divisions = self.session.labels().groupings()[1:]
+        divisions = self.session.regions.labels().groupings()[1:]
         kinds = [*divisions, *value_kinds(analysis.groups, self._frames_of)]
         if [self.color_by.itemData(i) for i in range(1, self.color_by.count())] != kinds:
             chosen = self.color_by.currentData()
@@ -161,7 +161,7 @@ class PcaPanel(Panel):
         self._fill_elements(analysis.element)
 
     def _fill_elements(self, shown: str) -> None:
-        run = self.session.current_run
+        run = self.session.runs.current
         elements = list(run.functions.elements) if run is not None and run.functions is not None else [shown]
         if [self.element.itemText(i) for i in range(self.element.count())] != elements:
             self.element.clear()
@@ -190,7 +190,7 @@ class PcaPanel(Panel):
         self.refresh()
 
     def _frames_of(self, dataset_id: str) -> Sequence[Frame] | None:
-        document = self.session.datasets.get(dataset_id)
+        document = self.session.data.datasets.get(dataset_id)
         return document.frames if document is not None else None
 
     def _values_of(self, group: AtomGroup) -> np.ndarray | None:
@@ -202,7 +202,7 @@ class PcaPanel(Panel):
 
     def _energy_zero(self) -> float:
         """Return what atomic energies are relative to: the crystal's energy, else the mean of all atoms."""
-        crystal = self.session.crystal_energy()
+        crystal = self.session.coloring.crystal_energy()
         analysis = self.analysis
         if crystal is not None or analysis is None:
             return crystal or 0.0
@@ -252,7 +252,7 @@ class PcaPanel(Panel):
     def atom(self, key: str, index: int) -> tuple[str, int, int] | None:
         """Return (data set id, frame, atom) of a point, or None where its data set is not open."""
         group = self._group(key)
-        if group is None or group.dataset_id not in self.session.datasets:
+        if group is None or group.dataset_id not in self.session.data.datasets:
             return None
         return group.dataset_id, int(group.frame[index]), int(group.atom[index])
 
@@ -262,28 +262,28 @@ class PcaPanel(Panel):
             return
         mode = selection_mode(modifiers)
         if mode == "replace":
-            self.session.show_atom(atom)
+            self.session.selection.show_atom(atom)
         else:
-            self.session.select([atom], mode)
+            self.session.selection.select([atom], mode)
 
     def _on_hovered(self, key: str, index: int) -> None:
-        self.session.set_hovered(self.atom(key, index) if index >= 0 else None)
+        self.session.selection.set_hovered(self.atom(key, index) if index >= 0 else None)
 
     def _on_lassoed(self, polygon: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
         atoms: list[tuple[str, int, int]] = []
         for key, indices in self.plot.inside(polygon).items():
             group = self._group(key)
-            if group is not None and group.dataset_id in self.session.datasets:
+            if group is not None and group.dataset_id in self.session.data.datasets:
                 frames, numbers = group.frame[indices].tolist(), group.atom[indices].tolist()
                 atoms += [(group.dataset_id, f, a) for f, a in zip(frames, numbers, strict=True)]
-        self.session.select(atoms, selection_mode(modifiers))
+        self.session.selection.select(atoms, selection_mode(modifiers))
 
     def _show_selection(self) -> None:
         analysis = self.analysis
         if analysis is None:
             return
         wanted: dict[str, list[int]] = {}
-        for dataset_id, frame, atom in self.session.selection.atoms:
+        for dataset_id, frame, atom in self.session.selection.current.atoms:
             wanted.setdefault(dataset_id, []).append(_code(frame, atom))
         selected = {}
         for shown, group in zip(self.plot.groups, self.groups, strict=False):
@@ -293,7 +293,7 @@ class PcaPanel(Panel):
         self.plot.show_selected(selected)
 
     def _show_hovered(self) -> None:
-        hovered, analysis = self.session.hovered, self.analysis
+        hovered, analysis = self.session.selection.hovered, self.analysis
         self.plot.mark(None)
         if hovered is None or analysis is None or not self.isVisible():
             return

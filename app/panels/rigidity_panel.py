@@ -56,10 +56,10 @@ class RigidityPanel(Panel):
         self.body = Stated(content, self)
         self.set_body(self.body)
         self._build_tools()
-        session.analysis_changed.connect(self._on_analysis)
+        session.analyses.changed.connect(self._on_analysis)
         for signal in (
-            session.current_run_changed, session.run_changed, session.run_removed, session.dataset_removed,
-            session.task_started, session.task_finished,
+            session.runs.current_changed, session.runs.changed, session.runs.removed, session.data.removed,
+            session.tasks.started, session.tasks.finished,
         ):  # fmt: skip
             signal.connect(self._throttle.request)
         for plot in (self.curves, self.scatter):
@@ -73,7 +73,7 @@ class RigidityPanel(Panel):
         self.against.setCheckable(True)
         self.against.toggled.connect(self._arrange)
         self.color = self._tool("Colour atoms", "Colour the structure by rigidity")
-        self.color.clicked.connect(lambda: self.session.set_coloring(kind="rigidity"))
+        self.color.clicked.connect(lambda: self.session.coloring.set(kind="rigidity"))
 
     def _tool(self, text: str, tip: str) -> QToolButton:
         button = QToolButton(self)
@@ -97,16 +97,16 @@ class RigidityPanel(Panel):
     @property
     def analysis(self) -> RigidityAnalysis | None:
         """The current run's rigidity."""
-        run = self.session.current_run
+        run = self.session.runs.current
         return run.analyses.get("rigidity") if run is not None else None
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.current_run_id and kind == "rigidity":
+        if run_id == self.session.runs.current_id and kind == "rigidity":
             self._throttle.request()
 
     def refresh(self) -> None:
         """Bring plots and sentence up to date."""
-        analysis, run = self.analysis, self.session.current_run
+        analysis, run = self.analysis, self.session.runs.current
         pending = self.session.analyses.is_pending("rigidity")
         old = run is not None and (analysis is None or analysis.epoch != run.epoch)
         self.compute.setVisible(run is not None and run.potential is not None and old and not pending)
@@ -135,7 +135,7 @@ class RigidityPanel(Panel):
         self.scatter.show_points(expected, study.error_mev, n, study.names, colors, self._tip)
 
     def _empty_text(self, pending: bool) -> str:
-        run = self.session.current_run
+        run = self.session.runs.current
         if run is None:
             return EMPTY
         if run.potential is None or (run.state.active and not pending):
@@ -171,8 +171,8 @@ class RigidityPanel(Panel):
         analysis = self.analysis
         if analysis is None or index >= analysis.study.n_points:
             return
-        if analysis.dataset_id in self.session.datasets:
-            self.session.set_current(analysis.dataset_id, int(analysis.frame_indices[index]))
+        if analysis.dataset_id in self.session.data.datasets:
+            self.session.data.show(analysis.dataset_id, int(analysis.frame_indices[index]))
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:

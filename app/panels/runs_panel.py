@@ -75,18 +75,18 @@ class RunsPanel(Panel):
         button.setToolTip("Open the folder of a training")
         button.clicked.connect(self.ask_open)
         self.add_tool(button, at_end=True)
-        session.run_added.connect(self._add)
-        session.run_removed.connect(self._remove)
-        session.run_changed.connect(self._on_changed)
-        session.current_run_changed.connect(self._on_current_changed)
-        for signal in (session.comparison_changed, session.run_added, session.run_removed):
+        session.runs.added.connect(self._add)
+        session.runs.removed.connect(self._remove)
+        session.runs.changed.connect(self._on_changed)
+        session.runs.current_changed.connect(self._on_current_changed)
+        for signal in (session.runs.comparison_changed, session.runs.added, session.runs.removed):
             signal.connect(self._on_comparison_changed)
         theme.signals().changed.connect(self._on_theme)
-        for run_id in session.runs:
+        for run_id in session.runs.documents:
             self._add(run_id)
 
     def _on_theme(self) -> None:
-        for run_id in self.session.runs:
+        for run_id in self.session.runs.documents:
             self._on_changed(run_id)
 
     def ask_open(self) -> None:
@@ -95,7 +95,7 @@ class RunsPanel(Panel):
             self, "Open the folder of a training", str(self.session.settings.runs_folder)
         )
         if folder:
-            self.session.open_run(folder)
+            self.session.runs.open(folder)
 
     def _item(self, run_id: str) -> QListWidgetItem | None:
         for index in range(self.list.count()):
@@ -131,19 +131,19 @@ class RunsPanel(Panel):
             row.refresh()
 
     def _on_comparison_changed(self, _run_id: str = "") -> None:
-        for run_id in self.session.runs:
+        for run_id in self.session.runs.documents:
             row = self.row_of(run_id)
             if row is not None:
                 row.refresh_comparison()
 
     def _on_current_changed(self) -> None:
-        item = self._item(self.session.current_run_id or "")
+        item = self._item(self.session.runs.current_id or "")
         if item is not None and item is not self.list.currentItem():
             self.list.setCurrentItem(item)
 
     def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
         if item is not None:
-            self.session.set_current_run(item.data(Qt.ItemDataRole.UserRole))
+            self.session.runs.set_current(item.data(Qt.ItemDataRole.UserRole))
 
     def _show_menu(self, position: QPoint) -> None:
         item = self.list.itemAt(position)
@@ -152,20 +152,20 @@ class RunsPanel(Panel):
 
     def menu_of(self, run_id: str) -> QMenu:
         """Return the context menu of a run."""
-        run, session = self.session.runs[run_id], self.session
+        run, session = self.session.runs.documents[run_id], self.session
         menu = QMenu(self)
         if run.state is RunState.RUNNING:
-            menu.addAction("Pause", lambda: session.pause(run_id))
+            menu.addAction("Pause", lambda: session.trainings.pause(run_id))
         elif run.state is RunState.WAITING:
-            menu.addAction("Drop", lambda: session.stop(run_id))
+            menu.addAction("Drop", lambda: session.trainings.stop(run_id))
             menu.addAction("Drop all that wait", session.trainings.drop_waiting)
         elif not run.state.active or run.state is RunState.PAUSED:
-            menu.addAction("Resume", lambda: session.resume(run_id))
+            menu.addAction("Resume", lambda: session.trainings.resume(run_id))
         if run.state.active:
-            menu.addAction("Stop", lambda: session.stop(run_id))
+            menu.addAction("Stop", lambda: session.trainings.stop(run_id))
         menu.addSeparator()
         use = menu.addAction(
-            "Use its settings", lambda: session.set_train_settings(run.settings, "Use settings")
+            "Use its settings", lambda: session.trainings.set_settings(run.settings, "Use settings")
         )
         use.setToolTip("Copy this run's settings into Model")
         export = menu.addAction("Export potential…", lambda: self._ask_export(run_id))
@@ -174,11 +174,11 @@ class RunsPanel(Panel):
             menu.addAction("Show folder", lambda: _show_folder(run.folder))
         if not run.state.active and run.state is not RunState.WAITING:
             menu.addSeparator()
-            menu.addAction("Take off the list", lambda: session.remove_run(run_id))
+            menu.addAction("Take off the list", lambda: session.runs.remove(run_id))
         return menu
 
     def _ask_export(self, run_id: str) -> None:
-        self.session.set_current_run(run_id)
+        self.session.runs.set_current(run_id)
         self.session.export_wanted.emit()
 
 
@@ -196,7 +196,7 @@ class RunRow(QWidget):
         top.setSpacing(2)
         self.compare = QCheckBox(self)
         self.compare.setToolTip(COMPARE_TIP)
-        self.compare.toggled.connect(lambda on: session.set_compared(run_id, on))
+        self.compare.toggled.connect(lambda on: session.runs.set_compared(run_id, on))
         top.addWidget(self.compare)
         self.name = QLabel(self)
         self.name.setProperty("heading", True)
@@ -204,9 +204,9 @@ class RunRow(QWidget):
         self.state = QLabel(self)
         self.state.setProperty("small", True)
         top.addWidget(self.state, 1)
-        self.pause_button = self._button("pause", "Pause", lambda: session.pause(run_id), top)
-        self.resume_button = self._button("resume", "Go on", lambda: session.resume(run_id), top)
-        self.stop_button = self._button("stop", STOP_TIP, lambda: session.stop(run_id), top)
+        self.pause_button = self._button("pause", "Pause", lambda: session.trainings.pause(run_id), top)
+        self.resume_button = self._button("resume", "Go on", lambda: session.trainings.resume(run_id), top)
+        self.stop_button = self._button("stop", STOP_TIP, lambda: session.trainings.stop(run_id), top)
         column.addLayout(top)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
@@ -221,8 +221,8 @@ class RunRow(QWidget):
     def refresh_comparison(self) -> None:
         """Tick the box where the run is compared; a single run has nothing to be compared with."""
         with QSignalBlocker(self.compare):
-            self.compare.setChecked(self._run_id in self._session.compared_runs)
-        self.compare.setVisible(len(self._session.runs) > 1)
+            self.compare.setChecked(self._run_id in self._session.runs.compared)
+        self.compare.setVisible(len(self._session.runs.documents) > 1)
 
     def _button(self, icon: str, tip: str, run: object, row: QHBoxLayout) -> QToolButton:
         button = QToolButton(self)
@@ -235,7 +235,7 @@ class RunRow(QWidget):
 
     def refresh(self) -> None:
         """Show how the run stands."""
-        run = self._session.runs[self._run_id]
+        run = self._session.runs.documents[self._run_id]
         self.name.setText(run.name)
         self.refresh_comparison()
         self.setToolTip(run.message or str(run.folder or ""))

@@ -112,19 +112,19 @@ class StructurePanel(Panel):
 
     def _connect(self) -> None:
         session, view = self.session, self.view
-        session.current_changed.connect(self._on_current)
-        session.dataset_changed.connect(self._on_dataset_changed)
-        session.selection_changed.connect(self._show_selection)
-        session.hover_changed.connect(self._on_hover_changed)
-        session.coloring_changed.connect(self._recolor)
-        session.regions_changed.connect(self._recolor)
-        session.analysis_changed.connect(self._on_analysis)
-        for signal in (session.current_run_changed, session.run_removed):
+        session.data.current_changed.connect(self._on_current)
+        session.data.changed.connect(self._on_dataset_changed)
+        session.selection.changed.connect(self._show_selection)
+        session.selection.hover_changed.connect(self._on_hover_changed)
+        session.coloring.changed.connect(self._recolor)
+        session.regions.changed.connect(self._recolor)
+        session.analyses.changed.connect(self._on_analysis)
+        for signal in (session.runs.current_changed, session.runs.removed):
             signal.connect(self._recolor)
         session.closing.connect(self._on_closing)
         view.atom_picked.connect(self._on_picked)
         view.atom_hovered.connect(self._on_hovered)
-        view.background_clicked.connect(lambda: session.select([]))
+        view.background_clicked.connect(lambda: session.selection.select([]))
         view.lassoed.connect(self._on_lassoed)
         self.frames.frame_chosen.connect(self._on_frame_chosen)
         self.bar.menu_requested.connect(self._open_range_menu)
@@ -150,9 +150,9 @@ class StructurePanel(Panel):
     # frames -------------------------------------------------------------------------------------------
     def _on_current(self) -> None:
         session = self.session
-        document = session.current_dataset
-        self.frames.set_state(session.current_frame_index, document.n_frames if document else 0)
-        frame = session.current_frame
+        document = session.data.current
+        self.frames.set_state(session.data.frame_index, document.n_frames if document else 0)
+        frame = session.data.frame
         if frame is None:
             self._patience.stop()
             self._shown_dataset = None
@@ -162,7 +162,7 @@ class StructurePanel(Panel):
         self.stated.set_message("")
         before = self.view.frame
         same = before is not None and before.n_atoms == frame.n_atoms
-        if same and self._shown_dataset == session.current_dataset_id and self._colors.waiting():
+        if same and self._shown_dataset == session.data.current_id and self._colors.waiting():
             if not self._patience.isActive():
                 self._patience.start()
             return
@@ -171,7 +171,7 @@ class StructurePanel(Panel):
     def _show_frame(self) -> None:
         """Show the current frame with its colours, selection and facts."""
         self._patience.stop()
-        frame, dataset_id = self.session.current_frame, self.session.current_dataset_id
+        frame, dataset_id = self.session.data.frame, self.session.data.current_id
         if frame is None:
             return
         if frame is not self.view.frame:
@@ -187,12 +187,12 @@ class StructurePanel(Panel):
         )
 
     def _on_frame_chosen(self, index: int) -> None:
-        dataset_id = self.session.current_dataset_id
+        dataset_id = self.session.data.current_id
         if dataset_id is not None and index >= 0:
-            self.session.set_current(dataset_id, index)
+            self.session.data.show(dataset_id, index)
 
     def _on_dataset_changed(self, dataset_id: str) -> None:
-        if dataset_id == self.session.current_dataset_id:
+        if dataset_id == self.session.data.current_id:
             self._on_current()
 
     def _is_ready(self) -> bool:
@@ -209,7 +209,7 @@ class StructurePanel(Panel):
     def _recolor(self, *_changed: object) -> None:
         """Bring colours and colour bar up to date."""
         frame = self.view.frame
-        if frame is None or frame is not self.session.current_frame:
+        if frame is None or frame is not self.session.data.frame:
             return
         self.shown = self._colors.shown(frame)
         self.view.set_colors(self.shown.colors)
@@ -220,10 +220,10 @@ class StructurePanel(Panel):
         self._show_card()
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id != self.session.current_run_id or kind not in SHOWN_KINDS:
+        if run_id != self.session.runs.current_id or kind not in SHOWN_KINDS:
             return
         if self._patience.isActive():
-            if self.session.current_prediction is not None:
+            if self.session.runs.prediction is not None:
                 self._show_frame()
         else:
             self._recolor()
@@ -244,49 +244,49 @@ class StructurePanel(Panel):
         self.info.setStyleSheet(
             f"QLabel#frame_info {{ background: {_translucent(now.panel, 150)}; border-radius: 4px; }}"
         )
-        if self.session.current_frame is not None:
+        if self.session.data.frame is not None:
             self._show_frame()
 
     # selection ----------------------------------------------------------------------------------------
     def _here(self, atom: int) -> tuple[str, int, int] | None:
-        dataset_id = self.session.current_dataset_id
-        return None if dataset_id is None else (dataset_id, self.session.current_frame_index, atom)
+        dataset_id = self.session.data.current_id
+        return None if dataset_id is None else (dataset_id, self.session.data.frame_index, atom)
 
     def _on_picked(self, atom: int, modifiers: Qt.KeyboardModifier) -> None:
         here, mode = self._here(atom), selection_mode(modifiers)
         if here is None:
             return
-        if mode == "add" and here in self.session.selection:
+        if mode == "add" and here in self.session.selection.current:
             mode = "remove"
         self._picked = [a for a in self._picked if a != atom] if mode != "replace" else []
         if mode != "remove":
             self._picked.append(atom)
-        self.session.select([here], mode)
+        self.session.selection.select([here], mode)
         self._show_card()
 
     def _on_lassoed(self, atoms: np.ndarray, modifiers: Qt.KeyboardModifier) -> None:
         refs = [self._here(int(atom)) for atom in atoms]
-        self.session.select([ref for ref in refs if ref is not None], selection_mode(modifiers))
+        self.session.selection.select([ref for ref in refs if ref is not None], selection_mode(modifiers))
 
     def _on_hovered(self, atom: int) -> None:
-        self.session.set_hovered(self._here(atom) if atom >= 0 else None)
+        self.session.selection.set_hovered(self._here(atom) if atom >= 0 else None)
 
     def _on_hover_changed(self) -> None:
-        hovered = self.session.hovered
+        hovered = self.session.selection.hovered
         here = hovered is not None and self._here(hovered.atom) == hovered
         self.view.set_hovered(hovered.atom if hovered is not None and here else -1)
         self._show_card()
 
     def selected_atoms(self) -> list[int]:
         """The selected atoms of the frame, in the order they were picked."""
-        dataset_id = self.session.current_dataset_id or ""
-        chosen = self.session.selection.in_frame(dataset_id, self.session.current_frame_index).tolist()
+        dataset_id = self.session.data.current_id or ""
+        chosen = self.session.selection.current.in_frame(dataset_id, self.session.data.frame_index).tolist()
         self._picked = [atom for atom in self._picked if atom in chosen]
         known = set(self._picked)
         return self._picked + [atom for atom in chosen if atom not in known]
 
     def _show_selection(self) -> None:
-        if self.view.frame is not None and self.view.frame is self.session.current_frame:
+        if self.view.frame is not None and self.view.frame is self.session.data.frame:
             self.view.set_selection(np.array(self.selected_atoms(), dtype=np.int64))
             self._show_card()
 
@@ -294,9 +294,9 @@ class StructurePanel(Panel):
         """Say what is known about the atom under the mouse, else about the selected ones."""
         frame = self.view.frame
         title, rows = "", []
-        if frame is not None and frame is self.session.current_frame:
-            hovered, chosen = self.session.hovered, self.selected_atoms()
-            values = self.session.atom_values()
+        if frame is not None and frame is self.session.data.frame:
+            hovered, chosen = self.session.selection.hovered, self.selected_atoms()
+            values = self.session.coloring.atom_values()
             if hovered is not None and self._here(hovered.atom) == hovered and hovered.atom < frame.n_atoms:
                 chosen = [hovered.atom]
             if len(chosen) == 1:
@@ -309,11 +309,11 @@ class StructurePanel(Panel):
         self.card.setVisible(bool(title))
 
     def _rows_of(self, atom: int) -> atom_card.Rows:
-        frame, found = self.view.frame, self.session.current_prediction
+        frame, found = self.view.frame, self.session.runs.prediction
         assert frame is not None
         prediction = found.prediction if found is not None else None
-        crystal = self.session.crystal_energy()
-        return atom_card.atom_rows(frame, atom, prediction, crystal, self.session.atom_values())
+        crystal = self.session.coloring.crystal_energy()
+        return atom_card.atom_rows(frame, atom, prediction, crystal, self.session.coloring.atom_values())
 
     # exporting ----------------------------------------------------------------------------------------
     def ask_image(self) -> None:
@@ -334,23 +334,23 @@ class StructurePanel(Panel):
 
     def save_image(self, path: Path, wish: ImageWish) -> None:
         """Draw and write an image in the background and tell when it is done."""
-        from app.session.notifications import Notification
+        from app.session.messages import Notification
         from app.viewer3d.picture import finished_image, save_png
 
         view = self.view
         request = view.export_request((wish.width, wish.height), wish.transparent)
         trimmings = view.trimmings(wish.transparent, axes=wish.axes, bar=self.shown.bar if wish.bar else None)
-        self.session.run_task(
+        self.session.tasks.run(
             f"Saving {path.name}",
             lambda progress: save_png(finished_image(view.draw_now(request), trimmings), path),
-            lambda _: self.session.notify(Notification("info", "Image saved", str(path))),
-            lambda error: self.session.notify_error(f"{path.name} was not written", error),
+            lambda _: self.session.messages.notify(Notification("info", "Image saved", str(path))),
+            lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
         )
 
     def figure_task(self) -> Callable[[Path], None] | None:
         """Draw the structure on white at print size, with its colour bar."""
         view = self.view
-        if view.scene is None or view.frame is not self.session.current_frame:
+        if view.scene is None or view.frame is not self.session.data.frame:
             return None
         size = 1600, round(1600 * view.height() / max(view.width(), 1))
         request = view.export_request(size, True, look=view.look(theme.LIGHT))
@@ -367,7 +367,7 @@ class StructurePanel(Panel):
 
     def table(self) -> Table | None:
         """Return the frame's atoms: element, position, forces and what is predicted."""
-        frame = self.session.current_frame
+        frame = self.session.data.frame
         if frame is None:
             return None
         columns: dict[str, list] = {
@@ -377,12 +377,12 @@ class StructurePanel(Panel):
         _add_vectors(columns, "{} (Å)", frame.positions)
         if frame.forces is not None:
             _add_vectors(columns, "F{} (eV/Å)", frame.forces)
-        found = self.session.current_prediction
+        found = self.session.runs.prediction
         if found is not None:
             prediction = found.prediction
             columns["atomic energy (eV)"] = prediction.atomic_energies.tolist()
             columns["atomic energy std (eV)"] = prediction.atomic_energies_members.std(axis=0).tolist()
-            crystal = self.session.crystal_energy()
+            crystal = self.session.coloring.crystal_energy()
             if crystal is not None:
                 relative = MEV_PER_EV * (prediction.atomic_energies - crystal)
                 columns["atomic energy to the crystal (meV)"] = relative.tolist()

@@ -42,8 +42,8 @@ class SweepPanel(Panel):
         self._throttle = Throttle(self.refresh, self)
         self._build()
         for signal in (
-            session.sweeps.changed, session.run_added, session.run_changed, session.run_removed,
-            session.epoch_finished, session.current_run_changed,
+            session.sweeps.changed, session.runs.added, session.runs.changed, session.runs.removed,
+            session.runs.epoch_finished, session.runs.current_changed,
         ):  # fmt: skip
             signal.connect(self._throttle.request)
         self.refresh()
@@ -73,7 +73,7 @@ class SweepPanel(Panel):
     # what is shown ------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """Bring plots and sentence up to date."""
-        sweep, current = self.session.sweeps.latest, self.session.current_run_id
+        sweep, current = self.session.sweeps.latest, self.session.runs.current_id
         self.points = self.session.sweeps.points()
         if sweep is None or not self.points:
             self.body.set_message(EMPTY if sweep is None else GONE)
@@ -94,8 +94,8 @@ class SweepPanel(Panel):
 
     def _on_clicked(self, _key: str, index: int, _modifiers: object) -> None:
         run_id = self.points[index].run_id
-        if run_id in self.session.runs:
-            self.session.set_current_run(run_id)
+        if run_id in self.session.runs.documents:
+            self.session.runs.set_current(run_id)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show the force RMSE where there is room."""

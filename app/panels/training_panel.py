@@ -57,11 +57,11 @@ class TrainingPanel(Panel):
         self._throttle = Throttle(self._refresh_in_turn, self)
         self._build()
         self._turns = {q: Throttle(partial(self._draw_in_turn, q), p) for q, p in self._all_plots().items()}
-        session.epoch_finished.connect(self._throttle.request)
-        session.run_changed.connect(self._throttle.request)
-        session.run_removed.connect(self._on_run_removed)
-        session.current_run_changed.connect(self._throttle.request)
-        session.analysis_changed.connect(self._on_analysis)
+        session.runs.epoch_finished.connect(self._throttle.request)
+        session.runs.changed.connect(self._throttle.request)
+        session.runs.removed.connect(self._on_run_removed)
+        session.runs.current_changed.connect(self._throttle.request)
+        session.analyses.changed.connect(self._on_analysis)
         self.refresh()
 
     def _build(self) -> None:
@@ -120,7 +120,7 @@ class TrainingPanel(Panel):
     @property
     def run(self) -> RunDocument | None:
         """The run shown."""
-        return self.session.current_run
+        return self.session.runs.current
 
     def known_quantities(self) -> list[str]:
         """Return the quantities the current run has curves of."""
@@ -130,7 +130,7 @@ class TrainingPanel(Panel):
         columns = self.columns.setdefault(run.id, HistoryColumns())
         columns.extend(run.history)
         quantities = columns.quantities()
-        expected = bool(quantities) and run.state.active and self.session.has_eos()
+        expected = bool(quantities) and run.state.active and self.session.data.has_eos()
         if expected or self.mapping_curves(run):  # before it comes: later it would move all
             quantities = [*quantities, MAPPING]
         return quantities
@@ -160,9 +160,9 @@ class TrainingPanel(Panel):
         self._throttle.request()
 
     def _on_analysis(self, run_id: str, kind: str) -> None:
-        if kind != "eos" or run_id not in self.session.runs:
+        if kind != "eos" or run_id not in self.session.runs.documents:
             return
-        analysis = self.session.runs[run_id].analyses.get("eos")
+        analysis = self.session.runs.documents[run_id].analyses.get("eos")
         report = getattr(analysis, "report", None)
         if analysis is None or report is None or report.rmse_in_bracket_mev is None:
             return
@@ -230,7 +230,7 @@ class TrainingPanel(Panel):
 
     def mapping_curves(self, run: RunDocument) -> list[MappingCurve]:
         """Return the mapping errors that were monitored; else those of the EOS seen while it trained."""
-        found = mapping_curves(run.history, self.session.region_sets.values())
+        found = mapping_curves(run.history, self.session.regions.sets.values())
         if found or not self.mapping.get(run.id):
             return found
         epochs, errors, _ = self.mapping_arrays(run.id)

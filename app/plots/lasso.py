@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QGraphicsPathItem
 from app.plots.ink import DASHES, faded, pen
 
 if TYPE_CHECKING:
+    from app.documents.selection import SelectionMode
     from app.plots.canvas import Canvas
-    from app.session.selection import SelectionMode
 
 Modifier = Qt.KeyboardModifier
 

@@ -1,50 +1,73 @@
-"""The part of a session that holds data: open files, the frame shown, the selection."""
+"""The part of a session that holds data: open files by role, and the frame shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.dataset import DatasetDocument, free_name, guess_role
-from app.session.base import SessionBase
-from app.session.notifications import Notification
-from app.session.selection import AtomRef, Selection, SelectionMode
-from app.shell.commands import Change
+from app.session.messages import Messages, Notification
+from app.session.undo import UndoStack
+from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, read
-from app.workers.tasks import READ
-from nnpcore.structures import Dataset, KeyMemory, Role
+from app.workers.tasks import READ, TaskRunner
+from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
 from nnpcore.structures.frame import Frame
 
 
-class DataSession(SessionBase):
-    """Data sets by role, which frame is looked at, which atoms are chosen."""
+class Data(QObject):
+    """Data sets by role, and which frame is looked at."""
 
-    dataset_added = Signal(str)
-    dataset_changed = Signal(str)
-    dataset_removed = Signal(str)
+    added = Signal(str)
+    changed = Signal(str)
+    removed = Signal(str)
     current_changed = Signal()
-    selection_changed = Signal()
-    hover_changed = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, settings: Settings, tasks: TaskRunner, messages: Messages, undo: UndoStack) -> None:
+        super().__init__()
+        self._settings, self._tasks, self._messages, self._undo = settings, tasks, messages, undo
         self.datasets: dict[str, DatasetDocument] = {}
-        self.current_dataset_id: str | None = None
-        self.selection = Selection()
-        self.hovered: AtomRef | None = None
+        self.current_id: str | None = None
         self._n_colors = 0
-        self.key_memory = KeyMemory()
+        self.key_memory = KeyMemory.from_dict(settings.key_names)
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
 
-    # data ---------------------------------------------------------------------------------------------
+    # reading ------------------------------------------------------------------------------------------
     def open_paths(self, paths: Iterable[str], roles: dict[str, Role] | None = None) -> None:
         """Read files in the background ("file.xyz@::10" takes a slice) and add them as data sets."""
         for path in paths:
             role = (roles or {}).get(path)
             self._read(path, lambda found, role=role: self._open(found, role))
+
+    def open_example(self) -> None:
+        """Open the bundled silicon data: NVT to train on, the volume scan as reference, NPT to look at."""
+        roles = {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
+        paths = {str(example_path(name)): role for name, role in roles.items()}
+        open_now = {document.path for document in self.datasets.values()}
+        self.open_paths([path for path in paths if path not in open_now], paths)
+
+    def open_missing(self, roles: Mapping[str, Role]) -> None:
+        """Open the files, by role, that exist and are neither open, whatever the slice, nor read."""
+        known = {document.path.partition("@")[0] for document in self.datasets.values()}
+        missing = {
+            path: role
+            for path, role in roles.items()
+            if path not in known and not self._tasks.busy(f"read {path}") and Path(path).is_file()
+        }
+        self.open_paths(missing, missing)
+
+    @property
+    def reading(self) -> bool:
+        """Whether files are being read."""
+        return self._tasks.reading()
+
+    def remember_keys(self, signature: str, names: KeyNames) -> None:
+        """Read files with these names as the user has confirmed, from now on."""
+        self.key_memory = self.key_memory.remember(signature, names)
+        self._settings.key_names = self.key_memory.to_dict()
 
     def _open(self, found: ReadFile, role: Role | None) -> None:
         """Open a file; where its labels stand under other names, after they were confirmed."""
@@ -58,47 +81,48 @@ class DataSession(SessionBase):
 
         def done(found: ReadFile) -> None:
             if found.note:
-                self.notify(Notification("info", f"{name}: labels under other names", found.note))
+                self._messages.notify(Notification("info", f"{name}: labels under other names", found.note))
             on_done(found)
 
-        self.run_task(
+        self._tasks.run(
             f"Reading {name}",
             lambda progress: read(path, progress, memory),
             done,
-            lambda error: self.notify_error(f"{name} was not opened", error),
+            lambda error: self._messages.notify_error(f"{name} was not opened", error),
             key=f"read {path}",
             lane=READ,
         )
 
     def _offer(self, dataset: Dataset, role: Role | None) -> None:
         if not dataset.problems:
-            self.add_dataset(dataset, role)
+            self.add(dataset, role)
             return
         title, text, details = describe_problems(dataset)
-        skip = (f"Skip and open {len(dataset.frames)}", lambda: self.add_dataset(dataset, role))
-        self.notify(Notification("warning", title, text, details, actions=(skip,)))
+        skip = (f"Skip and open {len(dataset.frames)}", lambda: self.add(dataset, role))
+        self._messages.notify(Notification("warning", title, text, details, actions=(skip,)))
 
-    def restore_dataset(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
+    def restore(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
         """Open a file with the role, colour and frame it had; ``show`` makes it the current one."""
 
         def put(found: ReadFile) -> None:
-            dataset_id = self.add_dataset(found.dataset, role, color_index, frame_index)
+            dataset_id = self.add(found.dataset, role, color_index, frame_index)
             if show:
-                self.set_current(dataset_id)
+                self.show(dataset_id)
 
         self._read(path, put)
 
-    def reload_dataset(self, dataset_id: str) -> None:
+    def reload(self, dataset_id: str) -> None:
         """Read a file again, keeping its role and colour."""
 
         def put(found: ReadFile) -> None:
             if dataset_id in self.datasets:
                 self.datasets[dataset_id].replace(found.dataset)
-                self.dataset_changed.emit(dataset_id)
+                self.changed.emit(dataset_id)
                 self.current_changed.emit()
 
         self._read(self.datasets[dataset_id].path, put)
 
+    # what is open -------------------------------------------------------------------------------------
     def elements(self) -> tuple[str, ...]:
         """Return the elements of all open data, by atomic number."""
         from ase.data import atomic_numbers
@@ -108,9 +132,9 @@ class DataSession(SessionBase):
 
     def has_eos(self) -> bool:
         """Whether an EOS reference is open."""
-        return bool(self.datasets_of(Role.EOS))
+        return bool(self.of_role(Role.EOS))
 
-    def add_dataset(
+    def add(
         self,
         dataset: Dataset,
         role: Role | None = None,
@@ -125,30 +149,27 @@ class DataSession(SessionBase):
         document = DatasetDocument(dataset_id, dataset, role or guess_role(dataset), color_index)
         document.frame_index = min(frame_index, max(document.n_frames - 1, 0))
         self.datasets[dataset_id] = document
-        self.dataset_added.emit(dataset_id)
-        if self.current_dataset_id is None:
-            self.set_current(dataset_id, frame_index)
+        self.added.emit(dataset_id)
+        if self.current_id is None:
+            self.show(dataset_id, frame_index)
         return dataset_id
 
     def add_made(self, dataset: Dataset, role: Role, text: str) -> str:
         """Add a data set that was made here, show it and return its id (can be undone; the file stays)."""
-        dataset_id = self.add_dataset(dataset, role)
-        self.set_current(dataset_id, 0)
-
-        def toggle(is_open: bool) -> None:
-            if is_open:
-                self.open_paths([dataset.path], {dataset.path: role})
-            elif dataset_id in self.datasets:
-                self._remove(dataset_id)
-
-        self.undo_stack.push(Change(text, toggle, False, True, done=True))
+        dataset_id = self.add(dataset, role)
+        self.show(dataset_id, 0)
+        self._undo.change(text, self._toggle(dataset_id), False, True, done=True)
         return dataset_id
 
-    def remove_dataset(self, dataset_id: str) -> None:
+    def remove(self, dataset_id: str) -> None:
         """Close a data set; undo reads the file again."""
-        document = self.datasets[dataset_id]
-        path, role = document.path, document.role
+        toggle, name = self._toggle(dataset_id), self.datasets[dataset_id].name
         self._remove(dataset_id)
+        self._undo.change(f"Close {name}", toggle, True, False, done=True)
+
+    def _toggle(self, dataset_id: str) -> Callable[[bool], None]:
+        """Return what opens a data set's file again (True) or closes it (False)."""
+        path, role = self.datasets[dataset_id].path, self.datasets[dataset_id].role
 
         def toggle(is_open: bool) -> None:
             if is_open:
@@ -156,88 +177,54 @@ class DataSession(SessionBase):
             elif dataset_id in self.datasets:
                 self._remove(dataset_id)
 
-        self.undo_stack.push(Change(f"Close {document.name}", toggle, True, False, done=True))
+        return toggle
 
     def _remove(self, dataset_id: str) -> None:
         del self.datasets[dataset_id]
-        if self.current_dataset_id == dataset_id:
-            self.current_dataset_id = next(iter(self.datasets), None)
+        if self.current_id == dataset_id:
+            self.current_id = next(iter(self.datasets), None)
             self.current_changed.emit()
-        if self.hovered is not None and self.hovered.dataset_id == dataset_id:
-            self.set_hovered(None)
-        self._set_selection(self.selection.without_dataset(dataset_id))
-        self.dataset_removed.emit(dataset_id)
+        self.removed.emit(dataset_id)
 
     def set_role(self, dataset_id: str, role: Role) -> None:
         """Give a data set a role (can be undone)."""
         document = self.datasets[dataset_id]
         if document.role != role:
-            self._change(
-                f"{document.name}: {role.value}", lambda r: self._set_role(dataset_id, r), document.role, role
-            )
+            text = f"{document.name}: {role.value}"
+            self._undo.change(text, lambda r: self._set_role(dataset_id, r), document.role, role)
 
     def _set_role(self, dataset_id: str, role: Role) -> None:
         if dataset_id in self.datasets:
             self.datasets[dataset_id].role = role
-            self.dataset_changed.emit(dataset_id)
+            self.changed.emit(dataset_id)
 
-    def datasets_of(self, role: Role) -> list[DatasetDocument]:
+    def of_role(self, role: Role) -> list[DatasetDocument]:
         """Return the data sets of one role, in the order they were opened."""
         return [document for document in self.datasets.values() if document.role == role]
 
     # what is shown ------------------------------------------------------------------------------------
     @property
-    def current_dataset(self) -> DatasetDocument | None:
+    def current(self) -> DatasetDocument | None:
         """The data set shown, or None."""
-        return self.datasets.get(self.current_dataset_id or "")
+        return self.datasets.get(self.current_id or "")
 
     @property
-    def current_frame_index(self) -> int:
+    def frame_index(self) -> int:
         """Index of the frame shown (0 when nothing is)."""
-        document = self.current_dataset
+        document = self.current
         return document.frame_index if document else 0
 
     @property
-    def current_frame(self) -> Frame | None:
+    def frame(self) -> Frame | None:
         """The frame shown, or None."""
-        document = self.current_dataset
+        document = self.current
         return document.frames[document.frame_index] if document and document.frames else None
 
-    def set_current(self, dataset_id: str, frame_index: int | None = None) -> None:
+    def show(self, dataset_id: str, frame_index: int | None = None) -> None:
         """Show a frame of a data set (its last one shown when no index is given; clipped to the range)."""
         document = self.datasets[dataset_id]
         index = document.frame_index if frame_index is None else frame_index
         index = min(max(index, 0), max(document.n_frames - 1, 0))
-        if (dataset_id, index) != (self.current_dataset_id, document.frame_index):
-            self.current_dataset_id, document.frame_index = dataset_id, index
+        if (dataset_id, index) != (self.current_id, document.frame_index):
+            self.current_id, document.frame_index = dataset_id, index
             self.current_changed.emit()
-
-    def show_atom(self, atom: tuple[str, int, int]) -> None:
-        """Show the frame of an atom and select the atom: what a click on a point does."""
-        dataset_id, frame, _ = atom
-        if dataset_id in self.datasets:
-            self.set_current(dataset_id, frame)
-            self.select([atom])
-
-    def select(self, atoms: Iterable[tuple[str, int, int]], mode: SelectionMode = "replace") -> None:
-        """Replace, extend or reduce the shared selection."""
-        self._set_selection(self.selection.combined(atoms, mode))
-
-    def _set_selection(self, selection: Selection) -> None:
-        if selection != self.selection:
-            self.selection = selection
-            self.selection_changed.emit()
-
-    def select_frame(self) -> None:
-        """Select all atoms of the frame shown."""
-        frame, dataset_id = self.current_frame, self.current_dataset_id
-        if frame is not None and dataset_id is not None:
-            index = self.current_frame_index
-            self.select((dataset_id, index, atom) for atom in range(frame.n_atoms))
-
-    def set_hovered(self, atom: tuple[str, int, int] | None) -> None:
-        """Tell every panel which atom the mouse is over (None: none)."""
-        hovered = None if atom is None else AtomRef(*atom)
-        if hovered != self.hovered:
-            self.hovered = hovered
-            self.hover_changed.emit()

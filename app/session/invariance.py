@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from app.session.data import Data
+from app.workers.tasks import TaskRunner
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
-    from app.session.session import Session
     from nnpcore.mapping import InvariantCheck
     from nnpcore.structures.frame import Frame
 
@@ -21,25 +22,25 @@ class InvarianceChecks(QObject):
 
     changed = Signal(str)
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, data: Data, tasks: TaskRunner) -> None:
+        super().__init__()
+        self._data, self._tasks = data, tasks
         self._frames: dict[str, object] = {}
         self.found: dict[str, tuple[InvariantCheck, ...]] = {}
-        for signal in (session.dataset_added, session.dataset_changed):
+        for signal in (data.added, data.changed):
             signal.connect(self._on_changed)
-        session.dataset_removed.connect(self._forget)
+        data.removed.connect(self._on_removed)
 
     def of(self, dataset_id: str) -> tuple[InvariantCheck, ...]:
         """Return the checks of a data set, one a frame; () while there are none."""
         return self.found.get(dataset_id, ())
 
-    def _forget(self, dataset_id: str) -> None:
+    def _on_removed(self, dataset_id: str) -> None:
         self.found.pop(dataset_id, None)
         self._frames.pop(dataset_id, None)
 
     def _on_changed(self, dataset_id: str) -> None:
-        document = self._session.datasets[dataset_id]
+        document = self._data.datasets[dataset_id]
         if document.role != Role.EOS or self._frames.get(dataset_id) is document.frames:
             return
         frames = document.frames
@@ -50,7 +51,7 @@ class InvarianceChecks(QObject):
                 self.found[dataset_id] = found
                 self.changed.emit(dataset_id)
 
-        self._session.run_task(
+        self._tasks.run(
             f"Checking the crystals of {document.name}",
             lambda progress: _check(frames, progress),
             put,

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from app.documents.run import RunDocument
+from app.session.data import Data
+from app.session.regions import Regions
+from app.session.trainings import Trainings
+from app.settings import Settings
 from app.workers import compute, compute_regions, compute_rigidity
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
-    from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
 Job = Callable[[Progress], Any]
@@ -34,8 +37,8 @@ TITLES = {
 class Jobs:
     """Makes the function of each kind, or None where its data are missing."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, settings: Settings, data: Data, regions: Regions, trainings: Trainings) -> None:
+        self._settings, self._data, self._regions, self._trainings = settings, data, regions, trainings
         self._groups: dict[str, compute.Groups] = {}
         self.options: dict[str, dict[str, Any]] = {}
 
@@ -52,7 +55,7 @@ class Jobs:
         self._groups.pop(run_id, None)
 
     def _threads(self) -> int | None:
-        return 1 if self._session.trainings.active else (self._session.settings.n_threads or None)
+        return 1 if self._trainings.active else (self._settings.n_threads or None)
 
     def _groups_of(self, run: RunDocument) -> compute.Groups | None:
         return self._groups.get(run.id)
@@ -60,7 +63,7 @@ class Jobs:
     def _crystal(self) -> compute.GroupSource | None:
         """Return the EOS reference: the one chosen, else the first."""
         chosen = self.options.get("eos", {}).get("dataset_id")
-        found = self._session.datasets_of(Role.EOS)
+        found = self._data.of_role(Role.EOS)
         found.sort(key=lambda d: d.id != chosen)
         if not found:
             return None
@@ -71,14 +74,13 @@ class Jobs:
     def _job_groups(self, run: RunDocument) -> Job | None:
         if run.values is None or run.whitening is None or run.functions is None:
             return None
-        session = self._session
         mine = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
         others = [
             compute.GroupSource(d.id, d.name, _role_of(d), d.color_index, d.frames)
-            for d in session.datasets.values()
+            for d in self._data.datasets.values()
             if d.id not in mine or d.role == Role.EOS
         ]
-        named = {d.id: (d.name, d.color_index) for d in session.datasets.values()}
+        named = {d.id: (d.name, d.color_index) for d in self._data.datasets.values()}
         order = compute.GroupsOrder(
             run.values,
             run.train,
@@ -117,7 +119,7 @@ class Jobs:
         options = dict(self.options.get("connectivity", {}))
         if groups is None:
             return None
-        labels = self._session.labels() if options.get("grouping", "dataset") != "dataset" else None
+        labels = self._regions.labels() if options.get("grouping", "dataset") != "dataset" else None
         return lambda progress: compute.connectivity_of(groups, epoch, progress, labels=labels, **options)
 
     def _job_eos(self, run: RunDocument) -> Job | None:
@@ -129,8 +131,8 @@ class Jobs:
         return lambda progress: compute.eos(potential, crystal, distance, epoch, rmse)
 
     def _job_mapping(self, run: RunDocument) -> Job | None:
-        session, potential, epoch = self._session, run.potential, run.epoch
-        sets = tuple(session.region_sets.values())
+        potential, epoch = run.potential, run.epoch
+        sets = tuple(self._regions.sets.values())
         if potential is None or not sets:
             return None
         crystal, known = self._crystal(), run.analyses.get("mapping")
@@ -141,16 +143,15 @@ class Jobs:
         )
 
     def _job_predictions(self, run: RunDocument) -> Job | None:
-        session = self._session
-        potential, epoch, frame = run.potential, run.epoch, session.current_frame
-        if potential is None or frame is None or session.current_dataset_id is None:
+        potential, epoch, frame = run.potential, run.epoch, self._data.frame
+        if potential is None or frame is None or self._data.current_id is None:
             return None
-        where = (run.id, session.current_dataset_id, session.current_frame_index)
+        where = (run.id, self._data.current_id, self._data.frame_index)
         threads = self._threads()
         return lambda progress: compute.predict(potential, frame, where, epoch, threads, progress)
 
     def _job_rigidity(self, run: RunDocument) -> Job | None:
-        session, potential = self._session, run.potential
+        potential = run.potential
         if potential is None:
             return None
         frames = self._train_frames(run)
@@ -158,7 +159,7 @@ class Jobs:
             potential,
             tuple(frames),
             self._crystal(),
-            tuple(session.region_sets.values()),
+            tuple(self._regions.sets.values()),
             run.epoch,
             self._threads(),
         )
@@ -166,17 +167,17 @@ class Jobs:
 
     def _train_frames(self, run: RunDocument) -> list[Frame]:
         """Return the training frames of a run; [] where some of their files are not open."""
-        datasets = self._session.datasets
+        datasets = self._data.datasets
         if not all(dataset_id in datasets for dataset_id, _ in run.train.parts):
             return []
         return [datasets[key].frames[k] for key, indices in run.train.parts for k in indices.tolist()]
 
     def _job_rigidity_frame(self, run: RunDocument) -> Job | None:
-        session, known = self._session, run.analyses.get("rigidity")
-        frame, dataset_id = session.current_frame, session.current_dataset_id
+        known = run.analyses.get("rigidity")
+        frame, dataset_id = self._data.frame, self._data.current_id
         if known is None or frame is None or dataset_id is None:
             return None
-        where = (run.id, dataset_id, session.current_frame_index)
+        where = (run.id, dataset_id, self._data.frame_index)
         threads = self._threads()
         return lambda progress: compute_rigidity.frame_rigidity(known, frame, where, threads, progress)
 

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.documents.run import RunDocument
+from app.session.coloring import SharedColoring
+from app.session.data import Data
 from app.session.jobs import TITLES, Job, Jobs
+from app.session.messages import Messages
+from app.session.regions import Regions
+from app.session.runs import Runs
+from app.session.trainings import Trainings
+from app.settings import Settings
+from app.workers.tasks import Task, TaskRunner
 from nnpcore.errors import AnalysisError
-
-if TYPE_CHECKING:
-    from app.session.session import Session
-    from app.workers.tasks import Task
 
 MIN_SECONDS = 1.0
 LOAD = 5.0
@@ -54,26 +58,42 @@ class _Kind:
 class AnalysisScheduler(QObject):
     """Keeps the analyses of the runs in sight up to date."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
-        self._jobs = Jobs(session)
+    changed = Signal(str, str)
+    """Something of a run's analysis is new: the run's id and the kind."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Data,
+        regions: Regions,
+        runs: Runs,
+        trainings: Trainings,
+        coloring: SharedColoring,
+        tasks: TaskRunner,
+        messages: Messages,
+    ) -> None:
+        super().__init__()
+        self._documents, self._trainings, self._coloring = runs, trainings, coloring
+        self._tasks, self._messages = tasks, messages
+        self._jobs = Jobs(settings, data, regions, trainings)
         self._runs: dict[str, dict[str, _Kind]] = {}
         self._watchers: dict[str, set[object]] = {kind: set() for kind in ON_DEMAND}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start_due)
         self._closed = False
-        for signal in (session.dataset_added, session.dataset_removed, session.dataset_changed):
+        for signal in (data.added, data.removed, data.changed):
             signal.connect(self._on_data_changed)
-        session.current_changed.connect(lambda: self.invalidate("predictions", "rigidity_frame"))
-        session.regions_changed.connect(lambda: self.invalidate(*AFTER_REGIONS))
-        for signal in (session.current_run_changed, session.comparison_changed):
+        data.current_changed.connect(lambda: self.invalidate("predictions", "rigidity_frame"))
+        regions.changed.connect(lambda: self.invalidate(*AFTER_REGIONS))
+        for signal in (runs.current_changed, runs.comparison_changed):
             signal.connect(self._on_sight_changed)
-        session.coloring_changed.connect(self._on_coloring_changed)
-        session.run_removed.connect(self._forget)
-        session.task_finished.connect(self._on_task_finished)
-        session.trainings.idle.connect(lambda: self._wake(0))
+        coloring.changed.connect(self._on_coloring_changed)
+        runs.removed.connect(self._forget)
+        runs.potential_changed.connect(self.on_potential_changed)
+        runs.values_changed.connect(self.on_values_changed)
+        tasks.finished.connect(self._on_task_finished)
+        trainings.idle.connect(lambda: self._wake(0))
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
@@ -87,13 +107,13 @@ class AnalysisScheduler(QObject):
 
     def invalidate(self, *kinds: str) -> None:
         """Compute these kinds again, of every run, as soon as it is in sight."""
-        for run_id in self._session.runs:
+        for run_id in self._documents.documents:
             self._mark(run_id, *kinds)
         self._wake(0)
 
     def ask(self, kind: str) -> None:
         """Compute a kind of the current run now, even while a training runs."""
-        run_id = self._session.current_run_id
+        run_id = self._documents.current_id
         if run_id is not None:
             entry = self._entry(run_id, kind)
             entry.dirty = entry.asked = True
@@ -106,7 +126,7 @@ class AnalysisScheduler(QObject):
 
     def is_pending(self, kind: str) -> bool:
         """Whether a kind of the current run is being computed, or will be without being asked for."""
-        run = self._session.current_run
+        run = self._documents.current
         if run is None:
             return False
         entry = self._entry(run.id, kind)
@@ -114,8 +134,8 @@ class AnalysisScheduler(QObject):
 
     def up_to_date(self) -> bool:
         """Whether everything that is wanted of the runs in sight has been computed."""
-        for run in self._session.runs_shown():
-            kinds = tuple(TITLES) if run.id == self._session.current_run_id else COMPARED
+        for run in self._documents.shown():
+            kinds = tuple(TITLES) if run.id == self._documents.current_id else COMPARED
             if self._next_of(run, kinds)[0] or any(k.running for k in self._runs.get(run.id, {}).values()):
                 return False
         return True
@@ -141,14 +161,14 @@ class AnalysisScheduler(QObject):
 
     def _on_sight_changed(self) -> None:
         """Begin with runs that were not in sight before."""
-        for run in self._session.runs_shown():
+        for run in self._documents.shown():
             if run.id not in self._runs:
                 self._mark(run.id, *TITLES)
         self._wake(0)
 
     def _on_coloring_changed(self) -> None:
         for kind in ON_DEMAND:
-            self.watch(kind, "colouring", self._session.coloring.kind == "rigidity")
+            self.watch(kind, "colouring", self._coloring.current.kind == "rigidity")
 
     def _forget(self, run_id: str) -> None:
         self._jobs.forget(run_id)
@@ -169,15 +189,15 @@ class AnalysisScheduler(QObject):
     def _start_due(self) -> None:
         """Start the kind that has waited longest, of the current run before any other."""
         busy = any(kind.running for kinds in self._runs.values() for kind in kinds.values())
-        if busy and self._session.trainings.active:
+        if busy and self._trainings.active:
             return
         now, soonest = time.monotonic(), float("inf")
-        for run in self._session.runs_shown():
-            is_current = run.id == self._session.current_run_id
+        for run in self._documents.shown():
+            is_current = run.id == self._documents.current_id
             if busy and not is_current:
                 return
             name, rested_at = self._next_of(run, tuple(TITLES) if is_current else COMPARED)
-            if name and (rested_at <= now or not self._session.trainings.active):
+            if name and (rested_at <= now or not self._trainings.active):
                 self._begin(name, run)
                 self._wake(0)
                 return
@@ -204,7 +224,7 @@ class AnalysisScheduler(QObject):
     def _is_wanted(self, name: str, entry: _Kind) -> bool:
         if name not in ON_DEMAND or entry.asked:
             return True
-        return bool(self._watchers[name]) and not self._session.trainings.active
+        return bool(self._watchers[name]) and not self._trainings.active
 
     def _begin(self, name: str, run: RunDocument) -> None:
         entry = self._entry(run.id, name)
@@ -218,7 +238,7 @@ class AnalysisScheduler(QObject):
     def _drop(self, name: str, run: RunDocument) -> None:
         """Take away a result whose data are gone."""
         if run.analyses.pop(name, None) is not None:
-            self._session.analysis_changed.emit(run.id, name)
+            self.changed.emit(run.id, name)
         self._judge(name, run)
 
     def _judge(self, name: str, run: RunDocument) -> None:
@@ -235,7 +255,7 @@ class AnalysisScheduler(QObject):
             del run.analyses["verdict"]
         else:
             run.analyses["verdict"] = verdict
-        self._session.analysis_changed.emit(run.id, "verdict")
+        self.changed.emit(run.id, "verdict")
 
     def _start(self, name: str, run_id: str, job: Job) -> None:
         kind = self._entry(run_id, name)
@@ -244,8 +264,8 @@ class AnalysisScheduler(QObject):
 
         def done(value: Any) -> None:
             ended(None)
-            if run_id in self._session.runs:
-                self._apply(name, self._session.runs[run_id], value)
+            if run_id in self._documents.documents:
+                self._apply(name, self._documents.documents[run_id], value)
 
         def ended(error: BaseException | None) -> None:
             kind.running = False
@@ -256,7 +276,7 @@ class AnalysisScheduler(QObject):
             self._wake(STAGGER_MS)
 
         quiet = name != "rigidity"
-        kind.task = self._session.run_task(TITLES[name], job, done, ended, quiet=quiet)
+        kind.task = self._tasks.run(TITLES[name], job, done, ended, quiet=quiet)
 
     def _on_task_finished(self, task: Task) -> None:
         """Note that a task is over, also where the user cancelled it."""
@@ -266,13 +286,13 @@ class AnalysisScheduler(QObject):
                     kind.running, kind.task = False, None
 
     def _on_failed(self, name: str, run_id: str, error: BaseException) -> None:
-        if isinstance(error, AnalysisError) and run_id in self._session.runs:
-            run = self._session.runs[run_id]
+        if isinstance(error, AnalysisError) and run_id in self._documents.documents:
+            run = self._documents.documents[run_id]
             run.analysis_messages[name] = str(error)
             self._drop(name, run)
-            self._session.analysis_changed.emit(run_id, name)
+            self.changed.emit(run_id, name)
         else:
-            self._session.notify_error(f"{TITLES[name]} failed", error)
+            self._messages.notify_error(f"{TITLES[name]} failed", error)
 
     # results ------------------------------------------------------------------------------------------
     def _apply(self, name: str, run: RunDocument, value: Any) -> None:
@@ -288,5 +308,5 @@ class AnalysisScheduler(QObject):
             if name == changed:
                 self._mark(run.id, kind_after)
                 self._wake(0)
-        self._session.analysis_changed.emit(run.id, kind)
+        self.changed.emit(run.id, kind)
         self._judge(name, run)

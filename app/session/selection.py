@@ -1,63 +1,59 @@
-"""The one shared selection of atoms: every panel shows it and every panel may change it."""
+"""The part of a session that holds the selection: chosen atoms, and the one under the mouse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
-import numpy as np
+from PySide6.QtCore import QObject, Signal
 
-SelectionMode = Literal["replace", "add", "remove"]
-
-
-class AtomRef(NamedTuple):
-    """One atom: the data set's id, the frame's position in it (from 0) and the atom's index."""
-
-    dataset_id: str
-    frame: int
-    atom: int
+from app.documents.selection import AtomRef, Selection, SelectionMode
+from app.session.data import Data
 
 
-class Selection:
-    """A set of :class:`AtomRef`, immutable; the session holds the current one and tells when it changes."""
+class SharedSelection(QObject):
+    """Every panel shows it and every panel may change it."""
 
-    def __init__(self, atoms: Iterable[tuple[str, int, int]] = ()) -> None:
-        self._atoms = frozenset(AtomRef(*atom) for atom in atoms)
-        self._by_frame: dict[tuple[str, int], np.ndarray] | None = None
+    changed = Signal()
+    hover_changed = Signal()
 
-    @property
-    def atoms(self) -> frozenset[AtomRef]:
-        """All selected atoms."""
-        return self._atoms
+    def __init__(self, data: Data) -> None:
+        super().__init__()
+        self._data = data
+        self.current = Selection()
+        self.hovered: AtomRef | None = None
+        data.removed.connect(self._on_dataset_removed)
 
-    def combined(self, atoms: Iterable[tuple[str, int, int]], mode: SelectionMode) -> Selection:
-        """Return the selection after replacing it by, adding or removing ``atoms``."""
-        other = Selection(atoms)
-        if mode == "replace":
-            return other
-        return Selection(self._atoms | other.atoms if mode == "add" else self._atoms - other.atoms)
+    def select(self, atoms: Iterable[tuple[str, int, int]], mode: SelectionMode = "replace") -> None:
+        """Replace, extend or reduce the selection."""
+        self._set(self.current.combined(atoms, mode))
 
-    def in_frame(self, dataset_id: str, frame: int) -> np.ndarray:
-        """Return the sorted indices of the selected atoms of one frame, int64."""
-        if self._by_frame is None:
-            grouped: dict[tuple[str, int], list[int]] = {}
-            for atom in self._atoms:
-                grouped.setdefault((atom.dataset_id, atom.frame), []).append(atom.atom)
-            self._by_frame = {key: np.array(sorted(atoms), dtype=np.int64) for key, atoms in grouped.items()}
-        return self._by_frame.get((dataset_id, frame), np.empty(0, dtype=np.int64))
+    def select_frame(self) -> None:
+        """Select all atoms of the frame shown."""
+        frame, dataset_id = self._data.frame, self._data.current_id
+        if frame is not None and dataset_id is not None:
+            index = self._data.frame_index
+            self.select((dataset_id, index, atom) for atom in range(frame.n_atoms))
 
-    def without_dataset(self, dataset_id: str) -> Selection:
-        """Return the selection without the atoms of one data set."""
-        return Selection(atom for atom in self._atoms if atom.dataset_id != dataset_id)
+    def show_atom(self, atom: tuple[str, int, int]) -> None:
+        """Show the frame of an atom and select the atom: what a click on a point does."""
+        dataset_id, frame, _ = atom
+        if dataset_id in self._data.datasets:
+            self._data.show(dataset_id, frame)
+            self.select([atom])
 
-    def __contains__(self, atom: object) -> bool:
-        return atom in self._atoms
+    def set_hovered(self, atom: tuple[str, int, int] | None) -> None:
+        """Tell every panel which atom the mouse is over (None: none)."""
+        hovered = None if atom is None else AtomRef(*atom)
+        if hovered != self.hovered:
+            self.hovered = hovered
+            self.hover_changed.emit()
 
-    def __len__(self) -> int:
-        return len(self._atoms)
+    def _set(self, selection: Selection) -> None:
+        if selection != self.current:
+            self.current = selection
+            self.changed.emit()
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Selection) and self._atoms == other.atoms
-
-    def __hash__(self) -> int:
-        return hash(self._atoms)
+    def _on_dataset_removed(self, dataset_id: str) -> None:
+        if self.hovered is not None and self.hovered.dataset_id == dataset_id:
+            self.set_hovered(None)
+        self._set(self.current.without_dataset(dataset_id))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.documents.frame_refs import name_of
 from app.documents.sweep import Sweep, SweepPlan, SweepPoint, sentence, setting_named, sweep_points
-from app.session.notifications import Notification
-from app.session.runs import name_of
-
-if TYPE_CHECKING:
-    from app.session.session import Session
+from app.session.data import Data
+from app.session.messages import Messages, Notification
+from app.session.runs import Runs
+from app.session.trainings import Trainings
 
 
 class Sweeps(QObject):
@@ -20,29 +21,26 @@ class Sweeps(QObject):
 
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, data: Data, runs: Runs, trainings: Trainings, messages: Messages) -> None:
+        super().__init__()
+        self._data, self._runs, self._trainings, self._messages = data, runs, trainings, messages
         self.latest: Sweep | None = None
         self._going = False
-        session.trainings.followed.connect(self._follow)
-        session.trainings.idle.connect(self._on_idle)
+        trainings.followed.connect(self._on_followed)
+        trainings.idle.connect(self._on_idle)
 
     def start(self, plan: SweepPlan) -> list[str]:
         """Queue a training for every value; TrainingError where there is nothing to train on.
 
         Returns the runs' ids. All take the data and the regions as they are now.
         """
-        session = self._session
-        datasets, regions = list(session.datasets.values()), list(session.region_sets.values())
-        ids, folders = [], []
-        for name, settings in zip(plan.names(name_of(datasets)), plan.settings, strict=True):
-            chosen, folder = session.with_threads(settings), session.settings.runs_folder
-            ids.append(session.trainings.start(chosen, datasets, folder, name, regions, queue=True))
-            folders.append(session.runs[ids[-1]].folder)
+        names = plan.names(name_of(self._data.datasets.values()))
+        launch = partial(self._trainings.launch, queue=True)
+        ids = [launch(settings, name) for name, settings in zip(names, plan.settings, strict=True)]
+        folders = [self._runs.documents[run_id].folder for run_id in ids]
         self._set(Sweep(plan.setting, tuple(folder for folder in folders if folder is not None)))
         self._going = True
-        session.show_started(ids[0])
+        self._trainings.show_started(ids[0])
         return ids
 
     def _set(self, sweep: Sweep) -> None:
@@ -53,18 +51,18 @@ class Sweeps(QObject):
         """Return what the runs of the latest sweep have reached, along the axis."""
         if self.latest is None:
             return []
-        return sweep_points(self.latest.setting, self.latest.runs_of(self._session.runs.values()))
+        return sweep_points(self.latest.setting, self.latest.runs_of(self._runs.documents.values()))
 
-    def _follow(self, ended: str, started: str) -> None:
-        if self._session.current_run_id == ended:
-            self._session.set_current_run(started)
+    def _on_followed(self, ended: str, started: str) -> None:
+        if self._runs.current_id == ended:
+            self._runs.set_current(started)
 
     def _on_idle(self) -> None:
         if self._going and self.latest is not None:
             self._going = False
             text = sentence(self.points())
             title = f"Sweep of {_lower(self.latest.setting.shown.label)} has ended"
-            self._session.notify(Notification("info", title, text))
+            self._messages.notify(Notification("info", title, text))
 
     # keeping ------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:

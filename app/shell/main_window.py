@@ -24,7 +24,7 @@ from app.dialogs.key_names import KeyAsker
 from app.dialogs.potentials import ImportDialog, is_potential
 from app.dialogs.report import export_report
 from app.look import theme
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.settings import Settings
 from app.shell import docks as layout
 from app.shell.command_palette import CommandPalette
@@ -75,21 +75,21 @@ class MainWindow(QMainWindow):
         self._closing = False
         self._dialogs: dict[str, FormDialog] = {}
         self.key_asker = KeyAsker(session, self)
-        session.ask_names = self.key_asker.ask
+        session.data.ask_names = self.key_asker.ask
         self.confirm_close: Callable[[], bool] = self.ask_close
         self._connect()
         self.commands.refresh()
 
     def _connect(self) -> None:
         session = self.session
-        session.notified.connect(self.toasts.show)
+        session.messages.notified.connect(self.toasts.show)
         for signal in (
-            session.undo_stack.indexChanged, session.run_changed, session.dataset_added,
-            session.dataset_removed, session.current_run_changed, session.coloring_changed,
+            session.undo_stack.indexChanged, session.runs.changed, session.data.added,
+            session.data.removed, session.runs.current_changed, session.coloring.changed,
         ):  # fmt: skip
             signal.connect(self.refresh_commands)
         session.export_wanted.connect(lambda: self.open_dialog("export_potential"))
-        session.dataset_added.connect(self._remember_file)
+        session.data.added.connect(self._remember_file)
         session.trainings.idle.connect(self._on_trainings_idle)
         for dock in self.docks.values():
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
@@ -128,11 +128,11 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self.recent.clear()
         for path in self.settings.recent_files:
-            self.recent.addAction(_short(path), lambda path=path: self.session.open_paths([path]))
+            self.recent.addAction(_short(path), lambda path=path: self.session.data.open_paths([path]))
         if self.settings.recent_files and self.settings.recent_runs:
             self.recent.addSeparator()
         for path in self.settings.recent_runs:
-            self.recent.addAction(f"Run {_short(path)}", lambda path=path: self.session.open_run(path))
+            self.recent.addAction(f"Run {_short(path)}", lambda path=path: self.session.runs.open(path))
         self.recent.setEnabled(True)
         if self.recent.isEmpty():
             self.recent.addAction("Nothing yet").setEnabled(False)
@@ -211,23 +211,23 @@ class MainWindow(QMainWindow):
         start = str(self.settings.runs_folder)
         folder = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
         if folder:
-            self.session.open_run(folder)
+            self.session.runs.open(folder)
 
     def open_paths(self, paths: list[str]) -> None:
         """Open trajectories, run folders and other programs' potentials alike."""
         runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]
         for folder in runs:
-            self.session.open_run(folder)
+            self.session.runs.open(folder)
         foreign = [path for path in paths if path not in runs and is_potential(path)]
         if foreign:
             dialog = self.open_dialog("import_potential")
             assert isinstance(dialog, ImportDialog)
             dialog.sources.add(foreign)
-        self.session.open_paths([path for path in paths if path not in runs and path not in foreign])
+        self.session.data.open_paths([path for path in paths if path not in runs and path not in foreign])
 
     def ask_export_report(self) -> None:
         """Ask for a file and write the current run's report there."""
-        run = self.session.current_run
+        run = self.session.runs.current
         if run is None or run.folder is None:
             return
         kept = self.settings.dialogs.setdefault("report", {})
@@ -241,16 +241,16 @@ class MainWindow(QMainWindow):
 
     def ask_more_epochs(self) -> None:
         """Ask how many epochs more and go on with the current run."""
-        run = self.session.current_run
+        run = self.session.runs.current
         if run is None:
             return
         text = f"{run.name} has had {run.epoch} epochs. Train until epoch:"
         goal, fine = QInputDialog.getInt(self, "Train longer", text, 2 * run.epoch, run.epoch + 1, 100_000)
         if fine:
-            self.session.train_longer(run.id, goal)
+            self.session.trainings.train_longer(run.id, goal)
 
     def _remember_file(self, dataset_id: str) -> None:
-        self.settings.remember_file(self.session.datasets[dataset_id].path)
+        self.settings.remember_file(self.session.data.datasets[dataset_id].path)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept files."""
@@ -291,7 +291,7 @@ class MainWindow(QMainWindow):
         if plain.edit_preferences(self.settings, self):
             theme.set_mode(self.settings.theme)  # type: ignore[arg-type]
             self.save_settings()
-            self.session.settings_changed.emit()
+            self.session.trainings.settings_changed.emit()
             self.refresh_commands()
 
     @cached_property
@@ -331,7 +331,7 @@ class MainWindow(QMainWindow):
         try:
             self.settings.save()
         except EatlasError as error:
-            self.session.notify(Notification("warning", "The settings were not saved", str(error)))
+            self.session.messages.notify(Notification("warning", "The settings were not saved", str(error)))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop a training first (its checkpoint is written), then close and leave no thread behind."""
@@ -371,7 +371,7 @@ class MainWindow(QMainWindow):
     def _keep_layout(self) -> None:
         self.settings.geometry = _text_of(self.saveGeometry())
         self.settings.layout = _text_of(self.saveState(LAYOUT_VERSION))
-        self.settings.train_settings = self.session.train_settings.model_dump(
+        self.settings.train_settings = self.session.trainings.settings.model_dump(
             mode="json", exclude_defaults=True
         )
 

@@ -13,7 +13,7 @@ from app.dialogs.potentials import offer_calculators, specs_of
 from app.documents import session_file
 from app.documents.coloring import Coloring
 from app.documents.session_file import SavedDataset, SavedSession
-from app.session.notifications import Notification
+from app.session.messages import Notification
 from app.settings import Settings, home
 from nnpcore.errors import EatlasError
 from nnpcore.structures import Role
@@ -37,18 +37,18 @@ class SessionKeeper(QObject):
         self._timer.setInterval(DELAY_MS)
         self._timer.timeout.connect(self._save_in_background)
         for signal in (
-            session.dataset_added, session.dataset_removed, session.dataset_changed, session.run_added,
-            session.run_removed, session.coloring_changed, session.comparison_changed,
-            session.regions_changed, session.sweeps.changed,
+            session.data.added, session.data.removed, session.data.changed, session.runs.added,
+            session.runs.removed, session.coloring.changed, session.runs.comparison_changed,
+            session.regions.changed, session.sweeps.changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
-        session.run_added.connect(self._remember_run)
+        session.runs.added.connect(self._remember_run)
 
     def _save_soon(self, *_changed: object) -> None:
         self._timer.start()
 
     def _remember_run(self, run_id: str) -> None:
-        folder = self._session.runs[run_id].folder
+        folder = self._session.runs.documents[run_id].folder
         if folder is not None:
             self._settings.remember_run(str(folder))
 
@@ -58,23 +58,25 @@ class SessionKeeper(QObject):
         session = self._session
         datasets = [
             SavedDataset(d.path, d.role.value, d.color_index, d.frame_index)
-            for d in session.datasets.values()
+            for d in session.data.datasets.values()
         ]
-        runs = [str(run.folder) for run in session.runs.values() if run.folder is not None]
-        current = session.current_dataset.path if session.current_dataset else ""
-        compared = [str(run.folder) for key, run in session.runs.items() if key in session.compared_runs]
-        regions = list(session.region_sets.values())
-        coloring, specs = asdict(session.coloring), specs_of(session.runs.values())
+        runs = [str(run.folder) for run in session.runs.documents.values() if run.folder is not None]
+        current = session.data.current.path if session.data.current else ""
+        compared = [
+            str(run.folder) for key, run in session.runs.documents.items() if key in session.runs.compared
+        ]
+        regions = list(session.regions.sets.values())
+        coloring, specs = asdict(session.coloring.current), specs_of(session.runs.documents.values())
         sweep = session.sweeps.to_dict()
         return SavedSession(datasets, runs, current, coloring, compared, regions, specs, sweep)
 
     def _save_in_background(self) -> None:
         saved, path = self.snapshot(), self._path
-        self._session.run_task(
+        self._session.tasks.run(
             "Saving the session",
             lambda _: session_file.write(path, saved),
             lambda _: None,
-            lambda error: self._session.notify(
+            lambda error: self._session.messages.notify(
                 Notification("warning", "The session is not being saved", str(error))
             ),
             key="save session",
@@ -88,7 +90,7 @@ class SessionKeeper(QObject):
             session_file.write(session_file.last_path(self._folder), self.snapshot())
             self._path.unlink(missing_ok=True)
         except (EatlasError, OSError) as error:
-            self._session.notify_error("The session was not saved", error)
+            self._session.messages.notify_error("The session was not saved", error)
 
     # restoring ----------------------------------------------------------------------------------------
     def can_restore(self) -> bool:
@@ -112,7 +114,7 @@ class SessionKeeper(QObject):
         names = ", ".join(Path(d.path).name for d in saved.datasets) or "its runs"
         action = ("Restore", lambda: self.restore(saved))
         text = f"Open again what was open then ({names})? Trainings go on from their last checkpoint."
-        self._session.notify(
+        self._session.messages.notify(
             Notification("warning", "Eatlas did not end properly last time", text, actions=(action,))
         )
         return True
@@ -120,17 +122,17 @@ class SessionKeeper(QObject):
     def restore(self, saved: SavedSession) -> None:
         """Open the files and runs of a saved session with their roles and colours."""
         known = {field.name for field in fields(Coloring)}
-        self._session.restore_coloring(
+        self._session.coloring.restore(
             {name: value for name, value in saved.coloring.items() if name in known}
         )
         for d in saved.datasets:
             show = d.path == saved.current
-            self._session.restore_dataset(d.path, Role(d.role), d.color_index, d.frame_index, show)
-        self._session.restore_regions([r for r in saved.regions if isinstance(r, dict)])
-        self._session.restore_compared(saved.compared)
+            self._session.data.restore(d.path, Role(d.role), d.color_index, d.frame_index, show)
+        self._session.regions.restore([r for r in saved.regions if isinstance(r, dict)])
+        self._session.runs.restore_compared(saved.compared)
         self._session.sweeps.restore(saved.sweep)
         for folder in saved.runs:
             if Path(folder).is_dir():
-                self._session.open_run(folder)
+                self._session.runs.open(folder)
         if saved.calculators:
             offer_calculators(self._session, saved.calculators)

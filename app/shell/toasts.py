@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import icons, theme
-from app.session.notifications import Notification
+from app.session.messages import Notification
 
 SECONDS = {"info": 5, "warning": 12, "error": 0}
 WIDTH = 400

@@ -85,15 +85,15 @@ class MainToolbar(QToolBar):
         self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.coloring.activated.connect(self._on_coloring_chosen)
         self.addWidget(self.coloring)
-        self._session.coloring_changed.connect(self._refresh_coloring)
-        self._session.current_changed.connect(self._refresh_coloring)
+        self._session.coloring.changed.connect(self._refresh_coloring)
+        self._session.data.current_changed.connect(self._refresh_coloring)
         self._refresh_coloring()
 
     def _on_coloring_chosen(self, index: int) -> None:
-        self._session.set_coloring(kind=self.coloring.itemData(index))
+        self._session.coloring.set(kind=self.coloring.itemData(index))
 
     def _refresh_coloring(self) -> None:
-        kinds = self._session.coloring_kinds()
+        kinds = self._session.coloring.kinds()
         current = [
             (self.coloring.itemData(i), self.coloring.itemText(i)) for i in range(self.coloring.count())
         ]
@@ -101,7 +101,7 @@ class MainToolbar(QToolBar):
             self.coloring.clear()
             for kind, label in kinds:
                 self.coloring.addItem(label, kind)
-        self.coloring.setCurrentIndex(self.coloring.findData(self._session.coloring.kind))
+        self.coloring.setCurrentIndex(self.coloring.findData(self._session.coloring.current.kind))
 
     # export -------------------------------------------------------------------------------------------
     def _add_export(self) -> None:

@@ -51,12 +51,12 @@ class VerdictBar(QWidget):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_memory)
         self._timer.setInterval(1500)
-        session.task_started.connect(self._on_tasks_changed)
-        session.task_finished.connect(self._on_tasks_changed)
-        session.task_progressed.connect(self._on_progress)
-        session.analysis_changed.connect(self._on_analysis_changed)
-        session.current_run_changed.connect(self.refresh)
-        session.run_changed.connect(self._show_device)
+        session.tasks.started.connect(self._on_tasks_changed)
+        session.tasks.finished.connect(self._on_tasks_changed)
+        session.tasks.progressed.connect(self._on_progress)
+        session.analyses.changed.connect(self._on_analysis_changed)
+        session.runs.current_changed.connect(self.refresh)
+        session.runs.changed.connect(self._show_device)
         theme.signals().changed.connect(self.refresh)
         self.refresh()
 
@@ -93,14 +93,14 @@ class VerdictBar(QWidget):
     # verdict ------------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """Show the current run's verdict."""
-        run = self._session.current_run
+        run = self._session.runs.current
         verdict = run.analyses.get("verdict") if run else None
         if verdict is not None:
             self._show(verdict.text, str(verdict.level))
         elif run is not None:
             missing = (
                 ""
-                if self._session.has_eos()
+                if self._session.data.has_eos()
                 else " Open a crystal's volume scan as EOS reference for a verdict."
             )
             self._show(f"{run.name}: no verdict yet.{missing}", "info")
@@ -124,7 +124,7 @@ class VerdictBar(QWidget):
         self.verdict.set_full_text(text)
 
     def _on_analysis_changed(self, run_id: str, kind: str) -> None:
-        if run_id == self._session.current_run_id and kind == "verdict":
+        if run_id == self._session.runs.current_id and kind == "verdict":
             self.refresh()
 
     # tasks --------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class VerdictBar(QWidget):
 
     # machine ------------------------------------------------------------------------------------------
     def _show_device(self, _run_id: str = "") -> None:
-        run = self._session.current_run
+        run = self._session.runs.current
         device = run.device if run else ""
         self.device.setText("CPU" if device in ("", "auto") else device.upper())
 

@@ -60,7 +60,7 @@ def _file(window: MainWindow, session: Session) -> list[Command]:
 def _examples(window: MainWindow, session: Session) -> list[Command]:
     return [
         Command(
-            "file.example", "Silicon (DFT)", session.open_example, "Ctrl+E", "example", "Examples", 0,
+            "file.example", "Silicon (DFT)", session.data.open_example, "Ctrl+E", "example", "Examples", 0,
             "Open the bundled silicon data: 1000 K at fixed volume, at zero pressure, and the volume scan",
         ),
         *(
@@ -75,10 +75,10 @@ def _examples(window: MainWindow, session: Session) -> list[Command]:
 
 def _exchange(window: MainWindow, session: Session) -> list[Command]:
     def has_potential() -> bool:
-        return session.current_run is not None and session.current_run.potential is not None
+        return session.runs.current is not None and session.runs.current.potential is not None
 
     def has_report() -> bool:
-        return has_potential() and session.current_run.folder is not None  # type: ignore[union-attr]
+        return has_potential() and session.runs.current.folder is not None  # type: ignore[union-attr]
 
     return [
         Command(
@@ -102,14 +102,14 @@ def _exchange(window: MainWindow, session: Session) -> list[Command]:
 
 
 def _edit(window: MainWindow, session: Session) -> list[Command]:
-    stack = session.undo_stack
+    stack, selection = session.undo_stack, session.selection
     return [
         Command("edit.undo", "Undo", stack.undo, "Ctrl+Z", "undo", "Edit", 0, enabled=stack.canUndo),
         Command("edit.redo", "Redo", stack.redo, "Ctrl+Shift+Z", "redo", "Edit", 0, enabled=stack.canRedo),
-        Command("edit.select_all", "Select All Atoms", session.select_frame, "Ctrl+A", "", "Edit", 1),
+        Command("edit.select_all", "Select All Atoms", selection.select_frame, "Ctrl+A", "", "Edit", 1),
         Command(
-            "edit.select_none", "Select Nothing", lambda: session.select([]), "Ctrl+Shift+A", "", "Edit", 1,
-            enabled=lambda: len(session.selection) > 0,
+            "edit.select_none", "Select Nothing", lambda: selection.select([]), "Ctrl+Shift+A", "", "Edit", 1,
+            enabled=lambda: len(selection.current) > 0,
         ),
         Command("edit.preferences", "Preferences…", window.show_preferences, "Ctrl+,", "settings", "Edit", 9),
     ]  # fmt: skip
@@ -117,7 +117,7 @@ def _edit(window: MainWindow, session: Session) -> list[Command]:
 
 def _training(window: MainWindow, session: Session) -> list[Command]:
     def state() -> RunState | None:
-        return session.current_run.state if session.current_run else None
+        return session.runs.current.state if session.runs.current else None
 
     def can_go_on() -> bool:
         return state() in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
@@ -127,20 +127,20 @@ def _training(window: MainWindow, session: Session) -> list[Command]:
 
     return [
         Command(
-            "training.start", "Train", session.start_training, "Ctrl+T", "train", "Training", 0,
+            "training.start", "Train", session.trainings.start, "Ctrl+T", "train", "Training", 0,
             "Train an ensemble on the open data",
-            enabled=lambda: bool(session.datasets) and not session.trainings.active,
+            enabled=lambda: bool(session.data.datasets) and not session.trainings.active,
         ),
         Command(
-            "training.pause", "Pause", session.pause, "", "pause", "Training", 0,
+            "training.pause", "Pause", session.trainings.pause, "", "pause", "Training", 0,
             enabled=lambda: state() == RunState.RUNNING,
         ),
         Command(
-            "training.resume", "Resume", session.resume, "", "resume", "Training", 0,
+            "training.resume", "Resume", session.trainings.resume, "", "resume", "Training", 0,
             "Go on with a paused or stopped training", enabled=can_go_on,
         ),
         Command(
-            "training.stop", "Stop", session.stop, "Ctrl+.", "stop", "Training", 0,
+            "training.stop", "Stop", session.trainings.stop, "Ctrl+.", "stop", "Training", 0,
             "End the training; it can be resumed later", enabled=is_active,
         ),
         Command(
@@ -151,15 +151,15 @@ def _training(window: MainWindow, session: Session) -> list[Command]:
         Command(
             "training.sweep", "Sweep…", lambda: window.open_dialog("sweep"), "", "", "Training", 1,
             "Train with several values of a setting: which one has the lowest RMSE, which one maps best",
-            enabled=lambda: bool(session.datasets),
+            enabled=lambda: bool(session.data.datasets),
         ),
     ]  # fmt: skip
 
 
 def _view(window: MainWindow, session: Session) -> list[Command]:
     def step(frames: int) -> None:
-        if session.current_dataset_id is not None:
-            session.set_current(session.current_dataset_id, session.current_frame_index + frames)
+        if session.data.current_id is not None:
+            session.data.show(session.data.current_id, session.data.frame_index + frames)
 
     def themed(mode: theme.Mode) -> Command:
         return Command(
@@ -178,10 +178,11 @@ def _view(window: MainWindow, session: Session) -> list[Command]:
 
 
 def _coloring(session: Session) -> list[Command]:
+    coloring = session.coloring
     return [
         Command(
-            f"color.{kind}", label, lambda kind=kind: session.set_coloring(kind=kind), "", "", "Colour By", 0,
-            f"Colour atoms by {label.lower()}", checked=lambda kind=kind: session.coloring.kind == kind,
+            f"color.{kind}", label, lambda kind=kind: coloring.set(kind=kind), "", "", "Colour By", 0,
+            f"Colour atoms by {label.lower()}", checked=lambda kind=kind: coloring.current.kind == kind,
         )
         for kind, label in LABELS.items()
     ]  # fmt: skip

@@ -20,20 +20,20 @@ MODES = (
 
 def fill_range_menu(menu: QMenu, session: Session, limits: tuple[float, float]) -> None:
     """Add the entries; ``limits`` is the range shown now."""
-    coloring = session.coloring
+    coloring = session.coloring.current
     group = QActionGroup(menu)
     for mode, text in MODES:
-        action = menu.addAction(text, lambda mode=mode: session.set_coloring(range_mode=mode))
+        action = menu.addAction(text, lambda mode=mode: session.coloring.set(range_mode=mode))
         _check(action, coloring.range_mode == mode, group)
     low, high = limits
     lock = menu.addAction(
-        "Lock this range", lambda: session.set_coloring(range_mode="locked", low=low, high=high)
+        "Lock this range", lambda: session.coloring.set(range_mode="locked", low=low, high=high)
     )
     _check(lock, coloring.range_mode == "locked", group)
     menu.addAction("Set the range…", lambda: ask_range(menu.parentWidget(), session, limits))
     menu.addSeparator()
     reverse = menu.addAction(
-        "Reverse the colours", lambda: session.set_coloring(reverse=not coloring.reverse)
+        "Reverse the colours", lambda: session.coloring.set(reverse=not coloring.reverse)
     )
     _check(reverse, coloring.reverse)
     if coloring.kind == "atomic_energy":
@@ -44,7 +44,7 @@ def fill_range_menu(menu: QMenu, session: Session, limits: tuple[float, float]) 
             ("Relative to the reference crystal", replace(coloring, relative=True, baseline="reference")),
             ("Absolute", replace(coloring, relative=False)),
         ):
-            action = menu.addAction(text, lambda wanted=wanted: session.set_coloring(wanted))
+            action = menu.addAction(text, lambda wanted=wanted: session.coloring.set(wanted))
             _check(action, wanted == coloring, bases)
 
 
@@ -60,7 +60,7 @@ def ask_range(parent: QWidget | None, session: Session, limits: tuple[float, flo
     dialog = RangeDialog(limits, parent)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         low, high = dialog.limits()
-        session.set_coloring(range_mode="locked", low=low, high=high)
+        session.coloring.set(range_mode="locked", low=low, high=high)
 
 
 class RangeDialog(QDialog):

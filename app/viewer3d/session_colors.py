@@ -53,22 +53,22 @@ class SessionColors:
     def waiting(self) -> bool:
         """Whether a prediction for the current frame is on its way."""
         session = self._session
-        run = session.current_run
+        run = session.runs.current
         return (
-            session.coloring.kind in PREDICTED_KINDS
+            session.coloring.current.kind in PREDICTED_KINDS
             and run is not None
             and run.potential is not None
-            and session.current_prediction is None
+            and session.runs.prediction is None
         )
 
     def shown(self, frame: Frame) -> Shown:
         """The colours of the current frame by the session's colouring."""
-        coloring = self._session.coloring
+        coloring = self._session.coloring.current
         if coloring.kind == "element":
             return Shown(element_colors(frame.numbers))
         if coloring.kind == "region":
             return self._by_region(frame)
-        found = self._session.atom_values()
+        found = self._session.coloring.atom_values()
         if found is None:
             return self._without_values(frame, coloring)
         values, label, unit = found
@@ -86,7 +86,7 @@ class SessionColors:
 
     def _by_region(self, frame: Frame) -> Shown:
         """Colours of the regions, with their names in the corner."""
-        known = self._session.current_regions()
+        known = self._session.regions.current()
         if known is None:
             return Shown(element_colors(frame.numbers), message=NO_REGIONS)
         colors = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
@@ -100,12 +100,12 @@ class SessionColors:
     def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
         """The range of the colour map for the current frame's values."""
         session = self._session
-        shown, document = session.current_prediction, session.current_dataset
+        shown, document = session.runs.prediction, session.data.current
         predicted = coloring.kind in PREDICTED_KINDS
         return self._range.limits(
             values,
             coloring,
-            key=(session.current_dataset_id, session.current_run_id if predicted else None),
+            key=(session.data.current_id, session.runs.current_id if predicted else None),
             version=shown.epoch if predicted and shown is not None else None,
             all_values=None
             if predicted or document is None or coloring.kind in LABELS
@@ -122,7 +122,7 @@ class SessionColors:
         if self.waiting():
             same = self._last is not None and self._last[0] == coloring
             return Shown(grey, self._last[1] if self._last is not None and same else None, WAITING)
-        run = self._session.current_run
+        run = self._session.runs.current
         if run is None or run.potential is None:
             return Shown(element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:]))
         return Shown(grey, message=NO_FORCES)
@@ -130,7 +130,7 @@ class SessionColors:
     def _without_rigidity(self, frame: Frame, grey: np.ndarray) -> Shown:
         """Say why there is no rigidity yet."""
         session = self._session
-        run = session.current_run
+        run = session.runs.current
         if run is None or run.potential is None:
             return Shown(element_colors(frame.numbers), message=NO_RUN.format("rigidity"))
         message = run.analysis_messages.get("rigidity", "")

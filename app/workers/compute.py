@@ -18,8 +18,8 @@ from app.documents.analyses import (
     FramePrediction,
     PcaAnalysis,
 )
+from app.documents.frame_refs import FrameRefs
 from app.documents.grouping import Grouping, Labels, part_name
-from app.documents.run import FrameRefs
 from nnpcore.errors import AnalysisError
 from nnpcore.progress import Progress
 from nnpcore.training import TrainingValues

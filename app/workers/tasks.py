@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
@@ -19,6 +19,7 @@ from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
 READ = "read"
+T = TypeVar("T")
 
 
 class TaskState(StrEnum):
@@ -40,8 +41,8 @@ class Task:
 
     title: str
     function: Callable[[Progress], Any]
-    on_done: Callable[[Any], None]
-    on_failed: Callable[[BaseException], None]
+    on_done: Callable[[Any], object]
+    on_failed: Callable[[BaseException], object] | None = None
     key: str | None = None
     quiet: bool = False
     lane: str = ""
@@ -67,6 +68,8 @@ class TaskRunner(QObject):
     started = Signal(object)
     progressed = Signal(object)
     finished = Signal(object)
+    failed = Signal(str, object)
+    """A task without ``on_failed`` ended with an error: what to tell the user, and the error."""
     _ended = Signal(object, object, object)
 
     def __init__(self, parent: QObject | None = None, n_threads: int = 3) -> None:
@@ -96,8 +99,22 @@ class TaskRunner(QObject):
         """Whether files are being read."""
         return any(task.lane == READ for task in self._tasks)
 
-    def run(self, task: Task) -> Task:
-        """Start a task; a task with the same key is cancelled."""
+    def run(
+        self,
+        title: str,
+        function: Callable[[Progress], T],
+        on_done: Callable[[T], object],
+        on_failed: Callable[[BaseException], object] | None = None,
+        key: str | None = None,
+        quiet: bool = False,
+        lane: str = "",
+    ) -> Task:
+        """Run ``function(progress)`` on a background thread; its value or error comes back here.
+
+        A task with a ``key`` cancels its predecessor of the same key. ``failed`` tells of an error unless
+        ``on_failed`` takes it. ``quiet`` tasks are not shown in the status bar.
+        """
+        task = Task(title, function, on_done, on_failed, key, quiet, lane)
         if self._closed:
             task.cancel()
             return task
@@ -149,7 +166,10 @@ class TaskRunner(QObject):
         if task.state is TaskState.DONE:
             task.on_done(value)
         elif task.state is TaskState.FAILED and error is not None:
-            task.on_failed(error)
+            if task.on_failed is not None:
+                task.on_failed(error)
+            else:
+                self.failed.emit(f"{task.title} failed", error)
 
     def _announce_progress(self) -> None:
         for task in self._tasks:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from PySide6.QtCore import QObject, Signal
+
 from nnpcore.errors import EatlasError
 
 Level = Literal["info", "warning", "error"]
@@ -34,3 +36,17 @@ def from_error(title: str, error: BaseException) -> Notification:
     if isinstance(error, OSError) and error.filename:
         text = f"{error.filename}: {error.strerror}."
     return Notification("error", title, text, details)
+
+
+class Messages(QObject):
+    """Where every part of the session leaves what the user should know; the window shows it."""
+
+    notified = Signal(object)
+
+    def notify(self, notification: Notification) -> None:
+        """Show a message to the user."""
+        self.notified.emit(notification)
+
+    def notify_error(self, title: str, error: BaseException) -> None:
+        """Show an exception to the user, with details to copy."""
+        self.notify(from_error(title, error))

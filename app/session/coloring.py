@@ -1,0 +1,89 @@
+"""The part of a session that holds the colouring: by what atoms are coloured, and the numbers for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values, rigidity_values
+from app.documents.coloring import LABELS, Coloring
+from app.session.data import Data
+from app.session.runs import Runs
+from app.session.undo import UndoStack
+
+
+class SharedColoring(QObject):
+    """Every view of atoms follows it; every change can be undone."""
+
+    changed = Signal()
+
+    def __init__(self, data: Data, runs: Runs, undo: UndoStack) -> None:
+        super().__init__()
+        self._data, self._runs, self._undo = data, runs, undo
+        self.current = Coloring()
+        self._chosen = False
+
+    def set(self, coloring: Coloring | None = None, **changes: Any) -> None:
+        """Colour atoms differently (can be undone), e.g. ``set_coloring(kind="force_error")``."""
+        wanted = coloring or replace(self.current, **changes)
+        if wanted != self.current:
+            self._chosen = True
+            text = f"Colour by {LABELS.get(wanted.kind, wanted.kind).lower()}"
+            self._undo.change(text, self._set, self.current, wanted)
+
+    def propose(self, kind: str) -> None:
+        """Colour by this unless the user has chosen otherwise (not undone)."""
+        if not self._chosen:
+            self._set(Coloring(kind=kind))
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Take over a saved colouring (not undone); wrong values leave the present one."""
+        self._chosen = True
+        try:
+            values = values | {"percentiles": tuple(values.get("percentiles", (2.0, 98.0)))}
+            self._set(Coloring(**values))
+        except TypeError:
+            self._set(Coloring())
+
+    def _set(self, coloring: Coloring) -> None:
+        self.current = coloring
+        self.changed.emit()
+
+    def kinds(self) -> list[tuple[str, str]]:
+        """Return the (kind, label) pairs the current frame can be coloured by."""
+        kinds = [(kind, label) for kind, label in LABELS.items()]
+        frame = self._data.frame
+        if frame is not None:
+            kinds += [(name, name) for name in sorted(frame.arrays) if is_scalar(frame.arrays[name])]
+        return kinds
+
+    def atom_values(self) -> AtomValues | None:
+        """Return (values (n_atoms,), label, unit) for the current frame and colouring, or None (elements).
+
+        None also while there is no prediction for this frame yet.
+        """
+        frame = self._data.frame
+        if frame is None or self.current.kind == "element":
+            return None
+        if self.current.kind not in LABELS:
+            return array_values(frame, self.current.kind)
+        if self.current.kind == "region":
+            return None
+        if self.current.kind == "rigidity":
+            return rigidity_values(self._runs.rigidity)
+        shown = self._runs.prediction
+        if shown is None:
+            return None
+        return predicted_values(frame, shown.prediction, self.current, self.crystal_energy())
+
+    def crystal_energy(self) -> float | None:
+        """Return the crystal's energy per atom (eV) that atomic energies are relative to, or None."""
+        run = self._runs.current
+        eos = run.analyses.get("eos") if run else None
+        if eos is None or len(self._data.elements()) > 1:
+            return None
+        report = eos.report
+        fit = report.reference_fit if self.current.baseline == "reference" else report.mean_fit
+        return fit.e0 if fit is not None else None

@@ -1,0 +1,309 @@
+"""The part of a session that trains: starts, queues and steers trainings, and keeps their runs current."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.documents.frame_refs import frames_of, name_of, refs_of_roles
+from app.documents.run import RunDocument, RunState
+from app.session.data import Data
+from app.session.messages import Messages, Notification, from_error
+from app.session.regions import Regions
+from app.session.runs import Runs
+from app.session.undo import UndoStack
+from app.settings import Settings
+from app.workers.monitoring import Monitored
+from app.workers.opening import free_folder
+from app.workers.priority import all_but_one
+from app.workers.training import News, Start, TrainingJob, TrainingOrder
+from nnpcore.errors import EatlasError, SettingsError
+from nnpcore.structures import Role
+from nnpcore.training import ControlState, EpochRecord, TrainSettings
+from nnpcore.training.history import is_note
+
+TICK_MS = 100
+WAIT_MS = 50
+ENDS = {
+    "no progress": "Ended early: no member became better.",
+    "converged": "Ended early: it has converged.",
+}
+
+
+class Trainings(QObject):
+    """Owns the training threads and the settings of the next training."""
+
+    settings_changed = Signal()
+    started = Signal(str)
+    """A training that is to be looked at: its run's id."""
+    followed = Signal(str, str)
+    """A training ended and one that waited started: their ids."""
+    idle = Signal()
+
+    def __init__(
+        self,
+        preferences: Settings,
+        data: Data,
+        regions: Regions,
+        runs: Runs,
+        messages: Messages,
+        undo: UndoStack,
+    ) -> None:
+        super().__init__()
+        self._preferences, self._data, self._regions = preferences, data, regions
+        self._runs, self._messages, self._undo = runs, messages, undo
+        self.settings = _settings_of(preferences.train_settings)
+        self._jobs: dict[str, TrainingJob] = {}
+        self._waiting: dict[str, TrainingOrder] = {}
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self.tick)
+        runs.removed.connect(lambda run_id: self._waiting.pop(run_id, None))
+
+    @property
+    def active(self) -> bool:
+        """Whether a training thread works."""
+        return bool(self._jobs)
+
+    @property
+    def n_waiting(self) -> int:
+        """How many trainings wait for those before them."""
+        return len(self._waiting)
+
+    def set_settings(self, wanted: TrainSettings, text: str = "Training settings") -> None:
+        """Use other settings for the next training (can be undone; edits of one field in a row are one)."""
+        if wanted != self.settings:
+            self._undo.change(text, self._set_settings, self.settings, wanted, merge_id=text)
+
+    def _set_settings(self, wanted: TrainSettings) -> None:
+        self.settings = wanted
+        self.settings_changed.emit()
+
+    # starting -----------------------------------------------------------------------------------------
+    def start(self, settings: TrainSettings | None = None) -> str | None:
+        """Start a training with the open data sets by their roles; return its id, or None if it cannot."""
+        try:
+            run_id = self.launch(settings or self.settings)
+        except (EatlasError, OSError) as error:
+            self._messages.notify_error("Training cannot start", error)
+            return None
+        self.show_started(run_id)
+        return run_id
+
+    def start_when_read(self) -> None:
+        """Start a training as soon as the files being read are open."""
+        if self._data.reading:
+            QTimer.singleShot(WAIT_MS, self, self.start_when_read)
+        else:
+            self.start()
+
+    def launch(self, settings: TrainSettings, name: str = "", queue: bool = False) -> str:
+        """Start a training on the data sets by their roles; TrainingError where there is nothing to train on.
+
+        Returns the run's id. Mapping errors of the EOS reference and of the regions are followed. With
+        ``queue`` it waits for the trainings before it, and takes the data as they are now.
+        """
+        if settings.n_threads is None:
+            settings = settings.replace(n_threads=self._preferences.n_threads or all_but_one())
+        datasets = list(self._data.datasets.values())
+        train, valid = refs_of_roles(datasets, settings)
+        taken = {run.folder for run in self._runs.documents.values()}
+        folder = free_folder(self._preferences.runs_folder, name or name_of(datasets), taken)
+        known = {run.name for run in self._runs.documents.values()}
+        run = self._runs.add(name if name and name not in known else folder.name, settings)
+        run.folder, run.train, run.valid = folder, train, valid
+        run.n_epochs = settings.epochs or 0
+        frames = {document.id: document.frames for document in datasets}
+        parts = frames_of(train, frames), frames_of(valid, frames)
+        order = TrainingOrder(settings, *parts, folder, monitored=self._monitored())
+        if queue and self._jobs:
+            self._waiting[run.id] = order
+            self._set_state(run.id, RunState.WAITING)
+        else:
+            self._begin(run, order)
+        return run.id
+
+    def show_started(self, run_id: str) -> None:
+        """Show a training that has just started."""
+        self._runs.set_current(run_id)
+        self.started.emit(run_id)
+
+    def train_longer(self, run_id: str, epochs: int | None = None) -> None:
+        """Go on with a run that was stopped, where it was, from its folder; ``epochs`` sets a new goal.
+
+        Frames are taken from the open data sets where all are there, else read from the files again.
+        """
+        run = self._runs.documents[run_id]
+        if run.folder is None or run_id in self._jobs or run.state in (RunState.IMPORTED, RunState.WAITING):
+            return
+        if epochs is not None:
+            run.settings = run.settings.replace(epochs=epochs)
+        run.state, run.message = RunState.PREPARING, ""
+        frames = {document.id: document.frames for document in self._data.datasets.values()}
+        used = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
+        known = bool(used) and used <= set(frames)
+        train, valid = (frames_of(refs, frames) if known else [] for refs in (run.train, run.valid))
+        monitored = self._monitored() if known else Monitored()
+        self._begin(
+            run, TrainingOrder(run.settings, train, valid, run.folder, resume=True, monitored=monitored)
+        )
+        self._runs.changed.emit(run_id)
+
+    def _monitored(self) -> Monitored:
+        crystal = next((d.frames for d in self._data.of_role(Role.EOS)), ())
+        return Monitored(crystal, tuple(self._regions.sets.values()))
+
+    def _begin(self, run: RunDocument, order: TrainingOrder) -> None:
+        job = TrainingJob(order)
+        self._jobs[run.id] = job
+        job.start()
+        self._timer.start()
+
+    # steering -----------------------------------------------------------------------------------------
+    def pause(self, run_id: str | None = None) -> None:
+        """Let a running training (the current one) wait."""
+        chosen = run_id or self._runs.current_id or ""
+        job = self._jobs.get(chosen)
+        if job is not None and self._runs.documents[chosen].state == RunState.RUNNING:
+            job.control.pause()
+            self._set_state(chosen, RunState.PAUSED)
+
+    def resume(self, run_id: str | None = None) -> None:
+        """Let a paused training (the current one) go on, or restart a stopped one from its folder."""
+        chosen = run_id or self._runs.current_id or ""
+        if chosen not in self._runs.documents:
+            return
+        if self._runs.documents[chosen].state is not RunState.PAUSED:
+            self.train_longer(chosen)
+        elif chosen in self._jobs:
+            self._jobs[chosen].control.resume()
+            self._set_state(chosen, RunState.RUNNING)
+
+    def stop(self, run_id: str | None = None) -> None:
+        """Let a training (the current one) end; it writes its checkpoint and can be resumed later.
+
+        One that waits is dropped.
+        """
+        chosen = run_id or self._runs.current_id or ""
+        if chosen in self._waiting:
+            self._runs.remove(chosen)
+        job = self._jobs.get(chosen)
+        if job is not None and self._runs.documents[chosen].state != RunState.STOPPING:
+            job.stop()
+            self._set_state(chosen, RunState.STOPPING)
+
+    def stop_all(self) -> None:
+        """Ask every training to end and drop those that wait."""
+        self.drop_waiting()
+        for run_id in list(self._jobs):
+            self.stop(run_id)
+
+    def drop_waiting(self) -> None:
+        """Drop all trainings that wait; they have no folder yet."""
+        for run_id in list(self._waiting):
+            self._runs.remove(run_id)
+
+    def shutdown(self) -> None:
+        """Stop everything and wait for the threads."""
+        self.drop_waiting()
+        for job in self._jobs.values():
+            job.stop()
+        for job in self._jobs.values():
+            job.join()
+        self.tick()
+        self._timer.stop()
+
+    def _set_state(self, run_id: str, state: RunState) -> None:
+        self._runs.documents[run_id].state = state
+        self._runs.changed.emit(run_id)
+
+    # news ---------------------------------------------------------------------------------------------
+    def tick(self) -> None:
+        """Take what the training threads have to tell (called at 10 Hz)."""
+        for run_id, job in list(self._jobs.items()):
+            news = job.take_news()
+            self._apply(self._runs.documents[run_id], job, news)
+            if news.ended:
+                job.join()
+                del self._jobs[run_id]
+                self._end(self._runs.documents[run_id], job, news)
+                self._start_next(run_id)
+        if not self._jobs and self._timer.isActive():
+            self._timer.stop()
+            self.idle.emit()
+
+    def _start_next(self, ended: str) -> None:
+        """Start the training that has waited longest, if none trains any more."""
+        if self._waiting and not self._jobs:
+            run_id = next(iter(self._waiting))
+            order = self._waiting.pop(run_id)
+            self._runs.documents[run_id].state = RunState.PREPARING
+            self._begin(self._runs.documents[run_id], order)
+            self._runs.changed.emit(run_id)
+            self.followed.emit(ended, run_id)
+
+    def _apply(self, run: RunDocument, job: TrainingJob, news: News) -> None:
+        changed = news.text != run.progress_text
+        run.progress_text = news.text
+        if news.start is not None:
+            self._on_prepared(run, news.start)
+            changed = True
+        if news.records:
+            run.history.extend(news.records)
+            for record in news.records:
+                self._tell_messages(run, record)
+            self._runs.epoch_finished.emit(run.id)
+            changed = True
+        if news.potential is not None:
+            run.potential = news.potential
+            self._runs.potential_changed.emit(run.id)
+        if changed:
+            self._runs.changed.emit(run.id)
+
+    def _on_prepared(self, run: RunDocument, start: Start) -> None:
+        run.values, run.whitening, run.functions = start.values, start.whitening, start.functions
+        run.n_epochs, run.used_device, run.sentence = start.n_epochs, start.device, start.sentence
+        run.history[:] = start.history
+        if run.state == RunState.PREPARING:
+            run.state = RunState.RUNNING
+        self._messages.notify(Notification("info", run.name, start.sentence, silent=True))
+        self._runs.values_changed.emit(run.id)
+
+    def _tell_messages(self, run: RunDocument, record: EpochRecord) -> None:
+        for message in record.messages:
+            if message != run.sentence:
+                run.message = message
+                note = is_note(message)
+                level, title = "info" if note else "warning", f"{run.name}, epoch {record.epoch}"
+                self._messages.notify(Notification(level, title, message, silent=note))
+
+    def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
+        stopped = job.control.state is ControlState.STOPPING
+        if news.error is not None:
+            run.state, run.message = RunState.FAILED, str(news.error)
+            self._messages.notify(from_error(f"Training {run.name} ended with an error", news.error))
+        elif stopped:
+            run.state = RunState.STOPPED
+        else:
+            run.state = RunState.FINISHED
+            run.message = ENDS.get(news.result.reason, "") if news.result else ""
+        run.progress_text = ""
+        self._runs.changed.emit(run.id)
+        if run.state is RunState.FINISHED:
+            title, silent = f"Training {run.name} finished", bool(self._waiting)
+            self._messages.notify(Notification("info", title, _ended_text(run), silent=silent))
+
+
+def _ended_text(run: RunDocument) -> str:
+    best = run.best("energy")
+    reached = "" if best is None else f" Best energy RMSE {best:.3g} meV/atom."
+    return f"{run.epoch} epochs.{reached} {run.message}".strip()
+
+
+def _settings_of(remembered: dict[str, Any]) -> TrainSettings:
+    """Return the training settings last used; the defaults where they no longer fit."""
+    try:
+        return TrainSettings(**remembered)
+    except SettingsError:
+        return TrainSettings()
