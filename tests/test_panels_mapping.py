@@ -118,7 +118,7 @@ def test_regions_survive_the_session_file(session, qtbot):
     document = session.regions.sets[set_id]
     again = document_from_dict(document.to_dict(), "x")
     assert again.rule == "depth"
-    assert np.array_equal(again.regions.labels(), document.labels())
+    assert np.array_equal(again.labels(), document.labels())
     assert [r.color_index for r in again.regions] == [r.color_index for r in document.regions]
     (dataset_shown,) = session.data.datasets.values()
     assert document_from_dict(document.set.to_dict(), "y").is_of(dataset_shown), "by its name"

@@ -148,7 +148,7 @@ def test_predicted_colors_wait_for_the_prediction(
     qtbot, session, panel, silicon_file, silicon_potential, monkeypatch
 ):
     dataset_id = open_file(qtbot, session, silicon_file())
-    monkeypatch.setattr(session, "crystal_energy", lambda: -5.0)
+    monkeypatch.setattr(session.coloring, "crystal_energy", lambda: -5.0)
     session.coloring.set(kind="atomic_energy")
     run = RunDocument("r", "r", TrainSettings(), RunState.FINISHED, potential=silicon_potential)
     session.runs.documents["r"] = run

@@ -55,18 +55,18 @@ class Runs(QObject):
         data.added.connect(self._on_dataset_added)
 
     # adding and removing ------------------------------------------------------------------------------
-    def add(self, name: str, settings: TrainSettings) -> RunDocument:
+    def add(self, name: str, settings: TrainSettings, state: RunState = RunState.STOPPED) -> RunDocument:
         """Add an empty run."""
         self._count += 1
-        run = RunDocument(f"run-{self._count}", name, settings, color_index=self._count - 1)
+        run = RunDocument(f"run-{self._count}", name, settings, state, color_index=self._count - 1)
         self.documents[run.id] = run
         self.added.emit(run.id)
         return run
 
     def add_model(self, opened: OpenedModel) -> str:
         """Add a calculator from elsewhere as a run that cannot be trained, show it and return its id."""
-        run = self.add(opened.model.name, TrainSettings())
-        run.state, run.message = RunState.IMPORTED, opened.text
+        run = self.add(opened.model.name, TrainSettings(), RunState.IMPORTED)
+        run.message = opened.text
         run.potential = opened.model  # type: ignore[assignment]  # whatever predicts will do
         if opened.values is not None:
             run.values, run.whitening, run.functions = opened.values, opened.whitening, opened.functions
@@ -104,7 +104,7 @@ class Runs(QObject):
 
     def _add_opened(self, opened: OpenedRun) -> RunDocument:
         run = self.add(opened.folder.name, opened.settings)
-        run.folder, run.state = opened.folder, RunState.STOPPED
+        run.folder = opened.folder
         run.history, run.potential, run.values = opened.history, opened.potential, opened.values
         run.whitening, run.functions = opened.potential.metric, opened.potential.functions
         run.n_epochs = opened.n_epochs

@@ -111,7 +111,9 @@ class Trainings(QObject):
         taken = {run.folder for run in self._runs.documents.values()}
         folder = free_folder(self._preferences.runs_folder, name or name_of(datasets), taken)
         known = {run.name for run in self._runs.documents.values()}
-        run = self._runs.add(name if name and name not in known else folder.name, settings)
+        run = self._runs.add(
+            name if name and name not in known else folder.name, settings, RunState.PREPARING
+        )
         run.folder, run.train, run.valid = folder, train, valid
         run.n_epochs = settings.epochs or 0
         frames = {document.id: document.frames for document in datasets}
