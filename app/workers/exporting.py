@@ -6,14 +6,14 @@ import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
-    from nnpcore.mapping import RegionSet
+    from nnpcore.mapping import AtomicEnergyModel, RegionSet
     from nnpcore.structures.frame import Frame
     from nnpcore.training import EpochRecord
 
@@ -32,7 +32,7 @@ class RunSnapshot:
     """
 
     name: str
-    model: Any
+    model: AtomicEnergyModel
     history: tuple[EpochRecord, ...]
     settings_toml: str
     folder: Path | None
@@ -42,6 +42,7 @@ class RunSnapshot:
         """Take it on the main thread."""
         whole = run.folder is not None and not run.state.active and (run.folder / "data.json").is_file()
         folder = run.folder if whole else None
+        assert run.potential is not None
         return cls(run.name, run.potential, tuple(run.history), run.settings.to_toml(), folder)
 
     @property
@@ -109,19 +110,22 @@ def export(order: ExportOrder, progress: Progress) -> Written:
     ------
     EatlasError : a format that cannot hold the potential, with the reason; a disk that is full; ...
     """
+    from nnpcore.mapping.model import is_potential
+
     progress.report(None, f"Writing {order.target.name}")
     if order.format == STRUCTURES:
         return _structures(order, progress)
-    run, target = order.run, order.target
+    run, target, model = order.run, order.target, order.run.model
+    assert is_potential(model)  # check_order has seen to it
     if order.format == EATLAS:
         from nnpcore.exchange.export import write_export
 
-        write_export(run.model, list(run.history), run.settings_toml, target)
+        write_export(model, list(run.history), run.settings_toml, target)
         return Written(target, "The README there tells how to use it.")
     if run.folder is not None:
         return _as_format(run.folder, order)
     with tempfile.TemporaryDirectory(prefix="eatlas-") as folder:
-        run.model.save(Path(folder))
+        model.save(Path(folder))
         return _as_format(Path(folder), order)
 
 

@@ -130,8 +130,7 @@ def evaluate_models_command(
     with open_models(run, specs) as models:
         for model in models:
             with terminal.progress(f"Evaluating {model.name}") as progress:
-                potential: Any = model  # anything that predicts will do
-                found = rmse_report(potential, frames, device=device, n_threads=threads, progress=progress)
+                found = rmse_report(model, frames, device=device, n_threads=threads, progress=progress)
             reports[model.name if model.name not in reports else f"{model.name} ({len(reports) + 1})"] = found
             if not terminal.json_only:
                 terminal.out.print(f"[bold]{model.name}[/]")

@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
+
+from nnpcore.potential.model import AtomicEnergyModel
 
 if TYPE_CHECKING:
     from nnpcore.mapping.invariant import InvariantPoints
     from nnpcore.potential import Potential
-    from nnpcore.potential.prediction import Prediction
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
-
-
-class AtomicEnergyModel(Protocol):
-    """Anything that tells the energy of every atom: an Eatlas ensemble, or another code's potential.
-
-    Attributes
-    ----------
-    name : what to call it.
-    elements : chemical symbols it knows.
-    n_members : number of ensemble members, 1 for a single model.
-    """
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        ...
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Chemical symbols it knows."""
-        ...
-
-    @property
-    def n_members(self) -> int:
-        """Number of ensemble members."""
-        ...
-
-    def predict(
-        self,
-        frames: Sequence[Frame],
-        *,
-        forces: bool = True,
-        stress: bool = True,
-        members: bool = True,
-        n_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> Prediction:
-        """Predict frames of any size and composition; see ``Potential.predict``."""
-        ...
 
 
 def is_potential(model: AtomicEnergyModel) -> TypeGuard[Potential]:

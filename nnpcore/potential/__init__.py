@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.potential.activation import ACTIVATIONS, Activation, get_activation
+from nnpcore.potential.ensemble import Ensemble
+from nnpcore.potential.model import AtomicEnergyModel
 from nnpcore.potential.network import NetworkWeights, TorchNetwork
 from nnpcore.potential.potential import Potential
 from nnpcore.potential.prediction import Prediction
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AtomicEnergyModel",
     "CalculatorModel",
     "CalculatorSpec",
     "EatlasCalculator",
+    "Ensemble",
     "NetworkWeights",
     "Potential",
     "Prediction",

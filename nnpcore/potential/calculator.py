@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.outputs import Properties, all_outputs
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from nnpcore.potential.model import AtomicEnergyModel
 from nnpcore.structures.frame import Frame
-
-if TYPE_CHECKING:
-    from nnpcore.potential.potential import Potential
 
 
 class EatlasCalculator(Calculator):
@@ -32,7 +30,9 @@ class EatlasCalculator(Calculator):
     implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012 (ASE's)
     ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012 (ASE's)
 
-    def __init__(self, potential: Potential, device: str = "cpu", n_threads: int | None = None) -> None:
+    def __init__(
+        self, potential: AtomicEnergyModel, device: str = "cpu", n_threads: int | None = None
+    ) -> None:
         super().__init__()
         self.potential = potential
         self.device = device

@@ -17,12 +17,12 @@ from nnpcore.descriptors import DescriptorChunk, NeighborFinder
 from nnpcore.descriptors.kernels import fill_descriptors
 from nnpcore.descriptors.tables import build_tables
 from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
+from nnpcore.potential.ensemble import Ensemble, frame_label
 from nnpcore.potential.prediction import Prediction
 from nnpcore.threads import in_order
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet
-    from nnpcore.potential.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -91,11 +91,6 @@ def starts(frames: Sequence[Frame]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum([f.n_atoms for f in frames])]).astype(np.int64)
 
 
-def frame_label(frame: Frame, position: int) -> str:
-    """Return what to call a frame in messages: its file and index there, or its position in the list."""
-    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
-
-
 def uses_kernels(device: str) -> bool:
     """Whether ``device`` means the compiled CPU kernels ("auto" takes them where there is no GPU)."""
     if device == "auto":
@@ -128,7 +123,7 @@ class _Part:
 
 
 def predict_cpu(
-    potential: Potential,
+    potential: Ensemble,
     frames: Sequence[Frame],
     wanted: Wanted,
     n_threads: int | None = None,
@@ -155,7 +150,7 @@ def predict_cpu(
     return total.prediction(stress_volumes(frames))
 
 
-def _ranges(potential: Potential, frames: Sequence[Frame], frame_start: np.ndarray) -> Iterator[_Range]:
+def _ranges(potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray) -> Iterator[_Range]:
     size = int(np.clip(frame_start[-1] // 16, _FEWEST_ATOMS, _MOST_ATOMS))
     for k, frame in enumerate(frames):
         where = frame_label(frame, k)
@@ -166,7 +161,7 @@ def _ranges(potential: Potential, frames: Sequence[Frame], frame_start: np.ndarr
             yield _Range(finder, species, k, int(frame_start[k]), first, stop)
 
 
-def _evaluate_range(potential: Potential, task: _Range, wanted: Wanted) -> _Part:
+def _evaluate_range(potential: Ensemble, task: _Range, wanted: Wanted) -> _Part:
     chunk = _describe(potential, task, wanted.derivatives)
     if chunk.derivatives is None:
         return _Part(potential.atomic_energies_of(chunk.values, chunk.species), chunk, None, None)
@@ -180,7 +175,7 @@ def _evaluate_range(potential: Potential, task: _Range, wanted: Wanted) -> _Part
     return _Part(energies, chunk, pairs, virial)
 
 
-def _describe(potential: Potential, task: _Range, derivatives: bool) -> DescriptorChunk:
+def _describe(potential: Ensemble, task: _Range, derivatives: bool) -> DescriptorChunk:
     """Descriptors of one range, computed on the calling thread alone."""
     pairs = task.finder.pairs(task.first, task.stop)
     n_d = potential.functions.n_descriptors
@@ -200,7 +195,7 @@ def _by_atom(gradients: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def predict_stored(
-    potential: Potential,
+    potential: Ensemble,
     stored: DescriptorSet,
     volumes: np.ndarray | None,
     wanted: Wanted,

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nnpcore.errors import PotentialError, RunFolderError
 from nnpcore.files import FileFormat, write_atomically
 from nnpcore.potential.baseline import NonlinearBaseline
+from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.network import NetworkWeights
-
-if TYPE_CHECKING:
-    from nnpcore.potential.potential import Potential
 
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 FORMAT = FileFormat(
@@ -31,7 +29,7 @@ _FOREIGN = ("input.nn", "potential_saved")
 """Files by which folders of n2p2 and SIMPLE-NN are known."""
 
 
-def save(potential: Potential, folder: str | Path) -> Path:
+def save(potential: Ensemble, folder: str | Path) -> Path:
     """Write both files into ``folder`` (made where missing), each atomically; return the folder.
 
     Raises :class:`RunFolderError` where the folder cannot be written, :class:`PotentialError` where the
@@ -51,7 +49,7 @@ def save(potential: Potential, folder: str | Path) -> Path:
     return folder
 
 
-def _arrays(potential: Potential) -> dict[str, np.ndarray]:
+def _arrays(potential: Ensemble) -> dict[str, np.ndarray]:
     whitening = {f"whitening.{name}": array for name, array in potential.whitening.to_arrays().items()}
     data = potential.data_whitening.to_arrays() if potential.data_whitening else {}
     metric = {f"{_METRIC}{name}": array for name, array in data.items()}
@@ -59,7 +57,7 @@ def _arrays(potential: Potential) -> dict[str, np.ndarray]:
     return {**whitening, **metric, **potential.weights.to_arrays(), **baseline}
 
 
-def _description(potential: Potential, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
+def _description(potential: Ensemble, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
     import nnpcore
 
     weights = potential.weights
@@ -118,7 +116,7 @@ def find_folder(path: str | Path) -> Path:
     raise RunFolderError(what, where=str(path), fix=fix)
 
 
-def load(path: str | Path) -> Potential:
+def load(path: str | Path) -> Ensemble:
     """Read a potential from its folder or a run folder and check everything in it.
 
     Raises :class:`RunFolderError` where the folder is neither, :class:`PotentialError` where a file is
@@ -162,9 +160,8 @@ def _read_tensors(path: Path, sha256: str, shapes: dict[str, list[int]]) -> dict
     return arrays
 
 
-def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Potential:
+def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ensemble:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
-    from nnpcore.potential.potential import Potential
 
     functions = SymmetryFunctions.from_dict(description["symmetry_functions"])
     if list(functions.elements) != list(description["elements"]):
@@ -193,7 +190,7 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pot
         baseline = NonlinearBaseline.from_arrays(description["smooth"]["kind"], functions.elements, arrays)
         baseline.check(weights.n_inputs)
     info = dict(description["info"])
-    return Potential(functions, whitening, weights, energies, info, data_whitening, baseline)
+    return Ensemble(functions, whitening, weights, energies, info, data_whitening, baseline)
 
 
 def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

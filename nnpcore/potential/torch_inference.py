@@ -17,10 +17,10 @@ from torch import Tensor
 
 from nnpcore.descriptors import NeighborFinder
 from nnpcore.descriptors.torch_backend import check_device, describe_block, plan_chunks, work_memory
+from nnpcore.potential.ensemble import Ensemble, frame_label
 from nnpcore.potential.inference import (
     Accumulator,
     Wanted,
-    frame_label,
     starts,
     stress_volumes,
 )
@@ -28,7 +28,6 @@ from nnpcore.potential.prediction import Prediction
 from nnpcore.threads import in_order
 
 if TYPE_CHECKING:
-    from nnpcore.potential.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -59,7 +58,7 @@ class _Sums:
 
 
 def predict_torch(
-    potential: Potential,
+    potential: Ensemble,
     frames: Sequence[Frame],
     wanted: Wanted,
     device_name: str,
@@ -92,7 +91,7 @@ class _Model:
     """A potential's numbers on the device, and the species and frame of every atom."""
 
     def __init__(
-        self, potential: Potential, frames: Sequence[Frame], frame_start: np.ndarray, device: torch.device
+        self, potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray, device: torch.device
     ) -> None:
         self.functions = potential.functions
         self.network = potential.weights.to_torch(str(device))
@@ -181,7 +180,7 @@ def _windows(frame_start: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _search(
-    potential: Potential, frames: Sequence[Frame], frame_start: np.ndarray
+    potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray
 ) -> Callable[[tuple[int, int]], _Window]:
     """Return the function that finds the pairs of a range of atoms."""
 

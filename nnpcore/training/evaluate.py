@@ -10,7 +10,7 @@ import numpy as np
 from nnpcore.training.optimizers.base import QUANTITY_UNITS, ErrorSums
 
 if TYPE_CHECKING:
-    from nnpcore.potential import Potential
+    from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training.data import FitSet, MemberValues
@@ -24,7 +24,7 @@ REPORT_KEYS = {
 
 
 def rmse_report(
-    potential: Potential,
+    potential: AtomicEnergyModel,
     frames_by_name: Mapping[str, Sequence[Frame]],
     *,
     device: str = "cpu",
@@ -68,7 +68,11 @@ def _report(errors: ErrorSums) -> dict[str, Any]:
 
 
 def _errors(
-    potential: Potential, frames: list[Frame], device: str, n_threads: int | None, progress: Progress | None
+    potential: AtomicEnergyModel,
+    frames: list[Frame],
+    device: str,
+    n_threads: int | None,
+    progress: Progress | None,
 ) -> ErrorSums:
     """Predict frame by frame, so that memory stays that of one frame, and sum up the errors."""
     squares, counts = np.zeros((3, potential.n_members + 1)), np.zeros(3)

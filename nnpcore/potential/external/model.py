@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import PotentialError, SettingsError
+from nnpcore.potential.ensemble import frame_label
 from nnpcore.potential.external import worker
 from nnpcore.potential.external.process import WorkerProcess
 from nnpcore.potential.prediction import Prediction
@@ -265,7 +266,7 @@ class CalculatorModel:
         self, frame: Frame, position: int, forces: bool, stress: bool, progress: Progress | None
     ) -> worker.Arrays:
         """Ask about one frame, check the answer and complete its atomic energies."""
-        where = f"{self.name}, {_label(frame, position)}"
+        where = f"{self.name}, {frame_label(frame, position)}"
         arrays = {n: getattr(frame, n) for n in ("numbers", "positions", "cell", "pbc")}
         arrays |= {n: frame.arrays[n] for n in worker.INPUT_ARRAYS if n in frame.arrays}
         values = {n: frame.info[n] for n in worker.INPUT_VALUES if isinstance(frame.info.get(n), int | float)}
@@ -326,7 +327,7 @@ class CalculatorModel:
             missing = (total - found["energies"].sum()) / frame.n_atoms
             self.note = (
                 f"its atomic energies do not add up to its total energy (off by {missing:.3g} eV/atom in "
-                f"{_label(frame, 0)}) and are not used"
+                f"{frame_label(frame, 0)}) and are not used"
             )
             return
         self.gives_atomic_energies = True
@@ -377,10 +378,6 @@ def _all(answers: list[worker.Arrays], name: str, wanted: bool) -> bool:
 
 def _error(said: Mapping[str, str], where: str) -> PotentialError:
     return PotentialError(said["what"], where=said["where"] or where, fix=said["fix"])
-
-
-def _label(frame: Frame, position: int) -> str:
-    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
 
 
 def _check(found: worker.Arrays, n_atoms: int, where: str) -> None:
