@@ -68,8 +68,8 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     kinds = {"pca", "distance", "connectivity", "eos", "verdict", "predictions"}
     qtbot.waitUntil(lambda: kinds <= set(run.analyses), timeout=20_000)
     assert (len(run.train), len(run.valid)) == (4, 2)
-    assert window.docks["runs"].panel.row_of(run.id).line.full_text.startswith("epoch 3/3 · ")
-    qtbot.waitUntil(lambda: window.verdict.verdict.full_text == run.analyses["verdict"].text)
+    assert window.docks["runs"].panel.row_of(run.id).line.text().startswith("epoch 3/3 · ")
+    qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.analyses["verdict"].text)
     with qtbot.waitSignal(window.session.messages.notified):
         window.session.runs.export(tmp_path / "potential")
     frame = window.session.data.datasets["train"].frames[0]
@@ -252,14 +252,14 @@ def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
     qtbot.waitUntil(lambda: "predictions" in run.analyses, timeout=20_000)
-    assert "Open a crystal's volume scan" in window.verdict.verdict.full_text
+    assert "Open a crystal's volume scan" in window.verdict.verdict.text()
     opened(window, qtbot, eos_file, role=Role.EOS)
     qtbot.waitUntil(lambda: "eos" in run.analyses and run.analyses["eos"].bracket is not None, timeout=20_000)
     assert run.analyses["distance"].frame_indices.tolist() == list(range(7))
     window.session.data.set_role("eos", Role.INSPECT)
     qtbot.waitUntil(lambda: not {"eos", "verdict"} & set(run.analyses), timeout=20_000)
     qtbot.waitUntil(lambda: run.analyses["distance"].points is None, timeout=20_000)
-    assert "Open a crystal's volume scan" in window.verdict.verdict.full_text
+    assert "Open a crystal's volume scan" in window.verdict.verdict.text()
 
 
 def test_frame_refs_locate_and_subset():

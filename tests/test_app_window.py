@@ -22,8 +22,8 @@ from app.panels.model_panel import DECLARED, shown_text
 from app.session.messages import Notification
 from app.shell.command_palette import match
 from app.shell.commands import Command, Commands
-from app.widgets.elided import ElidedLabel
 from app.widgets.function_table import FunctionTable
+from app.widgets.labels import ElidedLabel
 from nnpcore.structures import Role
 
 
@@ -91,7 +91,7 @@ def test_bad_frames_can_be_skipped_from_the_message(window, qtbot, silicon_file)
     assert window.toasts.shown == []
     (document,) = window.session.data.datasets.values()
     labels = panel(window, "data").row_of(document.id).findChildren(ElidedLabel)
-    assert any("1 skipped" in label.full_text for label in labels)
+    assert any("1 skipped" in label.text() for label in labels)
 
 
 def test_the_role_box_sets_the_role_and_follows_undo(window, qtbot, silicon_file):

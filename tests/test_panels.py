@@ -14,13 +14,13 @@ from PySide6.QtWidgets import QApplication
 
 from app.documents.frame_refs import FrameRefs
 from app.look import theme
+from app.look.ink import rgb_of
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
 from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
-from app.plots.ink import rgb_of
 from app.session.session import Session
 from app.settings import Settings
 from nnpcore.figures.eos_view import energy_zero

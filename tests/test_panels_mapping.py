@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from app.documents.grouping import Labels
 from app.documents.regions import document_from_dict
 from app.documents.run import RunDocument, RunState
+from app.look.ink import rgb_of
 from app.panels import mapping_panel, rigidity_panel
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
@@ -22,7 +23,6 @@ from app.panels.mapping_panel import MappingPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.rigidity_panel import RigidityPanel
 from app.panels.structure_panel import StructurePanel
-from app.plots.ink import rgb_of
 from app.session.session import Session
 from app.settings import Settings
 from app.workers.monitoring import Monitored, make_monitor

@@ -11,18 +11,19 @@ from PySide6.QtGui import QFontMetricsF, QMouseEvent, QTransform
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.look import theme
+from app.look.colormaps import limits_of, ramp, to_rgb
+from app.look.ink import DASHES, font, ink
+from app.look.palette import DARK, LIGHT
 from app.plots.axis import linear_ticks, log_text, log_ticks, tick_text
-from app.plots.colormaps import limits_of, ramp, to_rgb
-from app.plots.histogram import bins_of
-from app.plots.ink import DASHES, font, ink
+from app.plots.connectivity_plot import MatrixView, heat_color
+from app.plots.distance_plot import bins_of
 from app.plots.legend import Entry
-from app.plots.matrix import MatrixView, heat_color
 from app.plots.pca_plot import CloudGroup, PcaPlot
 from app.plots.plot import Plot
 from app.plots.points import STAMPS_PER_FRAME, PointCloud, PointGroup, Raster, stamp
-from app.plots.readout import Cell, Readout
-from app.plots.throttle import Throttle
-from app.widgets.polygon import inside_polygon
+from app.widgets.lasso import inside_polygon
+from app.widgets.readout import Cell, Readout
+from app.widgets.redraw import Throttle
 
 SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -289,7 +290,7 @@ def test_zoom_is_kept_and_a_double_click_shows_all(qtbot, plot):
 def test_a_crosshair_reads_values_back(qtbot, plot):
     shown = plot(log_y=True)
     shown.add_line("a", "series:0").setData([1, 2], [1.0, 100.0])
-    shown.set_readout(lambda x, y: f"{x:.1f} at {y:.0f}")
+    shown.set_crosshair(lambda x, y: f"{x:.1f} at {y:.0f}")
     shown.set_window(0, 4, 0, 2)
     settle(qtbot, shown)
     x, y = shown.canvas.to_pixels(np.array([2.0]), np.array([1.0]))
@@ -332,7 +333,7 @@ def test_readout_drops_cells_rather_than_clip(qtbot):
     readout.set_cells([Cell(f"head {i}", "−123.45", "ref") for i in range(8)], ("NN", "ref"))
     for width in (150, 344, 900):
         readout.resize(width, readout.height())
-        boxes = [box for _, box in readout._layout()]
+        boxes = [box for _, box in readout._boxes()]
         assert boxes[-1].right() <= width
         assert all(a.right() + 5 < b.left() for a, b in pairwise(boxes))
     assert len(readout.shown_cells) == 8
@@ -381,7 +382,7 @@ def test_plots_follow_the_theme(plot, qapp):
     line = shown.add_line("a", "series:0", dash=1)
     points = shown.add_points("r", "reference")
     try:
-        for mode, expected in (("light", theme.LIGHT), ("dark", theme.DARK)):
+        for mode, expected in (("light", LIGHT), ("dark", DARK)):
             theme.set_mode(mode)
             assert line.opts["pen"].color().name() == expected.okabe_ito[0].lower()
             assert line.opts["pen"].dashPattern() == list(DASHES[1])
@@ -416,8 +417,8 @@ def test_many_requests_are_one_redraw_and_none_while_hidden(qtbot):
 def test_numbers_of_a_horizontal_axis_do_not_touch(qapp, length, low, high):
     from PySide6.QtGui import QFontMetricsF
 
+    from app.look.ink import font
     from app.plots.axis import ValueAxis
-    from app.plots.ink import font
 
     ((step, values), *_) = ValueAxis("bottom").tickValues(low, high, length)
     texts = ValueAxis("bottom").tickStrings(values, 1.0, step)

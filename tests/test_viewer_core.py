@@ -11,11 +11,11 @@ from ase.build import bulk
 from ase.data import covalent_radii
 
 from app.documents.coloring import Coloring
-from app.plots.colorbar import tick_text, ticks_of
 from app.viewer3d.atom_card import formula_of, frame_facts
 from app.viewer3d.bonds import BOND_SLACK, MIN_BOND, completed_cell, find_bonds
 from app.viewer3d.camera import Camera, interpolated
-from app.viewer3d.coloring import ColorRange, element_colors, nice, value_colors
+from app.viewer3d.color_bar import tick_text, ticks_of
+from app.viewer3d.color_range import ColorRange, element_colors, nice, value_colors
 from app.viewer3d.picking import Picker, measure, minimum_image, nearest_hit
 from app.viewer3d.scene import SlicePlane, ViewOptions, allowed_repeat, build_scene
 from nnpcore.structures.frame import Frame

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.dialogs.fields import Section, mark, set_value, values_of
 from app.session.messages import from_error
-from app.widgets.elided import ElidedLabel
+from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task, TaskState
 from nnpcore.errors import EatlasError
 from nnpcore.progress import Progress
@@ -236,13 +236,13 @@ class FormDialog(QDialog):
     def stop(self) -> None:
         """Cancel the work; the fields stay."""
         if self.task is not None:
-            self.progress_text.set_full_text("Stopping…")
+            self.progress_text.set_text("Stopping…")
             self.task.cancel()
 
     def _show_working(self, working: bool) -> None:
         if working:
             self.bar.setRange(0, 0)
-            self.progress_text.set_full_text("Starting…")
+            self.progress_text.set_text("Starting…")
         self.form.setEnabled(not working)
         self.working.setVisible(working)
         self.background_button.setVisible(working)
@@ -257,7 +257,7 @@ class FormDialog(QDialog):
             known = task.fraction is not None
             self.bar.setRange(0, 1000 if known else 0)
             self.bar.setValue(round(1000 * (task.fraction or 0.0)))
-            self.progress_text.set_full_text(task.text or "Working…")
+            self.progress_text.set_text(task.text or "Working…")
 
     def _on_task_finished(self, task: Task) -> None:
         if task is self.task and task.state is TaskState.CANCELLED:

@@ -31,7 +31,7 @@ class Coloring:
     relative : show atomic energies relative to ``baseline`` (else absolute).
     baseline : the ensemble's or the reference's energy per atom of the crystal at its minimum.
     range_mode : "auto" (kept over the frames), "frame" (smallest to largest of the frame), "percentile"
-        (of the frame, ``percentiles``) or "locked" (``low`` to ``high``); ``app.viewer3d.coloring`` finds it.
+        (of the frame, ``percentiles``) or "locked" (``low`` to ``high``); the viewer finds it.
     reverse : turn the colour map around.
     """
 

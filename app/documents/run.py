@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from app.documents.frame_refs import FrameRefs
 
 if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.potential import Potential
     from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
@@ -116,3 +119,23 @@ class RunDocument:
         ]
         finite = [float(value) for value in values if np.isfinite(value)]
         return min(finite) if finite else None
+
+
+def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:
+    """Return the name of a run's colour: its data set's, where it was trained on one only."""
+    sources = {dataset_id for dataset_id, _ in run.train.parts}
+    if len(sources) == 1:
+        document = datasets.get(sources.pop())
+        if document is not None:
+            return f"series:{document.color_index}"
+    return f"series:{run.color_index}"
+
+
+def run_inks(runs: Sequence[RunDocument], datasets: Mapping[str, DatasetDocument]) -> list[str]:
+    """Return a colour for each of the runs shown together; the first keeps the one it has alone."""
+    found: list[str] = []
+    for run in runs:
+        wanted = run_ink(run, datasets)
+        free = (f"series:{number}" for number in count())
+        found.append(wanted if wanted not in found else next(color for color in free if color not in found))
+    return found

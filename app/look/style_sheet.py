@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 
 from PySide6.QtWidgets import QWidget
 
+from app.look.palette import Theme
 from nnpcore.installation import RESOURCES
-
-if TYPE_CHECKING:
-    from app.look.theme import Theme
 
 _SHEET = """
 QMainWindow, QDialog {{ background: {background}; }}
@@ -116,9 +114,8 @@ QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 
 def style_sheet(theme: Theme) -> str:
     """Return the application's style sheet in the theme's colours."""
-    colors = {name: getattr(theme, name) for name in theme.__dataclass_fields__}
     folder = (RESOURCES / "icons").as_posix()
-    return _SHEET.format(**colors, icons=folder, mode="dark" if theme.dark else "light")
+    return _SHEET.format(**asdict(theme), icons=folder, mode="dark" if theme.dark else "light")
 
 
 def repolish(widget: QWidget, name: str, value: bool) -> None:

@@ -12,13 +12,13 @@ from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QVBoxLayout, QWidge
 
 from app.documents.analyses import ConnectivityAnalysis
 from app.documents.grouping import GROUPING_TEXTS
+from app.documents.run import run_inks
+from app.look.ink import font, paper_color
 from app.panels.base import Panel, Table
-from app.plots.elided import ElidedLabel
-from app.plots.ink import font, paper_color, run_inks
-from app.plots.matrix import MatrixView
-from app.plots.pair_bars import BarRun, Pair, PairBars
-from app.plots.throttle import Throttle
-from app.widgets.states import Stated
+from app.plots.connectivity_plot import BarRun, MatrixView, Pair, PairBars
+from app.widgets.labels import NoteLabel
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Throttle
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
@@ -44,13 +44,13 @@ class ConnectivityPanel(Panel):
         column.setSpacing(2)
         self.matrix = MatrixView(body)
         self.matrix.cell_clicked.connect(self._on_cell)
-        self.text = ElidedLabel(body, "text")
+        self.text = NoteLabel(body, "text")
         self.bars = PairBars(body)
         self.bars.hide()
         column.addWidget(self.matrix, 1)
         column.addWidget(self.bars, 1)
         column.addWidget(self.text)
-        self.body = Stated(body, self)
+        self.body = Placeholder(body, self)
         self.set_body(self.body)
         self.groups = QToolButton(self)
         self.groups.setText("Groups ▾")

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.look import icons, theme
 from app.panels.base import Panel
-from app.widgets.elided import ElidedLabel
+from app.widgets.labels import ElidedLabel
 from nnpcore.structures import DatasetSummary, Role
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class DatasetRow(QWidget):
         top.setSpacing(6)
         top.addWidget(Swatch(document.color_index, self))
         self.label = ElidedLabel(self)
-        self.label.set_full_text(document.name, tip=document.path)
+        self.label.set_text(document.name, tip=document.path)
         self.label.setProperty("heading", True)
         top.addWidget(self.label, 1)
         self.role = QComboBox(self)
@@ -207,7 +207,7 @@ class DatasetRow(QWidget):
 
     def _line(self, text: str) -> ElidedLabel:
         line = ElidedLabel(self)
-        line.set_full_text(text, tip=self._document.summary.text)
+        line.set_text(text, tip=self._document.summary.text)
         line.setProperty("muted", True)
         line.setProperty("small", True)
         return line

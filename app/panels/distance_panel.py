@@ -10,13 +10,13 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import DistanceAnalysis
+from app.documents.run import run_ink
+from app.look.ink import font, paper_color
 from app.panels.base import Panel, Table, by_width
-from app.plots.elided import ElidedLabel
-from app.plots.histogram import DistanceCurve, DistanceHistogram
-from app.plots.ink import font, paper_color, run_ink
-from app.plots.seen import Seen
-from app.plots.throttle import Throttle
-from app.widgets.states import Stated
+from app.plots.distance_plot import DistanceCurve, DistanceHistogram
+from app.widgets.labels import NoteLabel
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Seen, Throttle
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -47,9 +47,9 @@ class DistancePanel(Panel):
         row.addWidget(self.histogram, 1)
         row.addWidget(self.curve, 1)
         column.addLayout(row, 1)
-        self.note = ElidedLabel(content, "warning")
+        self.note = NoteLabel(content, "warning")
         column.addWidget(self.note)
-        self.body = Stated(content, self)
+        self.body = Placeholder(content, self)
         self.set_body(self.body)
         self.by_volume = QToolButton(self)
         self.by_volume.setText("By volume")

@@ -10,14 +10,14 @@ import numpy as np
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import EosAnalysis
+from app.documents.run import run_inks
+from app.look.ink import font, number_text, paper_color
 from app.panels.base import Panel, Table
-from app.plots.elided import ElidedLabel
 from app.plots.eos_plot import EosPlot
-from app.plots.ink import font, number_text, paper_color, run_inks
-from app.plots.points_table import PointsTable
-from app.plots.readout import Cell, Readout
-from app.plots.seen import Seen
-from app.plots.throttle import Throttle
+from app.widgets.labels import NoteLabel
+from app.widgets.readout import Cell, Readout
+from app.widgets.redraw import Seen, Throttle
+from app.widgets.tables import PointsTable
 from nnpcore.figures.eos_view import EosSeries
 from nnpcore.structures import Role
 
@@ -59,7 +59,7 @@ class EosPanel(Panel):
         column.setSpacing(0)
         self.plot = EosPlot(body)
         self.readout = Readout(body)
-        self.note = ElidedLabel(body, "warning")
+        self.note = NoteLabel(body, "warning")
         self.points = PointsTable(body)
         self.points.hide()
         column.addWidget(self.plot, 1)

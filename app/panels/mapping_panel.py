@@ -14,14 +14,13 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWid
 from app.documents.mapping_curves import mapping_curves, without_doubles
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.look import theme
+from app.look.ink import font, ink, number_text
 from app.panels.base import Panel, Table, by_width
-from app.plots.elided import BriefLabel
-from app.plots.ink import font, ink, number_text
 from app.plots.mapping_plot import MappingPlot, RunCurves
-from app.plots.region_table import RegionTable, TableRow
-from app.plots.seen import Seen
-from app.plots.throttle import Throttle
-from app.widgets.states import Stated
+from app.widgets.labels import NoteLabel
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Seen, Throttle
+from app.widgets.tables import RegionTable, TableRow
 
 if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
@@ -72,12 +71,12 @@ class MappingPanel(Panel):
         row.addWidget(self.table_view, 1)
         row.addWidget(self.plot, 1)
         column.addLayout(row, 1)
-        self.text = BriefLabel(content)
+        self.text = NoteLabel(content, lines=2)
         line = QHBoxLayout()
         line.setContentsMargins(8, 0, 8, 0)
         line.addWidget(self.text)
         column.addLayout(line)
-        self.body = Stated(content, self)
+        self.body = Placeholder(content, self)
         self.set_body(self.body)
         self.regions_button = QToolButton(self)
         self.regions_button.setText("Regions ▾")

@@ -14,12 +14,11 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.documents.parity import ParityAnalysis, ParityGroup
 from app.documents.run import RunDocument
+from app.look.ink import font, number_text, paper_color
 from app.panels.base import Panel, Table, by_width
-from app.plots.ink import font, number_text, paper_color
 from app.plots.parity_plot import ParityPlot, ParityPoints
-from app.plots.seen import Seen
-from app.plots.throttle import Throttle
-from app.widgets.states import Stated
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Seen, Throttle
 from app.workers.parity import ParitySource, parity, thinned
 from nnpcore.units import MEV_PER_EV
 
@@ -74,7 +73,7 @@ class ParityPanel(Panel):
         for kind, plot in self.plots.items():
             row.addWidget(plot, 1)
             plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
-        self.body = Stated(content, self)
+        self.body = Placeholder(content, self)
         self.set_body(self.body)
         self.buttons = {
             "energy": self._button("E", "Energies per atom, the elements' reference energies subtracted"),

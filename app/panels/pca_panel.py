@@ -14,12 +14,11 @@ from app.documents.analyses import AtomGroup, PcaAnalysis
 from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.look import icons
+from app.look.ink import font, paper_color
 from app.panels.base import Panel, Table
-from app.plots.ink import font, paper_color
-from app.plots.lasso import selection_mode
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
-from app.plots.seen import Seen
-from app.plots.throttle import Throttle
+from app.widgets.lasso import selection_mode
+from app.widgets.redraw import Seen, Throttle
 
 if TYPE_CHECKING:
     from app.session.session import Session

@@ -11,13 +11,12 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import RigidityAnalysis
+from app.look.ink import font, number_text, paper_color
 from app.panels.base import Panel, Table, by_width
-from app.plots.elided import BriefLabel
-from app.plots.ink import font, number_text, paper_color
 from app.plots.rigidity_plot import LOSS_COLORS, ErrorScatter, RigidityCurves
-from app.plots.seen import Seen
-from app.plots.throttle import Throttle
-from app.widgets.states import Stated
+from app.widgets.labels import NoteLabel
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Seen, Throttle
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -50,10 +49,10 @@ class RigidityPanel(Panel):
         column.addLayout(row, 1)
         line = QHBoxLayout()
         line.setContentsMargins(8, 0, 8, 0)
-        self.text = BriefLabel(content)
+        self.text = NoteLabel(content, lines=2)
         line.addWidget(self.text)
         column.addLayout(line)
-        self.body = Stated(content, self)
+        self.body = Placeholder(content, self)
         self.set_body(self.body)
         self._build_tools()
         session.analyses.changed.connect(self._on_analysis)

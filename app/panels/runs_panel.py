@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from app.documents.run import RunDocument, RunState
 from app.look import icons, theme
 from app.panels.base import Panel
-from app.widgets.elided import ElidedLabel
+from app.widgets.labels import ElidedLabel
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -254,7 +254,7 @@ class RunRow(QWidget):
         busy = run.state is RunState.PREPARING or not run.n_epochs
         self.bar.setRange(0, 0 if busy and run.state.active else max(run.n_epochs, 1))
         self.bar.setValue(run.epoch)
-        self.line.set_full_text(describe(run))
+        self.line.set_text(describe(run))
 
 
 def describe(run: RunDocument) -> str:

@@ -22,16 +22,17 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import icons, theme
+from app.look.ink import font
+from app.look.palette import LIGHT
 from app.panels.base import Panel, Table
-from app.plots.colorbar import ColorBar
-from app.plots.ink import font
-from app.plots.lasso import selection_mode
 from app.viewer3d import atom_card, create_structure_view
+from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
 from app.viewer3d.range_menu import fill_range_menu
 from app.viewer3d.session_colors import SessionColors, Shown
 from app.viewer3d.view_tools import ViewTools
-from app.widgets.states import Stated
+from app.widgets.lasso import selection_mode
+from app.widgets.placeholder import Placeholder
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class StructurePanel(Panel):
         column.setSpacing(0)
         column.addWidget(self.view, 1)
         column.addWidget(self.frames)
-        self.stated = Stated(content, self)
+        self.stated = Placeholder(content, self)
         self.set_body(self.stated)
         self._build_overlays()
         self.tools = ViewTools(self.view, self)
@@ -353,7 +354,7 @@ class StructurePanel(Panel):
         if view.scene is None or view.frame is not self.session.data.frame:
             return None
         size = 1600, round(1600 * view.height() / max(view.width(), 1))
-        request = view.export_request(size, True, look=view.look(theme.LIGHT))
+        request = view.export_request(size, True, look=view.look(LIGHT))
         bar = self.shown.bar
 
         def draw(path: Path) -> None:

@@ -11,11 +11,10 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.documents.sweep import SweepPoint, choose, sentence
 from app.panels.base import Panel, Table
-from app.plots.elided import BriefLabel
-from app.plots.seen import Seen
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, SweepPlot
-from app.plots.throttle import Throttle
-from app.widgets.states import Stated
+from app.widgets.labels import NoteLabel
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Seen, Throttle
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -62,12 +61,12 @@ class SweepPanel(Panel):
         column.addLayout(row, 1)
         for plot in (self.plot, self.force):
             plot.point_clicked.connect(self._on_clicked)
-        self.text = BriefLabel(content)
+        self.text = NoteLabel(content, lines=2)
         line = QHBoxLayout()
         line.setContentsMargins(8, 0, 8, 0)
         line.addWidget(self.text)
         column.addLayout(line)
-        self.body = Stated(content, self)
+        self.body = Placeholder(content, self)
         self.set_body(self.body)
 
     # what is shown ------------------------------------------------------------------------------------

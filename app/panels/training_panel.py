@@ -14,14 +14,14 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLa
 
 from app.documents.mapping_curves import CRYSTAL, CRYSTAL_TEXTS, MappingCurve, mapping_curves, without_doubles
 from app.documents.run import RunDocument, RunState
+from app.look.ink import font
 from app.panels.base import Panel, Table
-from app.plots.elided import ElidedLabel
-from app.plots.ink import font
 from app.plots.legend import Legend
 from app.plots.mapping_plot import MappingPlot, RunCurves
 from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
-from app.plots.throttle import Throttle
+from app.widgets.labels import NoteLabel
+from app.widgets.redraw import Throttle
 from nnpcore.figures.series import HistoryColumns, history_table
 from nnpcore.training.history import is_note
 
@@ -76,8 +76,8 @@ class TrainingPanel(Panel):
         for plot in self._all_plots().values():
             self._row.addWidget(plot, 1)
         column.addLayout(self._row, 1)
-        self.status = ElidedLabel(body)
-        self.warning = ElidedLabel(body, "warning")
+        self.status = NoteLabel(body)
+        self.warning = NoteLabel(body, "warning")
         self.shared_legend = Legend(body)
         for label in (self.status, self.warning):
             line = QHBoxLayout()

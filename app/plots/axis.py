@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QFontMetricsF
 
-from app.plots.ink import POINT_SIZE, font, ink, pen
+from app.look.ink import POINT_SIZE, font, ink, pen
 
 _NICE = (1.0, 2.0, 5.0, 10.0)
 

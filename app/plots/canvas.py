@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QPainter
 from PySide6.QtWidgets import QFrame, QWidget
 
 from app.plots.axis import ValueAxis
-from app.plots.lasso import Lasso
+from app.widgets.lasso import Lasso, Modifier
 
 CLICK_SLOP = 4
+LASSO_KEYS = Modifier.ShiftModifier | Modifier.ControlModifier | Modifier.AltModifier
 
 
 class Canvas(pg.PlotWidget):
@@ -35,7 +36,8 @@ class Canvas(pg.PlotWidget):
         self.item.hideButtons()
         self.item.setContentsMargins(4, 2, 10, 0)
         self.item.getViewBox().setDefaultPadding(0.04)
-        self.lasso = Lasso(self)
+        self.lasso = Lasso()
+        self.takes_lassos = False
         self._pressed: QPointF | None = None
 
     @property
@@ -57,15 +59,17 @@ class Canvas(pg.PlotWidget):
     def mousePressEvent(self, ev: QMouseEvent) -> None:
         """Start a lasso, or note where a click may begin."""
         self._pressed = ev.position()
-        if ev.button() == Qt.MouseButton.LeftButton and self.lasso.wanted(ev.modifiers()):
-            self.lasso.start(ev.position(), ev.modifiers())
+        lassoes = self.takes_lassos and (self.lasso.enabled or bool(ev.modifiers() & LASSO_KEYS))
+        if ev.button() == Qt.MouseButton.LeftButton and lassoes:
+            self.lasso.start(ev.position())
             return
         super().mousePressEvent(ev)
 
     def mouseMoveEvent(self, ev: QMouseEvent) -> None:
         """Go on with the lasso, or tell where the mouse is."""
         if self.lasso.active:
-            self.lasso.extend(ev.position())
+            if self.lasso.extend(ev.position()):
+                self.viewport().update()
             return
         super().mouseMoveEvent(ev)
         if not ev.buttons():
@@ -76,7 +80,9 @@ class Canvas(pg.PlotWidget):
         moved = self._pressed is None or (ev.position() - self._pressed).manhattanLength() > CLICK_SLOP
         self._pressed = None
         if self.lasso.active:
-            polygon = self.lasso.finish()
+            corners = [self.to_data(corner).toTuple() for corner in self.lasso.finish()]
+            polygon = np.array(corners, dtype=np.float64)
+            self.viewport().update()
             if not moved:
                 self.clicked.emit(ev.position(), ev.modifiers())
             elif len(polygon) > 2:
@@ -85,6 +91,11 @@ class Canvas(pg.PlotWidget):
         super().mouseReleaseEvent(ev)
         if not moved and ev.button() == Qt.MouseButton.LeftButton:
             self.clicked.emit(ev.position(), ev.modifiers())
+
+    def drawForeground(self, painter: QPainter, _rect: QRectF | QRect) -> None:
+        """Draw the loop of a lasso over everything."""
+        painter.resetTransform()
+        self.lasso.paint(painter)
 
     def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
         """Ask to show everything again."""

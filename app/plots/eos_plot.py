@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from app.plots.ink import number_text
+from app.look.ink import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.figures.eos_view import (
@@ -42,7 +42,7 @@ class EosPlot(Plot):
         self.zero = EnergyZero(0.0, "0")
         self.series: list[EosSeries] = []
         self.set_labels("Volume (Å³/atom)", "")
-        self.set_readout(self._describe)
+        self.set_crosshair(self._describe)
 
     def show_series(self, series: Sequence[EosSeries], members: bool = False) -> None:
         """Show curves, the first one in front; items are reused while colours stay the same."""

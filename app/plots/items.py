@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from app.plots.ink import faded, pen
+from app.look.ink import faded, pen
 
 
 class Band(pg.GraphicsObject):

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFontMetricsF,
-    QHelpEvent,
     QLinearGradient,
     QMouseEvent,
     QPainter,
-    QPaintEvent,
     QPolygonF,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.plots.ink import DASHES, faded, font, ink, pen
+from app.look.ink import DASHES, faded, font, ink, pen
+from app.widgets.painted import PaintedWidget
 
 SWATCH = 22.0
 GAP = 6.0
@@ -44,7 +43,7 @@ class Entry:
     ramp: tuple[str, ...] = ()
 
 
-class Legend(QWidget):
+class Legend(PaintedWidget):
     """Title of the vertical axis at the left, entries at the right, in as many rows as they need."""
 
     toggled = Signal(str, bool)
@@ -112,21 +111,14 @@ class Legend(QWidget):
         self.setFixedHeight(int(n_rows * self.row_height) + (2 if n_rows else 0))
         self.update()
 
-    def restyle(self) -> None:
-        """Follow the theme."""
-        self._arrange()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Flow anew."""
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
             self._arrange()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def draw(self, painter: QPainter) -> None:
         """Draw title, swatches and labels."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(font())
         middle = Qt.AlignmentFlag.AlignVCenter
         if self.title:
             painter.setPen(ink("muted"))
@@ -138,7 +130,6 @@ class Legend(QWidget):
             painter.setPen(ink("text"))
             text = QRectF(box.left() + width + 4, box.top(), self.width() - box.left() - width, box.height())
             painter.drawText(text, middle, entry.label)
-        painter.end()
 
     def _entry_at(self, point: QPointF) -> Entry | None:
         return next((entry for entry, box in self._boxes if box.contains(point)), None)
@@ -156,14 +147,10 @@ class Legend(QWidget):
         over = self._entry_at(event.position()) is not None
         self.setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
 
-    def event(self, event: QEvent) -> bool:
+    def tip_at(self, point: QPointF) -> str:
         """Show an entry's tip."""
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            entry = self._entry_at(QPointF(event.pos()))
-            text = (entry.tip or f"{entry.label}: click to hide or show") if entry else ""
-            QToolTip.showText(event.globalPos(), text, self)
-            return True
-        return super().event(event)
+        entry = self._entry_at(point)
+        return (entry.tip or f"{entry.label}: click to hide or show") if entry else ""
 
 
 def _swatch_width(entry: Entry) -> float:

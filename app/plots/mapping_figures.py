@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.plots.ink import paper_color
+from app.look.ink import paper_color
 from app.plots.mapping_plot import SMALLEST, RunCurves
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.documents.mapping_curves import MappingCurve
-from app.plots.ink import number_text
+from app.look.ink import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 
@@ -44,7 +44,7 @@ class MappingPlot(Plot):
         self.canvas.view.setLimits(xMin=0)
         self.canvas.view.setMouseEnabled(x=True, y=False)
         self.canvas.view.setAutoVisible(y=True)
-        self.set_readout(self._describe)
+        self.set_crosshair(self._describe)
 
     def show_runs(self, runs: Sequence[RunCurves]) -> None:
         """Show the curves of the current run (solid) and of those compared with it (dashed)."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from app.plots import colormaps
-from app.plots.ink import rgb_of
+from app.look import colormaps
+from app.look.ink import rgb_of
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
@@ -43,7 +43,7 @@ class ParityPlot(Plot):
         self.density = False
         self.hidden: set[str] = set()
         self.series_toggled.connect(self._on_toggled)
-        self.set_readout(self._describe)
+        self.set_crosshair(self._describe)
 
     def show_groups(self, groups: list[ParityPoints], density: bool) -> None:
         """Replace all points; ``density`` colours them by how many there are around."""

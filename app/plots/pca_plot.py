@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from app.plots import colormaps
-from app.plots.ink import MARKERS, rgb_of
+from app.look import colormaps
+from app.look.ink import MARKERS, rgb_of
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
-from app.widgets.polygon import inside_polygon
+from app.widgets.lasso import inside_polygon
 
 DIMMED, NORMAL = 0.1, 0.6
 CHOSEN = "#F0E442"
@@ -59,7 +59,7 @@ class PcaPlot(Plot):
         self.chosen = self.add_cloud("chosen", 6.5, 1.0, z=26)
         self.ring = self.add_points("ring", "accent", "o", 12)
         self.ring.setZValue(24)
-        self.canvas.lasso.available = True
+        self.canvas.takes_lassos = True
         self.series_toggled.connect(self._on_toggled)
         self._selected: dict[str, np.ndarray] = {}
         self._limits = (0.0, 1.0)

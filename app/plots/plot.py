@@ -1,4 +1,4 @@
-"""The plot every panel uses: thin axes with units, hover, picking, a crosshair readout, an empty state."""
+"""The plot every panel uses: thin axes with units, hover, picking, a crosshair, an empty state."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
 from app.look import theme
+from app.look.ink import DASHES, font, ink, pen
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
-from app.plots.ink import DASHES, font, ink, pen
 from app.plots.items import Band, Bracket
 from app.plots.legend import Entry, Legend
 from app.plots.points import PointCloud
@@ -24,7 +24,7 @@ MAX_HOVERED = 200_000
 
 
 class Plot(QWidget):
-    """A canvas with a legend above it, a crosshair with a readout, and a text where there are no data.
+    """A canvas with a legend above it, a crosshair with numbers, and a text where there are no data.
 
     Points that can be hovered and clicked are registered with :meth:`set_pickable`; ``point_clicked`` and
     ``point_hovered`` give the registered key and the point's index (``None, -1`` when the mouse leaves).
@@ -49,7 +49,7 @@ class Plot(QWidget):
         self._series: dict[str, list[pg.GraphicsObject]] = {}
         self._styles: list[Callable[[], None]] = []
         self._pickable: dict[str, tuple[np.ndarray, Callable[[int], str]]] = {}
-        self._readout: Callable[[float, float], str] | None = None
+        self._numbers_at: Callable[[float, float], str] | None = None
         self._window: tuple[float, float, float, float] | None = None
         self._follows = True
         self._hovered: tuple[str, int] = ("", -1)
@@ -194,9 +194,9 @@ class Plot(QWidget):
         """Forget all points registered."""
         self._pickable.clear()
 
-    def set_readout(self, readout: Callable[[float, float], str] | None) -> None:
-        """Show a crosshair and ``readout(x, y)`` (y undone of its logarithm) while the mouse is inside."""
-        self._readout = readout
+    def set_crosshair(self, numbers_at: Callable[[float, float], str] | None) -> None:
+        """Show a crosshair and ``numbers_at(x, y)`` (y undone of its logarithm) while the mouse is inside."""
+        self._numbers_at = numbers_at
 
     def point_at(self, position: QPointF) -> tuple[str, int]:
         """Return the key and index of the registered point nearest to a position, or ("", -1)."""
@@ -240,15 +240,15 @@ class Plot(QWidget):
                 QToolTip.hideText()
         over = Qt.CursorShape.PointingHandCursor if index >= 0 else Qt.CursorShape.ArrowCursor
         self.canvas.viewport().setCursor(Qt.CursorShape.CrossCursor if self.canvas.lasso.enabled else over)
-        self._show_readout(position)
+        self._show_crosshair(position)
 
-    def _show_readout(self, position: QPointF) -> None:
+    def _show_crosshair(self, position: QPointF) -> None:
         inside = self.canvas.view.sceneBoundingRect().contains(position)
-        if self._readout is None or not inside or not self._message.isHidden():
-            self._hide_readout()
+        if self._numbers_at is None or not inside or not self._message.isHidden():
+            self._hide_crosshair()
             return
         point = self.canvas.to_data(position)
-        text = self._readout(point.x(), 10.0 ** point.y() if self.log_y else point.y())
+        text = self._numbers_at(point.x(), 10.0 ** point.y() if self.log_y else point.y())
         self._crosshair.setPos(point.x())
         self._crosshair.setVisible(bool(text))
         self._label.setVisible(bool(text))
@@ -262,12 +262,12 @@ class Plot(QWidget):
         x = box.right() - self._label.width() if at_right else box.left() + 3
         self._label.move(int(x), int(box.top()) + 2)
 
-    def _hide_readout(self) -> None:
+    def _hide_crosshair(self) -> None:
         self._crosshair.hide()
         self._label.hide()
 
     def _on_left(self) -> None:
-        self._hide_readout()
+        self._hide_crosshair()
         if self._hovered[1] >= 0:
             self._hovered = ("", -1)
             self.point_hovered.emit("", -1)
@@ -280,7 +280,7 @@ class Plot(QWidget):
         self.canvas.item.setVisible(not text)
         self.legend.setVisible(not text)
         if text:
-            self._hide_readout()
+            self._hide_crosshair()
         self._place_message()
 
     @property
@@ -312,5 +312,4 @@ class Plot(QWidget):
             f"color: {ink('text').name()}; padding: 1px 4px; border-radius: 3px; "
             f"background: rgba({panel.red()}, {panel.green()}, {panel.blue()}, 225);"
         )
-        self.legend.restyle()
         self.canvas.update()

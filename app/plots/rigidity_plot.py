@@ -28,7 +28,7 @@ class RigidityCurves(Plot):
         self.set_labels("Volume (Å³/atom)", "Rigidity (LPR)")
         self.volumes = np.empty(0)
         self.values: dict[str, np.ndarray] = {}
-        self.set_readout(self._describe)
+        self.set_crosshair(self._describe)
 
     def show_curves(
         self,

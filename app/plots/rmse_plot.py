@@ -54,7 +54,7 @@ class RmsePlot(Plot):
         self._data: dict[str, RmseSeries] = {}
         self.canvas.view.setMouseEnabled(x=True, y=False)
         self.canvas.view.setAutoVisible(y=True)
-        self.set_readout(self._describe)
+        self.set_crosshair(self._describe)
 
     def known_parts(self) -> set[str]:
         """Return which of "train" and "valid" have values."""

@@ -11,7 +11,7 @@ from nnpcore.figures.drawing import FONT, SMALL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from app.plots.colorbar import ColorBarSpec
+    from app.viewer3d.color_bar import ColorBarSpec
 
 INCHES = 3.6
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.documents.sweep import Choice, SweepPoint
-from app.plots.ink import paper_color
+from app.look.ink import paper_color
 from app.plots.mapping_figures import DASHES, SMALL, new_figure, style
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Shown
 

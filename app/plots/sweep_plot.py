@@ -11,7 +11,7 @@ from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QWidget
 
 from app.documents.sweep import Choice, SweepPoint
-from app.plots.ink import font
+from app.look.ink import font
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from app.look import icons, theme
-from app.widgets.elided import ElidedLabel
+from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class VerdictBar(QWidget):
         }
         name = ICONS.get(level, "info")
         self.icon.setPixmap(icons.icon(name, colors.get(level, current.muted)).pixmap(16, 16))
-        self.verdict.set_full_text(text)
+        self.verdict.set_text(text)
 
     def _on_analysis_changed(self, run_id: str, kind: str) -> None:
         if run_id == self._session.runs.current_id and kind == "verdict":

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def create_structure_view(parent: QWidget | None = None) -> StructureView:
-    """Return a new viewer; what it needs is imported now, not before."""
+    """Return a new viewer that listens to the mouse; what it needs is imported now, not before."""
+    from app.viewer3d.mouse import Mouse
     from app.viewer3d.view import StructureView
 
-    return StructureView(parent)
+    view = StructureView(parent)
+    Mouse(view)
+    return view

@@ -1,4 +1,4 @@
-"""What is known about the frame and about picked atoms, as short texts. No Qt here."""
+"""What is known about the frame and about picked atoms, as short texts."""
 
 from __future__ import annotations
 

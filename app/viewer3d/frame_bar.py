@@ -9,7 +9,7 @@ from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
 
 from app.look import icons
-from app.plots.ink import font
+from app.look.ink import font
 
 DEFAULT_FPS = 10
 PATIENCE_TICKS = 12

@@ -6,16 +6,11 @@ Left drag turns (with Ctrl: rolls), right or middle drag moves, the wheel zooms 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 
-from app.look import theme
-
-if TYPE_CHECKING:
-    from app.viewer3d.view import StructureView
+from app.viewer3d.view import StructureView
 
 CLICK_SLACK = 4
 HOVER_MS = 30
@@ -30,11 +25,10 @@ class Mouse(QObject):
     def __init__(self, view: StructureView) -> None:
         super().__init__(view)
         self._view = view
-        self.lasso_tool = False
         self._pressed: QPointF | None = None
         self._last = QPointF()
         self._mode = ""
-        self._loop: list[QPointF] = []
+        self._lasso = view.lasso
         self._hovered = -1
         self._hover = QTimer(self, singleShot=True, interval=HOVER_MS)
         self._hover.timeout.connect(self._look_under)
@@ -59,12 +53,15 @@ class Mouse(QObject):
         elif kind == QEvent.Type.Leave:
             self._hover.stop()
             self._tell_hovered(-1)
+        elif kind == QEvent.Type.Hide:
+            self._forget()
         return super().eventFilter(watched, event)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Drop what was begun: the view is hidden."""
         self._hover.stop()
-        self._pressed, self._mode, self._loop = None, "", []
+        self._pressed, self._mode = None, ""
+        self._lasso.finish()
 
     # buttons ------------------------------------------------------------------------------------------
     def _on_press(self, event: QMouseEvent) -> bool:
@@ -73,9 +70,9 @@ class Mouse(QObject):
         shift, ctrl = modifiers & Modifier.ShiftModifier, modifiers & Modifier.ControlModifier
         if event.button() in (Button.MiddleButton, Button.RightButton) or (shift and ctrl):
             self._mode = "pan"
-        elif event.button() == Button.LeftButton and (shift or self.lasso_tool):
+        elif event.button() == Button.LeftButton and (shift or self._lasso.enabled):
             self._mode = "lasso"
-            self._loop = [event.position()]
+            self._lasso.start(event.position())
         else:
             self._mode = "turn" if event.button() == Button.LeftButton else ""
         self._view.setFocus(Qt.FocusReason.MouseFocusReason)
@@ -91,8 +88,7 @@ class Mouse(QObject):
         step = position - self._last
         view, camera = self._view, self._view.camera
         if self._mode == "lasso":
-            if (position - self._loop[-1]).manhattanLength() >= 3:
-                self._loop.append(position)
+            if self._lasso.extend(position):
                 view.update()
             return True
         if (position - self._pressed).manhattanLength() < CLICK_SLACK and self._last == self._pressed:
@@ -107,12 +103,11 @@ class Mouse(QObject):
         return True
 
     def _on_release(self, event: QMouseEvent) -> bool:
-        pressed, mode = self._pressed, self._mode
-        self._pressed, self._mode = None, ""
-        if mode == "lasso" and len(self._loop) > 3:
-            self._finish_lasso(event)
+        pressed, self._pressed, self._mode = self._pressed, None, ""
+        loop = self._lasso.finish()
+        if len(loop) > 3:
+            self._select_inside(loop, event.modifiers())
             return True
-        self._loop = []
         moved = pressed is None or (event.position() - pressed).manhattanLength() >= CLICK_SLACK
         if not moved and event.button() == Button.LeftButton:
             self._click(event)
@@ -127,12 +122,11 @@ class Mouse(QObject):
         else:
             self._view.atom_picked.emit(atom, event.modifiers())
 
-    def _finish_lasso(self, event: QMouseEvent) -> None:
-        polygon = np.array([(p.x(), p.y()) for p in self._loop])
-        self._loop = []
+    def _select_inside(self, loop: list[QPointF], modifiers: Qt.KeyboardModifier) -> None:
         picker = self._view.picker()
         if picker is not None:
-            self._view.lassoed.emit(picker.atoms_inside(polygon), event.modifiers())
+            polygon = np.array([corner.toTuple() for corner in loop])
+            self._view.lassoed.emit(picker.atoms_inside(polygon), modifiers)
         self._view.update()
 
     def _on_double_click(self, event: QMouseEvent) -> bool:
@@ -185,15 +179,3 @@ class Mouse(QObject):
                 Qt.CursorShape.PointingHandCursor if atom >= 0 else Qt.CursorShape.ArrowCursor
             )
             self._view.atom_hovered.emit(atom)
-
-    def paint(self, painter: QPainter) -> None:
-        """Paint the loop being drawn."""
-        if len(self._loop) < 2:
-            return
-        accent = QColor(theme.current().accent)
-        fill = QColor(accent)
-        fill.setAlphaF(0.12)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(accent, 1.5, Qt.PenStyle.DashLine))
-        painter.setBrush(fill)
-        painter.drawPolygon(QPolygonF(self._loop))

@@ -1,4 +1,4 @@
-"""What is under the mouse, what is inside a lasso, and distances between picked atoms. No Qt here."""
+"""What is under the mouse, what is inside a lasso, and distances between picked atoms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from app.viewer3d.camera import Camera
 from app.viewer3d.scene import Scene
-from app.widgets.polygon import inside_polygon
+from app.widgets.lasso import inside_polygon
 
 MAX_LASSO_CORNERS = 160
 

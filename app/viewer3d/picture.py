@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRectF
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
-from app.plots.colorbar import HEIGHT, WIDTH, ColorBarSpec, draw_color_bar
+from app.viewer3d.color_bar import HEIGHT, WIDTH, ColorBarSpec, draw_color_bar
 from app.viewer3d.drawing import Picture
 from app.viewer3d.tripod import draw_tripod
 from nnpcore.files import write_atomically

@@ -10,9 +10,9 @@ import numpy as np
 
 from app.documents.atom_values import is_scalar
 from app.documents.coloring import LABELS, PREDICTED_KINDS, Coloring
-from app.plots.colorbar import ColorBarSpec
-from app.plots.ink import ink, rgb_of
-from app.viewer3d.coloring import UNKNOWN, ColorRange, colors_of_map, element_colors, value_colors
+from app.look.ink import ink, rgb_of
+from app.viewer3d.color_bar import ColorBarSpec
+from app.viewer3d.color_range import UNKNOWN, ColorRange, colors_of_map, element_colors, value_colors
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument

@@ -1,4 +1,4 @@
-"""The viewer as a widget: shows pictures of a structure and turns the mouse into camera moves and picks."""
+"""The viewer as a widget: shows pictures of a structure, and asks for those it needs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QRe
 from PySide6.QtWidgets import QWidget
 
 from app.look import theme
-from app.plots.colorbar import ColorBarSpec
-from app.plots.ink import font
+from app.look.ink import font
+from app.look.palette import Theme
 from app.viewer3d.camera import Camera, interpolated
+from app.viewer3d.color_bar import ColorBarSpec
 from app.viewer3d.drawing import Drawer, Picture
-from app.viewer3d.mouse import Mouse
 from app.viewer3d.picking import Picker
 from app.viewer3d.picture import Trimmings, as_image, finished_image
 from app.viewer3d.scene import HOVERED, SELECTED, DrawRequest, Look, Scene, ViewOptions, build_scene
 from app.viewer3d.tripod import draw_tripod
+from app.widgets.lasso import Lasso
 from nnpcore.structures.frame import Frame
 
 SETTLE_MS = 180
@@ -58,6 +59,7 @@ class StructureView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(120, 90)
         self.camera = Camera()
+        self.lasso = Lasso()
         self.options = ViewOptions()
         self.scene: Scene | None = None
         self.picture: Picture | None = None
@@ -78,7 +80,6 @@ class StructureView(QWidget):
         self._animation.setEasingCurve(QEasingCurve.Type.InOutCubic)
         self._animation.valueChanged.connect(self._on_animated)
         self._route = (self.camera, self.camera)
-        self.mouse = Mouse(self)
         theme.signals().changed.connect(self._on_theme)
 
     # what is shown ------------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ class StructureView(QWidget):
         """Whether the last requested picture has not been begun: a player should wait."""
         return self._drawer.busy
 
-    def look(self, now: theme.Theme | None = None) -> Look:
+    def look(self, now: Theme | None = None) -> Look:
         """The colours of the drawing in a theme (the current one)."""
         now = now or theme.current()
         background, line = _rgb(now.panel), _rgb(now.muted)
@@ -338,7 +339,7 @@ class StructureView(QWidget):
             painter.drawImage(self._picture_place(), image)
             if self.options.axes:
                 self._draw_axes(painter, self.height())
-        self.mouse.paint(painter)
+        self.lasso.paint(painter)
         if self.backend == "software":
             self._draw_note(painter)
         painter.end()
@@ -396,7 +397,6 @@ class StructureView(QWidget):
         self._needs_picture |= self._settle.isActive()
         self._settle.stop()
         self._animation.stop()
-        self.mouse.forget()
 
     def _on_theme(self) -> None:
         self._request(moving=False)

@@ -42,7 +42,7 @@ class ViewTools(QObject):
         self.lasso = self._toggle(
             "lasso",
             "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes",
-            lambda on: setattr(view.mouse, "lasso_tool", on),
+            lambda on: setattr(view.lasso, "enabled", on),
         )
         shown = (self.fit, self.along, self.perspective, self.bonds, self.cell)
         self.buttons = (*shown, self.repeat, self.slice, self.lasso)

@@ -20,7 +20,7 @@ MODULES = (
 
 def warm_up(progress: Progress) -> None:
     """Import the heavy modules one by one; then take all of it out of the garbage collector's rounds."""
-    from app.plots import colormaps
+    from app.look import colormaps
 
     for name in (colormaps.SEQUENTIAL, colormaps.DIVERGING):
         colormaps.table(name)

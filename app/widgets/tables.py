@@ -1,11 +1,11 @@
-"""A table of regions: colour and name, number of atoms, reference value, and the error by every run shown."""
+"""Tables of panels: the regions with their errors, and the invariant points."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QIcon, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
@@ -17,10 +17,37 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import theme
-from app.plots.ink import font, ink
+from app.look.ink import font, ink
+from app.widgets.painted import draw_dot
 
 NAME, ATOMS, REFERENCE, FIRST_ERROR = 0, 1, 2, 3
-HEADS = ("Region", "Atoms", "Ref. (eV)")
+REGION_HEADS = ("Region", "Atoms", "Ref. (eV)")
+POINT_HEADS = ("Frame", "V (Å³/atom)", "Spread (%)", "Distance", "Check")
+
+
+class _Table(QTableWidget):
+    """A dense table in the plots' font: whole rows are selected, and it is filled anew with the theme."""
+
+    def __init__(self, name: str, n_columns: int, row_padding: int, parent: QWidget | None) -> None:
+        super().__init__(0, n_columns, parent)
+        self.setObjectName(name)
+        self.setFont(font())
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.line_height = QFontMetrics(font()).height()
+        self.verticalHeader().hide()
+        self.verticalHeader().setMinimumSectionSize(self.line_height)
+        self.verticalHeader().setDefaultSectionSize(self.line_height + row_padding)
+        head = self.horizontalHeader()
+        head.setFont(font())
+        head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        head.setHighlightSections(False)
+        theme.signals().changed.connect(self._fill)
+
+    def _fill(self) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -39,7 +66,7 @@ class TableRow:
     errors: tuple[tuple[str, str, str], ...]
 
 
-class RegionTable(QTableWidget):
+class RegionTable(_Table):
     """Rows can be clicked (``row_chosen``), renamed by a double click, and have a context menu."""
 
     row_chosen = Signal(str, int)
@@ -47,35 +74,20 @@ class RegionTable(QTableWidget):
     menu_wanted = Signal(str, int, QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, FIRST_ERROR, parent)
-        self.setObjectName("region_table")
+        super().__init__("region_table", FIRST_ERROR, 5, parent)
         self.rows: tuple[TableRow, ...] = ()
         self.run_names: tuple[str, ...] = ()
         self._filling = False
-        self.setFont(font())
-        self.horizontalHeader().setFont(font())
-        self.setShowGrid(False)
         self.setIconSize(QSize(10, 10))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setWordWrap(False)
         self.setViewportMargins(0, 0, 6, 0)
-        height = QFontMetrics(font()).height()
-        self.verticalHeader().hide()
-        self.verticalHeader().setMinimumSectionSize(height)
-        self.verticalHeader().setDefaultSectionSize(height + 5)
-        head = self.horizontalHeader()
-        head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        head.setHighlightSections(False)
-        head.setMinimumSectionSize(24)
-        head.setFixedHeight(height + 6)
+        self.horizontalHeader().setMinimumSectionSize(24)
+        self.horizontalHeader().setFixedHeight(self.line_height + 6)
         self.cellClicked.connect(lambda row, _column: self.row_chosen.emit(*self.rows[row].key))
         self.itemChanged.connect(self._on_item_changed)
         self.customContextMenuRequested.connect(self._on_menu)
-        theme.signals().changed.connect(self._fill)
 
     def show_rows(self, rows: Sequence[TableRow], run_names: Sequence[str]) -> None:
         """Replace the rows; nothing happens where they are the same. Several runs head their columns."""
@@ -91,7 +103,7 @@ class RegionTable(QTableWidget):
         names = self.run_names if many else ("Error (meV/atom)",)
         self.setRowCount(len(self.rows))
         self.setColumnCount(FIRST_ERROR + len(names))
-        self.setHorizontalHeaderLabels([*HEADS, *names])
+        self.setHorizontalHeaderLabels([*REGION_HEADS, *names])
         for row, content in enumerate(self.rows):
             self._fill_row(row, content)
         head = self.horizontalHeader()
@@ -172,13 +184,42 @@ class RegionTable(QTableWidget):
             self.menu_wanted.emit(*self.rows[row].key, self.viewport().mapToGlobal(position))
 
 
+class PointsTable(_Table):
+    """One row a frame; a click emits its number. Refused ones stand in the error colour, with the reason."""
+
+    frame_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("points_table", len(POINT_HEADS), 4, parent)
+        self._rows: tuple[tuple[tuple[str, ...], bool, str], ...] = ()
+        self.setHorizontalHeaderLabels(POINT_HEADS)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setStretchLastSection(True)
+        self.cellClicked.connect(lambda row, _column: self.frame_chosen.emit(row))
+
+    def show_points(self, rows: Sequence[tuple[tuple[str, ...], bool, str]]) -> None:
+        """Show (texts of the cells, ok, reason) for every frame."""
+        if tuple(rows) != self._rows:
+            self._rows = tuple(rows)
+            self._fill()
+
+    def _fill(self) -> None:
+        self.setRowCount(len(self._rows))
+        for number, (texts, ok, reason) in enumerate(self._rows):
+            for column, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                last = column == len(texts) - 1
+                item.setForeground(ink(("good" if last else "text") if ok else "error"))
+                item.setToolTip(reason)
+                self.setItem(number, column, item)
+
+
 def _dot(color: str) -> QIcon:
     image = QPixmap(20, 20)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(ink(color))
-    painter.drawEllipse(2, 2, 16, 16)
+    draw_dot(painter, QPointF(10, 10), color, 8.0)
     painter.end()
     return QIcon(image)

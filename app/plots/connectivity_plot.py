@@ -1,22 +1,27 @@
-"""A small matrix with its numbers written into the cells."""
+"""How groups hang together: a small matrix with its numbers, or bars by run for each pair of groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from app.look import theme
-from app.plots.ink import font, ink, pen
+from app.look.ink import font, ink, pen
+from app.plots.legend import Entry, Legend
+from app.widgets.painted import PaintedWidget, draw_dot
+
+BAR, GAP, ROW_GAP = 11.0, 2.0, 7.0
+LABEL_SHARE = 0.42
 
 _ROWS_KEPT = 4
 """Rows that stay readable however small the panel is made."""
 
 
-class MatrixView(QWidget):
+class MatrixView(PaintedWidget):
     """A symmetric matrix as a heat map: names with their colours at the left and on top, numbers inside.
 
     ``cell_clicked`` gives row and column.
@@ -32,7 +37,6 @@ class MatrixView(QWidget):
         self.marked: tuple[int, int] | None = None
         self.tips: dict[tuple[int, int], str] = {}
         self.limits = (0.0, 1.0)
-        theme.signals().changed.connect(self.update)
 
     def set_matrix(
         self,
@@ -75,16 +79,12 @@ class MatrixView(QWidget):
         left, top, width, height = self._geometry()
         return QRectF(left + column * width, top + row * height, width, height).adjusted(1, 1, -1, -1)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def draw(self, painter: QPainter) -> None:
         """Draw names, cells and numbers."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(font())
         self._draw_names(painter)
         for row in range(len(self.names)):
             for column in range(len(self.names)):
                 self._draw_cell(painter, row, column)
-        painter.end()
 
     def _draw_cell(self, painter: QPainter, row: int, column: int) -> None:
         box, value = self.cell_rect(row, column), self.values[row, column]
@@ -109,7 +109,7 @@ class MatrixView(QWidget):
         metrics = QFontMetricsF(font())
         for i, (name, color) in enumerate(zip(self.names, self.colors, strict=True)):
             middle = QPointF(12, top + (i + 0.5) * height)
-            _dot(painter, middle, color)
+            draw_dot(painter, middle, color)
             text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, left - 26)
             painter.setPen(ink("text"))
             row = QRectF(20, top + i * height, left - 22, height)
@@ -117,7 +117,7 @@ class MatrixView(QWidget):
             head = QRectF(left + i * width, 0, width, top)
             text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width - 4)
             if metrics.horizontalAdvance(name) > width * 1.6:
-                _dot(painter, head.center(), color)
+                draw_dot(painter, head.center(), color)
             else:
                 painter.setPen(ink("muted"))
                 painter.drawText(head, Qt.AlignmentFlag.AlignCenter, text)
@@ -135,19 +135,10 @@ class MatrixView(QWidget):
         if cell is not None and event.button() == Qt.MouseButton.LeftButton:
             self.cell_clicked.emit(*cell)
 
-    def event(self, event: QEvent) -> bool:
+    def tip_at(self, point: QPointF) -> str:
         """Explain the cell under the mouse."""
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            cell = self.cell_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self.tips.get(cell, "") if cell else "", self)
-            return True
-        return super().event(event)
-
-
-def _dot(painter: QPainter, center: QPointF, color: str) -> None:
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(ink(color))
-    painter.drawEllipse(center, 4.0, 4.0)
+        cell = self.cell_at(point)
+        return self.tips.get(cell, "") if cell else ""
 
 
 _RAMP = np.array(
@@ -167,3 +158,121 @@ def heat_color(value: float, limits: tuple[float, float] = (0.0, 1.0)) -> QColor
 
 def _luminance(color: QColor) -> float:
     return 0.299 * color.redF() + 0.587 * color.greenF() + 0.114 * color.blueF()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two groups with their colours, and their connectivity by every run (None: the run lacks one)."""
+
+    names: tuple[str, str]
+    colors: tuple[str, str]
+    values: tuple[float | None, ...]
+    tip: str = ""
+
+    @property
+    def text(self) -> str:
+        """Both names."""
+        return " – ".join(self.names)
+
+
+@dataclass(frozen=True)
+class BarRun:
+    """Name and colour of a run."""
+
+    name: str
+    color: str
+
+
+class PairBars(QWidget):
+    """A legend of the runs above rows of bars between 0 and 1 with their numbers; scrolls where it must."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        self.legend = Legend(self)
+        self.legend.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.rows = _Rows()
+        self.area = QScrollArea(self)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(self.rows)
+        self.area.viewport().setAutoFillBackground(False)
+        self.rows.setAutoFillBackground(False)
+        column.addWidget(self.legend)
+        column.addWidget(self.area, 1)
+
+    def show_pairs(self, pairs: Sequence[Pair], runs: Sequence[BarRun]) -> None:
+        """Replace everything."""
+        self.legend.set_title("Connectivity")
+        entries = [Entry(str(k), r.name, r.color, "points", marker="s") for k, r in enumerate(runs)]
+        self.legend.set_entries(entries)
+        self.rows.show_pairs(pairs, runs)
+
+
+class _Rows(PaintedWidget):
+    """Paints the rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs: tuple[Pair, ...] = ()
+        self.runs: tuple[BarRun, ...] = ()
+
+    def show_pairs(self, pairs: Sequence[Pair], runs: Sequence[BarRun]) -> None:
+        """Replace the rows."""
+        self.pairs, self.runs = tuple(pairs), tuple(runs)
+        self.setMinimumHeight(int(len(self.pairs) * self._row_height() + 4))
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return the height of all rows."""
+        return QSize(240, self.minimumHeight())
+
+    def _bar_height(self) -> float:
+        return max(BAR, QFontMetricsF(font()).height() - 3.0)
+
+    def _row_height(self) -> float:
+        return max(len(self.runs), 1) * (self._bar_height() + GAP) + ROW_GAP
+
+    def bar_rect(self, row: int, run: int) -> QRectF:
+        """Return where a full bar (1.0) would be."""
+        left = LABEL_SHARE * self.width()
+        number = QFontMetricsF(font()).horizontalAdvance("0.00") + 8.0
+        top = row * self._row_height() + run * (self._bar_height() + GAP) + 2.0
+        return QRectF(left, top, max(self.width() - left - number - 6.0, 1.0), self._bar_height())
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw names, bars and numbers."""
+        for row, pair in enumerate(self.pairs):
+            self._draw_label(painter, row, pair)
+            for run, value in enumerate(pair.values):
+                self._draw_bar(painter, self.bar_rect(row, run), self.runs[run].color, value)
+
+    def _draw_label(self, painter: QPainter, row: int, pair: Pair) -> None:
+        height = self._row_height() - ROW_GAP
+        box = QRectF(8, row * self._row_height() + 1, LABEL_SHARE * self.width() - 16, height)
+        for k, color in enumerate(pair.colors):
+            draw_dot(painter, QPointF(box.left() + 4 + 11 * k, box.center().y()), color)
+        text = QFontMetricsF(font()).elidedText(pair.text, Qt.TextElideMode.ElideMiddle, box.width() - 26)
+        painter.setPen(ink("text"))
+        painter.drawText(box.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _draw_bar(self, painter: QPainter, full: QRectF, color: str, value: float | None) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink("grid"))
+        painter.drawRoundedRect(full, 2, 2)
+        shown = QRectF(full)
+        shown.setWidth(full.width() * min(max(value or 0.0, 0.0), 1.0))
+        painter.setBrush(ink(color))
+        painter.drawRoundedRect(shown, 2, 2)
+        painter.setPen(ink("text" if value is not None else "muted"))
+        text = "–" if value is None else f"{value:.2f}"
+        at = QRectF(full.right() + 6, full.top() - 2, 60, full.height() + 4)
+        painter.drawText(at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+
+    def tip_at(self, point: QPointF) -> str:
+        """Explain the row under the mouse."""
+        row = int(point.y() // self._row_height())
+        return self.pairs[row].tip or self.pairs[row].text if 0 <= row < len(self.pairs) else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QStackedWidget, QWidget
 
-from app.plots.ink import font
+from app.look.ink import font
 
 
-class Stated(QStackedWidget):
+class Placeholder(QStackedWidget):
     """Content, or a message in the middle."""
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QWidget
 
-from app.plots.ink import faded, pen
+from app.look.ink import faded, pen
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 
@@ -41,7 +41,7 @@ class DistanceHistogram(Plot):
         self.inside = self.add_points("inside", "good", "o", 8)
         self.outside = self.add_points("outside", "error", "t", 8)
         self.set_labels("Distance to the training set (whitened)", "Atoms")
-        self.set_readout(lambda x, _y: f"distance {x:.2f}")
+        self.set_crosshair(lambda x, _y: f"distance {x:.2f}")
 
     def _style_bars(self) -> None:
         color = getattr(self, "color", "series:0")
@@ -104,7 +104,7 @@ class DistanceCurve(Plot):
         self.threshold = self.add_rule("threshold", "text", angle=0)
         self.bracket = self.add_bracket("bracket", "text")
         self.set_labels("Volume (Å³/atom)", "Distance to the training set")
-        self.set_readout(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
+        self.set_crosshair(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
         self.set_legend(
             [
                 Entry("threshold", "99 %", "text", dash=1, tip="99th percentile of the validation atoms"),

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.plots.ink import font, ink
+from app.look.ink import font, ink
 
 BAR, TICK, GAP = 12.0, 4.0, 4.0
 WIDTH, HEIGHT = 132, 220

@@ -1,4 +1,4 @@
-"""Collects requests to redraw, serves them at a bounded rate, and only while somebody can see it."""
+"""When to redraw: at a bounded rate, only while somebody can see it, and nothing twice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 SPACING_MS = 30
 """Between the redraws of any two plots: the event loop gets a turn, each paints in a frame of its own."""
 
+_PLAIN = (str, int, float, bool, tuple, type(None))
 _since_any = QElapsedTimer()
 
 
@@ -68,3 +69,26 @@ class Throttle(QObject):
             self._timer.stop()
             self._missed = True
         return super().eventFilter(watched, event)
+
+
+class Seen:
+    """Remembers what was drawn last, so that nothing is drawn twice.
+
+    Results are compared by identity (they are immutable) and plain values by equality.
+    """
+
+    def __init__(self) -> None:
+        self._items: tuple[object, ...] | None = None
+
+    def again(self, *items: object) -> bool:
+        """Return whether these are the very things given the last time, and keep them."""
+        before, self._items = self._items, items
+        return before is not None and len(before) == len(items) and all(map(_same, before, items))
+
+    def forget(self) -> None:
+        """Take the next things as new."""
+        self._items = None
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other or (isinstance(one, _PLAIN) and type(one) is type(other) and one == other)

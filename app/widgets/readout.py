@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetricsF, QPainter
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.plots.ink import font, ink
+from app.look.ink import font, ink
+from app.widgets.painted import PaintedWidget
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Cell:
     color: str = "text"
 
 
-class Readout(QWidget):
+class Readout(PaintedWidget):
     """Cells side by side in columns of equal width, numbers never clipped: the last cells go if need be."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -55,7 +56,7 @@ class Readout(QWidget):
         lines = (f"{c.head}: {c.value}" + (f" (reference {c.below})" if c.below else "") for c in self.cells)
         return "\n".join(lines)
 
-    def _layout(self) -> list[tuple[Cell, QRectF]]:
+    def _boxes(self) -> list[tuple[Cell, QRectF]]:
         metrics, strong = QFontMetricsF(font()), QFontMetricsF(font(bold=True))
         names = max((metrics.horizontalAdvance(name) for name in self.row_names), default=0.0)
         left = 8.0 + (names + 8.0 if names else 0.0)
@@ -77,30 +78,24 @@ class Readout(QWidget):
     @property
     def shown_cells(self) -> tuple[Cell, ...]:
         """The cells there is room for."""
-        return tuple(cell for cell, _ in self._layout())
+        return tuple(cell for cell, _ in self._boxes())
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def draw(self, painter: QPainter) -> None:
         """Draw head, value and reference of every cell."""
-        painter = QPainter(self)
         line = QFontMetricsF(font()).height()
         flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.setFont(font())
         painter.setPen(ink("muted"))
         for row, name in enumerate(self.row_names):
             painter.drawText(QRectF(8, 1 + (row + 1) * line, 200, line), flags, name)
-        for cell, box in self._layout():
+        for cell, box in self._boxes():
             for row, (text, color) in enumerate(
                 ((cell.head, "muted"), (cell.value, cell.color), (cell.below, "muted"))
             ):
                 painter.setFont(font(bold=row == 1))
                 painter.setPen(ink(color))
                 painter.drawText(QRectF(box.left(), 1 + row * line, box.width() + 4, line), flags, text)
-        painter.end()
 
-    def event(self, event: QEvent) -> bool:
+    def tip_at(self, point: QPointF) -> str:
         """Explain the number under the mouse."""
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            hit = next((c for c, box in self._layout() if box.contains(QPointF(event.pos()))), None)
-            QToolTip.showText(event.globalPos(), (hit.tip if hit else "") or self.text(), self)
-            return True
-        return super().event(event)
+        hit = next((cell for cell, box in self._boxes() if box.contains(point)), None)
+        return (hit.tip if hit else "") or self.text()

@@ -1,9 +1,8 @@
-"""Colours, dashes, markers and fonts of the plots, all from the theme."""
+"""Colours, pens, dashes, markers, numbers and the font of what is painted, all from the theme."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -11,10 +10,7 @@ from PySide6.QtGui import QColor, QFont, QPen
 from PySide6.QtWidgets import QApplication
 
 from app.look import theme
-
-if TYPE_CHECKING:
-    from app.documents.dataset import DatasetDocument
-    from app.documents.run import RunDocument
+from app.look.palette import LIGHT
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (7, 2.5, 1.5, 2.5), (3, 2), (9, 3))
 """Dash patterns in pen widths, so that lines differ in more than colour; the first one is solid."""
@@ -51,31 +47,8 @@ def faded(name: str, alpha: float) -> QColor:
 def paper_color(name: str) -> str:
     """Return a colour for figures on white paper, whatever the theme is now."""
     if name.startswith("series:"):
-        return theme.LIGHT.dataset_color(int(name.partition(":")[2]))
-    return name if name.startswith("#") else str(getattr(theme.LIGHT, name))
-
-
-def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:
-    """Return a run's colour: its data set's, where it was trained on one only."""
-    sources = {dataset_id for dataset_id, _ in run.train.parts}
-    if len(sources) == 1:
-        document = datasets.get(sources.pop())
-        if document is not None:
-            return f"series:{document.color_index}"
-    return f"series:{run.color_index}"
-
-
-def run_inks(runs: Sequence[RunDocument], datasets: Mapping[str, DatasetDocument]) -> list[str]:
-    """Return a colour for each of the runs shown together; the first keeps the one it has alone."""
-    found: list[str] = []
-    for run in runs:
-        wanted = run_ink(run, datasets)
-        number = 0
-        while wanted in found and number < len(theme.LIGHT.okabe_ito):
-            wanted = f"series:{number}"
-            number += 1
-        found.append(wanted)
-    return found
+        return LIGHT.dataset_color(int(name.partition(":")[2]))
+    return name if name.startswith("#") else str(getattr(LIGHT, name))
 
 
 def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float = 1.0) -> QPen:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.documents.coloring import Coloring
-from app.plots.colormaps import DIVERGING, SEQUENTIAL, table
+from app.look.colormaps import DIVERGING, SEQUENTIAL, table
 
 UNKNOWN = (150, 150, 150)
 """Grey of atoms without a value."""
