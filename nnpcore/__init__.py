@@ -8,12 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.installation import VERSION
+
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.structures import read_dataset
     from nnpcore.training import Trainer, TrainSettings
 
-__version__ = "0.2.0"
+__version__ = VERSION
 __all__ = ["Potential", "TrainSettings", "Trainer", "__version__", "read_dataset"]
 
 _ROOMS = {

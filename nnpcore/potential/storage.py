@@ -11,6 +11,7 @@ import numpy as np
 
 from nnpcore.errors import PotentialError, RunFolderError
 from nnpcore.files import FileFormat, write_atomically
+from nnpcore.installation import VERSION
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.network import NetworkWeights
@@ -58,14 +59,12 @@ def _arrays(potential: Ensemble) -> dict[str, np.ndarray]:
 
 
 def _description(potential: Ensemble, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
-    import nnpcore
-
     weights = potential.weights
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     return {
         "format": FORMAT.name,
         "format_version": FORMAT.version if weights.activations or potential.nonlinear_baseline else 1,
-        "written_by": f"Eatlas {nnpcore.__version__}",
+        "written_by": f"Eatlas {VERSION}",
         "units": UNITS,
         "dtype": "float64",
         "elements": list(potential.elements),

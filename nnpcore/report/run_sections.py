@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nnpcore
 from nnpcore.figures.drawing import training_figure
 from nnpcore.figures.series import QUANTITY_UNITS
+from nnpcore.installation import VERSION
 from nnpcore.report.content import (
     NOTHING,
     Block,
@@ -222,7 +222,7 @@ def _rmse_table(history: Sequence[EpochRecord]) -> Table:
 # versions ---------------------------------------------------------------------------------------------
 def versions_section() -> Section:
     """Return what made this report; packages are asked for their version without being loaded."""
-    rows = [("eatlas", nnpcore.__version__), ("python", platform.python_version())]
+    rows = [("eatlas", VERSION), ("python", platform.python_version())]
     rows += [(name, _version(name)) for name in PACKAGES]
     rows.append(("system", f"{platform.system()} {platform.machine()}"))
     return Section("Versions", (Table(("Program", "Version"), tuple(rows), words=(0, 1)),))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import nnpcore
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.errors import RunFolderError, TrainingError
+from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.threads import default_threads
 from nnpcore.training.baseline.baseline import Baseline
@@ -389,7 +389,7 @@ class Trainer:
 
         info = {
             "name": self._folder_path.name if self._folder_path is not None else "",
-            "version": nnpcore.__version__,
+            "version": VERSION,
             "units": {"length": "Å", "energy": "eV"},
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
             "best_epoch": [int(e) for e in best.epoch],

@@ -29,6 +29,7 @@ from nnpcore.exchange.plain_networks import (
     plain_network,
 )
 from nnpcore.files import write_atomically
+from nnpcore.installation import VERSION
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -199,12 +200,10 @@ def _input_text(
 
 def _comments(potential: Potential, member: PlainMember, m: int) -> list[str]:
     """Say in the file what it is and what was done."""
-    import nnpcore
-
     energies = ", ".join(f"{e} {energy:.10g} eV" for e, energy in potential.element_energies.items())
     folded = all(network.offset == 0 for network in member.values())
     lines = [
-        f"# Written by Eatlas {nnpcore.__version__}: member {m + 1} of {potential.n_members}",
+        f"# Written by Eatlas {VERSION}: member {m + 1} of {potential.n_members}",
         "# Units: lengths in Angstrom, energies in eV. In LAMMPS: units metal and",
         f"#   pair_style hdnnp {potential.cutoff:g} dir . cflength 1 cfenergy 1",
         f"#   pair_coeff * * {' '.join(potential.elements)}",

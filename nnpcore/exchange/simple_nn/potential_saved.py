@@ -21,6 +21,7 @@ from nnpcore.exchange.plain_networks import (
     plain_network,
 )
 from nnpcore.files import write_atomically
+from nnpcore.installation import VERSION
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -128,11 +129,9 @@ def _numbers(row: np.ndarray) -> str:
 
 def _comments(potential: Potential, m: int) -> list[str]:
     """Say at the end what was done: both readers want ELEM_LIST first."""
-    import nnpcore
-
     energies = ", ".join(f"{e} {energy:.10g} eV" for e, energy in potential.element_energies.items())
     lines = [
-        f"# Written by Eatlas {nnpcore.__version__}: member {m + 1} of {potential.n_members}; Angstrom, eV",
+        f"# Written by Eatlas {VERSION}: member {m + 1} of {potential.n_members}; Angstrom, eV",
         "# Whitening of the inputs: folded into the first layer.",
         f"# Energies of free atoms ({energies}): folded into the last bias.",
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnpcore.errors import PotentialError
 from nnpcore.files import write_atomically
+from nnpcore.installation import VERSION
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -92,11 +93,9 @@ def _cluster(potential: Potential) -> Frame:
 
 
 def _description(potential: Potential) -> str:
-    import nnpcore
-
     return json.dumps(
         {
-            "written_by": f"Eatlas {nnpcore.__version__}",
+            "written_by": f"Eatlas {VERSION}",
             "elements": list(potential.elements),
             "cutoff": potential.cutoff,
             "n_members": potential.n_members,
