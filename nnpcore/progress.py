@@ -30,7 +30,7 @@ class Progress:
             self._on_report(fraction, text)
 
     def part(self, start: float, end: float, text: str = "") -> Progress:
-        """Return a progress whose 0 to 1 is ``start`` to ``end`` of this one; ``text`` goes before its own."""
+        """Return a progress whose 0 to 1 is ``start`` to ``end`` of this one; ``text`` precedes its own."""
         return _Part(self, start, end, text)
 
     def split(self, costs: int | Sequence[float]) -> list[Progress]:

@@ -8,10 +8,10 @@ from ase.neighborlist import neighbor_list
 
 from nnpcore.errors import AnalysisError, Cancelled, EatlasError, SettingsError
 from nnpcore.progress import Progress
-from nnpcore.reference import StillingerWeber
-from nnpcore.reference.builders import (
+from nnpcore.reference import (
     SILICON_LATTICE,
     SURFACES,
+    StillingerWeber,
     faces_equivalent,
     facet_planes,
     nanocluster,

@@ -232,9 +232,8 @@ def slab(folder: Path, home: Path) -> None:
 
 def slab_files(home: Path) -> dict[str, str]:
     """Write frames of a slab at two temperatures and a crystal's volume scan; return their roles."""
-    from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan, sample
-    from nnpcore.reference.builders import relax
-    from nnpcore.reference.builders import slab as build
+    from nnpcore.reference import SamplerSettings, StillingerWeber, crystal_scan, relax, sample
+    from nnpcore.reference import slab as build
     from nnpcore.structures import write_frames
 
     calculator = StillingerWeber()

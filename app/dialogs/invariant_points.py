@@ -105,15 +105,23 @@ class InvariantPointsDialog(FormDialog):
 
     def order(self) -> CrystalOrder:
         """Return what the fields ask for; SettingsError where they make no sense."""
+        from nnpcore.reference import CrystalRange
+
         values = self.values()
         check_target(values["path"], self._confirmed)
         paths = tuple(path.strip() for path in values["file"].split(";") if path.strip())
         if values["source"] == "file" and not paths:
             raise SettingsError("no file is given", where="file", fix="Choose one")
-        return CrystalOrder(
-            values["source"], chosen(values), data_folder(), paths, values["element"].capitalize(),
-            values["lattice"], values["span"], values["low"], values["high"], values["n"], values["path"],
-        )  # fmt: skip
+        crystals = CrystalRange(
+            values["element"].capitalize(),
+            values["lattice"],
+            values["span"],
+            values["low"],
+            values["high"],
+            values["n"],
+        )
+        wanted = paths if values["source"] == "file" else crystals
+        return CrystalOrder(wanted, chosen(values), data_folder(), values["path"])
 
     def job(self) -> Job:
         """Return the work."""

@@ -13,12 +13,13 @@ from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import FormDialog, Job, choose_button
 from app.session.messages import Notification
 from app.settings import data_folder
-from app.workers.sampling import Preview, SamplingOrder, Start, check_target, make_training_set, preview
+from app.workers.sampling import SamplingOrder, check_target, make_training_set
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Dataset, Role
 
 if TYPE_CHECKING:
     from app.session.session import Session
+    from nnpcore.reference import Preview, Start
 
 LOOK_MS = 250
 LATTICES = ("diamond", "fcc", "bcc", "hcp", "sc")
@@ -153,6 +154,8 @@ class TrainingSetDialog(FormDialog):
     # order --------------------------------------------------------------------------------------------
     def start_of(self, values: dict[str, Any]) -> Start:
         """Return where the dynamics begins; SettingsError where a field cannot be understood."""
+        from nnpcore.reference import Start
+
         kind = values["start"]
         if kind == "frame":
             return Start("frame", self._frame)
@@ -215,10 +218,12 @@ class TrainingSetDialog(FormDialog):
         except EatlasError as error:
             self._show_look(str(self._named(error)), wrong=True)
             return
+        from nnpcore.reference import preview
+
         npt = order.settings.ensemble == "npt"
         self.session.tasks.run(
             "Looking ahead",
-            lambda progress: preview(order.start, order.calculator, npt, progress),
+            lambda progress: preview(order.start, order.calculator.reference, npt, progress),
             lambda found: self._show_preview(order, found),
             lambda error: self._show_look(str(self._named(error)), wrong=isinstance(error, EatlasError)),
             key="training set preview",

@@ -79,6 +79,11 @@ class ProcessCalculator(Calculator):
             found["energies"] = prediction.atomic_energies
         self.results = found
 
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Elements it knows."""
+        return self.model.elements
+
     def learn(self, atoms: Any) -> None:
         """Ask about one structure to see what it gives: the others are taken off what it implements."""
         self.calculate(atoms)

@@ -154,6 +154,33 @@ def check_invariant(
     return found
 
 
+def require_invariant(
+    frames: Sequence[Frame], *, n_threads: int | None = None, progress: Progress | None = None
+) -> None:
+    """Raise AnalysisError, with the worst and how far its atoms differ, where frames are no invariant points.
+
+    Frames of several elements are refused, too.
+    """
+    found = check_invariant(frames, n_threads=n_threads, progress=progress)
+    bad = [check for check in found if not check.ok]
+    if bad:
+        worst = max(bad, key=lambda check: check.inequivalence or 0.0)
+        several = len(found) > 1
+        count = f"{len(bad)} of {len(found)} are no invariant points" if several else "no invariant point"
+        raise AnalysisError(
+            f"{count}; the worst: {worst.message}",
+            where=worst.frame,
+            fix="Use perfect crystals of one element, periodic in all three directions",
+        )
+    from ase.data import chemical_symbols
+
+    elements = sorted({chemical_symbols[n] for frame in frames for n in set(frame.numbers.tolist())})
+    if len(elements) > 1:
+        raise AnalysisError(
+            f"the crystals are of {' and '.join(elements)}", fix="Make one set for each element"
+        )
+
+
 def _check_one(
     frame: Frame, position: int, functions: SymmetryFunctions | None, tolerance: float, n_threads: int | None
 ) -> InvariantCheck:

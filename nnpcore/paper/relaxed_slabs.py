@@ -13,8 +13,7 @@ from nnpcore.mapping.surface import face_area, surface_energy
 from nnpcore.paper.context import StudyContext
 from nnpcore.potential import EatlasCalculator, Potential
 from nnpcore.progress import Progress
-from nnpcore.reference import StillingerWeber, label
-from nnpcore.reference.builders import SILICON_LATTICE, SURFACES, relax, slab
+from nnpcore.reference import SILICON_LATTICE, SURFACES, StillingerWeber, label, relax, slab
 from nnpcore.structures.frame import Frame
 
 

@@ -19,8 +19,15 @@ from nnpcore.analyses import MappingMonitor
 from nnpcore.mapping import RegionSet, atomic_energies, connectivity, depth_regions, with_references
 from nnpcore.paper.context import StudyContext, TrainedRun
 from nnpcore.progress import Progress
-from nnpcore.reference import SamplerSettings, StillingerWeber, label
-from nnpcore.reference.builders import SILICON_LATTICE, relax, slab, wulff_cluster
+from nnpcore.reference import (
+    SILICON_LATTICE,
+    SamplerSettings,
+    StillingerWeber,
+    label,
+    relax,
+    slab,
+    wulff_cluster,
+)
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, TrainSettings
 from nnpcore.units import MEV_PER_EV

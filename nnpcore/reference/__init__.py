@@ -11,6 +11,7 @@ from nnpcore.reference.calculators import (
 from nnpcore.reference.clusters import facet_planes, nanocluster, wulff_cluster
 from nnpcore.reference.crystals import (
     LATTICES,
+    CrystalRange,
     crystal,
     crystal_scan,
     equilibrium_lattice,
@@ -21,6 +22,7 @@ from nnpcore.reference.relaxing import relax
 from nnpcore.reference.sampling import SamplerSettings, sample
 from nnpcore.reference.slabs import SILICON_LATTICE, SURFACES, faces_equivalent, slab
 from nnpcore.reference.spline import PiecewiseCubic, SumData, island_sums, random_sums
+from nnpcore.reference.starts import Preview, Start, preview
 
 __all__ = [
     "LATTICES",
@@ -28,10 +30,13 @@ __all__ = [
     "SILICON_LATTICE",
     "SURFACES",
     "CleriRosato",
+    "CrystalRange",
     "PiecewiseCubic",
+    "Preview",
     "ReferenceCalculator",
     "ReferenceInfo",
     "SamplerSettings",
+    "Start",
     "StillingerWeber",
     "SumData",
     "crystal",
@@ -43,6 +48,7 @@ __all__ = [
     "label",
     "lattice_constant",
     "nanocluster",
+    "preview",
     "random_sums",
     "reference_calculator",
     "relax",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
@@ -61,6 +61,18 @@ def lattice_constant(lattice: str, volume: float) -> float:
     return (LATTICES[lattice][0] * volume) ** (1.0 / 3.0)
 
 
+def touching_lattice(element: str, lattice: str) -> float:
+    """Lattice constant a (Å) of a crystal whose atoms touch each other, by their covalent radii.
+
+    Raises :class:`SettingsError` for what is no element.
+    """
+    _known(lattice)
+    if not atomic_numbers.get(element):
+        what = f"there is no element {element!r}"
+        raise SettingsError(what, where="element", fix="Give a symbol such as Si")
+    return 2.0 * float(covalent_radii[atomic_numbers[element]]) / LATTICES[lattice][1]
+
+
 def equilibrium_lattice(
     element: str, lattice: str, calculator: BaseCalculator, progress: Progress | None = None
 ) -> float:
@@ -80,7 +92,7 @@ def equilibrium_lattice(
         return value / count
 
     count = len(crystal(element, lattice, 1.0))
-    tried = _SCAN * 2.0 * covalent_radii[atomic_numbers[element]] / LATTICES[lattice][1]
+    tried = _SCAN * touching_lattice(element, lattice)
     energies = np.array([energy(a) for a in tried])
     inner = 1 + np.flatnonzero((energies[1:-1] < energies[:-2]) & (energies[1:-1] <= energies[2:]))
     if len(inner) == 0:
@@ -137,3 +149,70 @@ def crystal_scan(
         replace(frame, index=k, info={**frame.info, "lattice": lattice, "lattice_constant": float(a)})
         for k, (frame, a) in enumerate(zip(frames, constants, strict=True))
     ]
+
+
+@dataclass(frozen=True)
+class CrystalRange:
+    """Perfect crystals along their volume.
+
+    Attributes
+    ----------
+    element, lattice : of the crystals; ``lattice`` is a key of ``LATTICES``. n : their number.
+    span : what ``low`` and ``high`` are: "strain" (``high`` in % to either side of the equilibrium volume),
+        "volume" (Å³/atom) or "constant" (Å).
+    """
+
+    element: str = "Si"
+    lattice: str = "diamond"
+    span: Literal["strain", "volume", "constant"] = "strain"
+    low: float = 0.0
+    high: float = 5.0
+    n: int = 21
+
+    def first_look(self) -> Atoms:
+        """Return one such crystal, of touching atoms."""
+        return crystal(self.element, self.lattice, touching_lattice(self.element, self.lattice))
+
+    def frames(
+        self, calculator: BaseCalculator | None = None, progress: Progress | None = None
+    ) -> list[Frame]:
+        """Return the crystals as :func:`crystal_scan` does; without a calculator they have no labels.
+
+        Raises
+        ------
+        SettingsError : a range that is none, or a strain without a calculator; ``where`` names the field.
+        """
+        volumes, constants = self._range(calculator, progress)
+        if calculator is not None:
+            return crystal_scan(
+                self.element, self.lattice, calculator,
+                volumes=volumes, lattice_range=constants, n=self.n, progress=progress,
+            )  # fmt: skip
+        if volumes is not None:
+            values = [lattice_constant(self.lattice, float(v)) for v in volumes]
+        else:
+            assert constants is not None
+            values = np.linspace(*constants, self.n).tolist()
+        built = [crystal(self.element, self.lattice, a) for a in values]
+        return [Frame.from_atoms(atoms, index=k) for k, atoms in enumerate(built)]
+
+    def _range(
+        self, calculator: BaseCalculator | None, progress: Progress | None
+    ) -> tuple[np.ndarray | None, tuple[float, float] | None]:
+        """Volumes (n,), or the lowest and the highest lattice constant."""
+        if self.span == "strain":
+            if calculator is None:
+                raise SettingsError(
+                    "without a calculator there is no equilibrium",
+                    where="span",
+                    fix="Give volumes or lattice constants",
+                )
+            a = equilibrium_lattice(self.element, self.lattice, calculator, progress)
+            share = (1.0 + self.high / 100.0) ** (1.0 / 3.0) - 1.0
+            return None, (a * (1.0 - share), a * (1.0 + share))
+        if self.low >= self.high or self.low <= 0.0:
+            what = f"{self.low:g} to {self.high:g} is no range"
+            raise SettingsError(what, where="low", fix="Give a low end above 0 and a high end above it")
+        if self.span == "volume":
+            return np.linspace(self.low, self.high, self.n), None
+        return None, (self.low, self.high)
