@@ -107,11 +107,11 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
     session.tasks.run("Getting ready", warm_up, lambda _: None, quiet=True)
     crashed = window.keeper.offer_crashed()
     if options.files:
-        window.open_paths([os.path.abspath(path) for path in options.files])
+        window.files.open_paths([os.path.abspath(path) for path in options.files])
     elif options.example:
         session.data.open_example()
-    elif not crashed and window.settings.restore_session and window.can_restore():
-        window.restore_last()
+    elif not crashed and window.settings.restore_session and window.keeper.can_restore():
+        window.keeper.restore_last()
     if options.train:
         session.trainings.start_when_read()
 

@@ -169,12 +169,12 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
     session.runs.remove(run.id)
     session.data.remove("train")
     with qtbot.waitSignal(session.data.added, timeout=20_000):
-        window.open_paths([str(run.folder)])
+        window.files.open_paths([str(run.folder)])
     again = session.runs.current
     assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
     qtbot.waitUntil(lambda: "pca" in again.analyses, timeout=20_000)
     assert again.train.locate(0) == run.train.locate(0)
-    window.open_paths([str(run.folder)])
+    window.files.open_paths([str(run.folder)])
     assert len(session.runs.documents) == 1
 
 

@@ -292,9 +292,9 @@ def test_layout_and_session_come_back(window, qtbot, silicon_file):
     assert not again.docks["log"].isVisible()
     assert again.settings.train_settings == {"baseline_ridge": 0.001}
     assert again.session.trainings.settings.baseline_ridge == 0.001
-    assert again.can_restore()
+    assert again.keeper.can_restore()
     with qtbot.waitSignals([again.session.data.added] * 2):
-        again.restore_last()
+        again.keeper.restore_last()
     found = list(again.session.data.datasets.values())
     assert [(d.id, d.role, d.frame_index) for d in found] == [
         (first.id, Role.EOS, 0),

@@ -49,7 +49,7 @@ def refused(qtbot, dialog) -> str:
 
 
 def short_sampling(qtbot, window):
-    dialog = window.open_dialog("training_set")
+    dialog = window.dialogs.open("training_set")
     pick(dialog, "start", "crystal")
     for name, text in (("temperatures", "300, 600"), ("repeat", "1"), ("n_frames", "2")):
         type_in(qtbot, dialog, name, text)
@@ -76,7 +76,7 @@ def test_a_training_set_is_made_by_keyboard_kept_undone_and_remembered(window, q
     assert not session.data.datasets
     with qtbot.waitSignal(session.data.added):
         window.commands.run("edit.redo")
-    again = window.open_dialog("training_set")
+    again = window.dialogs.open("training_set")
     assert again is not dialog
     assert again.values() | {"start": "crystal"} == dialog_values(session)
     again.reject()
@@ -137,7 +137,7 @@ def test_sampling_is_stopped_and_goes_on_in_the_background(window, qtbot):
     dialog.start()
     qtbot.mouseClick(dialog.background_button, Qt.MouseButton.LeftButton)
     assert not dialog.isVisible() and dialog.task is not None
-    assert window.open_dialog("training_set") is dialog
+    assert window.dialogs.open("training_set") is dialog
     dialog.reject()
     assert not dialog.isVisible() and dialog.task is not None
     window.session.tasks.cancel_all()
@@ -147,7 +147,7 @@ def test_sampling_is_stopped_and_goes_on_in_the_background(window, qtbot):
 
 # invariant points -------------------------------------------------------------------------------------
 def test_invariant_points_are_made_and_others_refused(window, qtbot):
-    dialog = window.open_dialog("invariant_points")
+    dialog = window.dialogs.open("invariant_points")
     type_in(qtbot, dialog, "n", "7")
     dialog.start()
     finish(qtbot, dialog)
@@ -155,7 +155,7 @@ def test_invariant_points_are_made_and_others_refused(window, qtbot):
     volumes = [frame.volume / frame.n_atoms for frame in made.frames]
     assert made.role is Role.EOS and made.n_frames == 7
     assert (volumes[0], volumes[-1]) == pytest.approx((20.02 * 0.95, 20.02 * 1.05), rel=2e-3)
-    dialog = window.open_dialog("invariant_points")
+    dialog = window.dialogs.open("invariant_points")
     pick(dialog, "source", "file")
     dialog.widgets["file"].setText(f"{example_path('nvt')}@:2")
     pick(dialog, "calculator", "none")
@@ -178,20 +178,20 @@ def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_
     window, frames = with_run, read_dataset(silicon_file()).frames
     menu = window.docks["runs"].panel.menu_of(window.session.runs.current_id)
     next(action for action in menu.actions() if action.text() == "Export potential…").trigger()
-    dialog = window.open_dialog("export_potential")
+    dialog = window.dialogs.open("export_potential")
     pick(dialog, "format", "n2p2")
     assert dialog.target.text().endswith("demo-n2p2")
     dialog.target.setText(str(tmp_path / "out"))
     dialog.start()
     finish(qtbot, dialog)
     assert "agree to" in window.toasts.shown[-1].notification.text
-    again = window.open_dialog("export_potential")
+    again = window.dialogs.open("export_potential")
     assert again.values()["format"] == "n2p2"
     again.target.setText(str(tmp_path / "out"))
     again.start()
     assert "is there already and not empty" in refused(qtbot, again)
     again.reject()
-    dialog = window.open_dialog("import_potential")
+    dialog = window.dialogs.open("import_potential")
     dialog.start()
     assert "no folder is given" in refused(qtbot, dialog)
     dialog.sources.add([str(tmp_path / "out")])
@@ -205,8 +205,8 @@ def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_
 def test_structures_go_out_with_predictions(with_run, qtbot, tmp_path, silicon_file, silicon_potential):
     window, target = with_run, tmp_path / "predicted.extxyz"
     with qtbot.waitSignal(window.session.data.added):
-        window.open_paths([str(silicon_file())])
-    dialog = window.open_dialog("export_potential")
+        window.files.open_paths([str(silicon_file())])
+    dialog = window.dialogs.open("export_potential")
     pick(dialog, "format", "structures")
     dialog.target.setText(str(tmp_path / "predicted.pdf"))
     dialog.start()
@@ -225,8 +225,8 @@ def test_units_that_the_file_does_not_tell_are_asked_for(window, qtbot, tmp_path
     write_n2p2(silicon_potential, tmp_path / "out")
     for path in tmp_path.rglob("input.nn"):
         path.write_text(path.read_text().replace("4.5", "12.0"))
-    window.open_paths([str(tmp_path / "out")])
-    dialog = window.open_dialog("import_potential")
+    window.files.open_paths([str(tmp_path / "out")])
+    dialog = window.dialogs.open("import_potential")
     assert dialog.sources.paths() == [str(tmp_path / "out")]
     dialog.start()
     message = refused(qtbot, dialog)
@@ -245,7 +245,7 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
     fake = SimpleNamespace(write_report=write_report)
     monkeypatch.setitem(sys.modules, "nnpcore.report.run_report", fake)
     with qtbot.waitSignal(with_run.session.data.added, timeout=20_000):
-        with_run.open_paths([str(example_path("eos"))])
+        with_run.files.open_paths([str(example_path("eos"))])
     run = with_run.session.runs.current
     run.folder = tmp_path / "run"
     export_report(with_run.session, run, tmp_path / "page.html")
@@ -257,8 +257,8 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
 # calculators from elsewhere ---------------------------------------------------------------------------
 def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     with qtbot.waitSignal(window.session.data.added, timeout=20_000):
-        window.open_paths([f"{example_path('nvt')}@:6"])
-    dialog = window.open_dialog("external_calculator")
+        window.files.open_paths([f"{example_path('nvt')}@:6"])
+    dialog = window.dialogs.open("external_calculator")
     type_in(qtbot, dialog, "import_path", "nnpcore.reference:Stillinger")
     dialog.start()
     assert "has no 'Stillinger'" in refused(qtbot, dialog)
@@ -290,7 +290,7 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
 def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_file):
     with qtbot.waitSignals([window.session.data.added] * 2, timeout=20_000):
         window.session.data.open_paths([str(silicon_file()), str(example_path("eos"))])
-    dialog = window.open_dialog("external_calculator")
+    dialog = window.dialogs.open("external_calculator")
     type_in(qtbot, dialog, "import_path", "foreign_calculators:Exits")
     type_in(qtbot, dialog, "arguments", json.dumps({"sigma": 2.2}))
     dialog.start()
@@ -345,7 +345,7 @@ def renamed_file(tmp_path):
 
 def test_other_label_names_are_confirmed_once(window, qtbot, renamed_file):
     session, first, second = window.session, renamed_file("a.extxyz"), renamed_file("b.extxyz")
-    window.open_paths([first, second])
+    window.files.open_paths([first, second])
     qtbot.waitUntil(lambda: window.key_asker.dialog is not None)
     dialog = window.key_asker.dialog
     assert dialog.values()["energy"] == "REF_energy" and dialog.values()["forces"] == "dft_forces"
@@ -356,13 +356,13 @@ def test_other_label_names_are_confirmed_once(window, qtbot, renamed_file):
     assert window.key_asker.dialog is None
     assert all(document.summary.n_forces == 3 for document in session.data.datasets.values())
     with qtbot.waitSignal(session.data.added):
-        window.open_paths([renamed_file("c.extxyz")])
+        window.files.open_paths([renamed_file("c.extxyz")])
     assert "energy from REF_energy" in window.toasts.shown[-1].notification.text.lower().replace("ref", "REF")
     assert session.settings.key_names
 
 
 def test_a_file_that_is_not_confirmed_is_not_opened(window, qtbot, renamed_file):
-    window.open_paths([renamed_file("a.extxyz")])
+    window.files.open_paths([renamed_file("a.extxyz")])
     qtbot.waitUntil(lambda: window.key_asker.dialog is not None)
     dialog = window.key_asker.dialog
     pick(dialog, "negative_forces", True)
@@ -385,9 +385,9 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
 
     monkeypatch.setattr("nnpcore.paper.run_study", run_study)
     with qtbot.waitSignal(window.session.data.added, timeout=20_000):
-        window.open_paths([str(example_path("eos"))])
+        window.files.open_paths([str(example_path("eos"))])
     window.commands.run("file.example.fig1")
-    dialog = window._dialogs["fig1"]
+    dialog = window.dialogs.known["fig1"]
     with qtbot.waitSignal(window.session.data.added, timeout=20_000):
         qtbot.keyClick(dialog, Qt.Key.Key_Return)
     (document,) = window.session.data.datasets.values()
@@ -398,9 +398,9 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
     assert len(asked) == 1
     silicon_file().unlink()
     window.commands.run("file.example.fig1")
-    qtbot.waitUntil(lambda: not window._dialogs["fig1"].ended)
+    qtbot.waitUntil(lambda: not window.dialogs.known["fig1"].ended)
     assert "a part of the kept example is gone" in window.toasts.shown[-1].notification.text
-    window._dialogs["fig1"].reject()
+    window.dialogs.known["fig1"].reject()
     assert (examples_folder() / "fig1").is_dir()
 
 

@@ -93,7 +93,7 @@ class Driver:
         """Open a dialog, fill fields in, write its picture and close it again."""
         from app.dialogs.fields import set_value
 
-        dialog = self.window.open_dialog(kind)
+        dialog = self.window.dialogs.open(kind)
         for field, value in values.items():
             set_value(dialog.widgets[field], value)
         self.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,24 @@ DIALOGS = {
 }
 
 
-def make_dialog(kind: str, session: Session, parent: QWidget) -> FormDialog:
-    """Return a new dialog; KeyError for an unknown one."""
-    module, name = DIALOGS[kind]
-    return getattr(import_module(module), name)(session, parent)
+class Dialogs:
+    """Makes the working dialogs of a window and keeps those that are open, perhaps at work."""
+
+    def __init__(self, session: Session, parent: QWidget) -> None:
+        self._session, self._parent = session, parent
+        self.known: dict[str, FormDialog] = {}
+
+    def open(self, kind: str) -> FormDialog:
+        """Show a dialog by its name and return it; KeyError for an unknown one."""
+        module, name = DIALOGS[kind]
+        return self.show(kind, getattr(import_module(module), name))
+
+    def show(self, key: str, make: Callable[[Session, QWidget], FormDialog]) -> FormDialog:
+        """Show a dialog, the one that is open already where there is one; return it."""
+        made = self.known.get(key)
+        if made is None or made.ended:
+            made = self.known[key] = make(self._session, self._parent)
+        made.show()
+        made.raise_()
+        made.activateWindow()
+        return made

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QWidget
 
+from app.dialogs.every import Dialogs
 from app.dialogs.fields import choice, muted
 from app.dialogs.form import FormDialog, Job
 from app.session.messages import Notification
@@ -24,7 +26,6 @@ from app.workers.priority import all_but_one
 
 if TYPE_CHECKING:
     from app.session.session import Session
-    from app.shell.main_window import MainWindow
 
 CLOSE = "close"
 SIZES = (("Quick: the effect in a few minutes", True), ("Full: as in the paper, much longer", False))
@@ -35,7 +36,7 @@ class ExampleDialog(FormDialog):
 
     verb = "Run"
 
-    def __init__(self, session: Session, example: Example, parent: QWidget | None = None) -> None:
+    def __init__(self, example: Example, session: Session, parent: QWidget | None = None) -> None:
         self.example = example
         self.name = f"example_{example.name}"
         self.title = example.title
@@ -112,13 +113,13 @@ def _show_first(session: Session, folders: Sequence[str]) -> None:
     session.runs.current_changed.connect(check)
 
 
-def open_example(window: MainWindow, name: str) -> None:
+def open_example(session: Session, dialogs: Dialogs, name: str) -> None:
     """Open a kept example, or the dialog that runs it."""
     example = next(e for e in EXAMPLES if e.name == name)
-    folder, session = examples_folder(), window.session
+    folder = examples_folder()
 
     def ask() -> None:
-        window.show_dialog(name, lambda: ExampleDialog(session, example, window))
+        dialogs.show(name, partial(ExampleDialog, example))
 
     if not session_path(folder, name).is_file():
         ask()

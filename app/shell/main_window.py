@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QInputDialog,
     QMainWindow,
     QMenu,
@@ -19,32 +18,28 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs import plain
-from app.dialogs.every import make_dialog
+from app.dialogs.every import Dialogs
 from app.dialogs.key_names import KeyAsker
-from app.dialogs.potentials import ImportDialog, is_potential
-from app.dialogs.report import export_report
 from app.look import theme
 from app.session.messages import Notification
 from app.settings import Settings
 from app.shell import docks as layout
 from app.shell.command_palette import CommandPalette
 from app.shell.commands import Commands
+from app.shell.files import Files
 from app.shell.restoring import SessionKeeper
 from app.shell.toasts import Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.window_commands import MENUS, window_commands
-from nnpcore.structures.readers.registry import name_patterns
 
 if TYPE_CHECKING:
     from app.dialogs.documentation import Documentation
-    from app.dialogs.form import FormDialog
     from app.session.session import Session
 
 LAYOUT_VERSION = 2
 HIDDEN_PANELS_MS = 300
 BETWEEN_PANELS_MS = 30
-FILTER = f"Trajectories ({' '.join(name_patterns())});;All files (*)"
 
 
 class MainWindow(QMainWindow):
@@ -60,10 +55,13 @@ class MainWindow(QMainWindow):
         self.setDockNestingEnabled(True)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.keeper = SessionKeeper(session, settings, self)
-        self.commands = Commands(window_commands(self), self)
+        self.dialogs = Dialogs(session, self)
+        self.files = Files(session, self.dialogs, self)
+        actions = window_commands(session, self.files, self.dialogs, self.keeper, self)
+        self.commands = Commands(actions, self)
         self.toasts = Toasts(self)
         self.docks = layout.make_docks(session, self)
-        self.toolbar = MainToolbar(session, self.commands, self)
+        self.toolbar = MainToolbar(session, self.commands, self.docks, self)
         self.addToolBar(self.toolbar)
         self._make_menus()
         self.verdict = VerdictBar(session, self)
@@ -73,7 +71,6 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1100, 700)
         self._restore_layout()
         self._closing = False
-        self._dialogs: dict[str, FormDialog] = {}
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
         self.confirm_close: Callable[[], bool] = self.ask_close
@@ -88,8 +85,7 @@ class MainWindow(QMainWindow):
             session.data.removed, session.runs.current_changed, session.coloring.changed,
         ):  # fmt: skip
             signal.connect(self.refresh_commands)
-        session.export_wanted.connect(lambda: self.open_dialog("export_potential"))
-        session.data.added.connect(self._remember_file)
+        session.export_wanted.connect(lambda: self.dialogs.open("export_potential"))
         session.trainings.idle.connect(self._on_trainings_idle)
         for dock in self.docks.values():
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
@@ -191,54 +187,17 @@ class MainWindow(QMainWindow):
         self.refresh_commands()
 
     # files --------------------------------------------------------------------------------------------
-    def ask_open(self) -> None:
-        """Ask for trajectories and open them."""
-        folder = str(Path(self.settings.recent_files[0]).parent) if self.settings.recent_files else ""
-        paths, _ = QFileDialog.getOpenFileNames(self, "Open trajectories", folder, FILTER)
-        self.open_paths(paths)
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
 
-    def ask_open_slice(self) -> None:
-        """Ask for a trajectory and a slice of it."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open a slice of a trajectory", "", FILTER)
-        if path:
-            text = "Frames as start:stop:step (“::10” is every tenth, “-5:” the last five):"
-            chosen, fine = QInputDialog.getText(self, "Open a slice", text, text="::10")
-            if fine:
-                self.open_paths([f"{path}@{chosen.strip()}"])
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open dropped files and run folders."""
+        self.files.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+        event.acceptProposedAction()
 
-    def ask_open_run(self) -> None:
-        """Ask for a run folder and open it."""
-        start = str(self.settings.runs_folder)
-        folder = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
-        if folder:
-            self.session.runs.open(folder)
-
-    def open_paths(self, paths: list[str]) -> None:
-        """Open trajectories, run folders and other programs' potentials alike."""
-        runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]
-        for folder in runs:
-            self.session.runs.open(folder)
-        foreign = [path for path in paths if path not in runs and is_potential(path)]
-        if foreign:
-            dialog = self.open_dialog("import_potential")
-            assert isinstance(dialog, ImportDialog)
-            dialog.sources.add(foreign)
-        self.session.data.open_paths([path for path in paths if path not in runs and path not in foreign])
-
-    def ask_export_report(self) -> None:
-        """Ask for a file and write the current run's report there."""
-        run = self.session.runs.current
-        if run is None or run.folder is None:
-            return
-        kept = self.settings.dialogs.setdefault("report", {})
-        start = str(Path(kept.get("folder") or Path.home()) / f"{run.name}.html")
-        kinds = "Web page (*.html);;PDF (*.pdf)"
-        path, kind = QFileDialog.getSaveFileName(self, f"Report of {run.name}", start, kinds)
-        if path:
-            target = Path(path) if Path(path).suffix else Path(path + (".pdf" if "pdf" in kind else ".html"))
-            kept["folder"] = str(target.parent)
-            export_report(self.session, run, target)
-
+    # dialogs ------------------------------------------------------------------------------------------
     def ask_more_epochs(self) -> None:
         """Ask how many epochs more and go on with the current run."""
         run = self.session.runs.current
@@ -248,34 +207,6 @@ class MainWindow(QMainWindow):
         goal, fine = QInputDialog.getInt(self, "Train longer", text, 2 * run.epoch, run.epoch + 1, 100_000)
         if fine:
             self.session.trainings.train_longer(run.id, goal)
-
-    def _remember_file(self, dataset_id: str) -> None:
-        self.settings.remember_file(self.session.data.datasets[dataset_id].path)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept files."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open dropped files and run folders."""
-        self.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
-        event.acceptProposedAction()
-
-    # dialogs ------------------------------------------------------------------------------------------
-    def open_dialog(self, kind: str) -> FormDialog:
-        """Show a working dialog by its name; return it."""
-        return self.show_dialog(kind, lambda: make_dialog(kind, self.session, self))
-
-    def show_dialog(self, key: str, make: Callable[[], FormDialog]) -> FormDialog:
-        """Show a dialog, the one that is open already (perhaps at work) where there is one; return it."""
-        made = self._dialogs.get(key)
-        if made is None or made.ended:
-            made = self._dialogs[key] = make()
-        made.show()
-        made.raise_()
-        made.activateWindow()
-        return made
 
     def open_palette(self) -> None:
         """Open the command palette."""
@@ -316,14 +247,6 @@ class MainWindow(QMainWindow):
         plain.show_about(self)
 
     # session and end ----------------------------------------------------------------------------------
-    def can_restore(self) -> bool:
-        """Whether there is a session to reopen."""
-        return self.keeper.can_restore()
-
-    def restore_last(self) -> None:
-        """Open what was open when the window was last closed."""
-        self.keeper.restore_last()
-
     def save_settings(self) -> None:
         """Write the settings; a failure is told, never raised."""
         from nnpcore.errors import EatlasError

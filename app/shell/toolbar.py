@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
@@ -19,12 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import icons
-from app.panels.base import Panel
 from app.shell.commands import Commands
+from app.shell.dock import Dock
 
 if TYPE_CHECKING:
     from app.session.session import Session
-    from app.shell.main_window import MainWindow
 
 BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 
@@ -32,9 +32,11 @@ BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 class MainToolbar(QToolBar):
     """Built from the window's commands."""
 
-    def __init__(self, session: Session, commands: Commands, window: MainWindow) -> None:
-        super().__init__("Toolbar", window)
-        self._session, self._commands, self._window = session, commands, window
+    def __init__(
+        self, session: Session, commands: Commands, docks: Mapping[str, Dock], parent: QWidget
+    ) -> None:
+        super().__init__("Toolbar", parent)
+        self._session, self._commands, self._docks = session, commands, docks
         self.setObjectName("main_toolbar")
         self.setMovable(False)
         self.setIconSize(QSize(18, 18))
@@ -52,17 +54,13 @@ class MainToolbar(QToolBar):
         self._add("edit.undo")
         self._add("edit.redo")
         self.addSeparator()
-        self.export_menu = QMenu("Export", window)
+        self.export_menu = QMenu("Export", parent)
         self.export_menu.aboutToShow.connect(self._fill_export)
         self._add_export()
         spacer = QWidget(self)
         spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(spacer)
-        self.addWidget(SearchField(self))
-
-    def open_palette(self) -> None:
-        """Open the command palette."""
-        self._window.open_palette()
+        self.addWidget(SearchField(commands, self))
 
     def _add(self, command_id: str, text: str = "") -> QToolButton:
         button = QToolButton(self)
@@ -121,18 +119,17 @@ class MainToolbar(QToolBar):
         for command_id in ("file.potential", "file.report"):
             self.export_menu.addAction(self._commands.actions[command_id])
         self.export_menu.addSeparator()
-        for dock in self._window.docks.values():
-            panel: Panel = dock.panel
-            if panel.can_export():
-                self.export_menu.addMenu(panel.export_menu(self.export_menu))
+        for dock in self._docks.values():
+            if dock.panel.can_export():
+                self.export_menu.addMenu(dock.panel.export_menu(self.export_menu))
 
 
 class SearchField(QFrame):
     """Looks like a search box; a click opens the command palette."""
 
-    def __init__(self, toolbar: MainToolbar) -> None:
-        super().__init__(toolbar)
-        self._toolbar = toolbar
+    def __init__(self, commands: Commands, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._commands = commands
         self.setObjectName("search_field")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -158,4 +155,4 @@ class SearchField(QFrame):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Open the palette."""
         event.accept()
-        self._toolbar.open_palette()
+        self._commands.run("help.palette")

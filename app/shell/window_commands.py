@@ -2,62 +2,109 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from app.dialogs.every import Dialogs
 from app.dialogs.examples import open_example
 from app.documents.coloring import LABELS
 from app.documents.run import RunState
 from app.look import theme
 from app.shell.commands import Command
+from app.shell.files import Files
+from app.shell.restoring import SessionKeeper
 from app.workers.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from app.session.session import Session
-    from app.shell.main_window import MainWindow
 
 MENUS = ("File", "Edit", "View", "Training", "Help")
 
 
-def window_commands(window: MainWindow) -> list[Command]:
+class Window(Protocol):
+    """What commands ask of the window itself."""
+
+    def close(self) -> bool:
+        """Close it."""
+        ...
+
+    def reset_layout(self) -> None:
+        """Put all panels back."""
+        ...
+
+    def toggle_full_screen(self) -> None:
+        """Go to full screen and back."""
+        ...
+
+    def set_theme(self, mode: theme.Mode) -> None:
+        """Use light, dark or the system's appearance."""
+        ...
+
+    def ask_more_epochs(self) -> None:
+        """Ask how many epochs more and go on with the current run."""
+        ...
+
+    def open_palette(self) -> None:
+        """Open the command palette."""
+        ...
+
+    def show_preferences(self) -> None:
+        """Open the preferences."""
+        ...
+
+    def show_documentation(self) -> None:
+        """Show the documentation."""
+        ...
+
+    def show_shortcuts(self) -> None:
+        """List the keyboard shortcuts."""
+        ...
+
+    def show_about(self) -> None:
+        """Show versions and the graphics driver."""
+        ...
+
+
+def window_commands(
+    session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeeper, window: Window
+) -> list[Command]:
     """Return the commands of a window."""
-    session = window.session
     return [
-        *_file(window, session),
-        *_exchange(window, session),
+        *_file(session, files, dialogs, keeper),
+        *_exchange(session, files, dialogs),
         Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
-        *_edit(window, session),
-        *_training(window, session),
-        *_view(window, session),
+        *_edit(session, window),
+        *_training(session, dialogs, window),
+        *_view(session, window),
         *_coloring(session),
         *_help(window),
     ]
 
 
-def _file(window: MainWindow, session: Session) -> list[Command]:
+def _file(session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeeper) -> list[Command]:
     return [
-        Command("file.open", "Open…", window.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
+        Command("file.open", "Open…", files.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
         Command(
-            "file.slice", "Open Every n-th Frame…", window.ask_open_slice, "Ctrl+Shift+O", "", "File", 0,
+            "file.slice", "Open Every n-th Frame…", files.ask_open_slice, "Ctrl+Shift+O", "", "File", 0,
             "Open a slice of a trajectory, such as every tenth frame",
         ),
-        Command("file.run", "Open Run…", window.ask_open_run, "", "folder", "File", 0, "A training's folder"),
+        Command("file.run", "Open Run…", files.ask_open_run, "", "folder", "File", 0, "A training's folder"),
         Command(
-            "file.new_set", "New Training Set…", lambda: window.open_dialog("training_set"), "Ctrl+N", "add",
+            "file.new_set", "New Training Set…", lambda: dialogs.open("training_set"), "Ctrl+N", "add",
             "File", 0, "Draw frames from molecular dynamics with a reference potential or any calculator",
         ),
         Command(
-            "file.new_points", "New Invariant Points…", lambda: window.open_dialog("invariant_points"), "",
+            "file.new_points", "New Invariant Points…", lambda: dialogs.open("invariant_points"), "",
             "", "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
         ),
-        *_examples(window, session),
+        *_examples(session, dialogs),
         Command(
-            "file.restore", "Reopen Last Session", window.restore_last, "", "", "File", 1,
-            "Open what was open when the window was last closed", enabled=window.can_restore,
+            "file.restore", "Reopen Last Session", keeper.restore_last, "", "", "File", 1,
+            "Open what was open when the window was last closed", enabled=keeper.can_restore,
         ),
     ]  # fmt: skip
 
 
-def _examples(window: MainWindow, session: Session) -> list[Command]:
+def _examples(session: Session, dialogs: Dialogs) -> list[Command]:
     return [
         Command(
             "file.example", "Silicon (DFT)", session.data.open_example, "Ctrl+E", "example", "Examples", 0,
@@ -66,14 +113,15 @@ def _examples(window: MainWindow, session: Session) -> list[Command]:
         *(
             Command(
                 f"file.example.{example.name}", f"{example.title}…",
-                lambda name=example.name: open_example(window, name), "", "", "Examples", 1, example.about,
+                lambda name=example.name: open_example(session, dialogs, name), "", "", "Examples", 1,
+                example.about,
             )
             for example in EXAMPLES
         ),
     ]  # fmt: skip
 
 
-def _exchange(window: MainWindow, session: Session) -> list[Command]:
+def _exchange(session: Session, files: Files, dialogs: Dialogs) -> list[Command]:
     def has_potential() -> bool:
         return session.runs.current is not None and session.runs.current.potential is not None
 
@@ -82,26 +130,26 @@ def _exchange(window: MainWindow, session: Session) -> list[Command]:
 
     return [
         Command(
-            "file.import", "Import Potential…", lambda: window.open_dialog("import_potential"), "", "",
+            "file.import", "Import Potential…", lambda: dialogs.open("import_potential"), "", "",
             "File", 2, "Open a potential of n2p2 or SIMPLE-NN",
         ),
         Command(
-            "file.external", "External Calculator…", lambda: window.open_dialog("external_calculator"), "",
+            "file.external", "External Calculator…", lambda: dialogs.open("external_calculator"), "",
             "", "File", 2, "Look at the map of any ASE calculator: MACE, NequIP, CHGNet, EAM",
         ),
         Command(
-            "file.potential", "Export Potential…", lambda: window.open_dialog("export_potential"),
+            "file.potential", "Export Potential…", lambda: dialogs.open("export_potential"),
             "Ctrl+Shift+E", "", "File", 2,
             "For Eatlas, n2p2, SIMPLE-NN or torch, or structures with predictions", enabled=has_potential,
         ),
         Command(
-            "file.report", "Export Report…", window.ask_export_report, "", "", "File", 2,
+            "file.report", "Export Report…", files.ask_export_report, "", "", "File", 2,
             "One page on the run: settings, curves, mapping, verdict; HTML or PDF", enabled=has_report,
         ),
     ]  # fmt: skip
 
 
-def _edit(window: MainWindow, session: Session) -> list[Command]:
+def _edit(session: Session, window: Window) -> list[Command]:
     stack, selection = session.undo_stack, session.selection
     return [
         Command("edit.undo", "Undo", stack.undo, "Ctrl+Z", "undo", "Edit", 0, enabled=stack.canUndo),
@@ -115,7 +163,7 @@ def _edit(window: MainWindow, session: Session) -> list[Command]:
     ]  # fmt: skip
 
 
-def _training(window: MainWindow, session: Session) -> list[Command]:
+def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Command]:
     def state() -> RunState | None:
         return session.runs.current.state if session.runs.current else None
 
@@ -149,14 +197,14 @@ def _training(window: MainWindow, session: Session) -> list[Command]:
             enabled=lambda: state() in (RunState.FINISHED, RunState.STOPPED),
         ),
         Command(
-            "training.sweep", "Sweep…", lambda: window.open_dialog("sweep"), "", "", "Training", 1,
+            "training.sweep", "Sweep…", lambda: dialogs.open("sweep"), "", "", "Training", 1,
             "Train with several values of a setting: which one has the lowest RMSE, which one maps best",
             enabled=lambda: bool(session.data.datasets),
         ),
     ]  # fmt: skip
 
 
-def _view(window: MainWindow, session: Session) -> list[Command]:
+def _view(session: Session, window: Window) -> list[Command]:
     def step(frames: int) -> None:
         if session.data.current_id is not None:
             session.data.show(session.data.current_id, session.data.frame_index + frames)
@@ -188,7 +236,7 @@ def _coloring(session: Session) -> list[Command]:
     ]  # fmt: skip
 
 
-def _help(window: MainWindow) -> list[Command]:
+def _help(window: Window) -> list[Command]:
     return [
         Command("help.palette", "Find a Command…", window.open_palette, "Ctrl+K", "search", "Help", 0),
         Command(
