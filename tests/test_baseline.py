@@ -216,7 +216,7 @@ def test_training_counts_the_baseline_and_resumes_exactly(
     again = Trainer.resume(tmp_path, settings, train=frames[:6], valid=frames[6:])
     again.run()
     assert (again.potential().weights.flatten() == whole.potential().weights.flatten()).all()
-    assert any("Baseline" in m for m in whole.history[after].messages)
+    assert any("Baseline" in m.text for m in whole.history[after].messages)
     potential = Potential.load(tmp_path)
     assert (potential.nonlinear_baseline is None) == (
         baseline == "linear"

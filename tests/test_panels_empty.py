@@ -20,7 +20,7 @@ from app.panels.training_panel import TrainingPanel, duration, status_text
 from app.session.session import Session
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import EpochRecord, TrainSettings
-from nnpcore.training.history import Rmse
+from nnpcore.training.history import Message, Rmse
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def record(epoch: int, train: float, valid: float | None, messages=()) -> EpochR
 
 def test_nan_and_missing_values_leave_gaps(shown, session):
     values = [(1, 4.0, 5.0), (2, np.nan, np.nan), (3, 2.0, 3.0), (4, 1.0, np.inf)]
-    warning = ("Member 2 diverged and was stopped.",)
+    warning = (Message("Member 2 diverged and was stopped."),)
     history = [record(e, t, v, warning if e == 2 else ()) for e, t, v in values]
     add_run(session, history, n_epochs=10)
     panel = shown(TrainingPanel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ from builders import build_functions
 from training_data import silicon_frames
 
 from nnpcore.errors import RunFolderError
+from nnpcore.potential import Potential
 from nnpcore.structures import read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import EpochRecord, Rmse, RunFolder, Trainer, TrainSettings
-from nnpcore.training.history import history_csv, messages_of, parse_history_csv
+from nnpcore.training.history import Message, Severity, history_csv, messages_of, parse_history_csv
+
+ENERGY_0_2 = -12.299260716352148
+"""Of the first frame of ``data/run-0.2``, as version 0.2 predicted it with its potential, eV."""
 
 SETTINGS = TrainSettings(
     descriptors={"functions": build_functions(["Si"]).to_dict()},
@@ -200,7 +205,7 @@ def test_history_survives_csv_and_json() -> None:
             train={"energy": rmse(1 / 3, 2.0), "force": rmse(0.1, 0.2)},
             valid={"energy": rmse(1 / 7, float("nan"))} if k == 2 else {},
             alive=np.array([True, k < 2]),
-            messages=('Member 2 diverged, "badly"; it\'s gone',) if k == 2 else (),
+            messages=(Message('Member 2 diverged, "badly"; it\'s gone'),) if k == 2 else (),
             best=k == 1,
         )
         for k in (1, 2)
@@ -237,3 +242,32 @@ def test_fingerprints_see_every_change() -> None:
     prints = {fingerprint([f]) for f in [frame, *changed]} | {fingerprint([frame, frame])}
     assert len(prints) == 8
     assert fingerprint([replace(frame, source="elsewhere", index=3)]) == fingerprint([frame])
+
+
+def test_messages_say_how_severe_they_are_and_those_of_older_files_are_told_apart() -> None:
+    texts = [Message("An optimizer was chosen", Severity.NOTE), Message("Member 1 diverged")]
+    record = EpochRecord(1, 1.0, "adam", {}, {}, np.ones(1, dtype=bool), tuple(texts))
+    assert list(parse_history_csv(history_csv([record]))[0].messages) == texts
+    old = record.to_dict() | {"messages": ["Smooth part under the networks: linear", "Member 1 diverged"]}
+    del old["severities"]
+    found = EpochRecord.from_dict(old)
+    assert [message.is_note for message in found.messages] == [True, False]
+    table = history_csv([found]).replace(",severities", "").replace(',"[""note"", ""warning""]"', "")
+    assert parse_history_csv(table)[0].messages == found.messages
+
+
+def test_a_run_of_version_0_2_is_read_and_goes_on(tmp_path: Path) -> None:
+    old = tmp_path / "run"
+    shutil.copytree(Path(__file__).parent / "data" / "run-0.2", old)
+    folder = RunFolder.open(old)
+    assert (folder.settings.baseline, folder.settings.baseline_ridge) == ("kernel", 1e-3)
+    assert [m.is_note for r in folder.read_history() for m in r.messages] == [True, True]
+    frames = folder.find_frames()["training"]
+    potential = Potential.load(old)
+    assert potential.nonlinear_baseline is not None and potential.nonlinear_baseline.kind == "kernel"
+    found = potential.predict(frames[:1])
+    assert found.energy[0] == pytest.approx(ENERGY_0_2, abs=1e-7)
+    trainer = Trainer.resume(old, folder.settings.replace(epochs=5))
+    assert trainer.run().reason == "finished"
+    assert [record.epoch for record in trainer.history] == [1, 2, 3, 4, 5]
+    assert trainer.history[-1].train["energy"]["mean"] < trainer.history[0].train["energy"]["mean"]

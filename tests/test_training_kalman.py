@@ -14,9 +14,9 @@ from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.optimizers.choice import choose_optimizer, covariance_bytes
-from nnpcore.training.optimizers.kalman import KalmanOptimizer
+from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter
-from nnpcore.training.optimizers.kalman_torch import TorchKalmanOptimizer
+from nnpcore.training.optimizers.kalman_torch import TorchKalman
 from nnpcore.training.pace import Pace
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 
@@ -82,9 +82,9 @@ def test_compiled_filter_is_the_plain_one(device: str, deviations: float) -> Non
         linear = np.random.default_rng(1).normal(0.0, deviations, (2, len(flat), data.n_inputs))
         data = replace(data, deviations=linear)
     settings = SETTINGS.replace(l2=1e-4)
-    fast = KalmanOptimizer(settings, data, packing, flat, 30)
-    exact = TorchKalmanOptimizer(settings, data, packing, flat, 30, device, torch.float64)
-    single = TorchKalmanOptimizer(settings, data, packing, flat, 30, device, torch.float32)
+    fast = CompiledKalman(settings, data, packing, flat, 30)
+    exact = TorchKalman(settings, data, packing, flat, 30, device, torch.float64)
+    single = TorchKalman(settings, data, packing, flat, 30, device, torch.float32)
     for epoch in range(2):
         errors = [o.run_epoch(epoch, Pace()) for o in (fast, exact, single)]
         assert all(e is not None for e in errors)
@@ -96,16 +96,16 @@ def test_compiled_filter_is_the_plain_one(device: str, deviations: float) -> Non
 
 def test_threads_and_interruptions_change_no_bit(silicon: FitSet) -> None:
     _, packing, flat = networks(n_members=3)
-    expected = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=1)
-    threaded = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=3)
-    halting = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=1)
+    expected = CompiledKalman(SETTINGS, silicon, packing, flat, 30, n_threads=1)
+    threaded = CompiledKalman(SETTINGS, silicon, packing, flat, 30, n_threads=3)
+    halting = CompiledKalman(SETTINGS, silicon, packing, flat, 30, n_threads=1)
     for epoch in range(2):
         expected.run_epoch(epoch, Pace())
         threaded.run_epoch(epoch, Pace())
         n_calls = 0
         while (errors := halting.run_epoch(epoch, _StopsAfter(2))) is None:
             n_calls += 1
-            again = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30, n_threads=1)
+            again = CompiledKalman(SETTINGS, silicon, packing, flat, 30, n_threads=1)
             again.restore({k: v.copy() for k, v in halting.state().items()})
             halting = again
         assert n_calls >= 3
@@ -129,18 +129,18 @@ class _StopsAfter(Pace):
 def test_forgetting_fades_over_all_epochs(silicon: FitSet) -> None:
     _, packing, flat = networks(n_members=1)
     settings = SETTINGS.replace(kalman=KalmanSettings(forgetting=0.9, forgetting_decay=0.5))
-    optimizer = KalmanOptimizer(settings, silicon, packing, flat, 30)
+    optimizer = CompiledKalman(settings, silicon, packing, flat, 30)
     found = [optimizer._forgetting(epoch, index) for epoch, index in ((0, 0), (0, 1), (1, 0), (1, 2))]
     np.testing.assert_allclose(found, [1 - 0.1 * 0.5**n for n in (0, 2, 6, 10)])
 
 
 def test_spoiled_covariance_is_set_back(silicon: FitSet) -> None:
     _, packing, flat = networks(n_members=1)
-    optimizer = KalmanOptimizer(SETTINGS, silicon, packing, flat, 30)
+    optimizer = CompiledKalman(SETTINGS, silicon, packing, flat, 30)
     for part in optimizer._members[0].covariance:
         part *= -1.0
     assert optimizer.run_epoch(0, Pace()) is not None
-    assert "set back" in optimizer.take_messages()[0]
+    assert "set back" in optimizer.take_messages()[0].text
     assert optimizer.alive.all() and np.isfinite(optimizer.weights()).all()
 
 
@@ -148,7 +148,7 @@ def test_l2_makes_weights_smaller(silicon: FitSet) -> None:
     _, packing, flat = networks(n_members=1)
     norms = []
     for l2 in (0.0, 1e-4, 1e-2):
-        optimizer = KalmanOptimizer(SETTINGS.replace(l2=l2), silicon, packing, flat, 30)
+        optimizer = CompiledKalman(SETTINGS.replace(l2=l2), silicon, packing, flat, 30)
         for epoch in range(4):
             optimizer.run_epoch(epoch, Pace())
         norms.append(float(np.linalg.norm(optimizer.weights())))

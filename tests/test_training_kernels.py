@@ -10,15 +10,13 @@ from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.potential import Potential
 from nnpcore.training.data import STRESS_BASIS, fit_element_energies
-from nnpcore.training.engines.base import CpuEngine
+from nnpcore.training.engines.compiled import CompiledLoss, predict
+from nnpcore.training.engines.engine import Engine
 from nnpcore.training.engines.kernels import ACTIVATION_CODES
-from nnpcore.training.engines.loss import CpuLoss
-from nnpcore.training.engines.passes import predict
 from nnpcore.training.engines.rows import RowScales, make_batch
-from nnpcore.training.engines.torch_engine import TorchEngine
+from nnpcore.training.engines.torch_backend import TorchLoss
 from nnpcore.training.engines.torch_frames import TorchSet
 from nnpcore.training.engines.torch_frames import predict as torch_predict
-from nnpcore.training.engines.torch_loss import TorchLoss
 from nnpcore.training.optimizers.choice import choose_optimizer
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter
 from nnpcore.training.pace import Pace
@@ -93,7 +91,7 @@ def test_loss_and_gradient_agree_with_automatic_differentiation() -> None:
     settings = ALL.replace(l2=1e-3)
     frames = np.array([4, 1, 0, 2, 5, 3])
     expected = TorchLoss(settings, data, packing, "cpu", torch.float64)(frames, flat, always)
-    found = CpuLoss(settings, data, packing, n_threads=2)(frames, flat, always)
+    found = CompiledLoss(settings, data, packing, n_threads=2)(frames, flat, always)
     assert found is not None and expected is not None
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-5)
     np.testing.assert_allclose(found.gradient, expected.gradient, atol=1e-5 * np.abs(expected.gradient).max())
@@ -106,8 +104,8 @@ def test_torch_engine_does_what_the_compiled_one_does(optimizer: str, device: st
     _, packing, flat = networks(ELEMENTS)
     settings = ALL.replace(optimizer=optimizer, batch_frames=4)
     choice = choose_optimizer(settings, packing)
-    compiled = CpuEngine(settings, choice, packing, flat, data, data, 1)
-    plain = TorchEngine(settings, choice, packing, flat, data, data, device)
+    compiled = Engine(settings, choice, packing, flat, data, data)
+    plain = Engine(settings, choice, packing, flat, data, data, device=f"torch-{device}")
     for epoch in range(3):
         errors = [engine.optimizer.run_epoch(epoch, Pace()) for engine in (compiled, plain)]
         assert errors[0] is not None and errors[1] is not None
@@ -118,7 +116,7 @@ def test_torch_engine_does_what_the_compiled_one_does(optimizer: str, device: st
     expected, found = compiled.validate(weights), plain.validate(weights)
     assert expected is not None and found is not None
     np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-3)
-    again = TorchEngine(settings, choice, packing, flat, data, None, device)
+    again = Engine(settings, choice, packing, flat, data, None, device=f"torch-{device}")
     again.optimizer.restore({k: v.copy() for k, v in plain.optimizer.state().items()})
     assert (again.optimizer.weights() == plain.optimizer.weights()).all()
     assert again.validate(weights) is None
@@ -154,7 +152,7 @@ def test_loss_is_the_documented_sum() -> None:
         if frame.stress is not None and frame.pbc.all():
             ds.append(((p.stress_members[:, k] - frame.stress) ** 2).sum(axis=(1, 2)))
     expected = np.mean(de, axis=0) + 0.3 * np.concatenate(df, axis=1).mean(axis=1) + 50 * np.mean(ds, axis=0)
-    found = CpuLoss(ALL, data, packing, n_threads=1)(np.arange(6), flat, always)
+    found = CompiledLoss(ALL, data, packing, n_threads=1)(np.arange(6), flat, always)
     assert found is not None
     np.testing.assert_allclose(found.loss, expected, rtol=1e-4)
 
@@ -171,7 +169,7 @@ def test_scaled_rows_estimate_the_loss() -> None:
         batch = make_batch(data, np.arange(4), scales, 0, epoch)
         _, values = filter_.rows(flat[0], batch)
         squares.append((((values - batch.targets) * batch.scales) ** 2).sum() / 4)
-    loss = CpuLoss(settings, data, packing, n_threads=1)
+    loss = CompiledLoss(settings, data, packing, n_threads=1)
     found = loss(np.arange(4), flat, always)
     assert found is not None
     assert np.mean(squares) == pytest.approx(scales.unit * found.loss[0], rel=0.05)

@@ -23,7 +23,6 @@ from app.plots.rmse_plot import RmsePlot, rmse_entries
 from app.widgets.labels import NoteLabel
 from app.widgets.redraw import Throttle
 from nnpcore.figures.series import HistoryColumns, history_table
-from nnpcore.training.history import is_note
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -259,10 +258,10 @@ class TrainingPanel(Panel):
 
     def _show_warnings(self, run: RunDocument) -> None:
         messages = [
-            f"Epoch {record.epoch}: {message}"
+            f"Epoch {record.epoch}: {message.text}"
             for record in run.history
             for message in record.messages
-            if message != run.sentence and not is_note(message)
+            if not message.is_note
         ]
         if run.state is RunState.FAILED and run.message:
             messages.append(run.message)

@@ -109,7 +109,7 @@ class Runs(QObject):
         run.whitening, run.functions = opened.potential.metric, opened.potential.functions
         run.n_epochs = opened.n_epochs
         if run.history and run.history[0].epoch == 1 and run.history[0].messages:
-            run.sentence = run.history[0].messages[0]
+            run.sentence = run.history[0].messages[0].text
         if run.n_epochs and run.epoch >= run.n_epochs:
             run.state = RunState.FINISHED
         if opened.imported:

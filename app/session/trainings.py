@@ -21,7 +21,6 @@ from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Role
 from nnpcore.training import ControlState, EpochRecord, TrainSettings
-from nnpcore.training.history import is_note
 
 TICK_MS = 100
 WAIT_MS = 50
@@ -274,11 +273,10 @@ class Trainings(QObject):
 
     def _tell_messages(self, run: RunDocument, record: EpochRecord) -> None:
         for message in record.messages:
-            if message != run.sentence:
-                run.message = message
-                note = is_note(message)
+            if message.text != run.sentence:
+                run.message, note = message.text, message.is_note
                 level, title = "info" if note else "warning", f"{run.name}, epoch {record.epoch}"
-                self._messages.notify(Notification(level, title, message, silent=note))
+                self._messages.notify(Notification(level, title, message.text, silent=note))
 
     def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         stopped = job.control.state is ControlState.STOPPING

@@ -120,7 +120,7 @@ def run_training(trainer: Trainer, terminal: Terminal) -> tuple[TrainResult, boo
         def on_epoch(record: EpochRecord, _: Trainer) -> None:
             counter.update(record.epoch, epoch_text(record))
             for message in record.messages:
-                terminal.warn(f"epoch {record.epoch}: {message}")
+                terminal.warn(f"epoch {record.epoch}: {message.text}")
 
         outcome = trainer.run(on_epoch, control)
     return outcome, control.state is ControlState.STOPPING
@@ -153,7 +153,7 @@ def _result(
         "optimizer": last.optimizer if last else "",
         "train_seconds": last.seconds if last else 0.0,
         "stopped": stopped,
-        "messages": [message for record in trainer.history for message in record.messages],
+        "messages": [message.text for record in trainer.history for message in record.messages],
         "data_sets": data_sets,
         "exit_status": STOPPED if stopped else 0,
     }

@@ -15,6 +15,7 @@ from nnpcore.exchange.n2p2 import read_n2p2
 from nnpcore.exchange.n2p2.conventions import INPUT
 from nnpcore.exchange.simple_nn.potential_saved import NAME, read_simple_nn
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings, rmse_report
+from nnpcore.training.history import Message, Severity
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -215,6 +216,6 @@ def _record(potential: Potential, report: Mapping[str, Mapping[str, Any]], found
         train=parts.get("training", {}),  # type: ignore[arg-type]
         valid=parts.get("validation", {}),  # type: ignore[arg-type]
         alive=np.ones(potential.n_members, dtype=bool),
-        messages=(f"Imported from {found}",),
+        messages=(Message(f"Imported from {found}", Severity.NOTE),),
         best=True,
     )

@@ -85,7 +85,7 @@ class Curvature:
         ------
         AnalysisError : no frames; descriptors of other frames or functions, or without derivatives.
         """
-        from nnpcore.training.engines.passes import chunks_of
+        from nnpcore.training.data import chunks_of
 
         _check(potential, descriptor_set, frames)
         layer = LastLayer(potential)

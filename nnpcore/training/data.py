@@ -146,6 +146,17 @@ class FitSet:
         return np.concatenate([np.arange(start[f], start[f + 1]) for f in frames.tolist()])
 
 
+def chunks_of(n_atoms: np.ndarray, most: int) -> list[int]:
+    """Cut frames of these sizes into runs of ``most`` atoms; return where each begins, and the end."""
+    edges, held = [0], 0
+    for f, n in enumerate(n_atoms.tolist()):
+        if held and held + n > most:
+            edges.append(f)
+            held = 0
+        held += n
+    return [*edges, len(n_atoms)] if len(n_atoms) else [0]
+
+
 def composition(frames: Sequence[Frame], elements: Sequence[str]) -> np.ndarray:
     """Return the number of atoms of every element in every frame, (n_frames, n_elements) float64."""
     from ase.data import atomic_numbers

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,10 +15,38 @@ import numpy as np
 QUANTITIES: dict[str, str] = {"energy": "meV_per_atom", "force": "eV_per_ang", "stress": "gpa"}
 """Quantities an RMSE is given for, with their units as they stand in the table's head."""
 
-NOTES = ("Baseline under the networks", "has reached a minimum")
-"""What is in messages that warn of nothing."""
-
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
+
+
+class Severity(StrEnum):
+    """Whether a message only tells what was done, or warns."""
+
+    NOTE = "note"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What happened in an epoch, in a sentence for the user."""
+
+    text: str
+    severity: Severity = Severity.WARNING
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it only tells what was done."""
+        return self.severity is Severity.NOTE
+
+
+_OLD_NOTES = ("Smooth part under the networks", "has reached a minimum", "Kalman filter:", "as asked for")
+"""What is in the notes of version 0.2, whose files do not say how severe a message is."""
+
+
+def _messages(texts: Sequence[object], severities: Sequence[object] | None) -> tuple[Message, ...]:
+    if severities is None:
+        old = (Severity.NOTE if any(w in str(t) for w in _OLD_NOTES) else Severity.WARNING for t in texts)
+        return tuple(map(Message, map(str, texts), old))
+    return tuple(Message(str(t), Severity(s)) for t, s in zip(texts, severities, strict=True))
 
 
 class Rmse(TypedDict):
@@ -41,7 +70,7 @@ class EpochRecord:
         value of the epoch (every frame as it was predicted when its turn came, forces by their random
         projections for the Kalman filter), and exact only in the final report.
     alive : (n_members,) bool, False for a member that has been stopped.
-    messages : what happened in this epoch, in sentences for the user.
+    messages : what happened in this epoch.
     best : whether some member reached its best validation score in this epoch.
     mapping : name of an invariant point or region -> mapping error of the ensemble mean after this epoch,
         meV/atom; empty without a monitor.
@@ -53,7 +82,7 @@ class EpochRecord:
     train: dict[str, Rmse]
     valid: dict[str, Rmse]
     alive: np.ndarray
-    messages: tuple[str, ...] = field(default=())
+    messages: tuple[Message, ...] = ()
     best: bool = False
     mapping: dict[str, float] = field(default_factory=dict)
 
@@ -66,7 +95,8 @@ class EpochRecord:
             "train": _plain_rmses(self.train),
             "valid": _plain_rmses(self.valid),
             "alive": [bool(a) for a in self.alive],
-            "messages": list(self.messages),
+            "messages": [message.text for message in self.messages],
+            "severities": [message.severity for message in self.messages],
             "best": self.best,
             "mapping": {name: e if np.isfinite(e) else None for name, e in self.mapping.items()},
         }
@@ -81,7 +111,7 @@ class EpochRecord:
             train=_rmses(values["train"]),
             valid=_rmses(values["valid"]),
             alive=np.array(values["alive"], dtype=bool),
-            messages=tuple(str(m) for m in values["messages"]),
+            messages=_messages(values["messages"], values.get("severities")),
             best=bool(values["best"]),
             mapping={str(n): np.nan if e is None else float(e) for n, e in values.get("mapping", {}).items()},
         )
@@ -132,14 +162,16 @@ def history_csv(records: Sequence[EpochRecord]) -> str:
     writer.writerow(
         ["epoch", "seconds", "optimizer", *(head for head, *_ in columns)]
         + [f"{_MAPPING}{name}{_MEV}" for name in mapped]
-        + ["alive", "best", "messages"]
+        + ["alive", "best", "messages", "severities"]
     )
     for record in records:
         numbers = [_cell(record, part, name, member) for _, part, name, member in columns]
         numbers += [_number_text(record.mapping.get(name, np.nan)) for name in mapped]
         alive = "".join("1" if a else "0" for a in record.alive)
         head = [record.epoch, f"{record.seconds:.4f}", record.optimizer]
-        writer.writerow([*head, *numbers, alive, int(record.best), json.dumps(list(record.messages))])
+        texts = json.dumps([message.text for message in record.messages])
+        severities = json.dumps([message.severity for message in record.messages])
+        writer.writerow([*head, *numbers, alive, int(record.best), texts, severities])
     return text.getvalue()
 
 
@@ -182,7 +214,7 @@ def _record_of_row(row: dict[str, str]) -> EpochRecord:
         train=_rmses_of_row(row, "train", len(alive)),
         valid=_rmses_of_row(row, "valid", len(alive)),
         alive=alive,
-        messages=tuple(json.loads(row["messages"])),
+        messages=_messages(json.loads(row["messages"]), json.loads(row.get("severities") or "null")),
         best=row["best"] == "1",
         mapping={
             head[len(_MAPPING) : -len(_MEV)]: float(text)
@@ -205,11 +237,6 @@ def _rmses_of_row(row: dict[str, str], part: str, n_members: int) -> dict[str, R
     return found
 
 
-def is_note(message: str) -> bool:
-    """Whether a message only tells what was done; the others warn."""
-    return any(words in message for words in NOTES)
-
-
 def messages_of(records: Iterable[EpochRecord]) -> list[str]:
     """Return all messages in order, each with its epoch."""
-    return [f"Epoch {record.epoch}: {message}" for record in records for message in record.messages]
+    return [f"Epoch {record.epoch}: {message.text}" for record in records for message in record.messages]

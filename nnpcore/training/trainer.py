@@ -23,10 +23,10 @@ from nnpcore.training.best import Best
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data import FitSet, Targets, check_memory, check_trainable, fit_element_energies
 from nnpcore.training.device import resolve_device
-from nnpcore.training.engines.base import Engine, make_engine
+from nnpcore.training.engines.engine import Engine
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
-from nnpcore.training.history import EpochRecord
+from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import Choice, choose_optimizer, usual_epochs
@@ -196,14 +196,14 @@ class Trainer:
         self._train, self._valid = self._fit_sets()
         if self._baseline.epochs == 0:
             self._best = replace(self._best, baseline=self._baseline.from_start(self._train))
-        self._engine = make_engine(
+        self._engine = Engine(
             self.settings,
             self.choice,
             self._packing,
             self._best.last,
             *self._left(),
-            self.device,
-            self._n_threads,
+            device=self.device,
+            n_threads=self.settings.n_threads or default_threads(),
         )
         if self._checkpoint is not None:
             self._take_up(self._checkpoint)
@@ -213,10 +213,6 @@ class Trainer:
             self.monitor.prepare(self.functions, self.whitening, self._training_values())
             if self._folder is not None:
                 self.monitor.save(self._folder.path)
-
-    @property
-    def _n_threads(self) -> int:
-        return self.settings.n_threads or default_threads()
 
     def _describe(self, progress: Progress | None) -> tuple[DescriptorSet, DescriptorSet | None]:
         """Compute the descriptors of all frames in one go and share the memory."""
@@ -293,7 +289,7 @@ class Trainer:
         with self._running, _one_blas_thread():
             reason = self._epochs(on_epoch, Pace(control, progress))
             self._save(force=True)
-        messages = [self.choice.sentence, *(m for r in self.history for m in r.messages)]
+        messages = [self.choice.sentence, *(m.text for r in self.history for m in r.messages)]
         return TrainResult(self.potential(), list(self.history), reason, self._best.epoch.copy(), messages)
 
     def _epochs(self, on_epoch: Callable[[EpochRecord, Trainer], None] | None, pace: Pace) -> str:
@@ -343,7 +339,7 @@ class Trainer:
         improved = bool((best.epoch == epoch).any())
         self._best = best
         if epoch == 1:
-            messages.insert(0, self.choice.sentence)
+            messages.insert(0, Message(self.choice.sentence, Severity.NOTE))
         return EpochRecord(
             epoch=epoch,
             seconds=self._seconds,

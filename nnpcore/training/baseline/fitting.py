@@ -27,6 +27,7 @@ from nnpcore.training.baseline.bases import Basis, KernelBasis, LinearBasis, Qua
 from nnpcore.training.baseline.normal_equations import NormalEquations
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.rows import LossWeights
+from nnpcore.training.history import Message, Severity
 
 if TYPE_CHECKING:
     from nnpcore.potential.network import NetworkWeights
@@ -218,7 +219,7 @@ class BaselinePlan:
         self._spread = settings.baseline_spread if optimizer == "kalman" else 0.0
         usual = USUAL_EPOCHS[optimizer] if settings.baseline_epochs is None else settings.baseline_epochs
         self.epochs = None if settings.baseline == "none" else usual
-        self._messages: list[str] = []
+        self._messages: list[Message] = []
 
     def from_start(self, data: FitSet) -> Baseline:
         """Return what lies under networks that have learned nothing yet."""
@@ -232,14 +233,14 @@ class BaselinePlan:
         x, species = data.inputs[::step].astype(np.float64), data.descriptors.species[::step]
         return model.onto(x, species, networks.energies(x, species), self._draws(model))
 
-    def take_messages(self) -> list[str]:
+    def take_messages(self) -> list[Message]:
         """Return what has happened since the last call."""
         messages, self._messages = self._messages, []
         return messages
 
     def _fit(self, data: FitSet) -> BaselineFit:
         model = BaselineFit.fit(data, self._settings)
-        self._messages.append(model.sentence)
+        self._messages.append(Message(model.sentence, Severity.NOTE))
         return model
 
     def _draws(self, model: BaselineFit) -> np.ndarray | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from itertools import pairwise
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from nnpcore.training.data import FitSet
-from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.passes import LossAndGradient, loss_and_gradient
+from nnpcore.threads import in_order
+from nnpcore.training.data import FitSet, chunks_of
 from nnpcore.training.engines.rows import LossWeights
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.settings import TrainSettings
@@ -17,71 +18,75 @@ from nnpcore.training.settings import TrainSettings
 GoOn = Callable[[], bool]
 
 
-class Loss(Protocol):
+class LossAndGradient(NamedTuple):
+    """The loss of every member over some frames.
+
+    loss (n_members,); gradient (n_members, n_parameters); squares (3, n_members + 1): sums of (ΔE/N)²,
+    |ΔF|², |Δσ|² of every member and of the mean prediction.
+    """
+
+    loss: np.ndarray
+    gradient: np.ndarray
+    squares: np.ndarray
+
+
+class Loss(ABC):
     """The loss over some frames, whatever computes it.
 
     Attributes
     ----------
-    data : training frames.
-    flat : the loss of networks that say nothing, a yardstick.
+    data : training frames; may be replaced by the same frames with other targets.
+    flat : the loss of networks that predict zero everywhere, a yardstick; infinite where that is perfect.
     """
 
-    data: FitSet
-    flat: float
+    atoms_at_once: ClassVar[int]
+
+    def __init__(self, settings: TrainSettings, data: FitSet, n_threads: int = 1) -> None:
+        self.data = data
+        self._settings = settings
+        self._n_threads = n_threads
+        self._weights = LossWeights.of(settings, data)
+        self.flat = self._weights.flat(data) or float("inf")
 
     def __call__(self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn) -> LossAndGradient | None:
         """Return loss and gradient over ``frames``, as if these were all; None where ``go_on`` said no.
 
-        ``weights`` (n_members, n_parameters) in internal order; the part of L2 is included.
+        ``weights`` (n_members, n_parameters) in internal order; the part of L2 is included. ``go_on`` is
+        asked before every chunk of frames; chunks are added up in order, whatever thread they were on.
         """
-        ...
+        scaled = self._weights.scaled(self.data.n_frames / len(frames))
+        factors = np.array([scaled.energy, scaled.force, scaled.stress])
+        chunks = list(pairwise(chunks_of(self.data.targets.n_atoms[frames], self.atoms_at_once)))
 
+        def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
+            return self._part(frames[slice(*chunk)], weights, factors) if go_on() else None
 
-class CpuLoss:
-    """The loss by compiled kernels. A :class:`Loss`."""
+        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
+        for part in in_order(work, chunks, self._n_threads):
+            if part is None:
+                return None
+            squares += part[0]
+            gradient += part[1]
+        loss, l2 = factors @ squares[:, :-1], self._settings.l2
+        if l2:
+            loss, gradient = loss + l2 * (weights**2).sum(axis=1), gradient + 2 * l2 * weights
+        return LossAndGradient(loss, gradient, squares)
 
-    def __init__(self, settings: TrainSettings, data: FitSet, packing: Packing, n_threads: int) -> None:
-        self.data = data
-        self._settings = settings
-        self._packing = packing
-        self._n_threads = n_threads
-        self._weights = LossWeights.of(settings, data)
-        self.flat = flat_loss(data, self._weights)
+    @abstractmethod
+    def _part(
+        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums of squares and their gradient over some frames, without the part of L2.
 
-    def __call__(self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn) -> LossAndGradient | None:
-        """Return loss and gradient over ``frames``; see :class:`Loss`."""
-        found = loss_and_gradient(
-            self.data,
-            frames,
-            weights,
-            self._packing,
-            self._settings.activation,
-            self._weights.scaled(self.data.n_frames / len(frames)),
-            n_threads=self._n_threads,
-            go_on=go_on,
-        )
-        return None if found is None else with_l2(found, weights, self._settings.l2)
+        ``factors`` (3,) weigh (ΔE/N)², |ΔF|² and |Δσ|².
+        """
 
-
-def with_l2(found: LossAndGradient, weights: np.ndarray, l2: float) -> LossAndGradient:
-    """Add ``l2 |w|²`` to loss and gradient."""
-    if not l2:
-        return found
-    loss = found.loss + l2 * (weights**2).sum(axis=1)
-    return LossAndGradient(loss, found.gradient + 2 * l2 * weights, found.squares)
-
-
-def flat_loss(data: FitSet, weights: LossWeights) -> float:
-    """Return the loss of networks that predict zero everywhere; infinite where that is already perfect."""
-    return weights.flat(data) or float("inf")
-
-
-def error_sums(data: FitSet, frames: np.ndarray, squares: np.ndarray, with_stress: bool) -> ErrorSums:
-    """Pair sums of squares (3, n_members + 1) over ``frames`` with how many numbers they go over."""
-    t = data.targets
-    counts = [
-        t.has_energy[frames].sum(),
-        3 * t.n_atoms[frames][t.has_forces[frames]].sum(),
-        9 * t.has_stress[frames].sum() if with_stress else 0,
-    ]
-    return ErrorSums(squares, np.array(counts))
+    def errors(self, frames: np.ndarray, squares: np.ndarray) -> ErrorSums:
+        """Pair sums of squares (3, n_members + 1) over ``frames`` with how many numbers they go over."""
+        t = self.data.targets
+        counts = [
+            t.has_energy[frames].sum(),
+            3 * t.n_atoms[frames][t.has_forces[frames]].sum(),
+            9 * t.has_stress[frames].sum() if self._settings.stress_weight > 0 else 0,
+        ]
+        return ErrorSums(squares, np.array(counts))

@@ -1,4 +1,4 @@
-"""Compiled passes over whole frames for all members at once: predictions, and the gradient of the loss.
+"""Compiled kernels over whole frames for all members at once: predictions, and the gradient of the loss.
 
 Float32 networks and derivatives, float64 sums. A pass over some frames adds up in the frames' order, so
 that chunks of frames may go to any thread and still give the same numbers.
@@ -6,20 +6,15 @@ that chunks of frames may go to any thread and still give the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from nnpcore.threads import in_order
 from nnpcore.training.data import FitSet, MemberValues
 from nnpcore.training.engines.contractions import OPTIONS, frame_forces, frame_tangents
 from nnpcore.training.engines.kernels import ACTIVATION_CODES, add_rows, network_gradients, network_rows
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.rows import LossWeights
-
-_ATOMS_PER_CHUNK = 512
 
 
 class FrameArrays(NamedTuple):
@@ -120,7 +115,7 @@ def _state_of(
 
 
 @njit(**OPTIONS)
-def _predict_frames(
+def predict_frames(
     arrays: FrameArrays,
     networks: Networks,
     frames: np.ndarray,
@@ -184,7 +179,7 @@ def _lines(rows: np.ndarray, sizes: Any) -> list[np.ndarray]:
 
 
 @njit(**OPTIONS)
-def _add_gradients(
+def add_gradients(
     arrays: FrameArrays,
     networks: Networks,
     frames: np.ndarray,
@@ -198,7 +193,7 @@ def _add_gradients(
 
     Parameters
     ----------
-    frames, starts : as for ``_predict_frames``.
+    frames, starts : as for ``predict_frames``.
     factors : (n_frames, n_members) float64.
     directions, strains : (n_atoms, n_members, 3) and (n_frames, n_members, 3, 3), what the tangents t follow.
     gradient : (n_members, n_parameters) float64, added to.
@@ -235,7 +230,7 @@ def _add_gradients(
 
 
 @njit(**OPTIONS)
-def _residuals(
+def residuals(
     arrays: FrameArrays,
     targets: TargetArrays,
     frames: np.ndarray,
@@ -254,7 +249,7 @@ def _residuals(
     weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame.
     squares : (3, n_members + 1) float64: sums of (ΔE/N)², |ΔF|², |Δσ|² of every member and of the mean
         prediction.
-    factors, directions, strains : as for ``_add_gradients``, zeros at first, filled.
+    factors, directions, strains : as for ``add_gradients``, zeros at first, filled.
     """
     for k in range(len(frames)):
         f = frames[k]
@@ -321,100 +316,3 @@ def _stress_part(
                 strains[m, a, c] = 2 * weight * error / volume
                 mean += error / n_members
             squares[-1] += mean * mean
-
-
-def predict(
-    data: FitSet, weights: np.ndarray, packing: Packing, activation: str, *, stress: bool, n_threads: int
-) -> MemberValues:
-    """Predict all frames of a set; ``weights`` (n_members, n_parameters) in internal order."""
-    arrays, networks = FrameArrays.of(data), Networks.of(weights, packing, activation)
-    edges = chunks_of(data.targets.n_atoms)
-
-    def work(k: int) -> MemberValues:
-        return _predict(arrays, networks, np.arange(edges[k], edges[k + 1]), stress)[0]
-
-    parts = list(in_order(work, range(len(edges) - 1), n_threads))
-    return MemberValues(*(np.concatenate([part[q] for part in parts]) for q in range(3)))
-
-
-def _predict(
-    arrays: FrameArrays, networks: Networks, frames: np.ndarray, stress: bool
-) -> tuple[MemberValues, np.ndarray]:
-    """Predict some frames; return it with where each frame's atoms begin."""
-    ends = np.cumsum(arrays.frame_start[frames + 1] - arrays.frame_start[frames])
-    starts = np.concatenate([[0], ends[:-1]])
-    n_members = len(networks.parameters)
-    found = MemberValues(
-        energies=np.empty((len(frames), n_members)),
-        forces=np.zeros((int(ends[-1]), n_members, 3), dtype=np.float32),
-        virials=np.zeros((len(frames), n_members if stress else 0, 3, 3), dtype=np.float32),
-    )
-    _predict_frames(arrays, networks, frames, starts, found.energies, found.forces, found.virials)
-    return found, starts
-
-
-class LossAndGradient(NamedTuple):
-    """The loss of every member over some frames.
-
-    loss (n_members,); gradient (n_members, n_parameters); squares (3, n_members + 1): sums of (ΔE/N)²,
-    |ΔF|², |Δσ|² of every member and of the mean prediction. Without the L2 part.
-    """
-
-    loss: np.ndarray
-    gradient: np.ndarray
-    squares: np.ndarray
-
-
-def loss_and_gradient(
-    data: FitSet,
-    frames: np.ndarray,
-    weights: np.ndarray,
-    packing: Packing,
-    activation: str,
-    loss: LossWeights,
-    *,
-    n_threads: int,
-    go_on: Callable[[], bool] = lambda: True,
-) -> LossAndGradient | None:
-    """Return the loss over ``frames`` and its gradient by ``weights`` (n_members, n_parameters).
-
-    None where ``go_on``, asked before every chunk of frames, said no.
-    """
-    arrays, targets = FrameArrays.of(data), TargetArrays.of(data)
-    networks = Networks.of(weights, packing, activation)
-    factors = np.array([loss.energy, loss.force, loss.stress])
-    edges = chunks_of(data.targets.n_atoms[frames])
-
-    def work(k: int) -> tuple[np.ndarray, np.ndarray] | None:
-        if not go_on():
-            return None
-        part = np.asarray(frames[edges[k] : edges[k + 1]], dtype=np.int64)
-        found, starts = _predict(arrays, networks, part, loss.stress > 0)
-        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
-        follow = (
-            np.zeros(found.energies.shape),
-            np.zeros(found.forces.shape, dtype=np.float32),
-            np.zeros(found.virials.shape),
-        )
-        _residuals(arrays, targets, part, starts, factors, found, squares, *follow)
-        _add_gradients(arrays, networks, part, starts, *follow, gradient)
-        return squares, gradient
-
-    squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
-    for part in in_order(work, range(len(edges) - 1), n_threads):
-        if part is None:
-            return None
-        squares += part[0]
-        gradient += part[1]
-    return LossAndGradient(factors @ squares[:, :-1], gradient, squares)
-
-
-def chunks_of(n_atoms: np.ndarray, most: int = _ATOMS_PER_CHUNK) -> list[int]:
-    """Cut frames of these sizes into runs of ``most`` atoms; return where each begins, and the end."""
-    edges, held = [0], 0
-    for f, n in enumerate(n_atoms.tolist()):
-        if held and held + n > most:
-            edges.append(f)
-            held = 0
-        held += n
-    return [*edges, len(n_atoms)] if len(n_atoms) else [0]

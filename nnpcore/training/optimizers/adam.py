@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.loss import Loss, error_sums
+from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.rows import epoch_order
-from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, diverged
+from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
 from nnpcore.training.pace import Pace
 from nnpcore.training.settings import TrainSettings
 
@@ -23,8 +23,8 @@ def learning_rate_at(step: int, first: float) -> float:
     return first * max(_SMALLEST_PART, 0.5 ** (step / _HALVING_STEPS))
 
 
-class AdamOptimizer:
-    """Adam for all members at once. An :class:`~nnpcore.training.optimizers.base.Optimizer`.
+class AdamOptimizer(Optimizer):
+    """Adam for all members at once.
 
     Parameters
     ----------
@@ -34,21 +34,19 @@ class AdamOptimizer:
     """
 
     name = "adam"
+    kept = ("_weights", "_first", "_second", "_counters", "_squares")
 
     def __init__(self, settings: TrainSettings, loss: Loss, start: np.ndarray) -> None:
-        self._settings = settings
+        super().__init__(len(start))
+        self._seed = settings.seed
         self._loss = loss
         self._batch = settings.batch_frames or DEFAULT_BATCH
         self._rate = settings.learning_rate or DEFAULT_LEARNING_RATE
         self._weights = np.array(start, dtype=np.float64)
         self._first = np.zeros_like(self._weights)
         self._second = np.zeros_like(self._weights)
-        self._n_steps = 0
-        self._batches_done = 0
+        self._counters = np.zeros(2, dtype=np.int64)  # steps of all epochs, batches of this one
         self._squares = np.zeros((3, len(start) + 1))
-        self.alive = np.ones(len(start), dtype=bool)
-        self.finished = False
-        self._messages: list[str] = []
 
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
@@ -61,18 +59,17 @@ class AdamOptimizer:
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Go once over the frames in batches."""
         n_frames = self._loss.data.n_frames
-        order = epoch_order(self._settings.seed, epoch, n_frames)
+        order = epoch_order(self._seed, epoch, n_frames)
         n_batches = -(-n_frames // self._batch)
-        while self._batches_done < n_batches and self.alive.any():
-            frames = order[self._batches_done * self._batch : (self._batches_done + 1) * self._batch]
-            pace.tell(self._batches_done / n_batches, f"epoch {epoch + 1}")
-            if not self._step(frames, pace):
+        while (done := int(self._counters[1])) < n_batches and self.alive.any():
+            pace.tell(done / n_batches, f"epoch {epoch + 1}")
+            if not self._step(order[done * self._batch : (done + 1) * self._batch], pace):
                 return None
-            self._batches_done += 1
-        sums = error_sums(self._loss.data, order, self._squares.copy(), self._settings.stress_weight > 0)
-        self._batches_done = 0
+            self._counters[1] += 1
+        errors = self._loss.errors(order, self._squares.copy())
+        self._counters[1] = 0
         self._squares[:] = 0
-        return sums
+        return errors
 
     def _step(self, frames: np.ndarray, pace: Pace) -> bool:
         """Take one step of the living members; False where the user wants to stop."""
@@ -84,42 +81,16 @@ class AdamOptimizer:
         good &= np.isfinite(found.gradient).all(axis=1)
         self._squares[:, living] += found.squares[:, :-1]
         self._squares[:, -1] += found.squares[:, -1]
-        self._n_steps += 1
+        self._counters[0] += 1
         self._update(living[good], found.gradient[good])
         for member in living[~good]:
-            self.alive[member] = False
-            self._messages.append(diverged(int(member)))
+            self._stop(int(member))
         return True
 
     def _update(self, members: np.ndarray, gradient: np.ndarray) -> None:
-        step = self._n_steps
+        step = int(self._counters[0])
         self._first[members] = _BETA1 * self._first[members] + (1 - _BETA1) * gradient
         self._second[members] = _BETA2 * self._second[members] + (1 - _BETA2) * gradient**2
         mean = self._first[members] / (1 - _BETA1**step)
         size = np.sqrt(self._second[members] / (1 - _BETA2**step))
         self._weights[members] -= learning_rate_at(step - 1, self._rate) * mean / (size + _EPSILON)
-
-    def take_messages(self) -> list[str]:
-        """Return what has happened since the last call."""
-        messages, self._messages = self._messages, []
-        return messages
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return weights, moments and counters."""
-        return {
-            "weights": self._weights.copy(),
-            "first": self._first.copy(),
-            "second": self._second.copy(),
-            "counters": np.array([self._n_steps, self._batches_done], dtype=np.int64),
-            "squares": self._squares.copy(),
-            "alive": self.alive.copy(),
-        }
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what :meth:`state` returned."""
-        self._weights[:] = state["weights"]
-        self._first[:] = state["first"]
-        self._second[:] = state["second"]
-        self._n_steps, self._batches_done = (int(v) for v in state["counters"])
-        self._squares[:] = state["squares"]
-        self.alive[:] = state["alive"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nnpcore.training.history import Rmse
+from nnpcore.training.history import Message, Rmse
 from nnpcore.training.pace import Pace
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
@@ -45,52 +46,63 @@ class ErrorSums:
         return found
 
 
-class Optimizer(Protocol):
+class Optimizer(ABC):
     """Changes the weights of all members epoch by epoch.
 
     Attributes
     ----------
     name : "kalman", "adam" or "lbfgs".
-    alive : (n_members,) bool; the optimizer clears it for a member that has diverged, and leaves that alone
-        from then.
+    alive : (n_members,) bool; cleared for a member that has diverged, which is left alone from then.
+    kept : names of the arrays that are all it needs to go on exactly.
     """
 
-    name: str
-    alive: np.ndarray
+    name: ClassVar[str]
+    kept: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, n_members: int) -> None:
+        self.alive = np.ones(n_members, dtype=bool)
+        self._messages: list[Message] = []
 
     @property
     def finished(self) -> bool:
         """Whether more epochs would change nothing."""
-        ...
+        return False
 
+    @abstractmethod
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
-        ...
 
+    @abstractmethod
     def retarget(self, data: FitSet) -> None:
         """Go on with other targets of the same training frames."""
-        ...
 
+    @abstractmethod
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Go once over the training frames; None where the user stopped it: the next call goes on there.
 
         ``epoch`` counts from 0. The errors are those of the epoch's own predictions, made on the way.
         """
-        ...
 
-    def take_messages(self) -> list[str]:
-        """Return what has happened since the last call, in sentences for the user."""
-        ...
+    def _stop(self, member: int) -> None:
+        """Give up a member that has diverged."""
+        self.alive[member] = False
+        self._messages.append(diverged(member))
+
+    def take_messages(self) -> list[Message]:
+        """Return what has happened since the last call."""
+        messages, self._messages = self._messages, []
+        return messages
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that is needed to go on exactly, a half-done epoch included."""
-        ...
+        return {name.strip("_"): np.array(getattr(self, name)) for name in ("alive", *self.kept)}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take over what :meth:`state` returned; KeyError or ValueError where it does not fit."""
-        ...
+        for name in ("alive", *self.kept):
+            getattr(self, name)[...] = state[name.strip("_")]
 
 
-def diverged(member: int) -> str:
+def diverged(member: int) -> Message:
     """Return the message for a member that was stopped."""
-    return f"Member {member + 1} diverged and was stopped; it keeps its last good weights"
+    return Message(f"Member {member + 1} diverged and was stopped; it keeps its last good weights")

@@ -14,7 +14,7 @@ in plain torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,11 +26,6 @@ from nnpcore.training.engines.rows import Batch
 _RESCALE_ABOVE = 1e4
 
 
-def forgetting_at(n_frames_seen: int, first: float, decay: float) -> float:
-    """Return the forgetting factor λ of a batch that begins after so many frames."""
-    return 1.0 - (1.0 - first) * decay**n_frames_seen
-
-
 @dataclass(eq=False)
 class MemberFilter:
     """The filter of one member.
@@ -40,13 +35,13 @@ class MemberFilter:
     weights : (n_parameters,) float64, in the order of ``Packing``.
     covariance : per block (n, n) float32, only the upper triangle is meaningful; times ``scale``.
     scale : common factor of the covariances; carries the forgetting.
-    restarts : how often the covariance was set back because rounding had spoiled it.
+    restarted : whether the covariance was set back because rounding had spoiled it.
     """
 
     weights: np.ndarray
     covariance: list[np.ndarray]
     scale: float = 1.0
-    restarts: int = field(default=0)
+    restarted: bool = False
 
 
 class KalmanFilter:
@@ -55,7 +50,7 @@ class KalmanFilter:
     Parameters
     ----------
     packing : of the networks.
-    code : of the activation, see ``sweeps.ACTIVATION_CODES``.
+    code : of the activation, see ``kernels.ACTIVATION_CODES``.
     block_size : largest number of weights whose covariances are kept together.
     initial_covariance : variance of a weight before the first step.
     """
@@ -129,7 +124,7 @@ class KalmanFilter:
         if factor is None:
             member.covariance = self._fresh_covariance()
             member.scale = 1.0
-            member.restarts += 1
+            member.restarted = True
             return values
         self._apply(member, gains, factor, innovations)
         _forget(member, forgetting)

@@ -18,7 +18,7 @@ from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.engines.torch_frames import layer_matrix
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanEpochs
+from nnpcore.training.optimizers.kalman import KalmanOptimizer
 from nnpcore.training.pace import Pace
 from nnpcore.training.settings import TrainSettings
 
@@ -88,12 +88,12 @@ def _network_rows(
     return torch.cat(lines, dim=2), values
 
 
-class TorchKalmanOptimizer(KalmanEpochs):
-    """All members' filters on a torch device. An :class:`~nnpcore.training.optimizers.base.Optimizer`.
+class TorchKalman(KalmanOptimizer):
+    """All members' filters on a torch device.
 
     Parameters
     ----------
-    settings, data, packing, start, block_size : as for ``KalmanOptimizer``.
+    settings, data, packing, start, block_size : as for ``CompiledKalman``.
     device, dtype : where and how precisely to compute.
     """
 
@@ -107,14 +107,13 @@ class TorchKalmanOptimizer(KalmanEpochs):
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(settings, data, *start.shape)
+        super().__init__(settings, data, start)
         self._packing = packing
         self._parts = packing.blocks(block_size)
         self._weights = torch.tensor(start, dtype=torch.float64, device=device)
         self._dtype = dtype
         self._covariance = [self._fresh(p.stop - p.start) for p in self._parts]
         self._scale = torch.ones(len(start), dtype=torch.float64, device=device)
-        self._index = 0
 
     def _fresh(self, n: int) -> Tensor:
         eye = torch.eye(n, dtype=self._dtype, device=self._weights.device)
@@ -128,13 +127,13 @@ class TorchKalmanOptimizer(KalmanEpochs):
         """Take all living members through all frames."""
         order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
         make = partial(self._make, order, epoch)
-        while self._index < self.n_batches and self.alive.any():
+        while (index := int(self._positions[0])) < self.n_batches and self.alive.any():
             if not pace.go_on():
                 return None
-            pace.tell(self._index / self.n_batches, f"epoch {epoch + 1}")
-            self.step(make(self._index), self._forgetting(epoch, self._index))
-            self._index += 1
-        self._index = 0
+            pace.tell(index / self.n_batches, f"epoch {epoch + 1}")
+            self.step(make(index), self._forgetting(epoch, index))
+            self._positions += 1
+        self._positions[:] = 0
         return self._errors()
 
     def step(self, batch: Batch, forgetting: float) -> None:
@@ -187,33 +186,14 @@ class TorchKalmanOptimizer(KalmanEpochs):
             for c in self._covariance:
                 c[member] = self._settings.kalman.initial_covariance * torch.eye(c.shape[1]).to(c)
             self._scale[member] = 1.0
-            self._messages.append(
-                f"Member {member + 1}: rounding had spoiled the filter's covariance; it was set back"
-            )
+            self._restarted[member] = True
 
-    def take_messages(self) -> list[str]:
-        """Return what has happened since the last call."""
-        messages, self._messages = self._messages, []
-        return messages
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return weights, covariances, counters and what the epoch has predicted so far."""
-        state = {
-            "weights": self.weights(),
-            "alive": self.alive.copy(),
-            "scale": self._scale.cpu().numpy().copy(),
-            "index": np.array([self._index]),
-            "predicted": self._predicted,
-            "targets": self._targets,
-        }
+    def _filters(self) -> dict[str, np.ndarray]:
+        state = {"scale": self._scale.cpu().numpy().copy()}
         return state | {f"covariance.{k}": c.cpu().numpy().copy() for k, c in enumerate(self._covariance)}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what :meth:`state` returned."""
+    def _set_filters(self, weights: np.ndarray, state: dict[str, np.ndarray]) -> None:
         for k, c in enumerate(self._covariance):
             c.copy_(torch.as_tensor(state[f"covariance.{k}"]))
-        self._weights.copy_(torch.as_tensor(state["weights"]))
+        self._weights.copy_(torch.as_tensor(weights))
         self._scale.copy_(torch.as_tensor(state["scale"]))
-        self.alive[:] = state["alive"]
-        self._index = int(state["index"][0])
-        self._predicted[:], self._targets[:] = state["predicted"], state["targets"]

@@ -9,31 +9,32 @@ from __future__ import annotations
 import numpy as np
 
 from nnpcore.training.data import FitSet
-from nnpcore.training.engines.loss import Loss, error_sums
-from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, diverged
+from nnpcore.training.engines.loss import Loss
+from nnpcore.training.history import Message, Severity
+from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
 from nnpcore.training.pace import Pace
-from nnpcore.training.settings import TrainSettings
 
 MEMORY = 30
 _SUFFICIENT = 1e-4
 _MOST_TRIES = 12
 
 
-class LbfgsOptimizer:
-    """L-BFGS for all members at once. An :class:`~nnpcore.training.optimizers.base.Optimizer`.
+class LbfgsOptimizer(Optimizer):
+    """L-BFGS for all members at once.
 
     Parameters
     ----------
-    settings : of the training.
     loss : of the training frames.
     start : initial weights (n_members, n_parameters), internal order.
     """
 
     name = "lbfgs"
+    kept = ("_point", "_value", "_gradient", "_direction", "_length", "_tries", "_moves", "_changes",
+            "_stored", "_settled", "_squares")  # fmt: skip
 
-    def __init__(self, settings: TrainSettings, loss: Loss, start: np.ndarray) -> None:
+    def __init__(self, loss: Loss, start: np.ndarray) -> None:
         n_members, n_parameters = start.shape
-        self._settings = settings
+        super().__init__(n_members)
         self._loss = loss
         self._point = np.array(start, dtype=np.float64)
         self._value = np.full(n_members, np.inf)
@@ -46,8 +47,6 @@ class LbfgsOptimizer:
         self._stored = np.zeros(n_members, dtype=np.int64)
         self._settled = np.zeros(n_members, dtype=bool)
         self._squares = np.zeros((3, n_members + 1))
-        self.alive = np.ones(n_members, dtype=bool)
-        self._messages: list[str] = []
 
     @property
     def finished(self) -> bool:
@@ -82,15 +81,14 @@ class LbfgsOptimizer:
                 if self._judge(int(member), trial[k], float(found.loss[k]), found.gradient[k]):
                     self._squares[:, member] = found.squares[:, k]
             self._squares[:, -1] = found.squares[:, -1]
-        return error_sums(self._loss.data, frames, self._squares.copy(), self._settings.stress_weight > 0)
+        return self._loss.errors(frames, self._squares.copy())
 
     def _judge(self, member: int, trial: np.ndarray, value: float, gradient: np.ndarray) -> bool:
         """Take the trial point and choose a new direction, or shorten the step; True where it was taken."""
         finite = np.isfinite(value) and bool(np.isfinite(gradient).all())
         if not np.isfinite(self._value[member]):
             if not finite or value > EXPLODED * self._loss.flat:
-                self.alive[member] = False
-                self._messages.append(diverged(member))
+                self._stop(member)
                 return True
         else:
             slope = float(self._gradient[member] @ self._direction[member])
@@ -116,7 +114,8 @@ class LbfgsOptimizer:
             self._turn(member)
         else:
             self._settled[member] = True
-            self._messages.append(f"Member {member + 1} has reached a minimum of the loss")
+            text = f"Member {member + 1} has reached a minimum of the loss"
+            self._messages.append(Message(text, Severity.NOTE))
 
     def _remember(self, member: int, move: np.ndarray, change: np.ndarray) -> None:
         """Keep a pair whose curvature is positive."""
@@ -146,33 +145,3 @@ class LbfgsOptimizer:
         first = min(1.0, 1.0 / max(float(np.linalg.norm(q)), 1e-300))
         self._length[member] = 1.0 if slots else first
         self._tries[member] = 0
-
-    def take_messages(self) -> list[str]:
-        """Return what has happened since the last call."""
-        messages, self._messages = self._messages, []
-        return messages
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return points, gradients, memories and line searches."""
-        return {name.strip("_"): np.array(getattr(self, name)) for name in _STATE}
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take over what :meth:`state` returned."""
-        for name in _STATE:
-            getattr(self, name)[...] = state[name.strip("_")]
-
-
-_STATE = (
-    "alive",
-    "_point",
-    "_value",
-    "_gradient",
-    "_direction",
-    "_length",
-    "_tries",
-    "_moves",
-    "_changes",
-    "_stored",
-    "_settled",
-    "_squares",
-)

@@ -1,4 +1,4 @@
-"""The loss on a torch device, by automatic differentiation. The reference of the compiled one."""
+"""Training in plain tensor operations on any torch device; the reference of the compiled kernels."""
 
 from __future__ import annotations
 
@@ -8,25 +8,59 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnpcore.training.data import FitSet
-from nnpcore.training.engines.loss import GoOn, flat_loss, with_l2
+from nnpcore.training.data import FitSet, MemberValues, chunks_of
+from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.passes import LossAndGradient, chunks_of
-from nnpcore.training.engines.rows import LossWeights
 from nnpcore.training.engines.torch_frames import TorchFrames, TorchSet, predict
+from nnpcore.training.optimizers.base import Optimizer
 from nnpcore.training.settings import TrainSettings
 
-ATOMS_PER_CHUNK = 4096
+ATOMS_AT_ONCE = 4096
 
 
-class TorchLoss:
-    """The loss on a device. A :class:`~nnpcore.training.engines.loss.Loss`.
+class TorchBackend:
+    """A :class:`~nnpcore.training.engines.engine.Backend`; ``device`` is torch's name of it."""
+
+    def __init__(self, settings: TrainSettings, packing: Packing, device: str) -> None:
+        self._settings = settings
+        self._packing = packing
+        self._device = device
+        self._held: tuple[FitSet, TorchSet] | None = None
+
+    def loss(self, data: FitSet) -> Loss:
+        """Return the loss over training frames."""
+        return TorchLoss(self._settings, data, self._packing, self._device)
+
+    def kalman(self, data: FitSet, start: np.ndarray, block_size: int) -> Optimizer:
+        """Return the Kalman filter over training frames."""
+        from nnpcore.training.optimizers.kalman_torch import TorchKalman
+
+        return TorchKalman(self._settings, data, self._packing, start, block_size, self._device)
+
+    def predict(self, data: FitSet, weights: np.ndarray) -> MemberValues:
+        """Return what members of weights (n_members, n_parameters) predict for a set."""
+        if self._held is None or self._held[0].descriptors is not data.descriptors:
+            self._held = data, TorchSet(data, self._device, torch.float32)
+        parameters = torch.as_tensor(weights).to(device=self._device, dtype=torch.float32)
+        parts = []
+        for begin, end in pairwise(chunks_of(data.targets.n_atoms, ATOMS_AT_ONCE)):
+            frames = self._held[1].take(np.arange(begin, end))
+            found = predict(frames, parameters, self._packing, self._settings.activation)
+            parts.append([t.detach().cpu().numpy().swapaxes(0, 1) for t in found])
+        energies, forces, virials = map(np.concatenate, zip(*parts, strict=True))
+        return MemberValues(energies.astype(np.float64), forces, virials)
+
+
+class TorchLoss(Loss):
+    """The loss on a device, by automatic differentiation.
 
     Parameters
     ----------
     settings, data, packing : of the training.
     device, dtype : where and how precisely to compute.
     """
+
+    atoms_at_once = ATOMS_AT_ONCE
 
     def __init__(
         self,
@@ -36,34 +70,15 @@ class TorchLoss:
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.data = data
-        self._settings = settings
+        super().__init__(settings, data)
         self._packing = packing
         self._device = device
         self._dtype = dtype
         self._set = TorchSet(data, device, dtype)
-        self._weights = LossWeights.of(settings, data)
-        self.flat = flat_loss(data, self._weights)
-
-    def __call__(self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn) -> LossAndGradient | None:
-        """Return loss and gradient over ``frames``; see :class:`~nnpcore.training.engines.loss.Loss`."""
-        scaled = self._weights.scaled(self.data.n_frames / len(frames))
-        factors = np.array([scaled.energy, scaled.force, scaled.stress])
-        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
-        edges = chunks_of(self.data.targets.n_atoms[frames], ATOMS_PER_CHUNK)
-        for begin, end in pairwise(edges):
-            if not go_on():
-                return None
-            part = self._part(frames[begin:end], weights, factors)
-            squares += part[0]
-            gradient += part[1]
-        found = LossAndGradient(factors @ squares[:, :-1], gradient, squares)
-        return with_l2(found, weights, self._settings.l2)
 
     def _part(
         self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return sums of squares (3, n_members + 1) and the gradient over some frames."""
         parameters = torch.as_tensor(weights).to(device=self._device, dtype=self._dtype).requires_grad_(True)
         inside = self._set.take(frames)
         errors = self._errors(inside, frames, parameters)
