@@ -11,10 +11,12 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms, FixBondLength
+from ase.md.langevin import Langevin
+from ase.md.verlet import VelocityVerlet
 
 from nnpcore.errors import AnalysisError, Cancelled, EatlasError, SettingsError
 from nnpcore.progress import Progress
-from nnpcore.reference import CleriRosato, SamplerSettings, StillingerWeber, label, sample
+from nnpcore.reference import CleriRosato, SamplerSettings, StillingerWeber, label, sample, sampling
 from nnpcore.structures.frame import Frame
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
@@ -92,6 +94,57 @@ def test_nvt_obeys_equipartition() -> None:
     modes = 3 * 64 - 3
     assert energies.mean() == pytest.approx(0.5 * modes * units.kB * 60, rel=0.05)
     assert energies.std() == pytest.approx(np.sqrt(modes / 2) * units.kB * 60, rel=0.35)
+
+
+def test_without_heat_the_dynamics_is_ases_velocity_verlet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "THERMOSTAT_FS", np.inf)
+    start = silicon()
+    start.rattle(0.05, seed=3)
+    own = sampling._Dynamics(start, StillingerWeber(), SHORT, 600.0)
+    theirs = start.copy()
+    theirs.calc = StillingerWeber()
+    theirs.set_velocities(own.velocities)
+    verlet = VelocityVerlet(theirs, timestep=SHORT.timestep_fs * units.fs)
+    for _ in range(10):
+        for _ in range(10):
+            own.step()
+        verlet.run(10)
+        np.testing.assert_allclose(own.atoms.positions, theirs.positions, atol=1e-8)
+        np.testing.assert_allclose(own.velocities, theirs.get_velocities(), atol=1e-8)
+    assert np.abs(theirs.positions - start.positions).max() > 0.1
+
+
+def test_the_thermostat_heats_as_ases_langevin_does() -> None:
+    """Means over 4 ps of 64 atoms: of kinetic energies the error is some 2 %, of potential ones more."""
+    n_heating, n_steps = 500, 2000
+    own = sampling._Dynamics(silicon(), StillingerWeber(), SHORT, 300.0)
+    theirs = silicon()
+    theirs.calc = StillingerWeber()
+    theirs.set_velocities(own.velocities)
+    langevin = Langevin(
+        theirs,
+        SHORT.timestep_fs * units.fs,
+        temperature_K=300.0,
+        friction=1.0 / (sampling.THERMOSTAT_FS * units.fs),
+        fixcm=False,
+        rng=np.random.default_rng(2),
+    )
+    found = []
+    for step in range(n_heating + n_steps):
+        own.step()
+        langevin.run(1)
+        if step < n_heating or step % 5:
+            continue
+        kinetic = 0.5 * (own.masses * own.velocities**2).sum()
+        potential = own.atoms.get_potential_energy()
+        found.append((kinetic, theirs.get_kinetic_energy(), potential, theirs.get_potential_energy()))
+    ground = label(silicon(), StillingerWeber()).energy
+    assert ground is not None
+    kinetic, kinetic_ase, potential, potential_ase = np.mean(found, axis=0)
+    modes, modes_ase = 3 * 64 - 3, 3 * 64  # ours keeps the centre of mass at rest
+    assert kinetic == pytest.approx(0.5 * modes * units.kB * 300, rel=0.08)
+    assert kinetic / modes == pytest.approx(kinetic_ase / modes_ase, rel=0.12)
+    assert potential - ground == pytest.approx(potential_ase - ground, rel=0.15)
 
 
 class Balloon(Calculator):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import BaseCalculator
 
 from nnpcore.errors import AnalysisError, SettingsError
 from nnpcore.progress import Progress
@@ -18,7 +18,7 @@ MAX_STEP = 0.15
 
 def relax(
     atoms: Atoms,
-    calculator: Calculator,
+    calculator: BaseCalculator,
     *,
     fmax: float = 0.01,
     max_steps: int = 500,
