@@ -47,6 +47,21 @@ def _as_list(section: re.Match[str]) -> str:
     return f"**{title}**\n\n" + re.sub(r"^\s+", "  ", named, flags=re.MULTILINE)
 
 
+_described: set[object] = set()
+
+
+def said_before(
+    _app: Sphinx, what: str, _name: str, member: object, _skip: bool, _options: object
+) -> bool | None:
+    """Leave out a name that stands under another room already."""
+    if what != "module" or not isinstance(member, type):
+        return None
+    known = member in _described
+    _described.add(member)
+    return known or None
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-skip-member", said_before)
     app.connect("autodoc-process-docstring", in_sections)

@@ -11,18 +11,36 @@ from typing import TYPE_CHECKING, Any
 from nnpcore.installation import VERSION
 
 if TYPE_CHECKING:
+    from nnpcore.analyses import Analysis, Evaluation, Missing, study
+    from nnpcore.analyses.catalogue import ANALYSES
     from nnpcore.potential import Potential
     from nnpcore.structures import read_dataset
     from nnpcore.training import Trainer, TrainSettings
 
 __version__ = VERSION
-__all__ = ["Potential", "TrainSettings", "Trainer", "__version__", "read_dataset"]
+__all__ = [
+    "ANALYSES",
+    "Analysis",
+    "Evaluation",
+    "Missing",
+    "Potential",
+    "TrainSettings",
+    "Trainer",
+    "__version__",
+    "read_dataset",
+    "study",
+]
 
 _ROOMS = {
+    "ANALYSES": "nnpcore.analyses.catalogue",
+    "Analysis": "nnpcore.analyses",
+    "Evaluation": "nnpcore.analyses",
+    "Missing": "nnpcore.analyses",
     "Potential": "nnpcore.potential",
     "TrainSettings": "nnpcore.training",
     "Trainer": "nnpcore.training",
     "read_dataset": "nnpcore.structures",
+    "study": "nnpcore.analyses",
 }
 
 

@@ -146,6 +146,15 @@ def test_the_window_is_there_before_numerical_libraries(module: str) -> None:
     assert python(f"import sys, {module}; print([m for m in {late} if m in sys.modules])") == "[]"
 
 
+def test_public_names_are_loaded_when_they_are_asked_for() -> None:
+    code = (
+        f"import sys, nnpcore; print([m for m in ('numpy', *{HEAVY}) if m in sys.modules])\n"
+        "print([name for name in nnpcore.__all__ if getattr(nnpcore, name) is None])\n"
+        "print('numpy' in sys.modules)"
+    )
+    assert python(code).splitlines() == ["[]", "[]", "True"]
+
+
 def test_help_answers_without_numerical_libraries() -> None:
     code = (
         "import sys, contextlib, io\nfrom nnpcore.cli import main\n"
