@@ -12,13 +12,13 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu
 from test_viewer_view import WAIT, click
 
+from app.dialogs.range_menu import RangeDialog, fill_range_menu
 from app.documents.run import RunDocument, RunState
 from app.look import theme
+from app.panels.structure_colors import WAITING
 from app.panels.structure_panel import EMPTY, StructurePanel
 from app.viewer3d.drawing import SOFTWARE_VARIABLE
 from app.viewer3d.image_dialog import ImageDialog
-from app.viewer3d.range_menu import RangeDialog, fill_range_menu
-from app.viewer3d.session_colors import WAITING
 from nnpcore.training import TrainSettings
 
 Modifier = Qt.KeyboardModifier
@@ -131,7 +131,7 @@ def test_colors_by_a_file_array_keep_their_range(qtbot, session, panel, silicon_
     mine = session.data.frame.arrays["mobility"]
     assert panel.shown.bar.limits == (mine.min(), mine.max())
     menu = QMenu(panel)
-    fill_range_menu(menu, session, panel.shown.bar.limits)
+    fill_range_menu(menu, session.coloring, panel.shown.bar.limits)
     next(a for a in menu.actions() if a.text() == "Lock this range").trigger()
     session.data.show(dataset_id, 0)
     assert panel.shown.bar.limits == (mine.min(), mine.max())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
@@ -17,7 +19,6 @@ from PySide6.QtWidgets import (
 from app.dialogs.preferences import Preferences
 from app.info import info_text
 from app.settings import Settings
-from app.shell.commands import Commands
 
 
 def edit_preferences(settings: Settings, parent: QWidget) -> bool:
@@ -29,21 +30,15 @@ def edit_preferences(settings: Settings, parent: QWidget) -> bool:
     return accepted
 
 
-def shortcut_rows(commands: Commands) -> list[tuple[str, str]]:
-    """Return (shortcut, title) of all commands that have one."""
-    found = [(c.shortcut, c.title.rstrip("…")) for c in commands.by_id.values() if c.shortcut]
-    return found
-
-
-def show_shortcuts(commands: Commands, parent: QWidget) -> None:
-    """List the keyboard shortcuts."""
+def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> None:
+    """List the keyboard shortcuts: (keys, what they do)."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("Keyboard shortcuts")
     column = QVBoxLayout(dialog)
     content = QWidget(dialog)
     grid = QGridLayout(content)
     grid.setHorizontalSpacing(24)
-    for row, (keys, title) in enumerate(shortcut_rows(commands)):
+    for row, (keys, title) in enumerate(shortcuts):
         caption = QLabel(keys, content)
         caption.setProperty("muted", True)
         grid.addWidget(QLabel(title, content), row, 0)

@@ -21,15 +21,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.dialogs.range_menu import fill_range_menu
 from app.look import icons, theme
 from app.look.ink import font
 from app.look.palette import LIGHT
 from app.panels.base import Panel, Table
+from app.panels.structure_colors import Shown, StructureColors
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
-from app.viewer3d.range_menu import fill_range_menu
-from app.viewer3d.session_colors import SessionColors, Shown
 from app.viewer3d.view_tools import ViewTools
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
@@ -53,7 +53,7 @@ class StructurePanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._colors = SessionColors(session)
+        self._colors = StructureColors(session)
         self._shown_dataset: str | None = None
         self._picked: list[int] = []
         self.shown = Shown(np.empty((0, 3), np.uint8))
@@ -233,7 +233,7 @@ class StructurePanel(Panel):
         bar = self.shown.bar
         if bar is not None:
             menu = QMenu(self)
-            fill_range_menu(menu, self.session, bar.limits)
+            fill_range_menu(menu, self.session.coloring, bar.limits)
             menu.popup(at)
 
     def _on_theme(self) -> None:
@@ -358,8 +358,8 @@ class StructurePanel(Panel):
         bar = self.shown.bar
 
         def draw(path: Path) -> None:
-            from app.plots.structure_figure import structure_figure
             from app.viewer3d.picture import as_rgba
+            from app.viewer3d.structure_figure import structure_figure
             from nnpcore.figures.drawing import save_figure
 
             save_figure(structure_figure(as_rgba(view.draw_now(request)), bar), path)

@@ -75,6 +75,10 @@ class Commands:
             if command.checked is not None:
                 action.setChecked(command.checked())
 
+    def shortcuts(self) -> list[tuple[str, str]]:
+        """Return (keys, title) of all commands that have a shortcut."""
+        return [(c.shortcut, c.title.rstrip("…")) for c in self.by_id.values() if c.shortcut]
+
     def run(self, command_id: str) -> None:
         """Run a command by its id."""
         self.by_id[command_id].run()

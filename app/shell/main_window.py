@@ -240,7 +240,7 @@ class MainWindow(QMainWindow):
 
     def show_shortcuts(self) -> None:
         """List the keyboard shortcuts."""
-        plain.show_shortcuts(self.commands, self)
+        plain.show_shortcuts(self.commands.shortcuts(), self)
 
     def show_about(self) -> None:
         """Show versions and the graphics driver."""

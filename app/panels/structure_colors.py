@@ -41,7 +41,7 @@ class Shown:
     message: str = ""
 
 
-class SessionColors:
+class StructureColors:
     """Works out what the viewer shows; remembers colour ranges, so that they do not jump."""
 
     def __init__(self, session: Session) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QActionGroup, QDoubleValidator
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLineEdit, QMenu, QWidget
 
 if TYPE_CHECKING:
-    from app.session.session import Session
+    from app.session.coloring import SharedColoring
 
 MODES = (
     ("auto", "Kept over frames"),
@@ -18,23 +18,19 @@ MODES = (
 )
 
 
-def fill_range_menu(menu: QMenu, session: Session, limits: tuple[float, float]) -> None:
+def fill_range_menu(menu: QMenu, shared: SharedColoring, limits: tuple[float, float]) -> None:
     """Add the entries; ``limits`` is the range shown now."""
-    coloring = session.coloring.current
+    coloring = shared.current
     group = QActionGroup(menu)
     for mode, text in MODES:
-        action = menu.addAction(text, lambda mode=mode: session.coloring.set(range_mode=mode))
+        action = menu.addAction(text, lambda mode=mode: shared.set(range_mode=mode))
         _check(action, coloring.range_mode == mode, group)
     low, high = limits
-    lock = menu.addAction(
-        "Lock this range", lambda: session.coloring.set(range_mode="locked", low=low, high=high)
-    )
+    lock = menu.addAction("Lock this range", lambda: shared.set(range_mode="locked", low=low, high=high))
     _check(lock, coloring.range_mode == "locked", group)
-    menu.addAction("Set the range…", lambda: ask_range(menu.parentWidget(), session, limits))
+    menu.addAction("Set the range…", lambda: ask_range(menu.parentWidget(), shared, limits))
     menu.addSeparator()
-    reverse = menu.addAction(
-        "Reverse the colours", lambda: session.coloring.set(reverse=not coloring.reverse)
-    )
+    reverse = menu.addAction("Reverse the colours", lambda: shared.set(reverse=not coloring.reverse))
     _check(reverse, coloring.reverse)
     if coloring.kind == "atomic_energy":
         menu.addSeparator()
@@ -44,7 +40,7 @@ def fill_range_menu(menu: QMenu, session: Session, limits: tuple[float, float]) 
             ("Relative to the reference crystal", replace(coloring, relative=True, baseline="reference")),
             ("Absolute", replace(coloring, relative=False)),
         ):
-            action = menu.addAction(text, lambda wanted=wanted: session.coloring.set(wanted))
+            action = menu.addAction(text, lambda wanted=wanted: shared.set(wanted))
             _check(action, wanted == coloring, bases)
 
 
@@ -55,12 +51,12 @@ def _check(action: QAction, on: bool, group: QActionGroup | None = None) -> None
         group.addAction(action)
 
 
-def ask_range(parent: QWidget | None, session: Session, limits: tuple[float, float]) -> None:
+def ask_range(parent: QWidget | None, shared: SharedColoring, limits: tuple[float, float]) -> None:
     """Ask for the two ends of the range and lock it."""
     dialog = RangeDialog(limits, parent)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         low, high = dialog.limits()
-        session.coloring.set(range_mode="locked", low=low, high=high)
+        shared.set(range_mode="locked", low=low, high=high)
 
 
 class RangeDialog(QDialog):
