@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.cli.output import output_folder
-from nnpcore.cli.reading import read
+from nnpcore.cli.reading import frames_by_name, read
 from nnpcore.cli.tables import comparison_table, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError
@@ -121,7 +121,6 @@ def evaluate_models_command(
     terminal: Terminal,
 ) -> dict[str, Any]:
     """Show the RMSEs of calculators on each file, and of a run beside them."""
-    from nnpcore.cli.inspect import frames_by_name
     from nnpcore.training import rmse_report
 
     run, data = split_run(given, specs, "compare with")

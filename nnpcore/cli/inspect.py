@@ -10,12 +10,10 @@ from typing import Any
 from nnpcore.cli.foreign import split_run
 from nnpcore.cli.keys import flags, notes
 from nnpcore.cli.output import output_folder
-from nnpcore.cli.reading import read
+from nnpcore.cli.reading import frames_by_name, read
 from nnpcore.cli.tables import mapping_table, problem_lines, rmse_table, summary_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.errors import DataError
-from nnpcore.structures import Dataset, KeyNames, propose_keys, read_dataset
-from nnpcore.structures.frame import Frame
+from nnpcore.structures import KeyNames, propose_keys, read_dataset
 
 
 def info_command(path: str, keys: KeyNames | None, terminal: Terminal) -> dict[str, Any]:
@@ -59,21 +57,6 @@ def evaluate_command(
     if not terminal.json_only:
         terminal.out.print(rmse_table(data_sets))
     return {"run": str(run), "data_sets": data_sets}
-
-
-def frames_by_name(datasets: Sequence[Dataset]) -> dict[str, tuple[Frame, ...]]:
-    """Return the frames by a name each: the file's, or the whole path where two files are called the same."""
-    for dataset in datasets:
-        if not any(
-            f.energy is not None or f.forces is not None or f.stress is not None for f in dataset.frames
-        ):
-            raise DataError(
-                "the file has no energies, forces or stresses to compare with",
-                where=dataset.path,
-                fix="Choose a file with reference values",
-            )
-    names = [dataset.name for dataset in datasets]
-    return {d.name if names.count(d.name) == 1 else d.path: d.frames for d in datasets}
 
 
 def map_command(

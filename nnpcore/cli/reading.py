@@ -38,3 +38,18 @@ def read_frames(
 ) -> list[Frame]:
     """Read the frames of several files, one after the other."""
     return [frame for path in paths for frame in read(path, skip_bad, terminal, keys).frames]
+
+
+def frames_by_name(datasets: Sequence[Dataset]) -> dict[str, tuple[Frame, ...]]:
+    """Return the frames by a name each: the file's, or the whole path where two files are called the same."""
+    for dataset in datasets:
+        if not any(
+            f.energy is not None or f.forces is not None or f.stress is not None for f in dataset.frames
+        ):
+            raise DataError(
+                "the file has no energies, forces or stresses to compare with",
+                where=dataset.path,
+                fix="Choose a file with reference values",
+            )
+    names = [dataset.name for dataset in datasets]
+    return {d.name if names.count(d.name) == 1 else d.path: d.frames for d in datasets}
