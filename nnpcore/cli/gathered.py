@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
 from nnpcore.cli import options
 from nnpcore.errors import SettingsError
+
+if TYPE_CHECKING:
+    from nnpcore.training.declared import Declaration
 
 Command = Callable[..., Any]
 
@@ -86,7 +89,7 @@ def keys(units: str = "units") -> Group:
 
 def settings() -> Group:
     """Settings of a training that have an option -> those given, by their path in ``TrainSettings``."""
-    from nnpcore.training.declared import Declaration, declarations
+    from nnpcore.training.declared import declarations
     from nnpcore.training.settings import TrainSettings
 
     parameters, paths = [], {"linear_ridge": "linear_ridge"}
@@ -96,10 +99,9 @@ def settings() -> Group:
         if option is None:
             continue
         kind = (str if one.type is tuple else one.type) | None
-        flag = option.flag or _flag(one.name)
         text = option.help.format(default=one.text(one.default, "-"))
-        shown = Option(flag, help=text, metavar=option.metavar)
-        hidden = [(old, Option(_flag(old), hidden=True)) for old in one.setting.old]
+        shown = Option(one.flag, help=text, metavar=option.metavar)
+        hidden = [(old, Option(f"--{old.replace('_', '-')}", hidden=True)) for old in one.setting.old]
         for name, declared in ((one.name, shown), *hidden):
             parameters.append(_parameter(name, Annotated[kind, declared]))
             paths[name] = one.path
@@ -116,23 +118,10 @@ def settings() -> Group:
     return Group(tuple(parameters), gather)
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def flags_of(paths: Iterable[str]) -> list[str]:
-    """Return the options that set these settings."""
-    from nnpcore.training.declared import declarations
-    from nnpcore.training.settings import TrainSettings
-
-    flags = {d.path: d.setting.option.flag for d in declarations(TrainSettings) if d.setting.option}
-    return [flags.get(path) or _flag(path.rpartition(".")[2]) for path in paths]
-
-
-def _widths(text: str, declaration: Any) -> Any:
+def _widths(text: str, declaration: Declaration) -> Any:
     try:
         return declaration.parse(text)
     except ValueError:
         raise SettingsError(
-            f"{text!r} does not name layers", where=_flag(declaration.name), fix="Write their widths: 30-30"
+            f"{text!r} does not name layers", where=declaration.flag, fix="Write their widths: 30-30"
         ) from None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnpcore.cli.gathered import flags_of
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
@@ -97,12 +96,12 @@ def _resumed(request: TrainRequest) -> Trainer:
             where=str(request.output),
             fix="Leave out DATA, --valid and --config; --epochs may set a new goal",
         )
-    fixed = sorted(
-        set(request.changes) - {d.path for d in declarations(TrainSettings) if d.setting.resumable}
-    )
+    declared = [d for d in declarations(TrainSettings) if d.path in request.changes]
+    fixed = [d.flag for d in declared if not d.setting.resumable]
+    fixed += ["--linear-ridge"] if "linear_ridge" in request.changes else []
     if fixed:
         raise SettingsError(
-            f"{', '.join(flags_of(fixed))} cannot change on the way",
+            f"{', '.join(sorted(fixed))} cannot change on the way",
             where=str(request.output),
             fix="Start a new training for that",
         )

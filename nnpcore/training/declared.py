@@ -196,6 +196,12 @@ class Declaration:
         """The last part of its path."""
         return self.path.rpartition(".")[2]
 
+    @property
+    def flag(self) -> str:
+        """Its option on the command line, where it has one."""
+        option = self.setting.option
+        return (option and option.flag) or f"--{self.name.replace('_', '-')}"
+
     def read(self, settings: Declared) -> Any:
         """Return the value that ``settings`` have."""
         return reduce(getattr, self.path.split("."), settings)

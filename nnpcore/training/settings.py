@@ -109,19 +109,19 @@ class TrainSettings(Declared):
         option=Option("Networks in the ensemble (default {default}).", "--members"),
     )] = 5
     energy_weight: Annotated[float, Setting(
-        "the weight of the energies in the loss", 0.0, 1e9, unit="1/eV²",
+        "the weight of the energies in the loss", 0.0, 1e9,
         shown=Shown("Loss weights", "Energy", "Weight of (ΔE/N)², eV²"),
         option=Option("Weight of the energies in the loss."),
     )] = 1.0
     force_weight: Annotated[float, Setting(
-        "the weight of the forces in the loss", 0.0, 1e9, unit="1/(eV/Å)²",
+        "the weight of the forces in the loss", 0.0, 1e9,
         shown=Shown("Loss weights", "Force", "Weight of |ΔF|², (eV/Å)²; 0 leaves forces out"),
         option=Option("Weight of the forces in the loss."),
         swept=Swept("Force weight : energy weight", "f:e", "0, 1e-4, 5e-3, 0.1",
                     "Weight of |ΔF|² in (eV/Å)² over that of (ΔE/N)² in eV²"),
     )] = 0.005
     stress_weight: Annotated[float, Setting(
-        "the weight of the stresses in the loss", 0.0, 1e9, unit="1/(eV/Å³)²",
+        "the weight of the stresses in the loss", 0.0, 1e9,
         shown=Shown("Loss weights", "Stress", "Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out"),
         option=Option("Weight of the stresses (default {default}, off)."),
     )] = 0.0
