@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from nnpcore import figures
 from nnpcore.errors import AnalysisError, RunFolderError
-from nnpcore.figures import drawing as figures
-from nnpcore.figures.drawing import ParitySeries, PointSeries
-from nnpcore.figures.eos_view import EosSeries, dense, energy_zero, eos_window, spline
-from nnpcore.figures.series import HistoryColumns, history_table, smoothed
+from nnpcore.figures import EosSeries, ParitySeries, PointSeries
+from nnpcore.figures.eos import dense, energy_zero, eos_window, spline
+from nnpcore.figures.series import HistoryColumns, crystal_curve, history_table, smoothed
 from nnpcore.mapping import EosCurve, analyse_eos, bracket_from_distances, connectivity
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord
@@ -85,8 +85,8 @@ def test_the_paper_figure_holds_both_runs_and_the_reference(scan):
 
 def test_training_figure_holds_the_history():
     records = history()
-    mapping = (np.arange(1.0, 9.0), np.linspace(30, 5, 8), np.ones(8))
-    axes = figures.training_figure(records, mapping=mapping).axes
+    mapping = crystal_curve(np.arange(1.0, 9.0), np.linspace(30, -4, 8))
+    axes = figures.training_figure(records, mapping=[mapping]).axes
     assert [a.get_ylabel() for a in axes] == [
         "Energy RMSE (meV/atom)",
         "Force RMSE (eV/Å)",
@@ -101,7 +101,7 @@ def test_training_figure_holds_the_history():
         "validation": "-",
     }
     assert axes[0].get_yscale() == "log"
-    assert axes[2].lines[0].get_ydata() == pytest.approx(mapping[1])
+    assert axes[2].lines[0].get_ydata() == pytest.approx(abs(mapping.errors))
 
 
 def test_points_paths_and_values():

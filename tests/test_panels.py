@@ -23,7 +23,7 @@ from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
 from app.session.session import Session
 from app.settings import Settings
-from nnpcore.figures.eos_view import energy_zero
+from nnpcore.figures.eos import energy_zero
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 

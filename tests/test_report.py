@@ -18,8 +18,7 @@ from pypdf import PdfReader
 from nnpcore.analyses import MappingMonitor
 from nnpcore.cli import main
 from nnpcore.errors import RunFolderError, SettingsError
-from nnpcore.figures.drawing import new_figure
-from nnpcore.figures.mapping import plain
+from nnpcore.figures.drawing import new_figure, plain
 from nnpcore.mapping import Region, RegionSet, region_errors
 from nnpcore.report.content import Picture, Report, Section, Table, Text, number, sentence
 from nnpcore.report.html import report_html

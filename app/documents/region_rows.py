@@ -26,6 +26,11 @@ class ErrorValue:
     error_mev: float | None
     std_mev: float | None
 
+    @property
+    def mean_and_std(self) -> tuple[float, float, np.ndarray] | None:
+        """Both and no members, for a figure; None where the error is unknown."""
+        return None if self.error_mev is None else (self.error_mev, self.std_mev or 0.0, np.empty(0))
+
 
 @dataclass(frozen=True)
 class ErrorRow:

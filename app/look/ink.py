@@ -10,13 +10,16 @@ from PySide6.QtGui import QColor, QFont, QPen
 from PySide6.QtWidgets import QApplication
 
 from app.look import theme
-from app.look.palette import LIGHT
+from nnpcore.figures import drawing
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (7, 2.5, 1.5, 2.5), (3, 2), (9, 3))
 """Dash patterns in pen widths, so that lines differ in more than colour; the first one is solid."""
 
 MARKERS: tuple[str, ...] = ("o", "s", "t1", "d", "t", "p", "star")
 """pyqtgraph symbols, in the order series get them."""
+
+PAPER_MARKERS: dict[str, str] = dict(zip(MARKERS, drawing.MARKERS, strict=True))
+"""The same on paper."""
 
 POINT_SIZE = 9.0
 
@@ -42,13 +45,6 @@ def faded(name: str, alpha: float) -> QColor:
     color = ink(name)
     color.setAlphaF(alpha)
     return color
-
-
-def paper_color(name: str) -> str:
-    """Return a colour for figures on white paper, whatever the theme is now."""
-    if name.startswith("series:"):
-        return LIGHT.dataset_color(int(name.partition(":")[2]))
-    return name if name.startswith("#") else str(getattr(LIGHT, name))
 
 
 def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float = 1.0) -> QPen:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from PySide6.QtGui import QColor, QPalette
 
-_OKABE_ITO_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
+from nnpcore.figures.drawing import OKABE_ITO, PAPER
+
 _OKABE_ITO_DARK = ("#56B4E9", "#F08A4B", "#2CC39A", "#E39AC2", "#E6B23C", "#7FA8FF", "#F0E442")
 
 
@@ -54,19 +55,19 @@ LIGHT = Theme(
     background="#eef0f3",
     panel="#ffffff",
     field="#ffffff",
-    text="#1c2026",
-    muted="#667080",
+    text=PAPER["text"],
+    muted=PAPER["muted"],
     grid="#e4e7eb",
     border="#d3d7dd",
     hover="#e2e6ec",
     selected="#eef2fd",
     accent="#3457d5",
     on_accent="#ffffff",
-    reference="#000000",
+    reference=PAPER["reference"],
     good="#1a7f4b",
     warning="#a86400",
     error="#c0342b",
-    okabe_ito=_OKABE_ITO_LIGHT,
+    okabe_ito=OKABE_ITO,
 )
 DARK = Theme(
     dark=True,

@@ -22,12 +22,15 @@ from PySide6.QtWidgets import (
 
 from app.look import icons
 from app.session.messages import Notification
+from nnpcore import figures
+from nnpcore.figures.tables import write_csv
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
 
 ARRANGED = 3
-FIGURE_FORMATS = ("png", "svg", "pdf")
 Table = Mapping[str, Sequence]
 
 
@@ -48,7 +51,7 @@ class Panel(QWidget):
     """Base class of the docks' contents. A panel speaks to its session only, never to another panel.
 
     Subclasses set ``title`` and ``name`` (unique, for layouts and settings), add controls to the toolbar with
-    ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure_task`; one with
+    ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure`; one with
     numbers overrides :meth:`table`; the export button appears by itself. An ``eager`` panel is built with the
     window even behind a tab, since it listens from the start.
     """
@@ -97,13 +100,18 @@ class Panel(QWidget):
         return QSize(320, 240)
 
     # exporting ----------------------------------------------------------------------------------------
-    def figure_task(self) -> Callable[[Path], None] | None:
-        """Return a function that writes the figure to a path (png, svg or pdf by suffix), or None if empty.
+    def figure(self) -> Callable[[], Figure] | None:
+        """Return a function that draws the figure, or None if it is empty.
 
         Called on the main thread: take a snapshot of what is needed here. The function runs on a background
-        thread and draws with matplotlib (``nnpcore.figures.drawing``), never with widgets.
+        thread and draws with matplotlib (:mod:`nnpcore.figures`), never with widgets.
         """
         return None
+
+    def figure_task(self) -> Callable[[Path], None] | None:
+        """Return a function that writes the figure to a path (its suffix is the format), or None if empty."""
+        draw = self.figure()
+        return None if draw is None else partial(_write_figure, draw)
 
     def table(self) -> Table | None:
         """Return what the panel shows as columns (name with unit -> values), or None if there is nothing."""
@@ -114,14 +122,14 @@ class Panel(QWidget):
         return self._has_figure() or self._has_table()
 
     def _has_figure(self) -> bool:
-        return type(self).figure_task is not Panel.figure_task
+        return type(self).figure is not Panel.figure
 
     def _has_table(self) -> bool:
         return type(self).table is not Panel.table
 
     def export_formats(self) -> tuple[str, ...]:
         """Return the file formats this panel can write."""
-        return (FIGURE_FORMATS if self._has_figure() else ()) + (("csv",) if self._has_table() else ())
+        return (figures.SUFFIXES if self._has_figure() else ()) + (("csv",) if self._has_table() else ())
 
     def _export_button(self) -> QToolButton:
         button = QToolButton(self.toolbar)
@@ -170,7 +178,9 @@ class Panel(QWidget):
         return icons.icon(name)
 
 
-def _write_table(columns: Table, path: Path) -> None:
-    from nnpcore.figures.tables import write_csv
+def _write_figure(draw: Callable[[], Figure], path: Path) -> None:
+    figures.save_figure(draw(), path)
 
+
+def _write_table(columns: Table, path: Path) -> None:
     write_csv(path, columns)

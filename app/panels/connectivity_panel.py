@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +13,19 @@ from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QVBoxLayout, QWidge
 from app.documents.analyses import ConnectivityAnalysis
 from app.documents.grouping import GROUPING_TEXTS
 from app.documents.run import run_inks
-from app.look.ink import font, paper_color
+from app.look.ink import font
 from app.panels.base import Panel, Table
 from app.plots.connectivity_plot import BarRun, MatrixView, Pair, PairBars
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Throttle
+from nnpcore import figures
+from nnpcore.figures.drawing import paper_color
+from nnpcore.figures.tables import connectivity_table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.documents.run import RunDocument
     from app.session.session import Session
 
@@ -183,8 +188,6 @@ class ConnectivityPanel(Panel):
         found = self.compared()
         if self.analysis is None or not found:
             return None
-        from nnpcore.figures.tables import connectivity_table
-
         if len(found) == 1:
             return connectivity_table(self.analysis.result)
         pairs = common_pairs(found)
@@ -194,24 +197,19 @@ class ConnectivityPanel(Panel):
         }
         return columns | {run.name: [p.values[k] for p in pairs] for k, (run, _) in enumerate(found)}
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw the matrix with matplotlib."""
         analysis = self.analysis
         if analysis is None:
             return None
         found = self.compared()
         if len(found) > 1:
-            return _bars_task(found, run_inks([run for run, _ in found], self.session.data.datasets))
+            return _bars(found, run_inks([run for run, _ in found], self.session.data.datasets))
         result = analysis.result
         inks = [paper_color(f"series:{index}") for index in analysis.color_indices]
         colors = dict(zip(result.names, inks, strict=True))
 
-        def draw(path: Path) -> None:
-            from nnpcore.figures import drawing as figures
-
-            figures.save_figure(figures.connectivity_figure(result, colors=colors), path)
-
-        return draw
+        return partial(figures.connectivity_figure, result, colors=colors)
 
 
 def common_pairs(found: Sequence[tuple[RunDocument, ConnectivityAnalysis]]) -> list[Pair]:
@@ -238,20 +236,13 @@ def comparison_text(pairs: Sequence[Pair], runs: Sequence[str]) -> str:
     return f"Weakest: {pairs[0].text}, {', '.join(parts)}"
 
 
-def _bars_task(
+def _bars(
     found: Sequence[tuple[RunDocument, ConnectivityAnalysis]], inks: Sequence[str]
-) -> Callable[[Path], None]:
+) -> Callable[[], Figure]:
     pairs, names = common_pairs(found), [run.name for run, _ in found]
     colors = [paper_color(color) for color in inks]
-
-    def draw(path: Path) -> None:
-        from app.plots.mapping_figures import pairs_figure
-        from nnpcore.figures.drawing import save_figure
-
-        values = [[pair.values[k] for pair in pairs] for k in range(len(names))]
-        save_figure(pairs_figure([pair.text for pair in pairs], names, values, colors), path)
-
-    return draw
+    values = [[pair.values[k] for pair in pairs] for k in range(len(names))]
+    return partial(figures.pairs_figure, [pair.text for pair in pairs], names, values, colors)
 
 
 def weakest_pair(matrix: np.ndarray) -> tuple[int, int] | None:

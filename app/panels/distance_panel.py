@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QResizeEvent
@@ -11,14 +11,19 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, 
 
 from app.documents.analyses import DistanceAnalysis
 from app.documents.run import run_ink
-from app.look.ink import font, paper_color
+from app.look.ink import font
 from app.panels.base import Panel, Table, by_width
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
+from nnpcore import figures
+from nnpcore.figures.drawing import paper_color
+from nnpcore.figures.tables import distance_table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
     from nnpcore.mapping import Reach
 
@@ -186,11 +191,9 @@ class DistancePanel(Panel):
             return None
         if not self.has_points():
             return {f"distance of {self.shown_element()} atoms": reach.distances.tolist()}
-        from nnpcore.figures.tables import distance_table
-
         return distance_table(self.analysis.bracket)
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw both plots with matplotlib."""
         analysis, run = self.analysis, self.session.runs.current
         if analysis is None or run is None:
@@ -198,24 +201,8 @@ class DistancePanel(Panel):
         color = paper_color(run_ink(run, self.session.data.datasets))
         reach, element = self.shown_reach(), self.shown_element()
         if reach is not None and not self.has_points():
-            return _histogram_task(reach, element, color)
-
-        def draw(path: Path) -> None:
-            from nnpcore.figures import drawing as figures
-
-            figure = figures.distance_figure(
-                analysis.volumes, analysis.bracket, analysis.valid_distances, color=color
-            )
-            figures.save_figure(figure, path)
-
-        return draw
-
-
-def _histogram_task(reach: Reach, element: str, color: str) -> Callable[[Path], None]:
-    def draw(path: Path) -> None:
-        from app.plots.mapping_figures import reach_figure
-        from nnpcore.figures.drawing import save_figure
-
-        save_figure(reach_figure(reach.distances, reach.threshold, element, color), path)
-
-    return draw
+            label = f"Validation atoms ({element})"
+            return partial(figures.reach_figure, reach.distances, reach.threshold, label=label, color=color)
+        return partial(
+            figures.distance_figure, analysis.volumes, analysis.bracket, analysis.valid_distances, color=color
+        )

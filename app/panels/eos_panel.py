@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,17 +11,22 @@ from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import EosAnalysis
 from app.documents.run import run_inks
-from app.look.ink import font, number_text, paper_color
+from app.look.ink import font, number_text
 from app.panels.base import Panel, Table
 from app.plots.eos_plot import EosPlot
 from app.widgets.labels import NoteLabel
 from app.widgets.readout import Cell, Readout
 from app.widgets.redraw import Seen, Throttle
 from app.widgets.tables import PointsTable
-from nnpcore.figures.eos_view import EosSeries
+from nnpcore import figures
+from nnpcore.figures.drawing import paper_color
+from nnpcore.figures.eos import EosSeries
+from nnpcore.figures.tables import eos_table
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.documents.dataset import DatasetDocument
     from app.session.session import Session
     from nnpcore.mapping import EosReport, InvariantCheck
@@ -196,25 +201,16 @@ class EosPanel(Panel):
         analysis = self.analysis
         if analysis is None:
             return None
-        from nnpcore.figures.tables import eos_table
-
         return eos_table(analysis.curve, analysis.report, analysis.bracket)
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw what is shown with matplotlib."""
         if not self.series:
             return None
         series = [
             EosSeries(s.name, s.curve, s.report, s.bracket, paper_color(s.color), s.dash) for s in self.series
         ]
-        members = self.members.isChecked()
-
-        def draw(path: Path) -> None:
-            from nnpcore.figures import drawing as figures
-
-            figures.save_figure(figures.eos_figure(series, members=members), path)
-
-        return draw
+        return partial(figures.eos_figure, series, members=self.members.isChecked())
 
 
 def point_rows(

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from app.documents.mapping_curves import mapping_curves, without_doubles
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.look import theme
 from app.look.ink import font, ink, number_text
 from app.panels.base import Panel, Table, by_width
-from app.plots.mapping_plot import MappingPlot, RunCurves
+from app.plots.mapping_plot import MappingPlot
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from app.widgets.tables import RegionTable, TableRow
+from nnpcore import figures
+from nnpcore.figures import RunCurves
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.documents.regions import RegionDocument
     from app.documents.run import RunDocument
     from app.session.session import Session
@@ -134,11 +136,8 @@ class MappingPanel(Panel):
             self.plot.show_runs(curves)
 
     def _curves_of(self, run: RunDocument) -> RunCurves:
-        curves = without_doubles(mapping_curves(run.history, self.session.regions.sets.values()))
-        values = [(r.valid or r.train).get("energy") for r in run.history]
-        rmse = np.array([np.nan if v is None else v["mean"] for v in values], dtype=np.float64)
-        epochs = np.array([r.epoch for r in run.history], dtype=np.float64)
-        return RunCurves(run.name, tuple(curves), (epochs, rmse) if np.isfinite(rmse).any() else None)
+        sets = [known.set for known in self.session.regions.sets.values()]
+        return RunCurves.of(run.name, run.history, sets)
 
     def _show_text(self, runs: list[RunDocument]) -> None:
         run = runs[0] if runs else None
@@ -245,20 +244,17 @@ class MappingPanel(Panel):
             columns[f"{run.name}: std (meV/atom)"] = [row.errors[k].std_mev for row in self.rows]
         return columns
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw the errors as bars and the curves beside them with matplotlib."""
         rows, runs = tuple(self.rows), self.session.runs.shown()
         if not rows or not runs:
             return None
-        names, curves = [run.name for run in runs], [self._curves_of(run) for run in runs]
-
-        def draw(path: Path) -> None:
-            from app.plots.mapping_figures import mapping_figure
-            from nnpcore.figures.drawing import save_figure
-
-            save_figure(mapping_figure(rows, names, curves), path)
-
-        return draw
+        bars = [
+            figures.RegionBar(row.name, _color(row), tuple(error.mean_and_std for error in row.errors))
+            for row in rows
+        ]
+        curves = [self._curves_of(run) for run in runs]
+        return partial(figures.mapping_figure, bars, [run.name for run in runs], curves)
 
 
 def _table_row(row: ErrorRow, runs: list[RunDocument]) -> TableRow:
@@ -269,12 +265,16 @@ def _table_row(row: ErrorRow, runs: list[RunDocument]) -> TableRow:
     return TableRow(
         key=row.key,
         name=row.name,
-        color="reference" if row.color_index is None else f"series:{row.color_index}",
+        color=_color(row),
         atoms=str(row.n_atoms or "–"),
         reference=reference,
         reference_tip=row.source or "No reference value is known for this region",
         errors=errors or (("–", "muted", NO_RUN),),
     )
+
+
+def _color(row: ErrorRow) -> str:
+    return "reference" if row.color_index is None else f"series:{row.color_index}"
 
 
 def _error_cell(value: ErrorValue, run: RunDocument) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +14,19 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.documents.parity import ParityAnalysis, ParityGroup
 from app.documents.run import RunDocument
-from app.look.ink import font, number_text, paper_color
+from app.look.ink import font, number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from app.workers.parity import ParitySource, parity, thinned
+from nnpcore import figures
+from nnpcore.figures.drawing import paper_color
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
 
 EMPTY = "Start a training to compare its predictions with the reference here."
@@ -259,24 +263,19 @@ class ParityPanel(Panel):
             "predicted force (eV/Å)": pairs[:, 1].tolist(),
         }
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw energies and forces with matplotlib."""
         analysis = self.analysis
         if analysis is None:
             return None
 
-        def draw(path: Path) -> None:
-            from nnpcore.figures import drawing as figures
-
-            energies, forces = [], []
-            for group in analysis.groups:
-                color, marker = paper_color(f"series:{group.color_index}"), _look(group)[1]
-                for found, pairs in ((energies, MEV_PER_EV * group.energies), (forces, group.forces)):
-                    xy = pairs.reshape(-1, 2)
-                    found.append(figures.ParitySeries(group.name, xy[:, 0], xy[:, 1], color, marker))
-            figures.save_figure(figures.parity_figure(energies, forces), path)
-
-        return draw
+        energies, forces = [], []
+        for group in analysis.groups:
+            color, marker = paper_color(f"series:{group.color_index}"), _look(group)[1]
+            for found, pairs in ((energies, MEV_PER_EV * group.energies), (forces, group.forces)):
+                xy = pairs.reshape(-1, 2)
+                found.append(figures.ParitySeries(group.name, xy[:, 0], xy[:, 1], color, marker))
+        return partial(figures.parity_figure, energies, forces)
 
 
 def _key(group: ParityGroup) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -14,13 +14,17 @@ from app.documents.analyses import AtomGroup, PcaAnalysis
 from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.look import icons
-from app.look.ink import font, paper_color
+from app.look.ink import PAPER_MARKERS, font
 from app.panels.base import Panel, Table
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
 from app.widgets.lasso import selection_mode
 from app.widgets.redraw import Seen, Throttle
+from nnpcore import figures
+from nnpcore.figures.drawing import paper_color
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
@@ -322,32 +326,23 @@ class PcaPanel(Panel):
                 columns[head] = np.concatenate(parts).tolist()
         return columns
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw the visible groups with matplotlib."""
         analysis = self.analysis
         if analysis is None:
             return None
         x, y = self.components()
         x_text, y_text = _axis_text(x, analysis.result.explained), _axis_text(y, analysis.result.explained)
-        shown, kind = tuple(self.plot.visible_groups()), self.value_kind()
+        kind = self.value_kind()
         label = kind.text if kind else ""
         (left, right), (bottom, top) = self.plot.canvas.view.viewRange()
         window = (left, right, bottom, top)
 
-        def draw(path: Path) -> None:
-            from nnpcore.figures import drawing as figures
-
-            symbols = {"t": "v", "t1": "^", "d": "D"}
-            groups = [
-                figures.PointSeries(
-                    g.name, g.xy, paper_color(g.color), symbols.get(g.marker, g.marker), g.path, g.values
-                )
-                for g in shown
-            ]
-            figure = figures.pca_figure(groups, x_text, y_text, value_label=label, window=window)
-            figures.save_figure(figure, path)
-
-        return draw
+        groups = [
+            figures.PointSeries(g.name, g.xy, paper_color(g.color), PAPER_MARKERS[g.marker], g.path, g.values)
+            for g in self.plot.visible_groups()
+        ]
+        return partial(figures.pca_figure, groups, x_text, y_text, value_label=label, window=window)
 
 
 def _component(scores: np.ndarray, k: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +11,17 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import RigidityAnalysis
-from app.look.ink import font, number_text, paper_color
+from app.look.ink import font, number_text
 from app.panels.base import Panel, Table, by_width
-from app.plots.rigidity_plot import LOSS_COLORS, ErrorScatter, RigidityCurves
+from app.plots.rigidity_plot import ErrorScatter, RigidityCurves
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
+from nnpcore import figures
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
 
 EMPTY = "Start a training to see how firmly its data hold the atomic energies."
@@ -191,18 +194,10 @@ class RigidityPanel(Panel):
             columns[f"expected std, {loss} (meV/atom)"] = study.std_mev[loss].tolist()
         return columns
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw both plots with matplotlib."""
         analysis = self.analysis
         if analysis is None:
             return None
-        colors = {loss: paper_color(color) for loss, color in LOSS_COLORS.items()}
-        inks = [paper_color(f"series:{index}") for index in analysis.colors]
-
-        def draw(path: Path) -> None:
-            from app.plots.mapping_figures import rigidity_figure
-            from nnpcore.figures.drawing import save_figure
-
-            save_figure(rigidity_figure(analysis, colors, inks), path)
-
-        return draw
+        colors = [f"series:{index}" for index in analysis.colors]
+        return partial(figures.rigidity_figure, analysis.study, analysis.volumes, colors)

@@ -30,12 +30,16 @@ from app.panels.structure_colors import Shown, StructureColors
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
+from app.viewer3d.picture import as_rgba
 from app.viewer3d.view_tools import ViewTools
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
+from nnpcore import figures
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
     from app.viewer3d.image_dialog import ImageWish
 
@@ -348,7 +352,7 @@ class StructurePanel(Panel):
             lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
         )
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw the structure on white at print size, with its colour bar."""
         view = self.view
         if view.scene is None or view.frame is not self.session.data.frame:
@@ -357,14 +361,10 @@ class StructurePanel(Panel):
         request = view.export_request(size, True, look=view.look(LIGHT))
         bar = self.shown.bar
 
-        def draw(path: Path) -> None:
-            from app.viewer3d.picture import as_rgba
-            from app.viewer3d.structure_figure import structure_figure
-            from nnpcore.figures.drawing import save_figure
-
-            save_figure(structure_figure(as_rgba(view.draw_now(request)), bar), path)
-
-        return draw
+        if bar is None:
+            return lambda: figures.structure_figure(as_rgba(view.draw_now(request)))
+        scale = bar.colors, bar.limits, bar.title
+        return lambda: figures.structure_figure(as_rgba(view.draw_now(request)), *scale)
 
     def table(self) -> Table | None:
         """Return the frame's atoms: element, position, forces and what is predicted."""

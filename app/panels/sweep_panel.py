@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.documents.sweep import SweepPoint, choose, sentence
+from app.look.ink import PAPER_MARKERS
 from app.panels.base import Panel, Table
-from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, SweepPlot
+from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Shown, SweepPlot
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
+from nnpcore import figures
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
 
 EMPTY = (
@@ -120,17 +125,30 @@ class SweepPanel(Panel):
             "chosen by": [", ".join(name for name, k in chosen if k == i) for i in range(len(points))],
         }
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw the plots with matplotlib."""
         sweep, points = self.session.sweeps.latest, tuple(self.points)
         if sweep is None or not any(point.epoch for point in points):
             return None
-        choice, label = choose(points), sweep.setting.shown.label
+        choice = choose(points)
 
-        def draw(path: Path) -> None:
-            from app.plots.sweep_figure import sweep_figure
-            from nnpcore.figures.drawing import save_figure
+        def lines(*shown: Shown) -> list[figures.SweepLine]:
+            return [
+                figures.SweepLine(
+                    item.name,
+                    np.array([getattr(point, item.key) for point in points], dtype=np.float64),
+                    getattr(choice, item.chosen),
+                    item.color,
+                    PAPER_MARKERS[item.marker],
+                    item.dash,
+                )
+                for item in shown
+            ]
 
-            save_figure(sweep_figure(points, choice, label), path)
-
-        return draw
+        return partial(
+            figures.sweep_figure,
+            np.array([point.x for point in points]),
+            [point.text for point in points],
+            sweep.setting.shown.label,
+            [("Error (meV/atom)", lines(ENERGY, MAPPING)), ("Force RMSE (eV/Å)", lines(FORCE))],
+        )

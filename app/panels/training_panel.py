@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,19 +11,29 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from app.documents.mapping_curves import CRYSTAL, CRYSTAL_TEXTS, MappingCurve, mapping_curves, without_doubles
 from app.documents.run import RunDocument, RunState
 from app.look.ink import font
 from app.panels.base import Panel, Table
 from app.plots.legend import Legend
-from app.plots.mapping_plot import MappingPlot, RunCurves
+from app.plots.mapping_plot import MappingPlot
 from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
 from app.widgets.labels import NoteLabel
 from app.widgets.redraw import Throttle
-from nnpcore.figures.series import HistoryColumns, history_table
+from nnpcore import figures
+from nnpcore.figures import RunCurves
+from nnpcore.figures.series import (
+    HistoryColumns,
+    MappingCurve,
+    crystal_curve,
+    history_table,
+    mapping_curves,
+    without_doubles,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from app.session.session import Session
 
 EMPTY = "Start a training to see the curves here."
@@ -229,11 +238,11 @@ class TrainingPanel(Panel):
 
     def mapping_curves(self, run: RunDocument) -> list[MappingCurve]:
         """Return the mapping errors that were monitored; else those of the EOS seen while it trained."""
-        found = mapping_curves(run.history, self.session.regions.sets.values())
+        found = mapping_curves(run.history, [known.set for known in self.session.regions.sets.values()])
         if found or not self.mapping.get(run.id):
             return found
         epochs, errors, _ = self.mapping_arrays(run.id)
-        return [MappingCurve(CRYSTAL[0], CRYSTAL_TEXTS[CRYSTAL[0]], "reference", epochs, errors)]
+        return [crystal_curve(epochs, errors)]
 
     def mapping_arrays(self, run_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return epochs, mapping error and ensemble std in the bracket, meV/atom, each (n,)."""
@@ -289,24 +298,18 @@ class TrainingPanel(Panel):
             table[f"mapping error, {curve.name} (meV/atom)"] = [known.get(e, float("nan")) for e in epochs]
         return table
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure(self) -> Callable[[], Figure] | None:
         """Draw the curves of the current run with matplotlib."""
         run = self.run
         if run is None or not run.history:
             return None
-        history, name = tuple(run.history), run.name
-        curves = self.mapping_curves(run)
-        unknown = np.full(len(curves[0].epochs), np.nan) if curves else np.empty(0)
-        mapping = (curves[0].epochs, np.abs(curves[0].errors), unknown) if curves else None
-        amount = self.smoothing.value() / 100.0
-
-        def draw(path: Path) -> None:
-            from nnpcore.figures import drawing as figures
-
-            figure = figures.training_figure(history, title=name, mapping=mapping, smoothing=amount)
-            figures.save_figure(figure, path)
-
-        return draw
+        return partial(
+            figures.training_figure,
+            tuple(run.history),
+            title=run.name,
+            mapping=without_doubles(self.mapping_curves(run)),
+            smoothing=self.smoothing.value() / 100.0,
+        )
 
 
 def status_text(run: RunDocument) -> str:

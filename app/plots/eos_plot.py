@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from app.look.ink import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from nnpcore.figures.eos_view import (
+from nnpcore.figures.eos import (
     EnergyZero,
     EosSeries,
     dense,

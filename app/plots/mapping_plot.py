@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from app.documents.mapping_curves import MappingCurve
 from app.look.ink import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
+from nnpcore.figures.series import SMALLEST_ERROR, RunCurves
 
 RMSE = "rmse"
 TITLE, SHORT_TITLE = "|Mapping error| (meV/atom)", "|Error| (meV/atom)"
 NARROW = 330
-SMALLEST = 1e-2
-"""meV/atom: smaller errors are drawn here."""
-
-
-@dataclass(frozen=True, eq=False)
-class RunCurves:
-    """What one run shows: its mapping curves, and its energy RMSE (epochs (n,), meV/atom (n,))."""
-
-    name: str
-    curves: tuple[MappingCurve, ...]
-    rmse: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class MappingPlot(Plot):
@@ -79,7 +67,7 @@ class MappingPlot(Plot):
             self._lines[int(number), key] = self.add_line(key, color, width, dash % 6, z=12 - dash)
 
     def _set(self, number: int, key: str, epochs: np.ndarray, values: np.ndarray) -> None:
-        shown = np.where(np.isfinite(values), np.maximum(values, SMALLEST), np.nan)
+        shown = np.where(np.isfinite(values), np.maximum(values, SMALLEST_ERROR), np.nan)
         self._lines[number, key].setData(epochs, shown)  # type: ignore[attr-defined]
 
     def _entries(self) -> list[Entry]:

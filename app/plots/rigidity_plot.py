@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QWidget
 
 from app.plots.legend import Entry
 from app.plots.plot import Plot
+from nnpcore.figures.rigidity import LOSS_COLORS
 
-LOSS_COLORS = {"energy": "series:1", "energy + forces": "series:0", "energy + forces + stress": "series:2"}
 SHORT_NAMES = {"energy": "E", "energy + forces": "E + F", "energy + forces + stress": "E + F + S"}
 SMALLEST = 1e-12
 

@@ -14,7 +14,7 @@ from nnpcore.exchange.lammps.readme import engine_readme
 from nnpcore.exchange.n2p2 import read_n2p2, write_n2p2
 from nnpcore.exchange.n2p2.writing import Scaling
 from nnpcore.exchange.simple_nn.potential_saved import read_simple_nn, write_simple_nn
-from nnpcore.figures.drawing import save_figure, training_figure
+from nnpcore.figures import save_figure, training_figure
 from nnpcore.files import write_atomically
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 from nnpcore.training.history import best_record, history_csv

@@ -1,18 +1,21 @@
-"""The RMSE curves of a training as arrays, for plots and tables."""
+"""The curves of a training as arrays, for plots, figures and tables: RMSEs and monitored mapping errors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from nnpcore.mapping import RegionSet
     from nnpcore.training.history import EpochRecord
 
 PARTS = ("train", "valid")
 QUANTITY_UNITS = {"energy": "meV/atom", "force": "eV/Å", "stress": "GPa"}
+SMALLEST_ERROR = 1e-2
+"""meV/atom: smaller mapping errors are drawn as this on a logarithmic axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +108,79 @@ class HistoryColumns:
         return [q for q in QUANTITY_UNITS if any(self.series(part, q).known for part in PARTS)]
 
 
+# mapping errors ---------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class MappingCurve:
+    """One monitored quantity.
+
+    Attributes
+    ----------
+    key : its name in the history. name : as shown. color : "reference", "muted" or "series:n".
+    epochs : (n,). errors : (n,) signed, meV/atom, NaN in epochs without it.
+    """
+
+    key: str
+    name: str
+    color: str
+    epochs: np.ndarray
+    errors: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RunCurves:
+    """What one run shows: its mapping curves, and its energy RMSE (epochs (n,), meV/atom (n,))."""
+
+    name: str
+    curves: tuple[MappingCurve, ...]
+    rmse: tuple[np.ndarray, np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, name: str, history: Sequence[EpochRecord], regions: Iterable[RegionSet] = ()) -> RunCurves:
+        """Return the curves of a history: of a crystal only the error at V₀, where it is known."""
+        rmses = [(record.valid or record.train).get("energy") for record in history]
+        values = np.array([np.nan if rmse is None else rmse["mean"] for rmse in rmses], dtype=np.float64)
+        epochs = np.array([record.epoch for record in history], dtype=np.float64)
+        curves = without_doubles(mapping_curves(history, regions))
+        return cls(name, tuple(curves), (epochs, values) if np.isfinite(values).any() else None)
+
+
+def crystal_curve(
+    epochs: np.ndarray, errors: np.ndarray, *, at_v0: bool = False, name: str = ""
+) -> MappingCurve:
+    """Return the curve of a crystal: its RMSE in reach of the data, or its error at V₀ (n,), meV/atom."""
+    from nnpcore.analyses.monitor import AT_V0, RANGE
+
+    ending, text = (AT_V0, "crystal at V₀") if at_v0 else (RANGE, "crystal, in reach")
+    return MappingCurve(name + ending, name + text, "reference" if at_v0 else "muted", epochs, errors)
+
+
+def mapping_curves(history: Sequence[EpochRecord], regions: Iterable[RegionSet] = ()) -> list[MappingCurve]:
+    """Return the curves a history holds, the crystal's first; regions have the colours they have now."""
+    from nnpcore.analyses.monitor import AT_V0, RANGE
+
+    keys = {key: None for record in history for key in record.mapping}
+    colors = {known.title_of(r): r.color_index for known in regions for r in known.regions}
+    epochs = np.array([record.epoch for record in history], dtype=np.float64)
+    found = []
+    for key in sorted(keys, key=lambda key: not key.endswith((RANGE, AT_V0))):
+        errors = np.array([record.mapping.get(key, np.nan) for record in history], dtype=np.float64)
+        if key.endswith((RANGE, AT_V0)):
+            name, at_v0 = key.removesuffix(AT_V0).removesuffix(RANGE), key.endswith(AT_V0)
+            found.append(crystal_curve(epochs, errors, at_v0=at_v0, name=name))
+        else:
+            found.append(MappingCurve(key, key, f"series:{colors.get(key, len(found))}", epochs, errors))
+    return found
+
+
+def without_doubles(curves: Sequence[MappingCurve]) -> list[MappingCurve]:
+    """Return what is shown: of a crystal only the error at V₀, where it is known."""
+    from nnpcore.analyses.monitor import AT_V0, RANGE
+
+    at_v0 = {curve.key.removesuffix(AT_V0) for curve in curves if curve.key.endswith(AT_V0)}
+    return [c for c in curves if not (c.key.endswith(RANGE) and c.key.removesuffix(RANGE) in at_v0)]
+
+
+# tables and smooth curves -----------------------------------------------------------------------------
 def smoothed(values: np.ndarray, amount: float) -> np.ndarray:
     """Exponential moving average of the logarithm, (n,); ``amount`` in [0, 1), 0 changes nothing.
 

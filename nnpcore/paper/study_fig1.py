@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from nnpcore.analyses import MappingStudy, study
 from nnpcore.demo import CASES, EPOCHS, Case, DemoSettings
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
-from nnpcore.figures.eos_view import dense, spline
+from nnpcore.figures.eos import dense, spline
 from nnpcore.figures.tables import eos_table
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun

@@ -7,24 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nnpcore.analyses import MappingStudy, study
-from nnpcore.analyses.inputs import CRYSTAL_GROUP as EOS
 from nnpcore.errors import AnalysisError
-from nnpcore.figures.drawing import (
-    MARKERS,
-    OKABE_ITO,
+from nnpcore.figures import (
     SUFFIXES,
-    PointSeries,
+    EosSeries,
     connectivity_figure,
     distance_figure,
     eos_figure,
-    pca_figure,
+    map_figure,
     save_figure,
-    two_components,
 )
-from nnpcore.figures.eos_view import EosSeries
+from nnpcore.figures.drawing import series_color
 from nnpcore.figures.tables import (
     connectivity_table,
     distance_table,
@@ -154,7 +148,7 @@ def _write_tables(found: MappingStudy, folder: Path) -> list[Path]:
 def compared_figure(studies: Mapping[str, MappingStudy]) -> Figure:
     """Draw the equations of state of several ensembles on one volume scan, as in the paper's Fig. 1."""
     series = [
-        EosSeries(name, item.curve, item.report, item.bracket, OKABE_ITO[i % len(OKABE_ITO)], dash=i)
+        EosSeries(name, item.curve, item.report, item.bracket, series_color(i), dash=i)
         for i, (name, item) in enumerate(studies.items())
     ]
     return eos_figure(series)
@@ -164,7 +158,7 @@ def _write_figures(found: MappingStudy, folder: Path) -> list[Path]:
     reach = found.data.reach.distances
     figures = {
         "eos": compared_figure({"ensemble": found}),
-        "pca": _pca_figure(found),
+        "pca": map_figure(found.data.scores, found.data.pca, most=None),
         "distance": distance_figure(found.curve.volumes, found.bracket, reach),
     }
     if found.data.connectivity is not None:
@@ -173,19 +167,3 @@ def _write_figures(found: MappingStudy, folder: Path) -> list[Path]:
     for figure, path in files:
         save_figure(figure, path)
     return [path for _, path in files]
-
-
-def _pca_figure(found: MappingStudy) -> Figure:
-    groups = [
-        PointSeries(
-            name,
-            two_components(scores),
-            OKABE_ITO[i % len(OKABE_ITO)],
-            MARKERS[i % len(MARKERS)],
-            path=name == EOS,
-        )
-        for i, (name, scores) in enumerate(found.data.scores.items())
-    ]
-    shares = np.pad(found.data.pca.explained, (0, 2))[:2]
-    x, y = (f"Component {k + 1} ({100 * share:.0f} %)" for k, share in enumerate(shares))
-    return pca_figure(groups, x, y)

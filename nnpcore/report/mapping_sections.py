@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.figures.drawing import OKABE_ITO, connectivity_figure, distance_figure, eos_figure
-from nnpcore.figures.eos_view import EosSeries
-from nnpcore.figures.mapping import (
-    map_figure,
-    mapping_curves,
-    monitored_names,
-    plain,
-    reach_figure,
-    region_figure,
-    rigidity_figure,
-)
+from nnpcore import figures
+from nnpcore.figures import EosSeries
+from nnpcore.figures.drawing import OKABE_ITO
 from nnpcore.report.content import (
     NOTHING,
     Block,
@@ -33,6 +24,8 @@ from nnpcore.report.content import (
 from nnpcore.report.facts import MAX_REGION_GROUPS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from nnpcore.mapping import EosFit, RigidityStudy
     from nnpcore.report.facts import MappingFacts, RunFacts
 
@@ -48,7 +41,7 @@ def mapping_sections(facts: RunFacts, found: MappingFacts) -> list[Section]:
         Section("Map of atoms (PCA)", tuple(_map(facts, found))),
         Section("Distance to the training set", tuple(_distance(facts, found))),
         Section("Connectivity", tuple(_connectivity(facts, found))),
-        Section("Rigidity", tuple(_rigidity(found))),
+        Section("Rigidity", tuple(_rigidity(facts, found))),
     ]
 
 
@@ -80,7 +73,9 @@ def _eos(facts: RunFacts, found: MappingFacts) -> list[Block]:
     blocks: list[Block] = []
     if facts.scan_name:
         blocks.append(Text(f"The crystal is the one monitored as {facts.scan_name}."))
-    picture = Picture(eos_figure([series], members=True), "Energy of the crystal against its volume", caption)
+    picture = Picture(
+        figures.eos_figure([series], members=True), "Energy of the crystal against its volume", caption
+    )
     blocks += [picture, _fit_table(found), _error_table(found)]
     blocks += [Text(sentence(text)) for text in _remarks(facts, found)]
     return blocks
@@ -137,10 +132,25 @@ def _regions(facts: RunFacts, found: MappingFacts) -> list[Block]:
     blocks += [Text(sentence(text), missing=True) for text in troubles]
     if any(e.error_mev is not None for e in found.errors):
         caption = "Ensemble mean with its spread, and every member (ticks)."
-        blocks.append(Picture(region_figure(found.errors), "Mapping error of every region", caption))
+        blocks.append(Picture(_region_figure(facts, found), "Mapping error of every region", caption))
     if found.errors:
         blocks.append(_region_table(found))
     return blocks + _followed(facts)
+
+
+def _colors(facts: RunFacts) -> dict[str, str]:
+    """Return the colour of every region by its name."""
+    return {known.title_of(r): f"series:{r.color_index}" for known in facts.regions for r in known.regions}
+
+
+def _region_figure(facts: RunFacts, found: MappingFacts) -> Figure:
+    colors = _colors(facts)
+    bars = [
+        figures.RegionBar(e.name, colors[e.name], ((e.error_mev, e.std_mev, e.members),))
+        for e in found.errors
+        if e.error_mev is not None
+    ]
+    return figures.region_figure(bars)
 
 
 def _region_table(found: MappingFacts) -> Table:
@@ -162,8 +172,8 @@ def _region_table(found: MappingFacts) -> Table:
 
 def _followed(facts: RunFacts) -> list[Block]:
     """Return the mapping errors by epoch, or why there are none."""
-    names = monitored_names(facts.history)
-    if not names:
+    curves = figures.RunCurves.of(facts.name, facts.history, facts.regions)
+    if not any(np.isfinite(curve.errors).sum() > 1 for curve in curves.curves):
         text = "There is no curve of the mapping errors over the epochs: the training was not monitored."
         if facts.folder.imported:
             text = "There is no curve of the mapping errors over the epochs: it was not trained here."
@@ -171,7 +181,7 @@ def _followed(facts: RunFacts) -> list[Block]:
             text = "There is no curve of the mapping errors over the epochs: only one epoch was monitored."
         return [Text(text, missing=True)]
     caption = "Mapping errors while the training went on, absolute values, and the energy RMSE beside them."
-    return [Picture(mapping_curves(facts.history), "Mapping errors by epoch", caption)]
+    return [Picture(figures.curves_figure([curves]), "Mapping errors by epoch", caption)]
 
 
 # G space ----------------------------------------------------------------------------------------------
@@ -191,7 +201,9 @@ def _map(facts: RunFacts, found: MappingFacts) -> list[Block]:
         caption += " White points on a line: the crystal along its volume."
     if sum(len(regions.regions) for regions in facts.regions) > MAX_REGION_GROUPS:
         caption += f" Of the regions the first {MAX_REGION_GROUPS} are shown."
-    return [Picture(map_figure(found.scores, found.pca), "Atoms in the plane of two components", caption)]
+    return [
+        Picture(figures.map_figure(found.scores, found.pca), "Atoms in the plane of two components", caption)
+    ]
 
 
 def _distance(facts: RunFacts, found: MappingFacts) -> list[Block]:
@@ -199,12 +211,13 @@ def _distance(facts: RunFacts, found: MappingFacts) -> list[Block]:
         reach = found.trouble.get("reach")
         return [Text(sentence(reach), missing=True)] if reach else _no_atoms(facts, found)
     whose = "training atoms to those of other frames" if found.reach.left_out else "validation atoms"
+    label = "Training atoms" if found.reach.left_out else "Validation atoms"
     caption = f"Usual distances ({whose}), whitened units; the dashed line is their 99th percentile."
     if found.bracket is None or found.curve is None:
-        figure = reach_figure(found.reach.distances, found.reach.threshold)
+        figure = figures.reach_figure(found.reach.distances, found.reach.threshold, label=label)
         text = "Distances of invariant points are missing: there is no volume scan of a crystal."
         return [Picture(figure, "Histogram of distances", caption), Text(text, missing=True)]
-    figure = distance_figure(found.curve.volumes, found.bracket, found.reach.distances)
+    figure = figures.distance_figure(found.curve.volumes, found.bracket, found.reach.distances, label=label)
     caption += " Right: those of the crystal along its volume."
     return [Picture(figure, "Histogram of distances, and the crystal's by volume", caption)]
 
@@ -219,13 +232,13 @@ def _connectivity(facts: RunFacts, found: MappingFacts) -> list[Block]:
             text = "Connectivity is of two groups of atoms; there is only one."
             return [Text(text, missing=True)]
         return _no_atoms(facts, found)
-    figure = connectivity_figure(replace(links, names=tuple(plain(name) for name in links.names)))
+    figure = figures.connectivity_figure(links)
     caption = "Near 1 two groups are one cloud, well below they are islands that may be shifted at no cost."
     return [Picture(figure, "Connectivity of every pair of groups", caption), Text(sentence(links.text))]
 
 
 # rigidity ---------------------------------------------------------------------------------------------
-def _rigidity(found: MappingFacts) -> list[Block]:
+def _rigidity(facts: RunFacts, found: MappingFacts) -> list[Block]:
     study = found.rigidity
     if study is None:
         why = found.trouble.get("rigidity", "it was not computed")
@@ -238,8 +251,10 @@ def _rigidity(found: MappingFacts) -> list[Block]:
     )
     if used < total:
         caption += f" From {used} of {counted(total, 'training frame')}."
+    known = _colors(facts)
+    colors = [known.get(name, "muted") for name in study.names[study.n_points :]]
     blocks: list[Block] = [
-        Picture(rigidity_figure(study, volumes), "Local prediction rigidity", caption),
+        Picture(figures.rigidity_figure(study, volumes, colors), "Local prediction rigidity", caption),
         Text(study.text),
     ]
     if len(study.names) > study.n_points:

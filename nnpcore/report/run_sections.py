@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnpcore.figures.drawing import training_figure
+from nnpcore.figures import training_figure
 from nnpcore.figures.series import QUANTITY_UNITS
 from nnpcore.installation import VERSION
 from nnpcore.report.content import (

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.figures.drawing import OKABE_ITO, SUFFIXES, eos_figure, save_figure
-from nnpcore.figures.eos_view import EosSeries
+from nnpcore.figures import SUFFIXES, EosSeries, eos_figure, save_figure
+from nnpcore.figures.drawing import series_color
 from nnpcore.figures.tables import eos_parameters_table, eos_table, write_csv
 from nnpcore.files import write_atomically
 from nnpcore.mapping import EosCurve, EosReport, analyse_eos, eos_curve, invariant_points
@@ -108,7 +108,7 @@ def _unique(name: str, taken: Sequence[str]) -> str:
 def write_comparison(found: Sequence[ModelEos], folder: Path) -> list[Path]:
     """Write eos.png, .svg and .pdf of all, tables for each, and report.json; return the files."""
     series = [
-        EosSeries(item.name, item.curve, item.report, None, OKABE_ITO[k % len(OKABE_ITO)], dash=k)
+        EosSeries(item.name, item.curve, item.report, None, series_color(k), dash=k)
         for k, item in enumerate(found)
     ]
     figure = eos_figure(series)

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.errors import AnalysisError
+from nnpcore.figures.drawing import DASHES, FONT, add_legend, new_figure, style_axes
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from nnpcore.mapping import Bracket, EosCurve, EosReport
 
 WINDOW = 0.08
@@ -140,3 +145,63 @@ def dense(volumes: np.ndarray, per_interval: int = 12) -> np.ndarray:
     steps = np.arange(per_interval) / per_interval
     inner = volumes[:-1, None] + np.diff(volumes)[:, None] * steps
     return np.append(inner.ravel(), volumes[-1])
+
+
+# figure -----------------------------------------------------------------------------------------------
+def eos_figure(series: Sequence[EosSeries], *, members: bool = False, title: str = "") -> Figure:
+    """Draw E_at(V) of one or more ensembles against the reference, as in the paper's Fig. 1.
+
+    Lines are ensemble means, shades one standard deviation, square brackets the volumes in reach of the
+    training set. Energies are relative to the reference's minimum, meV/atom.
+
+    Raises
+    ------
+    AnalysisError : without any curve.
+    """
+    if not series:
+        raise AnalysisError("there is no equation of state to draw", fix="Train, and open a volume scan")
+    figure = new_figure(3.6, 2.9)
+    axes = figure.add_subplot()
+    zero = energy_zero(series)
+    for item in series:
+        _draw_eos(axes, item, zero, members)
+    _draw_eos_reference(axes, series, zero)
+    low, high, bottom, top = eos_window(series, zero)
+    axes.set_xlim(low, high)
+    axes.set_ylim(bottom, top)
+    for level, item in enumerate(series):
+        draw_bracket(axes, item.bracket, item.color if len(series) > 1 else "black", 0.97 - 0.05 * level)
+    style_axes(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
+    add_legend(axes, loc="upper center", bbox_to_anchor=(0.5, 0.93 - 0.05 * len(series)))
+    if title:
+        axes.set_title(title, fontsize=FONT)
+    return figure
+
+
+def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool) -> None:
+    curve = item.curve
+    at = dense(curve.volumes)
+    mean = spline(curve.volumes, relative_mev(curve.mean, zero), at)
+    std = np.maximum(spline(curve.volumes, MEV_PER_EV * curve.std, at), 0.0)
+    axes.fill_between(at, mean - std, mean + std, color=item.color, alpha=0.2, linewidth=0)
+    if members:
+        for row in spline(curve.volumes, relative_mev(curve.energies, zero), at):
+            axes.plot(at, row, color=item.color, linewidth=0.5, alpha=0.5)
+    dash = DASHES[item.dash % len(DASHES)]
+    axes.plot(at, mean, linestyle=dash, color=item.color, linewidth=1.4, label=item.name)
+
+
+def _draw_eos_reference(axes: Axes, series: Sequence[EosSeries], zero: EnergyZero) -> None:
+    known = next((i.curve for i in series if np.isfinite(i.curve.reference).any()), None)
+    if known is not None:
+        energies = relative_mev(known.reference, zero)
+        axes.plot(known.volumes, energies, "o", color="black", markersize=3.5, label="reference", zorder=5)
+
+
+def draw_bracket(axes: Axes, bracket: Bracket | None, color: str, height: float) -> None:
+    """Draw a square bracket over the volumes in reach; ``height`` in [0, 1] of the axes."""
+    if bracket is None or bracket.low is None or bracket.high is None:
+        return
+    x = [bracket.low, bracket.low, bracket.high, bracket.high]
+    y = [height - 0.03, height, height, height - 0.03]
+    axes.plot(x, y, color=color, linewidth=1.0, transform=axes.get_xaxis_transform())

@@ -1,0 +1,200 @@
+"""Figures of points: atoms in the plane of two components, predictions against the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.figures.drawing import (
+    FONT,
+    MARKERS,
+    add_color_bar,
+    add_diagonal,
+    add_legend,
+    new_figure,
+    plain,
+    series_color,
+    style_axes,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from nnpcore.mapping import PcaResult
+
+MAX_DENSITY_POINTS = 3000
+MAX_MAP_POINTS = 2400
+"""Points of the map of atoms that are drawn in a report, all groups together."""
+
+
+@dataclass(frozen=True, eq=False)
+class PointSeries:
+    """Points (n, 2) of one group; ``values`` (n,) colour them instead of ``color``; ``path`` joins them."""
+
+    name: str
+    xy: np.ndarray
+    color: str
+    marker: str = "o"
+    path: bool = False
+    values: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ParitySeries:
+    """Reference and prediction (n,) of one data set."""
+
+    name: str
+    reference: np.ndarray
+    predicted: np.ndarray
+    color: str
+    marker: str = "o"
+
+    @property
+    def rmse(self) -> float:
+        """Root-mean-square difference, NaN pairs left out; NaN where there is none."""
+        difference = self.predicted - self.reference
+        known = difference[np.isfinite(difference)]
+        return float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
+
+
+# map of atoms -----------------------------------------------------------------------------------------
+def two_components(scores: np.ndarray) -> np.ndarray:
+    """Return the first two components (n, 2), the second zero where there is only one."""
+    return scores[:, :2] if scores.shape[1] > 1 else np.column_stack([scores, np.zeros(len(scores))])
+
+
+def map_figure(scores: Mapping[str, np.ndarray], pca: PcaResult, most: int | None = MAX_MAP_POINTS) -> Figure:
+    """Draw groups of atoms (n, n_components) in the plane of two components, the invariant points as a path.
+
+    Of groups with more than ``most`` points, all together, a part is drawn.
+    """
+    from nnpcore.analyses.inputs import CRYSTAL_GROUP
+    from nnpcore.mapping import subsample
+
+    share = None if most is None else most // max(sum(name != CRYSTAL_GROUP for name in scores), 1)
+    groups = []
+    for k, (name, values) in enumerate(scores.items()):
+        chosen = values if name == CRYSTAL_GROUP or share is None else values[subsample(len(values), share)]
+        look = series_color(k), MARKERS[k % len(MARKERS)]
+        groups.append(PointSeries(plain(name), two_components(chosen), *look, path=name == CRYSTAL_GROUP))
+    shares = np.pad(pca.explained, (0, 2))[:2]
+    x, y = (f"Component {k + 1} ({100 * part:.0f} %)" for k, part in enumerate(shares))
+    return pca_figure(groups, x, y)
+
+
+def pca_figure(
+    groups: Sequence[PointSeries],
+    x_label: str,
+    y_label: str,
+    *,
+    value_label: str = "",
+    title: str = "",
+    window: tuple[float, float, float, float] | None = None,
+) -> Figure:
+    """Draw principal-component scores of groups of atoms; paths (invariant points) go on top.
+
+    Several groups are drawn in turns, so that none hides another. Large ones become one image inside SVG and
+    PDF, so that files stay small. ``window`` is (left, right, bottom, top), everything by default.
+
+    Raises
+    ------
+    AnalysisError : without points.
+    """
+    if not sum(len(group.xy) for group in groups):
+        raise AnalysisError("there are no points to draw", fix="Train on data first")
+    figure = new_figure(3.6, 3.0)
+    axes = figure.add_subplot()
+    limits = _value_limits(groups)
+    colored = None
+    clouds = [group for group in groups if not group.path]
+    many = sum(len(group.xy) for group in clouds) > MAX_DENSITY_POINTS
+    for group in _in_turns(clouds):
+        points = _draw_group(axes, group, limits, many)
+        colored = colored if group.values is None else points
+    for group in groups:
+        if group.path:
+            _draw_path(axes, group)
+    if colored is not None:
+        add_color_bar(axes, colored, value_label)
+    style_axes(axes, x_label, y_label)
+    if window is not None:
+        axes.set_xlim(window[0], window[1])
+        axes.set_ylim(window[2], window[3])
+    add_legend(axes, markerscale=1.8)
+    if title:
+        axes.set_title(title, fontsize=FONT)
+    return figure
+
+
+def _in_turns(groups: Sequence[PointSeries], n_turns: int = 12) -> list[PointSeries]:
+    """Split groups into random parts that take turns; only the first part of each keeps its name."""
+    if len(groups) < 2:
+        return list(groups)
+    orders = [np.random.default_rng(0).permutation(len(group.xy)) for group in groups]
+    parts = []
+    for turn in range(n_turns):
+        for group, order in zip(groups, orders, strict=True):
+            rows = order[turn::n_turns]
+            values = None if group.values is None else group.values[rows]
+            name = "_" if turn else group.name
+            parts.append(PointSeries(name, group.xy[rows], group.color, group.marker, values=values))
+    return parts
+
+
+def _draw_path(axes: Axes, group: PointSeries) -> None:
+    axes.plot(*group.xy.T, "-o", color="black", linewidth=0.9, markerfacecolor="white", markersize=3.5,
+              markeredgewidth=0.8, label=group.name, zorder=5)  # fmt: skip
+
+
+def _draw_group(axes: Axes, group: PointSeries, limits: tuple[float, float], many: bool) -> Any:
+    look: dict[str, Any] = {"s": 4, "alpha": 0.5} if many else {"s": 8, "alpha": 0.8}
+    if group.values is None:
+        look["c"] = group.color
+    else:
+        look |= {"c": group.values, "cmap": "viridis", "vmin": limits[0], "vmax": limits[1]}
+    look |= {"marker": group.marker, "linewidths": 0, "label": group.name, "rasterized": many}
+    return axes.scatter(*group.xy.T, **look)
+
+
+def _value_limits(groups: Sequence[PointSeries]) -> tuple[float, float]:
+    values = [group.values for group in groups if group.values is not None]
+    known = np.concatenate(values) if values else np.empty(0)
+    known = known[np.isfinite(known)]
+    return (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+
+
+# parity -----------------------------------------------------------------------------------------------
+def parity_figure(
+    energies: Sequence[ParitySeries], forces: Sequence[ParitySeries], *, title: str = ""
+) -> Figure:
+    """Draw predicted against reference energies (meV/atom, one zero for all) and force components (eV/Å).
+
+    Raises
+    ------
+    AnalysisError : without any pair.
+    """
+    panels = [(energies, "energy (meV/atom)", "meV/atom"), (forces, "force component (eV/Å)", "eV/Å")]
+    panels = [panel for panel in panels if any(len(s.reference) for s in panel[0])]
+    if not panels:
+        raise AnalysisError("there are no reference values to compare with", fix="Open frames with energies")
+    figure = new_figure(3.1 * len(panels), 3.0)
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (series, label, unit) in zip(all_axes, panels, strict=True):
+        for item in series:
+            many = len(item.reference) > MAX_DENSITY_POINTS
+            axes.scatter(
+                item.reference, item.predicted, s=2 if many else 8, c=item.color, marker=item.marker,
+                alpha=0.25 if many else 0.8, linewidths=0, rasterized=many,
+                label=f"{item.name} ({item.rmse:.3g} {unit})",
+            )  # fmt: skip
+        add_diagonal(axes)
+        style_axes(axes, f"Reference {label}", f"Predicted {label}")
+        add_legend(axes, markerscale=2, loc="upper left")
+    if title:
+        figure.suptitle(title, fontsize=FONT)
+    return figure

@@ -1,0 +1,129 @@
+"""Figures of a training: RMSEs and mapping errors by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.errors import AnalysisError
+from nnpcore.figures.drawing import (
+    DASHES,
+    FONT,
+    OKABE_ITO,
+    add_legend,
+    epoch_axis,
+    log_axis,
+    new_figure,
+    paper_color,
+    plain,
+    style_axes,
+)
+from nnpcore.figures.series import (
+    SMALLEST_ERROR,
+    HistoryColumns,
+    MappingCurve,
+    RmseSeries,
+    RunCurves,
+    smoothed,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from nnpcore.training.history import EpochRecord
+
+LABELS = {"energy": "Energy RMSE (meV/atom)", "force": "Force RMSE (eV/Å)", "stress": "Stress RMSE (GPa)"}
+
+
+def training_figure(
+    history: Sequence[EpochRecord],
+    *,
+    title: str = "",
+    mapping: Sequence[MappingCurve] = (),
+    smoothing: float = 0.0,
+) -> Figure:
+    """Draw RMSE curves, one panel a quantity: training dashed, validation solid, its members shaded.
+
+    Parameters
+    ----------
+    history : a record per epoch.
+    mapping : curves of mapping errors: one panel more, as in the paper's Fig. 3(b).
+    smoothing : in [0, 1), see ``series.smoothed``.
+
+    Raises
+    ------
+    AnalysisError : for an empty history.
+    """
+    columns = HistoryColumns()
+    columns.extend(history)
+    quantities = columns.quantities()
+    if not quantities:
+        raise AnalysisError("there are no training curves to draw", fix="Train for at least one epoch")
+    n_panels = len(quantities) + bool(mapping)
+    figure = new_figure(2.4 * n_panels + 0.4, 2.3)
+    all_axes = figure.subplots(1, n_panels, squeeze=False)[0]
+    for axes, quantity, color in zip(all_axes, quantities, OKABE_ITO, strict=False):
+        for part in ("train", "valid"):
+            _draw_rmse(axes, part, columns.series(part, quantity), color, smoothing)
+        _style_epochs(axes, LABELS[quantity])
+    if mapping:
+        draw_mapping(all_axes[-1], [RunCurves("", tuple(mapping))])
+        _style_epochs(all_axes[-1], "Mapping error (meV/atom)")
+        if len(mapping) > 1:
+            add_legend(all_axes[-1])
+    add_legend(all_axes[0])
+    if title:
+        figure.suptitle(title, fontsize=FONT)
+    return figure
+
+
+def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing: float) -> None:
+    if not series.known:
+        return
+    is_valid = part == "valid"
+    mean = smoothed(np.where(series.mean > 0, series.mean, np.nan), smoothing)
+    if is_valid and series.members.shape[1] > 1:
+        low, high = smoothed(series.low, smoothing), smoothed(series.high, smoothing)
+        axes.fill_between(series.epochs, low, high, color=color, alpha=0.2, linewidth=0)
+    style = "-" if is_valid else DASHES[1]
+    label = "validation" if is_valid else "training"
+    width = 1.4 if is_valid else 1.0
+    axes.plot(series.epochs, mean, linestyle=style, color=color, linewidth=width, label=label)
+
+
+def _style_epochs(axes: Axes, label: str) -> None:
+    style_axes(axes, "Epoch", label)
+    epoch_axis(axes)
+    log_axis(axes)
+
+
+def curves_figure(runs: Sequence[RunCurves]) -> Figure:
+    """Draw the |mapping errors| by epoch of one run or more, and their energy RMSEs."""
+    names = dict.fromkeys(curve.name for run in runs for curve in run.curves)
+    figure = new_figure(5.2, max(2.7, 0.6 + 0.17 * len(names)))
+    axes = figure.add_subplot()
+    draw_curves(axes, runs)
+    add_legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def draw_curves(axes: Axes, runs: Sequence[RunCurves]) -> None:
+    """Draw what :func:`curves_figure` shows; the first run's lines are named, others are dashed."""
+    draw_mapping(axes, runs)
+    for number, run in enumerate(runs):
+        if run.rmse is not None:
+            axes.plot(*run.rmse, linestyle=DASHES[number % len(DASHES)], color=paper_color("muted"),
+                      linewidth=0.9, label="_" if number else "energy RMSE")  # fmt: skip
+    _style_epochs(axes, "|Mapping error| (meV/atom)")
+
+
+def draw_mapping(axes: Axes, runs: Sequence[RunCurves]) -> None:
+    """Draw the absolute mapping errors of runs: a colour for each quantity, dashes for each run."""
+    for number, run in enumerate(runs):
+        for curve in run.curves:
+            axes.plot(curve.epochs, np.maximum(np.abs(curve.errors), SMALLEST_ERROR),
+                      linestyle=DASHES[number % len(DASHES)], color=paper_color(curve.color), linewidth=1.4,
+                      label="_" if number else plain(curve.name))  # fmt: skip
