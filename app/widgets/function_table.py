@@ -20,14 +20,12 @@ from PySide6.QtWidgets import (
 )
 
 from app.look.style_sheet import repolish
+from nnpcore.descriptors.functions import CUTOFF, G2, KINDS, KINDS_TEXT, all_parameters, kind_names
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.training.settings import DescriptorSettings
 
-COLUMNS = ("Centre", "Type", "Neighbors", "η (1/Å²)", "r_s (Å)", "ζ", "λ", "Cutoff (Å)")
-HINT = (
-    "G2: radial, one neighbor element, η and r_s.   G4, G5: angular (with and without r_jk), two neighbor "
-    "elements, η, ζ and λ = ±1."
-)
+PARAMETERS = all_parameters()
+COLUMNS = ("Centre", "Type", "Neighbors", *(parameter.title for parameter in PARAMETERS))
 
 
 class FunctionTable(QDialog):
@@ -42,7 +40,7 @@ class FunctionTable(QDialog):
         self._settings = settings
         self._elements = tuple(elements) or ("Si",)
         column = QVBoxLayout(self)
-        hint = QLabel(HINT, self)
+        hint = QLabel(KINDS_TEXT, self)
         hint.setWordWrap(True)
         hint.setProperty("muted", True)
         column.addWidget(hint)
@@ -110,7 +108,8 @@ class FunctionTable(QDialog):
             self._append([self._text(row, column) for column in range(len(COLUMNS))])
         else:
             element = self._elements[0]
-            self._append((element, "G2", element, "0.1", "0", "", "", f"{self._settings.cutoff:g}"))
+            plain = G2(element, 0.1, 0.0, self._settings.cutoff)
+            self._append(_texts(element, {"type": "G2", **plain.values}))
         self.table.setCurrentCell(self.table.rowCount() - 1, 3)
         self._check()
 
@@ -155,42 +154,30 @@ class FunctionTable(QDialog):
 
 
 def _texts(center: str, entry: dict[str, Any]) -> tuple[str, ...]:
-    if entry["type"] == "G2":
-        eta, r_s = f"{entry['eta']:.10g}", f"{entry['r_s']:.10g}"
-        return (center, "G2", entry["element"], eta, r_s, "", "", f"{entry['cutoff']:.10g}")
-    return (
-        center,
-        entry["type"],
-        " ".join(entry["elements"]),
-        f"{entry['eta']:.10g}",
-        "",
-        f"{entry['zeta']:.10g}",
-        f"{entry['lambda_']:.10g}",
-        f"{entry['cutoff']:.10g}",
-    )
+    kind = KINDS[entry["type"]]
+    neighbors = entry[kind.neighbors_field]
+    numbers = [f"{entry[p.name]:.10g}" if p.name in entry else "" for p in PARAMETERS]
+    return (center, entry["type"], neighbors if kind.n_neighbors == 1 else " ".join(neighbors), *numbers)
 
 
 def _entry(row: int, texts: Sequence[str]) -> dict[str, Any]:
     """Return one row as plain data; SettingsError naming the row."""
     where = f"row {row + 1}"
-    _, kind, neighbors, eta, r_s, zeta, lambda_, cutoff = texts
-    elements = neighbors.replace(",", " ").replace("-", " ").split()
+    name, given = texts[1], dict(zip((p.name for p in PARAMETERS), texts[3:], strict=True))
+    kind = KINDS.get(name)
+    if kind is None:
+        raise SettingsError(f"{name!r} is no type of function", where=where, fix=f"Use {kind_names()}")
+    elements = texts[2].replace(",", " ").replace("-", " ").split()
+    if len(elements) != kind.n_neighbors:
+        wanted = "one neighbor element" if kind.n_neighbors == 1 else "two neighbor elements, e.g. Si Si"
+        raise SettingsError(f"a {name} has {wanted}", where=where)
+    entry: dict[str, Any] = {"type": name}
+    entry[kind.neighbors_field] = elements[0] if kind.n_neighbors == 1 else elements
     try:
-        if kind == "G2":
-            if len(elements) != 1:
-                raise SettingsError("a G2 has one neighbor element", where=where)
-            numbers = {"eta": float(eta), "r_s": float(r_s or 0), "cutoff": float(cutoff)}
-            return {"type": "G2", "element": elements[0], **numbers}
-        if kind in ("G4", "G5"):
-            if len(elements) != 2:
-                raise SettingsError(f"a {kind} has two neighbor elements, e.g. Si Si", where=where)
-            numbers = {
-                "eta": float(eta),
-                "zeta": float(zeta),
-                "lambda_": float(lambda_),
-                "cutoff": float(cutoff),
-            }
-            return {"type": kind, "elements": elements, **numbers}
+        for parameter in (*kind.parameters, CUTOFF):
+            text = given[parameter.name]
+            missing = not text and parameter.default is not None
+            entry[parameter.name] = parameter.default if missing else float(text)
     except ValueError as error:
         raise SettingsError("a number is missing or no number", where=where) from error
-    raise SettingsError(f"{kind!r} is no type of function", where=where, fix="Use G2, G4 or G5")
+    return entry

@@ -10,8 +10,8 @@ import numpy as np
 
 from nnpcore.descriptors.descriptor_set import DescriptorSet
 from nnpcore.descriptors.functions import SymmetryFunctions
+from nnpcore.descriptors.kernel_tables import KernelTables, build_tables
 from nnpcore.descriptors.neighbors import NeighborFinder, NeighborPairs, neighbor_pairs
-from nnpcore.descriptors.tables import KernelTables, build_tables
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from nnpcore.errors import PotentialError, SettingsError
 _PRESET_26_RADIAL_ETA = (0.003214, 0.035711, 0.071421, 0.124987, 0.214264, 0.357106, 0.714213, 1.428426)
 _PRESET_26_ANGULAR_ETA = (0.000357, 0.028569, 0.089277)
 _PRESET_26_ZETA = (1.0, 2.0, 4.0)
-_LAMBDAS = (-1.0, 1.0)
 
 
 @lru_cache(maxsize=1)
@@ -40,33 +39,100 @@ def _check_element(symbol: object, where: str) -> None:
         )
 
 
-def _check_number(value: object, where: str, name: str, *, positive: bool = False) -> None:
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise SettingsError(f"{name} must be a finite number, not {value!r}", where=where)
-    if value < 0 or (positive and value == 0):  # type: ignore[operator]
-        wanted = "positive" if positive else "zero or positive"
-        raise SettingsError(f"{name} must be {wanted}, not {value!r}", where=where)
-
-
 @dataclass(frozen=True)
-class G2:
-    """Radial function ``Σ_j exp(-η (r_ij - r_s)²) fc(r_ij)`` over neighbors of one element.
+class Parameter:
+    """A number of a symmetry function.
 
-    ``eta`` in 1/Å², ``r_s`` and ``cutoff`` in Å. Raises :class:`SettingsError` for values out of range.
+    Attributes
+    ----------
+    name : of the field. symbol : what formulas call it.
+    length_power : power of the length in its unit, 1 for Å and -2 for 1/Å².
+    positive : whether it must not be zero. choices : the only values, where there are such.
+    default : taken where it is left out in a table; None where it must be given.
     """
 
-    element: str
-    eta: float
-    r_s: float
+    name: str
+    symbol: str
+    length_power: int = 0
+    positive: bool = False
+    choices: tuple[float, ...] = ()
+    default: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Symbol and unit, such as "η (1/Å²)"."""
+        unit = {0: "", 1: " (Å)", -1: " (1/Å)", -2: " (1/Å²)"}[self.length_power]
+        return f"{self.symbol}{unit}"
+
+    def check(self, value: object, where: str) -> None:
+        """Raise :class:`SettingsError` for a value that is none or out of range."""
+        word = self.name.rstrip("_")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise SettingsError(f"{word} must be a finite number, not {value!r}", where=where)
+        if not math.isfinite(value):
+            raise SettingsError(f"{word} must be a finite number, not {value!r}", where=where)
+        if self.choices and value not in self.choices:
+            allowed = " or ".join(f"{choice:+g}" for choice in self.choices)
+            raise SettingsError(f"{word} must be {allowed}, not {value!r}", where=where)
+        if not self.choices and (value < 0 or (self.positive and value == 0)):
+            wanted = "positive" if self.positive else "zero or positive"
+            raise SettingsError(f"{word} must be {wanted}, not {value!r}", where=where)
+
+
+CUTOFF = Parameter("cutoff", "Cutoff", 1, positive=True)
+_ETA = Parameter("eta", "η", -2)
+_R_S = Parameter("r_s", "r_s", 1, default=0.0)
+_ZETA = Parameter("zeta", "ζ", positive=True)
+_LAMBDA = Parameter("lambda_", "λ", choices=(1.0, -1.0))
+
+
+class SymmetryFunction:
+    """What all kinds of symmetry functions share; a kind declares the rest, and is listed in ``KINDS``.
+
+    Its numbers have the names of its ``parameters`` and ``cutoff`` (Å). What shows, reads, checks or converts
+    functions goes by these declarations; formulas are in ``kernels`` and ``torch_backend``.
+    """
+
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    neighbors_field: ClassVar[str]
+    n_neighbors: ClassVar[int]
     cutoff: float
 
     def __post_init__(self) -> None:
-        where = f"symmetry function G2 ({self.element})"
-        _check_element(self.element, where)
-        _check_number(self.eta, where, "eta")
-        _check_number(self.r_s, where, "r_s")
-        _check_number(self.cutoff, where, "cutoff", positive=True)
+        shown = getattr(self, self.neighbors_field)
+        where = f"symmetry function {type(self).__name__} {shown if self.n_neighbors > 1 else f'({shown})'}"
+        for symbol in self.neighbor_elements:
+            _check_element(symbol, where)
+        for parameter in (*self.parameters, CUTOFF):
+            parameter.check(getattr(self, parameter.name), where)
+
+    @property
+    def neighbor_elements(self) -> tuple[str, ...]:
+        """Elements of the neighbors it sums over."""
+        raise NotImplementedError
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its elements and numbers by the names of its fields."""
+        names = (self.neighbors_field, *(parameter.name for parameter in self.parameters), "cutoff")
+        return {name: getattr(self, name) for name in names}
+
+    def in_unit(self, length: float) -> Self:
+        """Return the same function where one unit of length of this one is ``length`` of the new ones."""
+        changed = self.values
+        for parameter in (*self.parameters, CUTOFF):
+            power = parameter.length_power
+            value = changed[parameter.name]
+            changed[parameter.name] = value * length**power if power >= 0 else value / length**-power
+        return type(self)(**changed)
+
+
+class Radial(SymmetryFunction):
+    """A sum over the neighbors of one element: ``Σ_j u(r_ij) fc(r_ij)``."""
+
+    neighbors_field = "element"
+    n_neighbors = 1
+    element: str
 
     @property
     def neighbor_elements(self) -> tuple[str, ...]:
@@ -75,7 +141,27 @@ class G2:
 
 
 @dataclass(frozen=True)
-class _Angular:
+class G2(Radial):
+    """Radial function ``Σ_j exp(-η (r_ij - r_s)²) fc(r_ij)`` over neighbors of one element.
+
+    ``eta`` in 1/Å², ``r_s`` and ``cutoff`` in Å. Raises :class:`SettingsError` for values out of range.
+    """
+
+    parameters = (_ETA, _R_S)
+    element: str
+    eta: float
+    r_s: float
+    cutoff: float
+
+
+@dataclass(frozen=True)
+class Angular(SymmetryFunction):
+    """A sum over unordered pairs of neighbors of two elements; ``narrow`` where it has factors in r_jk."""
+
+    parameters = (_ETA, _ZETA, _LAMBDA)
+    neighbors_field = "elements"
+    n_neighbors = 2
+    narrow: ClassVar[bool]
     elements: tuple[str, str]
     eta: float
     zeta: float
@@ -83,17 +169,11 @@ class _Angular:
     cutoff: float
 
     def __post_init__(self) -> None:
-        where = f"symmetry function {type(self).__name__} {self.elements}"
         if isinstance(self.elements, str) or len(self.elements) != 2:
+            where = f"symmetry function {type(self).__name__} {self.elements}"
             raise SettingsError("an angular function needs two neighbor elements", where=where)
-        for symbol in self.elements:
-            _check_element(symbol, where)
+        super().__post_init__()
         object.__setattr__(self, "elements", tuple(sorted(self.elements, key=_atomic_numbers().__getitem__)))
-        _check_number(self.eta, where, "eta")
-        _check_number(self.zeta, where, "zeta", positive=True)
-        _check_number(self.cutoff, where, "cutoff", positive=True)
-        if self.lambda_ not in _LAMBDAS:
-            raise SettingsError(f"lambda must be +1 or -1, not {self.lambda_!r}", where=where)
 
     @property
     def neighbor_elements(self) -> tuple[str, ...]:
@@ -102,7 +182,7 @@ class _Angular:
 
 
 @dataclass(frozen=True)
-class G4(_Angular):
+class G4(Angular):
     """Narrow angular function (n2p2 type 3), over unordered pairs of neighbors of two elements.
 
     ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik² + r_jk²)) fc(r_ij) fc(r_ik) fc(r_jk)``; ``eta``
@@ -110,17 +190,41 @@ class G4(_Angular):
     (they are stored by atomic number). Raises :class:`SettingsError` for values out of range.
     """
 
+    narrow = True
+
 
 @dataclass(frozen=True)
-class G5(_Angular):
+class G5(Angular):
     """Wide angular function (n2p2 type 9): as :class:`G4` without the factors in r_jk.
 
     ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik²)) fc(r_ij) fc(r_ik)``.
     """
 
+    narrow = False
 
-SymmetryFunction = G2 | G4 | G5
-_TYPES: dict[str, type[G2] | type[G4] | type[G5]] = {"G2": G2, "G4": G4, "G5": G5}
+
+KINDS: dict[str, type[SymmetryFunction]] = {kind.__name__: kind for kind in (G2, G4, G5)}
+"""All kinds of symmetry functions, by name."""
+
+KINDS_TEXT = (
+    "G2: radial, one neighbor element, η and r_s.   G4, G5: angular (with and without r_jk), two neighbor "
+    "elements, η, ζ and λ = ±1."
+)
+"""What the kinds are, in a line for a person who writes a table of them."""
+
+RADIAL_KINDS: tuple[type[SymmetryFunction], ...] = tuple(k for k in KINDS.values() if issubclass(k, Radial))
+"""The radial kinds; the compiled kernels know each by its place here."""
+
+
+def kind_names() -> str:
+    """Return the names of all kinds as "G2, G4 or G5"."""
+    *others, last = KINDS
+    return f"{', '.join(others)} or {last}"
+
+
+def all_parameters() -> tuple[Parameter, ...]:
+    """Return the parameters of all kinds, each once, the cutoff last."""
+    return (*dict.fromkeys(parameter for kind in KINDS.values() for parameter in kind.parameters), CUTOFF)
 
 
 @dataclass(frozen=True)
@@ -153,7 +257,7 @@ class SymmetryFunctions:
         where = f"symmetry functions of {element}"
         seen: set[SymmetryFunction] = set()
         for function in members:
-            if not isinstance(function, (G2, G4, G5)):
+            if not isinstance(function, SymmetryFunction):
                 raise SettingsError(f"{function!r} is not a symmetry function", where=where)
             if function in seen:
                 raise SettingsError(f"{function} is listed twice", where=where, fix="Remove one of them")
@@ -230,14 +334,14 @@ class SymmetryFunctions:
             for pair in combinations_with_replacement(ordered, 2)
             for eta in _PRESET_26_ANGULAR_ETA
             for zeta in _PRESET_26_ZETA
-            for lambda_ in _LAMBDAS
+            for lambda_ in reversed(_LAMBDA.choices)
         ]
         return cls({element: tuple(members) for element in ordered})
 
     def to_dict(self) -> dict[str, list[dict[str, Any]]]:
         """Plain data for JSON or TOML: per central element a list of functions with their parameters."""
         return {
-            element: [{"type": type(f).__name__, **asdict(f)} for f in members]
+            element: [{"type": type(f).__name__, **f.values} for f in members]
             for element, members in self.functions.items()
         }
 
@@ -259,13 +363,13 @@ def _function_from_dict(element: str, index: int, entry: Any) -> SymmetryFunctio
     if not isinstance(entry, Mapping):
         raise SettingsError(f"expected a table with a type, got {entry!r}", where=where)
     values = dict(entry)
-    kind = _TYPES.get(str(values.pop("type", None)))
+    kind = KINDS.get(str(values.pop("type", None)))
     if kind is None:
-        raise SettingsError(f"unknown type {entry.get('type')!r}", where=where, fix="Use G2, G4 or G5")
+        raise SettingsError(f"unknown type {entry.get('type')!r}", where=where, fix=f"Use {kind_names()}")
     if isinstance(values.get("elements"), list):
         values["elements"] = tuple(values["elements"])
     try:
         return kind(**values)
     except TypeError as error:
-        fields = ", ".join(kind.__dataclass_fields__)
+        fields = ", ".join((kind.neighbors_field, *(p.name for p in kind.parameters), "cutoff"))
         raise SettingsError(f"{kind.__name__} needs exactly {fields}", where=where) from error

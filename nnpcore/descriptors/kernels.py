@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from nnpcore.descriptors.kernel_tables import BLOCK_ROWS, RADIAL_ROWS, KernelAddresses, KernelTables
 from nnpcore.descriptors.simd import (
     HELPER,
     INLINE,
@@ -41,7 +42,6 @@ from nnpcore.descriptors.simd import (
     store_first,
     store_first_single,
 )
-from nnpcore.descriptors.tables import BLOCK_ROWS, KernelAddresses, KernelTables
 
 # Rows of slots at w: coordinates, r², 1/r, two rows for work, (x, y, z, 0) of each slot, then two rows per
 # channel.
@@ -156,21 +156,32 @@ def _channels(t: KernelAddresses, m: _Memory, s: int, slots: int) -> None:
             store(m.w, row + m.n + k, choose_less(0.0, fc, slope * scale / fc - eta, 0.0))
 
 
+@njit(**INLINE)
+def _radial_factor(
+    kind: int, values: int, r: Vector, inverse: Vector, h: Vector, slope: Vector
+) -> tuple[Vector, Vector]:
+    """G = u(r) fc(r) of one neighbor, and G'(r)/r, for the kind at this place in ``RADIAL_KINDS``.
+
+    ``values`` holds the kind's parameters, a row each; h = fc(r), slope = (dh/dr²)/h.
+    """
+    minus_eta, shifted = load(values, 0) * -1.0, r - load(values, 8)
+    g = exponential(minus_eta * shifted * shifted) * h
+    return g, g * fma(minus_eta * shifted, inverse + inverse, 2.0 * slope)
+
+
 @njit(**HELPER)
 def _radial(t: KernelAddresses, m: _Memory, o: _Output, b: int, values: int) -> None:
     """All functions of a radial block for one centre."""
-    minus_eta, r_s = load(t.radial_value, 16 * b), load(t.radial_value, 16 * b + 8)
-    s, first, count = get_int(t.radial_index, 4 * b), get_int(t.radial_index, 4 * b + 2), 0
-    count = get_int(t.radial_index, 4 * b + 3)
-    channel = (_CHANNELS + 2 * get_int(t.radial_index, 4 * b + 1)) * m.n
+    own, index = t.radial_value + 64 * RADIAL_ROWS * b, t.radial_index + 20 * b
+    s, first, count, kind = get_int(index, 0), get_int(index, 2), get_int(index, 3), get_int(index, 4)
+    channel = (_CHANNELS + 2 * get_int(index, 1)) * m.n
     total = splat(0.0)
     for j in range(get_int(m.starts, 2 * s), get_int(m.starts, 2 * s + 2)):
         inverse = load_all(m.w, _INVERSE * m.n + j)
-        shifted = load_all(m.w, _R2 * m.n + j) * inverse - r_s
-        g = exponential(minus_eta * shifted * shifted) * load_all(m.w, channel + j)
+        r, h = load_all(m.w, _R2 * m.n + j) * inverse, load_all(m.w, channel + j)
+        g, along = _radial_factor(kind, own, r, inverse, h, load_all(m.w, channel + m.n + j))
         total = total + g
         if o.slopes != 0:
-            along = g * fma(minus_eta * shifted, inverse + inverse, 2.0 * load_all(m.w, channel + m.n + j))
             x = along * load_all(m.w, _X * m.n + j)
             y = along * load_all(m.w, _Y * m.n + j)
             z = along * load_all(m.w, _Z * m.n + j)

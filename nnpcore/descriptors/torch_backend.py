@@ -7,7 +7,7 @@ products.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nnpcore.descriptors.descriptor_set import DescriptorSet
-from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunctions
-from nnpcore.descriptors.tables import is_small_integer
+from nnpcore.descriptors.functions import G2, Angular, Radial, SymmetryFunctions
+from nnpcore.descriptors.kernel_tables import is_small_integer
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 
@@ -26,7 +26,7 @@ _SMALLEST_BASE = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _Centers:
     """Centres of one species with their neighbors padded to the longest list.
 
     Attributes
@@ -79,8 +79,8 @@ def plan_chunks(
     ``species_of_atoms`` and ``counts`` (n_atoms,): species and number of neighbors of every atom.
     """
     for species, members in enumerate(functions.functions.values()):
-        etas = len({f.eta for f in members if not isinstance(f, G2)})
-        factors = len({(f.zeta, f.lambda_) for f in members if not isinstance(f, G2)})
+        etas = len({f.eta for f in members if isinstance(f, Angular)})
+        factors = len({(f.zeta, f.lambda_) for f in members if isinstance(f, Angular)})
         atoms = np.flatnonzero(species_of_atoms == species)
         first = 0
         while first < len(atoms):
@@ -103,7 +103,7 @@ def _fill_chunk(
     vector = torch.from_numpy(np.where(real[:, :, None], result.pair_vector[pairs], [1.0, 0.0, 0.0]))
     neighbors = torch.from_numpy(np.where(real, result.species[result.pair_neighbor[pairs]], -1))
     want = result.derivatives is not None
-    values, slopes = describe_block(
+    values, slopes = describe_centers(
         result.functions, species, vector.to(device), neighbors.to(device), derivatives=want
     )
     result.values[atoms] = values.cpu().numpy()
@@ -112,7 +112,7 @@ def _fill_chunk(
         result.derivatives[pairs[real]] = slopes[torch.from_numpy(real).to(device)].to(kind).cpu().numpy()
 
 
-def describe_block(
+def describe_centers(
     functions: SymmetryFunctions,
     species: int,
     vector: Tensor,
@@ -135,20 +135,22 @@ def describe_block(
     """
     members = list(functions.functions.values())[species]
     r2 = (vector * vector).sum(-1)
-    block = _Block(vector, r2.sqrt(), r2, neighbor_species)
+    centers = _Centers(vector, r2.sqrt(), r2, neighbor_species)
     n_d = functions.n_descriptors
     values = vector.new_zeros(len(vector), n_d)
     slopes = vector.new_zeros(*vector.shape, n_d) if derivatives else None
     elements = {element: i for i, element in enumerate(functions.elements)}
-    radial = [(column, f) for column, f in enumerate(members) if isinstance(f, G2)]
-    if radial:
-        _add_radial(block, radial, elements, values, slopes)
-    groups: dict[tuple[object, ...], list[tuple[int, G4 | G5]]] = {}
+    radial: dict[type, list[tuple[int, Radial]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[int, Angular]]] = {}
     for column, f in enumerate(members):
-        if not isinstance(f, G2):
+        if isinstance(f, Radial):
+            radial.setdefault(type(f), []).append((column, f))
+        elif isinstance(f, Angular):
             groups.setdefault((type(f), f.elements, f.cutoff), []).append((column, f))
+    for kind, alike in radial.items():
+        _add_radial(centers, _RADIAL_FACTORS[kind], alike, elements, values, slopes)
     for group in groups.values():
-        _add_group(block, group, elements, values, slopes)
+        _add_group(centers, group, elements, values, slopes)
     return values, slopes
 
 
@@ -161,32 +163,45 @@ def _cutoff(r: Tensor, cutoff: Tensor | float) -> tuple[Tensor, Tensor]:
     return torch.where(inside, cosine**2, zero), torch.where(inside, -a * torch.sin(a * r) * cosine / r, zero)
 
 
+def _gaussian(r: Tensor, eta: Tensor, r_s: Tensor) -> tuple[Tensor, Tensor]:
+    """u(r) of G2, and u'(r)."""
+    u = torch.exp(-eta * (r - r_s) ** 2)
+    return u, -2.0 * eta * (r - r_s) * u
+
+
+_RADIAL_FACTORS: dict[type, Callable[..., tuple[Tensor, Tensor]]] = {G2: _gaussian}
+"""Of each radial kind its u(r) and u'(r), from r (C, N, 1) and its parameters (n,)."""
+
+
 def _add_radial(
-    block: _Block,
-    members: list[tuple[int, G2]],
+    centers: _Centers,
+    factor: Callable[..., tuple[Tensor, Tensor]],
+    members: list[tuple[int, Radial]],
     elements: dict[str, int],
     values: Tensor,
     slopes: Tensor | None,
 ) -> None:
-    def column_of(numbers: list[float]) -> Tensor:
+    """Radial functions of one kind."""
+
+    def column_of(name: str) -> Tensor:
+        numbers = [getattr(f, name) for _, f in members]
         return torch.tensor(numbers, dtype=torch.float64, device=values.device)
 
-    eta, r_s = column_of([f.eta for _, f in members]), column_of([f.r_s for _, f in members])
-    cutoff = column_of([f.cutoff for _, f in members])
     wanted = torch.tensor([elements[f.element] for _, f in members], device=values.device)
     columns = torch.tensor([column for column, _ in members], device=values.device)
-    r = block.r[:, :, None]
-    fc, slope = _cutoff(r, cutoff)
-    e = torch.exp(-eta * (r - r_s) ** 2) * (block.species[:, :, None] == wanted)
-    values[:, columns] = (e * fc).sum(1)
+    r = centers.r[:, :, None]
+    fc, slope = _cutoff(r, column_of("cutoff"))
+    u, du = factor(r, *(column_of(parameter.name) for parameter in members[0][1].parameters))
+    chosen = centers.species[:, :, None] == wanted
+    values[:, columns] = (u * fc * chosen).sum(1)
     if slopes is not None:
-        along = 2.0 * e * (slope - eta * (r - r_s) / r * fc)
-        slopes[..., columns] = block.vector[..., None] * along[:, :, None, :]
+        along = (2.0 * u * slope + du / r * fc) * chosen
+        slopes[..., columns] = centers.vector[..., None] * along[:, :, None, :]
 
 
 def _add_group(
-    block: _Block,
-    members: list[tuple[int, G4 | G5]],
+    centers: _Centers,
+    members: list[tuple[int, Angular]],
     elements: dict[str, int],
     values: Tensor,
     slopes: Tensor | None,
@@ -199,11 +214,11 @@ def _add_group(
     columns = torch.tensor([column for column, _ in members], device=values.device)
     m = torch.tensor([factors.index((f.zeta, f.lambda_)) for _, f in members], device=values.device)
     e = torch.tensor([etas.index(f.eta) for _, f in members], device=values.device)
-    vector, r, r2 = block.vector, block.r, block.r2
+    vector, r, r2 = centers.vector, centers.r, centers.r2
     dot = vector @ vector.transpose(1, 2)
     share = 1.0 / (r[:, :, None] * r[:, None, :])
     u, v = _angular_factors(dot * share, share, factors)
-    h, dh, p, q = _pair_factors(block, first, etas, [elements[x] for x in first.elements])
+    h, dh, p, q = _pair_factors(centers, first, etas, [elements[x] for x in first.elements])
     x = torch.einsum("cjkm,cjke->cjme", u, p)[..., m, e]
     values[:, columns] = 0.5 * (h[..., e] * x).sum(1)
     if slopes is None:
@@ -234,23 +249,23 @@ def _angular_factors(
 
 
 def _pair_factors(
-    block: _Block, function: G4 | G5, etas: list[float], species: list[int]
+    centers: _Centers, function: Angular, etas: list[float], species: list[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """h and h' of the neighbors (C, N, n_etas); h(r_ik²) h(r_jk²) and -2 h(r_ik²) h'(r_jk²) (C, N, N,
     n_etas)."""
-    eta = torch.tensor(etas, dtype=torch.float64, device=block.r.device)
-    fc, slope = _cutoff(block.r, function.cutoff)
-    exponential = torch.exp(-eta * block.r2[..., None])
+    eta = torch.tensor(etas, dtype=torch.float64, device=centers.r.device)
+    fc, slope = _cutoff(centers.r, function.cutoff)
+    exponential = torch.exp(-eta * centers.r2[..., None])
     h = exponential * fc[..., None]
     dh = exponential * (slope[..., None] - eta * fc[..., None])
-    is_j, is_k = block.species == species[0], block.species == species[1]
+    is_j, is_k = centers.species == species[0], centers.species == species[1]
     allowed = is_j[:, :, None] & is_k[:, None, :] | is_k[:, :, None] & is_j[:, None, :]
     allowed &= ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
-    inside = (block.r < function.cutoff)[:, None, :] & (block.r < function.cutoff)[:, :, None]
+    inside = (centers.r < function.cutoff)[:, None, :] & (centers.r < function.cutoff)[:, :, None]
     hk = h[:, None] * (allowed & inside)[..., None]
-    if isinstance(function, G5):
+    if not function.narrow:
         return h, dh, hk, torch.zeros_like(hk)
-    difference = block.vector[:, :, None, :] - block.vector[:, None, :, :]
+    difference = centers.vector[:, :, None, :] - centers.vector[:, None, :, :]
     far2 = (difference * difference).sum(-1)
     far = torch.where(allowed, far2, torch.ones_like(far2)).sqrt()
     fc, slope = _cutoff(far, function.cutoff)

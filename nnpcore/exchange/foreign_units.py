@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from nnpcore.descriptors.functions import G2, SymmetryFunction
+from nnpcore.descriptors.functions import SymmetryFunction
 from nnpcore.errors import SettingsError
 
 
@@ -32,8 +32,4 @@ def foreign_units(name: str) -> ForeignUnits:
 
 def in_angstrom(function: SymmetryFunction, units: ForeignUnits) -> SymmetryFunction:
     """Return the same function of distances in Å; its value does not change."""
-    if units.length == 1.0:
-        return function
-    length = units.length
-    changed = replace(function, eta=function.eta / length**2, cutoff=function.cutoff * length)
-    return replace(changed, r_s=changed.r_s * length) if isinstance(changed, G2) else changed
+    return function if units.length == 1.0 else function.in_unit(units.length)

@@ -6,7 +6,7 @@ scalings of their own are folded onto the scaling of the first, so that they bec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,8 +62,22 @@ PlainMember = dict[str, PlainNetwork]
 """One member's networks by element."""
 
 
-def check_writable(potential: Potential, program: str) -> None:
-    """Raise :class:`PotentialError` for what no plain network can hold."""
+def check_kinds(potential: Potential, program: str, kinds: Collection[type]) -> None:
+    """Raise :class:`PotentialError` for a symmetry function of another kind than ``program`` has."""
+    for element, members in potential.functions.functions.items():
+        for function in members:
+            if type(function) not in kinds:
+                known, own = ", ".join(kind.__name__ for kind in kinds), type(function).__name__
+                raise PotentialError(
+                    f"{element} has symmetry functions {own}, which {program} does not know (only {known})",
+                    where=potential.name,
+                    fix="Export it as potential, or train it with other functions",
+                )
+
+
+def check_writable(potential: Potential, program: str, kinds: Collection[type]) -> None:
+    """Raise :class:`PotentialError` for what no plain network, or no function of these kinds, can hold."""
+    check_kinds(potential, program, kinds)
     if potential.nonlinear_baseline is not None:
         kind = "quadratic terms" if potential.nonlinear_baseline.kind == "quadratic" else "a kernel"
         raise PotentialError(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.descriptors import DescriptorChunk, NeighborFinder
+from nnpcore.descriptors.kernel_tables import build_tables
 from nnpcore.descriptors.kernels import fill_descriptors
-from nnpcore.descriptors.tables import build_tables
 from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
 from nnpcore.potential.ensemble import Ensemble, frame_label
 from nnpcore.potential.prediction import Prediction

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nnpcore.descriptors import NeighborFinder
-from nnpcore.descriptors.torch_backend import check_device, describe_block, plan_chunks, work_memory
+from nnpcore.descriptors.torch_backend import check_device, describe_centers, plan_chunks, work_memory
 from nnpcore.potential.ensemble import Ensemble, frame_label
 from nnpcore.potential.inference import (
     Accumulator,
@@ -123,9 +123,9 @@ class _Model:
             else:
                 neighbor, vector = pairs, np.zeros((len(atoms), 0, 3))
             neighbor_species = np.where(real, self.species[neighbor], -1)
-            self._add_block(e, centers, neighbor, vector, neighbor_species, sums, wanted)
+            self._add_centers(e, centers, neighbor, vector, neighbor_species, sums, wanted)
 
-    def _add_block(
+    def _add_centers(
         self,
         e: int,
         centers: np.ndarray,
@@ -137,7 +137,7 @@ class _Model:
     ) -> None:
         """Add atoms ``centers`` (C,), all of element ``e``, with padded neighbors (C, N)."""
         place, own, other = (torch.as_tensor(a, device=self.device) for a in (vector, centers, neighbor))
-        values, slopes = describe_block(
+        values, slopes = describe_centers(
             self.functions,
             e,
             place,

@@ -24,7 +24,14 @@ LETTERS = {
 """Letter of each activation in ``global_activation_short``."""
 
 TYPES: dict[type, int] = {G2: 2, G4: 3, G5: 9}
-"""Number of each kind of symmetry function."""
+"""Number of each kind of symmetry function that n2p2 has, too."""
+
+NUMBERS: dict[type, tuple[str, ...]] = {
+    G2: ("eta", "r_s", "cutoff"),
+    G4: ("eta", "lambda_", "zeta", "cutoff"),
+    G5: ("eta", "lambda_", "zeta", "cutoff"),
+}
+"""Order of their numbers in a line of ``input.nn``."""
 
 SCALINGS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -44,10 +51,7 @@ def weights_name(atomic_number: int, epoch: int | None = None) -> str:
 
 def sort_key(function: SymmetryFunction, elements: Sequence[str]) -> tuple[Any, ...]:
     """Return what n2p2 sorts an element's functions by; ``elements`` are ordered by atomic number."""
-    if isinstance(function, G2):
-        own: tuple[Any, ...] = (function.eta, function.r_s)
-    else:
-        own = (function.eta, 0.0, function.zeta, function.lambda_)
+    own = (getattr(function, parameter.name) for parameter in function.parameters)
     places = tuple(elements.index(e) for e in function.neighbor_elements)
     return (TYPES[type(function)], function.cutoff, *own, *places)
 

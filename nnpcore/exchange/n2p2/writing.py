@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from nnpcore.descriptors.functions import G2, SymmetryFunction
+from nnpcore.descriptors.functions import SymmetryFunction
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.member_folders import member_paths
 from nnpcore.exchange.n2p2.conventions import (
     INPUT,
     LETTERS,
+    NUMBERS,
     SCALING,
     SCALINGS,
     TYPES,
@@ -74,7 +75,7 @@ def write_n2p2(
     SettingsError : a scaling that divides by the range of a function which has none.
     RunFolderError : the folder cannot be written.
     """
-    check_writable(potential, _PROGRAM)
+    check_writable(potential, _PROGRAM, TYPES)
     letters = _letters(potential)
     elements = potential.elements
     orders = {e: sorted_order(potential.functions.functions[e], elements) for e in elements}
@@ -221,10 +222,7 @@ def _comments(potential: Potential, member: PlainMember, m: int) -> list[str]:
 
 def _function_line(element: str, function: SymmetryFunction) -> str:
     head = f"symfunction_short {element} {TYPES[type(function)]} {' '.join(function.neighbor_elements)}"
-    if isinstance(function, G2):
-        numbers = (function.eta, function.r_s, function.cutoff)
-    else:
-        numbers = (function.eta, function.lambda_, function.zeta, function.cutoff)
+    numbers = (getattr(function, name) for name in NUMBERS[type(function)])
     return f"{head} {' '.join(repr(float(number)) for number in numbers)}"
 
 

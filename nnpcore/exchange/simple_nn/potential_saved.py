@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
+from nnpcore.descriptors.functions import G2, G4, G5, Angular, SymmetryFunction
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.foreign_text import ForeignText, Line
 from nnpcore.exchange.member_folders import member_paths
@@ -32,6 +32,8 @@ LONGEST_LINE = 50_000
 
 _PROGRAM = "SIMPLE-NN"
 _TYPES: dict[type, int] = {G2: 2, G4: 4, G5: 5}
+_ANGULAR = ("cutoff", "eta", "zeta", "lambda_")
+_NUMBERS: dict[type, tuple[str, ...]] = {G2: ("cutoff", "eta", "r_s"), G4: _ANGULAR, G5: _ANGULAR}
 _ACTIVATIONS = {
     "linear": "identity",
     "sigmoid": "sigmoid",
@@ -52,7 +54,7 @@ def write_simple_nn(potential: Potential, folder: str | Path) -> list[Path]:
     PotentialError : an activation, a zeta below 1 or a baseline that SIMPLE-NN does not know, named.
     RunFolderError : the folder cannot be written.
     """
-    check_writable(potential, _PROGRAM)
+    check_writable(potential, _PROGRAM, _TYPES)
     _check(potential)
     files = []
     for m, target in enumerate(member_paths(Path(folder), potential.n_members)):
@@ -77,7 +79,7 @@ def _check(potential: Potential) -> None:
         if names[-1] != "identity":
             raise PotentialError("SIMPLE-NN wants a linear output", where=potential.name, fix=fix)
         for function in potential.functions.functions[element]:
-            if not isinstance(function, G2) and function.zeta < 1:
+            if isinstance(function, Angular) and function.zeta < 1:
                 what = f"SIMPLE-NN does not take zeta below 1: {function}"
                 raise PotentialError(what, where=potential.name, fix=fix)
 
@@ -115,10 +117,8 @@ def _element_lines(element: str, network: PlainNetwork) -> list[str]:
 
 
 def _function_line(function: SymmetryFunction) -> str:
-    if isinstance(function, G2):
-        numbers = (function.cutoff, function.eta, function.r_s, 0.0)
-    else:
-        numbers = (function.cutoff, function.eta, function.zeta, function.lambda_)
+    numbers = [getattr(function, name) for name in _NUMBERS[type(function)]]
+    numbers += [0.0] * (4 - len(numbers))
     values = " ".join(repr(float(number)) for number in numbers)
     return f"{_TYPES[type(function)]} {values} {' '.join(function.neighbor_elements)}"
 

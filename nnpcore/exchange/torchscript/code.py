@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnpcore.descriptors.functions import G2, G4
+from nnpcore.descriptors.functions import G2, G4, G5
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+
+KINDS = (G2, G4, G5)
+"""The symmetry functions that the module computes."""
 
 _CODES: dict[str, int] = {
     "identity": 0,
@@ -110,7 +113,7 @@ class _Element(nn.Module):
         functions = potential.functions.functions[element]
         place = {symbol: k for k, symbol in enumerate(potential.elements)}
         radial = [f for f in functions if isinstance(f, G2)]
-        angular = [f for f in functions if not isinstance(f, G2)]
+        angular = [f for f in functions if isinstance(f, G4 | G5)]
         self.n_angular = len(angular)
         self._keep("kind", [place[f.element] for f in radial], torch.int64)
         self._keep("eta", [f.eta for f in radial])
@@ -120,7 +123,7 @@ class _Element(nn.Module):
         self._keep("second", [place[f.elements[1]] for f in angular], torch.int64)
         self._keep("zeta", [f.zeta for f in angular])
         self._keep("sign", [f.lambda_ for f in angular])
-        self._keep("side", [float(isinstance(f, G4)) for f in angular])
+        self._keep("side", [float(f.narrow) for f in angular])
         self._keep("width", [f.eta for f in angular])
         self._keep("reach", [f.cutoff for f in angular])
         order = [functions.index(f) for f in (*radial, *angular)]

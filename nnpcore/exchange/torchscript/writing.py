@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.errors import PotentialError
+from nnpcore.exchange.plain_networks import check_kinds
 from nnpcore.files import write_atomically
 from nnpcore.installation import VERSION
 
@@ -48,8 +49,9 @@ def scripted(potential: Potential) -> Any:
     """Return the TorchScript module itself."""
     import torch
 
-    from nnpcore.exchange.torchscript.code import module_of
+    from nnpcore.exchange.torchscript.code import KINDS, module_of
 
+    check_kinds(potential, "the module for torch", KINDS)
     if any(not potential.functions.count(e) for e in potential.elements):
         raise PotentialError("an element has no symmetry functions", where=potential.name)
     with warnings.catch_warnings():

@@ -1,11 +1,11 @@
 """Symmetry functions arranged for the kernels: what can be shared is computed once, the rest lies in lanes of
 eight.
 
-Radial functions with the same neighbor element and cutoff fill *radial blocks*. Angular functions with the
-same neighbor elements, cutoff and kind form a *group*. In a group, every function is an angular factor (ζ, λ)
-times a radial factor (η): the angular factors fill *angular blocks*, and a *tile* is one block at one η. A
-*channel* is one (η, cutoff) of a central element, whose ``exp(-η r²) fc(r)`` is computed once per neighbor;
-radial blocks use η = 0.
+Radial functions of one kind with the same neighbor element and cutoff fill *radial blocks*. Angular functions
+with the same neighbor elements, cutoff and kind form a *group*. In a group, every function is an angular
+factor (ζ, λ) times a radial factor (η): the angular factors fill *angular blocks*, and a *tile* is one block
+at one η. A *channel* is one (η, cutoff) of a central element, whose ``exp(-η r²) fc(r)`` is computed once per
+neighbor; radial blocks use η = 0.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction, SymmetryFunctions
+from nnpcore.descriptors.functions import RADIAL_KINDS, Angular, Radial, SymmetryFunction, SymmetryFunctions
 
 LANES = 8
 MOST_BITS = 6
 BLOCK_ROWS = 3 + MOST_BITS
+RADIAL_ROWS = max(len(kind.parameters) for kind in RADIAL_KINDS)
 
 
 class KernelTables(NamedTuple):
@@ -32,9 +33,9 @@ class KernelTables(NamedTuple):
 
     Attributes
     ----------
-    radial_index : (n, 4) neighbor species, channel, first column (-1 if columns do not follow each other),
-        lanes used.
-    radial_value : (n * 2 * 8,) rows -η and r_s of each block.
+    radial_index : (n, 5) neighbor species, channel, first column (-1 if columns do not follow each other),
+        lanes used, place of the kind in ``RADIAL_KINDS``.
+    radial_value : (n * RADIAL_ROWS * 8,) the parameters of each block's kind, a row each.
     channel_value : (n, 2) η, cutoff².
     group_index : (n, 7) species of j, of k, 1 with r_jk or 0, first and last η, first and last block.
     group_cutoff2 : (n,) cutoff².
@@ -78,7 +79,6 @@ class KernelTables(NamedTuple):
 KernelAddresses = namedtuple("KernelAddresses", KernelTables._fields)
 
 
-_Angular = G4 | G5
 _T = TypeVar("_T")
 
 
@@ -89,7 +89,7 @@ class _Builder:
         self.n_descriptors = functions.n_descriptors
         self.species = {element: i for i, element in enumerate(functions.elements)}
         self.radial_start, self.channel_start, self.group_start, self.tile_start = [0], [0], [0], [0]
-        self.radial: list[tuple[tuple[int, int], list[int], np.ndarray]] = []
+        self.radial: list[tuple[tuple[int, int, int], list[int], np.ndarray]] = []
         self.channels: list[tuple[float, float]] = []
         self.groups: list[tuple[tuple[int, ...], float]] = []
         self.etas: list[tuple[int, float]] = []
@@ -100,16 +100,16 @@ class _Builder:
 
     def _add_element(self, members: list[tuple[int, SymmetryFunction]]) -> None:
         channels: dict[tuple[float, float], int] = {}
-        radial: dict[tuple[str, float], list[tuple[int, G2]]] = {}
-        groups: dict[tuple[object, ...], list[tuple[int, _Angular]]] = {}
+        radial: dict[tuple[type, str, float], list[tuple[int, Radial]]] = {}
+        groups: dict[tuple[object, ...], list[tuple[int, Angular]]] = {}
         for column, f in members:
-            channels.setdefault((0.0 if isinstance(f, G2) else f.eta, f.cutoff), len(channels))
-            if isinstance(f, G2):
-                radial.setdefault((f.element, f.cutoff), []).append((column, f))
-            else:
+            channels.setdefault((f.eta if isinstance(f, Angular) else 0.0, f.cutoff), len(channels))
+            if isinstance(f, Radial):
+                radial.setdefault((type(f), f.element, f.cutoff), []).append((column, f))
+            elif isinstance(f, Angular):
                 groups.setdefault((type(f), f.elements, f.cutoff), []).append((column, f))
-        for (element, cutoff), chosen in radial.items():
-            self._add_radial((self.species[element], channels[0.0, cutoff]), chosen)
+        for (kind, element, cutoff), chosen in radial.items():
+            self._add_radial((self.species[element], channels[0.0, cutoff], RADIAL_KINDS.index(kind)), chosen)
         for group in groups.values():
             self._add_group(group, channels)
         self.channels += [(eta, cutoff * cutoff) for eta, cutoff in channels]
@@ -117,15 +117,15 @@ class _Builder:
         self.channel_start.append(len(self.channels))
         self.group_start.append(len(self.groups))
 
-    def _add_radial(self, index: tuple[int, int], members: list[tuple[int, G2]]) -> None:
-        for part in _parts(members):
-            value = np.zeros((2, LANES))
-            for lane, (_, f) in enumerate(part):
-                value[:, lane] = -f.eta, f.r_s
-            self.radial.append((index, [column for column, _ in part], value))
+    def _add_radial(self, index: tuple[int, int, int], members: list[tuple[int, Radial]]) -> None:
+        for chosen in _lanes_of(members):
+            value = np.zeros((RADIAL_ROWS, LANES))
+            for lane, (_, f) in enumerate(chosen):
+                value[: len(f.parameters), lane] = [getattr(f, p.name) for p in f.parameters]
+            self.radial.append((index, [column for column, _ in chosen], value))
 
     def _add_group(
-        self, members: list[tuple[int, _Angular]], channels: dict[tuple[float, float], int]
+        self, members: list[tuple[int, Angular]], channels: dict[tuple[float, float], int]
     ) -> None:
         first = members[0][1]
         etas = list(dict.fromkeys(f.eta for _, f in members))
@@ -135,16 +135,15 @@ class _Builder:
         columns = {(f.eta, f.zeta, f.lambda_): column for column, f in members}
         start = len(self.etas), len(self.blocks)
         self.etas += [(channels[eta, first.cutoff], eta) for eta in etas]
-        for part in (*_parts(whole), *_parts(broken)):
-            self.blocks.append(_block(part))
+        for chosen in (*_lanes_of(whole), *_lanes_of(broken)):
+            self.blocks.append(_block(chosen))
             for e, eta in enumerate(etas):
-                tile = [columns.get((eta, *factor), -1) for factor in part]
+                tile = [columns.get((eta, *factor), -1) for factor in chosen]
                 if max(tile) >= 0:
                     self.tiles.append((e, tile))
             self.tile_start.append(len(self.tiles))
         j, k = (self.species[element] for element in first.elements)
-        narrow = int(isinstance(first, G4))
-        index = (j, k, narrow, start[0], len(self.etas), start[1], len(self.blocks))
+        index = (j, k, int(first.narrow), start[0], len(self.etas), start[1], len(self.blocks))
         self.groups.append((index, first.cutoff**2))
 
     def tables(self) -> KernelTables:
@@ -154,7 +153,7 @@ class _Builder:
         group_index = _integers([index for index, _ in self.groups], 7)
         return KernelTables(
             radial_start=_integers(self.radial_start),
-            radial_index=_integers([(*i, _first(c), len(c)) for i, c, _ in self.radial], 4),
+            radial_index=_integers([(*i[:2], _first(c), len(c), i[2]) for i, c, _ in self.radial], 5),
             radial_column=_lanes(radial_columns),
             radial_value=_reals([value for *_, value in self.radial]).reshape(-1),
             channel_start=_integers(self.channel_start),
@@ -183,7 +182,7 @@ def build_tables(functions: SymmetryFunctions) -> KernelTables:
     return _Builder(functions).tables()
 
 
-def _parts(items: list[_T]) -> Iterator[list[_T]]:
+def _lanes_of(items: list[_T]) -> Iterator[list[_T]]:
     for i in range(0, len(items), LANES):
         yield items[i : i + LANES]
 
