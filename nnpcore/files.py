@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,25 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+def json_value(value: Any, digits: int | None = None) -> Any:
+    """Return ``value`` as JSON can hold it: arrays as lists, numbers that are not finite as None.
+
+    Parameters
+    ----------
+    digits : significant ones of numbers; None keeps all.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item, digits) for item in value]
+    if isinstance(value, float):
+        kept = value if digits is None else float(f"{value:.{digits}g}")
+        return kept if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 @dataclass(frozen=True)

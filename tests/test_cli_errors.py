@@ -309,7 +309,7 @@ def test_wrong_arguments_are_told_apart_from_failures(capfd: pytest.CaptureFixtu
 
 
 def test_numbers_that_are_not_finite_become_null() -> None:
-    from nnpcore.cli.terminal import plain
+    from nnpcore.files import json_value
 
     values = {"a": np.array([1.0, np.nan]), "b": float("inf"), "c": (np.float64(2.0), np.int64(3), True)}
-    assert plain(values) == {"a": [1.0, None], "b": None, "c": [2.0, 3, True]}
+    assert json_value(values) == {"a": [1.0, None], "b": None, "c": [2.0, 3, True]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nnpcore.cli.output import output_folder
-from nnpcore.cli.tables import demo_table, epoch_text
+from nnpcore.cli.result_tables import demo_table, epoch_text
 from nnpcore.cli.terminal import Terminal
 from nnpcore.cli.train import STOPPED, stop_on_interrupt
 from nnpcore.demo import CASES, Case, DemoSettings, run_demo

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnpcore.cli.output import output_folder
 from nnpcore.cli.reading import frames_by_name, read
-from nnpcore.cli.tables import comparison_table, rmse_table
+from nnpcore.cli.result_tables import comparison_table, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError
 from nnpcore.structures import KeyNames

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read_frames
-from nnpcore.cli.tables import rmse_table
+from nnpcore.cli.result_tables import rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.structures import KeyNames
 

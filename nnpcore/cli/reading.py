@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnpcore.cli.keys import advice
-from nnpcore.cli.tables import problem_lines
+from nnpcore.cli.result_tables import problem_lines
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
 from nnpcore.structures import BadFramesError, Dataset, KeyNames, read_dataset

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from nnpcore.errors import EatlasError
+from nnpcore.files import json_value
 from nnpcore.progress import Progress
 
 PLAIN_INTERVAL = 5.0
@@ -138,7 +139,7 @@ def json_only_stdout() -> Iterator[None]:
 
 def print_json(values: dict[str, Any]) -> None:
     """Write one JSON object to standard output; numbers that are not finite become null."""
-    sys.stdout.write(json.dumps(plain(values), indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(json_value(values), indent=2, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
@@ -149,18 +150,3 @@ def error_json(error: BaseException) -> dict[str, Any]:
     else:
         body = {"kind": type(error).__name__, "what": str(error), "where": "", "fix": ""}
     return {"error": body | {"message": str(error)}}
-
-
-def plain(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it: arrays as lists, numbers that are not finite as None."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int):
-        return value
-    return str(value)

@@ -11,7 +11,7 @@ from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read_frames
-from nnpcore.cli.tables import epoch_text, rmse_table
+from nnpcore.cli.result_tables import epoch_text, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import SettingsError, TrainingError
 from nnpcore.structures import KeyNames, split_frames

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnpcore.errors import RunFolderError
-from nnpcore.files import FileFormat, write_atomically
+from nnpcore.files import FileFormat, json_value, write_atomically
 
 FILE = "claims.json"
+DIGITS = 6
+"""Significant digits of the numbers that are kept."""
 FORMAT = FileFormat(
     name="",
     version=1,
@@ -49,7 +50,7 @@ class Claim:
         return {
             "claim": self.claim,
             "paper": self.paper,
-            "ours": {str(name): _plain(value) for name, value in self.ours.items()},
+            "ours": json_value(self.ours, DIGITS),
             "holds": bool(self.holds),
         }
 
@@ -57,19 +58,6 @@ class Claim:
     def from_dict(cls, values: Mapping[str, Any]) -> Claim:
         """Rebuild a claim from :meth:`to_dict`; KeyError or TypeError where it is none."""
         return cls(str(values["claim"]), str(values["paper"]), dict(values["ours"]), values["holds"] is True)
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it, numbers with six significant digits."""
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 @dataclass(frozen=True)
