@@ -70,8 +70,11 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     assert (len(run.train), len(run.valid)) == (4, 2)
     assert window.docks["runs"].panel.row_of(run.id).line.text().startswith("epoch 3/3 · ")
     qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.analyses["verdict"].text)
+    assert window.settings.recent_runs == [str(run.folder)]
+    dialog = window.dialogs.open("export_potential")
+    dialog.target.setText(str(tmp_path / "potential"))
     with qtbot.waitSignal(window.session.messages.notified):
-        window.session.runs.export(tmp_path / "potential")
+        dialog.start()
     frame = window.session.data.datasets["train"].frames[0]
     assert Potential.load(tmp_path / "potential").predict([frame]).energy.shape == (1,)
 
@@ -125,10 +128,12 @@ def test_export_menu_and_a_target_that_cannot_be_written(window, qtbot, silicon_
     assert {"Structure", "EOS", "PCA", "Connectivity", "Training"} <= set(texts)
     assert menu.actions()[0].isEnabled()
     (tmp_path / "taken").write_text("a file")
-    window.session.runs.export(tmp_path / "taken" / "potential")
-    wanted = "The potential was not written"
-    qtbot.waitUntil(lambda: wanted in [toast.notification.title for toast in window.toasts.shown])
-    assert str(tmp_path / "taken") in window.toasts.shown[-1].notification.text
+    dialog = window.dialogs.open("export_potential")
+    dialog.target.setText(str(tmp_path / "taken" / "potential"))
+    dialog.start()
+    qtbot.waitUntil(dialog.error_box.isVisible)
+    assert str(tmp_path / "taken") in dialog.error.text()
+    dialog.reject()
 
 
 def test_pause_resume_and_stop(window, qtbot, silicon_file):

@@ -320,6 +320,21 @@ def test_a_crash_is_noticed_and_the_session_offered(window, qtbot, app_home, sil
     assert not gone.exists() and alive.exists()
 
 
+def test_a_session_of_a_newer_eatlas_is_told_of_and_kept(window, app_home, silicon_file):
+    path = session_file.last_path(app_home)
+    session_file.write(path, SavedSession([SavedDataset(str(silicon_file()), "validation", 4, 1)]))
+    newer = path.read_text().replace('"schema": 1', '"schema": 99')
+    path.write_text(newer)
+    assert window.keeper.can_restore()
+    window.keeper.restore_last()
+    (toast,) = window.toasts.shown
+    assert toast.notification.title == "A session was not opened"
+    assert "made by a newer Eatlas" in toast.notification.text
+    assert "session.json.old" in toast.notification.text
+    assert path.with_name("session.json.old").read_text() == newer
+    assert not window.keeper.can_restore() and not window.session.data.datasets
+
+
 def test_unexpected_errors_are_messages_with_details(window, monkeypatch):
     from app.main import install_excepthook
 

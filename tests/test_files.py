@@ -68,7 +68,19 @@ def test_a_session_of_a_newer_version_is_not_taken(tmp_path: Path) -> None:
     session_file.write(path, SavedSession([SavedDataset("a.extxyz", "training", 0)]))
     assert len(session_file.read(path).datasets) == 1
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
-    assert session_file.read(path).empty
+    with pytest.raises(RunFolderError, match="made by a newer Eatlas"):
+        session_file.read(path)
+
+
+def test_a_session_without_a_version_and_with_fewer_entries_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    entry = {"path": "a.extxyz", "role": "training", "color_index": 2}
+    path.write_text(json.dumps({"datasets": [entry], "runs": [], "current": "", "coloring": {}}))
+    (dataset,) = session_file.read(path).datasets
+    assert (dataset.path, dataset.color_index, dataset.frame_index) == ("a.extxyz", 2, 0)
+    path.write_text(path.read_text().replace("training", "cooking"))
+    with pytest.raises(RunFolderError, match=r"damaged.*cooking"):
+        session_file.read(path)
 
 
 def test_studies_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:

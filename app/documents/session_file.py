@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from app.documents.regions import RegionDocument
-from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.errors import RunFolderError
 from nnpcore.files import FileFormat
+from nnpcore.structures import Role
 
 FORMAT = FileFormat("", 1, "a session", RunFolderError, "Start with an empty window", version_key="schema")
 
 
 @dataclass
 class SavedDataset:
-    """A file with what the user set for it."""
+    """A file with what the user set for it; ValueError for a role there is not."""
 
     path: str
     role: str
     color_index: int
     frame_index: int = 0
+
+    def __post_init__(self) -> None:
+        Role(self.role)
 
 
 @dataclass
@@ -69,21 +73,18 @@ def write(path: Path, session: SavedSession) -> None:
 
 
 def read(path: Path) -> SavedSession:
-    """Read a session; one that is unreadable, or of a newer Eatlas, is empty."""
-    try:
-        with FORMAT.reading(path) as content:
-            return SavedSession(
-                [SavedDataset(**entry) for entry in content["datasets"]],
-                [str(run) for run in content["runs"]],
-                str(content["current"]),
-                dict(content["coloring"]),
-                [str(run) for run in content.get("compared", [])],
-                [dict(regions) for regions in content.get("regions", [])],
-                [dict(spec) for spec in content.get("calculators", [])],
-                dict(content.get("sweep", {})),
-            )
-    except EatlasError:
-        return SavedSession()
+    """Read a session; RunFolderError where it is unreadable, damaged, or of a newer Eatlas."""
+    with FORMAT.reading(path) as content:
+        return SavedSession(
+            [SavedDataset(**entry) for entry in content["datasets"]],
+            [str(run) for run in content["runs"]],
+            str(content["current"]),
+            dict(content["coloring"]),
+            [str(run) for run in content.get("compared", [])],
+            [dict(regions) for regions in content.get("regions", [])],
+            [dict(spec) for spec in content.get("calculators", [])],
+            dict(content.get("sweep", {})),
+        )
 
 
 def crashed(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.documents.frame_refs import located, refs_of_role
 from app.documents.run import RunDocument, RunState
 from app.session.data import Data
-from app.session.messages import Messages, Notification
+from app.session.messages import Messages
 from app.session.regions import Regions
 from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
@@ -153,21 +153,6 @@ class Runs(QObject):
         for run in self.documents.values():
             if isinstance(run.potential, SharedModel):
                 run.potential.close()
-
-    def export(self, folder: str | Path, run_id: str | None = None) -> None:
-        """Write the potential of a run (the current one) as potential.json and potential.safetensors."""
-        run = self.documents.get(run_id or self.current_id or "")
-        if run is None or run.potential is None:
-            text = "Train a potential or open a run first."
-            self._messages.notify(Notification("info", "There is no potential to export yet", text))
-            return
-        potential, target = run.potential, Path(folder)
-        self._tasks.run(
-            f"Exporting the potential of {run.name}",
-            lambda progress: potential.save(target),
-            lambda _: self._messages.notify(Notification("info", "Potential exported", str(target))),
-            lambda error: self._messages.notify_error("The potential was not written", error),
-        )
 
     # looking ------------------------------------------------------------------------------------------
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -42,7 +43,7 @@ class SessionKeeper(QObject):
             session.regions.changed, session.sweeps.changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
-        session.runs.added.connect(self._remember_run)
+        session.runs.values_changed.connect(self._remember_run)
 
     def _save_soon(self, *_changed: object) -> None:
         self._timer.start()
@@ -94,18 +95,33 @@ class SessionKeeper(QObject):
 
     # restoring ----------------------------------------------------------------------------------------
     def can_restore(self) -> bool:
-        """Whether there is a last session with something in it."""
+        """Whether there is a last session with something in it, or one that is to be told of."""
         path = session_file.last_path(self._folder)
-        return path.is_file() and not session_file.read(path).empty
+        try:
+            return path.is_file() and not session_file.read(path).empty
+        except EatlasError:
+            return True
 
     def restore_last(self) -> None:
         """Open what was open at the end of the last session."""
-        self.restore(session_file.read(session_file.last_path(self._folder)))
+        self.restore(self._read(session_file.last_path(self._folder)))
+
+    def _read(self, path: Path) -> SavedSession:
+        """Read a session; one that cannot be read is told of, set aside and empty."""
+        try:
+            return session_file.read(path)
+        except EatlasError as error:
+            aside = path.with_name(f"{path.name}.old")
+            with contextlib.suppress(OSError):
+                path.replace(aside)
+            text = f"{error} It is kept as {aside.name}."
+            self._session.messages.notify(Notification("warning", "A session was not opened", text))
+            return SavedSession()
 
     def offer_crashed(self) -> bool:
         """Offer sessions that ended in a crash; True if there is one."""
         paths = session_file.crashed(self._folder)
-        sessions = [session_file.read(path) for path in paths]
+        sessions = [self._read(path) for path in paths]
         for path in paths:
             path.unlink(missing_ok=True)
         saved = next((session for session in sessions if not session.empty), None)
