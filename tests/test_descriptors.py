@@ -415,8 +415,8 @@ def test_wrong_settings_are_refused(make: object, message: str) -> None:
 
 
 def test_kernels_refuse_arrays_they_would_misread() -> None:
-    from nnpcore.descriptors.kernels import fill_descriptors
     from nnpcore.descriptors.kernel_tables import build_tables
+    from nnpcore.descriptors.kernels import fill_descriptors
 
     functions = random_functions(0)
     whole = compute_descriptors([trio()], functions, dtype=np.float64)

@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLineEdit
 
 from app.settings import data_folder, examples_folder
-from app.workers.examples import EXAMPLES
+from app.workers.example_sessions import EXAMPLES
 from app.workers.foreign import SharedModel, shifts_to
 from nnpcore.paper import STUDIES
 from nnpcore.potential.external.model import CalculatorModel

@@ -10,16 +10,14 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from nnpcore.descriptors.neighbors import neighbor_pairs
 from nnpcore.errors import AnalysisError, Cancelled, SettingsError
+from nnpcore.paper.function_sums import PiecewiseCubic, island_sums, random_sums
 from nnpcore.progress import Progress
 from nnpcore.reference import (
     LATTICES,
     CleriRosato,
-    PiecewiseCubic,
     StillingerWeber,
     crystal_scan,
     equilibrium_lattice,
-    island_sums,
-    random_sums,
 )
 from nnpcore.structures.frame import Frame
 

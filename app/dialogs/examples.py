@@ -14,7 +14,7 @@ from app.dialogs.fields import choice, muted
 from app.dialogs.form import FormDialog, Job
 from app.session.messages import Notification
 from app.settings import examples_folder
-from app.workers.examples import (
+from app.workers.example_sessions import (
     EXAMPLES,
     Example,
     ExampleSession,

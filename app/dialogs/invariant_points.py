@@ -8,7 +8,7 @@ from app.dialogs.calculator_fields import ANY, FOREIGN, NONE, add_calculator, ch
 from app.dialogs.fields import choice, line, muted, number, whole
 from app.dialogs.form import FormDialog, Job, choose_button
 from app.settings import data_folder
-from app.workers.sampling import CrystalOrder, check_target, make_invariant_points
+from app.workers.new_data import CrystalOrder, check_target, make_invariant_points
 from nnpcore.errors import SettingsError
 from nnpcore.structures import Dataset, Role
 

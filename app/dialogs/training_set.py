@@ -13,7 +13,7 @@ from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import FormDialog, Job, choose_button
 from app.session.messages import Notification
 from app.settings import data_folder
-from app.workers.sampling import SamplingOrder, check_target, make_training_set
+from app.workers.new_data import SamplingOrder, check_target, make_training_set
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Dataset, Role
 

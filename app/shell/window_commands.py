@@ -12,7 +12,7 @@ from app.look import theme
 from app.shell.commands import Command
 from app.shell.files import Files
 from app.shell.restoring import SessionKeeper
-from app.workers.examples import EXAMPLES
+from app.workers.example_sessions import EXAMPLES
 
 if TYPE_CHECKING:
     from app.session.session import Session

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.terminal import Terminal
-from nnpcore.paper import STUDIES, PaperResult, names_of, run_studies
+from nnpcore.paper import PaperResult, names_of, run_studies, titles
 from nnpcore.paper.page import REPORT, measured, write_docs
 from nnpcore.progress import Progress
 
@@ -37,7 +37,7 @@ def paper_command(
             on_text=terminal.say,
         )
     if docs is not None:
-        write_docs(docs, result.folder, result.records, {n: study.title for n, study in STUDIES.items()})
+        write_docs(docs, result.folder, result.records, titles())
     if not terminal.json_only:
         _show(result, terminal)
     if result.failures:

@@ -6,7 +6,7 @@ listed in ``running.STUDIES`` and loaded when it is run.
 
 from nnpcore.paper.claims import Claim, StudyRecord, merge_claims, read_record
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
-from nnpcore.paper.running import ALL, STUDIES, PaperResult, Study, names_of, run_studies, run_study
+from nnpcore.paper.running import ALL, STUDIES, PaperResult, Study, names_of, run_studies, run_study, titles
 
 __all__ = [
     "ALL",
@@ -23,4 +23,5 @@ __all__ = [
     "read_record",
     "run_studies",
     "run_study",
+    "titles",
 ]

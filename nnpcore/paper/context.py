@@ -49,6 +49,11 @@ class StudyOutcome:
     tables: list[Path] = field(default_factory=list)
     session: dict[str, Any] | None = None
 
+    def __add__(self, more: StudyOutcome) -> StudyOutcome:
+        """Return this outcome with the claims, figures and tables of another."""
+        figures, tables = [*self.figures, *more.figures], [*self.tables, *more.tables]
+        return StudyOutcome([*self.claims, *more.claims], figures, tables, self.session)
+
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:

@@ -133,13 +133,10 @@ def run_studies(
     chosen = [STUDIES[single] for name in names for single in names_of(name)]
     folder = paper_folder(folder)
     whole = progress or Progress()
-    total = sum(study.effort for study in chosen)
     outcomes: dict[str, StudyOutcome] = {}
     failures: dict[str, str] = {}
-    done = 0.0
-    for study in chosen:
-        share = study.effort / total
-        part = whole.part(done, done + share, study.name)
+    for study, share in zip(chosen, whole.split([study.effort for study in chosen]), strict=True):
+        part = share.part(0.0, 1.0, study.name)
         context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text)
         try:
             outcomes[study.name] = _run(study, context)
@@ -152,7 +149,6 @@ def run_studies(
             failures[study.name] = f"unexpected {type(error).__name__}: {error}"
         if study.name in failures and on_text is not None:
             on_text(f"{study.name} failed: {failures[study.name]}")
-        done += share
     return PaperResult(folder, outcomes, failures, merge_claims(folder, list(STUDIES)))
 
 
@@ -170,12 +166,12 @@ def run_study(
 
     Parameters and errors as for :func:`run_studies`, and whatever the study raises.
     """
-    (single,) = names_of(name) if name != ALL else ("",)
-    if not single:
+    if name == ALL:
         raise SettingsError("one study is wanted here, not all", where=name, fix=", ".join(STUDIES))
+    (single,) = names_of(name)
     folder = paper_folder(folder)
-    part = (progress or Progress()).part(0.0, 1.0)
-    return _run(STUDIES[single], StudyContext(single, folder, quick, seed, n_threads, part, on_text))
+    context = StudyContext(single, folder, quick, seed, n_threads, progress or Progress(), on_text)
+    return _run(STUDIES[single], context)
 
 
 def _run(study: Callable[[StudyContext], StudyOutcome], context: StudyContext) -> StudyOutcome:
@@ -185,8 +181,7 @@ def _run(study: Callable[[StudyContext], StudyOutcome], context: StudyContext) -
     outcome = study(context)
     seconds = round(time.perf_counter() - started, 1)
     pictures = tuple(path.name for path in outcome.figures if path.suffix == ".png")
-    claims = tuple(outcome.claims)
-    record = StudyRecord(context.name, context.quick, context.seed, seconds, claims, pictures)
+    record = StudyRecord(context.name, context.quick, context.seed, seconds, tuple(outcome.claims), pictures)
     if outcome.session is not None:
         write_json(context.own / SESSION, outcome.session)
     record.write(context.own)

@@ -73,22 +73,16 @@ class Trained:
 def run(context: StudyContext) -> StudyOutcome:
     """Train six ensembles, analyse them and show why those at one volume go wrong."""
     trained = _train_all(context)
-    figures = _eos_figures(context, trained)
-    tables = _tables(context, trained)
-    claims = _claims(trained)
+    session = context.session((), (t.run for kind in trained.values() for t in kind.values()))
+    session["data"] = [{"path": str(example_path(name)), "role": role} for name, role in _ROLES]
+    figures, tables = _eos_figures(context, trained), _tables(context, trained)
+    outcome = StudyOutcome(_claims(trained), figures, tables, session)
     context.report(0.9, "the reason")
-    more = _reason(context, trained[NETWORKS])
+    outcome += _reason(context, trained[NETWORKS])
     context.report(0.94, "rigidity")
     alone = trained[NETWORKS].items()
     rigid = rigidity_of_eos(context, {n: t.run for n, t in alone}, {n: t.mapping for n, t in alone})
-    session = context.session((), (t.run for kind in trained.values() for t in kind.values()))
-    session["data"] = [{"path": str(example_path(name)), "role": role} for name, role in _ROLES]
-    return StudyOutcome(
-        [*claims, *more.claims, *rigid.claims],
-        [*figures, *more.figures, *rigid.figures],
-        [*tables, *more.tables, *rigid.tables],
-        session,
-    )
+    return outcome + rigid
 
 
 _ROLES = (("nvt", "inspect"), ("npt", "inspect"), ("eos", "eos"))

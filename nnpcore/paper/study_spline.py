@@ -17,7 +17,7 @@ from scipy.optimize import least_squares
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.reference import PiecewiseCubic, SumData, island_sums, random_sums
+from nnpcore.paper.function_sums import PiecewiseCubic, SumData, island_sums, random_sums
 
 N_TERMS = 10
 N_KNOTS = 7

@@ -21,7 +21,6 @@ from nnpcore.reference.labels import label
 from nnpcore.reference.relaxing import relax
 from nnpcore.reference.sampling import SamplerSettings, sample
 from nnpcore.reference.slabs import SILICON_LATTICE, SURFACES, faces_equivalent, slab
-from nnpcore.reference.spline import PiecewiseCubic, SumData, island_sums, random_sums
 from nnpcore.reference.starts import Preview, Start, preview
 
 __all__ = [
@@ -31,25 +30,21 @@ __all__ = [
     "SURFACES",
     "CleriRosato",
     "CrystalRange",
-    "PiecewiseCubic",
     "Preview",
     "ReferenceCalculator",
     "ReferenceInfo",
     "SamplerSettings",
     "Start",
     "StillingerWeber",
-    "SumData",
     "crystal",
     "crystal_scan",
     "equilibrium_lattice",
     "faces_equivalent",
     "facet_planes",
-    "island_sums",
     "label",
     "lattice_constant",
     "nanocluster",
     "preview",
-    "random_sums",
     "reference_calculator",
     "relax",
     "sample",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from nnpcore.errors import SettingsError
 
@@ -19,29 +20,19 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class PiecewiseCubic:
-    """Cubic polynomials between knots, twice continuously differentiable when made by its makers.
+    """Cubic polynomials between knots, twice continuously differentiable; outside, the outermost go on."""
 
-    Attributes
-    ----------
-    knots : (n + 1,) rising.
-    coefficients : (4, n), of (x - left knot)³, ², ¹ and ⁰ in each interval. Outside the knots the outermost
-        polynomials go on.
-    """
-
-    knots: np.ndarray
-    coefficients: np.ndarray
+    spline: CubicSpline
 
     @classmethod
     def through(cls, knots: np.ndarray, values: np.ndarray) -> PiecewiseCubic:
         """Natural cubic spline through values at knots; raise :class:`SettingsError` for bad knots."""
-        from scipy.interpolate import CubicSpline
-
         x, y = np.asarray(knots, dtype=np.float64), np.asarray(values, dtype=np.float64)
         if x.ndim != 1 or x.shape != y.shape or len(x) < 3 or not (np.diff(x) > 0).all():
             raise SettingsError(
                 "a spline needs three or more rising knots with a value each", fix="Sort the knots"
             )
-        return cls(x, np.array(CubicSpline(x, y, bc_type="natural").c))
+        return cls(CubicSpline(x, y, bc_type="natural"))
 
     @classmethod
     def random(cls, n_knots: int = 7, seed: int = 0, domain: Interval = (0.0, 1.0)) -> PiecewiseCubic:
@@ -52,22 +43,15 @@ class PiecewiseCubic:
     @property
     def domain(self) -> Interval:
         """First and last knot."""
-        return float(self.knots[0]), float(self.knots[-1])
+        return float(self.spline.x[0]), float(self.spline.x[-1])
 
     def __call__(self, x: np.ndarray | float) -> np.ndarray:
         """Values at points of any shape."""
-        a, b, c, d, t = self._local(x)
-        return ((a * t + b) * t + c) * t + d
+        return self.spline(x)
 
     def derivative(self, x: np.ndarray | float) -> np.ndarray:
         """Slopes at points of any shape."""
-        a, b, c, _, t = self._local(x)
-        return (3.0 * a * t + 2.0 * b) * t + c
-
-    def _local(self, x: np.ndarray | float) -> tuple[np.ndarray, ...]:
-        points = np.asarray(x, dtype=np.float64)
-        piece = np.clip(np.searchsorted(self.knots, points, side="right") - 1, 0, len(self.knots) - 2)
-        return (*self.coefficients[:, piece], points - self.knots[piece])
+        return self.spline(x, 1)
 
 
 @dataclass(frozen=True, eq=False)
