@@ -117,7 +117,7 @@ def test_broken_off_files_say_where(
 
 def edited(name: str, folder: Path, edit: Callable[[str], str]) -> Path:
     """Copy a file with its neighbors and change its text."""
-    for file in DATA.iterdir():
+    for file in filter(Path.is_file, DATA.iterdir()):
         shutil.copy(file, folder)
     path = folder / name
     path.write_text(edit(path.read_text()))
