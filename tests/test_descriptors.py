@@ -9,6 +9,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from builders import build_frame, build_functions, build_potential
 
 from nnpcore.descriptors import (
     G2,
@@ -447,3 +448,28 @@ def test_importing_the_room_is_light() -> None:
     code = f"import sys, nnpcore.descriptors; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_kind_declares_what_the_rest_needs() -> None:
+    from nnpcore.descriptors.functions import KINDS, all_parameters
+
+    assert [p.title for p in all_parameters()] == ["η (1/Å²)", "r_s (Å)", "ζ", "λ", "Cutoff (Å)"]
+    for name, kind in KINDS.items():
+        declared = (kind.neighbors_field, *(p.name for p in kind.parameters), "cutoff")
+        assert vars(kind).get("__match_args__") == declared, name
+
+
+def test_functions_in_other_units_have_the_same_value() -> None:
+    bohr = 0.5291772105638411
+    pair = ("Si", "Si")
+    assert G2("Si", 0.5, 1.0, 6.0).in_unit(bohr) == G2("Si", 0.5 / bohr**2, bohr, 6.0 * bohr)
+    assert G4(pair, 0.5, 2.0, -1.0, 6.0).in_unit(bohr) == G4(pair, 0.5 / bohr**2, 2.0, -1.0, 6.0 * bohr)
+
+
+def test_a_kind_that_another_program_lacks_is_refused() -> None:
+    from nnpcore.exchange.plain_networks import check_kinds
+
+    potential = build_potential(build_functions(["Si"]), [build_frame("Si")])
+    check_kinds(potential, "n2p2", (G2, G4, G5))
+    with pytest.raises(PotentialError, match=r"Si has symmetry functions G5, which n2p2 does not know"):
+        check_kinds(potential, "n2p2", (G2, G4))

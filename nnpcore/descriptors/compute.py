@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nnpcore.descriptors.descriptor_set import DescriptorSet
 from nnpcore.descriptors.functions import SymmetryFunctions
@@ -51,7 +52,7 @@ def compute_descriptors(
     functions: SymmetryFunctions,
     *,
     derivatives: bool = True,
-    dtype: Any = np.float32,
+    dtype: DTypeLike = np.float32,
     n_threads: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -102,7 +103,7 @@ def _with_pairs(
     progress: Progress | None,
 ) -> DescriptorSet:
     """A set with its pairs, room for values and, if ``real`` is a type, room for derivatives."""
-    labels = [_label(frame, i) for i, frame in enumerate(frames)]
+    labels = [frame.label(i) for i, frame in enumerate(frames)]
     parts = [functions.species_index(f.numbers, where=w) for f, w in zip(frames, labels, strict=True)]
     species = np.concatenate([np.zeros(0, dtype=np.int32), *parts])
     frame_start = np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)
@@ -139,7 +140,7 @@ def iter_descriptor_chunks(
     chunk_atoms: int = 1024,
     *,
     derivatives: bool = True,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
     n_threads: int | None = None,
 ) -> Iterator[DescriptorChunk]:
     """Yield the descriptors of one frame range by range, so that memory stays bounded by the chunk.
@@ -149,7 +150,7 @@ def iter_descriptor_chunks(
     """
     real = _checked_dtype(dtype)
     threads = _checked_threads(n_threads)
-    label = _label(frame, 0)
+    label = frame.label(0)
     species = functions.species_index(frame.numbers, where=label)
     tables = build_tables(functions)
     finder = NeighborFinder(frame, functions.cutoff, where=label)
@@ -236,11 +237,7 @@ def _run_tasks(
     return results
 
 
-def _label(frame: Frame, position: int) -> str:
-    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
-
-
-def _checked_dtype(dtype: Any) -> np.dtype:
+def _checked_dtype(dtype: DTypeLike) -> np.dtype:
     real = np.dtype(dtype)
     if real not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise SettingsError(f"derivatives can be float32 or float64, not {real}", where="dtype")

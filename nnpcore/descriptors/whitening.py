@@ -91,9 +91,9 @@ def _whiten(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         standard = (rows[:, active] - mean[active]) / std[active]
         variance, vectors = np.linalg.eigh(standard.T @ standard / len(rows))
         variance, vectors = variance[::-1], vectors[:, ::-1]
-        spread = np.sqrt(np.clip(variance, 0.0, None))
-        spread = np.maximum(spread, _SMALLEST_RATIO * spread[0])
+        deviation = np.sqrt(np.clip(variance, 0.0, None))
+        deviation = np.maximum(deviation, _SMALLEST_RATIO * deviation[0])
         largest = np.abs(vectors).argmax(axis=0)
         vectors = vectors * np.sign(vectors[largest, np.arange(len(active))])
-        matrix[active, : len(active)] = vectors / (std[active][:, None] * spread)
+        matrix[active, : len(active)] = vectors / (std[active][:, None] * deviation)
     return mean, matrix

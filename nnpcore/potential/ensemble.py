@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 
-def frame_label(frame: Frame, position: int) -> str:
-    """Return what to call a frame in messages: its file and index there, or its position in the list."""
-    return f"{frame.source}, frame {frame.index}" if frame.source else f"frame {position}"
-
-
 @dataclass(frozen=True, eq=False)
 class Ensemble:
     """Numbers of an ensemble: E = sum_i E_i, E_i = element energy + network + skip . x_i + nonlinear part.
@@ -104,4 +99,4 @@ class Ensemble:
     def check_elements(self, frames: Sequence[Frame]) -> None:
         """Raise :class:`PotentialError` naming the first frame and element the potential does not know."""
         for k, frame in enumerate(frames):
-            self.functions.species_index(np.unique(frame.numbers), where=frame_label(frame, k))
+            self.functions.species_index(np.unique(frame.numbers), where=frame.label(k))

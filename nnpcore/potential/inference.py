@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from nnpcore.descriptors import DescriptorChunk, NeighborFinder
 from nnpcore.descriptors.kernel_tables import build_tables
 from nnpcore.descriptors.kernels import fill_descriptors
-from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
-from nnpcore.potential.ensemble import Ensemble, frame_label
+from nnpcore.potential.ensemble import Ensemble
+from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
 from nnpcore.potential.prediction import Prediction
 from nnpcore.threads import in_order
 
@@ -113,7 +114,7 @@ class _Range:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Evaluated:
     """What a task returns: energies (M, n), f_p (n_pairs, M, 3) and the virial (1, M, 3, 3) of its range."""
 
     energies: np.ndarray
@@ -132,7 +133,7 @@ def predict_cpu(
     """Predict with the compiled kernels; see :meth:`Potential.predict`."""
     total = Accumulator(starts(frames), potential.n_members, wanted)
 
-    def work(task: _Range) -> tuple[_Range, _Part]:
+    def work(task: _Range) -> tuple[_Range, _Evaluated]:
         return task, _evaluate_range(potential, task, wanted)
 
     n_atoms = max(int(total.frame_start[-1]), 1)
@@ -153,7 +154,7 @@ def predict_cpu(
 def _ranges(potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray) -> Iterator[_Range]:
     size = int(np.clip(frame_start[-1] // 16, _FEWEST_ATOMS, _MOST_ATOMS))
     for k, frame in enumerate(frames):
-        where = frame_label(frame, k)
+        where = frame.label(k)
         species = potential.functions.species_index(frame.numbers, where=where)
         finder = NeighborFinder(frame, potential.cutoff, where=where)
         for first in range(0, frame.n_atoms, size):
@@ -161,10 +162,10 @@ def _ranges(potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarra
             yield _Range(finder, species, k, int(frame_start[k]), first, stop)
 
 
-def _evaluate_range(potential: Ensemble, task: _Range, wanted: Wanted) -> _Part:
+def _evaluate_range(potential: Ensemble, task: _Range, wanted: Wanted) -> _Evaluated:
     chunk = _describe(potential, task, wanted.derivatives)
     if chunk.derivatives is None:
-        return _Part(potential.atomic_energies_of(chunk.values, chunk.species), chunk, None, None)
+        return _Evaluated(potential.atomic_energies_of(chunk.values, chunk.species), chunk, None, None)
     energies, gradients = potential.gradients_of(chunk.values, chunk.species)
     pairs = pair_gradients(_by_atom(gradients, np.float64), chunk.pair_start, chunk.derivatives)
     virial = None
@@ -172,7 +173,7 @@ def _evaluate_range(potential: Ensemble, task: _Range, wanted: Wanted) -> _Part:
         virial = np.zeros((1, potential.n_members, 3, 3))
         frames = np.zeros(task.stop - task.first, dtype=np.int64)
         add_virials(pairs, chunk.pair_vector, chunk.pair_start, frames, virial)
-    return _Part(energies, chunk, pairs, virial)
+    return _Evaluated(energies, chunk, pairs, virial)
 
 
 def _describe(potential: Ensemble, task: _Range, derivatives: bool) -> DescriptorChunk:
@@ -189,7 +190,7 @@ def _describe(potential: Ensemble, task: _Range, derivatives: bool) -> Descripto
     )
 
 
-def _by_atom(gradients: np.ndarray, dtype: Any) -> np.ndarray:
+def _by_atom(gradients: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     """(n_members, n, n_d) as (n, n_members, n_d), contiguous, in the type the kernel wants."""
     return np.ascontiguousarray(gradients.swapaxes(0, 1), dtype=dtype)
 

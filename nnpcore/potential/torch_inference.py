@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nnpcore.descriptors import NeighborFinder
 from nnpcore.descriptors.torch_backend import check_device, describe_centers, plan_chunks, work_memory
-from nnpcore.potential.ensemble import Ensemble, frame_label
+from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.inference import (
     Accumulator,
     Wanted,
@@ -186,7 +186,7 @@ def _search(
 
     @lru_cache(maxsize=2 * _SEARCH_THREADS)
     def finder(k: int) -> NeighborFinder:
-        return NeighborFinder(frames[k], potential.cutoff, where=frame_label(frames[k], k))
+        return NeighborFinder(frames[k], potential.cutoff, where=frames[k].label(k))
 
     def search(atoms: tuple[int, int]) -> _Window:
         first, stop = atoms

@@ -55,6 +55,10 @@ class Frame:
         """Number of atoms."""
         return len(self.numbers)
 
+    def label(self, position: int) -> str:
+        """Return what to call it in messages: its file and index there, or its ``position`` in a list."""
+        return f"{self.source}, frame {self.index}" if self.source else f"frame {position}"
+
     @property
     def volume(self) -> float:
         """Cell volume in Å³ (0 where a cell vector is missing)."""

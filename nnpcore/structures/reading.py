@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from nnpcore.structures.labels.key_names import (
     propose_keys,
 )
 from nnpcore.structures.problems import BadFramesError, FrameProblem
-from nnpcore.structures.readers.reader import OpenFile, open_stream, read_error
+from nnpcore.structures.readers.reader import IndexedFrames, OpenFile, open_stream, read_error
 from nnpcore.structures.readers.registry import find_reader
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
@@ -218,18 +218,20 @@ def _wanted(n_frames: int, source: Source) -> range:
 
 
 def _chosen(
-    source: Source, items: Iterable[Frame | FrameProblem]
+    source: Source, items: Iterable[Frame | FrameProblem] | IndexedFrames
 ) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield the wanted part of all frames. Slices that count from the end need the whole file first."""
     part = source.part
     forward = isinstance(part, int) and part >= 0
     if isinstance(part, slice):
         forward = all(n is None or n >= 0 for n in (part.start, part.stop)) and (part.step or 1) > 0
-    if isinstance(items, Sequence) or not forward:
-        everything = items if isinstance(items, Sequence) else list(items)
-        wanted = _wanted(len(everything), source)
+    if not isinstance(items, IndexedFrames) and not forward:
+        everything = list(items)
+        items = IndexedFrames(len(everything), everything.__getitem__)
+    if isinstance(items, IndexedFrames):
+        wanted = _wanted(items.count, source)
         for done, index in enumerate(wanted, start=1):
-            yield done / len(wanted), everything[index]
+            yield done / len(wanted), items.get(index)
         return
     start, stop, step = (
         (part, part + 1, 1) if isinstance(part, int) else (part.start or 0, part.stop, part.step or 1)

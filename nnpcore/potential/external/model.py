@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import PotentialError, SettingsError
-from nnpcore.potential.ensemble import frame_label
 from nnpcore.potential.external import worker
 from nnpcore.potential.external.process import WorkerProcess
 from nnpcore.potential.prediction import Prediction
@@ -161,7 +160,7 @@ class CalculatorModel:
 
     def __init__(
         self,
-        calculator: CalculatorSpec | Any,
+        calculator: CalculatorSpec | object,
         *,
         name: str = "",
         elements: Sequence[str] = (),
@@ -266,7 +265,7 @@ class CalculatorModel:
         self, frame: Frame, position: int, forces: bool, stress: bool, progress: Progress | None
     ) -> worker.Arrays:
         """Ask about one frame, check the answer and complete its atomic energies."""
-        where = f"{self.name}, {frame_label(frame, position)}"
+        where = f"{self.name}, {frame.label(position)}"
         arrays = {n: getattr(frame, n) for n in ("numbers", "positions", "cell", "pbc")}
         arrays |= {n: frame.arrays[n] for n in worker.INPUT_ARRAYS if n in frame.arrays}
         values = {n: frame.info[n] for n in worker.INPUT_VALUES if isinstance(frame.info.get(n), int | float)}
@@ -327,7 +326,7 @@ class CalculatorModel:
             missing = (total - found["energies"].sum()) / frame.n_atoms
             self.note = (
                 f"its atomic energies do not add up to its total energy (off by {missing:.3g} eV/atom in "
-                f"{frame_label(frame, 0)}) and are not used"
+                f"{frame.label(0)}) and are not used"
             )
             return
         self.gives_atomic_energies = True

@@ -8,10 +8,10 @@ syntax (``VEC`` lines, ``move_mask``, nested quotes, JSON values) is handed to A
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple, overload
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -19,7 +19,7 @@ from ase.data import atomic_numbers
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.problems import FrameProblem
-from nnpcore.structures.readers.reader import OpenFile, Reader
+from nnpcore.structures.readers.reader import IndexedFrames, OpenFile, Reader
 
 _FORMAT = "a count of atoms, a comment line, then one line per atom"
 _PAIR = re.compile(r'([^\s="]+)(?:\s*=\s*(?:"([^"]*)"|([^\s"]*)))?')
@@ -134,43 +134,31 @@ def _quote(line: bytes) -> str:
     return repr(text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 1] + "…")
 
 
-class XyzFrames(Sequence["Frame | FrameProblem"]):
-    """The frames of an open XYZ file, each parsed when it is asked for.
+def read_frames(file: OpenFile) -> IndexedFrames:
+    """Find the frames of an XYZ file; each is parsed when it is asked for.
 
     Raises
     ------
     DataError
         When the file does not start with a count of atoms.
     """
+    stream, where = file.stream, str(file.path)
+    places: list[FrameText] = []
+    try:
+        for place in find_frames(stream):
+            places.append(place)
+            file.check()
+    except FrameSyntaxError as error:
+        raise DataError(f"this is not an XYZ file: {error}", where=where, fix="Open another file") from error
 
-    def __init__(self, file: OpenFile) -> None:
-        self._stream, self._path = file.stream, file.path
-        self._places: list[FrameText] = []
+    def get(index: int) -> Frame | FrameProblem:
+        place = places[index]
         try:
-            for place in find_frames(file.stream):
-                self._places.append(place)
-                file.check()
-        except FrameSyntaxError as error:
-            where = str(file.path)
-            raise DataError(
-                f"this is not an XYZ file: {error}", where=where, fix="Open another file"
-            ) from error
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> Frame | FrameProblem: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Frame | FrameProblem]: ...
-    def __getitem__(self, index: int | slice) -> Frame | FrameProblem | list[Frame | FrameProblem]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(len(self))[index]]
-        place = self._places[index]
-        try:
-            return parse_frame(read_text(self._stream, place), place, str(self._path))
+            return parse_frame(read_text(stream, place), place, where)
         except FrameSyntaxError as error:
             return FrameProblem(place.number, str(error), "Mend or remove this frame")
+
+    return IndexedFrames(len(places), get)
 
 
 def parse_frame(text: bytes, place: FrameText, source: str) -> Frame:
@@ -385,4 +373,4 @@ def _recognizes(path: Path, head: bytes) -> bool:
     return looks_like_xyz(head)
 
 
-EXTXYZ = Reader("extxyz", XyzFrames, _recognizes, ("*.extxyz", "*.xyz"))
+EXTXYZ = Reader("extxyz", read_frames, _recognizes, ("*.extxyz", "*.xyz"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr, Hartree
 
@@ -44,7 +45,9 @@ class _LineError(ValueError):
     """A line that cannot be understood; the message says which."""
 
 
-def read_input_data(stream: Iterable[bytes], source: str, units: str | None = None) -> Iterator[Any]:
+def read_input_data(
+    stream: Iterable[bytes], source: str, units: str | None = None
+) -> Iterator[Frame | FrameProblem]:
     """Yield the frames of an ``input.data`` file, a :class:`FrameProblem` for each damaged one.
 
     Parameters
@@ -246,7 +249,7 @@ def format_frame(frame: Frame) -> str:
     return "\n".join(lines)
 
 
-def read_n2p2_data(file: IO[str], index: Any = -1) -> Any:
+def read_n2p2_data(file: IO[str], index: int | slice = -1) -> Atoms | list[Atoms]:
     """Read for ASE (``ase.io.read(..., format="n2p2-data")``): the atoms at an index or slice."""
     lines = (line.encode() for line in file)
     atoms = []
@@ -257,12 +260,12 @@ def read_n2p2_data(file: IO[str], index: Any = -1) -> Any:
     return atoms[index]
 
 
-def write_n2p2_data(file: IO[str], images: Any) -> None:
+def write_n2p2_data(file: IO[str], images: Iterable[Atoms]) -> None:
     """Write for ASE (``ase.io.write(..., format="n2p2-data")``)."""
     file.writelines(format_frame(Frame.from_atoms(atoms)) for atoms in images)
 
 
-def _read(file: OpenFile) -> Iterator[Any]:
+def _read(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     return read_input_data(file.stream, str(file.path), file.units or None)
 
 

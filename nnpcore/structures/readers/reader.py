@@ -40,21 +40,28 @@ class OpenFile:
 
 
 @dataclass(frozen=True)
+class IndexedFrames:
+    """The ``count`` frames of an open file, any of which ``get`` gives without those before it."""
+
+    count: int
+    get: Callable[[int], Frame | FrameProblem]
+
+
+@dataclass(frozen=True)
 class Reader:
     """A file format: how it is known, how it is read. It is registered once, in ``READERS``.
 
     Attributes
     ----------
     name : ASE's name of the format, where it has one.
-    read : gives the frames in their order, a :class:`FrameProblem` for one that is damaged. A sequence gives
-        any frame without those before it.
+    read : gives the frames in their order, a :class:`FrameProblem` for one that is damaged.
     recognizes : whether a file is in this format, by its path and the first bytes of its content.
     patterns : names that such files usually have, for the window's file dialog.
     units : where the format has no units: those its numbers may be in, by a short name for the command line.
     """
 
     name: str
-    read: Callable[[OpenFile], Iterable[Frame | FrameProblem]]
+    read: Callable[[OpenFile], Iterable[Frame | FrameProblem] | IndexedFrames]
     recognizes: Callable[[Path, bytes], bool] = lambda path, head: False
     patterns: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)

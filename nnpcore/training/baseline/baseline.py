@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnpcore.potential.baseline import NonlinearBaseline
-from nnpcore.potential.contract import add_forces, add_virials, pair_gradients
+from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
 from nnpcore.training.data import FitSet, MemberValues
 
 

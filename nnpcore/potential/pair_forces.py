@@ -42,13 +42,13 @@ def add_forces(
     """Add the pairs' f_p (n_pairs, n_members, 3) of centres ``first``... to ``forces`` (n, n_members, 3)."""
     n_members = pairs.shape[1]
     for i in range(len(pair_start) - 1):
-        centre = forces[first + i]
+        center = forces[first + i]
         for p in range(pair_start[i], pair_start[i + 1]):
             neighbor = forces[pair_neighbor[p]]
             for m in range(n_members):
                 for c in range(3):
                     neighbor[m, c] -= pairs[p, m, c]
-                    centre[m, c] += pairs[p, m, c]
+                    center[m, c] += pairs[p, m, c]
 
 
 @njit(**_OPTIONS)
