@@ -5,10 +5,10 @@ What most programs begin with is offered here, and loaded when it is first asked
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnpcore.installation import VERSION
+from nnpcore.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nnpcore.analyses import Analysis, Evaluation, Missing, study
@@ -31,24 +31,13 @@ __all__ = [
     "study",
 ]
 
-_ROOMS = {
-    "ANALYSES": "nnpcore.analyses.catalogue",
-    "Analysis": "nnpcore.analyses",
-    "Evaluation": "nnpcore.analyses",
-    "Missing": "nnpcore.analyses",
-    "Potential": "nnpcore.potential",
-    "TrainSettings": "nnpcore.training",
-    "Trainer": "nnpcore.training",
-    "read_dataset": "nnpcore.structures",
-    "study": "nnpcore.analyses",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(import_module(_ROOMS[name]), name)
-    raise AttributeError(f"module 'nnpcore' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "analyses": ("Analysis", "Evaluation", "Missing", "study"),
+        "analyses.catalogue": ("ANALYSES",),
+        "potential": ("Potential",),
+        "structures": ("read_dataset",),
+        "training": ("TrainSettings", "Trainer"),
+    },
+)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nnpcore.lazy import lazy_names
 from nnpcore.potential.activation import ACTIVATIONS, Activation, get_activation
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.model import AtomicEnergyModel
@@ -31,19 +31,7 @@ __all__ = [
     "get_activation",
 ]
 
-
-_LATER = {  # ASE is only needed by those who calculate with it
-    "CalculatorModel": "nnpcore.potential.external.model",
-    "CalculatorSpec": "nnpcore.potential.external.model",
-    "EatlasCalculator": "nnpcore.potential.calculator",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'nnpcore.potential' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(  # ASE is only needed by those who calculate with it
+    __name__,
+    {"calculator": ("EatlasCalculator",), "external.model": ("CalculatorModel", "CalculatorSpec")},
+)

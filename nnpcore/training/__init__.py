@@ -5,8 +5,9 @@ Every name is loaded when it is first asked for: settings without numpy, the tra
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nnpcore.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nnpcore.training.control import ControlState, TrainControl
@@ -31,22 +32,14 @@ __all__ = [
     "rmse_report",
 ]
 
-_MODULES = {
-    "control": ("ControlState", "TrainControl"),
-    "evaluate": ("rmse_report",),
-    "history": ("EpochRecord", "Rmse"),
-    "run_folder": ("RunFolder", "TrainingValues"),
-    "settings": ("DescriptorSettings", "KalmanSettings", "TrainSettings"),
-    "trainer": ("TrainResult", "Trainer"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"nnpcore.training.{module}"), name)
-    raise AttributeError(f"module 'nnpcore.training' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "control": ("ControlState", "TrainControl"),
+        "evaluate": ("rmse_report",),
+        "history": ("EpochRecord", "Rmse"),
+        "run_folder": ("RunFolder", "TrainingValues"),
+        "settings": ("DescriptorSettings", "KalmanSettings", "TrainSettings"),
+        "trainer": ("TrainResult", "Trainer"),
+    },
+)
