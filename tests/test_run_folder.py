@@ -228,7 +228,7 @@ def _through_json(record: EpochRecord) -> EpochRecord:
 def test_fingerprints_see_every_change() -> None:
     from dataclasses import replace
 
-    from nnpcore.training.run_folder import fingerprint
+    from nnpcore.training.data_sources import fingerprint
 
     frame: Frame = silicon_frames(1)[0]
     changed = [

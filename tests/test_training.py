@@ -30,7 +30,7 @@ from nnpcore.training import (
     TrainSettings,
     rmse_report,
 )
-from nnpcore.training.evaluate import REPORT_KEYS
+from nnpcore.training.quantities import QUANTITIES
 
 SMALL = TrainSettings(
     descriptors={"functions": build_functions(["Si"]).to_dict()},
@@ -244,11 +244,11 @@ def test_early_stopping_counts_epochs_without_progress(frames: list[Frame]) -> N
 def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> None:
     trainer = train(SMALL.replace(epochs=8), frames)
     report = rmse_report(trainer.potential(), {"valid": frames[10:]}, n_threads=1)["valid"]
-    assert list(report) == list(REPORT_KEYS.values())
+    assert list(report) == [quantity.report_key for quantity in QUANTITIES.values()]
     for member, epoch in enumerate(trainer._best.epoch):
         record: EpochRecord = trainer.history[int(epoch) - 1]
-        for name, key in REPORT_KEYS.items():
-            assert report[key]["members"][member] == pytest.approx(
+        for name, quantity in QUANTITIES.items():
+            assert report[quantity.report_key]["members"][member] == pytest.approx(
                 record.valid[name]["members"][member], rel=1e-3
             )
     potential = trainer.potential()

@@ -16,7 +16,7 @@ from nnpcore.structures import Role, split_frames
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainSettings
-    from nnpcore.training.run_folder import DataSource
+    from nnpcore.training.data_sources import DataSource
 
 
 @dataclass(frozen=True)

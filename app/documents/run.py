@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.potential import Potential
     from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
-    from nnpcore.training.run_folder import DataSource
+    from nnpcore.training.data_sources import DataSource
 
 
 class RunState(StrEnum):

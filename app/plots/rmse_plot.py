@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QWidget
 
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from nnpcore.figures.series import QUANTITY_UNITS, RmseSeries, smoothed
+from nnpcore.figures.series import RmseSeries, smoothed
+from nnpcore.training.quantities import QUANTITIES
 
 COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2"}
 TITLES = {
@@ -84,7 +85,7 @@ class RmsePlot(Plot):
         if series is None:
             return ""
         at = int(np.abs(series.epochs - x).argmin())
-        unit = QUANTITY_UNITS[self.quantity]
+        unit = QUANTITIES[self.quantity].unit
         parts = [
             f"{part} {s.mean[at]:.3g}"
             for part, s in self._data.items()

@@ -15,7 +15,7 @@ from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettin
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
     from nnpcore.potential import Potential
-    from nnpcore.training.run_folder import DataSource
+    from nnpcore.training.data_sources import DataSource
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,7 @@ from rich.table import Table
 
 from nnpcore.structures import DatasetSummary, FrameProblem
 from nnpcore.training import EpochRecord
-
-QUANTITIES = {
-    "rmse_energy_mev_per_atom": ("Energy", "meV/atom"),
-    "rmse_force_ev_per_ang": ("Force", "eV/Å"),
-    "rmse_stress_gpa": ("Stress", "GPa"),
-}
-"""Keys of an RMSE report with their names and units for a person."""
+from nnpcore.training.quantities import QUANTITIES
 
 _MAX_PROBLEMS = 10
 
@@ -29,10 +23,12 @@ def rmse_table(data_sets: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
     table = Table(title="RMSE of the ensemble's mean (members)", title_justify="left")
     table.add_column("Data")
-    for name, unit in QUANTITIES.values():
-        table.add_column(f"{name}, {unit}", justify="right")
+    for quantity in QUANTITIES.values():
+        table.add_column(f"{quantity.name.capitalize()}, {quantity.unit}", justify="right")
     for name, report in data_sets.items():
-        table.add_row(name, *(_rmse_cell(report.get(key)) for key in QUANTITIES))
+        table.add_row(
+            name, *(_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values())
+        )
     return table
 
 

@@ -16,6 +16,7 @@ from nnpcore.exchange.n2p2.conventions import INPUT
 from nnpcore.exchange.simple_nn.potential_saved import NAME, read_simple_nn
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings, rmse_report
 from nnpcore.training.history import Message, Severity
+from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 FORMATS = ("n2p2", "simple-nn", "potential")
-_REPORTED = {
-    "energy": "rmse_energy_mev_per_atom",
-    "force": "rmse_force_ev_per_ang",
-    "stress": "rmse_stress_gpa",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,9 +199,9 @@ def _record(potential: Potential, report: Mapping[str, Mapping[str, Any]], found
     """Return the one line of the history: the errors of the potential as it was imported."""
     parts = {
         role: {
-            name: {"mean": rmses[key]["mean"], "members": np.array(rmses[key]["members"])}
-            for name, key in _REPORTED.items()
-            if rmses[key]["mean"] is not None
+            name: {"mean": rmse["mean"], "members": np.array(rmse["members"])}
+            for name, quantity in QUANTITIES.items()
+            if (rmse := rmses[quantity.report_key])["mean"] is not None
         }
         for role, rmses in report.items()
     }

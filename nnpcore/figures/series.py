@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.training.quantities import QUANTITIES
+
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
     from nnpcore.training.history import EpochRecord
 
 PARTS = ("train", "valid")
-QUANTITY_UNITS = {"energy": "meV/atom", "force": "eV/Å", "stress": "GPa"}
 SMALLEST_ERROR = 1e-2
 """meV/atom: smaller mapping errors are drawn as this on a logarithmic axis."""
 
@@ -86,7 +87,7 @@ class HistoryColumns:
         self.seconds.append(record.seconds)
         self._n_members = max(self._n_members, len(record.alive))
         for part in PARTS:
-            for quantity in QUANTITY_UNITS:
+            for quantity in QUANTITIES:
                 rmse = getattr(record, part).get(quantity)
                 key = (part, quantity)
                 nothing = np.full(len(record.alive), np.nan)
@@ -105,7 +106,7 @@ class HistoryColumns:
 
     def quantities(self) -> list[str]:
         """Return the quantities any epoch knows."""
-        return [q for q in QUANTITY_UNITS if any(self.series(part, q).known for part in PARTS)]
+        return [q for q in QUANTITIES if any(self.series(part, q).known for part in PARTS)]
 
 
 # mapping errors ---------------------------------------------------------------------------------------
@@ -204,12 +205,12 @@ def history_table(history: Sequence[EpochRecord]) -> dict[str, list[float]]:
     table: dict[str, list[float]] = {"epoch": list(columns.epochs)}
     table["training time (s)"] = list(columns.seconds)
     for part in PARTS:
-        for quantity, unit in QUANTITY_UNITS.items():
+        for quantity, declared in QUANTITIES.items():
             series = columns.series(part, quantity)
             if not series.known:
                 continue
-            table[f"{part} {quantity} RMSE, ensemble mean ({unit})"] = list(series.mean)
+            table[f"{part} {quantity} RMSE, ensemble mean ({declared.unit})"] = list(series.mean)
             for member in range(series.members.shape[1]):
-                head = f"{part} {quantity} RMSE, member {member + 1} ({unit})"
+                head = f"{part} {quantity} RMSE, member {member + 1} ({declared.unit})"
                 table[head] = list(series.members[:, member])
     return table

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnpcore.figures import training_figure
-from nnpcore.figures.series import QUANTITY_UNITS
 from nnpcore.installation import VERSION
 from nnpcore.report.content import (
     NOTHING,
@@ -28,6 +27,7 @@ from nnpcore.report.content import (
 )
 from nnpcore.structures.dataset import summarize
 from nnpcore.training.history import EpochRecord, best_record, messages_of
+from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -203,14 +203,14 @@ def _rmse_table(history: Sequence[EpochRecord]) -> Table:
     record = best_record(history)
     assert record is not None
     rows = []
-    for name, unit in QUANTITY_UNITS.items():
+    for name, quantity in QUANTITIES.items():
         train, valid = record.train.get(name), record.valid.get(name)
         if train is None and valid is None:
             continue
         members = (valid or train or {"members": []})["members"]
         spread = f"{min(members):.3g} to {max(members):.3g}" if len(members) else NOTHING
         means = (significant(rmse["mean"]) if rmse else NOTHING for rmse in (train, valid))
-        rows.append((f"{name} ({unit})", *means, spread))
+        rows.append((f"{name} ({quantity.unit})", *means, spread))
     where = "validation" if record.valid else "training"
     caption = (
         f"Of the ensemble's mean in epoch {record.epoch}. The training frames were looked at while the epoch "
@@ -248,5 +248,5 @@ def rmse_numbers(history: Sequence[EpochRecord]) -> list[tuple[str, str]]:
     names = {"energy": "RMSE energy", "force": "RMSE force", "stress": "RMSE stress"}
     digits = {"energy": 1, "force": 3, "stress": 2}
     return [
-        (names[q], number(rmses[q]["mean"], digits[q], unit=QUANTITY_UNITS[q])) for q in names if q in rmses
+        (names[q], number(rmses[q]["mean"], digits[q], unit=QUANTITIES[q].unit)) for q in names if q in rmses
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnpcore.training.baseline.baseline import Baseline
+from nnpcore.training.run_folder import Checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +51,16 @@ class Best:
             score=np.where(better, score, self.score),
             epoch=np.where(better, epoch, self.epoch),
         )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return everything by name, for a checkpoint."""
+        under = {} if self.baseline is None else self.baseline.to_arrays()
+        own = {f"best.{name}": getattr(self, name) for name in ("last", "weights", "score", "epoch")}
+        return own | {f"underlay.{name}": values for name, values in under.items()}
+
+    @classmethod
+    def from_arrays(cls, checkpoint: Checkpoint, kind: str, elements: Sequence[str]) -> Best:
+        """Rebuild what :meth:`to_arrays` returned; ``kind`` of baseline is that of the settings."""
+        own, under = checkpoint.named("best."), checkpoint.named("underlay.")
+        baseline = Baseline.from_arrays(kind, elements, under) if under else None
+        return cls(own["last"], own["weights"], own["score"], own["epoch"], baseline)

@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.training.optimizers.base import QUANTITY_UNITS, ErrorSums
+from nnpcore.training.optimizers.base import ErrorSums
+from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training.data import FitSet, MemberValues
-
-REPORT_KEYS = {
-    "energy": "rmse_energy_mev_per_atom",
-    "force": "rmse_force_ev_per_ang",
-    "stress": "rmse_stress_gpa",
-}
-"""Keys of a report by quantity."""
 
 
 def rmse_report(
@@ -57,13 +51,12 @@ def rmse_report(
 
 def _report(errors: ErrorSums) -> dict[str, Any]:
     rmses = errors.rmses()
-    report: dict[str, Any] = {}
-    for name, key in REPORT_KEYS.items():
-        rmse = rmses.get(name)
-        if rmse is None:
-            report[key] = {"mean": None, "members": []}
-        else:
-            report[key] = {"mean": float(rmse["mean"]), "members": [float(v) for v in rmse["members"]]}
+    report: dict[str, Any] = {
+        quantity.report_key: {"mean": None, "members": []} for quantity in QUANTITIES.values()
+    }
+    for name, rmse in rmses.items():
+        members = [float(v) for v in rmse["members"]]
+        report[QUANTITIES[name].report_key] = {"mean": float(rmse["mean"]), "members": members}
     return report
 
 
@@ -141,7 +134,7 @@ def monitored_score(errors: ErrorSums, weights: tuple[float, float, float]) -> n
     It is the mean logarithm of the RMSEs of all quantities with a weight in the loss: a part gained in any
     of them counts the same, whatever its unit. NaN where an RMSE is not finite; None without any quantity.
     """
-    used = [k for k in range(len(QUANTITY_UNITS)) if weights[k] > 0 and errors.counts[k]]
+    used = [k for k in range(len(QUANTITIES)) if weights[k] > 0 and errors.counts[k]]
     if not used:
         return None
     with np.errstate(all="ignore"):

@@ -12,9 +12,10 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-QUANTITIES: dict[str, str] = {"energy": "meV_per_atom", "force": "eV_per_ang", "stress": "gpa"}
-"""Quantities an RMSE is given for, with their units as they stand in the table's head."""
+from nnpcore.training.quantities import QUANTITIES
 
+_PARTS = ("train", "valid")
+_FIRST, _LAST = ("epoch", "seconds", "optimizer"), ("alive", "best", "messages", "severities")
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
 
 
@@ -98,7 +99,7 @@ class EpochRecord:
             "messages": [message.text for message in self.messages],
             "severities": [message.severity for message in self.messages],
             "best": self.best,
-            "mapping": {name: e if np.isfinite(e) else None for name, e in self.mapping.items()},
+            "mapping": {name: _plain(error) for name, error in self.mapping.items()},
         }
 
     @classmethod
@@ -113,7 +114,7 @@ class EpochRecord:
             alive=np.array(values["alive"], dtype=bool),
             messages=_messages(values["messages"], values.get("severities")),
             best=bool(values["best"]),
-            mapping={str(n): np.nan if e is None else float(e) for n, e in values.get("mapping", {}).items()},
+            mapping={str(name): _number(error) for name, error in values.get("mapping", {}).items()},
         )
 
 
@@ -136,68 +137,63 @@ def energy_rmse(history: Sequence[EpochRecord]) -> float | None:
 
 
 def _plain_rmses(rmses: dict[str, Rmse]) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for name, rmse in rmses.items():
-        members = [float(v) if np.isfinite(v) else None for v in rmse["members"]]
-        plain[name] = {"members": members, "mean": float(rmse["mean"]) if np.isfinite(rmse["mean"]) else None}
-    return plain
+    return {
+        name: {"members": [_plain(v) for v in rmse["members"]], "mean": _plain(rmse["mean"])}
+        for name, rmse in rmses.items()
+    }
 
 
 def _rmses(values: dict[str, Any]) -> dict[str, Rmse]:
-    def number(value: float | None) -> float:
-        return float("nan") if value is None else float(value)
+    return {name: _rmse(rmse["mean"], rmse["members"]) for name, rmse in values.items()}
 
-    return {
-        name: Rmse(members=np.array([number(v) for v in rmse["members"]]), mean=number(rmse["mean"]))
-        for name, rmse in values.items()
-    }
+
+def _rmse(mean: object, members: Iterable[object]) -> Rmse:
+    return Rmse(members=np.array([_number(v) for v in members], dtype=np.float64), mean=_number(mean))
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None or value == "" else float(value)
 
 
 def history_csv(records: Sequence[EpochRecord]) -> str:
     """Return the history as a CSV table: one row an epoch, one column a quantity and member."""
-    columns = _columns(records)
-    mapped = list(dict.fromkeys(name for record in records for name in record.mapping))
+    rows = [_row_of_record(record) for record in records]
+    n_members = len(records[0].alive) if records else 0
+    numbers = (head for part in _PARTS for name in QUANTITIES for head in _heads(part, name, n_members))
+    known = dict.fromkeys(head for row in rows for head in row)
+    mapped = [head for head in known if head.startswith(_MAPPING)]
+    heads = [*_FIRST, *(head for head in numbers if head in known), *mapped, *_LAST]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["epoch", "seconds", "optimizer", *(head for head, *_ in columns)]
-        + [f"{_MAPPING}{name}{_MEV}" for name in mapped]
-        + ["alive", "best", "messages", "severities"]
-    )
-    for record in records:
-        numbers = [_cell(record, part, name, member) for _, part, name, member in columns]
-        numbers += [_number_text(record.mapping.get(name, np.nan)) for name in mapped]
-        alive = "".join("1" if a else "0" for a in record.alive)
-        head = [record.epoch, f"{record.seconds:.4f}", record.optimizer]
-        texts = json.dumps([message.text for message in record.messages])
-        severities = json.dumps([message.severity for message in record.messages])
-        writer.writerow([*head, *numbers, alive, int(record.best), texts, severities])
+    writer = csv.DictWriter(text, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 
-def _columns(records: Sequence[EpochRecord]) -> list[tuple[str, str, str, int | None]]:
-    """Return (head, part, quantity, member or None for the mean) of every numeric column."""
-    n_members = len(records[0].alive) if records else 0
-    columns: list[tuple[str, str, str, int | None]] = []
-    for part in ("train", "valid"):
-        for name, unit in QUANTITIES.items():
-            if not any(name in getattr(record, part) for record in records):
-                continue
-            columns.append((f"{part}_{name}_rmse_mean_{unit}", part, name, None))
-            for member in range(n_members):
-                columns.append((f"{part}_{name}_rmse_member{member + 1}_{unit}", part, name, member))
-    return columns
+def _heads(part: str, quantity: str, n_members: int) -> list[str]:
+    """Return the heads of a quantity's RMSEs: of the mean, then of every member."""
+    names = ["mean", *(f"member{m + 1}" for m in range(n_members))]
+    return [f"{part}_{quantity}_rmse_{name}_{QUANTITIES[quantity].column}" for name in names]
 
 
-def _cell(record: EpochRecord, part: str, name: str, member: int | None) -> str:
-    rmse: Rmse | None = getattr(record, part).get(name)
-    if rmse is None:
-        return ""
-    return _number_text(rmse["mean"] if member is None else rmse["members"][member])
-
-
-def _number_text(value: float) -> str:
-    return repr(float(value)) if np.isfinite(value) else ""
+def _row_of_record(record: EpochRecord) -> dict[str, object]:
+    numbers: dict[str, float] = {}
+    for part in _PARTS:
+        for name, rmse in getattr(record, part).items():
+            values = (rmse["mean"], *rmse["members"])
+            numbers |= dict(zip(_heads(part, name, len(rmse["members"])), values, strict=True))
+    numbers |= {f"{_MAPPING}{name}{_MEV}": error for name, error in record.mapping.items()}
+    first = (record.epoch, f"{record.seconds:.4f}", record.optimizer)
+    alive = "".join("1" if a else "0" for a in record.alive)
+    messages = ([message.text for message in record.messages], [m.severity for m in record.messages])
+    last = (alive, int(record.best), *map(json.dumps, messages))
+    row: dict[str, object] = dict(zip(_FIRST, first, strict=True))
+    row |= {head: repr(float(v)) if np.isfinite(v) else "" for head, v in numbers.items()}
+    return row | dict(zip(_LAST, last, strict=True))
 
 
 def parse_history_csv(text: str) -> list[EpochRecord]:
@@ -207,12 +203,17 @@ def parse_history_csv(text: str) -> list[EpochRecord]:
 
 def _record_of_row(row: dict[str, str]) -> EpochRecord:
     alive = np.array([c == "1" for c in row["alive"]], dtype=bool)
+    parts: dict[str, dict[str, Rmse]] = {part: {} for part in _PARTS}
+    for part, found in parts.items():
+        for name in QUANTITIES:
+            heads = _heads(part, name, len(alive))
+            if heads[0] in row and any(row[head] for head in heads):
+                found[name] = _rmse(row[heads[0]], [row[head] for head in heads[1:]])
     return EpochRecord(
         epoch=int(row["epoch"]),
         seconds=float(row["seconds"]),
         optimizer=row["optimizer"],
-        train=_rmses_of_row(row, "train", len(alive)),
-        valid=_rmses_of_row(row, "valid", len(alive)),
+        **parts,
         alive=alive,
         messages=_messages(json.loads(row["messages"]), json.loads(row.get("severities") or "null")),
         best=row["best"] == "1",
@@ -222,19 +223,6 @@ def _record_of_row(row: dict[str, str]) -> EpochRecord:
             if text and head.startswith(_MAPPING) and head.endswith(_MEV)
         },
     )
-
-
-def _rmses_of_row(row: dict[str, str], part: str, n_members: int) -> dict[str, Rmse]:
-    def number(text: str) -> float:
-        return float(text) if text else float("nan")
-
-    found: dict[str, Rmse] = {}
-    for name, unit in QUANTITIES.items():
-        heads = [f"{part}_{name}_rmse_member{m + 1}_{unit}" for m in range(n_members)]
-        mean = f"{part}_{name}_rmse_mean_{unit}"
-        if mean in row and any(row[head] for head in (mean, *heads)):
-            found[name] = Rmse(members=np.array([number(row[h]) for h in heads]), mean=number(row[mean]))
-    return found
 
 
 def messages_of(records: Iterable[EpochRecord]) -> list[str]:

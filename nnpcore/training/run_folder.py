@@ -18,7 +18,6 @@ the new one, never a half.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat, write_atomically, writing_failed
+from nnpcore.training.data_sources import DataSource, find_frames, sources_of
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 
@@ -40,7 +40,6 @@ _AGAIN = "Choose another run, or start the training again"
 FORMAT = FileFormat(
     name="eatlas run", version=1, noun="the record of a run", error=RunFolderError, fix=_AGAIN
 )
-ROLES = ("training", "validation")
 _OF_A_RUN = (
     "checkpoint.safetensors",
     "history.csv",
@@ -48,36 +47,6 @@ _OF_A_RUN = (
     "potential/potential.json",
     "potential/potential.safetensors",
 )
-
-
-def fingerprint(frames: Sequence[Frame]) -> str:
-    """Return a hash of everything a training takes from these frames, whatever file they are in."""
-    digest = hashlib.sha256()
-    for frame in frames:
-        for values in (frame.numbers, frame.positions, frame.cell, frame.pbc, frame.forces, frame.stress):
-            digest.update(b"-" if values is None else np.ascontiguousarray(values, dtype="<f8").tobytes())
-        digest.update(repr(None if frame.energy is None else float(frame.energy)).encode())
-    return digest.hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """Frames of one role from one file.
-
-    Attributes
-    ----------
-    role : "training" or "validation".
-    path : the file, absolute; empty for frames that came from no file.
-    indices : frame indices in that file, in the order they were given.
-    fingerprint : of these frames, see :func:`fingerprint`.
-    read_with : the names its labels were read under, as ``KeyNames.text``; empty for the usual ones.
-    """
-
-    role: str
-    path: str
-    indices: tuple[int, ...]
-    fingerprint: str
-    read_with: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +88,11 @@ class Checkpoint:
 class RunFolder:
     """One training's folder. Make it with :meth:`create` or :meth:`open`.
 
-    ``imported`` is the format of the potential another program has trained, such as "n2p2", else empty.
+    Attributes
+    ----------
+    settings, sources : what was trained, and on what.
+    imported : the format of the potential another program has trained, such as "n2p2", else empty.
+    potential_path : the folder ``Potential.load`` reads; the other paths are those of the table above.
     """
 
     def __init__(
@@ -129,6 +102,10 @@ class RunFolder:
         self.settings = settings
         self.sources = sources
         self.imported = imported
+        self.settings_path, self.data_path = path / "settings.toml", path / "data.json"
+        self.potential_path, self.history_path = path / "potential", path / "history.csv"
+        self.checkpoint_path = path / "checkpoint.safetensors"
+        self.training_set_path = path / "training_set.safetensors"
 
     @classmethod
     def create(
@@ -154,7 +131,7 @@ class RunFolder:
         """
         folder = Path(path).absolute()
         _refuse_foreign(folder)
-        sources = tuple(s for role in ROLES for s in _sources_of(role, frames.get(role, ())))
+        sources = sources_of(frames)
         run = cls(folder, settings, sources, imported)
         for name in _OF_A_RUN:
             _remove(folder / name)
@@ -184,36 +161,6 @@ class RunFolder:
         except EatlasError as error:
             raise RunFolderError(error.what, where=error.where, fix=error.fix) from None
         return cls(folder, settings, sources, imported)
-
-    @property
-    def settings_path(self) -> Path:
-        """settings.toml."""
-        return self.path / "settings.toml"
-
-    @property
-    def data_path(self) -> Path:
-        """data.json."""
-        return self.path / "data.json"
-
-    @property
-    def potential_path(self) -> Path:
-        """The folder ``Potential.load`` reads."""
-        return self.path / "potential"
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """checkpoint.safetensors."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def training_set_path(self) -> Path:
-        """training_set.safetensors."""
-        return self.path / "training_set.safetensors"
-
-    @property
-    def history_path(self) -> Path:
-        """history.csv."""
-        return self.path / "history.csv"
 
     def write_settings(self, settings: TrainSettings) -> None:
         """Keep changed settings (more epochs, say)."""
@@ -285,43 +232,11 @@ class RunFolder:
         ------
         RunFolderError : a file is gone, lacks frames, or its frames are not those the run was trained on.
         """
-        found: dict[str, list[Frame]] = {role: [] for role in ROLES}
-        files: dict[str, dict[int, Frame]] = {}
-        for source in self.sources:
-            key = f"{source.path}\n{source.read_with}"
-            if key not in files:
-                files[key] = self._read_file(source)
-            found[source.role] += _pick(source, files[key])
-        return found
-
-    def _read_file(self, source: DataSource) -> dict[int, Frame]:
-        from nnpcore.structures import KeyNames, read_dataset
-
-        path = self._locate(source)
-        keys = KeyNames.from_text(source.read_with) if source.read_with else None
-        return {frame.index: frame for frame in read_dataset(str(path), on_bad="skip", keys=keys).frames}
-
-    def _locate(self, source: DataSource) -> Path:
-        """Return where the file is now: its old place, or the same name beside the run folder or in it."""
-        if not source.path:
-            raise RunFolderError(
-                f"the {source.role} frames came from no file and cannot be found again",
-                where=str(self.data_path),
-                fix="Give the frames when you go on with this training",
-            )
-        old = Path(source.path)
-        for path in (old, self.path / old.name, self.path.parent / old.name):
-            if path.is_file():
-                return path
-        raise RunFolderError(
-            f"the {source.role} data of this run are gone",
-            where=source.path,
-            fix="Put the file back where it was",
-        )
+        return find_frames(self.sources, self.path)
 
     def check_frames(self, frames: Mapping[str, Sequence[Frame]]) -> None:
         """Raise RunFolderError unless these are the frames the run was trained on, in the same order."""
-        given = tuple(s for role in ROLES for s in _sources_of(role, frames.get(role, ())))
+        given = sources_of(frames)
         if [(s.role, s.fingerprint) for s in given] != [(s.role, s.fingerprint) for s in self.sources]:
             raise RunFolderError(
                 "the given frames are not those this run was trained on",
@@ -330,58 +245,11 @@ class RunFolder:
             )
 
 
-def _sources_of(role: str, frames: Sequence[Frame]) -> list[DataSource]:
-    """Group neighboring frames of one file, keeping the order of all frames."""
-    sources: list[DataSource] = []
-    start = 0
-    for end in range(1, len(frames) + 1):
-        if end < len(frames) and _same_source(frames[end], frames[start]):
-            continue
-        part = frames[start:end]
-        path = str(Path(part[0].source).absolute()) if part[0].source else ""
-        indices = tuple(f.index for f in part)
-        sources.append(DataSource(role, path, indices, fingerprint(part), part[0].read_with))
-        start = end
-    return sources
-
-
-def _same_source(a: Frame, b: Frame) -> bool:
-    return a.source == b.source and a.read_with == b.read_with
-
-
-def _pick(source: DataSource, frames: dict[int, Frame]) -> list[Frame]:
-    missing = [index for index in source.indices if index not in frames]
-    if missing:
-        raise RunFolderError(
-            f"frame {missing[0]} of the {source.role} data is missing or can no longer be used",
-            where=source.path,
-            fix="Put the file back as it was",
-        )
-    picked = [frames[index] for index in source.indices]
-    if fingerprint(picked) != source.fingerprint:
-        raise RunFolderError(
-            f"the {source.role} data have changed since the training began",
-            where=source.path,
-            fix="Put the file back as it was, or start a new training",
-        )
-    return picked
-
-
 def _read_sources(path: Path) -> tuple[tuple[DataSource, ...], str]:
     """Return the sources, and the format an imported potential came in."""
     with FORMAT.reading(path) as document:
-        sources = tuple(_source_of(values) for values in document["sources"])
+        sources = tuple(DataSource.from_dict(values) for values in document["sources"])
         return sources, str(document.get("imported", ""))
-
-
-def _source_of(values: Mapping[str, Any]) -> DataSource:
-    return DataSource(
-        str(values["role"]),
-        str(values["path"]),
-        tuple(int(i) for i in values["indices"]),
-        str(values["fingerprint"]),
-        str(values.get("read_with", "")),
-    )
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -17,7 +17,6 @@ from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.threads import default_threads
-from nnpcore.training.baseline.baseline import Baseline
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import TrainControl
@@ -411,13 +410,8 @@ class Trainer:
     def _state(self) -> Checkpoint:
         arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
         arrays |= {f"whitening.{k}": v for k, v in self.whitening.to_arrays().items()}
-        arrays |= {
-            f"best.{name}": getattr(self._best, name) for name in ("last", "weights", "score", "epoch")
-        }
-        under = self._best.baseline
-        arrays |= {} if under is None else {f"underlay.{k}": v for k, v in under.to_arrays().items()}
+        arrays |= self._best.to_arrays()
         state = {
-            "underlay": under is not None,
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
             "element_energies": self.element_energies,
@@ -428,17 +422,12 @@ class Trainer:
 
     def _take_up(self, checkpoint: Checkpoint) -> None:
         """Put everything back as it was when the checkpoint was written."""
-        arrays, state = checkpoint.arrays, checkpoint.state
-        shape = self._best.weights.shape
+        state, shape = checkpoint.state, self._best.weights.shape
         try:
             if (state["optimizer"], state["block_size"]) != (self.choice.optimizer, self.choice.block_size):
                 raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
-            under = self._best.baseline
-            if state.get("underlay", False):
-                kind, own = self.settings.baseline, checkpoint.named("underlay.")
-                under = Baseline.from_arrays(kind, self.functions.elements, own)
-            best = (np.array(arrays[f"best.{k}"]) for k in ("last", "weights", "score", "epoch"))
-            self._best = Best(*best, baseline=under)
+            best = Best.from_arrays(checkpoint, self.settings.baseline, self.functions.elements)
+            self._best = replace(best, baseline=best.baseline or self._best.baseline)
             self._need_engine().retarget(*self._left())
             self._need_engine().optimizer.restore(checkpoint.named("optimizer."))
             if self._best.weights.shape != shape:

@@ -10,13 +10,10 @@ import numpy as np
 
 from nnpcore.training.history import Message, Rmse
 from nnpcore.training.pace import Pace
-from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
+from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from nnpcore.training.data import FitSet
-
-QUANTITY_UNITS = {"energy": MEV_PER_EV, "force": 1.0, "stress": GPA_PER_EV_PER_ANG3}
-"""Factor from eV/atom, eV/Å and eV/Å³ to what is shown; in the order of all arrays of three."""
 
 EXPLODED = 1e4
 """A loss so many times that of a flat network counts as diverged."""
@@ -38,10 +35,10 @@ class ErrorSums:
     def rmses(self) -> dict[str, Rmse]:
         """Return the RMSEs in shown units; quantities without reference data are absent."""
         found: dict[str, Rmse] = {}
-        for k, (name, unit) in enumerate(QUANTITY_UNITS.items()):
+        for k, (name, quantity) in enumerate(QUANTITIES.items()):
             if self.counts[k]:
                 with np.errstate(all="ignore"):
-                    values = unit * np.sqrt(self.squares[k] / self.counts[k])
+                    values = quantity.factor * np.sqrt(self.squares[k] / self.counts[k])
                 found[name] = Rmse(members=values[:-1], mean=float(values[-1]))
         return found
 
