@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.look import theme
 from app.look.colormaps import limits_of, ramp, to_rgb
 from app.look.ink import DASHES, font, ink
+from app.look.numbers import linear_ticks, log_text, log_ticks, tick_text
 from app.look.palette import DARK, LIGHT
-from app.plots.axis import linear_ticks, log_text, log_ticks, tick_text
 from app.plots.connectivity_plot import MatrixView, heat_color
 from app.plots.distance_plot import bins_of
 from app.plots.legend import Entry

@@ -11,11 +11,12 @@ from ase.build import bulk
 from ase.data import covalent_radii
 
 from app.documents.coloring import Coloring
+from app.look.colormaps import to_rgb
 from app.viewer3d.atom_card import formula_of, frame_facts
 from app.viewer3d.bonds import BOND_SLACK, MIN_BOND, completed_cell, find_bonds
 from app.viewer3d.camera import Camera, interpolated
-from app.viewer3d.color_bar import tick_text, ticks_of
-from app.viewer3d.color_range import ColorRange, element_colors, nice, value_colors
+from app.viewer3d.color_bar import labelled_ticks
+from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors, nice
 from app.viewer3d.picking import Picker, measure, minimum_image, nearest_hit
 from app.viewer3d.scene import SlicePlane, ViewOptions, allowed_repeat, build_scene
 from nnpcore.structures.frame import Frame
@@ -249,13 +250,13 @@ def test_kept_range_does_not_jump_from_frame_to_frame():
 
 
 def test_values_become_colors():
-    colors = value_colors(np.array([-1.0, 0.0, 1.0, np.nan, 9.0]), (-1, 1), diverging=True)
+    colors = to_rgb(np.array([-1.0, 0.0, 1.0, np.nan, 9.0]), (-1, 1), True, unknown=UNKNOWN)
     assert colors.dtype == np.uint8 and colors.shape == (5, 3)
     assert (colors[1] > 200).all()
     assert colors[0, 2] > colors[0, 0] and colors[2, 0] > colors[2, 2]
     assert colors[3].tolist() == [150, 150, 150]
     np.testing.assert_array_equal(colors[4], colors[2])
-    turned = value_colors(np.array([-1.0, 1.0]), (-1, 1), diverging=True, reverse=True)
+    turned = to_rgb(np.array([-1.0, 1.0]), (-1, 1), True, reverse=True)
     np.testing.assert_array_equal(turned, colors[[2, 0]])
     assert len(np.unique(element_colors(np.array([1, 6, 8, 14])), axis=0)) == 4
 
@@ -269,9 +270,7 @@ def test_values_become_colors():
     ],
 )
 def test_ticks_are_round_and_readable(low, high, texts):
-    ticks = ticks_of(low, high, 6 if high == 0.5 else 5)
-    step = float(ticks[1] - ticks[0])
-    assert [tick_text(float(value), step) for value in ticks] == texts
+    assert [text for _, text in labelled_ticks(low, high, 6 if high == 0.5 else 5)] == texts
 
 
 def test_facts_of_a_frame():

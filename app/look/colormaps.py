@@ -1,4 +1,4 @@
-"""Numbers to colours for points: perceptual maps that colour-blind people can read."""
+"""Numbers to colours: perceptual maps that colour-blind people can read."""
 
 from __future__ import annotations
 
@@ -30,17 +30,31 @@ def limits_of(values: np.ndarray, diverging: bool) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def to_rgb(values: np.ndarray, limits: tuple[float, float], diverging: bool) -> np.ndarray:
-    """Return colours (n, 3) uint8; grey where a value is not finite."""
-    colors = table(DIVERGING if diverging else SEQUENTIAL)
-    share = (values - limits[0]) / (limits[1] - limits[0])
-    index = np.clip(np.nan_to_num(share) * (N_COLORS - 1), 0, N_COLORS - 1).astype(np.int64)
-    result = colors[index]
-    result[~np.isfinite(values)] = 128
+def to_rgb(
+    values: np.ndarray,
+    limits: tuple[float, float],
+    diverging: bool,
+    *,
+    reverse: bool = False,
+    unknown: int = 128,
+) -> np.ndarray:
+    """Return colours (n, 3) uint8: the ends' beyond the limits, a grey where a value is not finite."""
+    colors = map_colors(diverging, reverse)
+    low, high = limits
+    share = (np.asarray(values, dtype=np.float64) - low) / (high - low if high != low else 1.0)
+    index = np.nan_to_num(np.clip(share, 0.0, 1.0)) * (N_COLORS - 1) + 0.5
+    result = colors[index.astype(np.int64)]
+    result[~np.isfinite(values)] = unknown
     return result
+
+
+def map_colors(diverging: bool, reverse: bool = False) -> np.ndarray:
+    """Return the colour map, (256, 3) uint8, from low to high."""
+    colors = table(DIVERGING if diverging else SEQUENTIAL)
+    return colors[::-1] if reverse else colors
 
 
 def ramp(diverging: bool, n: int = 9) -> tuple[str, ...]:
     """Return some colours of a map as #rrggbb, low to high, for a legend."""
-    colors = table(DIVERGING if diverging else SEQUENTIAL)[np.linspace(0, N_COLORS - 1, n).astype(int)]
+    colors = map_colors(diverging)[np.linspace(0, N_COLORS - 1, n).astype(int)]
     return tuple("#{:02x}{:02x}{:02x}".format(*color) for color in colors)

@@ -58,13 +58,6 @@ def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float 
     return result
 
 
-def number_text(value: float | None, places: int, sign: bool = False) -> str:
-    """Return a number with a true minus sign, or a dash where it is unknown."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    return f"{value:{'+' if sign else ''}.{places}f}".replace("-", "−")
-
-
 def font(size: float = POINT_SIZE, bold: bool = False) -> QFont:
     """Return the application's font at the plots' size."""
     result = QFont(QApplication.font())

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import EosAnalysis
 from app.documents.run import run_inks
-from app.look.ink import font, number_text
+from app.look.ink import font
+from app.look.numbers import number_text
 from app.panels.base import Panel, Table
 from app.plots.eos_plot import EosPlot
 from app.widgets.labels import NoteLabel

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWid
 
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.look import theme
-from app.look.ink import font, ink, number_text
+from app.look.ink import font, ink
+from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.mapping_plot import MappingPlot
 from app.widgets.labels import NoteLabel

@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.documents.parity import ParityAnalysis, ParityGroup
 from app.documents.run import RunDocument
-from app.look.ink import font, number_text
+from app.look.ink import font
+from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.widgets.placeholder import Placeholder

@@ -15,6 +15,7 @@ from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.look import icons
 from app.look.ink import PAPER_MARKERS, font
+from app.look.numbers import true_minus
 from app.panels.base import Panel, Table
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
 from app.widgets.lasso import selection_mode
@@ -241,7 +242,7 @@ class PcaPanel(Panel):
         for kind in PREDICTED:
             values = point_values(kind, group, self._frames_of, self._energy_zero())
             if values is not None:
-                value = f"{values[index]:.3g}".replace("-", "−")
+                value = true_minus(f"{values[index]:.3g}")
                 lines.append(f"{kind.label} {value} {kind.unit}")
         return "\n".join(lines)
 

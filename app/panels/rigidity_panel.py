@@ -11,7 +11,8 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import RigidityAnalysis
-from app.look.ink import font, number_text
+from app.look.ink import font
+from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.rigidity_plot import ErrorScatter, RigidityCurves
 from app.widgets.labels import NoteLabel

@@ -10,9 +10,10 @@ import numpy as np
 
 from app.documents.atom_values import is_scalar
 from app.documents.coloring import LABELS, PREDICTED_KINDS, Coloring
+from app.look.colormaps import map_colors, to_rgb
 from app.look.ink import ink, rgb_of
 from app.viewer3d.color_bar import ColorBarSpec
-from app.viewer3d.color_range import UNKNOWN, ColorRange, colors_of_map, element_colors, value_colors
+from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -33,7 +34,7 @@ WAITING = "Predicting…"
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownColors:
     """Colours (n_atoms, 3) uint8, the colour bar (None: elements) and a message where values are missing."""
 
     colors: np.ndarray
@@ -61,11 +62,11 @@ class StructureColors:
             and session.runs.prediction is None
         )
 
-    def shown(self, frame: Frame) -> Shown:
+    def shown(self, frame: Frame) -> ShownColors:
         """The colours of the current frame by the session's colouring."""
         coloring = self._session.coloring.current
         if coloring.kind == "element":
-            return Shown(element_colors(frame.numbers))
+            return ShownColors(element_colors(frame.numbers))
         if coloring.kind == "region":
             return self._by_region(frame)
         found = self._session.coloring.atom_values()
@@ -73,29 +74,29 @@ class StructureColors:
             return self._without_values(frame, coloring)
         values, label, unit = found
         limits = self.limits(values, coloring)
-        colors = value_colors(values, limits, diverging=coloring.diverging, reverse=coloring.reverse)
+        colors = to_rgb(values, limits, coloring.diverging, reverse=coloring.reverse, unknown=UNKNOWN)
         bar = ColorBarSpec(
             label,
             unit,
             limits,
-            colors_of_map(diverging=coloring.diverging, reverse=coloring.reverse),
+            map_colors(coloring.diverging, coloring.reverse),
             RANGE_NOTES[coloring.range_mode],
         )
         self._last = coloring, bar
-        return Shown(colors, bar)
+        return ShownColors(colors, bar)
 
-    def _by_region(self, frame: Frame) -> Shown:
+    def _by_region(self, frame: Frame) -> ShownColors:
         """Colours of the regions, with their names in the corner."""
         known = self._session.regions.current()
         if known is None:
-            return Shown(element_colors(frame.numbers), message=NO_REGIONS)
+            return ShownColors(element_colors(frame.numbers), message=NO_REGIONS)
         colors = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
         lines = []
         for region in known.regions:
             name = f"series:{region.color_index}"
             colors[region.atoms] = rgb_of(name)
             lines.append(f"<span style='color:{ink(name).name()}'>●</span> {escape(region.name)}")
-        return Shown(colors, message="<br>".join(lines))
+        return ShownColors(colors, message="<br>".join(lines))
 
     def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
         """The range of the colour map for the current frame's values."""
@@ -112,31 +113,33 @@ class StructureColors:
             else self._all_values(document, coloring.kind),
         )
 
-    def _without_values(self, frame: Frame, coloring: Coloring) -> Shown:
+    def _without_values(self, frame: Frame, coloring: Coloring) -> ShownColors:
         name = LABELS.get(coloring.kind, coloring.kind)
         grey = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
         if coloring.kind == "rigidity":
             return self._without_rigidity(frame, grey)
         if coloring.kind not in PREDICTED_KINDS:
-            return Shown(grey, message=NO_ARRAY.format(name))
+            return ShownColors(grey, message=NO_ARRAY.format(name))
         if self.waiting():
             same = self._last is not None and self._last[0] == coloring
-            return Shown(grey, self._last[1] if self._last is not None and same else None, WAITING)
+            return ShownColors(grey, self._last[1] if self._last is not None and same else None, WAITING)
         run = self._session.runs.current
         if run is None or run.potential is None:
-            return Shown(element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:]))
-        return Shown(grey, message=NO_FORCES)
+            return ShownColors(
+                element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:])
+            )
+        return ShownColors(grey, message=NO_FORCES)
 
-    def _without_rigidity(self, frame: Frame, grey: np.ndarray) -> Shown:
+    def _without_rigidity(self, frame: Frame, grey: np.ndarray) -> ShownColors:
         """Say why there is no rigidity yet."""
         session = self._session
         run = session.runs.current
         if run is None or run.potential is None:
-            return Shown(element_colors(frame.numbers), message=NO_RUN.format("rigidity"))
+            return ShownColors(element_colors(frame.numbers), message=NO_RUN.format("rigidity"))
         message = run.analysis_messages.get("rigidity", "")
         if message and "rigidity" not in run.analyses:
-            return Shown(grey, message=escape(message))
-        return Shown(grey, message=AFTER_TRAINING if session.trainings.active else WORKING)
+            return ShownColors(grey, message=escape(message))
+        return ShownColors(grey, message=AFTER_TRAINING if session.trainings.active else WORKING)
 
     def _all_values(self, document: DatasetDocument, name: str) -> np.ndarray | None:
         """The array of all frames together; None where no frame has it or there are too many values."""

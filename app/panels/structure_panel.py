@@ -26,7 +26,7 @@ from app.look import icons, theme
 from app.look.ink import font
 from app.look.palette import LIGHT
 from app.panels.base import Panel, Table
-from app.panels.structure_colors import Shown, StructureColors
+from app.panels.structure_colors import StructureColors
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
@@ -60,7 +60,7 @@ class StructurePanel(Panel):
         self._colors = StructureColors(session)
         self._shown_dataset: str | None = None
         self._picked: list[int] = []
-        self.shown = Shown(np.empty((0, 3), np.uint8))
+        self.shown = ShownColors(np.empty((0, 3), np.uint8))
         self._build()
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._show_frame)

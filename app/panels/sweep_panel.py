@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from app.documents.sweep import SweepPoint, choose, sentence
 from app.look.ink import PAPER_MARKERS
 from app.panels.base import Panel, Table
-from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Shown, SweepPlot
+from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Quantity, SweepPlot
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
@@ -132,7 +132,7 @@ class SweepPanel(Panel):
             return None
         choice = choose(points)
 
-        def lines(*shown: Shown) -> list[figures.SweepLine]:
+        def lines(*shown: Quantity) -> list[figures.SweepLine]:
             return [
                 figures.SweepLine(
                     item.name,

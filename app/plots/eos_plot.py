@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from app.look.ink import number_text
+from app.look.numbers import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.figures.eos import (

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.look import colormaps
 from app.look.ink import rgb_of
+from app.look.numbers import true_minus
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
@@ -79,8 +80,7 @@ class ParityPlot(Plot):
         self.set_legend(entries)
 
     def _describe(self, x: float, y: float) -> str:
-        text = f"reference {x:.3g}, predicted {y:.3g} {self.unit}"
-        return text.replace("-", "−")
+        return true_minus(f"reference {x:.3g}, predicted {y:.3g} {self.unit}")
 
     def restyle(self) -> None:
         """Follow the theme, colours of the points included."""

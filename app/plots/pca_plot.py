@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.look import colormaps
 from app.look.ink import MARKERS, rgb_of
+from app.look.numbers import true_minus
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
@@ -111,7 +112,7 @@ class PcaPlot(Plot):
     def _entries(self, limits: tuple[float, float], colored: bool) -> list[Entry]:
         entries = []
         if colored:
-            low, high = (f"{v:.3g}".replace("-", "−") for v in limits)
+            low, high = (true_minus(f"{v:.3g}") for v in limits)
             colors = colormaps.ramp(self.diverging)
             text = f"{low} … {high} {self.value_text}"
             entries.append(Entry("ramp", text, "text", "ramp", ramp=colors, tip=f"Colour: {text}"))

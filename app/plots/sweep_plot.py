@@ -17,7 +17,7 @@ from app.plots.plot import Plot
 
 
 @dataclass(frozen=True)
-class Shown:
+class Quantity:
     """One quantity: attribute of the points, name, colour, marker, and which choice marks its best."""
 
     key: str
@@ -29,9 +29,9 @@ class Shown:
     chosen: str = "by_rmse"
 
 
-ENERGY = Shown("energy", "RMSE", "series:0", "o", 0, "Energy RMSE of the validation at the best epoch")
-FORCE = Shown("force", "force RMSE", "series:1", "t1", 0, "Force RMSE of the validation at the best epoch")
-MAPPING = Shown(
+ENERGY = Quantity("energy", "RMSE", "series:0", "o", 0, "Energy RMSE of the validation at the best epoch")
+FORCE = Quantity("force", "force RMSE", "series:1", "t1", 0, "Force RMSE of the validation at the best epoch")
+MAPPING = Quantity(
     "mapping", "mapping error", "series:2", "s", 1,
     "Largest absolute error of the crystal and the regions at the best epoch", "by_mapping",
 )  # fmt: skip
@@ -42,7 +42,7 @@ GAP = 6.0
 class SweepPlot(Plot):
     """A line with a marker per training for each quantity; the best is ringed, one that goes on is hollow."""
 
-    def __init__(self, shown: Sequence[Shown], title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, shown: Sequence[Quantity], title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent, log_y=True)
         self.shown, self.title = tuple(shown), title
         self.points: list[SweepPoint] = []
@@ -73,7 +73,7 @@ class SweepPlot(Plot):
         if at is not None:
             self.current.setPos(at)
 
-    def _show(self, item: Shown, chosen: int | None) -> None:
+    def _show(self, item: Quantity, chosen: int | None) -> None:
         x = np.array([p.x for p in self.points], dtype=np.float64)
         values = np.array([getattr(p, item.key) for p in self.points], dtype=np.float64)
         y = np.where(values > 0, values, np.nan)
@@ -103,7 +103,7 @@ class SweepPlot(Plot):
         self.axis("bottom").update()
 
 
-def _entries(known: Sequence[Shown]) -> list[Entry]:
+def _entries(known: Sequence[Quantity]) -> list[Entry]:
     ring = "; the ring marks what it chooses"
     return [
         Entry(item.key, item.name, item.color, "points", marker=item.marker, tip=item.tip + ring)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
 
+from app.look.numbers import number_text, true_minus
 from app.viewer3d.picking import measure
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
@@ -29,21 +31,16 @@ def formula_of(frame: Frame) -> str:
     return "".join(parts).translate(_SUBSCRIPTS)
 
 
-def number(value: float, digits: int) -> str:
-    """A number with so many decimals and a true minus sign."""
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
 def frame_facts(frame: Frame) -> list[str]:
     """Volume, energy, pressure and largest force, as far as the frame has them."""
     facts = []
     if frame.volume > 1e-6 and frame.pbc.all():
-        facts.append(f"{number(frame.volume / frame.n_atoms, 2)} Å³/atom")
+        facts.append(f"{number_text(frame.volume / frame.n_atoms, 2)} Å³/atom")
     if frame.energy is not None:
-        facts.append(f"{number(frame.energy / frame.n_atoms, 4)} eV/atom")
+        facts.append(f"{number_text(frame.energy / frame.n_atoms, 4)} eV/atom")
     if frame.stress is not None:
         pressure = -np.trace(frame.stress) / 3 * GPA_PER_EV_PER_ANG3
-        facts.append(f"{number(pressure, 2)} GPa")
+        facts.append(f"{number_text(pressure, 2)} GPa")
     return facts
 
 
@@ -71,33 +68,33 @@ def atom_rows(
     crystal_energy : eV, what the atomic energy is compared with, or None.
     shown : (values, label, unit) the structure is coloured by, or None.
     """
-    x, y, z = (number(v, 3) for v in frame.positions[atom])
+    x, y, z = (number_text(v, 3) for v in frame.positions[atom])
     rows: Rows = [("position", f"{x}  {y}  {z} Å")]
     if prediction is not None:
         rows += _predicted_rows(frame, atom, prediction, crystal_energy)
     elif frame.forces is not None:
-        rows.append(("force", f"{number(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
+        rows.append(("force", f"{number_text(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
     if shown is not None and shown[1] in frame.arrays:
         values, label, unit = shown
-        rows.append((label, f"{float(values[atom]):.5g} {unit}".replace("-", "−").strip()))
+        rows.append((label, true_minus(f"{float(values[atom]):.5g} {unit}").strip()))
     return rows
 
 
 def _predicted_rows(frame: Frame, atom: int, prediction: Prediction, crystal_energy: float | None) -> Rows:
     energy = float(prediction.atomic_energies[atom])
     spread = float(prediction.atomic_energies_members[:, atom].std())
-    rows: Rows = [("atomic energy", f"{number(energy, 4)} ± {number(spread, 4)} eV")]
+    rows: Rows = [("atomic energy", f"{number_text(energy, 4)} ± {number_text(spread, 4)} eV")]
     if crystal_energy is not None:
         relative = MEV_PER_EV * (energy - crystal_energy)
-        rows.append(("to the crystal", f"{relative:+.1f} meV".replace("-", "−")))
+        rows.append(("to the crystal", true_minus(f"{relative:+.1f} meV")))
     if frame.forces is not None:
-        rows.append(("force", f"{number(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
+        rows.append(("force", f"{number_text(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
         if prediction.forces is not None:
             error = float(np.linalg.norm(prediction.forces[atom] - frame.forces[atom]))
-            rows.append(("force error", f"{number(error, 3)} eV/Å"))
+            rows.append(("force error", f"{number_text(error, 3)} eV/Å"))
     elif prediction.forces is not None:
         force = float(np.linalg.norm(prediction.forces[atom]))
-        rows.append(("predicted force", f"{number(force, 3)} eV/Å"))
+        rows.append(("predicted force", f"{number_text(force, 3)} eV/Å"))
     return rows
 
 
@@ -113,15 +110,14 @@ def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, st
         rows.append(("atoms", " – ".join(f"{symbol(frame, a)} {a}" for a in atoms)))
         measured = measure(frame.positions[list(atoms)], frame.cell, frame.pbc)
         if measured is not None:
-            digits = 3 if measured.unit == "Å" else 1
-            space = " " if measured.unit == "Å" else ""
-            rows.append((measured.name.lower(), f"{number(measured.value, digits)}{space}{measured.unit}"))
+            digits, unit = (3, " Å") if measured.unit == "Å" else (1, measured.unit)
+            rows.append((measured.name.lower(), number_text(measured.value, digits) + unit))
     if shown is not None:
         values, _, unit = shown
         known = values[list(atoms)]
         known = known[np.isfinite(known)]
         if len(known):
-            text = f"{known.mean():.4g} ± {known.std():.2g} {unit}".replace("-", "−").strip()
+            text = true_minus(f"{known.mean():.4g} ± {known.std():.2g} {unit}").strip()
             rows.append(("mean ± std", text))
     return rows
 
@@ -137,4 +133,4 @@ def as_html(title: str, rows: Rows, muted: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(" ", "&nbsp;")
+    return escape(text).replace(" ", "&nbsp;")

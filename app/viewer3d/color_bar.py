@@ -21,10 +21,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.look.ink import font, ink
+from app.look.numbers import linear_ticks, tick_text
 
 BAR, TICK, GAP = 12.0, 4.0, 4.0
 WIDTH, HEIGHT = 132, 220
-_STEPS = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,27 +50,11 @@ class ColorBarSpec:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-def ticks_of(low: float, high: float, most: int = 5) -> np.ndarray:
-    """Round numbers in [low, high], at most ``most`` of them, and zero among them where it lies inside."""
-    span = high - low
-    if not span > 0:
-        return np.array([low])
-    power = 10.0 ** np.floor(np.log10(span / most))
-    for step in (power * s for s in (*_STEPS, *(10 * s for s in _STEPS))):
-        first = np.ceil(low / step - 1e-6)
-        last = np.floor(high / step + 1e-6)
-        if last - first + 1 <= most:
-            return np.arange(first, last + 1) * step + 0.0
-    return np.array([low, high])
-
-
-def tick_text(value: float, step: float) -> str:
-    """A tick's number with as many decimals as the step needs, with a true minus sign."""
-    if value != 0 and (abs(value) >= 1e5 or step < 1e-4):
-        return f"{value:.3g}".replace("-", "−")
-    decimals = len(f"{step:.6g}".partition(".")[2])
-    text = f"{value:.{decimals}f}"
-    return text.replace("-", "−") if value != 0 else "0"
+def labelled_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    """Round numbers in [low, high], at most ``most`` of them, and their texts."""
+    ticks = linear_ticks(low, high, most - 1)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(high - low)
+    return [(value, tick_text(value, step) if value else "0") for value in ticks]
 
 
 def wrapped(text: str, metrics: QFontMetricsF, width: float) -> list[str]:
@@ -130,13 +114,12 @@ def _draw_ticks(
     painter: QPainter, bar: QRectF, spec: ColorBarSpec, pen: _Pen, metrics: QFontMetricsF
 ) -> None:
     low, high = spec.limits
-    ticks = ticks_of(low, high, max(2, min(5, int(bar.height() / (1.6 * metrics.height())))))
-    step = float(ticks[1] - ticks[0]) if len(ticks) > 1 else abs(high - low)
-    for value in ticks:
+    for value, text in labelled_ticks(
+        low, high, max(2, min(5, int(bar.height() / (1.6 * metrics.height()))))
+    ):
         y = bar.bottom() - (value - low) / (high - low) * bar.height()
         painter.setPen(QPen(pen.color, 1.0))
         painter.drawLine(QPointF(bar.left() - TICK, y), QPointF(bar.left(), y))
-        text = tick_text(float(value), step)
         right = bar.left() - TICK - GAP
         pen.text(right - metrics.horizontalAdvance(text), y + metrics.capHeight() / 2, text)
 

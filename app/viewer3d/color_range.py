@@ -1,4 +1,4 @@
-"""Per-atom numbers to colours, and colour ranges that do not jump from frame to frame. No Qt here."""
+"""Colours of elements, and ranges of colour maps that do not jump from frame to frame. No Qt here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.documents.coloring import Coloring
-from app.look.colormaps import DIVERGING, SEQUENTIAL, table
 
-UNKNOWN = (150, 150, 150)
+UNKNOWN = 150
 """Grey of atoms without a value."""
 
 _NICE = np.array([1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
@@ -26,25 +25,6 @@ def element_colors(numbers: np.ndarray) -> np.ndarray:
     from ase.data.colors import jmol_colors
 
     return (jmol_colors[np.clip(numbers, 0, len(jmol_colors) - 1)] * 255 + 0.5).astype(np.uint8)
-
-
-def value_colors(
-    values: np.ndarray, limits: tuple[float, float], *, diverging: bool, reverse: bool = False
-) -> np.ndarray:
-    """Colours (n, 3) uint8 of values (n,): grey where not finite, the ends' colours beyond the limits."""
-    colors = colors_of_map(diverging=diverging, reverse=reverse)
-    low, high = limits
-    share = (np.asarray(values, dtype=np.float64) - low) / (high - low if high != low else 1.0)
-    index = np.nan_to_num(np.clip(share, 0.0, 1.0), nan=0.0) * (len(colors) - 1) + 0.5
-    result = colors[index.astype(np.int64)]
-    result[~np.isfinite(values)] = UNKNOWN
-    return result
-
-
-def colors_of_map(*, diverging: bool, reverse: bool = False) -> np.ndarray:
-    """The colour map in use, (256, 3) uint8, from low to high."""
-    colors = table(DIVERGING if diverging else SEQUENTIAL)
-    return colors[::-1] if reverse else colors
 
 
 @dataclass

@@ -15,6 +15,7 @@ from app.look.ink import font
 from app.look.palette import Theme
 from app.viewer3d.camera import Camera, interpolated
 from app.viewer3d.color_bar import ColorBarSpec
+from app.viewer3d.color_range import UNKNOWN
 from app.viewer3d.drawing import Drawer, Picture
 from app.viewer3d.picking import Picker
 from app.viewer3d.picture import Trimmings, as_image, finished_image
@@ -103,7 +104,7 @@ class StructureView(QWidget):
             self._marks = np.zeros(frame.n_atoms, np.uint8)
             self._hovered = -1
         if len(self._colors) != frame.n_atoms:
-            self._colors = np.full((frame.n_atoms, 3), 150, np.uint8)
+            self._colors = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
         self.scene = build_scene(frame, self.options)
         if self._needs_fit or not keep_view:
             self.fit()
