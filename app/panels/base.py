@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.look import icons
 from app.session.messages import Notification
+from app.widgets.controls import tool_button
 from nnpcore import figures
 from nnpcore.figures.tables import write_csv
 
@@ -132,13 +133,8 @@ class Panel(QWidget):
         return (figures.SUFFIXES if self._has_figure() else ()) + (("csv",) if self._has_table() else ())
 
     def _export_button(self) -> QToolButton:
-        button = QToolButton(self.toolbar)
-        icons.follow(button, "export")
-        button.setIconSize(QSize(14, 14))
-        button.setToolTip(f"Export {self.title.lower()}")
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        button.setMenu(self.export_menu(button))
-        return button
+        menu = self.export_menu(self.toolbar)
+        return tool_button(self.toolbar, f"Export {self.title.lower()}", icon="export", menu=menu)
 
     def export_menu(self, parent: QWidget) -> QMenu:
         """Return a menu with one entry per format."""

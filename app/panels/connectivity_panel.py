@@ -8,14 +8,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from app.documents.analyses import ConnectivityAnalysis
 from app.documents.grouping import GROUPING_TEXTS
 from app.documents.run import run_inks
-from app.look.ink import font
 from app.panels.base import Panel, Table
 from app.plots.connectivity_plot import BarRun, MatrixView, Pair, PairBars
+from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Throttle
@@ -57,17 +57,10 @@ class ConnectivityPanel(Panel):
         column.addWidget(self.text)
         self.body = Placeholder(body, self)
         self.set_body(self.body)
-        self.groups = QToolButton(self)
-        self.groups.setText("Groups ▾")
-        self.groups.setFont(font())
-        self.groups.setToolTip("Choose the groups that are compared")
-        self.groups.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.menu = QMenu(self.groups)
-        self.groups.setMenu(self.menu)
-        self.grouping = QComboBox(self)
-        self.grouping.setFont(font())
-        self.grouping.setToolTip("What the atoms are grouped by")
-        self.grouping.activated.connect(self._on_grouping)
+        self.menu = QMenu(self)
+        tip = "Choose the groups that are compared"
+        self.groups = tool_button(self, tip, text="Groups ▾", menu=self.menu)
+        self.grouping = choice_box(self, "What the atoms are grouped by", self._on_grouping)
         self.add_tool(self.grouping)
         self.add_tool(self.groups)
         session.analyses.changed.connect(self._on_analysis)
@@ -131,10 +124,7 @@ class ConnectivityPanel(Panel):
 
     def _fill_groupings(self) -> None:
         wanted = self.session.regions.labels().groupings()
-        if [self.grouping.itemData(i) for i in range(self.grouping.count())] != wanted:
-            self.grouping.clear()
-            for grouping in wanted:
-                self.grouping.addItem(f"By {GROUPING_TEXTS[grouping].lower()}", grouping)
+        refill(self.grouping, [(f"By {GROUPING_TEXTS[kind].lower()}", kind) for kind in wanted])
         chosen = self.session.analyses.options.get("connectivity", {}).get("grouping", "dataset")
         self.grouping.setCurrentIndex(max(self.grouping.findData(chosen), 0))
         self.grouping.setVisible(len(wanted) > 1 and self.analysis is not None)

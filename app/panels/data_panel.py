@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QSize, Qt
@@ -15,13 +16,13 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QStackedWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from app.look import icons, theme
+from app.look import theme
 from app.panels.base import Panel
+from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
 from nnpcore.structures import DatasetSummary, Role
 
@@ -189,11 +190,8 @@ class DatasetRow(QWidget):
         self.role.setToolTip("What this file is used for")
         self.role.setFixedWidth(126)
         self.role.activated.connect(self._on_role_chosen)
-        self.close_button = QToolButton(self)
-        icons.follow(self.close_button, "close", muted=True)
-        self.close_button.setToolTip("Close this file")
-        self.close_button.clicked.connect(lambda: session.data.remove(document.id))
-        self.close_button.setIconSize(QSize(12, 12))
+        close = partial(session.data.remove, document.id)
+        self.close_button = tool_button(self, "Close this file", close, icon="close", size=12, muted=True)
         top.addWidget(self.close_button)
         column.addLayout(top)
         frames, labels = (self._line(text) for text in contents(document.summary))

@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.documents.analyses import DistanceAnalysis
 from app.documents.run import run_ink
-from app.look.ink import font
 from app.panels.base import Panel, Table, by_width
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
+from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
@@ -56,17 +56,10 @@ class DistancePanel(Panel):
         column.addWidget(self.note)
         self.body = Placeholder(content, self)
         self.set_body(self.body)
-        self.by_volume = QToolButton(self)
-        self.by_volume.setText("By volume")
-        self.by_volume.setFont(font())
-        self.by_volume.setCheckable(True)
-        self.by_volume.setToolTip("Show the distance against the crystal's volume")
-        self.by_volume.toggled.connect(self._arrange)
+        tip = "Show the distance against the crystal's volume"
+        self.by_volume = tool_button(self, tip, text="By volume", toggled=lambda _: self._arrange())
         self.add_tool(self.by_volume)
-        self.element = QComboBox(self)
-        self.element.setFont(font())
-        self.element.setToolTip("Element whose atoms are counted")
-        self.element.activated.connect(lambda _: self.refresh())
+        self.element = choice_box(self, "Element whose atoms are counted", self.refresh)
         self.element.hide()
         self.add_tool(self.element)
         for plot in (self.histogram, self.curve):
@@ -96,7 +89,8 @@ class DistancePanel(Panel):
             self._arrange()
             return
         self.body.set_message("")
-        self._fill_elements(analysis)
+        refill(self.element, [(element, element) for element in analysis.reaches], analysis.element)
+        self.element.setVisible(self.element.count() > 1)
         self._arrange()
         reach, points = self.shown_reach(), self.has_points()
         bracket, color = analysis.bracket, run_ink(run, self.session.data.datasets)
@@ -122,14 +116,6 @@ class DistancePanel(Panel):
             text = f"The crystal is of {analysis.element}: its points are shown there."
         self.note.setVisible(bool(text))
         self.note.set_text(f"  {text[:1].upper()}{text[1:]}", "warning" if points else "muted")
-
-    def _fill_elements(self, analysis: DistanceAnalysis) -> None:
-        elements = list(analysis.reaches)
-        if [self.element.itemText(i) for i in range(self.element.count())] != elements:
-            self.element.clear()
-            self.element.addItems(elements)
-            self.element.setCurrentText(analysis.element)
-        self.element.setVisible(len(elements) > 1)
 
     def shown_element(self) -> str:
         """The element whose atoms are counted."""

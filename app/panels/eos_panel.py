@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import EosAnalysis
 from app.documents.run import run_inks
-from app.look.ink import font
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table
 from app.plots.eos_plot import EosPlot
+from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.readout import Cell, Readout
 from app.widgets.redraw import Seen, Throttle
@@ -73,19 +73,13 @@ class EosPanel(Panel):
         column.addWidget(self.readout)
         column.addWidget(self.note)
         self.set_body(body)
-        self.members = self._toggle("Members", "Show every member of the ensemble", False)
-        self.list_points = self._toggle("Points", POINTS_TIP, False)
+        self.members = self._toggle("Members", "Show every member of the ensemble")
+        self.list_points = self._toggle("Points", POINTS_TIP)
         self.points.frame_chosen.connect(self._show_listed)
         self.plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
 
-    def _toggle(self, text: str, tip: str, checked: bool) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(text)
-        button.setFont(font())
-        button.setToolTip(tip)
-        button.setCheckable(True)
-        button.setChecked(checked)
-        button.toggled.connect(lambda _: self.refresh())
+    def _toggle(self, text: str, tip: str) -> QToolButton:
+        button = tool_button(self, tip, text=text, toggled=lambda _: self.refresh())
         self.add_tool(button)
         return button
 

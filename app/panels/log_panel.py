@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QPlainTextEdit, QToolButton, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from app.look import icons, theme
+from app.look import theme
 from app.panels.base import Panel
 from app.session.messages import Notification
+from app.widgets.controls import tool_button
 from app.workers.tasks import Task, TaskState
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ class LogPanel(Panel):
         self.text.setMaximumBlockCount(MAX_LINES)
         self.text.setPlaceholderText("Nothing has happened yet.")
         self.set_body(self.text)
-        copy = QToolButton(self)
-        icons.follow(copy, "copy")
-        copy.setIconSize(QSize(14, 14))
-        copy.setToolTip("Copy the whole log")
-        copy.clicked.connect(self._copy)
-        self.add_tool(copy, at_end=True)
+        self.add_tool(tool_button(self, "Copy the whole log", self._copy, icon="copy"), at_end=True)
         session.messages.notified.connect(self._on_notified)
         session.tasks.finished.connect(self._on_task_finished)
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
 from app.look import theme
-from app.look.ink import font, ink
+from app.look.ink import ink
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.mapping_plot import MappingPlot
+from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
@@ -81,21 +82,13 @@ class MappingPanel(Panel):
         column.addLayout(line)
         self.body = Placeholder(content, self)
         self.set_body(self.body)
-        self.regions_button = QToolButton(self)
-        self.regions_button.setText("Regions ▾")
-        self.regions_button.setFont(font())
-        self.regions_button.setToolTip("Divide the structure shown into regions")
-        self.regions_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.menu = QMenu(self.regions_button)
-        self.regions_button.setMenu(self.menu)
+        self.menu = QMenu(self)
+        tip = "Divide the structure shown into regions"
+        self.regions_button = tool_button(self, tip, text="Regions ▾", menu=self.menu)
         self._fill_menu()
         self.add_tool(self.regions_button)
-        self.curve_button = QToolButton(self)
-        self.curve_button.setText("Curve")
-        self.curve_button.setFont(font())
-        self.curve_button.setCheckable(True)
-        self.curve_button.setToolTip("Show the errors against the epoch, beside the energy RMSE")
-        self.curve_button.toggled.connect(self._arrange)
+        tip = "Show the errors against the epoch, beside the energy RMSE"
+        self.curve_button = tool_button(self, tip, text="Curve", toggled=lambda _: self._arrange())
         self.add_tool(self.curve_button)
 
     def _fill_menu(self) -> None:

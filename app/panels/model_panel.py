@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -14,15 +14,14 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.dialogs.fields import QuietChoice
-from app.look import icons
 from app.look.style_sheet import repolish
 from app.panels.base import Panel
+from app.widgets.controls import tool_button
 from nnpcore.errors import SettingsError
 from nnpcore.training import TrainSettings
 from nnpcore.training.declared import Declaration, Shown, declarations
@@ -154,12 +153,7 @@ class ModelPanel(Panel):
             ("folder", "Load training settings (TOML)", self._ask_load),
             ("export", "Save training settings (TOML)", self._ask_save),
         ):
-            button = QToolButton(self)
-            icons.follow(button, icon)
-            button.setIconSize(QSize(14, 14))
-            button.setToolTip(tip)
-            button.clicked.connect(run)
-            self.add_tool(button, at_end=True)
+            self.add_tool(tool_button(self, tip, run, icon=icon), at_end=True)
 
     # showing and changing -----------------------------------------------------------------------------
     def refresh(self) -> None:

@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.documents.parity import ParityAnalysis, ParityGroup
 from app.documents.run import RunDocument
-from app.look.ink import font
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.parity_plot import ParityPlot, ParityPoints
+from app.widgets.controls import tool_button
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from app.workers.parity import ParitySource, parity, thinned
@@ -91,10 +91,7 @@ class ParityPanel(Panel):
         self.density.toggled.connect(lambda _: self.refresh())
 
     def _button(self, text: str, tip: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(text)
-        button.setFont(font())
-        button.setToolTip(tip)
+        button = tool_button(self, tip, text=text)
         button.setCheckable(True)
         self.add_tool(button)
         return button

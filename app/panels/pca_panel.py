@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.documents.analyses import AtomGroup, PcaAnalysis
 from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
-from app.look import icons
-from app.look.ink import PAPER_MARKERS, font
+from app.look.ink import PAPER_MARKERS
 from app.look.numbers import true_minus
 from app.panels.base import Panel, Table
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
+from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
@@ -64,30 +64,18 @@ class PcaPanel(Panel):
         self.refresh()
 
     def _build_tools(self) -> None:
-        self.x_axis, self.y_axis = self._combo(64), self._combo(64)
-        self.x_axis.setToolTip("Component along x")
-        self.y_axis.setToolTip("Component along y")
-        self.color_by = self._combo(104)
-        self.color_by.setToolTip("Colour of the points")
-        self.color_by.addItem("Data set", None)
-        self.element = self._combo(52)
-        self.element.setToolTip("Element whose atoms are shown")
+        self.x_axis = choice_box(self, "Component along x", self.refresh, width=64)
+        self.y_axis = choice_box(self, "Component along y", self.refresh, width=64)
+        self.color_by = choice_box(self, "Colour of the points", self.refresh, width=104)
+        self.element = choice_box(self, "Element whose atoms are shown", self._on_element, width=52)
         self.element.hide()
-        self.element.activated.connect(self._on_element)
-        self.lasso = QToolButton(self)
-        icons.follow(self.lasso, "lasso")
-        self.lasso.setCheckable(True)
-        self.lasso.setToolTip("Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes")
-        self.lasso.toggled.connect(lambda on: setattr(self.plot.canvas.lasso, "enabled", on))
+        tip = "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes"
+        lasso = self.plot.canvas.lasso
+        self.lasso = tool_button(
+            self, tip, icon="lasso", size=16, toggled=lambda on: setattr(lasso, "enabled", on)
+        )
         for tool in (self.x_axis, self.y_axis, self.color_by, self.element, self.lasso):
             self.add_tool(tool)
-
-    def _combo(self, width: int) -> QComboBox:
-        combo = QComboBox(self)
-        combo.setFixedWidth(width)
-        combo.setFont(font())
-        combo.activated.connect(lambda _: self.refresh())
-        return combo
 
     # what is shown ------------------------------------------------------------------------------------
     @property
@@ -145,33 +133,19 @@ class PcaPanel(Panel):
 
     def _fill_tools(self, analysis: PcaAnalysis) -> None:
         n = len(analysis.result.explained)
-        for combo, first in ((self.x_axis, 0), (self.y_axis, 1)):
-            if combo.count() != n:
-                chosen = combo.currentIndex() if combo.count() else first
-                combo.clear()
-                combo.addItems([f"PC {k + 1}" for k in range(n)])
-                combo.setCurrentIndex(min(max(chosen, 0), n - 1))
+        components = [(f"PC {k + 1}", k) for k in range(n)]
+        refill(self.x_axis, components)
+        refill(self.y_axis, components, default=1)
         divisions = self.session.regions.labels().groupings()[1:]
-        kinds = [*divisions, *value_kinds(analysis.groups, self._frames_of)]
-        if [self.color_by.itemData(i) for i in range(1, self.color_by.count())] != kinds:
-            chosen = self.color_by.currentData()
-            while self.color_by.count() > 1:
-                self.color_by.removeItem(1)
-            for kind in kinds:
-                text = kind.label if isinstance(kind, ValueKind) else GROUPING_TEXTS[kind]
-                self.color_by.addItem(text, kind)
-            known = [None, *kinds]
-            self.color_by.setCurrentIndex(known.index(chosen) if chosen in known else 0)
-        self._fill_elements(analysis.element)
-
-    def _fill_elements(self, shown: str) -> None:
+        values = value_kinds(analysis.groups, self._frames_of)
+        texts = [(GROUPING_TEXTS[kind], kind) for kind in divisions] + [(kind.label, kind) for kind in values]
+        refill(self.color_by, [("Data set", None), *texts])
         run = self.session.runs.current
-        elements = list(run.functions.elements) if run is not None and run.functions is not None else [shown]
-        if [self.element.itemText(i) for i in range(self.element.count())] != elements:
-            self.element.clear()
-            self.element.addItems(elements)
-        self.element.setCurrentText(shown)
-        self.element.setVisible(len(elements) > 1)
+        functions = run.functions if run is not None else None
+        known = functions.elements if functions is not None else [analysis.element]
+        refill(self.element, [(element, element) for element in known])
+        self.element.setCurrentText(analysis.element)
+        self.element.setVisible(len(known) > 1)
 
     def _on_element(self) -> None:
         self.session.analyses.set_option("pca", element=self.element.currentText())

@@ -11,10 +11,10 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.analyses import RigidityAnalysis
-from app.look.ink import font
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.rigidity_plot import ErrorScatter, RigidityCurves
+from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
@@ -79,10 +79,7 @@ class RigidityPanel(Panel):
         self.color.clicked.connect(lambda: self.session.coloring.set(kind="rigidity"))
 
     def _tool(self, text: str, tip: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(text)
-        button.setFont(font())
-        button.setToolTip(tip)
+        button = tool_button(self, tip, text=text)
         self.add_tool(button)
         return button
 

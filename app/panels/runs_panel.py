@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,9 @@ from PySide6.QtWidgets import (
 )
 
 from app.documents.run import RunDocument, RunState
-from app.look import icons, theme
+from app.look import theme
 from app.panels.base import Panel
+from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
 
 if TYPE_CHECKING:
@@ -69,11 +71,7 @@ class RunsPanel(Panel):
         self.stack.addWidget(empty)
         self.stack.addWidget(self.list)
         self.set_body(self.stack)
-        button = QToolButton(self)
-        icons.follow(button, "folder")
-        button.setIconSize(QSize(14, 14))
-        button.setToolTip("Open the folder of a training")
-        button.clicked.connect(self.ask_open)
+        button = tool_button(self, "Open the folder of a training", self.ask_open, icon="folder")
         self.add_tool(button, at_end=True)
         session.runs.added.connect(self._add)
         session.runs.removed.connect(self._remove)
@@ -224,12 +222,8 @@ class RunRow(QWidget):
             self.compare.setChecked(self._run_id in self._session.runs.compared)
         self.compare.setVisible(len(self._session.runs.documents) > 1)
 
-    def _button(self, icon: str, tip: str, run: object, row: QHBoxLayout) -> QToolButton:
-        button = QToolButton(self)
-        icons.follow(button, icon)
-        button.setIconSize(QSize(12, 12))
-        button.setToolTip(tip)
-        button.clicked.connect(run)
+    def _button(self, icon: str, tip: str, run: Callable[[], object], row: QHBoxLayout) -> QToolButton:
+        button = tool_button(self, tip, run, icon=icon, size=12)
         row.addWidget(button)
         return button
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -16,22 +16,22 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.dialogs.range_menu import fill_range_menu
-from app.look import icons, theme
+from app.look import theme
 from app.look.ink import font
 from app.look.palette import LIGHT
 from app.panels.base import Panel, Table
-from app.panels.structure_colors import StructureColors
+from app.panels.structure_colors import ShownColors, StructureColors
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
 from app.viewer3d.picture import as_rgba
 from app.viewer3d.view_tools import ViewTools
+from app.widgets.controls import tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
@@ -83,11 +83,7 @@ class StructurePanel(Panel):
         self.tools = ViewTools(self.view, self)
         for button in self.tools.buttons:
             self.add_tool(button)
-        self.camera = QToolButton(self)
-        icons.follow(self.camera, "camera")
-        self.camera.setIconSize(QSize(14, 14))
-        self.camera.setToolTip("Save an image of any size")
-        self.camera.clicked.connect(self.ask_image)
+        self.camera = tool_button(self, "Save an image of any size", self.ask_image, icon="camera")
         self.add_tool(self.camera, at_end=True)
 
     def _build_overlays(self) -> None:

@@ -12,12 +12,12 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
-from app.look.ink import font
 from app.panels.base import Panel, Table
 from app.plots.legend import Legend
 from app.plots.mapping_plot import MappingPlot
 from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
+from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.redraw import Throttle
 from nnpcore import figures
@@ -115,12 +115,8 @@ class TrainingPanel(Panel):
         return {**self.plots, MAPPING: self.mapping_plot}
 
     def _button(self, quantity: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setText(BUTTONS[quantity])
+        button = tool_button(self, TIPS[quantity], lambda: self._on_button(quantity), text=BUTTONS[quantity])
         button.setCheckable(True)
-        button.setFont(font())
-        button.setToolTip(TIPS[quantity])
-        button.clicked.connect(lambda _checked=False, quantity=quantity: self._on_button(quantity))
         self.add_tool(button)
         return button
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QMouseEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QToolButton, QWidget
+from collections.abc import Callable
 
-from app.look import icons
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QMouseEvent, QShowEvent
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QWidget
+
 from app.panels.base import Panel
 from app.session.session import Session
+from app.widgets.controls import tool_button
 
 
 class Dock(QDockWidget):
@@ -79,13 +81,8 @@ class _TitleRow(QWidget):
         toolbar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._row.insertWidget(1, toolbar, 1)
 
-    def _add_button(self, icon: str, tip: str, run: object) -> None:
-        button = QToolButton(self)
-        icons.follow(button, icon, muted=True)
-        button.setIconSize(QSize(12, 12))
-        button.setToolTip(tip)
-        button.clicked.connect(run)
-        self._row.addWidget(button)
+    def _add_button(self, icon: str, tip: str, run: Callable[[], object]) -> None:
+        self._row.addWidget(tool_button(self, tip, run, icon=icon, size=12, muted=True))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Leave it to the dock."""

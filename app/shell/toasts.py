@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -12,13 +12,13 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.look import icons, theme
 from app.session.messages import Notification
+from app.widgets.controls import tool_button
 
 SECONDS = {"info": 5, "warning": 12, "error": 0}
 WIDTH = 400
@@ -72,10 +72,7 @@ class Toast(QFrame):
         title.setProperty("heading", True)
         title.setWordWrap(True)
         row.addWidget(title, 1, Qt.AlignmentFlag.AlignVCenter)
-        close = QToolButton(self)
-        icons.follow(close, "close", muted=True)
-        close.setIconSize(QSize(12, 12))
-        close.clicked.connect(self.close_toast)
+        close = tool_button(self, "", self.close_toast, icon="close", size=12, muted=True)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         return row
 

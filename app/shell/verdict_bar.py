@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from app.look import icons, theme
+from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
 
@@ -79,13 +80,8 @@ class VerdictBar(QWidget):
         self.task_bar = QProgressBar(self.task_box)
         self.task_bar.setTextVisible(False)
         self.task_bar.setFixedSize(96, 6)
-        cancel = QToolButton(self.task_box)
-        icons.follow(cancel, "close")
-        cancel.setIconSize(QSize(10, 10))
-        cancel.setToolTip("Cancel")
-        cancel.clicked.connect(self._cancel)
-        self.cancel_button = cancel
-        for widget in (self.task_text, self.task_bar, cancel):
+        self.cancel_button = tool_button(self.task_box, "Cancel", self._cancel, icon="close", size=10)
+        for widget in (self.task_text, self.task_bar, self.cancel_button):
             inner.addWidget(widget)
         self.task_box.hide()
         row.addWidget(self.task_box)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
 
-from app.look import icons
 from app.look.ink import font
+from app.widgets.controls import tool_button
 
 DEFAULT_FPS = 10
 PATIENCE_TICKS = 12
@@ -66,12 +66,8 @@ class FrameBar(QWidget):
         self.set_state(0, 0)
 
     def _button(self, icon: str, tip: str, run: Callable[[], None]) -> QToolButton:
-        button = QToolButton(self)
-        icons.follow(button, icon)
-        button.setIconSize(QSize(16, 16))
-        button.setToolTip(tip)
+        button = tool_button(self, tip, run, icon=icon, size=16)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        button.clicked.connect(lambda: run())
         return button
 
     def set_state(self, index: int, n_frames: int) -> None:

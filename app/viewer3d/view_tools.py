@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
-from app.look import icons
 from app.viewer3d.camera import AXES
 from app.viewer3d.scene import MAX_SPHERES, SlicePlane, ViewOptions
 from app.viewer3d.view import StructureView
+from app.widgets.controls import tool_button
 
 MAX_REPEAT = 9
 
@@ -33,12 +33,12 @@ class ViewTools(QObject):
         super().__init__(parent)
         self._view, self._parent = view, parent
         self.fit = self._button("fit", "Show everything (F)", lambda: view.fit(animated=True))
-        self.along = self._menu_button("axes", "Look along an axis", self._fill_along)
+        self.along = self._opener("axes", "Look along an axis", self._fill_along)
         self.perspective = self._toggle("perspective", "Perspective (P)", view.set_perspective)
         self.bonds = self._toggle("bonds", "Bonds", lambda on: view.set_options(bonds=on))
         self.cell = self._toggle("cell", "Cell", lambda on: view.set_options(cell=on))
-        self.repeat = self._popup("repeat", "Repeat the cell, size of the atoms", self._shape_form())
-        self.slice = self._popup("slice", "Hide what lies beyond a plane", self._slice_form())
+        self.repeat = self._opener("repeat", "Repeat the cell, size of the atoms", self._shape_form())
+        self.slice = self._opener("slice", "Hide what lies beyond a plane", self._slice_form())
         self.lasso = self._toggle(
             "lasso",
             "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes",
@@ -50,40 +50,30 @@ class ViewTools(QObject):
         self.refresh()
 
     # buttons ------------------------------------------------------------------------------------------
-    def _plain(self, icon: str, tip: str) -> QToolButton:
-        button = QToolButton(self._parent)
-        icons.follow(button, icon)
-        button.setIconSize(QSize(14, 14))
-        button.setToolTip(tip)
+    def _button(self, icon: str, tip: str, run: Callable[[], None] | None = None) -> QToolButton:
+        button = tool_button(self._parent, tip, run, icon=icon)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return button
 
-    def _button(self, icon: str, tip: str, run: Callable[[], None]) -> QToolButton:
-        button = self._plain(icon, tip)
-        button.clicked.connect(lambda: run())
-        return button
-
     def _toggle(self, icon: str, tip: str, run: Callable[[bool], None]) -> QToolButton:
-        button = self._plain(icon, tip)
+        button = self._button(icon, tip)
         button.setCheckable(True)
         button.clicked.connect(run)
         return button
 
-    def _menu_button(self, icon: str, tip: str, fill: Callable[[QMenu], None]) -> QToolButton:
-        button = self._plain(icon, tip)
+    def _opener(self, icon: str, tip: str, content: Callable[[QMenu], None] | QWidget) -> QToolButton:
+        """A button with a menu: filled by a function, or made of a form."""
+        button = self._button(icon, tip)
         menu = QMenu(button)
-        fill(menu)
+        if isinstance(content, QWidget):
+            action = QWidgetAction(menu)
+            action.setDefaultWidget(content)
+            menu.addAction(action)
+        else:
+            content(menu)
         button.setMenu(menu)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         return button
-
-    def _popup(self, icon: str, tip: str, form: QWidget) -> QToolButton:
-        def fill(menu: QMenu) -> None:
-            action = QWidgetAction(menu)
-            action.setDefaultWidget(form)
-            menu.addAction(action)
-
-        return self._menu_button(icon, tip, fill)
 
     def _fill_along(self, menu: QMenu) -> None:
         view = self._view
