@@ -19,7 +19,7 @@ from nnpcore.structures import Dataset, Role
 
 if TYPE_CHECKING:
     from app.session.session import Session
-    from nnpcore.reference import Preview, Start
+    from nnpcore.reference import Preview, StartStructure
 
 LOOK_MS = 250
 LATTICES = ("diamond", "fcc", "bcc", "hcp", "sc")
@@ -152,24 +152,25 @@ class TrainingSetDialog(FormDialog):
             self.widgets["path"].setText(self._confirmed)  # type: ignore[attr-defined]
 
     # order --------------------------------------------------------------------------------------------
-    def start_of(self, values: dict[str, Any]) -> Start:
+    def start_of(self, values: dict[str, Any]) -> StartStructure:
         """Return where the dynamics begins; SettingsError where a field cannot be understood."""
-        from nnpcore.reference import Start
+        from nnpcore.reference import StartStructure
 
         kind = values["start"]
         if kind == "frame":
-            return Start("frame", self._frame)
+            return StartStructure("frame", self._frame)
         if kind == "file":
-            return Start("file", path=values["file"])
+            return StartStructure("file", path=values["file"])
         if kind in ("cluster", "nickel"):
             element = "Ni" if kind == "nickel" else "Si"
-            return Start("cluster", element=element, n_atoms=values["n_atoms"])
-        repeat = repeat_of(values["repeat"])
+            return StartStructure("cluster", element=element, n_atoms=values["n_atoms"])
+        shape: dict[str, Any] = {"repeat": repeat_of(values["repeat"])}
         if kind == "slab":
-            return Start("slab", surface=values["surface"], n_layers=values["n_layers"], repeat=repeat,
-                         vacuum=values["vacuum"])  # fmt: skip
-        element, constant = values["element"].capitalize(), values["constant"]
-        return Start("crystal", element=element, lattice=values["lattice"], constant=constant, repeat=repeat)
+            shape |= {name: values[name] for name in ("surface", "n_layers", "vacuum")}
+        else:
+            shape |= {"element": values["element"].capitalize()}
+            shape |= {name: values[name] for name in ("lattice", "constant")}
+        return StartStructure(kind, **shape)
 
     def order(self) -> SamplingOrder:
         """Return what the fields ask for."""

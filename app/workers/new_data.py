@@ -14,7 +14,7 @@ from nnpcore.structures import Dataset, read_dataset, write_frames
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
-    from nnpcore.reference import CrystalRange, SamplerSettings, Start
+    from nnpcore.reference import CrystalRange, SamplerSettings, StartStructure
     from nnpcore.structures.frame import Frame
 
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class SamplingOrder:
     """All that a new training set needs; ``path`` is where it is kept, "" for a free name in ``folder``."""
 
-    start: Start
+    start: StartStructure
     calculator: CalculatorChoice
     settings: SamplerSettings
     relax_first: bool

@@ -25,7 +25,7 @@ from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossParts:
     """A training set of Fig. 1 and the parts of the loss that count."""
 
     title: str
@@ -35,10 +35,10 @@ class Loss:
 
 
 LOSSES = (
-    Loss("NVT, energies", "nvt", False, False),
-    Loss("NVT, energies and forces", "nvt", True, False),
-    Loss("NVT, and stresses", "nvt_stress", True, True),
-    Loss("NPT, energies and forces", "npt", True, False),
+    LossParts("NVT, energies", "nvt", False, False),
+    LossParts("NVT, energies and forces", "nvt", True, False),
+    LossParts("NVT, and stresses", "nvt_stress", True, True),
+    LossParts("NPT, energies and forces", "npt", True, False),
 )
 OBSERVED = LOSSES[1:]
 """Those the ensembles of Fig. 1 were trained with."""
@@ -82,7 +82,7 @@ def rigidity_of_eos(
     return StudyOutcome([_claim(found)], context.save_figure(figure, "fig1_rigidity"), [table])
 
 
-def _softness(context: StudyContext, loss: Loss, run: TrainedRun, mapped: MappingStudy) -> Softness:
+def _softness(context: StudyContext, loss: LossParts, run: TrainedRun, mapped: MappingStudy) -> Softness:
     frames = RunFolder.open(run.folder).find_frames()["training"]
     n = context.n_threads
     described = compute_descriptors(frames, run.potential.functions, dtype=np.float32, n_threads=n)

@@ -29,7 +29,7 @@ FUNCTION_SEED = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class SumCase:
     """One way of drawing sums, and what the networks make of it.
 
     Attributes
@@ -114,7 +114,7 @@ def _fit_case(
     data: SumData,
     test: SumData,
     slope_weight: float,
-) -> Case:
+) -> SumCase:
     grid = np.linspace(*function.domain, 301)
     networks = []
     for member in range(context.choose(10, 5)):
@@ -122,7 +122,7 @@ def _fit_case(
         networks.append(fit_network(data, WIDTH, [context.seed, member], slope_weight))
     rmse = [float(np.sqrt(np.mean((net.sums(test.points) - test.sums) ** 2))) / N_TERMS for net in networks]
     members = np.stack([net(grid) for net in networks])
-    return Case(title, data, test, grid, members, function(grid), np.array(rmse))
+    return SumCase(title, data, test, grid, members, function(grid), np.array(rmse))
 
 
 # the network ------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def fit_network(data: SumData, width: int, seed: list[int], slope_weight: float 
 
 
 # what is shown ----------------------------------------------------------------------------------------
-def _claims(cases: dict[str, Case]) -> list[Claim]:
+def _claims(cases: dict[str, SumCase]) -> list[Claim]:
     whole, apart, slopes, mixed = (cases[name] for name in ("sums", "islands", "slopes", "mixed"))
     size = float(whole.truth.std())
     spread = float(apart.offsets()[:, 0].std())
@@ -258,7 +258,7 @@ def _claims(cases: dict[str, Case]) -> list[Claim]:
     ]
 
 
-def _tables(context: StudyContext, cases: dict[str, Case]) -> list[Any]:
+def _tables(context: StudyContext, cases: dict[str, SumCase]) -> list[Any]:
     tables = []
     for name, case in cases.items():
         members = {f"network {m}": row for m, row in enumerate(case.members, start=1)}
@@ -266,7 +266,7 @@ def _tables(context: StudyContext, cases: dict[str, Case]) -> list[Any]:
     return tables
 
 
-def _figure(cases: dict[str, Case]) -> Any:
+def _figure(cases: dict[str, SumCase]) -> Any:
     figure = new_figure(7.4, 2.6)
     shown = [cases[name] for name in ("sums", "islands", "mixed")]
     all_axes = figure.subplots(1, len(shown), sharey=True)
@@ -280,7 +280,7 @@ def _figure(cases: dict[str, Case]) -> Any:
     return figure
 
 
-def _draw(axes: Axes, case: Case) -> None:
+def _draw(axes: Axes, case: SumCase) -> None:
     color = OKABE_ITO[0]
     n = len(case.data.islands)
     for low, high in case.data.islands if n > 1 else ():

@@ -21,7 +21,7 @@ from nnpcore.reference.labels import label
 from nnpcore.reference.relaxing import relax
 from nnpcore.reference.sampling import SamplerSettings, sample
 from nnpcore.reference.slabs import SILICON_LATTICE, SURFACES, faces_equivalent, slab
-from nnpcore.reference.starts import Preview, Start, preview
+from nnpcore.reference.starts import Preview, StartStructure, preview
 
 __all__ = [
     "LATTICES",
@@ -34,7 +34,7 @@ __all__ = [
     "ReferenceCalculator",
     "ReferenceInfo",
     "SamplerSettings",
-    "Start",
+    "StartStructure",
     "StillingerWeber",
     "crystal",
     "crystal_scan",

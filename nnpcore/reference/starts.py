@@ -29,7 +29,7 @@ _MAX_TIMED_ATOMS, _TIMED_CALLS = 5000, 5
 
 
 @dataclass(frozen=True)
-class Start:
+class StartStructure:
     """Where the dynamics begins.
 
     Attributes
@@ -128,7 +128,7 @@ class Preview:
     step_seconds: float | None
 
 
-def preview(start: Start, reference: str, npt: bool, progress: Progress) -> Preview:
+def preview(start: StartStructure, reference: str, npt: bool, progress: Progress) -> Preview:
     """Build the structure and measure one step where that is quick; the errors are those of the fields.
 
     Parameters
@@ -196,7 +196,7 @@ def relaxed_samples(
     return sample(atoms, calculator, settings, progress)
 
 
-def name_of(start: Start, formula: str, settings: SamplerSettings) -> str:
+def name_of(start: StartStructure, formula: str, settings: SamplerSettings) -> str:
     """Return a file's name without its ending, such as "Si64-100-nvt-300-1000K"."""
     what = f"{formula}-{start.surface}" if start.kind == "slab" else formula
     low, high = min(settings.temperatures), max(settings.temperatures)
