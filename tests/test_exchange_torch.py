@@ -14,7 +14,7 @@ from exchange_cases import CASES, mixed, potential_of, structures
 
 from nnpcore.errors import PotentialError
 from nnpcore.exchange.n2p2 import write_n2p2
-from nnpcore.exchange.simple_nn.potential_saved import write_simple_nn
+from nnpcore.exchange.simple_nn import write_simple_nn
 from nnpcore.exchange.torchscript.writing import NAME, write_torch
 from nnpcore.potential import ACTIVATIONS, Potential
 from nnpcore.potential.baseline import NonlinearBaseline

@@ -18,10 +18,9 @@ from nnpcore.analyses import study
 from nnpcore.cli import main
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError, SettingsError
-from nnpcore.exchange.export import export_as
-from nnpcore.exchange.importing import import_run, read_foreign
+from nnpcore.exchange import export_as, import_run, read_foreign
 from nnpcore.exchange.n2p2 import write_n2p2
-from nnpcore.exchange.simple_nn.potential_saved import write_simple_nn
+from nnpcore.exchange.simple_nn import write_simple_nn
 from nnpcore.potential import Potential
 from nnpcore.report.mapping_folder import map_run
 from nnpcore.structures import example_path, read_dataset, write_frames
@@ -287,3 +286,17 @@ def test_the_window_says_what_is_missing_without_data(session, qtbot, n2p2: Path
     (opened,) = session.runs.documents.values()
     assert "Import it again with --data" in opened.analysis_messages["distance"]
     assert opened.potential.n_members == 2
+
+
+def test_every_program_is_named_where_users_choose_one() -> None:
+    import typing
+
+    from nnpcore.cli import options
+    from nnpcore.exchange.programs import PROGRAMS, READ
+
+    for option, programs in ((options.ExportFormat, PROGRAMS), (options.ImportFormat, READ)):
+        text = typing.get_args(option)[1].help
+        assert [program.name for program in programs if program.name not in text] == []
+    assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
+    for program in PROGRAMS:
+        assert program.title and program.about and (not program.reads or program.marker)

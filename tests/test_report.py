@@ -259,8 +259,7 @@ def test_gone_data_and_damaged_monitor_are_said(folder: Path, tmp_path: Path) ->
 
 
 def test_imported_run_without_data(folder: Path, tmp_path: Path, scan: list[Frame]) -> None:
-    from nnpcore.exchange.export import export_as
-    from nnpcore.exchange.importing import import_run
+    from nnpcore.exchange import export_as, import_run
 
     export_as(folder, tmp_path / "n2p2", "n2p2")
     imported = import_run(tmp_path / "n2p2", tmp_path / "run", n_threads=1).folder.path

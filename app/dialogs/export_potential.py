@@ -13,20 +13,11 @@ from app.dialogs.form import FormDialog, Job, choose_button
 from app.session.messages import Notification
 from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, RunSnapshot, Written, check_order, export
 from nnpcore.errors import SettingsError
+from nnpcore.exchange.programs import OWN, PROGRAMS, program_named
 
-FORMATS = (
-    ("Eatlas folder", EATLAS),
-    ("n2p2 (LAMMPS: pair_style hdnnp)", "n2p2"),
-    ("SIMPLE-NN (LAMMPS: pair_style nn)", "simple-nn"),
-    ("TorchScript", "torch"),
-    ("Structures with predictions", STRUCTURES),
-)
-NOTES = {
+OUR_NOTES = {
     EATLAS: "potential.json and potential.safetensors with a README, settings, history and learning curves. "
             "Opens again in Eatlas and as an ASE calculator.",
-    "n2p2": "input.nn, scaling.data and weights.*.data, a folder for each member. Read back and compared.",
-    "simple-nn": "potential_saved, a file for each member. Read back and compared.",
-    "torch": "One TorchScript module: species and pairs of neighbors in, energies, forces and virial out.",
     STRUCTURES: "The frames of a data set with atomic energies, forces and spreads, for OVITO and others.",
 }  # fmt: skip
 SCALINGS = (
@@ -54,7 +45,9 @@ class ExportDialog(FormDialog):
         section.add("run", "Run", choice(self, runs), wide=True)
         box = section.widgets["run"]
         box.setCurrentIndex(max(0, box.findData(session.runs.current_id)))  # type: ignore[attr-defined]
-        section.add("format", "Format", choice(self, FORMATS), wide=True)
+        others = [(program.full_title, program.name) for program in PROGRAMS if program is not OWN]
+        formats = [("Eatlas folder", EATLAS), *others, ("Structures with predictions", STRUCTURES)]
+        section.add("format", "Format", choice(self, formats), wide=True)
         section.add("scaling", "Scaling", choice(self, SCALINGS), "How n2p2 scales the symmetry functions; "
                     "the potential is the same with each", wide=True)  # fmt: skip
         sets = [(f"{d.name} ({d.n_frames} frames)", key) for key, d in session.data.datasets.items()]
@@ -76,9 +69,12 @@ class ExportDialog(FormDialog):
     def refresh(self) -> None:
         """Show what the format needs; propose a place while the user has named none."""
         values, section = self.values(), self.sections[0]
-        section.set_shown(("scaling",), values["format"] == "n2p2")
+        section.set_shown(
+            ("scaling",), values["format"] in [program.name for program in PROGRAMS if program.has_scaling]
+        )
         section.set_shown(("data",), values["format"] == STRUCTURES)
-        self.about.setText(NOTES[values["format"]])
+        ours = OUR_NOTES.get(values["format"])
+        self.about.setText(ours or program_named(values["format"]).about)
         if self.target.text() == self._proposed:
             self._proposed = str(self._place(Path(self._proposed).parent if self._proposed else self._home()))
             self.target.setText(self._proposed)

@@ -20,6 +20,7 @@ from app.workers.foreign import SharedModel
 from app.workers.importing import ImportOrder, ModelOrder, OpenedModel, import_potential, open_model
 from app.workers.priority import all_but_one
 from nnpcore.errors import EatlasError, SettingsError
+from nnpcore.exchange.programs import READ
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
     from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.structures.frame import Frame
 
-FORMATS = (
-    ("Look what it is", "auto"),
-    ("n2p2", "n2p2"),
-    ("SIMPLE-NN", "simple-nn"),
-    ("Eatlas potential", "potential"),
-)
 UNITS = (("As the file tells", ""), ("Å and eV", "angstrom-ev"), ("Bohr and Hartree", "bohr-hartree"))
 MAX_KNOWN = 12
 EXTERNAL = (
@@ -136,7 +131,11 @@ class ImportDialog(FormDialog):
         row.addStretch(1)
         self.body.addLayout(row)
         section = self.section()
-        section.add("format", "Format", choice(self, FORMATS))
+        section.add(
+            "format",
+            "Format",
+            choice(self, [("Look what it is", "auto"), *((p.title, p.name) for p in READ)]),
+        )
         section.add("units", "Units", choice(self, UNITS), "n2p2 does not write them down")
         epoch = whole(self, -1, -1, 1_000_000)
         epoch.setSpecialValueText("Final")

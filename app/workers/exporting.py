@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from nnpcore.training import EpochRecord
 
 EATLAS, STRUCTURES = "eatlas", "structures"
-FORMATS = (EATLAS, "n2p2", "simple-nn", "torch", STRUCTURES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +117,7 @@ def export(order: ExportOrder, progress: Progress) -> Written:
     run, target, model = order.run, order.target, order.run.model
     assert is_potential(model)  # check_order has seen to it
     if order.format == EATLAS:
-        from nnpcore.exchange.export import write_export
+        from nnpcore.exchange import write_export
 
         write_export(model, list(run.history), run.settings_toml, target)
         return Written(target, "The README there tells how to use it.")
@@ -130,9 +129,9 @@ def export(order: ExportOrder, progress: Progress) -> Written:
 
 
 def _as_format(folder: Path, order: ExportOrder) -> Written:
-    from nnpcore.exchange.export import export_as
+    from nnpcore.exchange import export_as
 
-    done = export_as(folder, order.target, order.format, scaling=order.scaling)  # type: ignore[arg-type]
+    done = export_as(folder, order.target, order.format, scaling=order.scaling)
     checked = ""
     if done.difference is not None:
         checked = f" Read back, atomic energies agree to {done.difference:.1e} eV."

@@ -48,7 +48,7 @@ def import_potential(order: ImportOrder, progress: Progress) -> Path:
     ------
     EatlasError : what ``import_run`` raises; ``where`` is the field "units" where the units must be told.
     """
-    from nnpcore.exchange.importing import import_run
+    from nnpcore.exchange import import_run
 
     if not order.sources:
         raise SettingsError("no folder is given", where="sources", fix="Add the folder of the potential")

@@ -143,7 +143,7 @@ def export(
     """Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch."""
     from nnpcore.cli.export import ExportRequest, export_command
 
-    request = ExportRequest(run, output, format, scaling, check_with, check_data, overwrite)  # type: ignore[arg-type]
+    request = ExportRequest(run, output, format, scaling, check_with, check_data, overwrite)
     return partial(export_command, request)
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.reading import read
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import PotentialError, SettingsError
-
-if TYPE_CHECKING:
-    from nnpcore.exchange.n2p2.writing import Scaling
 
 _CHECKED_FRAMES = 5
 
@@ -24,7 +21,7 @@ class ExportRequest:
     run: Path
     output: Path
     format: str | None = None
-    scaling: Scaling = "center"
+    scaling: str = "center"
     check_with: str | None = None
     check_data: str | None = None
     overwrite: bool = False
@@ -39,7 +36,7 @@ def export_command(request: ExportRequest, terminal: Terminal) -> dict[str, Any]
             "--check-with and --check-data belong together",
             fix="Give both: how to call LAMMPS, and structures to compute",
         )
-    from nnpcore.exchange.export import export_as
+    from nnpcore.exchange import export_as
 
     refuse_to_replace(request.output, request.overwrite)
     done = export_as(request.run, request.output, request.format, scaling=request.scaling)
@@ -56,7 +53,7 @@ def export_command(request: ExportRequest, terminal: Terminal) -> dict[str, Any]
 
 
 def _plain(request: ExportRequest, terminal: Terminal) -> dict[str, Any]:
-    from nnpcore.exchange.export import export_run
+    from nnpcore.exchange import export_run
 
     if request.check_with or request.check_data:
         raise SettingsError("--check-with needs a format that LAMMPS reads", fix="Add --format n2p2")
@@ -70,7 +67,7 @@ def _engine(request: ExportRequest, terminal: Terminal) -> dict[str, Any]:
     """Compare with LAMMPS where asked for; PotentialError where it disagrees."""
     if request.check_with is None or request.check_data is None or request.format is None:
         return {}
-    from nnpcore.exchange.lammps.engine_check import check_with_lammps
+    from nnpcore.exchange.lammps import check_with_lammps
     from nnpcore.potential import Potential
 
     frames = read(request.check_data, False, terminal).frames

@@ -32,7 +32,7 @@ class ImportRequest:
 
 def import_command(request: ImportRequest, terminal: Terminal) -> dict[str, Any]:
     """Read the potential, describe the data, write the run folder, show the errors on the data."""
-    from nnpcore.exchange.importing import import_run
+    from nnpcore.exchange import import_run
 
     refuse_to_replace(request.output, request.overwrite)
     data = read_frames(request.data, request.skip_bad, terminal, request.keys)

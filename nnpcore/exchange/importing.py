@@ -11,9 +11,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
 from nnpcore.exchange.member_folders import found_members
-from nnpcore.exchange.n2p2 import read_n2p2
-from nnpcore.exchange.n2p2.conventions import INPUT
-from nnpcore.exchange.simple_nn.potential_saved import NAME, read_simple_nn
+from nnpcore.exchange.programs import OWN, READ, Program, program_named
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings, rmse_report
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.quantities import QUANTITIES
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
-
-FORMATS = ("n2p2", "simple-nn", "potential")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +40,7 @@ def read_foreign(
     Parameters
     ----------
     sources : folders or files; a folder with ``member-1``, ``member-2`` and so on means these.
-    format : one of ``FORMATS``, or "auto" to look.
+    format : the name of a program that is read, or "auto" to look.
     units, epoch : see ``read_n2p2``.
 
     Raises
@@ -54,16 +50,11 @@ def read_foreign(
     paths = [path for source in sources for path in _members(Path(source))]
     if not paths:
         raise SettingsError("no potential was given", fix="Name its folder")
-    found = _format_of(paths[0]) if format == "auto" else format
-    if found not in FORMATS:
-        raise SettingsError(f"there is no format {found!r}", where="format", fix=f"Use {', '.join(FORMATS)}")
-    if found != "n2p2" and (epoch is not None or units not in (None, "angstrom-ev")):
-        raise SettingsError("epoch and units are for n2p2 only", where="format", fix="Leave them out")
-    if found == "n2p2":
-        return read_n2p2(paths, units=units, epoch=epoch), found
-    if found == "simple-nn":
-        return read_simple_nn(paths), found
-    return _read_own(paths), found
+    program = _program_of(paths[0]) if format == "auto" else program_named(format, READ)
+    if not program.has_units and (epoch is not None or units not in (None, "angstrom-ev")):
+        names = ", ".join(other.title for other in READ if other.has_units)
+        raise SettingsError(f"epoch and units are for {names} only", where="format", fix="Leave them out")
+    return program.read(paths, units, epoch), program.name
 
 
 def _members(source: Path) -> list[Path]:
@@ -81,30 +72,14 @@ def _members(source: Path) -> list[Path]:
     return found or [source]
 
 
-def _read_own(paths: Sequence[Path]) -> Potential:
-    from nnpcore.potential import Potential
-
-    if len(paths) > 1:
-        raise SettingsError(
-            "a potential folder of Eatlas holds its whole ensemble", where=str(paths[1]), fix="Name only one"
-        )
-    return Potential.load(paths[0])
-
-
-def _format_of(path: Path) -> str:
+def _program_of(path: Path) -> Program:
     """Look what a path holds."""
-    if (path / INPUT).is_file():
-        return "n2p2"
-    if (path / NAME).is_file():
-        return "simple-nn"
-    if (path / "potential.json").is_file() or (path / "potential" / "potential.json").is_file():
-        return "potential"
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(4096).lstrip().startswith(b"ELEM_LIST"):
-                return "simple-nn"
+    for program in READ:
+        if program.holds(path):
+            return program
+    markers = [p.marker if p is OWN else f"{p.marker} of {p.title}" for p in READ]
     raise PotentialError(
-        f"here is no potential Eatlas reads ({INPUT} of n2p2, {NAME} of SIMPLE-NN, potential.json)"
+        f"here is no potential Eatlas reads ({', '.join(markers)})"
         if path.exists()
         else "no such file or folder",
         where=str(path),

@@ -29,6 +29,13 @@ def member_paths(folder: Path, n_members: int) -> list[Path]:
     return wanted
 
 
+def member_names(n_members: int, last: str) -> list[str]:
+    """Where members' files lie in an exported folder: ``last`` itself, or in ``member-1`` and so on."""
+    if n_members == 1:
+        return [last]
+    return [f"member-{m}" if last == "." else f"member-{m}/{last}" for m in range(1, n_members + 1)]
+
+
 def found_members(folder: Path) -> list[Path]:
     """Return the folders ``member-1``, ``member-2`` and so on in ``folder``, in that order."""
     if not folder.is_dir():

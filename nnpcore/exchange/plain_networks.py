@@ -195,9 +195,9 @@ def _weights(functions: SymmetryFunctions, members: Sequence[PlainMember]) -> Ne
         nets = [_onto(first[element], member[element]) for member in members]
         widths = [max(net[k][1].size for net in nets) for k in range(len(nets[0]))]
         sizes = [functions.n_descriptors, *widths]
-        padded = [[_pad(net[k], sizes[k], sizes[k + 1]) for k in range(len(net))] for net in nets]
+        grown = [[padded(net[k], sizes[k], sizes[k + 1]) for k in range(len(net))] for net in nets]
         layers[element] = [
-            (np.stack([net[k][0] for net in padded]), np.stack([net[k][1] for net in padded]))
+            (np.stack([net[k][0] for net in grown]), np.stack([net[k][1] for net in grown]))
             for k in range(len(widths))
         ]
     activations = {e: first[e].activations for e in functions.elements}
@@ -221,7 +221,8 @@ def _onto(first: PlainNetwork, network: PlainNetwork) -> list[PlainLayer]:
     return layers
 
 
-def _pad(layer: PlainLayer, n_in: int, n_out: int) -> PlainLayer:
+def padded(layer: PlainLayer, n_in: int, n_out: int) -> PlainLayer:
+    """Return a layer with more inputs and neurons, all weights of which are zero."""
     weight, bias = layer
     grown = np.zeros((n_in, n_out))
     grown[: weight.shape[0], : weight.shape[1]] = weight

@@ -1,6 +1,4 @@
-"""n2p2's folders, in and out: see :mod:`n2p2_writing` and :mod:`n2p2_reading`."""
-
-from __future__ import annotations
+"""n2p2's folders, in and out."""
 
 from nnpcore.exchange.n2p2.reading import read_n2p2
 from nnpcore.exchange.n2p2.writing import write_n2p2

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from nnpcore.exchange.plain_networks import (
     PlainMember,
     PlainNetwork,
     check_writable,
+    padded,
     plain_network,
 )
 from nnpcore.files import write_atomically
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.training import TrainingValues
 
-Scaling = Literal["none", "center", "scale", "scale-center", "sigma"]
 _PROGRAM = "n2p2"
 _UNKNOWN = 1e30
 
@@ -57,7 +57,7 @@ def write_n2p2(
     folder: str | Path,
     values: TrainingValues | None = None,
     *,
-    scaling: Scaling = "center",
+    scaling: str = "center",
 ) -> list[Path]:
     """Write ``input.nn``, ``scaling.data`` and ``weights.ZZZ.data``; return the files.
 
@@ -137,7 +137,7 @@ def _statistics(
     return _Statistics(rows.min(axis=0), rows.max(axis=0), rows.mean(axis=0), sigma, True)
 
 
-def _scaling(element: str, found: _Statistics, scaling: Scaling) -> InputScaling:
+def _scaling(element: str, found: _Statistics, scaling: str) -> InputScaling:
     if scaling not in SCALINGS:
         raise SettingsError(
             f"there is no scaling {scaling!r}", where="scaling", fix=f"Choose one of {', '.join(SCALINGS)}"
@@ -165,19 +165,15 @@ def _same_widths(member: PlainMember) -> PlainMember:
     grown = {}
     for element, network in member.items():
         layers, n_in = [], len(network.functions)
-        for (weight, bias), width in zip(network.layers, widths, strict=True):
-            full = np.zeros((n_in, width))
-            full[: weight.shape[0], : weight.shape[1]] = weight
-            layers.append((full, np.pad(bias, (0, width - len(bias)))))
+        for layer, width in zip(network.layers, widths, strict=True):
+            layers.append(padded(layer, n_in, width))
             n_in = width
-        grown[element] = PlainNetwork(
-            network.functions, network.scaling, layers, network.activations, network.offset
-        )
+        grown[element] = replace(network, layers=layers)
     return grown
 
 
 def _input_text(
-    potential: Potential, member: PlainMember, letters: Sequence[str], scaling: Scaling, m: int
+    potential: Potential, member: PlainMember, letters: Sequence[str], scaling: str, m: int
 ) -> str:
     hidden = [str(bias.size) for _, bias in next(iter(member.values())).layers[:-1]]
     lines = [

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.errors import PotentialError, SettingsError
-from nnpcore.exchange.lammps.readme import hdnnp_lines, member_names, nn_lines
-from nnpcore.exchange.simple_nn.potential_saved import NAME
+from nnpcore.exchange.member_folders import member_names
+from nnpcore.exchange.programs import PROGRAMS, program_named
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -53,23 +53,27 @@ def check_with_lammps(
 
     Parameters
     ----------
-    format : "n2p2" or "simple-nn", as exported into ``folder``.
+    format : name of a program whose potentials LAMMPS runs, as exported into ``folder``.
     command : how to call LAMMPS, such as ``lmp`` or ``mpirun -np 2 lmp_mpi``.
 
     Raises
     ------
     PotentialError : LAMMPS cannot be called or stops, with the end of what it said.
     """
-    if format not in ("n2p2", "simple-nn"):
-        raise SettingsError("only n2p2 and simple-nn run in LAMMPS", where="format")
-    last, lines_of = (".", hdnnp_lines) if format == "n2p2" else (NAME, nn_lines)
-    places = [str((folder / name).absolute()) for name in member_names(potential.n_members, last)]
+    program = program_named(format)
+    if not program.pair_style:
+        names = " and ".join(other.name for other in PROGRAMS if other.pair_style)
+        raise SettingsError(f"only {names} run in LAMMPS", where="format")
+    names = member_names(potential.n_members, program.member_file)
+    places = [str((folder / name).absolute()) for name in names]
     found = potential.predict(list(frames), stress=False)
     assert found.forces_members is not None
     energy = force = 0.0
     for k, frame in enumerate(frames):
         for m, place in enumerate(places):
-            total, forces = run_lammps(frame, potential.elements, lines_of(potential, [place]), command)
+            total, forces = run_lammps(
+                frame, potential.elements, program.lammps_lines(potential, [place]), command
+            )
             energy = np.maximum(energy, abs(total - found.energy_members[m, k]) / frame.n_atoms)
             own = found.forces_members[m, found.atoms_of(k)]
             force = np.maximum(force, np.abs(forces - own).max(initial=0.0))  # NaN stays NaN

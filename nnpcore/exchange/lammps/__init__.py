@@ -1,1 +1,0 @@
-"""Running an exported potential in LAMMPS, and comparing with it."""

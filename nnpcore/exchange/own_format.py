@@ -1,0 +1,155 @@
+"""A run's potential in our own format: the plain potential, how to use it, how it was made, its quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnpcore.errors import SettingsError
+from nnpcore.exchange.program import Program
+from nnpcore.figures import SUFFIXES, save_figure, training_figure
+from nnpcore.figures.series import QUANTITY_UNITS
+from nnpcore.files import write_atomically
+from nnpcore.training import EpochRecord, RunFolder
+from nnpcore.training.history import best_record, history_csv
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.training import TrainingValues
+
+
+class OwnFormat(Program):
+    """``potential.json`` and ``potential.safetensors``, which hold a whole ensemble."""
+
+    name, title = "potential", "Eatlas potential"
+    about = "potential.json and potential.safetensors with a README."
+    marker = "potential.json"
+
+    def write(
+        self, potential: Potential, folder: Path, values: TrainingValues | None, scaling: str
+    ) -> list[Path]:
+        """See ``Potential.save``."""
+        potential.save(folder)
+        return [folder / "potential.json", folder / "potential.safetensors"]
+
+    def read(self, paths: Sequence[Path], units: str | None = None, epoch: int | None = None) -> Potential:
+        """See ``Potential.load``; SettingsError for more than one path."""
+        from nnpcore.potential import Potential
+
+        if len(paths) > 1:
+            raise SettingsError(
+                "a potential folder of Eatlas holds its whole ensemble",
+                where=str(paths[1]),
+                fix="Name only one",
+            )
+        return Potential.load(paths[0])
+
+    def holds(self, path: Path) -> bool:
+        """Whether this is a potential's folder, or a run's with one in it."""
+        return super().holds(path) or super().holds(path / "potential")
+
+    def readme(self, potential: Potential) -> str:
+        """Return the text that explains an exported potential."""
+        return readme(potential, [])
+
+
+def export_run(run: str | Path, folder: str | Path) -> list[Path]:
+    """Write a run's potential with README, settings, history and training curves; return the files.
+
+    Parameters
+    ----------
+    run : run folder, or a potential's folder (then without history and settings).
+    folder : made where missing; files of the same names are replaced.
+
+    Raises
+    ------
+    RunFolderError, PotentialError : the run is missing or damaged, or the folder cannot be written.
+    """
+    from nnpcore.potential import Potential
+
+    target = Path(folder)
+    potential = Potential.load(run)
+    opened = RunFolder.open(run) if (Path(run) / "data.json").is_file() else None
+    history = opened.read_history() if opened else []
+    return write_export(potential, history, opened.settings.to_toml() if opened else "", target)
+
+
+def write_export(
+    potential: Potential, history: Sequence[EpochRecord], settings_toml: str, folder: Path
+) -> list[Path]:
+    """Write what :func:`export_run` writes from what is in memory."""
+    files = OwnFormat().write(potential, folder, None, "")
+    write_atomically(folder / "README.md", readme(potential, history).encode())
+    files.append(folder / "README.md")
+    if settings_toml:
+        write_atomically(folder / "settings.toml", settings_toml.encode())
+        files.append(folder / "settings.toml")
+    if history:
+        write_atomically(folder / "history.csv", history_csv(history).encode())
+        files.append(folder / "history.csv")
+        figure = training_figure(history)
+        for suffix in SUFFIXES:
+            files.append(folder / f"training.{suffix}")
+            save_figure(figure, files[-1])
+    return files
+
+
+def readme(potential: Potential, history: Sequence[EpochRecord]) -> str:
+    """Return the text that explains an exported potential."""
+    lines = [
+        f"# Neural-network potential for {', '.join(potential.elements)}",
+        "",
+        f"An ensemble of {potential.n_members} Behler-Parrinello networks, made with Eatlas. The members' "
+        "mean is the prediction, their standard deviation its uncertainty.",
+        "",
+        f"- Cutoff radius: {potential.cutoff:g} Å",
+        f"- Symmetry functions: {_functions_text(potential)}",
+        f"- Network: {_network_text(potential)}",
+        "- Units: eV, Å, eV/Å, eV/Å³ (ASE's signs)",
+        f"- Reference energies: {_energies_text(potential)}",
+        *_quality_lines(history),
+        "",
+        "## Use",
+        "",
+        "```python",
+        "from nnpcore import Potential",
+        "",
+        'atoms.calc = Potential.load("this folder").calculator()',
+        "atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()",
+        'atoms.calc.results["energies"]     # atomic energies, eV',
+        'atoms.calc.results["energy_std"]   # spread of the ensemble, eV',
+        "```",
+        "",
+        "`potential.json` describes the model in full (functions, layers, units), `potential.safetensors` "
+        "holds its numbers. Both are needed.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _functions_text(potential: Potential) -> str:
+    return ", ".join(f"{potential.functions.count(element)} for {element}" for element in potential.elements)
+
+
+def _network_text(potential: Potential) -> str:
+    weights = potential.weights
+    layers = next(iter(weights.layers.values()))
+    widths = [layers[0][0].shape[1], *(w.shape[2] for w, _ in layers)]
+    skip = ", with a linear part" if weights.skip is not None else ""
+    return f"{'-'.join(str(width) for width in widths)} for each element, {weights.activation}{skip}"
+
+
+def _energies_text(potential: Potential) -> str:
+    return ", ".join(f"{element} {value:.6f} eV" for element, value in potential.element_energies.items())
+
+
+def _quality_lines(history: Sequence[EpochRecord]) -> list[str]:
+    record = best_record(history)
+    if record is None:
+        return []
+    kind, rmses = ("validation", record.valid) if record.valid else ("training", record.train)
+    values = [
+        f"{name} {rmses[name]['mean']:.3g} {unit}" for name, unit in QUANTITY_UNITS.items() if name in rmses
+    ]
+    return [f"- RMSE on the {kind} frames (epoch {record.epoch}): {', '.join(values)}"]
