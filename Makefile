@@ -38,7 +38,7 @@ install: system $(STAMP)
 
 # Seconds when nothing has changed; a minute after an installation.
 compile: $(STAMP)
-	@$(BIN)/python -m nnpcore.warm_up
+	@$(BIN)/python -m nnpcore.cli.warm_up
 
 run: install compile
 	@$(BIN)/eatlas --example --train
