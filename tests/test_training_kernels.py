@@ -76,7 +76,7 @@ def _rows_by_autograd(data, frame, scales, packing, flat, activation):  # type: 
     directions /= np.sqrt((directions**2).sum(axis=(0, 2)))[:, None]
     frames = TorchSet(data, "cpu", torch.float64).take(np.array([frame]))
     parameters = torch.tensor(flat, requires_grad=True)
-    found = torch_predict(frames, parameters, packing, activation, differentiable=True)
+    found = torch_predict(frames, parameters, packing, activation)
     projections = -torch.einsum("iqc,ic->q", torch.tensor(directions, dtype=torch.float64), found.forces[0])
     stress = found.virials[0, 0] / data.targets.volume[frame]
     stresses = torch.einsum("qab,ab->q", torch.tensor(STRESS_BASIS[: scales.n_stress_rows]), stress)

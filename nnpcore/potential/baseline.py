@@ -48,10 +48,6 @@ class NonlinearBaseline:
         """Return the energies (n,), eV, for inputs ``x`` (n, n_inputs) of atoms of ``species`` (n,)."""
         return self.energies_and_gradient(x, species, gradient=False)[0]
 
-    def gradient(self, x: Any, species: Any) -> Any:
-        """Return dE/dx (n, n_inputs), eV."""
-        return self.energies_and_gradient(x, species)[1]
-
     def energies_and_gradient(self, x: Any, species: Any, *, gradient: bool = True) -> tuple[Any, Any]:
         """Return the energies (n,), eV, and dE/dx (n, n_inputs), or None where not wanted."""
         zeros = np.zeros if isinstance(x, np.ndarray) else x.new_zeros

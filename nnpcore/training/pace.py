@@ -24,8 +24,7 @@ class Pace:
         self._progress = progress
         self._lock = threading.Lock()
         self._last_report = 0.0
-        self._pause_began: float | None = None
-        self._waiting = 0
+        self._pausing = threading.Lock()
         self.paused_seconds = 0.0
 
     def go_on(self) -> bool:
@@ -34,19 +33,11 @@ class Pace:
         Raises :class:`~nnpcore.errors.Cancelled` where the progress was cancelled.
         """
         if self._control.state is ControlState.PAUSED:
-            self._enter_pause()
-            try:
-                self._control.wait(self._progress)
-            finally:
-                self._leave_pause()
+            with self._pausing:  # one thread waits and counts, the others wait for it
+                self.paused_seconds += self._control.wait(self._progress)
         elif self._progress is not None:
             self._progress.check()
         return self._control.state is not ControlState.STOPPING
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the user wants to stop."""
-        return self._control.state is ControlState.STOPPING
 
     def tell(self, fraction: float, text: str) -> None:
         """Report progress, at most some times a second; raises Cancelled where it was cancelled."""
@@ -58,16 +49,3 @@ class Pace:
                 return
             self._last_report = now
             self._progress.report(fraction, text)
-
-    def _enter_pause(self) -> None:
-        with self._lock:
-            if self._waiting == 0:
-                self._pause_began = time.perf_counter()
-            self._waiting += 1
-
-    def _leave_pause(self) -> None:
-        with self._lock:
-            self._waiting -= 1
-            if self._waiting == 0 and self._pause_began is not None:
-                self.paused_seconds += time.perf_counter() - self._pause_began
-                self._pause_began = None

@@ -7,31 +7,44 @@ members, through small matrix products.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
+
+if TYPE_CHECKING:
+    from nnpcore.descriptors import DescriptorSet
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 """Of all compiled functions of training. Sums may be reordered, but always in the same way."""
 
 
+class Pairs(NamedTuple):
+    """The pairs of a whole set, see ``DescriptorSet``."""
+
+    start: np.ndarray
+    neighbor: np.ndarray
+    vector: np.ndarray
+    derivatives: np.ndarray
+
+    @classmethod
+    def of(cls, descriptors: DescriptorSet) -> Pairs:
+        """Collect them; the descriptors must hold float32 derivatives."""
+        d = descriptors
+        if d.derivatives is None or d.derivatives.dtype != np.float32:
+            raise ValueError("training needs float32 derivatives")
+        return cls(d.pair_start, d.pair_neighbor, d.pair_vector, d.derivatives)
+
+
 @njit(**OPTIONS)
 def frame_tangents(
-    pair_start: np.ndarray,
-    pair_neighbor: np.ndarray,
-    pair_vector: np.ndarray,
-    derivatives: np.ndarray,
-    first_atom: Any,
-    directions: np.ndarray,
-    strains: np.ndarray,
-    out: np.ndarray,
+    pairs: Pairs, first_atom: Any, directions: np.ndarray, strains: np.ndarray, out: np.ndarray
 ) -> None:
     """Fill the change of every descriptor along displacements of a frame's atoms and strains of its pairs.
 
     Parameters
     ----------
-    pair_start, pair_neighbor, pair_vector, derivatives : of the whole set, see ``DescriptorSet``.
+    pairs : of the whole set.
     first_atom : the frame's first atom.
     directions : (n, n_rows, 3) displacements of the frame's n atoms.
     strains : (n_strains, 3, 3), at most n_rows: added to the last rows, where a pair r_p moves by ``strain
@@ -40,9 +53,9 @@ def frame_tangents(
     """
     n, n_rows, _ = directions.shape
     first_strain = n_rows - len(strains)
-    n_d = derivatives.shape[2]
+    n_d = pairs.derivatives.shape[2]
     for i in range(n):
-        begin, end = pair_start[first_atom + i], pair_start[first_atom + i + 1]
+        begin, end = pairs.start[first_atom + i], pairs.start[first_atom + i + 1]
         if begin == end:
             for q in range(n_rows):
                 for d in range(n_d):
@@ -50,7 +63,7 @@ def frame_tangents(
             continue
         moves = np.empty((n_rows, 3 * (end - begin)), np.float32)
         for p in range(begin, end):
-            j = pair_neighbor[p] - first_atom
+            j = pairs.neighbor[p] - first_atom
             k = 3 * (p - begin)
             for q in range(n_rows):
                 for c in range(3):
@@ -58,21 +71,14 @@ def frame_tangents(
             for q in range(first_strain, n_rows):
                 for c in range(3):
                     s = strains[q - first_strain, c]
-                    r = pair_vector[p]
+                    r = pairs.vector[p]
                     moves[q, k + c] += np.float32(s[0] * r[0] + s[1] * r[1] + s[2] * r[2])
-        np.dot(moves, derivatives[begin:end].reshape(3 * (end - begin), n_d), out[i])
+        np.dot(moves, pairs.derivatives[begin:end].reshape(3 * (end - begin), n_d), out[i])
 
 
 @njit(**OPTIONS)
 def frame_forces(
-    pair_start: np.ndarray,
-    pair_neighbor: np.ndarray,
-    pair_vector: np.ndarray,
-    derivatives: np.ndarray,
-    first_atom: Any,
-    gradients: np.ndarray,
-    forces: np.ndarray,
-    virial: np.ndarray,
+    pairs: Pairs, first_atom: Any, gradients: np.ndarray, forces: np.ndarray, virial: np.ndarray
 ) -> None:
     """Add a frame's forces and virials for all members to ``forces`` and ``virial``.
 
@@ -84,18 +90,18 @@ def frame_forces(
     """
     n, n_d, n_members = gradients.shape
     for i in range(n):
-        begin, end = pair_start[first_atom + i], pair_start[first_atom + i + 1]
+        begin, end = pairs.start[first_atom + i], pairs.start[first_atom + i + 1]
         if begin == end:
             continue
-        pairs = np.dot(derivatives[begin:end].reshape(3 * (end - begin), n_d), gradients[i])
+        slopes = np.dot(pairs.derivatives[begin:end].reshape(3 * (end - begin), n_d), gradients[i])
         for p in range(begin, end):
-            j = pair_neighbor[p] - first_atom
+            j = pairs.neighbor[p] - first_atom
             k = 3 * (p - begin)
             for m in range(n_members):
                 for c in range(3):
-                    forces[j, m, c] -= pairs[k + c, m]
-                    forces[i, m, c] += pairs[k + c, m]
+                    forces[j, m, c] -= slopes[k + c, m]
+                    forces[i, m, c] += slopes[k + c, m]
             for m in range(len(virial)):
                 for a in range(3):
                     for c in range(3):
-                        virial[m, a, c] += np.float32(pair_vector[p, a]) * pairs[k + c, m]
+                        virial[m, a, c] += np.float32(pairs.vector[p, a]) * slopes[k + c, m]

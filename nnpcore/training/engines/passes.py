@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from nnpcore.training.data import FitSet, MemberValues
-from nnpcore.training.engines.contractions import OPTIONS, frame_forces, frame_tangents
+from nnpcore.training.engines.contractions import OPTIONS, Pairs, frame_forces, frame_tangents
 from nnpcore.training.engines.kernels import ACTIVATION_CODES, add_rows, network_gradients, network_rows
 from nnpcore.training.engines.packing import Packing
 
@@ -21,10 +21,7 @@ class FrameArrays(NamedTuple):
     """The arrays of a :class:`FitSet` that the kernels read."""
 
     frame_start: np.ndarray
-    pair_start: np.ndarray
-    pair_neighbor: np.ndarray
-    pair_vector: np.ndarray
-    derivatives: np.ndarray
+    pairs: Pairs
     inputs: np.ndarray
     order: np.ndarray
     element_start: np.ndarray
@@ -34,19 +31,7 @@ class FrameArrays(NamedTuple):
     def of(cls, data: FitSet) -> FrameArrays:
         """Collect them; the descriptors must hold float32 derivatives."""
         d = data.descriptors
-        if d.derivatives is None or d.derivatives.dtype != np.float32:
-            raise ValueError("training needs float32 derivatives")
-        return cls(
-            d.frame_start,
-            d.pair_start,
-            d.pair_neighbor,
-            d.pair_vector,
-            d.derivatives,
-            data.inputs,
-            data.order,
-            data.element_start,
-            data.matrix,
-        )
+        return cls(d.frame_start, Pairs.of(d), data.inputs, data.order, data.element_start, data.matrix)
 
 
 class TargetArrays(NamedTuple):
@@ -156,10 +141,7 @@ def predict_frames(
                     for d in range(n_descriptors):
                         gradients[arrays.order[i] - first, d, m] = raw[i - begin, d]
         frame_forces(
-            arrays.pair_start,
-            arrays.pair_neighbor,
-            arrays.pair_vector,
-            arrays.derivatives,
+            arrays.pairs,
             first,
             gradients,
             forces[starts[k] : starts[k] + end - first],
@@ -208,10 +190,7 @@ def add_gradients(
         first, end = arrays.frame_start[f], arrays.frame_start[f + 1]
         tangents = np.empty((end - first, n_members, n_descriptors), np.float32)
         frame_tangents(
-            arrays.pair_start,
-            arrays.pair_neighbor,
-            arrays.pair_vector,
-            arrays.derivatives,
+            arrays.pairs,
             first,
             directions[starts[k] : starts[k] + end - first],
             strains[k],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.training.data import STRESS_BASIS, FitSet, Targets
-from nnpcore.training.engines.contractions import frame_tangents
+from nnpcore.training.engines.contractions import Pairs, frame_tangents
 
 if TYPE_CHECKING:
     from nnpcore.training.settings import TrainSettings
@@ -221,13 +221,10 @@ def _fill_state(
 ) -> None:
     d = data.descriptors
     first, end = int(d.frame_start[frame]), int(d.frame_start[frame + 1])
-    assert d.derivatives is not None
     still = np.zeros((end - first, len(strains), 3), dtype=np.float32)
     moves = np.concatenate([directions, still], axis=1)
     tangents = np.empty((end - first, moves.shape[1], d.values.shape[1]), dtype=np.float32)
-    frame_tangents(
-        d.pair_start, d.pair_neighbor, d.pair_vector, d.derivatives, first, moves, strains, tangents
-    )
+    frame_tangents(Pairs.of(d), first, moves, strains, tangents)
     atoms = data.order[first:end]
     out[:, 0, :-1] = data.inputs[atoms]
     out[:, 0, -1] = 1.0

@@ -91,7 +91,7 @@ class TorchLoss(Loss):
 
     def _errors(self, inside: TorchFrames, frames: np.ndarray, parameters: Tensor) -> tuple[Tensor, ...]:
         """Return ΔE/N, ΔF and Δσ of all members, zero where there is no reference."""
-        found = predict(inside, parameters, self._packing, self._settings.activation, differentiable=True)
+        found = predict(inside, parameters, self._packing, self._settings.activation)
         t = self.data.targets
         atoms = self.data.atoms_of(frames)
 

@@ -1,8 +1,7 @@
 """Frames on a torch device: energies, forces and virials of all members in plain tensor operations.
 
-The readable counterpart of :mod:`.passes`, for graphics cards and as its reference: the
-network's gradient comes from automatic differentiation, forces and virials from gathering and adding up
-over pairs.
+The readable counterpart of :mod:`.passes`, for graphics cards and as its reference: forces and virials come
+from gathering and adding up over pairs, the gradient by the parameters from automatic differentiation.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnpcore.potential.activation import Activation, get_activation
+from nnpcore.potential.activation import get_activation
+from nnpcore.potential.network import evaluate
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 
@@ -120,28 +120,6 @@ class TorchValues(NamedTuple):
     virials: Tensor
 
 
-def network_energies(
-    parameters: Tensor, packing: Packing, activation: Activation, inputs: Tensor, species: Tensor
-) -> Tensor:
-    """Return the atomic energies (n_members, n_atoms).
-
-    ``parameters`` (n_members, n_parameters) in internal order; ``inputs`` (n_atoms, n_inputs) or one set
-    for every member.
-    """
-    n_members = len(parameters)
-    energies = parameters.new_zeros((n_members, inputs.shape[-2]))
-    for e in range(packing.n_elements):
-        atoms = (species == e).nonzero()[:, 0]
-        values = inputs[..., atoms, :]
-        for layer in range(packing.n_layers):
-            matrix = layer_matrix(parameters, packing, e, layer)
-            values = values @ matrix[:, :, :-1].mT + matrix[:, None, :, -1]
-            if layer < packing.n_layers - 1:
-                values = activation.value(values)
-        energies = energies.index_add(1, atoms, values[..., 0])
-    return energies
-
-
 def layer_matrix(parameters: Tensor, packing: Packing, element: int, layer: int) -> Tensor:
     """Return one layer's matrices (n_members, n_out, n_in + 1), the bias in the last column."""
     start = element * packing.n_per_element + int(packing.layer_offsets[layer])
@@ -149,19 +127,17 @@ def layer_matrix(parameters: Tensor, packing: Packing, element: int, layer: int)
     return parameters[:, start : start + n_out * width].reshape(-1, n_out, width)
 
 
-def predict(
-    frames: TorchFrames,
-    parameters: Tensor,
-    packing: Packing,
-    activation: str,
-    *,
-    differentiable: bool = False,
-) -> TorchValues:
-    """Predict energies, forces and virials; ``differentiable`` by the parameters where asked for."""
+def predict(frames: TorchFrames, parameters: Tensor, packing: Packing, activation: str) -> TorchValues:
+    """Predict energies, forces and virials; ``parameters`` (n_members, n_parameters) may want a gradient."""
     n_members = len(parameters)
-    inputs = frames.inputs.expand(n_members, -1, -1).clone().requires_grad_(True)
-    atomic = network_energies(parameters, packing, get_activation(activation), inputs, frames.species)
-    (by_input,) = torch.autograd.grad(atomic.sum(), inputs, create_graph=differentiable)
+    matrices = {
+        str(e): [layer_matrix(parameters, packing, e, k) for k in range(packing.n_layers)]
+        for e in range(packing.n_elements)
+    }
+    layers = {e: [(m[:, :, :-1].mT, m[:, :, -1]) for m in own] for e, own in matrices.items()}
+    functions = [get_activation(activation)] * (packing.n_layers - 1) + [get_activation("identity")]
+    chosen = dict.fromkeys(layers, functions)
+    atomic, by_input = evaluate(layers, None, chosen, frames.inputs, frames.species)
     by_descriptor = torch.einsum("mik,idk->mid", by_input, frames.matrix[frames.species])
     per_pair = torch.einsum("mpd,pcd->mpc", by_descriptor[:, frames.center], frames.derivatives)
     zero = parameters.new_zeros
