@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from nnpcore.errors import SettingsError
 from nnpcore.exchange.program import Program
 from nnpcore.figures import SUFFIXES, save_figure, training_figure
-from nnpcore.figures.series import QUANTITY_UNITS
 from nnpcore.files import write_atomically
 from nnpcore.training import EpochRecord, RunFolder
 from nnpcore.training.history import best_record, history_csv
+from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -149,7 +149,5 @@ def _quality_lines(history: Sequence[EpochRecord]) -> list[str]:
     if record is None:
         return []
     kind, rmses = ("validation", record.valid) if record.valid else ("training", record.train)
-    values = [
-        f"{name} {rmses[name]['mean']:.3g} {unit}" for name, unit in QUANTITY_UNITS.items() if name in rmses
-    ]
+    values = [f"{name} {rmses[name]['mean']:.3g} {q.unit}" for name, q in QUANTITIES.items() if name in rmses]
     return [f"- RMSE on the {kind} frames (epoch {record.epoch}): {', '.join(values)}"]
