@@ -112,8 +112,8 @@ class EosPlot(Plot):
         return self.width() < NARROW
 
     def _write_legend(self) -> None:
-        zero = "E₀" if self._is_narrow() else self.zero.text
-        self.legend.set_title(f"Eₐₜ − {zero} (meV/atom)")
+        title = f"Eₐₜ − {self.zero.text} (meV/atom)"
+        self.set_labels("Volume (Å³/atom)", title, "Eₐₜ − E₀ (meV/atom)", narrow=NARROW)
         self.legend.setToolTip(f"Atomic energy relative to the {self.zero.text}, {self.zero.energy:.4f} eV")
         self.set_legend(self._entries())
 

@@ -13,7 +13,39 @@ from PySide6.QtWidgets import QWidget
 from app.look.ink import faded, pen
 
 
-class Band(pg.GraphicsObject):
+class PlotItem(pg.GraphicsObject):
+    """Base of what is drawn here: the legend is ours, and the range followed is that of :meth:`data_box`."""
+
+    def data_box(self) -> QRectF | None:
+        """Return the box around the data (log10 on a logarithmic axis); None where there are none."""
+        raise NotImplementedError
+
+    def name(self) -> None:
+        """Return nothing: the legend is ours, not pyqtgraph's."""
+
+    def implements(self, interface: str | None = None) -> bool | list[str]:
+        """Tell pyqtgraph that this item knows its own data range."""
+        return ["plotData"] if interface is None else interface == "plotData"
+
+    def dataBounds(
+        self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return the range of the data along an axis, for pyqtgraph's automatic one."""
+        box = self.data_box()
+        if box is None:
+            return None, None
+        return (box.left(), box.right()) if ax == 0 else (box.top(), box.bottom())
+
+    def pixelPadding(self) -> float:
+        """Return the pixels drawn beyond the data."""
+        return 0.0
+
+    def viewTransformChanged(self) -> None:
+        """Follow the view."""
+        self.prepareGeometryChange()
+
+
+class Band(PlotItem):
     """The area between two curves over the same x; gaps where a value is not finite."""
 
     def __init__(self, color: str, alpha: float = 0.22, log_y: bool = False) -> None:
@@ -22,9 +54,6 @@ class Band(pg.GraphicsObject):
         self.curves = (np.empty(0), np.empty(0), np.empty(0))
         self._polygons: list[QPolygonF] = []
         self._box = QRectF()
-
-    def name(self) -> None:
-        """Return nothing: the legend is ours, not pyqtgraph's."""
 
     def set_data(self, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
         """Replace the area; ``curves`` keeps (x, low, high)."""
@@ -47,22 +76,9 @@ class Band(pg.GraphicsObject):
         self.informViewBoundsChanged()
         self.update()
 
-    def implements(self, interface: str | None = None) -> bool | list[str]:
-        """Tell pyqtgraph that this item knows its own data range."""
-        return ["plotData"] if interface is None else interface == "plotData"
-
-    def dataBounds(
-        self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
-    ) -> tuple[float, float] | tuple[None, None]:
-        """Return the range along an axis, nothing where there is no area."""
-        box = self._box
-        if not self._polygons:
-            return None, None
-        return (box.left(), box.right()) if ax == 0 else (box.top(), box.bottom())
-
-    def pixelPadding(self) -> float:
-        """Return no padding."""
-        return 0.0
+    def data_box(self) -> QRectF | None:
+        """Return the area's box."""
+        return self._box if self._polygons else None
 
     def boundingRect(self) -> QRectF:
         """Return the area's box in the view's coordinates (log10 on a logarithmic axis)."""
@@ -76,16 +92,13 @@ class Band(pg.GraphicsObject):
             painter.drawPolygon(polygon)
 
 
-class Bracket(pg.GraphicsObject):
+class RangeBracket(PlotItem):
     """A square bracket over a range of x, open downwards as in the paper, near the top of the view."""
 
     def __init__(self, color: str = "text", at: float = 0.05, drop: float = 8.0) -> None:
         super().__init__()
         self.color, self.at, self.drop = color, at, drop
         self.range: tuple[float, float] | None = None
-
-    def name(self) -> None:
-        """Return nothing: the legend is ours, not pyqtgraph's."""
 
     def set_range(self, low: float, high: float) -> None:
         """Span [low, high]; not finite: nothing is drawn."""
@@ -99,28 +112,16 @@ class Bracket(pg.GraphicsObject):
         self.range = None
         self.update()
 
-    def implements(self, interface: str | None = None) -> bool | list[str]:
-        """Tell pyqtgraph that this item knows its own data range."""
-        return ["plotData"] if interface is None else interface == "plotData"
-
     def dataBounds(
         self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
     ) -> tuple[float, float] | tuple[None, None]:
         """Return the range along x; the bracket follows the view along y."""
         return self.range if ax == 0 and self.range is not None else (None, None)
 
-    def pixelPadding(self) -> float:
-        """Return no padding."""
-        return 0.0
-
     def boundingRect(self) -> QRectF:
         """Return the whole view."""
         view = self.getViewBox()
         return QRectF() if view is None else view.viewRect()
-
-    def viewTransformChanged(self) -> None:
-        """Follow the view."""
-        self.prepareGeometryChange()
 
     def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
         """Draw three strokes of constant width."""

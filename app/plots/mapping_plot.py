@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.look.numbers import number_text
@@ -14,8 +13,6 @@ from app.plots.plot import Plot
 from nnpcore.figures.series import SMALLEST_ERROR, RunCurves
 
 RMSE = "rmse"
-TITLE, SHORT_TITLE = "|Mapping error| (meV/atom)", "|Error| (meV/atom)"
-NARROW = 330
 
 
 class MappingPlot(Plot):
@@ -27,11 +24,9 @@ class MappingPlot(Plot):
         self._legend_shown = True
         self._looks: list[tuple[str, str, str, int, float]] = []
         self._lines: dict[tuple[int, str], object] = {}
-        self.set_labels("Epoch", TITLE)
+        self.set_labels("Epoch", "|Mapping error| (meV/atom)", "|Error| (meV/atom)", narrow=330)
         self.axis("bottom").integers = True
-        self.canvas.view.setLimits(xMin=0)
-        self.canvas.view.setMouseEnabled(x=True, y=False)
-        self.canvas.view.setAutoVisible(y=True)
+        self.zoom_along_x(first=0)
         self.set_crosshair(self._describe)
 
     def show_runs(self, runs: Sequence[RunCurves]) -> None:
@@ -46,7 +41,7 @@ class MappingPlot(Plot):
         self.set_legend(self._entries() if self._legend_shown else [])
 
     def set_legend_shown(self, shown: bool) -> None:
-        """Show or hide the legend (where there is little room the readout names the lines)."""
+        """Show or hide the legend (where there is little room the crosshair names the lines)."""
         if shown != self._legend_shown:
             self._legend_shown = shown
             self.set_legend(self._entries() if shown else [])
@@ -103,8 +98,3 @@ class MappingPlot(Plot):
         at = int(np.abs(epochs - x).argmin())
         parts = [f"{c.name} {number_text(float(c.errors[at]), 1, sign=True)}" for c in run.curves[:3]]
         return f"epoch {int(epochs[at])}: {', '.join(parts)}"
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten the title where the plot is narrow."""
-        self.legend.set_title(SHORT_TITLE if self.width() < NARROW else TITLE)
-        super().resizeEvent(event)

@@ -14,7 +14,7 @@ from app.look import theme
 from app.look.ink import DASHES, font, ink, pen
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
-from app.plots.items import Band, Bracket
+from app.plots.items import Band, RangeBracket
 from app.plots.legend import Entry, Legend
 from app.plots.points import PointCloud
 
@@ -53,6 +53,7 @@ class Plot(QWidget):
         self._window: tuple[float, float, float, float] | None = None
         self._follows = True
         self._hovered: tuple[str, int] = ("", -1)
+        self._titles = "", "", 0
         self._build_overlays()
         self.canvas.clicked.connect(self._on_clicked)
         self.canvas.hovered.connect(self._on_hovered)
@@ -81,10 +82,24 @@ class Plot(QWidget):
         self._label.hide()
 
     # axes ---------------------------------------------------------------------------------------------
-    def set_labels(self, x: str, y: str) -> None:
-        """Name the axes, with units; y stands above the plot, at its left, where it is easy to read."""
+    def set_labels(self, x: str, y: str, short_y: str = "", narrow: int = 0) -> None:
+        """Name the axes, with units; y stands above the plot, at its left, where it is easy to read.
+
+        ``short_y`` takes its place where the plot has fewer than ``narrow`` pixels.
+        """
         self.axis("bottom").set_text(x)
-        self.legend.set_title(y)
+        self._titles = y, short_y, narrow
+        self._write_title()
+
+    def _write_title(self) -> None:
+        title, short, narrow = self._titles
+        self.legend.set_title(short if self.width() < narrow else title)
+
+    def zoom_along_x(self, first: float | None = None) -> None:
+        """Let the user zoom along x alone (not before ``first``); y follows what is in view."""
+        self.canvas.view.setLimits(xMin=first)
+        self.canvas.view.setMouseEnabled(x=True, y=False)
+        self.canvas.view.setAutoVisible(y=True)
 
     def axis(self, name: str) -> ValueAxis:
         """Return the "left" or "bottom" axis."""
@@ -138,9 +153,9 @@ class Plot(QWidget):
         self._add(key, band, 5)
         return band
 
-    def add_bracket(self, key: str, color: str = "text") -> Bracket:
+    def add_bracket(self, key: str, color: str = "text") -> RangeBracket:
         """Add an empty square bracket."""
-        bracket = Bracket(color)
+        bracket = RangeBracket(color)
         self._add(key, bracket, 30)
         return bracket
 
@@ -292,7 +307,8 @@ class Plot(QWidget):
         self._message.setGeometry(self.canvas.rect().adjusted(16, 8, -16, -8))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the message in the middle."""
+        """Keep the message in the middle, and shorten the title where the plot is narrow."""
+        self._write_title()
         super().resizeEvent(event)
         self._column.activate()
         self._place_message()

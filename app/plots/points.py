@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF
 from PySide6.QtGui import QImage, QPainter, QTransform
 from PySide6.QtWidgets import QWidget
+
+from app.plots.items import PlotItem
 
 STAMPS_PER_FRAME = 350_000
 """Pixels set per drawing at most: keeps one drawing below about 10 ms."""
@@ -136,7 +137,7 @@ def _random_order(n: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(n)
 
 
-class PointCloud(pg.GraphicsObject):
+class PointCloud(PlotItem):
     """Many points in one plot: drawn at the view's resolution, thinned out only where nobody can see it."""
 
     def __init__(self, size: float = 5.0, alpha: float = 0.6) -> None:
@@ -168,30 +169,14 @@ class PointCloud(pg.GraphicsObject):
         """Number of points held."""
         return sum(len(group.xy) for group in self.groups)
 
-    def implements(self, interface: str | None = None) -> bool | list[str]:
-        """Tell pyqtgraph that this item knows its own data range."""
-        return ["plotData"] if interface is None else interface == "plotData"
-
     def boundingRect(self) -> QRectF:
         """Return the whole view where it is known, so that markers at the rim are drawn in full."""
         view = self.getViewBox()
         return self._bounds if view is None else view.viewRect()
 
-    def viewTransformChanged(self) -> None:
-        """Follow the view: the rectangle drawn in is the view's."""
-        self.prepareGeometryChange()
-
-    def name(self) -> None:
-        """Return nothing: the legend is ours, not pyqtgraph's."""
-
-    def dataBounds(
-        self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
-    ) -> tuple[float, float] | tuple[None, None]:
-        """Return the range of the points along an axis for pyqtgraph's auto range."""
-        if not any(len(group.x) for group in self.groups):
-            return None, None
-        box = self._bounds
-        return (box.left(), box.right()) if ax == 0 else (box.top(), box.bottom())
+    def data_box(self) -> QRectF | None:
+        """Return the box around all points."""
+        return self._bounds if any(len(group.x) for group in self.groups) else None
 
     def pixelPadding(self) -> float:
         """Return the pixels a marker reaches beyond its point."""

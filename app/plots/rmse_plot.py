@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.plots.legend import Entry
@@ -49,12 +48,10 @@ class RmsePlot(Plot):
             "valid": self.add_line("valid", color, 2.2),
         }
         self.best = self.add_points("valid", color, "o", 8, hollow=True)
-        self.set_labels("Epoch", TITLES[quantity])
+        self.set_labels("Epoch", TITLES[quantity], SHORT_TITLES[quantity], narrow=290)
         self.axis("bottom").integers = True
-        self.canvas.view.setLimits(xMin=0)
+        self.zoom_along_x(first=0)
         self._data: dict[str, RmseSeries] = {}
-        self.canvas.view.setMouseEnabled(x=True, y=False)
-        self.canvas.view.setAutoVisible(y=True)
         self.set_crosshair(self._describe)
 
     def known_parts(self) -> set[str]:
@@ -92,9 +89,3 @@ class RmsePlot(Plot):
             if s.known and at < len(s.mean) and np.isfinite(s.mean[at])
         ]
         return f"epoch {int(series.epochs[at])}: {', '.join(parts)} {unit}" if parts else ""
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten the title where the plot is narrow."""
-        narrow = self.width() < 290
-        self.legend.set_title((SHORT_TITLES if narrow else TITLES)[self.quantity])
-        super().resizeEvent(event)

@@ -53,8 +53,7 @@ class SweepPlot(Plot):
             self.lines[item.key] = self.add_line(item.key, item.color, 1.6, item.dash)
             self.going[item.key] = self.add_points(item.key, item.color, item.marker, 8, hollow=True)
             self.dots[item.key] = self.add_points(item.key, item.color, item.marker, 8)
-        self.canvas.view.setMouseEnabled(x=True, y=False)
-        self.canvas.view.setAutoVisible(y=True)
+        self.zoom_along_x()
 
     def show_points(
         self, points: Sequence[SweepPoint], choice: Choice, label: str, current: str | None

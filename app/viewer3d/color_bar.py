@@ -22,6 +22,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.look.ink import font, ink
 from app.look.numbers import linear_ticks, tick_text
+from app.look.palette import Theme
+from app.look.theme import current
 
 BAR, TICK, GAP = 12.0, 4.0, 4.0
 WIDTH, HEIGHT = 132, 220
@@ -69,14 +71,14 @@ def wrapped(text: str, metrics: QFontMetricsF, width: float) -> list[str]:
 
 
 def draw_color_bar(
-    painter: QPainter, area: QRectF, spec: ColorBarSpec, text_font: QFont, *, dark: bool, halo: QColor | None
+    painter: QPainter, area: QRectF, spec: ColorBarSpec, text_font: QFont, theme: Theme, halo: QColor | None
 ) -> None:
     """Draw a bar at the right edge of ``area``, its title above it and its ticks left of it.
 
     ``halo`` is a colour drawn around letters that may lie on atoms, None on a clean background.
     """
     metrics = QFontMetricsF(text_font)
-    pen = _Pen(painter, text_font, QColor("#e4e7eb" if dark else "#1c2026"), halo)
+    pen = _Pen(painter, text_font, QColor(theme.text), halo)
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     top = area.top() + metrics.ascent()
@@ -84,13 +86,13 @@ def draw_color_bar(
         pen.text(area.right() - metrics.horizontalAdvance(line), top, line)
         top += metrics.height()
     if spec.note:
-        muted = _Pen(painter, text_font, QColor("#98a1ae" if dark else "#667080"), halo)
+        muted = _Pen(painter, text_font, QColor(theme.muted), halo)
         muted.text(area.right() - metrics.horizontalAdvance(spec.note), top, spec.note)
         top += metrics.height()
     bar = QRectF(area.right() - BAR, top - metrics.ascent() + GAP + metrics.height() / 2, BAR, 0)
     bar.setBottom(area.bottom() - metrics.height() / 2)
     if bar.height() > 20:
-        _draw_map(painter, bar, spec.colors, dark)
+        _draw_map(painter, bar, spec.colors, theme.dark)
         _draw_ticks(painter, bar, spec, pen, metrics)
     painter.restore()
 
@@ -177,8 +179,7 @@ class ColorBar(QWidget):
             return
         painter = QPainter(self)
         area = QRectF(self.rect()).adjusted(4, 0, -2, 0)
-        dark = ink("panel").lightnessF() < 0.5
-        draw_color_bar(painter, area, self.spec, font(), dark=dark, halo=ink("panel"))
+        draw_color_bar(painter, area, self.spec, font(), current(), halo=ink("panel"))
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

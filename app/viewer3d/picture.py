@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRectF
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
+from app.look.palette import Theme
 from app.viewer3d.color_bar import HEIGHT, WIDTH, ColorBarSpec, draw_color_bar
 from app.viewer3d.drawing import Picture
 from app.viewer3d.tripod import draw_tripod
@@ -23,14 +24,14 @@ class Trimmings:
     ----------
     background : "#rrggbb", or None for a transparent one.
     axes : the tripod. axes_of_cell : it shows a, b, c.
-    bar : the colour bar, or None. font : of all text. dark : light text.
+    bar : the colour bar, or None. font : of all text. theme : its colours.
     """
 
     background: str | None
     axes: bool
     bar: ColorBarSpec | None
     font: QFont
-    dark: bool = False
+    theme: Theme
     axes_of_cell: bool = False
 
 
@@ -65,10 +66,10 @@ def finished_image(picture: Picture, trimmings: Trimmings) -> QImage:
         cell = request.scene.frame.cell if trimmings.axes_of_cell else None
         origin = QPointF(46, height - 46)
         rotation = request.camera.rotation
-        draw_tripod(painter, origin, rotation, cell, dark=trimmings.dark, font=trimmings.font)
+        draw_tripod(painter, origin, rotation, cell, dark=trimmings.theme.dark, font=trimmings.font)
     if trimmings.bar is not None:
         area = QRectF(width - WIDTH - 8, 10, WIDTH, min(HEIGHT, height - 20))
-        draw_color_bar(painter, area, trimmings.bar, trimmings.font, dark=trimmings.dark, halo=None)
+        draw_color_bar(painter, area, trimmings.bar, trimmings.font, trimmings.theme, halo=None)
     painter.end()
     return image
 

@@ -302,7 +302,7 @@ class StructureView(QWidget):
         """What goes onto an exported picture in the current theme."""
         now = theme.current()
         background = None if transparent else now.panel
-        return Trimmings(background, axes, bar, font(), now.dark, self.options.axes_of_cell)
+        return Trimmings(background, axes, bar, font(), now, self.options.axes_of_cell)
 
     def export_request(
         self, size: tuple[int, int], transparent: bool, look: Look | None = None
