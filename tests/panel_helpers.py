@@ -5,19 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from ase.build import diamond100
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.documents.run import RunDocument
 from app.panels.base import Panel
 from app.panels.eos_panel import EosPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
 from app.session.session import Session
+from nnpcore.analyses.graph import Analysis, Missing
 from nnpcore.structures import Dataset
 from nnpcore.structures.frame import Frame
+
+T = TypeVar("T")
+
+
+def replace_result(run: RunDocument, analysis: Analysis[T], result: T | None) -> None:
+    """Show another result than the one that was computed, as if it were current; None takes it away."""
+    entry = run.evaluation._entries[analysis]
+    entry.value = Missing("taken away") if result is None else result
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:

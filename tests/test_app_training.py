@@ -11,6 +11,12 @@ import pytest
 from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
 from nnpcore import Potential
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.distance import DISTANCE
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.pca import MAP_ENERGIES, PCA
+from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.analyses.verdict import VERDICT
 from nnpcore.structures import Role
 from nnpcore.training import RunFolder, TrainSettings
 
@@ -65,11 +71,11 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     ended(qtbot, run)
     assert (run.state, run.epoch, run.n_epochs) == (RunState.FINISHED, 3, 3)
     assert [record.epoch for record in run.history] == [1, 2, 3]
-    kinds = {"pca", "distance", "connectivity", "eos", "verdict", "predictions"}
-    qtbot.waitUntil(lambda: kinds <= set(run.analyses), timeout=20_000)
+    kinds = (PCA, DISTANCE, CONNECTIVITY, EOS, VERDICT, PREDICTION)
+    qtbot.waitUntil(lambda: all(run.result(kind) is not None for kind in kinds), timeout=20_000)
     assert (len(run.train), len(run.valid)) == (4, 2)
     assert window.docks["runs"].panel.row_of(run.id).line.text().startswith("epoch 3/3 · ")
-    qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.analyses["verdict"].text)
+    qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.result(VERDICT).text)
     assert window.settings.recent_runs == [str(run.folder)]
     dialog = window.dialogs.open("export_potential")
     dialog.target.setText(str(tmp_path / "potential"))
@@ -82,11 +88,9 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
 def test_pca_points_know_their_atoms(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
-    qtbot.waitUntil(
-        lambda: "pca" in run.analyses and bool(run.analyses["pca"].groups[0].values), timeout=20_000
-    )
+    qtbot.waitUntil(lambda: run.result(MAP_ENERGIES) is not None, timeout=20_000)
     frames = window.session.data.datasets["train"].frames
-    groups = {group.role: group for group in run.analyses["pca"].groups}
+    groups = {g.role: g for g in window.docks["pca"].panel.whole_groups()}
     used = {role: sorted(set(group.frame.tolist())) for role, group in groups.items()}
     assert sorted(used["training"] + used["validation"]) == list(range(6))
     group = groups["validation"]
@@ -177,7 +181,7 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
         window.files.open_paths([str(run.folder)])
     again = session.runs.current
     assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
-    qtbot.waitUntil(lambda: "pca" in again.analyses, timeout=20_000)
+    qtbot.waitUntil(lambda: again.result(PCA) is not None, timeout=20_000)
     assert again.train.locate(0) == run.train.locate(0)
     window.files.open_paths([str(run.folder)])
     assert len(session.runs.documents) == 1
@@ -249,21 +253,23 @@ def test_eos_data_that_are_no_crystals_are_told_in_words(window, qtbot, silicon_
     opened(window, qtbot, silicon_file("eos.extxyz", 5), role=Role.EOS)
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
-    qtbot.waitUntil(lambda: "eos" in run.analysis_messages, timeout=20_000)
-    assert "its atoms are not equivalent" in run.analysis_messages["eos"]
+    qtbot.waitUntil(lambda: bool(run.why(EOS)), timeout=20_000)
+    assert "its atoms are not equivalent" in run.why(EOS)
 
 
 def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
-    qtbot.waitUntil(lambda: "predictions" in run.analyses, timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(PREDICTION) is not None, timeout=20_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.text()
     opened(window, qtbot, eos_file, role=Role.EOS)
-    qtbot.waitUntil(lambda: "eos" in run.analyses and run.analyses["eos"].bracket is not None, timeout=20_000)
-    assert run.analyses["distance"].frame_indices.tolist() == list(range(7))
+    qtbot.waitUntil(
+        lambda: run.result(EOS) is not None and run.result(EOS).bracket is not None, timeout=20_000
+    )
+    assert run.result(DISTANCE).points.frame_indices.tolist() == list(range(7))
     window.session.data.set_role("eos", Role.INSPECT)
-    qtbot.waitUntil(lambda: not {"eos", "verdict"} & set(run.analyses), timeout=20_000)
-    qtbot.waitUntil(lambda: run.analyses["distance"].points is None, timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(EOS) is None and run.verdict() is None, timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(DISTANCE) is None, timeout=20_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.text()
 
 

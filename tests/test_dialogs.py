@@ -16,6 +16,9 @@ from PySide6.QtWidgets import QComboBox, QLineEdit
 from app.settings import data_folder, examples_folder
 from app.workers.example_sessions import EXAMPLES
 from app.workers.foreign import SharedModel, shifts_to
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.pca import PCA
+from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.paper import STUDIES
 from nnpcore.potential.external.model import CalculatorModel
 from nnpcore.reference import StillingerWeber, label
@@ -272,7 +275,9 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     session = window.session
     (run,) = session.runs.documents.values()
     assert isinstance(run.potential, SharedModel) and run.values is not None
-    qtbot.waitUntil(lambda: "predictions" in run.analyses and "pca" in run.analyses, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: run.result(PREDICTION) is not None and run.result(PCA) is not None, timeout=20_000
+    )
     frames = session.data.current.frames
     assert run.potential.predict(frames).energy.mean() == pytest.approx(
         np.mean([frame.energy for frame in frames]), abs=1e-6
@@ -302,8 +307,8 @@ def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_
     toast = window.toasts.shown[-1].notification
     assert toast.level == "warning" and "no energies of single atoms" in toast.text
     (run,) = window.session.runs.documents.values()
-    qtbot.waitUntil(lambda: "eos" in run.analyses, timeout=20_000)
-    assert run.analyses["eos"].curve.energies.shape == (1, 15)
+    qtbot.waitUntil(lambda: run.result(EOS) is not None, timeout=20_000)
+    assert run.result(EOS).curve.energies.shape == (1, 15)
     qtbot.waitUntil(lambda: not window.session.tasks.tasks, timeout=20_000)
     assert [t.notification.title for t in window.toasts.shown if t.notification.level == "error"] == []
 

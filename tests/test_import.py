@@ -15,6 +15,8 @@ from exchange_cases import differences, potential_of, structures, values_of
 from training_data import labelled, silicon_frames
 
 from nnpcore.analyses import study
+from nnpcore.analyses.distance import DISTANCE
+from nnpcore.analyses.pca import PCA
 from nnpcore.cli import main
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import EatlasError, PotentialError, RunFolderError, SettingsError
@@ -271,8 +273,7 @@ def test_the_window_opens_an_imported_run(session, qtbot, run: Path) -> None:
     (opened,) = session.runs.documents.values()
     assert opened.state is RunState.IMPORTED and opened.message == "Imported from n2p2"
     np.testing.assert_array_equal(opened.whitening.matrix, Potential.load(run).metric.matrix)
-    wanted = {"pca", "distance"}
-    qtbot.waitUntil(lambda: wanted <= set(opened.analyses), timeout=30_000)
+    qtbot.waitUntil(lambda: None not in (opened.result(PCA), opened.result(DISTANCE)), timeout=30_000)
     session.trainings.resume(opened.id)
     assert opened.state is RunState.IMPORTED and not session.trainings.active
     assert not RunFolder.open(run).checkpoint_path.exists()
@@ -284,7 +285,7 @@ def test_the_window_says_what_is_missing_without_data(session, qtbot, n2p2: Path
     session.runs.open(tmp_path / "run")
     qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=20_000)
     (opened,) = session.runs.documents.values()
-    assert "Import it again with --data" in opened.analysis_messages["distance"]
+    qtbot.waitUntil(lambda: "Import it again with --data" in opened.why(DISTANCE), timeout=20_000)
     assert opened.potential.n_members == 2
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, message_of, show_panel, wait_for
+from panel_helpers import dataset, message_of, replace_result, show_panel, wait_for
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 
@@ -23,12 +23,18 @@ from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
 from app.session.session import Session
 from app.settings import Settings
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.distance import DISTANCE, REACH
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.inputs import CHOSEN_GROUPS
+from nnpcore.analyses.parity import PARITY
+from nnpcore.analyses.pca import MAP_ENERGIES, PCA
 from nnpcore.figures.eos import energy_zero
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 
 PANELS = (TrainingPanel, EosPanel, PcaPanel, ConnectivityPanel, DistancePanel, ParityPanel)
-KINDS = ("eos", "pca", "distance", "connectivity")
+KINDS = (EOS, PCA, MAP_ENERGIES, DISTANCE, CONNECTIVITY)
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -49,7 +55,7 @@ def trained(qapp, tmp_path_factory) -> Iterator[Session]:
     run = session.runs.documents[run_id]
     wait_for(lambda: not run.state.active)
     session.runs.set_current(run_id)
-    wait_for(lambda: all(kind in run.analyses for kind in KINDS) and not session.tasks.tasks)
+    wait_for(lambda: all(run.result(kind) is not None for kind in KINDS) and not session.tasks.tasks)
     yield session
     session.shutdown()
 
@@ -125,17 +131,17 @@ def test_mapping_errors_are_those_monitored(shown, trained):
 def test_without_a_monitor_the_eos_seen_while_training_is_kept(shown, trained):
     panel = shown(TrainingPanel, 1000)
     run = trained.runs.current
-    history, analysis = list(run.history), run.analyses["eos"]
+    history, analysis = list(run.history), run.result(EOS)
     run.history[:] = [replace(record, mapping={}) for record in history]
     try:
-        trained.analyses.changed.emit(run.id, "eos")
+        trained.analyses.changed.emit(run.id, EOS)
         panel.refresh()
         epochs, errors, stds = panel.mapping_arrays(run.id)
-        assert epochs.tolist() == [analysis.epoch]
+        assert epochs.tolist() == [run.epochs[EOS]]
         assert errors.tolist() == [analysis.report.rmse_in_bracket_mev]
         assert stds.tolist() == [analysis.report.std_in_bracket_mev]
         column = panel.table()["mapping error, crystal, in reach (meV/atom)"]
-        assert column[analysis.epoch - 1] == analysis.report.rmse_in_bracket_mev
+        assert column[run.epochs[EOS] - 1] == analysis.report.rmse_in_bracket_mev
         assert np.isnan(column[0])
     finally:
         run.history[:] = history
@@ -144,7 +150,7 @@ def test_without_a_monitor_the_eos_seen_while_training_is_kept(shown, trained):
 # EOS ----------------------------------------------------------------------------------------------------
 def test_eos_shows_reference_mean_and_spread(shown, trained):
     panel = shown(EosPanel)
-    analysis, plot = trained.runs.current.analyses["eos"], panel.plot
+    analysis, plot = trained.runs.current.result(EOS), panel.plot
     curve, e0 = analysis.curve, analysis.report.reference_fit.e0
     assert plot.zero == energy_zero(panel.series)
     assert plot.legend.title == "Eₐₜ − E₀ (meV/atom)"
@@ -165,7 +171,7 @@ def test_eos_shows_reference_mean_and_spread(shown, trained):
 
 def test_eos_numbers_are_the_report(shown, trained):
     panel = shown(EosPanel)
-    report = trained.runs.current.analyses["eos"].report
+    report = trained.runs.current.result(EOS).report
     cells = {cell.head: cell for cell in panel.readout.cells}
     assert cells["V₀ Å³"].below == f"{report.reference_fit.v0:.2f}"
     slope = report.slope_error_gpa
@@ -178,7 +184,7 @@ def test_eos_members_can_be_seen(shown, trained):
     panel = shown(EosPanel)
     assert panel.plot.members[0].xData is None or not len(panel.plot.members[0].xData)
     panel.members.setChecked(True)
-    curve = trained.runs.current.analyses["eos"].curve
+    curve = trained.runs.current.result(EOS).curve
     x, y = panel.plot.members[0].getOriginalDataset()
     rows = y.reshape(len(curve.energies), -1)[:, :-1]
     at = np.searchsorted(x[: rows.shape[1]], curve.volumes)
@@ -192,12 +198,12 @@ def click(qtbot, canvas, position: QPointF, keys=NO_KEYS):
 def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
     panel = shown(EosPanel)
     trained.data.show(dataset(trained, "nvt"), 0)
-    analysis = trained.runs.current.analyses["eos"]
+    analysis = trained.runs.current.result(EOS)
     inside = np.flatnonzero(analysis.report.in_bracket)
     index = int(inside[0]) if len(inside) else 7
     click(qtbot, panel.plot.canvas, panel.plot.position_of("reference", index))
-    assert trained.data.current_id == analysis.dataset_id
-    assert trained.data.frame_index == analysis.frame_indices[index]
+    assert trained.data.current_id == analysis.key
+    assert trained.data.frame_index == analysis.curve.frame_indices[index]
     ringed = panel.plot.ring.points()[0].pos()
     assert ringed.x() == pytest.approx(analysis.curve.volumes[index])
     tip = panel.plot._pickable["reference"][1](index)
@@ -207,7 +213,7 @@ def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
 def test_two_runs_share_one_eos_plot(shown, trained):
     run = trained.runs.current
     train = FrameRefs(((dataset(trained, "npt"), np.arange(3)),))
-    other = replace(run, id="run-2", name="second", train=train, analyses={"eos": run.analyses["eos"]})
+    other = replace(run, id="run-2", name="second", train=train, evaluation=run.evaluation.copy())
     trained.runs.documents["run-2"] = other
     try:
         trained.runs.set_compared("run-2", True)
@@ -229,11 +235,11 @@ def test_an_eos_without_reference_or_fit(shown, trained):
     from nnpcore.mapping import EosCurve, analyse_eos
 
     run = trained.runs.current
-    known = run.analyses["eos"]
+    known = run.result(EOS)
     volumes = known.curve.volumes
     unknown = np.full(len(volumes), np.nan)
-    flat = EosCurve("Si", volumes, np.zeros((2, len(volumes))), unknown, known.frame_indices)
-    run.analyses["eos"] = replace(known, curve=flat, report=analyse_eos(flat), bracket=None)
+    flat = EosCurve("Si", volumes, np.zeros((2, len(volumes))), unknown, known.curve.frame_indices)
+    replace_result(run, EOS, replace(known, curve=flat, report=analyse_eos(flat), bracket=None))
     try:
         panel = shown(EosPanel)
         assert not len(panel.plot.reference.getData()[0])
@@ -242,32 +248,32 @@ def test_an_eos_without_reference_or_fit(shown, trained):
         assert "no energies" in panel.note.text()
         assert [entry.label for entry in panel.plot.legend.entries] == [run.name]
     finally:
-        run.analyses["eos"] = known
+        replace_result(run, EOS, known)
 
 
 # PCA ----------------------------------------------------------------------------------------------------
 def test_pca_shows_all_groups_with_their_colors(shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    analysis = trained.runs.current.analyses["pca"]
+    groups = panel.whole_groups()
     assert panel.plot.cloud.n_points == sum(
-        len(g.frame) for g in analysis.groups if not g.path and g.role != "validation"
+        len(g.frame) for g in groups if not g.path and g.role != "validation"
     )
-    for cloud, group in zip(panel.plot.groups, analysis.groups, strict=True):
+    for cloud, group in zip(panel.plot.groups, groups, strict=True):
         assert cloud.xy == pytest.approx(group.scores[:, :2])
         assert cloud.color == f"series:{group.color_index}"
-    path = next(group for group in analysis.groups if group.path)
+    path = next(group for group in groups if group.path)
     assert np.column_stack(panel.plot.path_dots.getData()) == pytest.approx(path.scores[:, :2])
     assert panel.plot.legend.title.startswith("PC 2 (")
     panel.x_axis.setCurrentIndex(2)
     panel.refresh()
-    assert panel.plot.groups[0].xy[:, 0] == pytest.approx(analysis.groups[0].scores[:, 2])
+    assert panel.plot.groups[0].xy[:, 0] == pytest.approx(groups[0].scores[:, 2])
     assert panel.plot.axis("bottom").labelText.startswith("PC 3")
 
 
 def test_pca_colored_by_atomic_energy(shown, trained):
     panel = shown(PcaPanel, 500, 400)
     panel.color_by_kind("atomic_energy")
-    group = trained.runs.current.analyses["pca"].groups[0]
+    group = panel.whole_groups()[0]
     expected = 1000 * (group.values["atomic_energy"] - trained.coloring.crystal_energy())
     assert panel.plot.groups[0].values == pytest.approx(expected)
     assert panel.plot.legend.entries[0].kind == "ramp"
@@ -280,7 +286,7 @@ def test_pca_colored_by_what_the_files_hold(shown, trained):
     labels = [panel.color_by.itemText(i) for i in range(panel.color_by.count())]
     assert labels[:5] == ["Data set", "Eₐₜ", "Std of Eₐₜ", "Force", "Volume"]
     assert "md_frame" in labels
-    group = trained.runs.current.analyses["pca"].groups[0]
+    group = panel.whole_groups()[0]
     frames = trained.data.datasets[group.dataset_id].frames
     where = list(zip(group.frame, group.atom, strict=True))
     panel.color_by_kind("force")
@@ -306,7 +312,7 @@ def isolated(panel: PcaPanel, key: str) -> int:
 
 def test_a_click_selects_the_atom_and_the_reverse(qtbot, shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    group = trained.runs.current.analyses["pca"].groups[0]
+    group = panel.whole_groups()[0]
     key = panel.plot.groups[0].key
     index = isolated(panel, key)
     atom = (group.dataset_id, int(group.frame[index]), int(group.atom[index]))
@@ -327,13 +333,12 @@ def test_a_click_selects_the_atom_and_the_reverse(qtbot, shown, trained):
 
 def test_a_lasso_selects_and_adds(shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    analysis = trained.runs.current.analyses["pca"]
-    training = next(g for g in analysis.groups if g.role == "training")
+    training = next(g for g in panel.whole_groups() if g.role == "training")
     middle = np.median(training.scores[:, 0])
     low, high = training.scores.min() - 99, training.scores.max() + 99
     left = np.array([[low, low], [middle, low], [middle, high], [low, high]])
     panel.plot.lassoed.emit(left, NO_KEYS)
-    visible = [g for g in analysis.groups if g.role != "validation"]
+    visible = [g for g in panel.whole_groups() if g.role != "validation"]
     expected = {
         (g.dataset_id, int(f), int(a))
         for g in visible
@@ -365,12 +370,10 @@ def test_a_group_switched_off_is_neither_drawn_nor_picked(shown, trained):
 
 def test_pca_of_constant_and_nan_points(shown, trained):
     run = trained.runs.current
-    known = run.analyses["pca"]
-    groups = [replace(g, scores=np.zeros_like(g.scores)) for g in known.groups]
-    broken = groups[0].scores.copy()
-    broken[::2] = np.nan
-    groups[0] = replace(groups[0], scores=broken)
-    run.analyses["pca"] = replace(known, groups=tuple(groups))
+    known = run.result(PCA)
+    scores = [np.zeros_like(values) for values in known.scores]
+    scores[0][::2] = np.nan
+    replace_result(run, PCA, replace(known, scores=tuple(scores)))
     try:
         panel = shown(PcaPanel)
         (x0, x1), (y0, y1) = panel.plot.canvas.view.viewRange()
@@ -379,13 +382,13 @@ def test_pca_of_constant_and_nan_points(shown, trained):
         panel.grab()
         assert 0 < panel.plot.cloud.n_drawn < panel.plot.cloud.n_points
     finally:
-        run.analyses["pca"] = known
+        replace_result(run, PCA, known)
 
 
 # connectivity, distance, parity -------------------------------------------------------------------------
 def test_connectivity_names_the_weakest_link(qtbot, shown, trained):
     panel = shown(ConnectivityPanel)
-    result = trained.runs.current.analyses["connectivity"].result
+    result = trained.runs.current.result(CONNECTIVITY).result
     assert panel.matrix.names == result.names
     assert np.array_equal(panel.matrix.values, result.matrix)
     row, column = panel.matrix.marked
@@ -401,34 +404,35 @@ def test_connectivity_names_the_weakest_link(qtbot, shown, trained):
 def test_groups_are_chosen_in_the_menu(shown, trained):
     panel = shown(ConnectivityPanel)
     names = [action.text() for action in panel.menu.actions()]
-    assert set(names) >= set(trained.runs.current.analyses["connectivity"].result.names)
+    assert set(names) >= set(trained.runs.current.result(CONNECTIVITY).result.names)
     chosen = [action for action in panel.menu.actions() if action.isChecked()]
     chosen[0].setChecked(False)
-    wait_for(lambda: len(trained.runs.current.analyses["connectivity"].result.names) == len(chosen) - 1)
+    wait_for(lambda: len(trained.runs.current.result(CONNECTIVITY).result.names) == len(chosen) - 1)
     for action in panel.menu.actions()[1:]:
         action.setChecked(False)
     assert panel.text.text() == "Choose at least two groups."
-    trained.analyses.set_option("connectivity", groups=())
-    wait_for(lambda: len(trained.runs.current.analyses["connectivity"].result.names) == len(chosen))
+    trained.analyses.choose(CHOSEN_GROUPS, None)
+    wait_for(lambda: len(trained.runs.current.result(CONNECTIVITY).result.names) == len(chosen))
     wait_for(lambda: not trained.tasks.tasks)
 
 
 def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
     panel = shown(DistancePanel)
-    analysis = trained.runs.current.analyses["distance"]
+    analysis = trained.runs.current.result(DISTANCE)
     histogram, bracket = panel.histogram, analysis.bracket
-    assert histogram.bars.getOriginalDataset()[1].sum() == len(analysis.valid_distances)
+    reach = trained.runs.current.result(REACH).found["Si"]
+    assert histogram.bars.getOriginalDataset()[1].sum() == len(reach.distances)
     assert histogram.threshold.value() == bracket.threshold
     inside = np.sort(histogram.inside.getData()[0])
-    assert inside == pytest.approx(np.sort(analysis.distances[bracket.in_reach]))
+    assert inside == pytest.approx(np.sort(bracket.distances[bracket.in_reach]))
     assert len(histogram.outside.getData()[0]) == (~bracket.in_reach).sum()
-    nearest = int(analysis.distances.argmin())
+    nearest = int(bracket.distances.argmin())
     click(qtbot, histogram.canvas, histogram.position_of("points", nearest))
-    assert trained.data.frame_index == analysis.frame_indices[nearest]
+    assert trained.data.frame_index == analysis.points.frame_indices[nearest]
     assert not panel.curve.isVisible()
     panel.by_volume.setChecked(True)
     assert panel.curve.isVisible()
-    assert panel.curve.line.getOriginalDataset()[1] == pytest.approx(analysis.distances)
+    assert panel.curve.line.getOriginalDataset()[1] == pytest.approx(bracket.distances)
     panel.resize(700, 230)
     assert panel.histogram.isVisible()
 
@@ -436,10 +440,10 @@ def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
 def test_parity_compares_all_frames(qtbot, shown, trained):
     panel = shown(ParityPanel)
     run = trained.runs.current
-    wait_for(lambda: "parity" in run.analyses)
+    wait_for(lambda: run.result(PARITY) is not None)
     panel.refresh()
     panel.grab()
-    groups = {group.role: group for group in run.analyses["parity"].groups}
+    groups = {group.role: group for group in run.result(PARITY).groups}
     frames = trained.data.datasets[dataset(trained, "nvt")].frames
     valid = groups["validation"]
     assert valid.frames.tolist() == run.valid.parts[0][1].tolist()
@@ -453,11 +457,11 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
         f"{group.name} {group.energy_rmse_mev:.3g}" for group in groups.values()
     ]
     plot = panel.plots["energy"]
-    key = f"validation:{valid.dataset_id}"
+    key = f"validation:{valid.key}"
     click(qtbot, plot.canvas, plot.position_of(key, 0))
     picked = trained.data.frame_index
     assert picked in (*valid.frames, *groups["training"].frames)
-    assert trained.data.current_id == valid.dataset_id
+    assert trained.data.current_id == valid.key
 
 
 # exports ------------------------------------------------------------------------------------------------
@@ -465,7 +469,7 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
 def test_exported_files_hold_what_is_shown(shown, trained, tmp_path, kind):
     panel = shown(kind)
     if kind is ParityPanel:
-        wait_for(lambda: "parity" in trained.runs.current.analyses)
+        wait_for(lambda: trained.runs.current.result(PARITY) is not None)
     starts = {"csv": "", "png": "\x89PNG", "svg": "<?xml", "pdf": "%PDF"}
     for suffix in panel.export_formats():
         panel.export_to(tmp_path / f"{panel.name}.{suffix}")

@@ -18,6 +18,9 @@ from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel, duration, status_text
 from app.session.session import Session
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Missing
+from nnpcore.analyses.inputs import POTENTIAL
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import EpochRecord, TrainSettings
 from nnpcore.training.history import Message, Rmse
@@ -70,7 +73,8 @@ def test_a_missing_crystal_is_asked_for(shown, session):
     panel.refresh()
     assert message_of(panel) == eos_panel.NO_CRYSTAL
     session.data.set_role(dataset(session, "nvt"), Role.EOS)
-    run.analysis_messages["eos"] = "These atoms are not equivalent."
+    run.evaluation.set(POTENTIAL, Missing("These atoms are not equivalent"))
+    run.evaluation.value(EOS)
     panel.refresh()
     assert message_of(panel) == "These atoms are not equivalent."
 

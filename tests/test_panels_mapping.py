@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, show_panel, slab, wait_for
+from panel_helpers import dataset, replace_result, show_panel, slab, wait_for
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 
-from app.documents.grouping import Labels
+from app.documents.grouping import labels_of
 from app.documents.regions import document_from_dict
 from app.documents.run import RunDocument, RunState
 from app.look.ink import rgb_of
@@ -26,15 +26,25 @@ from app.panels.structure_panel import StructurePanel
 from app.session.session import Session
 from app.settings import Settings
 from app.workers.monitoring import Monitored, make_monitor
+from nnpcore.analyses.atoms import ATOMS
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.distance import DISTANCE, REACH
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.inputs import GROUPING
+from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.mapping import (
+    Verdict,
     connectivity,
     distance_regions,
     invariant_points,
     region_errors,
+    verdict,
     with_references,
 )
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
+from nnpcore.training.history import energy_rmse
 
 LEFT = Qt.MouseButton.LeftButton
 SETTINGS = TrainSettings(hidden=(6,), n_members=2, epochs=2, n_threads=1)
@@ -166,8 +176,9 @@ def test_errors_are_those_of_the_core(session, qtbot, shown, silicon_potential, 
     texts = panel.table_view.texts()[0]
     assert texts[2] == f"{expected[0].reference:.4f} exact".replace("-", "−")
     assert texts[3].startswith(f"{expected[0].error_mev:+.0f}".replace("-", "−"))
-    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
-    assert panel.text.text() == run.analyses["mapping"].verdict.text
+    judged = verdict(None, None, None, run.result(REGION_ERRORS).all)
+    assert run.verdict() == judged
+    assert panel.text.text() == judged.text
     panel.figure_task()(tmp_path / "mapping.png")
     assert (tmp_path / "mapping.png").stat().st_size > 5000
 
@@ -249,7 +260,7 @@ def test_labels_divide_by_region_and_temperature(session, qtbot):
     with qtbot.waitSignal(session.regions.changed, timeout=20_000):
         session.regions.by_depth()
     (document,) = session.data.datasets.values()
-    labels = Labels.of(session.regions.sets, [document])
+    labels = labels_of(session.regions.sets, [document])
     assert labels.groupings() == ["dataset", "region", "temperature"]
     n = document.frames[0].n_atoms
     frame, atom = np.repeat(np.arange(3), n), np.tile(np.arange(n), 3)
@@ -301,7 +312,7 @@ def test_a_reopened_run_shows_its_stored_curve(trained, shown, app_home):
     settled(again)
     panel.refresh()
     now = {row.name: row.errors[0].error_mev for row in panel.rows}
-    mine = {r.name: r.error.error_mev for r in trained.runs.current.analyses["mapping"].rows}
+    mine = {r.name.removeprefix("slab "): r.error_mev for r in trained.runs.current.result(REGION_ERRORS).all}
     assert {name: now[name] for name in mine} == pytest.approx(mine), "its regions come with it"
     again.regions.take([known.set for known in trained.regions.sets.values()])
     assert len(again.regions.sets) == 1
@@ -313,13 +324,13 @@ def test_connectivity_and_pca_by_region(trained, shown):
     panel.grouping.setCurrentIndex(panel.grouping.findData("region"))
     panel.grouping.activated.emit(panel.grouping.currentIndex())
     settled(trained)
-    found = trained.runs.current.analyses["connectivity"].result
+    found = trained.runs.current.result(CONNECTIVITY).result
     assert found.names == ("bulk", "surface", "eos")
-    (group,) = trained.analyses._jobs._groups[trained.runs.current_id].of_role("training")
+    (group,) = trained.runs.current.result(ATOMS).of_role("training")
     labels = next(iter(trained.regions.sets.values())).labels()[group.atom]
     x = {"bulk": group.x[labels == 0], "surface": group.x[labels == 1]}
     assert found.matrix[0, 1] == pytest.approx(connectivity(x).matrix[0, 1])
-    trained.analyses.set_option("connectivity", grouping="dataset")
+    trained.analyses.choose(GROUPING, "dataset")
     settled(trained)
     pca = shown(PcaPanel, trained)
     pca.color_by_kind("region")
@@ -354,17 +365,17 @@ def test_regions_by_distance_to_the_crystal_are_those_of_the_core(trained, qtbot
 # rigidity -----------------------------------------------------------------------------------------------
 def test_rigidity_is_computed_when_somebody_looks_and_nothing_trains(trained, shown, monkeypatch, tmp_path):
     run = trained.runs.current
-    assert "rigidity" not in run.analyses, "nobody asked for it yet"
+    assert run.result(RIGIDITY) is None, "nobody asked for it yet"
     with monkeypatch.context() as patch:
         patch.setattr(type(trained.trainings), "active", property(lambda _self: True))
         panel = shown(RigidityPanel, trained, 760)
         assert panel.compute.isVisible()
         assert panel.body.message
-        assert not trained.analyses.is_pending("rigidity")
+        assert not trained.analyses.is_pending(RIGIDITY)
     trained.trainings.idle.emit()
     settled(trained)
     panel.refresh()
-    study = run.analyses["rigidity"].study
+    study = run.result(RIGIDITY).study
     assert panel.text.text() == study.text
     for loss, line in panel.curves.lines.items():
         assert line.getOriginalDataset()[1] == pytest.approx(study.rigidity[loss][: study.n_points])
@@ -384,7 +395,7 @@ def test_atoms_are_coloured_by_rigidity(trained, shown):
     wait_for(lambda: trained.runs.rigidity is not None)
     values, label, _ = trained.coloring.atom_values()
     assert label == "log₁₀ rigidity"
-    study = trained.runs.current.analyses["rigidity"].study
+    study = trained.runs.current.result(RIGIDITY).study
     frame = trained.data.frame
     from nnpcore.descriptors import compute_descriptors
 
@@ -394,22 +405,19 @@ def test_atoms_are_coloured_by_rigidity(trained, shown):
     assert 10.0**values == pytest.approx(expected)
     wait_for(lambda: panel.shown.bar is not None)
     trained.coloring.set(kind="element")
-    assert not trained.analyses._watchers["rigidity_frame"]
+    assert not trained.analyses.watched(FRAME_RIGIDITY)
 
 
 def test_without_the_training_frames_rigidity_says_what_to_open(trained, shown, monkeypatch):
     run = trained.runs.current
-    known = run.analyses.pop("rigidity", None)
-    monkeypatch.setattr(trained.analyses._jobs, "_train_frames", lambda _run: [])
+    monkeypatch.setattr(trained.analyses._inputs, "_training_frames", lambda _run: ())
     panel = shown(RigidityPanel, trained)
-    trained.analyses.ask("rigidity")
+    trained.analyses.ask(RIGIDITY)
     settled(trained)
     panel.refresh()
     assert "Open the files" in panel.body.message
+    assert run.result(RIGIDITY) is None
     monkeypatch.undo()
-    run.analysis_messages.pop("rigidity")
-    if known is not None:
-        run.analyses["rigidity"] = known
 
 
 # invariant points and distance --------------------------------------------------------------------------
@@ -421,29 +429,36 @@ def test_the_list_of_points_is_there_on_demand(trained, shown):
     assert (
         panel.points.rowCount() == len(checks) == len(trained.data.datasets[dataset(trained, "eos")].frames)
     )
-    distances = trained.runs.current.analyses["distance"]
-    shown_distance = panel.points.item(int(distances.frame_indices[0]), 3).text()
-    assert shown_distance == f"{distances.distances[0]:.2f}"
+    distances = trained.runs.current.result(DISTANCE)
+    shown_distance = panel.points.item(int(distances.points.frame_indices[0]), 3).text()
+    assert shown_distance == f"{distances.bracket.distances[0]:.2f}"
     panel.list_points.setChecked(False)
     assert panel.plot.isVisible()
+
+
+def judged(run: RunDocument) -> Verdict:
+    """Return the verdict on what the run has now, by the rules of the core."""
+    eos, regions = run.result(EOS), run.result(REGION_ERRORS)
+    report, bracket = (None, None) if eos is None else (eos.report, eos.bracket)
+    return verdict(energy_rmse(run.history), report, bracket, () if regions is None else regions.all)
 
 
 def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained):
     run = trained.runs.current
     crystal = trained.data.datasets[dataset(trained, "eos")]
-    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
+    assert run.verdict() == judged(run)
     trained.regions.delete_all(next(iter(trained.regions.sets)))
     settled(trained)
-    assert run.analyses["verdict"] is run.analyses["eos"].verdict
-    assert "mapping" not in run.analyses
+    assert run.result(REGION_ERRORS) is None
+    assert run.verdict() == judged(run)
     trained.data.set_role(crystal.id, Role.INSPECT)
     settled(trained)
-    assert not {"eos", "verdict"} & set(run.analyses)
+    assert run.result(EOS) is None and run.verdict() is None
     trained.undo_stack.undo()
     trained.undo_stack.undo()
     settled(trained)
-    assert run.analyses["verdict"] is run.analyses["mapping"].verdict
-    assert "eos" in run.analyses
+    assert run.verdict() == judged(run)
+    assert run.result(EOS) is not None
 
 
 def test_a_monitor_leaves_out_what_cannot_be_followed(trained):
@@ -460,11 +475,11 @@ def test_a_monitor_leaves_out_what_cannot_be_followed(trained):
 
 def test_distances_without_a_crystal_and_by_element(trained, shown, tmp_path):
     run = trained.runs.current
-    known = run.analyses["distance"]
+    known = run.result(REACH)
     panel = shown(DistancePanel, trained)
     assert not panel.element.isVisible(), "one element needs no choice"
-    far = replace(known.reaches["Si"], distances=known.reaches["Si"].distances + 5.0)
-    run.analyses["distance"] = replace(known, reaches={**known.reaches, "C": far})
+    far = replace(known.found["Si"], distances=known.found["Si"].distances + 5.0)
+    replace_result(run, REACH, replace(known, found={**known.found, "C": far}))
     try:
         panel.refresh()
         panel.element.setCurrentText("C")
@@ -477,11 +492,11 @@ def test_distances_without_a_crystal_and_by_element(trained, shown, tmp_path):
         assert panel.table() == {"distance of C atoms": far.distances.tolist()}
         panel.figure_task()(tmp_path / "reach.svg")
     finally:
-        run.analyses["distance"] = known
+        replace_result(run, REACH, known)
     trained.data.set_role(dataset(trained, "eos"), Role.INSPECT)
     settled(trained)
     panel.refresh()
-    assert run.analyses["distance"].points is None
+    assert run.result(DISTANCE) is None
     assert panel.body.message == ""
     assert panel.histogram.bars.isVisible()
     trained.undo_stack.undo()

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnpcore.analyses.rigidity import RIGIDITY
+
 if TYPE_CHECKING:
     from PySide6.QtCore import QRect
     from PySide6.QtWidgets import QApplication
@@ -179,7 +181,7 @@ def silicon(folder: Path, home: Path) -> None:
     driver.window.set_theme("dark")
     driver.shoot("window-dark")
     driver.front("rigidity")
-    driver.session.analyses.ask("rigidity")
+    driver.session.analyses.ask(RIGIDITY)
     driver.shoot("rigidity-dark")
     driver.window.set_theme("light")
     driver.only("npt")

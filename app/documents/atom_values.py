@@ -9,7 +9,7 @@ import numpy as np
 from app.documents.coloring import Coloring
 
 if TYPE_CHECKING:
-    from app.documents.analyses import FrameRigidity
+    from nnpcore.analyses.rigidity import FrameRigidity
     from nnpcore.potential import Prediction
     from nnpcore.structures.frame import Frame
 

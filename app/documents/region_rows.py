@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.analyses.eos import EOS, EosResult
+from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from app.documents.analyses import EosAnalysis, MappingAnalysis
     from app.documents.regions import RegionDocument
     from app.documents.run import RunDocument
     from nnpcore.mapping import Region
 
 CRYSTAL_KEY = ("", 0)
+NO_REFERENCE = (
+    "No reference: open a volume scan of its crystal with the role “EOS reference” and keep a region "
+    "called “bulk”, or use frames with atomic energies."
+)
 
 
 @dataclass(frozen=True)
@@ -71,28 +76,29 @@ def error_rows(sets: Mapping[str, RegionDocument], runs: Sequence[RunDocument]) 
 def _region_row(key: tuple[str, int], name: str, region: Region, runs: Sequence[RunDocument]) -> ErrorRow:
     errors, reference, source = [], region.reference, region.source
     for run in runs:
-        analysis: MappingAnalysis | None = run.analyses.get("mapping")
-        row = next((r for r in analysis.rows if (r.set_id, r.number) == key), None) if analysis else None
-        if row is None:
+        known = run.result(REGION_ERRORS)
+        mine = () if known is None else known.errors.get(key[0], ())
+        error = mine[key[1]] if key[1] < len(mine) else None
+        if error is None:
             errors.append(UNKNOWN)
             continue
-        errors.append(ErrorValue(row.error.error_mev, row.error.std_mev))
-        if reference is None and row.error.reference is not None:
-            reference, source = row.error.reference, row.error.source
+        errors.append(ErrorValue(error.error_mev, error.std_mev))
+        if reference is None and error.reference is not None:
+            reference, source = error.reference, error.source
     return ErrorRow(key, name, region.color_index, len(region.atoms), reference, source, tuple(errors))
 
 
 def _crystal_row(runs: Sequence[RunDocument]) -> ErrorRow | None:
-    analyses: list[EosAnalysis | None] = [run.analyses.get("eos") for run in runs]
-    fits = [a.report.reference_fit for a in analyses if a is not None and a.report.reference_fit is not None]
+    found = [run.result(EOS) for run in runs]
+    fits = [a.report.reference_fit for a in found if a is not None and a.report.reference_fit is not None]
     if not fits:
         return None
     source = "minimum of the EOS reference"
-    errors = tuple(UNKNOWN if a is None else crystal_error(a) for a in analyses)
+    errors = tuple(UNKNOWN if a is None else crystal_error(a) for a in found)
     return ErrorRow(CRYSTAL_KEY, "crystal at V₀", None, 0, fits[0].e0, source, errors)
 
 
-def crystal_error(analysis: EosAnalysis) -> ErrorValue:
+def crystal_error(analysis: EosResult) -> ErrorValue:
     """Return the error at the reference's equilibrium volume, interpolated between the points."""
     report, curve = analysis.report, analysis.curve
     known = np.isfinite(report.error_mev)
@@ -101,6 +107,14 @@ def crystal_error(analysis: EosAnalysis) -> ErrorValue:
     v0 = report.reference_fit.v0
     std = MEV_PER_EV * float(np.interp(v0, curve.volumes, curve.std))
     return ErrorValue(float(np.interp(v0, curve.volumes[known], report.error_mev[known])), std)
+
+
+def region_problems(run: RunDocument) -> list[str]:
+    """Return why regions have no error, a sentence each."""
+    errors, references = run.result(REGION_ERRORS), run.result(REFERENCES)
+    found = {} if errors is None else {key: str(missing) for key, missing in errors.missing.items()}
+    unknown = () if references is None else references.missing
+    return [*found.values(), *(NO_REFERENCE for key in unknown if key not in found)]
 
 
 def short_source(source: str) -> str:

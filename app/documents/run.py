@@ -7,18 +7,26 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from app.documents.frame_refs import FrameRefs
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
+from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.verdict import VERDICT
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
     from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.mapping import Verdict
     from nnpcore.potential import Potential
     from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
     from nnpcore.training.data_sources import DataSource
+
+
+T = TypeVar("T")
 
 
 class RunState(StrEnum):
@@ -49,12 +57,11 @@ class RunDocument:
     settings : what it was started with.
     history : a record per epoch.
     potential : the latest snapshot of the best weights, or None before the first epoch.
-    analyses : the latest result by kind: "eos", "pca", "distance", "connectivity", "predictions", "verdict";
-        the classes stand in ``app.documents.analyses``.
+    evaluation : the analyses of its potential (``nnpcore.analyses``). epochs : in which epoch each was done.
     train, valid : the frames it trains on and validates on.
     values : descriptors of the training and validation atoms, once they are known.
     whitening, functions : the map and the symmetry functions these values belong to.
-    analysis_messages : why an analysis has no result, by kind.
+    no_values : why there will never be such descriptors, or empty.
     sources : where the frames of a reopened run came from.
     sentence : which optimizer is used, and why. used_device : where it runs.
     n_epochs : epochs asked for, 0 while unknown.
@@ -75,13 +82,28 @@ class RunDocument:
     whitening: Whitening | None = None
     functions: SymmetryFunctions | None = None
     sources: tuple[DataSource, ...] = ()
-    analyses: dict[str, Any] = field(default_factory=dict)
-    analysis_messages: dict[str, str] = field(default_factory=dict)
+    no_values: str = ""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    epochs: dict[Analysis[object], int] = field(default_factory=dict)
     message: str = ""
     progress_text: str = ""
     color_index: int = 0
     used_device: str = ""
     sentence: str = ""
+
+    def result(self, analysis: Analysis[T]) -> T | None:
+        """Return the latest result of an analysis, current or not; None while there is none."""
+        return found(self.evaluation.known(analysis))
+
+    def why(self, analysis: Analysis[object]) -> str:
+        """Return why an analysis has no result; empty where it has one, or it only takes some time."""
+        value = self.evaluation.known(analysis)
+        return str(value) if isinstance(value, Missing) and not value.awaited else ""
+
+    def verdict(self) -> Verdict | None:
+        """Return the verdict on the potential, None while there is nothing to judge it by."""
+        known = self.result(EOS) is not None or self.result(REGION_ERRORS) is not None
+        return self.result(VERDICT) if known else None
 
     @property
     def epoch(self) -> int:

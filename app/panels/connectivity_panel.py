@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
-from app.documents.analyses import ConnectivityAnalysis
+from app.documents.analyses import color_of
 from app.documents.grouping import GROUPING_TEXTS
 from app.documents.run import run_inks
 from app.panels.base import Panel, Table
@@ -20,12 +20,16 @@ from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Throttle
 from nnpcore import figures
+from nnpcore.analyses.connectivity import CONNECTIVITY, Connections
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.inputs import CHOSEN_GROUPS, GROUPING
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import connectivity_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from app.documents.dataset import DatasetDocument
     from app.documents.run import RunDocument
     from app.session.session import Session
 
@@ -72,19 +76,19 @@ class ConnectivityPanel(Panel):
         self.refresh()
 
     @property
-    def analysis(self) -> ConnectivityAnalysis | None:
+    def analysis(self) -> Connections | None:
         """The current run's connectivity."""
         run = self.session.runs.current
-        return run.analyses.get("connectivity") if run is not None else None
+        return run.result(CONNECTIVITY) if run is not None else None
 
-    def compared(self) -> list[tuple[RunDocument, ConnectivityAnalysis]]:
+    def compared(self) -> list[tuple[RunDocument, Connections]]:
         """Return the runs shown whose result is grouped as the current one's, the current one first."""
-        known = [(run, run.analyses.get("connectivity")) for run in self.session.runs.shown()]
+        known = [(run, run.result(CONNECTIVITY)) for run in self.session.runs.shown()]
         mine = self.analysis
         return [(run, a) for run, a in known if a is not None and mine and a.grouping == mine.grouping]
 
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if kind == "connectivity" and run_id in {run.id for run in self.session.runs.shown()}:
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if analysis is CONNECTIVITY and run_id in {run.id for run in self.session.runs.shown()}:
             self._throttle.request()
 
     def refresh(self) -> None:
@@ -94,7 +98,7 @@ class ConnectivityPanel(Panel):
         self._fill_groupings()
         if analysis is None:
             run = self.session.runs.current
-            text = EMPTY if run is None else run.analysis_messages.get("connectivity", WAITING)
+            text = EMPTY if run is None else run.why(CONNECTIVITY) or WAITING
             self.body.set_message(text)
             return
         self.body.set_message("")
@@ -107,17 +111,17 @@ class ConnectivityPanel(Panel):
             self._show_matrix(analysis)
         self._fill_menu(analysis)
 
-    def _show_matrix(self, analysis: ConnectivityAnalysis) -> None:
+    def _show_matrix(self, analysis: Connections) -> None:
         result = analysis.result
-        colors = [f"series:{index}" for index in analysis.color_indices]
+        colors = [f"series:{index}" for index in group_colors(analysis, self.session.data.datasets)]
         weakest = weakest_pair(result.matrix)
         self.matrix.set_matrix(result.names, result.matrix, colors, marked=weakest, tips=_tips(analysis))
         self.text.set_text(weakest_text(analysis), "text", tip=result.text)
 
-    def _show_bars(self, found: list[tuple[RunDocument, ConnectivityAnalysis]]) -> None:
+    def _show_bars(self, found: list[tuple[RunDocument, Connections]]) -> None:
         runs = [run for run, _ in found]
         inks = run_inks(runs, self.session.data.datasets)
-        pairs = common_pairs(found)
+        pairs = common_pairs(found, self.session.data.datasets)
         shown = [BarRun(run.name, color) for run, color in zip(runs, inks, strict=True)]
         self.bars.show_pairs(pairs, shown)
         self.text.set_text(comparison_text(pairs, [run.name for run in runs]), "text")
@@ -125,14 +129,15 @@ class ConnectivityPanel(Panel):
     def _fill_groupings(self) -> None:
         wanted = self.session.regions.labels().groupings()
         refill(self.grouping, [(f"By {GROUPING_TEXTS[kind].lower()}", kind) for kind in wanted])
-        chosen = self.session.analyses.options.get("connectivity", {}).get("grouping", "dataset")
+        chosen = self.session.analyses.chosen(GROUPING) or "dataset"
         self.grouping.setCurrentIndex(max(self.grouping.findData(chosen), 0))
         self.grouping.setVisible(len(wanted) > 1 and self.analysis is not None)
 
     def _on_grouping(self) -> None:
-        self.session.analyses.set_option("connectivity", grouping=self.grouping.currentData(), groups=())
+        self.session.analyses.choose(GROUPING, self.grouping.currentData())
+        self.session.analyses.choose(CHOSEN_GROUPS, None)
 
-    def _fill_menu(self, analysis: ConnectivityAnalysis) -> None:
+    def _fill_menu(self, analysis: Connections) -> None:
         shown = [(action.text(), action.isChecked()) for action in self.menu.actions()]
         wanted = [(name, name in analysis.result.names) for name in analysis.available]
         if shown == wanted:
@@ -151,7 +156,7 @@ class ConnectivityPanel(Panel):
     def _on_groups(self) -> None:
         chosen = self.chosen_groups()
         if len(chosen) >= MIN_GROUPS:
-            self.session.analyses.set_option("connectivity", groups=chosen)
+            self.session.analyses.choose(CHOSEN_GROUPS, chosen)
         else:
             self.text.set_text("Choose at least two groups.", "warning")
 
@@ -161,12 +166,12 @@ class ConnectivityPanel(Panel):
         if analysis is None:
             return
         link = analysis.result.links.get((min(row, column), max(row, column)))
-        if link is None or not analysis.origins:
+        if link is None:
             return
         atoms = []
         for group, index in zip(link.groups, link.indices, strict=True):
-            frames, numbers = analysis.origins[group]
-            atoms.append((analysis.dataset_ids[group], int(frames[index]), int(numbers[index])))
+            mine = analysis.groups[group].atoms
+            atoms.append((mine.key, int(mine.frame[index]), int(mine.atom[index])))
         known = [atom for atom in atoms if atom[0] in self.session.data.datasets]
         if known:
             self.session.data.show(known[0][0], known[0][1])
@@ -180,7 +185,7 @@ class ConnectivityPanel(Panel):
             return None
         if len(found) == 1:
             return connectivity_table(self.analysis.result)
-        pairs = common_pairs(found)
+        pairs = common_pairs(found, self.session.data.datasets)
         columns: dict[str, list] = {
             "group A": [pair.names[0] for pair in pairs],
             "group B": [pair.names[1] for pair in pairs],
@@ -194,21 +199,35 @@ class ConnectivityPanel(Panel):
             return None
         found = self.compared()
         if len(found) > 1:
-            return _bars(found, run_inks([run for run, _ in found], self.session.data.datasets))
+            datasets = self.session.data.datasets
+            return _bars(found, datasets, run_inks([run for run, _ in found], datasets))
         result = analysis.result
-        inks = [paper_color(f"series:{index}") for index in analysis.color_indices]
+        inks = [
+            paper_color(f"series:{index}") for index in group_colors(analysis, self.session.data.datasets)
+        ]
         colors = dict(zip(result.names, inks, strict=True))
 
         return partial(figures.connectivity_figure, result, colors=colors)
 
 
-def common_pairs(found: Sequence[tuple[RunDocument, ConnectivityAnalysis]]) -> list[Pair]:
+def group_colors(analysis: Connections, datasets: Mapping[str, DatasetDocument]) -> list[int]:
+    """Return a palette number for every group: its data set's, or its region's or temperature's."""
+    return [
+        color_of(group.atoms.key, datasets) if group.color_index is None else group.color_index
+        for group in analysis.groups
+    ]
+
+
+def common_pairs(
+    found: Sequence[tuple[RunDocument, Connections]], datasets: Mapping[str, DatasetDocument]
+) -> list[Pair]:
     """Return the pairs that all runs have, weakest first; where there are none, all pairs of any run."""
     values: dict[tuple[str, str], list[float | None]] = {}
     colors: dict[str, str] = {}
     for number, (_, analysis) in enumerate(found):
         result = analysis.result
-        colors |= {n: f"series:{c}" for n, c in zip(result.names, analysis.color_indices, strict=True)}
+        shades = group_colors(analysis, datasets)
+        colors |= {n: f"series:{c}" for n, c in zip(result.names, shades, strict=True)}
         for i, j in combinations(range(len(result.names)), 2):
             first, second = sorted((result.names[i], result.names[j]))
             row = values.setdefault((first, second), [None] * len(found))
@@ -227,9 +246,11 @@ def comparison_text(pairs: Sequence[Pair], runs: Sequence[str]) -> str:
 
 
 def _bars(
-    found: Sequence[tuple[RunDocument, ConnectivityAnalysis]], inks: Sequence[str]
+    found: Sequence[tuple[RunDocument, Connections]],
+    datasets: Mapping[str, DatasetDocument],
+    inks: Sequence[str],
 ) -> Callable[[], Figure]:
-    pairs, names = common_pairs(found), [run.name for run, _ in found]
+    pairs, names = common_pairs(found, datasets), [run.name for run, _ in found]
     colors = [paper_color(color) for color in inks]
     values = [[pair.values[k] for pair in pairs] for k in range(len(names))]
     return partial(figures.pairs_figure, [pair.text for pair in pairs], names, values, colors)
@@ -244,7 +265,7 @@ def weakest_pair(matrix: np.ndarray) -> tuple[int, int] | None:
     return int(row), int(column)
 
 
-def weakest_text(analysis: ConnectivityAnalysis) -> str:
+def weakest_text(analysis: Connections) -> str:
     """Return the weakest link in one short sentence."""
     result = analysis.result
     pair = weakest_pair(result.matrix)
@@ -255,7 +276,7 @@ def weakest_text(analysis: ConnectivityAnalysis) -> str:
     return f"Weakest link: {result.names[row]} – {result.names[column]}, {value:.2f}"
 
 
-def _tips(analysis: ConnectivityAnalysis) -> dict[tuple[int, int], str]:
+def _tips(analysis: Connections) -> dict[tuple[int, int], str]:
     names, tips = analysis.result.names, {}
     for (i, j), link in analysis.result.links.items():
         head = f"{names[i]} – {names[j]}" if i != j else f"{names[i]}, within itself"

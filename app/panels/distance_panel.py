@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.documents.analyses import DistanceAnalysis
 from app.documents.run import run_ink
 from app.panels.base import Panel, Table, by_width
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
@@ -18,6 +18,8 @@ from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
+from nnpcore.analyses.distance import DISTANCE, REACH, Distances, Reaches
+from nnpcore.analyses.graph import Analysis
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import distance_table
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from app.session.session import Session
-    from nnpcore.mapping import Reach
+    from nnpcore.mapping import Bracket, Reach
 
 EMPTY = "Start a training to see how far the crystal is from its atoms here."
 NO_POINTS = "Open a crystal along its volume as EOS reference to see its points here."
@@ -71,79 +73,91 @@ class DistancePanel(Panel):
         self.refresh()
 
     @property
-    def analysis(self) -> DistanceAnalysis | None:
-        """The current run's distances."""
+    def reaches(self) -> Reaches | None:
+        """The current run's usual distances; None also where the crystal cannot be compared with them."""
         run = self.session.runs.current
-        return run.analyses.get("distance") if run is not None else None
+        return run.result(REACH) if run is not None and not run.why(DISTANCE) else None
 
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.runs.current_id and kind == "distance":
+    @property
+    def distances(self) -> Distances | None:
+        """The current run's distances of the invariant points."""
+        run = self.session.runs.current
+        return run.result(DISTANCE) if run is not None else None
+
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if run_id == self.session.runs.current_id and analysis in (REACH, DISTANCE):
             self._throttle.request()
 
     def refresh(self) -> None:
         """Bring both plots up to date."""
-        analysis, run = self.analysis, self.session.runs.current
-        if analysis is None or run is None:
+        reaches, distances, run = self.reaches, self.distances, self.session.runs.current
+        if reaches is None or run is None:
             self.body.set_message(self._empty_text())
             self.element.hide()
             self._arrange()
             return
         self.body.set_message("")
-        refill(self.element, [(element, element) for element in analysis.reaches], analysis.element)
+        refill(self.element, [(element, element) for element in reaches.found], self._usual_element())
         self.element.setVisible(self.element.count() > 1)
         self._arrange()
-        reach, points = self.shown_reach(), self.has_points()
-        bracket, color = analysis.bracket, run_ink(run, self.session.data.datasets)
-        self._show_note(analysis, points)
-        if reach is None or self._seen.again(analysis, color, self.shown_element()):
+        reach, bracket = self.shown_reach(), self.shown_bracket()
+        color = run_ink(run, self.session.data.datasets)
+        self._show_note()
+        if reach is None or self._seen.again(reaches, distances, color, self.shown_element()):
             return
         self.histogram.show_distances(
             reach.distances,
-            analysis.distances if points else analysis.distances[:0],
-            bracket.in_reach if points else bracket.in_reach[:0],
+            np.empty(0) if bracket is None else bracket.distances,
+            np.empty(0, dtype=bool) if bracket is None else bracket.in_reach,
             reach.threshold,
             color=color,
             usual_name="left out" if reach.left_out else "validation",
             tip=self._tip,
         )
-        if points:
+        if bracket is not None:
             edges = bracket.low, bracket.high
-            self.curve.show_curve(analysis.volumes, analysis.distances, bracket.threshold, edges, self._tip)
+            self.curve.show_curve(bracket.volumes, bracket.distances, bracket.threshold, edges, self._tip)
 
-    def _show_note(self, analysis: DistanceAnalysis, points: bool) -> None:
-        text = analysis.bracket.message if points else NO_POINTS
-        if not points and analysis.points is not None:
-            text = f"The crystal is of {analysis.element}: its points are shown there."
+    def _show_note(self) -> None:
+        bracket, distances = self.shown_bracket(), self.distances
+        text = NO_POINTS if bracket is None else bracket.message
+        if bracket is None and distances is not None:
+            text = f"The crystal is of {distances.points.element}: its points are shown there."
         self.note.setVisible(bool(text))
-        self.note.set_text(f"  {text[:1].upper()}{text[1:]}", "warning" if points else "muted")
+        self.note.set_text(f"  {text[:1].upper()}{text[1:]}", "muted" if bracket is None else "warning")
 
     def shown_element(self) -> str:
         """The element whose atoms are counted."""
-        analysis = self.analysis
-        chosen = self.element.currentText()
-        return chosen if analysis is None or chosen in analysis.reaches else analysis.element
+        chosen, reaches = self.element.currentText(), self.reaches
+        return chosen if reaches is None or chosen in reaches.found else self._usual_element()
+
+    def _usual_element(self) -> str:
+        """The crystal's element, else the first."""
+        if self.distances is not None:
+            return self.distances.points.element
+        return next(iter(self.reaches.found), "") if self.reaches is not None else ""
 
     def shown_reach(self) -> Reach | None:
         """The usual distances of the element shown."""
-        analysis = self.analysis
-        return analysis.reaches.get(self.shown_element()) if analysis is not None else None
+        reaches = self.reaches
+        return reaches.found.get(self.shown_element()) if reaches is not None else None
 
-    def has_points(self) -> bool:
-        """Whether there are invariant points of the element shown."""
-        analysis = self.analysis
-        if analysis is None or analysis.points is None:
-            return False
-        return analysis.element == self.shown_element()
+    def shown_bracket(self) -> Bracket | None:
+        """The distances of the invariant points where they are of the element shown."""
+        known = self.distances
+        if self.reaches is None or known is None or known.points.element != self.shown_element():
+            return None
+        return known.bracket
 
     def _empty_text(self) -> str:
         run = self.session.runs.current
         if run is None:
             return EMPTY
-        return run.analysis_messages.get("distance", WAITING)
+        return run.why(DISTANCE) or run.why(REACH) or WAITING
 
     @by_width
     def _arrange(self) -> None:
-        wide, points = self.width() >= WIDE, self.has_points()
+        wide, points = self.width() >= WIDE, self.shown_bracket() is not None
         curve = points and (wide or self.by_volume.isChecked())
         self.by_volume.setVisible(not wide and points)
         self.histogram.setVisible(wide or not curve)
@@ -155,40 +169,37 @@ class DistancePanel(Panel):
         self._arrange()
 
     def _tip(self, index: int) -> str:
-        analysis = self.analysis
-        if analysis is None:
+        bracket = self.shown_bracket()
+        if bracket is None:
             return ""
-        reach = "in reach" if analysis.bracket.in_reach[index] else "out of reach"
+        reach = "in reach" if bracket.in_reach[index] else "out of reach"
         return (
-            f"V = {analysis.volumes[index]:.2f} Å³/atom\ndistance {analysis.distances[index]:.2f}, {reach} "
-            f"(usual up to {analysis.bracket.threshold:.2f})\nClick to see this structure"
+            f"V = {bracket.volumes[index]:.2f} Å³/atom\ndistance {bracket.distances[index]:.2f}, {reach} "
+            f"(usual up to {bracket.threshold:.2f})\nClick to see this structure"
         )
 
     def _show_frame(self, index: int) -> None:
-        analysis = self.analysis
-        if analysis is not None and analysis.dataset_id in self.session.data.datasets:
-            self.session.data.show(analysis.dataset_id, int(analysis.frame_indices[index]))
+        known = self.distances
+        if known is not None and known.key in self.session.data.datasets:
+            self.session.data.show(known.key, int(known.points.frame_indices[index]))
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
         """Return the distances of the invariant points; of the validation atoms where there are none."""
-        reach = self.shown_reach()
-        if self.analysis is None or reach is None:
+        reach, bracket = self.shown_reach(), self.shown_bracket()
+        if reach is None:
             return None
-        if not self.has_points():
+        if bracket is None:
             return {f"distance of {self.shown_element()} atoms": reach.distances.tolist()}
-        return distance_table(self.analysis.bracket)
+        return distance_table(bracket)
 
     def figure(self) -> Callable[[], Figure] | None:
         """Draw both plots with matplotlib."""
-        analysis, run = self.analysis, self.session.runs.current
-        if analysis is None or run is None:
+        reach, bracket, run = self.shown_reach(), self.shown_bracket(), self.session.runs.current
+        if reach is None or run is None:
             return None
         color = paper_color(run_ink(run, self.session.data.datasets))
-        reach, element = self.shown_reach(), self.shown_element()
-        if reach is not None and not self.has_points():
-            label = f"Validation atoms ({element})"
+        if bracket is None:
+            label = f"Validation atoms ({self.shown_element()})"
             return partial(figures.reach_figure, reach.distances, reach.threshold, label=label, color=color)
-        return partial(
-            figures.distance_figure, analysis.volumes, analysis.bracket, analysis.valid_distances, color=color
-        )
+        return partial(figures.distance_figure, bracket.volumes, bracket, reach.distances, color=color)

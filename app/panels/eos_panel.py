@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
-from app.documents.analyses import EosAnalysis
 from app.documents.run import run_inks
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table
@@ -20,6 +19,9 @@ from app.widgets.readout import Cell, Readout
 from app.widgets.redraw import Seen, Throttle
 from app.widgets.tables import PointsTable
 from nnpcore import figures
+from nnpcore.analyses.distance import DISTANCE
+from nnpcore.analyses.eos import EOS, EosResult
+from nnpcore.analyses.graph import Analysis
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.eos import EosSeries
 from nnpcore.figures.tables import eos_table
@@ -85,18 +87,18 @@ class EosPanel(Panel):
 
     # what is shown ------------------------------------------------------------------------------------
     @property
-    def analysis(self) -> EosAnalysis | None:
+    def analysis(self) -> EosResult | None:
         """The current run's equation of state."""
         run = self.session.runs.current
-        return run.analyses.get("eos") if run is not None else None
+        return run.result(EOS) if run is not None else None
 
-    def _analyses(self) -> list[tuple[str, EosAnalysis]]:
+    def _analyses(self) -> list[tuple[str, EosResult]]:
         """Return (run id, analysis) of the current run and those compared with it, the current one first."""
         shown = self.session.runs.shown()
-        return [(run.id, run.analyses["eos"]) for run in shown if "eos" in run.analyses]
+        return [(run.id, eos) for run in shown if (eos := run.result(EOS)) is not None]
 
-    def _on_analysis(self, _run_id: str, kind: str) -> None:
-        if kind == "eos":
+    def _on_analysis(self, _run_id: str, analysis: Analysis[object]) -> None:
+        if analysis in (EOS, DISTANCE):
             self._throttle.request()
 
     def refresh(self) -> None:
@@ -115,7 +117,7 @@ class EosPanel(Panel):
     def crystal(self) -> DatasetDocument | None:
         """The EOS reference whose points are listed: the one analysed, else the first."""
         analysis = self.analysis
-        known = self.session.data.datasets.get(analysis.dataset_id) if analysis is not None else None
+        known = self.session.data.datasets.get(analysis.key) if analysis is not None else None
         return known or next(iter(self.session.data.of_role(Role.EOS)), None)
 
     def _show_points(self) -> None:
@@ -138,17 +140,18 @@ class EosPanel(Panel):
     def _distances(self, dataset_id: str) -> dict[int, float]:
         """Return the distance to the training set by frame, as far as it is known."""
         run = self.session.runs.current
-        found = run.analyses.get("distance") if run is not None else None
-        if found is None or found.dataset_id != dataset_id:
+        found = run.result(DISTANCE) if run is not None else None
+        if found is None or found.key != dataset_id:
             return {}
-        return dict(zip(found.frame_indices.tolist(), found.distances.tolist(), strict=True))
+        frames, distances = found.points.frame_indices.tolist(), found.bracket.distances.tolist()
+        return dict(zip(frames, distances, strict=True))
 
     def _show_listed(self, frame: int) -> None:
         crystal = self.crystal()
         if crystal is not None:
             self.session.data.show(crystal.id, frame)
 
-    def _series_of(self, found: list[tuple[str, EosAnalysis]]) -> list[EosSeries]:
+    def _series_of(self, found: list[tuple[str, EosResult]]) -> list[EosSeries]:
         runs = [self.session.runs.documents[run_id] for run_id, _ in found]
         inks = run_inks(runs, self.session.data.datasets)
         return [
@@ -166,7 +169,7 @@ class EosPanel(Panel):
             )
         if not self.session.data.of_role(Role.EOS):
             return NO_CRYSTAL
-        return run.analysis_messages.get("eos", WAITING)
+        return run.why(EOS) or WAITING
 
     def _show_numbers(self) -> None:
         analysis = self.analysis
@@ -180,13 +183,13 @@ class EosPanel(Panel):
     # linking ------------------------------------------------------------------------------------------
     def _show_frame(self, index: int) -> None:
         analysis = self.analysis
-        if analysis is not None and analysis.dataset_id in self.session.data.datasets:
-            self.session.data.show(analysis.dataset_id, int(analysis.frame_indices[index]))
+        if analysis is not None and analysis.key in self.session.data.datasets:
+            self.session.data.show(analysis.key, int(analysis.curve.frame_indices[index]))
 
     def _mark_current(self) -> None:
         analysis, index = self.analysis, None
-        if analysis is not None and self.session.data.current_id == analysis.dataset_id:
-            at = np.flatnonzero(analysis.frame_indices == self.session.data.frame_index)
+        if analysis is not None and self.session.data.current_id == analysis.key:
+            at = np.flatnonzero(analysis.curve.frame_indices == self.session.data.frame_index)
             index = int(at[0]) if len(at) else None
         self.plot.mark(index)
 

@@ -10,7 +10,14 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from app.documents.region_rows import ErrorRow, ErrorValue, error_rows, level_of, short_source
+from app.documents.region_rows import (
+    ErrorRow,
+    ErrorValue,
+    error_rows,
+    level_of,
+    region_problems,
+    short_source,
+)
 from app.look import theme
 from app.look.ink import ink
 from app.look.numbers import number_text
@@ -22,7 +29,12 @@ from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from app.widgets.tables import RegionTable, TableRow
 from nnpcore import figures
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
+from nnpcore.analyses.verdict import VERDICT
 from nnpcore.figures import RunCurves
+from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,8 +122,10 @@ class MappingPanel(Panel):
         )
 
     # what is shown ------------------------------------------------------------------------------------
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if kind in ("mapping", "eos") and run_id in {run.id for run in self.session.runs.shown()}:
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if analysis in (REGION_ERRORS, REFERENCES, EOS, VERDICT) and run_id in {
+            run.id for run in self.session.runs.shown()
+        }:
             self._throttle.request()
 
     def refresh(self) -> None:
@@ -138,14 +152,12 @@ class MappingPanel(Panel):
         if run is None:
             self.text.set_text(NO_RUN if self.rows else "", "muted")
             return
-        mapping = run.analyses.get("mapping")
-        verdict = mapping.verdict if mapping is not None else run.analyses.get("verdict")
-        message = run.analysis_messages.get("mapping", "")
+        verdict, message = run.verdict(), run.why(REGION_ERRORS)
         if verdict is None:
             self.text.set_text(message or NO_RUN if self.rows else "", "muted")
             return
         text = verdict.text
-        problems = list(mapping.problems.values()) if mapping is not None else []
+        problems = region_problems(run)
         if verdict.level == "unknown" and problems:
             text = problems[0]
         self.text.set_text(text, LEVELS.get(verdict.level, "muted"), tip="\n".join([text, *problems]))
@@ -279,7 +291,7 @@ def _error_cell(value: ErrorValue, run: RunDocument) -> tuple[str, str, str]:
     if value.std_mev is not None:
         text += f" ± {number_text(value.std_mev, places)}"
     tip = f"{run.name}: ensemble mean minus reference ± spread of the members, meV/atom"
-    return text, level_of(value.error_mev, run.best("energy")), tip
+    return text, level_of(value.error_mev, energy_rmse(run.history)), tip
 
 
 def _swatch(color: str) -> QIcon:

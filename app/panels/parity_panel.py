@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
-from app.documents.parity import ParityAnalysis, ParityGroup
+from app.documents.analyses import color_of
 from app.documents.run import RunDocument
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
@@ -20,8 +18,9 @@ from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.widgets.controls import tool_button
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
-from app.workers.parity import ParitySource, parity, thinned
 from nnpcore import figures
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.parity import PARITY, Parity, ParityGroup
 from nnpcore.figures.drawing import paper_color
 from nnpcore.units import MEV_PER_EV
 
@@ -34,7 +33,6 @@ EMPTY = "Start a training to compare its predictions with the reference here."
 WAITING = "The comparison appears after the first epoch."
 NO_FRAMES = "Open the files this run was trained on to compare its predictions with them here."
 WIDE = 560
-MOST_FRAMES, MOST_LIVE_FRAMES = 400, 30
 REST_SECONDS = 4.0
 """Shortest time between two comparisons while a training runs."""
 
@@ -51,19 +49,13 @@ class ParityPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self._throttle = Throttle(self.refresh, self)
-        self._computed: tuple[str, int, bool] | None = None
-        self._potential: object = None
-        self._started = 0.0
-        self._again = QTimer(self)
-        self._again.setSingleShot(True)
-        self._again.timeout.connect(self.compute)
         self.front = "energy"
         self._seen = Seen()
         self._build()
-        session.runs.epoch_finished.connect(self._on_run)
-        session.runs.changed.connect(self._on_run)
-        for signal in (session.runs.current_changed, session.runs.removed, session.data.added):
-            signal.connect(self._on_run)
+        session.analyses.changed.connect(self._on_analysis)
+        changes = (session.runs.changed, session.runs.current_changed, session.runs.removed)
+        for signal in (*changes, session.data.added):
+            signal.connect(self._throttle.request)
         self.refresh()
 
     def _build(self) -> None:
@@ -115,81 +107,33 @@ class ParityPanel(Panel):
         self._arrange()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Compare as soon as somebody looks."""
+        """Compare as soon as somebody looks, less often while a training runs."""
         super().showEvent(event)
-        self._on_run()
+        self.session.analyses.watch(PARITY, self, True, while_training=True, rest=REST_SECONDS)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Compute nothing that nobody sees."""
         super().hideEvent(event)
-        self._again.stop()
-
-    # computing ----------------------------------------------------------------------------------------
-    @property
-    def analysis(self) -> ParityAnalysis | None:
-        """The current run's comparison."""
-        run = self.session.runs.current
-        return run.analyses.get("parity") if run is not None else None
-
-    def _on_run(self, *_: object) -> None:
-        self._throttle.request()
-        if self.isVisible() and not self._again.isActive():
-            run = self.session.runs.current
-            wait = REST_SECONDS - (time.monotonic() - self._started) if run and run.state.active else 0.0
-            self._again.start(max(0, int(1000 * wait)))
-
-    def compute(self) -> None:
-        """Start the comparison where the potential has changed since the last one."""
-        run = self.session.runs.current
-        if run is None or run.potential is None or not self.isVisible():
-            return
-        live = run.state.active
-        wanted = (run.id, len(self.session.data.datasets), live)
-        if self._computed == wanted and self._potential is run.potential:
-            return
-        sources = self._sources(run, MOST_LIVE_FRAMES if live else MOST_FRAMES)
-        if not sources:
-            return
-        self._computed, self._potential, self._started = wanted, run.potential, time.monotonic()
-        potential, epoch, run_id = run.potential, run.epoch, run.id
-        threads = 1 if live else (self.session.settings.n_threads or None)
-
-        def done(value: ParityAnalysis) -> None:
-            if run_id in self.session.runs.documents:
-                self.session.runs.documents[run_id].analyses["parity"] = value
-                self.session.analyses.changed.emit(run_id, "parity")
-                self._throttle.request()
-
-        self.session.tasks.run(
-            "Comparing with the reference",
-            lambda progress: parity(potential, sources, epoch, threads, progress),
-            done,
-            key="parity",
-            quiet=True,
-        )
-
-    def _sources(self, run: RunDocument, most: int) -> list[ParitySource]:
-        sources = []
-        for role, refs in (("training", run.train), ("validation", run.valid)):
-            for dataset_id, indices in refs.parts:
-                document = self.session.data.datasets.get(dataset_id)
-                if document is None:
-                    continue
-                chosen = thinned(indices, most)
-                frames = tuple(document.frames[i] for i in chosen)
-                name = document.name if role == "training" else f"{document.name} (valid)"
-                color, n = document.color_index, len(indices)
-                sources.append(ParitySource(name, dataset_id, role, color, chosen, frames, n))
-        return sources
+        self.session.analyses.watch(PARITY, self, False, while_training=True, rest=REST_SECONDS)
 
     # what is shown ------------------------------------------------------------------------------------
+    @property
+    def analysis(self) -> Parity | None:
+        """The current run's comparison."""
+        run = self.session.runs.current
+        return run.result(PARITY) if run is not None else None
+
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if run_id == self.session.runs.current_id and analysis is PARITY:
+            self._throttle.request()
+
     def refresh(self) -> None:
         """Bring both plots up to date."""
         analysis, run = self.analysis, self.session.runs.current
         self._arrange()
         if analysis is None:
             text = EMPTY if run is None else WAITING
-            if run is not None and run.potential is not None and not self._sources(run, 1):
+            if run is not None and run.potential is not None and not self._has_frames(run):
                 text = NO_FRAMES
             self.body.set_message(text)
             return
@@ -203,6 +147,14 @@ class ParityPanel(Panel):
             self.plots[kind].set_message("" if n_points else f"The frames have no reference {kind}.")
             self.plots[kind].show_groups(groups, self.density.isChecked() and n_points > DENSITY_FROM)
 
+    def _has_frames(self, run: RunDocument) -> bool:
+        """Whether some file with the run's frames is open."""
+        parts = (*run.train.parts, *run.valid.parts)
+        return any(dataset_id in self.session.data.datasets for dataset_id, _ in parts)
+
+    def _color(self, group: ParityGroup) -> str:
+        return f"series:{color_of(group.key, self.session.data.datasets)}"
+
     def _energy_points(self, group: ParityGroup) -> ParityPoints:
         xy = MEV_PER_EV * group.energies
 
@@ -211,7 +163,9 @@ class ParityPanel(Panel):
             where = f"{group.name}, frame {group.frames[index]}"
             return f"{where}\nerror {number_text(error, 2)} meV/atom"
 
-        return ParityPoints(_key(group), group.name, xy, *_look(group), group.energy_rmse_mev, tip)
+        return ParityPoints(
+            _key(group), group.name, xy, self._color(group), _marker(group), group.energy_rmse_mev, tip
+        )
 
     def _force_points(self, group: ParityGroup) -> ParityPoints:
         xy = group.forces.reshape(-1, 2)
@@ -222,18 +176,20 @@ class ParityPanel(Panel):
             where = f"{group.name}, frame {group.force_frames[atom]}, atom {group.force_atoms[atom]}"
             return f"{where}\nF{COMPONENTS[axis]} error {number_text(error, 3)} eV/Å"
 
-        return ParityPoints(_key(group), group.name, xy, *_look(group), group.force_rmse, tip)
+        return ParityPoints(
+            _key(group), group.name, xy, self._color(group), _marker(group), group.force_rmse, tip
+        )
 
     def _on_clicked(self, kind: str, key: str, index: int) -> None:
         analysis = self.analysis
         group = next((g for g in analysis.groups if _key(g) == key), None) if analysis else None
-        if group is None or group.dataset_id not in self.session.data.datasets:
+        if group is None or group.key not in self.session.data.datasets:
             return
         if kind == "energy":
-            self.session.data.show(group.dataset_id, int(group.frames[index]))
+            self.session.data.show(group.key, int(group.frames[index]))
         else:
             atom = index // 3
-            where = (group.dataset_id, int(group.force_frames[atom]), int(group.force_atoms[atom]))
+            where = (group.key, int(group.force_frames[atom]), int(group.force_atoms[atom]))
             self.session.selection.show_atom(where)
 
     # exporting ----------------------------------------------------------------------------------------
@@ -269,7 +225,7 @@ class ParityPanel(Panel):
 
         energies, forces = [], []
         for group in analysis.groups:
-            color, marker = paper_color(f"series:{group.color_index}"), _look(group)[1]
+            color, marker = paper_color(self._color(group)), _marker(group)
             for found, pairs in ((energies, MEV_PER_EV * group.energies), (forces, group.forces)):
                 xy = pairs.reshape(-1, 2)
                 found.append(figures.ParitySeries(group.name, xy[:, 0], xy[:, 1], color, marker))
@@ -277,8 +233,8 @@ class ParityPanel(Panel):
 
 
 def _key(group: ParityGroup) -> str:
-    return f"{group.role}:{group.dataset_id}"
+    return f"{group.role}:{group.key}"
 
 
-def _look(group: ParityGroup) -> tuple[str, str]:
-    return f"series:{group.color_index}", "o" if group.role == "training" else "s"
+def _marker(group: ParityGroup) -> str:
+    return "o" if group.role == "training" else "s"

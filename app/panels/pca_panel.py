@@ -10,8 +10,8 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.documents.analyses import AtomGroup, PcaAnalysis
-from app.documents.grouping import GROUPING_TEXTS, Grouping, divided
+from app.documents.analyses import AtomGroup, atom_groups
+from app.documents.grouping import GROUPING_TEXTS, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.look.ink import PAPER_MARKERS
 from app.look.numbers import true_minus
@@ -21,6 +21,11 @@ from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
+from nnpcore.analyses.division import Grouping
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.inputs import ELEMENT_CHOICE
+from nnpcore.analyses.pca import MAP_ENERGIES, PCA, AtomMap
 from nnpcore.figures.drawing import paper_color
 
 if TYPE_CHECKING:
@@ -79,13 +84,20 @@ class PcaPanel(Panel):
 
     # what is shown ------------------------------------------------------------------------------------
     @property
-    def analysis(self) -> PcaAnalysis | None:
+    def analysis(self) -> AtomMap | None:
         """The current run's principal components."""
         run = self.session.runs.current
-        return run.analyses.get("pca") if run is not None else None
+        return run.result(PCA) if run is not None else None
 
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.runs.current_id and kind in ("pca", "eos"):
+    def whole_groups(self) -> tuple[AtomGroup, ...]:
+        """Return the groups of the map before they are divided."""
+        run, analysis = self.session.runs.current, self.analysis
+        if run is None or analysis is None:
+            return ()
+        return atom_groups(analysis, run.result(MAP_ENERGIES), self.session.data.datasets)
+
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if run_id == self.session.runs.current_id and analysis in (PCA, MAP_ENERGIES, EOS):
             self._throttle.request()
 
     def components(self) -> tuple[int, int]:
@@ -97,7 +109,7 @@ class PcaPanel(Panel):
         analysis = self.analysis
         if analysis is None:
             run = self.session.runs.current
-            text = EMPTY if run is None else run.analysis_messages.get("pca", WAITING)
+            text = EMPTY if run is None else run.why(PCA) or WAITING
             self.plot.set_message(text)
             self.plot.show_groups([])
             self._seen.forget()
@@ -105,25 +117,27 @@ class PcaPanel(Panel):
             return
         self.plot.set_message("")
         self._show_tools(True)
-        self._fill_tools(analysis)
+        groups = self.whole_groups()
+        self._fill_tools(analysis, groups)
         x, y = self.components()
         kind = self.value_kind()
-        values = (analysis, self.session.coloring.crystal_energy()) if kind else ()
+        energies = tuple(values for group in groups for values in group.values.values())
+        values = (*energies, self.session.coloring.crystal_energy()) if kind else ()
         grouping, labels = self.grouping(), self.session.regions.labels()
-        names = tuple((group.name, group.role, group.color_index) for group in analysis.groups)
+        names = tuple((group.name, group.role, group.color_index) for group in groups)
+        alone = sum(group.role == "training" for group in groups) == 1
+        self.groups = tuple(p for g in groups for p in divided(g, grouping, labels, alone))
         if self._seen.again(analysis.result, names, x, y, kind, grouping, labels, *values):
             return
-        alone = sum(group.role == "training" for group in analysis.groups) == 1
-        self.groups = tuple(p for g in analysis.groups for p in divided(g, grouping, labels, alone))
         shares = analysis.result.explained
         self.plot.set_labels(_axis_text(x, shares), _axis_text(y, shares))
-        groups = [self._cloud_group(number, group) for number, group in enumerate(self.groups)]
-        for group, source in zip(groups, self.groups, strict=True):
+        clouds = [self._cloud_group(number, group) for number, group in enumerate(self.groups)]
+        for group, source in zip(clouds, self.groups, strict=True):
             if group.key not in self._known:
                 self._known.add(group.key)
                 if source.role == "validation":
                     self.plot.hide_group(group.key)
-        self.plot.show_groups(groups, kind.unit if kind else "", kind.diverging if kind else False)
+        self.plot.show_groups(clouds, kind.unit if kind else "", kind.diverging if kind else False)
         self._show_selection()
 
     def _show_tools(self, shown: bool) -> None:
@@ -131,13 +145,13 @@ class PcaPanel(Panel):
             tool.setVisible(shown)
         self.element.setVisible(shown and self.element.count() > 1)
 
-    def _fill_tools(self, analysis: PcaAnalysis) -> None:
+    def _fill_tools(self, analysis: AtomMap, groups: Sequence[AtomGroup]) -> None:
         n = len(analysis.result.explained)
         components = [(f"PC {k + 1}", k) for k in range(n)]
         refill(self.x_axis, components)
         refill(self.y_axis, components, default=1)
         divisions = self.session.regions.labels().groupings()[1:]
-        values = value_kinds(analysis.groups, self._frames_of)
+        values = value_kinds(groups, self._frames_of)
         texts = [(GROUPING_TEXTS[kind], kind) for kind in divisions] + [(kind.label, kind) for kind in values]
         refill(self.color_by, [("Data set", None), *texts])
         run = self.session.runs.current
@@ -148,7 +162,7 @@ class PcaPanel(Panel):
         self.element.setVisible(len(known) > 1)
 
     def _on_element(self) -> None:
-        self.session.analyses.set_option("pca", element=self.element.currentText())
+        self.session.analyses.choose(ELEMENT_CHOICE, self.element.currentText())
 
     def value_kind(self) -> ValueKind | None:
         """Return what the points are coloured by, None: by group."""
@@ -181,10 +195,9 @@ class PcaPanel(Panel):
     def _energy_zero(self) -> float:
         """Return what atomic energies are relative to: the crystal's energy, else the mean of all atoms."""
         crystal = self.session.coloring.crystal_energy()
-        analysis = self.analysis
-        if crystal is not None or analysis is None:
-            return crystal or 0.0
-        parts = [g.values["atomic_energy"] for g in analysis.groups if "atomic_energy" in g.values]
+        if crystal is not None:
+            return crystal
+        parts = [g.values["atomic_energy"] for g in self.groups if "atomic_energy" in g.values]
         return float(np.concatenate(parts).mean()) if parts else 0.0
 
     def _cloud_group(self, number: int, group: AtomGroup) -> CloudGroup:

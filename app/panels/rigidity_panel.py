@@ -10,7 +10,6 @@ import numpy as np
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from app.documents.analyses import RigidityAnalysis
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.rigidity_plot import ErrorScatter, RigidityCurves
@@ -19,6 +18,8 @@ from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.rigidity import RIGIDITY, Rigidity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +72,7 @@ class RigidityPanel(Panel):
 
     def _build_tools(self) -> None:
         self.compute = self._tool("Compute", "Go over the training data now")
-        self.compute.clicked.connect(lambda: self.session.analyses.ask("rigidity"))
+        self.compute.clicked.connect(lambda: self.session.analyses.ask(RIGIDITY))
         self.against = self._tool("Against error", "Show the mapping error against the rigidity")
         self.against.setCheckable(True)
         self.against.toggled.connect(self._arrange)
@@ -86,29 +87,29 @@ class RigidityPanel(Panel):
     def showEvent(self, event: QShowEvent) -> None:
         """Keep the rigidity up to date while it can be seen."""
         super().showEvent(event)
-        self.session.analyses.watch("rigidity", self, True)
+        self.session.analyses.watch(RIGIDITY, self, True)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: nothing is computed."""
         super().hideEvent(event)
-        self.session.analyses.watch("rigidity", self, False)
+        self.session.analyses.watch(RIGIDITY, self, False)
 
     # what is shown ------------------------------------------------------------------------------------
     @property
-    def analysis(self) -> RigidityAnalysis | None:
+    def analysis(self) -> Rigidity | None:
         """The current run's rigidity."""
         run = self.session.runs.current
-        return run.analyses.get("rigidity") if run is not None else None
+        return run.result(RIGIDITY) if run is not None else None
 
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id == self.session.runs.current_id and kind == "rigidity":
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if run_id == self.session.runs.current_id and analysis is RIGIDITY:
             self._throttle.request()
 
     def refresh(self) -> None:
         """Bring plots and sentence up to date."""
         analysis, run = self.analysis, self.session.runs.current
-        pending = self.session.analyses.is_pending("rigidity")
-        old = run is not None and (analysis is None or analysis.epoch != run.epoch)
+        pending = self.session.analyses.is_pending(RIGIDITY)
+        old = run is not None and not run.evaluation.is_current(RIGIDITY)
         self.compute.setVisible(run is not None and run.potential is not None and old and not pending)
         self.color.setVisible(analysis is not None)
         self._arrange()
@@ -117,22 +118,29 @@ class RigidityPanel(Panel):
             self._seen.forget()
             return
         self.body.set_message("")
-        behind = f" (epoch {analysis.epoch})" if analysis.epoch != run.epoch else ""
+        behind = f" (epoch {run.epochs.get(RIGIDITY, 0)})" if old else ""
         part = f"\n{analysis.n_frames} of {analysis.n_total} training frames were used."
         more = part if analysis.n_frames < analysis.n_total else ""
         self.text.set_text(f"{analysis.study.text}{behind}", "text", tip=f"{analysis.study.text}{more}")
         if not self._seen.again(analysis):
             self._show(analysis)
 
-    def _show(self, analysis: RigidityAnalysis) -> None:
+    def _show(self, analysis: Rigidity) -> None:
         study, n = analysis.study, analysis.study.n_points
         self.curves.set_message("" if n else NO_POINTS)
         if n:
             curves = {loss: values[:n] for loss, values in study.rigidity.items()}
             self.curves.show_curves(analysis.volumes, curves, study.trained_on, self._tip)
-        colors = [f"series:{index}" for index in analysis.colors]
+        colors = [f"series:{index}" for index in self._region_colors(analysis)]
         expected = study.std_mev[study.trained_on]
         self.scatter.show_points(expected, study.error_mev, n, study.names, colors, self._tip)
+
+    def _region_colors(self, analysis: Rigidity) -> list[int]:
+        sets = self.session.regions.sets
+        return [
+            sets[key].regions[k].color_index if key in sets and k < len(sets[key].regions) else k
+            for key, k in analysis.regions
+        ]
 
     def _empty_text(self, pending: bool) -> str:
         run = self.session.runs.current
@@ -140,7 +148,7 @@ class RigidityPanel(Panel):
             return EMPTY
         if run.potential is None or (run.state.active and not pending):
             return TRAINING if run.potential is not None else EMPTY
-        return run.analysis_messages.get("rigidity", BUSY)
+        return run.why(RIGIDITY) or BUSY
 
     @by_width
     def _arrange(self) -> None:
@@ -171,8 +179,8 @@ class RigidityPanel(Panel):
         analysis = self.analysis
         if analysis is None or index >= analysis.study.n_points:
             return
-        if analysis.dataset_id in self.session.data.datasets:
-            self.session.data.show(analysis.dataset_id, int(analysis.frame_indices[index]))
+        if analysis.key in self.session.data.datasets:
+            self.session.data.show(analysis.key, int(analysis.frame_indices[index]))
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
@@ -197,5 +205,5 @@ class RigidityPanel(Panel):
         analysis = self.analysis
         if analysis is None:
             return None
-        colors = [f"series:{index}" for index in analysis.colors]
+        colors = [f"series:{index}" for index in self._region_colors(analysis)]
         return partial(figures.rigidity_figure, analysis.study, analysis.volumes, colors)

@@ -14,6 +14,8 @@ from app.look.colormaps import map_colors, to_rgb
 from app.look.ink import ink, rgb_of
 from app.viewer3d.color_bar import ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors
+from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.analyses.rigidity import RIGIDITY
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -101,13 +103,15 @@ class StructureColors:
     def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
         """The range of the colour map for the current frame's values."""
         session = self._session
-        shown, document = session.runs.prediction, session.data.current
+        run, shown, document = session.runs.current, session.runs.prediction, session.data.current
         predicted = coloring.kind in PREDICTED_KINDS
         return self._range.limits(
             values,
             coloring,
             key=(session.data.current_id, session.runs.current_id if predicted else None),
-            version=shown.epoch if predicted and shown is not None else None,
+            version=run.epochs.get(PREDICTION)
+            if predicted and run is not None and shown is not None
+            else None,
             all_values=None
             if predicted or document is None or coloring.kind in LABELS
             else self._all_values(document, coloring.kind),
@@ -136,8 +140,8 @@ class StructureColors:
         run = session.runs.current
         if run is None or run.potential is None:
             return ShownColors(element_colors(frame.numbers), message=NO_RUN.format("rigidity"))
-        message = run.analysis_messages.get("rigidity", "")
-        if message and "rigidity" not in run.analyses:
+        message = run.why(RIGIDITY)
+        if message:
             return ShownColors(grey, message=escape(message))
         return ShownColors(grey, message=AFTER_TRAINING if session.trainings.active else WORKING)
 

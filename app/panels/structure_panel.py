@@ -35,6 +35,10 @@ from app.widgets.controls import tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from app.viewer3d.image_dialog import ImageWish
 
 EMPTY = "Open a trajectory or drop a file here."
-SHOWN_KINDS = ("predictions", "eos", "rigidity", "rigidity_frame")
+SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, EOS, RIGIDITY, FRAME_RIGIDITY)
 PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 
@@ -220,8 +224,8 @@ class StructurePanel(Panel):
         self.message.setVisible(bool(self.shown.message))
         self._show_card()
 
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if run_id != self.session.runs.current_id or kind not in SHOWN_KINDS:
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        if run_id != self.session.runs.current_id or analysis not in SHOWN_ANALYSES:
             return
         if self._patience.isActive():
             if self.session.runs.prediction is not None:

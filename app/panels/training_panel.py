@@ -21,6 +21,8 @@ from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.redraw import Throttle
 from nnpcore import figures
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
 from nnpcore.figures import RunCurves
 from nnpcore.figures.series import (
     HistoryColumns,
@@ -163,15 +165,13 @@ class TrainingPanel(Panel):
         self.mapping.pop(run_id, None)
         self._throttle.request()
 
-    def _on_analysis(self, run_id: str, kind: str) -> None:
-        if kind != "eos" or run_id not in self.session.runs.documents:
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        run = self.session.runs.documents.get(run_id)
+        eos = run.result(EOS) if run is not None and analysis is EOS else None
+        if run is None or eos is None or eos.report.rmse_in_bracket_mev is None:
             return
-        analysis = self.session.runs.documents[run_id].analyses.get("eos")
-        report = getattr(analysis, "report", None)
-        if analysis is None or report is None or report.rmse_in_bracket_mev is None:
-            return
-        values = (report.rmse_in_bracket_mev, report.std_in_bracket_mev or 0.0)
-        self.mapping.setdefault(run_id, {})[analysis.epoch] = values
+        values = (eos.report.rmse_in_bracket_mev, eos.report.std_in_bracket_mev or 0.0)
+        self.mapping.setdefault(run_id, {})[run.epochs.get(EOS, 0)] = values
         self._throttle.request()
 
     def refresh(self) -> None:

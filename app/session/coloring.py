@@ -12,6 +12,7 @@ from app.documents.coloring import LABELS, Coloring
 from app.session.data import Data
 from app.session.runs import Runs
 from app.session.undo import UndoStack
+from nnpcore.analyses.eos import EOS
 
 
 class SharedColoring(QObject):
@@ -81,7 +82,7 @@ class SharedColoring(QObject):
     def crystal_energy(self) -> float | None:
         """Return the crystal's energy per atom (eV) that atomic energies are relative to, or None."""
         run = self._runs.current
-        eos = run.analyses.get("eos") if run else None
+        eos = run.result(EOS) if run else None
         if eos is None or len(self._data.elements()) > 1:
             return None
         report = eos.report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.grouping import Labels
+from app.documents.grouping import labels_of
 from app.documents.regions import (
     RULE_TEXTS,
     RegionDocument,
@@ -25,12 +25,16 @@ from app.session.messages import Messages, Notification
 from app.session.selection import SharedSelection
 from app.session.undo import UndoStack
 from app.workers.tasks import TaskRunner
+from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.graph import Evaluation, required
+from nnpcore.analyses.inputs import CRYSTAL, EOS_ROLE, FUNCTIONS, FrameGroup
 from nnpcore.errors import AnalysisError
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
+    from nnpcore.analyses.division import Labels
     from nnpcore.mapping import RegionSet
     from nnpcore.structures.frame import Frame
 
@@ -60,7 +64,7 @@ class Regions(QObject):
         key = (self.sets, *(d.dataset for d in self._data.datasets.values()))
         known = self._labels
         if known is None or len(known[0]) != len(key) or any(map(is_not, known[0], key)):
-            known = self._labels = key, Labels.of(self.sets, self._data.datasets.values())
+            known = self._labels = key, labels_of(self.sets, self._data.datasets.values())
         return known[1]
 
     def current(self) -> RegionDocument | None:
@@ -109,12 +113,15 @@ class Regions(QObject):
             text = "Train or open a run and open a crystal with the role “EOS reference” first."
             self._messages.notify(Notification("info", "Nothing tells what the crystal looks like", text))
             return
-        functions, whitening, frames = run.functions, run.whitening, crystals[0].frames
+        functions, whitening, known = run.functions, run.whitening, crystals[0]
+        evaluation = Evaluation()
+        evaluation.set(CRYSTAL, FrameGroup(known.id, known.name, EOS_ROLE, known.frames))
+        evaluation.set(FUNCTIONS, functions)
 
         def divide(frame: Frame, name: str, progress: Progress) -> RegionSet:
-            from nnpcore.mapping import distance_regions, invariant_points
+            from nnpcore.mapping import distance_regions
 
-            points = invariant_points(frames, functions, n_threads=1, progress=progress)
+            points = required(evaluation.value(POINTS, n_threads=1, progress=progress))
             return distance_regions(
                 frame, functions, whitening, points.values, threshold, element=points.element, name=name
             )

@@ -18,12 +18,15 @@ from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
 from app.workers.opening import OpenedRun, open_run
 from app.workers.tasks import TaskRunner
+from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.analyses.rigidity import FRAME_RIGIDITY
 from nnpcore.structures import Role
 from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
-    from app.documents.analyses import FramePrediction, FrameRigidity
     from app.workers.importing import OpenedModel
+    from nnpcore.analyses.prediction import FramePrediction
+    from nnpcore.analyses.rigidity import FrameRigidity
 
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
 """What the panels say that compare with the training set."""
@@ -115,7 +118,7 @@ class Runs(QObject):
         if opened.imported:
             run.state, run.message = RunState.IMPORTED, f"Imported from {opened.imported}"
             if opened.values is None:
-                run.analysis_messages = dict.fromkeys(("pca", "distance", "connectivity"), NO_DATA)
+                run.no_values = NO_DATA
         run.sources = opened.sources
         self._locate(run)
         self.changed.emit(run.id)
@@ -169,16 +172,16 @@ class Runs(QObject):
     @property
     def prediction(self) -> FramePrediction | None:
         """The current run's prediction for the frame shown, or None while there is none."""
-        shown = self.current.analyses.get("predictions") if self.current else None
+        shown = self.current.result(PREDICTION) if self.current else None
         here = (self._data.current_id, self._data.frame_index)
-        return shown if shown and (shown.dataset_id, shown.frame_index) == here else None
+        return shown if shown and (shown.key, shown.index) == here else None
 
     @property
     def rigidity(self) -> FrameRigidity | None:
         """The rigidity of the shown frame's atoms by the current run, or None while there is none."""
-        shown = self.current.analyses.get("rigidity_frame") if self.current else None
+        shown = self.current.result(FRAME_RIGIDITY) if self.current else None
         here = (self._data.current_id, self._data.frame_index)
-        return shown if shown and (shown.dataset_id, shown.frame_index) == here else None
+        return shown if shown and (shown.key, shown.index) == here else None
 
     # comparing ----------------------------------------------------------------------------------------
     def shown(self) -> list[RunDocument]:

@@ -1,65 +1,70 @@
-"""Decides which analyses are out of date and computes them in the background: the current run's, and those
-that compare other runs with it.
+"""Computes in the background what is out of date: the current run's analyses, and those that compare others.
 
-Every kind of every run knows whether it is out of date; only the runs in sight are brought up to date, the
-current one first. At most one task per kind and run is at work, for other runs one at all. While a training
-runs, one at all: a kind is started at most once a second, less often where it takes long, and the next one a
-moment later, so that panels are not all repainted at once. Results are applied on the main thread.
+What an analysis needs, and what a change makes out of date, is the matter of ``nnpcore.analyses``. Here it
+is decided when: only runs in sight are brought up to date, the current one first. For other runs one task is
+at work at a time, and while a training runs, one at all: an analysis is started at most once a second, less
+often where it takes long, and the next one a moment later, so that panels are not all repainted at once.
+Results are put back on the main thread.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.documents.run import RunDocument
 from app.session.coloring import SharedColoring
 from app.session.data import Data
-from app.session.jobs import TITLES, Job, Jobs
+from app.session.inputs import RunInputs
 from app.session.messages import Messages
 from app.session.regions import Regions
 from app.session.runs import Runs
 from app.session.trainings import Trainings
 from app.settings import Settings
-from app.workers.tasks import Task, TaskRunner
+from app.workers.tasks import Task, TaskRunner, TaskState
+from nnpcore.analyses.catalogue import ANALYSES
+from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.distance import DISTANCE
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis, Input, Job, Missing, Outcome
+from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
+from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import AnalysisError
+
+T = TypeVar("T")
 
 MIN_SECONDS = 1.0
 LOAD = 5.0
-"""A kind that took t seconds rests LOAD * t seconds while a training runs."""
+"""An analysis that took t seconds rests LOAD * t seconds while a training runs."""
 
 STAGGER_MS = 150
-"""Between the starts of two kinds while a training runs."""
+"""Between the starts of two analyses while a training runs."""
 
-AFTER_POTENTIAL = ("predictions", "eos", "mapping", "pca_values", "rigidity")
-AFTER_GROUPS = ("pca", "distance", "connectivity")
-AFTER_REGIONS = ("mapping", "connectivity", "rigidity")
-COMPARED = ("groups", "distance", "eos", "mapping", "connectivity")
-"""What is computed for runs that are compared with the current one."""
+SHOWN = tuple(analysis for analysis in ANALYSES if not analysis.inner)
+"""What is kept up to date for the current run; costly ones while somebody watches."""
 
-ON_DEMAND = ("rigidity", "rigidity_frame")
-"""Kinds that wait until somebody watches and no training runs, or until they are asked for."""
+COMPARED: tuple[Analysis[object], ...] = (DISTANCE, EOS, REGION_ERRORS, VERDICT, CONNECTIVITY)
+"""What is kept up to date for runs that are compared with the current one."""
 
 
 @dataclass
-class _Kind:
-    """Where one kind of analysis of one run stands."""
+class _Watch:
+    """Who looks at a costly analysis, and how often it may be computed while a training runs."""
 
-    dirty: bool = False
-    running: bool = False
-    asked: bool = False
-    rested_at: float = 0.0
-    task: Task | None = None
+    watchers: set[object] = field(default_factory=set)
+    while_training: bool = False
+    rest: float = MIN_SECONDS
 
 
 class AnalysisScheduler(QObject):
     """Keeps the analyses of the runs in sight up to date."""
 
-    changed = Signal(str, str)
-    """Something of a run's analysis is new: the run's id and the kind."""
+    changed = Signal(str, object)
+    """An analysis of a run has another result, or none any more: the run's id and the analysis."""
 
     def __init__(
         self,
@@ -73,240 +78,212 @@ class AnalysisScheduler(QObject):
         messages: Messages,
     ) -> None:
         super().__init__()
-        self._documents, self._trainings, self._coloring = runs, trainings, coloring
+        self._settings, self._runs, self._trainings, self._coloring = settings, runs, trainings, coloring
         self._tasks, self._messages = tasks, messages
-        self._jobs = Jobs(settings, data, regions, trainings)
-        self._runs: dict[str, dict[str, _Kind]] = {}
-        self._watchers: dict[str, set[object]] = {kind: set() for kind in ON_DEMAND}
+        self._inputs = RunInputs(data, regions)
+        self._rested_at: dict[tuple[str, Analysis[object]], float] = {}
+        self._asked: set[tuple[str, Analysis[object]]] = set()
+        self._watches: dict[Analysis[object], _Watch] = {}
+        self._at_work: dict[Task, tuple[str, Job[object]]] = {}
+        self._closed = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._start_due)
-        self._closed = False
-        for signal in (data.added, data.removed, data.changed):
-            signal.connect(self._on_data_changed)
-        data.current_changed.connect(lambda: self.invalidate("predictions", "rigidity_frame"))
-        regions.changed.connect(lambda: self.invalidate(*AFTER_REGIONS))
-        for signal in (runs.current_changed, runs.comparison_changed):
-            signal.connect(self._on_sight_changed)
+        signals = (
+            data.added, data.removed, data.changed, data.current_changed, regions.changed,
+            runs.changed, runs.current_changed, runs.comparison_changed, runs.potential_changed,
+            runs.values_changed, trainings.idle,
+        )  # fmt: skip
+        for signal in signals:
+            signal.connect(self._wake)
         coloring.changed.connect(self._on_coloring_changed)
         runs.removed.connect(self._forget)
-        runs.potential_changed.connect(self.on_potential_changed)
-        runs.values_changed.connect(self.on_values_changed)
         tasks.finished.connect(self._on_task_finished)
-        trainings.idle.connect(lambda: self._wake(0))
 
-    @property
-    def options(self) -> dict[str, dict[str, Any]]:
-        """How kinds are computed, by kind."""
-        return self._jobs.options
+    # what is wanted -----------------------------------------------------------------------------------
+    def choose(self, node: Input[T], value: T | None) -> None:
+        """Look at things differently in every run, e.g. ``(CHOSEN_GROUPS, ("nvt", "npt"))``."""
+        self._inputs.choose(node, value)
+        self._wake()
 
-    def set_option(self, kind: str, **options: Any) -> None:
-        """Change how a kind is computed and compute it again, e.g. ``("connectivity", groups=("nvt",))``."""
-        self._jobs.options.setdefault(kind, {}).update(options)
-        self.invalidate(kind)
+    def chosen(self, node: Input[T]) -> T | None:
+        """Return what was chosen, or None."""
+        return self._inputs.chosen(node)
 
-    def invalidate(self, *kinds: str) -> None:
-        """Compute these kinds again, of every run, as soon as it is in sight."""
-        for run_id in self._documents.documents:
-            self._mark(run_id, *kinds)
-        self._wake(0)
+    def ask(self, analysis: Analysis[object]) -> None:
+        """Compute an analysis of the current run anew, even while a training runs."""
+        run = self._runs.current
+        if run is not None:
+            run.evaluation.forget(analysis)
+            self._asked.add((run.id, analysis))
+            self._wake()
 
-    def ask(self, kind: str) -> None:
-        """Compute a kind of the current run now, even while a training runs."""
-        run_id = self._documents.current_id
-        if run_id is not None:
-            entry = self._entry(run_id, kind)
-            entry.dirty = entry.asked = True
-            self._wake(0)
+    def watch(
+        self,
+        analysis: Analysis[object],
+        watcher: object,
+        watching: bool,
+        *,
+        while_training: bool = False,
+        rest: float = MIN_SECONDS,
+    ) -> None:
+        """Keep a costly analysis up to date while anybody watches, and no training runs unless that is said.
 
-    def watch(self, kind: str, watcher: object, watching: bool) -> None:
-        """Keep a kind that is made on demand up to date while anybody watches and no training runs."""
-        (self._watchers[kind].add if watching else self._watchers[kind].discard)(watcher)
-        self._wake(0)
+        ``rest`` is the shortest time in seconds between two starts while a training runs.
+        """
+        watch = self._watches.setdefault(analysis, _Watch())
+        watch.while_training, watch.rest = while_training, rest
+        (watch.watchers.add if watching else watch.watchers.discard)(watcher)
+        self._wake()
 
-    def is_pending(self, kind: str) -> bool:
-        """Whether a kind of the current run is being computed, or will be without being asked for."""
-        run = self._documents.current
+    def watched(self, analysis: Analysis[object]) -> bool:
+        """Whether anybody looks at a costly analysis."""
+        return analysis in self._watches and bool(self._watches[analysis].watchers)
+
+    def is_pending(self, analysis: Analysis[object]) -> bool:
+        """Whether an analysis of the current run is being computed, or will be without being asked for."""
+        run = self._runs.current
         if run is None:
             return False
-        entry = self._entry(run.id, kind)
-        return entry.running or (entry.dirty and self._is_wanted(kind, entry))
+        if run.evaluation.is_running(analysis):
+            return True
+        return not run.evaluation.is_current(analysis) and self._is_wanted(run, analysis)
 
     def up_to_date(self) -> bool:
         """Whether everything that is wanted of the runs in sight has been computed."""
-        for run in self._documents.shown():
-            kinds = tuple(TITLES) if run.id == self._documents.current_id else COMPARED
-            if self._next_of(run, kinds)[0] or any(k.running for k in self._runs.get(run.id, {}).values()):
-                return False
-        return True
+        if self._at_work:
+            return False
+        for run in self._runs.shown():
+            self._inputs.refresh(run)
+        return all(
+            run.evaluation.is_current(analysis)
+            for run in self._runs.shown()
+            for analysis in self._targets(run)
+            if self._is_wanted(run, analysis)
+        )
 
-    def on_potential_changed(self, run_id: str) -> None:
-        """React to new weights of a run."""
-        self._mark(run_id, *AFTER_POTENTIAL)
-        self._wake(0)
+    def _targets(self, run: RunDocument) -> tuple[Analysis[object], ...]:
+        return SHOWN if run.id == self._runs.current_id else COMPARED
 
-    def on_values_changed(self, run_id: str) -> None:
-        """React to a run whose training atoms are known now."""
-        self._jobs.forget(run_id)
-        self._mark(run_id, "groups")
-        self._wake(0)
+    def _is_wanted(self, run: RunDocument, analysis: Analysis[object]) -> bool:
+        if not analysis.costly or (run.id, analysis) in self._asked:
+            return True
+        watch = self._watches.get(analysis)
+        if watch is None or not watch.watchers:
+            return False
+        return watch.while_training or not self._trainings.active
+
+    def _on_coloring_changed(self) -> None:
+        for analysis in (RIGIDITY, FRAME_RIGIDITY):
+            self.watch(analysis, "colouring", self._coloring.current.kind == "rigidity")
+
+    def _forget(self, run_id: str) -> None:
+        self._inputs.forget(run_id)
+        self._rested_at = {key: at for key, at in self._rested_at.items() if key[0] != run_id}
 
     def shutdown(self) -> None:
         """Start nothing any more."""
         self._closed = True
         self._timer.stop()
 
-    def _on_data_changed(self, _dataset_id: str) -> None:
-        self.invalidate("groups", "distance", "eos", "mapping", "predictions", "rigidity")
-
-    def _on_sight_changed(self) -> None:
-        """Begin with runs that were not in sight before."""
-        for run in self._documents.shown():
-            if run.id not in self._runs:
-                self._mark(run.id, *TITLES)
-        self._wake(0)
-
-    def _on_coloring_changed(self) -> None:
-        for kind in ON_DEMAND:
-            self.watch(kind, "colouring", self._coloring.current.kind == "rigidity")
-
-    def _forget(self, run_id: str) -> None:
-        self._jobs.forget(run_id)
-        self._runs.pop(run_id, None)
-
-    def _entry(self, run_id: str, kind: str) -> _Kind:
-        return self._runs.setdefault(run_id, {}).setdefault(kind, _Kind())
-
-    def _mark(self, run_id: str, *kinds: str) -> None:
-        for kind in kinds:
-            self._entry(run_id, kind).dirty = True
-
     # starting -----------------------------------------------------------------------------------------
-    def _wake(self, milliseconds: int) -> None:
+    def _wake(self, *_: object) -> None:
+        self._wake_in(0)
+
+    def _wake_in(self, milliseconds: int) -> None:
         if not self._closed and (not self._timer.isActive() or self._timer.remainingTime() > milliseconds):
             self._timer.start(milliseconds)
 
     def _start_due(self) -> None:
-        """Start the kind that has waited longest, of the current run before any other."""
-        busy = any(kind.running for kinds in self._runs.values() for kind in kinds.values())
-        if busy and self._trainings.active:
+        """Start what has waited longest, of the current run before any other."""
+        for run in self._runs.shown():
+            self._inputs.refresh(run)
+        if self._at_work and self._trainings.active:
             return
         now, soonest = time.monotonic(), float("inf")
-        for run in self._documents.shown():
-            is_current = run.id == self._documents.current_id
-            if busy and not is_current:
+        for run in self._runs.shown():
+            if self._at_work and run.id != self._runs.current_id:
                 return
-            name, rested_at = self._next_of(run, tuple(TITLES) if is_current else COMPARED)
-            if name and (rested_at <= now or not self._trainings.active):
-                self._begin(name, run)
-                self._wake(0)
-                return
-            soonest = min(soonest, rested_at)
+            for rested_at, analysis in self._waiting(run):
+                if rested_at > now and self._trainings.active:
+                    soonest = min(soonest, rested_at)
+                    break
+                job = run.evaluation.job(analysis)
+                self._announce(run)
+                if job is not None:
+                    self._start(run, job)
+                    self._wake()
+                    return
         if soonest < float("inf"):
-            self._wake(int(1000 * max(soonest - now, 0)) + 1)
+            self._wake_in(int(1000 * max(soonest - now, 0)) + 1)
 
-    def _next_of(self, run: RunDocument, kinds: tuple[str, ...]) -> tuple[str, float]:
-        """Return the kind of a run that has waited longest and when it may start; ("", inf) for none."""
-        known = self._runs.get(run.id, {})
+    def _waiting(self, run: RunDocument) -> list[tuple[float, Analysis[object]]]:
+        """Return what is to be computed of a run and when that may start, soonest first."""
         waiting = [
-            (known[name].rested_at, name)
-            for name in kinds
-            if name in known
-            and known[name].dirty
-            and not known[name].running
-            and self._is_wanted(name, known[name])
+            (self._rested_at.get((run.id, analysis), 0.0), analysis)
+            for analysis in self._targets(run)
+            if self._is_wanted(run, analysis)
+            and not run.evaluation.is_running(analysis)
+            and not run.evaluation.is_current(analysis)
         ]
-        if not waiting:
-            return "", float("inf")
-        rested_at, name = min(waiting, key=lambda entry: entry[0])
-        return name, rested_at
+        return sorted(waiting, key=lambda entry: entry[0])
 
-    def _is_wanted(self, name: str, entry: _Kind) -> bool:
-        if name not in ON_DEMAND or entry.asked:
-            return True
-        return bool(self._watchers[name]) and not self._trainings.active
+    def _start(self, run: RunDocument, job: Job[object]) -> None:
+        run_id, epoch, started = run.id, run.epoch, time.monotonic()
+        n_threads = 1 if self._trainings.active else (self._settings.n_threads or None)
 
-    def _begin(self, name: str, run: RunDocument) -> None:
-        entry = self._entry(run.id, name)
-        entry.dirty = entry.asked = False
-        job = self._jobs.make(name, run)
-        if job is not None:
-            self._start(name, run.id, job)
-        else:
-            self._drop(name, run)
+        def done(outcome: Outcome) -> None:
+            self._rest(run_id, job, started)
+            if run_id in self._runs.documents:
+                self._put(self._runs.documents[run_id], job, outcome, epoch)
 
-    def _drop(self, name: str, run: RunDocument) -> None:
-        """Take away a result whose data are gone."""
-        if run.analyses.pop(name, None) is not None:
-            self.changed.emit(run.id, name)
-        self._judge(name, run)
+        def failed(error: BaseException) -> None:
+            self._rest(run_id, job, started)
+            run.evaluation.give_up(job)
+            self._messages.notify_error(f"{job.analysis.title} failed", error)
 
-    def _judge(self, name: str, run: RunDocument) -> None:
-        """Bring the verdict up to date: on regions and crystal, or on what there is of them."""
-        if name not in ("eos", "mapping"):
-            return
-        if name == "eos" and "mapping" in run.analyses:
-            self._mark(run.id, "mapping")
-        source = run.analyses.get("mapping") or run.analyses.get("eos")
-        verdict = source.verdict if source is not None else None
-        if verdict is run.analyses.get("verdict"):
-            return
-        if verdict is None:
-            del run.analyses["verdict"]
-        else:
-            run.analyses["verdict"] = verdict
-        self.changed.emit(run.id, "verdict")
-
-    def _start(self, name: str, run_id: str, job: Job) -> None:
-        kind = self._entry(run_id, name)
-        kind.running = True
-        started = time.monotonic()
-
-        def done(value: Any) -> None:
-            ended(None)
-            if run_id in self._documents.documents:
-                self._apply(name, self._documents.documents[run_id], value)
-
-        def ended(error: BaseException | None) -> None:
-            kind.running = False
-            now = time.monotonic()
-            kind.rested_at = started + max(MIN_SECONDS, LOAD * (now - started))
-            if error is not None:
-                self._on_failed(name, run_id, error)
-            self._wake(STAGGER_MS)
-
-        quiet = name != "rigidity"
-        kind.task = self._tasks.run(TITLES[name], job, done, ended, quiet=quiet)
+        self._asked -= {(run_id, step) for step in job.steps}
+        task = self._tasks.run(
+            job.analysis.title,
+            lambda progress: job.run(progress, n_threads),
+            done,
+            failed,
+            quiet=RIGIDITY not in job.steps,
+        )
+        if task.state is not TaskState.CANCELLED:
+            self._at_work[task] = run_id, job
 
     def _on_task_finished(self, task: Task) -> None:
-        """Note that a task is over, also where the user cancelled it."""
-        for kinds in self._runs.values():
-            for kind in kinds.values():
-                if kind.task is task:
-                    kind.running, kind.task = False, None
+        """Note that a task is over; one that the user has cancelled is not begun again by itself."""
+        run_id, job = self._at_work.pop(task, ("", None))
+        if job is not None and task.state is TaskState.CANCELLED and run_id in self._runs.documents:
+            self._runs.documents[run_id].evaluation.give_up(job)
 
-    def _on_failed(self, name: str, run_id: str, error: BaseException) -> None:
-        if isinstance(error, AnalysisError) and run_id in self._documents.documents:
-            run = self._documents.documents[run_id]
-            run.analysis_messages[name] = str(error)
-            self._drop(name, run)
-            self.changed.emit(run_id, name)
-        else:
-            self._messages.notify_error(f"{TITLES[name]} failed", error)
+    def _rest(self, run_id: str, job: Job[object], started: float) -> None:
+        taken = time.monotonic() - started
+        for step in job.steps:
+            watch = self._watches.get(step)
+            least = MIN_SECONDS if watch is None else watch.rest
+            self._rested_at[run_id, step] = started + max(least, LOAD * taken)
+        self._wake_in(STAGGER_MS)
 
     # results ------------------------------------------------------------------------------------------
-    def _apply(self, name: str, run: RunDocument, value: Any) -> None:
-        if name == "groups":
-            self._jobs.keep_groups(run.id, value)
-            self._mark(run.id, *AFTER_GROUPS)
-            self._wake(0)
+    def _put(self, run: RunDocument, job: Job[object], outcome: Outcome, epoch: int) -> None:
+        if not run.evaluation.put(job, outcome):
             return
-        kind = "pca" if name == "pca_values" else name
-        run.analyses[kind] = value
-        run.analysis_messages.pop(kind, None)
-        for changed, kind_after in (("distance", "eos"), ("rigidity", "rigidity_frame")):
-            if name == changed:
-                self._mark(run.id, kind_after)
-                self._wake(0)
-        self.changed.emit(run.id, kind)
-        self._judge(name, run)
+        run.epochs |= dict.fromkeys(job.steps, epoch)
+        self._tell_of_errors(outcome)
+        self._announce(run)
+
+    def _tell_of_errors(self, outcome: Outcome) -> None:
+        """Tell of errors that are no matter of the data: a calculator that fails, say."""
+        told: set[int] = set()
+        for analysis, value in outcome.values.items():
+            error = value.error if isinstance(value, Missing) else None
+            if error is not None and not isinstance(error, AnalysisError) and id(error) not in told:
+                told.add(id(error))
+                self._messages.notify_error(f"{analysis.title} failed", error)
+
+    def _announce(self, run: RunDocument) -> None:
+        for analysis in run.evaluation.take_changed():
+            self.changed.emit(run.id, analysis)

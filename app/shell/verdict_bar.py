@@ -12,6 +12,10 @@ from app.look import icons, theme
 from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
+from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
+from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.verdict import VERDICT
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -90,7 +94,7 @@ class VerdictBar(QWidget):
     def refresh(self) -> None:
         """Show the current run's verdict."""
         run = self._session.runs.current
-        verdict = run.analyses.get("verdict") if run else None
+        verdict = run.verdict() if run else None
         if verdict is not None:
             self._show(verdict.text, str(verdict.level))
         elif run is not None:
@@ -119,8 +123,8 @@ class VerdictBar(QWidget):
         self.icon.setPixmap(icons.icon(name, colors.get(level, current.muted)).pixmap(16, 16))
         self.verdict.set_text(text)
 
-    def _on_analysis_changed(self, run_id: str, kind: str) -> None:
-        if run_id == self._session.runs.current_id and kind == "verdict":
+    def _on_analysis_changed(self, run_id: str, analysis: Analysis[object]) -> None:
+        if run_id == self._session.runs.current_id and analysis in (VERDICT, EOS, REGION_ERRORS):
             self.refresh()
 
     # tasks --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.graph import Analysis, Given, Missing
-from nnpcore.analyses.inputs import FUNCTIONS, METRIC, TRAINING_VALUES
+from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, METRIC, TRAINING_VALUES
 from nnpcore.descriptors import SymmetryFunctions, Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
@@ -27,6 +27,18 @@ class Reaches:
     def of(self, element: str) -> Reach | Missing:
         """Return the reach of one element's atoms."""
         return self.found.get(element) or self.missing.get(element) or no_atoms_of(element)
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """How far the invariant points are from the training set, and the bracket of volumes in its reach.
+
+    ``key`` is that of the crystal's frames, which ``points.frame_indices`` count.
+    """
+
+    key: str
+    points: InvariantPoints
+    bracket: Bracket
 
 
 def no_atoms_of(element: str) -> Missing:
@@ -52,7 +64,7 @@ def _reaches(given: Given) -> Reaches | Missing:
     return reaches
 
 
-def _distances(given: Given) -> Bracket | Missing:
+def _distances(given: Given) -> Distances | Missing:
     points, functions = given[POINTS], given[FUNCTIONS]
     reach = given[REACH].of(points.element)
     if isinstance(reach, Missing):
@@ -62,7 +74,8 @@ def _distances(given: Given) -> Bracket | Missing:
     x = whitened_points(points, functions, given[METRIC])
     distances = nearest_distances(x, train, progress=given.progress)
     v0 = equilibrium(points, given.get(REFERENCE), distances)
-    return bracket_from_distances(points.volumes, distances, v0, reach.threshold)
+    bracket = bracket_from_distances(points.volumes, distances, v0, reach.threshold)
+    return Distances(given[CRYSTAL].key, points, bracket)
 
 
 def equilibrium(points: InvariantPoints, fit: EosFit | None, distances: np.ndarray | None = None) -> float:
@@ -101,7 +114,6 @@ DISTANCE = Analysis(
     "distance",
     "Distance to the training set",
     _distances,
-    needs=(POINTS, REACH, TRAINING_VALUES, METRIC, FUNCTIONS),
+    needs=(CRYSTAL, POINTS, REACH, TRAINING_VALUES, METRIC, FUNCTIONS),
     uses=(REFERENCE,),
 )
-"""Distances of the invariant points, and the bracket of volumes in reach of the training set."""

@@ -27,7 +27,8 @@ class EosResult:
 
 def _eos(given: Given) -> EosResult:
     curve = eos_curve(given[POTENTIAL], given[POINTS], n_threads=given.n_threads, progress=given.progress)
-    bracket = given.get(DISTANCE)
+    distances = given.get(DISTANCE)
+    bracket = None if distances is None else distances.bracket
     return EosResult(given[CRYSTAL].key, curve, analyse_eos(curve, bracket), bracket)
 
 

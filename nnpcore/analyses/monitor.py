@@ -209,10 +209,10 @@ class _Scan:
         evaluation.set(METRIC, whitening)
         evaluation.set(TRAINING_VALUES, values)
         points = required(evaluation.value(POINTS, n_threads=n_threads, progress=progress))
-        bracket = found(evaluation.value(DISTANCE))
+        distances = found(evaluation.value(DISTANCE))
         v0 = equilibrium(points, found(evaluation.value(REFERENCE)))
         known = np.isfinite(points.reference)
-        inside = known & (False if bracket is None else bracket.contains(points.volumes))
+        inside = known & (False if distances is None else distances.bracket.contains(points.volumes))
         if not inside.any():
             inside = (np.abs(points.volumes / v0 - 1.0) <= USUAL_RANGE) & known
         return cls(points, inside if inside.any() else known, v0)

@@ -181,7 +181,7 @@ def study_of(
         part = whole.part(k / len(STEPS), (k + 1) / len(STEPS))
         evaluation.value(step, n_threads=n_threads, progress=part)
     whole.report(1.0, "Mapping analysed")
-    eos, bracket = required(evaluation.value(EOS)), required(evaluation.value(DISTANCE))
+    eos, bracket = required(evaluation.value(EOS)), required(evaluation.value(DISTANCE)).bracket
     pca, points = required(evaluation.value(PCA)), required(evaluation.value(POINTS))
     links = evaluation.value(CONNECTIVITY)
     regions = found(evaluation.value(REGION_ERRORS))

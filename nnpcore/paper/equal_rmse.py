@@ -14,7 +14,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from nnpcore.analyses import MappingMonitor
+from nnpcore.analyses.monitor import RANGE, MappingMonitor
 from nnpcore.paper.context import StudyContext, TrainedRun
 from nnpcore.paper.silicon_slab import relaxed_slab, slab_frames, slab_regions
 from nnpcore.progress import Progress
@@ -107,7 +107,7 @@ def crystal_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
         frames[:n_train],
         frames[n_train:],
         lambda: MappingMonitor(scan),
-        "EOS rmse in range",
+        RANGE,
     )
 
 

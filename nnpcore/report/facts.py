@@ -188,7 +188,7 @@ def _read(facts: RunFacts, evaluation: Evaluation) -> MappingFacts:
 
     points, eos, pca = of(POINTS, "eos"), of(EOS, "eos"), of(PCA, "map")
     regions, references, rigidity = of(REGION_ERRORS), of(REFERENCES), of(RIGIDITY, "rigidity")
-    reaches, links = of(REACH), of(CONNECTIVITY)
+    reaches, links, distances = of(REACH), of(CONNECTIVITY), of(DISTANCE)
     reach = reaches.of(pca.element) if reaches is not None and pca is not None else None
     if isinstance(reach, Missing):
         trouble["reach"] = _text_of(reach)
@@ -206,7 +206,7 @@ def _read(facts: RunFacts, evaluation: Evaluation) -> MappingFacts:
         points=points,
         curve=None if eos is None else eos.curve,
         eos=None if eos is None else eos.report,
-        bracket=of(DISTANCE),
+        bracket=None if distances is None else distances.bracket,
         scores={} if pca is None else pca.by_name,
         pca=None if pca is None else pca.result,
         reach=found(reach),

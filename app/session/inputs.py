@@ -1,0 +1,140 @@
+"""What the analyses of a run are given, as things stand in the window now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from app.documents.run import RunDocument
+from app.session.data import Data
+from app.session.regions import Regions
+from nnpcore.analyses import inputs as given
+from nnpcore.analyses.graph import Input, Missing
+from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
+from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
+from nnpcore.structures import Role
+from nnpcore.training.history import energy_rmse
+
+if TYPE_CHECKING:
+    from app.documents.dataset import DatasetDocument
+    from app.documents.run import FrameRefs
+    from nnpcore.structures.frame import Frame
+
+T = TypeVar("T")
+
+N_COMPONENTS = 5
+"""Principal components one can look at."""
+
+MOST_FRAMES, MOST_LIVE_FRAMES = 400, 30
+"""Frames of a data set and role whose predictions are compared with the reference, the latter in training."""
+
+LINKED_ROLES = (given.TRAINING, given.EOS_ROLE, given.INSPECT)
+NOT_OPEN = Missing(
+    "the rigidity is a property of the training data, and they are not open",
+    "Open the files this run was trained on",
+)
+
+
+class RunInputs:
+    """Sets the inputs of runs from the session's data and regions, and from what panels have chosen."""
+
+    def __init__(self, data: Data, regions: Regions) -> None:
+        self._data, self._regions = data, regions
+        self._chosen: dict[Input[object], object] = {}
+        self._frames: dict[str, tuple[tuple[object, ...], tuple[Frame, ...]]] = {}
+
+    def choose(self, node: Input[T], value: T | None) -> None:
+        """Give an input the same value in every run, None to take it away."""
+        self._chosen[node] = value
+
+    def chosen(self, node: Input[T]) -> T | None:
+        """Return what was chosen."""
+        return self._chosen.get(node)  # type: ignore[return-value]  # put there by choose()
+
+    def forget(self, run_id: str) -> None:
+        """Forget a run."""
+        self._frames.pop(run_id, None)
+
+    def refresh(self, run: RunDocument) -> None:
+        """Give a run's evaluation everything it can look at now; what has not changed changes nothing."""
+        evaluation = run.evaluation
+        for node, value in self._chosen.items():
+            evaluation.set(node, value)
+        evaluation.set(given.N_COMPONENTS, N_COMPONENTS)
+        evaluation.set(given.LINKED_ROLES, LINKED_ROLES)
+        self._set_potential(run)
+        self._set_data(run)
+        sets = {key: known.set for key, known in self._regions.sets.items()}
+        evaluation.set(given.REGION_SETS, sets or None)
+        divided = self.chosen(given.GROUPING) not in (None, "dataset")
+        evaluation.set(given.LABELS, self._regions.labels() if divided else None)
+
+    def _set_potential(self, run: RunDocument) -> None:
+        evaluation = run.evaluation
+        evaluation.set(given.POTENTIAL, run.potential)
+        evaluation.set(given.ENERGY_RMSE, energy_rmse(run.history))
+        evaluation.set(given.FUNCTIONS, run.functions)
+        evaluation.set(given.METRIC, run.whitening)
+        why = Missing(run.no_values) if run.no_values else None
+        evaluation.set(given.TRAINING_VALUES, run.values if run.values is not None else why)
+
+    def _set_data(self, run: RunDocument) -> None:
+        data, evaluation = self._data, run.evaluation
+        crystal = next(iter(data.of_role(Role.EOS)), None)
+        evaluation.set(given.CRYSTAL, None if crystal is None else _group(crystal))
+        frame, key = data.frame, data.current_id
+        shown = None if frame is None or key is None else ShownFrame(key, data.frame_index, frame)
+        evaluation.set(given.SHOWN_FRAME, shown)
+        mine = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
+        others = tuple(_group(d) for d in data.datasets.values() if d.id not in mine or d.role == Role.EOS)
+        evaluation.set(given.ONLOOKERS, others)
+        parts = (*self._parts(run.train, given.TRAINING), *self._parts(run.valid, given.VALIDATION))
+        evaluation.set(given.TRAINING_PARTS, parts or None)
+        evaluation.set(given.TRAINING_FRAMES, self._training_frames(run) or NOT_OPEN)
+        evaluation.set(COMPARED_FRAMES, self._compared_frames(run, parts) or None)
+
+    def _parts(self, refs: FrameRefs, role: str) -> list[RunPart]:
+        found = []
+        for key, indices in refs.parts:
+            known = self._data.datasets.get(key)
+            name = role if known is None else known.name
+            suffix = " (validation)" if known is not None and role == given.VALIDATION else ""
+            found.append(RunPart(key, f"{name}{suffix}", role, indices))
+        return found
+
+    def _training_frames(self, run: RunDocument) -> tuple[Frame, ...]:
+        """Return the training frames of a run; () where some of their files are not open."""
+        documents = [self._data.datasets.get(key) for key, _ in run.train.parts]
+        known = [document for document in documents if document is not None]
+        if len(known) < len(documents):
+            return ()
+        stamp = (run.train, *(document.dataset for document in known))
+        before = self._frames.get(run.id)
+        if (
+            before is None
+            or len(before[0]) != len(stamp)
+            or any(a is not b for a, b in zip(before[0], stamp, strict=True))
+        ):
+            parts = zip(known, run.train.parts, strict=True)
+            frames = tuple(d.frames[k] for d, (_, indices) in parts for k in indices.tolist())
+            before = self._frames[run.id] = stamp, frames
+        return before[1]
+
+    def _compared_frames(self, run: RunDocument, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
+        """Return the frames of the run whose files are open, thinned evenly."""
+        most = MOST_LIVE_FRAMES if run.state.active else MOST_FRAMES
+        found = []
+        for part in parts:
+            known = self._data.datasets.get(part.key)
+            if known is not None:
+                indices = thinned(part.indices, most)
+                frames = tuple(known.frames[i] for i in indices)
+                name = part.name.replace(" (validation)", " (valid)")
+                chosen = RunPart(part.key, name, part.role, indices)
+                found.append(ComparedFrames(chosen, frames, len(part.indices)))
+        return tuple(found)
+
+
+def _group(document: DatasetDocument) -> FrameGroup:
+    """Return a data set as one that looks on, whatever it is used for now."""
+    role = given.EOS_ROLE if document.role == Role.EOS else given.INSPECT
+    return FrameGroup(document.id, document.name, role, document.frames)
