@@ -1,4 +1,4 @@
-"""Compiles every kernel once, so that the first training does not wait for it: ``python -m nnpcore.cli.warm_up``.
+"""Compiles every kernel once, so that the first training does not wait for it; ``python -m`` this module.
 
 Compiled kernels are kept beside the sources (or in ``NUMBA_CACHE_DIR``), for this and every later start.
 """
