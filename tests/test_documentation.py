@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -86,10 +87,12 @@ PUBLIC = ("nnpcore", *re.findall(r"automodule:: (\S+)", (DOCS / "api.md").read_t
 
 
 def shown_code() -> Iterator[tuple[str, str]]:
-    """Every page with a piece of Python in it: README and pages."""
+    """Every page with a piece of Python in it: README, pages, and the notebook's cells as one piece."""
     for page in (DOCS.parent / "README.md", *DOCS.glob("*.md")):
         for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             yield page.name, code
+    cells = json.loads((DOCS / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    yield "notebook", "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
 
 
 def test_what_is_shown_uses_public_names_alone() -> None:
