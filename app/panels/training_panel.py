@@ -86,7 +86,7 @@ class TrainingPanel(Panel):
         for plot in self._all_plots().values():
             self._row.addWidget(plot, 1)
         column.addLayout(self._row, 1)
-        self.status = NoteLabel(body)
+        self.status = NoteLabel(body, "muted")
         self.warning = NoteLabel(body, "warning")
         self.shared_legend = Legend(body)
         for label in (self.status, self.warning):
