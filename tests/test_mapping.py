@@ -32,7 +32,7 @@ from nnpcore.mapping import (
 )
 from nnpcore.mapping.connectivity import spanning_tree
 from nnpcore.mapping.distance import left_out_distances
-from nnpcore.mapping.neighbors import core_distances
+from nnpcore.mapping.nearest import core_distances
 from nnpcore.potential import Potential
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset

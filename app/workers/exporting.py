@@ -109,7 +109,7 @@ def export(order: ExportOrder, progress: Progress) -> Written:
     ------
     EatlasError : a format that cannot hold the potential, with the reason; a disk that is full; ...
     """
-    from nnpcore.mapping.model import is_potential
+    from nnpcore.mapping.model_energies import is_potential
 
     progress.report(None, f"Writing {order.target.name}")
     if order.format == STRUCTURES:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nnpcore.analyses.division import Grouping, Labels
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.mapping import RegionSet
-    from nnpcore.mapping.model import AtomicEnergyModel
+    from nnpcore.mapping.model_energies import AtomicEnergyModel
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 

@@ -25,7 +25,7 @@ from nnpcore.errors import AnalysisError
 from nnpcore.files import FileFormat
 from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints
-from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies, is_potential
+from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies, is_potential
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.units import MEV_PER_EV
 

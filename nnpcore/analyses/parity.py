@@ -10,7 +10,7 @@ import numpy as np
 
 from nnpcore.analyses.graph import Analysis, Given, Input
 from nnpcore.analyses.inputs import POTENTIAL, RunPart
-from nnpcore.mapping.model import AtomicEnergyModel
+from nnpcore.mapping.model_energies import AtomicEnergyModel
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from nnpcore.analyses.atoms import ATOMS, ELEMENT, AtomGroup
 from nnpcore.analyses.graph import Analysis, Given, Missing
 from nnpcore.analyses.inputs import ELEMENT_CHOICE, N_COMPONENTS, POTENTIAL, TRAINING
-from nnpcore.mapping.model import is_potential
+from nnpcore.mapping.model_energies import is_potential
 from nnpcore.mapping.pca import PcaResult, pca_of
 
 

@@ -12,14 +12,14 @@ from nnpcore.analyses.graph import Analysis, Given, Missing
 from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL, REGION_SETS
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, EatlasError
-from nnpcore.mapping.model import is_potential
+from nnpcore.mapping.model_energies import is_potential
 from nnpcore.mapping.region_errors import RegionError, errors_of_energies, region_errors
 from nnpcore.mapping.region_references import with_references
 from nnpcore.mapping.regions import RegionSet
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions
-    from nnpcore.mapping.model import AtomicEnergyModel
+    from nnpcore.mapping.model_energies import AtomicEnergyModel
     from nnpcore.structures.frame import Frame
 
 

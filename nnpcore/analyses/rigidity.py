@@ -13,7 +13,7 @@ from nnpcore.analyses.inputs import CRYSTAL, POTENTIAL, SHOWN_FRAME, TRAINING_FR
 from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.mapping.curvature import thinned
-from nnpcore.mapping.model import is_potential
+from nnpcore.mapping.model_energies import is_potential
 from nnpcore.mapping.rigidity_study import RigidityStudy, rigidity_study
 
 if TYPE_CHECKING:

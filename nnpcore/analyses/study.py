@@ -30,7 +30,7 @@ from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.model import AtomicEnergyModel, is_potential
+from nnpcore.mapping.model_energies import AtomicEnergyModel, is_potential
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.progress import Progress
 

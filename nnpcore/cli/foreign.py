@@ -16,7 +16,7 @@ from nnpcore.errors import RunFolderError, SettingsError
 from nnpcore.structures import KeyNames
 
 if TYPE_CHECKING:
-    from nnpcore.mapping.model import AtomicEnergyModel
+    from nnpcore.mapping.model_energies import AtomicEnergyModel
     from nnpcore.potential.external.model import CalculatorSpec
 
 

@@ -22,7 +22,7 @@ from nnpcore.structures.frame import Frame
 from nnpcore.structures.writing import PER_ATOM_NAMES, format_frame
 
 if TYPE_CHECKING:
-    from nnpcore.mapping.model import AtomicEnergyModel
+    from nnpcore.mapping.model_energies import AtomicEnergyModel
     from nnpcore.potential.prediction import Prediction
     from nnpcore.progress import Progress
 

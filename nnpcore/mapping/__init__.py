@@ -24,8 +24,8 @@ from nnpcore.mapping.eos import (
     reference_fit,
 )
 from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
-from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies
-from nnpcore.mapping.neighbors import subsample
+from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies
+from nnpcore.mapping.nearest import subsample
 from nnpcore.mapping.pca import PcaResult, pca_of
 from nnpcore.mapping.region_choice import depth_regions, distance_regions
 from nnpcore.mapping.region_errors import RegionError, region_errors

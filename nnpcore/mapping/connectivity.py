@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.neighbors import core_distances, subsample
+from nnpcore.mapping.nearest import core_distances, subsample
 from nnpcore.progress import Progress
 
 N_NEIGHBORS = 10

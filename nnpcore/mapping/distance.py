@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.neighbors import query, subsample, training_tree
+from nnpcore.mapping.nearest import query, subsample, training_tree
 from nnpcore.progress import Progress
 
 QUANTILE = 0.99

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
-from nnpcore.mapping.model import AtomicEnergyModel, energies_of_points, is_potential
+from nnpcore.mapping.model_energies import AtomicEnergyModel, energies_of_points, is_potential
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.mapping.model import AtomicEnergyModel, atomic_energies
+from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.units import MEV_PER_EV
 

@@ -10,7 +10,7 @@ import numpy as np
 from ase import units as ase_units
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.model import AtomicEnergyModel
+from nnpcore.mapping.model_energies import AtomicEnergyModel
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame

@@ -90,7 +90,7 @@ class PairList:
 
     def _valid(self, listed: Frame, frame: Frame) -> bool:
         """Whether no pair within the cutoff can be missing; moves the images along with the cell."""
-        from nnpcore.reference.kernels import farthest_move
+        from nnpcore.reference.potential_kernels import farthest_move
 
         positions = np.require(frame.positions, np.float64, ["C", "W"])
         if listed.n_atoms != frame.n_atoms or (listed.pbc != frame.pbc).any():
@@ -107,7 +107,7 @@ class PairList:
 
     def _search(self, frame: Frame) -> None:
         from nnpcore.descriptors.neighbors import neighbor_pairs
-        from nnpcore.reference.kernels import half_list
+        from nnpcore.reference.potential_kernels import half_list
 
         positions = np.array(frame.positions, dtype=np.float64, order="C")
         frame = replace(frame, positions=positions, cell=frame.cell.copy(), pbc=frame.pbc.copy())
@@ -217,7 +217,7 @@ class StillingerWeber(ReferenceCalculator):
         super().__init__("Si", parameters, parameters.a * parameters.sigma, skin, half=False)
 
     def _kernel(self) -> Kernel:
-        from nnpcore.reference.kernels import stillinger_weber
+        from nnpcore.reference.potential_kernels import stillinger_weber
 
         return stillinger_weber
 
@@ -243,7 +243,7 @@ class CleriRosato(ReferenceCalculator):
         super().__init__(element, parameters, parameters.cutoff, skin, half=True)
 
     def _kernel(self) -> Kernel:
-        from nnpcore.reference.kernels import second_moment
+        from nnpcore.reference.potential_kernels import second_moment
 
         return second_moment
 

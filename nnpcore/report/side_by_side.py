@@ -17,7 +17,7 @@ from nnpcore.files import write_atomically
 from nnpcore.mapping import EosCurve, EosReport, analyse_eos, eos_curve, invariant_points
 
 if TYPE_CHECKING:
-    from nnpcore.mapping.model import AtomicEnergyModel
+    from nnpcore.mapping.model_energies import AtomicEnergyModel
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
