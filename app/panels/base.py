@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, SignalInstance
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
 from app.look import icons
 from app.session.messages import Notification
 from app.widgets.controls import tool_button
+from app.widgets.placeholder import Placeholder
+from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
 from nnpcore.figures.tables import write_csv
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from app.session.session import Session
+    from nnpcore.analyses import Analysis
 
 ARRANGED = 3
 Table = Mapping[str, Sequence]
@@ -95,6 +98,58 @@ class Panel(QWidget):
             self._tools.insertWidget(position, caption)
             position += 1
         self._tools.insertWidget(position, widget)
+
+    def set_plots(
+        self, plots: Mapping[QWidget, int], note: QWidget | None = None, *, gap: int = -1, indent: int = 8
+    ) -> None:
+        """Put plots side by side (widget -> share of the width) with a note under them.
+
+        ``self.body`` shows a message instead of them. The ``gap`` between the plots (-1: the style's) and the
+        note's ``indent`` are in pixels.
+        """
+        content = QWidget(self)
+        column, row, line = QVBoxLayout(content), QHBoxLayout(), QHBoxLayout()
+        column.setContentsMargins(0, 0, 0, 4)
+        column.setSpacing(2 if indent else 0)
+        row.setSpacing(gap)
+        for plot, share in plots.items():
+            row.addWidget(plot, share)
+        column.addLayout(row, 1)
+        if note is not None:
+            line.setContentsMargins(indent, 0, indent, 0)
+            line.addWidget(note)
+            column.addLayout(line)
+        self.body = Placeholder(content, self)
+        self.set_body(self.body)
+
+    # what is shown ------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Bring what is shown up to date."""
+
+    def follow(
+        self,
+        *signals: SignalInstance,
+        analyses: Collection[Analysis[object]] = (),
+        compared: bool = False,
+    ) -> None:
+        """Refresh from now on, at a bounded rate and while the panel can be seen.
+
+        After any of the signals, and when one of the analyses of the current run has another result
+        (``compared``: of the runs shown beside it, too).
+        """
+        self._analyses_followed, self._follows_compared = analyses, compared
+        self._throttle = Throttle(self.refresh, self)
+        self._seen = Seen()
+        for signal in signals:
+            signal.connect(self._throttle.request)
+        self.session.analyses.changed.connect(self._on_analysis)
+        self.refresh()
+
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+        runs = self.session.runs
+        shown = [run.id for run in runs.shown()] if self._follows_compared else [runs.current_id]
+        if analysis in self._analyses_followed and run_id in shown:
+            self._throttle.request()
 
     def sizeHint(self) -> QSize:
         """Return a modest default size."""

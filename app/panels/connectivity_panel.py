@@ -18,10 +18,8 @@ from app.plots.connectivity_plot import BarRun, MatrixView, Pair, PairBars
 from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
-from app.widgets.redraw import Throttle
 from nnpcore import figures
 from nnpcore.analyses.connectivity import CONNECTIVITY, Connections
-from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.inputs import CHOSEN_GROUPS, GROUPING
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import connectivity_table
@@ -46,7 +44,6 @@ class ConnectivityPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
         body = QWidget(self)
         column = QVBoxLayout(body)
         column.setContentsMargins(8, 0, 8, 4)
@@ -67,13 +64,9 @@ class ConnectivityPanel(Panel):
         self.grouping = choice_box(self, "What the atoms are grouped by", self._on_grouping)
         self.add_tool(self.grouping)
         self.add_tool(self.groups)
-        session.analyses.changed.connect(self._on_analysis)
-        for signal in (
-            session.runs.current_changed, session.runs.removed, session.data.removed,
-            session.runs.comparison_changed, session.regions.changed, session.data.added,
-        ):  # fmt: skip
-            signal.connect(self._throttle.request)
-        self.refresh()
+        runs, data = session.runs, session.data
+        changes = (runs.current_changed, runs.removed, runs.comparison_changed, data.removed, data.added)
+        self.follow(*changes, session.regions.changed, analyses=(CONNECTIVITY,), compared=True)
 
     @property
     def analysis(self) -> Connections | None:
@@ -86,10 +79,6 @@ class ConnectivityPanel(Panel):
         known = [(run, run.result(CONNECTIVITY)) for run in self.session.runs.shown()]
         mine = self.analysis
         return [(run, a) for run, a in known if a is not None and mine and a.grouping == mine.grouping]
-
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if analysis is CONNECTIVITY and run_id in {run.id for run in self.session.runs.shown()}:
-            self._throttle.request()
 
     def refresh(self) -> None:
         """Bring matrix or bars, text and menus up to date."""

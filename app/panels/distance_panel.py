@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.documents.run import run_ink
 from app.panels.base import Panel, Table, by_width
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
 from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.labels import NoteLabel
-from app.widgets.placeholder import Placeholder
-from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
 from nnpcore.analyses.distance import DISTANCE, REACH, Distances, Reaches
-from nnpcore.analyses.graph import Analysis
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import distance_table
 
@@ -43,21 +40,9 @@ class DistancePanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
-        self._seen = Seen()
-        content = QWidget(self)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(0)
-        row = QHBoxLayout()
-        self.histogram, self.curve = DistanceHistogram(content), DistanceCurve(content)
-        row.addWidget(self.histogram, 1)
-        row.addWidget(self.curve, 1)
-        column.addLayout(row, 1)
-        self.note = NoteLabel(content, "warning")
-        column.addWidget(self.note)
-        self.body = Placeholder(content, self)
-        self.set_body(self.body)
+        self.histogram, self.curve = DistanceHistogram(self), DistanceCurve(self)
+        self.note = NoteLabel(self, "warning")
+        self.set_plots({self.histogram: 1, self.curve: 1}, self.note, indent=0)
         tip = "Show the distance against the crystal's volume"
         self.by_volume = tool_button(self, tip, text="By volume", toggled=lambda _: self._arrange())
         self.add_tool(self.by_volume)
@@ -66,11 +51,9 @@ class DistancePanel(Panel):
         self.add_tool(self.element)
         for plot in (self.histogram, self.curve):
             plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
-        session.analyses.changed.connect(self._on_analysis)
-        changes = (session.data.added, session.data.changed, session.data.removed)
-        for signal in (session.runs.current_changed, session.runs.removed, *changes):
-            signal.connect(self._throttle.request)
-        self.refresh()
+        data, runs = session.data, session.runs
+        changes = (data.added, data.changed, data.removed, runs.current_changed, runs.removed)
+        self.follow(*changes, analyses=(REACH, DISTANCE))
 
     @property
     def reaches(self) -> Reaches | None:
@@ -83,10 +66,6 @@ class DistancePanel(Panel):
         """The current run's distances of the invariant points."""
         run = self.session.runs.current
         return run.result(DISTANCE) if run is not None else None
-
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if run_id == self.session.runs.current_id and analysis in (REACH, DISTANCE):
-            self._throttle.request()
 
     def refresh(self) -> None:
         """Bring both plots up to date."""

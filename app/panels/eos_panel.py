@@ -16,12 +16,10 @@ from app.plots.eos_plot import EosPlot
 from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.readout import Cell, Readout
-from app.widgets.redraw import Seen, Throttle
 from app.widgets.tables import PointsTable
 from nnpcore import figures
 from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.eos import EOS, EosResult
-from nnpcore.analyses.graph import Analysis
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.eos import EosSeries
 from nnpcore.figures.tables import eos_table
@@ -48,17 +46,12 @@ class EosPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
         self.series: list[EosSeries] = []
-        self._seen = Seen()
         self._build()
-        session.analyses.changed.connect(self._on_analysis)
         session.data.current_changed.connect(self._mark_current)
         changes = (session.runs.current_changed, session.runs.changed, session.runs.comparison_changed)
-        points = (session.data.changed, session.data.added, session.data.removed)
-        for signal in (*changes, *points, session.invariance.changed):
-            signal.connect(self._throttle.request)
-        self.refresh()
+        points = (session.data.changed, session.data.added, session.data.removed, session.invariance.changed)
+        self.follow(*changes, *points, analyses=(EOS, DISTANCE), compared=True)
 
     def _build(self) -> None:
         body = QWidget(self)
@@ -96,10 +89,6 @@ class EosPanel(Panel):
         """Return (run id, analysis) of the current run and those compared with it, the current one first."""
         shown = self.session.runs.shown()
         return [(run.id, eos) for run in shown if (eos := run.result(EOS)) is not None]
-
-    def _on_analysis(self, _run_id: str, analysis: Analysis[object]) -> None:
-        if analysis in (EOS, DISTANCE):
-            self._throttle.request()
 
     def refresh(self) -> None:
         """Bring curves and numbers up to date."""

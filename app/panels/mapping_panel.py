@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from app.documents.region_rows import (
     ErrorRow,
@@ -25,12 +25,9 @@ from app.panels.base import Panel, Table, by_width
 from app.plots.mapping_plot import MappingPlot
 from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
-from app.widgets.placeholder import Placeholder
-from app.widgets.redraw import Seen, Throttle
 from app.widgets.tables import RegionTable, TableRow
 from nnpcore import figures
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.figures import RunCurves
@@ -61,39 +58,22 @@ class MappingPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
-        self._seen = Seen()
         self.rows: list[ErrorRow] = []
         self._build()
         self.table_view.row_chosen.connect(self._select_region)
         self.table_view.renamed.connect(self._rename)
         self.table_view.menu_wanted.connect(lambda *where: self._open_menu(*where))
-        session.analyses.changed.connect(self._on_analysis)
-        for signal in (
-            session.regions.changed, session.runs.current_changed, session.runs.comparison_changed,
-            session.runs.removed, session.runs.epoch_finished, session.data.removed,
-        ):  # fmt: skip
-            signal.connect(self._throttle.request)
-        self.refresh()
+        runs = session.runs
+        self.follow(
+            session.regions.changed, session.data.removed, runs.current_changed, runs.comparison_changed,
+            runs.removed, runs.epoch_finished,
+            analyses=(REGION_ERRORS, REFERENCES, EOS, VERDICT), compared=True,
+        )  # fmt: skip
 
     def _build(self) -> None:
-        content = QWidget(self)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(2)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        self.table_view, self.plot = RegionTable(content), MappingPlot(content)
-        row.addWidget(self.table_view, 1)
-        row.addWidget(self.plot, 1)
-        column.addLayout(row, 1)
-        self.text = NoteLabel(content, lines=2)
-        line = QHBoxLayout()
-        line.setContentsMargins(8, 0, 8, 0)
-        line.addWidget(self.text)
-        column.addLayout(line)
-        self.body = Placeholder(content, self)
-        self.set_body(self.body)
+        self.table_view, self.plot = RegionTable(self), MappingPlot(self)
+        self.text = NoteLabel(self, lines=2)
+        self.set_plots({self.table_view: 1, self.plot: 1}, self.text, gap=4)
         self.menu = QMenu(self)
         tip = "Divide the structure shown into regions"
         self.regions_button = tool_button(self, tip, text="Regions ▾", menu=self.menu)
@@ -122,12 +102,6 @@ class MappingPanel(Panel):
         )
 
     # what is shown ------------------------------------------------------------------------------------
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if analysis in (REGION_ERRORS, REFERENCES, EOS, VERDICT) and run_id in {
-            run.id for run in self.session.runs.shown()
-        }:
-            self._throttle.request()
-
     def refresh(self) -> None:
         """Bring table, curves and sentence up to date."""
         runs = self.session.runs.shown()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from app.documents.analyses import color_of
 from app.documents.run import RunDocument
@@ -16,10 +16,7 @@ from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from app.widgets.controls import tool_button
-from app.widgets.placeholder import Placeholder
-from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
-from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY, Parity, ParityGroup
 from nnpcore.figures.drawing import paper_color
 from nnpcore.units import MEV_PER_EV
@@ -48,30 +45,19 @@ class ParityPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
         self.front = "energy"
-        self._seen = Seen()
         self._build()
-        session.analyses.changed.connect(self._on_analysis)
         changes = (session.runs.changed, session.runs.current_changed, session.runs.removed)
-        for signal in (*changes, session.data.added):
-            signal.connect(self._throttle.request)
-        self.refresh()
+        self.follow(*changes, session.data.added, analyses=(PARITY,))
 
     def _build(self) -> None:
-        content = QWidget(self)
-        row = QHBoxLayout(content)
-        row.setContentsMargins(0, 0, 0, 4)
-        row.setSpacing(0)
         self.plots = {
-            "energy": ParityPlot("Reference energy (meV/atom)", "Predicted (meV/atom)", "meV/atom", content),
-            "force": ParityPlot("Reference force (eV/Å)", "Predicted (eV/Å)", "eV/Å", content),
+            "energy": ParityPlot("Reference energy (meV/atom)", "Predicted (meV/atom)", "meV/atom", self),
+            "force": ParityPlot("Reference force (eV/Å)", "Predicted (eV/Å)", "eV/Å", self),
         }
         for kind, plot in self.plots.items():
-            row.addWidget(plot, 1)
             plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
-        self.body = Placeholder(content, self)
-        self.set_body(self.body)
+        self.set_plots(dict.fromkeys(self.plots.values(), 1), gap=0)
         self.buttons = {
             "energy": self._button("E", "Energies per atom, the elements' reference energies subtracted"),
             "force": self._button("F", "Force components"),
@@ -122,10 +108,6 @@ class ParityPanel(Panel):
         """The current run's comparison."""
         run = self.session.runs.current
         return run.result(PARITY) if run is not None else None
-
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if run_id == self.session.runs.current_id and analysis is PARITY:
-            self._throttle.request()
 
     def refresh(self) -> None:
         """Bring both plots up to date."""

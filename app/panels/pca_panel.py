@@ -19,11 +19,9 @@ from app.panels.base import Panel, Table
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
 from app.widgets.controls import choice_box, refill, tool_button
 from app.widgets.lasso import selection_mode
-from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
 from nnpcore.analyses.division import Grouping
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.inputs import ELEMENT_CHOICE
 from nnpcore.analyses.pca import MAP_ENERGIES, PCA, AtomMap
 from nnpcore.figures.drawing import paper_color
@@ -47,10 +45,8 @@ class PcaPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
         self._known: set[str] = set()
         self.groups: tuple[AtomGroup, ...] = ()
-        self._seen = Seen()
         self.plot = PcaPlot(self)
         self.set_body(self.plot)
         self._build_tools()
@@ -58,15 +54,10 @@ class PcaPanel(Panel):
         self.plot.point_hovered.connect(self._on_hovered)
         self.plot.background_clicked.connect(lambda: session.selection.select([]))
         self.plot.lassoed.connect(self._on_lassoed)
-        session.analyses.changed.connect(self._on_analysis)
         session.selection.changed.connect(self._show_selection)
         session.selection.hover_changed.connect(self._show_hovered)
-        for signal in (
-            session.runs.current_changed, session.runs.removed, session.data.removed,
-            session.regions.changed,
-        ):  # fmt: skip
-            signal.connect(self._throttle.request)
-        self.refresh()
+        changes = (session.runs.current_changed, session.runs.removed, session.data.removed)
+        self.follow(*changes, session.regions.changed, analyses=(PCA, MAP_ENERGIES, EOS))
 
     def _build_tools(self) -> None:
         self.x_axis = choice_box(self, "Component along x", self.refresh, width=64)
@@ -95,10 +86,6 @@ class PcaPanel(Panel):
         if run is None or analysis is None:
             return ()
         return atom_groups(analysis, run.result(MAP_ENERGIES), self.session.data.datasets)
-
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if run_id == self.session.runs.current_id and analysis in (PCA, MAP_ENERGIES, EOS):
-            self._throttle.request()
 
     def components(self) -> tuple[int, int]:
         """Return the components along x and y, from 0."""

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from app.look.numbers import number_text
 from app.panels.base import Panel, Table, by_width
 from app.plots.rigidity_plot import ErrorScatter, RigidityCurves
 from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
-from app.widgets.placeholder import Placeholder
-from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
-from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.rigidity import RIGIDITY, Rigidity
 
 if TYPE_CHECKING:
@@ -41,34 +38,15 @@ class RigidityPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self._throttle = Throttle(self.refresh, self)
-        self._seen = Seen()
-        content = QWidget(self)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(2)
-        row = QHBoxLayout()
-        self.curves, self.scatter = RigidityCurves(content), ErrorScatter(content)
-        row.addWidget(self.curves, 1)
-        row.addWidget(self.scatter, 1)
-        column.addLayout(row, 1)
-        line = QHBoxLayout()
-        line.setContentsMargins(8, 0, 8, 0)
-        self.text = NoteLabel(content, lines=2)
-        line.addWidget(self.text)
-        column.addLayout(line)
-        self.body = Placeholder(content, self)
-        self.set_body(self.body)
+        self.curves, self.scatter = RigidityCurves(self), ErrorScatter(self)
+        self.text = NoteLabel(self, lines=2)
+        self.set_plots({self.curves: 1, self.scatter: 1}, self.text)
         self._build_tools()
-        session.analyses.changed.connect(self._on_analysis)
-        for signal in (
-            session.runs.current_changed, session.runs.changed, session.runs.removed, session.data.removed,
-            session.tasks.started, session.tasks.finished,
-        ):  # fmt: skip
-            signal.connect(self._throttle.request)
         for plot in (self.curves, self.scatter):
             plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
-        self.refresh()
+        runs, tasks = session.runs, session.tasks
+        changes = (runs.current_changed, runs.changed, runs.removed, session.data.removed)
+        self.follow(*changes, tasks.started, tasks.finished, analyses=(RIGIDITY,))
 
     def _build_tools(self) -> None:
         self.compute = self._tool("Compute", "Go over the training data now")
@@ -100,10 +78,6 @@ class RigidityPanel(Panel):
         """The current run's rigidity."""
         run = self.session.runs.current
         return run.result(RIGIDITY) if run is not None else None
-
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if run_id == self.session.runs.current_id and analysis is RIGIDITY:
-            self._throttle.request()
 
     def refresh(self) -> None:
         """Bring plots and sentence up to date."""

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.documents.sweep import SweepPoint, choose, sentence
 from app.look.ink import PAPER_MARKERS
 from app.panels.base import Panel, Table
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Quantity, SweepPlot
 from app.widgets.labels import NoteLabel
-from app.widgets.placeholder import Placeholder
-from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
 
 if TYPE_CHECKING:
@@ -42,37 +40,18 @@ class SweepPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.points: list[SweepPoint] = []
-        self._seen = Seen()
-        self._throttle = Throttle(self.refresh, self)
         self._build()
-        for signal in (
-            session.sweeps.changed, session.runs.added, session.runs.changed, session.runs.removed,
-            session.runs.epoch_finished, session.runs.current_changed,
-        ):  # fmt: skip
-            signal.connect(self._throttle.request)
-        self.refresh()
+        runs = session.runs
+        changes = (runs.added, runs.changed, runs.removed, runs.epoch_finished, runs.current_changed)
+        self.follow(session.sweeps.changed, *changes)
 
     def _build(self) -> None:
-        content = QWidget(self)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(2)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        self.plot = SweepPlot((ENERGY, MAPPING), "meV/atom", content)
-        self.force = SweepPlot((FORCE,), "Force RMSE (eV/Å)", content)
-        row.addWidget(self.plot, 3)
-        row.addWidget(self.force, 2)
-        column.addLayout(row, 1)
+        self.plot = SweepPlot((ENERGY, MAPPING), "meV/atom", self)
+        self.force = SweepPlot((FORCE,), "Force RMSE (eV/Å)", self)
         for plot in (self.plot, self.force):
             plot.point_clicked.connect(self._on_clicked)
-        self.text = NoteLabel(content, lines=2)
-        line = QHBoxLayout()
-        line.setContentsMargins(8, 0, 8, 0)
-        line.addWidget(self.text)
-        column.addLayout(line)
-        self.body = Placeholder(content, self)
-        self.set_body(self.body)
+        self.text = NoteLabel(self, lines=2)
+        self.set_plots({self.plot: 3, self.force: 2}, self.text, gap=4)
 
     # what is shown ------------------------------------------------------------------------------------
     def refresh(self) -> None:

@@ -185,10 +185,6 @@ class Plot(QWidget):
             self.canvas.removeItem(item)
         self._pickable.pop(key, None)
 
-    def has_series(self, key: str) -> bool:
-        """Whether there is a series of this key."""
-        return key in self._series
-
     def set_series_visible(self, key: str, visible: bool) -> None:
         """Hide or show all items of a series."""
         for item in self._series.get(key, ()):
