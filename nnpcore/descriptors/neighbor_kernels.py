@@ -24,6 +24,9 @@ Grid = namedtuple("Grid", "n x y z atom place bin_start bx by bz rx ry rz px py 
 """Bins of atoms. Addresses: coordinates and number of the n atoms by bin, each atom's place among them, first
 place of each bin. Numbers: bins per direction, bins to search to each side, whether periodic."""
 
+Search = namedtuple("Search", "cutoff2 most found distances")
+"""Square of the cutoff, most neighbors of an atom, addresses of scratch memory for places and distances²."""
+
 _SELF = 1e30
 
 
@@ -95,34 +98,24 @@ def bin_atoms(
 
 @njit(**INLINE)
 def _run(
-    g: Grid,
-    mine: int,
-    home: bool,
-    first: int,
-    stop: int,
-    x: float,
-    y: float,
-    z: float,
-    cutoff2: float,
-    found: int,
-    distances: int,
+    g: Grid, s: Search, mine: int, home: bool, first: int, stop: int, x: float, y: float, z: float
 ) -> int:
     """List the places from ``first`` to ``stop`` within the cutoff of a point; return their number."""
     for c in range(first, stop, 8):
         dx, dy, dz = load(g.x, c) - x, load(g.y, c) - y, load(g.z, c) - z
-        store(distances, c - first, fma(dx, dx, fma(dy, dy, dz * dz)))
+        store(s.distances, c - first, fma(dx, dx, fma(dy, dy, dz * dz)))
     if home and first <= mine < stop:
-        put(distances, mine - first, _SELF)
+        put(s.distances, mine - first, _SELF)
     n = 0
     for c in range(first, stop):
-        put_int(found, n, c)
-        n += 1 if get(distances, c - first) < cutoff2 else 0
+        put_int(s.found, n, c)
+        n += 1 if get(s.distances, c - first) < s.cutoff2 else 0
     return n
 
 
 @njit(**INLINE)
-def _bin_of(g: Grid, mine: int) -> int:
-    """The bin that holds a place."""
+def _bin_of(g: Grid, mine: int) -> tuple[int, int, int]:
+    """The bin in each direction that holds a place."""
     low, high = 0, g.bx * g.by * g.bz
     while high - low > 1:
         middle = (low + high) // 2
@@ -130,7 +123,7 @@ def _bin_of(g: Grid, mine: int) -> int:
             low = middle
         else:
             high = middle
-    return low
+    return low // (g.bz * g.by), low // g.bz % g.by, low % g.bz
 
 
 @njit(**INLINE)
@@ -148,28 +141,24 @@ def _high(index: int, reach: int, periodic: bool, count: int) -> int:
 @njit(**OPTIONS)
 def search(
     g: Grid,
+    s: Search,
     first: int,
     stop: int,
     basis: np.ndarray,
-    cutoff2: float,
-    most: int,
     start: np.ndarray,
     neighbor: np.ndarray,
     vector: np.ndarray,
-    found: int,
-    distances: int,
 ) -> tuple[float, int, int, int]:
     """Write the pairs of the centres from ``first`` to ``stop`` as far as there is room.
 
     ``start`` gets the pairs of each centre in any case. Returns the smallest squared distance of a pair with
-    its two atoms, and -1 or the first atom with more than ``most`` neighbors, where the search ends.
+    its two atoms, and -1 or the first atom with more than ``s.most`` neighbors, where the search ends.
     """
     total, nearest, near_i, near_j, room = 0, _SELF, -1, -1, len(neighbor)
     start[0] = 0
     for i in range(first, stop):
         mine = get_int(g.place, i)
-        flat = _bin_of(g, mine)
-        bz, by, bx = flat % g.bz, flat // g.bz % g.by, flat // (g.bz * g.by)
+        bx, by, bz = _bin_of(g, mine)
         x0, y0, z0 = get(g.x, mine), get(g.y, mine), get(g.z, mine)
         for ix in range(_low(bx, g.rx, g.px), _high(bx, g.rx, g.px, g.bx)):
             tx = ix // g.bx
@@ -185,21 +174,18 @@ def search(
                     z = z0 - (tx * basis[0, 2] + ty * basis[1, 2] + tz * basis[2, 2])
                     c0 = get_int(g.bin_start, row + iz - tz * g.bz)
                     c1 = get_int(g.bin_start, row + end - tz * g.bz + 1)
-                    home = tx == 0 and ty == 0 and tz == 0
-                    n = _run(g, mine, home, c0, c1, x, y, z, cutoff2, found, distances)
+                    n = _run(g, s, mine, tx == 0 and ty == 0 and tz == 0, c0, c1, x, y, z)
                     for q in range(n):
-                        c = get_int(found, q)
-                        r2 = get(distances, c - c0)
+                        c = get_int(s.found, q)
+                        r2 = get(s.distances, c - c0)
                         if r2 < nearest:
                             nearest, near_i, near_j = r2, i, get_int(g.atom, c)
                         if total + q < room:
-                            neighbor[total + q] = get_int(g.atom, c)
-                            vector[total + q, 0] = get(g.x, c) - x
-                            vector[total + q, 1] = get(g.y, c) - y
-                            vector[total + q, 2] = get(g.z, c) - z
+                            neighbor[total + q], vector[total + q, 0] = get_int(g.atom, c), get(g.x, c) - x
+                            vector[total + q, 1], vector[total + q, 2] = get(g.y, c) - y, get(g.z, c) - z
                     total += n
                     iz = end + 1
         start[i - first + 1] = total
-        if total - start[i - first] > most:
+        if total - start[i - first] > s.most:
             return nearest, near_i, near_j, i
     return nearest, near_i, near_j, -1

@@ -99,18 +99,16 @@ class NeighborFinder:
 
         Raises :class:`DataError` naming two atoms on one spot or an atom with absurdly many neighbors.
         """
-        from nnpcore.descriptors.neighbor_kernels import search
+        from nnpcore.descriptors.neighbor_kernels import Search, search
 
         stop = self.n_atoms if stop is None else stop
         start = np.zeros(stop - first + 1, dtype=np.int64)
         found, distances = np.empty(self.n_atoms + 8, dtype=np.int32), np.empty(self.n_atoms + 16)
         room = int((stop - first) * min(1.2 * self._per_atom + 8.0, MOST_NEIGHBORS))
+        how = Search(self.cutoff**2, MOST_NEIGHBORS, found.ctypes.data, distances.ctypes.data)
         while True:
             neighbor, vector = np.empty(room, dtype=np.int32), np.empty((room, 3))
-            *nearest, crowded = search(
-                self._grid, first, stop, self._basis, self.cutoff**2, MOST_NEIGHBORS, start, neighbor, vector,
-                found.ctypes.data, distances.ctypes.data,
-            )  # fmt: skip
+            *nearest, crowded = search(self._grid, how, first, stop, self._basis, start, neighbor, vector)
             self._check(nearest, crowded)
             if start[-1] <= room:
                 return NeighborPairs(start, neighbor[: start[-1]], vector[: start[-1]])
