@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnpcore.cli.datasets import read
 from nnpcore.cli.output import refuse_to_replace
-from nnpcore.cli.reading import read
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import PotentialError, SettingsError
 

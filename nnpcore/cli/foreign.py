@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli.datasets import frames_by_name, read
 from nnpcore.cli.output import output_folder
-from nnpcore.cli.reading import frames_by_name, read
 from nnpcore.cli.result_tables import comparison_table, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError

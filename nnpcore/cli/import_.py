@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.output import refuse_to_replace
-from nnpcore.cli.reading import read_frames
 from nnpcore.cli.result_tables import rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.structures import KeyNames

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nnpcore.cli.datasets import frames_by_name, read
 from nnpcore.cli.foreign import split_run
 from nnpcore.cli.keys import flags, notes
 from nnpcore.cli.output import output_folder
-from nnpcore.cli.reading import frames_by_name, read
 from nnpcore.cli.result_tables import mapping_table, problem_lines, rmse_table, summary_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.structures import KeyNames, propose_keys, read_dataset

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnpcore.cli.reading import read
+from nnpcore.cli.datasets import read
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError
 from nnpcore.structures import KeyNames

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
-from nnpcore.cli.reading import read_frames
 from nnpcore.cli.result_tables import epoch_text, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import SettingsError, TrainingError
