@@ -21,6 +21,7 @@ from nnpcore.training import EpochRecord, KalmanSettings, TrainControl, TrainSet
 
 if TYPE_CHECKING:
     from nnpcore.analyses import MappingStudy
+    from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
     from nnpcore.training import Trainer
 
@@ -101,6 +102,31 @@ class DemoSettings:
 Listener = Callable[[Case, EpochRecord], None]
 
 
+def split_example(
+    data: str, valid_fraction: float = VALID_FRACTION, seed: int = 0, n_frames: int | None = None
+) -> tuple[list[Frame], list[Frame]]:
+    """Return the (first ``n_frames``) frames of a bundled example for training and for validation."""
+    frames = read_dataset(example_path(data)).frames[:n_frames]
+    train, valid = split_frames(frames, valid_fraction, seed)
+    return [frames[i] for i in train], [frames[i] for i in valid]
+
+
+def mapping_of(
+    potential: Potential,
+    folder: Path,
+    energy_rmse_mev: float,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> MappingStudy:
+    """Return the mapping of what was trained in ``folder`` along the bundled volume scan."""
+    from nnpcore.analyses import study
+    from nnpcore.training import RunFolder
+
+    values, scan = RunFolder.open(folder).training_values(), read_dataset(example_path("eos")).frames
+    more = {"n_threads": n_threads, "progress": progress}
+    return study(potential, values, scan, rmse_energy_mev=energy_rmse_mev, **more)
+
+
 def run_demo(
     folder: Path,
     settings: DemoSettings | None = None,
@@ -124,12 +150,11 @@ def run_demo(
     from nnpcore.report.mapping_folder import compared_figure
 
     settings = settings or DemoSettings()
-    eos_frames = read_dataset(example_path("eos")).frames
     results = []
     for number, case in enumerate(CASES):
         if progress is not None:
             progress.report(number / len(CASES), case.title)
-        results.append(run_case(case, settings, folder / "runs" / case.name, eos_frames, listener, control))
+        results.append(run_case(case, settings, folder / "runs" / case.name, listener, control))
     report = report_of(results)
     figure = compared_figure({result.case.title: result.mapping for result in results})
     for suffix in SUFFIXES:
@@ -145,19 +170,14 @@ def run_case(
     case: Case,
     settings: DemoSettings,
     folder: Path,
-    eos_frames: Sequence[Frame],
     listener: Listener | None = None,
     control: TrainControl | None = None,
 ) -> CaseResult:
     """Train one ensemble in ``folder`` and analyse it."""
-    from nnpcore.analyses import study
-    from nnpcore.training import RunFolder, Trainer, rmse_report
+    from nnpcore.training import Trainer, rmse_report
 
-    frames = read_dataset(example_path(case.data)).frames[: settings.n_frames]
-    train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
-    valid_frames = [frames[i] for i in valid]
-    chosen = settings.training(case)
-    trainer = Trainer(chosen, [frames[i] for i in train], valid_frames, run_folder=folder)
+    train, valid = split_example(case.data, settings.valid_fraction, settings.seed, settings.n_frames)
+    trainer = Trainer(settings.training(case), train, valid, run_folder=folder)
     trainer.prepare()
 
     def on_epoch(record: EpochRecord, _: Trainer) -> None:
@@ -166,14 +186,8 @@ def run_case(
 
     trainer.run(on_epoch, control)
     potential = trainer.potential()
-    rmse = rmse_report(potential, {"validation": valid_frames}, n_threads=settings.n_threads)["validation"]
-    mapping = study(
-        potential,
-        RunFolder.open(folder).training_values(),
-        eos_frames,
-        rmse_energy_mev=rmse["rmse_energy_mev_per_atom"]["mean"],
-        n_threads=settings.n_threads,
-    )
+    rmse = rmse_report(potential, {"validation": valid}, n_threads=settings.n_threads)["validation"]
+    mapping = mapping_of(potential, folder, rmse["rmse_energy_mev_per_atom"]["mean"], settings.n_threads)
     last = trainer.history[-1]
     return CaseResult(case, rmse, mapping, last.seconds, last.epoch, (len(train), len(valid)))
 

@@ -233,6 +233,7 @@ def test_fig1_writes_all_it_promises(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return usual(*arguments).replace(n_members=2, epochs=1)
 
     monkeypatch.setattr(fig1, "read_dataset", fewer)
+    monkeypatch.setattr("nnpcore.demo.read_dataset", fewer)
     monkeypatch.setattr(fig1, "_settings", shorter)
     found = run_study("fig1", tmp_path, True, n_threads=1)
     assert [set(c) for c in claims_of(tmp_path)] == [KEYS] * 11

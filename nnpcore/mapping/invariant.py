@@ -119,7 +119,7 @@ def invariant_points(
     if inequivalence[worst] > tolerance:
         pair = _farthest(table.values[slice(*table.frame_start[worst : worst + 2])])
         what = _not_equivalent(inequivalence[worst], pair, tolerance)
-        raise AnalysisError(what, where=frame_name(chosen[worst], int(order[worst])), fix=_PERFECT)
+        raise AnalysisError(what, where=chosen[worst].label(int(order[worst])), fix=_PERFECT)
     return InvariantPoints(
         element=element,
         volumes=volumes[order],
@@ -184,7 +184,7 @@ def require_invariant(
 def _check_one(
     frame: Frame, position: int, functions: SymmetryFunctions | None, tolerance: float, n_threads: int | None
 ) -> InvariantCheck:
-    name = frame_name(frame, position)
+    name = frame.label(position)
     volume = None
     try:
         volume = _volume_per_atom(frame, position)
@@ -239,13 +239,13 @@ def _common_element(frames: Sequence[Frame]) -> str:
             names = " and ".join(chemical_symbols[n] for n in present)
             raise AnalysisError(
                 f"atoms of {names} are not equivalent, so their atomic energies have no known value",
-                where=frame_name(frame, k),
+                where=frame.label(k),
                 fix="Use crystals of one element",
             )
         if present[0] != first:
             raise AnalysisError(
                 f"the volume scan mixes {chemical_symbols[first]} and {chemical_symbols[present[0]]}",
-                where=frame_name(frame, k),
+                where=frame.label(k),
                 fix="Give one element's scan at a time the EOS role",
             )
     return chemical_symbols[first]
@@ -255,12 +255,7 @@ def _volume_per_atom(frame: Frame, position: int) -> float:
     if not np.all(frame.pbc) or frame.volume <= 0.0:
         raise AnalysisError(
             "an equation of state needs a crystal that is periodic in all three directions",
-            where=frame_name(frame, position),
+            where=frame.label(position),
             fix="Give this file another role",
         )
     return frame.volume / frame.n_atoms
-
-
-def frame_name(frame: Frame, position: int) -> str:
-    """Return what to call a frame in messages: its file and index there, or its position in the list."""
-    return frame.origin or f"frame {position}"

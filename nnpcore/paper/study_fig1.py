@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from nnpcore.analyses import MappingStudy, study
-from nnpcore.demo import CASES, EPOCHS, Case, DemoSettings
+from nnpcore.analyses import MappingStudy
+from nnpcore.demo import CASES, EPOCHS, Case, DemoSettings, mapping_of, split_example
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
 from nnpcore.figures.eos import dense, spline
 from nnpcore.figures.tables import eos_table
@@ -26,8 +26,8 @@ from nnpcore.paper.silicon_slab import NETWORKS, SMOOTH
 from nnpcore.paper.volume_direction import Change, change, fit_direction
 from nnpcore.progress import Progress
 from nnpcore.report.mapping_folder import compared_figure
-from nnpcore.structures import example_path, read_dataset, split_frames
-from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.structures import example_path, read_dataset
+from nnpcore.training import TrainSettings
 from nnpcore.units import MEV_PER_EV
 
 TILT_GPA = 5.0
@@ -112,20 +112,11 @@ def _settings(context: StudyContext, kind: str, case: Case) -> TrainSettings:
 
 def _train(context: StudyContext, kind: str, case: Case, progress: Progress) -> Trained:
     settings = _settings(context, kind, case)
-    frames = read_dataset(example_path(case.data)).frames
-    train, valid = split_frames(frames, settings.valid_fraction, context.seed)
-    valid_frames = [frames[i] for i in valid]
+    train, valid = split_example(case.data, settings.valid_fraction, context.seed)
     label = f"{case.name}-{'smooth' if kind == SMOOTH else 'networks'}"
-    run_ = context.train(label, settings, [frames[i] for i in train], valid_frames, progress=progress)
-    rmses = context.rmse(run_.potential, valid_frames)
-    mapping = study(
-        run_.potential,
-        RunFolder.open(run_.folder).training_values(),
-        read_dataset(example_path("eos")).frames,
-        rmse_energy_mev=rmses[0],
-        n_threads=context.n_threads,
-        progress=context.quiet(),
-    )
+    run_ = context.train(label, settings, train, valid, progress=progress)
+    rmses = context.rmse(run_.potential, valid)
+    mapping = mapping_of(run_.potential, run_.folder, rmses[0], context.n_threads, context.quiet())
     return Trained(case, kind, run_, *rmses, mapping)
 
 

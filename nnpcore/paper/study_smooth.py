@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from nnpcore.demo import VALID_FRACTION
+from nnpcore.demo import split_example
 from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
 from nnpcore.mapping import region_errors
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.paper.silicon_slab import relaxed_slab, slab_frames, slab_regions
 from nnpcore.potential import Potential
-from nnpcore.structures import example_path, read_dataset, split_frames
+from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 from nnpcore.training import TrainSettings
 from nnpcore.units import MEV_PER_EV
@@ -139,8 +139,7 @@ def _slab(context: StudyContext, temperature: float) -> System:
 
 def _crystal(context: StudyContext, name: str, file: str, stress_weight: float) -> System:
     """The equation of state of the perfect crystal by density-functional theory."""
-    frames = read_dataset(example_path(file)).frames
-    train, valid = split_frames(frames, VALID_FRACTION, context.seed)
+    train, valid = split_example(file, seed=context.seed)
     points = [f for f in read_dataset(example_path("eos")).frames if f.energy is not None]
     lowest = min(points, key=lambda f: float(f.energy or 0.0) / f.n_atoms)
     inside = [
@@ -154,8 +153,7 @@ def _crystal(context: StudyContext, name: str, file: str, stress_weight: float) 
         per_atom = found.energy_members / np.array([f.n_atoms for f in inside])
         return MEV_PER_EV * (per_atom - wanted)
 
-    chosen = [frames[i] for i in train], [frames[i] for i in valid]
-    return System(name, *chosen, stress_weight, context.choose(25, 12), probe)
+    return System(name, train, valid, stress_weight, context.choose(25, 12), probe)
 
 
 def _settings(context: StudyContext, system: System, variant: str) -> TrainSettings:

@@ -57,7 +57,7 @@ class Frame:
 
     def label(self, position: int) -> str:
         """Return what to call it in messages: its file and index there, or its ``position`` in a list."""
-        return f"{self.source}, frame {self.index}" if self.source else f"frame {position}"
+        return self.origin or f"frame {position}"
 
     @property
     def volume(self) -> float:
