@@ -141,10 +141,9 @@ def export(
     overwrite: options.Overwrite = False,
 ) -> Work:
     """Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch."""
-    from nnpcore.cli.export import ExportRequest, export_command
+    from nnpcore.cli.export import export_command
 
-    request = ExportRequest(run, output, format, scaling, check_with, check_data, overwrite)
-    return partial(export_command, request)
+    return partial(export_command, run, output, format, scaling, check_with, check_data, overwrite)
 
 
 @gathers(keys=partial(keys, "data_units"))
@@ -162,13 +161,11 @@ def import_(
     keys: KeyNames | None = None,
 ) -> Work:
     """Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it."""
-    from nnpcore.cli.import_ import ImportRequest, import_command
+    from nnpcore.cli.import_ import import_command
 
-    files, valid_files = tuple(data or ()), tuple(valid or ())
-    request = ImportRequest(
-        tuple(sources), output, format, files, valid_files, units, epoch, threads, overwrite, skip_bad, keys
-    )
-    return partial(import_command, request)
+    frames = data or (), valid or ()
+    how = units, epoch, threads, overwrite, skip_bad, keys
+    return partial(import_command, sources, output, format, *frames, *how)
 
 
 @gathers(keys=keys)
@@ -182,9 +179,9 @@ def report(
     keys: KeyNames | None = None,
 ) -> Work:
     """Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict."""
-    from nnpcore.cli.report import ReportRequest, report_command
+    from nnpcore.cli.report import report_command
 
-    return partial(report_command, ReportRequest(run, output, eos, regions, threads, overwrite, keys))
+    return partial(report_command, run, output, eos, regions, threads, overwrite, keys)
 
 
 def demo(

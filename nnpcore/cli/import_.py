@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +13,36 @@ from nnpcore.cli.terminal import Terminal
 from nnpcore.structures import KeyNames
 
 
-@dataclass(frozen=True)
-class ImportRequest:
-    """What the command line asks for."""
-
-    sources: tuple[str, ...]
-    output: Path
-    format: str = "auto"
-    data: tuple[str, ...] = ()
-    valid: tuple[str, ...] = ()
-    units: str | None = None
-    epoch: int | None = None
-    threads: int | None = None
-    overwrite: bool = False
-    skip_bad: bool = False
-    keys: KeyNames | None = None
-
-
-def import_command(request: ImportRequest, terminal: Terminal) -> dict[str, Any]:
+def import_command(
+    sources: Sequence[str],
+    output: Path,
+    format: str,
+    data: Sequence[str],
+    valid: Sequence[str],
+    units: str | None,
+    epoch: int | None,
+    threads: int | None,
+    overwrite: bool,
+    skip_bad: bool,
+    keys: KeyNames | None,
+    terminal: Terminal,
+) -> dict[str, Any]:
     """Read the potential, describe the data, write the run folder, show the errors on the data."""
     from nnpcore.exchange import import_run
 
-    refuse_to_replace(request.output, request.overwrite)
-    data = read_frames(request.data, request.skip_bad, terminal, request.keys)
-    valid = read_frames(request.valid, request.skip_bad, terminal, request.keys)
+    refuse_to_replace(output, overwrite)
+    training = read_frames(data, skip_bad, terminal, keys)
+    validation = read_frames(valid, skip_bad, terminal, keys)
     with terminal.progress("Importing") as progress:
         found = import_run(
-            list(request.sources),
-            request.output,
-            format=request.format,
-            data=data,
-            valid=valid,
-            units=request.units,
-            epoch=request.epoch,
-            n_threads=request.threads,
+            list(sources),
+            output,
+            format=format,
+            data=training,
+            valid=validation,
+            units=units,
+            epoch=epoch,
+            n_threads=threads,
             progress=progress,
         )
     potential = found.potential
@@ -54,15 +50,15 @@ def import_command(request: ImportRequest, terminal: Terminal) -> dict[str, Any]
         terminal.out.print(rmse_table(found.report))
     terminal.say(
         f"{found.format}: {potential.n_members} member(s) for {', '.join(potential.elements)}, "
-        f"cutoff {potential.cutoff:g} Å, in {request.output}."
+        f"cutoff {potential.cutoff:g} Å, in {output}."
     )
-    if not data:
+    if not training:
         terminal.say(
             "Without --data there is nothing to compare distances, PCA and connectivity with; "
             "eatlas evaluate and the calculator work."
         )
     return {
-        "run": str(request.output),
+        "run": str(output),
         "format": found.format,
         "elements": list(potential.elements),
         "n_members": potential.n_members,

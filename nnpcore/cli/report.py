@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +11,28 @@ from nnpcore.errors import RunFolderError
 from nnpcore.structures import KeyNames
 
 
-@dataclass(frozen=True)
-class ReportRequest:
-    """What the command line asks for."""
-
-    run: Path
-    output: Path
-    eos: str | None = None
-    regions: Path | None = None
-    threads: int | None = None
-    overwrite: bool = False
-    keys: KeyNames | None = None
-
-
-def report_command(request: ReportRequest, terminal: Terminal) -> dict[str, Any]:
+def report_command(
+    run: Path,
+    output: Path,
+    eos: str | None,
+    regions: Path | None,
+    threads: int | None,
+    overwrite: bool,
+    keys: KeyNames | None,
+    terminal: Terminal,
+) -> dict[str, Any]:
     """Analyse the run, write the page, say what could not be shown."""
     from nnpcore.mapping import read_regions
     from nnpcore.report.run_report import check_target, make_report, save_report
 
-    path = check_target(request.output)
-    if path.exists() and not request.overwrite:
+    path = check_target(output)
+    if path.exists() and not overwrite:
         fix = "Choose another, or --overwrite"
         raise RunFolderError("there is such a file already", where=str(path), fix=fix)
-    regions = read_regions(request.regions) if request.regions is not None else []
-    eos = None if request.eos is None else read(request.eos, False, terminal, request.keys).frames
+    region_sets = read_regions(regions) if regions is not None else []
+    frames = None if eos is None else read(eos, False, terminal, keys).frames
     with terminal.progress("Report") as progress:
-        report = make_report(
-            request.run, eos=eos, regions=regions, n_threads=request.threads, progress=progress
-        )
+        report = make_report(run, eos=frames, regions=region_sets, n_threads=threads, progress=progress)
         save_report(report, path, progress=progress)
     if not terminal.json_only:
         terminal.out.print(report.verdict, soft_wrap=True, markup=False)
@@ -47,7 +40,7 @@ def report_command(request: ReportRequest, terminal: Terminal) -> dict[str, Any]
         terminal.warn(text)
     terminal.say(f"The report is in {path}.")
     return {
-        "run": str(request.run),
+        "run": str(run),
         "file": str(path),
         "verdict": report.verdict,
         "verdict_level": report.level,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nnpcore.errors import SettingsError
-from nnpcore.exchange.n2p2.program import N2p2
+from nnpcore.exchange.n2p2 import N2p2
 from nnpcore.exchange.own_format import OwnFormat
 from nnpcore.exchange.program import Program
-from nnpcore.exchange.simple_nn.program import SimpleNN
-from nnpcore.exchange.torchscript.program import TorchScript
+from nnpcore.exchange.simple_nn import SimpleNN
+from nnpcore.exchange.torchscript import TorchScript
 
 OWN = OwnFormat()
 PROGRAMS: tuple[Program, ...] = (N2p2(), SimpleNN(), TorchScript(), OWN)

@@ -122,20 +122,9 @@ def spline(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     x, y = x[good], y[good]
     if len(x) < 4:
         return np.interp(at, x, y) if len(x) else np.full(len(at), np.nan)
-    h, n = np.diff(x), len(x)
-    matrix, right = np.zeros((n, n)), np.zeros(n)
-    inner = np.arange(1, n - 1)
-    matrix[inner, inner - 1], matrix[inner, inner + 1] = h[:-1], h[1:]
-    matrix[inner, inner] = 2.0 * (h[:-1] + h[1:])
-    right[inner] = 6.0 * np.diff(np.diff(y) / h)
-    matrix[0, :3] = h[1], -(h[0] + h[1]), h[0]
-    matrix[-1, -3:] = h[-1], -(h[-2] + h[-1]), h[-2]
-    second = np.linalg.solve(matrix, right)
-    i = np.clip(np.searchsorted(x, at) - 1, 0, n - 2)
-    a, b = x[i + 1] - at, at - x[i]
-    cubic = (second[i] * a**3 + second[i + 1] * b**3) / (6.0 * h[i])
-    line = (y[i] / h[i] - second[i] * h[i] / 6.0) * a + (y[i + 1] / h[i] - second[i + 1] * h[i] / 6.0) * b
-    return cubic + line
+    from scipy.interpolate import CubicSpline
+
+    return CubicSpline(x, y)(at)
 
 
 def dense(volumes: np.ndarray, per_interval: int = 12) -> np.ndarray:

@@ -121,6 +121,11 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
+def missing(text: str) -> Text:
+    """Return a message as a sentence that stands where something could not be shown."""
+    return Text(sentence(text), missing=True)
+
+
 def counted(count: int, singular: str, plural: str = "") -> str:
     """Return "1 frame", "2 frames", "12 000 frames"."""
     return f"{count:,}".replace(",", " ") + " " + (singular if count == 1 else plural or f"{singular}s")

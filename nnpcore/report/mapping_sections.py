@@ -17,6 +17,7 @@ from nnpcore.report.content import (
     Table,
     Text,
     counted,
+    missing,
     number,
     sentence,
     significant,
@@ -64,7 +65,7 @@ def mapping_numbers(found: MappingFacts) -> list[tuple[str, str]]:
 # equation of state ------------------------------------------------------------------------------------
 def _eos(facts: RunFacts, found: MappingFacts) -> list[Block]:
     if found.curve is None or found.eos is None:
-        return [Text(sentence(found.trouble.get("eos", "")) or NO_EOS, missing=True)]
+        return [missing(found.trouble.get("eos") or NO_EOS)]
     series = EosSeries("ensemble", found.curve, found.eos, found.bracket, OKABE_ITO[0])
     caption = (
         "Ensemble mean (shade: one standard deviation), its members (thin) and the reference (points). The "
@@ -128,8 +129,8 @@ def _regions(facts: RunFacts, found: MappingFacts) -> list[Block]:
     troubles = [text for name, text in found.trouble.items() if name.startswith("regions")]
     if not facts.regions:
         trouble = facts.trouble.get("monitor", "")
-        blocks.append(Text(sentence(trouble) or NO_REGIONS, missing=True))
-    blocks += [Text(sentence(text), missing=True) for text in troubles]
+        blocks.append(missing(trouble or NO_REGIONS))
+    blocks += [missing(text) for text in troubles]
     if any(e.error_mev is not None for e in found.errors):
         caption = "Ensemble mean with its spread, and every member (ticks)."
         blocks.append(Picture(_region_figure(facts, found), "Mapping error of every region", caption))
@@ -179,7 +180,7 @@ def _followed(facts: RunFacts) -> list[Block]:
             text = "There is no curve of the mapping errors over the epochs: it was not trained here."
         elif any(record.mapping for record in facts.history):
             text = "There is no curve of the mapping errors over the epochs: only one epoch was monitored."
-        return [Text(text, missing=True)]
+        return [missing(text)]
     caption = "Mapping errors while the training went on, absolute values, and the energy RMSE beside them."
     return [Picture(figures.curves_figure([curves]), "Mapping errors by epoch", caption)]
 
@@ -187,7 +188,7 @@ def _followed(facts: RunFacts) -> list[Block]:
 # G space ----------------------------------------------------------------------------------------------
 def _no_atoms(facts: RunFacts, found: MappingFacts) -> list[Block]:
     why = found.trouble.get("map") or facts.trouble.get("values") or "the training atoms are not known"
-    return [Text(sentence(f"this cannot be shown: {why}"), missing=True)]
+    return [missing(f"this cannot be shown: {why}")]
 
 
 def _map(facts: RunFacts, found: MappingFacts) -> list[Block]:
@@ -209,14 +210,14 @@ def _map(facts: RunFacts, found: MappingFacts) -> list[Block]:
 def _distance(facts: RunFacts, found: MappingFacts) -> list[Block]:
     if found.reach is None:
         reach = found.trouble.get("reach")
-        return [Text(sentence(reach), missing=True)] if reach else _no_atoms(facts, found)
+        return [missing(reach)] if reach else _no_atoms(facts, found)
     whose = "training atoms to those of other frames" if found.reach.left_out else "validation atoms"
     label = "Training atoms" if found.reach.left_out else "Validation atoms"
     caption = f"Usual distances ({whose}), whitened units; the dashed line is their 99th percentile."
     if found.bracket is None or found.curve is None:
         figure = figures.reach_figure(found.reach.distances, found.reach.threshold, label=label)
         text = "Distances of invariant points are missing: there is no volume scan of a crystal."
-        return [Picture(figure, "Histogram of distances", caption), Text(text, missing=True)]
+        return [Picture(figure, "Histogram of distances", caption), missing(text)]
     figure = figures.distance_figure(found.curve.volumes, found.bracket, found.reach.distances, label=label)
     caption += " Right: those of the crystal along its volume."
     return [Picture(figure, "Histogram of distances, and the crystal's by volume", caption)]
@@ -227,10 +228,10 @@ def _connectivity(facts: RunFacts, found: MappingFacts) -> list[Block]:
     if links is None:
         why = found.trouble.get("links")
         if why:
-            return [Text(sentence(why), missing=True)]
+            return [missing(why)]
         if found.pca is not None:
             text = "Connectivity is of two groups of atoms; there is only one."
-            return [Text(text, missing=True)]
+            return [missing(text)]
         return _no_atoms(facts, found)
     figure = figures.connectivity_figure(links)
     caption = "Near 1 two groups are one cloud, well below they are islands that may be shifted at no cost."
@@ -242,7 +243,7 @@ def _rigidity(facts: RunFacts, found: MappingFacts) -> list[Block]:
     study = found.rigidity
     if study is None:
         why = found.trouble.get("rigidity", "it was not computed")
-        return [Text(sentence(f"there is no rigidity: {why}"), missing=True)]
+        return [missing(f"there is no rigidity: {why}")]
     volumes = found.points.volumes if found.points is not None else np.empty(0)
     used, total = found.n_rigidity
     caption = (

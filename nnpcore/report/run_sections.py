@@ -21,6 +21,7 @@ from nnpcore.report.content import (
     Table,
     Text,
     counted,
+    missing,
     number,
     sentence,
     significant,
@@ -68,7 +69,7 @@ def settings_section(facts: RunFacts) -> Section:
     blocks: list[Block] = []
     if facts.folder.imported:
         text = f"Another program ({facts.folder.imported}) trained this potential; how is not known here."
-        blocks.append(Text(text, missing=True))
+        blocks.append(missing(text))
     else:
         rows += _training_rows(facts)
     return Section("Settings", (*blocks, Table(("Setting", "Value"), tuple(rows), words=(0, 1))))
@@ -127,7 +128,7 @@ def data_section(facts: RunFacts) -> Section:
     """Return the files by role, with what their frames have."""
     sources = facts.folder.sources
     if not sources:
-        return Section("Data", (Text(sentence(facts.trouble["frames"]), missing=True),))
+        return Section("Data", (missing(facts.trouble["frames"]),))
     groups = _by_file(facts)
     names = _short_names([path for _, path in groups])
     rows = []
@@ -137,8 +138,8 @@ def data_section(facts: RunFacts) -> Section:
     head = ("Role", "File", "Frames", "Structure", "Atoms", "Energies", "Forces", "Stresses")
     blocks: list[Block] = [Table(head, tuple(rows), words=(0, 1, 3))]
     if facts.frames is None:
-        why = sentence(facts.trouble["frames"])
-        blocks.append(Text(f"What the frames hold could not be read again. {why}", missing=True))
+        why = facts.trouble["frames"]
+        blocks.append(missing(f"What the frames hold could not be read again. {why}"))
     return Section("Data", tuple(blocks))
 
 
@@ -181,7 +182,7 @@ def learning_section(history: Sequence[EpochRecord]) -> Section:
     """Return the RMSEs: curves, and a table of the best epoch."""
     title = "Learning curves"
     if not any(record.train or record.valid for record in history):
-        return Section(title, (Text("There are no learning curves: no epoch is recorded.", missing=True),))
+        return Section(title, (missing("There are no learning curves: no epoch is recorded."),))
     blocks: list[Block] = []
     if len(history) > 1:
         text = "RMSE by epoch: validation solid (its members shaded), training dashed."
@@ -190,7 +191,7 @@ def learning_section(history: Sequence[EpochRecord]) -> Section:
         text = "There is no learning curve: only one epoch is recorded."
         if history[0].optimizer == "imported":
             text = "There is no learning curve: the potential was not trained here."
-        blocks.append(Text(text, missing=True))
+        blocks.append(missing(text))
     blocks.append(_rmse_table(history))
     messages = messages_of(history)
     blocks += [Text(sentence(text)) for text in messages[:MOST_MESSAGES]]

@@ -1,5 +1,67 @@
-"""SIMPLE-NN's ``potential_saved``, in and out."""
+"""SIMPLE-NN's ``potential_saved``, out and in."""
 
-from nnpcore.exchange.simple_nn.potential_saved import read_simple_nn, write_simple_nn
+from __future__ import annotations
 
-__all__ = ["read_simple_nn", "write_simple_nn"]
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnpcore.exchange.program import Program
+from nnpcore.exchange.simple_nn.potential_saved import NAME, read_simple_nn, write_simple_nn
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.training import TrainingValues
+
+FOLDED = (
+    "Whitening and the energies of free atoms are folded into the first and last layer; the linear part "
+    "of the potential, where there is one, into the last neurons of each hidden layer."
+)
+
+__all__ = ["SimpleNN", "read_simple_nn", "write_simple_nn"]
+
+
+class SimpleNN(Program):
+    """Files called ``potential_saved``; LAMMPS with SIMPLE-NN's pair style reads them."""
+
+    name, title = "simple-nn", "SIMPLE-NN"
+    about = "potential_saved, a file for each member. Read back and compared."
+    marker, member_file = NAME, NAME
+    pair_style = "nn"
+
+    def write(
+        self, potential: Potential, folder: Path, values: TrainingValues | None, scaling: str
+    ) -> list[Path]:
+        """See :func:`write_simple_nn`."""
+        return write_simple_nn(potential, folder)
+
+    def read(self, paths: Sequence[Path], units: str | None = None, epoch: int | None = None) -> Potential:
+        """See :func:`read_simple_nn`."""
+        return read_simple_nn(paths)
+
+    def holds(self, path: Path) -> bool:
+        """Whether this is a file of SIMPLE-NN, or a folder with one of the usual name."""
+        if not path.is_file():
+            return super().holds(path)
+        with path.open("rb") as file:
+            return file.read(4096).lstrip().startswith(b"ELEM_LIST")
+
+    def lammps_lines(self, potential: Potential, places: list[str]) -> list[str]:
+        """Return LAMMPS input that runs files; several are a committee."""
+        names = " ".join(potential.elements)
+        if len(places) == 1:
+            return ["pair_style nn", f'pair_coeff * * "{places[0]}" {names}']
+        share = repr(1 / len(places))
+        return [
+            "pair_style hybrid/scaled " + " ".join(f"{share} nn" for _ in places),
+            *(f'pair_coeff * * nn {m} "{file}" {names}' for m, file in enumerate(places, start=1)),
+        ]
+
+    def readme(self, potential: Potential) -> str:
+        """Return how LAMMPS runs it, and what stands in the files."""
+        return self.lammps_text(
+            potential,
+            "Each `potential_saved` is a potential of SIMPLE-NN. LAMMPS, built with its `pair_nn`, reads it:",
+            "file",
+            FOLDED,
+        )
