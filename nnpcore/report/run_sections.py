@@ -138,7 +138,7 @@ def data_section(facts: RunFacts) -> Section:
     head = ("Role", "File", "Frames", "Structure", "Atoms", "Energies", "Forces", "Stresses")
     blocks: list[Block] = [Table(head, tuple(rows), words=(0, 1, 3))]
     if facts.frames is None:
-        why = facts.trouble["frames"]
+        why = sentence(facts.trouble["frames"])
         blocks.append(missing(f"What the frames hold could not be read again. {why}"))
     return Section("Data", tuple(blocks))
 
