@@ -13,19 +13,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numba.extending import get_cython_function_address
 
 
 @cache
-def _function(module: str, name: str, n_arguments: int) -> Callable[..., None]:
+def _function(name: str, n_arguments: int) -> Callable[..., None]:
     """Return scipy's C function of that name; every argument is a pointer, as in Fortran."""
-    import importlib
-
-    capsule = importlib.import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    address = get_pointer(capsule, get_name(capsule))
+    address = get_cython_function_address("scipy.linalg.cython_blas", name)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)
 
 
@@ -51,7 +45,7 @@ def _leading(array: np.ndarray) -> int:
 def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     """Set ``out = rows @ symmetric``: rows and out (k, n), of symmetric (n, n) the upper triangle."""
     (k, n), one, zero = rows.shape, _real(1.0), _real(0.0)
-    _function("cython_blas", "ssymm", 12)(
+    _function("ssymm", 12)(
         _letter(b"L"), _letter(b"L"), _integer(n), _integer(k), one,
         symmetric.ctypes.data, _integer(_leading(symmetric)), rows.ctypes.data, _integer(_leading(rows)),
         zero, out.ctypes.data, _integer(_leading(out)),
@@ -61,7 +55,7 @@ def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) 
 def add_outer_squares(symmetric: np.ndarray, rows: np.ndarray, factor: float) -> None:
     """Do ``symmetric += factor * rows.T @ rows`` in the upper triangle: rows (k, n), symmetric (n, n)."""
     k, n = rows.shape
-    _function("cython_blas", "ssyrk", 10)(
+    _function("ssyrk", 10)(
         _letter(b"L"), _letter(b"N"), _integer(n), _integer(k), _real(factor),
         rows.ctypes.data, _integer(_leading(rows)), _real(1.0),
         symmetric.ctypes.data, _integer(_leading(symmetric)),
@@ -71,7 +65,7 @@ def add_outer_squares(symmetric: np.ndarray, rows: np.ndarray, factor: float) ->
 def add_row_products(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     """Do ``out += left @ right.T``: left (a, n), right (b, n), out (a, b)."""
     (a, n), b = left.shape, len(right)
-    _function("cython_blas", "sgemm", 13)(
+    _function("sgemm", 13)(
         _letter(b"T"), _letter(b"N"), _integer(b), _integer(a), _integer(n), _real(1.0),
         right.ctypes.data, _integer(_leading(right)), left.ctypes.data, _integer(_leading(left)), _real(1.0),
         out.ctypes.data, _integer(_leading(out)),
@@ -81,7 +75,7 @@ def add_row_products(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> No
 def solve_lower(triangle: np.ndarray, rows: np.ndarray) -> None:
     """Replace ``rows`` (k, n) by ``inverse(triangle) @ rows``, triangle (k, k) lower."""
     k, n = rows.shape
-    _function("cython_blas", "strsm", 11)(
+    _function("strsm", 11)(
         _letter(b"R"), _letter(b"U"), _letter(b"N"), _letter(b"N"), _integer(n), _integer(k), _real(1.0),
         triangle.ctypes.data, _integer(_leading(triangle)), rows.ctypes.data, _integer(_leading(rows)),
     )  # fmt: skip
