@@ -20,6 +20,7 @@ from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
 from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
+from app.panels.radial_panel import RadialPanel
 from app.panels.training_panel import TrainingPanel
 from app.session.session import Session
 from app.settings import Settings
@@ -462,6 +463,30 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
     picked = trained.data.frame_index
     assert picked in (*valid.frames, *groups["training"].frames)
     assert trained.data.current_id == valid.key
+
+
+def test_radial_distributions_of_the_frames_shown(shown, trained, tmp_path):
+    trained.data.show(dataset(trained, "eos"), 0)
+    panel = shown(RadialPanel)
+    wait_for(lambda: panel.analysis is not None)
+    panel.refresh()
+    known = panel.analysis
+    frames = trained.data.datasets[dataset(trained, "eos")].frames
+    assert (known.key, known.n_frames) == (dataset(trained, "eos"), len(frames))
+    assert [entry.label for entry in panel.plot.legend.entries] == ["Si-Si"]
+    x, y = panel.plot._series["line:0"][0].getOriginalDataset()
+    assert x.tolist() == known.r.tolist() and y.tolist() == known.curves[0].g.tolist()
+    panel.counts.setChecked(True)
+    at = int(np.searchsorted(known.edges, 3.0)) - 1  # between the first shell and the second
+    assert panel.plot._series["line:0"][0].getOriginalDataset()[1][at] == 4.0
+    assert list(panel.table()) == ["r (Å)", "g, Si-Si", "neighbors within r, Si-Si"]
+    panel.figure_task()(tmp_path / "radial.svg")
+    assert "Neighbors within r" in (tmp_path / "radial.svg").read_text()
+    panel.hide()
+    trained.data.show(dataset(trained, "nvt"), 0)
+    wait_for(lambda: trained.analyses.up_to_date())
+    panel.refresh()
+    assert panel.analysis is None, "nobody looks"
 
 
 # exports ------------------------------------------------------------------------------------------------

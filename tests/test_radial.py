@@ -9,8 +9,8 @@ import pytest
 
 from nnpcore.analyses import Evaluation, Missing, required
 from nnpcore.analyses.division import Labels, SourceLabels
-from nnpcore.analyses.inputs import INSPECT, FrameGroup
-from nnpcore.analyses.radial import RADIAL, RADIAL_FRAMES, RADIAL_LABELS, RadialDistributions
+from nnpcore.analyses.inputs import INSPECT, LABELS, SHOWN_FRAMES, FrameGroup
+from nnpcore.analyses.radial import RADIAL, RadialDistributions
 from nnpcore.structures.frame import Frame
 
 
@@ -22,8 +22,8 @@ def frame_of(positions: np.ndarray, cell: np.ndarray, numbers: np.ndarray) -> Fr
 
 def distributions(frames: list[Frame], labels: Labels | None = None) -> RadialDistributions:
     evaluation = Evaluation()
-    evaluation.set(RADIAL_FRAMES, FrameGroup("gas", "gas", INSPECT, tuple(frames)))
-    evaluation.set(RADIAL_LABELS, labels)
+    evaluation.set(SHOWN_FRAMES, FrameGroup("gas", "gas", INSPECT, tuple(frames)))
+    evaluation.set(LABELS, labels)
     return required(evaluation.value(RADIAL))
 
 
@@ -115,6 +115,6 @@ def test_table_and_what_has_no_density() -> None:
     assert table["neighbors within r, Si-Si"][60] == 6  # its own images
     cluster = Frame(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=np.zeros(3, bool))
     evaluation = Evaluation()
-    evaluation.set(RADIAL_FRAMES, FrameGroup("gas", "gas", INSPECT, (cluster,)))
+    evaluation.set(SHOWN_FRAMES, FrameGroup("gas", "gas", INSPECT, (cluster,)))
     missing = evaluation.value(RADIAL)
     assert isinstance(missing, Missing) and "periodic in all three directions" in missing.reason

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.documents.evaluated import Evaluated
 from app.documents.frame_refs import FrameRefs
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
     from nnpcore.training.data_sources import DataSource
-
-
-T = TypeVar("T")
 
 
 class RunState(StrEnum):
@@ -49,7 +46,7 @@ class RunState(StrEnum):
 
 
 @dataclass
-class RunDocument:
+class RunDocument(Evaluated):
     """One training run.
 
     Attributes
@@ -57,7 +54,6 @@ class RunDocument:
     settings : what it was started with.
     history : a record per epoch.
     potential : the latest snapshot of the best weights, or None before the first epoch.
-    evaluation : the analyses of its potential (``nnpcore.analyses``). epochs : in which epoch each was done.
     train, valid : the frames it trains on and validates on.
     values : descriptors of the training and validation atoms, once they are known.
     whitening, functions : the map and the symmetry functions these values belong to.
@@ -83,22 +79,11 @@ class RunDocument:
     functions: SymmetryFunctions | None = None
     sources: tuple[DataSource, ...] = ()
     no_values: str = ""
-    evaluation: Evaluation = field(default_factory=Evaluation)
-    epochs: dict[Analysis[object], int] = field(default_factory=dict)
     message: str = ""
     progress_text: str = ""
     color_index: int = 0
     used_device: str = ""
     sentence: str = ""
-
-    def result(self, analysis: Analysis[T]) -> T | None:
-        """Return the latest result of an analysis, current or not; None while there is none."""
-        return found(self.evaluation.known(analysis))
-
-    def why(self, analysis: Analysis[object]) -> str:
-        """Return why an analysis has no result; empty where it has one, or it only takes some time."""
-        value = self.evaluation.known(analysis)
-        return str(value) if isinstance(value, Missing) and not value.awaited else ""
 
     def verdict(self) -> Verdict | None:
         """Return the verdict on the potential, None while there is nothing to judge it by."""

@@ -31,6 +31,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.pca_panel", "PcaPanel", "right", 1),
     PanelEntry("app.panels.distance_panel", "DistancePanel", "right", 1),
     PanelEntry("app.panels.parity_panel", "ParityPanel", "right", 1),
+    PanelEntry("app.panels.radial_panel", "RadialPanel", "right", 1),
     PanelEntry("app.panels.connectivity_panel", "ConnectivityPanel", "right", 2),
     PanelEntry("app.panels.rigidity_panel", "RigidityPanel", "right", 2),
     PanelEntry("app.panels.mapping_panel", "MappingPanel", "right", 2),

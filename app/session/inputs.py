@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from app.documents.evaluated import Evaluated
 from app.documents.run import RunDocument
 from app.session.data import Data
 from app.session.regions import Regions
@@ -67,6 +68,14 @@ class RunInputs:
         evaluation.set(given.REGION_SETS, sets or None)
         divided = self.chosen(given.GROUPING) not in (None, "dataset")
         evaluation.set(given.LABELS, self._regions.labels() if divided else None)
+
+    def refresh_data(self, document: Evaluated) -> None:
+        """Give the evaluation of the data alone the frames that are shown, and what divides them."""
+        known, labels = self._data.current, self._regions.labels()
+        document.evaluation.set(given.SHOWN_FRAMES, None if known is None else _group(known))
+        mine = None if known is None else labels.by_source.get(known.id)
+        divided = mine is not None and bool(mine.sets)
+        document.evaluation.set(given.LABELS, labels if divided else None)
 
     def _set_potential(self, run: RunDocument) -> None:
         evaluation = run.evaluation

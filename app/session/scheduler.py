@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.documents.evaluated import Evaluated
 from app.documents.run import RunDocument
 from app.session.coloring import SharedColoring
 from app.session.data import Data
@@ -30,6 +31,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis, Input, Job, Missing, Outcome
+from nnpcore.analyses.inputs import POTENTIAL, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
@@ -44,8 +46,17 @@ LOAD = 5.0
 STAGGER_MS = 150
 """Between the starts of two analyses while a training runs."""
 
-SHOWN = tuple(analysis for analysis in ANALYSES if not analysis.inner)
-"""What is kept up to date for the current run; costly ones while somebody watches."""
+OF_RUNS = (POTENTIAL, TRAINING_VALUES, TRAINING_FRAMES)
+"""What hangs on one of these is the matter of a run, everything else of the data."""
+
+
+def _is_of_runs(analysis: Analysis[object]) -> bool:
+    return any(analysis.depends_on(node) for node in OF_RUNS)
+
+
+SHOWN = tuple(a for a in ANALYSES if not a.inner and _is_of_runs(a))
+OF_DATA = tuple(a for a in ANALYSES if not a.inner and not _is_of_runs(a))
+"""What is kept up to date for the current run, and for the data alone; costly ones while somebody watches."""
 
 COMPARED: tuple[Analysis[object], ...] = (DISTANCE, EOS, REGION_ERRORS, VERDICT, CONNECTIVITY)
 """What is kept up to date for runs that are compared with the current one."""
@@ -64,7 +75,7 @@ class AnalysisScheduler(QObject):
     """Keeps the analyses of the runs in sight up to date."""
 
     changed = Signal(str, object)
-    """An analysis of a run has another result, or none any more: the run's id and the analysis."""
+    """An analysis has another result, or none any more: the run's id ("" for the data), and the analysis."""
 
     def __init__(
         self,
@@ -81,10 +92,11 @@ class AnalysisScheduler(QObject):
         self._settings, self._runs, self._trainings, self._coloring = settings, runs, trainings, coloring
         self._tasks, self._messages = tasks, messages
         self._inputs = RunInputs(data, regions)
+        self.data = Evaluated()
         self._rested_at: dict[tuple[str, Analysis[object]], float] = {}
         self._asked: set[tuple[str, Analysis[object]]] = set()
         self._watches: dict[Analysis[object], _Watch] = {}
-        self._at_work: dict[Task, tuple[str, Job[object]]] = {}
+        self._at_work: dict[Task, tuple[Evaluated, Job[object]]] = {}
         self._closed = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -142,31 +154,43 @@ class AnalysisScheduler(QObject):
 
     def is_pending(self, analysis: Analysis[object]) -> bool:
         """Whether an analysis of the current run is being computed, or will be without being asked for."""
-        run = self._runs.current
-        if run is None:
+        document = self._runs.current if _is_of_runs(analysis) else self.data
+        if document is None:
             return False
-        if run.evaluation.is_running(analysis):
+        if document.evaluation.is_running(analysis):
             return True
-        return not run.evaluation.is_current(analysis) and self._is_wanted(run, analysis)
+        return not document.evaluation.is_current(analysis) and self._is_wanted(document, analysis)
 
     def up_to_date(self) -> bool:
         """Whether everything that is wanted of the runs in sight has been computed."""
         if self._at_work:
             return False
-        for run in self._runs.shown():
-            self._inputs.refresh(run)
+        self._refresh()
         return all(
-            run.evaluation.is_current(analysis)
-            for run in self._runs.shown()
-            for analysis in self._targets(run)
-            if self._is_wanted(run, analysis)
+            document.evaluation.is_current(analysis)
+            for document in self._in_sight()
+            for analysis in self._targets(document)
+            if self._is_wanted(document, analysis)
         )
 
-    def _targets(self, run: RunDocument) -> tuple[Analysis[object], ...]:
-        return SHOWN if run.id == self._runs.current_id else COMPARED
+    def _in_sight(self) -> list[Evaluated]:
+        """Return what is kept up to date: the current run, the data alone, and the runs compared."""
+        runs = self._runs.shown()
+        n_first = 1 if self._runs.current is not None else 0
+        return [*runs[:n_first], self.data, *runs[n_first:]]
 
-    def _is_wanted(self, run: RunDocument, analysis: Analysis[object]) -> bool:
-        if not analysis.costly or (run.id, analysis) in self._asked:
+    def _refresh(self) -> None:
+        for run in self._runs.shown():
+            self._inputs.refresh(run)
+        self._inputs.refresh_data(self.data)
+
+    def _targets(self, document: Evaluated) -> tuple[Analysis[object], ...]:
+        if document is self.data:
+            return OF_DATA
+        return SHOWN if document is self._runs.current else COMPARED
+
+    def _is_wanted(self, document: Evaluated, analysis: Analysis[object]) -> bool:
+        if not analysis.costly or (_id(document), analysis) in self._asked:
             return True
         watch = self._watches.get(analysis)
         if watch is None or not watch.watchers:
@@ -196,50 +220,50 @@ class AnalysisScheduler(QObject):
 
     def _start_due(self) -> None:
         """Start what has waited longest, of the current run before any other."""
-        for run in self._runs.shown():
-            self._inputs.refresh(run)
+        self._refresh()
         if self._at_work and self._trainings.active:
             return
         now, soonest = time.monotonic(), float("inf")
-        for run in self._runs.shown():
-            if self._at_work and run.id != self._runs.current_id:
+        for document in self._in_sight():
+            if self._at_work and document is not self._runs.current and document is not self.data:
                 return
-            for rested_at, analysis in self._waiting(run):
+            for rested_at, analysis in self._waiting(document):
                 if rested_at > now and self._trainings.active:
                     soonest = min(soonest, rested_at)
                     break
-                job = run.evaluation.job(analysis)
-                self._announce(run)
+                job = document.evaluation.job(analysis)
+                self._announce(document)
                 if job is not None:
-                    self._start(run, job)
+                    self._start(document, job)
                     self._wake()
                     return
         if soonest < float("inf"):
             self._wake_in(int(1000 * max(soonest - now, 0)) + 1)
 
-    def _waiting(self, run: RunDocument) -> list[tuple[float, Analysis[object]]]:
-        """Return what is to be computed of a run and when that may start, soonest first."""
+    def _waiting(self, document: Evaluated) -> list[tuple[float, Analysis[object]]]:
+        """Return what is to be computed of a run or the data and when that may start, soonest first."""
+        evaluation = document.evaluation
         waiting = [
-            (self._rested_at.get((run.id, analysis), 0.0), analysis)
-            for analysis in self._targets(run)
-            if self._is_wanted(run, analysis)
-            and not run.evaluation.is_running(analysis)
-            and not run.evaluation.is_current(analysis)
+            (self._rested_at.get((_id(document), analysis), 0.0), analysis)
+            for analysis in self._targets(document)
+            if self._is_wanted(document, analysis)
+            and not evaluation.is_running(analysis)
+            and not evaluation.is_current(analysis)
         ]
         return sorted(waiting, key=lambda entry: entry[0])
 
-    def _start(self, run: RunDocument, job: Job[object]) -> None:
-        run_id, epoch, started = run.id, run.epoch, time.monotonic()
+    def _start(self, document: Evaluated, job: Job[object]) -> None:
+        run_id, started = _id(document), time.monotonic()
+        epoch = document.epoch if isinstance(document, RunDocument) else 0
         n_threads = 1 if self._trainings.active else (self._settings.n_threads or None)
 
         def done(outcome: Outcome) -> None:
             self._rest(run_id, job, started)
-            if run_id in self._runs.documents:
-                self._put(self._runs.documents[run_id], job, outcome, epoch)
+            self._put(document, job, outcome, epoch)
 
         def failed(error: BaseException) -> None:
             self._rest(run_id, job, started)
-            run.evaluation.give_up(job)
+            document.evaluation.give_up(job)
             self._messages.notify_error(f"{job.analysis.title} failed", error)
 
         self._asked -= {(run_id, step) for step in job.steps}
@@ -251,13 +275,13 @@ class AnalysisScheduler(QObject):
             quiet=RIGIDITY not in job.steps,
         )
         if task.state is not TaskState.CANCELLED:
-            self._at_work[task] = run_id, job
+            self._at_work[task] = document, job
 
     def _on_task_finished(self, task: Task) -> None:
         """Note that a task is over; one that the user has cancelled is not begun again by itself."""
-        run_id, job = self._at_work.pop(task, ("", None))
-        if job is not None and task.state is TaskState.CANCELLED and run_id in self._runs.documents:
-            self._runs.documents[run_id].evaluation.give_up(job)
+        document, job = self._at_work.pop(task, (None, None))
+        if document is not None and job is not None and task.state is TaskState.CANCELLED:
+            document.evaluation.give_up(job)
 
     def _rest(self, run_id: str, job: Job[object], started: float) -> None:
         taken = time.monotonic() - started
@@ -268,12 +292,13 @@ class AnalysisScheduler(QObject):
         self._wake_in(STAGGER_MS)
 
     # results ------------------------------------------------------------------------------------------
-    def _put(self, run: RunDocument, job: Job[object], outcome: Outcome, epoch: int) -> None:
-        if not run.evaluation.put(job, outcome):
+    def _put(self, document: Evaluated, job: Job[object], outcome: Outcome, epoch: int) -> None:
+        removed = isinstance(document, RunDocument) and document.id not in self._runs.documents
+        if removed or not document.evaluation.put(job, outcome):
             return
-        run.epochs |= dict.fromkeys(job.steps, epoch)
+        document.epochs |= dict.fromkeys(job.steps, epoch)
         self._tell_of_errors(outcome)
-        self._announce(run)
+        self._announce(document)
 
     def _tell_of_errors(self, outcome: Outcome) -> None:
         """Tell of errors that are no matter of the data: a calculator that fails, say."""
@@ -284,6 +309,11 @@ class AnalysisScheduler(QObject):
                 told.add(id(error))
                 self._messages.notify_error(f"{analysis.title} failed", error)
 
-    def _announce(self, run: RunDocument) -> None:
-        for analysis in run.evaluation.take_changed():
-            self.changed.emit(run.id, analysis)
+    def _announce(self, document: Evaluated) -> None:
+        for analysis in document.evaluation.take_changed():
+            self.changed.emit(_id(document), analysis)
+
+
+def _id(document: Evaluated) -> str:
+    """Return the id of a run, "" for the data alone."""
+    return document.id if isinstance(document, RunDocument) else ""

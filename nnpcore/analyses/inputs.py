@@ -110,6 +110,7 @@ FURTHER_ATOMS: Input[Mapping[str, np.ndarray]] = Input(
 )
 """Further groups of atoms of the analysed element: name -> symmetry functions (n, n_descriptors)."""
 
+SHOWN_FRAMES: Input[FrameGroup] = Input("shown_frames", "Frames shown", "no frames are shown")
 SHOWN_FRAME: Input[ShownFrame] = Input("shown_frame", "Frame shown", "no frame is shown")
 
 # how it is looked at

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.analyses.division import Labels
-from nnpcore.analyses.graph import Analysis, Given, Input, Missing
-from nnpcore.analyses.inputs import FrameGroup
+from nnpcore.analyses.graph import Analysis, Given, Missing
+from nnpcore.analyses.inputs import LABELS, SHOWN_FRAMES
 from nnpcore.descriptors.neighbors import neighbor_pairs
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class _Counts:
 
 
 def _distributions(given: Given) -> RadialDistributions | Missing:
-    source, labels = given[RADIAL_FRAMES], given.get(RADIAL_LABELS)
+    source, labels = given[SHOWN_FRAMES], given.get(LABELS)
     usable = [(k, f) for k, f in enumerate(source.frames) if np.all(f.pbc) and f.volume > 0.0]
     if not usable:
         why = "only a cell that is periodic in all three directions has a density to compare with"
@@ -166,15 +166,11 @@ def _ordered(keys: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]
     ]
 
 
-RADIAL_FRAMES: Input[FrameGroup] = Input(
-    "radial_frames", "Frames", "there are no frames", "Open a trajectory of a periodic structure"
-)
-RADIAL_LABELS: Input[Labels] = Input("radial_labels", "Regions of the frames", "nothing divides the frames")
 RADIAL = Analysis(
     "radial",
     "Radial distribution functions",
     _distributions,
-    needs=(RADIAL_FRAMES,),
-    uses=(RADIAL_LABELS,),
+    needs=(SHOWN_FRAMES,),
+    uses=(LABELS,),
     costly=True,
 )

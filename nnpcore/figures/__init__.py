@@ -6,6 +6,7 @@ Pure functions from results to matplotlib ``Figure`` objects, which :func:`save_
 from nnpcore.figures.drawing import SUFFIXES, figure_bytes, save_figure
 from nnpcore.figures.eos import EosSeries, eos_figure
 from nnpcore.figures.gspace import connectivity_figure, distance_figure, pairs_figure, reach_figure
+from nnpcore.figures.lines import lines_figure
 from nnpcore.figures.points import (
     ParitySeries,
     PointSeries,
@@ -33,6 +34,7 @@ __all__ = [
     "distance_figure",
     "eos_figure",
     "figure_bytes",
+    "lines_figure",
     "map_figure",
     "mapping_figure",
     "pairs_figure",
