@@ -80,7 +80,7 @@ def test_the_range_is_the_reach_of_the_training_set() -> None:
     monitor = MappingMonitor(crystal)
     trainer = Trainer(SMALL.replace(epochs=1), labelled(frames[::2]), labelled(frames[1::2]), monitor=monitor)
     trainer.prepare()
-    potential, values = trainer.potential(), trainer._training_values()
+    potential, values = trainer.potential(), trainer.data.values()
     found = study(potential, values, crystal, n_threads=1)
     report = analyse_eos(found.curve, found.bracket)
     assert 1 < report.in_bracket.sum() < 20

@@ -127,7 +127,7 @@ class TrainingJob:
     def _tell_prepared(self, trainer: Trainer) -> None:
         start = Start(
             values=RunFolder.open(self.order.folder).training_values(),
-            whitening=trainer.whitening,
+            whitening=trainer.data.scales.whitening,
             functions=trainer.functions,
             history=list(trainer.history),
             n_epochs=trainer.n_epochs,

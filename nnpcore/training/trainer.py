@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors
+from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
@@ -20,7 +20,8 @@ from nnpcore.threads import default_threads
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import TrainControl
-from nnpcore.training.data import FitSet, Targets, check_memory, check_trainable, fit_element_energies
+from nnpcore.training.data import check_trainable
+from nnpcore.training.described import DescribedFrames, Scales
 from nnpcore.training.device import resolve_device
 from nnpcore.training.engines.engine import Engine
 from nnpcore.training.engines.packing import Packing
@@ -30,7 +31,7 @@ from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import Choice, choose_optimizer, usual_epochs
 from nnpcore.training.pace import Pace
-from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
+from nnpcore.training.run_folder import Checkpoint, RunFolder
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ class Trainer:
 
     Attributes
     ----------
-    train_set, valid_set : descriptors of the frames; valid_set is None without validation frames.
-    whitening, element_energies : learned from the training frames.
+    data : the frames with their descriptors, and what is learned from them; after :meth:`prepare`.
     history : one record an epoch.
     choice : the optimizer, with the reason in a sentence.
 
@@ -115,16 +115,11 @@ class Trainer:
         self._packing = Packing.of(self._template)
         self.choice: Choice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
-        self.train_set: DescriptorSet
-        self.valid_set: DescriptorSet | None = None
-        self.whitening: Whitening
-        self.element_energies: dict[str, float]
+        self.data: DescribedFrames
         self._folder_path = None if run_folder is None else Path(run_folder)
         self._folder: RunFolder | None = None
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
-        self._train: FitSet
-        self._valid: FitSet | None = None
         self._baseline = BaselinePlan(settings, self.choice.optimizer)
         self._best = Best.start(self._packing.to_internal(self._template))
         self._seconds = 0.0
@@ -190,77 +185,34 @@ class Trainer:
             self._folder = RunFolder.create(self._folder_path, self.settings, frames)
         elif self._folder is not None and self._folder.settings != self.settings:
             self._folder.write_settings(self.settings)
-        self.train_set, self.valid_set = self._describe(progress)
-        self._learn_scales()
-        self._train, self._valid = self._fit_sets()
+        self.data = DescribedFrames.of(
+            self.functions,
+            self.train_frames,
+            self.valid_frames,
+            self._kept_scales(),
+            device=self.device,
+            n_threads=self.settings.n_threads,
+            progress=progress,
+        )
         if self._baseline.epochs == 0:
-            self._best = replace(self._best, baseline=self._baseline.from_start(self._train))
+            self._best = replace(self._best, baseline=self._baseline.from_start(self.data.train))
         self._engine = Engine(
             self.settings,
             self.choice,
             self._packing,
             self._best.last,
-            *self._left(),
+            *self.data.over(self._best.baseline),
             device=self.device,
             n_threads=self.settings.n_threads or default_threads(),
         )
         if self._checkpoint is not None:
             self._take_up(self._checkpoint)
         elif self._folder is not None:
-            self._folder.write_training_values(self._training_values())
+            self._folder.write_training_values(self.data.values())
         if isinstance(self.monitor, Monitor):
-            self.monitor.prepare(self.functions, self.whitening, self._training_values())
+            self.monitor.prepare(self.functions, self.data.scales.whitening, self.data.values())
             if self._folder is not None:
                 self.monitor.save(self._folder.path)
-
-    def _describe(self, progress: Progress | None) -> tuple[DescriptorSet, DescriptorSet | None]:
-        """Compute the descriptors of all frames in one go and share the memory."""
-        s = self.settings
-        frames = [*self.train_frames, *self.valid_frames]
-        check_memory(frames, self.functions.cutoff, self.functions.n_descriptors)
-        found = compute_descriptors(
-            frames,
-            self.functions,
-            dtype=np.float32,
-            n_threads=s.n_threads,
-            device=self.device,
-            progress=progress,
-        )
-        n_train = len(self.train_frames)
-        train = found.select(range(n_train))
-        valid = found.select(range(n_train, found.n_frames)) if self.valid_frames else None
-        return train, valid
-
-    def _learn_scales(self) -> None:
-        """Learn whitening and reference energies, or take them from the checkpoint."""
-        if self._checkpoint is None:
-            self.whitening = Whitening.fit(self.train_set.values, self.train_set.species, self.functions)
-            self.element_energies = fit_element_energies(self.train_frames, self.functions.elements)
-            return
-        arrays, state = self._checkpoint.arrays, self._checkpoint.state
-        try:
-            self.whitening = Whitening.from_arrays({k: arrays[f"whitening.{k}"] for k in ("mean", "matrix")})
-            self.element_energies = {str(k): float(v) for k, v in state["element_energies"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._misfit(error) from None
-
-    def _fit_sets(self) -> tuple[FitSet, FitSet | None]:
-        """Return the training and validation frames with their targets."""
-        train, valid = self._fit_set(self.train_set, self.train_frames), None
-        if self.valid_set is not None:
-            valid = self._fit_set(self.valid_set, self.valid_frames)
-        return train, valid
-
-    def _left(self) -> tuple[FitSet, FitSet | None]:
-        """Return what the networks are fitted to and judged by: the targets less what lies under them."""
-        baseline = self._best.baseline
-        if baseline is None:
-            return self._train, self._valid
-        return baseline.taken_off(self._train), self._valid and baseline.taken_off(self._valid)
-
-    def _fit_set(self, descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
-        targets = Targets.of(frames, self.functions.elements, self.element_energies)
-        return FitSet.of(descriptors, self.whitening, targets)
 
     def run(
         self,
@@ -320,8 +272,8 @@ class Trainer:
     def _put_under(self) -> None:
         """Move the networks' atomic energies onto those of the baseline."""
         weights = self._packing.to_weights(self._best.last, self._template)
-        self._best = self._best.onto(self._baseline.after_epochs(self._train, weights))
-        self._need_engine().retarget(*self._left())
+        self._best = self._best.onto(self._baseline.after_epochs(self.data.train, weights))
+        self._need_engine().retarget(*self.data.over(self._best.baseline))
 
     def _judge(self, epoch: int, train_errors: ErrorSums) -> EpochRecord:
         """Validate the weights after an epoch, keep the best ones, and write the record."""
@@ -389,8 +341,9 @@ class Trainer:
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
             "best_epoch": [int(e) for e in best.epoch],
         }
+        scales = self.data.scales
         weights = self._packing.to_weights(best.last if last else best.weights, self._template)
-        found = Potential(self.functions, self.whitening, weights, dict(self.element_energies), info)
+        found = Potential(self.functions, scales.whitening, weights, dict(scales.element_energies), info)
         under = best.baseline
         if under is None:
             return found
@@ -409,12 +362,12 @@ class Trainer:
 
     def _state(self) -> Checkpoint:
         arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
-        arrays |= {f"whitening.{k}": v for k, v in self.whitening.to_arrays().items()}
+        arrays |= {f"whitening.{k}": v for k, v in self.data.scales.whitening.to_arrays().items()}
         arrays |= self._best.to_arrays()
         state = {
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
-            "element_energies": self.element_energies,
+            "element_energies": self.data.scales.element_energies,
             "seconds": self._seconds,
             "history": [record.to_dict() for record in self.history],
         }
@@ -428,7 +381,7 @@ class Trainer:
                 raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
             best = Best.from_arrays(checkpoint, self.settings.baseline, self.functions.elements)
             self._best = replace(best, baseline=best.baseline or self._best.baseline)
-            self._need_engine().retarget(*self._left())
+            self._need_engine().retarget(*self.data.over(self._best.baseline))
             self._need_engine().optimizer.restore(checkpoint.named("optimizer."))
             if self._best.weights.shape != shape:
                 raise ValueError(f"weights {self._best.weights.shape} instead of {shape}")
@@ -437,21 +390,21 @@ class Trainer:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise self._misfit(error) from None
 
+    def _kept_scales(self) -> Scales | None:
+        """Return the scales the training was begun with; None for a new one."""
+        if self._checkpoint is None:
+            return None
+        try:
+            return Scales.of_checkpoint(self._checkpoint)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._misfit(error) from None
+
     def _misfit(self, error: Exception) -> RunFolderError:
         where = str(self._folder.checkpoint_path) if self._folder is not None else ""
         return RunFolderError(
             f"the checkpoint does not fit the settings of this run ({error})",
             where=where,
             fix="Take the settings the run was started with, or start a new training",
-        )
-
-    def _training_values(self) -> TrainingValues:
-        parts = [self.train_set] + ([] if self.valid_set is None else [self.valid_set])
-        return TrainingValues(
-            values=np.concatenate([p.values for p in parts]),
-            species=np.concatenate([p.species for p in parts]),
-            frame=np.concatenate([p.frames_of_atoms for p in parts]).astype(np.int32),
-            is_training=np.repeat([True, False][: len(parts)], [p.n_atoms for p in parts]),
         )
 
 

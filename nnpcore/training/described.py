@@ -1,0 +1,104 @@
+"""The frames of a training, described and scaled: all that is learned from them before the first epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors
+from nnpcore.training.data import FitSet, Targets, check_memory, fit_element_energies
+from nnpcore.training.run_folder import Checkpoint, TrainingValues
+
+if TYPE_CHECKING:
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training.baseline.baseline import Baseline
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """What makes network inputs of descriptors, and what is taken off the energies (eV per atom)."""
+
+    whitening: Whitening
+    element_energies: dict[str, float]
+
+    @classmethod
+    def of_checkpoint(cls, checkpoint: Checkpoint) -> Scales:
+        """Take them from a checkpoint; KeyError, TypeError or AttributeError where it is damaged."""
+        own = checkpoint.named("whitening.")
+        energies = {str(k): float(v) for k, v in checkpoint.state["element_energies"].items()}
+        return cls(Whitening.from_arrays({name: own[name] for name in ("mean", "matrix")}), energies)
+
+
+@dataclass(frozen=True, eq=False)
+class DescribedFrames:
+    """Training and validation frames, ready for the engine; the latter may be None.
+
+    Attributes
+    ----------
+    train_set, valid_set : their descriptors, with float32 derivatives.
+    scales : learned from the training frames, or given.
+    train, valid : network inputs and targets.
+    """
+
+    train_set: DescriptorSet
+    valid_set: DescriptorSet | None
+    scales: Scales
+    train: FitSet
+    valid: FitSet | None
+
+    @classmethod
+    def of(
+        cls,
+        functions: SymmetryFunctions,
+        train: Sequence[Frame],
+        valid: Sequence[Frame],
+        scales: Scales | None = None,
+        *,
+        device: str = "cpu",
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> DescribedFrames:
+        """Compute the descriptors of all frames in one go, so that both sets share the memory.
+
+        Raises
+        ------
+        TrainingError : the derivatives would not fit into memory.
+        DataError, PotentialError : a frame that cannot be used, naming it.
+        """
+        frames = [*train, *valid]
+        check_memory(frames, functions.cutoff, functions.n_descriptors)
+        found = compute_descriptors(
+            frames, functions, dtype=np.float32, n_threads=n_threads, device=device, progress=progress
+        )
+        train_set = found.select(range(len(train)))
+        valid_set = found.select(range(len(train), found.n_frames)) if valid else None
+        if scales is None:
+            whitening = Whitening.fit(train_set.values, train_set.species, functions)
+            scales = Scales(whitening, fit_element_energies(train, functions.elements))
+
+        def fit_set(descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
+            targets = Targets.of(frames, functions.elements, scales.element_energies)
+            return FitSet.of(descriptors, scales.whitening, targets)
+
+        fitted = None if valid_set is None else fit_set(valid_set, valid)
+        return cls(train_set, valid_set, scales, fit_set(train_set, train), fitted)
+
+    def over(self, baseline: Baseline | None) -> tuple[FitSet, FitSet | None]:
+        """Return what the networks are fitted to and judged by: the targets less what lies under them."""
+        if baseline is None:
+            return self.train, self.valid
+        return baseline.taken_off(self.train), self.valid and baseline.taken_off(self.valid)
+
+    def values(self) -> TrainingValues:
+        """Return the descriptors of all atoms, as a run folder keeps them."""
+        parts = [self.train_set] + ([] if self.valid_set is None else [self.valid_set])
+        return TrainingValues(
+            values=np.concatenate([p.values for p in parts]),
+            species=np.concatenate([p.species for p in parts]),
+            frame=np.concatenate([p.frames_of_atoms for p in parts]).astype(np.int32),
+            is_training=np.repeat([True, False][: len(parts)], [p.n_atoms for p in parts]),
+        )
