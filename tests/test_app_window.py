@@ -50,9 +50,9 @@ def test_dropped_files_are_opened_and_listed(window, qtbot, silicon_file):
     with qtbot.waitSignals([window.session.data.added] * 2):
         drop(window, silicon_file("a.extxyz"), silicon_file("b.extxyz", n_frames=1))
     data = panel(window, "data")
-    assert data.files.count() == 2
-    assert data.stack.currentWidget() is data.files
-    assert data.files.currentRow() == 0
+    assert data.rows.list.count() == 2
+    assert data.rows.currentWidget() is data.rows.list
+    assert data.rows.list.currentRow() == 0
     assert window.settings.recent_files[0].endswith("b.extxyz")
 
 
@@ -106,7 +106,7 @@ def test_the_role_box_sets_the_role_and_follows_undo(window, qtbot, silicon_file
     assert document.role is Role.TRAINING
     assert row.role.currentData() == Role.TRAINING
     row.close_button.click()
-    assert panel(window, "data").stack.currentIndex() == 0
+    assert panel(window, "data").rows.currentIndex() == 0
 
 
 def test_the_example_has_sensible_roles(window, qtbot):

@@ -5,17 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QListWidget,
-    QListWidgetItem,
     QMenu,
     QPushButton,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +21,7 @@ from app.look import theme
 from app.panels.base import Panel
 from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
+from app.widgets.row_list import RowList
 from nnpcore.structures import DatasetSummary, Role
 
 if TYPE_CHECKING:
@@ -46,20 +44,10 @@ class DataPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self.files = QListWidget(self)
-        self.files.setObjectName("data_files")
-        self.files.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.files.customContextMenuRequested.connect(self._show_menu)
-        self.files.currentItemChanged.connect(self._on_item_chosen)
-        self.files.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
-        self.files.setResizeMode(QListWidget.ResizeMode.Adjust)
-        self.files.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.stack = QStackedWidget(self)
-        self.stack.addWidget(_EmptyPage(self))
-        self.stack.addWidget(self.files)
-        self.set_body(self.stack)
+        self.rows = RowList[DatasetRow]("data_files", _EmptyPage(self), self._on_chosen, self.menu_of, self)
+        self.set_body(self.rows)
         session.data.added.connect(self._add)
-        session.data.removed.connect(self._remove)
+        session.data.removed.connect(self.rows.remove)
         session.data.changed.connect(self._on_changed)
         session.data.current_changed.connect(self._on_current_changed)
         for dataset_id in session.data.datasets:
@@ -67,32 +55,11 @@ class DataPanel(Panel):
 
     def row_of(self, dataset_id: str) -> DatasetRow | None:
         """Return the row widget of a data set."""
-        item = self._item(dataset_id)
-        widget = self.files.itemWidget(item) if item else None
-        return widget if isinstance(widget, DatasetRow) else None
-
-    def _item(self, dataset_id: str) -> QListWidgetItem | None:
-        for index in range(self.files.count()):
-            item = self.files.item(index)
-            if item.data(Qt.ItemDataRole.UserRole) == dataset_id:
-                return item
-        return None
+        return self.rows.row(dataset_id)
 
     def _add(self, dataset_id: str) -> None:
-        row = DatasetRow(self.session, self.session.data.datasets[dataset_id], self)
-        item = QListWidgetItem()
-        item.setData(Qt.ItemDataRole.UserRole, dataset_id)
-        item.setSizeHint(QSize(10, row.sizeHint().height()))
-        self.files.addItem(item)
-        self.files.setItemWidget(item, row)
-        self.stack.setCurrentIndex(1)
+        self.rows.add(dataset_id, DatasetRow(self.session, self.session.data.datasets[dataset_id], self))
         self._on_current_changed()
-
-    def _remove(self, dataset_id: str) -> None:
-        item = self._item(dataset_id)
-        if item is not None:
-            self.files.takeItem(self.files.row(item))
-        self.stack.setCurrentIndex(1 if self.files.count() else 0)
 
     def _on_changed(self, dataset_id: str) -> None:
         row = self.row_of(dataset_id)
@@ -100,19 +67,11 @@ class DataPanel(Panel):
             row.refresh()
 
     def _on_current_changed(self) -> None:
-        item = self._item(self.session.data.current_id or "")
-        if item is not None and item is not self.files.currentItem():
-            self.files.setCurrentItem(item)
+        self.rows.choose(self.session.data.current_id)
 
-    def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
-        dataset_id = item.data(Qt.ItemDataRole.UserRole) if item else None
+    def _on_chosen(self, dataset_id: str) -> None:
         if dataset_id in self.session.data.datasets:
             self.session.data.show(dataset_id)
-
-    def _show_menu(self, position: QPoint) -> None:
-        item = self.files.itemAt(position)
-        if item is not None:
-            self.menu_of(item.data(Qt.ItemDataRole.UserRole)).exec(self.files.mapToGlobal(position))
 
     def menu_of(self, dataset_id: str) -> QMenu:
         """Return the context menu of a file."""

@@ -6,18 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QSignalBlocker, QSize, Qt, QUrl
+from PySide6.QtCore import QSignalBlocker, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QListWidget,
-    QListWidgetItem,
     QMenu,
     QProgressBar,
-    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -28,6 +25,7 @@ from app.look import theme
 from app.panels.base import Panel
 from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
+from app.widgets.row_list import RowList
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -55,26 +53,16 @@ class RunsPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self.list = QListWidget(self)
-        self.list.setObjectName("runs_list")
-        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
-        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.list.customContextMenuRequested.connect(self._show_menu)
-        self.list.currentItemChanged.connect(self._on_item_chosen)
         empty = QLabel("No training yet.\nSet it up above and press Train.", self)
         empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         empty.setWordWrap(True)
         empty.setProperty("muted", True)
-        self.stack = QStackedWidget(self)
-        self.stack.addWidget(empty)
-        self.stack.addWidget(self.list)
-        self.set_body(self.stack)
+        self.rows = RowList[RunRow]("runs_list", empty, session.runs.set_current, self.menu_of, self)
+        self.set_body(self.rows)
         button = tool_button(self, "Open the folder of a training", self.ask_open, icon="folder")
         self.add_tool(button, at_end=True)
         session.runs.added.connect(self._add)
-        session.runs.removed.connect(self._remove)
+        session.runs.removed.connect(self.rows.remove)
         session.runs.changed.connect(self._on_changed)
         session.runs.current_changed.connect(self._on_current_changed)
         for signal in (session.runs.comparison_changed, session.runs.added, session.runs.removed):
@@ -95,33 +83,12 @@ class RunsPanel(Panel):
         if folder:
             self.session.runs.open(folder)
 
-    def _item(self, run_id: str) -> QListWidgetItem | None:
-        for index in range(self.list.count()):
-            item = self.list.item(index)
-            if item.data(Qt.ItemDataRole.UserRole) == run_id:
-                return item
-        return None
-
     def row_of(self, run_id: str) -> RunRow | None:
         """Return the row widget of a run."""
-        item = self._item(run_id)
-        widget = self.list.itemWidget(item) if item else None
-        return widget if isinstance(widget, RunRow) else None
+        return self.rows.row(run_id)
 
     def _add(self, run_id: str) -> None:
-        row = RunRow(self.session, run_id, self)
-        item = QListWidgetItem()
-        item.setData(Qt.ItemDataRole.UserRole, run_id)
-        item.setSizeHint(QSize(10, row.sizeHint().height()))
-        self.list.insertItem(0, item)
-        self.list.setItemWidget(item, row)
-        self.stack.setCurrentIndex(1)
-
-    def _remove(self, run_id: str) -> None:
-        item = self._item(run_id)
-        if item is not None:
-            self.list.takeItem(self.list.row(item))
-        self.stack.setCurrentIndex(1 if self.list.count() else 0)
+        self.rows.add(run_id, RunRow(self.session, run_id, self), first=True)
 
     def _on_changed(self, run_id: str) -> None:
         row = self.row_of(run_id)
@@ -135,18 +102,7 @@ class RunsPanel(Panel):
                 row.refresh_comparison()
 
     def _on_current_changed(self) -> None:
-        item = self._item(self.session.runs.current_id or "")
-        if item is not None and item is not self.list.currentItem():
-            self.list.setCurrentItem(item)
-
-    def _on_item_chosen(self, item: QListWidgetItem | None) -> None:
-        if item is not None:
-            self.session.runs.set_current(item.data(Qt.ItemDataRole.UserRole))
-
-    def _show_menu(self, position: QPoint) -> None:
-        item = self.list.itemAt(position)
-        if item is not None:
-            self.menu_of(item.data(Qt.ItemDataRole.UserRole)).exec(self.list.mapToGlobal(position))
+        self.rows.choose(self.session.runs.current_id)
 
     def menu_of(self, run_id: str) -> QMenu:
         """Return the context menu of a run."""
