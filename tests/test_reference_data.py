@@ -171,6 +171,26 @@ def test_cp2k_forces_of_other_steps_are_refused(tmp_path: Path) -> None:
         read_dataset(path.with_name("si-pos-1.xyz"))
 
 
+def test_cp2k_trajectory_that_breaks_off(tmp_path: Path) -> None:
+    path = edited("si-pos-1.xyz", tmp_path, lambda text: "".join(text.splitlines(keepends=True)[:-1]))
+    with pytest.raises(BadFramesError, match=r"promises 2 atoms, but only 1 atom lines follow") as caught:
+        read_dataset(path)
+    good = read_dataset(path, on_bad="skip").frames
+    assert len(good) == caught.value.n_good > 0 and good[0].forces is not None
+    path = edited("si-frc-1.xyz", tmp_path, lambda text: text.rstrip()[:-30])
+    with pytest.raises(BadFramesError, match=r"forces are missing: si-frc-1\.xyz, line \d+ has . columns"):
+        read_dataset(path.with_name("si-pos-1.xyz"))
+
+
+def test_cp2k_kinds_are_taken_by_their_element(tmp_path: Path) -> None:
+    plain = read_dataset(DATA / "si-pos-1.xyz").frames
+    path = edited("si-pos-1.xyz", tmp_path, lambda text: text.replace(" Si ", " Si1 "))
+    (tmp_path / "si-frc-1.xyz").write_text((DATA / "si-frc-1.xyz").read_text().replace(" Si ", " Si1 "))
+    named = read_dataset(path).frames
+    assert [f.numbers.tolist() for f in named] == [f.numbers.tolist() for f in plain]
+    np.testing.assert_array_equal(named[-1].positions, plain[-1].positions)
+
+
 def test_cp2k_energies_without_coordinates_are_told(tmp_path: Path) -> None:
     path = edited("cp2k.out", tmp_path, lambda text: text + " ENERGY| Total FORCE_EVAL ( QS ) energy: -1.0\n")
     with pytest.raises(BadFramesError, match=r"1 more energies .* without coordinates\. Mend"):
