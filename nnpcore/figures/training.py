@@ -114,6 +114,8 @@ def draw_curves(axes: Axes, runs: Sequence[RunCurves]) -> None:
     """Draw what :func:`curves_figure` shows; the first run's lines are named, others are dashed."""
     draw_mapping(axes, runs)
     for number, run in enumerate(runs):
+        if len(runs) > 1:
+            axes.plot([], [], linestyle=DASHES[number % len(DASHES)], color="black", label=plain(run.name))
         if run.rmse is not None:
             axes.plot(*run.rmse, linestyle=DASHES[number % len(DASHES)], color=paper_color("muted"),
                       linewidth=0.9, label="_" if number else "energy RMSE")  # fmt: skip
