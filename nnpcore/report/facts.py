@@ -14,7 +14,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.graph import Analysis, Evaluation, Node
+from nnpcore.analyses.graph import Analysis, Evaluation, Node, required
 from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
@@ -31,7 +31,6 @@ from nnpcore.mapping import (
     RegionSet,
     RigidityStudy,
     Verdict,
-    verdict,
 )
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
@@ -201,7 +200,7 @@ def _read(facts: RunFacts, evaluation: Evaluation) -> MappingFacts:
     if references is not None:
         facts.regions = list(references.sets.values())
     return MappingFacts(
-        verdict=of(VERDICT) or verdict(None, None),
+        verdict=required(evaluation.value(VERDICT)),
         element="" if pca is None else pca.element,
         points=points,
         curve=None if eos is None else eos.curve,
