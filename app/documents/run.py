@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.mapping import Verdict
-    from nnpcore.potential import Potential
+    from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
     from nnpcore.training.data_sources import DataSource
 
@@ -53,7 +53,7 @@ class RunDocument(Evaluated):
     ----------
     settings : what it was started with.
     history : a record per epoch.
-    potential : the latest snapshot of the best weights, or None before the first epoch.
+    potential : the latest snapshot of the best weights (None before the first epoch), or another model.
     train, valid : the frames it trains on and validates on.
     values : descriptors of the training and validation atoms, once they are known.
     whitening, functions : the map and the symmetry functions these values belong to.
@@ -73,7 +73,7 @@ class RunDocument(Evaluated):
     valid: FrameRefs = field(default_factory=FrameRefs)
     n_epochs: int = 0
     history: list[EpochRecord] = field(default_factory=list)
-    potential: Potential | None = None
+    potential: AtomicEnergyModel | None = None
     values: TrainingValues | None = None
     whitening: Whitening | None = None
     functions: SymmetryFunctions | None = None

@@ -70,7 +70,7 @@ class Runs(QObject):
         """Add a calculator from elsewhere as a run that cannot be trained, show it and return its id."""
         run = self.add(opened.model.name, TrainSettings(), RunState.IMPORTED)
         run.message = opened.text
-        run.potential = opened.model  # type: ignore[assignment]  # whatever predicts will do
+        run.potential = opened.model
         if opened.values is not None:
             run.values, run.whitening, run.functions = opened.values, opened.whitening, opened.functions
             datasets = list(self._data.datasets.values())
