@@ -60,7 +60,7 @@ class RadialPanel(Panel):
         super().hideEvent(event)
         self.session.analyses.watch(RADIAL, self, False, while_training=True)
 
-    def _on_analysis(self, _run_id: str, analysis: Analysis[object]) -> None:
+    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
         if analysis is RADIAL:
             self._throttle.request()
 
