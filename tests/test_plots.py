@@ -21,6 +21,8 @@ from app.plots.legend import Entry
 from app.plots.pca_plot import CloudGroup, PcaPlot
 from app.plots.plot import Plot
 from app.plots.points import STAMPS_PER_FRAME, PointCloud, PointGroup, Raster, stamp
+from app.widgets.controls import choice_box, refill
+from app.widgets.labels import NoteLabel
 from app.widgets.lasso import inside_polygon
 from app.widgets.readout import Cell, Readout
 from app.widgets.redraw import Throttle
@@ -424,3 +426,33 @@ def test_numbers_of_a_horizontal_axis_do_not_touch(qapp, length, low, high):
     texts = ValueAxis("bottom").tickStrings(values, 1.0, step)
     widest = max(QFontMetricsF(font()).horizontalAdvance(text) for text in texts)
     assert len(values) < 2 or widest < (values[1] - values[0]) / (high - low) * length
+
+
+def test_a_refilled_box_keeps_what_was_chosen(qtbot):
+    chosen: list[object] = []
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    box = choice_box(parent, "tip", lambda: chosen.append(box.currentData()))
+    refill(box, [("one", 1), ("two", 2), ("three", 3)], default=2)
+    assert box.currentData() == 2
+    refill(box, [("none", None), ("two", 2)], default=None)
+    assert (box.count(), box.currentText()) == (2, "two")
+    refill(box, [("none", None), ("four", 4)])
+    assert box.currentText() == "none"
+    assert chosen == [], "only a user's choice is told"
+    box.activated.emit(1)
+    assert len(chosen) == 1
+
+
+def test_a_label_breaks_at_spaces_and_elides_its_last_line(qtbot):
+    label = NoteLabel(lines=2)
+    qtbot.addWidget(label)
+    text = "several words that need some room " * 4
+    label.set_text(text, "warning", tip="all of it")
+    label.resize(220, 60)
+    assert len(label.shown_lines()) == 2
+    assert label.shown_lines()[-1].endswith("…")
+    assert (label.text(), label.toolTip(), label.color) == (text, "all of it", "warning")
+    label.resize(4000, 60)
+    assert label.shown_text() == text
+    assert label.minimumSizeHint().height() < label.fontMetrics().height() * 2

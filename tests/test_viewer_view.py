@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -296,6 +298,22 @@ def test_opengl_that_fails_is_replaced_by_software(qtbot, make_view, monkeypatch
     image = settled(qtbot, view)
     assert view.backend == "software"
     assert is_like(color_at(image, view.atom_position(0)), RED)
+
+
+def test_drawing_does_not_hold_up_other_threads(qtbot, make_view):
+    view = make_view("opengl")
+    show(view, Frame.from_atoms(bulk("Si", cubic=True) * (20, 20, 20)))
+    settled(qtbot, view)
+    request = view.make_request((900, 700), 2)
+    seconds: list[float] = []
+    drawing = threading.Thread(target=lambda: seconds.append(view.draw_now(request).seconds))
+    drawing.start()
+    last, longest = time.perf_counter(), 0.0
+    while drawing.is_alive():
+        time.sleep(0.001)
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    drawing.join()
+    assert longest < max(0.5 * seconds[0], 0.1)
 
 
 def test_a_deleted_view_leaves_no_thread(qtbot):
