@@ -37,7 +37,7 @@ class SoftwareRenderer:
         while samples > 1 and width * height * samples**2 > MAX_SAMPLES:
             samples -= 1
         request = replace(request, samples=samples)
-        picture = _Picture(request, (width * samples, height * samples))
+        picture = _DepthBuffer(request, (width * samples, height * samples))
         picture.add_spheres()
         picture.add_bonds()
         picture.add_lines()
@@ -63,7 +63,7 @@ class _Bonds:
     atom: np.ndarray
 
 
-class _Picture:
+class _DepthBuffer:
     """The depth buffer and, for each pixel, which primitive is seen there."""
 
     def __init__(self, request: DrawRequest, size: tuple[int, int]) -> None:

@@ -230,11 +230,6 @@ class StructureView(QWidget):
         return self._drawer.backend
 
     @property
-    def backend_description(self) -> str:
-        """The driver, or why there is no OpenGL."""
-        return self._drawer.description
-
-    @property
     def is_drawing(self) -> bool:
         """Whether the last requested picture has not been begun: a player should wait."""
         return self._drawer.busy
