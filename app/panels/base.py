@@ -142,10 +142,10 @@ class Panel(QWidget):
         self._seen = Seen()
         for signal in signals:
             signal.connect(self._throttle.request)
-        self.session.analyses.changed.connect(self._on_analysis)
+        self.session.analyses.changed.connect(self._on_analysis_followed)
         self.refresh()
 
-    def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
+    def _on_analysis_followed(self, run_id: str, analysis: Analysis[object]) -> None:
         runs = self.session.runs
         shown = [run.id for run in runs.shown()] if self._follows_compared else [runs.current_id]
         if analysis in self._analyses_followed and run_id in shown:
