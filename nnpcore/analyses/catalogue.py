@@ -6,7 +6,7 @@ from nnpcore.analyses.atoms import ATOMS, ELEMENT
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, REACH
-from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.eos import CURVE, EOS
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
 from nnpcore.analyses.pca import MAP_ENERGIES, PCA
@@ -22,6 +22,7 @@ ANALYSES: tuple[Analysis[object], ...] = (
     REACH,
     DISTANCE,
     PREDICTION,
+    CURVE,
     EOS,
     REFERENCES,
     REGION_ATOMS,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import DISTANCE
-from nnpcore.analyses.graph import Analysis, Given
+from nnpcore.analyses.graph import Analysis, Given, Input
 from nnpcore.analyses.inputs import CRYSTAL, POTENTIAL
 from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosCurve, EosReport, analyse_eos, eos_curve
@@ -25,11 +25,21 @@ class EosResult:
     bracket: Bracket | None
 
 
+def _curve(given: Given) -> EosCurve:
+    return eos_curve(given[POTENTIAL], given[POINTS], n_threads=given.n_threads, progress=given.progress)
+
+
 def _eos(given: Given) -> EosResult:
-    curve = eos_curve(given[POTENTIAL], given[POINTS], n_threads=given.n_threads, progress=given.progress)
+    curve = given[CURVE]
+    if zero := given.get(ENERGY_ZERO):
+        curve = replace(curve, energies=curve.energies - zero)
     distances = given.get(DISTANCE)
     bracket = None if distances is None else distances.bracket
     return EosResult(given[CRYSTAL].key, curve, analyse_eos(curve, bracket), bracket)
 
 
-EOS = Analysis("eos", "Equation of state", _eos, needs=(POTENTIAL, CRYSTAL, POINTS), uses=(DISTANCE,))
+ENERGY_ZERO: Input[float] = Input("energy_zero", "Zero of energy", "energies count from the reference's zero")
+"""eV/atom that is taken off the potential's energies of the crystal."""
+
+CURVE = Analysis("curve", "Energies of the crystal", _curve, needs=(POTENTIAL, POINTS), inner=True)
+EOS = Analysis("eos", "Equation of state", _eos, needs=(CRYSTAL, CURVE), uses=(DISTANCE, ENERGY_ZERO))

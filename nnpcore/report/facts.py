@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from nnpcore.analyses import MappingMonitor, Missing, evaluation_of, found
+from nnpcore.analyses import MappingMonitor, Missing, evaluation_of, found, required
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import DISTANCE, REACH

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.analyses import Evaluation, required
+from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.eos import ENERGY_ZERO, EOS
+from nnpcore.analyses.inputs import CRYSTAL, CRYSTAL_GROUP, EOS_ROLE, POTENTIAL, FrameGroup
 from nnpcore.figures import SUFFIXES, EosSeries, eos_figure, save_figure
 from nnpcore.figures.drawing import series_color
 from nnpcore.figures.tables import eos_parameters_table, eos_table, write_csv
 from nnpcore.files import write_atomically
-from nnpcore.mapping import EosCurve, EosReport, analyse_eos, eos_curve, invariant_points
+from nnpcore.mapping import EosCurve, EosReport
 
 if TYPE_CHECKING:
     from nnpcore.mapping.model_energies import AtomicEnergyModel
@@ -75,18 +79,22 @@ def compare_eos(
     AnalysisError : the frames are no crystals of one element along their volume.
     PotentialError : a model fails or does not know the element.
     """
-    points = invariant_points(eos_frames, n_threads=n_threads, progress=progress)
+    scan = Evaluation()
+    scan.set(CRYSTAL, FrameGroup(CRYSTAL_GROUP, CRYSTAL_GROUP, EOS_ROLE, tuple(eos_frames)))
+    required(scan.value(POINTS, n_threads=n_threads, progress=progress))
     found: list[ModelEos] = []
     for model in models:
-        curve = eos_curve(model, points, n_threads=n_threads, progress=progress)
-        shift = _shift(curve)
+        evaluation = scan.copy()
+        evaluation.set(POTENTIAL, model)
+        shift = _shift(required(evaluation.value(EOS, n_threads=n_threads, progress=progress)).curve)
+        evaluation.set(ENERGY_ZERO, shift)
+        eos = required(evaluation.value(EOS))
         note = str(getattr(model, "note", ""))
         if shift:
-            curve = replace(curve, energies=curve.energies - shift)
             moved = f"its energies count from another zero and were moved by {-shift:+.3f} eV/atom"
             note = f"{note}; {moved}" if note else moved
         name = _unique(model.name, [item.name for item in found])
-        found.append(ModelEos(name, curve, analyse_eos(curve), shift, note))
+        found.append(ModelEos(name, eos.curve, eos.report, shift, note))
     return found
 
 
