@@ -14,7 +14,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.graph import Analysis, Evaluation, Node, required
+from nnpcore.analyses.graph import Analysis, Evaluation, Node
 from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
