@@ -16,8 +16,11 @@ import numpy as np
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QOffscreenSurface, QOpenGLContext, QSurfaceFormat
 
-from app.viewer3d import shaders
 from app.viewer3d.scene import BOND_RADIUS, DrawRequest, Scene
+from nnpcore.installation import RESOURCES
+
+SHADERS = RESOURCES / "shaders"
+"""GLSL 3.30; parts that several shaders include end in ``.glsl``."""
 
 OCCLUSION_REACH = 1.5
 """Å from which shadows between atoms come."""
@@ -26,18 +29,13 @@ MAX_SAMPLES = 100_000_000
 """Samples of a picture, eight bytes each; larger pictures get fewer for each pixel."""
 
 _SCENE = {
-    "spheres": (shaders.SPHERE_VERTEX, shaders.SPHERE_FRAGMENT, ("4f/i", "sphere"), ("4f1/i", "tint")),
-    "bonds": (shaders.BOND_VERTEX, shaders.BOND_FRAGMENT, ("3f 3f/i", "start", "vector"), ("4f1/i", "tint")),
-    "lines": (shaders.LINE_VERTEX, shaders.LINE_FRAGMENT, ("3f 3f/i", "start", "end")),
+    "spheres": (("4f/i", "sphere"), ("4f1/i", "tint")),
+    "bonds": (("3f 3f/i", "start", "vector"), ("4f1/i", "tint")),
+    "lines": (("3f 3f/i", "start", "end"),),
 }
-"""Shaders of each kind of primitive, and what its buffers hold for each instance."""
+"""Kinds of primitives, each with a shader of its own: what its buffers hold for each instance."""
 
-_PASSES = {
-    "shadow": shaders.SHADOW_FRAGMENT,
-    "smooth": shaders.SMOOTH_FRAGMENT,
-    "resolve": shaders.RESOLVE_FRAGMENT,
-    "shaded": shaders.SHADED_RESOLVE_FRAGMENT,
-}
+_PASSES = ("shadow", "smooth", "resolve", "shaded")
 """Shaders that run over all pixels of a picture."""
 
 _LOOKS = ("background", "fog", "outline", "specular", "selection", "hover", "line")
@@ -136,12 +134,17 @@ class GlRenderer:
 
     def _compile(self) -> None:
         gl = self._gl
-        for name, (vertex, fragment, *layouts) in _SCENE.items():
+        gl.includes.update({part.name: part.read_text("utf-8") for part in SHADERS.glob("*.glsl")})
+        for name, layouts in _SCENE.items():
             self._buffers[name] = [gl.buffer(reserve=16, dynamic=True) for _ in layouts]
             content = [(b, *layout) for b, layout in zip(self._buffers[name], layouts, strict=True)]
-            self._arrays[name] = gl.vertex_array(gl.program(vertex, fragment), content)
-        for name, fragment in _PASSES.items():
-            self._arrays[name] = gl.vertex_array(gl.program(shaders.RESOLVE_VERTEX, fragment), [])
+            self._arrays[name] = gl.vertex_array(self._program(name, name), content)
+        for name in _PASSES:
+            self._arrays[name] = gl.vertex_array(self._program("picture", name), [])
+
+    def _program(self, vertex: str, fragment: str) -> moderngl.Program:
+        paths = SHADERS / f"{vertex}.vert", SHADERS / f"{fragment}.frag"
+        return self._gl.program(*(path.read_text("utf-8") for path in paths))
 
     # drawing ------------------------------------------------------------------------------------------
     def draw(self, request: DrawRequest) -> np.ndarray:
