@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from nnpcore.paper import (
     run_study,
     running,
 )
+from nnpcore.paper.claims import texts
 from nnpcore.paper.page import measured
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset
@@ -137,6 +139,14 @@ def test_unknown_names_and_foreign_folders_are_refused(tmp_path: Path, studies: 
         run_study("alpha", tmp_path)
     with pytest.raises(RunFolderError, match="file, not a folder"):
         run_study("alpha", tmp_path / "thesis.tex")
+
+
+def test_every_claim_has_its_sentences() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(running.__file__).parent.glob("*.py"))
+    kept = {f"{study}.{key}" for study, group in texts().items() if study != "captions" for key in group}
+    named = re.findall(rf'"((?:{"|".join(running.STUDIES)})\.\w+)"', sources)
+    assert set(named) == kept and len(named) == len(kept)
+    assert Claim.of("fig1.reason", {}, np.True_, tilt=5.0).claim.count("5 GPa") == 1
 
 
 def test_every_study_can_be_loaded() -> None:

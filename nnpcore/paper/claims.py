@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nnpcore.errors import RunFolderError
 from nnpcore.files import FileFormat, json_value, write_atomically
 
 FILE = "claims.json"
+TEXTS = Path(__file__).with_name("claims.toml")
 DIGITS = 6
 """Significant digits of the numbers that are kept."""
 FORMAT = FileFormat(
@@ -26,6 +31,12 @@ FORMAT = FileFormat(
 def module_of(study: str) -> str:
     """Return the module with a study's ``run``, whose docstring says what it is about."""
     return f"nnpcore.paper.study_{study}"
+
+
+@cache
+def texts() -> dict[str, dict[str, Any]]:
+    """Return the sentences of all claims by study and name, and the captions by figure."""
+    return tomllib.loads(TEXTS.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,13 @@ class Claim:
     paper: str
     ours: Mapping[str, Any] = field(default_factory=dict)
     holds: bool = False
+
+    @classmethod
+    def of(cls, name: str, ours: Mapping[str, Any], holds: bool | np.bool_, **values: object) -> Claim:
+        """Return the claim whose sentences ``claims.toml`` keeps as STUDY.NAME, with ``values`` filled in."""
+        study, key = name.split(".")
+        text = texts()[study][key]
+        return cls(text["claim"].format(**values), text["paper"].format(**values), ours, bool(holds))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the four entries of ``claims.json``; numbers that are not finite become None."""

@@ -10,38 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from nnpcore.files import write_atomically
-from nnpcore.paper.claims import Claim, StudyRecord, module_of
+from nnpcore.paper.claims import Claim, StudyRecord, module_of, texts
 
 REPORT = "paper.md"
 IMAGES = Path("images") / "paper"
 REFERENCE = (
     "D. Yoo, K. Lee, W. Jeong, S. Watanabe and S. Han, *Atomic energy mapping of neural network potential*"
 )
-
-CAPTIONS = {
-    "fig2": "The slab; mapping errors of its two regions against the temperature of the training set (shade: "
-    "one standard deviation of the members); connectivity of bulk and surface.",
-    "fig2_pca": "Training points of bulk and surface at 100 K and at 1000 K.",
-    "fig2_depth": "Errors of single atoms' energies, layer by layer.",
-    "fig3": "RMSE of the cluster's validation frames and mapping errors of the slab against the epoch; "
-    "dotted: where the RMSEs have settled.",
-    "fig3_reach": "Distance of the slab's atoms to the cluster's training set.",
-    "connectivity": "Mapping error against connectivity; every point is a training set.",
-    "connectivity_rigidity": "The error of bulk against surface, and how loosely the data hold it by "
-    "the rigidity.",
-    "surface": "Surface energies of slabs relaxed by networks that have seen the cluster only.",
-    "smooth": "Mapping error and spread of networks alone and over a smooth part.",
-    "fig1": "Equation of state by networks alone, as in the paper's Fig. 1: mean, spread (shade), bracket.",
-    "fig1_smooth": "The same with a linear part under the networks from the start.",
-    "fig1_reason": "Left: the addition changes atoms, but not the totals of NVT frames. Right: what it does "
-    "to the equation of state of the NPT-trained networks.",
-    "fig1_rigidity": "What the local prediction rigidity says, and the spread of the trained networks.",
-    "spline": "Networks that see only sums; shaded ranges are the islands points come from.",
-    "cluster": "Every atom of the validation frames at two cutoffs, and the errors against the cutoff.",
-    "optimizer": "Mapping error against force RMSE while trainings go on (to the right).",
-    "regularization": "Mapping error and RMSE against the strength; rings mark what each would choose.",
-}
-"""By the figure's file; others go without."""
 
 _UNITS = (
     ("_mev_per_atom", "meV/atom"),
@@ -172,7 +147,7 @@ def _section(record: StudyRecord, title: str, links: Sequence[str]) -> str:
     if text:
         lines.append(text)
     for link in links:
-        caption = CAPTIONS.get(Path(link).stem, "")
+        caption = texts()["captions"].get(Path(link).stem, "")
         lines.append(f"![{caption or Path(link).stem}]({link})")
         if caption:
             lines.append(f"*{caption}*")

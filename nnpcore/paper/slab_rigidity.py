@@ -25,8 +25,6 @@ from nnpcore.paper.silicon_slab import KINDS, SlabRun
 from nnpcore.training import RunFolder
 from nnpcore.units import MEV_PER_EV
 
-SOURCE = "not in the paper (rigidity: Chong et al. 2023, Bigi et al. 2024)"
-
 MAX_FRAMES = 100
 """Training frames that enter the curvature; more do not change the order."""
 
@@ -92,22 +90,8 @@ def rigidity_claims(runs: Sequence[SlabRun], loose: Sequence[Looseness]) -> list
     right = all(v["rank_correlation"] > 0.7 and v["p_value"] < 0.05 for v in order.values())
     enough = all(np.median(v["error_over_spread"]) < 3.0 for v in size.values())
     return [
-        Claim(
-            "The local prediction rigidity, which needs no reference values, tells which training sets leave "
-            "the bulk's level against the surface's open: the looser, the larger the mapping error, among "
-            "potentials of one kind (rule: rank correlation above 0.7 and more than chance, with and without "
-            "a smooth part).",
-            SOURCE,
-            order,
-            right,
-        ),
-        Claim(
-            "It tells how large the mapping error is, too: times the noise of the fit it is the posterior "
-            "spread (rule: errors within three spreads in half of the cases).",
-            SOURCE,
-            size,
-            bool(enough),
-        ),
+        Claim.of("connectivity.rigidity_tells_the_order", order, right),
+        Claim.of("connectivity.rigidity_tells_the_size", size, enough),
     ]
 
 

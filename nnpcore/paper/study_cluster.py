@@ -183,64 +183,43 @@ def _compare(
 def _claims(fits: list[Fit]) -> list[Claim]:
     one = {fit.cutoff: fit for fit in fits if fit.name == "one size"}
     several = {fit.cutoff: fit for fit in fits if fit.name != "one size"}
-    return [_atoms_are_learned(one), _cutoff_decides(one), _sizes_settle(one, several)]
+    return [_atoms_are_learned(one[FAITHFUL]), _cutoff_decides(one), _sizes_settle(one, several)]
 
 
-def _atoms_are_learned(one: dict[float, Fit]) -> Claim:
-    fit = one[FAITHFUL]
+def _atoms_are_learned(fit: Fit) -> Claim:
     size = MEV_PER_EV * float(fit.reference.std())
-    return Claim(
-        "From total energies and forces of a Ni nanocluster alone, networks learn the energy of every single "
-        f"atom (cutoff {FAITHFUL:g} Å).",
-        "shown for Ni with an embedded-atom potential (supplement; its numbers are not at hand)",
-        {
-            "mae_of_atomic_energies_mev": fit.mae,
-            "standard_deviation_of_the_reference_mev": size,
-            "correlation": fit.correlation,
-            "rmse_energy_mev_per_atom": fit.run.best_rmse(),
-            "rmse_force_ev_per_ang": fit.run.best_rmse("force"),
-            "atoms_compared": len(fit.reference),
-        },
-        fit.correlation > 0.95 and fit.mae < 0.25 * size,
-    )
+    ours = {
+        "mae_of_atomic_energies_mev": fit.mae,
+        "standard_deviation_of_the_reference_mev": size,
+        "correlation": fit.correlation,
+        "rmse_energy_mev_per_atom": fit.run.best_rmse(),
+        "rmse_force_ev_per_ang": fit.run.best_rmse("force"),
+        "atoms_compared": len(fit.reference),
+    }
+    holds = fit.correlation > 0.95 and fit.mae < 0.25 * size
+    return Claim.of("cluster.atoms_are_learned", ours, holds, cutoff=FAITHFUL)
 
 
 def _cutoff_decides(one: dict[float, Fit]) -> Claim:
     near, far = one[FAITHFUL], one[WIDE]
-    return Claim(
-        "A longer cutoff lowers the RMSE of totals and forces and yet maps worse: what an atom sees of its "
-        "surroundings grows, and with it the ways to share one energy among them.",
-        "not in the paper, which calls 6 to 7 Å a reasonable range",
-        {
-            "cutoff_ang": list(one),
-            "mae_of_atomic_energies_mev": [fit.mae for fit in one.values()],
-            "correlation": [fit.correlation for fit in one.values()],
-            "rmse_energy_mev_per_atom": [fit.run.best_rmse() for fit in one.values()],
-            "crystal_error_mev_per_atom": [fit.crystal for fit in one.values()],
-        },
-        far.mae > 1.3 * near.mae and far.run.best_rmse() < near.run.best_rmse(),
-    )
+    ours = {
+        "cutoff_ang": list(one),
+        "mae_of_atomic_energies_mev": [fit.mae for fit in one.values()],
+        "correlation": [fit.correlation for fit in one.values()],
+        "rmse_energy_mev_per_atom": [fit.run.best_rmse() for fit in one.values()],
+        "crystal_error_mev_per_atom": [fit.crystal for fit in one.values()],
+    }
+    holds = far.mae > 1.3 * near.mae and far.run.best_rmse() < near.run.best_rmse()
+    return Claim.of("cluster.cutoff_decides", ours, holds)
 
 
 def _sizes_settle(one: dict[float, Fit], several: dict[float, Fit]) -> Claim:
-    cutoffs = list(several)
-    pairs = [(abs(one[c].crystal), abs(several[c].crystal)) for c in cutoffs]
-    return Claim(
-        "One cluster leaves the level of its inside against its surface free; clusters of several sizes "
-        "settle it: the crystal, which is not in the training, comes out right. How the energy of a cluster "
-        "is shared among its own atoms stays different from the reference's: it is not unique, the crystal's "
-        "is.",
-        "there exist an infinite number of valid atomic energies, but also invariant points; the mapping can "
-        "be improved by choosing the training set carefully",
-        {
-            "cutoff_ang": cutoffs,
-            "crystal_error_one_size_mev_per_atom": [one[c].crystal for c in cutoffs],
-            "crystal_error_several_sizes_mev_per_atom": [several[c].crystal for c in cutoffs],
-            "mae_of_atomic_energies_one_size_mev": [one[c].mae for c in cutoffs],
-            "mae_of_atomic_energies_several_sizes_mev": [several[c].mae for c in cutoffs],
-        },
-        all(after < 0.5 * before for before, after in pairs),
-    )
+    ours: dict[str, Any] = {"cutoff_ang": list(several)}
+    fits = {"one_size": [one[cutoff] for cutoff in several], "several_sizes": list(several.values())}
+    ours |= {f"crystal_error_{name}_mev_per_atom": [f.crystal for f in fs] for name, fs in fits.items()}
+    ours |= {f"mae_of_atomic_energies_{name}_mev": [f.mae for f in fs] for name, fs in fits.items()}
+    holds = all(abs(after.crystal) < 0.5 * abs(one[cutoff].crystal) for cutoff, after in several.items())
+    return Claim.of("cluster.sizes_settle", ours, holds)
 
 
 # tables and figures -----------------------------------------------------------------------------------

@@ -128,15 +128,8 @@ def _claim(kind: str, runs: Sequence[SlabRun], cutoff: Cutoff) -> Claim:
         "small_is_below_mev_per_atom": cutoff.small,
         "on_the_wrong_side": cutoff.n_wrong,
     }
-    return Claim(
-        f"{kind.capitalize()}: the mapping error is small where bulk and surface are connected above a "
-        "cutoff (rule: small is a third of the error of the least connected sets; at most one set in ten on "
-        "the wrong side; rank correlation below -0.7).",
-        "the mapping error is sufficiently small when the connectivity is higher than a cutoff (the "
-        "supplement has a metric of its own)",
-        ours,
-        cutoff.holds and relation.value < -0.7,
-    )
+    holds = cutoff.holds and relation.value < -0.7
+    return Claim.of("connectivity.small_where_connected", ours, holds, kind=kind.capitalize())
 
 
 def scatter_figure(by_kind: dict[str, list[SlabRun]], cutoff: Cutoff) -> Figure:

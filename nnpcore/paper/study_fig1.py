@@ -78,7 +78,7 @@ def run(context: StudyContext) -> StudyOutcome:
     figures, tables = _eos_figures(context, trained), _tables(context, trained)
     outcome = StudyOutcome(_claims(trained), figures, tables, session)
     context.report(0.9, "the reason")
-    outcome += _reason(context, trained[NETWORKS])
+    outcome += _reason(context, trained[NETWORKS]["npt"])
     context.report(0.94, "rigidity")
     alone = trained[NETWORKS].items()
     rigid = rigidity_of_eos(context, {n: t.run for n, t in alone}, {n: t.mapping for n, t in alone})
@@ -162,116 +162,65 @@ def _claims(trained: dict[str, dict[str, Trained]]) -> list[Claim]:
     alone, smooth = trained[NETWORKS], trained[SMOOTH]
     return [
         _totals_are_good(alone),
-        _eos_is_wrong(alone, smooth),
+        _eos_is_wrong(trained),
         _slope_is_arbitrary(alone),
-        _volumes_cure(alone, smooth),
-        _curvature(alone, smooth),
-        _stress_cures(alone, smooth),
+        _cured("fig1.volumes_cure", trained, "npt"),
+        _curvature(alone["npt"], smooth["npt"]),
+        _cured("fig1.stress_cures", trained, "nvt_stress"),
         _bracket_is_wide(alone["nvt"]),
         _shade_is_wide(alone),
         _smooth_helps(alone, smooth),
     ]
 
 
-def _by_case(trained: dict[str, Trained], what: str) -> dict[str, float]:
-    return {name: getattr(t, what) for name, t in trained.items()}
-
-
 def _totals_are_good(alone: dict[str, Trained]) -> Claim:
-    energy, force = _by_case(alone, "energy_rmse"), _by_case(alone, "force_rmse")
-    return Claim(
-        "Networks trained at one volume reproduce the total energies of unseen frames to about 1 meV/atom.",
-        "validation RMSE 0.9 meV/atom and 0.11 eV/Å (350 training frames, 1000 K)",
-        {"rmse_energy_mev_per_atom": energy, "rmse_force_ev_per_ang": force},
-        max(energy.values()) < 1.5 and max(force.values()) < 0.15,
-    )
+    energy = {name: t.energy_rmse for name, t in alone.items()}
+    force = {name: t.force_rmse for name, t in alone.items()}
+    ours = {"rmse_energy_mev_per_atom": energy, "rmse_force_ev_per_ang": force}
+    return Claim.of("fig1.totals_are_good", ours, max(energy.values()) < 1.5 and max(force.values()) < 0.15)
 
 
-def _eos_is_wrong(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
-    nvt = {NETWORKS: alone["nvt"], SMOOTH: smooth["nvt"]}
-    ratios = {kind: t.eos_rms / t.energy_rmse for kind, t in nvt.items()}
-    return Claim(
-        "Yet away from the equilibrium volume the crystal's energy is wrong by far more than that RMSE.",
-        "errors far bigger than the RMSE in the total energy",
-        {
-            "eos_error_of_a_network_in_bracket_mev_per_atom": {kind: t.eos_rms for kind, t in nvt.items()},
-            "times_the_rmse": ratios,
-        },
-        min(ratios.values()) > 5.0,
-    )
+def _eos_is_wrong(trained: dict[str, dict[str, Trained]]) -> Claim:
+    errors = {kind: by_case["nvt"].eos_rms for kind, by_case in trained.items()}
+    ratios = {kind: error / trained[kind]["nvt"].energy_rmse for kind, error in errors.items()}
+    ours = {"eos_error_of_a_network_in_bracket_mev_per_atom": errors, "times_the_rmse": ratios}
+    return Claim.of("fig1.eos_is_wrong", ours, min(ratios.values()) > 5.0)
 
 
 def _slope_is_arbitrary(alone: dict[str, Trained]) -> Claim:
     stds = {name: float(t.slopes.std()) for name, t in alone.items()}
-    return Claim(
-        "The slope of the equation of state is an arbitrary number for networks trained at one volume: "
-        "equal networks that differ only in their first weights get different slopes.",
-        "the slope of EOS at the equilibrium volume becomes an arbitrary number",
-        {"slope_of_each_nvt_network_gpa": alone["nvt"].slopes, "spread_of_slopes_gpa": stds},
-        stds["nvt"] > 3.0 * max(stds["npt"], stds["nvt_stress"]),
-    )
+    ours = {"slope_of_each_nvt_network_gpa": alone["nvt"].slopes, "spread_of_slopes_gpa": stds}
+    return Claim.of("fig1.slope_is_arbitrary", ours, stds["nvt"] > 3.0 * max(stds["npt"], stds["nvt_stress"]))
 
 
-def _cure(alone: dict[str, Trained], smooth: dict[str, Trained], name: str) -> tuple[dict[str, Any], bool]:
-    """Return the numbers of a cure, and whether it mends the slope for both kinds and the EOS for each."""
+def _cured(claim: str, trained: dict[str, dict[str, Trained]], name: str) -> Claim:
+    """Judge a cure: whether it mends the slope for both kinds and the EOS for each."""
     ours: dict[str, Any] = {}
     holds = True
-    for key, trained in (("networks", alone), ("smooth", smooth)):
-        bad, good = trained["nvt"], trained[name]
+    for key, by_case in zip(("networks", "smooth"), trained.values(), strict=True):
+        bad, good = by_case["nvt"], by_case[name]
         ours[f"slope_error_gpa_{key}"] = {"nvt": bad.slope_rms, name: good.slope_rms}
         ours[f"eos_error_mev_per_atom_{key}"] = {"nvt": bad.eos_rms, name: good.eos_rms}
         ours[f"b0_gpa_{key}"] = good.b0
         holds &= good.slope_rms < 0.35 * bad.slope_rms and good.eos_rms < 0.75 * bad.eos_rms
-    fit = alone["nvt"].mapping.report.reference_fit
+    fit = trained[NETWORKS]["nvt"].mapping.report.reference_fit
     ours["b0_gpa_reference"] = fit.b0_gpa if fit else None
-    return ours, bool(holds)
+    return Claim.of(claim, ours, holds)
 
 
-def _volumes_cure(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
-    ours, holds = _cure(alone, smooth, "npt")
-    return Claim(
-        "Frames of fluctuating volume (NPT) cure it: the slope becomes right (rule: a third of the NVT error "
-        "or less, and a smaller error of the whole curve).",
-        "NNPs can predict the slope and curvature of EOS reasonably",
-        ours,
-        holds,
-    )
-
-
-def _curvature(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
-    fit = alone["npt"].mapping.report.reference_fit
+def _curvature(alone: Trained, smooth: Trained) -> Claim:
+    fit = alone.mapping.report.reference_fit
     reference = fit.b0_gpa if fit else float("nan")
-    found = {NETWORKS: alone["npt"].b0, SMOOTH: smooth["npt"].b0}
-    return Claim(
-        "The curvature, too, becomes reasonable on NPT frames (rule: bulk modulus within 30 % with a smooth "
-        "part). On some 70 frames this depends on the split; the paper has 350.",
-        "NNPs can predict the slope and curvature of EOS reasonably",
-        {"b0_gpa": found, "b0_gpa_reference": reference},
-        abs(found[SMOOTH] / reference - 1.0) < 0.3,
-    )
-
-
-def _stress_cures(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
-    ours, holds = _cure(alone, smooth, "nvt_stress")
-    return Claim(
-        "Frames of one volume with the virial stress in the loss cure it, too.",
-        "can be resolved by ... including virial stress in the loss function (no numbers given)",
-        ours,
-        holds,
-    )
+    ours = {"b0_gpa": {NETWORKS: alone.b0, SMOOTH: smooth.b0}, "b0_gpa_reference": reference}
+    return Claim.of("fig1.curvature", ours, abs(smooth.b0 / reference - 1.0) < 0.3)
 
 
 def _bracket_is_wide(nvt: Trained) -> Claim:
     fit, bracket = nvt.mapping.report.reference_fit, nvt.mapping.bracket
     v0 = fit.v0 if fit else float("nan")
     low, high = ((v / v0 - 1.0) * 100 if v else float("nan") for v in (bracket.low, bracket.high))
-    return Claim(
-        "Although all training frames have one volume, compressed and expanded crystals lie within reach of "
-        "them in G space (the bracket): their energies could be learned.",
-        "a bracket around the equilibrium volume, confirmed by PCA and distances",
-        {"bracket_percent_of_v0": [low, high], "equilibrium_volume_ang3": v0},
-        low < -2.0 and high > 2.0,
-    )
+    ours = {"bracket_percent_of_v0": [low, high], "equilibrium_volume_ang3": v0}
+    return Claim.of("fig1.bracket_is_wide", ours, low < -2.0 and high > 2.0)
 
 
 def _shade_is_wide(alone: dict[str, Trained]) -> Claim:
@@ -279,17 +228,13 @@ def _shade_is_wide(alone: dict[str, Trained]) -> Claim:
     nvt = alone["nvt"].mapping
     inside = MEV_PER_EV * nvt.curve.std[nvt.report.in_bracket]
     center, ends = (float(inside.min()), float(inside[[0, -1]].max())) if len(inside) else (np.nan, np.nan)
-    return Claim(
-        "The spread of the ensemble (the shade) is wide for networks trained at one volume and grows away "
-        "from the equilibrium; for those trained at several volumes or on stresses it is narrow.",
-        "shades of Fig. 1 (no numbers given)",
-        {
-            "spread_in_bracket_mev_per_atom": stds,
-            "nvt_smallest_mev_per_atom": center,
-            "nvt_at_the_ends_mev_per_atom": ends,
-        },
-        stds["nvt"] > 2.0 * max(stds["npt"], stds["nvt_stress"]) and ends > 2.0 * center,
-    )
+    ours = {
+        "spread_in_bracket_mev_per_atom": stds,
+        "nvt_smallest_mev_per_atom": center,
+        "nvt_at_the_ends_mev_per_atom": ends,
+    }
+    wide = stds["nvt"] > 2.0 * max(stds["npt"], stds["nvt_stress"])
+    return Claim.of("fig1.shade_is_wide", ours, wide and ends > 2.0 * center)
 
 
 def _smooth_helps(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Claim:
@@ -297,39 +242,31 @@ def _smooth_helps(alone: dict[str, Trained], smooth: dict[str, Trained]) -> Clai
     errors = {name: {NETWORKS: alone[name].eos_rms, SMOOTH: smooth[name].eos_rms} for name in cured}
     report = smooth["nvt"].mapping.report
     shade, error = report.std_in_bracket_mev or 0.0, report.rmse_in_bracket_mev or 0.0
-    return Claim(
-        "Where the data fix the mapping, a linear part under the networks from the start maps better at the "
-        "same RMSE. Where they do not (NVT), its members differ by what the data leave open, and the shade "
-        "covers the error of the mean.",
-        "not in the paper",
-        {
-            "eos_error_of_a_network_mev_per_atom": errors,
-            "nvt_shade_mev_per_atom": shade,
-            "nvt_error_of_the_mean_mev_per_atom": error,
-        },
-        all(e[SMOOTH] < e[NETWORKS] for e in errors.values()) and shade > error,
-    )
+    ours = {
+        "eos_error_of_a_network_mev_per_atom": errors,
+        "nvt_shade_mev_per_atom": shade,
+        "nvt_error_of_the_mean_mev_per_atom": error,
+    }
+    truer = all(e[SMOOTH] < e[NETWORKS] for e in errors.values())
+    return Claim.of("fig1.smooth_helps", ours, truer and shade > error)
 
 
 # the reason -------------------------------------------------------------------------------------------
-def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
+def _reason(context: StudyContext, base: Trained) -> StudyOutcome:
     """Tilt the well-mapped potential along the direction NVT frames cannot see."""
-    npt, nvt = (list(read_dataset(example_path(name)).frames) for name in ("npt", "nvt"))
-    base = alone["npt"]
-    direction = fit_direction(base.run.potential, npt, nvt, TILT_GPA, context.n_threads)
-    tilted = direction.added_to(base.run.potential)
-    changes = {
-        name: change(base.run.potential, tilted, frames, context.n_threads)
-        for name, frames in (("NVT", nvt), ("NPT", npt))
-    }
+    frames = {name: list(read_dataset(example_path(name.lower())).frames) for name in ("NVT", "NPT")}
+    before = base.run.potential
+    direction = fit_direction(before, frames["NPT"], frames["NVT"], TILT_GPA, context.n_threads)
+    tilted = direction.added_to(before)
+    changes = {name: change(before, tilted, chosen, context.n_threads) for name, chosen in frames.items()}
     rmses = {
-        f"{name}_rmse_before_and_after_mev_per_atom": [
-            context.rmse(potential, frames)[0] for potential in (base.run.potential, tilted)
+        f"{name.lower()}_rmse_before_and_after_mev_per_atom": [
+            context.rmse(potential, chosen)[0] for potential in (before, tilted)
         ]
-        for name, frames in (("nvt", nvt), ("npt", npt))
+        for name, chosen in frames.items()
     }
     mapped = base.mapping.of(tilted, base.energy_rmse)
-    claim = _reason_claim(changes, rmses, mapped.report.slope_error_gpa, base.mapping.report.slope_error_gpa)
+    moved = (mapped.report.slope_error_gpa or 0.0) - (base.mapping.report.slope_error_gpa or 0.0)
     figure = _reason_figure(changes, base.mapping, mapped)
     rows = [
         {
@@ -341,33 +278,22 @@ def _reason(context: StudyContext, alone: dict[str, Trained]) -> StudyOutcome:
         for name, c in changes.items()
     ]
     table = context.write_table("fig1_reason", rows)
+    claim = _reason_claim(changes["NVT"], changes["NPT"], rmses, moved)
     return StudyOutcome([claim], context.save_figure(figure, "fig1_reason"), [table])
 
 
-def _reason_claim(
-    changes: dict[str, Change], rmses: dict[str, list[float]], tilted: float | None, before: float | None
-) -> Claim:
-    nvt, npt = changes["NVT"], changes["NPT"]
-    moved = (tilted or 0.0) - (before or 0.0)
-    return Claim(
-        "The reason: an atomic energy linear in the atom's volume cancels in every frame of one volume. "
-        f"Added to the NPT-trained networks ({TILT_GPA:g} GPa times a linear function of G fitted to the "
-        "volumes of NPT frames) it changes atoms but neither totals nor forces of NVT frames, and tilts the "
-        "EOS.",
-        "any additional atomic energy that varies linearly with the volume does not affect the total energy",
-        {
-            "std_of_atomic_change_nvt_mev": float(nvt.atoms.std()),
-            "std_of_total_change_nvt_mev_per_atom": float(nvt.totals.std()),
-            "std_of_total_change_npt_mev_per_atom": float(npt.totals.std()),
-            "rms_change_of_nvt_forces_ev_per_ang": nvt.force,
-            **rmses,
-            "slope_moved_by_gpa": moved,
-        },
-        bool(
-            nvt.totals.std() < 0.01 * min(npt.totals.std(), nvt.atoms.std())
-            and abs(moved - TILT_GPA) < 0.1 * TILT_GPA
-        ),
-    )
+def _reason_claim(nvt: Change, npt: Change, rmses: dict[str, list[float]], moved: float) -> Claim:
+    ours = {
+        "std_of_atomic_change_nvt_mev": float(nvt.atoms.std()),
+        "std_of_total_change_nvt_mev_per_atom": float(nvt.totals.std()),
+        "std_of_total_change_npt_mev_per_atom": float(npt.totals.std()),
+        "rms_change_of_nvt_forces_ev_per_ang": nvt.force,
+        **rmses,
+        "slope_moved_by_gpa": moved,
+    }
+    unseen = nvt.totals.std() < 0.01 * min(npt.totals.std(), nvt.atoms.std())
+    holds = unseen and abs(moved - TILT_GPA) < 0.1 * TILT_GPA
+    return Claim.of("fig1.reason", ours, holds, tilt=TILT_GPA)
 
 
 def _reason_figure(changes: dict[str, Change], before: MappingStudy, after: MappingStudy) -> Any:

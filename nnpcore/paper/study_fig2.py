@@ -77,8 +77,7 @@ def _claims(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> list[Claim]:
         _comparable(runs),
         _separate_then_connected(alone),
         _smooth_helps(alone, smooth),
-        _means_hide_atoms(runs),
-        _atoms_gain_too(runs),
+        *_atoms_and_means(runs),
     ]
 
 
@@ -91,22 +90,11 @@ def _errors(run_: SlabRun) -> dict[str, float]:
     return regions | {"rmse_mev_per_atom": run_.rmse_energy}
 
 
-def _series(runs: Sequence[SlabRun]) -> dict[str, list[float]]:
-    errors = [_errors(r) for r in runs]
-    columns = {name: [e[name] for e in errors] for name in errors[0]}
-    return {"temperatures_k": [r.temperature for r in runs]} | columns
-
-
 def _ad_hoc_when_cold(by_kind: ByKind) -> Claim:
     cold = {kind: _at(runs, COLD) for kind, runs in by_kind.items()}
     times = {k: min(abs(r.error("bulk")), abs(r.error("surface"))) / r.rmse_energy for k, r in cold.items()}
-    return Claim(
-        "Trained at 100 K, the mapping errors of bulk and surface are far bigger than the RMSE "
-        "(rule: 20 times).",
-        "bulk -108, surface +76 meV/atom at an RMSE of 0.3 meV/atom",
-        {kind: _errors(r) for kind, r in cold.items()} | {"smaller_error_over_rmse": times},
-        min(times.values()) > 20.0,
-    )
+    ours = {kind: _errors(r) for kind, r in cold.items()} | {"smaller_error_over_rmse": times}
+    return Claim.of("fig2.ad_hoc_when_cold", ours, min(times.values()) > 20.0)
 
 
 def _errors_cancel(by_kind: ByKind) -> Claim:
@@ -115,31 +103,23 @@ def _errors_cancel(by_kind: ByKind) -> Claim:
         cold = _at(runs, COLD)
         ours[kind] = {"total_error_mev_per_atom": cold.cancelled, **_errors(cold)}
         holds &= cold.error("bulk") * cold.error("surface") < 0 and abs(cold.cancelled) < 0.05 * cold.largest
-    return Claim(
-        "The total energy is right all the same, because the errors of the two regions cancel (rule: "
-        "opposite signs, and 95 % of the larger one gone from the total of the relaxed slab).",
-        "errors in the atomic energy mapping cancel with each other",
-        ours,
-        bool(holds),
-    )
+    return Claim.of("fig2.errors_cancel", ours, holds)
 
 
 def _falls(runs: Sequence[SlabRun], which: str) -> Claim:
-    trend = rank_correlation(*np.array([(r.temperature, r.largest) for r in runs]).T).value
+    temperatures = [r.temperature for r in runs]
+    trend = rank_correlation(np.array(temperatures), np.array([r.largest for r in runs])).value
     cold, hot, hottest = _at(runs, COLD), _at(runs, HOT), runs[-1]
-    return Claim(
-        f"Networks {which}: the mapping error falls gradually with the temperature of the training set "
-        f"(rule: rank correlation below -0.85, less than half left at {hottest.temperature:g} K; the "
-        "reference's bonds last longer than DFT's, so the range goes beyond the paper's).",
-        "gradually decreases with temperature: from 108 meV/atom at 100 K to about 3 at 1000 K",
-        _series(runs)
-        | {
-            "rank_correlation": trend,
-            "left_at_1000_k": hot.largest / cold.largest,
-            "left_at_the_hottest": hottest.largest / cold.largest,
-        },
-        trend < -0.85 and hottest.largest < 0.5 * cold.largest,
-    )
+    errors = [_errors(r) for r in runs]
+    ours: dict[str, Any] = {"temperatures_k": temperatures}
+    ours |= {name: [e[name] for e in errors] for name in errors[0]}
+    ours |= {
+        "rank_correlation": trend,
+        "left_at_1000_k": hot.largest / cold.largest,
+        "left_at_the_hottest": hottest.largest / cold.largest,
+    }
+    holds = trend < -0.85 and hottest.largest < 0.5 * cold.largest
+    return Claim.of("fig2.falls", ours, holds, which=which, hottest=hottest.temperature)
 
 
 def _comparable(by_kind: ByKind) -> Claim:
@@ -148,71 +128,40 @@ def _comparable(by_kind: ByKind) -> Claim:
         kind: {f"{r.temperature:g} K": _errors(r) for r in (best[kind], runs[-1])}
         for kind, runs in by_kind.items()
     }
-    return Claim(
-        "Trained at 1000 K, the mapping errors are comparable to the RMSE (rule: at most three times, "
-        "with or without a smooth part). The reference's bonds last longer than DFT's, so hotter frames are "
-        "shown, too.",
-        "magnitude of mapping errors comparable to the RMSE of 3 meV/atom",
-        ours,
-        any(r.largest < 3.0 * r.rmse_energy for r in best.values()),
-    )
+    return Claim.of("fig2.comparable", ours, any(r.largest < 3.0 * r.rmse_energy for r in best.values()))
 
 
 def _separate_then_connected(alone: Sequence[SlabRun]) -> Claim:
     cold, hot = _at(alone, COLD).connectivity, _at(alone, HOT).connectivity
     rises = all(a.connectivity < b.connectivity + 0.05 for a, b in pairwise(alone))
-    return Claim(
-        "In G space the bulk's and the surface's training points are well separated at 100 K and slightly "
-        "connected at 1000 K (rule: connectivity below 0.5 at 100 K, above 0.5 and 1.5 times as large at "
-        "1000 K, and rising).",
-        "well separated at 100 K; slightly connected at 1000 K (PCA)",
-        {"temperatures_k": [r.temperature for r in alone], "connectivity": [r.connectivity for r in alone]},
-        cold < 0.5 < hot and hot > 1.5 * cold and rises,
-    )
+    ours = {
+        "temperatures_k": [r.temperature for r in alone],
+        "connectivity": [r.connectivity for r in alone],
+    }
+    return Claim.of("fig2.separate_then_connected", ours, cold < 0.5 < hot and hot > 1.5 * cold and rises)
 
 
 def _smooth_helps(alone: Sequence[SlabRun], smooth: Sequence[SlabRun]) -> Claim:
     gains = [a.largest / s.largest for a, s in zip(alone, smooth, strict=True)]
     prices = [s.rmse_energy / a.rmse_energy for a, s in zip(alone, smooth, strict=True)]
-    return Claim(
-        "A smooth closed-form part under the networks maps better at every temperature, at about the same "
-        "RMSE (rule: smaller errors everywhere, RMSE at most 1.5 times).",
-        "not in the paper",
-        {
-            "temperatures_k": [r.temperature for r in alone],
-            "errors_smaller_by_a_factor": gains,
-            "rmse_times": prices,
-        },
-        min(gains) > 1.0 and max(prices) < 1.5,
-    )
+    ours = {
+        "temperatures_k": [r.temperature for r in alone],
+        "errors_smaller_by_a_factor": gains,
+        "rmse_times": prices,
+    }
+    return Claim.of("fig2.smooth_helps", ours, min(gains) > 1.0 and max(prices) < 1.5)
 
 
-def _atom_numbers(by_kind: ByKind) -> dict[str, Any]:
-    ours: dict[str, Any] = {"temperatures_k": [r.temperature for r in by_kind[NETWORKS]]}
+def _atoms_and_means(by_kind: ByKind) -> list[Claim]:
+    """Judge whether single atoms err by more than their regions, and whether a smooth part helps them."""
+    alone, smooth = by_kind.values()
+    ours: dict[str, Any] = {"temperatures_k": [r.temperature for r in alone]}
     for kind, runs in by_kind.items():
         ours[f"mean_absolute_error_of_atoms_mev, {kind}"] = [r.atom_mae for r in runs]
         ours[f"larger_region_error_mev_per_atom, {kind}"] = [r.largest for r in runs]
-    return ours
-
-
-def _means_hide_atoms(by_kind: ByKind) -> Claim:
-    return Claim(
-        "A region's mean does not tell all: the exact atomic energies show that layers within the surface "
-        "region trade offsets, too (rule: atoms err by more than the regions' means in every case).",
-        "not in the paper: DFT has no exact atomic energies to compare with",
-        _atom_numbers(by_kind),
-        all(r.atom_mae > r.largest for runs in by_kind.values() for r in runs),
-    )
-
-
-def _atoms_gain_too(by_kind: ByKind) -> Claim:
-    return Claim(
-        "A smooth part brings the single atoms closer to their exact energies, too, not only the means "
-        "(rule: a smaller mean absolute error at every temperature).",
-        "not in the paper",
-        _atom_numbers(by_kind),
-        all(s.atom_mae < a.atom_mae for a, s in zip(*by_kind.values(), strict=True)),
-    )
+    hidden = all(r.atom_mae > r.largest for r in (*alone, *smooth))
+    gained = all(s.atom_mae < a.atom_mae for a, s in zip(alone, smooth, strict=True))
+    return [Claim.of("fig2.means_hide_atoms", ours, hidden), Claim.of("fig2.atoms_gain_too", ours, gained)]
 
 
 # figures and tables -----------------------------------------------------------------------------------

@@ -213,9 +213,9 @@ def _claims(courses: Sequence[Course], near: Closeness) -> list[Claim]:
     ]
 
 
-def _numbers(course: Course) -> dict[str, Any]:
+def _settles_late(course: Course) -> Claim:
     epoch = course.rmse_epoch
-    return {
+    ours: dict[str, Any] = {
         "epochs": len(course.energy),
         "rmse_settled_at_epoch": epoch,
         "mapping_settled_at_epoch": course.mapping_epoch,
@@ -224,54 +224,29 @@ def _numbers(course: Course) -> dict[str, Any]:
         "mapping_mev_per_atom_when_the_rmse_has_settled": course.errors_at(epoch),
         "mapping_mev_per_atom_at_the_end": course.errors_at(len(course.energy)),
     }
-
-
-def _settles_late(course: Course) -> Claim:
-    return Claim(
-        f"{course.name}: the RMSE settles early, the mapping errors of the slab go on changing (rule: the "
-        f"best RMSEs are within {SETTLED:g} times their final values at an earlier epoch than the mapping "
-        "errors, averaged over a sixteenth of all epochs, come within the best energy RMSE of theirs).",
-        "the RMSE remains almost constant after about 100 epochs while the mapping errors converge at much "
-        "slower rates",
-        _numbers(course),
-        course.rmse_epoch < course.mapping_epoch,
-    )
+    holds = epoch < course.mapping_epoch
+    return Claim.of("fig3.settles_late", ours, holds, training=course.name, settled=SETTLED)
 
 
 def _connected(near: Closeness) -> Claim:
-    return Claim(
-        "The cluster's training points are well connected (rule: connectivity of its inner and outer atoms "
-        f"above {CONNECTED:g}).",
-        "the analysis on the connectivity confirms that training points are well connected",
-        {"connectivity": near.connectivity},
-        near.connectivity > CONNECTED,
-    )
+    holds = near.connectivity > CONNECTED
+    return Claim.of("fig3.connected", {"connectivity": near.connectivity}, holds, limit=CONNECTED)
 
 
 def _within_reach(near: Closeness) -> Claim:
-    return Claim(
-        "The slab's points lie within reach of the cluster's training set, so they can be learned (rule: "
-        f"{100 * IN_REACH:g} % of its atoms no farther than 99 % of the validation atoms).",
-        "the G points of the slab are in the vicinity of training points, and hence they are learnable",
-        {
-            "share_of_slab_atoms_in_reach": near.share,
-            "largest_distance": float(near.slab.max()),
-            "threshold": near.threshold,
-        },
-        near.share >= IN_REACH,
-    )
+    ours = {
+        "share_of_slab_atoms_in_reach": near.share,
+        "largest_distance": float(near.slab.max()),
+        "threshold": near.threshold,
+    }
+    return Claim.of("fig3.within_reach", ours, near.share >= IN_REACH, percent=100 * IN_REACH)
 
 
 def _small_at_the_end(courses: Sequence[Course]) -> Claim:
-    ours = {c.name: c.errors_at(len(c.energy)) | {"rmse_mev_per_atom": c.energy[-1]} for c in courses}
-    worst = {c.name: max(abs(v) for v in c.errors_at(len(c.energy)).values()) for c in courses}
-    return Claim(
-        "In the end the mapping of bulk and surface agrees reasonably, though neither crystal nor slab was "
-        "trained on (rule: below 20 meV/atom with at least one of the three ways of training).",
-        "expected to predict surface and bulk energies in reasonable agreement with DFT (figure only)",
-        ours,
-        min(worst.values()) < 20.0,
-    )
+    errors = {c.name: c.errors_at(len(c.energy)) for c in courses}
+    ours = {c.name: errors[c.name] | {"rmse_mev_per_atom": c.energy[-1]} for c in courses}
+    worst = [max(map(abs, by_region.values())) for by_region in errors.values()]
+    return Claim.of("fig3.small_at_the_end", ours, min(worst) < 20.0)
 
 
 def _smooth_is_sooner(alone: Course, smooth: Course) -> Claim:
@@ -286,14 +261,8 @@ def _smooth_is_sooner(alone: Course, smooth: Course) -> Claim:
         }
     means = [values["mean_over_the_second_half"] for values in ours.values()]
     prices = [values["rmse_mev_per_atom"] for values in ours.values()]
-    return Claim(
-        "A smooth closed-form part makes the mapping right sooner, at the same RMSE (rule: over the second "
-        "half of the epochs at most half the largest error of bulk and surface, energy RMSE at most 1.1 "
-        "times).",
-        "not in the paper",
-        ours,
-        means[1] < 0.5 * means[0] and prices[1] < 1.1 * prices[0],
-    )
+    holds = means[1] < 0.5 * means[0] and prices[1] < 1.1 * prices[0]
+    return Claim.of("fig3.smooth_is_sooner", ours, holds)
 
 
 # figures, table, session ------------------------------------------------------------------------------

@@ -99,41 +99,33 @@ def _filter_against_adam(targets: list[Target], found: dict[str, Curves]) -> Cla
     ours: dict[str, Any] = {}
     for target in targets:
         curves = found[target.name]
-        widths = sorted({width for _, width in curves})
         ours[f"kalman_over_adam_{target.name}"] = {
-            f"{w}-{w}": ratio_at_equal_rmse(curves["kalman", w], curves["adam", w]) for w in widths
+            f"{w}-{w}": ratio_at_equal_rmse(curves["kalman", w], curves["adam", w]) for w in _widths(curves)
         }
     means = {name: geometric_mean(list(ratios.values())) for name, ratios in ours.items()}
     overall = geometric_mean(list(means.values()))
     single = [ratio for ratios in ours.values() for ratio in ratios.values()]
     better = f"{sum(ratio < 1.0 for ratio in single)} of {len(single)} cases"
-    return Claim(
-        "A network trained by the Kalman filter maps more faithfully than one trained by Adam at equal force "
-        "RMSE, by a little (ratios of mapping errors; below 1 the filter is better; rule: the geometric mean "
-        f"below {CLEAR:g}).",
-        "not in the paper; arXiv 2109.03769: Kalman-trained networks transfer better",
-        {**ours, "geometric_mean": {**means, "both": overall}, "filter_better_in": better},
-        overall < CLEAR,
-    )
+    ours |= {"geometric_mean": {**means, "both": overall}, "filter_better_in": better}
+    return Claim.of("optimizer.filter_against_adam", ours, overall < CLEAR, clear=CLEAR)
 
 
 def _small_against_large(targets: list[Target], found: dict[str, Curves]) -> Claim:
     ours: dict[str, Any] = {}
     for target in targets:
         curves = found[target.name]
-        widths = sorted({width for _, width in curves})
+        widths = _widths(curves)
         small, large = widths[0], widths[-1]
         ours[f"{small}-{small}_over_{large}-{large}_{target.name}"] = {
             TITLES[o]: ratio_at_equal_rmse(curves[o, small], curves[o, large]) for o in OPTIMIZERS
         }
-    ratios = [ratio for by_optimizer in ours.values() for ratio in by_optimizer.values()]
-    return Claim(
-        "A smaller network maps more faithfully than a larger one at equal force RMSE (ratios of mapping "
-        f"errors; below 1 the smaller is better; rule: the geometric mean below {CLEAR:g}).",
-        "not in the paper; arXiv 2403.00377 says so of transferability",
-        {**ours, "geometric_mean": geometric_mean(ratios)},
-        geometric_mean(ratios) < CLEAR,
-    )
+    overall = geometric_mean([ratio for by_optimizer in ours.values() for ratio in by_optimizer.values()])
+    ours["geometric_mean"] = overall
+    return Claim.of("optimizer.small_against_large", ours, overall < CLEAR, clear=CLEAR)
+
+
+def _widths(curves: Curves) -> list[int]:
+    return sorted({width for _, width in curves})
 
 
 # tables and figures -----------------------------------------------------------------------------------
@@ -182,7 +174,7 @@ def _figure(targets: list[Target], found: dict[str, Curves]) -> Any:
 
 
 def _draw(axes: Axes, target: Target, curves: Curves) -> None:
-    widths = sorted({width for _, width in curves})
+    widths = _widths(curves)
     for (optimizer, width), curve in curves.items():
         k = OPTIMIZERS.index(optimizer)
         records = np.flatnonzero(curve.rmse <= np.minimum.accumulate(curve.rmse))

@@ -157,14 +157,9 @@ def _sweep(context: StudyContext, plan: Plan, target: Target, kind: str, progres
 def _claim(sweeps: list[Sweep], kind: str) -> Claim:
     chosen = {sweep.target.name: sweep.summary() for sweep in sweeps if sweep.kind == kind}
     gains = [c["mapping_error_mev_per_atom"][1] / c["mapping_error_mev_per_atom"][0] for c in chosen.values()]
-    return Claim(
-        "The strength of regularization chosen by the mapping error differs from the one chosen by the "
-        f"RMSE: {NAMES[kind]}.",
-        "monitoring the energy mapping is helpful in selecting training parameters such as the "
-        "regularization parameter (no numbers given)",
-        {**chosen, "needed": "another strength with a mapping error at least 5 % smaller, on both data sets"},
-        max(gains) < 0.95,
-    )
+    needed = {"needed": "another strength with a mapping error at least 5 % smaller, on both data sets"}
+    name = "regularization.mapping_chooses_otherwise"
+    return Claim.of(name, chosen | needed, max(gains) < 0.95, strength=NAMES[kind])
 
 
 def _rows(sweep: Sweep) -> list[dict[str, Any]]:

@@ -187,46 +187,32 @@ def _ratio(results: Sequence[Result], variant: str, what: str) -> float:
 
 def _truer(results: Sequence[Result]) -> Claim:
     """The default's mapping errors are smaller than those of networks alone, at the same RMSEs."""
-    variants = [name for name in VARIANTS if _of(results, name) and name != ALONE]
     ours: dict[str, Any] = {}
-    for name in variants:
-        ours[f"{name}: mapping error, ratio to networks alone"] = _ratio(results, name, "mapping_error")
-        ours[f"{name}: energy RMSE, ratio"] = _ratio(results, name, "energy_rmse")
-        ours[f"{name}: force RMSE, ratio"] = _ratio(results, name, "force_rmse")
+    for name in VARIANTS:
+        if name != ALONE and _of(results, name):
+            ours[f"{name}: mapping error, ratio to networks alone"] = _ratio(results, name, "mapping_error")
+            ours[f"{name}: energy RMSE, ratio"] = _ratio(results, name, "energy_rmse")
+            ours[f"{name}: force RMSE, ratio"] = _ratio(results, name, "force_rmse")
     for r in results:
         if r.variant in (ALONE, DEFAULT):
             ours[f"{r.system}, {r.variant}: mapping error, meV/atom"] = r.mapping_error
     rmses = [_ratio(results, DEFAULT, what) for what in ("energy_rmse", "force_rmse")]
     truer = _ratio(results, DEFAULT, "mapping_error") < 0.8
-    return Claim(
-        "A linear part in closed form, put under networks that have learned, makes atomic energies truer at "
-        "the same RMSE",
-        "no such means; the paper asks for other data (more volumes, stress, higher temperatures)",
-        ours,
-        truer and max(rmses) <= MOST_RMSE,
-    )
+    return Claim.of("smooth.truer", ours, truer and max(rmses) <= MOST_RMSE)
 
 
 def _honest(results: Sequence[Result]) -> Claim:
     """Members that differ by what the data leave open show a spread of the size of the error."""
     ours: dict[str, Any] = {}
+    off = {}
     for name in (ALONE, DEFAULT):
-        for r in _of(results, name):
-            ours[f"{r.system}, {name}: mapping error over spread"] = r.mapping_error / r.std
-    off = {
-        name: float(np.mean([abs(np.log(r.mapping_error / r.std)) for r in _of(results, name)]))
-        for name in (ALONE, DEFAULT)
-    }
+        ratios = {r.system: r.mapping_error / r.std for r in _of(results, name)}
+        ours |= {f"{system}, {name}: mapping error over spread": v for system, v in ratios.items()}
+        off[name] = float(np.mean(np.abs(np.log(list(ratios.values())))))
     ours |= {f"{name}: error and spread differ by a factor of": float(np.exp(v)) for name, v in off.items()}
     inside = [r.mapping_error < 3 * r.std for r in _of(results, DEFAULT)]
     ours[f"{DEFAULT}: cases whose error is below three spreads"] = f"{sum(inside)} of {len(inside)}"
-    return Claim(
-        "Members whose linear parts differ by what the data leave open warn of mapping errors that networks "
-        "alone hide",
-        "the standard deviation of the ensemble shows the uncertainty (shade of Fig. 1)",
-        ours,
-        off[DEFAULT] < off[ALONE],
-    )
+    return Claim.of("smooth.honest", ours, off[DEFAULT] < off[ALONE])
 
 
 # figure -----------------------------------------------------------------------------------------------

@@ -209,52 +209,28 @@ def fit_network(data: SumData, width: int, seed: list[int], slope_weight: float 
 def _claims(cases: dict[str, SumCase]) -> list[Claim]:
     whole, apart, slopes, mixed = (cases[name] for name in ("sums", "islands", "slopes", "mixed"))
     size = float(whole.truth.std())
-    spread = float(apart.offsets()[:, 0].std())
+    spreads = {name: float(case.offsets()[:, 0].std()) for name, case in cases.items()}
+    learned = {
+        "rmse_of_the_function": whole.rmse,
+        "rmse_of_sums_per_term": float(np.sqrt(np.mean(whole.sum_rmse**2))),
+        "standard_deviation_of_the_function": size,
+    }
+    arbitrary = {
+        "offsets_of_both_islands_by_network": np.round(apart.offsets(), 4),
+        "spread_of_the_level": spreads["islands"],
+        "rmse_of_the_shapes": apart.shape_rmse(),
+        "rmse_of_sums_per_term": float(np.sqrt(np.mean(apart.sum_rmse**2))),
+    }
+    free = spreads["islands"] > 5.0 * max(apart.shape_rmse(), float(apart.sum_rmse.max()))
+    cancel = float(np.abs(apart.offsets().sum(axis=1)).max()) < 0.1 * spreads["islands"]
+    unsettled = {"spread_of_the_level": spreads["slopes"], "rmse_of_the_shapes": slopes.shape_rmse()}
+    settled = {"spread_of_the_level": spreads["mixed"], "rmse_of_the_function": mixed.rmse}
+    still_free = spreads["slopes"] > 5.0 * slopes.shape_rmse()
     return [
-        Claim(
-            f"A small network that is shown only sums of {N_TERMS} values of a piecewise cubic function "
-            "learns the function itself.",
-            "the neural network has the capability to infer the underlying function when only sums of "
-            "function values are provided (supplement)",
-            {
-                "rmse_of_the_function": whole.rmse,
-                "rmse_of_sums_per_term": float(np.sqrt(np.mean(whole.sum_rmse**2))),
-                "standard_deviation_of_the_function": size,
-            },
-            whole.rmse < 0.05 * size,
-        ),
-        Claim(
-            "Where every sum takes fixed numbers of points from separate islands, it cannot: sums come out "
-            "right, each island's shape, too, but the levels of the islands are arbitrary and cancel.",
-            "if clusters of training points are separate, any cancelling offsets give almost the same total "
-            "energy and atomic forces",
-            {
-                "offsets_of_both_islands_by_network": np.round(apart.offsets(), 4),
-                "spread_of_the_level": spread,
-                "rmse_of_the_shapes": apart.shape_rmse(),
-                "rmse_of_sums_per_term": float(np.sqrt(np.mean(apart.sum_rmse**2))),
-            },
-            spread > 5.0 * max(apart.shape_rmse(), float(apart.sum_rmse.max()))
-            and float(np.abs(apart.offsets().sum(axis=1)).max()) < 0.1 * spread,
-        ),
-        Claim(
-            "Slopes (as forces are to atoms) do not settle the levels either.",
-            "offsets give almost the same total energy and atomic forces",
-            {
-                "spread_of_the_level": float(slopes.offsets()[:, 0].std()),
-                "rmse_of_the_shapes": slopes.shape_rmse(),
-            },
-            float(slopes.offsets()[:, 0].std()) > 5.0 * slopes.shape_rmse(),
-        ),
-        Claim(
-            "Sums that mix the islands in varying numbers settle them.",
-            "not in the paper's words; its remedy is to choose the training set carefully",
-            {
-                "spread_of_the_level": float(mixed.offsets()[:, 0].std()),
-                "rmse_of_the_function": mixed.rmse,
-            },
-            mixed.rmse < 0.05 * size,
-        ),
+        Claim.of("spline.function_is_learned", learned, whole.rmse < 0.05 * size, n_terms=N_TERMS),
+        Claim.of("spline.islands_are_arbitrary", arbitrary, free and cancel),
+        Claim.of("spline.slopes_do_not_settle", unsettled, still_free),
+        Claim.of("spline.mixing_settles", settled, mixed.rmse < 0.05 * size),
     ]
 
 

@@ -9,7 +9,7 @@ reference's, at the end of the training and at an early epoch, when the RMSE has
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,26 +95,12 @@ def run(context: StudyContext) -> StudyOutcome:
     return StudyOutcome(_claims(reference, learned), figures, tables, _session(context, learned))
 
 
-@dataclass(eq=False)
-class _Course:
-    """Follows a training: the ensemble after every epoch and its surface energies of unrelaxed slabs."""
-
-    slabs: Sequence[Frame]
-    potentials: list[Potential] = field(default_factory=list)
-    energies: list[list[float]] = field(default_factory=list)
-
-    def after(self, record: EpochRecord, trainer: Trainer) -> None:
-        """Ask the weights of this epoch."""
-        potential = trainer.current_potential()
-        totals = potential.predict(self.slabs, forces=False, stress=False, members=False, n_threads=1).energy
-        per_atom = totals[-1] / self.slabs[-1].n_atoms
-        self.energies.append(
-            [
-                surface_energy(float(e), s.n_atoms, float(per_atom), face_area(s)).j_per_m2
-                for s, e in zip(self.slabs[:-1], totals[:-1], strict=True)
-            ]
-        )
-        self.potentials.append(potential)
+def _unrelaxed(potential: Potential, slabs: Sequence[Frame]) -> list[float]:
+    """Return the surface energies, J/m², of slabs as they are; the last frame is the crystal."""
+    totals = potential.predict(slabs, forces=False, stress=False, members=False, n_threads=1).energy.tolist()
+    per_atom = totals[-1] / slabs[-1].n_atoms
+    pairs = zip(slabs[:-1], totals[:-1], strict=True)
+    return [surface_energy(e, s.n_atoms, per_atom, face_area(s)).j_per_m2 for s, e in pairs]
 
 
 def _learn(
@@ -126,14 +112,20 @@ def _learn(
 ) -> Learned:
     """Train one ensemble on the cluster and relax the slabs with it, early and at the end."""
     train, valid = cluster_frames(context)
-    course = _Course(slabs)
+    potentials: list[Potential] = []
+    energies: list[list[float]] = []
+
+    def after(_: EpochRecord, trainer: Trainer) -> None:
+        potentials.append(trainer.current_potential())
+        energies.append(_unrelaxed(potentials[-1], slabs))
+
     run_ = context.train(
         "smooth" if kind == SMOOTH else "networks",
         training_settings(context, kind, context.choose(*EPOCHS), N_MEMBERS),
         train,
         valid,
         monitor=MappingMonitor(None, [slab_regions(relaxed_slab(context))]),
-        on_epoch=course.after,
+        on_epoch=after,
         progress=progress.part(0.0, 0.6),
     )
     rmse, force = run_.rmse_course("energy"), run_.rmse_course("force")
@@ -141,9 +133,9 @@ def _learn(
     progress.report(0.6, f"relaxing slabs, {kind}")
     found = [
         nnp_surface_energies(p, n_threads=context.n_threads, context=context)
-        for p in (course.potentials[early - 1], run_.potential)
+        for p in (potentials[early - 1], run_.potential)
     ]
-    values = np.array(course.energies)
+    values = np.array(energies)
     errors = {s: _percent(values[:, k], reference.energies[s]) for k, s in enumerate(SURFACES)}
     learned = Learned(kind, run_, rmse, force, errors, early, *found)
     context.tell(_sentence(learned, reference))
@@ -202,44 +194,28 @@ def _worst(found: SurfaceEnergies, reference: SurfaceEnergies) -> float:
 
 
 def _within(learned: Learned, reference: SurfaceEnergies, which: str) -> Claim:
-    return Claim(
-        f"Networks {which}, trained on one nanocluster, give the surface energies of three relaxed slabs "
-        f"within {AT_END:g} %.",
-        "surface energies agree within 8 % after a sufficient number of epochs",
-        _numbers(learned.end, reference) | {"rmse_mev_per_atom": float(learned.rmse[-1])},
-        _worst(learned.end, reference) <= AT_END,
-    )
+    ours = _numbers(learned.end, reference) | {"rmse_mev_per_atom": float(learned.rmse[-1])}
+    holds = _worst(learned.end, reference) <= AT_END
+    return Claim.of("surface.within", ours, holds, which=which, percent=AT_END)
 
 
 def _worse_early(learned: Learned, reference: SurfaceEnergies, which: str) -> Claim:
     early, end = _worst(learned.early, reference), _worst(learned.end, reference)
     at = [learned.early_epoch - 1, -1]
-    return Claim(
-        f"Networks {which}: at an early epoch, when the RMSE has settled already, they are worse, but within "
-        f"{EARLY:g} % (rule: the first epoch from which on the force RMSE stays within {SETTLED:g} times its "
-        "last value).",
-        "within 20 % when trained up to 200 epochs, where the RMSE is constant after about 100",
-        _numbers(learned.early, reference)
-        | {
-            "epoch": learned.early_epoch,
-            "of_epochs": len(learned.rmse),
-            "rmse_mev_per_atom_early_and_end": learned.rmse[at],
-            "force_rmse_ev_per_ang_early_and_end": learned.force_rmse[at],
-            "largest_error_percent_early_and_end": [early, end],
-        },
-        early <= EARLY and early > end,
-    )
+    ours = _numbers(learned.early, reference) | {
+        "epoch": learned.early_epoch,
+        "of_epochs": len(learned.rmse),
+        "rmse_mev_per_atom_early_and_end": learned.rmse[at],
+        "force_rmse_ev_per_ang_early_and_end": learned.force_rmse[at],
+        "largest_error_percent_early_and_end": [early, end],
+    }
+    holds = early <= EARLY and early > end
+    return Claim.of("surface.worse_early", ours, holds, which=which, percent=EARLY, settled=SETTLED)
 
 
 def _smooth_helps(alone: Learned, smooth: Learned, reference: SurfaceEnergies) -> Claim:
     worst = {name: _worst(x.end, reference) for name, x in ((NETWORKS, alone), (SMOOTH, smooth))}
-    return Claim(
-        "A smooth closed-form part under the networks brings the surface energies closer to the reference's "
-        "(rule: a smaller largest error at the end).",
-        "not in the paper",
-        {"largest_error_percent": worst},
-        worst[SMOOTH] < worst[NETWORKS],
-    )
+    return Claim.of("surface.smooth_helps", {"largest_error_percent": worst}, worst[SMOOTH] < worst[NETWORKS])
 
 
 # figure, tables, session ------------------------------------------------------------------------------
