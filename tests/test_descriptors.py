@@ -16,11 +16,13 @@ from nnpcore.descriptors import (
     G4,
     G5,
     DescriptorSet,
+    NeighborFinder,
     SymmetryFunctions,
     compute_descriptors,
-    iter_descriptor_chunks,
     warm_up,
 )
+from nnpcore.descriptors.kernel_tables import build_tables
+from nnpcore.descriptors.kernels import fill_descriptors
 from nnpcore.errors import Cancelled, DataError, PotentialError, SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
@@ -119,9 +121,14 @@ def gradients(stored: DescriptorSet) -> np.ndarray:
     """dG_i/dr_a of all atoms i, a, from the pairs; (n, n, 3, n_descriptors)."""
     assert stored.derivatives is not None
     result = np.zeros((stored.n_atoms, stored.n_atoms, 3, stored.functions.n_descriptors))
-    np.add.at(result, (stored.pair_center, stored.pair_neighbor), stored.derivatives)
-    np.add.at(result, (stored.pair_center, stored.pair_center), -stored.derivatives)
+    center = centers_of_pairs(stored)
+    np.add.at(result, (center, stored.pair_neighbor), stored.derivatives)
+    np.add.at(result, (center, center), -stored.derivatives)
     return result
+
+
+def centers_of_pairs(stored: DescriptorSet) -> np.ndarray:
+    return np.repeat(np.arange(stored.n_atoms), np.diff(stored.pair_start))
 
 
 def moved(frame: Frame, positions: np.ndarray, cell: np.ndarray | None = None) -> Frame:
@@ -201,7 +208,7 @@ def test_derivatives_match_finite_differences(name: str, device: str) -> None:
         np.testing.assert_allclose((up - down) / (2 * step), analytic[:, a, axis], atol=2e-8)
     strained = np.zeros((frame.n_atoms, 3, 3, functions.n_descriptors))
     products = stored.pair_vector[:, :, None, None] * stored.derivatives[:, None]
-    np.add.at(strained, stored.pair_center, products)
+    np.add.at(strained, centers_of_pairs(stored), products)
     for x, y in product(range(3), range(3)):
         pull = np.zeros((3, 3))
         pull[x, y] = step
@@ -278,7 +285,7 @@ def test_isolated_atoms_and_empty_sets(device: str) -> None:
     nothing = Frame(np.zeros(0, dtype=np.int32), np.zeros((0, 3)), np.eye(3), np.ones(3, dtype=bool))
     assert compute_descriptors([nothing, lonely], functions, device=device).frame_start.tolist() == [0, 0, 2]
     empty = compute_descriptors([], functions, device=device)
-    assert (empty.n_frames, empty.n_atoms, empty.n_pairs) == (0, 0, 0)
+    assert (empty.n_frames, empty.n_atoms, len(empty.pair_neighbor)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("kind", ["pair", "far side of a triplet"])
@@ -303,7 +310,7 @@ def test_values_and_derivatives_are_continuous_at_the_cutoff(kind: str, device: 
     inside, outside = at(cutoff - 1e-5), at(cutoff + 1e-5)
     np.testing.assert_allclose(inside.values, outside.values, atol=1e-4)
     np.testing.assert_allclose(gradients(inside), gradients(outside), atol=1e-4)
-    assert inside.n_pairs == outside.n_pairs + 2
+    assert len(inside.pair_neighbor) == len(outside.pair_neighbor) + 2
 
 
 def test_straight_chains_have_finite_derivatives_for_every_zeta(device: str) -> None:
@@ -339,16 +346,23 @@ def test_result_does_not_depend_on_threads_or_company() -> None:
     assert bare.derivatives is None
 
 
-def test_chunks_of_a_large_structure_equal_the_whole() -> None:
+def test_ranges_of_a_large_structure_equal_the_whole() -> None:
     functions, frame = random_functions(10, ("Si", "O", "H")), cluster(70, seed=1)
     whole = compute_descriptors([frame], functions, dtype=np.float64)
-    chunks = list(iter_descriptor_chunks(frame, functions, 16, n_threads=2))
-    assert [(c.start, c.stop) for c in chunks] == [(0, 16), (16, 32), (32, 48), (48, 64), (64, 70)]
-    for name in ("species", "values", "pair_neighbor", "pair_vector", "derivatives"):
-        joined = np.concatenate([getattr(c, name) for c in chunks])
-        assert np.array_equal(joined, getattr(whole, name)), name
-    counts = np.concatenate([np.diff(c.pair_start) for c in chunks])
-    assert np.array_equal(counts, np.diff(whole.pair_start))
+    finder, n_d = NeighborFinder(frame, functions.cutoff), functions.n_descriptors
+    for first in range(0, 70, 16):
+        stop = min(first + 16, 70)
+        pairs = finder.pairs(first, stop)
+        window = slice(*whole.pair_start[[first, stop]])
+        values, derivatives = np.empty((stop - first, n_d)), np.empty((len(pairs.neighbor), 3, n_d))
+        around = whole.species[pairs.neighbor], pairs.vector
+        own = whole.species[first:stop]
+        fill_descriptors(build_tables(functions), own, pairs.start, *around, values, derivatives)
+        assert np.array_equal(values, whole.values[first:stop])
+        assert np.array_equal(pairs.neighbor, whole.pair_neighbor[window])
+        assert np.array_equal(pairs.vector, whole.pair_vector[window])
+        assert np.array_equal(derivatives, whole.derivatives[window])
+        assert np.array_equal(np.diff(pairs.start), np.diff(whole.pair_start[first : stop + 1]))
 
 
 def test_select_takes_frames_in_any_order() -> None:
@@ -416,8 +430,6 @@ def test_wrong_settings_are_refused(make: object, message: str) -> None:
 
 
 def test_kernels_refuse_arrays_they_would_misread() -> None:
-    from nnpcore.descriptors.kernel_tables import build_tables
-    from nnpcore.descriptors.kernels import fill_descriptors
 
     functions = random_functions(0)
     whole = compute_descriptors([trio()], functions, dtype=np.float64)

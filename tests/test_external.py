@@ -103,15 +103,13 @@ def test_objects_run_here_and_clusters_have_no_stress() -> None:
     frames = [rattled("Cu"), Frame.from_atoms(molecule("N2"))]
     model = CalculatorModel(EMT(), name="mine")
     found = model.predict(frames)
-    assert (model.name, model.own_process) == ("mine", False)
+    assert (model.name, model._process) == ("mine", None)
     assert found.stress is not None
     assert np.isfinite(found.stress[0]).all() and np.isnan(found.stress[1]).all()
     only = model.predict(frames, forces=False, stress=False)
     assert only.forces is None and only.stress is None
     np.testing.assert_allclose(only.energy, found.energy)
     assert model.predict([]).n_frames == 0
-    with pytest.raises(SettingsError, match="cannot be sent to a process"):
-        CalculatorModel(EMT(), own_process=True)
     with pytest.raises(PotentialError, match="this is a class and no ASE calculator"):
         CalculatorModel(EMT)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders import build_frame, build_functions, build_potential
 
-from nnpcore.descriptors import compute_descriptors
+from nnpcore.descriptors import DescriptorSet, compute_descriptors
 from nnpcore.errors import Cancelled, PotentialError
 from nnpcore.potential import Potential
 from nnpcore.potential.inference import stress_volumes
@@ -33,32 +33,51 @@ def potential() -> Potential:
     )
 
 
+def of_stored(potential: Potential, stored: DescriptorSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energies (M, n), forces (M, n, 3) and virials (M, n_frames, 3, 3) by the formulas, of stored dG/dr."""
+    energies, gradients = potential.gradients_of(stored.values, stored.species)
+    center = np.repeat(np.arange(stored.n_atoms), np.diff(stored.pair_start))
+    assert stored.derivatives is not None
+    pairs = np.einsum("mpd,pcd->pmc", gradients[:, center], stored.derivatives)
+    forces = np.zeros((stored.n_atoms, *pairs.shape[1:]))
+    np.add.at(forces, center, pairs)
+    np.subtract.at(forces, stored.pair_neighbor, pairs)
+    virials = np.zeros((stored.n_frames, *pairs.shape[1:], 3))
+    moments = np.einsum("pa,pmb->pmab", stored.pair_vector, pairs)
+    np.add.at(virials, stored.frames_of_atoms[center], moments)
+    return energies, forces.swapaxes(0, 1), virials.swapaxes(0, 1)
+
+
 def test_stored_descriptors_give_the_same(potential: Potential) -> None:
     frames = mixed_frames()
     stored = compute_descriptors(frames, potential.functions, dtype=np.float64)
     direct = potential.predict(frames)
-    result = potential.evaluate_set(stored, stress_volumes(frames))
-    for name in (
-        "energy_members",
-        "atomic_energies_members",
-        "forces_members",
-        "stress_members",
-        "forces_std",
-    ):
-        np.testing.assert_allclose(
-            getattr(result, name), getattr(direct, name), rtol=0, atol=1e-11, err_msg=name
-        )
-    some = potential.evaluate_set(stored.select([2, 0]), members=False)
-    np.testing.assert_allclose(some.energy, direct.energy[[2, 0]], atol=1e-11)
-    np.testing.assert_allclose(some.forces[some.atoms_of(0)], direct.forces[direct.atoms_of(2)], atol=1e-11)
-    assert some.forces_members is None and some.stress is None
+    energies, forces, virials = of_stored(potential, stored)
+    stress = virials / stress_volumes(frames)[:, None, None]
+    np.testing.assert_allclose(energies, direct.atomic_energies_members, rtol=0, atol=1e-11)
+    totals = np.add.reduceat(energies, stored.frame_start[:-1], axis=1)
+    np.testing.assert_allclose(totals, direct.energy_members, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(forces, direct.forces_members, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(forces.std(axis=0), direct.forces_std, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(stress, direct.stress_members, rtol=0, atol=1e-11)
+    some = stored.select([2, 0])
+    energies, forces, _ = of_stored(potential, some)
+    totals = np.add.reduceat(energies, some.frame_start[:-1], axis=1)
+    np.testing.assert_allclose(totals.mean(axis=0), direct.energy[[2, 0]], atol=1e-11)
+    first = forces.mean(axis=0)[: some.frame_start[1]]
+    np.testing.assert_allclose(first, direct.forces[direct.atoms_of(2)], atol=1e-11)
+    mean = potential.predict([frames[2], frames[0]], stress=False, members=False)
+    np.testing.assert_allclose(mean.forces, forces.mean(axis=0), atol=1e-11)
+    assert mean.forces_members is None and mean.stress is None
 
 
 def test_single_precision_derivatives_are_good_to_a_millionth(potential: Potential) -> None:
     frames = mixed_frames()
-    result = potential.evaluate_set(compute_descriptors(frames, potential.functions))
+    stored = compute_descriptors(frames, potential.functions)
+    assert stored.derivatives is not None and stored.derivatives.dtype == np.float32
+    forces = of_stored(potential, stored)[1].mean(axis=0)
     direct = potential.predict(frames)
-    np.testing.assert_allclose(result.forces, direct.forces, rtol=0, atol=2e-6 * np.abs(direct.forces).max())
+    np.testing.assert_allclose(forces, direct.forces, rtol=0, atol=2e-6 * np.abs(direct.forces).max())
 
 
 def test_the_result_does_not_depend_on_threads_or_company(potential: Potential) -> None:
@@ -96,22 +115,13 @@ def test_reference_energies_count_atoms_by_element(potential: Potential) -> None
 def test_memory_stays_far_below_the_derivatives(potential: Potential) -> None:
     frame = build_frame("Si", repeat=(8, 8, 6))
     potential.predict([build_frame("Si")])
-    pairs = compute_descriptors([frame], potential.functions, derivatives=False).n_pairs
-    derivatives = pairs * 3 * potential.functions.n_descriptors * 8
+    stored = compute_descriptors([frame], potential.functions, derivatives=False)
+    derivatives = len(stored.pair_neighbor) * 3 * potential.functions.n_descriptors * 8
     tracemalloc.start()
     potential.predict([frame], members=False, n_threads=2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert derivatives > 25e6 and peak < derivatives / 4
-
-
-def test_other_functions_are_refused(potential: Potential, silicon_potential: Potential) -> None:
-    stored = compute_descriptors([build_frame("Si")], silicon_potential.functions, derivatives=False)
-    with pytest.raises(PotentialError, match="other symmetry functions"):
-        potential.evaluate_set(stored)
-    with pytest.raises(PotentialError, match="stored derivatives"):
-        silicon_potential.evaluate_set(stored)
-    assert silicon_potential.evaluate_set(stored, forces=False).energy.shape == (1,)
 
 
 def test_unknown_element_names_the_frame(silicon_potential: Potential) -> None:

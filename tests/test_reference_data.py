@@ -35,7 +35,7 @@ from nnpcore.structures import (
 )
 from nnpcore.structures.labels.key_names import apply_keys
 from nnpcore.structures.labels.stress_kinds import ALL_KINDS, judge_stress
-from nnpcore.structures.readers.n2p2 import guess_units, write_input_data
+from nnpcore.structures.readers.n2p2 import format_frame, guess_units
 from nnpcore.structures.readers.reader import EV_ANGSTROM, HARTREE_BOHR
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
@@ -213,7 +213,7 @@ def labeled(atoms: Atoms, seed: int = 0) -> Frame:
 
 def test_input_data_comes_back(tmp_path: Path) -> None:
     frames = [labeled(bulk("NaCl", "rocksalt", a=5.6)), labeled(molecule("C6H6"), 1), labeled(bulk("Si"), 2)]
-    write_input_data(tmp_path / "input.data", frames)
+    (tmp_path / "input.data").write_text("".join(format_frame(frame) for frame in frames))
     back = read_dataset(tmp_path / "input.data").frames
     by_ase = ase.io.read(tmp_path / "input.data", ":", format="n2p2-data")
     ase.io.write(tmp_path / "again", [f.to_atoms() for f in back], format="n2p2-data")

@@ -22,7 +22,6 @@ from nnpcore.structures import (
     EXAMPLES,
     Frame,
     example_path,
-    iter_frames,
     parse_path,
     read_dataset,
     split_frames,
@@ -249,12 +248,6 @@ def test_reading_reports_and_can_be_cancelled() -> None:
     progress = Progress(lambda fraction, text: progress.cancel())
     with pytest.raises(Cancelled):
         read_dataset(example_path("nvt"), progress=progress)
-
-
-def test_frames_one_by_one() -> None:
-    frames = iter_frames(example_path("eos"))
-    assert next(frames).index == 0
-    assert sum(1 for _ in frames) == len(read_dataset(example_path("eos")).frames) - 1
 
 
 def test_summary_text() -> None:

@@ -3,12 +3,7 @@
 Formulas: Behler, J. Chem. Phys. 134, 074106 (2011), in n2p2's conventions; all lengths in Å.
 """
 
-from nnpcore.descriptors.compute import (
-    DescriptorChunk,
-    compute_descriptors,
-    iter_descriptor_chunks,
-    warm_up,
-)
+from nnpcore.descriptors.compute import compute_descriptors, warm_up
 from nnpcore.descriptors.descriptor_set import DescriptorSet
 from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction, SymmetryFunctions
 from nnpcore.descriptors.neighbors import NeighborFinder, NeighborPairs, neighbor_pairs
@@ -18,7 +13,6 @@ __all__ = [
     "G2",
     "G4",
     "G5",
-    "DescriptorChunk",
     "DescriptorSet",
     "NeighborFinder",
     "NeighborPairs",
@@ -26,7 +20,6 @@ __all__ = [
     "SymmetryFunctions",
     "Whitening",
     "compute_descriptors",
-    "iter_descriptor_chunks",
     "neighbor_pairs",
     "warm_up",
 ]

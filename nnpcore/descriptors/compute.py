@@ -1,9 +1,8 @@
-"""Descriptors of frames: the CPU path, the choice of device, and chunks for large structures."""
+"""Descriptors of frames: the CPU path, and the choice of device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ from numpy.typing import DTypeLike
 
 from nnpcore.descriptors.descriptor_set import DescriptorSet
 from nnpcore.descriptors.functions import SymmetryFunctions
-from nnpcore.descriptors.kernel_tables import KernelTables, build_tables
-from nnpcore.descriptors.neighbors import NeighborFinder, NeighborPairs, neighbor_pairs
+from nnpcore.descriptors.kernel_tables import build_tables
+from nnpcore.descriptors.neighbors import NeighborPairs, neighbor_pairs
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
@@ -20,31 +19,6 @@ from nnpcore.threads import default_threads, in_order
 
 _MOST_ATOMS_PER_TASK = 512
 _TASKS_PER_THREAD = 8
-
-
-@dataclass(frozen=True, eq=False)
-class DescriptorChunk:
-    """Descriptors of consecutive atoms of one frame.
-
-    Attributes
-    ----------
-    start, stop : the range of central atoms.
-    species : (stop - start,) int32, index into ``functions.elements``.
-    values : (stop - start, n_descriptors) float64.
-    pair_start : (stop - start + 1,) int64, into this chunk's pairs.
-    pair_neighbor : (n_pairs,) int32, index of the neighbor in the frame.
-    pair_vector : (n_pairs, 3) float64, r_j - r_i, Å.
-    derivatives : (n_pairs, 3, n_descriptors) dG_i/dr_j of the image, or None.
-    """
-
-    start: int
-    stop: int
-    species: np.ndarray
-    values: np.ndarray
-    pair_start: np.ndarray
-    pair_neighbor: np.ndarray
-    pair_vector: np.ndarray
-    derivatives: np.ndarray | None
 
 
 def compute_descriptors(
@@ -82,16 +56,17 @@ def compute_descriptors(
     """
     real = _checked_dtype(dtype)
     threads = _checked_threads(n_threads)
-    result = _with_pairs(frames, functions, real if derivatives else None, threads, progress)
+    progress = progress or Progress()
+    result = _with_pairs(
+        frames, functions, real if derivatives else None, threads, progress.part(0.0, 0.1, "neighbors")
+    )
+    filling = progress.part(0.1, 1.0, "symmetry functions")
     if device == "cpu":
-        tables, span = build_tables(functions), _Span(progress, 0.1, 1.0, "symmetry functions")
-        pairs = NeighborPairs(result.pair_start, result.pair_neighbor, result.pair_vector)
-        species, values = result.species, result.values
-        _run_kernel(tables, species, species, pairs, values, result.derivatives, threads, span)
+        _fill(result, threads, filling)
     else:
         from nnpcore.descriptors.torch_backend import fill_descriptors
 
-        fill_descriptors(result, device.removeprefix("torch-"), progress)
+        fill_descriptors(result, device.removeprefix("torch-"), filling)
     return result
 
 
@@ -100,7 +75,7 @@ def _with_pairs(
     functions: SymmetryFunctions,
     real: np.dtype | None,
     threads: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> DescriptorSet:
     """A set with its pairs, room for values and, if ``real`` is a type, room for derivatives."""
     labels = [frame.label(i) for i, frame in enumerate(frames)]
@@ -108,22 +83,23 @@ def _with_pairs(
     species = np.concatenate([np.zeros(0, dtype=np.int32), *parts])
     frame_start = np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64)
 
-    def find(first: int, stop: int) -> NeighborPairs:
+    def find(first: int, stop: int) -> list[NeighborPairs]:
         chosen = range(first, stop)
-        found = [neighbor_pairs(frames[k], functions.cutoff, where=labels[k]) for k in chosen]
-        return _joined(found, [int(frame_start[k]) for k in chosen])
+        return [neighbor_pairs(frames[k], functions.cutoff, where=labels[k]) for k in chosen]
 
-    pairs = _joined(_run_tasks(find, len(frames), 8, threads, _Span(progress, 0.0, 0.1, "neighbors")))
+    found = [pairs for part in _run_tasks(find, len(frames), 8, threads, progress) for pairs in part]
+    neighbors = [p.neighbor + np.int32(first) for p, first in zip(found, frame_start[:-1], strict=True)]
+    neighbor = np.concatenate([np.zeros(0, dtype=np.int32), *neighbors])
     n_d = functions.n_descriptors
     return DescriptorSet(
         functions=functions,
         frame_start=frame_start,
         species=species,
         values=np.zeros((len(species), n_d)),
-        pair_start=pairs.start,
-        pair_neighbor=pairs.neighbor,
-        pair_vector=pairs.vector,
-        derivatives=None if real is None else np.empty((len(pairs.neighbor), 3, n_d), dtype=real),
+        pair_start=np.cumsum(np.concatenate([[0], *(np.diff(p.start) for p in found)])),
+        pair_neighbor=neighbor,
+        pair_vector=np.concatenate([np.zeros((0, 3)), *(p.vector for p in found)]),
+        derivatives=None if real is None else np.empty((len(neighbor), 3, n_d), dtype=real),
     )
 
 
@@ -134,94 +110,24 @@ def warm_up() -> None:
     compute_descriptors([frame], SymmetryFunctions.preset("26", ["Si"]), n_threads=1)
 
 
-def iter_descriptor_chunks(
-    frame: Frame,
-    functions: SymmetryFunctions,
-    chunk_atoms: int = 1024,
-    *,
-    derivatives: bool = True,
-    dtype: DTypeLike = np.float64,
-    n_threads: int | None = None,
-) -> Iterator[DescriptorChunk]:
-    """Yield the descriptors of one frame range by range, so that memory stays bounded by the chunk.
-
-    Neighbors are searched per chunk too: nothing but a few numbers per atom is held for the whole frame. Each
-    chunk owns its arrays. Errors as in :func:`compute_descriptors`.
-    """
-    real = _checked_dtype(dtype)
-    threads = _checked_threads(n_threads)
-    label = frame.label(0)
-    species = functions.species_index(frame.numbers, where=label)
-    tables = build_tables(functions)
-    finder = NeighborFinder(frame, functions.cutoff, where=label)
-    for first in range(0, frame.n_atoms, chunk_atoms):
-        stop = min(first + chunk_atoms, frame.n_atoms)
-
-        def find(a: int, b: int, first: int = first) -> NeighborPairs:
-            return finder.pairs(first + a, first + b)
-
-        pairs = _joined(_run_tasks(find, stop - first, chunk_atoms, threads))
-        values = np.empty((stop - first, functions.n_descriptors))
-        shape = (len(pairs.neighbor), 3, functions.n_descriptors)
-        slopes = np.empty(shape, real) if derivatives else None
-        _run_kernel(tables, species[first:stop], species, pairs, values, slopes, threads)
-        yield DescriptorChunk(
-            first, stop, species[first:stop], values, pairs.start, pairs.neighbor, pairs.vector, slopes
-        )
-
-
-def _joined(parts: list[NeighborPairs], shifts: list[int] | None = None) -> NeighborPairs:
-    """Pairs of consecutive ranges as one, with a number added to the neighbors of each range."""
-    counts = [np.zeros(1, dtype=np.int64), *(np.diff(p.start) for p in parts)]
-    neighbors = [np.zeros(0, dtype=np.int32), *(p.neighbor for p in parts)]
-    if shifts is not None:
-        neighbors[1:] = [p.neighbor + np.int32(shift) for p, shift in zip(parts, shifts, strict=True)]
-    vectors = [np.zeros((0, 3)), *(p.vector for p in parts)]
-    return NeighborPairs(
-        np.cumsum(np.concatenate(counts)), np.concatenate(neighbors), np.concatenate(vectors)
-    )
-
-
-def _run_kernel(
-    tables: KernelTables,
-    center_species: np.ndarray,
-    species: np.ndarray,
-    pairs: NeighborPairs,
-    values: np.ndarray,
-    derivatives: np.ndarray | None,
-    threads: int,
-    span: _Span | None = None,
-) -> None:
-    """Fill values and derivatives of all centres, in tasks spread over threads."""
+def _fill(result: DescriptorSet, threads: int, progress: Progress) -> None:
+    """Fill values and derivatives by the compiled kernels, in tasks spread over threads."""
     from nnpcore.descriptors.kernels import fill_descriptors
 
+    tables, species = build_tables(result.functions), result.species
+
     def fill(a: int, b: int) -> None:
-        window = slice(pairs.start[a], pairs.start[b])
-        out = None if derivatives is None else derivatives[window]
-        neighbor_species = species[pairs.neighbor[window]]
-        starts, vectors = pairs.start[a : b + 1], pairs.vector[window]
-        fill_descriptors(tables, center_species[a:b], starts, neighbor_species, vectors, values[a:b], out)
+        starts = result.pair_start[a : b + 1]
+        window = slice(starts[0], starts[-1])
+        out = None if result.derivatives is None else result.derivatives[window]
+        neighbor_species, vectors = species[result.pair_neighbor[window]], result.pair_vector[window]
+        fill_descriptors(tables, species[a:b], starts, neighbor_species, vectors, result.values[a:b], out)
 
-    _run_tasks(fill, len(center_species), _MOST_ATOMS_PER_TASK, threads, span)
-
-
-@dataclass(frozen=True)
-class _Span:
-    """The part of a progress bar that belongs to one step."""
-
-    progress: Progress | None
-    low: float
-    high: float
-    text: str
-
-    def report(self, fraction: float) -> None:
-        """Report how much of the step is done."""
-        if self.progress is not None:
-            self.progress.report(self.low + (self.high - self.low) * fraction, self.text)
+    _run_tasks(fill, len(species), _MOST_ATOMS_PER_TASK, threads, progress)
 
 
 def _run_tasks(
-    task: Callable[[int, int], Any], count: int, most: int, threads: int, span: _Span | None = None
+    task: Callable[[int, int], Any], count: int, most: int, threads: int, progress: Progress
 ) -> list[Any]:
     """Run ``task(first, stop)`` over ranges of at most ``most`` that cover ``count`` items, on threads.
 
@@ -232,8 +138,7 @@ def _run_tasks(
     results = []
     for result in in_order(lambda bounds: task(*bounds), ranges, threads):
         results.append(result)
-        if span is not None:
-            span.report(len(results) / len(ranges))
+        progress.report(len(results) / len(ranges))
     return results
 
 

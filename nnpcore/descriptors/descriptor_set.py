@@ -51,19 +51,9 @@ class DescriptorSet:
         return len(self.species)
 
     @property
-    def n_pairs(self) -> int:
-        """Number of (centre, neighbor image) pairs."""
-        return len(self.pair_neighbor)
-
-    @property
     def frames_of_atoms(self) -> np.ndarray:
         """Frame index of every atom, (n_atoms,) int64."""
         return np.repeat(np.arange(self.n_frames), np.diff(self.frame_start))
-
-    @property
-    def pair_center(self) -> np.ndarray:
-        """Central atom of every pair, (n_pairs,) int32."""
-        return np.repeat(np.arange(self.n_atoms, dtype=np.int32), np.diff(self.pair_start))
 
     def select(self, frame_indices: Sequence[int] | np.ndarray) -> DescriptorSet:
         """Return the set of some frames, in the given order.

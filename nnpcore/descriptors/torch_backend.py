@@ -52,7 +52,7 @@ def check_device(name: str) -> torch.device:
     return device
 
 
-def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress | None = None) -> None:
+def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress) -> None:
     """Compute the values and, where there is room for them, derivatives of a set whose pairs are known."""
     device = check_device(device_name)
     counts = np.diff(result.pair_start)
@@ -60,8 +60,7 @@ def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress
     with torch.no_grad():
         for done, (species, atoms, width) in enumerate(chunks):
             _fill_chunk(result, species, atoms, width, device)
-            if progress is not None:
-                progress.report(0.1 + 0.9 * (done + 1) / len(chunks), "symmetry functions")
+            progress.report((done + 1) / len(chunks))
 
 
 def work_memory(device: torch.device) -> int:

@@ -12,23 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 
-from nnpcore.descriptors import DescriptorChunk, NeighborFinder
+from nnpcore.descriptors import NeighborFinder, NeighborPairs
 from nnpcore.descriptors.kernel_tables import build_tables
 from nnpcore.descriptors.kernels import fill_descriptors
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
-from nnpcore.potential.prediction import Prediction
+from nnpcore.potential.prediction import Prediction, frame_starts
 from nnpcore.threads import in_order
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import DescriptorSet
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
 _FEWEST_ATOMS, _MOST_ATOMS = 16, 64
-_STORED_ATOMS = 256
 
 
 @dataclass(frozen=True)
@@ -56,21 +53,21 @@ class Accumulator:
     virials : (n_frames, n_members, 3, 3) eV, dE/d(strain); of no frames where stress is not wanted.
     """
 
-    def __init__(self, frame_start: np.ndarray, n_members: int, wanted: Wanted) -> None:
-        self.frame_start = np.asarray(frame_start, dtype=np.int64)
+    def __init__(self, frames: Sequence[Frame], n_members: int, wanted: Wanted) -> None:
+        self.frame_start = frame_starts(frames)
         self.wanted = wanted
-        n_atoms, n_frames = int(self.frame_start[-1]), len(self.frame_start) - 1
+        n_atoms = int(self.frame_start[-1])
         self.energies = np.zeros((n_members, n_atoms))
         self.forces = np.zeros((n_atoms if wanted.forces else 0, n_members, 3))
-        self.virials = np.zeros((n_frames if wanted.stress else 0, n_members, 3, 3))
+        self.virials = np.zeros((len(frames) if wanted.stress else 0, n_members, 3, 3))
+        self._volumes = stress_volumes(frames)
 
-    def prediction(self, volumes: np.ndarray | None) -> Prediction:
-        """Return the finished prediction; ``volumes`` (n_frames,) Å³, NaN where there is no stress."""
-        stress = None
-        if self.wanted.stress and volumes is not None:
-            stress = self.virials.swapaxes(0, 1) / np.asarray(volumes, dtype=np.float64)[:, None, None]
+    def prediction(self) -> Prediction:
+        """Return the finished prediction."""
+        wanted, stress = self.wanted, None
+        if wanted.stress:
+            stress = self.virials.swapaxes(0, 1) / self._volumes[:, None, None]
             stress = 0.5 * (stress + stress.swapaxes(2, 3))
-        wanted = self.wanted
         return Prediction(
             frame_start=self.frame_start,
             atomic_energies_members=self.energies,
@@ -85,11 +82,6 @@ def stress_volumes(frames: Sequence[Frame]) -> np.ndarray:
     """Return each frame's volume (n_frames,), Å³, NaN unless periodic in all three directions."""
     volumes = np.array([f.volume if np.all(f.pbc) else 0.0 for f in frames])
     return np.where(volumes > 0, volumes, np.nan)
-
-
-def starts(frames: Sequence[Frame]) -> np.ndarray:
-    """Return where each frame's atoms begin, (n_frames + 1,) int64."""
-    return np.concatenate([[0], np.cumsum([f.n_atoms for f in frames])]).astype(np.int64)
 
 
 def uses_kernels(device: str) -> bool:
@@ -118,9 +110,9 @@ class _Evaluated:
     """What a task returns: energies (M, n), f_p (n_pairs, M, 3) and the virial (1, M, 3, 3) of its range."""
 
     energies: np.ndarray
-    chunk: DescriptorChunk
-    pairs: np.ndarray | None
-    virial: np.ndarray | None
+    found: NeighborPairs
+    pairs: np.ndarray | None = None
+    virial: np.ndarray | None = None
 
 
 def predict_cpu(
@@ -131,7 +123,7 @@ def predict_cpu(
     progress: Progress | None = None,
 ) -> Prediction:
     """Predict with the compiled kernels; see :meth:`Potential.predict`."""
-    total = Accumulator(starts(frames), potential.n_members, wanted)
+    total = Accumulator(frames, potential.n_members, wanted)
 
     def work(task: _Range) -> tuple[_Range, _Evaluated]:
         return task, _evaluate_range(potential, task, wanted)
@@ -141,14 +133,13 @@ def predict_cpu(
         window = slice(task.offset + task.first, task.offset + task.stop)
         total.energies[:, window] = part.energies
         if wanted.forces and part.pairs is not None:
-            chunk = part.chunk
             forces = total.forces[task.offset :]
-            add_forces(part.pairs, task.first, chunk.pair_start, chunk.pair_neighbor, forces)
+            add_forces(part.pairs, task.first, part.found.start, part.found.neighbor, forces)
         if part.virial is not None:
             total.virials[task.frame] += part.virial[0]
         if progress is not None:
             progress.report(window.stop / n_atoms, "energies and forces")
-    return total.prediction(stress_volumes(frames))
+    return total.prediction()
 
 
 def _ranges(potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray) -> Iterator[_Range]:
@@ -163,75 +154,20 @@ def _ranges(potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarra
 
 
 def _evaluate_range(potential: Ensemble, task: _Range, wanted: Wanted) -> _Evaluated:
-    chunk = _describe(potential, task, wanted.derivatives)
-    if chunk.derivatives is None:
-        return _Evaluated(potential.atomic_energies_of(chunk.values, chunk.species), chunk, None, None)
-    energies, gradients = potential.gradients_of(chunk.values, chunk.species)
-    pairs = pair_gradients(_by_atom(gradients, np.float64), chunk.pair_start, chunk.derivatives)
+    """Describe and evaluate one range on the calling thread alone."""
+    found = task.finder.pairs(task.first, task.stop)
+    n, n_d = task.stop - task.first, potential.functions.n_descriptors
+    values = np.empty((n, n_d))
+    slopes = np.empty((len(found.neighbor), 3, n_d)) if wanted.derivatives else None
+    centers, neighbors = task.species[task.first : task.stop], task.species[found.neighbor]
+    tables = build_tables(potential.functions)
+    fill_descriptors(tables, centers, found.start, neighbors, found.vector, values, slopes)
+    if slopes is None:
+        return _Evaluated(potential.atomic_energies_of(values, centers), found)
+    energies, gradients = potential.gradients_of(values, centers)
+    pairs = pair_gradients(np.ascontiguousarray(gradients.swapaxes(0, 1)), found.start, slopes)
     virial = None
     if wanted.stress:
         virial = np.zeros((1, potential.n_members, 3, 3))
-        frames = np.zeros(task.stop - task.first, dtype=np.int64)
-        add_virials(pairs, chunk.pair_vector, chunk.pair_start, frames, virial)
-    return _Evaluated(energies, chunk, pairs, virial)
-
-
-def _describe(potential: Ensemble, task: _Range, derivatives: bool) -> DescriptorChunk:
-    """Descriptors of one range, computed on the calling thread alone."""
-    pairs = task.finder.pairs(task.first, task.stop)
-    n_d = potential.functions.n_descriptors
-    values = np.empty((task.stop - task.first, n_d))
-    slopes = np.empty((len(pairs.neighbor), 3, n_d)) if derivatives else None
-    centers, neighbors = task.species[task.first : task.stop], task.species[pairs.neighbor]
-    tables = build_tables(potential.functions)
-    fill_descriptors(tables, centers, pairs.start, neighbors, pairs.vector, values, slopes)
-    return DescriptorChunk(
-        task.first, task.stop, centers, values, pairs.start, pairs.neighbor, pairs.vector, slopes
-    )
-
-
-def _by_atom(gradients: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """(n_members, n, n_d) as (n, n_members, n_d), contiguous, in the type the kernel wants."""
-    return np.ascontiguousarray(gradients.swapaxes(0, 1), dtype=dtype)
-
-
-def predict_stored(
-    potential: Ensemble,
-    stored: DescriptorSet,
-    volumes: np.ndarray | None,
-    wanted: Wanted,
-    n_threads: int | None = None,
-) -> Prediction:
-    """Predict from stored descriptors and derivatives; see :meth:`Potential.evaluate_set`."""
-    total = Accumulator(stored.frame_start, potential.n_members, wanted)
-    frames = stored.frames_of_atoms
-
-    def work(block: tuple[int, int]) -> None:
-        a, b = block
-        values, species = stored.values[a:b], stored.species[a:b]
-        if stored.derivatives is None or not wanted.derivatives:
-            total.energies[:, a:b] = potential.atomic_energies_of(values, species)
-            return
-        total.energies[:, a:b], gradients = potential.gradients_of(values, species)
-        start = stored.pair_start[a : b + 1] - stored.pair_start[a]
-        window = slice(int(stored.pair_start[a]), int(stored.pair_start[b]))
-        derivatives = stored.derivatives[window]
-        pairs = pair_gradients(_by_atom(gradients, derivatives.dtype), start, derivatives)
-        if wanted.forces:
-            add_forces(pairs, a, start, stored.pair_neighbor[window], total.forces)
-        if wanted.stress:
-            add_virials(pairs, stored.pair_vector[window], start, frames[a:b], total.virials)
-
-    for _ in in_order(work, _frame_blocks(stored.frame_start), n_threads):
-        pass
-    return total.prediction(volumes)
-
-
-def _frame_blocks(frame_start: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of atoms that hold whole frames, so that no two of them touch the same forces."""
-    begin = int(frame_start[0])
-    for stop in frame_start[1:].tolist():
-        if stop - begin >= _STORED_ATOMS or stop == frame_start[-1]:
-            if stop > begin:
-                yield begin, stop
-            begin = stop
+        add_virials(pairs, found.vector, found.start, np.zeros(n, dtype=np.int64), virial)
+    return _Evaluated(energies, found, pairs, virial)

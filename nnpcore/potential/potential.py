@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nnpcore.errors import PotentialError
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.prediction import Prediction
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import DescriptorSet
     from nnpcore.potential.calculator import EatlasCalculator
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
@@ -60,41 +56,6 @@ class Potential(Ensemble):
         from nnpcore.potential import torch_inference
 
         return torch_inference.predict_torch(self, frames, wanted, device, progress)
-
-    def evaluate_set(
-        self,
-        descriptor_set: DescriptorSet,
-        volumes: np.ndarray | None = None,
-        *,
-        forces: bool = True,
-        members: bool = True,
-        n_threads: int | None = None,
-    ) -> Prediction:
-        """Predict from stored descriptors and derivatives, without recomputing them.
-
-        Parameters
-        ----------
-        descriptor_set : descriptors of these frames made with this potential's symmetry functions.
-        volumes : (n_frames,) Å³, NaN where a frame has no stress; the stress is left out where this is None.
-        forces, members, n_threads : as in :meth:`predict`.
-
-        Raises
-        ------
-        PotentialError : other symmetry functions, or forces or stress wanted without stored derivatives.
-        """
-        if descriptor_set.functions != self.functions:
-            raise PotentialError(
-                "these descriptors were computed with other symmetry functions than the potential's",
-                fix="Compute them again with potential.functions",
-            )
-        if (forces or volumes is not None) and descriptor_set.derivatives is None:
-            raise PotentialError(
-                "forces and stress need stored derivatives", fix="Compute the descriptors with derivatives"
-            )
-        from nnpcore.potential import inference
-
-        wanted = inference.Wanted(forces, volumes is not None, members)
-        return inference.predict_stored(self, descriptor_set, volumes, wanted, n_threads)
 
     def calculator(self, device: str = "cpu", n_threads: int | None = None) -> EatlasCalculator:
         """Return an ASE calculator of this potential."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nnpcore.structures.frame import Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,3 +87,8 @@ class Prediction:
     def stress_std(self) -> np.ndarray | None:
         """Spread of the stress over the members (n_frames, 3, 3), eV/Å³, or None."""
         return None if self.stress_members is None else self.stress_members.std(axis=0)
+
+
+def frame_starts(frames: Sequence[Frame]) -> np.ndarray:
+    """Return where each frame's atoms begin, (n_frames + 1,) int64."""
+    return np.cumsum([0, *(frame.n_atoms for frame in frames)], dtype=np.int64)

@@ -18,12 +18,7 @@ from torch import Tensor
 from nnpcore.descriptors import NeighborFinder
 from nnpcore.descriptors.torch_backend import check_device, describe_centers, plan_chunks, work_memory
 from nnpcore.potential.ensemble import Ensemble
-from nnpcore.potential.inference import (
-    Accumulator,
-    Wanted,
-    starts,
-    stress_volumes,
-)
+from nnpcore.potential.inference import Accumulator, Wanted
 from nnpcore.potential.prediction import Prediction
 from nnpcore.threads import in_order
 
@@ -66,8 +61,8 @@ def predict_torch(
 ) -> Prediction:
     """Predict on a torch device; see :meth:`Potential.predict`."""
     device = check_device("cuda" if device_name == "auto" else device_name.removeprefix("torch-"))
-    frame_start = starts(frames)
-    total = Accumulator(frame_start, potential.n_members, wanted)
+    total = Accumulator(frames, potential.n_members, wanted)
+    frame_start = total.frame_start
     model = _Model(potential, frames, frame_start, device)
     sums = _Sums(
         torch.as_tensor(total.energies, device=device),
@@ -84,7 +79,7 @@ def predict_torch(
     total.energies = sums.energies.cpu().numpy()
     total.forces = sums.forces.cpu().numpy().swapaxes(1, 2)
     total.virials = np.moveaxis(sums.virials.cpu().numpy(), 3, 1)
-    return total.prediction(stress_volumes(frames))
+    return total.prediction()
 
 
 class _Model:

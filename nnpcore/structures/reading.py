@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,12 @@ class Source(NamedTuple):
 
     path: Path
     part: int | slice
+
+    @property
+    def selection(self) -> slice:
+        """The part as a slice."""
+        part = self.part
+        return slice(part, part + 1 or None) if isinstance(part, int) else part
 
     @property
     def text(self) -> str:
@@ -106,10 +113,11 @@ def read_dataset(
     problems: list[FrameProblem] = []
     try:
         for item in _reported(source, names, progress or Progress()):
-            problem = item if isinstance(item, FrameProblem) else _problem_of(item)
-            if problem is not None:
-                problems.append(problem)
-            elif isinstance(item, Frame):
+            if isinstance(item, FrameProblem):
+                problems.append(item)
+            elif texts := check_frame(item):
+                problems.append(FrameProblem(item.index, "; ".join(texts), "Mend or remove this frame"))
+            else:
                 frames.append(item)
     except MemoryError as error:
         frames.clear()
@@ -146,21 +154,6 @@ def detect_key_names(path: str | Path, *, progress: Progress | None = None) -> K
     return propose_keys(read_dataset(path, on_bad="skip", progress=progress).frames)
 
 
-def iter_frames(path: str | Path) -> Iterator[Frame]:
-    """Yield the frames of a file one by one, unchecked, without keeping them.
-
-    Raises
-    ------
-    DataError
-        When the file, or the next frame, cannot be read.
-    """
-    source = parse_path(path)
-    for _, item in _read(source, KeyNames(), Progress()):
-        if isinstance(item, FrameProblem):
-            raise BadFramesError(source.text, (item,), 0)
-        yield item
-
-
 def _reported(source: Source, keys: KeyNames, progress: Progress) -> Iterator[Frame | FrameProblem]:
     """Frames and problems of a file; tells ``progress`` often, but not more than 20 times a second."""
     last = 0.0
@@ -170,11 +163,6 @@ def _reported(source: Source, keys: KeyNames, progress: Progress) -> Iterator[Fr
             last = time.monotonic()
             progress.report(fraction, f"Reading {source.path.name}: frame {item.index}")
         yield item
-
-
-def _problem_of(frame: Frame) -> FrameProblem | None:
-    texts = check_frame(frame)
-    return FrameProblem(frame.index, "; ".join(texts), "Mend or remove this frame") if texts else None
 
 
 def _read(
@@ -204,10 +192,7 @@ def _renamed(item: Frame | FrameProblem, keys: KeyNames) -> Frame | FrameProblem
 
 def _wanted(n_frames: int, source: Source) -> range:
     """The indices that a slice selects of ``n_frames``; selecting none is an error that gives the range."""
-    if isinstance(source.part, slice):
-        wanted = range(n_frames)[source.part]
-    else:
-        wanted = range(n_frames)[source.part : source.part + 1 or None]
+    wanted = range(n_frames)[source.selection]
     if n_frames and not wanted:
         raise DataError(
             f"the slice selects none of its {n_frames} frames",
@@ -221,28 +206,18 @@ def _chosen(
     source: Source, items: Iterable[Frame | FrameProblem] | IndexedFrames
 ) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield the wanted part of all frames. Slices that count from the end need the whole file first."""
-    part = source.part
-    forward = isinstance(part, int) and part >= 0
-    if isinstance(part, slice):
-        forward = all(n is None or n >= 0 for n in (part.start, part.stop)) and (part.step or 1) > 0
-    if not isinstance(items, IndexedFrames) and not forward:
+    start, stop, step = source.selection.start, source.selection.stop, source.selection.step or 1
+    forward = (start or 0) >= 0 and (stop or 0) >= 0 and step > 0
+    if not isinstance(items, IndexedFrames) and forward:
+        counter, item = itertools.count(), None
+        for item, _ in itertools.islice(zip(items, counter, strict=False), start, stop, step):
+            yield None, item
+        if item is None:
+            _wanted(next(counter), source)
+        return
+    if not isinstance(items, IndexedFrames):
         everything = list(items)
         items = IndexedFrames(len(everything), everything.__getitem__)
-    if isinstance(items, IndexedFrames):
-        wanted = _wanted(items.count, source)
-        for done, index in enumerate(wanted, start=1):
-            yield done / len(wanted), items.get(index)
-        return
-    start, stop, step = (
-        (part, part + 1, 1) if isinstance(part, int) else (part.start or 0, part.stop, part.step or 1)
-    )
-    count, selected = 0, 0
-    for item in items:
-        if count >= start and (count - start) % step == 0:
-            selected += 1
-            yield None, item
-        count += 1
-        if stop is not None and count >= stop:
-            break
-    if not selected:
-        _wanted(count, source)
+    wanted = _wanted(items.count, source)
+    for done, index in enumerate(wanted, start=1):
+        yield done / len(wanted), items.get(index)

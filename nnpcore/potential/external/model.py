@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.potential.external import worker
 from nnpcore.potential.external.process import WorkerProcess
-from nnpcore.potential.prediction import Prediction
+from nnpcore.potential.prediction import Prediction, frame_starts
 
 if TYPE_CHECKING:
     from nnpcore.progress import Progress
@@ -96,7 +96,7 @@ class CalculatorSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold. Whoever builds it again runs code of that name: ask the user first."""
-        return {"import_path": self.import_path, "arguments": self.arguments, "name": self.name}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CalculatorSpec:
@@ -108,33 +108,13 @@ class CalculatorSpec:
 class TotalsPrediction(Prediction):
     """What a calculator without atomic energies says; asking for those raises NoAtomicEnergiesError."""
 
-    def __init__(
-        self,
-        frame_start: np.ndarray,
-        energies: np.ndarray,
-        forces: np.ndarray | None,
-        stress: np.ndarray | None,
-        reason: PotentialError,
-    ) -> None:
-        more = _derived(forces, stress)
-        for name, value in {"frame_start": frame_start, "energy_members": energies[None], **more}.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_reason", reason)
+    def __init__(self, energies: np.ndarray, reason: PotentialError, fields: dict[str, Any]) -> None:
+        vars(self).update(fields, energy_members=energies[None], _reason=reason)
 
     def __getattr__(self, name: str) -> Any:
         if name == "atomic_energies_members":
-            raise object.__getattribute__(self, "_reason")
+            raise self._reason
         raise AttributeError(name)
-
-
-def _derived(forces: np.ndarray | None, stress: np.ndarray | None) -> dict[str, np.ndarray | None]:
-    """Return the fields of a Prediction of one member."""
-    return {
-        "forces": forces,
-        "forces_std": None if forces is None else np.zeros_like(forces),
-        "forces_members": None if forces is None else forces[None],
-        "stress_members": None if stress is None else stress[None],
-    }
 
 
 class CalculatorModel:
@@ -145,8 +125,6 @@ class CalculatorModel:
     calculator : a :class:`CalculatorSpec`, or an ASE calculator made in Python.
     name : what to call it; the calculator's own name where empty.
     elements : chemical symbols it knows; empty asks the calculator, and takes all where it does not say.
-    own_process : whether to run it in a process of its own; None does so for a spec. An object cannot be
-        sent there.
     start_seconds, frame_seconds : how long it may take to start, and for one structure; None for ever.
 
     Attributes
@@ -164,26 +142,18 @@ class CalculatorModel:
         *,
         name: str = "",
         elements: Sequence[str] = (),
-        own_process: bool | None = None,
         start_seconds: float | None = START_SECONDS,
         frame_seconds: float | None = None,
     ) -> None:
         self.spec = calculator if isinstance(calculator, CalculatorSpec) else None
         if self.spec is None:
             worker.check_calculator(calculator, type(calculator).__name__)
-            if own_process:
-                raise SettingsError(
-                    "an object from Python cannot be sent to a process of its own",
-                    where="own_process",
-                    fix="Name the calculator by its import path",
-                )
         self.name = name or (self.spec.title if self.spec else type(calculator).__name__)
-        self.own_process = self.spec is not None and own_process is not False
         self.start_seconds, self.frame_seconds = start_seconds, frame_seconds
         self.gives_atomic_energies: bool | None = None
         self.note = ""
         self._elements = tuple(elements)
-        self._object: Any = None if self.spec else calculator
+        self._object = calculator
         self._process: WorkerProcess | None = None
         self._offsets: dict[int, float] = {}
 
@@ -192,7 +162,7 @@ class CalculatorModel:
         """Elements it knows, by atomic number; all of them where nobody says."""
         from ase.data import chemical_symbols
 
-        said = self._elements or (worker.known_elements(self._object) if self._object is not None else ())
+        said = self._elements or (() if self.spec else worker.known_elements(self._object))
         return said or tuple(chemical_symbols[1:])
 
     def __enter__(self) -> CalculatorModel:
@@ -215,19 +185,13 @@ class CalculatorModel:
         PotentialError
             When it cannot be imported or made, is no ASE calculator, takes too long or crashes.
         """
-        if self.spec is None:
-            return
-        if not self.own_process:
-            if self._object is None:
-                self._object = worker.build_calculator(self.spec.import_path, self.spec.arguments)
-            return
-        if self._process is not None and self._process.running:
+        if self.spec is None or (self._process is not None and self._process.running):
             return
         self.close()
         self._process = WorkerProcess(self.name, n_threads)
         if progress is not None:
             progress.report(None, f"Starting {self.name}")
-        body, _ = self._ask({"build": self.spec.to_dict()}, {}, self.start_seconds, "its start", progress)
+        body, _ = self._ask({"build": asdict(self.spec)}, {}, self.start_seconds, "its start", progress)
         self._elements = self._elements or tuple(body["elements"])
 
     def predict(
@@ -284,7 +248,7 @@ class CalculatorModel:
         where: str,
         progress: Progress | None,
     ) -> worker.Arrays:
-        if not self.own_process:
+        if self.spec is None:
             try:
                 return worker.evaluate(self._object, arrays, values, forces, stress)
             except Exception as error:
@@ -353,26 +317,20 @@ class CalculatorModel:
     def _assemble(
         self, frames: Sequence[Frame], answers: list[worker.Arrays], forces: bool, stress: bool
     ) -> Prediction:
-        start = np.concatenate([[0], np.cumsum([frame.n_atoms for frame in frames])]).astype(np.int64)
-        force = np.concatenate([a["forces"] for a in answers]) if _all(answers, "forces", forces) else None
-        tensors = None
+        fields: dict[str, Any] = {"frame_start": frame_starts(frames)}
+        if forces and answers and all("forces" in a for a in answers):
+            force = np.concatenate([a["forces"] for a in answers])
+            fields |= {"forces": force, "forces_std": np.zeros_like(force), "forces_members": force[None]}
         if stress and any("stress" in a for a in answers):
-            tensors = np.array([a.get("stress", np.full((3, 3), np.nan)) for a in answers])
-        if not answers or (self.gives_atomic_energies is not False and _all(answers, "energies", True)):
-            empty = np.zeros(0)
-            energies = np.concatenate([a["energies"] for a in answers]) if answers else empty
-            return Prediction(start, energies[None], **_derived(force, tensors))
+            tensors = [a.get("stress", np.full((3, 3), np.nan)) for a in answers]
+            fields["stress_members"] = np.array([tensors])
+        if (self.gives_atomic_energies is not False and all("energies" in a for a in answers)) or not answers:
+            energies = np.concatenate([np.zeros(0), *(a["energies"] for a in answers)])
+            return Prediction(atomic_energies_members=energies[None], **fields)
         self.gives_atomic_energies = False
-        totals = np.array([float(a["energy"]) for a in answers])
-        return TotalsPrediction(start, totals, force, tensors, self._no_energies())
-
-    def _no_energies(self) -> NoAtomicEnergiesError:
         what = self.note or "this calculator gives no energies of single atoms (what ASE calls 'energies')"
-        return NoAtomicEnergiesError(what, where=self.name, fix=STILL_WORKS)
-
-
-def _all(answers: list[worker.Arrays], name: str, wanted: bool) -> bool:
-    return wanted and bool(answers) and all(name in answer for answer in answers)
+        reason = NoAtomicEnergiesError(what, where=self.name, fix=STILL_WORKS)
+        return TotalsPrediction(np.array([float(a["energy"]) for a in answers]), reason, fields)
 
 
 def _error(said: Mapping[str, str], where: str) -> PotentialError:

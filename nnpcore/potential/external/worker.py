@@ -1,19 +1,20 @@
 """The far side of a foreign calculator: building it, asking it, and the process that does only that.
 
 Run as ``python -m nnpcore.potential.external.worker`` it speaks over standard input and output: a message is
-eight bytes with the length of a JSON head, the head, then the raw numbers of its arrays. Nothing that could
-run code travels either way. Whatever the foreign code prints goes to standard error.
+a line of JSON, then its arrays as safetensors. Nothing that could run code travels either way. Whatever
+the foreign code prints goes to standard error.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from nnpcore.errors import EatlasError, PotentialError
 
@@ -25,46 +26,23 @@ INPUT_VALUES = ("charge", "spin")
 """What else of a frame some calculators look at."""
 
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
-_MAX_HEAD = 1 << 28
 Arrays = dict[str, np.ndarray]
 
 
 def write_message(stream: IO[bytes], body: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write one message: a JSON object and named arrays of numbers."""
-    packed = {name: np.asarray(values, order="C") for name, values in arrays.items()}
-    listed = [[name, values.dtype.str, list(values.shape)] for name, values in packed.items()]
-    head = json.dumps({"body": body, "arrays": listed}).encode()
-    stream.write(struct.pack("<Q", len(head)) + head)
-    for values in packed.values():
-        stream.write(values.tobytes())
+    numbers = save({name: np.asarray(values, order="C") for name, values in arrays.items()})
+    stream.write(json.dumps({"body": body, "size": len(numbers)}).encode() + b"\n" + numbers)
     stream.flush()
 
 
 def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
     """Read one message; EOFError where the stream ends or holds something else."""
-    (length,) = struct.unpack("<Q", _read(stream, 8))
-    if length > _MAX_HEAD:
-        raise EOFError("no message")
-    head = json.loads(_read(stream, length))
-    arrays: Arrays = {}
-    for name, kind, shape in head["arrays"]:
-        dtype = np.dtype(kind)
-        if dtype.kind not in "fib":
-            raise EOFError("no numbers")
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        arrays[name] = np.frombuffer(_read(stream, size), dtype=dtype).reshape(shape)
-    return head["body"], arrays
-
-
-def _read(stream: IO[bytes], size: int) -> bytes:
-    parts = []
-    while size > 0:
-        part = stream.read(size)
-        if not part:
-            raise EOFError("the stream has ended")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    try:
+        head = json.loads(stream.readline())
+        return head["body"], load(stream.read(head["size"]))
+    except (ValueError, TypeError, LookupError, SafetensorError) as error:
+        raise EOFError("no message") from error
 
 
 def build_calculator(import_path: str, arguments: Mapping[str, Any]) -> Any:
@@ -168,12 +146,10 @@ def evaluate(
     """
     from ase import Atoms
 
-    more = {name: np.array(arrays[name]) for name in INPUT_ARRAYS if name in arrays}
-    atoms = Atoms(
-        numbers=arrays["numbers"], positions=arrays["positions"], cell=arrays["cell"], pbc=arrays["pbc"]
-    )
-    for name, value in more.items():
-        atoms.set_array(name, value)
+    atoms = Atoms(**{name: arrays[name] for name in ("numbers", "positions", "cell", "pbc")})
+    for name in INPUT_ARRAYS:
+        if name in arrays:
+            atoms.set_array(name, np.array(arrays[name]))
     atoms.info.update(values)
     atoms.calc = calculator
     found: Arrays = {}
@@ -181,17 +157,14 @@ def evaluate(
         _put(found, "forces", calculator, atoms)
     if stress and atoms.pbc.all() and abs(atoms.cell.volume) > 0:
         _put(found, "stress", calculator, atoms)
-    found["energy"] = np.array(_energy(calculator, atoms))
+    if hasattr(calculator, "get_property"):
+        found["energy"] = np.array(float(calculator.get_property("energy", atoms)))
+    else:
+        found["energy"] = np.array(float(calculator.get_potential_energy(atoms)))
     energies = _energies(calculator, atoms)
     if energies is not None:
         found["energies"] = energies
     return found
-
-
-def _energy(calculator: Any, atoms: Any) -> float:
-    if hasattr(calculator, "get_property"):
-        return float(calculator.get_property("energy", atoms))
-    return float(calculator.get_potential_energy(atoms))
 
 
 def _put(found: Arrays, name: str, calculator: Any, atoms: Any) -> None:

@@ -39,7 +39,6 @@ STEP_COMMENT = re.compile(r"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
 _NAME = re.compile(r"(.*)-pos-(\d+)\.xyz")
 _OTHERS = re.compile(r"(.*)-(frc|vel)-(\d+)\.xyz")
 _FIX = "Mend the file, or use the frames before this one"
-_FORCE = Hartree / Bohr
 _STRESS_UNITS = {"GPa": GPa, "bar": bar, "kbar": 1000.0 * bar}
 
 
@@ -76,19 +75,19 @@ def read_trajectory(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     path, index = file.path, 0
     match = _NAME.fullmatch(path.name)
     stem, number = match.groups() if match else (path.stem, "1")
-    cells = _table(path.parent / f"{stem}-{number}.cell", 9)
+    cells = _table(path.parent / f"{stem}-{number}.cell")
     constant = None if cells else _constant_cell(path, stem, number)
-    stresses = _table(path.parent / f"{stem}-{number}.stress", 9)
+    stresses = _table(path.parent / f"{stem}-{number}.stress")
     forces = _Forces(path.with_name(f"{stem}-frc-{number}.xyz"))
     try:
         for step in _steps(file.stream):
-            frame = _frame(step.symbols, step.vectors, str(path), index, step.line)
             force = forces.of(step)
             cell = cells.get(step.number) if cells else constant
             if cell is None:
                 raise FrameSyntaxError(f"{stem}-{number}.cell has no step {step.number}")
             stress = None if "time" in step.comment else stresses.get(step.number)
-            yield _labeled(frame, cell, _energy_of(step.comment), force, stress, {"step": step.number})
+            energy = _energy_of(step.comment)
+            yield _frame(step, cell, energy, force, stress, str(path), index, {"step": step.number})
             index += 1
     except FrameSyntaxError as error:
         yield FrameProblem(index, str(error), _FIX)
@@ -140,26 +139,39 @@ class _Forces:
         return force.vectors
 
 
-def _labeled(
-    frame: Frame,
+def _frame(
+    step: _Step,
     cell: np.ndarray,
     energy: float | None,
-    forces: np.ndarray | list[list[float]] | None,
+    forces: np.ndarray | None,
     stress: np.ndarray | None,
+    source: str,
+    index: int,
     info: dict[str, Any],
 ) -> Frame:
-    """Return the frame with cell (Å, zero for none) and labels in CP2K's units."""
+    """Return a structure with its cell (Å, zero for none) and its labels in CP2K's units, the stress in bar.
+
+    Kinds such as ``O1`` or ``Fe_up`` are taken by their element.
+    """
+    numbers = []
+    for symbol in step.symbols:
+        match = re.match(r"[A-Za-z]{1,2}", symbol)
+        name = match.group(0).capitalize() if match else symbol
+        number = atomic_numbers.get(name) or atomic_numbers.get(name[:1])
+        if not number:
+            raise FrameSyntaxError(f"{symbol!r} is not a chemical element (structure of line {step.line})")
+        numbers.append(number)
     return Frame(
-        numbers=frame.numbers,
-        positions=frame.positions,
+        numbers=np.array(numbers, dtype=np.int32),
+        positions=step.vectors,
         cell=cell.reshape(3, 3),
         pbc=np.full(3, bool(cell.any())),
         energy=None if energy is None else energy * Hartree,
-        forces=None if forces is None else np.array(forces, dtype=np.float64) * _FORCE,
+        forces=None if forces is None else forces * (Hartree / Bohr),
         stress=None if stress is None else -0.5 * bar * (stress.reshape(3, 3) + stress.reshape(3, 3).T),
         info=info,
-        source=frame.source,
-        index=frame.index,
+        source=source,
+        index=index,
     )
 
 
@@ -171,8 +183,8 @@ def _energy_of(comment: str) -> float | None:
         return None
 
 
-def _table(path: Path, count: int) -> dict[int, np.ndarray]:
-    """Return the rows of a ``.cell`` or ``.stress`` file by step: ``count`` numbers behind step and time."""
+def _table(path: Path) -> dict[int, np.ndarray]:
+    """Return the rows of a ``.cell`` or ``.stress`` file by step: nine numbers behind step and time."""
     rows: dict[int, np.ndarray] = {}
     if not path.is_file():
         return rows
@@ -182,8 +194,8 @@ def _table(path: Path, count: int) -> dict[int, np.ndarray]:
             if not words or words[0].startswith("#"):
                 continue
             try:
-                rows[int(words[0])] = np.array([float(word) for word in words[2 : 2 + count]])
-                if len(rows[int(words[0])]) != count:
+                rows[int(words[0])] = np.array([float(word) for word in words[2:11]])
+                if len(rows[int(words[0])]) != 9:
                     raise ValueError("too few numbers")
             except ValueError as error:
                 raise DataError(
@@ -237,13 +249,13 @@ def read_output(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     coordinates or energy.
     """
     lines = file.stream.read().decode("utf-8", errors="replace").splitlines()
-    cell: np.ndarray | None = None
-    coordinates: tuple[list[str], list[list[float]], int] | None = None
+    cell = np.zeros((3, 3))
+    coordinates: _Step | None = None
     index, lost = 0, 0
     for number, line in enumerate(lines, start=1):
         if line.startswith(" CELL| Vector a [angstrom"):
             cell = _output_cell(lines, number - 1)
-        elif "ATOMIC COORDINATES IN" in line.upper() and "MODULE" in line:
+        elif _heads_coordinates(line):
             coordinates = _output_coordinates(lines, number)
         elif line.startswith(" ENERGY| Total FORCE_EVAL"):
             if coordinates is None:
@@ -263,16 +275,16 @@ def read_output(file: OpenFile) -> Iterator[Frame | FrameProblem]:
         yield FrameProblem(index, what, "Use the frames before this one")
 
 
-def _output_cell(lines: list[str], at: int) -> np.ndarray | None:
+def _output_cell(lines: list[str], at: int) -> np.ndarray:
     rows = []
     for line in lines[at : at + 3]:
         words = line.partition("]")[2].lstrip(":").split()
         rows.append([float(word) for word in words[:3]])
-    return np.array(rows) if np.shape(rows) == (3, 3) else None
+    return np.array(rows) if np.shape(rows) == (3, 3) else np.zeros((3, 3))
 
 
-def _output_coordinates(lines: list[str], at: int) -> tuple[list[str], list[list[float]], int]:
-    """Read the lines ``index kind symbol Z x y z Z(eff) mass`` behind the heading; also its line number."""
+def _output_coordinates(lines: list[str], at: int) -> _Step:
+    """Read the lines ``index kind symbol Z x y z Z(eff) mass`` behind the heading."""
     scale = Bohr if "BOHR" in lines[at - 1].upper() else 1.0
     symbols, rows = [], []
     for line in lines[at:]:
@@ -282,31 +294,25 @@ def _output_coordinates(lines: list[str], at: int) -> tuple[list[str], list[list
             rows.append([scale * float(word) for word in words[4:7]])
         elif rows:
             break
-    return symbols, rows, at
+    return _Step(at, -1, "", symbols, np.array(rows).reshape(-1, 3))
 
 
 def _output_frame(
-    lines: list[str],
-    at: int,
-    cell: np.ndarray | None,
-    coordinates: tuple[list[str], list[list[float]], int],
-    source: str,
-    index: int,
+    lines: list[str], at: int, cell: np.ndarray, coordinates: _Step, source: str, index: int
 ) -> Frame:
-    symbols, rows, line = coordinates
-    end = next((k for k in range(at, len(lines)) if _starts_structure(lines[k])), len(lines))
-    part = lines[at:end]
-    forces, stress = _output_forces(part, len(rows), at), _output_stress(part)
-    frame = _frame(symbols, rows, source, index, line)
+    behind = range(at, len(lines))
+    starts = (k for k in behind if lines[k].startswith(" ENERGY| Total") or _heads_coordinates(lines[k]))
+    part = lines[at : next(starts, len(lines))]
+    forces, stress = _output_forces(part, len(coordinates.symbols), at), _output_stress(part)
     energy = float(lines[at - 1].split()[-1])
-    return _labeled(frame, np.zeros((3, 3)) if cell is None else cell, energy, forces, stress, {})
+    return _frame(coordinates, cell, energy, forces, stress, source, index, {})
 
 
-def _starts_structure(line: str) -> bool:
-    return line.startswith(" ENERGY| Total") or ("ATOMIC COORDINATES IN" in line.upper() and "MODULE" in line)
+def _heads_coordinates(line: str) -> bool:
+    return "ATOMIC COORDINATES IN" in line.upper() and "MODULE" in line
 
 
-def _output_forces(part: list[str], n_atoms: int, at: int) -> list[list[float]] | None:
+def _output_forces(part: list[str], n_atoms: int, at: int) -> np.ndarray | None:
     """Return forces, Hartree/Bohr: `` FORCES| 1 x y z |f|`` or, until 2024, ``1 kind symbol x y z``."""
     rows = [line.split() for line in part if re.match(r" FORCES\|\s+\d+\s", line)]
     columns = slice(2, 5)
@@ -323,7 +329,7 @@ def _output_forces(part: list[str], n_atoms: int, at: int) -> list[list[float]] 
     found = [[float(word) for word in words[columns]] for words in rows]
     if len(found) != n_atoms or any(len(row) != 3 for row in found):
         raise ValueError(f"it has the forces of {len(found)} of {n_atoms} atoms before line {at + len(part)}")
-    return found
+    return np.array(found)
 
 
 def _output_stress(part: list[str]) -> np.ndarray | None:
@@ -341,28 +347,6 @@ def _output_stress(part: list[str]) -> np.ndarray | None:
             return np.array(rows).ravel() * (_STRESS_UNITS[unit.group(1)] / bar)
         raise ValueError("its stress tensor is cut off")
     return None
-
-
-def _frame(
-    symbols: list[str], rows: np.ndarray | list[list[float]], source: str, index: int, line: int
-) -> Frame:
-    """Return the bare structure; kinds such as ``O1`` or ``Fe_up`` are taken by their element."""
-    numbers = []
-    for symbol in symbols:
-        match = re.match(r"[A-Za-z]{1,2}", symbol)
-        name = match.group(0).capitalize() if match else symbol
-        number = atomic_numbers.get(name) or atomic_numbers.get(name[:1])
-        if not number:
-            raise FrameSyntaxError(f"{symbol!r} is not a chemical element (structure of line {line})")
-        numbers.append(number)
-    return Frame(
-        numbers=np.array(numbers, dtype=np.int32),
-        positions=np.array(rows, dtype=np.float64).reshape(-1, 3),
-        cell=np.zeros((3, 3)),
-        pbc=np.zeros(3, dtype=bool),
-        source=source,
-        index=index,
-    )
 
 
 TRAJECTORY = Reader("cp2k-trajectory", read_trajectory, is_trajectory)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr, Hartree
 
-from nnpcore.files import write_atomically
 from nnpcore.structures.frame import EXACT_ENERGIES, Frame
 from nnpcore.structures.problems import FrameProblem
 from nnpcore.structures.readers.reader import (
@@ -215,21 +213,11 @@ def _numbers(words: list[str], count: int, number: int, key: str) -> list[float]
     return values
 
 
-def write_input_data(path: str | Path, frames: Iterable[Frame]) -> None:
-    """Write frames as ``input.data`` in eV and Å, all or nothing.
-
-    What a frame lacks (energy, forces) is written as 0, for the format has no other way; the comment says so.
-
-    Raises
-    ------
-    RunFolderError
-        When the target cannot be written.
-    """
-    write_atomically(Path(path), "".join(format_frame(frame) for frame in frames).encode())
-
-
 def format_frame(frame: Frame) -> str:
-    """Return one frame as a block of ``input.data``."""
+    """Return one frame as a block of ``input.data`` in eV and Å.
+
+    What it lacks (energy, forces) is written as 0, for the format has no other way; the comment says so.
+    """
     missing = [n for n, v in (("energy", frame.energy), ("forces", frame.forces)) if v is None]
     note = f"; no {' and '.join(missing)}" if missing else ""
     comment = str(frame.info.get("comment", "")).replace("\n", " ").strip()
