@@ -5,21 +5,25 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 from panel_helpers import wait_for
 
+from nnpcore.analyses import required
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.inputs import CHOSEN_GROUPS
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.verdict import VERDICT
 from nnpcore.exchange import export_run
 from nnpcore.mapping import depth_regions, with_references
 from nnpcore.progress import Progress
-from nnpcore.report.facts import analyse, read_run
+from nnpcore.report.facts import RunFacts, analyse, read_run
 from nnpcore.structures import Role, example_path, read_dataset, split_frames
 from nnpcore.training import Trainer, TrainSettings
 
@@ -90,6 +94,14 @@ def imported_only(path: Path) -> ast.AST:
 
 
 # everybody shows the same numbers -----------------------------------------------------------------------
+T = TypeVar("T")
+
+
+def reported(facts: RunFacts, analysis: Analysis[T]) -> T:
+    """Return what a report has of an analysis."""
+    return required(facts.evaluation.value(analysis))
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small training on the bundled data."""
@@ -114,7 +126,10 @@ def test_window_command_line_report_and_export_say_the_same(
     assert {key: line[key] for key in stored} == stored
 
     facts = read_run(run_folder, list(read_dataset(scan).frames), (), Progress())
-    report = analyse(facts, 1, Progress())
+    analyse(facts, 1, Progress())
+
+    verdict, told = reported(facts, VERDICT), reported(facts, EOS)
+    assert told.bracket is not None
 
     session.data.open_paths([scan], {scan: Role.EOS})
     session.runs.open(run_folder)
@@ -123,9 +138,9 @@ def test_window_command_line_report_and_export_say_the_same(
     run = session.runs.current
     eos, distances, reach = run.result(EOS), run.result(DISTANCE), run.result(REACH)
 
-    assert run.verdict().text == report.verdict.text == line["verdict"]
-    assert run.verdict().level == report.verdict.level == line["verdict_level"]
-    np.testing.assert_array_equal(eos.curve.energies, report.curve.energies)
+    assert run.verdict().text == verdict.text == line["verdict"]
+    assert run.verdict().level == verdict.level == line["verdict_level"]
+    np.testing.assert_array_equal(eos.curve.energies, told.curve.energies)
     for name, key in (
         ("slope_error_gpa", "slope_error_gpa"),
         ("slope_std_gpa", "slope_std_gpa"),
@@ -133,20 +148,25 @@ def test_window_command_line_report_and_export_say_the_same(
         ("rmse_in_bracket_mev", "eos_rmse_in_bracket_mev_per_atom"),
         ("std_in_bracket_mev", "eos_std_mev_per_atom"),
     ):
-        assert getattr(eos.report, name) == getattr(report.eos, name) == line[key], name
+        assert getattr(eos.report, name) == getattr(told.report, name) == line[key], name
     bracket = distances.bracket
-    assert [bracket.low, bracket.high] == [report.bracket.low, report.bracket.high] == line["bracket_volume"]
-    np.testing.assert_array_equal(bracket.distances, report.bracket.distances)
-    assert reach.found["Si"].threshold == report.reach.threshold == bracket.threshold
-    mine, theirs = run.result(PCA), report.pca
+    assert [bracket.low, bracket.high] == [told.bracket.low, told.bracket.high] == line["bracket_volume"]
+    np.testing.assert_array_equal(bracket.distances, told.bracket.distances)
+    assert reach.found["Si"].threshold == reported(facts, REACH).found["Si"].threshold == bracket.threshold
+    mine, theirs = run.result(PCA), reported(facts, PCA).result
     np.testing.assert_array_equal(mine.result.components, theirs.components[:5])
 
     session.analyses.choose(CHOSEN_GROUPS, tuple(group.name for group in mine.groups))
     wait_for(lambda: session.analyses.up_to_date())
     links = run.result(CONNECTIVITY).result
-    assert len(links.names) == len(line["connectivity"]["names"]) == len(report.links.names) == 3
-    np.testing.assert_array_equal(report.links.matrix, line["connectivity"]["matrix"])
-    np.testing.assert_allclose(links.matrix, report.links.matrix, rtol=1e-12)
+    assert (
+        len(links.names)
+        == len(line["connectivity"]["names"])
+        == len(reported(facts, CONNECTIVITY).result.names)
+        == 3
+    )
+    np.testing.assert_array_equal(reported(facts, CONNECTIVITY).result.matrix, line["connectivity"]["matrix"])
+    np.testing.assert_allclose(links.matrix, reported(facts, CONNECTIVITY).result.matrix, rtol=1e-12)
 
     export_run(run_folder, tmp_path / "export")
     (readme,) = (tmp_path / "export").rglob("README*")
@@ -168,12 +188,14 @@ def test_regions_are_judged_alike(run_folder: Path, session, tmp_path: Path) -> 
     )  # fmt: skip
     regions = with_references(depth_regions(slab, name="slab"))
     facts = read_run(run_folder, (), [regions], Progress())
-    report = analyse(facts, 1, Progress())
+    analyse(facts, 1, Progress())
     session.regions.take([regions])
     session.runs.open(run_folder)
     wait_for(lambda: bool(session.runs.documents))
     wait_for(lambda: not session.tasks.tasks and session.analyses.up_to_date())
     run = session.runs.current
     mine = run.result(REGION_ERRORS).all
-    assert [e.error_mev for e in mine] == pytest.approx([e.error_mev for e in report.errors], rel=1e-9)
-    assert run.verdict() == report.verdict
+    assert [e.error_mev for e in mine] == pytest.approx(
+        [e.error_mev for e in reported(facts, REGION_ERRORS).all], rel=1e-9
+    )
+    assert run.verdict() == reported(facts, VERDICT)

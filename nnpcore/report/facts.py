@@ -7,37 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from nnpcore.analyses import MappingMonitor, Missing, evaluation_of, found, required
+from nnpcore.analyses import MappingMonitor, Missing, evaluation_of, found
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
-from nnpcore.analyses.distance import DISTANCE, REACH
+from nnpcore.analyses.distance import REACH
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis, Evaluation, Node
 from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.pca import PCA
-from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
+from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.rigidity import RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import EatlasError, RunFolderError
-from nnpcore.mapping import (
-    EosCurve,
-    EosReport,
-    InvariantPoints,
-    PcaResult,
-    Reach,
-    RegionError,
-    RegionSet,
-    RigidityStudy,
-    Verdict,
-)
+from nnpcore.mapping import RegionSet
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
-    from nnpcore.mapping import Bracket, ConnectivityResult
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
 
@@ -52,50 +39,41 @@ _Found = TypeVar("_Found")
 
 @dataclass(eq=False)
 class RunFacts:
-    """What is in a run folder. ``trouble`` says by name why something is not there.
+    """What is in a run folder, and its analyses. ``trouble`` says by name why something is not there.
 
-    ``frames`` and ``values`` are None where the data cannot be found again, ``scan_name`` names the scan in
-    ``eos`` where the run's own monitor has several.
+    ``frames`` is None where the data cannot be found again, ``scan_name`` names the scan in ``eos`` where the
+    run's own monitor has several.
     """
 
     folder: RunFolder
     potential: Potential
     history: list[EpochRecord]
-    values: TrainingValues | None = None
     frames: dict[str, list[Frame]] | None = None
     eos: list[Frame] = field(default_factory=list)
     scan_name: str = ""
     regions: list[RegionSet] = field(default_factory=list)
     trouble: dict[str, str] = field(default_factory=dict)
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
     @property
     def name(self) -> str:
         """Name of the run: that of its folder."""
         return self.folder.path.name or "run"
 
+    def found(self, node: Node[_Found]) -> _Found | None:
+        """Return what an analysis has found, None where it has found nothing."""
+        return found(self.evaluation.known(node))
 
-@dataclass(eq=False)
-class MappingFacts:
-    """The analyses of a run; None where ``trouble`` says by name why there is none.
+    def why_missing(self, node: Node[object]) -> str:
+        """Return why an analysis has found nothing; empty where it has, or was not evaluated."""
+        value = self.evaluation.known(node)
+        return text_of(value) if isinstance(value, Missing) else ""
 
-    ``element`` is that of the atoms in the map, the distances and the connectivity. ``n_rigidity`` counts the
-    training frames that the rigidity was computed with, and all of them.
-    """
-
-    verdict: Verdict
-    element: str = ""
-    points: InvariantPoints | None = None
-    curve: EosCurve | None = None
-    eos: EosReport | None = None
-    bracket: Bracket | None = None
-    scores: dict[str, np.ndarray] = field(default_factory=dict)
-    pca: PcaResult | None = None
-    reach: Reach | None = None
-    links: ConnectivityResult | None = None
-    errors: list[RegionError] = field(default_factory=list)
-    rigidity: RigidityStudy | None = None
-    n_rigidity: tuple[int, int] = (0, 0)
-    trouble: dict[str, str] = field(default_factory=dict)
+    @property
+    def has_targets(self) -> bool:
+        """Whether there is an invariant point or a region whose rigidity can be told."""
+        regions = self.found(REGION_ERRORS)
+        return self.found(POINTS) is not None or bool(regions is not None and regions.errors)
 
 
 # what is in the folder --------------------------------------------------------------------------------
@@ -113,7 +91,7 @@ def read_run(
     folder = RunFolder.open(run)
     progress.report(0.0, f"Reading {folder.path.name}")
     facts = RunFacts(folder, Potential.load(folder.path), folder.read_history())
-    facts.values = _or_trouble(facts.trouble, "values", folder.training_values)
+    values = _or_trouble(facts.trouble, "values", folder.training_values)
     if not folder.sources:
         facts.trouble["frames"] = "this potential was imported without its training data"
     else:
@@ -125,6 +103,7 @@ def read_run(
         if not facts.eos and monitor.crystals:
             facts.scan_name, scan = next(iter(monitor.crystals.items()))
             facts.eos = list(scan)
+    facts.evaluation = _evaluation(facts, values)
     return facts
 
 
@@ -135,16 +114,15 @@ def _or_trouble(trouble: dict[str, str], name: str, work: Callable[[], _Found]) 
     except RunFolderError as error:
         trouble[name] = error.what
     except EatlasError as error:
-        trouble[name] = _text_of(Missing.of(error))
+        trouble[name] = text_of(Missing.of(error))
     return None
 
 
-# analyses ---------------------------------------------------------------------------------------------
-def evaluation_of_run(facts: RunFacts) -> Evaluation:
+def _evaluation(facts: RunFacts, values: TrainingValues | None) -> Evaluation:
     """Return the evaluation of a run's potential on what its folder has; nothing is computed yet."""
     evaluation = evaluation_of(
         facts.potential,
-        facts.values,
+        values,
         rmse_energy_mev=energy_rmse(facts.history),
         eos_frames=facts.eos,
         region_sets=facts.regions,
@@ -158,66 +136,15 @@ def evaluation_of_run(facts: RunFacts) -> Evaluation:
     return evaluation
 
 
-def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> MappingFacts:
+def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> None:
     """Evaluate every analysis that the run's content allows."""
-    evaluation = evaluation_of_run(facts)
     for k, analysis in enumerate(REPORTED):
         part = progress.part(0.1 + 0.7 * k / len(REPORTED), 0.1 + 0.7 * (k + 1) / len(REPORTED))
-        if analysis is not RIGIDITY or _has_targets(evaluation):
-            evaluation.value(analysis, n_threads=n_threads, progress=part)
-    return _read(facts, evaluation)
+        if analysis is not RIGIDITY or facts.has_targets:
+            facts.evaluation.value(analysis, n_threads=n_threads, progress=part)
 
 
-def _has_targets(evaluation: Evaluation) -> bool:
-    """Whether there is an invariant point or a region whose rigidity can be told."""
-    regions = found(evaluation.value(REGION_ERRORS))
-    return found(evaluation.value(POINTS)) is not None or bool(regions is not None and regions.errors)
-
-
-def _read(facts: RunFacts, evaluation: Evaluation) -> MappingFacts:
-    """Read the results off an evaluation, with the reason where there is none."""
-    trouble: dict[str, str] = {}
-    given = {"eos": bool(facts.eos), "map": facts.values is not None}
-
-    def of(node: Node[_Found], name: str = "") -> _Found | None:
-        value = evaluation.known(node)
-        if isinstance(value, Missing) and name and given.get(name, True):
-            trouble.setdefault(name, _text_of(value))
-        return found(value)
-
-    points, eos, pca = of(POINTS, "eos"), of(EOS, "eos"), of(PCA, "map")
-    regions, references, rigidity = of(REGION_ERRORS), of(REFERENCES), of(RIGIDITY, "rigidity")
-    reaches, links, distances = of(REACH), of(CONNECTIVITY), of(DISTANCE)
-    reach = reaches.of(pca.element) if reaches is not None and pca is not None else None
-    if isinstance(reach, Missing):
-        trouble["reach"] = _text_of(reach)
-    if links is None and pca is not None and len(pca.groups) > 1:
-        trouble["links"] = str(evaluation.known(CONNECTIVITY))
-    for key, missing in regions.missing.items() if regions is not None else ():
-        trouble[f"regions {facts.regions[int(key)].name}".strip()] = _text_of(missing)
-    if not _has_targets(evaluation):
-        trouble["rigidity"] = "it is computed at invariant points and in regions, and there are none"
-    if references is not None:
-        facts.regions = list(references.sets.values())
-    return MappingFacts(
-        verdict=required(evaluation.value(VERDICT)),
-        element="" if pca is None else pca.element,
-        points=points,
-        curve=None if eos is None else eos.curve,
-        eos=None if eos is None else eos.report,
-        bracket=None if distances is None else distances.bracket,
-        scores={} if pca is None else pca.by_name,
-        pca=None if pca is None else pca.result,
-        reach=found(reach),
-        links=None if links is None else links.result,
-        errors=[] if regions is None else list(regions.all),
-        rigidity=None if rigidity is None else rigidity.study,
-        n_rigidity=(0, 0) if rigidity is None else (rigidity.n_frames, rigidity.n_total),
-        trouble=trouble,
-    )
-
-
-def _text_of(missing: Missing) -> str:
+def text_of(missing: Missing) -> str:
     """Return a reason with the name of the file it is about and what to do."""
     error = missing.as_error()
     where = f"{Path(error.where).name}: " if error.where else ""

@@ -74,6 +74,8 @@ def make_report(
     progress: Progress | None = None,
 ) -> Report:
     """Read, analyse and draw; arguments and errors as for :func:`write_report`."""
+    from nnpcore.analyses import required
+    from nnpcore.analyses.verdict import VERDICT
     from nnpcore.report.facts import analyse, read_run
     from nnpcore.report.mapping_sections import mapping_numbers, mapping_sections
     from nnpcore.report.run_sections import (
@@ -89,23 +91,24 @@ def make_report(
 
     progress = progress or Progress()
     facts = read_run(Path(run_folder), eos, regions, progress)
-    found = analyse(facts, n_threads, progress)
+    analyse(facts, n_threads, progress)
     progress.report(0.8, "Drawing")
     sections = [
         settings_section(facts),
         data_section(facts),
         learning_section(facts.history),
-        *mapping_sections(facts, found),
+        *mapping_sections(facts),
         *([] if facts.folder.imported else [settings_text(facts)]),
         versions_section(),
         citation_section(),
     ]
+    verdict = required(facts.evaluation.value(VERDICT))
     return Report(
         title=facts.name,
         about=about(facts, datetime.now()),
-        verdict=found.verdict.text,
-        level=found.verdict.level,
-        numbers=(*rmse_numbers(facts.history), *mapping_numbers(found)),
+        verdict=verdict.text,
+        level=verdict.level,
+        numbers=(*rmse_numbers(facts.history), *mapping_numbers(facts)),
         sections=tuple(sections),
     )
 
