@@ -1,30 +1,23 @@
-"""The commands: what they take, and the one place where their failures become messages.
+"""The commands' frame: what they are called with, and the one place where their failures become messages.
 
-A command's function only reads the arguments and returns the work to be done; :func:`run` does it. Numerical
-libraries are loaded by the work, so that ``--help`` and mistakes in the arguments answer at once.
+Arguments are read first, by typer, from the signature of the one command that is called; then it runs.
+Numerical libraries are loaded by the work, so that ``--help`` and mistakes in the arguments answer at once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import traceback
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from nnpcore.cli import options
-from nnpcore.cli.gathered import expanded, gathers, keys, settings
+from nnpcore.cli import COMMANDS
+from nnpcore.cli.gathered import Result, Work, expanded
 from nnpcore.cli.terminal import Terminal, error_json, json_only_stdout, print_json
-from nnpcore.errors import Cancelled, EatlasError, SettingsError
+from nnpcore.errors import Cancelled, EatlasError
 
-if TYPE_CHECKING:
-    from nnpcore.structures import KeyNames
-
-Result = dict[str, Any]
-Work = Callable[[Terminal], Result]
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
 
@@ -35,180 +28,21 @@ Without a command, [bold]eatlas[/] opens the window, and [bold]eatlas FILE...[/]
 prints versions and the graphics driver, [bold]--reset[/] forgets the window's settings, [bold]--version[/]
 prints the version.
 """
-
-
-@gathers(keys=keys)
-def info(data: options.File, keys: KeyNames | None = None) -> Work:
-    """Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames."""
-    from nnpcore.cli.inspect import info_command
-
-    return partial(info_command, data, keys)
-
-
-@gathers(changes=settings, keys=keys)
-def train(
-    *,
-    output: options.RunOutput,
-    data: options.TrainData = None,
-    valid: options.ValidFiles = None,
-    config: options.Config = None,
-    changes: dict[str, Any],
-    resume: options.Resume = False,
-    overwrite: options.Overwrite = False,
-    skip_bad: options.SkipBad = False,
-    keys: KeyNames | None = None,
-) -> Work:
-    """Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept."""
-    from nnpcore.cli.train import TrainRequest, train_command
-
-    files, valid_files = tuple(data or ()), tuple(valid or ())
-    request = TrainRequest(files, valid_files, output, config, changes, resume, overwrite, skip_bad, keys)
-    return partial(train_command, request)
-
-
-@gathers(keys=keys)
-def evaluate(
-    given: options.RunOrFiles = None,
-    calculator: options.Calculators = None,
-    arguments: options.CalculatorArguments = None,
-    device: options.Device = "auto",
-    threads: options.Threads = None,
-    skip_bad: options.SkipBad = False,
-    keys: KeyNames | None = None,
-) -> Work:
-    """Compare a trained potential, or ASE calculators, with the energies, forces and stresses of files."""
-    from nnpcore.cli.foreign import evaluate_models_command, specs_of
-    from nnpcore.cli.inspect import evaluate_command
-
-    specs = specs_of(calculator, arguments)
-    if specs:
-        return partial(evaluate_models_command, given, specs, device, threads, skip_bad, keys)
-    return partial(evaluate_command, given, device, threads, skip_bad, keys)
-
-
-@gathers(keys=keys)
-def map_(
-    output: options.Output,
-    eos: options.Eos,
-    run: options.MapRun = None,
-    calculator: options.Calculators = None,
-    arguments: options.CalculatorArguments = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-    keys: KeyNames | None = None,
-) -> Work:
-    """Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.
-
-    With --calculator, which may be repeated: compare equations of state.
-    """
-    from nnpcore.cli.foreign import compare_command, specs_of
-    from nnpcore.cli.inspect import map_command
-
-    specs = specs_of(calculator, arguments)
-    if specs:
-        return partial(compare_command, run, specs, eos, output, threads, overwrite, keys)
-    if run is None:
-        fix = "Name the folder of a training, or a calculator by --calculator"
-        raise SettingsError("there is nothing to map", where="RUN", fix=fix)
-    return partial(map_command, run, eos, output, threads, overwrite, keys)
-
-
-@gathers(keys=keys)
-def predict(
-    output: options.PredictOutput,
-    given: options.RunOrFiles = None,
-    calculator: options.Calculators = None,
-    arguments: options.CalculatorArguments = None,
-    threads: options.Threads = None,
-    skip_bad: options.SkipBad = False,
-    overwrite: options.Overwrite = False,
-    keys: KeyNames | None = None,
-) -> Work:
-    """Write files' structures with atomic energies, forces and their spread by a potential or calculator."""
-    from nnpcore.cli.foreign import predict_command, specs_of
-
-    specs = specs_of(calculator, arguments)
-    return partial(predict_command, given, specs, output, threads, skip_bad, overwrite, keys)
-
-
-def export(
-    run: options.RunFolder,
-    output: options.Output,
-    format: options.ExportFormat = None,
-    scaling: options.Scaling = "center",
-    check_with: options.CheckWith = None,
-    check_data: options.CheckData = None,
-    overwrite: options.Overwrite = False,
-) -> Work:
-    """Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch."""
-    from nnpcore.cli.export import export_command
-
-    return partial(export_command, run, output, format, scaling, check_with, check_data, overwrite)
-
-
-@gathers(keys=partial(keys, "data_units"))
-def import_(
-    sources: options.Sources,
-    output: options.RunOutput,
-    format: options.ImportFormat = "auto",
-    data: options.ImportData = None,
-    valid: options.ValidFiles = None,
-    units: options.Units = None,
-    epoch: options.Epoch = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-    skip_bad: options.SkipBad = False,
-    keys: KeyNames | None = None,
-) -> Work:
-    """Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it."""
-    from nnpcore.cli.import_ import import_command
-
-    frames = data or (), valid or ()
-    how = units, epoch, threads, overwrite, skip_bad, keys
-    return partial(import_command, sources, output, format, *frames, *how)
-
-
-@gathers(keys=keys)
-def report(
-    run: options.RunFolder,
-    output: options.ReportOutput,
-    eos: options.ReportEos = None,
-    regions: options.RegionsFile = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-    keys: KeyNames | None = None,
-) -> Work:
-    """Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict."""
-    from nnpcore.cli.report import report_command
-
-    return partial(report_command, run, output, eos, regions, threads, overwrite, keys)
-
-
-def demo(
-    output: options.DemoOutput = None,
-    headless: options.Headless = False,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
-    overwrite: options.Overwrite = False,
-) -> Work:
-    """Show on the bundled silicon data that good totals may hide wrong atomic energies."""
-    from nnpcore.cli.demo import demo_command
-
-    return partial(demo_command, output, headless, seed, threads, overwrite)
-
-
-def paper(
-    name: options.StudyName,
-    output: options.Output,
-    quick: options.Quick = False,
-    seed: options.Seed = None,
-    threads: options.Threads = None,
-    docs: options.Docs = None,
-) -> Work:
-    """Show the paper's claims with our own numbers: figures, tables, claims.json and a report."""
-    from nnpcore.cli.paper import paper_command
-
-    return partial(paper_command, name, output, quick, seed, threads, docs)
+HELP_OF = {
+    "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.",
+    "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
+    "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of "
+    "files.",
+    "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"
+    "With --calculator, which may be repeated: compare equations of state.",
+    "predict": "Write files' structures with atomic energies, forces and their spread by a potential or "
+    "calculator.",
+    "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
+    "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
+    "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict.",
+    "demo": "Show on the bundled silicon data that good totals may hide wrong atomic energies.",
+    "paper": "Show the paper's claims with our own numbers: figures, tables, claims.json and a report.",
+}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -239,10 +73,8 @@ def _run(arguments: Sequence[str], terminal: Terminal) -> tuple[int, Result]:
     except Exception as error:  # a mistake of ours: its traceback is what is needed to mend it
         traceback.print_exc()
         what = f"unexpected {type(error).__name__}: {error}"
-        failure, status = (
-            EatlasError(what, fix="This is a mistake in Eatlas; please report the lines above"),
-            1,
-        )
+        fix = "This is a mistake in Eatlas; please report the lines above"
+        failure, status = EatlasError(what, fix=fix), 1
     else:
         return int(result.pop("exit_status", 0)), result
     terminal.fail(failure)
@@ -261,10 +93,11 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Work | None]:
         context_settings={"help_option_names": ["-h", "--help"]},
         result_callback=lambda work, **_: found.append(work),
     )
-    for command in (info, train, evaluate, predict, map_, export, import_, report, demo, paper):
-        name = command.__name__.rstrip("_")
-        called = expanded(command) if name in arguments[:1] else _not_called
-        app.command(name, help=inspect.getdoc(command))(called)
+    for name, module in COMMANDS.items():
+        called = _not_called
+        if name in arguments[:1]:
+            called = expanded(getattr(import_module(f"nnpcore.cli.{module}"), f"{name}_command"))
+        app.command(name, help=HELP_OF[name])(called)
     try:
         app(list(arguments), prog_name="eatlas")
     except SystemExit as stop:

@@ -1,15 +1,41 @@
-"""Reading data for the commands, with a bar and with notes on what was left out."""
+"""Data for the commands, read with a bar and with notes on what was left out; ``eatlas info``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from nnpcore.cli.keys import advice
-from nnpcore.cli.result_tables import problem_lines
+from nnpcore.cli import options
+from nnpcore.cli.gathered import Result, gathers, keys
+from nnpcore.cli.keys import advice, flags, notes
+from nnpcore.cli.result_tables import problem_lines, summary_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
-from nnpcore.structures import BadFramesError, Dataset, KeyNames, read_dataset
-from nnpcore.structures.frame import Frame
+
+if TYPE_CHECKING:
+    from nnpcore.structures import Dataset, Frame, KeyNames
+
+
+@gathers(keys=keys)
+def info_command(terminal: Terminal, *, data: options.File, keys: KeyNames | None = None) -> Result:
+    """Show what a file contains, bad frames with their indices, and what may be its labels' names."""
+    from nnpcore.structures import propose_keys, read_dataset
+
+    with terminal.progress(f"Reading {data}") as progress:
+        dataset = read_dataset(data, on_bad="skip", keys=keys, progress=progress)
+    summary = dataset.summary()
+    proposal = propose_keys(dataset.frames) if keys is None else None
+    terminal.show(f"[bold]{dataset.name}[/]", summary_table(summary))
+    for line in problem_lines(dataset.problems):
+        terminal.warn(line)
+    result = {"file": dataset.path, **asdict(summary), "problems": [asdict(p) for p in dataset.problems]}
+    if proposal is None or not proposal.needed:
+        return result
+    for line in notes(proposal):
+        terminal.warn(line)
+    questions = [{"text": q.text, "choices": [text for text, _ in q.choices]} for q in proposal.questions]
+    return result | {"keys": {"options": flags(proposal), "why": proposal.why, "questions": questions}}
 
 
 def read(path: str, skip_bad: bool, terminal: Terminal, keys: KeyNames | None = None) -> Dataset:
@@ -17,6 +43,8 @@ def read(path: str, skip_bad: bool, terminal: Terminal, keys: KeyNames | None = 
 
     Where its energies may stand under another name, a note says by which options they are taken.
     """
+    from nnpcore.structures import BadFramesError, read_dataset
+
     try:
         with terminal.progress(f"Reading {path}") as progress:
             dataset = read_dataset(path, on_bad="skip" if skip_bad else "raise", keys=keys, progress=progress)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from nnpcore.cli import options
+from nnpcore.cli.gathered import Result
 from nnpcore.cli.output import output_folder
 from nnpcore.cli.result_tables import demo_table, epoch_text
 from nnpcore.cli.terminal import Terminal
@@ -15,13 +16,14 @@ from nnpcore.training import ControlState, EpochRecord, TrainControl
 
 
 def demo_command(
-    output: Path | None,
-    headless: bool,
-    seed: int | None,
-    threads: int | None,
-    overwrite: bool,
     terminal: Terminal,
-) -> dict[str, Any]:
+    *,
+    output: options.DemoOutput = None,
+    headless: options.Headless = False,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+) -> Result:
     """Train the three ensembles and write figures and a report, or open the window on the same data."""
     if not headless:
         from nnpcore.cli.window import open_window
@@ -32,21 +34,20 @@ def demo_command(
     folder = output_folder(output, overwrite)
     settings = DemoSettings(seed=seed or 0, n_threads=threads)
     report, stopped = _run(folder, settings, terminal)
-    if not terminal.json_only:
-        terminal.out.print(demo_table(report, {case.name: case.title for case in CASES}))
-        terminal.say(f"fig1.png, report.json and tables are in {folder}.")
+    table = demo_table(report, {case.name: case.title for case in CASES})
+    terminal.show(table, then=f"fig1.png, report.json and tables are in {folder}.")
     return report | {"exit_status": STOPPED if stopped else 0}
 
 
-def _run(folder: Path, settings: DemoSettings, terminal: Terminal) -> tuple[dict[str, Any], bool]:
+def _run(folder: Path, settings: DemoSettings, terminal: Terminal) -> tuple[Result, bool]:
     """Run with one bar over all epochs; return (the report, whether Ctrl+C stopped the trainings)."""
     control = TrainControl()
     total = len(CASES) * (settings.epochs or 1)
-    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", total) as counter:
+    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", total) as update:
 
         def listener(case: Case, record: EpochRecord) -> None:
             done = CASES.index(case) * (settings.epochs or 1) + record.epoch
-            counter.update(done, f"{case.title}: {epoch_text(record)}")
+            update(done, f"{case.title}: {epoch_text(record)}")
 
         report = run_demo(folder, settings, listener=listener, control=control)
     return report, control.state is ControlState.STOPPING

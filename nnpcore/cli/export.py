@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from nnpcore.cli import options
 from nnpcore.cli.datasets import read
+from nnpcore.cli.gathered import Result
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import PotentialError, SettingsError
-from nnpcore.structures.frame import Frame
+
+if TYPE_CHECKING:
+    from nnpcore.structures import Frame
 
 _CHECKED_FRAMES = 5
 
 
 def export_command(
-    run: Path,
-    output: Path,
-    format: str | None,
-    scaling: str,
-    check_with: str | None,
-    check_data: str | None,
-    overwrite: bool,
     terminal: Terminal,
-) -> dict[str, Any]:
+    *,
+    run: options.RunFolder,
+    output: options.Output,
+    format: options.ExportFormat = None,
+    scaling: options.Scaling = "center",
+    check_with: options.CheckWith = None,
+    check_data: options.CheckData = None,
+    overwrite: options.Overwrite = False,
+) -> Result:
     """Write the potential, tell how it was checked; without a format with README, history and curves."""
     from nnpcore.exchange import export_as, export_run
 
@@ -39,7 +44,7 @@ def export_command(
     done = None if format is None else export_as(run, output, format, scaling=scaling)
     files = export_run(run, output) if done is None else done.files
     terminal.say(f"The potential is in {output}; README.md there says how to use it.")
-    result = {"run": str(run), "folder": str(output), "files": [str(file) for file in files]}
+    result = {"run": run, "folder": output, "files": files}
     if format is None or done is None:
         return result
     terminal.say(f"Read back, atomic energies agree to {done.difference:.1e} eV.")
@@ -52,7 +57,7 @@ def export_command(
 
 def _engine(
     run: Path, output: Path, format: str, check_with: str, frames: Sequence[Frame], terminal: Terminal
-) -> dict[str, Any]:
+) -> Result:
     """Compare with LAMMPS; PotentialError where it disagrees."""
     from nnpcore.exchange.lammps import check_with_lammps
     from nnpcore.potential import Potential

@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from nnpcore.cli import options
+from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import SettingsError
 
 if TYPE_CHECKING:
     from nnpcore.training.declared import Declaration
 
-Command = Callable[..., Any]
+Result = dict[str, Any]
+"""What ``--json`` prints; "exit_status" is taken out."""
+Work = Callable[[Terminal], Result]
+Command = Callable[..., Result]
+"""``command(terminal, **options)``."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,14 @@ def gathers(**groups: Callable[[], Group]) -> Callable[[Command], Command]:
     return remember
 
 
-def expanded(command: Command) -> Command:
-    """Return the command with an option for every member of its groups, and with ``--json``."""
+def expanded(command: Command) -> Callable[..., Work]:
+    """Return what typer calls: a function of the command's options, of those of its groups and ``--json``.
+
+    It returns the command's work, which is still to be done.
+    """
     groups = {name: make() for name, make in command.__dict__.get("groups", {}).items()}
     parameters: list[Parameter] = []
-    for own in inspect.signature(command).parameters.values():
+    for own in list(inspect.signature(command).parameters.values())[1:]:  # behind the terminal
         if own.name in groups:
             parameters += groups[own.name].parameters
         else:
@@ -54,12 +62,11 @@ def expanded(command: Command) -> Command:
             parameters.append(own.replace(annotation=kind, kind=Parameter.KEYWORD_ONLY))
     parameters.append(_parameter("json_", options.Json, False))
 
-    @functools.wraps(command)
-    def called(**values: Any) -> Any:
+    def called(**values: Any) -> Work:
         values.pop("json_")
         for name, group in groups.items():
             values[name] = group.gather({p.name: values.pop(p.name) for p in group.parameters})
-        return command(**values)
+        return functools.partial(command, **values)
 
     called.__dict__["__signature__"] = inspect.Signature(parameters)
     called.__annotations__ = {p.name: p.annotation for p in parameters}

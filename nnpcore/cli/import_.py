@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
+from nnpcore.cli import options
 from nnpcore.cli.datasets import read_frames
+from nnpcore.cli.gathered import Result, gathers, keys
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.result_tables import rmse_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.structures import KeyNames
+
+if TYPE_CHECKING:
+    from nnpcore.structures import KeyNames
 
 
+@gathers(keys=partial(keys, "data_units"))
 def import_command(
-    sources: Sequence[str],
-    output: Path,
-    format: str,
-    data: Sequence[str],
-    valid: Sequence[str],
-    units: str | None,
-    epoch: int | None,
-    threads: int | None,
-    overwrite: bool,
-    skip_bad: bool,
-    keys: KeyNames | None,
     terminal: Terminal,
-) -> dict[str, Any]:
+    *,
+    sources: options.Sources,
+    output: options.RunOutput,
+    format: options.ImportFormat = "auto",
+    data: options.ImportData = None,
+    valid: options.ValidFiles = None,
+    units: options.Units = None,
+    epoch: options.Epoch = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    skip_bad: options.SkipBad = False,
+    keys: KeyNames | None = None,
+) -> Result:
     """Read the potential, describe the data, write the run folder, show the errors on the data."""
     from nnpcore.exchange import import_run
 
     refuse_to_replace(output, overwrite)
-    training = read_frames(data, skip_bad, terminal, keys)
-    validation = read_frames(valid, skip_bad, terminal, keys)
+    training = read_frames(data or (), skip_bad, terminal, keys)
+    validation = read_frames(valid or (), skip_bad, terminal, keys)
     with terminal.progress("Importing") as progress:
         found = import_run(
-            list(sources),
+            sources,
             output,
             format=format,
             data=training,
@@ -46,8 +51,8 @@ def import_command(
             progress=progress,
         )
     potential = found.potential
-    if found.report and not terminal.json_only:
-        terminal.out.print(rmse_table(found.report))
+    if found.report:
+        terminal.show(rmse_table(found.report))
     terminal.say(
         f"{found.format}: {potential.n_members} member(s) for {', '.join(potential.elements)}, "
         f"cutoff {potential.cutoff:g} Å, in {output}."
@@ -58,7 +63,7 @@ def import_command(
             "eatlas evaluate and the calculator work."
         )
     return {
-        "run": str(output),
+        "run": output,
         "format": found.format,
         "elements": list(potential.elements),
         "n_members": potential.n_members,

@@ -21,6 +21,13 @@ def refuse_to_replace(folder: Path, overwrite: bool) -> None:
     raise RunFolderError(what, where=str(folder), fix=fix)
 
 
+def refuse_to_replace_file(path: Path, overwrite: bool) -> None:
+    """Raise RunFolderError where there is such a file and the user has not allowed to write over it."""
+    if path.exists() and not overwrite:
+        fix = "Choose another, or --overwrite"
+        raise RunFolderError("there is such a file already", where=str(path), fix=fix)
+
+
 def output_folder(folder: Path, overwrite: bool) -> Path:
     """Return a folder that exists and may be written into; RunFolderError says why there is none."""
     refuse_to_replace(folder, overwrite)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from nnpcore.cli import options
+from nnpcore.cli.gathered import Result
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.terminal import Terminal
 from nnpcore.paper import PaperResult, names_of, run_studies, titles
@@ -16,14 +17,15 @@ from nnpcore.progress import Progress
 
 
 def paper_command(
-    name: str,
-    output: Path,
-    quick: bool,
-    seed: int | None,
-    threads: int | None,
-    docs: Path | None,
     terminal: Terminal,
-) -> dict[str, Any]:
+    *,
+    name: options.StudyName,
+    output: options.Output,
+    quick: options.Quick = False,
+    seed: options.Seed = None,
+    threads: options.Threads = None,
+    docs: options.Docs = None,
+) -> Result:
     """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
     names = names_of(name)
     with terminal.progress("Paper") as progress, _stopped_by_interrupt(progress, terminal):
@@ -38,8 +40,9 @@ def paper_command(
         )
     if docs is not None:
         write_docs(docs, result.folder, result.records, titles())
-    if not terminal.json_only:
-        _show(result, terminal)
+    done = [record for record in result.records if record.study in result.outcomes]
+    tables = [claims_table(record.study, [claim.to_dict() for claim in record.claims]) for record in done]
+    terminal.show(*tables, then=f"Figures, tables, claims.json and {REPORT} are in {result.folder}.")
     if result.failures:
         names_failed = " and ".join(result.failures)
         verb = "has" if len(result.failures) == 1 else "have"
@@ -55,13 +58,6 @@ def _stopped_by_interrupt(progress: Progress, terminal: Terminal) -> AbstractCon
     return stop_once(stop, lambda: progress.cancelled)
 
 
-def _show(result: PaperResult, terminal: Terminal) -> None:
-    for record in result.records:
-        if record.study in result.outcomes:
-            terminal.out.print(claims_table(record.study, [claim.to_dict() for claim in record.claims]))
-    terminal.say(f"Figures, tables, claims.json and {REPORT} are in {result.folder}.")
-
-
 def claims_table(title: str, claims: list[dict[str, Any]]) -> Table:
     """Return the claims of a study: what the paper says, what was measured, whether it holds."""
     table = Table(title=title, title_justify="left", show_lines=True)
@@ -74,7 +70,7 @@ def claims_table(title: str, claims: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _summary(result: PaperResult) -> dict[str, Any]:
+def _summary(result: PaperResult) -> Result:
     studies = {
         record.study: {
             "quick": record.quick,
@@ -85,7 +81,7 @@ def _summary(result: PaperResult) -> dict[str, Any]:
         for record in result.records
     }
     return {
-        "folder": str(result.folder),
+        "folder": result.folder,
         "studies": studies,
         "failed": result.failures,
         "claims": [claim.to_dict() for record in result.records for claim in record.claims],

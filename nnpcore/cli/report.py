@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
+from nnpcore.cli import options
 from nnpcore.cli.datasets import read
+from nnpcore.cli.gathered import Result, gathers, keys
+from nnpcore.cli.output import refuse_to_replace_file
 from nnpcore.cli.terminal import Terminal
-from nnpcore.errors import RunFolderError
-from nnpcore.structures import KeyNames
+
+if TYPE_CHECKING:
+    from nnpcore.structures import KeyNames
 
 
+@gathers(keys=keys)
 def report_command(
-    run: Path,
-    output: Path,
-    eos: str | None,
-    regions: Path | None,
-    threads: int | None,
-    overwrite: bool,
-    keys: KeyNames | None,
     terminal: Terminal,
-) -> dict[str, Any]:
+    *,
+    run: options.RunFolder,
+    output: options.ReportOutput,
+    eos: options.ReportEos = None,
+    regions: options.RegionsFile = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    keys: KeyNames | None = None,
+) -> Result:
     """Analyse the run, write the page, say what could not be shown."""
     from nnpcore.mapping import read_regions
     from nnpcore.report.run_report import check_target, make_report, save_report
 
     path = check_target(output)
-    if path.exists() and not overwrite:
-        fix = "Choose another, or --overwrite"
-        raise RunFolderError("there is such a file already", where=str(path), fix=fix)
+    refuse_to_replace_file(path, overwrite)
     region_sets = read_regions(regions) if regions is not None else []
     frames = None if eos is None else read(eos, False, terminal, keys).frames
     with terminal.progress("Report") as progress:
         report = make_report(run, eos=frames, regions=region_sets, n_threads=threads, progress=progress)
         save_report(report, path, progress=progress)
-    if not terminal.json_only:
-        terminal.out.print(report.verdict, soft_wrap=True, markup=False)
+    terminal.show(escape(report.verdict))
     for text in report.missing:
         terminal.warn(text)
     terminal.say(f"The report is in {path}.")
     return {
-        "run": str(run),
-        "file": str(path),
+        "run": run,
+        "file": path,
         "verdict": report.verdict,
         "verdict_level": report.level,
         "sections": [section.title for section in report.sections],

@@ -11,18 +11,28 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
+from rich.table import Table
 
 from nnpcore.errors import EatlasError
 from nnpcore.files import json_value
 from nnpcore.progress import Progress
 
+Update = Callable[[float, str], None]
+"""``update(done, text)``."""
 PLAIN_INTERVAL = 5.0
 """Seconds between two lines of progress where standard error is not a terminal."""
 
@@ -40,6 +50,15 @@ class Terminal:
         self.err = Console(stderr=True, highlight=False)
         self.out = Console(highlight=False)
 
+    def show(self, *results: Table | str, then: str = "") -> None:
+        """Print results for a person, and tell something more; with ``--json`` nothing."""
+        if self.json_only:
+            return
+        for result in results:
+            self.out.print(result, soft_wrap=isinstance(result, str))
+        if then:
+            self.say(then)
+
     def say(self, text: str) -> None:
         """Tell what has happened (standard error, so that results can be piped)."""
         self.err.print(escape(text), soft_wrap=True)
@@ -55,71 +74,49 @@ class Terminal:
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
         """Show a bar (a line now and then where there is no terminal) for one core call."""
-        if not self.err.is_terminal:
-            yield _plain_progress(self, title)
-            return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[text]}"),
-        )
-        with Bars(*columns, console=self.err, transient=True) as bars:
-            task = bars.add_task(title, total=1.0, text="")
+        started = last = time.monotonic()
+        with self._bar(title, 1.0, TimeElapsedColumn(), transient=True) as bar:
 
             def report(fraction: float | None, text: str) -> None:
-                bars.update(task, completed=fraction or 0.0, text=escape(text))
+                nonlocal last
+                if bar is not None:
+                    bar(fraction or 0.0, text)
+                elif time.monotonic() - last > PLAIN_INTERVAL:
+                    last = time.monotonic()
+                    share = "" if fraction is None else f" {100 * fraction:.0f} %"
+                    self.say(f"{title}{share} after {last - started:.0f} s  {text}")
 
             yield Progress(report)
 
     @contextlib.contextmanager
-    def counter(self, title: str, total: int, done: int = 0) -> Iterator[Counter]:
-        """Show a bar that counts, such as epochs, with a text beside it."""
+    def counter(self, title: str, total: int) -> Iterator[Update]:
+        """Show a bar that counts, such as epochs, with a text beside it; give what moves it on."""
+        last = -math.inf
+        columns = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with self._bar(title, total, *columns) as bar:
+
+            def update(done: float, text: str) -> None:
+                nonlocal last
+                if bar is not None:
+                    bar(done, text)
+                elif time.monotonic() - last > PLAIN_INTERVAL or done == total:
+                    last = time.monotonic()
+                    self.say(f"{title} {done}/{total}  {text}")
+
+            yield update
+
+    @contextlib.contextmanager
+    def _bar(
+        self, title: str, total: float, *columns: ProgressColumn, transient: bool = False
+    ) -> Iterator[Update | None]:
+        """Show a bar and give what moves it on; None where there is no terminal."""
         if not self.err.is_terminal:
-            yield Counter(self, title, total)
+            yield None
             return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
-        )
-        with Bars(*columns, console=self.err) as bars:
-            task = bars.add_task(title, total=total, completed=done, text="")
-            yield Counter(
-                self, title, total, lambda n, text: bars.update(task, completed=n, text=escape(text))
-            )
-
-
-class Counter:
-    """A count that is shown; made by :meth:`Terminal.counter`."""
-
-    def __init__(self, terminal: Terminal, title: str, total: int, show: Any = None) -> None:
-        self._terminal, self._title, self._total, self._show = terminal, title, total, show
-        self._last_line = -math.inf
-
-    def update(self, done: int, text: str) -> None:
-        """Show how many are done."""
-        if self._show is not None:
-            self._show(done, text)
-        elif time.monotonic() - self._last_line > PLAIN_INTERVAL or done == self._total:
-            self._last_line = time.monotonic()
-            self._terminal.say(f"{self._title} {done}/{self._total}  {text}")
-
-
-def _plain_progress(terminal: Terminal, title: str) -> Progress:
-    started = last = time.monotonic()
-
-    def report(fraction: float | None, text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last > PLAIN_INTERVAL:
-            last = time.monotonic()
-            share = "" if fraction is None else f" {100 * fraction:.0f} %"
-            terminal.say(f"{title}{share} after {last - started:.0f} s  {text}")
-
-    return Progress(report)
+        shown = (TextColumn("{task.description}"), BarColumn(), *columns, TextColumn("{task.fields[text]}"))
+        with Bars(*shown, console=self.err, transient=transient) as bars:
+            task = bars.add_task(title, total=total, text="")
+            yield lambda done, text: bars.update(task, completed=done, text=escape(text))
 
 
 @contextlib.contextmanager
@@ -143,10 +140,7 @@ def print_json(values: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def error_json(error: BaseException) -> dict[str, Any]:
+def error_json(error: EatlasError) -> dict[str, Any]:
     """Return what ``--json`` says about a failure."""
-    if isinstance(error, EatlasError):
-        body = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-    else:
-        body = {"kind": type(error).__name__, "what": str(error), "where": "", "fix": ""}
+    body = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
     return {"error": body | {"message": str(error)}}

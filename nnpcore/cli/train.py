@@ -2,131 +2,132 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnpcore.cli import options
 from nnpcore.cli.datasets import read_frames
+from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.result_tables import epoch_text, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import SettingsError, TrainingError
-from nnpcore.structures import KeyNames, split_frames
-from nnpcore.structures.frame import Frame
-from nnpcore.training import ControlState, EpochRecord, RunFolder, TrainControl, TrainSettings
-from nnpcore.training.declared import declarations
 
 if TYPE_CHECKING:
-    from nnpcore.training import Trainer, TrainResult
+    from nnpcore.structures import Frame, KeyNames
+    from nnpcore.training import EpochRecord, TrainControl, Trainer, TrainSettings
 
 STOPPED = 130
 """Exit status of a training that was stopped by Ctrl+C; what it has reached is kept."""
 
 
-@dataclass(frozen=True)
-class TrainRequest:
-    """What the user typed; ``changes`` holds the settings given as options, by path."""
+@gathers(changes=settings, keys=keys)
+def train_command(
+    terminal: Terminal,
+    *,
+    output: options.RunOutput,
+    data: options.TrainData = None,
+    valid: options.ValidFiles = None,
+    config: options.Config = None,
+    changes: dict[str, Any],
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
+    skip_bad: options.SkipBad = False,
+    keys: KeyNames | None = None,
+) -> Result:
+    """Train or go on with a training, show what it has reached and return it.
 
-    data: tuple[str, ...]
-    valid: tuple[str, ...]
-    output: Path
-    config: Path | None
-    changes: dict[str, Any]
-    resume: bool
-    overwrite: bool
-    skip_bad: bool
-    keys: KeyNames | None = None
+    ``changes`` holds the settings given as options, by path.
+    """
+    from nnpcore.training import ControlState, TrainControl, TrainSettings
 
+    if resume:
+        settings = _settings_to_resume(output, changes, given=bool(data or valid or config is not None))
+    else:
+        settings = TrainSettings() if config is None else TrainSettings.from_toml(config)
+        settings = settings.replace(**changes) if changes else settings
+        refuse_to_replace(output, overwrite)
+    from nnpcore.training import Trainer  # only now: it is slow to load
 
-def train_command(request: TrainRequest, terminal: Terminal) -> dict[str, Any]:
-    """Train or go on with a training, show what it has reached and return it."""
-    trainer = _resumed(request) if request.resume else _new(request, terminal)
+    if resume:
+        trainer = Trainer.resume(output, settings=settings)
+    else:
+        read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
+        trainer = Trainer(settings, *_frames(data or (), valid or (), settings, read), run_folder=output)
     with terminal.progress("Preparing") as progress:
         trainer.prepare(progress)
-    outcome, stopped = run_training(trainer, terminal)
-    result = _result(request, trainer, outcome, stopped, terminal)
-    if not terminal.json_only:
-        terminal.out.print(rmse_table(result["data_sets"]))
-        _say_what_next(request, trainer, stopped, terminal)
-    return result
+    control = TrainControl()
+    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", trainer.n_epochs) as update:
 
+        def on_epoch(record: EpochRecord, _: Trainer) -> None:
+            update(record.epoch, epoch_text(record))
+            for message in record.messages:
+                terminal.warn(f"epoch {record.epoch}: {message.text}")
 
-def settings_of(config: Path | None, changes: dict[str, Any]) -> TrainSettings:
-    """Return the settings of the file (or the defaults) with the user's options on top."""
-    settings = TrainSettings() if config is None else TrainSettings.from_toml(config)
-    return settings.replace(**changes) if changes else settings
-
-
-def _new(request: TrainRequest, terminal: Terminal) -> Trainer:
-    settings = settings_of(request.config, request.changes)
-    refuse_to_replace(request.output, request.overwrite)
-    train, valid = _frames(request, settings, terminal)
-    from nnpcore.training import Trainer  # only now: it loads torch
-
-    return Trainer(settings, train, valid, run_folder=request.output)
+        trainer.run(on_epoch, control)
+    stopped = control.state is ControlState.STOPPING
+    result = _result(trainer, terminal)
+    then = f"The training is in {output}. Next: eatlas map {output} --eos FILE -o DIR"
+    if stopped:
+        then = f"Stopped. Go on with it by: eatlas train -o {output} --resume"
+    terminal.show(rmse_table(result["data_sets"]), then=then)
+    return {"run": output, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
 
 
 def _frames(
-    request: TrainRequest, settings: TrainSettings, terminal: Terminal
+    data: Sequence[str], valid: Sequence[str], settings: TrainSettings, read: Callable[..., list[Frame]]
 ) -> tuple[list[Frame], list[Frame]]:
     """Return (training, validation) frames: those of the validation files, or a part of the others."""
-    if not request.data:
+    from nnpcore.structures import split_frames
+
+    if not data:
         raise TrainingError("there are no training frames", fix="Name at least one file with energies")
-    frames = read_frames(request.data, request.skip_bad, terminal, request.keys)
+    frames = read(data)
     if not any(frame.energy is not None or frame.forces is not None for frame in frames):
-        names, options = ", ".join(request.data), advice(frames)
+        names, options = ", ".join(data), advice(frames)
         raise TrainingError(
             "no training frame has an energy or forces",
             where=names,
             fix=f"Say where they are: {options}" if options else "Give a file with reference energies",
         )
-    if request.valid:
-        return frames, read_frames(request.valid, request.skip_bad, terminal, request.keys)
-    train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
-    return [frames[i] for i in train], [frames[i] for i in valid]
+    if valid:
+        return frames, read(valid)
+    train, rest = split_frames(frames, settings.valid_fraction, settings.seed)
+    return [frames[i] for i in train], [frames[i] for i in rest]
 
 
-def _resumed(request: TrainRequest) -> Trainer:
-    if request.data or request.valid or request.config is not None:
+def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -> TrainSettings:
+    """Return the run's settings with the changes; SettingsError where they, or data, cannot be given."""
+    from nnpcore.training import RunFolder, TrainSettings
+    from nnpcore.training.declared import declarations
+
+    if given:
         raise SettingsError(
             "--resume takes its data and settings from the run folder",
-            where=str(request.output),
+            where=str(output),
             fix="Leave out DATA, --valid and --config; --epochs may set a new goal",
         )
-    declared = [d for d in declarations(TrainSettings) if d.path in request.changes]
+    declared = [d for d in declarations(TrainSettings) if d.path in changes]
     fixed = [d.flag for d in declared if not d.setting.resumable]
-    fixed += ["--linear-ridge"] if "linear_ridge" in request.changes else []
+    fixed += ["--linear-ridge"] if "linear_ridge" in changes else []
     if fixed:
         raise SettingsError(
             f"{', '.join(sorted(fixed))} cannot change on the way",
-            where=str(request.output),
+            where=str(output),
             fix="Start a new training for that",
         )
-    settings = RunFolder.open(request.output).settings.replace(**request.changes)
-    from nnpcore.training import Trainer
-
-    return Trainer.resume(request.output, settings=settings)
-
-
-def run_training(trainer: Trainer, terminal: Terminal) -> tuple[TrainResult, bool]:
-    """Run a prepared training with a bar; return (what it returned, whether Ctrl+C stopped it)."""
-    control = TrainControl()
-    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", trainer.n_epochs) as counter:
-
-        def on_epoch(record: EpochRecord, _: Trainer) -> None:
-            counter.update(record.epoch, epoch_text(record))
-            for message in record.messages:
-                terminal.warn(f"epoch {record.epoch}: {message.text}")
-
-        outcome = trainer.run(on_epoch, control)
-    return outcome, control.state is ControlState.STOPPING
+    return RunFolder.open(output).settings.replace(**changes)
 
 
 def stop_on_interrupt(control: TrainControl, terminal: Terminal) -> AbstractContextManager[None]:
     """Let Ctrl+C (and a request to end) stop the training cleanly; a second Ctrl+C gives up at once."""
+
+    from nnpcore.training import ControlState
 
     def stop() -> None:
         control.stop()
@@ -135,10 +136,8 @@ def stop_on_interrupt(control: TrainControl, terminal: Terminal) -> AbstractCont
     return stop_once(stop, lambda: control.state is ControlState.STOPPING)
 
 
-def _result(
-    request: TrainRequest, trainer: Trainer, outcome: TrainResult, stopped: bool, terminal: Terminal
-) -> dict[str, Any]:
-    """Return what ``--json`` prints: RMSEs of the best weights on the training and validation frames."""
+def _result(trainer: Trainer, terminal: Terminal) -> Result:
+    """Return what was reached: RMSEs of the best weights on the training and validation frames, messages."""
     from nnpcore.training import rmse_report
 
     frames = {"training": trainer.train_frames, "validation": trainer.valid_frames}
@@ -147,21 +146,9 @@ def _result(
         data_sets = rmse_report(trainer.potential(), known, progress=progress)
     last = trainer.history[-1] if trainer.history else None
     return {
-        "run": str(request.output),
         "epochs": last.epoch if last else 0,
         "optimizer": last.optimizer if last else "",
         "train_seconds": last.seconds if last else 0.0,
-        "stopped": stopped,
         "messages": [message.text for record in trainer.history for message in record.messages],
         "data_sets": data_sets,
-        "exit_status": STOPPED if stopped else 0,
     }
-
-
-def _say_what_next(request: TrainRequest, trainer: Trainer, stopped: bool, terminal: Terminal) -> None:
-    if stopped:
-        terminal.say(f"Stopped. Go on with it by: eatlas train -o {request.output} --resume")
-    else:
-        terminal.say(
-            f"The training is in {request.output}. Next: eatlas map {request.output} --eos FILE -o DIR"
-        )

@@ -1,0 +1,214 @@
+"""``eatlas evaluate``, ``map``, ``predict``: trained runs and foreign calculators, alone or side by side."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnpcore.cli import options
+from nnpcore.cli.datasets import frames_by_name, read, read_frames
+from nnpcore.cli.gathered import Result, gathers, keys
+from nnpcore.cli.output import output_folder, refuse_to_replace_file
+from nnpcore.cli.result_tables import comparison_table, mapping_table, rmse_table
+from nnpcore.cli.terminal import Terminal
+from nnpcore.errors import RunFolderError, SettingsError
+
+if TYPE_CHECKING:
+    from nnpcore.potential.external.model import CalculatorSpec
+    from nnpcore.potential.model import AtomicEnergyModel
+    from nnpcore.structures import KeyNames
+
+
+@gathers(keys=keys)
+def evaluate_command(
+    terminal: Terminal,
+    *,
+    given: options.RunOrFiles = None,
+    calculator: options.Calculators = None,
+    arguments: options.CalculatorArguments = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    skip_bad: options.SkipBad = False,
+    keys: KeyNames | None = None,
+) -> Result:
+    """Show the RMSEs on each file of a run's potential, or of calculators and of a run beside them."""
+    from nnpcore.training import rmse_report
+
+    specs = _specs_of(calculator, arguments)
+    run, data = _split_run(given, specs, "compare with")
+    reports: Result = {}
+    with _open_models(run, specs) as models:
+        frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
+        for model in models:
+            with terminal.progress(f"Evaluating {model.name}" if specs else "Evaluating") as progress:
+                found = rmse_report(model, frames, device=device, n_threads=threads, progress=progress)
+            reports[model.name if model.name not in reports else f"{model.name} ({len(reports) + 1})"] = found
+            if specs:
+                terminal.show(f"[bold]{model.name}[/]")
+            terminal.show(rmse_table(found))
+    return {"run": run, "models": reports} if specs else {"run": run, "data_sets": reports.popitem()[1]}
+
+
+@gathers(keys=keys)
+def map_command(
+    terminal: Terminal,
+    *,
+    output: options.Output,
+    eos: options.Eos,
+    run: options.MapRun = None,
+    calculator: options.Calculators = None,
+    arguments: options.CalculatorArguments = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    keys: KeyNames | None = None,
+) -> Result:
+    """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
+    from nnpcore.report.mapping_folder import (
+        eos_numbers,
+        map_run,
+        reference_numbers,
+        summary,
+        write_mapping,
+    )
+
+    specs = _specs_of(calculator, arguments)
+    if specs:
+        return _compare(terminal, run, specs, eos, output, threads, overwrite, keys)
+    if run is None:
+        fix = "Name the folder of a training, or a calculator by --calculator"
+        raise SettingsError("there is nothing to map", where="RUN", fix=fix)
+    dataset = read(eos, False, terminal, keys)
+    with terminal.progress("Mapping") as progress:
+        mapping = map_run(run, dataset.frames, n_threads=threads, progress=progress)
+    folder = output_folder(output, overwrite)
+    files = write_mapping(mapping, folder)
+    table = mapping_table(eos_numbers(mapping), reference_numbers(mapping))
+    terminal.show(table, mapping.verdict.text, then=f"Figures and tables are in {folder}.")
+    return {"run": run, **summary(mapping), "files": files}
+
+
+def _compare(
+    terminal: Terminal,
+    run: Path | None,
+    specs: Sequence[CalculatorSpec],
+    eos: str,
+    output: Path,
+    threads: int | None,
+    overwrite: bool,
+    keys: KeyNames | None,
+) -> Result:
+    """Compare the equations of state of calculators, and of a run beside them."""
+    from nnpcore.report.side_by_side import compare_eos, comparison_summary, write_comparison
+
+    frames = read(eos, False, terminal, keys).frames
+    with _open_models(run, specs) as models, terminal.progress("Mapping") as progress:
+        found = compare_eos(models, frames, n_threads=threads, progress=progress)
+    folder = output_folder(output, overwrite)
+    files = write_comparison(found, folder)
+    result = comparison_summary(found)
+    terminal.show(comparison_table(result), then=f"Figures and tables are in {folder}.")
+    for item in found:
+        if item.note:
+            terminal.warn(f"{item.name}: {item.note}")
+    return {"run": run, **result, "files": files}
+
+
+@gathers(keys=keys)
+def predict_command(
+    terminal: Terminal,
+    *,
+    output: options.PredictOutput,
+    given: options.RunOrFiles = None,
+    calculator: options.Calculators = None,
+    arguments: options.CalculatorArguments = None,
+    threads: options.Threads = None,
+    skip_bad: options.SkipBad = False,
+    overwrite: options.Overwrite = False,
+    keys: KeyNames | None = None,
+) -> Result:
+    """Write files' frames with the atomic energies, forces and spreads of a run or of a calculator."""
+    from nnpcore.exchange.structures_out import check_suffix, predict_frames, write_structures
+
+    specs = _specs_of(calculator, arguments)
+    run, data = _split_run(given, specs, "predict")
+    if (run is not None) + len(specs) != 1:
+        raise SettingsError("several models at once", where="predict", fix="Give one run or one calculator")
+    check_suffix(output)
+    refuse_to_replace_file(output, overwrite)
+    frames = read_frames(data, skip_bad, terminal, keys)
+    with _open_models(run, specs) as models, terminal.progress("Predicting") as progress:
+        model = models[0]
+        found = predict_frames(model, frames, n_threads=threads, progress=progress)
+        note = str(getattr(model, "note", ""))
+    write_structures(output, found)
+    with_atoms = "atomic_energies" in found[0].arrays
+    if not with_atoms:
+        terminal.warn(f"{model.name} gives no energies of single atoms: totals and forces only")
+    if note:
+        terminal.warn(f"{model.name}: {note}")
+    terminal.say(f"{len(found)} frames are in {output}.")
+    return {
+        "model": model.name,
+        "file": output,
+        "n_frames": len(found),
+        "atomic_energies": with_atoms,
+        "note": note,
+    }
+
+
+def _specs_of(calculators: Sequence[str] | None, arguments: Sequence[str] | None) -> list[CalculatorSpec]:
+    """Return what the options name, in their order; SettingsError where they cannot be understood."""
+    from nnpcore.potential.external.model import CalculatorSpec
+
+    paths, texts = list(calculators or ()), list(arguments or ())
+    if len(texts) > len(paths):
+        raise SettingsError(
+            f"there are {len(texts)} --arguments for {len(paths)} --calculator",
+            where="--arguments",
+            fix="Give each calculator its arguments, in the same order ({} for none)",
+        )
+    texts += [""] * (len(paths) - len(texts))
+    return [CalculatorSpec.from_text(path, text) for path, text in zip(paths, texts, strict=True)]
+
+
+@contextlib.contextmanager
+def _open_models(run: Path | None, specs: Sequence[CalculatorSpec]) -> Iterator[list[AtomicEnergyModel]]:
+    """Give a run's potential, if any, and the calculators; their processes end with the context."""
+    from nnpcore.potential import Potential
+    from nnpcore.potential.external.model import CalculatorModel
+
+    with contextlib.ExitStack() as stack:
+        models: list[AtomicEnergyModel] = []
+        if run is not None:
+            potential = Potential.load(run)
+            models.append(replace(potential, info=potential.info | {"name": run.absolute().name}))
+        models += [stack.enter_context(CalculatorModel(spec)) for spec in specs]
+        yield models
+
+
+def _split_run(
+    given: Sequence[str] | None, specs: Sequence[CalculatorSpec], what: str
+) -> tuple[Path | None, list[str]]:
+    """Tell a run's folder from the files behind it: with calculators it may be missing.
+
+    Raises
+    ------
+    SettingsError : there are no files.
+    RunFolderError : there is neither a run nor a calculator.
+    """
+    names = list(given or ())
+    run = None
+    if names and (not specs or Path(names[0]).is_dir()):
+        run = Path(names.pop(0))
+        if not specs and run.is_file():
+            raise RunFolderError(
+                "this is a file, not the folder of a training",
+                where=str(run),
+                fix="Name the folder first, or a calculator by --calculator",
+            )
+    if not names:
+        raise SettingsError(f"there is no file to {what}", where="DATA", fix="Name at least one")
+    return run, names
