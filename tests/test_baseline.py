@@ -21,7 +21,7 @@ from nnpcore.potential import Potential
 from nnpcore.potential.baseline import gaussians
 from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer, TrainSettings, rmse_report
-from nnpcore.training.baseline.bases import KernelBasis
+from nnpcore.training.baseline.bases import Gaussians
 from nnpcore.training.baseline.fitting import BaselineFit, evidence_ridges, make_bases
 from nnpcore.training.baseline.normal_equations import NormalEquations
 from nnpcore.training.data import FitSet, Targets
@@ -126,7 +126,7 @@ def test_a_kernel_over_all_atoms_is_kernel_ridge_regression() -> None:
     other = KernelRidge(kernel="precomputed").set_params(alpha=1e-3 * n).fit(frames, wanted)
     d = data.descriptors
     found = np.add.reduceat(model.energies(x, d.species), d.frame_start[:-1]) / 8
-    assert isinstance(model.bases[0], KernelBasis) and len(x) <= 100
+    assert isinstance(model.bases[0].more, Gaussians) and len(x) <= 100
     assert found == pytest.approx(other.predict(frames), abs=1e-5)
 
 

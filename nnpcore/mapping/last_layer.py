@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnpcore.errors import AnalysisError
+from nnpcore.training.baseline.bases import functions_of
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -45,7 +46,9 @@ class LastLayer:
                     "in the last layer",
                     fix="Rigidity needs a linear output layer",
                 )
-        self._more = [_more_functions(potential, element) for element in weights.elements]
+        nonlinear = potential.nonlinear_baseline
+        self._parts = [nonlinear.arrays[e] if nonlinear else {} for e in weights.elements]
+        self._more = [functions_of(part) if part else None for part in self._parts]
         self.n_members = weights.n_members
         parts = [self._theta_of(e) for e in range(len(weights.elements))]
         self._edges = np.cumsum([0, *(part.shape[1] for part in parts)]).tolist()
@@ -53,14 +56,14 @@ class LastLayer:
         self.theta = np.concatenate(parts, axis=1)
 
     def _theta_of(self, species: int) -> np.ndarray:
-        weights, more = self.potential.weights, self._more[species]
+        weights, more, part = self.potential.weights, self._more[species], self._parts[species]
         element = weights.elements[species]
         output, bias = weights.layers[element][-1]
-        parts = [output[:, :, 0], bias + (more.offset if more else 0.0)]
+        parts = [output[:, :, 0], bias + float(part.get("offset", 0.0))]
         if weights.skip is not None:
             parts.append(weights.skip[element])
         if more is not None:
-            parts.append(np.tile(more.theta, (weights.n_members, 1)))
+            parts.append(np.tile(more.coefficients(part), (weights.n_members, 1)))
         return np.concatenate(parts, axis=1)
 
     def block(self, species: int) -> slice:
@@ -109,65 +112,12 @@ class LastLayer:
             values.append(x)
             moves += [] if tangents is None else [tangents]
         if more is not None:
-            value, move = more.of(x, tangents)
-            values.append(value.astype(x.dtype))
-            moves += [] if move is None else [move.astype(x.dtype)]
+            values.append(more.values(x).astype(x.dtype))
+            moves += [] if tangents is None else [more.changes(x, tangents).astype(x.dtype)]
         shared = np.concatenate(values, axis=1)
         if tangents is None or slopes is None:
             return own, shared, None
         return own, shared, (slopes, np.concatenate(moves, axis=2))
-
-
-class _Products:
-    """Products of the first inputs: the functions of a quadratic part, of unit variance as in training."""
-
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
-        matrix = np.asarray(arrays["matrix"])
-        self._rows, self._columns = np.triu_indices(len(matrix))
-        diagonal = self._rows == self._columns
-        self._scale = np.where(diagonal, np.sqrt(0.5), 1.0)
-        self.offset = float(arrays["offset"])
-        self.theta = matrix[self._rows, self._columns] * self._scale
-
-    def of(self, x: np.ndarray, tangents: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the products (n, size), and their changes (n, n_rows, size)."""
-        a, b = x[:, self._rows] * self._scale, x[:, self._columns]
-        if tangents is None:
-            return a * b, None
-        move_a, move_b = tangents[:, :, self._rows] * self._scale, tangents[:, :, self._columns]
-        return a * b, move_a * b[:, None] + a[:, None] * move_b
-
-
-class _Gaussians:
-    """The functions of a kernel part: Gaussians times the inverse root of their overlap."""
-
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
-        from nnpcore.potential.baseline import gaussians
-
-        self._centers, self._length = np.asarray(arrays["centers"]), float(arrays["length"])
-        values, vectors = np.linalg.eigh(gaussians(self._centers, self._centers, self._length))
-        kept = values > 1e-8 * values.max(initial=1e-30)
-        self._turn = vectors[:, kept] / np.sqrt(values[kept])
-        self.offset = float(arrays["offset"])
-        self.theta = np.sqrt(values[kept]) * (np.asarray(arrays["weights"]) @ vectors[:, kept])
-
-    def of(self, x: np.ndarray, tangents: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the functions (n, size), and their changes (n, n_rows, size)."""
-        from nnpcore.potential.baseline import gaussians
-
-        values = gaussians(x.astype(np.float64), self._centers, self._length)
-        if tangents is None:
-            return values @ self._turn, None
-        along = tangents @ self._centers.T - np.einsum("nqd,nd->nq", tangents, x)[:, :, None]
-        return values @ self._turn, (along * values[:, None] / self._length**2) @ self._turn
-
-
-def _more_functions(potential: Potential, element: str) -> _Products | _Gaussians | None:
-    """Return the functions of a baseline beyond the linear one, or None."""
-    part = potential.nonlinear_baseline
-    if part is None:
-        return None
-    return (_Products if part.kind == "quadratic" else _Gaussians)(part.arrays[element])
 
 
 def _hidden(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,137 +14,133 @@ KERNEL_LENGTH = 1.5
 """Length of the kernel, in units of the root of the number of inputs: the usual distance of two atoms."""
 
 
-class Basis(Protocol):
-    """Functions f_b(x) with mean zero over the training atoms; the first ``n_inputs`` are x itself.
+class Products:
+    """Products of the first ``n_components`` inputs, of unit variance for Gaussian inputs.
+
+    Attributes
+    ----------
+    size : number of functions.
+    """
+
+    def __init__(self, n_components: int) -> None:
+        self._k = n_components
+        self._rows, self._columns = np.triu_indices(n_components)
+        self._scale = np.where(self._rows == self._columns, np.sqrt(0.5), 1.0)
+        self.size = len(self._rows)
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """Return the functions (n, size) of inputs (n, n_inputs)."""
+        return x[:, self._rows] * x[:, self._columns] * self._scale
+
+    def changes(self, x: np.ndarray, tangents: np.ndarray) -> np.ndarray:
+        """Return how they change, (n, n_rows, size), along tangents (n, n_rows, n_inputs) of the inputs."""
+        first, second = x[:, None, self._rows], x[:, None, self._columns]
+        return (tangents[:, :, self._rows] * second + first * tangents[:, :, self._columns]) * self._scale
+
+    def part(self, coefficients: np.ndarray) -> dict[str, Any]:
+        """Return their sum with these coefficients as an element's ``NonlinearBaseline.arrays``."""
+        matrix = np.zeros((self._k, self._k))
+        matrix[self._rows, self._columns] = coefficients * self._scale
+        return {"matrix": matrix + matrix.T}
+
+    def coefficients(self, part: Mapping[str, Any]) -> np.ndarray:
+        """Return the coefficients (size,) that :meth:`part` was made of."""
+        return np.asarray(part["matrix"])[self._rows, self._columns] * self._scale
+
+
+class Gaussians:
+    """Gaussians about some atoms, turned so that a plain ridge is their kernel's.
+
+    With K the kernel matrix of the centers, the functions are ``k(x) K^(-1/2)``, the subset of regressors of
+    a Gaussian process.
+
+    Parameters
+    ----------
+    centers : (n_centers, n_inputs). length : of the Gaussians.
+
+    Attributes
+    ----------
+    centers : as given.
+    size : number of functions, those K does not determine left out.
+    """
+
+    def __init__(self, centers: np.ndarray, length: float) -> None:
+        self.centers, self._length = centers, length
+        values, vectors = np.linalg.eigh(gaussians(centers, centers, length))
+        kept = values > 1e-8 * values.max(initial=1e-30)
+        self._turn = vectors[:, kept] / np.sqrt(values[kept])
+        self._back = vectors[:, kept] * np.sqrt(values[kept])
+        self.size = self._turn.shape[1]
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """Return the functions (n, size) of inputs (n, n_inputs)."""
+        return gaussians(x.astype(np.float64), self.centers, self._length) @ self._turn
+
+    def changes(self, x: np.ndarray, tangents: np.ndarray) -> np.ndarray:
+        """Return how they change, (n, n_rows, size), along tangents (n, n_rows, n_inputs) of the inputs."""
+        values = gaussians(x.astype(np.float64), self.centers, self._length) / self._length**2
+        toward = tangents @ self.centers.T - np.einsum("nqd,nd->nq", tangents, x)[:, :, None]
+        return (toward * values[:, None]) @ self._turn
+
+    def part(self, coefficients: np.ndarray) -> dict[str, Any]:
+        """Return their sum with these coefficients as an element's ``NonlinearBaseline.arrays``."""
+        weights = self._turn @ coefficients
+        return {"centers": self.centers, "weights": weights, "length": np.array(self._length)}
+
+    def coefficients(self, part: Mapping[str, Any]) -> np.ndarray:
+        """Return the coefficients (size,) that :meth:`part` was made of."""
+        return np.asarray(part["weights"]) @ self._back
+
+
+def functions_of(part: Mapping[str, Any]) -> Products | Gaussians:
+    """Return the functions that an element's ``NonlinearBaseline.arrays`` are a sum of."""
+    if "matrix" in part:
+        return Products(len(part["matrix"]))
+    return Gaussians(np.asarray(part["centers"]), float(part["length"]))
+
+
+class Basis:
+    """Functions f_b(x) with mean zero over the training atoms: the inputs x themselves, then ``more``.
+
+    Parameters
+    ----------
+    x : (n_atoms, n_inputs) of the training atoms, themselves of mean zero.
+    kind : "linear", "quadratic" or "kernel".
+    n_components : how many inputs quadratic terms are made of. Centers of a kernel are training atoms far
+        from each other.
 
     Attributes
     ----------
     n_inputs, size : inputs and functions.
+    more : the functions beyond the inputs, or None.
     """
 
-    n_inputs: int
-    size: int
+    def __init__(self, x: np.ndarray, kind: str, n_components: int = 0) -> None:
+        self.n_inputs = x.shape[1]
+        self.more: Products | Gaussians | None = None
+        if kind == "quadratic":
+            self.more = Products(min(n_components, self.n_inputs))
+        elif kind == "kernel":
+            self.more = Gaussians(_far_apart(x, KERNEL_CENTERS), KERNEL_LENGTH * np.sqrt(self.n_inputs))
+        n_more = self.more.size if self.more else 0
+        self.size = self.n_inputs + n_more
+        self._mean = self.more.values(x).mean(axis=0) if self.more and len(x) else np.zeros(n_more)
 
     def features(self, x: np.ndarray) -> np.ndarray:
         """Return f_b(x), (n, size), for inputs (n, n_inputs)."""
-        ...
+        return np.concatenate([x, self.more.values(x) - self._mean], axis=1) if self.more else x
 
     def slopes(self, x: np.ndarray) -> np.ndarray | None:
         """Return df_b/dx, (n, n_inputs, size); None where it is the unit matrix."""
-        ...
+        if self.more is None:
+            return None
+        unit = np.broadcast_to(np.eye(self.n_inputs), (len(x), self.n_inputs, self.n_inputs))
+        return np.concatenate([unit, self.more.changes(x, unit)], axis=2)
 
     def part(self, coefficients: np.ndarray) -> dict[str, Any] | None:
         """Return what lies beyond the linear part as an element's ``NonlinearBaseline.arrays``, or None."""
-        ...
-
-
-class LinearBasis:
-    """The inputs themselves. A :class:`Basis`."""
-
-    def __init__(self, n_inputs: int) -> None:
-        self.n_inputs = self.size = n_inputs
-
-    def features(self, x: np.ndarray) -> np.ndarray:
-        """Return x."""
-        return x
-
-    def slopes(self, x: np.ndarray) -> None:
-        """Return None: the unit matrix."""
-        return
-
-    def part(self, coefficients: np.ndarray) -> None:
-        """Return None: nothing lies beyond."""
-        return
-
-
-class QuadraticBasis:
-    """The inputs, and products of the first ``n_components``, of unit variance for Gaussian inputs.
-
-    A :class:`Basis`. ``x`` (n_atoms, n_inputs) are the training atoms, over which the products' means vanish.
-    """
-
-    def __init__(self, x: np.ndarray, n_components: int) -> None:
-        self.n_inputs = x.shape[1]
-        self._k = min(n_components, self.n_inputs)
-        self._rows, self._columns = np.triu_indices(self._k)
-        self._scale = np.where(self._rows == self._columns, np.sqrt(0.5), 1.0)
-        self.size = self.n_inputs + len(self._rows)
-        products = self._products(x)
-        self._mean = products.mean(axis=0) if len(x) else np.zeros(len(self._rows))
-
-    def _products(self, x: np.ndarray) -> np.ndarray:
-        return x[:, self._rows] * x[:, self._columns] * self._scale
-
-    def features(self, x: np.ndarray) -> np.ndarray:
-        """Return inputs and products, (n, size)."""
-        return np.concatenate([x, self._products(x) - self._mean], axis=1)
-
-    def slopes(self, x: np.ndarray) -> np.ndarray:
-        """Return their derivatives, (n, n_inputs, size)."""
-        found = np.zeros((len(x), self.n_inputs, self.size))
-        inputs = np.arange(self.n_inputs)
-        found[:, inputs, inputs] = 1.0
-        products = self.n_inputs + np.arange(len(self._rows))
-        found[:, self._rows, products] += x[:, self._columns] * self._scale
-        found[:, self._columns, products] += x[:, self._rows] * self._scale
-        return found
-
-    def part(self, coefficients: np.ndarray) -> dict[str, Any]:
-        """Return the offset and the matrix of the products."""
-        own = coefficients[self.n_inputs :] * self._scale
-        matrix = np.zeros((self._k, self._k))
-        matrix[self._rows, self._columns] = own
-        return {
-            "offset": np.array(-coefficients[self.n_inputs :] @ self._mean),
-            "matrix": matrix + matrix.T,
-        }
-
-
-class KernelBasis:
-    """The inputs, and Gaussians about chosen training atoms, turned so that a plain ridge is their kernel's.
-
-    A :class:`Basis`: with K the kernel matrix of the centers, its functions are ``k(x) K^(-1/2)``, the
-    subset of regressors of a Gaussian process. Centers are training atoms far from each other.
-    """
-
-    def __init__(self, x: np.ndarray, n_centers: int = KERNEL_CENTERS, length: float = KERNEL_LENGTH) -> None:
-        self.n_inputs = x.shape[1]
-        self._length = length * np.sqrt(self.n_inputs)
-        self._centers = _far_apart(x, n_centers)
-        overlap = gaussians(self._centers, self._centers, self._length)
-        values, vectors = np.linalg.eigh(overlap)
-        kept = values > 1e-8 * max(values.max(initial=0.0), 1e-30)
-        self._turn = vectors[:, kept] / np.sqrt(values[kept])
-        self.size = self.n_inputs + self._turn.shape[1]
-        self._mean = np.zeros(self._turn.shape[1])
-        if len(x):
-            self._mean = self._turned(x).mean(axis=0)
-
-    def _turned(self, x: np.ndarray) -> np.ndarray:
-        return gaussians(x, self._centers, self._length) @ self._turn
-
-    def features(self, x: np.ndarray) -> np.ndarray:
-        """Return inputs and turned Gaussians, (n, size)."""
-        return np.concatenate([x, self._turned(x) - self._mean], axis=1)
-
-    def slopes(self, x: np.ndarray) -> np.ndarray:
-        """Return their derivatives, (n, n_inputs, size)."""
-        values = gaussians(x, self._centers, self._length) / self._length**2
-        weighted = values[:, :, None] * self._turn
-        slopes = np.einsum("cd,ncb->ndb", self._centers, weighted, optimize=True)
-        slopes -= x[:, :, None] * weighted.sum(axis=1)[:, None, :]
-        unit = np.broadcast_to(np.eye(self.n_inputs), (len(x), self.n_inputs, self.n_inputs))
-        return np.concatenate([unit, slopes], axis=2)
-
-    def part(self, coefficients: np.ndarray) -> dict[str, Any]:
-        """Return the offset, centers, weights and length of the Gaussians."""
         own = coefficients[self.n_inputs :]
-        return {
-            "offset": np.array(-own @ self._mean),
-            "centers": self._centers,
-            "weights": self._turn @ own,
-            "length": np.array(self._length),
-        }
+        return {"offset": np.array(-own @ self._mean)} | self.more.part(own) if self.more else None
 
 
 def _far_apart(x: np.ndarray, n: int) -> np.ndarray:

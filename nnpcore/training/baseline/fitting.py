@@ -23,7 +23,7 @@ import numpy as np
 
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.training.baseline.baseline import Baseline
-from nnpcore.training.baseline.bases import Basis, KernelBasis, LinearBasis, QuadraticBasis
+from nnpcore.training.baseline.bases import Basis
 from nnpcore.training.baseline.normal_equations import NormalEquations
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.rows import LossWeights
@@ -155,17 +155,8 @@ class BaselineFit:
 
 def make_bases(data: FitSet, kind: str, n_components: int) -> list[Basis]:
     """Return the functions of a kind of baseline, one basis per element."""
-    species = data.descriptors.species
-    bases: list[Basis] = []
-    for e in range(len(data.matrix)):
-        x = data.inputs[species == e].astype(np.float64)
-        if kind == "linear":
-            bases.append(LinearBasis(data.n_inputs))
-        elif kind == "quadratic":
-            bases.append(QuadraticBasis(x, n_components))
-        else:
-            bases.append(KernelBasis(x))
-    return bases
+    of_element = (data.inputs[data.descriptors.species == e] for e in range(len(data.matrix)))
+    return [Basis(x.astype(np.float64), kind, n_components) for x in of_element]
 
 
 def evidence_ridges(equations: NormalEquations, groups: np.ndarray) -> np.ndarray:
