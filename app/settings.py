@@ -13,6 +13,7 @@ from typing import Any
 
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat
+from nnpcore.threads import default_threads
 
 SCHEMA = 1
 FORMAT = FileFormat("", SCHEMA, "the settings", RunFolderError, "Start with --reset", version_key="schema")
@@ -87,6 +88,11 @@ class Settings:
     def runs_folder(self) -> Path:
         """Where new runs are kept."""
         return Path(self.folder).expanduser() if self.folder else default_folder()
+
+    @property
+    def threads(self) -> int:
+        """How many threads work may use; unless the user says so, one core is left to the window."""
+        return self.n_threads or max(1, default_threads() - 1)
 
     def remember_file(self, path: str) -> None:
         """Put a file on top of the recent ones."""

@@ -20,7 +20,6 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.paper import STUDIES
-from nnpcore.potential.external.model import CalculatorModel
 from nnpcore.reference import StillingerWeber, label
 from nnpcore.structures import Role, example_path, read_dataset, write_frames
 from nnpcore.training import TrainSettings
@@ -183,14 +182,14 @@ def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_
     next(action for action in menu.actions() if action.text() == "Export potential…").trigger()
     dialog = window.dialogs.open("export_potential")
     pick(dialog, "format", "n2p2")
-    assert dialog.target.text().endswith("demo-n2p2")
-    dialog.target.setText(str(tmp_path / "out"))
+    assert dialog.values()["target"].endswith("demo-n2p2")
+    dialog.widgets["target"].setText(str(tmp_path / "out"))
     dialog.start()
     finish(qtbot, dialog)
     assert "agree to" in window.toasts.shown[-1].notification.text
     again = window.dialogs.open("export_potential")
     assert again.values()["format"] == "n2p2"
-    again.target.setText(str(tmp_path / "out"))
+    again.widgets["target"].setText(str(tmp_path / "out"))
     again.start()
     assert "is there already and not empty" in refused(qtbot, again)
     again.reject()
@@ -211,10 +210,10 @@ def test_structures_go_out_with_predictions(with_run, qtbot, tmp_path, silicon_f
         window.files.open_paths([str(silicon_file())])
     dialog = window.dialogs.open("export_potential")
     pick(dialog, "format", "structures")
-    dialog.target.setText(str(tmp_path / "predicted.pdf"))
+    dialog.widgets["target"].setText(str(tmp_path / "predicted.pdf"))
     dialog.start()
     assert "says no format" in refused(qtbot, dialog)
-    dialog.target.setText(str(target))
+    dialog.widgets["target"].setText(str(target))
     dialog.start()
     finish(qtbot, dialog)
     frames = read_dataset(target).frames
@@ -317,7 +316,7 @@ def test_zeros_of_energy_are_found_by_element():
     from ase.build import bulk
 
     frames = [label(bulk("Si", cubic=True, a=a), StillingerWeber()) for a in (5.3, 5.43, 5.6)]
-    model = SharedModel(CalculatorModel(StillingerWeber()), {"Si": 2.5})
+    model = SharedModel(StillingerWeber(), {"Si": 2.5})
     found = model.predict(frames)
     np.testing.assert_allclose(found.energy, [frame.energy + 8 * 2.5 for frame in frames])
     assert shifts_to(frames, found.energy.tolist()) == {"Si": pytest.approx(-2.5)}

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 from app.dialogs.fields import Section, choice, line
 from app.workers.foreign import CalculatorChoice
 from nnpcore.errors import SettingsError
+from nnpcore.potential.external.model import CalculatorSpec
 
 REFERENCES = (
     ("Stillinger-Weber silicon", "stillinger-weber"),
@@ -60,10 +61,8 @@ def chosen(values: dict[str, Any]) -> CalculatorChoice:
     return CalculatorChoice(spec=spec_of(values))
 
 
-def spec_of(values: dict[str, Any], name: str = "") -> Any:
-    """Return the CalculatorSpec of the fields; SettingsError, at the field, where there is none."""
-    from nnpcore.potential.external.model import CalculatorSpec
-
+def spec_of(values: dict[str, Any], name: str = "") -> CalculatorSpec:
+    """Return the calculator of the fields; SettingsError, at the field, where there is none."""
     path = values["import_path"]
     if not path:
         raise SettingsError("no calculator is given", where="import_path", fix="Write package.module:Name")

@@ -22,7 +22,6 @@ from app.workers.example_sessions import (
     run_example,
     session_path,
 )
-from app.workers.priority import all_but_one
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -39,7 +38,7 @@ class ExampleDialog(FormDialog):
     def __init__(self, example: Example, session: Session, parent: QWidget | None = None) -> None:
         self.example = example
         self.name = f"example_{example.name}"
-        self.title = example.title
+        self.title, self.doing = example.title, f"Example: {example.title}"
         super().__init__(session, parent)
 
     def build(self) -> None:
@@ -61,12 +60,7 @@ class ExampleDialog(FormDialog):
     def job(self) -> Job:
         """Return the study."""
         name, quick, folder = self.example.name, bool(self.values()["quick"]), examples_folder()
-        n_threads = self.session.settings.n_threads or all_but_one()
-        return lambda progress: run_example(name, folder, quick, n_threads, progress)
-
-    def task_title(self) -> str:
-        """What the status line calls it."""
-        return f"Example: {self.title}"
+        return partial(run_example, name, folder, quick, self.session.settings.threads)
 
     def apply(self, value: ExampleSession) -> None:
         """Open it."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QLineEdit
+from PySide6.QtWidgets import QFileDialog
 
-from app.dialogs.fields import choice, line, muted
-from app.dialogs.form import FormDialog, Job, choose_button
+from app.dialogs.fields import choice, muted, set_value
+from app.dialogs.form import FormDialog, Job
 from app.session.messages import Notification
-from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, RunSnapshot, Written, check_order, export
+from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, Written, check_order, export
 from nnpcore.errors import SettingsError
 from nnpcore.exchange.programs import OWN, PROGRAMS, program_named
 
@@ -43,8 +44,7 @@ class ExportDialog(FormDialog):
         section = self.section()
         runs = [(run.name, key) for key, run in session.runs.documents.items() if run.potential is not None]
         section.add("run", "Run", choice(self, runs), wide=True)
-        box = section.widgets["run"]
-        box.setCurrentIndex(max(0, box.findData(session.runs.current_id)))  # type: ignore[attr-defined]
+        set_value(section.widgets["run"], session.runs.current_id)
         others = [(program.full_title, program.name) for program in PROGRAMS if program is not OWN]
         formats = [("Eatlas folder", EATLAS), *others, ("Structures with predictions", STRUCTURES)]
         section.add("format", "Format", choice(self, formats), wide=True)
@@ -52,19 +52,10 @@ class ExportDialog(FormDialog):
                     "the potential is the same with each", wide=True)  # fmt: skip
         sets = [(f"{d.name} ({d.n_frames} frames)", key) for key, d in session.data.datasets.items()]
         section.add("data", "Structures", choice(self, sets), wide=True)
-        data = section.widgets["data"]
-        data.setCurrentIndex(max(0, data.findData(session.data.current_id)))  # type: ignore[attr-defined]
-        button = choose_button(self, self._choose)
-        section.add("target", "Write to", line(self), wide=True, beside=button)
+        set_value(section.widgets["data"], session.data.current_id)
+        self.add_place(section, "target", "Write to", self._ask_place)
         self.about = muted(self.form)
         self.body.addWidget(self.about)
-
-    @property
-    def target(self) -> QLineEdit:
-        """The field of the place."""
-        field = self.widgets["target"]
-        assert isinstance(field, QLineEdit)
-        return field
 
     def refresh(self) -> None:
         """Show what the format needs; propose a place while the user has named none."""
@@ -75,38 +66,35 @@ class ExportDialog(FormDialog):
         section.set_shown(("data",), values["format"] == STRUCTURES)
         ours = OUR_NOTES.get(values["format"])
         self.about.setText(ours or program_named(values["format"]).about)
-        if self.target.text() == self._proposed:
-            self._proposed = str(self._place(Path(self._proposed).parent if self._proposed else self._home()))
-            self.target.setText(self._proposed)
+        if values["target"] == self._proposed:
+            home = Path(self.kept.get("folder") or Path.home())
+            self._proposed = self._place(Path(self._proposed).parent if self._proposed else home)
+            set_value(section.widgets["target"], self._proposed)
 
-    def _home(self) -> Path:
-        kept = self.session.settings.dialogs.get(self.name, {}).get("folder", "")
-        return Path(kept) if kept else Path.home()
-
-    def _place(self, parent: Path) -> Path:
+    def _place(self, parent: Path) -> str:
         values = self.values()
         run = self.session.runs.documents.get(values["run"] or "")
         name = run.name if run is not None else "potential"
         if values["format"] == STRUCTURES:
-            return parent / f"{values['data'] or 'structures'}-{name}.extxyz"
-        return parent / (name if values["format"] == EATLAS else f"{name}-{values['format']}")
+            return str(parent / f"{values['data'] or 'structures'}-{name}.extxyz")
+        return str(parent / (name if values["format"] == EATLAS else f"{name}-{values['format']}"))
 
-    def _choose(self) -> None:
-        if self.values()["format"] == STRUCTURES:
+    def _ask_place(self) -> str:
+        values = self.values()
+        if values["format"] == STRUCTURES:
             kinds = "*.extxyz;;*.traj"
-            path, _ = QFileDialog.getSaveFileName(self, "Write structures to", self.target.text(), kinds)
+            path, _ = QFileDialog.getSaveFileName(self, "Write structures to", values["target"], kinds)
             if path:
-                self._confirmed = path if Path(path).suffix else f"{path}.extxyz"
-                self.target.setText(self._confirmed)
-            return
-        start = str(Path(self.target.text()).parent)
+                path = self._confirmed = path if Path(path).suffix else f"{path}.extxyz"
+            return path
+        start = str(Path(values["target"]).parent)
         folder = QFileDialog.getExistingDirectory(self, "Make the potential's folder in", start)
         if folder:
-            self._proposed = str(self._place(Path(folder)))
-            self.target.setText(self._proposed)
+            self._proposed = self._place(Path(folder))
+        return self._proposed if folder else ""
 
-    def order(self) -> ExportOrder:
-        """Return what the fields ask for; SettingsError where it cannot be done."""
+    def job(self) -> Job:
+        """Return the export; SettingsError where it cannot be done."""
         values = self.values()
         run = self.session.runs.documents.get(values["run"] or "")
         if run is None or run.potential is None:
@@ -114,23 +102,15 @@ class ExportDialog(FormDialog):
         document = self.session.data.datasets.get(values["data"] or "")
         frames = document.frames if document is not None else ()
         target = Path(values["target"]).expanduser()
-        order = ExportOrder(RunSnapshot.of(run), values["format"], target, values["scaling"], frames)
+        order = ExportOrder.of(run, values["format"], target, values["scaling"], frames)
         check_order(order, self._confirmed)
-        return order
-
-    def job(self) -> Job:
-        """Return the export."""
-        order = self.order()
-        return lambda progress: export(order, progress)
+        self.doing = f"Exporting {target.name}"
+        return partial(export, order)
 
     def remember(self) -> None:
         """Keep the folder, too."""
         super().remember()
-        self.session.settings.dialogs[self.name]["folder"] = str(Path(self.target.text()).parent)
-
-    def task_title(self) -> str:
-        """What the status line calls it."""
-        return f"Exporting {Path(self.target.text()).name}"
+        self.kept["folder"] = str(Path(self.values()["target"]).parent)
 
     def apply(self, value: Written) -> None:
         """Tell where it is."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +11,12 @@ from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPlainTextEdit,
     QSizePolicy,
     QSpinBox,
     QVBoxLayout,
@@ -79,7 +78,8 @@ class Section(QWidget):
         self.widgets[name], self.labels[name] = widget, caption
         self._cells[name] = _Cell(caption, shown, wide)
         self._arrange()
-        listen(widget, self.changed.emit)
+        changed = bytes(widget.metaObject().userProperty().notifySignal().name().data()).decode()
+        getattr(widget, changed).connect(lambda _: self.changed.emit())
 
     def set_shown(self, names: Iterable[str], shown: bool) -> None:
         """Show or hide fields with their labels; the others close the gap."""
@@ -119,31 +119,17 @@ def value_of(widget: QWidget) -> Any:
     if isinstance(widget, QComboBox):
         data = widget.currentData()
         return widget.currentText() if data is None or widget.isEditable() else data
-    if isinstance(widget, QSpinBox | QDoubleSpinBox):
-        return widget.value()
-    if isinstance(widget, QCheckBox):
-        return widget.isChecked()
-    if isinstance(widget, QPlainTextEdit):
-        return widget.toPlainText().strip()
-    assert isinstance(widget, QLineEdit)
-    return widget.text().strip()
+    value = widget.metaObject().userProperty().read(widget)
+    return value.strip() if isinstance(value, str) else value
 
 
 def set_value(widget: QWidget, value: Any) -> None:
-    """Fill a field; a value that does not fit leaves it as it is."""
-    try:
-        if isinstance(widget, QComboBox):
-            _choose(widget, value)
-        elif isinstance(widget, QSpinBox | QDoubleSpinBox):
-            widget.setValue(value)
-        elif isinstance(widget, QCheckBox):
-            widget.setChecked(bool(value))
-        elif isinstance(widget, QPlainTextEdit):
-            widget.setPlainText(str(value))
-        elif isinstance(widget, QLineEdit):
-            widget.setText(str(value))
-    except (TypeError, ValueError, OverflowError):  # kept by another version
-        return
+    """Fill a field; a value that does not fit leaves it as it is (another version has kept it)."""
+    if isinstance(widget, QComboBox):
+        _choose(widget, value)
+    elif value is not None:
+        with contextlib.suppress(OverflowError):
+            widget.metaObject().userProperty().write(widget, value)
 
 
 def _choose(box: QComboBox, value: Any) -> None:
@@ -154,37 +140,35 @@ def _choose(box: QComboBox, value: Any) -> None:
         box.setEditText(str(value))
 
 
-def values_of(widgets: Mapping[str, QWidget]) -> dict[str, Any]:
-    """Return what all fields hold, by name."""
-    return {name: value_of(widget) for name, widget in widgets.items()}
-
-
-def listen(widget: QWidget, run: Any) -> None:
-    """Call ``run`` when a field changes."""
-    if isinstance(widget, QComboBox):
-        widget.currentTextChanged.connect(lambda _: run())
-    elif isinstance(widget, QSpinBox | QDoubleSpinBox):
-        widget.valueChanged.connect(lambda _: run())
-    elif isinstance(widget, QCheckBox):
-        widget.toggled.connect(lambda _: run())
-    elif isinstance(widget, QPlainTextEdit):
-        widget.textChanged.connect(run)
-    elif isinstance(widget, QLineEdit):
-        widget.textChanged.connect(lambda _: run())
-
-
 def mark(widget: QWidget, wrong: bool) -> None:
     """Show a field as wrong, or right again."""
     repolish(widget, "wrong", wrong)
 
 
 # making -----------------------------------------------------------------------------------------------
-class QuietChoice(QComboBox):
-    """A choice the wheel does not change by accident."""
+class Quiet:
+    """A field the wheel does not change by accident."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to what is around."""
         event.ignore()
+
+
+class QuietChoice(Quiet, QComboBox):
+    """A choice."""
+
+
+class Whole(Quiet, QSpinBox):
+    """A whole number."""
+
+
+class Number(Quiet, QDoubleSpinBox):
+    """A number without trailing zeros."""
+
+    def textFromValue(self, value: float) -> str:
+        """Return as few digits as say the same."""
+        text = f"{value:.{self.decimals()}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def choice(parent: QWidget, items: Iterable[tuple[str, Any]], *, editable: bool = False) -> QComboBox:
@@ -220,27 +204,6 @@ def number(
     box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
     _prepare(box, suffix)
     return box
-
-
-class Whole(QSpinBox):
-    """A whole number the wheel does not change by accident."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to what is around."""
-        event.ignore()
-
-
-class Number(QDoubleSpinBox):
-    """A number without trailing zeros."""
-
-    def textFromValue(self, value: float) -> str:
-        """Return as few digits as say the same."""
-        text = f"{value:.{self.decimals()}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to what is around."""
-        event.ignore()
 
 
 def _prepare(box: QSpinBox | QDoubleSpinBox, suffix: str) -> None:

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dialogs.fields import Section, mark, set_value, values_of
+from app.dialogs.fields import Section, line, mark, set_value, value_of
 from app.session.messages import from_error
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task, TaskState
@@ -42,6 +42,8 @@ class FormDialog(QDialog):
 
     title: str = ""
     name: str = ""
+    doing: str = ""
+    """What the work is called in the status line, the title where empty."""
     verb: str = "OK"
     forgotten: ClassVar[frozenset[str]] = frozenset()
     """Fields that start anew each time."""
@@ -66,7 +68,7 @@ class FormDialog(QDialog):
         self.build()
         self._add_messages()
         self._add_buttons()
-        self.restore(session.settings.dialogs.get(self.name, {}))
+        self.restore(self.kept)
         for section in self.sections:
             section.changed.connect(self._on_changed)
         self.refresh()
@@ -87,7 +89,7 @@ class FormDialog(QDialog):
 
     def task_title(self) -> str:
         """Return what the work is called in the status line."""
-        return self.title
+        return self.doing or self.title
 
     def apply(self, value: Any) -> None:
         """Use the value of the work; on the main thread."""
@@ -105,9 +107,37 @@ class FormDialog(QDialog):
         """All fields by name."""
         return {name: widget for section in self.sections for name, widget in section.widgets.items()}
 
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What was remembered, of the fields and else."""
+        return self.session.settings.dialogs.get(self.name, {})
+
     def values(self) -> dict[str, Any]:
         """Return what the fields hold, by name."""
-        return values_of(self.widgets)
+        return {name: value_of(widget) for name, widget in self.widgets.items()}
+
+    def label_of(self, name: str) -> str:
+        """Return the label of a field."""
+        return next(section.labels[name].text() for section in self.sections if name in section.labels)
+
+    def add_place(
+        self,
+        section: Section,
+        name: str,
+        label: str,
+        ask: Callable[[], str],
+        tip: str = "",
+        placeholder: str = "",
+    ) -> None:
+        """Add a field for a path with a button that asks for it: "" leaves it as it is."""
+        field = line(self, "", placeholder)
+
+        def choose() -> None:
+            chosen = ask()
+            if chosen:
+                field.setText(chosen)
+
+        section.add(name, label, field, tip, wide=True, beside=push_button(self, choose, "Choose…"))
 
     def restore(self, values: dict[str, Any]) -> None:
         """Fill in what was remembered."""
@@ -175,23 +205,18 @@ class FormDialog(QDialog):
         self.note = QLabel(self)
         self.note.setProperty("muted", True)
         row.addWidget(self.note, 1)
-        self.background_button = self._button("In Background", self.hide, row)
+        self.background_button = push_button(self, self.hide, "In Background")
         self.background_button.setToolTip("Go on with the window; the status line shows the progress")
-        self.stop_button = self._button("Stop", self.stop, row)
-        self.cancel_button = self._button("Cancel", self.reject, row)
-        self.start_button = self._button(self.verb, self.start, row)
+        self.stop_button = push_button(self, self.stop, "Stop")
+        self.cancel_button = push_button(self, self.reject, "Cancel")
+        self.start_button = push_button(self, self.start, self.verb)
+        for button in (self.background_button, self.stop_button, self.cancel_button, self.start_button):
+            row.addWidget(button)
         self.start_button.setProperty("primary", True)
         self.start_button.setDefault(True)
         self.background_button.hide()
         self.stop_button.hide()
         self._column.addLayout(row)
-
-    def _button(self, text: str, run: Callable[[], Any], row: QHBoxLayout) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda _=False: run())
-        row.addWidget(button)
-        return button
 
     def show_error(self, error: BaseException) -> None:
         """Say what is wrong, beside the fields; what was typed stays."""
@@ -202,9 +227,8 @@ class FormDialog(QDialog):
             if field is not None:
                 mark(field, True)
                 field.setFocus()
-                label = next(s.labels[error.where].text() for s in self.sections if error.where in s.labels)
                 fix = f" {error.fix}." if error.fix else ""
-                text = f"{label or error.where}: {error.what}.{fix}"
+                text = f"{self.label_of(error.where) or error.where}: {error.what}.{fix}"
         else:
             text = from_error(self.title, error).text
         self.error.setText(text)
@@ -306,8 +330,8 @@ class FormDialog(QDialog):
         super().keyPressEvent(event)
 
 
-def choose_button(parent: QWidget, run: Callable[[], Any], text: str = "Choose…") -> QPushButton:
-    """Return a button that opens a file dialog."""
+def push_button(parent: QWidget, run: Callable[[], Any], text: str) -> QPushButton:
+    """Return a button of a dialog; Return in a field does not press it."""
     button = QPushButton(text, parent)
     button.setAutoDefault(False)
     button.clicked.connect(lambda _=False: run())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDoubleSpinBox, QFileDialog
+from functools import partial
+
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog
 
 from app.dialogs.calculator_fields import ANY, FOREIGN, NONE, add_calculator, chosen
 from app.dialogs.fields import choice, line, muted, number, whole
-from app.dialogs.form import FormDialog, Job, choose_button
-from app.settings import data_folder
-from app.workers.new_data import CrystalOrder, check_target, make_invariant_points
+from app.dialogs.form import Job
+from app.dialogs.making import MakingDialog
+from app.workers.new_data import make_invariant_points
 from nnpcore.errors import SettingsError
 from nnpcore.structures import Dataset, Role
 
@@ -34,23 +36,24 @@ SUFFIXES = {"strain": " %", "volume": " Å³", "constant": " Å"}
 USUAL = {"strain": (0.0, 5.0), "volume": (17.0, 23.0), "constant": (5.2, 5.7)}
 
 
-class InvariantPointsDialog(FormDialog):
+class InvariantPointsDialog(MakingDialog):
     """Makes a volume scan; the data set opens with the role EOS reference."""
 
     title = "New invariant points"
     name = "invariant_points"
-    verb = "Make"
-    forgotten = frozenset({"path"})
+    doing = "Making invariant points"
 
     def build(self) -> None:
         """Make the fields."""
-        self._confirmed, self._span = "", "strain"
+        self._span = "strain"
         self.body.addWidget(muted(self.form, ABOUT))
         section = self.section()
         section.add("source", "From", choice(self, SOURCES), wide=True)
-        button = choose_button(self, self._choose_files)
-        section.add("file", "Files", line(self), "Several are separated by semicolons", wide=True,
-                    beside=button)  # fmt: skip
+        title = "Crystals along their volume"
+        self.add_place(
+            section, "file", "Files", lambda: "; ".join(QFileDialog.getOpenFileNames(self, title)[0]),
+            "Several are separated by semicolons",
+        )  # fmt: skip
         section.add("element", "Element", line(self, "Si"))
         section.add("lattice", "Lattice", choice(self, LATTICES))
         section.add("span", "Range", choice(self, SPANS), wide=True)
@@ -58,9 +61,7 @@ class InvariantPointsDialog(FormDialog):
         section.add("high", "To", number(self, 5.0, 0.0, 1000.0, "%", 4))
         section.add("n", "Crystals", whole(self, 21, 1, 500))
         add_calculator(self.section(), self, none_text="None: no reference energies")
-        section = self.section()
-        button = choose_button(self, self._choose_path)
-        section.add("path", "Keep in", line(self, "", "automatic"), wide=True, beside=button)
+        self.add_path(self.section(), "Keep the crystals in")
 
     def refresh(self) -> None:
         """Show the fields that count."""
@@ -74,8 +75,8 @@ class InvariantPointsDialog(FormDialog):
         section.labels["high"].setText("±" if span == "strain" else "To")
         reference.labels["calculator"].setText("Energies by" if not from_file else "Energies")
         box = reference.widgets["calculator"]
-        text = "As in the files" if from_file else "None: no reference energies"
-        box.setItemText(box.findData(NONE), text)  # type: ignore[attr-defined]
+        assert isinstance(box, QComboBox)
+        box.setItemText(box.findData(NONE), "As in the files" if from_file else "None: no reference energies")
         self._show_range(span)
 
     def _show_range(self, span: str) -> None:
@@ -92,45 +93,18 @@ class InvariantPointsDialog(FormDialog):
         self._span = str(values.get("span", self._span))
         super().restore(values)
 
-    def _choose_files(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Crystals along their volume")
-        if paths:
-            self.widgets["file"].setText("; ".join(paths))  # type: ignore[attr-defined]
-
-    def _choose_path(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Keep the crystals in", str(data_folder()), "*.extxyz")
-        if path:
-            self._confirmed = path if path.endswith((".extxyz", ".xyz")) else f"{path}.extxyz"
-            self.widgets["path"].setText(self._confirmed)  # type: ignore[attr-defined]
-
-    def order(self) -> CrystalOrder:
-        """Return what the fields ask for; SettingsError where they make no sense."""
+    def job(self) -> Job:
+        """Return the work."""
         from nnpcore.reference import CrystalRange
 
-        values = self.values()
-        check_target(values["path"], self._confirmed)
+        values, target = self.values(), self.target()
         paths = tuple(path.strip() for path in values["file"].split(";") if path.strip())
         if values["source"] == "file" and not paths:
             raise SettingsError("no file is given", where="file", fix="Choose one")
-        crystals = CrystalRange(
-            values["element"].capitalize(),
-            values["lattice"],
-            values["span"],
-            values["low"],
-            values["high"],
-            values["n"],
-        )
+        names = ("lattice", "span", "low", "high", "n")
+        crystals = CrystalRange(values["element"].capitalize(), *(values[name] for name in names))
         wanted = paths if values["source"] == "file" else crystals
-        return CrystalOrder(wanted, chosen(values), data_folder(), values["path"])
-
-    def job(self) -> Job:
-        """Return the work."""
-        order = self.order()
-        return lambda progress: make_invariant_points(order, progress)
-
-    def task_title(self) -> str:
-        """What the status line calls it."""
-        return "Making invariant points"
+        return partial(make_invariant_points, wanted, chosen(values), target)
 
     def apply(self, value: Dataset) -> None:
         """Open them."""

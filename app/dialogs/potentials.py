@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QPainter, QPaintEvent
@@ -13,20 +14,19 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QList
 
 from app.dialogs.calculator_fields import KNOWN, add_foreign, spec_of
 from app.dialogs.fields import choice, line, muted, whole
-from app.dialogs.form import FormDialog, Job, choose_button
+from app.dialogs.form import FormDialog, Job, push_button
 from app.look import theme
 from app.session.messages import Notification
 from app.workers.foreign import SharedModel
-from app.workers.importing import ImportOrder, ModelOrder, OpenedModel, import_potential, open_model
-from app.workers.priority import all_but_one
+from app.workers.importing import OpenedModel, import_potential, open_model
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.exchange.programs import READ
+from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
     from app.session.session import Session
-    from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.structures.frame import Frame
 
 UNITS = (("As the file tells", ""), ("Å and eV", "angstrom-ev"), ("Bohr and Hartree", "bohr-hartree"))
@@ -35,11 +35,6 @@ EXTERNAL = (
     "Any ASE calculator: MACE, NequIP, CHGNet, EAM, or one of your own. It runs in a process of its own and "
     "is tried on the structure shown. PCA, distance and connectivity use Eatlas' symmetry functions."
 )
-
-
-def frames_of(session: Session, role: Role) -> tuple[Frame, ...]:
-    """Return the frames of all data sets of a role."""
-    return tuple(frame for document in session.data.of_role(role) for frame in document.frames)
 
 
 def data_text(session: Session) -> str:
@@ -51,9 +46,21 @@ def data_text(session: Session) -> str:
     return f"Mapped against the training data that are open: {names}."
 
 
-def threads_of(session: Session) -> int:
-    """Return how many threads the work may use."""
-    return session.settings.n_threads or all_but_one()
+class Surroundings(TypedDict):
+    """What a potential from elsewhere is looked at with."""
+
+    data: tuple[Frame, ...]
+    valid: tuple[Frame, ...]
+    n_threads: int
+
+
+def surroundings(session: Session) -> Surroundings:
+    """Return the open training and validation frames, and the threads for the work."""
+    data, valid = (
+        tuple(frame for document in session.data.of_role(role) for frame in document.frames)
+        for role in (Role.TRAINING, Role.VALIDATION)
+    )
+    return {"data": data, "valid": valid, "n_threads": session.settings.threads}
 
 
 def is_potential(path: str) -> bool:
@@ -115,6 +122,7 @@ class ImportDialog(FormDialog):
     title = "Import potential"
     name = "import_potential"
     verb = "Import"
+    doing = "Importing a potential"
     forgotten = frozenset({"run_name", "units", "epoch"})
 
     def build(self) -> None:
@@ -125,9 +133,9 @@ class ImportDialog(FormDialog):
         self.body.addWidget(self.sources)
         row = QHBoxLayout()
         row.setSpacing(6)
-        row.addWidget(choose_button(self, self._add_folder, "Add Folder…"))
-        row.addWidget(choose_button(self, self._add_files, "Add Files…"))
-        row.addWidget(choose_button(self, self.sources.remove_selected, "Remove"))
+        row.addWidget(push_button(self, self._add_folder, "Add Folder…"))
+        row.addWidget(push_button(self, self._add_files, "Add Files…"))
+        row.addWidget(push_button(self, self.sources.remove_selected, "Remove"))
         row.addStretch(1)
         self.body.addLayout(row)
         section = self.section()
@@ -145,40 +153,34 @@ class ImportDialog(FormDialog):
         self.body.addWidget(self.about)
 
     def _add_folder(self) -> None:
-        start = self.session.settings.dialogs.get(self.name, {}).get("folder", "")
+        start = self.kept.get("folder", "")
         folder = QFileDialog.getExistingDirectory(self, "Folder of the potential", start)
         self.sources.add([folder] if folder else [])
         self.clear_error()
 
     def _add_files(self) -> None:
-        start = self.session.settings.dialogs.get(self.name, {}).get("folder", "")
+        start = self.kept.get("folder", "")
         paths, _ = QFileDialog.getOpenFileNames(self, "Files of the potential", start)
         self.sources.add(paths)
         self.clear_error()
 
     def job(self) -> Job:
         """Return the import."""
-        values, session = self.values(), self.session
-        sources = self.sources.paths()
+        values, sources = self.values(), self.sources.paths()
         if not sources:
             raise SettingsError(
                 "no folder is given", fix="Add the folder of the potential, or drop it on the list"
             )
-        order = ImportOrder(
-            tuple(sources), session.settings.runs_folder, values["run_name"], values["format"],
-            values["units"], values["epoch"], frames_of(session, Role.TRAINING),
-            frames_of(session, Role.VALIDATION), threads_of(session),
+        return partial(
+            import_potential, sources, self.session.settings.runs_folder, name=values["run_name"],
+            format=values["format"], units=values["units"], epoch=values["epoch"],
+            **surroundings(self.session),
         )  # fmt: skip
-        return lambda progress: import_potential(order, progress)
 
     def remember(self) -> None:
         """Keep the folder, too."""
         super().remember()
-        self.session.settings.dialogs[self.name]["folder"] = str(Path(self.sources.paths()[0]).parent)
-
-    def task_title(self) -> str:
-        """What the status line calls it."""
-        return "Importing a potential"
+        self.kept["folder"] = str(Path(self.sources.paths()[0]).parent)
 
     def apply(self, value: Path) -> None:
         """Open the run."""
@@ -191,12 +193,12 @@ class ExternalDialog(FormDialog):
     title = "External calculator"
     name = "external_calculator"
     verb = "Try and Open"
+    doing = "Trying the calculator"
 
     def build(self) -> None:
         """Make the fields."""
         self.body.addWidget(muted(self.form, EXTERNAL))
-        kept = self.session.settings.dialogs.get(self.name, {}).get("known", [])
-        known = dict.fromkeys([*(path for path in kept if isinstance(path, str)), *KNOWN])
+        known = dict.fromkeys([*self._known(), *KNOWN])
         section = self.section()
         add_foreign(section, self, tuple(known))
         section.add("run_name", "Name", line(self, "", "as the calculator calls itself"), wide=True)
@@ -207,26 +209,20 @@ class ExternalDialog(FormDialog):
         self.about = muted(self.form, data_text(self.session))
         self.body.addWidget(self.about)
 
+    def _known(self) -> list[str]:
+        return [path for path in self.kept.get("known", []) if isinstance(path, str)]
+
     def job(self) -> Job:
         """Return the trial."""
         values, session = self.values(), self.session
-        order = ModelOrder(
-            spec_of(values, values["run_name"]), session.data.frame, frames_of(session, Role.TRAINING),
-            frames_of(session, Role.VALIDATION), values["shift"], threads_of(session),
-        )  # fmt: skip
-        return lambda progress: open_model(order, progress)
+        spec, around = spec_of(values, values["run_name"]), surroundings(session)
+        return partial(open_model, spec, session.data.frame, shift=values["shift"], **around)
 
     def remember(self) -> None:
         """Keep the import path among those offered."""
-        kept = self.session.settings.dialogs.get(self.name, {}).get("known", [])
+        path, known = self.values()["import_path"], self._known()
         super().remember()
-        path = self.values()["import_path"]
-        known = [path, *(p for p in kept if isinstance(p, str) and p != path)][:MAX_KNOWN]
-        self.session.settings.dialogs[self.name]["known"] = known
-
-    def task_title(self) -> str:
-        """What the status line calls it."""
-        return "Trying the calculator"
+        self.kept["known"] = [path, *(p for p in known if p != path)][:MAX_KNOWN]
 
     def apply(self, value: OpenedModel) -> None:
         """Put it on the list of runs and tell what it gives."""
@@ -236,22 +232,19 @@ class ExternalDialog(FormDialog):
 def add_model(session: Session, opened: OpenedModel) -> None:
     """Put a calculator that was tried on the list of runs and tell what it gives."""
     session.runs.add_model(opened)
-    level = "warning" if opened.atomic is False else "info"
+    level = "warning" if opened.model.gives_atomic_energies is False else "info"
     session.messages.notify(Notification(level, f"{opened.model.name} is in Runs", opened.text))
 
 
 # kept with the session --------------------------------------------------------------------------------
 def specs_of(runs: Iterable[RunDocument]) -> list[dict[str, Any]]:
     """Return the calculators from elsewhere that are open, as JSON can keep them."""
-    models = [run.potential for run in runs if isinstance(run.potential, SharedModel)]
-    specs = [model.model.spec for model in models]
+    specs = [run.potential.spec for run in runs if isinstance(run.potential, SharedModel)]
     return [spec.to_dict() for spec in specs if spec is not None]
 
 
 def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> None:
     """Offer to start calculators again that were open; nothing of them runs before the user agrees."""
-    from nnpcore.potential.external.model import CalculatorSpec
-
     specs = []
     for values in kept:
         with contextlib.suppress(EatlasError, TypeError):  # written by another version
@@ -266,13 +259,9 @@ def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> No
 
 def start_calculator(session: Session, spec: CalculatorSpec) -> None:
     """Start a calculator in the background as the dialog would."""
-    order = ModelOrder(
-        spec, session.data.frame, frames_of(session, Role.TRAINING),
-        frames_of(session, Role.VALIDATION), True, threads_of(session),
-    )  # fmt: skip
     session.tasks.run(
         f"Starting {spec.title}",
-        lambda progress: open_model(order, progress),
+        partial(open_model, spec, session.data.frame, **surroundings(session)),
         lambda opened: add_model(session, opened),
         lambda error: session.messages.notify_error(f"{spec.title} was not started", error),
     )

@@ -9,8 +9,7 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
 from app.session.messages import Notification
-from app.workers.exporting import ReportOrder, report
-from app.workers.priority import all_but_one
+from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
@@ -26,18 +25,20 @@ def export_report(session: Session, run: RunDocument, target: Path) -> None:
         session.messages.notify(Notification("info", f"{run.name} has no folder", text))
         return
     crystals = session.data.of_role(Role.EOS)
-    order = ReportOrder(
-        folder,
-        target,
-        crystals[0].frames if crystals else (),
-        tuple(document.set for document in session.regions.sets.values()),
-        session.settings.n_threads or all_but_one(),
-    )
+    eos = crystals[0].frames if crystals else None
+    regions = tuple(document.set for document in session.regions.sets.values())
+    n_threads = session.settings.threads
+
+    def write(progress: Progress) -> Path:
+        from nnpcore.report import write_report
+
+        return write_report(folder, target, eos=eos, regions=regions, n_threads=n_threads, progress=progress)
+
     opened = ("Open", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(target))))
     written = Notification("info", "Report written", str(target), actions=(opened,))
     session.tasks.run(
         f"Writing the report of {run.name}",
-        lambda progress: report(order, progress),
+        write,
         lambda _: session.messages.notify(written),
         lambda error: session.messages.notify_error(f"{target.name} was not written", error),
     )

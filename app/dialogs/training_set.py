@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
@@ -10,16 +11,17 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog
 
 from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
 from app.dialogs.fields import choice, line, muted, number, set_value, whole
-from app.dialogs.form import FormDialog, Job, choose_button
+from app.dialogs.form import Job
+from app.dialogs.making import MakingDialog
 from app.session.messages import Notification
-from app.settings import data_folder
-from app.workers.new_data import SamplingOrder, check_target, make_training_set
+from app.workers.new_data import make_training_set
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Dataset, Role
 
 if TYPE_CHECKING:
     from app.session.session import Session
-    from nnpcore.reference import Preview, StartStructure
+    from app.workers.foreign import CalculatorChoice
+    from nnpcore.reference import Preview, SamplerSettings, StartStructure
 
 LOOK_MS = 250
 LATTICES = ("diamond", "fcc", "bcc", "hcp", "sc")
@@ -51,17 +53,16 @@ REPEAT_TIP = "How often the cell is repeated along its axes, such as 2 2 2 (slab
 PATH_TIP = "The frames are kept in this file; empty: under a name of their own in Eatlas' data folder"
 
 
-class TrainingSetDialog(FormDialog):
+class TrainingSetDialog(MakingDialog):
     """Draws training frames from molecular dynamics; the data set opens with the role Training."""
 
     title = "New training set"
     name = "training_set"
-    verb = "Make"
-    forgotten = frozenset({"path"})
+    doing = "Making a training set"
 
     def build(self) -> None:
         """Make the fields."""
-        self._confirmed, self._kind = "", ""
+        self._kind = ""
         self._frame = self.session.data.frame
         self._add_structure()
         add_calculator(self.section("Reference"), self)
@@ -81,9 +82,10 @@ class TrainingSetDialog(FormDialog):
             items.insert(0, (f"Frame shown: {document.name}, {document.frame_index}", "frame"))
         items.append(("File…", "file"))
         section.add("start", "Start from", choice(self, items), "Where the dynamics begins", wide=True)
-        button = choose_button(self, self._choose_file)
-        section.add("file", "File", line(self), "The first frame is taken; file@7 for another one",
-                    wide=True, beside=button)  # fmt: skip
+        self.add_place(
+            section, "file", "File", lambda: QFileDialog.getOpenFileName(self, "Structure to start from")[0],
+            "The first frame is taken; file@7 for another one",
+        )  # fmt: skip
         section.add("element", "Element", line(self, "Si"))
         section.add("lattice", "Lattice", choice(self, [(name, name) for name in LATTICES]))
         section.add("surface", "Surface", choice(self, SURFACES))
@@ -113,8 +115,7 @@ class TrainingSetDialog(FormDialog):
         relax = QCheckBox("Relax the structure first", self)
         relax.setChecked(True)
         section.add("relax", "", relax)
-        button = choose_button(self, self._choose_path)
-        section.add("path", "Keep in", line(self, "", "automatic"), PATH_TIP, wide=True, beside=button)
+        self.add_path(section, "Keep the frames in", PATH_TIP)
 
     # fields -------------------------------------------------------------------------------------------
     def refresh(self) -> None:
@@ -140,17 +141,6 @@ class TrainingSetDialog(FormDialog):
         if wanted is not None and chosen_now in OWN_REFERENCES.values():
             set_value(self.widgets["calculator"], wanted)
 
-    def _choose_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Structure to start from")
-        if path:
-            self.widgets["file"].setText(path)  # type: ignore[attr-defined]
-
-    def _choose_path(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Keep the frames in", str(data_folder()), "*.extxyz")
-        if path:
-            self._confirmed = path if path.endswith((".extxyz", ".xyz")) else f"{path}.extxyz"
-            self.widgets["path"].setText(self._confirmed)  # type: ignore[attr-defined]
-
     # order --------------------------------------------------------------------------------------------
     def start_of(self, values: dict[str, Any]) -> StartStructure:
         """Return where the dynamics begins; SettingsError where a field cannot be understood."""
@@ -172,8 +162,8 @@ class TrainingSetDialog(FormDialog):
             shape |= {name: values[name] for name in ("lattice", "constant")}
         return StartStructure(kind, **shape)
 
-    def order(self) -> SamplingOrder:
-        """Return what the fields ask for."""
+    def order(self) -> tuple[StartStructure, CalculatorChoice, SamplerSettings]:
+        """Return what the fields ask for; SettingsError where one cannot be understood."""
         from nnpcore.reference import SamplerSettings
 
         values = self.values()
@@ -183,18 +173,12 @@ class TrainingSetDialog(FormDialog):
             values["ensemble"],
             **{name: values[name] for name in numbers},
         )
-        check_target(values["path"], self._confirmed)
-        start, calculator = self.start_of(values), chosen(values)
-        return SamplingOrder(start, calculator, settings, values["relax"], data_folder(), values["path"])
+        self.target()
+        return self.start_of(values), chosen(values), settings
 
     def job(self) -> Job:
         """Return the sampling."""
-        order = self.order()
-        return lambda progress: make_training_set(order, progress)
-
-    def task_title(self) -> str:
-        """What the status line calls it."""
-        return "Making a training set"
+        return partial(make_training_set, *self.order(), self.values()["relax"], self.target())
 
     def apply(self, value: Dataset) -> None:
         """Open the data set; offer to train on it alone where there are others."""
@@ -215,17 +199,17 @@ class TrainingSetDialog(FormDialog):
         if self.task is not None:
             return
         try:
-            order = self.order()
+            start, calculator, settings = self.order()
         except EatlasError as error:
             self._show_look(str(self._named(error)), wrong=True)
             return
         from nnpcore.reference import preview
 
-        npt = order.settings.ensemble == "npt"
+        npt = settings.ensemble == "npt"
         self.session.tasks.run(
             "Looking ahead",
-            lambda progress: preview(order.start, order.calculator.reference, npt, progress),
-            lambda found: self._show_preview(order, found),
+            lambda progress: preview(start, calculator.reference, npt, progress),
+            lambda found: self._show_preview(settings, found),
             lambda error: self._show_look(str(self._named(error)), wrong=isinstance(error, EatlasError)),
             key="training set preview",
             quiet=True,
@@ -234,12 +218,10 @@ class TrainingSetDialog(FormDialog):
     def _named(self, error: BaseException) -> BaseException:
         """Let the label stand where the message names a field."""
         if isinstance(error, EatlasError) and error.where in self.widgets:
-            label = next(s.labels[error.where].text() for s in self.sections if error.where in s.labels)
-            return type(error)(error.what, where=label, fix=error.fix)
+            return type(error)(error.what, where=self.label_of(error.where), fix=error.fix)
         return error
 
-    def _show_preview(self, order: SamplingOrder, found: Preview) -> None:
-        settings = order.settings
+    def _show_preview(self, settings: SamplerSettings, found: Preview) -> None:
         n_frames = len(settings.temperatures) * settings.n_frames
         parts = [f"{found.formula} ({found.n_atoms} atoms)", f"{n_frames} frames"]
         parts.append(f"{settings.n_steps} steps")

@@ -16,7 +16,6 @@ from app.session.undo import UndoStack
 from app.settings import Settings
 from app.workers.monitoring import Monitored
 from app.workers.opening import free_folder
-from app.workers.priority import all_but_one
 from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Role
@@ -104,7 +103,7 @@ class Trainings(QObject):
         ``queue`` it waits for the trainings before it, and takes the data as they are now.
         """
         if settings.n_threads is None:
-            settings = settings.replace(n_threads=self._preferences.n_threads or all_but_one())
+            settings = settings.replace(n_threads=self._preferences.threads)
         datasets = list(self._data.datasets.values())
         train, valid = refs_of_roles(datasets, settings)
         taken = {run.folder for run in self._runs.documents.values()}

@@ -1,10 +1,9 @@
-"""Giving potentials, predictions and reports away: snapshots of runs in, files and one sentence out."""
+"""Giving potentials and predictions away: snapshots of runs in, files and one sentence out."""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from app.documents.run import RunDocument
-    from nnpcore.mapping import AtomicEnergyModel, RegionSet
+    from nnpcore.mapping import AtomicEnergyModel
     from nnpcore.structures.frame import Frame
     from nnpcore.training import EpochRecord
 
@@ -21,13 +20,14 @@ EATLAS, STRUCTURES = "eatlas", "structures"
 
 
 @dataclass(frozen=True, eq=False)
-class RunSnapshot:
-    """What is exported of a run: as it is now, also while it trains.
+class ExportOrder:
+    """What to write of a run as it is now, also while it trains, and where.
 
     Attributes
     ----------
     model : its potential, or a foreign calculator.
     folder : where it lies complete on the disk, None while it trains or where it has no folder.
+    target : a folder, or a file for the format ``STRUCTURES``, which also needs ``frames``.
     """
 
     name: str
@@ -35,30 +35,20 @@ class RunSnapshot:
     history: tuple[EpochRecord, ...]
     settings_toml: str
     folder: Path | None
-
-    @classmethod
-    def of(cls, run: RunDocument) -> RunSnapshot:
-        """Take it on the main thread."""
-        whole = run.folder is not None and not run.state.active and (run.folder / "data.json").is_file()
-        folder = run.folder if whole else None
-        assert run.potential is not None
-        return cls(run.name, run.potential, tuple(run.history), run.settings.to_toml(), folder)
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether it is a calculator from elsewhere, which cannot be written."""
-        return not hasattr(self.model, "functions")
-
-
-@dataclass(frozen=True, eq=False)
-class ExportOrder:
-    """What to write, and where: a folder, or a file for ``STRUCTURES``, which also need ``frames``."""
-
-    run: RunSnapshot
     format: str
     target: Path
-    scaling: str = "center"
-    frames: tuple[Frame, ...] = ()
+    scaling: str
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def of(
+        cls, run: RunDocument, format: str, target: Path, scaling: str, frames: tuple[Frame, ...]
+    ) -> ExportOrder:
+        """Take a snapshot of a run that has a potential; on the main thread."""
+        whole = run.folder is not None and not run.state.active and (run.folder / "data.json").is_file()
+        assert run.potential is not None
+        snapshot = run.name, run.potential, tuple(run.history), run.settings.to_toml()
+        return cls(*snapshot, run.folder if whole else None, format, target, scaling, frames)
 
 
 @dataclass(frozen=True)
@@ -71,9 +61,9 @@ class Written:
 
 def check_order(order: ExportOrder, confirmed: str = "") -> None:
     """Raise SettingsError, naming the field, where an order cannot be carried out."""
-    if order.format != STRUCTURES and order.run.is_foreign:
+    if order.format != STRUCTURES and not hasattr(order.model, "functions"):
         raise SettingsError(
-            f"{order.run.name} is a calculator from elsewhere and cannot be written", where="format",
+            f"{order.name} is a calculator from elsewhere and cannot be written", where="format",
             fix="Export structures with its predictions instead",
         )  # fmt: skip
     if not order.target.name:
@@ -114,15 +104,15 @@ def export(order: ExportOrder, progress: Progress) -> Written:
     progress.report(None, f"Writing {order.target.name}")
     if order.format == STRUCTURES:
         return _structures(order, progress)
-    run, target, model = order.run, order.target, order.run.model
+    target, model = order.target, order.model
     assert is_potential(model)  # check_order has seen to it
     if order.format == EATLAS:
         from nnpcore.exchange import write_export
 
-        write_export(model, list(run.history), run.settings_toml, target)
+        write_export(model, list(order.history), order.settings_toml, target)
         return Written(target, "The README there tells how to use it.")
-    if run.folder is not None:
-        return _as_format(run.folder, order)
+    if order.folder is not None:
+        return _as_format(order.folder, order)
     with tempfile.TemporaryDirectory(prefix="eatlas-") as folder:
         model.save(Path(folder))
         return _as_format(Path(folder), order)
@@ -141,33 +131,7 @@ def _as_format(folder: Path, order: ExportOrder) -> Written:
 def _structures(order: ExportOrder, progress: Progress) -> Written:
     from nnpcore.exchange.structures_out import predict_frames, write_structures
 
-    model = order.run.model
-    found = predict_frames(model, order.frames, n_threads=1, progress=progress)
+    found = predict_frames(order.model, order.frames, n_threads=1, progress=progress)
     write_structures(order.target, found)
     kinds = "atomic energies" if "atomic_energies" in found[0].arrays else "no atomic energies"
     return Written(order.target, f"{len(found)} frames with predictions ({kinds}).")
-
-
-@dataclass(frozen=True, eq=False)
-class ReportOrder:
-    """Which run, where to, and what of the window goes in: a crystal's volume scan, and regions."""
-
-    folder: Path
-    target: Path
-    eos: tuple[Frame, ...] = ()
-    regions: tuple[RegionSet, ...] = ()
-    n_threads: int | None = None
-
-
-def report(order: ReportOrder, progress: Progress) -> Path:
-    """Write a run's report as .html or .pdf; SettingsError where this installation cannot."""
-    try:
-        module = import_module("nnpcore.report.run_report")
-    except ModuleNotFoundError as error:
-        if error.name != "nnpcore.report.run_report":
-            raise
-        raise SettingsError("this installation of Eatlas writes no reports", fix="Update it") from None
-    eos, regions = order.eos or None, order.regions
-    return module.write_report(
-        order.folder, order.target, eos=eos, regions=regions, n_threads=order.n_threads, progress=progress
-    )

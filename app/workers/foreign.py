@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,11 +14,11 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 
 from nnpcore.errors import PotentialError
+from nnpcore.potential.external.model import CalculatorModel, CalculatorSpec, TotalsPrediction
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 
 if TYPE_CHECKING:
-    from nnpcore.potential.external.model import CalculatorModel, CalculatorSpec
     from nnpcore.potential.prediction import Prediction
 
 
@@ -29,26 +29,17 @@ class CalculatorChoice:
     reference: str = ""
     spec: CalculatorSpec | None = None
 
-    @property
-    def is_none(self) -> bool:
-        """Whether no calculator was chosen."""
-        return not self.reference and self.spec is None
-
-    def open(self, progress: Progress | None = None) -> Calculator:
-        """Return the calculator; close it with :func:`close`. PotentialError where it cannot be made."""
+    @contextlib.contextmanager
+    def opened(self, progress: Progress | None = None) -> Iterator[Calculator | None]:
+        """Give the calculator, None where none was chosen; PotentialError where it cannot be made."""
         if self.spec is None:
             from nnpcore.reference import reference_calculator
 
-            return reference_calculator(self.reference)
-        from nnpcore.potential.external.model import CalculatorModel
-
-        model = CalculatorModel(self.spec)
-        try:
+            yield reference_calculator(self.reference) if self.reference else None
+            return
+        with CalculatorModel(self.spec) as model:
             model.start(n_threads=1, progress=progress)
-        except BaseException:
-            model.close()
-            raise
-        return ProcessCalculator(model, progress)
+            yield ProcessCalculator(model, progress)
 
 
 class ProcessCalculator(Calculator):
@@ -60,7 +51,7 @@ class ProcessCalculator(Calculator):
 
     def __init__(self, model: CalculatorModel, progress: Progress | None = None) -> None:
         super().__init__()
-        self.model, self._progress = model, _quiet(progress)
+        self.model, self._progress = model, None if progress is None else _Cancelling(progress)
 
     def calculate(
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
@@ -89,10 +80,6 @@ class ProcessCalculator(Calculator):
         self.calculate(atoms)
         self.implemented_properties = list(self.results)  # type: ignore[misc]
 
-    def close(self) -> None:
-        """End the process."""
-        self.model.close()
-
 
 class _Cancelling(Progress):
     """Cancelled with another progress; does not report."""
@@ -106,67 +93,32 @@ class _Cancelling(Progress):
         self._whole.check()
 
 
-def _quiet(progress: Progress | None) -> Progress | None:
-    return None if progress is None else _Cancelling(progress)
-
-
-def close(calculator: Any) -> None:
-    """End a calculator's process where it has one."""
-    if isinstance(calculator, ProcessCalculator):
-        calculator.close()
-
-
-class SharedModel:
-    """A :class:`CalculatorModel` that several tasks may ask: one question at a time.
+class SharedModel(CalculatorModel):
+    """A calculator that several tasks may ask: one question at a time.
 
     Each code counts energies from a zero of its own. ``shifts`` (eV by element) are added to the energies of
     the atoms, so that they can be compared with reference data; see :func:`shifts_to`.
     """
 
-    def __init__(self, model: CalculatorModel, shifts: Mapping[str, float] | None = None) -> None:
-        self.model = model
+    def __init__(
+        self, calculator: CalculatorSpec | object, shifts: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__(calculator)
         self.shifts = dict(shifts or {})
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        return self.model.name
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Elements it knows."""
-        return self.model.elements
 
     @property
     def element_energies(self) -> dict[str, float]:
         """The zero of each element's energy, eV."""
         return {element: self.shifts.get(element, 0.0) for element in self.elements}
 
-    @property
-    def n_members(self) -> int:
-        """One."""
-        return self.model.n_members
-
-    @property
-    def note(self) -> str:
-        """What was done to its atomic energies, or empty."""
-        return self.model.note
-
-    @property
-    def gives_atomic_energies(self) -> bool | None:
-        """False where it has turned out to give none."""
-        return self.model.gives_atomic_energies
-
     def predict(self, frames: Sequence[Frame], **options: Any) -> Prediction:
         """Ask about frames; see ``CalculatorModel.predict``."""
         with self._lock:
-            found = self.model.predict(frames, **options)
+            found = super().predict(frames, **options)
         return self._shifted(found, frames) if self.shifts and frames else found
 
     def _shifted(self, found: Prediction, frames: Sequence[Frame]) -> Prediction:
-        from nnpcore.potential.external.model import TotalsPrediction
-
         table = np.zeros(len(chemical_symbols))
         for element, shift in self.shifts.items():
             table[chemical_symbols.index(element)] = shift
@@ -177,10 +129,6 @@ class SharedModel:
         totals = found.energy_members + [table[frame.numbers].sum() for frame in frames]
         object.__setattr__(result, "energy_members", totals)
         return result
-
-    def close(self) -> None:
-        """End the process; the next question would start it anew."""
-        self.model.close()
 
 
 def shifts_to(frames: Sequence[Frame], energies: Sequence[float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,30 +20,26 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
-UNITS = "units"
 N_COMPARED = 12
 
 
-@dataclass(frozen=True, eq=False)
-class ImportOrder:
-    """Other programs' folders or files, one a member, and the frames they are mapped against.
+def import_potential(
+    sources: Sequence[str],
+    runs_folder: Path,
+    progress: Progress,
+    *,
+    name: str,
+    format: str,
+    units: str,
+    epoch: int,
+    data: Sequence[Frame],
+    valid: Sequence[Frame],
+    n_threads: int,
+) -> Path:
+    """Make a read-only run folder of other programs' folders or files, one a member, and return it.
 
-    ``units`` is "", "angstrom-ev" or "bohr-hartree"; ``epoch`` -1 takes the final weights.
-    """
-
-    sources: tuple[str, ...]
-    runs_folder: Path
-    name: str = ""
-    format: str = "auto"
-    units: str = ""
-    epoch: int = -1
-    data: tuple[Frame, ...] = ()
-    valid: tuple[Frame, ...] = ()
-    n_threads: int | None = None
-
-
-def import_potential(order: ImportOrder, progress: Progress) -> Path:
-    """Make a read-only run folder and return it.
+    ``units`` is "", "angstrom-ev" or "bohr-hartree"; ``epoch`` -1 takes the final weights. It is mapped
+    against the frames ``data`` and ``valid``.
 
     Raises
     ------
@@ -50,26 +47,24 @@ def import_potential(order: ImportOrder, progress: Progress) -> Path:
     """
     from nnpcore.exchange import import_run
 
-    if not order.sources:
-        raise SettingsError("no folder is given", where="sources", fix="Add the folder of the potential")
     progress.report(None, "Reading the potential")
-    target = free_folder(order.runs_folder, order.name or Path(order.sources[0]).name)
+    target = free_folder(runs_folder, name or Path(sources[0]).name)
     try:
         import_run(
-            list(order.sources),
+            list(sources),
             target,
-            format=order.format,
-            data=order.data,
-            valid=order.valid,
-            units=order.units or None,
-            epoch=None if order.epoch < 0 else order.epoch,
-            n_threads=order.n_threads,
+            format=format,
+            data=data,
+            valid=valid,
+            units=units or None,
+            epoch=None if epoch < 0 else epoch,
+            n_threads=n_threads,
             progress=progress,
         )
     except EatlasError as error:
-        if "units" in error.what and not order.units:
+        if "units" in error.what and not units:
             fix = "Choose Å and eV, or Bohr and Hartree"
-            raise SettingsError(error.what, where=UNITS, fix=fix) from None
+            raise SettingsError(error.what, where="units", fix=fix) from None
         raise
     return target
 
@@ -81,63 +76,55 @@ class OpenedModel:
     Attributes
     ----------
     model : ready to be asked; whoever takes it closes it.
+    text : what was found out about it, in words.
     values, functions, whitening : for PCA, distance and connectivity; None without training data.
-    text : what was found out about it, in words. atomic : whether it gives atomic energies; None untested.
     """
 
     model: SharedModel
-    spec: CalculatorSpec
-    values: TrainingValues | None
-    functions: SymmetryFunctions | None
-    whitening: Whitening | None
     text: str
-    atomic: bool | None
+    values: TrainingValues | None = None
+    functions: SymmetryFunctions | None = None
+    whitening: Whitening | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class ModelOrder:
-    """A calculator, a structure to try it on, and the frames it is mapped against.
+def open_model(
+    spec: CalculatorSpec,
+    trial: Frame | None,
+    progress: Progress,
+    *,
+    data: Sequence[Frame],
+    valid: Sequence[Frame],
+    n_threads: int,
+    shift: bool = True,
+) -> OpenedModel:
+    """Start a calculator in its own process, try it, and describe the training atoms it is mapped against.
 
     ``shift`` brings its zero of energy to that of the training data, element by element.
-    """
-
-    spec: CalculatorSpec
-    trial: Frame | None
-    data: tuple[Frame, ...] = ()
-    valid: tuple[Frame, ...] = ()
-    shift: bool = True
-    n_threads: int | None = None
-
-
-def open_model(order: ModelOrder, progress: Progress) -> OpenedModel:
-    """Start a calculator in its own process, try it, and describe the training atoms.
 
     Raises
     ------
-    PotentialError : it cannot be imported or made, crashes, or fails on the structure.
+    PotentialError : it cannot be imported or made, crashes, or fails on the structure ``trial``.
     """
-    from nnpcore.potential.external.model import CalculatorModel
-
-    model = SharedModel(CalculatorModel(order.spec))
+    model = SharedModel(spec)
     try:
         progress.report(None, f"Starting {model.name}")
-        model.model.start(n_threads=order.n_threads, progress=progress)
-        trial = order.trial or (order.data[0] if order.data else None)
+        model.start(n_threads=n_threads, progress=progress)
+        trial = trial or (data[0] if data else None)
         if trial is not None:
             progress.report(None, f"Trying {model.name} on {trial.n_atoms} atoms")
             model.predict([trial], progress=progress)
-        if order.shift:
-            model.shifts = _shifts(order, model, progress)
-        found = _described(order, progress)
+        if shift:
+            model.shifts = _shifts(model, data, progress)
+        found = _described(data, valid, n_threads, progress) if data else (None, None, None)
     except BaseException:
         model.close()
         raise
-    return OpenedModel(model, order.spec, *found, _words(model), model.gives_atomic_energies)
+    return OpenedModel(model, _words(model), *found)
 
 
-def _shifts(order: ModelOrder, model: SharedModel, progress: Progress) -> dict[str, float]:
+def _shifts(model: SharedModel, data: Sequence[Frame], progress: Progress) -> dict[str, float]:
     """Compare total energies of some training frames."""
-    known = [frame for frame in order.data if frame.energy is not None]
+    known = [frame for frame in data if frame.energy is not None]
     if not known:
         return {}
     chosen = known[:: max(1, len(known) // N_COMPARED)][:N_COMPARED]
@@ -162,23 +149,19 @@ def _words(model: SharedModel) -> str:
 
 
 def _described(
-    order: ModelOrder, progress: Progress
-) -> tuple[TrainingValues | None, SymmetryFunctions | None, Whitening | None]:
-    """Describe the training atoms by the usual symmetry functions; Nones without data."""
-    if not order.data:
-        return None, None, None
+    data: Sequence[Frame], valid: Sequence[Frame], n_threads: int, progress: Progress
+) -> tuple[TrainingValues, SymmetryFunctions, Whitening]:
+    """Describe the training atoms by the usual symmetry functions."""
     from ase.data import atomic_numbers, chemical_symbols
 
     from nnpcore.descriptors import SymmetryFunctions, Whitening, compute_descriptors
     from nnpcore.training import TrainingValues
 
-    both, n_train = [*order.data, *order.valid], len(order.data)
+    both, n_train = [*data, *valid], len(data)
     present = {chemical_symbols[n] for frame in both for n in np.unique(frame.numbers)}
     elements = sorted(present, key=atomic_numbers.__getitem__)
     functions = SymmetryFunctions.preset("26", elements)
-    found = compute_descriptors(
-        both, functions, derivatives=False, n_threads=order.n_threads, progress=progress
-    )
+    found = compute_descriptors(both, functions, derivatives=False, n_threads=n_threads, progress=progress)
     frame = found.frames_of_atoms
     training = frame < n_train
     whitening = Whitening.fit(found.values[training], found.species[training], functions)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.workers.foreign import CalculatorChoice, ProcessCalculator, close
+from app.settings import data_folder
+from app.workers.foreign import CalculatorChoice, ProcessCalculator
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, read_dataset, write_frames
@@ -18,37 +19,15 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 
-@dataclass(frozen=True)
-class SamplingOrder:
-    """All that a new training set needs; ``path`` is where it is kept, "" for a free name in ``folder``."""
-
-    start: StartStructure
-    calculator: CalculatorChoice
-    settings: SamplerSettings
-    relax_first: bool
-    folder: Path
-    path: str = ""
-
-
-@dataclass(frozen=True)
-class CrystalOrder:
-    """Perfect crystals along their volume.
-
-    Attributes
-    ----------
-    crystals : to be built, or the files that hold them.
-    calculator : may be none: crystals without energies.
-    folder, path : where they are kept, as in :class:`SamplingOrder`.
-    """
-
-    crystals: CrystalRange | tuple[str, ...]
-    calculator: CalculatorChoice
-    folder: Path
-    path: str = ""
-
-
-def make_training_set(order: SamplingOrder, progress: Progress) -> Dataset:
-    """Build, relax, run the dynamics, write the frames; return them as they are read again.
+def make_training_set(
+    start: StartStructure,
+    calculator: CalculatorChoice,
+    settings: SamplerSettings,
+    relax_first: bool,
+    path: Path | None,
+    progress: Progress,
+) -> Dataset:
+    """Build, relax, run the dynamics, write the frames (see :func:`keep`); return them as read again.
 
     Raises
     ------
@@ -57,23 +36,27 @@ def make_training_set(order: SamplingOrder, progress: Progress) -> Dataset:
     from nnpcore.reference.starts import check_elements, check_ensemble, name_of, relaxed_samples
 
     progress.report(0.0, "Building the structure")
-    calculator = order.calculator.open(progress)
-    try:
-        atoms = order.start.build(calculator, progress)
-        check_ensemble(atoms, order.settings.ensemble == "npt")
-        if isinstance(calculator, ProcessCalculator):
-            calculator.learn(atoms)
+    with calculator.opened(progress) as opened:
+        assert opened is not None
+        atoms = start.build(opened, progress)
+        check_ensemble(atoms, settings.ensemble == "npt")
+        if isinstance(opened, ProcessCalculator):
+            opened.learn(atoms)
         else:
-            check_elements(atoms, order.calculator.reference)
-        frames = relaxed_samples(atoms, calculator, order.settings, order.relax_first, progress)
-    finally:
-        close(calculator)
-    name = name_of(order.start, atoms.get_chemical_formula(), order.settings)
-    return keep(frames, order.folder, order.path, name)
+            check_elements(atoms, calculator.reference)
+        frames = relaxed_samples(atoms, opened, settings, relax_first, progress)
+    return keep(frames, path, name_of(start, atoms.get_chemical_formula(), settings))
 
 
-def make_invariant_points(order: CrystalOrder, progress: Progress) -> Dataset:
-    """Build or read crystals, label them, check that their atoms are equivalent, keep them.
+def make_invariant_points(
+    crystals: CrystalRange | tuple[str, ...],
+    calculator: CalculatorChoice,
+    path: Path | None,
+    progress: Progress,
+) -> Dataset:
+    """Build crystals or read them from files, label them, check that their atoms are equivalent, keep them.
+
+    The calculator may be none: crystals without energies.
 
     Raises
     ------
@@ -81,18 +64,15 @@ def make_invariant_points(order: CrystalOrder, progress: Progress) -> Dataset:
     """
     from nnpcore.mapping.invariant import require_invariant
 
-    calculator = None if order.calculator.is_none else order.calculator.open(progress)
-    try:
-        if isinstance(order.crystals, tuple):
-            frames = _read_crystals(order.crystals, calculator, progress)
+    with calculator.opened(progress) as opened:
+        if isinstance(crystals, tuple):
+            frames = _read_crystals(crystals, opened, progress)
         else:
-            if isinstance(calculator, ProcessCalculator):
-                calculator.learn(order.crystals.first_look())
-            frames = order.crystals.frames(calculator, progress)
-    finally:
-        close(calculator)
+            if isinstance(opened, ProcessCalculator):
+                opened.learn(crystals.first_look())
+            frames = crystals.frames(opened, progress)
     require_invariant(frames, n_threads=1, progress=progress)
-    return keep(frames, order.folder, order.path, _title(order.crystals))
+    return keep(frames, path, _title(crystals))
 
 
 def _title(crystals: CrystalRange | tuple[str, ...]) -> str:
@@ -108,29 +88,18 @@ def _read_crystals(paths: tuple[str, ...], calculator: Calculator | None, progre
     return frames if calculator is None else label(frames, calculator, progress)
 
 
-# where they are kept
-
-
-def keep(frames: list[Frame], folder: Path, path: str, name: str) -> Dataset:
-    """Write frames to ``path``, or under a free name in ``folder``, and read them again."""
-    target = Path(path).expanduser() if path else free_name_in(folder, name, ".extxyz")
+def keep(frames: list[Frame], path: Path | None, name: str) -> Dataset:
+    """Write frames to ``path``, or under a free name in the data folder, and read them again."""
+    names = (data_folder() / (f"{name}-{k}.extxyz" if k > 1 else f"{name}.extxyz") for k in count(1))
+    target = path or next(file for file in names if not file.exists())
     write_frames(target, frames)
     return read_dataset(target)
 
 
-def free_name_in(folder: Path, name: str, suffix: str) -> Path:
-    """Return a file in ``folder`` that does not exist yet: the name itself, else with a number."""
-    number, found = 1, folder / f"{name}{suffix}"
-    while found.exists():
-        number += 1
-        found = folder / f"{name}-{number}{suffix}"
-    return found
-
-
-def check_target(path: str, confirmed: str = "") -> None:
-    """Raise SettingsError, naming the field "path", where a file must not be written there."""
+def checked_target(path: str, confirmed: str = "") -> Path | None:
+    """Return the file to write to, None for "": SettingsError, naming the field "path", where it must not."""
     if not path:
-        return
+        return None
     target = Path(path).expanduser()
     if target.suffix.lower() not in (".extxyz", ".xyz"):
         raise SettingsError(
@@ -141,3 +110,4 @@ def check_target(path: str, confirmed: str = "") -> None:
             f"{target.name} exists already", where="path",
             fix="Give another name, or confirm it with Choose",
         )  # fmt: skip
+    return target

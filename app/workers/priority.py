@@ -10,13 +10,6 @@ TRAINING, TASK = 10, 5
 """Niceness of the training's threads and of short tasks; the window's thread has 0."""
 
 
-def all_but_one() -> int:
-    """Return how many threads a training takes by itself: one core is left to the window."""
-    from nnpcore.threads import default_threads
-
-    return max(1, default_threads() - 1)
-
-
 def step_back(niceness: int) -> None:
     """Let the window's thread go first where threads have priorities of their own (Linux)."""
     if sys.platform == "linux":
