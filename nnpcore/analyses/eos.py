@@ -42,4 +42,4 @@ ENERGY_ZERO: Input[float] = Input("energy_zero", "Zero of energy", "energies cou
 """eV/atom that is taken off the potential's energies of the crystal."""
 
 CURVE = Analysis("curve", "Energies of the crystal", _curve, needs=(POTENTIAL, POINTS), inner=True)
-EOS = Analysis("eos", "Equation of state", _eos, needs=(CRYSTAL, CURVE), uses=(DISTANCE, ENERGY_ZERO))
+EOS = Analysis("eos", "Equation of state", _eos, needs=(CURVE, CRYSTAL), uses=(DISTANCE, ENERGY_ZERO))
