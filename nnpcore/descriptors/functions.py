@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
 
 from nnpcore.errors import PotentialError, SettingsError
 
@@ -18,22 +19,8 @@ _PRESET_26_ANGULAR_ETA = (0.000357, 0.028569, 0.089277)
 _PRESET_26_ZETA = (1.0, 2.0, 4.0)
 
 
-@lru_cache(maxsize=1)
-def _atomic_numbers() -> dict[str, int]:
-    from ase.data import atomic_numbers
-
-    return {symbol: number for symbol, number in atomic_numbers.items() if number > 0}
-
-
-@lru_cache(maxsize=256)
-def _symbol(number: int) -> str:
-    from ase.data import chemical_symbols
-
-    return chemical_symbols[number] if 0 < number < len(chemical_symbols) else f"atomic number {number}"
-
-
 def _check_element(symbol: object, where: str) -> None:
-    if not isinstance(symbol, str) or symbol not in _atomic_numbers():
+    if not isinstance(symbol, str) or symbol not in chemical_symbols[1:]:
         raise SettingsError(
             f"{symbol!r} is not a chemical element", where=where, fix="Use symbols such as Si"
         )
@@ -109,7 +96,8 @@ class SymmetryFunction:
     @property
     def neighbor_elements(self) -> tuple[str, ...]:
         """Elements of the neighbors it sums over."""
-        raise NotImplementedError
+        elements = getattr(self, self.neighbors_field)
+        return elements if self.n_neighbors > 1 else (elements,)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -133,11 +121,6 @@ class Radial(SymmetryFunction):
     neighbors_field = "element"
     n_neighbors = 1
     element: str
-
-    @property
-    def neighbor_elements(self) -> tuple[str, ...]:
-        """Elements of the neighbors it sums over."""
-        return (self.element,)
 
 
 @dataclass(frozen=True)
@@ -173,12 +156,7 @@ class Angular(SymmetryFunction):
             where = f"symmetry function {type(self).__name__} {self.elements}"
             raise SettingsError("an angular function needs two neighbor elements", where=where)
         super().__post_init__()
-        object.__setattr__(self, "elements", tuple(sorted(self.elements, key=_atomic_numbers().__getitem__)))
-
-    @property
-    def neighbor_elements(self) -> tuple[str, ...]:
-        """Elements of the neighbors it sums over."""
-        return self.elements
+        object.__setattr__(self, "elements", tuple(sorted(self.elements, key=atomic_numbers.__getitem__)))
 
 
 @dataclass(frozen=True)
@@ -245,7 +223,7 @@ class SymmetryFunctions:
     def __post_init__(self) -> None:
         for element in self.functions:
             _check_element(element, "symmetry functions")
-        ordered = sorted(self.functions, key=_atomic_numbers().__getitem__)
+        ordered = sorted(self.functions, key=atomic_numbers.__getitem__)
         functions = {element: tuple(self.functions[element]) for element in ordered}
         object.__setattr__(self, "functions", functions)
         if not any(functions.values()):
@@ -299,12 +277,15 @@ class SymmetryFunctions:
         message.
         """
         numbers = np.asarray(numbers, dtype=np.int64)
-        known = np.array([_atomic_numbers()[e] for e in self.elements], dtype=np.int64)
+        known = np.array([atomic_numbers[e] for e in self.elements], dtype=np.int64)
         index = np.searchsorted(known, numbers)
         index[index == len(known)] = 0
         unknown = np.flatnonzero(known[index] != numbers)
         if len(unknown):
-            symbol, known_text = _symbol(int(numbers[unknown[0]])), ", ".join(self.elements)
+            number = int(numbers[unknown[0]])
+            known_number = 0 < number < len(chemical_symbols)
+            symbol = chemical_symbols[number] if known_number else f"atomic number {number}"
+            known_text = ", ".join(self.elements)
             raise PotentialError(
                 f"the structure contains {symbol}, but the symmetry functions know only {known_text}",
                 where=where,
@@ -325,7 +306,7 @@ class SymmetryFunctions:
             raise SettingsError("no elements were given for the symmetry functions")
         for element in elements:
             _check_element(element, "symmetry functions")
-        ordered = sorted(set(elements), key=_atomic_numbers().__getitem__)
+        ordered = sorted(set(elements), key=atomic_numbers.__getitem__)
         members: list[SymmetryFunction] = [
             G2(element, eta, 0.0, cutoff) for element in ordered for eta in _PRESET_26_RADIAL_ETA
         ]

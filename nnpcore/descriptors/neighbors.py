@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from ase.geometry import complete_cell
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
@@ -147,11 +148,10 @@ def _basis(frame: Frame, where: str) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(basis[periodic]).all():
         raise DataError("the cell is not finite", where=where)
     lengths = np.sqrt((basis**2).sum(axis=1))
-    if periodic.all():
-        normal = basis / np.maximum(lengths, 1e-300)[:, None]
-    else:
-        normal = _completed(basis / np.where(periodic & (lengths > 0), lengths, 1.0)[:, None], periodic)
-        basis[~periodic] = normal[~periodic]
+    basis[~periodic], lengths[~periodic] = 0.0, 1.0
+    with np.errstate(invalid="ignore"):  # two cell vectors along one line: refused below
+        basis[~periodic] = complete_cell(basis)[~periodic]
+    normal = basis / np.maximum(lengths, 1e-300)[:, None]
     if (lengths[periodic] < 1e-6).any() or not abs(np.linalg.det(normal)) > 1e-6:
         raise DataError(
             "a periodic direction has no cell vector or the cell has no volume",
@@ -159,21 +159,6 @@ def _basis(frame: Frame, where: str) -> tuple[np.ndarray, np.ndarray]:
             fix="Give the cell or turn periodicity off in that direction",
         )
     return basis, periodic
-
-
-def _completed(units: np.ndarray, periodic: np.ndarray) -> np.ndarray:
-    """Unit vectors with those of the open directions replaced by orthonormal ones, normal to the periodic
-    ones."""
-    count = int(periodic.sum())
-    if count == 0:
-        return np.eye(3)
-    result = units.copy()
-    first = units[periodic][0]
-    second = units[periodic][1] if count == 2 else np.eye(3)[np.abs(first).argmin()]
-    normal = np.cross(first, second)
-    normal /= max(float(np.linalg.norm(normal)), 1e-300)
-    result[~periodic] = [normal] if count == 2 else [normal, np.cross(first, normal)]
-    return result
 
 
 def _bin_counts(heights: np.ndarray, cutoff: float, n_atoms: int) -> np.ndarray:

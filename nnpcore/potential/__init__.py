@@ -8,7 +8,7 @@ from nnpcore.lazy import lazy_names
 from nnpcore.potential.activation import ACTIVATIONS, Activation, get_activation
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.model import AtomicEnergyModel
-from nnpcore.potential.network import NetworkWeights, TorchNetwork
+from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.potential import Potential
 from nnpcore.potential.prediction import Prediction
 
@@ -27,7 +27,6 @@ __all__ = [
     "NetworkWeights",
     "Potential",
     "Prediction",
-    "TorchNetwork",
     "get_activation",
 ]
 

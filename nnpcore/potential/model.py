@@ -13,14 +13,7 @@ if TYPE_CHECKING:
 
 
 class AtomicEnergyModel(Protocol):
-    """Anything that tells the energy of every atom: an Eatlas ensemble, or another code's potential.
-
-    Attributes
-    ----------
-    name : what to call it.
-    elements : chemical symbols it knows.
-    n_members : number of ensemble members, 1 for a single model.
-    """
+    """Anything that tells the energy of every atom: an Eatlas ensemble, or another code's potential."""
 
     @property
     def name(self) -> str:
@@ -34,7 +27,7 @@ class AtomicEnergyModel(Protocol):
 
     @property
     def n_members(self) -> int:
-        """Number of ensemble members."""
+        """Number of ensemble members, 1 for a single model."""
         ...
 
     def predict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,24 +151,23 @@ class NetworkWeights:
         """Return the chosen members as an ensemble of their own."""
         return self.with_flat(self.flatten()[list(indices)])
 
-    def energies(self, x: np.ndarray, species: np.ndarray) -> np.ndarray:
+    def energies(self, x: Any, species: Any) -> Any:
         """Return the network energies (n_members, n), eV, without the elements' reference energies.
 
-        ``x`` (n, n_inputs) whitened descriptors, ``species`` (n,) index into ``elements``.
+        ``x`` (n, n_inputs) whitened descriptors, ``species`` (n,) index into ``elements``; all of them torch
+        tensors, and differentiable, for weights of :meth:`to_torch`.
         """
         return self._in_blocks(x, species, gradient=False)[0]
 
-    def energies_and_gradients(self, x: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def energies_and_gradients(self, x: Any, species: Any) -> tuple[Any, Any]:
         """Return the network energies (n_members, n), eV, and dE/dx (n_members, n, n_inputs)."""
-        energies, gradients = self._in_blocks(x, species, gradient=True)
-        assert gradients is not None
-        return energies, gradients
+        return self._in_blocks(x, species, gradient=True)
 
-    def _in_blocks(
-        self, x: np.ndarray, species: np.ndarray, gradient: bool
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Evaluate block by block: small intermediate arrays stay in the cache."""
+    def _in_blocks(self, x: Any, species: Any, gradient: bool) -> tuple[Any, Any]:
+        """Evaluate arrays block by block: small intermediate arrays stay in the cache."""
         activation = self.activation_functions()
+        if not isinstance(x, np.ndarray):
+            return evaluate(self.layers, self.skip, activation, x, species, gradient=gradient)
         energies = np.empty((self.n_members, len(x)))
         gradients = np.empty((self.n_members, *x.shape)) if gradient else None
         for first in range(0, len(x), _BLOCK):
@@ -179,9 +178,16 @@ class NetworkWeights:
                 gradients[:, rows] = part[1]
         return energies, gradients
 
-    def to_torch(self, device: str = "cpu", dtype: Any = None) -> TorchNetwork:
+    def to_torch(self, device: str = "cpu", dtype: Any = None) -> NetworkWeights:
         """Return the same networks as torch tensors on ``device``, float64 unless ``dtype`` is given."""
-        return TorchNetwork(self, device, dtype)
+        import torch
+
+        def tensor(array: np.ndarray) -> Any:
+            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype or torch.float64, device=device)
+
+        layers = {e: [(tensor(w), tensor(b)) for w, b in net] for e, net in self.layers.items()}
+        skip = None if self.skip is None else {e: tensor(s) for e, s in self.skip.items()}
+        return replace(self, layers=layers, skip=skip)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the weights by name, ``network.Si.0.weight`` and so on, for a tensor file."""
@@ -234,31 +240,6 @@ class NetworkWeights:
                 raise PotentialError(f"the linear part of {element} has shape {self.skip[element].shape}")
         if not all(np.isfinite(block).all() for block in self._blocks()):
             raise PotentialError("the network holds weights that are not finite numbers")
-
-
-class TorchNetwork:
-    """The networks of a :class:`NetworkWeights` on a torch device, in ``layers`` and ``skip``."""
-
-    def __init__(self, weights: NetworkWeights, device: str = "cpu", dtype: Any = None) -> None:
-        import torch
-
-        dtype = dtype or torch.float64
-
-        def tensor(array: np.ndarray) -> Any:
-            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
-
-        self.activation = weights.activation_functions()
-        self.layers = {e: [(tensor(w), tensor(b)) for w, b in net] for e, net in weights.layers.items()}
-        self.skip = None if weights.skip is None else {e: tensor(s) for e, s in weights.skip.items()}
-
-    def energies(self, x: Any, species: Any) -> Any:
-        """Return the network energies (n_members, n), eV; differentiable."""
-        return evaluate(self.layers, self.skip, self.activation, x, species, gradient=False)[0]
-
-    def energies_and_gradients(self, x: Any, species: Any) -> tuple[Any, Any]:
-        """Return the network energies (n_members, n), eV, and dE/dx (n_members, n, n_inputs)."""
-        energies, gradients = evaluate(self.layers, self.skip, self.activation, x, species)
-        return energies, gradients
 
 
 def _draw_network(stream: np.random.Generator, sizes: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from ase.geometry import complete_cell
 
 from nnpcore.structures.frame import Frame
 
@@ -166,7 +167,7 @@ def _with_images(frame: Frame, below: float) -> tuple[np.ndarray, np.ndarray]:
     pbc = np.asarray(frame.pbc, dtype=bool)
     if not pbc.any():
         return frame.positions, owner
-    cell = _completed_cell(frame.cell, pbc)
+    cell = complete_cell(frame.cell * pbc[:, None])
     inverse = np.linalg.inv(cell)
     scaled = frame.positions @ inverse
     scaled[:, pbc] %= 1.0
@@ -177,12 +178,3 @@ def _with_images(frame: Frame, below: float) -> tuple[np.ndarray, np.ndarray]:
         image[:, axis] += 1.0
         scaled, owner = np.concatenate([scaled, image]), np.concatenate([owner, owner[near]])
     return scaled @ cell, owner
-
-
-def _completed_cell(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
-    """The cell with unit vectors, normal to the periodic ones, in the directions without periodicity."""
-    result = cell.copy()
-    result[~pbc] = 0.0
-    normals = np.linalg.svd(result)[2][int(pbc.sum()) :]
-    result[~pbc] = normals
-    return result

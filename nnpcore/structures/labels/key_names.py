@@ -10,21 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from nnpcore.errors import SettingsError
 from nnpcore.structures.frame import Frame
-from nnpcore.structures.labels.stress_kinds import (
-    ASE_STRESS,
-    VIRIAL,
-    StressKind,
-    as_tensor,
-    judge_stress,
-    sort_by,
-)
+from nnpcore.structures.labels.stress_kinds import ASE_STRESS, VIRIAL, StressKind, as_tensor, judge_stress
 from nnpcore.structures.readers.reader import FILE_UNITS, UNKNOWN_UNITS
 from nnpcore.structures.readers.registry import file_units
 
@@ -73,8 +66,8 @@ class KeyNames:
     @property
     def text(self) -> str:
         """One line such as "energy=REF_energy; stress_kind=virial:eV"; empty for the usual names."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return "; ".join(f"{name}={value}" for name, value in given.items() if value not in (None, "", False))
+        given = asdict(self).items()
+        return "; ".join(f"{name}={value}" for name, value in given if value not in (None, "", False))
 
     @classmethod
     def from_text(cls, text: str) -> KeyNames:
@@ -84,7 +77,7 @@ class KeyNames:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> KeyNames:
@@ -177,11 +170,6 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
     the numbers.
     """
     chosen = list(frames[:: max(1, len(frames) // MAX_FRAMES)])[:MAX_FRAMES]
-    missing = {
-        "energy": all(f.energy is None for f in chosen),
-        "forces": all(f.forces is None for f in chosen),
-        "stress": all(f.stress is None for f in chosen),
-    }
     candidates = {
         "energy": _candidates(chosen, _energies, _ENERGY, _NO_ENERGY),
         "forces": _candidates(chosen, _vectors, _FORCES, re.compile(r"constr")),
@@ -190,7 +178,8 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
     names, why, questions = KeyNames(), [], []
     for quantity in QUANTITIES:
         found = candidates[quantity]
-        if missing[quantity] and found and found[0].score >= LIKELY:
+        missing = all(getattr(frame, quantity) is None for frame in chosen)
+        if missing and found and found[0].score >= LIKELY:
             names = replace(names, **{quantity: found[0].name})
             why.append(f"{quantity}: {found[0].name} ({found[0].why})")
             if quantity != "stress":
@@ -297,7 +286,7 @@ def _settle_stress(
     )
     if usual and said in found.kinds:
         return names, (), ()
-    kinds = sort_by(found.kinds, said)
+    kinds = tuple(sorted(found.kinds, key=lambda kind: kind != said))
     chosen = replace(names, stress=key, stress_kind=kinds[0].text)
     why = f"stress: {key} is {kinds[0].words}: {found.why}"
     if found.decided and not usual:

@@ -6,7 +6,6 @@ or bar, and virials: stress times volume, in eV, mostly W = -stress · volume.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,8 +189,3 @@ def as_tensor(value: object) -> np.ndarray | None:
     if array.size == 6 and array.ndim == 1:
         return array[[0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(3, 3).astype(np.float64)
     return array.reshape(3, 3).astype(np.float64) if array.size == 9 else None
-
-
-def sort_by(kinds: Sequence[StressKind], first: StressKind) -> tuple[StressKind, ...]:
-    """Return the kinds with ``first`` moved to the front, where it is among them."""
-    return tuple(sorted(kinds, key=lambda kind: kind != first))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -369,8 +368,4 @@ def _number(value: Any, key: str) -> float:
     raise FrameSyntaxError(f"{key} is {value!r}, but one number is expected")
 
 
-def _recognizes(path: Path, head: bytes) -> bool:
-    return looks_like_xyz(head)
-
-
-EXTXYZ = Reader("extxyz", read_frames, _recognizes, ("*.extxyz", "*.xyz"))
+EXTXYZ = Reader("extxyz", read_frames, lambda path, head: looks_like_xyz(head), ("*.extxyz", "*.xyz"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from nnpcore.errors import DataError
@@ -13,17 +14,11 @@ READERS: list[Reader] = [cp2k.TRAJECTORY, extxyz.EXTXYZ, n2p2.INPUT_DATA, cp2k.O
 
 _BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
 _PEEK_BYTES = 50_000
-_OLD_PICKLES = (
-    b"(dp",
-    b"(lp",
-    b"ccopy_reg",
-    b"cnumpy",
-    b"c__builtin__",
-    b"cbuiltins",
-    b"cposix",
-    b"cos\n",
-    b"(i",
+_PICKLE = re.compile(
+    rb"\x80[\0-\5].|PickleTrajectory|\(dp|\(lp|\(i|ccopy_reg|cnumpy|c__builtin__|cbuiltins|cposix|cos\n",
+    re.DOTALL,
 )
+"""How a pickle, or ASE's old trajectory of them, begins."""
 
 
 def find_reader(path: Path) -> Reader:
@@ -38,7 +33,7 @@ def find_reader(path: Path) -> Reader:
     head = _peek(path)
     if not head.strip():
         raise DataError("the file is empty", where=where, fix="Write it again, or open another file")
-    if _is_pickle(head):
+    if _PICKLE.match(head):
         raise DataError(
             "this is a Python pickle, which can run any program when opened; Eatlas does not open it",
             where=where,
@@ -62,13 +57,6 @@ def name_patterns() -> tuple[str, ...]:
 def file_units() -> dict[str, str]:
     """Return the units that the numbers of a file without units may be in, by their short names."""
     return {short: text for reader in READERS for short, text in reader.units.items()}
-
-
-def _is_pickle(head: bytes) -> bool:
-    """Whether a file that starts with ``head`` is a pickle, or ASE's old pickle trajectory."""
-    if head.startswith(b"PickleTrajectory") or head.startswith(_OLD_PICKLES):
-        return True
-    return len(head) > 2 and head[0] == 0x80 and head[1] <= 5
 
 
 def _peek(path: Path) -> bytes:
