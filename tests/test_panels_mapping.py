@@ -15,7 +15,7 @@ from app.documents.grouping import labels_of
 from app.documents.regions import document_from_dict
 from app.documents.run import RunDocument, RunState
 from app.look.ink import rgb_of
-from app.panels import mapping_panel, rigidity_panel
+from app.panels import mapping_panel
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
@@ -151,7 +151,7 @@ def test_an_empty_panel_says_what_to_do(session, shown):
     assert panel.table() is None
     assert panel.figure_task() is None
     panel = shown(RigidityPanel, session)
-    assert panel.body.message == rigidity_panel.EMPTY
+    assert panel.body.message == RigidityPanel.no_run
     assert panel.table() is None
 
 

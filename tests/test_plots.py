@@ -263,7 +263,7 @@ def test_lasso_takes_what_is_inside(qtbot, plot):
     assert set(np.flatnonzero(margin > 0.02)) <= set(inside["one"].tolist())
     assert set(inside["one"].tolist()) <= set(np.flatnonzero(margin > -0.02))
     assert inside["path"].tolist() == [2]
-    shown.hide_group("one")
+    shown.legend.set_hidden("one", True)
     assert "one" not in shown.inside(polygon)
 
 

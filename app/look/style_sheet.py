@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from string import Template
+from typing import TypeVar
 
 from PySide6.QtWidgets import QWidget
 
 from app.look.palette import Theme
 from nnpcore.installation import RESOURCES
+
+Styled = TypeVar("Styled", bound=QWidget)
 
 
 def style_sheet(theme: Theme) -> str:
@@ -16,6 +19,13 @@ def style_sheet(theme: Theme) -> str:
     sheet = Template((RESOURCES / "style.qss").read_text("utf-8"))
     folder = (RESOURCES / "icons").as_posix()
     return sheet.substitute(asdict(theme), icons=folder, mode="dark" if theme.dark else "light")
+
+
+def styled(widget: Styled, *names: str) -> Styled:
+    """Return a widget with properties the style sheet looks at: "muted", "small", "heading", "error"..."""
+    for name in names:
+        widget.setProperty(name, True)
+    return widget
 
 
 def repolish(widget: QWidget, name: str, value: bool) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from PySide6.QtCore import QSize, Qt, SignalInstance
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
+    QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QSizePolicy,
     QToolButton,
@@ -20,9 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.look import icons
 from app.session.messages import Notification
-from app.widgets.controls import tool_button
+from app.widgets.controls import choice_box, tool_button
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
@@ -36,19 +35,8 @@ if TYPE_CHECKING:
 
 ARRANGED = 3
 Table = Mapping[str, Sequence]
-
-
-def by_width(arrange: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Let a panel's method arrange again where it changed the panel's width by what it showed."""
-
-    def run(panel: Any) -> None:
-        for _ in range(ARRANGED):
-            width = panel.width()
-            arrange(panel)
-            if panel.width() == width:
-                break
-
-    return run
+Drawing = Callable[[], "Figure"]
+Result = TypeVar("Result")
 
 
 class Panel(QWidget):
@@ -88,16 +76,22 @@ class Panel(QWidget):
         widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._column.addWidget(widget, 1)
 
-    def add_tool(self, widget: QWidget, label: str = "", *, at_end: bool = False) -> None:
-        """Add a control with a muted label before it to the toolbar; ``at_end``: beside the export button."""
+    def add_tool(self, widget: QWidget, *, at_end: bool = False) -> None:
+        """Add a control to the toolbar; ``at_end``: beside the export button."""
         position = self._tools.count() - (1 if self.can_export() else 0) - (0 if at_end else 1)
-        if label:
-            caption = QLabel(label, self.toolbar)
-            caption.setProperty("muted", True)
-            caption.setProperty("small", True)
-            self._tools.insertWidget(position, caption)
-            position += 1
         self._tools.insertWidget(position, widget)
+
+    def add_button(self, tip: str, run: Callable[[], object] | None = None, **options: Any) -> QToolButton:
+        """Add a button to the toolbar, made with the options of :func:`tool_button`, and return it."""
+        button = tool_button(self, tip, run, **options)
+        self.add_tool(button)
+        return button
+
+    def add_choice(self, tip: str, chosen: Callable[[], object], *, width: int = 0) -> QComboBox:
+        """Add an empty :func:`choice_box` to the toolbar and return it."""
+        box = choice_box(self, tip, chosen, width=width)
+        self.add_tool(box)
+        return box
 
     def set_plots(
         self, plots: Mapping[QWidget, int], note: QWidget | None = None, *, gap: int = -1, indent: int = 8
@@ -126,6 +120,22 @@ class Panel(QWidget):
     def refresh(self) -> None:
         """Bring what is shown up to date."""
 
+    def arrange(self) -> None:
+        """Show what the width has room for, and again where that changed the width."""
+        for _ in range(ARRANGED):
+            width = self.width()
+            self._arrange()
+            if self.width() == width:
+                break
+
+    def _arrange(self) -> None:
+        """Show what ``self.width()`` has room for."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show what there is room for now."""
+        super().resizeEvent(event)
+        self.arrange()
+
     def follow(
         self,
         *signals: SignalInstance,
@@ -134,8 +144,8 @@ class Panel(QWidget):
     ) -> None:
         """Refresh from now on, at a bounded rate and while the panel can be seen.
 
-        After any of the signals, and when one of the analyses of the current run has another result
-        (``compared``: of the runs shown beside it, too).
+        After any of the signals, and when one of the analyses of the current run, or of the data alone, has
+        another result (``compared``: of the runs shown beside it, too).
         """
         self._analyses_followed, self._follows_compared = analyses, compared
         self._throttle = Throttle(self.refresh, self)
@@ -148,7 +158,7 @@ class Panel(QWidget):
     def _on_analysis_followed(self, run_id: str, analysis: Analysis[object]) -> None:
         runs = self.session.runs
         shown = [run.id for run in runs.shown()] if self._follows_compared else [runs.current_id]
-        if analysis in self._analyses_followed and run_id in shown:
+        if analysis in self._analyses_followed and run_id in (*shown, ""):
             self._throttle.request()
 
     def sizeHint(self) -> QSize:
@@ -156,7 +166,7 @@ class Panel(QWidget):
         return QSize(320, 240)
 
     # exporting ----------------------------------------------------------------------------------------
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Return a function that draws the figure, or None if it is empty.
 
         Called on the main thread: take a snapshot of what is needed here. The function runs on a background
@@ -224,12 +234,47 @@ class Panel(QWidget):
             lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
         )
 
-    def icon(self, name: str) -> QIcon:
-        """Return an icon in the theme's colours."""
-        return icons.icon(name)
+
+class AnalysisPanel(Panel, Generic[Result]):
+    """Base of the panels that show one analysis of the current run.
+
+    Subclasses set ``shows`` and the texts of an empty panel: ``no_run`` without any run, ``waiting`` while
+    nothing is known yet. ``watches`` are the options of ``session.analyses.watch`` for an analysis that is
+    to be computed while the panel can be seen (None: it is computed anyway).
+    """
+
+    shows: Analysis[Result]
+    no_run: ClassVar[str]
+    waiting: ClassVar[str]
+    watches: ClassVar[Mapping[str, Any] | None] = None
+
+    @property
+    def analysis(self) -> Result | None:
+        """The current run's result."""
+        run = self.session.runs.current
+        return run.result(self.shows) if run is not None else None
+
+    def empty_text(self) -> str:
+        """Return what to do, or what is waited for, to see something here."""
+        run = self.session.runs.current
+        return self.no_run if run is None else run.why(self.shows) or self.waiting
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Compute while somebody looks."""
+        super().showEvent(event)
+        self._watch(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: nothing is computed."""
+        super().hideEvent(event)
+        self._watch(False)
+
+    def _watch(self, seen: bool) -> None:
+        if self.watches is not None:
+            self.session.analyses.watch(self.shows, self, seen, **self.watches)
 
 
-def _write_figure(draw: Callable[[], Figure], path: Path) -> None:
+def _write_figure(draw: Drawing, path: Path) -> None:
     figures.save_figure(draw(), path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 from app.documents.analyses import color_of
 from app.documents.grouping import GROUPING_TEXTS
 from app.documents.run import run_inks
-from app.panels.base import Panel, Table
+from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.connectivity_plot import BarRun, MatrixView, Pair, PairBars
-from app.widgets.controls import choice_box, refill, tool_button
+from app.widgets.controls import refill
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
@@ -25,22 +25,21 @@ from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import connectivity_table
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.documents.dataset import DatasetDocument
     from app.documents.run import RunDocument
     from app.session.session import Session
 
-EMPTY = "Start a training to see how well its groups of atoms are connected."
-WAITING = "The matrix appears once the training set has been described."
 MIN_GROUPS = 2
 
 
-class ConnectivityPanel(Panel):
+class ConnectivityPanel(AnalysisPanel[Connections]):
     """A matrix between the chosen groups; the weakest link is framed and named."""
 
     title = "Connectivity"
     name = "connectivity"
+    shows = CONNECTIVITY
+    no_run = "Start a training to see how well its groups of atoms are connected."
+    waiting = "The matrix appears once the training set has been described."
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -59,20 +58,12 @@ class ConnectivityPanel(Panel):
         self.body = Placeholder(body, self)
         self.set_body(self.body)
         self.menu = QMenu(self)
+        self.grouping = self.add_choice("What the atoms are grouped by", self._on_grouping)
         tip = "Choose the groups that are compared"
-        self.groups = tool_button(self, tip, text="Groups ▾", menu=self.menu)
-        self.grouping = choice_box(self, "What the atoms are grouped by", self._on_grouping)
-        self.add_tool(self.grouping)
-        self.add_tool(self.groups)
+        self.groups = self.add_button(tip, text="Groups ▾", menu=self.menu)
         runs, data = session.runs, session.data
         changes = (runs.current_changed, runs.removed, runs.comparison_changed, data.removed, data.added)
         self.follow(*changes, session.regions.changed, analyses=(CONNECTIVITY,), compared=True)
-
-    @property
-    def analysis(self) -> Connections | None:
-        """The current run's connectivity."""
-        run = self.session.runs.current
-        return run.result(CONNECTIVITY) if run is not None else None
 
     def compared(self) -> list[tuple[RunDocument, Connections]]:
         """Return the runs shown whose result is grouped as the current one's, the current one first."""
@@ -86,9 +77,7 @@ class ConnectivityPanel(Panel):
         self.groups.setVisible(analysis is not None)
         self._fill_groupings()
         if analysis is None:
-            run = self.session.runs.current
-            text = EMPTY if run is None else run.why(CONNECTIVITY) or WAITING
-            self.body.set_message(text)
+            self.body.set_message(self.empty_text())
             return
         self.body.set_message("")
         found = self.compared()
@@ -181,7 +170,7 @@ class ConnectivityPanel(Panel):
         }
         return columns | {run.name: [p.values[k] for p in pairs] for k, (run, _) in enumerate(found)}
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw the matrix with matplotlib."""
         analysis = self.analysis
         if analysis is None:
@@ -238,7 +227,7 @@ def _bars(
     found: Sequence[tuple[RunDocument, Connections]],
     datasets: Mapping[str, DatasetDocument],
     inks: Sequence[str],
-) -> Callable[[], Figure]:
+) -> Drawing:
     pairs, names = common_pairs(found, datasets), [run.name for run, _ in found]
     colors = [paper_color(color) for color in inks]
     values = [[pair.values[k] for pair in pairs] for k in range(len(names))]

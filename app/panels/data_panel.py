@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -17,10 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.look import theme
+from app.look.style_sheet import styled
 from app.panels.base import Panel
 from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
+from app.widgets.painted import PaintedWidget, draw_dot
 from app.widgets.row_list import RowList
 from nnpcore.structures import DatasetSummary, Role
 
@@ -97,9 +98,8 @@ class _EmptyPage(QWidget):
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(8)
         column.addStretch(1)
-        text = QLabel("Drop a trajectory here: extended XYZ,\nor any format ASE reads", self)
+        text = styled(QLabel("Drop a trajectory here: extended XYZ,\nor any format ASE reads", self), "muted")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text.setProperty("muted", True)
         text.setWordWrap(True)
         column.addWidget(text)
         button = QPushButton("Silicon example", self)
@@ -108,22 +108,17 @@ class _EmptyPage(QWidget):
         column.addStretch(2)
 
 
-class Swatch(QWidget):
+class Swatch(PaintedWidget):
     """A small disc in a data set's colour."""
 
     def __init__(self, color_index: int, parent: QWidget) -> None:
         super().__init__(parent)
         self._color_index = color_index
         self.setFixedSize(10, 10)
-        theme.signals().changed.connect(self.update)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
+    def draw(self, painter: QPainter) -> None:
         """Draw the disc."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(theme.current().dataset_color(self._color_index)))
-        painter.drawEllipse(self.rect())
+        draw_dot(painter, QPointF(5, 5), f"series:{self._color_index}", 5.0)
 
 
 class DatasetRow(QWidget):
@@ -139,9 +134,8 @@ class DatasetRow(QWidget):
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(Swatch(document.color_index, self))
-        self.label = ElidedLabel(self)
+        self.label = styled(ElidedLabel(self), "heading")
         self.label.set_text(document.name, tip=document.path)
-        self.label.setProperty("heading", True)
         top.addWidget(self.label, 1)
         self.role = QComboBox(self)
         for role, text in ROLE_TEXTS.items():
@@ -163,10 +157,8 @@ class DatasetRow(QWidget):
         self.refresh()
 
     def _line(self, text: str) -> ElidedLabel:
-        line = ElidedLabel(self)
+        line = styled(ElidedLabel(self), "muted", "small")
         line.set_text(text, tip=self._document.summary.text)
-        line.setProperty("muted", True)
-        line.setProperty("small", True)
         return line
 
     def refresh(self) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app.documents.run import run_ink
-from app.panels.base import Panel, Table, by_width
+from app.panels.base import Drawing, Panel, Table
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
-from app.widgets.controls import choice_box, refill, tool_button
+from app.widgets.controls import refill
 from app.widgets.labels import NoteLabel
 from nnpcore import figures
 from nnpcore.analyses.distance import DISTANCE, REACH, Distances, Reaches
@@ -21,8 +19,6 @@ from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import distance_table
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
     from nnpcore.mapping import Bracket, Reach
 
@@ -44,11 +40,9 @@ class DistancePanel(Panel):
         self.note = NoteLabel(self, "warning")
         self.set_plots({self.histogram: 1, self.curve: 1}, self.note, indent=0)
         tip = "Show the distance against the crystal's volume"
-        self.by_volume = tool_button(self, tip, text="By volume", toggled=lambda _: self._arrange())
-        self.add_tool(self.by_volume)
-        self.element = choice_box(self, "Element whose atoms are counted", self.refresh)
+        self.by_volume = self.add_button(tip, text="By volume", toggled=lambda _: self.arrange())
+        self.element = self.add_choice("Element whose atoms are counted", self.refresh)
         self.element.hide()
-        self.add_tool(self.element)
         for plot in (self.histogram, self.curve):
             plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
         data, runs = session.data, session.runs
@@ -73,12 +67,12 @@ class DistancePanel(Panel):
         if reaches is None or run is None:
             self.body.set_message(self._empty_text())
             self.element.hide()
-            self._arrange()
+            self.arrange()
             return
         self.body.set_message("")
         refill(self.element, [(element, element) for element in reaches.found], self._usual_element())
         self.element.setVisible(self.element.count() > 1)
-        self._arrange()
+        self.arrange()
         reach, bracket = self.shown_reach(), self.shown_bracket()
         color = run_ink(run, self.session.data.datasets)
         self._show_note()
@@ -134,18 +128,12 @@ class DistancePanel(Panel):
             return EMPTY
         return run.why(DISTANCE) or run.why(REACH) or WAITING
 
-    @by_width
     def _arrange(self) -> None:
         wide, points = self.width() >= WIDE, self.shown_bracket() is not None
         curve = points and (wide or self.by_volume.isChecked())
         self.by_volume.setVisible(not wide and points)
         self.histogram.setVisible(wide or not curve)
         self.curve.setVisible(curve)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show both plots where there is room."""
-        super().resizeEvent(event)
-        self._arrange()
 
     def _tip(self, index: int) -> str:
         bracket = self.shown_bracket()
@@ -172,7 +160,7 @@ class DistancePanel(Panel):
             return {f"distance of {self.shown_element()} atoms": reach.distances.tolist()}
         return distance_table(bracket)
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw both plots with matplotlib."""
         reach, bracket, run = self.shown_reach(), self.shown_bracket(), self.session.runs.current
         if reach is None or run is None:

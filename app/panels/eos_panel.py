@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.documents.run import run_inks
 from app.look.numbers import number_text
-from app.panels.base import Panel, Table
+from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.eos_plot import EosPlot
-from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.readout import Cell, Readout
 from app.widgets.tables import PointsTable
@@ -26,23 +25,22 @@ from nnpcore.figures.tables import eos_table
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.documents.dataset import DatasetDocument
     from app.session.session import Session
     from nnpcore.mapping import EosReport, InvariantCheck
 
 POINTS_TIP = "List the crystals: volume, difference between their atoms, distance to the training set"
-NO_RUN = "Start a training to see the crystal's atomic energy against its volume here."
 NO_CRYSTAL = "Open a crystal along its volume and give it the role “EOS reference” to see its energy here."
-WAITING = "The curve appears after the first epoch."
 
 
-class EosPanel(Panel):
+class EosPanel(AnalysisPanel[EosResult]):
     """Ensemble mean and spread against the reference, the bracket, and the fitted numbers below."""
 
     title = "EOS"
     name = "eos"
+    shows = EOS
+    no_run = "Start a training to see the crystal's atomic energy against its volume here."
+    waiting = "The curve appears after the first epoch."
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -68,23 +66,13 @@ class EosPanel(Panel):
         column.addWidget(self.readout)
         column.addWidget(self.note)
         self.set_body(body)
-        self.members = self._toggle("Members", "Show every member of the ensemble")
-        self.list_points = self._toggle("Points", POINTS_TIP)
+        tip, toggled = "Show every member of the ensemble", lambda _: self.refresh()
+        self.members = self.add_button(tip, text="Members", toggled=toggled)
+        self.list_points = self.add_button(POINTS_TIP, text="Points", toggled=toggled)
         self.points.frame_chosen.connect(self._show_listed)
         self.plot.point_clicked.connect(lambda _key, index, _modifiers: self._show_frame(index))
 
-    def _toggle(self, text: str, tip: str) -> QToolButton:
-        button = tool_button(self, tip, text=text, toggled=lambda _: self.refresh())
-        self.add_tool(button)
-        return button
-
     # what is shown ------------------------------------------------------------------------------------
-    @property
-    def analysis(self) -> EosResult | None:
-        """The current run's equation of state."""
-        run = self.session.runs.current
-        return run.result(EOS) if run is not None else None
-
     def _analyses(self) -> list[tuple[str, EosResult]]:
         """Return (run id, analysis) of the current run and those compared with it, the current one first."""
         shown = self.session.runs.shown()
@@ -95,7 +83,7 @@ class EosPanel(Panel):
         self.members.setVisible(self.analysis is not None)
         found = self._analyses() if self.analysis is not None else []
         self.series = self._series_of(found)
-        self.plot.set_message(self._empty_text() if not found else "")
+        self.plot.set_message(self.empty_text() if not found else "")
         looks = tuple((item.name, item.color, item.dash) for item in self.series)
         if not self._seen.again(*(analysis for _, analysis in found), looks, self.members.isChecked()):
             self.plot.show_series(self.series, self.members.isChecked())
@@ -148,17 +136,11 @@ class EosPanel(Panel):
             for dash, (run, (_, analysis), color) in enumerate(zip(runs, found, inks, strict=True))
         ]
 
-    def _empty_text(self) -> str:
-        run = self.session.runs.current
-        if run is None:
-            return (
-                NO_RUN
-                if self.session.data.of_role(Role.EOS) or not self.session.data.datasets
-                else NO_CRYSTAL
-            )
-        if not self.session.data.of_role(Role.EOS):
-            return NO_CRYSTAL
-        return run.why(EOS) or WAITING
+    def empty_text(self) -> str:
+        """Return what to do, or what is waited for, to see a curve."""
+        run, data = self.session.runs.current, self.session.data
+        lacks_crystal = not data.of_role(Role.EOS) and (run is not None or data.datasets)
+        return NO_CRYSTAL if lacks_crystal else super().empty_text()
 
     def _show_numbers(self) -> None:
         analysis = self.analysis
@@ -190,7 +172,7 @@ class EosPanel(Panel):
             return None
         return eos_table(analysis.curve, analysis.report, analysis.bracket)
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw what is shown with matplotlib."""
         if not self.series:
             return None

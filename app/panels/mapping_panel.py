@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint
-from PySide6.QtGui import QIcon, QPixmap, QResizeEvent
+from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.documents.region_rows import (
@@ -21,9 +20,8 @@ from app.documents.region_rows import (
 from app.look import theme
 from app.look.ink import ink
 from app.look.numbers import number_text
-from app.panels.base import Panel, Table, by_width
+from app.panels.base import Drawing, Panel, Table
 from app.plots.mapping_plot import MappingPlot
-from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.tables import RegionTable, TableRow
 from nnpcore import figures
@@ -34,8 +32,6 @@ from nnpcore.figures import RunCurves
 from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.documents.regions import RegionDocument
     from app.documents.run import RunDocument
     from app.session.session import Session
@@ -76,12 +72,10 @@ class MappingPanel(Panel):
         self.set_plots({self.table_view: 1, self.plot: 1}, self.text, gap=4)
         self.menu = QMenu(self)
         tip = "Divide the structure shown into regions"
-        self.regions_button = tool_button(self, tip, text="Regions ▾", menu=self.menu)
+        self.regions_button = self.add_button(tip, text="Regions ▾", menu=self.menu)
         self._fill_menu()
-        self.add_tool(self.regions_button)
         tip = "Show the errors against the epoch, beside the energy RMSE"
-        self.curve_button = tool_button(self, tip, text="Curve", toggled=lambda _: self._arrange())
-        self.add_tool(self.curve_button)
+        self.curve_button = self.add_button(tip, text="Curve", toggled=lambda _: self.arrange())
 
     def _fill_menu(self) -> None:
         session = self.session
@@ -109,7 +103,7 @@ class MappingPanel(Panel):
         curves = [self._curves_of(run) for run in runs]
         has_curves = any(run.curves for run in curves)
         self.body.set_message("" if self.rows or has_curves else EMPTY)
-        self._arrange()
+        self.arrange()
         self.table_view.show_rows([_table_row(row, runs) for row in self.rows], [run.name for run in runs])
         self._show_text(runs)
         seen = [(run.id, run.epoch, run.name) for run in runs]
@@ -136,17 +130,11 @@ class MappingPanel(Panel):
             text = problems[0]
         self.text.set_text(text, LEVELS.get(verdict.level, "muted"), tip="\n".join([text, *problems]))
 
-    @by_width
     def _arrange(self) -> None:
         wide = self.width() >= WIDE
         self.curve_button.setVisible(not wide and not self.body.message)
         self.table_view.setVisible(wide or not self.curve_button.isChecked())
         self.plot.setVisible(wide or self.curve_button.isChecked())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show table and curve where there is room."""
-        super().resizeEvent(event)
-        self._arrange()
 
     # regions ------------------------------------------------------------------------------------------
     def _document(self, set_id: str) -> RegionDocument | None:
@@ -224,7 +212,7 @@ class MappingPanel(Panel):
             columns[f"{run.name}: std (meV/atom)"] = [row.errors[k].std_mev for row in self.rows]
         return columns
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw the errors as bars and the curves beside them with matplotlib."""
         rows, runs = tuple(self.rows), self.session.runs.shown()
         if not rows or not runs:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.fields import QuietChoice
-from app.look.style_sheet import repolish
+from app.look.style_sheet import repolish, styled
 from app.panels.base import Panel
 from app.widgets.controls import tool_button
 from nnpcore.errors import SettingsError
@@ -122,9 +122,7 @@ class ModelPanel(Panel):
     def _heading(self, column: QVBoxLayout, title: str) -> None:
         if column.count():
             column.addSpacing(6)
-        label = QLabel(title, self)
-        label.setProperty("heading", True)
-        column.addWidget(label)
+        column.addWidget(styled(QLabel(title, self), "heading"))
 
     def _text_input(self, declaration: Declaration) -> QLineEdit:
         box = QLineEdit(self)
@@ -140,11 +138,10 @@ class ModelPanel(Panel):
         return box
 
     def _add_error_line(self) -> None:
-        self.error = QLabel(self)
+        self.error = styled(QLabel(self), "error")
         self.error.setObjectName("model_error")
         self.error.setWordWrap(True)
         self.error.setContentsMargins(10, 4, 10, 6)
-        self.error.setProperty("error", True)
         self.error.hide()
         self._column.addWidget(self.error)
 
@@ -259,7 +256,4 @@ def _cell(caption: QLabel, box: QWidget) -> QVBoxLayout:
 
 
 def _caption(text: str, parent: QWidget) -> QLabel:
-    label = QLabel(text, parent)
-    label.setProperty("muted", True)
-    label.setProperty("small", True)
-    return label
+    return styled(QLabel(text, parent), "muted", "small")

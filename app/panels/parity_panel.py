@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.documents.analyses import color_of
 from app.documents.run import RunDocument
 from app.look.numbers import number_text
-from app.panels.base import Panel, Table, by_width
+from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.parity_plot import ParityPlot, ParityPoints
-from app.widgets.controls import tool_button
 from nnpcore import figures
 from nnpcore.analyses.parity import PARITY, Parity, ParityGroup
 from nnpcore.figures.drawing import paper_color
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
 
-EMPTY = "Start a training to compare its predictions with the reference here."
-WAITING = "The comparison appears after the first epoch."
 NO_FRAMES = "Open the files this run was trained on to compare its predictions with them here."
 WIDE = 560
 REST_SECONDS = 4.0
@@ -37,11 +31,15 @@ DENSITY_FROM = 4000
 COMPONENTS = ("x", "y", "z")
 
 
-class ParityPanel(Panel):
+class ParityPanel(AnalysisPanel[Parity]):
     """Energies and force components; computed while the panel can be seen, on a sample while training."""
 
     title = "Parity"
     name = "parity"
+    shows = PARITY
+    watches = MappingProxyType({"while_training": True, "rest": REST_SECONDS})
+    no_run = "Start a training to compare its predictions with the reference here."
+    waiting = "The comparison appears after the first epoch."
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -59,26 +57,24 @@ class ParityPanel(Panel):
             plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
         self.set_plots(dict.fromkeys(self.plots.values(), 1), gap=0)
         self.buttons = {
-            "energy": self._button("E", "Energies per atom, the elements' reference energies subtracted"),
-            "force": self._button("F", "Force components"),
+            kind: self.add_button(tip, partial(self._choose, kind), text=text)
+            for kind, text, tip in (
+                ("energy", "E", "Energies per atom, the elements' reference energies subtracted"),
+                ("force", "F", "Force components"),
+            )
         }
-        for kind, button in self.buttons.items():
-            button.clicked.connect(lambda _checked=False, kind=kind: self._choose(kind))
-        self.density = self._button("Density", "Colour by density where there are many points")
+        for button in self.buttons.values():
+            button.setCheckable(True)
+        tip = "Colour by density where there are many points"
+        self.density = self.add_button(tip, text="Density")
+        self.density.setCheckable(True)
         self.density.setChecked(True)
         self.density.toggled.connect(lambda _: self.refresh())
 
-    def _button(self, text: str, tip: str) -> QToolButton:
-        button = tool_button(self, tip, text=text)
-        button.setCheckable(True)
-        self.add_tool(button)
-        return button
-
     def _choose(self, kind: str) -> None:
         self.front = kind
-        self._arrange()
+        self.arrange()
 
-    @by_width
     def _arrange(self) -> None:
         wide, known = self.width() >= WIDE, self.analysis is not None
         self.density.setVisible(known)
@@ -87,34 +83,13 @@ class ParityPanel(Panel):
             self.buttons[kind].setVisible(known and not wide)
             self.buttons[kind].setChecked(kind == self.front)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show both plots where there is room."""
-        super().resizeEvent(event)
-        self._arrange()
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Compare as soon as somebody looks, less often while a training runs."""
-        super().showEvent(event)
-        self.session.analyses.watch(PARITY, self, True, while_training=True, rest=REST_SECONDS)
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Compute nothing that nobody sees."""
-        super().hideEvent(event)
-        self.session.analyses.watch(PARITY, self, False, while_training=True, rest=REST_SECONDS)
-
     # what is shown ------------------------------------------------------------------------------------
-    @property
-    def analysis(self) -> Parity | None:
-        """The current run's comparison."""
-        run = self.session.runs.current
-        return run.result(PARITY) if run is not None else None
-
     def refresh(self) -> None:
         """Bring both plots up to date."""
         analysis, run = self.analysis, self.session.runs.current
-        self._arrange()
+        self.arrange()
         if analysis is None:
-            text = EMPTY if run is None else WAITING
+            text = self.no_run if run is None else self.waiting
             if run is not None and run.potential is not None and not self._has_frames(run):
                 text = NO_FRAMES
             self.body.set_message(text)
@@ -199,7 +174,7 @@ class ParityPanel(Panel):
             "predicted force (eV/Å)": pairs[:, 1].tolist(),
         }
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw energies and forces with matplotlib."""
         analysis = self.analysis
         if analysis is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -15,9 +15,9 @@ from app.documents.grouping import GROUPING_TEXTS, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.look.ink import PAPER_MARKERS
 from app.look.numbers import true_minus
-from app.panels.base import Panel, Table
+from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
-from app.widgets.controls import choice_box, refill, tool_button
+from app.widgets.controls import refill
 from app.widgets.lasso import selection_mode
 from nnpcore import figures
 from nnpcore.analyses.division import Grouping
@@ -27,21 +27,20 @@ from nnpcore.analyses.pca import MAP_ENERGIES, PCA, AtomMap
 from nnpcore.figures.drawing import paper_color
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
-EMPTY = "Start a training to see the surroundings of its atoms here."
-WAITING = "The map appears once the training set has been described."
 HEADS = {"atomic_energy": "atomic energy (eV)", "atomic_energy_std": "std (eV)", "distance": "distance"}
 
 
-class PcaPanel(Panel):
+class PcaPanel(AnalysisPanel[AtomMap]):
     """Points by data set or coloured by a value; click, hover and lasso share the viewer's selection."""
 
     title = "PCA"
     name = "pca"
+    shows = PCA
+    no_run = "Start a training to see the surroundings of its atoms here."
+    waiting = "The map appears once the training set has been described."
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -60,26 +59,17 @@ class PcaPanel(Panel):
         self.follow(*changes, session.regions.changed, analyses=(PCA, MAP_ENERGIES, EOS))
 
     def _build_tools(self) -> None:
-        self.x_axis = choice_box(self, "Component along x", self.refresh, width=64)
-        self.y_axis = choice_box(self, "Component along y", self.refresh, width=64)
-        self.color_by = choice_box(self, "Colour of the points", self.refresh, width=104)
-        self.element = choice_box(self, "Element whose atoms are shown", self._on_element, width=52)
+        self.x_axis = self.add_choice("Component along x", self.refresh, width=64)
+        self.y_axis = self.add_choice("Component along y", self.refresh, width=64)
+        self.color_by = self.add_choice("Colour of the points", self.refresh, width=104)
+        self.element = self.add_choice("Element whose atoms are shown", self._on_element, width=52)
         self.element.hide()
         tip = "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes"
         lasso = self.plot.canvas.lasso
-        self.lasso = tool_button(
-            self, tip, icon="lasso", size=16, toggled=lambda on: setattr(lasso, "enabled", on)
-        )
-        for tool in (self.x_axis, self.y_axis, self.color_by, self.element, self.lasso):
-            self.add_tool(tool)
+        toggled = partial(setattr, lasso, "enabled")
+        self.lasso = self.add_button(tip, icon="lasso", size=16, toggled=toggled)
 
     # what is shown ------------------------------------------------------------------------------------
-    @property
-    def analysis(self) -> AtomMap | None:
-        """The current run's principal components."""
-        run = self.session.runs.current
-        return run.result(PCA) if run is not None else None
-
     def whole_groups(self) -> tuple[AtomGroup, ...]:
         """Return the groups of the map before they are divided."""
         run, analysis = self.session.runs.current, self.analysis
@@ -95,9 +85,7 @@ class PcaPanel(Panel):
         """Bring the map up to date."""
         analysis = self.analysis
         if analysis is None:
-            run = self.session.runs.current
-            text = EMPTY if run is None else run.why(PCA) or WAITING
-            self.plot.set_message(text)
+            self.plot.set_message(self.empty_text())
             self.plot.show_groups([])
             self._seen.forget()
             self._show_tools(False)
@@ -123,7 +111,7 @@ class PcaPanel(Panel):
             if group.key not in self._known:
                 self._known.add(group.key)
                 if source.role == "validation":
-                    self.plot.hide_group(group.key)
+                    self.plot.legend.set_hidden(group.key, True)
         self.plot.show_groups(clouds, kind.unit if kind else "", kind.diverging if kind else False)
         self._show_selection()
 
@@ -257,8 +245,7 @@ class PcaPanel(Panel):
         self.session.selection.select(atoms, selection_mode(modifiers))
 
     def _show_selection(self) -> None:
-        analysis = self.analysis
-        if analysis is None:
+        if self.analysis is None:
             return
         wanted: dict[str, list[int]] = {}
         for dataset_id, frame, atom in self.session.selection.current.atoms:
@@ -271,12 +258,12 @@ class PcaPanel(Panel):
         self.plot.show_selected(selected)
 
     def _show_hovered(self) -> None:
-        hovered, analysis = self.session.selection.hovered, self.analysis
+        hovered = self.session.selection.hovered
         self.plot.mark(None)
-        if hovered is None or analysis is None or not self.isVisible():
+        if hovered is None or self.analysis is None or not self.isVisible():
             return
         for shown, group in zip(self.plot.groups, self.groups, strict=False):
-            if group.dataset_id == hovered.dataset_id and shown.key not in self.plot.hidden:
+            if group.dataset_id == hovered.dataset_id and shown.key not in self.plot.legend.hidden:
                 at = np.flatnonzero(_codes(group) == _code(hovered.frame, hovered.atom))
                 if len(at):
                     self.plot.mark(shown.xy[at[0]])
@@ -301,7 +288,7 @@ class PcaPanel(Panel):
                 columns[head] = np.concatenate(parts).tolist()
         return columns
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw the visible groups with matplotlib."""
         analysis = self.analysis
         if analysis is None:

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.look.numbers import number_text
-from app.panels.base import Panel, Table, by_width
+from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.rigidity_plot import ErrorScatter, RigidityCurves
-from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from nnpcore import figures
 from nnpcore.analyses.rigidity import RIGIDITY, Rigidity
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
 
-EMPTY = "Start a training to see how firmly its data hold the atomic energies."
-BUSY = "Going over the training data…"
 TRAINING = "Computed when the training ends. Press Compute to see it now."
 NO_POINTS = "Open a crystal's volume scan as EOS reference to see the rigidity along it."
 WIDE = 560
 
 
-class RigidityPanel(Panel):
+class RigidityPanel(AnalysisPanel[Rigidity]):
     """Rigidity along the volume scan under three losses; the error against it; one sentence."""
 
     title = "Rigidity"
     name = "rigidity"
+    shows = RIGIDITY
+    watches = MappingProxyType({})
+    no_run = "Start a training to see how firmly its data hold the atomic energies."
+    waiting = "Going over the training data…"
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -49,36 +47,14 @@ class RigidityPanel(Panel):
         self.follow(*changes, tasks.started, tasks.finished, analyses=(RIGIDITY,))
 
     def _build_tools(self) -> None:
-        self.compute = self._tool("Compute", "Go over the training data now")
-        self.compute.clicked.connect(lambda: self.session.analyses.ask(RIGIDITY))
-        self.against = self._tool("Against error", "Show the mapping error against the rigidity")
-        self.against.setCheckable(True)
-        self.against.toggled.connect(self._arrange)
-        self.color = self._tool("Colour atoms", "Colour the structure by rigidity")
-        self.color.clicked.connect(lambda: self.session.coloring.set(kind="rigidity"))
-
-    def _tool(self, text: str, tip: str) -> QToolButton:
-        button = tool_button(self, tip, text=text)
-        self.add_tool(button)
-        return button
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Keep the rigidity up to date while it can be seen."""
-        super().showEvent(event)
-        self.session.analyses.watch(RIGIDITY, self, True)
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: nothing is computed."""
-        super().hideEvent(event)
-        self.session.analyses.watch(RIGIDITY, self, False)
+        ask = partial(self.session.analyses.ask, RIGIDITY)
+        self.compute = self.add_button("Go over the training data now", ask, text="Compute")
+        tip = "Show the mapping error against the rigidity"
+        self.against = self.add_button(tip, text="Against error", toggled=lambda _: self.arrange())
+        color = partial(self.session.coloring.set, kind="rigidity")
+        self.color = self.add_button("Colour the structure by rigidity", color, text="Colour atoms")
 
     # what is shown ------------------------------------------------------------------------------------
-    @property
-    def analysis(self) -> Rigidity | None:
-        """The current run's rigidity."""
-        run = self.session.runs.current
-        return run.result(RIGIDITY) if run is not None else None
-
     def refresh(self) -> None:
         """Bring plots and sentence up to date."""
         analysis, run = self.analysis, self.session.runs.current
@@ -86,9 +62,9 @@ class RigidityPanel(Panel):
         old = run is not None and not run.evaluation.is_current(RIGIDITY)
         self.compute.setVisible(run is not None and run.potential is not None and old and not pending)
         self.color.setVisible(analysis is not None)
-        self._arrange()
+        self.arrange()
         if analysis is None or run is None:
-            self.body.set_message(self._empty_text(pending))
+            self.body.set_message(self._text_without(pending))
             self._seen.forget()
             return
         self.body.set_message("")
@@ -116,25 +92,17 @@ class RigidityPanel(Panel):
             for key, k in analysis.regions
         ]
 
-    def _empty_text(self, pending: bool) -> str:
+    def _text_without(self, pending: bool) -> str:
         run = self.session.runs.current
-        if run is None:
-            return EMPTY
-        if run.potential is None or (run.state.active and not pending):
-            return TRAINING if run.potential is not None else EMPTY
-        return run.why(RIGIDITY) or BUSY
+        if run is None or run.potential is None:
+            return self.no_run
+        return TRAINING if run.state.active and not pending else self.empty_text()
 
-    @by_width
     def _arrange(self) -> None:
         wide = self.width() >= WIDE
         self.against.setVisible(not wide and self.analysis is not None)
         self.curves.setVisible(wide or not self.against.isChecked())
         self.scatter.setVisible(wide or self.against.isChecked())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Show both plots where there is room."""
-        super().resizeEvent(event)
-        self._arrange()
 
     def _tip(self, index: int) -> str:
         analysis = self.analysis
@@ -174,7 +142,7 @@ class RigidityPanel(Panel):
             columns[f"expected std, {loss} (meV/atom)"] = study.std_mev[loss].tolist()
         return columns
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw both plots with matplotlib."""
         analysis = self.analysis
         if analysis is None:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.documents.run import RunDocument, RunState
 from app.look import theme
+from app.look.style_sheet import styled
 from app.panels.base import Panel
 from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
@@ -53,10 +54,9 @@ class RunsPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        empty = QLabel("No training yet.\nSet it up above and press Train.", self)
+        empty = styled(QLabel("No training yet.\nSet it up above and press Train.", self), "muted")
         empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         empty.setWordWrap(True)
-        empty.setProperty("muted", True)
         self.rows = RowList[RunRow]("runs_list", empty, session.runs.set_current, self.menu_of, self)
         self.set_body(self.rows)
         button = tool_button(self, "Open the folder of a training", self.ask_open, icon="folder")
@@ -152,23 +152,19 @@ class RunRow(QWidget):
         self.compare.setToolTip(COMPARE_TIP)
         self.compare.toggled.connect(lambda on: session.runs.set_compared(run_id, on))
         top.addWidget(self.compare)
-        self.name = QLabel(self)
-        self.name.setProperty("heading", True)
+        self.name, self.state = styled(QLabel(self), "heading"), styled(QLabel(self), "small")
         top.addWidget(self.name)
-        self.state = QLabel(self)
-        self.state.setProperty("small", True)
         top.addWidget(self.state, 1)
         self.pause_button = self._button("pause", "Pause", lambda: session.trainings.pause(run_id), top)
         self.resume_button = self._button("resume", "Go on", lambda: session.trainings.resume(run_id), top)
         self.stop_button = self._button("stop", STOP_TIP, lambda: session.trainings.stop(run_id), top)
+        top.addStrut(self.stop_button.sizeHint().height())  # as high without buttons
         column.addLayout(top)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
         column.addWidget(self.bar)
-        self.line = ElidedLabel(self)
-        self.line.setProperty("muted", True)
-        self.line.setProperty("small", True)
+        self.line = styled(ElidedLabel(self), "muted", "small")
         column.addWidget(self.line)
         self.refresh()
 

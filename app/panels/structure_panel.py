@@ -24,7 +24,7 @@ from app.dialogs.range_menu import fill_range_menu
 from app.look import theme
 from app.look.ink import font
 from app.look.palette import LIGHT
-from app.panels.base import Panel, Table
+from app.panels.base import Drawing, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
@@ -42,8 +42,6 @@ from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
     from app.viewer3d.image_dialog import ImageWish
 
@@ -352,7 +350,7 @@ class StructurePanel(Panel):
             lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
         )
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw the structure on white at print size, with its colour bar."""
         view = self.view
         if view.scene is None or view.frame is not self.session.data.frame:

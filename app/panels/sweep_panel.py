@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,12 @@ from PySide6.QtWidgets import QWidget
 
 from app.documents.sweep import SweepPoint, choose, sentence
 from app.look.ink import PAPER_MARKERS
-from app.panels.base import Panel, Table
+from app.panels.base import Drawing, Panel, Table
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Quantity, SweepPlot
 from app.widgets.labels import NoteLabel
 from nnpcore import figures
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
 
 EMPTY = (
@@ -104,7 +101,7 @@ class SweepPanel(Panel):
             "chosen by": [", ".join(name for name, k in chosen if k == i) for i in range(len(points))],
         }
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw the plots with matplotlib."""
         sweep, points = self.session.sweeps.latest, tuple(self.points)
         if sweep is None or not any(point.epoch for point in points):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
-from app.panels.base import Panel, Table
+from app.look.style_sheet import styled
+from app.panels.base import Drawing, Panel, Table
 from app.plots.legend import Legend
 from app.plots.mapping_plot import MappingPlot
 from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
-from app.widgets.controls import tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.redraw import Throttle
 from nnpcore import figures
@@ -34,8 +33,6 @@ from nnpcore.figures.series import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from app.session.session import Session
 
 EMPTY = "Start a training to see the curves here."
@@ -97,7 +94,11 @@ class TrainingPanel(Panel):
             if label is self.status:
                 line.addWidget(self.shared_legend, 0)
         self.set_body(body)
-        self.buttons = {quantity: self._button(quantity) for quantity in QUANTITIES}
+        self.buttons = {
+            q: self.add_button(TIPS[q], partial(self._on_button, q), text=BUTTONS[q]) for q in QUANTITIES
+        }
+        for button in self.buttons.values():
+            button.setCheckable(True)
         self.smoothing = QSlider(Qt.Orientation.Horizontal, self)
         self.smoothing.setRange(0, 95)
         self.smoothing.setFixedWidth(64)
@@ -106,21 +107,12 @@ class TrainingPanel(Panel):
         self.smoothing_box = QWidget(self)
         box = QHBoxLayout(self.smoothing_box)
         box.setContentsMargins(4, 0, 0, 0)
-        caption = QLabel("Smooth", self.smoothing_box)
-        caption.setProperty("muted", True)
-        caption.setProperty("small", True)
-        box.addWidget(caption)
+        box.addWidget(styled(QLabel("Smooth", self.smoothing_box), "muted", "small"))
         box.addWidget(self.smoothing)
         self.add_tool(self.smoothing_box)
 
     def _all_plots(self) -> dict[str, Plot]:
         return {**self.plots, MAPPING: self.mapping_plot}
-
-    def _button(self, quantity: str) -> QToolButton:
-        button = tool_button(self, TIPS[quantity], lambda: self._on_button(quantity), text=BUTTONS[quantity])
-        button.setCheckable(True)
-        self.add_tool(button)
-        return button
 
     # what is shown ------------------------------------------------------------------------------------
     @property
@@ -294,7 +286,7 @@ class TrainingPanel(Panel):
             table[f"mapping error, {curve.name} (meV/atom)"] = [known.get(e, float("nan")) for e in epochs]
         return table
 
-    def figure(self) -> Callable[[], Figure] | None:
+    def figure(self) -> Drawing | None:
         """Draw the curves of the current run with matplotlib."""
         run = self.run
         if run is None or not run.history:

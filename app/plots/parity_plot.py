@@ -42,8 +42,7 @@ class ParityPlot(Plot):
         self.set_labels(x_label, y_label)
         self.groups: list[ParityPoints] = []
         self.density = False
-        self.hidden: set[str] = set()
-        self.series_toggled.connect(self._on_toggled)
+        self.series_toggled.connect(lambda *_: self._draw())
         self.set_crosshair(self._describe)
 
     def show_groups(self, groups: list[ParityPoints], density: bool) -> None:
@@ -57,12 +56,8 @@ class ParityPlot(Plot):
         self.diagonal.setData([low - room, high + room], [low - room, high + room])
         self.set_window(low - room, high + room, low - room, high + room)
 
-    def _on_toggled(self, key: str, visible: bool) -> None:
-        (self.hidden.discard if visible else self.hidden.add)(key)
-        self._draw()
-
     def _draw(self) -> None:
-        shown = [group for group in self.groups if group.key not in self.hidden]
+        shown = [group for group in self.groups if group.key not in self.legend.hidden]
         if self.density and shown:
             xy = np.concatenate([group.xy for group in shown])
             self.cloud.set_groups([PointGroup(xy, density_rgb(xy))])

@@ -50,7 +50,6 @@ class PcaPlot(Plot):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.groups: list[CloudGroup] = []
-        self.hidden: set[str] = set()
         self.value_text = ""
         self.diverging = False
         self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
@@ -61,28 +60,21 @@ class PcaPlot(Plot):
         self.ring = self.add_points("ring", "accent", "o", 12)
         self.ring.setZValue(24)
         self.canvas.takes_lassos = True
-        self.series_toggled.connect(self._on_toggled)
+        self.series_toggled.connect(lambda *_: self._draw_all())
         self._selected: dict[str, np.ndarray] = {}
         self._limits = (0.0, 1.0)
 
     def show_groups(self, groups: list[CloudGroup], value_text: str = "", diverging: bool = False) -> None:
         """Replace all points; ``value_text`` names the values and their unit where groups carry some."""
         self.groups, self.value_text, self.diverging = groups, value_text, diverging
-        self._draw()
-        self._draw_selected()
-        self.set_window(*_window([group for group in groups if group.key not in self.hidden]))
+        self._draw_all()
+        self.set_window(*_window(self.visible_groups()))
 
     def visible_groups(self) -> list[CloudGroup]:
         """Return the groups that are not switched off."""
-        return [group for group in self.groups if group.key not in self.hidden]
+        return [group for group in self.groups if group.key not in self.legend.hidden]
 
-    def hide_group(self, key: str) -> None:
-        """Switch a group off (a click in the legend switches it on)."""
-        self.hidden.add(key)
-        self.legend.set_hidden(key, True)
-
-    def _on_toggled(self, key: str, visible: bool) -> None:
-        (self.hidden.discard if visible else self.hidden.add)(key)
+    def _draw_all(self) -> None:
         self._draw()
         self._draw_selected()
 
@@ -171,8 +163,7 @@ class PcaPlot(Plot):
         """Follow the theme, colours of the cloud included."""
         super().restyle()
         if getattr(self, "groups", None):
-            self._draw()
-            self._draw_selected()
+            self._draw_all()
 
 
 def marker_of(number: int) -> str:
@@ -182,11 +173,6 @@ def marker_of(number: int) -> str:
 
 def _stamp_of(marker: str) -> str:
     return marker if marker in ("o", "s", "d", "t", "t1", "+") else "o"
-
-
-def _finite(xy: np.ndarray) -> np.ndarray:
-    good = np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1])
-    return xy if good.all() else xy[good]
 
 
 def _extent(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -199,7 +185,7 @@ def _extent(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:
     """Return (left, right, bottom, top): the cloud and some room around it, but not beyond all points."""
-    known = [(group, _finite(group.xy)) for group in groups]
+    known = [(group, group.xy[np.isfinite(group.xy).all(axis=1)]) for group in groups]
     every = [xy for _, xy in known]
     cloud = [xy for group, xy in known if not group.path]
     if not every or not sum(map(len, every)):

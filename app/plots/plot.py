@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
 from app.look import theme
 from app.look.ink import DASHES, font, ink, pen
+from app.look.style_sheet import styled
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
 from app.plots.items import Band, RangeBracket
@@ -67,10 +68,9 @@ class Plot(QWidget):
         self.restyle()
 
     def _build_overlays(self) -> None:
-        self._message = QLabel(self.canvas)
+        self._message = styled(QLabel(self.canvas), "muted")
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._message.setWordWrap(True)
-        self._message.setProperty("muted", True)
         self._message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._message.hide()
         self._crosshair = pg.InfiniteLine(angle=90, movable=False)

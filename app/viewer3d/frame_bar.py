@@ -9,6 +9,7 @@ from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
 
 from app.look.ink import font
+from app.look.style_sheet import styled
 from app.widgets.controls import tool_button
 
 DEFAULT_FPS = 10
@@ -45,8 +46,7 @@ class FrameBar(QWidget):
         self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.number.setToolTip("Frame, counted from 1")
         self.number.valueChanged.connect(lambda value: self._on_chosen(value - 1))
-        self.total = QLabel(self)
-        self.total.setProperty("muted", True)
+        self.total = styled(QLabel(self), "muted")
         self.fps = QSpinBox(self)
         self.fps.setRange(1, 60)
         self.fps.setValue(DEFAULT_FPS)

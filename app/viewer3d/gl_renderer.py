@@ -143,8 +143,9 @@ class GlRenderer:
             self._arrays[name] = gl.vertex_array(self._program("picture", name), [])
 
     def _program(self, vertex: str, fragment: str) -> moderngl.Program:
-        paths = SHADERS / f"{vertex}.vert", SHADERS / f"{fragment}.frag"
-        return self._gl.program(*(path.read_text("utf-8") for path in paths))
+        return self._gl.program(
+            (SHADERS / f"{vertex}.vert").read_text("utf-8"), (SHADERS / f"{fragment}.frag").read_text("utf-8")
+        )
 
     # drawing ------------------------------------------------------------------------------------------
     def draw(self, request: DrawRequest) -> np.ndarray:

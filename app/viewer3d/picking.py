@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from ase.geometry import find_mic
 
 from app.viewer3d.camera import Camera
 from app.viewer3d.scene import Scene
@@ -84,11 +86,13 @@ def measure(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> Measure
 
     None for another number of positions and where the angle is not defined.
     """
-    steps = minimum_image(np.diff(np.asarray(positions, dtype=np.float64), axis=0), cell, pbc)
-    lengths = np.linalg.norm(steps, axis=1)
+    if not 2 <= len(positions) <= 4:
+        return None
+    each = cast(bool, pbc)  # ASE's hint forgets that it takes one per vector
+    steps, lengths = find_mic(np.diff(np.asarray(positions, dtype=np.float64), axis=0), cell, each)
     if len(steps) == 1:
         return Measurement("Distance", float(lengths[0]), "Å")
-    if len(steps) not in (2, 3) or (lengths < 1e-9).any():
+    if (lengths < 1e-9).any():
         return None
     if len(steps) == 2:
         cosine = -steps[0] @ steps[1] / lengths.prod()
@@ -98,23 +102,3 @@ def measure(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> Measure
         return None
     sine = np.dot(np.cross(first, second), steps[1]) / lengths[1]
     return Measurement("Dihedral", float(np.degrees(np.arctan2(sine, first @ second))), "°")
-
-
-def minimum_image(vectors: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
-    """The shortest periodic images of vectors (n, 3), Å, exact for any cell that is not absurdly skewed."""
-    periodic = np.asarray(pbc, dtype=bool) & (np.linalg.norm(cell, axis=1) > 1e-8)
-    if not periodic.any():
-        return np.array(vectors, dtype=np.float64)
-    rows = np.asarray(cell, dtype=np.float64)[periodic]
-    counts = np.round(vectors @ np.linalg.pinv(rows))
-    base = vectors - counts @ rows
-    reach = 2 if len(rows) == 3 and _skewed(rows) else 1
-    grid = np.array(list(np.ndindex(*[2 * reach + 1] * len(rows)))) - reach
-    candidates = base[:, None] + (grid @ rows)[None]
-    best = np.linalg.norm(candidates, axis=2).argmin(axis=1)
-    return candidates[np.arange(len(base)), best]
-
-
-def _skewed(rows: np.ndarray) -> bool:
-    lengths = np.linalg.norm(rows, axis=1)
-    return abs(np.linalg.det(rows)) < 0.5 * lengths.prod()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.look.style_sheet import repolish
+from app.look.style_sheet import repolish, styled
 from nnpcore.descriptors.functions import CUTOFF, G2, KINDS, KINDS_TEXT, all_parameters, kind_names
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.training.settings import DescriptorSettings
@@ -40,9 +40,8 @@ class FunctionTable(QDialog):
         self._settings = settings
         self._elements = tuple(elements) or ("Si",)
         column = QVBoxLayout(self)
-        hint = QLabel(KINDS_TEXT, self)
+        hint = styled(QLabel(KINDS_TEXT, self), "muted")
         hint.setWordWrap(True)
-        hint.setProperty("muted", True)
         column.addWidget(hint)
         self.table = QTableWidget(0, len(COLUMNS), self)
         self.table.setHorizontalHeaderLabels(COLUMNS)

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QStackedWidget, QWidget
 
 from app.look.ink import font
+from app.look.style_sheet import styled
 
 
 class Placeholder(QStackedWidget):
@@ -13,10 +14,9 @@ class Placeholder(QStackedWidget):
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._label = QLabel(self)
+        self._label = styled(QLabel(self), "muted")
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setWordWrap(True)
-        self._label.setProperty("muted", True)
         self._label.setContentsMargins(16, 8, 16, 8)
         self._label.setFont(font())
         self.addWidget(content)
