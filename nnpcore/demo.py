@@ -9,7 +9,7 @@ the volume of the cell is fixed; so its equation of state may have any slope.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,6 @@ def run_demo(
     *,
     listener: Listener | None = None,
     control: TrainControl | None = None,
-    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train the three ensembles, analyse them, write fig1, tables and report.json, and return the report.
 
@@ -143,19 +142,15 @@ def run_demo(
     settings : how to train.
     listener : told about every epoch.
     control : may stop the training under way; the report is then of what it has reached.
-    progress : told what is being done; may cancel.
     """
     from nnpcore.figures.drawing import SUFFIXES, save_figure
     from nnpcore.figures.tables import eos_table, write_csv
-    from nnpcore.report.mapping_folder import compared_figure
+    from nnpcore.report.mapping_folder import compared_figure, reference_numbers
 
     settings = settings or DemoSettings()
-    results = []
-    for number, case in enumerate(CASES):
-        if progress is not None:
-            progress.report(number / len(CASES), case.title)
-        results.append(run_case(case, settings, folder / "runs" / case.name, listener, control))
-    report = report_of(results)
+    results = [run_case(case, settings, folder / "runs" / case.name, listener, control) for case in CASES]
+    runs = {result.case.name: _numbers(result) for result in results}
+    report = {"runs": runs, "reference": reference_numbers(results[0].mapping)}
     figure = compared_figure({result.case.title: result.mapping for result in results})
     for suffix in SUFFIXES:
         save_figure(figure, folder / f"fig1.{suffix}")
@@ -190,14 +185,6 @@ def run_case(
     mapping = mapping_of(potential, folder, rmse["rmse_energy_mev_per_atom"]["mean"], settings.n_threads)
     last = trainer.history[-1]
     return CaseResult(case, rmse, mapping, last.seconds, last.epoch, (len(train), len(valid)))
-
-
-def report_of(results: Sequence[CaseResult]) -> dict[str, Any]:
-    """Return report.json's content: the three runs and the reference."""
-    from nnpcore.report.mapping_folder import reference_numbers
-
-    runs = {result.case.name: _numbers(result) for result in results}
-    return {"runs": runs, "reference": reference_numbers(results[0].mapping)}
 
 
 def _numbers(result: CaseResult) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from nnpcore.errors import AnalysisError, Cancelled, EatlasError
 from nnpcore.figures import tables
 from nnpcore.mapping import (
     ConnectivityResult,
-    bracket,
     bracket_from_distances,
     connectivity,
     nearest_distances,
@@ -127,7 +126,8 @@ def test_bracket_from_points() -> None:
     train = RNG.normal(size=(4000, 2))
     volumes = np.linspace(18, 24, 13)
     points = np.stack([2.0 * (volumes - 21.0), np.zeros(13)], axis=1)
-    found = bracket(points, volumes, 21.0, train, RNG.normal(size=(2000, 2)))
+    reach = reach_of(train, RNG.normal(size=(2000, 2)))
+    found = bracket_from_distances(volumes, nearest_distances(points, train), 21.0, reach.threshold)
     assert found.low is not None and found.high is not None
     assert 19.0 < found.low < 20.5 and 21.5 < found.high < 23.0
 
@@ -208,7 +208,7 @@ def test_connectivity_against_brute_force(seed: int, n: int, m: int, gap: float)
     a, b = rng.normal(size=(n, 3)), rng.normal(size=(m, 3)) + np.array([gap, 0, 0])
     found = connectivity({"a": a, "b": b}, n_neighbors=4)
     bottleneck, core = brute_force(a, b, 4)
-    assert found.bottleneck[0, 1] == pytest.approx(bottleneck, rel=1e-6)
+    assert found.links[0, 1].bottleneck == pytest.approx(bottleneck, rel=1e-6)
     assert found.matrix[0, 1] == pytest.approx(core / bottleneck, rel=1e-6)
     assert 0.0 < found.matrix[0, 1] <= 1.0 + 1e-12
 
@@ -248,7 +248,7 @@ def test_islands_and_a_bridge() -> None:
     a, b = blobs(5.0)
     apart = connectivity({"bulk": a, "surface": b})
     assert apart.matrix[0, 1] < 0.05
-    assert apart.bottleneck[0, 1] == pytest.approx(5.0, abs=0.2)
+    assert apart.links[0, 1].bottleneck == pytest.approx(5.0, abs=0.2)
     link = apart.links[0, 1]
     ends = [(a, b)[group][index] for group, index in zip(link.groups, link.indices, strict=True)]
     assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(link.bottleneck, abs=1e-9)

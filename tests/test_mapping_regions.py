@@ -278,11 +278,11 @@ def test_gaussian_blobs_with_and_without_a_bridge() -> None:
     apart = connectivity(dict(zip("AB", gaussian_blobs(False), strict=True)))
     joined = connectivity(dict(zip("AB", gaussian_blobs(True), strict=True)))
     assert apart.matrix[0, 1] < 0.15 and joined.matrix[0, 1] > 3 * apart.matrix[0, 1]
-    assert 7.0 < apart.bottleneck[0, 1] < 11.0 and joined.bottleneck[0, 1] < 2.0
+    assert 7.0 < apart.links[0, 1].bottleneck < 11.0 and joined.links[0, 1].bottleneck < 2.0
     both = np.concatenate(gaussian_blobs(False))
     found = islands(both)
     assert sorted(found.sizes) == [f for f in sorted(found.sizes) if f > 250] and len(found.sizes) == 2
-    assert found.gap == pytest.approx(apart.bottleneck[0, 1], rel=0.3)
+    assert found.gap == pytest.approx(apart.links[0, 1].bottleneck, rel=0.3)
     assert (found.label[:300] >= 0).mean() > 0.8 and len(set(found.label[:300]) - {-1}) == 1
     assert len(islands(np.concatenate(gaussian_blobs(True))).sizes) == 1
     with pytest.raises(AnalysisError, match=r"only one; 'all' by itself is disconnected: .* 2 islands \("):

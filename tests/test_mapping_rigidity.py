@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from ase.build import diamond100
 from builders import build_frame, build_functions, build_potential
+from soft_directions import hidden_change, soft_directions
 
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError
@@ -20,14 +21,12 @@ from nnpcore.mapping import (
     LocalRigidity,
     RegionSet,
     depth_regions,
-    hidden_change,
     indices_region,
     invariant_points,
     mean_of_members,
     rank_correlation,
     region_errors,
     rigidity_study,
-    soft_directions,
     with_references,
 )
 from nnpcore.potential import NetworkWeights, Potential
@@ -35,7 +34,7 @@ from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 
-ONLY_ENERGY: dict[str, Any] = {"forces": False, "weights": (1.0, 1.0, 1.0)}
+ONLY_ENERGY: dict[str, Any] = {"parts": (True, False, False), "weights": (1.0, 1.0, 1.0)}
 
 
 def cells(n: int, name: str = "Si") -> list[Frame]:
@@ -44,6 +43,11 @@ def cells(n: int, name: str = "Si") -> list[Frame]:
 
 def described(potential: Potential, frames: Sequence[Frame]):
     return compute_descriptors(frames, potential.functions, n_threads=1)
+
+
+def variance(fit: LocalRigidity, values: np.ndarray, species: np.ndarray) -> np.ndarray:
+    """Return the posterior variance (M, n) of atomic energies, eV²: noise² / LPR."""
+    return fit.noise[:, None] ** 2 / fit.rigidity(values, species)
 
 
 def with_theta(potential: Potential, theta: np.ndarray) -> Potential:
@@ -111,7 +115,7 @@ def test_curvature_is_that_of_the_predictions(name: str) -> None:
     forces, stress, rows = (np.einsum("m...p,mp->m...", a, step) for a in (forces, stress, rows))
     change = 2.0 * (rows**2).mean(axis=1) + 0.3 * (forces**2).sum(axis=2).mean(axis=1)
     change += 5.0 * (stress**2).sum(axis=(2, 3)).mean(axis=1)
-    hessian = found.hessian(stress=True, weights=(2.0, 0.3, 5.0))
+    hessian = found.hessian((True, True, True), (2.0, 0.3, 5.0))
     np.testing.assert_allclose(np.einsum("mp,mpq,mq->m", step, hessian, step), 4 * change, rtol=0.05)
 
 
@@ -169,7 +173,7 @@ def test_posterior_of_a_linear_model() -> None:
     fitted = with_theta(potential, best[None])
     base = potential.element_energies["Si"]
     labelled = [replace(f, energy=8 * (float(e) + base)) for f, e in zip(frames, wanted, strict=True)]
-    found = LocalRigidity.fit(fitted, table, labelled, ridge=1e-14, n_threads=1, **ONLY_ENERGY)
+    found = LocalRigidity(Curvature.of(fitted, table, labelled, n_threads=1), ridge=1e-14, **ONLY_ENERGY)
     covariance = np.linalg.inv(design.T @ design)
     np.testing.assert_allclose(found.hessian[0], design.T @ design, rtol=1e-5)
     expected = np.einsum("ip,pq,iq->i", phi[:40], covariance, phi[:40])
@@ -178,7 +182,7 @@ def test_posterior_of_a_linear_model() -> None:
     sigma2 = float(rss[0]) / (60 - design.shape[1])
     assert np.sqrt(sigma2) == pytest.approx(0.003, rel=0.2)
     np.testing.assert_allclose(
-        found.variance(table.values[:40], table.species[:40])[0], sigma2 * expected, rtol=2e-3
+        variance(found, table.values[:40], table.species[:40])[0], sigma2 * expected, rtol=2e-3
     )
     # the spread of refits on fresh noise is what the variance says
     draws = design @ theta_true + 0.003 * rng.standard_normal((2000, 60))
@@ -225,17 +229,17 @@ def test_an_offset_between_separate_groups_is_not_held() -> None:
     potential, is_bulk = step_potential([*same, *mixed])
 
     def fit(frames: Sequence[Frame]) -> LocalRigidity:
-        return LocalRigidity.fit(potential, described(potential, frames), frames, n_threads=1)
+        return LocalRigidity(Curvature.of(potential, described(potential, frames), frames, n_threads=1))
 
     table = compute_descriptors(same[:1], potential.functions, derivatives=False, n_threads=1)
     alike, different = fit(same), fit(mixed)
     groups = [np.flatnonzero(is_bulk[:12]), np.flatnonzero(~is_bulk[:12]), np.arange(12)]
-    soft = alike.group_rigidity(table.values, table.species, groups)[0]
+    soft = alike.of_features(alike.layer.group_features(table.values, table.species, groups))[0]
     m = 8 / 12  # mean of the step over a frame: ten atoms of +1 and two of -1
     assert soft[2] == pytest.approx(8.0, rel=1e-3)  # the mean of the frame: as many energies as frames
     assert soft[0] == pytest.approx(1e-6 * (1 + m * m) / (1 - m) ** 2, rel=1e-3)  # only the ridge holds these
     assert soft[1] == pytest.approx(1e-6 * (1 + m * m) / (1 + m) ** 2, rel=1e-3)
-    held = different.group_rigidity(table.values, table.species, groups)[0]
+    held = different.of_features(different.layer.group_features(table.values, table.species, groups))[0]
     assert (held[:2] > 1e3 * soft[:2]).all() and held[2] > 5.0
     softest = soft_directions(alike, 1)
     assert softest.curvature[0, 0] < 1e-9
@@ -266,8 +270,7 @@ def at_one_volume() -> tuple[Potential, Curvature, np.ndarray, np.ndarray, np.nd
 def test_stress_holds_the_slope_that_energies_at_one_volume_let_go(at_one_volume) -> None:
     _, curvature, values, species, volumes = at_one_volume
     weights = (1.0, 0.005, 3.0)
-    kinds: list[dict[str, Any]] = [{"forces": False}, {}, {"stress": True}]
-    fits = [LocalRigidity(curvature, weights=weights, **k) for k in kinds]
+    fits = [LocalRigidity(curvature, weights=weights, parts=parts) for parts in LOSSES.values()]
     along = [mean_of_members(r.rigidity(values, species)) for r in fits]
     assert (along[1] > along[0]).all() and (along[2] > along[1]).all()
     strain = volumes / 20.581 - 1  # of the training frames
@@ -287,20 +290,20 @@ def test_stress_holds_the_slope_that_energies_at_one_volume_let_go(at_one_volume
 
 def test_scales(at_one_volume) -> None:
     potential, curvature, values, species, _ = at_one_volume
-    plain = LocalRigidity(curvature, stress=True, weights=(1.0, 0.01, 2.0), ridge=1e-6)
-    tenfold = LocalRigidity(curvature, stress=True, weights=(10.0, 0.1, 20.0), ridge=1e-5)
+    plain = LocalRigidity(curvature, parts=(True, True, True), weights=(1.0, 0.01, 2.0), ridge=1e-6)
+    tenfold = LocalRigidity(curvature, parts=(True, True, True), weights=(10.0, 0.1, 20.0), ridge=1e-5)
     np.testing.assert_allclose(
         tenfold.rigidity(values, species), 10 * plain.rigidity(values, species), rtol=1e-6
     )
-    np.testing.assert_allclose(tenfold.variance(values, species), plain.variance(values, species), rtol=1e-6)
+    np.testing.assert_allclose(
+        variance(tenfold, values, species), variance(plain, values, species), rtol=1e-6
+    )
     frames = read_dataset(example_path("nvt")).frames[:4]
     once = Curvature.of(potential, described(potential, frames), frames, n_threads=1)
     twice = Curvature.of(potential, described(potential, frames * 2), frames * 2, n_threads=2)
-    parts: list[dict[str, Any]] = [{"forces": False}, {"energy": False, "forces": False, "stress": True}]
-    for part in parts:
-        np.testing.assert_allclose(
-            twice.hessian(**part), 2 * once.hessian(**part), atol=1e-6 * np.abs(once.hessian(**part)).max()
-        )
+    for parts in ((True, False, False), (False, False, True)):
+        expected = 2 * once.hessian(parts)
+        np.testing.assert_allclose(twice.hessian(parts), expected, atol=0.5e-6 * np.abs(expected).max())
     shifted = replace(potential, element_energies={"Si": -100.0})
     moved = [replace(f, energy=(f.energy or 0.0) + 3.0) for f in frames]
     again = Curvature.of(shifted, described(potential, moved), moved, n_threads=1)
@@ -324,7 +327,8 @@ def test_residuals_are_those_of_the_predictions(at_one_volume) -> None:
     np.testing.assert_allclose(found.squares[1], (forces**2).mean(axis=(1, 2)), rtol=0.15)
     assert found.counts == (4, 3 * 64 * 5, 6 * 5)
     bare = [replace(f, energy=None, forces=None, stress=None) for f in frames]
-    nothing = LocalRigidity.fit(potential, described(potential, bare), bare, stress=True, n_threads=1)
+    blind = Curvature.of(potential, described(potential, bare), bare, n_threads=1)
+    nothing = LocalRigidity(blind, parts=(True, True, True))
     assert np.isnan(nothing.noise).all() and (nothing.hessian[:, :6, :6] == 0).sum() == 0
 
 
@@ -344,10 +348,12 @@ def test_study_of_points_and_regions(at_one_volume) -> None:
     expected = mean_of_members(direct.rigidity(points.values[::8], points.species[::8]))
     np.testing.assert_allclose(found.rigidity[found.trained_on][:-2], expected, rtol=1e-5)
     one = compute_descriptors([cell], potential.functions, derivatives=False, n_threads=1)
-    groups = direct.group_rigidity(one.values, one.species, [np.array([3]), np.array([0, 1, 2])])
+    groups = direct.of_features(
+        direct.layer.group_features(one.values, one.species, [np.array([3]), np.array([0, 1, 2])])
+    )
     np.testing.assert_allclose(found.rigidity[found.trained_on][-2:], mean_of_members(groups), rtol=1e-9)
-    variance = direct.variance(one.values[3:4], one.species[3:4])
-    assert found.std_mev[found.trained_on][-2] == pytest.approx(1000 * np.sqrt(variance.mean()))
+    spread = variance(direct, one.values[3:4], one.species[3:4])
+    assert found.std_mev[found.trained_on][-2] == pytest.approx(1000 * np.sqrt(spread.mean()))
     errors = {e.name: e.error_mev for e in region_errors(potential, parts, n_threads=1)}
     assert found.error_mev[-1] == pytest.approx(errors["cell rest"]) and np.isfinite(found.error_mev).all()
     again = rank_correlation(1 / found.rigidity[found.trained_on], np.abs(found.error_mev))

@@ -3,26 +3,11 @@
 Arrays in, records out.
 """
 
-from nnpcore.mapping.connectivity import ConnectivityResult, Islands, Link, connectivity, islands
-from nnpcore.mapping.correlation import RankCorrelation, check_series, rank_correlation
-from nnpcore.mapping.curvature import Curvature, thinned
-from nnpcore.mapping.distance import (
-    Bracket,
-    Reach,
-    bracket,
-    bracket_from_distances,
-    nearest_distances,
-    reach_of,
-)
-from nnpcore.mapping.eos import (
-    EosCurve,
-    EosFit,
-    EosReport,
-    analyse_eos,
-    eos_curve,
-    fit_eos,
-    reference_fit,
-)
+from nnpcore.mapping.connectivity import ConnectivityResult, connectivity, islands
+from nnpcore.mapping.correlation import check_series, rank_correlation
+from nnpcore.mapping.curvature import Curvature
+from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
+from nnpcore.mapping.eos import EosCurve, EosFit, EosReport, analyse_eos, eos_curve, fit_eos
 from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.nearest import subsample
@@ -33,13 +18,7 @@ from nnpcore.mapping.region_references import with_references
 from nnpcore.mapping.regions import Region, RegionSet, indices_region, read_regions, write_regions
 from nnpcore.mapping.rigidity import LocalRigidity, mean_of_members
 from nnpcore.mapping.rigidity_study import LOSSES, RigidityStudy, rigidity_study
-from nnpcore.mapping.soft_directions import (
-    HiddenChange,
-    SoftDirections,
-    hidden_change,
-    soft_directions,
-)
-from nnpcore.mapping.surface import SurfaceEnergy, face_area, surface_energy, surface_energy_of
+from nnpcore.mapping.surface import surface_energy, surface_energy_of
 from nnpcore.mapping.verdict import Verdict, verdict
 
 __all__ = [
@@ -51,25 +30,18 @@ __all__ = [
     "EosCurve",
     "EosFit",
     "EosReport",
-    "HiddenChange",
     "InvariantCheck",
     "InvariantPoints",
-    "Islands",
-    "Link",
     "LocalRigidity",
     "PcaResult",
-    "RankCorrelation",
     "Reach",
     "Region",
     "RegionError",
     "RegionSet",
     "RigidityStudy",
-    "SoftDirections",
-    "SurfaceEnergy",
     "Verdict",
     "analyse_eos",
     "atomic_energies",
-    "bracket",
     "bracket_from_distances",
     "check_invariant",
     "check_series",
@@ -77,9 +49,7 @@ __all__ = [
     "depth_regions",
     "distance_regions",
     "eos_curve",
-    "face_area",
     "fit_eos",
-    "hidden_change",
     "indices_region",
     "invariant_points",
     "islands",
@@ -89,14 +59,11 @@ __all__ = [
     "rank_correlation",
     "reach_of",
     "read_regions",
-    "reference_fit",
     "region_errors",
     "rigidity_study",
-    "soft_directions",
     "subsample",
     "surface_energy",
     "surface_energy_of",
-    "thinned",
     "verdict",
     "with_references",
     "write_regions",

@@ -39,7 +39,7 @@ class Link:
     Attributes
     ----------
     connectivity : in (0, 1].
-    bottleneck : length of the weakest link.
+    bottleneck : length of the weakest link, whitened units.
     median_core : median core distance of all points of both groups.
     groups, indices : the two ends of the weakest link: number of the group, and index of the point in
         the group as it was given (before thinning).
@@ -61,7 +61,6 @@ class ConnectivityResult:
     names : of the groups.
     n_points, n_used : (n_groups,) number of points as given, and after thinning.
     matrix : (n_groups, n_groups) symmetric, in (0, 1]; the diagonal tells how well a group hangs together.
-    bottleneck, median_core : (n_groups, n_groups), whitened units.
     links : (i, j) with i <= j -> the weakest link.
     """
 
@@ -69,8 +68,6 @@ class ConnectivityResult:
     n_points: np.ndarray
     n_used: np.ndarray
     matrix: np.ndarray
-    bottleneck: np.ndarray
-    median_core: np.ndarray
     links: dict[tuple[int, int], Link]
 
     @property
@@ -105,6 +102,7 @@ def connectivity(
     AnalysisError
         For fewer than two groups, or a group without atoms.
     """
+    progress = progress or Progress()
     names = tuple(groups)
     for name, points in groups.items():
         if len(points) == 0:
@@ -116,19 +114,13 @@ def connectivity(
     pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
     links: dict[tuple[int, int], Link] = {}
     for done, (i, j) in enumerate(pairs):
-        if progress is not None:
-            progress.report(done / len(pairs), f"Connectivity of {names[i]} and {names[j]}")
+        progress.report(done / len(pairs), f"Connectivity of {names[i]} and {names[j]}")
         links[i, j] = _link(points, kept, i, j, n_neighbors, progress)
-    shape = (len(names), len(names))
-    matrix, bottleneck, core = np.ones(shape), np.zeros(shape), np.zeros(shape)
+    matrix = np.ones((len(names), len(names)))
     for (i, j), link in links.items():
         matrix[i, j] = matrix[j, i] = link.connectivity
-        bottleneck[i, j] = bottleneck[j, i] = link.bottleneck
-        core[i, j] = core[j, i] = link.median_core
     counts = np.array([len(x) for x in groups.values()])
-    return ConnectivityResult(
-        names, counts, np.array([len(k) for k in kept]), matrix, bottleneck, core, links
-    )
+    return ConnectivityResult(names, counts, np.array([len(k) for k in kept]), matrix, links)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +201,7 @@ def _too_few(groups: Mapping[str, np.ndarray], n_neighbors: int, max_points: int
 
 
 def _link(
-    points: list[np.ndarray], kept: list[np.ndarray], i: int, j: int, k: int, progress: Progress | None
+    points: list[np.ndarray], kept: list[np.ndarray], i: int, j: int, k: int, progress: Progress
 ) -> Link:
     members = [i] if i == j else [i, j]
     x = np.concatenate([points[m] for m in members])

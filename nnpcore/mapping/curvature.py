@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from nnpcore.training.engines.rows import Batch, RowScales
 
 KINDS = ("energy", "forces", "stress")
+Parts = tuple[bool, bool, bool]
+"""Whether each of these counts in a loss."""
+
+ENERGY_AND_FORCES: Parts = (True, True, False)
 USUAL_WEIGHTS = (1.0, 0.005, 3.0)
 """Of energy, force and stress in the loss, where a potential does not say with which it was trained."""
 
@@ -108,32 +112,25 @@ class Curvature:
         return _normalised(layer, data, known, scales, total, squares)
 
     def hessian(
-        self,
-        *,
-        energy: bool = True,
-        forces: bool = True,
-        stress: bool = False,
-        weights: tuple[float, float, float] | None = None,
+        self, parts: Parts = ENERGY_AND_FORCES, weights: tuple[float, float, float] | None = None
     ) -> np.ndarray:
         """Return H (M, P, P) of the loss over all frames, Σ_f [w_E (ΔE/N)² + w_F mean|ΔF|² + w_S |Δσ|²].
 
         Parameters
         ----------
-        energy, forces, stress : which parts count.
+        parts : which of energy, forces and stress count.
         weights : w_E, w_F, w_S as in ``TrainSettings``; None takes those the potential was trained with.
         """
-        factors = self.factors((energy, forces, stress), weights)
+        factors = self._factors(parts, weights)
         return sum((f * m for f, m in zip(factors, self.means, strict=True)), np.zeros(self.means[0].shape))
 
-    def factors(
-        self, parts: tuple[bool, bool, bool], weights: tuple[float, float, float] | None
-    ) -> np.ndarray:
+    def _factors(self, parts: Parts, weights: tuple[float, float, float] | None) -> np.ndarray:
         """Return what each of the three means counts in the loss over all frames."""
         chosen = weights_of(self.layer.potential) if weights is None else weights
         return self.n_frames * np.array(parts) * np.array(chosen) * (1.0, 3.0, 9.0)
 
     def noise(
-        self, hessian: np.ndarray, parts: tuple[bool, bool, bool], weights: tuple[float, float, float] | None
+        self, hessian: np.ndarray, parts: Parts, weights: tuple[float, float, float] | None
     ) -> np.ndarray:
         """Return the standard error (M,) of a row of unit weight, from the residuals; NaN where unknown.
 
@@ -142,7 +139,7 @@ class Curvature:
         used = np.array(parts) & (np.array(self.counts) > 0)
         if not used.any():
             return np.full(len(hessian), np.nan)
-        factors = self.factors(parts, weights)[used]
+        factors = self._factors(parts, weights)[used]
         loss = (factors[:, None] * self.squares[used]).sum(axis=0)
         n_rows = int(np.array(self.counts)[used].sum())
         n_fixed = np.array([np.linalg.matrix_rank(h, hermitian=True) for h in hessian])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -135,49 +135,36 @@ def reach_of(
     return Reach(float(np.quantile(distances, QUANTILE)), distances, left_out=True)
 
 
-def bracket(
-    points_x: np.ndarray, volumes: np.ndarray, v0: float, train_x: np.ndarray, reach: Reach | np.ndarray
+def bracket_from_distances(
+    volumes: np.ndarray, distances: np.ndarray, v0: float, threshold: float
 ) -> Bracket:
     """Find the volumes around V0 in reach of the training set.
 
     Parameters
     ----------
-    points_x : (n, d) whitened invariant points. volumes : (n,) Å³/atom, rising. v0 : Å³/atom.
-    train_x : (m, d) whitened training atoms of the same element.
-    reach : by :func:`reach_of`, or whitened validation atoms (k, d).
+    volumes : (n,) Å³/atom, rising. v0 : Å³/atom.
+    distances : (n,) of the invariant points to the nearest training atom, whitened units.
+    threshold : of the :class:`Reach`.
 
     Edges are interpolated linearly in distance between the points around them. There is no bracket (None
     and a message) when V0 lies outside the scan or is not in reach itself.
     """
-    known = reach if isinstance(reach, Reach) else reach_of(train_x, reach)
-    distances = nearest_distances(points_x, train_x)
-    return bracket_from_distances(volumes, distances, v0, known.threshold)
-
-
-def bracket_from_distances(
-    volumes: np.ndarray, distances: np.ndarray, v0: float, threshold: float
-) -> Bracket:
-    """Find the bracket from known distances; see :func:`bracket`."""
     in_reach = distances <= threshold
-    base = Bracket(None, None, threshold, volumes, distances, in_reach)
+    nothing = Bracket(None, None, threshold, volumes, distances, in_reach)
     if not volumes[0] <= v0 <= volumes[-1]:
         text = f"the equilibrium volume {v0:.2f} Å³/atom lies outside the scan"
-        return _without(base, text)
+        return replace(nothing, message=text)
     distance = float(np.interp(v0, volumes, distances))
     if distance > threshold:
         text = (
             f"the crystal at its equilibrium volume is out of reach of the training set "
             f"(distance {distance:.2f}, usual up to {threshold:.2f})"
         )
-        return _without(base, text)
+        return replace(nothing, message=text)
     right = int(np.searchsorted(volumes, v0, side="left"))
     low, low_open = _edge(volumes, distances, v0, distance, threshold, range(right - 1, -1, -1))
     high, high_open = _edge(volumes, distances, v0, distance, threshold, range(right, len(volumes)))
     return Bracket(low, high, threshold, volumes, distances, in_reach, low_open, high_open)
-
-
-def _without(base: Bracket, message: str) -> Bracket:
-    return Bracket(None, None, base.threshold, base.volumes, base.distances, base.in_reach, message=message)
 
 
 def _edge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,8 +178,7 @@ def fit_eos(volumes: np.ndarray, energies: np.ndarray) -> EosFit:
         )
     e0, b0, b0_prime, v0 = parameters
     fit = EosFit(v0, e0, b0 * GPA_PER_EV_PER_ANG3, b0_prime, 0.0, len(volumes))
-    rms = float(np.sqrt(np.mean((fit.energy(volumes) - energies) ** 2)))
-    return EosFit(fit.v0, fit.e0, fit.b0_gpa, fit.b0_prime, rms, fit.n_points)
+    return replace(fit, rms=float(np.sqrt(np.mean((fit.energy(volumes) - energies) ** 2))))
 
 
 def _fit_birch_murnaghan(volumes: np.ndarray, energies: np.ndarray) -> tuple[float, ...] | None:
@@ -246,7 +245,7 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None) -> EosReport:
     """
     reference, message = reference_fit(curve)
     inside = np.zeros(len(curve.volumes), dtype=bool) if bracket is None else bracket.contains(curve.volumes)
-    center = reference.v0 if reference else _lowest(curve)
+    center = reference.v0 if reference else float(curve.volumes[curve.mean.argmin()])
     fitted = _fit_points(curve.volumes, inside, center)
     mean_fit = None
     try:
@@ -278,10 +277,6 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None) -> EosReport:
         worst=int(candidates[np.abs(error[candidates]).argmax()]) if len(candidates) else None,
         message=message,
     )
-
-
-def _lowest(curve: EosCurve) -> float:
-    return float(curve.volumes[int(curve.mean.argmin())])
 
 
 def _fit_points(volumes: np.ndarray, inside: np.ndarray, center: float) -> np.ndarray:

@@ -87,7 +87,6 @@ def invariant_points(
     frames: Sequence[Frame],
     functions: SymmetryFunctions | None = None,
     *,
-    tolerance: float = MAX_INEQUIVALENCE,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> InvariantPoints:
@@ -97,7 +96,6 @@ def invariant_points(
     ----------
     frames : periodic crystals of one element, in any order and cell.
     functions : the symmetry functions; None takes the usual 26.
-    tolerance : largest relative range of any symmetry function over the atoms of a frame.
 
     Raises
     ------
@@ -116,9 +114,9 @@ def invariant_points(
     table = compute_descriptors(chosen, functions, derivatives=False, n_threads=n_threads, progress=progress)
     inequivalence = _inequivalence(table.values, table.frame_start)
     worst = int(inequivalence.argmax())
-    if inequivalence[worst] > tolerance:
+    if inequivalence[worst] > MAX_INEQUIVALENCE:
         pair = _farthest(table.values[slice(*table.frame_start[worst : worst + 2])])
-        what = _not_equivalent(inequivalence[worst], pair, tolerance)
+        what = _not_equivalent(inequivalence[worst], pair)
         raise AnalysisError(what, where=chosen[worst].label(int(order[worst])), fix=_PERFECT)
     return InvariantPoints(
         element=element,
@@ -135,14 +133,9 @@ def invariant_points(
 
 
 def check_invariant(
-    frames: Sequence[Frame],
-    functions: SymmetryFunctions | None = None,
-    *,
-    tolerance: float = MAX_INEQUIVALENCE,
-    n_threads: int | None = None,
-    progress: Progress | None = None,
+    frames: Sequence[Frame], *, n_threads: int | None = None, progress: Progress | None = None
 ) -> list[InvariantCheck]:
-    """Tell of every frame whether it is an invariant point; arguments as for :func:`invariant_points`.
+    """Tell of every frame, by the usual symmetry functions, whether it is an invariant point.
 
     Nothing is raised for a frame that is none: its record says why.
     """
@@ -150,7 +143,7 @@ def check_invariant(
     for k, frame in enumerate(frames):
         if progress is not None:
             progress.report(k / len(frames), "Checking crystals")
-        found.append(_check_one(frame, k, functions, tolerance, n_threads))
+        found.append(_check_one(frame, k, n_threads))
     return found
 
 
@@ -181,30 +174,27 @@ def require_invariant(
         )
 
 
-def _check_one(
-    frame: Frame, position: int, functions: SymmetryFunctions | None, tolerance: float, n_threads: int | None
-) -> InvariantCheck:
+def _check_one(frame: Frame, position: int, n_threads: int | None) -> InvariantCheck:
     name = frame.label(position)
     volume = None
     try:
         volume = _volume_per_atom(frame, position)
-        element = _common_element([frame])
-        used = functions or SymmetryFunctions.preset(USUAL_PRESET, [element])
-        values = compute_descriptors([frame], used, derivatives=False, n_threads=n_threads).values
+        usual = SymmetryFunctions.preset(USUAL_PRESET, [_common_element([frame])])
+        values = compute_descriptors([frame], usual, derivatives=False, n_threads=n_threads).values
     except EatlasError as error:
         return InvariantCheck(name, volume, None, None, False, error.what)
     inequivalence = float(_inequivalence(values, np.array([0, frame.n_atoms]))[0])
     pair = _farthest(values)
-    ok = inequivalence <= tolerance
-    message = "" if ok else _not_equivalent(inequivalence, pair, tolerance)
+    ok = inequivalence <= MAX_INEQUIVALENCE
+    message = "" if ok else _not_equivalent(inequivalence, pair)
     return InvariantCheck(name, volume, inequivalence, pair, ok, message)
 
 
-def _not_equivalent(inequivalence: float, pair: tuple[int, int], tolerance: float) -> str:
+def _not_equivalent(inequivalence: float, pair: tuple[int, int]) -> str:
     return (
         "its atoms are not equivalent, so its atomic energy is not E_tot / N: their symmetry functions "
-        f"differ by {100 * inequivalence:.2g} % (allowed {100 * tolerance:.2g} %), most between atoms "
-        f"{pair[0]} and {pair[1]}"
+        f"differ by {100 * inequivalence:.2g} % (allowed {100 * MAX_INEQUIVALENCE:.2g} %), most between "
+        f"atoms {pair[0]} and {pair[1]}"
     )
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _CHUNK = 1000
 
 
-def subsample(count: int, limit: int, seed: int = 0) -> np.ndarray:
+def subsample(count: int, limit: int) -> np.ndarray:
     """Sorted indices of at most ``limit`` of ``count`` points, drawn at random with a fixed seed; int64."""
     if count <= limit:
         return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+    return np.sort(np.random.default_rng(0).choice(count, limit, replace=False))
 
 
 def training_tree(train_x: np.ndarray) -> KDTree:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.units import MEV_PER_EV
-
-if TYPE_CHECKING:
-    from nnpcore.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +42,7 @@ class RegionError:
 
 
 def region_errors(
-    model: AtomicEnergyModel,
-    region_set: RegionSet,
-    *,
-    n_threads: int | None = None,
-    progress: Progress | None = None,
+    model: AtomicEnergyModel, region_set: RegionSet, *, n_threads: int | None = None
 ) -> list[RegionError]:
     """Compare a model's mean atomic energy of every region with the reference's.
 
@@ -59,7 +50,7 @@ def region_errors(
     ------
     PotentialError : an element the model does not know.
     """
-    energies = atomic_energies(model, [region_set.frame], n_threads=n_threads, progress=progress)
+    energies = atomic_energies(model, [region_set.frame], n_threads=n_threads)
     return errors_of_energies(energies, region_set)
 
 
@@ -83,9 +74,3 @@ def errors_of_energies(energies: np.ndarray, region_set: RegionSet) -> list[Regi
             )
         )
     return found
-
-
-def worst_of(errors: Sequence[RegionError]) -> RegionError | None:
-    """Return the region with the largest known error, or None."""
-    known = [e for e in errors if e.error_mev is not None]
-    return max(known, key=lambda e: abs(e.error_mev or 0.0)) if known else None

@@ -9,20 +9,15 @@ Chong et al., J. Chem. Theory Comput. 19, 8020 (2023); last layers: Bigi et al.,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.curvature import Curvature
+from nnpcore.mapping.curvature import ENERGY_AND_FORCES, Curvature, Parts
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import DescriptorSet
     from nnpcore.mapping.last_layer import LastLayer
-    from nnpcore.potential import Potential
-    from nnpcore.progress import Progress
-    from nnpcore.structures.frame import Frame
 
 RIDGE = 1e-6
 """ς², in units of H: weights of about 1 eV against a noise of 1 meV/atom in the energy of a frame."""
@@ -31,13 +26,10 @@ RIDGE = 1e-6
 class LocalRigidity:
     """Rigidity of atomic energies under one training set and one loss.
 
-    Make it with :meth:`fit`, or from a :class:`Curvature` where several losses are to be compared.
-
     Parameters
     ----------
     curvature : of the training data.
-    energy, forces, stress, weights : the parts of the loss that count, and their weights; see
-        :meth:`Curvature.hessian`.
+    parts, weights : the parts of the loss that count, and their weights; see :meth:`Curvature.hessian`.
     ridge : ς² > 0: what holds a weight that no datum holds.
 
     Attributes
@@ -51,9 +43,7 @@ class LocalRigidity:
         self,
         curvature: Curvature,
         *,
-        energy: bool = True,
-        forces: bool = True,
-        stress: bool = False,
+        parts: Parts = ENERGY_AND_FORCES,
         weights: tuple[float, float, float] | None = None,
         ridge: float = RIDGE,
     ) -> None:
@@ -61,37 +51,10 @@ class LocalRigidity:
             raise AnalysisError(f"the ridge of the rigidity is {ridge:g}", fix="Choose a positive number")
         self.curvature = curvature
         self.ridge = ridge
-        self.hessian = curvature.hessian(energy=energy, forces=forces, stress=stress, weights=weights)
-        self.noise = curvature.noise(self.hessian, (energy, forces, stress), weights)
+        self.hessian = curvature.hessian(parts, weights)
+        self.noise = curvature.noise(self.hessian, parts, weights)
         values, vectors = np.linalg.eigh(self.hessian)
         self.root = vectors / np.sqrt(np.maximum(values, 0.0) + ridge)[:, None, :]
-
-    @classmethod
-    def fit(
-        cls,
-        potential: Potential,
-        descriptor_set: DescriptorSet,
-        frames: Sequence[Frame],
-        *,
-        energy: bool = True,
-        forces: bool = True,
-        stress: bool = False,
-        weights: tuple[float, float, float] | None = None,
-        ridge: float = RIDGE,
-        force_rows: int | None = None,
-        n_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> LocalRigidity:
-        """Go over the training frames; arguments and errors as for :meth:`Curvature.of` and this class."""
-        curvature = Curvature.of(
-            potential,
-            descriptor_set,
-            frames,
-            force_rows=force_rows,
-            n_threads=n_threads,
-            progress=progress,
-        )
-        return cls(curvature, energy=energy, forces=forces, stress=stress, weights=weights, ridge=ridge)
 
     @property
     def layer(self) -> LastLayer:
@@ -102,12 +65,6 @@ class LocalRigidity:
         """Return the LPR (M, n) of atoms from their symmetry functions (n, n_descriptors)."""
         return self.of_features(self.layer.features(values, species))
 
-    def group_rigidity(
-        self, values: np.ndarray, species: np.ndarray, groups: Sequence[np.ndarray]
-    ) -> np.ndarray:
-        """Return the rigidity (M, n_groups) of the mean atomic energy of groups, given by their indices."""
-        return self.of_features(self.layer.group_features(values, species, groups))
-
     def of_features(self, features: np.ndarray) -> np.ndarray:
         """Return the rigidity (M, n) of the sums φ · θ with these φ (M, n, P)."""
         return 1.0 / np.maximum(((features @ self.root) ** 2).sum(axis=2), np.finfo(float).tiny)
@@ -115,10 +72,6 @@ class LocalRigidity:
     def mean_rigidity(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Return the rigidity (n,) of the whole ensemble: the members' variances averaged."""
         return mean_of_members(self.rigidity(values, species))
-
-    def variance(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
-        """Return the posterior variance (M, n) of atomic energies, eV²: noise² / LPR."""
-        return self.noise[:, None] ** 2 / self.rigidity(values, species)
 
 
 def mean_of_members(rigidity: np.ndarray) -> np.ndarray:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.mapping.correlation import RankCorrelation, rank_correlation
-from nnpcore.mapping.curvature import Curvature
+from nnpcore.mapping.curvature import Curvature, Parts
 from nnpcore.mapping.eos import eos_curve
 from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.mapping.region_errors import region_errors
 from nnpcore.mapping.regions import RegionSet
-from nnpcore.mapping.rigidity import RIDGE, LocalRigidity, mean_of_members
+from nnpcore.mapping.rigidity import LocalRigidity, mean_of_members
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
-LOSSES: dict[str, tuple[bool, bool, bool]] = {
+LOSSES: dict[str, Parts] = {
     "energy": (True, False, False),
     "energy + forces": (True, True, False),
     "energy + forces + stress": (True, True, True),
@@ -74,7 +74,6 @@ def rigidity_study(
     *,
     points: InvariantPoints | None = None,
     region_sets: Sequence[RegionSet] = (),
-    ridge: float = RIDGE,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> RigidityStudy:
@@ -92,10 +91,7 @@ def rigidity_study(
     """
     curvature = Curvature.of(potential, descriptor_set, frames, n_threads=n_threads, progress=progress)
     features, names, errors = _targets(curvature, potential, points, region_sets, n_threads)
-    fits = {
-        name: LocalRigidity(curvature, energy=energy, forces=forces, stress=stress, ridge=ridge)
-        for name, (energy, forces, stress) in LOSSES.items()
-    }
+    fits = {name: LocalRigidity(curvature, parts=parts) for name, parts in LOSSES.items()}
     each = {name: fit.of_features(features) for name, fit in fits.items()}
     rigidity = {name: mean_of_members(r) for name, r in each.items()}
     std = {n: MEV_PER_EV * np.sqrt(np.mean(fits[n].noise[:, None] ** 2 / r, axis=0)) for n, r in each.items()}

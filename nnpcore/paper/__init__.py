@@ -4,23 +4,19 @@ A study is a module ``nnpcore.paper.study_NAME`` with ``run(context: StudyContex
 listed in ``running.STUDIES`` and loaded when it is run.
 """
 
-from nnpcore.paper.claims import Claim, StudyRecord, merge_claims, read_record
+from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
-from nnpcore.paper.running import ALL, STUDIES, PaperResult, Study, names_of, run_studies, run_study, titles
+from nnpcore.paper.running import STUDIES, PaperResult, Study, names_of, run_studies, run_study, titles
 
 __all__ = [
-    "ALL",
     "STUDIES",
     "Claim",
     "PaperResult",
     "Study",
     "StudyContext",
     "StudyOutcome",
-    "StudyRecord",
     "TrainedRun",
-    "merge_claims",
     "names_of",
-    "read_record",
     "run_studies",
     "run_study",
     "titles",

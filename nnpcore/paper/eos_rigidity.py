@@ -16,7 +16,8 @@ import numpy as np
 from nnpcore.analyses import MappingStudy
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, new_figure, style_axes
-from nnpcore.mapping import InvariantPoints, LocalRigidity
+from nnpcore.mapping import Curvature, InvariantPoints, LocalRigidity
+from nnpcore.mapping.curvature import ENERGY_AND_FORCES, Parts
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.paper.figure_parts import legend_below, plain_numbers
@@ -30,15 +31,14 @@ class LossParts:
 
     title: str
     case: str
-    forces: bool
-    stress: bool
+    parts: Parts
 
 
 LOSSES = (
-    LossParts("NVT, energies", "nvt", False, False),
-    LossParts("NVT, energies and forces", "nvt", True, False),
-    LossParts("NVT, and stresses", "nvt_stress", True, True),
-    LossParts("NPT, energies and forces", "npt", True, False),
+    LossParts("NVT, energies", "nvt", (True, False, False)),
+    LossParts("NVT, energies and forces", "nvt", ENERGY_AND_FORCES),
+    LossParts("NVT, and stresses", "nvt_stress", (True, True, True)),
+    LossParts("NPT, energies and forces", "npt", ENERGY_AND_FORCES),
 )
 OBSERVED = LOSSES[1:]
 """Those the ensembles of Fig. 1 were trained with."""
@@ -86,9 +86,8 @@ def _softness(context: StudyContext, loss: LossParts, run: TrainedRun, mapped: M
     frames = RunFolder.open(run.folder).find_frames()["training"]
     n = context.n_threads
     described = compute_descriptors(frames, run.potential.functions, dtype=np.float32, n_threads=n)
-    rigid = LocalRigidity.fit(
-        run.potential, described, frames, forces=loss.forces, stress=loss.stress, n_threads=n
-    )
+    curvature = Curvature.of(run.potential, described, frames, n_threads=n)
+    rigid = LocalRigidity(curvature, parts=loss.parts)
     points = mapped.data.points
     features = _at_points(rigid.layer.features(points.values, points.species), points)
     center, rise, width = _around(mapped)

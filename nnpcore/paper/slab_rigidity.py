@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator
 
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.figures.drawing import add_legend, style_axes
-from nnpcore.mapping import LocalRigidity
+from nnpcore.mapping import Curvature, LocalRigidity
 from nnpcore.mapping.correlation import rank_correlation
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext
@@ -50,7 +50,7 @@ def looseness(context: StudyContext, found: SlabRun) -> Looseness:
     frames = RunFolder.open(found.run.folder).find_frames()["training"]
     frames = frames[:: max(1, -(-len(frames) // MAX_FRAMES))]
     described = compute_descriptors(frames, potential.functions, dtype=np.float32, n_threads=n)
-    rigid = LocalRigidity.fit(potential, described, frames, n_threads=n)
+    rigid = LocalRigidity(Curvature.of(potential, described, frames, n_threads=n))
     slab = compute_descriptors([found.regions.frame], potential.functions, derivatives=False, n_threads=n)
     groups = [found.regions.region(name).atoms for name in ("bulk", "surface")]
     features = rigid.layer.group_features(slab.values, slab.species, groups)

@@ -4,19 +4,11 @@ from nnpcore.reference.calculators import (
     REFERENCES,
     CleriRosato,
     ReferenceCalculator,
-    ReferenceInfo,
     StillingerWeber,
     reference_calculator,
 )
 from nnpcore.reference.clusters import facet_planes, nanocluster, wulff_cluster
-from nnpcore.reference.crystals import (
-    LATTICES,
-    CrystalRange,
-    crystal,
-    crystal_scan,
-    equilibrium_lattice,
-    lattice_constant,
-)
+from nnpcore.reference.crystals import LATTICES, CrystalRange, crystal, crystal_scan, equilibrium_lattice
 from nnpcore.reference.labels import label
 from nnpcore.reference.relaxing import relax
 from nnpcore.reference.sampling import SamplerSettings, sample
@@ -32,7 +24,6 @@ __all__ = [
     "CrystalRange",
     "Preview",
     "ReferenceCalculator",
-    "ReferenceInfo",
     "SamplerSettings",
     "StartStructure",
     "StillingerWeber",
@@ -42,7 +33,6 @@ __all__ = [
     "faces_equivalent",
     "facet_planes",
     "label",
-    "lattice_constant",
     "nanocluster",
     "preview",
     "reference_calculator",
