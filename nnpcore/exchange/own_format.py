@@ -10,6 +10,7 @@ from nnpcore.errors import SettingsError
 from nnpcore.exchange.program import Program
 from nnpcore.figures import SUFFIXES, save_figure, training_figure
 from nnpcore.files import write_atomically
+from nnpcore.installation import filled
 from nnpcore.training import EpochRecord, RunFolder
 from nnpcore.training.history import best_record, history_csv
 from nnpcore.training.quantities import QUANTITIES
@@ -49,9 +50,11 @@ class OwnFormat(Program):
         """Whether this is a potential's folder, or a run's with one in it."""
         return super().holds(path) or super().holds(path / "potential")
 
-    def readme(self, potential: Potential) -> str:
-        """Return the text that explains an exported potential."""
-        return readme(potential, [])
+    def readme(self, potential: Potential, history: Sequence[EpochRecord] = ()) -> str:
+        """Return the text that explains an exported potential, with its errors where they are known."""
+        layers = next(iter(potential.weights.layers.values()))
+        widths = [layers[0][0].shape[1], *(w.shape[2] for w, _ in layers)]
+        return filled("readme/potential.md", potential=potential, widths=widths, quality=_quality(history))
 
 
 def export_run(run: str | Path, folder: str | Path) -> list[Path]:
@@ -79,8 +82,9 @@ def write_export(
     potential: Potential, history: Sequence[EpochRecord], settings_toml: str, folder: Path
 ) -> list[Path]:
     """Write what :func:`export_run` writes from what is in memory."""
-    files = OwnFormat().write(potential, folder, None, "")
-    write_atomically(folder / "README.md", readme(potential, history).encode())
+    own = OwnFormat()
+    files = own.write(potential, folder, None, "")
+    write_atomically(folder / "README.md", own.readme(potential, history).encode())
     files.append(folder / "README.md")
     if settings_toml:
         write_atomically(folder / "settings.toml", settings_toml.encode())
@@ -95,59 +99,10 @@ def write_export(
     return files
 
 
-def readme(potential: Potential, history: Sequence[EpochRecord]) -> str:
-    """Return the text that explains an exported potential."""
-    lines = [
-        f"# Neural-network potential for {', '.join(potential.elements)}",
-        "",
-        f"An ensemble of {potential.n_members} Behler-Parrinello networks, made with Eatlas. The members' "
-        "mean is the prediction, their standard deviation its uncertainty.",
-        "",
-        f"- Cutoff radius: {potential.cutoff:g} Å",
-        f"- Symmetry functions: {_functions_text(potential)}",
-        f"- Network: {_network_text(potential)}",
-        "- Units: eV, Å, eV/Å, eV/Å³ (ASE's signs)",
-        f"- Reference energies: {_energies_text(potential)}",
-        *_quality_lines(history),
-        "",
-        "## Use",
-        "",
-        "```python",
-        "from nnpcore import Potential",
-        "",
-        'atoms.calc = Potential.load("this folder").calculator()',
-        "atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()",
-        'atoms.calc.results["energies"]     # atomic energies, eV',
-        'atoms.calc.results["energy_std"]   # spread of the ensemble, eV',
-        "```",
-        "",
-        "`potential.json` describes the model in full (functions, layers, units), `potential.safetensors` "
-        "holds its numbers. Both are needed.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _functions_text(potential: Potential) -> str:
-    return ", ".join(f"{potential.functions.count(element)} for {element}" for element in potential.elements)
-
-
-def _network_text(potential: Potential) -> str:
-    weights = potential.weights
-    layers = next(iter(weights.layers.values()))
-    widths = [layers[0][0].shape[1], *(w.shape[2] for w, _ in layers)]
-    skip = ", with a linear part" if weights.skip is not None else ""
-    return f"{'-'.join(str(width) for width in widths)} for each element, {weights.activation}{skip}"
-
-
-def _energies_text(potential: Potential) -> str:
-    return ", ".join(f"{element} {value:.6f} eV" for element, value in potential.element_energies.items())
-
-
-def _quality_lines(history: Sequence[EpochRecord]) -> list[str]:
+def _quality(history: Sequence[EpochRecord]) -> str:
     record = best_record(history)
     if record is None:
-        return []
+        return ""
     kind, rmses = ("validation", record.valid) if record.valid else ("training", record.train)
     values = [f"{name} {rmses[name]['mean']:.3g} {q.unit}" for name, q in QUANTITIES.items() if name in rmses]
-    return [f"- RMSE on the {kind} frames (epoch {record.epoch}): {', '.join(values)}"]
+    return f"RMSE on the {kind} frames (epoch {record.epoch}): {', '.join(values)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from nnpcore.exchange.member_folders import member_names
+from nnpcore.installation import filled
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -52,9 +53,10 @@ class Program(ABC):
     ) -> list[Path]:
         """Write a potential into a folder and return the files; ``values`` are of the training atoms."""
 
-    @abstractmethod
     def readme(self, potential: Potential) -> str:
-        """Return the text that explains what was written."""
+        """Return the text that explains what was written: its own of ``resources/templates/readme``."""
+        places = member_names(potential.n_members, self.member_file)
+        return filled(f"readme/{self.name}.md", potential=potential, program=self, places=places)
 
     def read(self, paths: Sequence[Path], units: str | None = None, epoch: int | None = None) -> Potential:
         """Read the members of one ensemble."""
@@ -63,15 +65,6 @@ class Program(ABC):
     def holds(self, path: Path) -> bool:
         """Whether a path is one of its potentials."""
         return bool(self.marker) and (path / self.marker).is_file()
-
-    def lammps_text(self, potential: Potential, first: str, unit: str, last: str) -> str:
-        """Return a README on LAMMPS: ``first`` leads to its input; a ``unit`` is what holds one member."""
-        places = member_names(potential.n_members, self.member_file)
-        lines = [first, "", *_block(self.lammps_lines(potential, places[:1]))]
-        if potential.n_members > 1:
-            mean = f"One {unit} is one member. All of them together, as the ensemble's mean:"
-            lines += [mean, "", *_block(self.lammps_lines(potential, places))]
-        return readme_text(potential, [*lines, last, ""])
 
     def lammps_lines(self, potential: Potential, places: list[str]) -> list[str]:
         """Return LAMMPS input that runs members' files; several are a committee."""
@@ -86,23 +79,6 @@ class Program(ABC):
         return largest_difference(
             potential, self.read(folders, "angstrom-ev" if self.has_units else None), values
         )
-
-
-def readme_text(potential: Potential, lines: Sequence[str]) -> str:
-    """Return the text that explains an exported folder, with its head."""
-    head = [
-        f"# Neural-network potential for {', '.join(potential.elements)}",
-        "",
-        f"Exported from Eatlas; members: {potential.n_members}. Lengths are in Å, energies in eV.",
-        "",
-    ]
-    return "\n".join([*head, *lines])
-
-
-def _block(lines: Sequence[str]) -> list[str]:
-    head = ["units metal", "atom_style atomic"]
-    order = "# read_data ... ; then, with the elements in the order of the atom types:"
-    return ["```", *head, order, *lines, "```", ""]
 
 
 def largest_difference(potential: Potential, back: Potential, values: TrainingValues | None) -> float:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from nnpcore.figures.drawing import figure_bytes
-from nnpcore.installation import RESOURCES
-from nnpcore.report.content import LEVELS, Picture, Report
+from nnpcore.installation import filled
+from nnpcore.report.content import LEVELS, Block, Picture, Report
 
 WIDE = 5.5
 """Inches from which a figure keeps its size on a narrow screen and is scrolled instead."""
@@ -18,18 +16,13 @@ PIXELS_PER_INCH = 104
 
 
 def report_html(report: Report) -> str:
-    """Return the page: ``resources/report/page.html``, filled in."""
-    environment = Environment(
-        loader=FileSystemLoader(RESOURCES / "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.tests["of_kind"] = lambda block, kind: type(block).__name__ == kind
-    environment.filters["svg_base64"] = _svg_base64
-    page = environment.get_template("page.html")
-    return page.render(report=report, levels=LEVELS, wide=WIDE, per_inch=PIXELS_PER_INCH)
+    """Return the page: ``resources/templates/report.html``, filled in."""
+    about = {"levels": LEVELS, "wide": WIDE, "per_inch": PIXELS_PER_INCH}
+    return filled("report.html", report=report, kind=_kind, svg_base64=_svg_base64, **about)
+
+
+def _kind(block: Block) -> str:
+    return type(block).__name__
 
 
 def _svg_base64(picture: Picture) -> str:

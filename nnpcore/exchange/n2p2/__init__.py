@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.training import TrainingValues
 
-FOLDED = (
-    "Whitening, the energies of free atoms and, where there is one, the linear part of the potential are "
-    "folded into the weights; the comments in `input.nn` say which. `scaling.data` holds the true minima "
-    "and maxima of the training atoms, as far as they are known: n2p2 warns outside of them."
-)
-
 __all__ = ["N2p2", "read_n2p2", "write_n2p2"]
 
 
@@ -53,12 +47,3 @@ class N2p2(Program):
         styles = [f'{share} hdnnp {cutoff} dir "{folder}" {options}' for folder in places]
         lines = ["pair_style hybrid/scaled &", *(f"  {style} &" for style in styles[:-1]), f"  {styles[-1]}"]
         return lines + [f"pair_coeff * * hdnnp {m} {names}" for m in range(1, len(places) + 1)]
-
-    def readme(self, potential: Potential) -> str:
-        """Return how LAMMPS runs it, and what stands in the files."""
-        return self.lammps_text(
-            potential,
-            "Each folder with an `input.nn` is one n2p2 potential: `nnp-predict` reads it, and LAMMPS by",
-            "folder",
-            FOLDED,
-        )

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.training import TrainingValues
 
-FOLDED = (
-    "Whitening and the energies of free atoms are folded into the first and last layer; the linear part "
-    "of the potential, where there is one, into the last neurons of each hidden layer."
-)
-
 __all__ = ["SimpleNN", "read_simple_nn", "write_simple_nn"]
 
 
@@ -56,12 +51,3 @@ class SimpleNN(Program):
             "pair_style hybrid/scaled " + " ".join(f"{share} nn" for _ in places),
             *(f'pair_coeff * * nn {m} "{file}" {names}' for m, file in enumerate(places, start=1)),
         ]
-
-    def readme(self, potential: Potential) -> str:
-        """Return how LAMMPS runs it, and what stands in the files."""
-        return self.lammps_text(
-            potential,
-            "Each `potential_saved` is a potential of SIMPLE-NN. LAMMPS, built with its `pair_nn`, reads it:",
-            "file",
-            FOLDED,
-        )
