@@ -14,7 +14,6 @@ from nnpcore.reference import (
     StillingerWeber,
     faces_equivalent,
     facet_planes,
-    nanocluster,
     relax,
     slab,
     wulff_cluster,
@@ -161,7 +160,7 @@ def test_sizes_that_cannot_be_cut_are_replaced_by_the_nearest():
 
 
 def test_nickel_cluster_is_a_truncated_octahedron():
-    cluster = nanocluster("Ni", 201)
+    cluster = wulff_cluster("Ni", 201)
     assert len(cluster) == 201
     coordination = np.bincount([len(b) for b in bonds(cluster, 2.8)])
     assert coordination[12] == 79 and coordination[:6].sum() == 0

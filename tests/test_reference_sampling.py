@@ -16,7 +16,15 @@ from ase.md.verlet import VelocityVerlet
 
 from nnpcore.errors import AnalysisError, Cancelled, EatlasError, SettingsError
 from nnpcore.progress import Progress
-from nnpcore.reference import CleriRosato, SamplerSettings, StillingerWeber, label, sample, sampling
+from nnpcore.reference import (
+    CleriRosato,
+    SamplerSettings,
+    StillingerWeber,
+    label,
+    label_all,
+    sample,
+    sampling,
+)
 from nnpcore.structures.frame import Frame
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
@@ -293,7 +301,7 @@ def test_label_keeps_what_the_frame_knows() -> None:
         atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, arrays={"tags": np.arange(8)},
         info={"temperature": 5.0}, source="here.xyz", index=7,
     )  # fmt: skip
-    both = label([frame, atoms], StillingerWeber())
+    both = label_all([frame, atoms], StillingerWeber())
     assert (both[0].source, both[0].index, both[0].info) == ("here.xyz", 7, {"temperature": 5.0})
     assert both[0].arrays.keys() == {"tags", "reference_energies"}
     assert both[0].energy == both[1].energy == label(atoms, StillingerWeber()).energy

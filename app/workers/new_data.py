@@ -82,10 +82,10 @@ def _title(crystals: CrystalRange | tuple[str, ...]) -> str:
 
 
 def _read_crystals(paths: tuple[str, ...], calculator: Calculator | None, progress: Progress) -> list[Frame]:
-    from nnpcore.reference import label
+    from nnpcore.reference import label_all
 
     frames = [frame for path in paths for frame in read_dataset(path, progress=progress).frames]
-    return frames if calculator is None else label(frames, calculator, progress)
+    return frames if calculator is None else label_all(frames, calculator, progress)
 
 
 def keep(frames: list[Frame], path: Path | None, name: str) -> Dataset:

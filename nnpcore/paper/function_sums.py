@@ -18,40 +18,20 @@ from nnpcore.errors import SettingsError
 Interval = tuple[float, float]
 
 
-@dataclass(frozen=True, eq=False)
-class PiecewiseCubic:
-    """Cubic polynomials between knots, twice continuously differentiable; outside, the outermost go on."""
+def piecewise_cubic(knots: np.ndarray, values: np.ndarray) -> CubicSpline:
+    """Natural cubic spline through values at knots; raise :class:`SettingsError` for bad knots."""
+    x, y = np.asarray(knots, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 3 or not (np.diff(x) > 0).all():
+        raise SettingsError(
+            "a spline needs three or more rising knots with a value each", fix="Sort the knots"
+        )
+    return CubicSpline(x, y, bc_type="natural")
 
-    spline: CubicSpline
 
-    @classmethod
-    def through(cls, knots: np.ndarray, values: np.ndarray) -> PiecewiseCubic:
-        """Natural cubic spline through values at knots; raise :class:`SettingsError` for bad knots."""
-        x, y = np.asarray(knots, dtype=np.float64), np.asarray(values, dtype=np.float64)
-        if x.ndim != 1 or x.shape != y.shape or len(x) < 3 or not (np.diff(x) > 0).all():
-            raise SettingsError(
-                "a spline needs three or more rising knots with a value each", fix="Sort the knots"
-            )
-        return cls(CubicSpline(x, y, bc_type="natural"))
-
-    @classmethod
-    def random(cls, n_knots: int = 7, seed: int = 0, domain: Interval = (0.0, 1.0)) -> PiecewiseCubic:
-        """Spline through values drawn uniformly from -1 to 1 at evenly spaced knots."""
-        values = np.random.default_rng(seed).uniform(-1.0, 1.0, n_knots)
-        return cls.through(np.linspace(*domain, n_knots), values)
-
-    @property
-    def domain(self) -> Interval:
-        """First and last knot."""
-        return float(self.spline.x[0]), float(self.spline.x[-1])
-
-    def __call__(self, x: np.ndarray | float) -> np.ndarray:
-        """Values at points of any shape."""
-        return self.spline(x)
-
-    def derivative(self, x: np.ndarray | float) -> np.ndarray:
-        """Slopes at points of any shape."""
-        return self.spline(x, 1)
+def random_cubic(n_knots: int = 7, seed: int = 0) -> CubicSpline:
+    """Spline through values drawn uniformly from -1 to 1 at evenly spaced knots from 0 to 1."""
+    values = np.random.default_rng(seed).uniform(-1.0, 1.0, n_knots)
+    return piecewise_cubic(np.linspace(0.0, 1.0, n_knots), values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +63,13 @@ class SumData:
         return directions[rank:]
 
 
-def random_sums(
-    function: PiecewiseCubic, n_sums: int, n_terms: int, seed: int = 0, domain: Interval | None = None
-) -> SumData:
-    """Sums of the function at points drawn evenly from its domain (or another): it can be learned."""
-    return island_sums(function, n_sums, (n_terms,), (domain or function.domain,), seed)
+def random_sums(function: CubicSpline, n_sums: int, n_terms: int, seed: int = 0) -> SumData:
+    """Sums of the function at points drawn evenly from first to last knot: it can be learned."""
+    return island_sums(function, n_sums, (n_terms,), ((function.x[0], function.x[-1]),), seed)
 
 
 def island_sums(
-    function: PiecewiseCubic,
+    function: CubicSpline,
     n_sums: int,
     counts: Sequence[int],
     islands: Sequence[Interval] = ((0.0, 0.35), (0.65, 1.0)),
@@ -121,5 +99,4 @@ def island_sums(
     low, high = np.array(islands).T
     points = low[home] + (high - low)[home] * rng.random(home.shape)
     found = (home[:, :, None] == np.arange(len(counts))).sum(axis=1)
-    values = function(points)
-    return SumData(points, values.sum(axis=1), function.derivative(points), tuple(islands), found)
+    return SumData(points, function(points).sum(axis=1), function(points, 1), tuple(islands), found)

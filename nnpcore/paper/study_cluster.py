@@ -22,7 +22,7 @@ from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.paper.figure_parts import plain_numbers
 from nnpcore.progress import Progress
 from nnpcore.reference import CleriRosato, SamplerSettings, crystal, equilibrium_lattice, label
-from nnpcore.reference.clusters import nanocluster
+from nnpcore.reference.clusters import wulff_cluster
 from nnpcore.reference.relaxing import relax
 from nnpcore.structures import split_frames
 from nnpcore.structures.frame import EXACT_ENERGIES, Frame
@@ -135,7 +135,7 @@ def _frames(
     for size, part in zip(sizes, progress.split(len(sizes)), strict=True):
 
         def start(size: int = size) -> Atoms:
-            return relax(nanocluster(ELEMENT, size), calculator, progress=context.quiet())
+            return relax(wulff_cluster(ELEMENT, size), calculator, progress=context.quiet())
 
         key = {"atoms": size, "sampler": settings}
         part = part.part(0.0, 1.0, f"{size} atoms")

@@ -7,17 +7,19 @@ forces are to atoms) do not help; sums that mix the islands differently do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.interpolate import CubicSpline
 from scipy.optimize import least_squares
 
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.paper.function_sums import PiecewiseCubic, SumData, island_sums, random_sums
+from nnpcore.paper.function_sums import SumData, island_sums, random_cubic, random_sums
 
 N_TERMS = 10
 N_KNOTS = 7
@@ -81,18 +83,17 @@ class SumCase:
 
 def run(context: StudyContext) -> StudyOutcome:
     """Fit networks to sums over the whole domain, over two islands, and over mixed islands."""
-    function = PiecewiseCubic.random(N_KNOTS, FUNCTION_SEED)
-    n_sums, n_test = context.choose(400, 150), 200
-    seeds = (2 * context.seed, 2 * context.seed + 1)
+    function = random_cubic(N_KNOTS, FUNCTION_SEED)
+    n_sums = context.choose(400, 150)
+
+    def drawn(sums: Callable[[int, int], SumData]) -> tuple[SumData, SumData]:
+        """Return sums to fit networks to, and others to test them."""
+        return sums(n_sums, 2 * context.seed), sums(200, 2 * context.seed + 1)
+
     counts = (N_TERMS // 2, N_TERMS // 2)
-    whole, apart, mixed = (
-        [random_sums(function, n, N_TERMS, s) for n, s in zip((n_sums, n_test), seeds, strict=True)],
-        [island_sums(function, n, counts, seed=s) for n, s in zip((n_sums, n_test), seeds, strict=True)],
-        [
-            island_sums(function, n, counts, seed=s, mixed=True)
-            for n, s in zip((n_sums, n_test), seeds, strict=True)
-        ],
-    )
+    whole = drawn(lambda n, seed: random_sums(function, n, N_TERMS, seed))
+    apart = drawn(lambda n, seed: island_sums(function, n, counts, seed=seed))
+    mixed = drawn(lambda n, seed: island_sums(function, n, counts, seed=seed, mixed=True))
     jobs = {
         "sums": ("Sums over the whole range", whole, 0.0),
         "islands": ("Two islands, five points from each", apart, 0.0),
@@ -109,13 +110,13 @@ def run(context: StudyContext) -> StudyOutcome:
 
 def _fit_case(
     context: StudyContext,
-    function: PiecewiseCubic,
+    function: CubicSpline,
     title: str,
     data: SumData,
     test: SumData,
     slope_weight: float,
 ) -> SumCase:
-    grid = np.linspace(*function.domain, 301)
+    grid = np.linspace(function.x[0], function.x[-1], 301)
     networks = []
     for member in range(context.choose(10, 5)):
         context.progress.check()

@@ -7,9 +7,9 @@ from nnpcore.reference.calculators import (
     StillingerWeber,
     reference_calculator,
 )
-from nnpcore.reference.clusters import facet_planes, nanocluster, wulff_cluster
+from nnpcore.reference.clusters import facet_planes, wulff_cluster
 from nnpcore.reference.crystals import LATTICES, CrystalRange, crystal, crystal_scan, equilibrium_lattice
-from nnpcore.reference.labels import label
+from nnpcore.reference.labels import label, label_all
 from nnpcore.reference.relaxing import relax
 from nnpcore.reference.sampling import SamplerSettings, sample
 from nnpcore.reference.slabs import SILICON_LATTICE, SURFACES, faces_equivalent, slab
@@ -33,7 +33,7 @@ __all__ = [
     "faces_equivalent",
     "facet_planes",
     "label",
-    "nanocluster",
+    "label_all",
     "preview",
     "reference_calculator",
     "relax",

@@ -20,8 +20,6 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.structures.frame import Frame
 
-Kernel = Callable[..., None]
-
 
 @dataclass(frozen=True)
 class StillingerWeberParameters:
@@ -134,7 +132,9 @@ class ReferenceCalculator(Calculator):
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]  # noqa: RUF012 (ASE's)
     ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012 (ASE's)
-    title: ClassVar[str] = ""
+    title: ClassVar[str]
+    kernel: ClassVar[str]
+    """Name of the compiled function, in ``potential_kernels``."""
 
     def __init__(self, element: str, parameters: Any, cutoff: float, skin: float, *, half: bool) -> None:
         super().__init__()
@@ -144,9 +144,6 @@ class ReferenceCalculator(Calculator):
         self.cutoff = cutoff
         self._numbers = np.array(astuple(parameters), dtype=np.float64)
         self.pairs = PairList(cutoff, skin, half=half)
-
-    def _kernel(self) -> Kernel:
-        raise PropertyNotImplementedError(self.title)
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = ("energy",), system_changes: Any = all_changes
@@ -182,11 +179,13 @@ class ReferenceCalculator(Calculator):
 
     def evaluate(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Atomic energies (n,) eV, forces (n, 3) eV/Å, virial (3, 3) eV; errors as in :meth:`calculate`."""
+        from nnpcore.reference import potential_kernels
+
         self._check(frame.numbers)
         positions = np.require(frame.positions, np.float64, ["C", "W"])  # what the kernels are compiled for
         energies, forces, virial = np.empty(frame.n_atoms), np.empty((frame.n_atoms, 3)), np.empty((3, 3))
         pairs = self.pairs.update(frame)
-        self._kernel()(positions, *pairs, self._numbers, energies, forces, virial)
+        getattr(potential_kernels, self.kernel)(positions, *pairs, self._numbers, energies, forces, virial)
         return energies, forces, virial
 
     def _check(self, numbers: np.ndarray) -> None:
@@ -210,16 +209,11 @@ class StillingerWeber(ReferenceCalculator):
     skin : Å, of the Verlet list.
     """
 
-    title = "Stillinger-Weber silicon"
+    title, kernel = "Stillinger-Weber silicon", "stillinger_weber"
 
     def __init__(self, parameters: StillingerWeberParameters | None = None, *, skin: float = 1.0) -> None:
         parameters = parameters or StillingerWeberParameters()
         super().__init__("Si", parameters, parameters.a * parameters.sigma, skin, half=False)
-
-    def _kernel(self) -> Kernel:
-        from nnpcore.reference.potential_kernels import stillinger_weber
-
-        return stillinger_weber
 
 
 class CleriRosato(ReferenceCalculator):
@@ -231,7 +225,7 @@ class CleriRosato(ReferenceCalculator):
     skin : Å, of the Verlet list.
     """
 
-    title = "The second-moment potential"
+    title, kernel = "The second-moment potential", "second_moment"
 
     def __init__(self, element: str = "Ni", *, skin: float = 1.0) -> None:
         if element not in CLERI_ROSATO:
@@ -241,11 +235,6 @@ class CleriRosato(ReferenceCalculator):
             )
         parameters = CLERI_ROSATO[element]
         super().__init__(element, parameters, parameters.cutoff, skin, half=True)
-
-    def _kernel(self) -> Kernel:
-        from nnpcore.reference.potential_kernels import second_moment
-
-        return second_moment
 
 
 @dataclass(frozen=True)

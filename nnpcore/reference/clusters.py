@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from nnpcore.errors import SettingsError
-from nnpcore.reference.slabs import DIAMOND_LATTICES
+from nnpcore.reference.slabs import DIAMOND_LATTICES, checked_lattice
 
 SILICON_ENERGIES = {"100": 1.41, "110": 1.70, "111": 1.44}
 """J/m²: density-functional values of the (2×2), relaxed and (2×1) surfaces: A. A. Stekolnikov, J. Furthmüller
@@ -87,7 +87,8 @@ def wulff_cluster(
     n_atoms : wanted number of atoms. Not every number is possible; the nearest one is taken.
     lattice : lattice constant, Å; the usual one of the element where it is None.
     surface_energies : energy of each facet by its Miller indices ("100"), in any unit; silicon's for the
-        diamond lattice and nickel's for the fcc lattice where it is None.
+        diamond lattice and nickel's for the fcc lattice where it is None: 201 atoms of nickel then are a
+        truncated octahedron.
 
     Returns
     -------
@@ -100,7 +101,7 @@ def wulff_cluster(
     SettingsError : for an unknown element, a number of atoms out of range or facets that are none.
     """
     crystal = _lattice_of(element)
-    constant = _checked_constant(element, crystal, lattice)
+    constant = checked_lattice(element, crystal.constant, lattice)
     planes = facet_planes(surface_energies or crystal.energies)
     if not 10 <= n_atoms <= MAX_ATOMS:
         raise SettingsError(
@@ -114,14 +115,6 @@ def wulff_cluster(
         if n_atoms in found and len(found) > ENOUGH_SIZES:
             break
     return _cluster(element, constant, n_atoms, found)
-
-
-def nanocluster(element: str = "Ni", n_atoms: int = 201, *, lattice: float | None = None) -> Atoms:
-    """Cut a metal nanocluster with the facets of its surface energies: for nickel {100}, {110} and {111}.
-
-    The same as :func:`wulff_cluster`; 201 atoms of nickel are a truncated octahedron.
-    """
-    return wulff_cluster(element, n_atoms, lattice=lattice)
 
 
 def facet_planes(surface_energies: Mapping[str, float]) -> np.ndarray:
@@ -156,17 +149,6 @@ def _lattice_of(element: str) -> _Lattice:
         return _Lattice("fcc", FCC_LATTICES[element], np.sqrt(0.5), 4, 3, NICKEL_ENERGIES, _FCC_CENTERS)
     known = ", ".join([*DIAMOND_LATTICES, *FCC_LATTICES])
     raise SettingsError(f"no clusters are cut from {element}", where="element", fix=f"Use one of {known}")
-
-
-def _checked_constant(element: str, crystal: _Lattice, lattice: float | None) -> float:
-    value = crystal.constant if lattice is None else lattice
-    if not 0.8 * crystal.constant <= value <= 1.2 * crystal.constant:
-        raise SettingsError(
-            f"{value:g} Å is far from the lattice constant of {element}, {crystal.constant:g} Å",
-            where="lattice",
-            fix="Give the edge of the cubic cell in Å",
-        )
-    return float(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ase.data import atomic_numbers, covalent_radii
 
 from nnpcore.errors import AnalysisError, SettingsError
 from nnpcore.progress import Progress
-from nnpcore.reference.labels import label
+from nnpcore.reference.labels import label, label_all
 from nnpcore.structures.frame import Frame
 
 LATTICES: dict[str, tuple[float, float]] = {
@@ -144,7 +144,7 @@ def crystal_scan(
         constants = list(np.linspace(low, high, n))
     if not constants:
         raise SettingsError("no volume is given", where="volumes", fix="Give one or more, in Å³ an atom")
-    frames = label([crystal(element, lattice, float(a)) for a in constants], calculator, progress)
+    frames = label_all([crystal(element, lattice, float(a)) for a in constants], calculator, progress)
     return [
         replace(frame, index=k, info={**frame.info, "lattice": lattice, "lattice_constant": float(a)})
         for k, (frame, a) in enumerate(zip(frames, constants, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -33,44 +33,16 @@ def foreign_errors() -> Iterator[None]:
         ) from error
 
 
-@overload
-def label(
-    structures: Atoms | Frame, calculator: BaseCalculator, progress: Progress | None = None
-) -> Frame: ...
+def label(structure: Atoms | Frame, calculator: BaseCalculator) -> Frame:
+    """Structure with a calculator's energy, forces and stress, and its atomic energies where it has any.
 
-
-@overload
-def label(
-    structures: Sequence[Atoms | Frame], calculator: BaseCalculator, progress: Progress | None = None
-) -> list[Frame]: ...
-
-
-def label(
-    structures: Atoms | Frame | Sequence[Atoms | Frame],
-    calculator: BaseCalculator,
-    progress: Progress | None = None,
-) -> Frame | list[Frame]:
-    """Structures with a calculator's energy, forces and stress, and its atomic energies where it has any.
-
-    One structure gives one frame, a sequence a list. The atomic energies become
-    the frame's ``exact_energies``, (n,) eV. What the calculator does not give is left out; there is a stress
-    only where the cell is periodic in all three directions.
+    The structure is not changed. The atomic energies become the frame's ``exact_energies``, (n,) eV. What the
+    calculator does not give is left out; there is a stress only where the cell is periodic in all three
+    directions.
 
     Raises :class:`AnalysisError` when the calculator fails or returns numbers that are not finite, and what
     the calculator raises as :class:`EatlasError`.
     """
-    if isinstance(structures, Atoms | Frame):
-        return _labelled(structures, calculator)
-    frames = []
-    for k, structure in enumerate(structures):
-        if progress is not None:
-            progress.report(k / len(structures), f"Structure {k + 1} of {len(structures)}")
-        frames.append(_labelled(structure, calculator))
-    return frames
-
-
-def _labelled(structure: Atoms | Frame, calculator: BaseCalculator) -> Frame:
-    """One labelled frame; the structure is not changed."""
     frame = structure if isinstance(structure, Frame) else _bare(structure)
     atoms = Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
     if isinstance(structure, Atoms):  # charges, moments and tags may matter to the calculator
@@ -97,6 +69,18 @@ def _labelled(structure: Atoms | Frame, calculator: BaseCalculator) -> Frame:
         stress=None if stress is None else _full(stress),
         arrays=arrays,
     )
+
+
+def label_all(
+    structures: Sequence[Atoms | Frame], calculator: BaseCalculator, progress: Progress | None = None
+) -> list[Frame]:
+    """Do the same with several structures, one after the other."""
+    frames = []
+    for k, structure in enumerate(structures):
+        if progress is not None:
+            progress.report(k / len(structures), f"Structure {k + 1} of {len(structures)}")
+        frames.append(label(structure, calculator))
+    return frames
 
 
 def _bare(atoms: Atoms) -> Frame:

@@ -84,7 +84,7 @@ def slab(
     SettingsError : for an unknown surface or element, too few layers, no vacuum, or a wrong lattice constant.
     """
     geometry = _checked_surface(surface)
-    constant = _checked_lattice(element, lattice)
+    constant = checked_lattice(element, _usual_lattice(element), lattice)
     _check_layers(geometry, n_layers)
     _check_size(repeat, vacuum)
     atoms = _ideal(geometry, element, constant, n_layers)
@@ -116,14 +116,18 @@ def _checked_surface(surface: str) -> Surface:
     return SURFACES[surface]
 
 
-def _checked_lattice(element: str, lattice: float | None) -> float:
-    usual = DIAMOND_LATTICES.get(element)
-    if usual is None:
+def _usual_lattice(element: str) -> float:
+    if element not in DIAMOND_LATTICES:
         raise SettingsError(
             f"{element} does not crystallise in the diamond lattice, which these slabs are cut from",
             where="element",
             fix=f"Use one of {', '.join(DIAMOND_LATTICES)}, or open a file with your slab",
         )
+    return DIAMOND_LATTICES[element]
+
+
+def checked_lattice(element: str, usual: float, lattice: float | None) -> float:
+    """Return the lattice constant, Å, the usual one by default; SettingsError where it is far from that."""
     value = usual if lattice is None else lattice
     if not 0.8 * usual <= value <= 1.2 * usual:
         raise SettingsError(
