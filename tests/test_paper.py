@@ -143,7 +143,8 @@ def test_unknown_names_and_foreign_folders_are_refused(tmp_path: Path, studies: 
 
 def test_every_claim_has_its_sentences() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in Path(running.__file__).parent.glob("*.py"))
-    kept = {f"{study}.{key}" for study, group in texts().items() if study != "captions" for key in group}
+    kept = {f"{study}.{key}" for study in running.STUDIES for key in texts()[study]}
+    assert set(texts()) == {*running.STUDIES, "captions", "page"}
     named = re.findall(rf'"((?:{"|".join(running.STUDIES)})\.\w+)"', sources)
     assert set(named) == kept and len(named) == len(kept)
     assert Claim.of("fig1.reason", {}, np.True_, tilt=5.0).claim.count("5 GPa") == 1

@@ -99,8 +99,7 @@ def connectivity(
 
     Raises
     ------
-    AnalysisError
-        For fewer than two groups, or a group without atoms.
+    AnalysisError : fewer than two groups, or a group without atoms.
     """
     progress = progress or Progress()
     names = tuple(groups)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-
-Kind = Literal["spearman", "kendall"]
 
 FEWEST_POINTS = 5
 """Fewer points have no rank correlation worth a number."""
@@ -27,13 +25,12 @@ class RankCorrelation:
 
     Attributes
     ----------
-    kind : "spearman" (rho) or "kendall" (tau-b).
-    value : from -1 to 1. p : two-sided p value of no relation; both NaN where it cannot be told.
+    value : Spearman's rho, from -1 to 1. p : two-sided p value of no relation. Both NaN where they are not
+        known.
     n_points : pairs that were used, those with a number that is not finite left out.
     message : why it cannot be told, or empty.
     """
 
-    kind: Kind
     value: float
     p: float
     n_points: int
@@ -49,13 +46,12 @@ class RankCorrelation:
         """In words, for a figure or a message."""
         if self.message:
             return self.message
-        name = {"spearman": "rho", "kendall": "tau"}[self.kind]
         p = f"p = {self.p:.2g}" if self.p >= 1e-4 else "p < 0.0001"
         word = "" if self.holds else ": no more than chance"
-        return f"{name} = {self.value:+.2f}, {p}, {self.n_points} points{word}"
+        return f"rho = {self.value:+.2f}, {p}, {self.n_points} points{word}"
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray, kind: Kind = "spearman") -> RankCorrelation:
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> RankCorrelation:
     """Correlate the ranks of two quantities (n,); pairs with a number that is not finite are left out.
 
     For up to eight points without ties Spearman's p value is exact, by all permutations. Too few points, or a
@@ -63,27 +59,25 @@ def rank_correlation(x: np.ndarray, y: np.ndarray, kind: Kind = "spearman") -> R
 
     Raises
     ------
-    AnalysisError : arrays of different lengths, or an unknown kind.
+    AnalysisError : arrays of different lengths.
     """
     x, y = np.asarray(x, dtype=np.float64).ravel(), np.asarray(y, dtype=np.float64).ravel()
     if len(x) != len(y):
         raise AnalysisError(f"{len(x)} and {len(y)} numbers cannot be paired", fix="Give as many of both")
-    if kind not in ("spearman", "kendall"):
-        raise AnalysisError(f"there is no rank correlation '{kind}'", fix="Choose spearman or kendall")
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     n = len(x)
     if n < FEWEST_POINTS:
-        return _untold(kind, n, f"{n} points are too few for a correlation, it needs {FEWEST_POINTS}")
+        return _untold(n, f"{n} points are too few for a correlation, it needs {FEWEST_POINTS}")
     if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return _untold(kind, n, "all points are alike, so there is no correlation")
+        return _untold(n, "all points are alike, so there is no correlation")
     from scipy import stats
 
-    found: Any = stats.kendalltau(x, y) if kind == "kendall" else stats.spearmanr(x, y)
+    found: Any = stats.spearmanr(x, y)
     value, p = float(found[0]), float(found[1])
-    if kind == "spearman" and n <= _MOST_EXACT and len(np.unique(x)) == len(np.unique(y)) == n:
+    if n <= _MOST_EXACT and len(np.unique(x)) == len(np.unique(y)) == n:
         p = _exact_p(value, n)
-    return RankCorrelation(kind, value, p, n)
+    return RankCorrelation(value, p, n)
 
 
 def check_series(values: Sequence[float], name: str = "temperature", unit: str = "K") -> None:
@@ -95,8 +89,8 @@ def check_series(values: Sequence[float], name: str = "temperature", unit: str =
     raise AnalysisError(f"a {name} series{of_one} shows no trend", fix=f"Give at least two different {name}s")
 
 
-def _untold(kind: Kind, n_points: int, message: str) -> RankCorrelation:
-    return RankCorrelation(kind, float("nan"), float("nan"), n_points, message)
+def _untold(n_points: int, message: str) -> RankCorrelation:
+    return RankCorrelation(float("nan"), float("nan"), n_points, message)
 
 
 def _exact_p(value: float, n: int) -> float:

@@ -89,14 +89,16 @@ class Curvature:
         ------
         AnalysisError : no frames; descriptors of other frames or functions, or without derivatives.
         """
-        from nnpcore.training.data import chunks_of
+        from nnpcore.training.data import STRESS_BASIS, chunks_of
+        from nnpcore.training.engines.rows import RowScales
 
         _check(potential, descriptor_set, frames)
         layer = LastLayer(potential)
         data, known = _fit_set(potential, descriptor_set, frames)
         sizes = data.targets.n_atoms
         usual = max(ROWS_PER_FRAME, -(-FEWEST_ROWS // len(frames)))
-        scales = _unit_scales(force_rows or min(usual, 3 * int(sizes.max())))
+        n_force_rows = force_rows or min(usual, 3 * int(sizes.max()))
+        scales = RowScales(1.0, 1.0, 1.0, n_force_rows, len(STRESS_BASIS))
         edges = chunks_of(sizes, _ATOMS_PER_CHUNK)
 
         def work(k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -189,13 +191,6 @@ def _fit_set(
     known = np.stack([targets.has_energy, targets.has_forces, targets.has_stress])
     targets = replace(targets, has_stress=periodic, volume=volume)
     return FitSet.of(descriptor_set, potential.whitening, targets), known
-
-
-def _unit_scales(n_force_rows: int) -> RowScales:
-    from nnpcore.training.data import STRESS_BASIS
-    from nnpcore.training.engines.rows import RowScales
-
-    return RowScales(1.0, 1.0, 1.0, n_force_rows, len(STRESS_BASIS))
 
 
 def _chunk(

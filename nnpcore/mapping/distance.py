@@ -73,8 +73,7 @@ def nearest_distances(
 
     Raises
     ------
-    AnalysisError
-        Without training atoms.
+    AnalysisError : no training atoms.
     """
     return query(training_tree(train_x), points_x, 1, progress)[0][:, 0]
 
@@ -89,8 +88,7 @@ def left_out_distances(train_x: np.ndarray, frames: np.ndarray, queries: np.ndar
 
     Raises
     ------
-    AnalysisError
-        When all atoms are of one frame.
+    AnalysisError : all atoms are of one frame.
     """
     if len(np.unique(frames)) < 2:
         raise AnalysisError(

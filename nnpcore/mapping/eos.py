@@ -158,8 +158,7 @@ def fit_eos(volumes: np.ndarray, energies: np.ndarray) -> EosFit:
 
     Raises
     ------
-    AnalysisError
-        For fewer than five points, or a scan without a minimum inside.
+    AnalysisError : fewer than five points, or a scan without a minimum inside.
     """
     volumes, energies = np.asarray(volumes, dtype=np.float64), np.asarray(energies, dtype=np.float64)
     if len(volumes) < MIN_POINTS or len(np.unique(volumes)) < MIN_POINTS:

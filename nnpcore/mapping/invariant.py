@@ -99,8 +99,7 @@ def invariant_points(
 
     Raises
     ------
-    AnalysisError
-        When there are no frames, or a frame is not periodic, has several elements or atoms that differ.
+    AnalysisError : no frames, or a frame that is not periodic, has several elements or atoms that differ.
     """
     if not frames:
         raise AnalysisError(

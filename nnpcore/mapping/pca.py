@@ -47,8 +47,7 @@ def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
 
     Raises
     ------
-    AnalysisError
-        For fewer than two atoms, or atoms that are all the same.
+    AnalysisError : fewer than two atoms, or atoms that are all the same.
     """
     from sklearn.decomposition import PCA
 

@@ -182,7 +182,8 @@ def _bad_text(rmse_mev: float | None, report: EosReport, level: Level) -> str:
     if _error_grade(rmse_mev, report):
         parts.append(_error_text(report))
     if _slope_grade(report):
-        parts.append(f"its slope by {report.slope_error_gpa:+.1f} GPa" if parts else _slope_text(report))
+        subject, verb = ("its slope", "") if parts else ("the slope of E_at(V)", "is off ")
+        parts.append(f"{subject} {verb}by {report.slope_error_gpa:+.1f} GPa")
     if not parts:
         disagree = f"the members disagree by {report.std_in_bracket_mev:.0f} meV on E_at of the crystal"
         return f"{disagree}: the data leave it open; {_CURE_OF_SLOPE}"
@@ -191,18 +192,10 @@ def _bad_text(rmse_mev: float | None, report: EosReport, level: Level) -> str:
     return f"{' and '.join(parts)}: {name}; {cure}"
 
 
-def _slope_text(report: EosReport) -> str:
-    return f"the slope of E_at(V) is off by {report.slope_error_gpa:+.1f} GPa"
-
-
 def _error_text(report: EosReport) -> str:
     if report.worst is None or report.v0 is None:
         return f"E_at of the crystal is off by {report.rmse_in_bracket_mev:.0f} meV"
     error = float(report.error_mev[report.worst])
-    return f"E_at of the crystal is off by {error:+.0f} meV at {_strain_text(report)}"
-
-
-def _strain_text(report: EosReport) -> str:
-    assert report.worst is not None and report.v0 is not None
     strain = 100.0 * (float(report.volumes[report.worst]) / report.v0 - 1.0)
-    return "its equilibrium volume" if abs(strain) < 0.5 else f"{strain:+.0f} % volume"
+    where = "its equilibrium volume" if abs(strain) < 0.5 else f"{strain:+.0f} % volume"
+    return f"E_at of the crystal is off by {error:+.0f} meV at {where}"

@@ -6,9 +6,8 @@ Stillinger-Weber silicon: the (100) slab at 1000 K, whose inside and surface may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -50,18 +49,6 @@ class Target:
     def files(self) -> list[str]:
         """Where the frames are."""
         return list(dict.fromkeys(f.source for f in (*self.train, *self.valid) if f.source))
-
-
-def networks_alone(**settings: Any) -> TrainSettings:
-    """Return settings without a smooth part under the networks, as in the paper."""
-    return TrainSettings(baseline="none", **settings)
-
-
-def over_linear_part(ridge: float, **settings: Any) -> TrainSettings:
-    """Return settings with a linear part under the networks from the start, of this ridge, eV²."""
-    return TrainSettings(
-        baseline="linear", baseline_ridge=ridge, baseline_epochs=0, baseline_spread=0.0, **settings
-    )
 
 
 def slab_target(context: StudyContext, n_train: int, n_valid: int) -> Target:
@@ -152,19 +139,14 @@ def follow(
     return Curve(run.rmse_course("force"), run.rmse_course("energy"), errors, run)
 
 
-def ratio_at_equal_rmse(first: Curve, second: Curve, n_levels: int = 8) -> float:
+def ratio_at_equal_rmse(first: Curve, second: Curve) -> float:
     """Return how many times larger the first's mapping error is at equal force RMSE, geometric mean.
 
     The levels run from the lowest RMSE both have reached to twice that.
     """
     low = 1.02 * max(first.lowest, second.lowest)
-    levels = np.geomspace(low, 2.0 * low, n_levels)
+    levels = np.geomspace(low, 2.0 * low, 8)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(first.at(levels)) - np.log(second.at(levels))
     known = logs[np.isfinite(logs)]
     return float(np.exp(known.mean())) if len(known) else float("nan")
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """Return the geometric mean of positive numbers."""
-    return float(np.exp(np.mean(np.log(values))))

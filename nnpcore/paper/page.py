@@ -14,10 +14,6 @@ from nnpcore.paper.claims import Claim, StudyRecord, module_of, texts
 
 REPORT = "paper.md"
 IMAGES = Path("images") / "paper"
-REFERENCE = (
-    "D. Yoo, K. Lee, W. Jeong, S. Watanabe and S. Han, *Atomic energy mapping of neural network potential*"
-)
-
 _UNITS = (
     ("_mev_per_atom", "meV/atom"),
     ("_ev_per_atom", "eV/atom"),
@@ -114,19 +110,8 @@ def _head(records: Sequence[StudyRecord]) -> str:
     size = "all in full"
     if quick:
         size = "all by `--quick`" if len(quick) == len(records) else f"{', '.join(quick)} by `--quick`"
-    lines = [
-        "# The paper, figure by figure",
-        f"The claims of {REFERENCE} (2019) beside our own numbers. This page is written by `eatlas paper`; "
-        "every number and figure comes from the command and can be made again with it:",
-        "```\neatlas paper all -o DIR            # --quick: the effects in some minutes\n"
-        "eatlas paper fig1 -o DIR           # one study; DIR/claims.json keeps those of the others\n```",
-        "Fig. 1 uses the bundled density-functional snapshots. The rest uses reference potentials whose "
-        "atomic energies are known exactly (Stillinger-Weber silicon, second-moment nickel), which makes the "
-        "test stricter than the paper's. Whether a claim holds is decided by a rule in the code, not by eye; "
-        "claims that the paper does not make are marked so.",
-        f"**{held} of {len(claims)} claims hold.** Time: {names or 'none'} ({size}).",
-    ]
-    return "\n\n".join([*lines, *_differing(records)])
+    head = texts()["page"]["head"].format(held=held, n=len(claims), times=names or "none", size=size).strip()
+    return "\n\n".join([head, *_differing(records)])
 
 
 def _differing(records: Sequence[StudyRecord]) -> list[str]:

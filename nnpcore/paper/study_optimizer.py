@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
+from scipy.stats import gmean
 
 from nnpcore.figures.drawing import DASHES, MARKERS, OKABE_ITO, new_figure, style_axes
 from nnpcore.paper.claims import Claim
@@ -22,13 +23,12 @@ from nnpcore.paper.equal_rmse import (
     Target,
     crystal_target,
     follow,
-    geometric_mean,
-    networks_alone,
     ratio_at_equal_rmse,
     slab_target,
 )
 from nnpcore.paper.figure_parts import legend_below, plain_numbers
 from nnpcore.progress import Progress
+from nnpcore.training import TrainSettings
 
 OPTIMIZERS = ("kalman", "adam")
 TITLES = {"kalman": "Kalman filter", "adam": "Adam"}
@@ -75,7 +75,8 @@ def _sweep(context: StudyContext, plan: Plan, target: Target, progress: Progress
     curves: Curves = {}
     for (optimizer, width), part in zip(jobs, parts, strict=True):
         epochs = plan.kalman_epochs if optimizer == "kalman" else plan.adam_epochs
-        settings = networks_alone(
+        settings = TrainSettings(
+            baseline="none",
             optimizer=optimizer,
             hidden=(width, width),
             epochs=epochs,
@@ -102,8 +103,8 @@ def _filter_against_adam(targets: list[Target], found: dict[str, Curves]) -> Cla
         ours[f"kalman_over_adam_{target.name}"] = {
             f"{w}-{w}": ratio_at_equal_rmse(curves["kalman", w], curves["adam", w]) for w in _widths(curves)
         }
-    means = {name: geometric_mean(list(ratios.values())) for name, ratios in ours.items()}
-    overall = geometric_mean(list(means.values()))
+    means = {name: float(gmean(list(ratios.values()))) for name, ratios in ours.items()}
+    overall = float(gmean(list(means.values())))
     single = [ratio for ratios in ours.values() for ratio in ratios.values()]
     better = f"{sum(ratio < 1.0 for ratio in single)} of {len(single)} cases"
     ours |= {"geometric_mean": {**means, "both": overall}, "filter_better_in": better}
@@ -119,7 +120,8 @@ def _small_against_large(targets: list[Target], found: dict[str, Curves]) -> Cla
         ours[f"{small}-{small}_over_{large}-{large}_{target.name}"] = {
             TITLES[o]: ratio_at_equal_rmse(curves[o, small], curves[o, large]) for o in OPTIMIZERS
         }
-    overall = geometric_mean([ratio for by_optimizer in ours.values() for ratio in by_optimizer.values()])
+    ratios = [ratio for by_optimizer in ours.values() for ratio in by_optimizer.values()]
+    overall = float(gmean(ratios))
     ours["geometric_mean"] = overall
     return Claim.of("optimizer.small_against_large", ours, overall < CLEAR, clear=CLEAR)
 

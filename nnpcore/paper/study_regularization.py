@@ -6,7 +6,6 @@ by Adam, and of the ridge of a linear part under the networks, trained by the Ka
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,6 @@ from nnpcore.paper.equal_rmse import (
     Target,
     crystal_target,
     follow,
-    networks_alone,
-    over_linear_part,
     slab_target,
 )
 from nnpcore.progress import Progress
@@ -134,20 +131,21 @@ def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
 NAMES = {"l2": "L2 of the weights", "ridge": "ridge of the linear part, eV²"}
 
 
-def _settings(context: StudyContext, plan: Plan, kind: str) -> Callable[[float], TrainSettings]:
-    """Return what makes the settings for a strength."""
+def _settings(context: StudyContext, plan: Plan, kind: str, strength: float) -> TrainSettings:
+    """Return the settings for a strength: networks alone, or over a linear part from the start."""
     common: dict[str, Any] = {"n_members": plan.n_members, "seed": context.seed}
     if kind == "l2":
-        return lambda v: networks_alone(l2=v, optimizer="adam", epochs=plan.adam_epochs, **common)
+        adam = {"optimizer": "adam", "epochs": plan.adam_epochs}
+        return TrainSettings(baseline="none", l2=strength, **adam, **common)
+    linear = {"baseline": "linear", "baseline_ridge": strength, "baseline_epochs": 0, "baseline_spread": 0.0}
     calm = {"optimizer": "kalman", "kalman": CALM_FILTER, "epochs": plan.kalman_epochs}
-    return lambda v: over_linear_part(v, **calm, **common)
+    return TrainSettings(**linear, **calm, **common)
 
 
 def _sweep(context: StudyContext, plan: Plan, target: Target, kind: str, progress: Progress) -> Sweep:
     strengths = plan.l2 if kind == "l2" else plan.ridge
-    settings = _settings(context, plan, kind)
     curves = [
-        follow(context, target, f"{kind}-{v:g}", settings(v), part)
+        follow(context, target, f"{kind}-{v:g}", _settings(context, plan, kind, v), part)
         for v, part in zip(strengths, progress.split(len(strengths)), strict=True)
     ]
     return Sweep(kind, target, np.array(strengths), curves)
