@@ -308,7 +308,7 @@ def test_a_crosshair_reads_values_back(qtbot, plot):
 def test_a_click_in_the_legend_hides_the_series(qtbot, plot):
     shown = plot()
     line = shown.add_line("a", "series:0")
-    shown.set_legend([Entry("a", "first", "series:0"), Entry("b", "second", "series:1", dash=1)])
+    shown.legend.set_entries([Entry("a", "first", "series:0"), Entry("b", "second", "series:1", dash=1)])
     _, box = shown.legend._boxes[0]
     qtbot.mouseClick(shown.legend, LEFT, pos=box.center().toPoint())
     assert not line.isVisible()
@@ -319,7 +319,7 @@ def test_a_click_in_the_legend_hides_the_series(qtbot, plot):
 def test_legend_entries_never_overlap(plot):
     shown = plot(width=300)
     shown.set_labels("Volume", "Energy relative to the reference (meV/atom)")
-    shown.set_legend([Entry(str(i), f"data set {i}", "series:0") for i in range(6)])
+    shown.legend.set_entries([Entry(str(i), f"data set {i}", "series:0") for i in range(6)])
     boxes = [box for _, box in shown.legend._boxes]
     title = QFontMetricsF(font()).horizontalAdvance(shown.legend.title)
     for i, box in enumerate(boxes):

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Protocol
 
 from PySide6.QtCore import QByteArray, QObject, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtGui import QAction, QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton
 
 from app.look import theme
 from nnpcore.installation import RESOURCES
-
-
-class HasIcon(Protocol):
-    """Anything with an icon: an action, a button."""
-
-    def setIcon(self, icon: QIcon, /) -> None:
-        """Show this icon."""
 
 
 @cache
@@ -86,27 +79,20 @@ def application_icon() -> QIcon:
     return result
 
 
-def follow(target: HasIcon, name: str, *, muted: bool = False) -> None:
+def follow(target: QAbstractButton | QAction, name: str, *, muted: bool = False) -> None:
     """Give a button or action an icon now and whenever the theme changes; ``muted`` draws it faintly."""
-    target.setIcon(_themed(name, muted))
-    if isinstance(target, QObject):
-        slot = _Recolor(target, name, muted)
-        theme.signals().changed.connect(slot.apply)
-
-
-def _themed(name: str, muted: bool) -> QIcon:
-    return icon(name, theme.current().muted if muted else None)
+    slot = _Recolor(target, name, muted)
+    slot.apply()
+    theme.signals().changed.connect(slot.apply)
 
 
 class _Recolor(QObject):
     """Lives with its target, so that the connection ends with it."""
 
-    def __init__(self, target: QObject, name: str, muted: bool) -> None:
+    def __init__(self, target: QAbstractButton | QAction, name: str, muted: bool) -> None:
         super().__init__(target)
-        self._name, self._muted = name, muted
+        self._target, self._name, self._muted = target, name, muted
 
     def apply(self) -> None:
-        """Draw the target's icon again."""
-        target = self.parent()
-        if target is not None:
-            target.setIcon(_themed(self._name, self._muted))  # type: ignore[attr-defined]
+        """Draw the target's icon in the theme's colours."""
+        self._target.setIcon(icon(self._name, theme.current().muted if self._muted else None))

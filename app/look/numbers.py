@@ -21,6 +21,13 @@ def number_text(value: float | None, places: int, sign: bool = False) -> str:
     return true_minus(f"{value:{'+' if sign else ''}.{places}f}")
 
 
+def duration(seconds: float) -> str:
+    """Return a time as h:mm:ss or m:ss."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}:{rest:02d}:{left:02d}" if hours else f"{rest}:{left:02d}"
+
+
 def nice_step(span: float, most: int) -> float:
     """Return the smallest step of 1, 2 or 5 times a power of ten that gives at most ``most`` intervals."""
     raw = span / max(most, 1)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.session.messages import Notification
-from app.widgets.controls import choice_box, tool_button
+from app.widgets.controls import choice_box, filled, tool_button
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
@@ -58,15 +58,10 @@ class Panel(QWidget):
         self.setObjectName(self.name)
         self.setProperty("panel", True)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(0)
         self.toolbar = QWidget(self)
-        self._tools = QHBoxLayout(self.toolbar)
-        self._tools.setContentsMargins(8, 0, 0, 0)
-        self._tools.setSpacing(4)
+        self._tools = filled(QHBoxLayout(self.toolbar), margins=(8, 0, 0, 0), spacing=4)
         self._tools.addStretch(1)
-        self._column.addWidget(self.toolbar)
+        self._column = filled(QVBoxLayout(self), self.toolbar)
         if self.can_export():
             self._tools.addWidget(self._export_button())
 
@@ -102,17 +97,10 @@ class Panel(QWidget):
         note's ``indent`` are in pixels.
         """
         content = QWidget(self)
-        column, row, line = QVBoxLayout(content), QHBoxLayout(), QHBoxLayout()
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(2 if indent else 0)
-        row.setSpacing(gap)
-        for plot, share in plots.items():
-            row.addWidget(plot, share)
-        column.addLayout(row, 1)
+        row = filled(QHBoxLayout(), *plots.items(), spacing=gap)
+        column = filled(QVBoxLayout(content), (row, 1), margins=(0, 0, 0, 4), spacing=2 if indent else 0)
         if note is not None:
-            line.setContentsMargins(indent, 0, indent, 0)
-            line.addWidget(note)
-            column.addLayout(line)
+            column.addLayout(filled(QHBoxLayout(), note, margins=(indent, 0, indent, 0)))
         self.body = Placeholder(content, self)
         self.set_body(self.body)
 

@@ -14,8 +14,8 @@ from app.documents.analyses import color_of
 from app.documents.grouping import GROUPING_TEXTS
 from app.documents.run import run_inks
 from app.panels.base import AnalysisPanel, Drawing, Table
-from app.plots.connectivity_plot import BarRun, MatrixView, Pair, PairBars
-from app.widgets.controls import refill
+from app.plots.connectivity_plot import MatrixView, Pair, PairBars
+from app.widgets.controls import filled, refill
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
@@ -44,17 +44,13 @@ class ConnectivityPanel(AnalysisPanel[Connections]):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         body = QWidget(self)
-        column = QVBoxLayout(body)
-        column.setContentsMargins(8, 0, 8, 4)
-        column.setSpacing(2)
         self.matrix = MatrixView(body)
         self.matrix.cell_clicked.connect(self._on_cell)
         self.text = NoteLabel(body, "text")
         self.bars = PairBars(body)
         self.bars.hide()
-        column.addWidget(self.matrix, 1)
-        column.addWidget(self.bars, 1)
-        column.addWidget(self.text)
+        parts = (self.matrix, 1), (self.bars, 1), self.text
+        filled(QVBoxLayout(body), *parts, margins=(8, 0, 8, 4), spacing=2)
         self.body = Placeholder(body, self)
         self.set_body(self.body)
         self.menu = QMenu(self)
@@ -100,8 +96,7 @@ class ConnectivityPanel(AnalysisPanel[Connections]):
         runs = [run for run, _ in found]
         inks = run_inks(runs, self.session.data.datasets)
         pairs = common_pairs(found, self.session.data.datasets)
-        shown = [BarRun(run.name, color) for run, color in zip(runs, inks, strict=True)]
-        self.bars.show_pairs(pairs, shown)
+        self.bars.show_pairs(pairs, [run.name for run in runs], inks)
         self.text.set_text(comparison_text(pairs, [run.name for run in runs]), "text")
 
     def _fill_groupings(self) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.look.style_sheet import styled
 from app.panels.base import Panel
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
 from app.widgets.painted import PaintedWidget, draw_dot
 from app.widgets.row_list import RowList
@@ -94,9 +94,7 @@ class _EmptyPage(QWidget):
 
     def __init__(self, panel: DataPanel) -> None:
         super().__init__(panel)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 16, 16, 16)
-        column.setSpacing(8)
+        column = filled(QVBoxLayout(self), margins=(16, 16, 16, 16), spacing=8)
         column.addStretch(1)
         text = styled(QLabel("Drop a trajectory here: extended XYZ,\nor any format ASE reads", self), "muted")
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -128,15 +126,9 @@ class DatasetRow(QWidget):
         super().__init__(parent)
         self._session, self._document = session, document
         self.setObjectName("data_row")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 6, 6, 6)
-        column.setSpacing(2)
-        top = QHBoxLayout()
-        top.setSpacing(6)
-        top.addWidget(Swatch(document.color_index, self))
+        swatch = Swatch(document.color_index, self)
         self.label = styled(ElidedLabel(self), "heading")
         self.label.set_text(document.name, tip=document.path)
-        top.addWidget(self.label, 1)
         self.role = QComboBox(self)
         for role, text in ROLE_TEXTS.items():
             self.role.addItem(text, role)
@@ -145,15 +137,10 @@ class DatasetRow(QWidget):
         self.role.activated.connect(self._on_role_chosen)
         close = partial(session.data.remove, document.id)
         self.close_button = tool_button(self, "Close this file", close, icon="close", size=12, muted=True)
-        top.addWidget(self.close_button)
-        column.addLayout(top)
         frames, labels = (self._line(text) for text in contents(document.summary))
-        column.addWidget(frames)
-        below = QHBoxLayout()
-        below.setSpacing(6)
-        below.addWidget(labels, 1)
-        below.addWidget(self.role)
-        column.addLayout(below)
+        top = filled(QHBoxLayout(), swatch, (self.label, 1), self.close_button, spacing=6)
+        below = filled(QHBoxLayout(), (labels, 1), self.role, spacing=6)
+        filled(QVBoxLayout(self), top, frames, below, margins=(10, 6, 6, 6), spacing=2)
         self.refresh()
 
     def _line(self, text: str) -> ElidedLabel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from app.documents.run import run_inks
 from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.eos_plot import EosPlot
+from app.widgets.controls import filled
 from app.widgets.labels import NoteLabel
 from app.widgets.readout import Cell, Readout
 from app.widgets.tables import PointsTable
@@ -31,6 +33,17 @@ if TYPE_CHECKING:
 
 POINTS_TIP = "List the crystals: volume, difference between their atoms, distance to the training set"
 NO_CRYSTAL = "Open a crystal along its volume and give it the role “EOS reference” to see its energy here."
+FITTED = (
+    (
+        "V₀ Å³",
+        "v0",
+        2,
+        "Equilibrium volume, Å³/atom, by Birch-Murnaghan; the ensemble's above the reference's",
+    ),
+    ("B₀ GPa", "b0_gpa", 1, "Bulk modulus, GPa"),
+    ("B₀′", "b0_prime", 1, "Pressure derivative of the bulk modulus"),
+)
+"""Heads, attributes of a fit, decimals and tips."""
 
 
 class EosPanel(AnalysisPanel[EosResult]):
@@ -53,18 +66,13 @@ class EosPanel(AnalysisPanel[EosResult]):
 
     def _build(self) -> None:
         body = QWidget(self)
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(0)
         self.plot = EosPlot(body)
         self.readout = Readout(body)
         self.note = NoteLabel(body, "warning")
         self.points = PointsTable(body)
         self.points.hide()
-        column.addWidget(self.plot, 1)
-        column.addWidget(self.points, 1)
-        column.addWidget(self.readout)
-        column.addWidget(self.note)
+        parts = (self.plot, 1), (self.points, 1), self.readout, self.note
+        filled(QVBoxLayout(body), *parts, margins=(0, 0, 0, 4))
         self.set_body(body)
         tip, toggled = "Show every member of the ensemble", lambda _: self.refresh()
         self.members = self.add_button(tip, text="Members", toggled=toggled)
@@ -176,9 +184,7 @@ class EosPanel(AnalysisPanel[EosResult]):
         """Draw what is shown with matplotlib."""
         if not self.series:
             return None
-        series = [
-            EosSeries(s.name, s.curve, s.report, s.bracket, paper_color(s.color), s.dash) for s in self.series
-        ]
+        series = [replace(item, color=paper_color(item.color)) for item in self.series]
         return partial(figures.eos_figure, series, members=self.members.isChecked())
 
 
@@ -205,27 +211,18 @@ def point_rows(
 def eos_cells(report: EosReport) -> list[Cell]:
     """Return the numbers of an equation of state: the ensemble's, the reference's below."""
     mean, ref = report.mean_fit, report.reference_fit
-    slope_std = report.slope_std_gpa
-    std = report.std_in_bracket_mev
+    fitted = [
+        Cell(
+            head,
+            number_text(getattr(mean, name, None), places),
+            number_text(getattr(ref, name, None), places),
+            tip,
+        )
+        for head, name, places, tip in FITTED
+    ]
+    slope_std, std = report.slope_std_gpa, report.std_in_bracket_mev
     return [
-        Cell(
-            "V₀ Å³",
-            number_text(mean.v0 if mean else None, 2),
-            number_text(ref.v0 if ref else None, 2),
-            "Equilibrium volume, Å³/atom, by Birch-Murnaghan; the ensemble's above the reference's",
-        ),
-        Cell(
-            "B₀ GPa",
-            number_text(mean.b0_gpa if mean else None, 1),
-            number_text(ref.b0_gpa if ref else None, 1),
-            "Bulk modulus, GPa",
-        ),
-        Cell(
-            "B₀′",
-            number_text(mean.b0_prime if mean else None, 1),
-            number_text(ref.b0_prime if ref else None, 1),
-            "Pressure derivative of the bulk modulus",
-        ),
+        *fitted,
         Cell(
             "slope GPa",
             number_text(report.slope_error_gpa, 2, sign=True),

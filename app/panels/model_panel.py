@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from app.dialogs.fields import QuietChoice
 from app.look.style_sheet import repolish, styled
 from app.panels.base import Panel
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 from nnpcore.errors import SettingsError
 from nnpcore.training import TrainSettings
 from nnpcore.training.declared import Declaration, Shown, declarations
@@ -63,9 +63,7 @@ class ModelPanel(Panel):
         super().__init__(session, parent)
         self._inputs: dict[str, QLineEdit | QComboBox] = {}
         content = QWidget(self)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(10, 4, 10, 10)
-        column.setSpacing(4)
+        column = filled(QVBoxLayout(content), margins=(10, 4, 10, 10), spacing=4)
         self._add_descriptors(column)
         for title in COLUMNS:
             self._add_section(column, title)
@@ -92,22 +90,16 @@ class ModelPanel(Panel):
         edit = QPushButton("Edit…", self)
         edit.setToolTip("Look at the functions and change them")
         edit.clicked.connect(self.edit_functions)
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addLayout(_cell(_caption("Functions", self), self.functions), 5)
-        row.addLayout(_cell(_caption("", self), edit), 3)
-        row.addLayout(self._field(DECLARED["cutoff"]), 4)
-        column.addLayout(row)
+        functions, editing = self._cell("Functions", self.functions), self._cell("", edit)
+        cells = (functions, 5), (editing, 3), (self._field(DECLARED["cutoff"]), 4)
+        column.addLayout(filled(QHBoxLayout(), *cells, spacing=6))
 
     def _add_section(self, column: QVBoxLayout, title: str) -> None:
         self._heading(column, title)
         shown = [d for d in DECLARED.values() if d.setting.shown and d.setting.shown.group == title]
         for start in range(0, len(shown), COLUMNS[title]):
-            row = QHBoxLayout()
-            row.setSpacing(6)
-            for declaration in shown[start : start + COLUMNS[title]]:
-                row.addLayout(self._field(declaration), 1)
-            column.addLayout(row)
+            cells = [(self._field(declaration), 1) for declaration in shown[start : start + COLUMNS[title]]]
+            column.addLayout(filled(QHBoxLayout(), *cells, spacing=6))
 
     def _field(self, declaration: Declaration) -> QVBoxLayout:
         """Return a setting's field under its label."""
@@ -117,7 +109,10 @@ class ModelPanel(Panel):
         box.setToolTip(shown.tip)
         box.setMinimumWidth(36)
         self._inputs[declaration.name] = box
-        return _cell(_caption(shown.label, self), box)
+        return self._cell(shown.label, box)
+
+    def _cell(self, caption: str, box: QWidget) -> QVBoxLayout:
+        return filled(QVBoxLayout(), styled(QLabel(caption, self), "muted", "small"), box, spacing=1)
 
     def _heading(self, column: QVBoxLayout, title: str) -> None:
         if column.count():
@@ -245,15 +240,3 @@ class ModelPanel(Panel):
         if path:
             settings = self.session.trainings.settings
             self.session.tasks.run("Saving settings", lambda progress: settings.to_toml(path), lambda _: None)
-
-
-def _cell(caption: QLabel, box: QWidget) -> QVBoxLayout:
-    cell = QVBoxLayout()
-    cell.setSpacing(1)
-    cell.addWidget(caption)
-    cell.addWidget(box)
-    return cell
-
-
-def _caption(text: str, parent: QWidget) -> QLabel:
-    return styled(QLabel(text, parent), "muted", "small")

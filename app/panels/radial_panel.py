@@ -63,7 +63,7 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
             line = self.plot.add_line(f"line:{k}", f"series:{k}", 1.4, 0 if not curve.region else 1)
             line.setData(analysis.r if analysis is not None else [], self._values(curve))
             entries.append(Entry(f"line:{k}", curve.name, f"series:{k}", dash=0 if not curve.region else 1))
-        self.plot.set_legend(entries)
+        self.plot.legend.set_entries(entries)
 
     def _values(self, curve: RadialCurve):
         return curve.n_within if self.counts.isChecked() else curve.g

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,16 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QProgressBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.documents.run import RunDocument, RunState
 from app.look import theme
+from app.look.numbers import duration
 from app.look.style_sheet import styled
 from app.panels.base import Panel
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
 from app.widgets.row_list import RowList
 
@@ -143,29 +143,25 @@ class RunRow(QWidget):
         super().__init__(parent)
         self._session, self._run_id = session, run_id
         self.setObjectName("run_row")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(10, 6, 6, 6)
-        column.setSpacing(3)
-        top = QHBoxLayout()
-        top.setSpacing(2)
         self.compare = QCheckBox(self)
         self.compare.setToolTip(COMPARE_TIP)
         self.compare.toggled.connect(lambda on: session.runs.set_compared(run_id, on))
-        top.addWidget(self.compare)
         self.name, self.state = styled(QLabel(self), "heading"), styled(QLabel(self), "small")
-        top.addWidget(self.name)
-        top.addWidget(self.state, 1)
-        self.pause_button = self._button("pause", "Pause", lambda: session.trainings.pause(run_id), top)
-        self.resume_button = self._button("resume", "Go on", lambda: session.trainings.resume(run_id), top)
-        self.stop_button = self._button("stop", STOP_TIP, lambda: session.trainings.stop(run_id), top)
+        self.pause_button, self.resume_button, self.stop_button = buttons = [
+            tool_button(self, tip, partial(run, run_id), icon=icon, size=12)
+            for icon, tip, run in (
+                ("pause", "Pause", session.trainings.pause),
+                ("resume", "Go on", session.trainings.resume),
+                ("stop", STOP_TIP, session.trainings.stop),
+            )
+        ]
+        top = filled(QHBoxLayout(), self.compare, self.name, (self.state, 1), *buttons, spacing=2)
         top.addStrut(self.stop_button.sizeHint().height())  # as high without buttons
-        column.addLayout(top)
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
-        column.addWidget(self.bar)
         self.line = styled(ElidedLabel(self), "muted", "small")
-        column.addWidget(self.line)
+        filled(QVBoxLayout(self), top, self.bar, self.line, margins=(10, 6, 6, 6), spacing=3)
         self.refresh()
 
     def refresh_comparison(self) -> None:
@@ -173,11 +169,6 @@ class RunRow(QWidget):
         with QSignalBlocker(self.compare):
             self.compare.setChecked(self._run_id in self._session.runs.compared)
         self.compare.setVisible(len(self._session.runs.documents) > 1)
-
-    def _button(self, icon: str, tip: str, run: Callable[[], object], row: QHBoxLayout) -> QToolButton:
-        button = tool_button(self, tip, run, icon=icon, size=12)
-        row.addWidget(button)
-        return button
 
     def refresh(self) -> None:
         """Show how the run stands."""
@@ -218,13 +209,6 @@ def describe(run: RunDocument) -> str:
     if run.state is RunState.RUNNING and eta is not None and run.n_epochs:
         parts.append(f"{duration(eta)} left")
     return " · ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as 0:42 or 1:05:00."""
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
 def _state_color(state: RunState) -> str:

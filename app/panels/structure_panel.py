@@ -31,7 +31,7 @@ from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
 from app.viewer3d.picture import as_rgba
 from app.viewer3d.view_tools import ViewTools
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
@@ -74,11 +74,7 @@ class StructurePanel(Panel):
         content = QWidget(self)
         self.view = create_structure_view(content)
         self.frames = FrameBar(self._is_ready, content)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.view, 1)
-        column.addWidget(self.frames)
+        filled(QVBoxLayout(content), (self.view, 1), self.frames)
         self.stated = Placeholder(content, self)
         self.set_body(self.stated)
         self._build_overlays()
@@ -303,10 +299,10 @@ class StructurePanel(Panel):
             if hovered is not None and self._here(hovered.atom) == hovered and hovered.atom < frame.n_atoms:
                 chosen = [hovered.atom]
             if len(chosen) == 1:
-                title = atom_card.atom_title(frame, chosen[0])
+                title = f"{atom_card.symbol(frame, chosen[0])} · atom {chosen[0]}"
                 rows = self._rows_of(chosen[0])
             elif chosen:
-                title = atom_card.several_title(len(chosen))
+                title = f"{len(chosen)} atoms selected"
                 rows = atom_card.several_rows(frame, chosen, values)
         self.card.setText(atom_card.as_html(title, rows, theme.current().muted) if title else "")
         self.card.setVisible(bool(title))

@@ -11,12 +11,14 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
+from app.look.numbers import duration
 from app.look.style_sheet import styled
 from app.panels.base import Drawing, Panel, Table
 from app.plots.legend import Legend
 from app.plots.mapping_plot import MappingPlot
 from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
+from app.widgets.controls import filled
 from app.widgets.labels import NoteLabel
 from app.widgets.redraw import Throttle
 from nnpcore import figures
@@ -73,26 +75,15 @@ class TrainingPanel(Panel):
 
     def _build(self) -> None:
         body = QWidget(self)
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(0)
-        self._row = QHBoxLayout()
-        self._row.setSpacing(0)
         self.plots = {q: RmsePlot(q, body) for q in QUANTITIES if q != MAPPING}
         self.mapping_plot = MappingPlot(body)
-        for plot in self._all_plots().values():
-            self._row.addWidget(plot, 1)
-        column.addLayout(self._row, 1)
+        row = filled(QHBoxLayout(), *dict.fromkeys(self._all_plots().values(), 1).items())
         self.status = NoteLabel(body, "muted")
         self.warning = NoteLabel(body, "warning")
         self.shared_legend = Legend(body)
-        for label in (self.status, self.warning):
-            line = QHBoxLayout()
-            line.setContentsMargins(8, 0, 0, 0)
-            line.addWidget(label, 1)
-            column.addLayout(line)
-            if label is self.status:
-                line.addWidget(self.shared_legend, 0)
+        status = filled(QHBoxLayout(), (self.status, 1), self.shared_legend, margins=(8, 0, 0, 0), spacing=-1)
+        warning = filled(QHBoxLayout(), (self.warning, 1), margins=(8, 0, 0, 0))
+        filled(QVBoxLayout(body), (row, 1), status, warning, margins=(0, 0, 0, 4))
         self.set_body(body)
         self.buttons = {
             q: self.add_button(TIPS[q], partial(self._on_button, q), text=BUTTONS[q]) for q in QUANTITIES
@@ -105,10 +96,8 @@ class TrainingPanel(Panel):
         self.smoothing.setToolTip("Smoothing of the curves; the raw ones stay visible, thinly")
         self.smoothing.valueChanged.connect(self._throttle.request)
         self.smoothing_box = QWidget(self)
-        box = QHBoxLayout(self.smoothing_box)
-        box.setContentsMargins(4, 0, 0, 0)
-        box.addWidget(styled(QLabel("Smooth", self.smoothing_box), "muted", "small"))
-        box.addWidget(self.smoothing)
+        caption = styled(QLabel("Smooth", self.smoothing_box), "muted", "small")
+        filled(QHBoxLayout(self.smoothing_box), caption, self.smoothing, margins=(4, 0, 0, 0), spacing=-1)
         self.add_tool(self.smoothing_box)
 
     def _all_plots(self) -> dict[str, Plot]:
@@ -318,11 +307,3 @@ def status_text(run: RunDocument) -> str:
     elif run.state is RunState.FINISHED:
         parts.insert(0, "finished")
     return "   ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as h:mm:ss or m:ss."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"

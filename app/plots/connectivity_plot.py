@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.look.ink import font, ink, pen
 from app.plots.legend import Entry, Legend
+from app.widgets.controls import filled
 from app.widgets.painted import PaintedWidget, draw_dot
 
 BAR, GAP, ROW_GAP = 11.0, 2.0, 7.0
@@ -36,7 +37,6 @@ class MatrixView(PaintedWidget):
         self.values = np.empty((0, 0))
         self.marked: tuple[int, int] | None = None
         self.tips: dict[tuple[int, int], str] = {}
-        self.limits = (0.0, 1.0)
 
     def set_matrix(
         self,
@@ -92,7 +92,7 @@ class MatrixView(PaintedWidget):
             painter.setPen(ink("muted"))
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "–" if row != column else "")
             return
-        fill = heat_color(value, self.limits)
+        fill = heat_color(value)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(fill)
         painter.drawRoundedRect(box, 3, 3)
@@ -148,12 +148,10 @@ _RAMP = np.array(
 """Pale for islands, deep blue for one body."""
 
 
-def heat_color(value: float, limits: tuple[float, float] = (0.0, 1.0)) -> QColor:
-    """Return the colour of a value: pale where it is low, deep blue where it is high."""
-    share = min(max((value - limits[0]) / max(limits[1] - limits[0], 1e-12), 0.0), 1.0) * (len(_RAMP) - 1)
-    index = min(int(share), len(_RAMP) - 2)
-    rgb = _RAMP[index] + (share - index) * (_RAMP[index + 1] - _RAMP[index])
-    return QColor(*(round(c) for c in rgb))
+def heat_color(value: float) -> QColor:
+    """Return the colour of a value in [0, 1]: pale where it is low, deep blue where it is high."""
+    at = np.linspace(0.0, 1.0, len(_RAMP))
+    return QColor(*(round(float(np.interp(value, at, channel))) for channel in _RAMP.T))
 
 
 def _luminance(color: QColor) -> float:
@@ -167,7 +165,6 @@ class Pair:
     names: tuple[str, str]
     colors: tuple[str, str]
     values: tuple[float | None, ...]
-    tip: str = ""
 
     @property
     def text(self) -> str:
@@ -175,22 +172,11 @@ class Pair:
         return " – ".join(self.names)
 
 
-@dataclass(frozen=True)
-class BarRun:
-    """Name and colour of a run."""
-
-    name: str
-    color: str
-
-
 class PairBars(QWidget):
     """A legend of the runs above rows of bars between 0 and 1 with their numbers; scrolls where it must."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
         self.legend = Legend(self)
         self.legend.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.rows = _Rows()
@@ -201,15 +187,14 @@ class PairBars(QWidget):
         self.area.setWidget(self.rows)
         self.area.viewport().setAutoFillBackground(False)
         self.rows.setAutoFillBackground(False)
-        column.addWidget(self.legend)
-        column.addWidget(self.area, 1)
+        filled(QVBoxLayout(self), self.legend, (self.area, 1), spacing=2)
 
-    def show_pairs(self, pairs: Sequence[Pair], runs: Sequence[BarRun]) -> None:
-        """Replace everything."""
+    def show_pairs(self, pairs: Sequence[Pair], names: Sequence[str], colors: Sequence[str]) -> None:
+        """Replace everything; the runs have names and colours."""
         self.legend.set_title("Connectivity")
-        entries = [Entry(str(k), r.name, r.color, "points", marker="s") for k, r in enumerate(runs)]
+        entries = [Entry(n, n, c, "points", marker="s") for n, c in zip(names, colors, strict=True)]
         self.legend.set_entries(entries)
-        self.rows.show_pairs(pairs, runs)
+        self.rows.show_pairs(pairs, colors)
 
 
 class _Rows(PaintedWidget):
@@ -218,11 +203,11 @@ class _Rows(PaintedWidget):
     def __init__(self) -> None:
         super().__init__()
         self.pairs: tuple[Pair, ...] = ()
-        self.runs: tuple[BarRun, ...] = ()
+        self.colors: tuple[str, ...] = ()
 
-    def show_pairs(self, pairs: Sequence[Pair], runs: Sequence[BarRun]) -> None:
-        """Replace the rows."""
-        self.pairs, self.runs = tuple(pairs), tuple(runs)
+    def show_pairs(self, pairs: Sequence[Pair], colors: Sequence[str]) -> None:
+        """Replace the rows, with a bar in each colour."""
+        self.pairs, self.colors = tuple(pairs), tuple(colors)
         self.setMinimumHeight(int(len(self.pairs) * self._row_height() + 4))
         self.update()
 
@@ -234,7 +219,7 @@ class _Rows(PaintedWidget):
         return max(BAR, QFontMetricsF(font()).height() - 3.0)
 
     def _row_height(self) -> float:
-        return max(len(self.runs), 1) * (self._bar_height() + GAP) + ROW_GAP
+        return max(len(self.colors), 1) * (self._bar_height() + GAP) + ROW_GAP
 
     def bar_rect(self, row: int, run: int) -> QRectF:
         """Return where a full bar (1.0) would be."""
@@ -248,7 +233,7 @@ class _Rows(PaintedWidget):
         for row, pair in enumerate(self.pairs):
             self._draw_label(painter, row, pair)
             for run, value in enumerate(pair.values):
-                self._draw_bar(painter, self.bar_rect(row, run), self.runs[run].color, value)
+                self._draw_bar(painter, self.bar_rect(row, run), self.colors[run], value)
 
     def _draw_label(self, painter: QPainter, row: int, pair: Pair) -> None:
         height = self._row_height() - ROW_GAP
@@ -275,4 +260,4 @@ class _Rows(PaintedWidget):
     def tip_at(self, point: QPointF) -> str:
         """Explain the row under the mouse."""
         row = int(point.y() // self._row_height())
-        return self.pairs[row].tip or self.pairs[row].text if 0 <= row < len(self.pairs) else ""
+        return self.pairs[row].text if 0 <= row < len(self.pairs) else ""

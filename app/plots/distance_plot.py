@@ -76,7 +76,7 @@ class DistanceHistogram(Plot):
         self.set_pickable("points", np.column_stack([points, height]), tip)
         right = max(1.5 * threshold, float(edges[-1]) if len(edges) else 0.0, 1e-6)
         self.set_window(0.0, right, 0.0, 1.08 * top)
-        self.set_legend(self._entries(usual_name, points, in_reach, right))
+        self.legend.set_entries(self._entries(usual_name, points, in_reach, right))
 
     def _entries(self, name: str, points: np.ndarray, in_reach: np.ndarray, right: float) -> list[Entry]:
         beyond = int((points > right).sum())
@@ -105,7 +105,7 @@ class DistanceCurve(Plot):
         self.bracket = self.add_bracket("bracket", "text")
         self.set_labels("Volume (Å³/atom)", "Distance to the training set")
         self.set_crosshair(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
-        self.set_legend(
+        self.legend.set_entries(
             [
                 Entry("threshold", "99 %", "text", dash=1, tip="99th percentile of the validation atoms"),
                 Entry("bracket", "in reach", "text", "bracket"),

@@ -115,7 +115,7 @@ class EosPlot(Plot):
         title = f"Eₐₜ − {self.zero.text} (meV/atom)"
         self.set_labels("Volume (Å³/atom)", title, "Eₐₜ − E₀ (meV/atom)", narrow=NARROW)
         self.legend.setToolTip(f"Atomic energy relative to the {self.zero.text}, {self.zero.energy:.4f} eV")
-        self.set_legend(self._entries())
+        self.legend.set_entries(self._entries())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Use short words where the plot is narrow."""

@@ -179,8 +179,6 @@ def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
         painter.fillRect(QRectF(box.left(), middle.y() - 4, box.width(), 8), faded(entry.color, 0.25))
     painter.setPen(pen(entry.color, 2.0, DASHES[entry.dash]))
     painter.drawLine(QPointF(box.left(), middle.y()), QPointF(box.right(), middle.y()))
-    if entry.kind == "line+points":
-        draw_marker(painter, entry.marker, middle, 6.0, entry.color, entry.hollow)
 
 
 def draw_marker(
@@ -192,8 +190,7 @@ def draw_marker(
     painter.save()
     painter.translate(center)
     painter.scale(size, size)
-    outline = pen(color, 1.2)
-    painter.setPen(outline)
+    painter.setPen(pen(color, 1.2))
     painter.setBrush(Qt.BrushStyle.NoBrush if hollow else ink(color))
     painter.drawPath(Symbols[marker])
     painter.restore()

@@ -38,13 +38,13 @@ class MappingPlot(Plot):
                 self._set(number, curve.key, curve.epochs, np.abs(curve.errors))
             if run.rmse is not None:
                 self._set(number, RMSE, *run.rmse)
-        self.set_legend(self._entries() if self._legend_shown else [])
+        self.legend.set_entries(self._entries() if self._legend_shown else [])
 
     def set_legend_shown(self, shown: bool) -> None:
         """Show or hide the legend (where there is little room the crosshair names the lines)."""
         if shown != self._legend_shown:
             self._legend_shown = shown
-            self.set_legend(self._entries() if shown else [])
+            self.legend.set_entries(self._entries() if shown else [])
 
     def _make_items(self) -> None:
         looks = []

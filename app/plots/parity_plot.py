@@ -72,7 +72,7 @@ class ParityPlot(Plot):
             label = f"{group.name} {group.rmse:.3g}" if np.isfinite(group.rmse) else group.name
             tip = f"{group.name}: RMSE {group.rmse:.4g} {self.unit} over {len(group.xy)} values"
             entries.append(Entry(group.key, label, color, "points", marker=group.marker, tip=tip))
-        self.set_legend(entries)
+        self.legend.set_entries(entries)
 
     def _describe(self, x: float, y: float) -> str:
         return true_minus(f"reference {x:.3g}, predicted {y:.3g} {self.unit}")

@@ -94,7 +94,7 @@ class PcaPlot(Plot):
         self.clear_pickable()
         for group in shown:
             self.set_pickable(group.key, group.xy, group.tip)
-        self.set_legend(self._entries(limits, bool(values)))
+        self.legend.set_entries(self._entries(limits, bool(values)))
 
     def _colors(self, group: CloudGroup, limits: tuple[float, float]) -> np.ndarray:
         if group.values is not None:

@@ -16,8 +16,9 @@ from app.look.style_sheet import styled
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
 from app.plots.items import Band, RangeBracket
-from app.plots.legend import Entry, Legend
+from app.plots.legend import Legend
 from app.plots.points import PointCloud
+from app.widgets.controls import filled
 
 PICK_RADIUS = 9.0
 MAX_HOVERED = 200_000
@@ -42,11 +43,7 @@ class Plot(QWidget):
         self.log_y = log_y
         self.canvas = Canvas(self)
         self.legend = Legend(self)
-        column = self._column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.legend)
-        column.addWidget(self.canvas, 1)
+        self._column = filled(QVBoxLayout(self), self.legend, (self.canvas, 1))
         self._series: dict[str, list[pg.GraphicsObject]] = {}
         self._styles: list[Callable[[], None]] = []
         self._pickable: dict[str, tuple[np.ndarray, Callable[[int], str]]] = {}
@@ -191,10 +188,6 @@ class Plot(QWidget):
             item.setVisible(visible)
         self.legend.set_hidden(key, not visible)
         self.series_toggled.emit(key, visible)
-
-    def set_legend(self, entries: list[Entry]) -> None:
-        """Set the legend's entries."""
-        self.legend.set_entries(entries)
 
     # what the mouse does ------------------------------------------------------------------------------
     def set_pickable(self, key: str, xy: np.ndarray, tip: Callable[[int], str]) -> None:

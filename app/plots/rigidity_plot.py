@@ -45,7 +45,7 @@ class RigidityCurves(Plot):
             shown = slice(None) if loss == trained_on else slice(0, 0)
             self.dots[loss].setData(volumes[shown], np.log10(y)[shown])
         self.set_pickable(trained_on, np.column_stack([volumes, values[trained_on]]), tip)
-        self.set_legend(
+        self.legend.set_entries(
             [
                 Entry(loss, SHORT_NAMES[loss], LOSS_COLORS[loss], dash=dash, tip=_loss_tip(loss, trained_on))
                 for dash, loss in enumerate(LOSS_COLORS)
@@ -102,7 +102,7 @@ class ErrorScatter(Plot):
         for name, color in zip(names[n_points:], colors, strict=False):
             entries.append(Entry(f"region:{name}", name, color, "points", marker="s"))
         tip_text = "Where the error is just what the rigidity expects"
-        self.set_legend([*entries, Entry("diagonal", "as expected", "muted", dash=1, tip=tip_text)])
+        self.legend.set_entries([*entries, Entry("diagonal", "as expected", "muted", dash=1, tip=tip_text)])
 
     def _make_regions(self, colors: Sequence[str]) -> None:
         if list(colors) == self._looks:

@@ -60,7 +60,7 @@ class RmsePlot(Plot):
 
     def set_legend_shown(self, shown: bool) -> None:
         """Show or hide the legend (several plots side by side share one)."""
-        self.set_legend(rmse_entries(COLORS[self.quantity], self.known_parts()) if shown else [])
+        self.legend.set_entries(rmse_entries(COLORS[self.quantity], self.known_parts()) if shown else [])
 
     def show_series(self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0) -> None:
         """Show the curves of an RMSE; ``smoothing`` in [0, 1)."""

@@ -66,7 +66,7 @@ class SweepPlot(Plot):
         for item in self.shown:
             self._show(item, getattr(choice, item.chosen))
         known = [item for item in self.shown if any(math.isfinite(getattr(p, item.key)) for p in points)]
-        self.set_legend(_entries(known) if len(self.shown) > 1 else [])
+        self.legend.set_entries(_entries(known) if len(self.shown) > 1 else [])
         at = next((p.x for p in points if p.run_id == current), None)
         self.current.setVisible(at is not None)
         if at is not None:

@@ -49,11 +49,6 @@ def symbol(frame: Frame, atom: int) -> str:
     return chemical_symbols[int(frame.numbers[atom])]
 
 
-def atom_title(frame: Frame, atom: int) -> str:
-    """Element and index of an atom."""
-    return f"{symbol(frame, atom)} · atom {atom}"
-
-
 def atom_rows(
     frame: Frame,
     atom: int,
@@ -96,11 +91,6 @@ def _predicted_rows(frame: Frame, atom: int, prediction: Prediction, crystal_ene
         force = float(np.linalg.norm(prediction.forces[atom]))
         rows.append(("predicted force", f"{number_text(force, 3)} eV/Å"))
     return rows
-
-
-def several_title(n: int) -> str:
-    """The title for some selected atoms."""
-    return f"{n} atoms selected"
 
 
 def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, str, str] | None) -> Rows:

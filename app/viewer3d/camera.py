@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 FIELD_OF_VIEW = np.radians(28.0)
 FIT_MARGIN = 1.12
@@ -93,15 +92,16 @@ class Camera:
     def rotated(self, dx: float, dy: float, height: int) -> Camera:
         """Turn by a drag of (dx, dy) pixels: half a turn over the height of the view."""
         angle = np.pi / max(height, 1)
-        return self._turned(Rotation.from_euler("yx", [dx * angle, dy * angle]))
+        turn = rotation_about(np.array([1.0, 0.0, 0.0]), dy * angle) @ rotation_about(
+            np.array([0.0, 1.0, 0.0]), dx * angle
+        )
+        return replace(self, rotation=orthonormal(turn @ self.rotation))
 
     def rolled(self, angle: float) -> Camera:
         """Turn about the line of sight, in radians, counterclockwise."""
-        return self._turned(Rotation.from_euler("z", angle))
-
-    def _turned(self, turn: Rotation) -> Camera:
-        """Turn in view coordinates; :class:`Rotation` keeps long chains of small turns exact."""
-        return replace(self, rotation=(turn * Rotation.from_matrix(self.rotation)).as_matrix())
+        return replace(
+            self, rotation=orthonormal(rotation_about(np.array([0.0, 0.0, 1.0]), angle) @ self.rotation)
+        )
 
     def panned(self, dx: float, dy: float, height: int) -> Camera:
         """Move the scene by (dx, dy) pixels in the target's plane."""
@@ -167,6 +167,21 @@ class Camera:
         return replace(self, rotation=np.array([right, np.cross(back, right), back]))
 
 
+def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
+    """Rotation matrix (3, 3) about a unit axis by an angle in radians (Rodrigues' formula)."""
+    x, y, z = axis
+    skew = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.eye(3) + np.sin(angle) * skew + (1.0 - np.cos(angle)) * skew @ skew
+
+
+def orthonormal(matrix: np.ndarray) -> np.ndarray:
+    """The rotation next to a slightly distorted one; keeps long chains of small turns exact."""
+    right = matrix[0] / np.linalg.norm(matrix[0])
+    up = matrix[1] - (matrix[1] @ right) * right
+    up = up / np.linalg.norm(up)
+    return np.array([right, up, np.cross(right, up)])
+
+
 def default_rotation() -> np.ndarray:
     """The view a structure opens with: from the front, a little from the right and above, z up."""
     azimuth, elevation = np.radians(-70.0), np.radians(14.0)
@@ -179,12 +194,19 @@ def default_rotation() -> np.ndarray:
 
 def interpolated(start: Camera, end: Camera, fraction: float) -> Camera:
     """The camera on the way from ``start`` to ``end`` at ``fraction`` in [0, 1], for an animated move."""
-    turn = Rotation.from_matrix(end.rotation @ start.rotation.T)
-    part = Rotation.from_rotvec(turn.as_rotvec() * fraction).as_matrix() @ start.rotation
+    turn = end.rotation @ start.rotation.T
+    cosine = np.clip((np.trace(turn) - 1) / 2, -1.0, 1.0)
+    angle = np.arccos(cosine)
+    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+    length = np.linalg.norm(axis)
+    if length < 1e-6:
+        rotation = end.rotation if angle < 1.0 or fraction >= 0.5 else start.rotation
+    else:
+        rotation = orthonormal(rotation_about(axis / length, angle * fraction) @ start.rotation)
     mix = fraction
     return replace(
         end,
-        rotation=end.rotation if fraction >= 1 else part,
+        rotation=end.rotation if fraction >= 1 else rotation,
         target=start.target * (1 - mix) + end.target * mix,
         extent=start.extent ** (1 - mix) * end.extent**mix,
     )

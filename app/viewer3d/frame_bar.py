@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButto
 
 from app.look.ink import font
 from app.look.style_sheet import styled
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 
 DEFAULT_FPS = 10
 PATIENCE_TICKS = 12
@@ -30,9 +30,6 @@ class FrameBar(QWidget):
         self._ready = ready
         self._waited = 0
         self.index, self.n_frames = 0, 0
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 2, 8, 4)
-        row.setSpacing(4)
         self.previous = self._button("previous", "Previous frame (←)", lambda: self.step(-1))
         self.play = self._button("train", "Play (space)", self.toggle)
         self.pause = self._button("pause", "Pause (space)", self.toggle)
@@ -56,11 +53,8 @@ class FrameBar(QWidget):
         for widget in (self.number, self.total, self.fps):
             widget.setFont(font())
         self.fps.setFixedWidth(76)
-        for widget in (self.previous, self.play, self.pause, self.next):
-            row.addWidget(widget)
-        row.addWidget(self.slider, 1)
-        for widget in (self.number, self.total, self.fps):
-            row.addWidget(widget)
+        parts = self.previous, self.play, self.pause, self.next, (self.slider, 1), self.number, self.total
+        filled(QHBoxLayout(self), *parts, self.fps, margins=(8, 2, 8, 4), spacing=4)
         self._timer = QTimer(self, interval=1000 // DEFAULT_FPS)
         self._timer.timeout.connect(self._on_tick)
         self.set_state(0, 0)

@@ -1,14 +1,32 @@
-"""Buttons and combo boxes of toolbars, made alike everywhere."""
+"""Buttons, combo boxes and boxes of widgets, made alike everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QComboBox, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QLayout, QMenu, QToolButton, QWidget
 
 from app.look import icons
 from app.look.ink import font
+
+Box = TypeVar("Box", bound=QBoxLayout)
+
+
+def filled(
+    box: Box,
+    *items: QWidget | QLayout | tuple[QWidget | QLayout, int],
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0),
+    spacing: int = 0,
+) -> Box:
+    """Return a box with margins, spacing (-1: the style's) and items in it, some as (item, stretch)."""
+    box.setContentsMargins(*margins)
+    box.setSpacing(spacing)
+    for entry in items:
+        item, stretch = entry if isinstance(entry, tuple) else (entry, 0)
+        box.addLayout(item, stretch) if isinstance(item, QLayout) else box.addWidget(item, stretch)
+    return box
 
 
 def tool_button(
