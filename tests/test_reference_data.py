@@ -413,14 +413,14 @@ def test_wrong_names_and_kinds_say_so(tmp_path: Path) -> None:
 def test_answers_are_remembered_by_the_files_names(tmp_path: Path) -> None:
     first = detect_key_names(written(scan(StressKind("pressure", "kbar"), "sigma"), tmp_path / "a.extxyz"))
     memory = KeyMemory(max_answers=2).remember(first.signature, first.names)
-    kept = KeyMemory.from_dict(json.loads(json.dumps(memory.to_dict())))
+    kept = KeyMemory(json.loads(json.dumps(memory.answers)))
     other = scan(StressKind("pressure", "kbar"), "sigma", n=5, repeat=2)
     assert kept.recall(propose_keys([Frame.from_atoms(a) for a in other]).signature) == first.names
     assert kept.recall("something else") is None
     for k in range(3):
         memory = memory.remember(f"other {k}", KeyNames(energy=f"e{k}"))
     assert list(memory.answers) == ["other 1", "other 2"]
-    assert KeyMemory.from_dict({"x": {"no": 1}, "y": 3}).recall("x") is None
+    assert all(KeyMemory({"x": {"no": 1}, "y": 3}).recall(signature) is None for signature in "xyz")
     assert KeyNames.from_text(first.names.text) == first.names and KeyNames().text == ""
 
 

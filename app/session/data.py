@@ -32,7 +32,7 @@ class Data(QObject):
         self.datasets: dict[str, DatasetDocument] = {}
         self.current_id: str | None = None
         self._n_colors = 0
-        self.key_memory = KeyMemory.from_dict(settings.key_names)
+        self.key_memory = KeyMemory(settings.key_names)
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
 
     # reading ------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class Data(QObject):
     def remember_keys(self, signature: str, names: KeyNames) -> None:
         """Read files with these names as the user has confirmed, from now on."""
         self.key_memory = self.key_memory.remember(signature, names)
-        self._settings.key_names = self.key_memory.to_dict()
+        self._settings.key_names = self.key_memory.answers
 
     def _open(self, found: ReadFile, role: Role | None) -> None:
         """Open a file; where its labels stand under other names, after they were confirmed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -55,60 +56,64 @@ def check_device(name: str) -> torch.device:
 def fill_descriptors(result: DescriptorSet, device_name: str, progress: Progress) -> None:
     """Compute the values and, where there is room for them, derivatives of a set whose pairs are known."""
     device = check_device(device_name)
-    counts = np.diff(result.pair_start)
-    chunks = list(plan_chunks(result.functions, result.species, counts, work_memory(device)))
+    functions, slots, done = result.functions, result.derivatives, 0
     with torch.no_grad():
-        for done, (species, atoms, width) in enumerate(chunks):
-            _fill_chunk(result, species, atoms, width, device)
-            progress.report((done + 1) / len(chunks))
+        for chunk in chunks(functions, result.species, result.pair_start, result.pair_vector, device):
+            neighbors = np.where(chunk.real, result.species[result.pair_neighbor[chunk.pairs]], -1)
+            around = torch.from_numpy(chunk.vector).to(device), torch.from_numpy(neighbors).to(device)
+            want = slots is not None
+            values, slopes = describe_centers(functions, chunk.species, *around, derivatives=want)
+            result.values[chunk.atoms] = values.cpu().numpy()
+            if slopes is not None and slots is not None:
+                kind = torch.float32 if slots.dtype == np.float32 else torch.float64
+                real = torch.from_numpy(chunk.real).to(device)
+                slots[chunk.pairs[chunk.real]] = slopes[real].to(kind).cpu().numpy()
+            done += len(chunk.atoms)
+            progress.report(done / result.n_atoms)
 
 
-def work_memory(device: torch.device) -> int:
-    """Bytes that the work arrays of a chunk may take."""
-    if device.type != "cuda":
-        return _CPU_MEMORY
-    return min(_LARGEST_MEMORY, torch.cuda.mem_get_info(device)[0] // 4)
+class Chunk(NamedTuple):
+    """Some atoms (C,) of one species with their pairs (C, N), padded to the longest list of neighbors.
 
-
-def plan_chunks(
-    functions: SymmetryFunctions, species_of_atoms: np.ndarray, counts: np.ndarray, memory: int
-) -> Iterator[tuple[int, np.ndarray, int]]:
-    """Yield species, atoms and longest neighbor list of chunks whose work arrays take about ``memory`` bytes.
-
-    ``species_of_atoms`` and ``counts`` (n_atoms,): species and number of neighbors of every atom.
+    ``real`` (C, N) tells pairs from padding, whose ``vector`` (C, N, 3) is any that is not zero.
     """
+
+    species: int
+    atoms: np.ndarray
+    pairs: np.ndarray
+    real: np.ndarray
+    vector: np.ndarray
+
+
+def chunks(
+    functions: SymmetryFunctions,
+    species_of_atoms: np.ndarray,
+    pair_start: np.ndarray,
+    pair_vector: np.ndarray,
+    device: torch.device,
+) -> Iterator[Chunk]:
+    """Yield all atoms in chunks whose work arrays the device has room for.
+
+    ``species_of_atoms`` (n_atoms,), ``pair_start`` (n_atoms + 1,) and ``pair_vector`` (n_pairs, 3), Å.
+    """
+    memory, counts = _CPU_MEMORY, np.diff(pair_start)
+    if device.type == "cuda":
+        memory = min(_LARGEST_MEMORY, torch.cuda.mem_get_info(device)[0] // 4)
     for species, members in enumerate(functions.functions.values()):
         etas = len({f.eta for f in members if isinstance(f, Angular)})
         factors = len({(f.zeta, f.lambda_) for f in members if isinstance(f, Angular)})
         atoms = np.flatnonzero(species_of_atoms == species)
-        first = 0
-        while first < len(atoms):
-            width = np.maximum.accumulate(counts[atoms[first:]])
+        while len(atoms):
+            width = np.maximum.accumulate(counts[atoms])
             size = 8 * (width * width * (12 + 2 * factors + 9 * etas) + 8 * width * (len(members) + 4))
             fits = np.arange(1, len(size) + 1) * size <= memory
             stop = len(size) if fits.all() else max(1, int(fits.argmin()))
-            yield species, atoms[first : first + stop], int(width[stop - 1])
-            first += stop
-
-
-def _fill_chunk(
-    result: DescriptorSet, species: int, atoms: np.ndarray, width: int, device: torch.device
-) -> None:
-    if width == 0:
-        return
-    pairs = result.pair_start[atoms][:, None] + np.arange(width)
-    real = pairs < result.pair_start[atoms + 1][:, None]
-    pairs = np.where(real, pairs, 0)
-    vector = torch.from_numpy(np.where(real[:, :, None], result.pair_vector[pairs], [1.0, 0.0, 0.0]))
-    neighbors = torch.from_numpy(np.where(real, result.species[result.pair_neighbor[pairs]], -1))
-    want = result.derivatives is not None
-    values, slopes = describe_centers(
-        result.functions, species, vector.to(device), neighbors.to(device), derivatives=want
-    )
-    result.values[atoms] = values.cpu().numpy()
-    if slopes is not None and result.derivatives is not None:
-        kind = torch.float32 if result.derivatives.dtype == np.float32 else torch.float64
-        result.derivatives[pairs[real]] = slopes[torch.from_numpy(real).to(device)].to(kind).cpu().numpy()
+            chosen, atoms = atoms[:stop], atoms[stop:]
+            pairs = pair_start[chosen][:, None] + np.arange(width[stop - 1])
+            real = pairs < pair_start[chosen + 1][:, None]
+            pairs = np.where(real, pairs, 0)
+            vector = np.where(real[:, :, None], pair_vector[pairs], [1.0, 0.0, 0.0])
+            yield Chunk(species, chosen, pairs, real, vector)
 
 
 def describe_centers(

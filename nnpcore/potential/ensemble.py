@@ -76,12 +76,8 @@ class Ensemble:
     def atomic_energies_of(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """Return the atomic energies (n_members, n), eV, for descriptors ``values`` (n, n_descriptors)."""
         x = self.whitening.transform(values, species)
-        energies = self.weights.energies(x, species) + self.element_energy_of(species)
-        return (
-            energies
-            if self.nonlinear_baseline is None
-            else energies + self.nonlinear_baseline.energies(x, species)
-        )
+        more = 0.0 if self.nonlinear_baseline is None else self.nonlinear_baseline.energies(x, species)
+        return self.weights.energies(x, species) + self.element_energy_of(species) + more
 
     def gradients_of(self, values: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the atomic energies (n_members, n), eV, and dE_i/dG_i (n_members, n, n_descriptors)."""

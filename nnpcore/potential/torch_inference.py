@@ -6,17 +6,17 @@ contraction with dG/dr stay on the device, in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nnpcore.descriptors import NeighborFinder
-from nnpcore.descriptors.torch_backend import check_device, describe_centers, plan_chunks, work_memory
+from nnpcore.descriptors import NeighborFinder, NeighborPairs
+from nnpcore.descriptors.torch_backend import check_device, chunks, describe_centers
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.inference import Accumulator, Wanted
 from nnpcore.potential.prediction import Prediction
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
 
 _ATOMS_PER_WINDOW = 2048
 _SEARCH_THREADS = 2
-
-
-class _Window(NamedTuple):
-    """Some consecutive atoms of all frames laid end to end, from ``first``, with their pairs.
-
-    ``counts`` (n,) pairs of each; ``neighbor`` (n_pairs,) among the atoms of all frames; ``vector`` (n_pairs,
-    3) in Å.
-    """
-
-    first: int
-    counts: np.ndarray
-    neighbor: np.ndarray
-    vector: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -69,13 +56,14 @@ def predict_torch(
         torch.as_tensor(total.forces.swapaxes(1, 2), device=device),
         torch.as_tensor(np.moveaxis(total.virials, 1, 3), device=device),
     )
+    n_atoms = int(frame_start[-1])
+    windows = [(a, min(a + _ATOMS_PER_WINDOW, n_atoms)) for a in range(0, n_atoms, _ATOMS_PER_WINDOW)]
     search = _search(potential, frames, frame_start)
     with torch.no_grad():
-        for window in in_order(search, _windows(frame_start), _SEARCH_THREADS):
-            model.add(window, sums, wanted)
+        for (first, stop), found in zip(windows, in_order(search, windows, _SEARCH_THREADS), strict=True):
+            model.add(first, found, sums, wanted)
             if progress is not None:
-                done = window.first + len(window.counts)
-                progress.report(done / int(frame_start[-1]), "energies and forces")
+                progress.report(stop / n_atoms, "energies and forces")
     total.energies = sums.energies.cpu().numpy()
     total.forces = sums.forces.cpu().numpy().swapaxes(1, 2)
     total.virials = np.moveaxis(sums.virials.cpu().numpy(), 3, 1)
@@ -90,66 +78,37 @@ class _Model:
     ) -> None:
         self.functions = potential.functions
         self.network = potential.weights.to_torch(str(device))
-        self.baseline = (
-            None
-            if potential.nonlinear_baseline is None
-            else potential.nonlinear_baseline.to_torch(str(device))
-        )
+        baseline = potential.nonlinear_baseline
+        self.baseline = None if baseline is None else baseline.to_torch(str(device))
         self.mean = torch.as_tensor(potential.whitening.mean, device=device)
         self.matrix = torch.as_tensor(potential.whitening.matrix, device=device)
         self.references = [potential.element_energies[e] for e in potential.elements]
         self.device = device
         numbers = np.concatenate([f.numbers for f in frames]) if frames else np.zeros(0, dtype=np.int32)
         self.species = potential.functions.species_index(numbers).astype(np.int64)
-        self.frame = np.repeat(np.arange(len(frames)), np.diff(frame_start))
+        self.frame = torch.as_tensor(np.repeat(np.arange(len(frames)), np.diff(frame_start)), device=device)
 
-    def add(self, window: _Window, sums: _Sums, wanted: Wanted) -> None:
-        """Add the energies, forces and virials of a window's atoms to ``sums``."""
-        species = self.species[window.first : window.first + len(window.counts)]
-        pair_start = np.concatenate([[0], np.cumsum(window.counts)])
-        for e, atoms, width in plan_chunks(self.functions, species, window.counts, work_memory(self.device)):
-            pairs = pair_start[atoms][:, None] + np.arange(width)
-            real = pairs < pair_start[atoms + 1][:, None]
-            pairs = np.where(real, pairs, 0)
-            centers = window.first + atoms
-            if width:
-                neighbor = np.where(real, window.neighbor[pairs], centers[:, None])
-                vector = np.where(real[:, :, None], window.vector[pairs], [1.0, 0.0, 0.0])
-            else:
-                neighbor, vector = pairs, np.zeros((len(atoms), 0, 3))
-            neighbor_species = np.where(real, self.species[neighbor], -1)
-            self._add_centers(e, centers, neighbor, vector, neighbor_species, sums, wanted)
-
-    def _add_centers(
-        self,
-        e: int,
-        centers: np.ndarray,
-        neighbor: np.ndarray,
-        vector: np.ndarray,
-        neighbor_species: np.ndarray,
-        sums: _Sums,
-        wanted: Wanted,
-    ) -> None:
-        """Add atoms ``centers`` (C,), all of element ``e``, with padded neighbors (C, N)."""
-        place, own, other = (torch.as_tensor(a, device=self.device) for a in (vector, centers, neighbor))
-        values, slopes = describe_centers(
-            self.functions,
-            e,
-            place,
-            torch.as_tensor(neighbor_species, device=self.device),
-            derivatives=wanted.derivatives,
-        )
-        energies, gradients = self._network(e, values, wanted.derivatives)
-        sums.energies[:, own] = energies
-        if slopes is None or gradients is None:
-            return
-        pairs = torch.bmm(slopes.flatten(1, 2), gradients).unflatten(1, place.shape[1:])
-        if wanted.forces:
-            sums.forces.index_add_(0, own, pairs.sum(1))
-            sums.forces.index_add_(0, other.flatten(), pairs.flatten(0, 1), alpha=-1)
-        if wanted.stress:
-            frames = torch.as_tensor(self.frame[centers], device=self.device)
-            sums.virials.index_add_(0, frames, torch.einsum("cna,cnbm->cabm", place, pairs))
+    def add(self, first: int, found: NeighborPairs, sums: _Sums, wanted: Wanted) -> None:
+        """Add the energies, forces and virials of the atoms from ``first`` on, whose pairs were found."""
+        species = self.species[first : first + len(found.start) - 1]
+        for chunk in chunks(self.functions, species, found.start, found.vector, self.device):
+            centers = first + chunk.atoms
+            neighbor = np.where(chunk.real, found.neighbor[chunk.pairs], centers[:, None])
+            neighbor_species = np.where(chunk.real, self.species[neighbor], -1)
+            arrays = (chunk.vector, centers, neighbor, neighbor_species)
+            place, own, other, kinds = (torch.as_tensor(a, device=self.device) for a in arrays)
+            want, e = wanted.derivatives, chunk.species
+            values, slopes = describe_centers(self.functions, e, place, kinds, derivatives=want)
+            energies, gradients = self._network(e, values, want)
+            sums.energies[:, own] = energies
+            if slopes is None or gradients is None:
+                continue
+            pairs = torch.bmm(slopes.flatten(1, 2), gradients).unflatten(1, place.shape[1:])
+            if wanted.forces:
+                sums.forces.index_add_(0, own, pairs.sum(1))
+                sums.forces.index_add_(0, other.flatten(), pairs.flatten(0, 1), alpha=-1)
+            if wanted.stress:
+                sums.virials.index_add_(0, self.frame[own], torch.einsum("cna,cnbm->cabm", place, pairs))
 
     def _network(self, e: int, values: Tensor, want: bool) -> tuple[Tensor, Tensor | None]:
         """Return (n_members, C) eV and, where wanted, dE/dG as (C, n_descriptors, n_members)."""
@@ -157,10 +116,8 @@ class _Model:
         species = torch.full((len(x),), e, device=self.device)
         offset = self.references[e]
         if not want:
-            energies = self.network.energies(x, species) + offset
-            return (
-                energies if self.baseline is None else energies + self.baseline.energies(x, species)
-            ), None
+            more = 0.0 if self.baseline is None else self.baseline.energies(x, species)
+            return self.network.energies(x, species) + offset + more, None
         energies, gradients = self.network.energies_and_gradients(x, species)
         if self.baseline is not None:
             more, slopes = self.baseline.energies_and_gradient(x, species)
@@ -168,22 +125,16 @@ class _Model:
         return energies + offset, (gradients @ self.matrix[e].T).permute(1, 2, 0)
 
 
-def _windows(frame_start: np.ndarray) -> Iterator[tuple[int, int]]:
-    n_atoms = int(frame_start[-1])
-    for first in range(0, n_atoms, _ATOMS_PER_WINDOW):
-        yield first, min(first + _ATOMS_PER_WINDOW, n_atoms)
-
-
 def _search(
     potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray
-) -> Callable[[tuple[int, int]], _Window]:
-    """Return the function that finds the pairs of a range of atoms."""
+) -> Callable[[tuple[int, int]], NeighborPairs]:
+    """Return the function that finds the pairs of a range of atoms, of all frames laid end to end."""
 
     @lru_cache(maxsize=2 * _SEARCH_THREADS)
     def finder(k: int) -> NeighborFinder:
         return NeighborFinder(frames[k], potential.cutoff, where=frames[k].label(k))
 
-    def search(atoms: tuple[int, int]) -> _Window:
+    def search(atoms: tuple[int, int]) -> NeighborPairs:
         first, stop = atoms
         counts, neighbors, vectors = [], [], []
         for k in range(int(np.searchsorted(frame_start, first, "right")) - 1, len(frames)):
@@ -194,6 +145,7 @@ def _search(
             counts.append(np.diff(pairs.start))
             neighbors.append(pairs.neighbor.astype(np.int64) + offset)
             vectors.append(pairs.vector)
-        return _Window(first, np.concatenate(counts), np.concatenate(neighbors), np.concatenate(vectors))
+        start = np.cumsum(np.concatenate([[0], *counts]))
+        return NeighborPairs(start, np.concatenate(neighbors), np.concatenate(vectors))
 
     return search

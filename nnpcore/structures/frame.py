@@ -116,13 +116,7 @@ class Frame:
             if name not in atoms.arrays:
                 atoms.set_array(name, values)
         atoms.info.update(self.info)
-        results: dict[str, Any] = {}
-        if self.energy is not None:
-            results["energy"] = self.energy
-        if self.forces is not None:
-            results["forces"] = self.forces
-        if self.stress is not None:
-            results["stress"] = self.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-        if results:
-            atoms.calc = SinglePointCalculator(atoms, **results)
+        stress = None if self.stress is None else self.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        if self.energy is not None or self.forces is not None or stress is not None:
+            atoms.calc = SinglePointCalculator(atoms, energy=self.energy, forces=self.forces, stress=stress)
         return atoms

@@ -191,7 +191,9 @@ class CalculatorModel:
         self._process = WorkerProcess(self.name, n_threads)
         if progress is not None:
             progress.report(None, f"Starting {self.name}")
-        body, _ = self._ask({"build": asdict(self.spec)}, {}, self.start_seconds, "its start", progress)
+        body, _ = self._process.ask(
+            {"build": asdict(self.spec)}, {}, seconds=self.start_seconds, late="its start", progress=progress
+        )
         self._elements = self._elements or tuple(body["elements"])
 
     def predict(
@@ -248,28 +250,14 @@ class CalculatorModel:
         where: str,
         progress: Progress | None,
     ) -> worker.Arrays:
-        if self.spec is None:
+        if self._process is None:
             try:
                 return worker.evaluate(self._object, arrays, values, forces, stress)
             except Exception as error:
-                raise _error(worker.as_error(error), where) from error
+                raise worker.raised(worker.as_error(error), where) from error
         body = {"values": values, "forces": forces, "stress": stress}
-        return self._ask(body, arrays, self.frame_seconds, "one structure", progress, where)[1]
-
-    def _ask(
-        self,
-        body: dict[str, Any],
-        arrays: worker.Arrays,
-        seconds: float | None,
-        late: str,
-        progress: Progress | None,
-        where: str = "",
-    ) -> tuple[dict[str, Any], worker.Arrays]:
-        assert self._process is not None
-        answer, found = self._process.ask(body, arrays, seconds=seconds, late=late, progress=progress)
-        if "error" in answer:
-            raise _error(answer["error"], where)
-        return answer, found
+        limits: dict[str, Any] = {"seconds": self.frame_seconds, "late": "one structure"}
+        return self._process.ask(body, arrays, progress=progress, where=where, **limits)[1]
 
     def _complete(self, found: worker.Arrays, frame: Frame, where: str, progress: Progress | None) -> None:
         """See that the atomic energies add up to the total, adding those of the atoms alone if need be.
@@ -331,10 +319,6 @@ class CalculatorModel:
         what = self.note or "this calculator gives no energies of single atoms (what ASE calls 'energies')"
         reason = NoAtomicEnergiesError(what, where=self.name, fix=STILL_WORKS)
         return TotalsPrediction(np.array([float(a["energy"]) for a in answers]), reason, fields)
-
-
-def _error(said: Mapping[str, str], where: str) -> PotentialError:
-    return PotentialError(said["what"], where=said["where"] or where, fix=said["fix"])
 
 
 def _check(found: worker.Arrays, n_atoms: int, where: str) -> None:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from nnpcore.errors import PotentialError
-from nnpcore.potential.external.worker import Arrays, read_message, write_message
+from nnpcore.potential.external.worker import Arrays, raised, read_message, write_message
 from nnpcore.progress import Progress
 
 _POLL_SECONDS = 0.1
@@ -66,13 +66,15 @@ class WorkerProcess:
         seconds: float | None,
         late: str,
         progress: Progress | None = None,
+        where: str = "",
     ) -> tuple[dict[str, Any], Arrays]:
-        """Send a message and wait for its answer; whatever goes wrong ends the process.
+        """Send a message and wait for its answer; whatever else goes wrong ends the process.
 
         Raises
         ------
         PotentialError
-            When it has no answer after ``seconds`` (``late`` says what took too long), or has ended.
+            When it answers with an error (about ``where``), has no answer after ``seconds`` (``late`` says
+            what took too long), or has ended.
         Cancelled
             When the user has cancelled.
         """
@@ -86,6 +88,8 @@ class WorkerProcess:
             raise
         if answer is None:
             raise self._ended()
+        if "error" in answer[0]:
+            raise raised(answer[0]["error"], where)
         return answer
 
     def _wait(

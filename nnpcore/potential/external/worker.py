@@ -213,6 +213,11 @@ def as_error(error: BaseException) -> dict[str, str]:
     return {"what": f"the calculator failed ({said(error)})", "where": "", "fix": fix}
 
 
+def raised(said: Mapping[str, str], where: str) -> PotentialError:
+    """Return the error of :func:`as_error`, about ``where`` unless it names a place itself."""
+    return PotentialError(said["what"], where=said["where"] or where, fix=said["fix"])
+
+
 def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer messages until the stream ends: first ``build``, then one structure each."""
     calculator: Any = None

@@ -97,7 +97,6 @@ class Candidate:
 
     name: str
     score: float
-    n_frames: int
     why: str
 
 
@@ -124,7 +123,6 @@ class KeyProposal:
     questions : what has to be asked; empty where the numbers decide.
     signature : the file's names of numbers, by which an answer is remembered.
     why : lines that say what the proposal rests on.
-    n_frames : frames that were looked at.
     """
 
     names: KeyNames
@@ -132,20 +130,11 @@ class KeyProposal:
     questions: tuple[Question, ...] = ()
     signature: str = ""
     why: tuple[str, ...] = ()
-    n_frames: int = 0
 
     @property
     def needed(self) -> bool:
         """Whether there is anything to confirm."""
         return self.names != KeyNames() or bool(self.questions)
-
-    @property
-    def text(self) -> str:
-        """What the proposal is, in one line."""
-        parts = [f"{q} from {name}" for q in QUANTITIES if (name := getattr(self.names, q))]
-        if self.names.stress_kind:
-            parts.append(f"as {StressKind.from_text(self.names.stress_kind).words}")
-        return ", ".join(parts)
 
 
 QUANTITIES = ("energy", "forces", "stress")
@@ -195,7 +184,6 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
         questions=tuple(questions) + stress_questions,
         signature=signature_of(chosen),
         why=tuple(why) + stress_why,
-        n_frames=len(chosen),
     )
 
 
@@ -262,7 +250,7 @@ def _candidates(
             score, reasons = score - 0.5, [*reasons, "a free energy"]
         if count < len(frames):
             score, reasons = score - 0.25, [*reasons, f"in {count} of {len(frames)} frames"]
-        found.append(Candidate(name, score, count, ", ".join(reasons)))
+        found.append(Candidate(name, score, ", ".join(reasons)))
     return tuple(sorted(found, key=lambda c: (-c.score, c.name)))
 
 
@@ -412,14 +400,11 @@ def _taken_stress(frame: Frame, info: dict[str, Any], keys: KeyNames) -> np.ndar
     return 0.5 * (stress + stress.T)
 
 
-# What the user has confirmed, kept by the application as a small JSON document: signature -> KeyNames.
-
-
-@dataclass
+@dataclass(frozen=True)
 class KeyMemory:
-    """Answers by signature, the newest last."""
+    """What the user has confirmed, for JSON: ``KeyNames.to_dict`` by signature, the newest last."""
 
-    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
     max_answers: int = 50
 
     def recall(self, signature: str) -> KeyNames | None:
@@ -433,13 +418,3 @@ class KeyMemory:
         """Return a memory that holds this answer, too."""
         kept = {s: a for s, a in self.answers.items() if s != signature} | {signature: names.to_dict()}
         return KeyMemory(dict(list(kept.items())[-self.max_answers :]), self.max_answers)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return dict(self.answers)
-
-    @classmethod
-    def from_dict(cls, values: Any) -> KeyMemory:
-        """Read :meth:`to_dict`; what is no answer is left out."""
-        items = values.items() if isinstance(values, Mapping) else ()
-        return cls({str(s): dict(a) for s, a in items if isinstance(a, Mapping)})

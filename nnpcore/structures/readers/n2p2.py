@@ -136,19 +136,15 @@ def _read_blocks(stream: Iterable[bytes], source: str) -> Iterator[Frame | Frame
             yield FrameProblem(index, f"line {number} stands outside of begin and end: {words[0]!r}", _FIX)
             return
         elif words[0] == "end":
-            yield _parsed(block, source, index)
+            try:
+                yield _frame(block, source, index)
+            except _LineError as error:
+                yield FrameProblem(index, str(error), _FIX)
             block, index = None, index + 1
         else:
             block.append((number, words))
     if block is not None:
         yield FrameProblem(index, f"the file ends in line {number}, before this frame's 'end'", _FIX)
-
-
-def _parsed(block: list[tuple[int, list[str]]], source: str, index: int) -> Frame | FrameProblem:
-    try:
-        return _frame(block, source, index)
-    except _LineError as error:
-        return FrameProblem(index, str(error), _FIX)
 
 
 def _frame(block: list[tuple[int, list[str]]], source: str, index: int) -> Frame:

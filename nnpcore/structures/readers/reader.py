@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
@@ -18,6 +19,7 @@ EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
 FILE_UNITS, UNKNOWN_UNITS = "file_units", "unknown, taken as eV, Å"
 """Key of ``Frame.info`` that says which units the file was in, and its value where nothing told."""
 
+_PACKERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 _KNOWN = "Open a trajectory such as extxyz, traj, OUTCAR, vasprun.xml, input.data or cif"
 
 
@@ -69,20 +71,8 @@ class Reader:
 
 def open_stream(path: Path) -> IO[bytes]:
     """Open a file for reading bytes, unpacking .gz, .bz2 and .xz."""
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        import gzip
-
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    if suffix == ".bz2":
-        import bz2
-
-        return cast("IO[bytes]", bz2.open(path, "rb"))
-    if suffix == ".xz":
-        import lzma
-
-        return cast("IO[bytes]", lzma.open(path, "rb"))
-    return open(path, "rb")
+    packer = _PACKERS.get(path.suffix.lower())
+    return import_module(packer).open(path, "rb") if packer else open(path, "rb")
 
 
 def no_structure(where: str, *, binary: bool = False) -> DataError:
