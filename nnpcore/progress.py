@@ -17,10 +17,15 @@ class Progress:
     on_report : callable, optional
         Called as ``on_report(fraction, text)`` from the working thread; ``fraction`` in [0, 1] or None
         when unknown.
+    within : a progress with which this one is cancelled, too; it is told nothing, as for a part whose
+        fractions are not the whole's.
     """
 
-    def __init__(self, on_report: Callable[[float | None, str], None] | None = None) -> None:
+    def __init__(
+        self, on_report: Callable[[float | None, str], None] | None = None, within: Progress | None = None
+    ) -> None:
         self._on_report = on_report
+        self._within = within
         self._cancelled = threading.Event()
 
     def report(self, fraction: float | None, text: str = "") -> None:
@@ -30,8 +35,16 @@ class Progress:
             self._on_report(fraction, text)
 
     def part(self, start: float, end: float, text: str = "") -> Progress:
-        """Return a progress whose 0 to 1 is ``start`` to ``end`` of this one; ``text`` precedes its own."""
-        return _Part(self, start, end, text)
+        """Return a progress whose 0 to 1 is ``start`` to ``end`` of this one; ``text`` precedes its own.
+
+        A place it does not know is its start.
+        """
+
+        def on_report(fraction: float | None, own: str) -> None:
+            place = start + (end - start) * min(max(fraction or 0.0, 0.0), 1.0)
+            self.report(place, ", ".join(t for t in (text, own) if t))
+
+        return Progress(on_report, within=self)
 
     def split(self, costs: int | Sequence[float]) -> list[Progress]:
         """Return parts of this one, one after the other: as many as said, or each by its cost."""
@@ -50,32 +63,7 @@ class Progress:
 
     def check(self) -> None:
         """Raise :class:`Cancelled` if the work was asked to stop."""
+        if self._within is not None:
+            self._within.check()
         if self._cancelled.is_set():
             raise Cancelled
-
-
-class Quiet(Progress):
-    """Cancelled with another progress, without reporting: for a part whose fractions are not the whole's."""
-
-    def __init__(self, whole: Progress) -> None:
-        super().__init__()
-        self._whole = whole
-
-    def check(self) -> None:
-        """Raise :class:`Cancelled` if either was asked to stop."""
-        self._whole.check()
-        super().check()
-
-
-class _Part(Quiet):
-    """A progress whose 0 to 1 is ``start`` to ``end`` of another one."""
-
-    def __init__(self, whole: Progress, start: float, end: float, text: str) -> None:
-        super().__init__(whole)
-        self._start, self._end, self._text = start, end, text
-
-    def report(self, fraction: float | None, text: str = "") -> None:
-        """Report the place within the whole; an unknown one is the part's start."""
-        self.check()
-        place = self._start + (self._end - self._start) * min(max(fraction or 0.0, 0.0), 1.0)
-        self._whole.report(place, ", ".join(t for t in (self._text, text) if t))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
-from nnpcore.training.control import TrainControl
+from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import RowScales, make_batch
@@ -17,7 +17,6 @@ from nnpcore.training.optimizers.choice import choose_optimizer, covariance_byte
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
-from nnpcore.training.pace import Pace
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 
 SETTINGS = TrainSettings(

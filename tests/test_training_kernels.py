@@ -9,17 +9,16 @@ from builders import build_functions
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.potential import Potential
+from nnpcore.training.control import Pace
 from nnpcore.training.data import STRESS_BASIS, fit_element_energies
 from nnpcore.training.engines.compiled import CompiledLoss, predict
 from nnpcore.training.engines.engine import Engine
 from nnpcore.training.engines.kernels import ACTIVATION_CODES
 from nnpcore.training.engines.rows import RowScales, make_batch
-from nnpcore.training.engines.torch_backend import TorchLoss
-from nnpcore.training.engines.torch_frames import TorchSet
-from nnpcore.training.engines.torch_frames import predict as torch_predict
+from nnpcore.training.engines.torch_backend import TorchLoss, TorchSet
+from nnpcore.training.engines.torch_backend import predict as torch_predict
 from nnpcore.training.optimizers.choice import choose_optimizer
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter
-from nnpcore.training.pace import Pace
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 
 ELEMENTS = ("C", "Si")
@@ -42,7 +41,7 @@ def test_fused_predictions_are_those_of_the_potential() -> None:
     expected = potential.predict(frames, n_threads=1)
     assert expected.forces_members is not None and expected.stress_members is not None
     for n_threads in (1, 3):
-        found = predict(data, flat, packing, "tanh", stress=True, n_threads=n_threads)
+        found = predict(data, flat, packing, "tanh", n_threads=n_threads)
         np.testing.assert_allclose(found.energies.T, expected.energy_members, atol=2e-5)
         np.testing.assert_allclose(found.forces.swapaxes(0, 1), expected.forces_members, atol=2e-5)
         periodic = data.targets.has_stress

@@ -9,7 +9,7 @@ from nnpcore.cli.gathered import Result
 from nnpcore.cli.output import output_folder
 from nnpcore.cli.result_tables import demo_table, epoch_text
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, stop_on_interrupt
+from nnpcore.cli.train import KEPT, STOPPED
 from nnpcore.demo import CASES, Case, DemoSettings, run_demo
 from nnpcore.errors import SettingsError
 from nnpcore.training import ControlState, EpochRecord, TrainControl
@@ -43,7 +43,7 @@ def _run(folder: Path, settings: DemoSettings, terminal: Terminal) -> tuple[Resu
     """Run with one bar over all epochs; return (the report, whether Ctrl+C stopped the trainings)."""
     control = TrainControl()
     total = len(CASES) * (settings.epochs or 1)
-    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", total) as update:
+    with terminal.stop_on_interrupt(control.stop, KEPT), terminal.counter("Epoch", total) as update:
 
         def listener(case: Case, record: EpochRecord) -> None:
             done = CASES.index(case) * (settings.epochs or 1) + record.epoch

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-Data = Annotated[list[str], Argument(metavar="DATA...", help="Files ASE can read; file.xyz@::10 is a slice.")]
 TrainData = Annotated[list[str] | None, Argument(metavar="DATA...", help="Files to train on.")]
 File = Annotated[str, Argument(metavar="FILE", help="A file ASE can read; file.xyz@::10 is a slice.")]
 RunFolder = Annotated[Path, Argument(metavar="RUN", help="Folder of a training.")]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.table import Table
 
 from nnpcore.cli import options
 from nnpcore.cli.gathered import Result
-from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.terminal import Terminal
 from nnpcore.paper import PaperResult, names_of, run_studies, titles
 from nnpcore.paper.page import REPORT, measured, write_docs
-from nnpcore.progress import Progress
 
 
 def paper_command(
@@ -28,7 +25,8 @@ def paper_command(
 ) -> Result:
     """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
     names = names_of(name)
-    with terminal.progress("Paper") as progress, _stopped_by_interrupt(progress, terminal):
+    kept = "the studies that have ended are kept"
+    with terminal.progress("Paper") as progress, terminal.stop_on_interrupt(progress.cancel, kept):
         result = run_studies(
             names,
             output,
@@ -48,14 +46,6 @@ def paper_command(
         verb = "has" if len(result.failures) == 1 else "have"
         terminal.warn(f"{names_failed} {verb} failed (why stands above); the other studies are kept.")
     return _summary(result)
-
-
-def _stopped_by_interrupt(progress: Progress, terminal: Terminal) -> AbstractContextManager[None]:
-    def stop() -> None:
-        progress.cancel()
-        terminal.say("Stopping; the studies that have ended are kept. Ctrl+C again gives up at once.")
-
-    return stop_once(stop, lambda: progress.cancelled)
 
 
 def claims_table(title: str, claims: list[dict[str, Any]]) -> Table:

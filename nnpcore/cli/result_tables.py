@@ -21,14 +21,21 @@ def number(value: float | None) -> str:
 
 def rmse_table(data_sets: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
-    table = Table(title="RMSE of the ensemble's mean (members)", title_justify="left")
-    table.add_column("Data")
-    for quantity in QUANTITIES.values():
-        table.add_column(f"{quantity.name.capitalize()}, {quantity.unit}", justify="right")
+    heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
+    table = _table("RMSE of the ensemble's mean (members)", "Data", *heads)
     for name, report in data_sets.items():
         table.add_row(
             name, *(_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values())
         )
+    return table
+
+
+def _table(title: str, first: str, *heads: str) -> Table:
+    """Return an empty table, its numbers to the right."""
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for head in heads:
+        table.add_column(head, justify="right")
     return table
 
 
@@ -47,14 +54,10 @@ def summary_table(summary: DatasetSummary) -> Table:
     table.add_row("Frames", str(summary.n_frames))
     table.add_row("Composition", f"{summary.formula} ({', '.join(summary.elements)})")
     table.add_row("Atoms a frame", _range(summary.n_atoms, "{:d}"))
-    for name, count in (
-        ("Energies", summary.n_energies),
-        ("Forces", summary.n_forces),
-        ("Stresses", summary.n_stresses),
-    ):
-        table.add_row(
-            name, "all frames" if count == summary.n_frames else f"{count} of {summary.n_frames} frames"
-        )
+    counts = {"Energies": summary.n_energies, "Forces": summary.n_forces, "Stresses": summary.n_stresses}
+    for name, count in counts.items():
+        whole = count == summary.n_frames
+        table.add_row(name, "all frames" if whole else f"{count} of {summary.n_frames} frames")
     if summary.energy_per_atom is not None:
         table.add_row("Energy", _range(summary.energy_per_atom, "{:.4f}") + " eV/atom")
     if summary.volume_per_atom is not None:
@@ -80,16 +83,13 @@ def problem_lines(problems: Sequence[FrameProblem]) -> list[str]:
 def epoch_text(record: EpochRecord) -> str:
     """Return what an epoch has reached, as it stands beside the bar."""
     rmses = record.valid or record.train
-    units = {"energy": ("E", "meV/atom"), "force": ("F", "eV/Å"), "stress": ("S", "GPa")}
-    parts = [f"{units[k][0]} {number(rmses[k]['mean'])} {units[k][1]}" for k in units if k in rmses]
-    return "  ".join(parts)
+    known = (quantity for quantity in QUANTITIES.values() if quantity.name in rmses)
+    return "  ".join(f"{q.name[0].upper()} {number(rmses[q.name]['mean'])} {q.unit}" for q in known)
 
 
 def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> Table:
     """Return the equation of state of the ensemble beside the reference's."""
-    table = Table(title="Crystal along its volume", title_justify="left")
-    for heading in ("", "ensemble", "reference"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    table = _table("Crystal along its volume", "", "ensemble", "reference")
     low, high = numbers["bracket_volume"]
     bracket = "none" if low is None else f"{low:.2f} to {high:.2f}"
     table.add_row("V0, Å³/atom", _digits(numbers["v0"], 3), _digits(reference["v0"], 3))
@@ -105,10 +105,8 @@ def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> T
 
 def comparison_table(report: Mapping[str, Any]) -> Table:
     """Return the equations of state of several models beside the reference's, a row each."""
-    table = Table(title="Crystal along its volume", title_justify="left")
-    table.add_column("")
-    for heading in ("V0, Å³/atom", "B0, GPa", "slope error, GPa", "RMSE, meV/atom"):
-        table.add_column(heading, justify="right")
+    heads = ("V0, Å³/atom", "B0, GPa", "slope error, GPa", "RMSE, meV/atom")
+    table = _table("Crystal along its volume", "", *heads)
     reference = report["reference"]
     table.add_row("reference", _digits(reference["v0"], 3), _digits(reference["b0_gpa"], 1), "", "")
     for name, model in report["models"].items():
@@ -124,11 +122,8 @@ def _digits(value: float | None, digits: int) -> str:
 
 def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
     """Return the demonstration's three ensembles beside the reference, a column each."""
-    table = Table(title="Silicon: the same totals, different atomic energies", title_justify="left")
-    table.add_column("")
-    for name in report["runs"]:
-        table.add_column(titles.get(name, name), justify="right")
-    table.add_column("DFT", justify="right")
+    heads = (titles.get(name, name) for name in report["runs"])
+    table = _table("Silicon: the same totals, different atomic energies", "", *heads, "DFT")
     rows = (
         ("RMSE of energies, meV/atom", "rmse_energy_mev_per_atom", 2),
         ("RMSE of forces, eV/Å", "rmse_force_ev_per_ang", 3),

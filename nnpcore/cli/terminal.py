@@ -9,9 +9,12 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -117,6 +120,32 @@ class Terminal:
         with Bars(*shown, console=self.err, transient=transient) as bars:
             task = bars.add_task(title, total=total, text="")
             yield lambda done, text: bars.update(task, completed=done, text=escape(text))
+
+    @contextlib.contextmanager
+    def stop_on_interrupt(self, stop: Callable[[], None], kept: str) -> Iterator[None]:
+        """Let Ctrl+C (and a request to end) call ``stop`` and say what is kept; a second one gives up.
+
+        Outside the main thread, where signals cannot be received, nothing changes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        stopping = False
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            nonlocal stopping
+            if stopping:
+                raise KeyboardInterrupt
+            stopping = True
+            stop()
+            self.say(f"Stopping; {kept}. Ctrl+C again gives up at once.")
+
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from nnpcore.cli import options
 from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
-from nnpcore.cli.interrupt import stop_once
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.result_tables import epoch_text, rmse_table
@@ -20,8 +18,9 @@ from nnpcore.errors import SettingsError, TrainingError
 
 if TYPE_CHECKING:
     from nnpcore.structures import Frame, KeyNames
-    from nnpcore.training import EpochRecord, TrainControl, Trainer, TrainSettings
+    from nnpcore.training import EpochRecord, Trainer, TrainSettings
 
+KEPT = "the training is kept"
 STOPPED = 130
 """Exit status of a training that was stopped by Ctrl+C; what it has reached is kept."""
 
@@ -62,7 +61,8 @@ def train_command(
     with terminal.progress("Preparing") as progress:
         trainer.prepare(progress)
     control = TrainControl()
-    with stop_on_interrupt(control, terminal), terminal.counter("Epoch", trainer.n_epochs) as update:
+    stopping = terminal.stop_on_interrupt(control.stop, KEPT)
+    with stopping, terminal.counter("Epoch", trainer.n_epochs) as update:
 
         def on_epoch(record: EpochRecord, _: Trainer) -> None:
             update(record.epoch, epoch_text(record))
@@ -122,18 +122,6 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
             fix="Start a new training for that",
         )
     return RunFolder.open(output).settings.replace(**changes)
-
-
-def stop_on_interrupt(control: TrainControl, terminal: Terminal) -> AbstractContextManager[None]:
-    """Let Ctrl+C (and a request to end) stop the training cleanly; a second Ctrl+C gives up at once."""
-
-    from nnpcore.training import ControlState
-
-    def stop() -> None:
-        control.stop()
-        terminal.say("Stopping; the training is kept. Ctrl+C again gives up at once.")
-
-    return stop_once(stop, lambda: control.state is ControlState.STOPPING)
 
 
 def _result(trainer: Trainer, terminal: Terminal) -> Result:

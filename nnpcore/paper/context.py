@@ -13,7 +13,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError
 from nnpcore.paper.claims import Claim, write_json
-from nnpcore.progress import Progress, Quiet
+from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -117,7 +117,7 @@ class StudyContext:
 
     def quiet(self) -> Progress:
         """Return a progress that cancels with the study but does not report: for a part of unknown size."""
-        return Quiet(self.progress)
+        return Progress(within=self.progress)
 
     def part(self, start: float, end: float, text: str = "") -> Progress:
         """Return a progress whose 0 to 1 is ``start`` to ``end`` of the study."""
@@ -261,14 +261,14 @@ class StudyContext:
         progress = progress or self.quiet()
         more = {} if monitor is None else {"monitor": monitor}
         trainer = Trainer(settings, train, valid, run_folder=folder, **more)
-        trainer.prepare(Quiet(progress))
+        trainer.prepare(Progress(within=progress))
 
         def after(record: EpochRecord, source: Trainer) -> None:
             progress.report(record.epoch / trainer.n_epochs, f"{label}, epoch {record.epoch}")
             if on_epoch is not None:
                 on_epoch(record, source)
 
-        trainer.run(after, progress=Quiet(progress))
+        trainer.run(after, progress=Progress(within=progress))
         return TrainedRun(folder, trainer.potential(), list(trainer.history))
 
 

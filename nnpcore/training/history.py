@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from nnpcore.files import json_value
 from nnpcore.training.quantities import QUANTITIES
 
 _PARTS = ("train", "valid")
@@ -89,18 +90,9 @@ class EpochRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; floats keep every bit, NaN becomes None."""
-        return {
-            "epoch": self.epoch,
-            "seconds": self.seconds,
-            "optimizer": self.optimizer,
-            "train": _plain_rmses(self.train),
-            "valid": _plain_rmses(self.valid),
-            "alive": [bool(a) for a in self.alive],
-            "messages": [message.text for message in self.messages],
-            "severities": [message.severity for message in self.messages],
-            "best": self.best,
-            "mapping": {name: _plain(error) for name, error in self.mapping.items()},
-        }
+        texts = [message.text for message in self.messages]
+        severities = [message.severity for message in self.messages]
+        return json_value(vars(self) | {"messages": texts, "severities": severities})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EpochRecord:
@@ -136,23 +128,11 @@ def energy_rmse(history: Sequence[EpochRecord]) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _plain_rmses(rmses: dict[str, Rmse]) -> dict[str, Any]:
-    return {
-        name: {"members": [_plain(v) for v in rmse["members"]], "mean": _plain(rmse["mean"])}
-        for name, rmse in rmses.items()
-    }
-
-
 def _rmses(values: dict[str, Any]) -> dict[str, Rmse]:
-    return {name: _rmse(rmse["mean"], rmse["members"]) for name, rmse in values.items()}
-
-
-def _rmse(mean: object, members: Iterable[object]) -> Rmse:
-    return Rmse(members=np.array([_number(v) for v in members], dtype=np.float64), mean=_number(mean))
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return {
+        name: Rmse(members=np.array([_number(v) for v in rmse["members"]]), mean=_number(rmse["mean"]))
+        for name, rmse in values.items()
+    }
 
 
 def _number(value: Any) -> float:
@@ -202,27 +182,25 @@ def parse_history_csv(text: str) -> list[EpochRecord]:
 
 
 def _record_of_row(row: dict[str, str]) -> EpochRecord:
-    alive = np.array([c == "1" for c in row["alive"]], dtype=bool)
-    parts: dict[str, dict[str, Rmse]] = {part: {} for part in _PARTS}
+    parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
     for part, found in parts.items():
         for name in QUANTITIES:
-            heads = _heads(part, name, len(alive))
+            heads = _heads(part, name, len(row["alive"]))
             if heads[0] in row and any(row[head] for head in heads):
-                found[name] = _rmse(row[heads[0]], [row[head] for head in heads[1:]])
-    return EpochRecord(
-        epoch=int(row["epoch"]),
-        seconds=float(row["seconds"]),
-        optimizer=row["optimizer"],
-        **parts,
-        alive=alive,
-        messages=_messages(json.loads(row["messages"]), json.loads(row.get("severities") or "null")),
-        best=row["best"] == "1",
-        mapping={
-            head[len(_MAPPING) : -len(_MEV)]: float(text)
-            for head, text in row.items()
-            if text and head.startswith(_MAPPING) and head.endswith(_MEV)
-        },
-    )
+                found[name] = {"mean": row[heads[0]], "members": [row[head] for head in heads[1:]]}
+    mapping = {
+        head[len(_MAPPING) : -len(_MEV)]: text
+        for head, text in row.items()
+        if text and head.startswith(_MAPPING) and head.endswith(_MEV)
+    }
+    values = {
+        "alive": [c == "1" for c in row["alive"]],
+        "messages": json.loads(row["messages"]),
+        "severities": json.loads(row.get("severities") or "null"),
+        "best": row["best"] == "1",
+        "mapping": mapping,
+    }
+    return EpochRecord.from_dict(row | parts | values)
 
 
 def messages_of(records: Iterable[EpochRecord]) -> list[str]:

@@ -19,18 +19,16 @@ from nnpcore.potential.network import NetworkWeights
 from nnpcore.threads import default_threads
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
-from nnpcore.training.control import TrainControl
+from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.data import check_trainable
 from nnpcore.training.described import DescribedFrames, Scales
-from nnpcore.training.device import resolve_device
-from nnpcore.training.engines.engine import Engine
+from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
-from nnpcore.training.optimizers.choice import Choice, choose_optimizer, usual_epochs
-from nnpcore.training.pace import Pace
+from nnpcore.training.optimizers.choice import OptimizerChoice, choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder
 from nnpcore.training.settings import TrainSettings
 
@@ -113,7 +111,7 @@ class Trainer:
             self.functions, settings.hidden, settings.n_members, settings.seed, settings.activation
         )
         self._packing = Packing.of(self._template)
-        self.choice: Choice = choose_optimizer(settings, self._packing)
+        self.choice: OptimizerChoice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
         self.data: DescribedFrames
         self._folder_path = None if run_folder is None else Path(run_folder)

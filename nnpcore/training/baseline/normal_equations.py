@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from nnpcore.potential.pair_forces import add_forces, add_virials
 from nnpcore.training.baseline.bases import Basis
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.rows import LossWeights
@@ -99,13 +99,14 @@ def frame_rows(data: FitSet, frame: int, bases: Sequence[Basis]) -> tuple[np.nda
     assert d.derivatives is not None
     first, end = (int(v) for v in d.frame_start[frame : frame + 2])
     n, width = end - first, sum(basis.size for basis in bases)
-    energy, forces, virial = np.zeros(width), np.zeros((n, 3, width)), np.zeros((3, 3, width))
-    column = 0
+    energy, forces, virial = np.zeros(width), np.zeros((n, width, 3)), np.zeros((width, 3, 3))
+    column, only = 0, np.zeros(1, dtype=np.int64)
     for element, basis in enumerate(bases):
         own = first + np.flatnonzero(d.species[first:end] == element)
         if len(own):
             x = data.inputs[own].astype(np.float64)
-            energy[column : column + basis.size] = basis.features(x).sum(axis=0)
+            part = slice(column, column + basis.size)
+            energy[part] = basis.features(x).sum(axis=0)
             slopes = basis.slopes(x)
             for k, atom in enumerate(own.tolist()):
                 pairs = slice(int(d.pair_start[atom]), int(d.pair_start[atom + 1]))
@@ -113,32 +114,9 @@ def frame_rows(data: FitSet, frame: int, bases: Sequence[Basis]) -> tuple[np.nda
                 if slopes is not None:
                     matrix = matrix @ slopes[k].astype(np.float32)
                 moves = (d.derivatives[pairs].reshape(-1, len(matrix)) @ matrix).reshape(-1, 3, basis.size)
-                neighbor = d.pair_neighbor[pairs]
-                _add(moves, neighbor, d.pair_vector[pairs], atom - first, first, column, forces, virial)
+                moves, bounds = moves.swapaxes(1, 2), np.array([0, len(moves)])
+                add_forces(moves, atom - first, bounds, d.pair_neighbor[pairs] - first, forces[:, part])
+                add_virials(moves, d.pair_vector[pairs], bounds, only, virial[None, part])
         column += basis.size
-    virial = 0.5 * (virial + virial.swapaxes(0, 1))
-    return energy, forces.reshape(3 * n, width), virial.reshape(9, width)
-
-
-@njit(nogil=True, cache=True)
-def _add(
-    moves: np.ndarray,
-    neighbor: np.ndarray,
-    vector: np.ndarray,
-    atom: int,
-    first: int,
-    column: int,
-    forces: np.ndarray,
-    virial: np.ndarray,
-) -> None:
-    """Add the pairs of an atom: ``moves`` (n_pairs, 3, size) are dE/dr of the neighbors."""
-    for p in range(len(moves)):
-        other = neighbor[p] - first
-        for c in range(3):
-            for b in range(moves.shape[2]):
-                value = moves[p, c, b]
-                forces[atom, c, column + b] += value
-                forces[other, c, column + b] -= value
-            for a in range(3):
-                for b in range(moves.shape[2]):
-                    virial[a, c, column + b] += vector[p, a] * moves[p, c, b]
+    virial = 0.5 * (virial + virial.swapaxes(1, 2))
+    return energy, forces.swapaxes(1, 2).reshape(3 * n, width), virial.reshape(width, 9).T

@@ -18,40 +18,9 @@ from nnpcore.training.engines.passes import (
     predict_frames,
     residuals,
 )
-from nnpcore.training.optimizers.base import Optimizer
 from nnpcore.training.settings import TrainSettings
 
 ATOMS_AT_ONCE = 512
-
-
-class CompiledBackend:
-    """A :class:`~nnpcore.training.engines.engine.Backend`; results do not depend on ``n_threads``."""
-
-    def __init__(self, settings: TrainSettings, packing: Packing, n_threads: int = 1) -> None:
-        self._settings = settings
-        self._packing = packing
-        self._n_threads = n_threads
-
-    def loss(self, data: FitSet) -> Loss:
-        """Return the loss over training frames."""
-        return CompiledLoss(self._settings, data, self._packing, self._n_threads)
-
-    def kalman(self, data: FitSet, start: np.ndarray, block_size: int) -> Optimizer:
-        """Return the Kalman filter over training frames."""
-        from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
-
-        return CompiledKalman(self._settings, data, self._packing, start, block_size, self._n_threads)
-
-    def predict(self, data: FitSet, weights: np.ndarray) -> MemberValues:
-        """Return what members of weights (n_members, n_parameters) predict for a set."""
-        return predict(
-            data,
-            weights,
-            self._packing,
-            self._settings.activation,
-            stress=bool(data.targets.has_stress.any()),
-            n_threads=self._n_threads,
-        )
 
 
 class CompiledLoss(Loss):
@@ -82,9 +51,13 @@ class CompiledLoss(Loss):
 
 
 def predict(
-    data: FitSet, weights: np.ndarray, packing: Packing, activation: str, *, stress: bool, n_threads: int
+    data: FitSet, weights: np.ndarray, packing: Packing, activation: str, n_threads: int = 1
 ) -> MemberValues:
-    """Predict all frames of a set; ``weights`` (n_members, n_parameters) in internal order."""
+    """Predict all frames of a set; ``weights`` (n_members, n_parameters) in internal order.
+
+    There are virials where the set has stresses.
+    """
+    stress = bool(data.targets.has_stress.any())
     arrays, networks = FrameArrays.of(data), Networks.of(weights, packing, activation)
     chunks = list(pairwise(chunks_of(data.targets.n_atoms, ATOMS_AT_ONCE)))
 

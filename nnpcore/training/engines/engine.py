@@ -1,34 +1,51 @@
-"""Optimizer and validation on a device, put together."""
+"""Optimizer and validation on a device, put together; which device that is."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
+from nnpcore.errors import SettingsError
 from nnpcore.training.data import FitSet, MemberValues
 from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import prediction_errors
+from nnpcore.training.optimizers.adam import AdamOptimizer
 from nnpcore.training.optimizers.base import ErrorSums, Optimizer
-from nnpcore.training.optimizers.choice import Choice
+from nnpcore.training.optimizers.choice import OptimizerChoice
+from nnpcore.training.optimizers.lbfgs import LbfgsOptimizer
 from nnpcore.training.settings import TrainSettings
 
+_DRIVER_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
-class Backend(Protocol):
-    """What computes: compiled kernels on the processor, or torch on a device."""
 
-    def loss(self, data: FitSet) -> Loss:
-        """Return the loss over training frames."""
-        ...
+def resolve_device(name: str) -> str:
+    """Return "cpu" or the name of a torch device.
 
-    def kalman(self, data: FitSet, start: np.ndarray, block_size: int) -> Optimizer:
-        """Return the Kalman filter over training frames."""
-        ...
+    "auto" is a CUDA device where there is one, else "cpu"; torch, slow to load, is asked only where a driver
+    is.
 
-    def predict(self, data: FitSet, weights: np.ndarray) -> MemberValues:
-        """Return what members of weights (n_members, n_parameters) predict for a set."""
-        ...
+    Raises
+    ------
+    SettingsError : the device asked for is not there.
+    """
+    if name == "cpu" or (name == "auto" and not any(Path(node).exists() for node in _DRIVER_NODES)):
+        return "cpu"
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    index = int(name.partition(":")[2] or 0)
+    if not (torch.cuda.is_available() and index < torch.cuda.device_count()):
+        raise SettingsError(
+            f"this computer has no device {name!r} that torch can use",
+            where="device",
+            fix="Choose auto or cpu, or install a torch that fits the graphics card",
+        )
+    return name
 
 
 class Engine:
@@ -39,7 +56,8 @@ class Engine:
     settings, choice, packing : of the training.
     start : initial weights (n_members, n_parameters), internal order.
     train, valid : the frames.
-    device : "cpu" for compiled kernels, else torch's name of one ("torch-cpu" runs torch on the processor).
+    device : "cpu" for compiled kernels, whose results do not depend on ``n_threads``, else torch's name of
+        one ("torch-cpu" runs torch on the processor).
     n_threads : of the processor.
 
     Attributes
@@ -50,7 +68,7 @@ class Engine:
     def __init__(
         self,
         settings: TrainSettings,
-        choice: Choice,
+        choice: OptimizerChoice,
         packing: Packing,
         start: np.ndarray,
         train: FitSet,
@@ -60,29 +78,34 @@ class Engine:
         n_threads: int = 1,
     ) -> None:
         self._valid = valid
-        self._backend: Backend
+        self._predict: Callable[[np.ndarray], MemberValues]
+        loss: Callable[[], Loss]
+        kalman: Callable[[], Optimizer]
+        networks = {"packing": packing, "activation": settings.activation}
+        filtered = settings, train, packing, start, choice.block_size
         if device == "cpu":
-            from nnpcore.training.engines.compiled import CompiledBackend
+            from nnpcore.training.engines.compiled import CompiledLoss, predict
+            from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 
-            self._backend = CompiledBackend(settings, packing, n_threads)
+            loss = partial(CompiledLoss, settings, train, packing, n_threads)
+            kalman = partial(CompiledKalman, *filtered, n_threads)
+            if valid is not None:
+                self._predict = partial(predict, valid, **networks, n_threads=n_threads)
         else:
-            from nnpcore.training.engines.torch_backend import TorchBackend
+            from nnpcore.training.engines.torch_backend import TorchLoss, TorchSet, predict_all
+            from nnpcore.training.optimizers.kalman_torch import TorchKalman
 
-            self._backend = TorchBackend(settings, packing, device.removeprefix("torch-"))
-        self.optimizer = self._make_optimizer(settings, choice, start, train)
-
-    def _make_optimizer(
-        self, settings: TrainSettings, choice: Choice, start: np.ndarray, train: FitSet
-    ) -> Optimizer:
+            name = device.removeprefix("torch-")
+            loss = partial(TorchLoss, settings, train, packing, name)
+            kalman = partial(TorchKalman, *filtered, name)
+            if valid is not None:
+                self._predict = partial(predict_all, TorchSet(valid, name), **networks)
         if choice.optimizer == "kalman":
-            return self._backend.kalman(train, start, choice.block_size)
-        if choice.optimizer == "lbfgs":
-            from nnpcore.training.optimizers.lbfgs import LbfgsOptimizer
-
-            return LbfgsOptimizer(self._backend.loss(train), start)
-        from nnpcore.training.optimizers.adam import AdamOptimizer
-
-        return AdamOptimizer(settings, self._backend.loss(train), start)
+            self.optimizer = kalman()
+        elif choice.optimizer == "lbfgs":
+            self.optimizer = LbfgsOptimizer(loss(), start)
+        else:
+            self.optimizer = AdamOptimizer(settings, loss(), start)
 
     def retarget(self, train: FitSet, valid: FitSet | None) -> None:
         """Go on with other targets of the same frames."""
@@ -92,4 +115,4 @@ class Engine:
     def validate(self, weights: np.ndarray) -> ErrorSums | None:
         """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
         data = self._valid
-        return None if data is None else prediction_errors(data, self._backend.predict(data, weights))
+        return None if data is None else prediction_errors(data, self._predict(weights))

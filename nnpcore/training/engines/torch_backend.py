@@ -1,54 +1,161 @@
-"""Training in plain tensor operations on any torch device; the reference of the compiled kernels."""
+"""Training in plain tensor operations on any torch device: predictions of all members, and the loss.
+
+The readable counterpart of :mod:`.passes`, for graphics cards and as its reference: forces and virials come
+from gathering and adding up over pairs, the gradient by the parameters from automatic differentiation.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nnpcore.potential.activation import get_activation
+from nnpcore.potential.network import evaluate
 from nnpcore.training.data import FitSet, MemberValues, chunks_of
 from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.torch_frames import TorchFrames, TorchSet, predict
-from nnpcore.training.optimizers.base import Optimizer
 from nnpcore.training.settings import TrainSettings
 
 ATOMS_AT_ONCE = 4096
 
 
-class TorchBackend:
-    """A :class:`~nnpcore.training.engines.engine.Backend`; ``device`` is torch's name of it."""
+@dataclass(frozen=True, eq=False)
+class TorchFrames:
+    """Some frames of a :class:`FitSet` as tensors on a device.
 
-    def __init__(self, settings: TrainSettings, packing: Packing, device: str) -> None:
-        self._settings = settings
-        self._packing = packing
-        self._device = device
-        self._held: tuple[FitSet, TorchSet] | None = None
+    Attributes
+    ----------
+    n_frames : number of frames.
+    inputs : (n_atoms, n_inputs) whitened descriptors.
+    species, frame_of_atom : (n_atoms,) int64.
+    center, neighbor, frame_of_pair : (n_pairs,) int64.
+    vector : (n_pairs, 3), Å.
+    derivatives : (n_pairs, 3, n_descriptors), 1/Å.
+    matrix : (n_elements, n_descriptors, n_inputs) of the whitening.
+    """
 
-    def loss(self, data: FitSet) -> Loss:
-        """Return the loss over training frames."""
-        return TorchLoss(self._settings, data, self._packing, self._device)
+    n_frames: int
+    inputs: Tensor
+    species: Tensor
+    frame_of_atom: Tensor
+    center: Tensor
+    neighbor: Tensor
+    frame_of_pair: Tensor
+    vector: Tensor
+    derivatives: Tensor
+    matrix: Tensor
 
-    def kalman(self, data: FitSet, start: np.ndarray, block_size: int) -> Optimizer:
-        """Return the Kalman filter over training frames."""
-        from nnpcore.training.optimizers.kalman_torch import TorchKalman
 
-        return TorchKalman(self._settings, data, self._packing, start, block_size, self._device)
+class TorchSet:
+    """A whole :class:`FitSet` on a device, to take frames from.
 
-    def predict(self, data: FitSet, weights: np.ndarray) -> MemberValues:
-        """Return what members of weights (n_members, n_parameters) predict for a set."""
-        if self._held is None or self._held[0].descriptors is not data.descriptors:
-            self._held = data, TorchSet(data, self._device, torch.float32)
-        parameters = torch.as_tensor(weights).to(device=self._device, dtype=torch.float32)
-        parts = []
-        for begin, end in pairwise(chunks_of(data.targets.n_atoms, ATOMS_AT_ONCE)):
-            frames = self._held[1].take(np.arange(begin, end))
-            found = predict(frames, parameters, self._packing, self._settings.activation)
-            parts.append([t.detach().cpu().numpy().swapaxes(0, 1) for t in found])
-        energies, forces, virials = map(np.concatenate, zip(*parts, strict=True))
-        return MemberValues(energies.astype(np.float64), forces, virials)
+    Parameters
+    ----------
+    data : the frames.
+    device, dtype : where the tensors lie and of what type they are.
+
+    Attributes
+    ----------
+    data : as given.
+    """
+
+    def __init__(self, data: FitSet, device: str, dtype: torch.dtype = torch.float32) -> None:
+        d = data.descriptors
+        assert d.derivatives is not None
+        self.data = data
+        self._device, self._dtype = device, dtype
+        self._inputs, self._vector, self._derivatives, self._matrix = map(
+            self.real, (data.inputs, d.pair_vector, d.derivatives, data.matrix)
+        )
+
+    def take(self, frames: np.ndarray) -> TorchFrames:
+        """Return the frames of these indices."""
+        d = self.data.descriptors
+        atoms = self.data.atoms_of(frames)
+        n_atoms = d.frame_start[frames + 1] - d.frame_start[frames]
+        n_pairs = d.pair_start[atoms + 1] - d.pair_start[atoms]
+        ends = np.cumsum(n_pairs)
+        total = int(ends[-1]) if len(ends) else 0
+        pairs = np.arange(total) + np.repeat(d.pair_start[atoms] - (ends - n_pairs), n_pairs)
+        frame_of_atom = np.repeat(np.arange(len(frames)), n_atoms)
+        shift = np.repeat(np.cumsum(n_atoms) - n_atoms - d.frame_start[frames], n_atoms)
+        center = np.repeat(np.arange(len(atoms)), n_pairs)
+        chosen = self._integers(pairs)
+        return TorchFrames(
+            n_frames=len(frames),
+            inputs=self._inputs[self._integers(atoms)],
+            species=self._integers(d.species[atoms]),
+            frame_of_atom=self._integers(frame_of_atom),
+            center=self._integers(center),
+            neighbor=self._integers(d.pair_neighbor[pairs] + shift[center]),
+            frame_of_pair=self._integers(frame_of_atom[center]),
+            vector=self._vector[chosen],
+            derivatives=self._derivatives[chosen],
+            matrix=self._matrix,
+        )
+
+    def real(self, values: np.ndarray) -> Tensor:
+        """Return numbers as a tensor beside the set's and of their type."""
+        return torch.as_tensor(np.ascontiguousarray(values)).to(device=self._device, dtype=self._dtype)
+
+    def _integers(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(np.asarray(values, dtype=np.int64)).to(self._device)
+
+
+class TorchValues(NamedTuple):
+    """What members predict, as tensors: ``MemberValues`` with the members first.
+
+    energies (n_members, n_frames), forces (n_members, n_atoms, 3), virials (n_members, n_frames, 3, 3).
+    """
+
+    energies: Tensor
+    forces: Tensor
+    virials: Tensor
+
+
+def layer_matrix(parameters: Tensor, packing: Packing, element: int, layer: int) -> Tensor:
+    """Return one layer's matrices (n_members, n_out, n_in + 1), the bias in the last column."""
+    start = element * packing.n_per_element + int(packing.layer_offsets[layer])
+    n_out, width = packing.shape(layer)
+    return parameters[:, start : start + n_out * width].reshape(-1, n_out, width)
+
+
+def predict(frames: TorchFrames, parameters: Tensor, packing: Packing, activation: str) -> TorchValues:
+    """Predict energies, forces and virials; ``parameters`` (n_members, n_parameters) may want a gradient."""
+    n_members = len(parameters)
+    matrices = {
+        str(e): [layer_matrix(parameters, packing, e, k) for k in range(packing.n_layers)]
+        for e in range(packing.n_elements)
+    }
+    layers = {e: [(m[:, :, :-1].mT, m[:, :, -1]) for m in own] for e, own in matrices.items()}
+    functions = [get_activation(activation)] * (packing.n_layers - 1) + [get_activation("identity")]
+    chosen = dict.fromkeys(layers, functions)
+    atomic, by_input = evaluate(layers, None, chosen, frames.inputs, frames.species)
+    by_descriptor = torch.einsum("mik,idk->mid", by_input, frames.matrix[frames.species])
+    per_pair = torch.einsum("mpd,pcd->mpc", by_descriptor[:, frames.center], frames.derivatives)
+    zero = parameters.new_zeros
+    energies = zero((n_members, frames.n_frames)).index_add(1, frames.frame_of_atom, atomic)
+    forces = zero((n_members, len(frames.inputs), 3)).index_add(1, frames.center, per_pair)
+    forces = forces.index_add(1, frames.neighbor, -per_pair)
+    outer = frames.vector[None, :, :, None] * per_pair[:, :, None, :]
+    virials = zero((n_members, frames.n_frames, 3, 3)).index_add(1, frames.frame_of_pair, outer)
+    return TorchValues(energies, forces, 0.5 * (virials + virials.mT))
+
+
+def predict_all(whole: TorchSet, weights: np.ndarray, packing: Packing, activation: str) -> MemberValues:
+    """Predict all frames of a set; ``weights`` (n_members, n_parameters) in internal order."""
+    parameters = whole.real(weights)
+    parts = []
+    for begin, end in pairwise(chunks_of(whole.data.targets.n_atoms, ATOMS_AT_ONCE)):
+        found = predict(whole.take(np.arange(begin, end)), parameters, packing, activation)
+        parts.append([t.cpu().numpy().swapaxes(0, 1) for t in found])
+    energies, forces, virials = map(np.concatenate, zip(*parts, strict=True))
+    return MemberValues(energies.astype(np.float64), forces, virials)
 
 
 class TorchLoss(Loss):
@@ -72,14 +179,12 @@ class TorchLoss(Loss):
     ) -> None:
         super().__init__(settings, data)
         self._packing = packing
-        self._device = device
-        self._dtype = dtype
         self._set = TorchSet(data, device, dtype)
 
     def _part(
         self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        parameters = torch.as_tensor(weights).to(device=self._device, dtype=self._dtype).requires_grad_(True)
+        parameters = self._set.real(weights).requires_grad_(True)
         inside = self._set.take(frames)
         errors = self._errors(inside, frames, parameters)
         members = torch.stack([(e**2).flatten(1).sum(1) for e in errors])
@@ -93,11 +198,7 @@ class TorchLoss(Loss):
         """Return ΔE/N, ΔF and Δσ of all members, zero where there is no reference."""
         found = predict(inside, parameters, self._packing, self._settings.activation)
         t = self.data.targets
-        atoms = self.data.atoms_of(frames)
-
-        def real(values: np.ndarray) -> Tensor:
-            return torch.as_tensor(np.asarray(values, dtype=np.float64)).to(parameters)
-
+        atoms, real = self.data.atoms_of(frames), self._set.real
         energy = (found.energies - real(t.energy[frames])) / real(t.n_atoms[frames])
         force = found.forces - real(t.forces[atoms])
         stress = found.virials / real(t.volume[frames])[:, None, None] - real(t.stress[frames])

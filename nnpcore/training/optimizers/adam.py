@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.rows import epoch_order
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
-from nnpcore.training.pace import Pace
 from nnpcore.training.settings import TrainSettings
 
 DEFAULT_BATCH = 8

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from nnpcore.training.control import Pace
 from nnpcore.training.history import Message, Rmse
-from nnpcore.training.pace import Pace
 from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:

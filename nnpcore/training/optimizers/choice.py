@@ -20,7 +20,7 @@ for the Kalman filter; gradients need many times more."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class OptimizerChoice:
     """An optimizer and why it was taken.
 
     Attributes
@@ -40,7 +40,7 @@ def covariance_bytes(packing: Packing, n_members: int, block_size: int) -> int:
     return 4 * n_members * sum((b.stop - b.start) ** 2 for b in packing.blocks(block_size))
 
 
-def choose_optimizer(settings: TrainSettings, packing: Packing) -> Choice:
+def choose_optimizer(settings: TrainSettings, packing: Packing) -> OptimizerChoice:
     """Choose the optimizer.
 
     "auto" means the Kalman filter with the wanted block size; where its matrices do not fit into
@@ -53,7 +53,7 @@ def choose_optimizer(settings: TrainSettings, packing: Packing) -> Choice:
     wanted = settings.optimizer
     if wanted in ("adam", "lbfgs"):
         name = {"adam": "Adam", "lbfgs": "L-BFGS"}[wanted]
-        return Choice(wanted, 0, f"{name}, as asked for")
+        return OptimizerChoice(wanted, 0, f"{name}, as asked for")
     limit = settings.memory_gb * 1e9
     full = settings.kalman.block_size
     sizes, needed = [full], 0
@@ -62,7 +62,7 @@ def choose_optimizer(settings: TrainSettings, packing: Packing) -> Choice:
     for size in sizes:
         needed = covariance_bytes(packing, settings.n_members, size)
         if needed <= limit:
-            return Choice("kalman", size, _kalman_sentence(packing, size, full, needed, settings))
+            return OptimizerChoice("kalman", size, _kalman_sentence(packing, size, full, needed, settings))
     if wanted == "kalman":
         raise SettingsError(
             f"the Kalman filter of {packing.n_parameters:,} weights and {settings.n_members} members needs "
@@ -70,7 +70,7 @@ def choose_optimizer(settings: TrainSettings, packing: Packing) -> Choice:
             where="memory_gb",
             fix="Allow more memory, choose a smaller network, or take Adam",
         )
-    return Choice(
+    return OptimizerChoice(
         "adam",
         0,
         f"Adam: the Kalman filter of {packing.n_parameters:,} weights and {settings.n_members} members "

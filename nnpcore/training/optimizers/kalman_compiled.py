@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.kernels import ACTIVATION_CODES
 from nnpcore.training.engines.packing import Packing
@@ -15,7 +16,6 @@ from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.optimizers.kalman import KalmanOptimizer
 from nnpcore.training.optimizers.kalman_filter import KalmanFilter, MemberFilter
 from nnpcore.training.optimizers.schedule import MemberSchedule
-from nnpcore.training.pace import Pace
 from nnpcore.training.settings import TrainSettings
 
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from nnpcore.potential.activation import get_activation
+from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
-from nnpcore.training.engines.torch_frames import layer_matrix
+from nnpcore.training.engines.torch_backend import layer_matrix
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.optimizers.kalman import KalmanOptimizer
-from nnpcore.training.pace import Pace
 from nnpcore.training.settings import TrainSettings
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.loss import Loss
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
-from nnpcore.training.pace import Pace
 
 MEMORY = 30
 _SUFFICIENT = 1e-4

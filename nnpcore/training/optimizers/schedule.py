@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -45,8 +46,7 @@ class MemberSchedule(Generic[Item]):
         self._go_on = go_on
         self._changed = threading.Condition()
         self._busy: set[int] = set()
-        self._batches: dict[int, Item] = {}
-        self._making: set[int] = set()
+        self._batches: dict[int, Future[Item]] = {}
         self._ended = False
 
     def run(self, n_threads: int) -> bool:
@@ -90,37 +90,23 @@ class MemberSchedule(Generic[Item]):
             if not self._go_on():
                 self._end()
                 return
-            batch = self._batch(index)
-            alive = batch is not None and self._step(member, index, batch)
+            alive = self._step(member, index, self._batch(index))
             with self._changed:
-                if batch is not None:
-                    self._positions[member] = index + 1 if alive else self._n_batches
-                self._forget_passed()
+                self._positions[member] = index + 1 if alive else self._n_batches
+                for passed in [k for k in self._batches if k < self._positions.min()]:
+                    del self._batches[passed]
 
-    def _batch(self, index: int) -> Item | None:
-        """Return a batch, making it where nobody has; None where the work ended meanwhile."""
+    def _batch(self, index: int) -> Item:
+        """Return a batch, making it where nobody has begun to."""
         with self._changed:
-            while index in self._making and not self._ended:
-                self._changed.wait()
-            if index in self._batches:
-                return self._batches[index]
-            if self._ended:
-                return None
-            self._making.add(index)
-        try:
-            batch = self._make(index)
-            with self._changed:
-                self._batches[index] = batch
-            return batch
-        finally:
-            with self._changed:
-                self._making.discard(index)
-                self._changed.notify_all()
-
-    def _forget_passed(self) -> None:
-        least = int(self._positions.min())
-        for index in [k for k in self._batches if k < least]:
-            del self._batches[index]
+            is_new = index not in self._batches
+            batch = self._batches.setdefault(index, Future())
+        if is_new:
+            try:
+                batch.set_result(self._make(index))
+            except BaseException as error:
+                batch.set_exception(error)
+        return batch.result()
 
     def _end(self) -> None:
         with self._changed:
