@@ -67,7 +67,7 @@ def test_a_run_folder_holds_everything(data: Path, tmp_path: Path) -> None:
     ]
     assert [r.epoch for r in folder.read_history()] == [1, 2]
     values = folder.training_values()
-    np.testing.assert_array_equal(values.values[values.is_training], trainer.data.train_set.values)
+    np.testing.assert_array_equal(values.values[values.is_training], trainer.data.train.descriptors.values)
     assert values.frame.tolist() == np.repeat([0, 1, 2, 3, 0, 1], 8).tolist()
     found = folder.find_frames()
     assert [f.index for f in found["training"]] == [0, 1, 2, 3]

@@ -5,19 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-COMMANDS = {
-    "info": "datasets",
-    "train": "train",
-    "evaluate": "models",
-    "predict": "models",
-    "map": "models",
-    "export": "export",
-    "import": "import_",
-    "report": "report",
-    "demo": "demo",
-    "paper": "paper",
-}
-"""A command's name -> module of this package with the function that does it, ``NAME_command``."""
+from nnpcore.cli.table import COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,36 +13,22 @@ from importlib import import_module
 
 import typer
 
-from nnpcore.cli import COMMANDS
 from nnpcore.cli.gathered import Result, Work, expanded
+from nnpcore.cli.table import COMMANDS, HELP
 from nnpcore.cli.terminal import Terminal, error_json, json_only_stdout, print_json
 from nnpcore.errors import Cancelled, EatlasError
 
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
 
-HELP = """See what a neural-network potential has really learned.
-
-Without a command, [bold]eatlas[/] opens the window, and [bold]eatlas FILE...[/] opens it with these files.
-[bold]--example[/] loads the bundled silicon data, [bold]--train[/] starts training at once, [bold]--info[/]
-prints versions and the graphics driver, [bold]--reset[/] forgets the window's settings, [bold]--version[/]
-prints the version.
-"""
-HELP_OF = {
-    "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.",
-    "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
-    "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of "
-    "files.",
-    "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"
-    "With --calculator, which may be repeated: compare equations of state.",
-    "predict": "Write files' structures with atomic energies, forces and their spread by a potential or "
-    "calculator.",
-    "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
-    "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
-    "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict.",
-    "demo": "Show on the bundled silicon data that good totals may hide wrong atomic energies.",
-    "paper": "Show the paper's claims with our own numbers: figures, tables, claims.json and a report.",
+MODULES = {
+    "info": "datasets",
+    "evaluate": "models",
+    "predict": "models",
+    "map": "models",
+    "import": "import_",
 }
+"""Where a command's function ``NAME_command`` is, unless in the module of its name."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -93,11 +79,13 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Work | None]:
         context_settings={"help_option_names": ["-h", "--help"]},
         result_callback=lambda work, **_: found.append(work),
     )
-    for name, module in COMMANDS.items():
+    for name, text in COMMANDS.items():
         called = _not_called
         if name in arguments[:1]:
-            called = expanded(getattr(import_module(f"nnpcore.cli.{module}"), f"{name}_command"))
-        app.command(name, help=HELP_OF[name])(called)
+            called = expanded(
+                getattr(import_module(f"nnpcore.cli.{MODULES.get(name, name)}"), f"{name}_command")
+            )
+        app.command(name, help=text)(called)
     try:
         app(list(arguments), prog_name="eatlas")
     except SystemExit as stop:

@@ -39,13 +39,10 @@ class DescribedFrames:
 
     Attributes
     ----------
-    train_set, valid_set : their descriptors, with float32 derivatives.
     scales : learned from the training frames, or given.
-    train, valid : network inputs and targets.
+    train, valid : descriptors with float32 derivatives, network inputs and targets.
     """
 
-    train_set: DescriptorSet
-    valid_set: DescriptorSet | None
     scales: Scales
     train: FitSet
     valid: FitSet | None
@@ -85,7 +82,7 @@ class DescribedFrames:
             return FitSet.of(descriptors, scales.whitening, targets)
 
         fitted = None if valid_set is None else fit_set(valid_set, valid)
-        return cls(train_set, valid_set, scales, fit_set(train_set, train), fitted)
+        return cls(scales, fit_set(train_set, train), fitted)
 
     def over(self, baseline: Baseline | None) -> tuple[FitSet, FitSet | None]:
         """Return what the networks are fitted to and judged by: the targets less what lies under them."""
@@ -95,7 +92,7 @@ class DescribedFrames:
 
     def values(self) -> TrainingValues:
         """Return the descriptors of all atoms, as a run folder keeps them."""
-        parts = [self.train_set] + ([] if self.valid_set is None else [self.valid_set])
+        parts = [data.descriptors for data in (self.train, self.valid) if data is not None]
         return TrainingValues(
             values=np.concatenate([p.values for p in parts]),
             species=np.concatenate([p.species for p in parts]),

@@ -1,0 +1,23 @@
+"""The table of commands: light, so that it can be asked whether an argument is one of them."""
+
+HELP = """See what a neural-network potential has really learned.
+
+Without a command, [bold]eatlas[/] opens the window, and [bold]eatlas FILE...[/] opens it with these files.
+[bold]--example[/] loads the bundled silicon data, [bold]--train[/] starts training at once, [bold]--info[/]
+prints versions and the graphics driver, [bold]--reset[/] forgets the window's settings, [bold]--version[/]
+prints the version.
+"""
+COMMANDS = {
+    "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.",
+    "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
+    "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of files.",
+    "predict": "Write files' structures with atomic energies, forces and their spread by a potential or calculator.",
+    "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"
+    "With --calculator, which may be repeated: compare equations of state.",
+    "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
+    "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
+    "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict.",
+    "demo": "Show on the bundled silicon data that good totals may hide wrong atomic energies.",
+    "paper": "Show the paper's claims with our own numbers: figures, tables, claims.json and a report.",
+}
+"""Name -> what --help says of it."""
