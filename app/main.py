@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from app.session.session import Session
+    from app.settings import Settings
     from app.shell.main_window import MainWindow
 
 SWITCH_SECONDS = 0.0002
@@ -48,12 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(info_text())
         return 0
-    from app import settings as settings_module
+    from app import settings
 
     if options.reset:
-        settings_module.forget()
-    settings = settings_module.load()
-    window = make_window(app, settings)
+        settings.forget()
+    window = make_window(app, settings.load())
     window.show()
     sys.setswitchinterval(SWITCH_SECONDS)
     install_excepthook(window.session)
@@ -75,15 +75,13 @@ def make_application() -> QApplication:
     return app
 
 
-def make_window(app: QApplication, settings: object) -> MainWindow:
+def make_window(app: QApplication, settings: Settings) -> MainWindow:
     """Return a window on a new session, not shown yet."""
     from app.look import icons, theme
     from app.session.session import Session
-    from app.settings import Settings
     from app.shell.main_window import MainWindow
 
-    assert isinstance(settings, Settings)
-    theme.install(app, settings.theme)  # type: ignore[arg-type]
+    theme.install(app, settings.theme)
     app.setWindowIcon(icons.application_icon())
     return MainWindow(Session(settings), settings)
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat
@@ -21,7 +21,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """``MIGRATIONS[n]`` turns the content of schema n into that of schema n + 1."""
 
 MAX_RECENT = 12
-THEMES = ("system", "light", "dark")
+Theme = Literal["system", "light", "dark"]
 
 
 def home() -> Path:
@@ -72,7 +72,7 @@ class Settings:
     key_names : under which names files keep their labels, as the user confirmed (``KeyMemory``).
     """
 
-    theme: str = "system"
+    theme: Theme = "system"
     n_threads: int = 0
     folder: str = ""
     restore_session: bool = True
@@ -140,7 +140,7 @@ def from_dict(content: dict[str, Any]) -> Settings:
     known = {f.name: type(getattr(defaults, f.name)) for f in fields(Settings)}
     good = {name: content[name] for name, kind in known.items() if type(content.get(name)) is kind}
     result = Settings(**good)
-    if result.theme not in THEMES:
+    if result.theme not in get_args(Theme):
         result.theme = "system"
     result.dialogs = {name: kept for name, kept in result.dialogs.items() if isinstance(kept, dict)}
     for name in ("recent_files", "recent_runs"):

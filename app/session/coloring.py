@@ -54,7 +54,7 @@ class SharedColoring(QObject):
 
     def kinds(self) -> list[tuple[str, str]]:
         """Return the (kind, label) pairs the current frame can be coloured by."""
-        kinds = [(kind, label) for kind, label in LABELS.items()]
+        kinds = list(LABELS.items())
         frame = self._data.frame
         if frame is not None:
             kinds += [(name, name) for name in sorted(frame.arrays) if is_scalar(frame.arrays[name])]

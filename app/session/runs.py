@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nnpcore.analyses.prediction import FramePrediction
     from nnpcore.analyses.rigidity import FrameRigidity
 
+OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameRigidity")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
 """What the panels say that compare with the training set."""
 
@@ -69,8 +70,7 @@ class Runs(QObject):
     def add_model(self, opened: OpenedModel) -> str:
         """Add a calculator from elsewhere as a run that cannot be trained, show it and return its id."""
         run = self.add(opened.model.name, TrainSettings(), RunState.IMPORTED)
-        run.message = opened.text
-        run.potential = opened.model
+        run.potential, run.message = opened.model, opened.text
         if opened.values is not None:
             run.values, run.whitening, run.functions = opened.values, opened.whitening, opened.functions
             datasets = list(self._data.datasets.values())
@@ -98,16 +98,17 @@ class Runs(QObject):
 
     def _put_opened(self, opened: OpenedRun) -> None:
         run = self._add_opened(opened)
-        wanted = {s.path: Role(s.role) for s in reversed(opened.sources) if s.path}
+        wanted = {s.path: Role(s.role) for s in reversed(run.sources) if s.path}
         self._data.open_missing(wanted)
         self._regions.take(opened.regions)
-        if opened.folder.absolute() in self._compared_folders:
+        if run.folder in self._compared_folders:
             self._set_compared(self.compared | {run.id})
         self.set_current(run.id)
 
     def _add_opened(self, opened: OpenedRun) -> RunDocument:
-        run = self.add(opened.folder.name, opened.settings)
-        run.folder = opened.folder
+        folder = opened.folder
+        run = self.add(folder.path.name, folder.settings)
+        run.folder, run.sources = folder.path, folder.sources
         run.history, run.potential, run.values = opened.history, opened.potential, opened.values
         run.whitening, run.functions = opened.potential.metric, opened.potential.functions
         run.n_epochs = opened.n_epochs
@@ -115,11 +116,10 @@ class Runs(QObject):
             run.sentence = run.history[0].messages[0].text
         if run.n_epochs and run.epoch >= run.n_epochs:
             run.state = RunState.FINISHED
-        if opened.imported:
-            run.state, run.message = RunState.IMPORTED, f"Imported from {opened.imported}"
+        if folder.imported:
+            run.state, run.message = RunState.IMPORTED, f"Imported from {folder.imported}"
             if opened.values is None:
                 run.no_values = NO_DATA
-        run.sources = opened.sources
         self._locate(run)
         self.changed.emit(run.id)
         self.values_changed.emit(run.id)
@@ -172,16 +172,17 @@ class Runs(QObject):
     @property
     def prediction(self) -> FramePrediction | None:
         """The current run's prediction for the frame shown, or None while there is none."""
-        shown = self.current.result(PREDICTION) if self.current else None
-        here = (self._data.current_id, self._data.frame_index)
-        return shown if shown and (shown.key, shown.index) == here else None
+        return self._here(self.current.result(PREDICTION) if self.current else None)
 
     @property
     def rigidity(self) -> FrameRigidity | None:
         """The rigidity of the shown frame's atoms by the current run, or None while there is none."""
-        shown = self.current.result(FRAME_RIGIDITY) if self.current else None
+        return self._here(self.current.result(FRAME_RIGIDITY) if self.current else None)
+
+    def _here(self, result: OfFrame | None) -> OfFrame | None:
+        """Return what is known of a frame if that is the one shown."""
         here = (self._data.current_id, self._data.frame_index)
-        return shown if shown and (shown.key, shown.index) == here else None
+        return result if result and (result.key, result.index) == here else None
 
     # comparing ----------------------------------------------------------------------------------------
     def shown(self) -> list[RunDocument]:

@@ -32,6 +32,7 @@ from app.shell.toasts import Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.window_commands import MENUS, window_commands
+from nnpcore.errors import EatlasError
 
 if TYPE_CHECKING:
     from app.dialogs.documentation import Documentation
@@ -220,7 +221,7 @@ class MainWindow(QMainWindow):
     def show_preferences(self) -> None:
         """Open the preferences."""
         if plain.edit_preferences(self.settings, self):
-            theme.set_mode(self.settings.theme)  # type: ignore[arg-type]
+            theme.set_mode(self.settings.theme)
             self.save_settings()
             self.session.trainings.settings_changed.emit()
             self.refresh_commands()
@@ -249,8 +250,6 @@ class MainWindow(QMainWindow):
     # session and end ----------------------------------------------------------------------------------
     def save_settings(self) -> None:
         """Write the settings; a failure is told, never raised."""
-        from nnpcore.errors import EatlasError
-
         try:
             self.settings.save()
         except EatlasError as error:

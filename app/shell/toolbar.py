@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.look import icons
 from app.shell.commands import Commands
 from app.shell.dock import Dock
+from app.widgets.controls import refill
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -91,14 +92,7 @@ class MainToolbar(QToolBar):
         self._session.coloring.set(kind=self.coloring.itemData(index))
 
     def _refresh_coloring(self) -> None:
-        kinds = self._session.coloring.kinds()
-        current = [
-            (self.coloring.itemData(i), self.coloring.itemText(i)) for i in range(self.coloring.count())
-        ]
-        if kinds != current:
-            self.coloring.clear()
-            for kind, label in kinds:
-                self.coloring.addItem(label, kind)
+        refill(self.coloring, ((label, kind) for kind, label in self._session.coloring.kinds()))
         self.coloring.setCurrentIndex(self.coloring.findData(self._session.coloring.current.kind))
 
     # export -------------------------------------------------------------------------------------------

@@ -29,39 +29,30 @@ class Window(Protocol):
 
     def reset_layout(self) -> None:
         """Put all panels back."""
-        ...
 
     def toggle_full_screen(self) -> None:
         """Go to full screen and back."""
-        ...
 
     def set_theme(self, mode: theme.Mode) -> None:
         """Use light, dark or the system's appearance."""
-        ...
 
     def ask_more_epochs(self) -> None:
         """Ask how many epochs more and go on with the current run."""
-        ...
 
     def open_palette(self) -> None:
         """Open the command palette."""
-        ...
 
     def show_preferences(self) -> None:
         """Open the preferences."""
-        ...
 
     def show_documentation(self) -> None:
         """Show the documentation."""
-        ...
 
     def show_shortcuts(self) -> None:
         """List the keyboard shortcuts."""
-        ...
 
     def show_about(self) -> None:
         """Show versions and the graphics driver."""
-        ...
 
 
 def window_commands(
@@ -126,7 +117,8 @@ def _exchange(session: Session, files: Files, dialogs: Dialogs) -> list[Command]
         return session.runs.current is not None and session.runs.current.potential is not None
 
     def has_report() -> bool:
-        return has_potential() and session.runs.current.folder is not None  # type: ignore[union-attr]
+        run = session.runs.current
+        return run is not None and run.potential is not None and run.folder is not None
 
     return [
         Command(

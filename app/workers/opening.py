@@ -5,35 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.workers.monitoring import old_monitor
 from nnpcore.progress import Progress
-from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings
+from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
     from nnpcore.potential import Potential
-    from nnpcore.training.data_sources import DataSource
 
 
 @dataclass(frozen=True, eq=False)
 class OpenedRun:
-    """What a run folder holds; ``imported`` is the format of a potential trained by another program.
+    """What a run folder holds; ``regions`` are those whose mapping errors were followed."""
 
-    ``regions`` are those whose mapping errors were followed.
-    """
-
-    folder: Path
-    settings: TrainSettings
-    sources: tuple[DataSource, ...]
+    folder: RunFolder
     history: list[EpochRecord]
     potential: Potential
     values: TrainingValues | None
     n_epochs: int
-    imported: str = ""
-    regions: tuple[RegionSet, ...] = ()
+    regions: tuple[RegionSet, ...]
 
 
 def open_run(path: Path, progress: Progress) -> OpenedRun:
@@ -47,19 +41,9 @@ def open_run(path: Path, progress: Progress) -> OpenedRun:
     potential = Potential.load(folder.path)
     progress.report(0.6, "Reading the training atoms")
     values = folder.training_values() if folder.training_set_path.is_file() else None
-    goal = _goal(folder, history)
     monitor = old_monitor(folder.path)
-    return OpenedRun(
-        folder.path,
-        folder.settings,
-        folder.sources,
-        history,
-        potential,
-        values,
-        goal,
-        folder.imported,
-        monitor.region_sets if monitor is not None else (),
-    )
+    regions = monitor.region_sets if monitor is not None else ()
+    return OpenedRun(folder, history, potential, values, _goal(folder, history), regions)
 
 
 def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:
@@ -75,7 +59,5 @@ def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:
 def free_folder(parent: Path, name: str, taken: Collection[Path | None] = ()) -> Path:
     """Return a folder in ``parent``, named after ``name``, that neither exists nor is ``taken``."""
     base = re.sub(r"[^A-Za-z0-9_.+=-]+", "-", name).strip("-.") or "run"
-    number = 1
-    while (parent / f"{base}-{number:02d}").exists() or parent / f"{base}-{number:02d}" in taken:
-        number += 1
-    return parent / f"{base}-{number:02d}"
+    names = (parent / f"{base}-{number:02d}" for number in count(1))
+    return next(folder for folder in names if not folder.exists() and folder not in taken)

@@ -45,10 +45,6 @@ class News:
     potential: Potential | None = None
     text: str = ""
     start: Start | None = None
-    prepared: bool = False
-    whitening: Whitening | None = None
-    functions: SymmetryFunctions | None = None
-    n_epochs: int = 0
     ended: bool = False
     error: BaseException | None = None
     result: TrainResult | None = None
@@ -79,6 +75,7 @@ class TrainingJob:
         self._progress = Progress(self._on_progress)
         self._lock = threading.Lock()
         self._news = News()
+        self._prepared = threading.Event()
         self._last_snapshot = 0.0
         self._thread = threading.Thread(target=self._work, name="eatlas-training")
 
@@ -89,25 +86,17 @@ class TrainingJob:
     def stop(self) -> None:
         """Ask it to end soon: while preparing at once, while training after the block at hand."""
         self.control.stop()
-        with self._lock:
-            preparing = not self._news.prepared
-        if preparing:
+        if not self._prepared.is_set():
             self._progress.cancel()
 
     def join(self) -> None:
         """Wait for the thread."""
         self._thread.join()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread still works."""
-        return self._thread.is_alive()
-
     def take_news(self) -> News:
         """Return what happened since the last call."""
         with self._lock:
-            news = self._news
-            self._news = News(prepared=news.prepared, text=news.text)
+            news, self._news = self._news, News(text=self._news.text)
         return news
 
     # in the thread ------------------------------------------------------------------------------------
@@ -135,7 +124,8 @@ class TrainingJob:
             sentence=trainer.choice.sentence,
         )
         with self._lock:
-            self._news.start, self._news.prepared = start, True
+            self._news.start = start
+        self._prepared.set()
 
     def _make_trainer(self) -> Trainer:
         from nnpcore.training import Trainer
