@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
+from stall_probe import StallProbe
 
 from app import settings as window_settings
 from app.documents.run import RunState
 from app.main import SWITCH_SECONDS, begin, make_application, make_window, parser, when_usable
-from app.workers.stall_probe import StallProbe
 
 PATIENCE = 120.0
 """Seconds until the training must have begun."""

@@ -78,7 +78,7 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.result(VERDICT).text)
     assert window.settings.recent_runs == [str(run.folder)]
     dialog = window.dialogs.open("export_potential")
-    dialog.target.setText(str(tmp_path / "potential"))
+    dialog.widgets["target"].setText(str(tmp_path / "potential"))
     with qtbot.waitSignal(window.session.messages.notified):
         dialog.start()
     frame = window.session.data.datasets["train"].frames[0]
@@ -133,7 +133,7 @@ def test_export_menu_and_a_target_that_cannot_be_written(window, qtbot, silicon_
     assert menu.actions()[0].isEnabled()
     (tmp_path / "taken").write_text("a file")
     dialog = window.dialogs.open("export_potential")
-    dialog.target.setText(str(tmp_path / "taken" / "potential"))
+    dialog.widgets["target"].setText(str(tmp_path / "taken" / "potential"))
     dialog.start()
     qtbot.waitUntil(dialog.error_box.isVisible)
     assert str(tmp_path / "taken") in dialog.error.text()

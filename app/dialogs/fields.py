@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.look.style_sheet import repolish
+from app.look.style_sheet import repolish, styled
 
 COLUMNS = 2
 LABEL_WIDTH = 100
@@ -41,9 +41,7 @@ class Section(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         if title:
-            heading = QLabel(title, self)
-            heading.setProperty("heading", True)
-            column.addWidget(heading)
+            column.addWidget(styled(QLabel(title, self), "heading"))
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(8)
@@ -217,14 +215,9 @@ def _prepare(box: QSpinBox | QDoubleSpinBox, suffix: str) -> None:
 
 def line(parent: QWidget, text: str = "", placeholder: str = "") -> QLineEdit:
     """Return a field for text."""
-    box = QLineEdit(text, parent)
-    box.setPlaceholderText(placeholder)
-    return box
+    return QLineEdit(text, parent, placeholderText=placeholder)
 
 
 def muted(parent: QWidget, text: str = "") -> QLabel:
     """Return a note that wraps."""
-    label = QLabel(text, parent)
-    label.setWordWrap(True)
-    label.setProperty("muted", True)
-    return label
+    return styled(QLabel(text, parent, wordWrap=True), "muted")

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.fields import Section, line, mark, set_value, value_of
+from app.look.style_sheet import styled
 from app.session.messages import from_error
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task, TaskState
@@ -177,11 +178,9 @@ class FormDialog(QDialog):
         self.error_box.setObjectName("dialog_error")
         row = QHBoxLayout(self.error_box)
         row.setContentsMargins(12, 8, 12, 8)
-        self.error = QLabel(self.error_box)
-        self.error.setObjectName("dialog_error_text")
-        self.error.setProperty("error", True)
-        self.error.setWordWrap(True)
-        self.error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        selectable = Qt.TextInteractionFlag.TextSelectableByMouse
+        self.error = QLabel("", self.error_box, wordWrap=True, textInteractionFlags=selectable)
+        styled(self.error, "error").setObjectName("dialog_error_text")
         row.addWidget(self.error)
         self.error_box.hide()
         self._column.addWidget(self.error_box)
@@ -189,10 +188,8 @@ class FormDialog(QDialog):
         column = QVBoxLayout(self.working)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        self.progress_text = ElidedLabel(self.working)
-        self.progress_text.setProperty("muted", True)
-        self.bar = QProgressBar(self.working)
-        self.bar.setTextVisible(False)
+        self.progress_text = styled(ElidedLabel(self.working), "muted")
+        self.bar = QProgressBar(self.working, textVisible=False)
         self.bar.setFixedHeight(6)
         column.addWidget(self.progress_text)
         column.addWidget(self.bar)
@@ -202,9 +199,7 @@ class FormDialog(QDialog):
     def _add_buttons(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(8)
-        self.note = QLabel(self)
-        self.note.setProperty("muted", True)
-        row.addWidget(self.note, 1)
+        row.addStretch(1)
         self.background_button = push_button(self, self.hide, "In Background")
         self.background_button.setToolTip("Go on with the window; the status line shows the progress")
         self.stop_button = push_button(self, self.stop, "Stop")
@@ -212,8 +207,7 @@ class FormDialog(QDialog):
         self.start_button = push_button(self, self.start, self.verb)
         for button in (self.background_button, self.stop_button, self.cancel_button, self.start_button):
             row.addWidget(button)
-        self.start_button.setProperty("primary", True)
-        self.start_button.setDefault(True)
+        styled(self.start_button, "primary").setDefault(True)
         self.background_button.hide()
         self.stop_button.hide()
         self._column.addLayout(row)
@@ -332,7 +326,6 @@ class FormDialog(QDialog):
 
 def push_button(parent: QWidget, run: Callable[[], Any], text: str) -> QPushButton:
     """Return a button of a dialog; Return in a field does not press it."""
-    button = QPushButton(text, parent)
-    button.setAutoDefault(False)
+    button = QPushButton(text, parent, autoDefault=False)
     button.clicked.connect(lambda _=False: run())
     return button

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.dialogs.preferences import Preferences
 from app.info import info_text
+from app.look.style_sheet import styled
 from app.settings import Settings
 
 
@@ -39,10 +40,8 @@ def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> Non
     grid = QGridLayout(content)
     grid.setHorizontalSpacing(24)
     for row, (keys, title) in enumerate(shortcuts):
-        caption = QLabel(keys, content)
-        caption.setProperty("muted", True)
         grid.addWidget(QLabel(title, content), row, 0)
-        grid.addWidget(caption, row, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(styled(QLabel(keys, content), "muted"), row, 1, Qt.AlignmentFlag.AlignRight)
     scroll = QScrollArea(dialog)
     scroll.setWidget(content)
     scroll.setWidgetResizable(True)
@@ -61,11 +60,9 @@ def show_about(parent: QWidget) -> None:
     column.setSpacing(12)
     name = QLabel("<b>Eatlas</b>: what a neural-network potential has really learned", dialog)
     text = info_text()
-    body = QLabel(text, dialog)
-    body.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    body.setProperty("muted", True)
+    body = QLabel(text, dialog, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
     column.addWidget(name)
-    column.addWidget(body)
+    column.addWidget(styled(body, "muted"))
     box = _close_box(dialog)
     copy = box.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))

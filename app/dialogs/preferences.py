@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.look.style_sheet import styled
 from app.settings import Settings, default_folder
 
 THEME_TEXTS = (("Follow the system", "system"), ("Light", "light"), ("Dark", "dark"))
@@ -52,8 +53,7 @@ class Preferences(QDialog):
         form.addRow("At the start", self.restore)
         column.addLayout(form)
         note = QLabel("Threads and folder count for trainings started from now on.", self)
-        note.setProperty("muted", True)
-        column.addWidget(note)
+        column.addWidget(styled(note, "muted"))
         box = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
         )
@@ -62,8 +62,7 @@ class Preferences(QDialog):
         column.addWidget(box)
 
     def _folder_row(self, settings: Settings) -> QHBoxLayout:
-        self.folder = QLineEdit(settings.folder, self)
-        self.folder.setPlaceholderText(str(default_folder()))
+        self.folder = QLineEdit(settings.folder, self, placeholderText=str(default_folder()))
         choose = QPushButton("Choose…", self)
         choose.clicked.connect(self._choose)
         row = QHBoxLayout()

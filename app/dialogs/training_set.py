@@ -70,9 +70,7 @@ class TrainingSetDialog(MakingDialog):
         self.look = muted(self.form)
         self.look.setObjectName("estimate")
         self.body.addWidget(self.look)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(LOOK_MS)
+        self._timer = QTimer(self, singleShot=True, interval=LOOK_MS)
         self._timer.timeout.connect(self._look_ahead)
 
     def _add_structure(self) -> None:

@@ -17,7 +17,6 @@ LABELS = {
     "region": "Region",
     "rigidity": "Rigidity",
 }
-UNITS = {"atomic_energy": "meV", "atomic_energy_std": "meV", "force_error": "eV/Å"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Coloring:
     relative : show atomic energies relative to ``baseline`` (else absolute).
     baseline : the ensemble's or the reference's energy per atom of the crystal at its minimum.
     range_mode : "auto" (kept over the frames), "frame" (smallest to largest of the frame), "percentile"
-        (of the frame, ``percentiles``) or "locked" (``low`` to ``high``); the viewer finds it.
+        (most of the frame) or "locked" (``low`` to ``high``); the viewer finds it.
     reverse : turn the colour map around.
     """
 
@@ -42,7 +41,6 @@ class Coloring:
     low: float = 0.0
     high: float = 1.0
     reverse: bool = False
-    percentiles: tuple[float, float] = (2.0, 98.0)
 
     @property
     def diverging(self) -> bool:

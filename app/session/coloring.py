@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -40,13 +40,10 @@ class SharedColoring(QObject):
             self._set(Coloring(kind=kind))
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Take over a saved colouring (not undone); wrong values leave the present one."""
+        """Take over a saved colouring (not undone), what is known of it."""
         self._chosen = True
-        try:
-            values = values | {"percentiles": tuple(values.get("percentiles", (2.0, 98.0)))}
-            self._set(Coloring(**values))
-        except TypeError:
-            self._set(Coloring())
+        known = {field.name for field in fields(Coloring)}
+        self._set(Coloring(**{name: value for name, value in values.items() if name in known}))
 
     def _set(self, coloring: Coloring) -> None:
         self.current = coloring

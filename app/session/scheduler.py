@@ -98,8 +98,7 @@ class AnalysisScheduler(QObject):
         self._watches: dict[Analysis[object], _Watch] = {}
         self._at_work: dict[Task, tuple[Evaluated, Job[object]]] = {}
         self._closed = False
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._start_due)
         signals = (
             data.added, data.removed, data.changed, data.current_changed, regions.changed,

@@ -54,8 +54,7 @@ class Trainings(QObject):
         self.settings = _settings_of(preferences.train_settings)
         self._jobs: dict[str, TrainingJob] = {}
         self._waiting: dict[str, TrainingOrder] = {}
-        self._timer = QTimer(self)
-        self._timer.setInterval(TICK_MS)
+        self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self.tick)
         runs.removed.connect(lambda run_id: self._waiting.pop(run_id, None))
 

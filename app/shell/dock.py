@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QMouseEvent, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QWidget
 
 from app.panels.base import Panel
@@ -58,7 +58,7 @@ class Dock(QDockWidget):
 
 
 class _TitleRow(QWidget):
-    """Ignores the mouse where it has no button, so that the dock can be dragged by it."""
+    """Leaves the mouse to the dock where it has no button, so that the dock can be dragged by it."""
 
     def __init__(self, dock: Dock, title: str) -> None:
         super().__init__(dock)
@@ -83,15 +83,3 @@ class _TitleRow(QWidget):
 
     def _add_button(self, icon: str, tip: str, run: Callable[[], object]) -> None:
         self._row.addWidget(tool_button(self, tip, run, icon=icon, size=12, muted=True))
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Leave it to the dock."""
-        event.ignore()
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Leave it to the dock."""
-        event.ignore()
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Leave it to the dock."""
-        event.ignore()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.dialogs.potentials import offer_calculators, specs_of
 from app.documents import session_file
-from app.documents.coloring import Coloring
 from app.documents.session_file import SavedDataset, SavedSession
 from app.session.messages import Notification
 from app.settings import Settings, home
@@ -33,9 +32,7 @@ class SessionKeeper(QObject):
         self._session, self._settings = session, settings
         self._folder = home()
         self._path = session_file.path_of(self._folder, os.getpid())
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DELAY_MS)
+        self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
         self._timer.timeout.connect(self._save_in_background)
         for signal in (
             session.data.added, session.data.removed, session.data.changed, session.runs.added,
@@ -137,10 +134,7 @@ class SessionKeeper(QObject):
 
     def restore(self, saved: SavedSession) -> None:
         """Open the files and runs of a saved session with their roles and colours."""
-        known = {field.name for field in fields(Coloring)}
-        self._session.coloring.restore(
-            {name: value for name, value in saved.coloring.items() if name in known}
-        )
+        self._session.coloring.restore(saved.coloring)
         for d in saved.datasets:
             show = d.path == saved.current
             self._session.data.restore(d.path, Role(d.role), d.color_index, d.frame_index, show)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import icons, theme
+from app.look.style_sheet import styled
 from app.session.messages import Notification
 from app.widgets.controls import tool_button
 
@@ -41,13 +42,11 @@ class Toast(QFrame):
         column.setSpacing(6)
         column.addLayout(self._head())
         if notification.text:
-            text = QLabel(notification.text, self)
-            text.setWordWrap(True)
-            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            selectable = Qt.TextInteractionFlag.TextSelectableByMouse
+            text = QLabel(notification.text, self, wordWrap=True, textInteractionFlags=selectable)
             text.setContentsMargins(26, 0, 4, 0)
             column.addWidget(text)
-        self.details = QPlainTextEdit(notification.details, self)
-        self.details.setReadOnly(True)
+        self.details = QPlainTextEdit(notification.details, self, readOnly=True)
         self.details.setFixedHeight(140)
         self.details.hide()
         column.addWidget(self.details)
@@ -68,9 +67,7 @@ class Toast(QFrame):
         icon.setPixmap(icons.icon(level, color).pixmap(18, 18))
         icon.setFixedWidth(18)
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
-        title = QLabel(self.notification.title, self)
-        title.setProperty("heading", True)
-        title.setWordWrap(True)
+        title = styled(QLabel(self.notification.title, self, wordWrap=True), "heading")
         row.addWidget(title, 1, Qt.AlignmentFlag.AlignVCenter)
         close = tool_button(self, "", self.close_toast, icon="close", size=12, muted=True)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.look import icons
+from app.look.style_sheet import styled
 from app.shell.commands import Commands
 from app.shell.dock import Dock
 from app.widgets.controls import refill
@@ -74,8 +75,7 @@ class MainToolbar(QToolBar):
 
     # colour by ----------------------------------------------------------------------------------------
     def _add_coloring(self) -> None:
-        caption = QLabel("Colour by", self)
-        caption.setProperty("muted", True)
+        caption = styled(QLabel("Colour by", self), "muted")
         caption.setContentsMargins(6, 0, 6, 0)
         self.addWidget(caption)
         self.coloring = QComboBox(self)
@@ -137,14 +137,9 @@ class SearchField(QFrame):
         icon.setObjectName("search_icon")
         icon.setIconSize(QSize(14, 14))
         icons.follow(icon, "search")
-        text = QLabel("Find a command", self)
-        keys = QLabel("Ctrl+K", self)
-        for label in (text, keys):
-            label.setProperty("muted", True)
-        keys.setProperty("small", True)
         row.addWidget(icon)
-        row.addWidget(text, 1)
-        row.addWidget(keys)
+        row.addWidget(styled(QLabel("Find a command", self), "muted"), 1)
+        row.addWidget(styled(QLabel("Ctrl+K", self), "muted", "small"))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Open the palette."""

@@ -9,6 +9,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from app.look import icons, theme
+from app.look.style_sheet import styled
 from app.widgets.controls import tool_button
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
@@ -43,19 +44,14 @@ class VerdictBar(QWidget):
         row.addWidget(self.icon)
         row.addWidget(self.verdict, 1)
         self._add_task(row)
-        self.device = QLabel("CPU", self)
-        self.memory = QLabel(self)
-        for label, tip in (
-            (self.device, "Device of the current run"),
-            (self.memory, "Memory of this program"),
-        ):
-            label.setProperty("muted", True)
-            label.setToolTip(tip)
-            row.addWidget(label)
+        self.device, self.memory = QLabel("CPU", self), QLabel(self)
+        self.device.setToolTip("Device of the current run")
+        self.memory.setToolTip("Memory of this program")
+        for label in (self.device, self.memory):
+            row.addWidget(styled(label, "muted"))
         self._process = None
-        self._timer = QTimer(self)
+        self._timer = QTimer(self, interval=1500)
         self._timer.timeout.connect(self._show_memory)
-        self._timer.setInterval(1500)
         session.tasks.started.connect(self._on_tasks_changed)
         session.tasks.finished.connect(self._on_tasks_changed)
         session.tasks.progressed.connect(self._on_progress)
@@ -81,8 +77,7 @@ class VerdictBar(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(6)
         self.task_text = QLabel(self.task_box)
-        self.task_bar = QProgressBar(self.task_box)
-        self.task_bar.setTextVisible(False)
+        self.task_bar = QProgressBar(self.task_box, textVisible=False)
         self.task_bar.setFixedSize(96, 6)
         self.cancel_button = tool_button(self.task_box, "Cancel", self._cancel, icon="close", size=10)
         for widget in (self.task_text, self.task_bar, self.cancel_button):
@@ -98,12 +93,8 @@ class VerdictBar(QWidget):
         if verdict is not None:
             self._show(verdict.text, str(verdict.level))
         elif run is not None:
-            missing = (
-                ""
-                if self._session.data.has_eos()
-                else " Open a crystal's volume scan as EOS reference for a verdict."
-            )
-            self._show(f"{run.name}: no verdict yet.{missing}", "info")
+            fix = " Open a crystal's volume scan as EOS reference for a verdict."
+            self._show(f"{run.name}: no verdict yet.{'' if self._session.data.has_eos() else fix}", "info")
         else:
             self._show(WELCOME, "info")
         self._show_device()
@@ -113,12 +104,7 @@ class VerdictBar(QWidget):
         if (text, level, current.dark) == self._shown:
             return
         self._shown = (text, level, current.dark)
-        colors = {
-            "good": current.good,
-            "warning": current.warning,
-            "bad": current.error,
-            "error": current.error,
-        }
+        colors = {"good": current.good, "warning": current.warning, "bad": current.error}
         name = ICONS.get(level, "info")
         self.icon.setPixmap(icons.icon(name, colors.get(level, current.muted)).pixmap(16, 16))
         self.verdict.set_text(text)

@@ -41,7 +41,7 @@ class ColorRange:
 
     - "auto": kept over frames. It covers nearly all values (0.5 to 99.5 %) in round numbers, grows when a
       frame needs more, and shrinks only when the numbers themselves change (another epoch).
-    - "frame": smallest to largest value of the frame. "percentile": between its percentiles.
+    - "frame": smallest to largest value of the frame. "percentile": 2 to 98 % of them.
     - "locked": what the user set.
     """
 
@@ -72,7 +72,7 @@ class ColorRange:
         if coloring.range_mode == "frame":
             return span_of(finite, (0.0, 100.0), coloring.diverging)
         if coloring.range_mode == "percentile":
-            return span_of(finite, coloring.percentiles, coloring.diverging)
+            return span_of(finite, (2.0, 98.0), coloring.diverging)
         full_key = (key, coloring.kind, coloring.relative, coloring.baseline)
         return self._steady(finite, coloring.diverging, full_key, version, all_values)
 

@@ -81,8 +81,7 @@ class TaskRunner(QObject):
         self._tasks: list[Task] = []
         self._by_key: dict[str, Task] = {}
         self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
-        self._timer = QTimer(self)
-        self._timer.setInterval(100)
+        self._timer = QTimer(self, interval=100)
         self._timer.timeout.connect(self._announce_progress)
         self._closed = False
 
