@@ -13,7 +13,7 @@ from nnpcore import figures
 from nnpcore.errors import AnalysisError, RunFolderError
 from nnpcore.figures import EosSeries, ParitySeries, PointSeries
 from nnpcore.figures.eos import dense, energy_zero, eos_window, spline
-from nnpcore.figures.series import HistoryColumns, crystal_curve, history_table, smoothed
+from nnpcore.figures.series import crystal_curve, history_table, known_quantities, rmse_series, smoothed
 from nnpcore.mapping import EosCurve, analyse_eos, bracket_from_distances, connectivity
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord
@@ -248,18 +248,15 @@ def test_a_wide_shade_does_not_flatten_the_curves(scan):
     assert top - bottom < 3.0 * (lines.max() - min(lines.min(), 0.0))
 
 
-def test_histories_as_columns_grow_and_start_anew():
+def test_histories_as_curves_and_columns():
     records = history()
-    columns = HistoryColumns()
-    columns.extend(records[:3])
-    columns.extend(records)
-    assert columns.epochs == list(range(1, 9))
-    assert columns.quantities() == ["energy", "force"]
-    assert columns.series("valid", "energy").best() == (8, 1.5)
-    assert columns.series("valid", "force").low == pytest.approx([0.8 * 1.2 / e for e in range(1, 9)])
-    assert not columns.series("train", "stress").known
-    columns.extend(history(2))
-    assert columns.epochs == [1, 2]
+    assert known_quantities(records) == ["energy", "force"] and known_quantities([]) == []
+    assert rmse_series(records, "valid", "energy").epochs.tolist() == list(range(1, 9))
+    assert rmse_series(records, "valid", "energy").best() == (8, 1.5)
+    low = rmse_series(records, "valid", "force").low
+    assert low == pytest.approx([0.8 * 1.2 / e for e in range(1, 9)])
+    assert not rmse_series(records, "train", "stress").known
+    assert rmse_series([], "train", "energy").members.shape == (0, 0)
     table = history_table(records)
     assert table["train energy RMSE, member 2 (meV/atom)"] == pytest.approx([13.0 / e for e in range(1, 9)])
     assert len({len(values) for values in table.values()}) == 1

@@ -26,11 +26,12 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis
 from nnpcore.figures import RunCurves
 from nnpcore.figures.series import (
-    HistoryColumns,
     MappingCurve,
     crystal_curve,
     history_table,
+    known_quantities,
     mapping_curves,
+    rmse_series,
     without_doubles,
 )
 
@@ -59,7 +60,6 @@ class TrainingPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self.columns: dict[str, HistoryColumns] = {}
         self.mapping: dict[str, dict[int, tuple[float, float]]] = {}
         self.wanted = list(QUANTITIES)
         self.front = "energy"
@@ -114,9 +114,7 @@ class TrainingPanel(Panel):
         run = self.run
         if run is None:
             return []
-        columns = self.columns.setdefault(run.id, HistoryColumns())
-        columns.extend(run.history)
-        quantities = columns.quantities()
+        quantities = known_quantities(run.history)
         expected = bool(quantities) and run.state.active and self.session.data.has_eos()
         if expected or self.mapping_curves(run):  # before it comes: later it would move all
             quantities = [*quantities, MAPPING]
@@ -142,7 +140,6 @@ class TrainingPanel(Panel):
         self.refresh()
 
     def _on_run_removed(self, run_id: str) -> None:
-        self.columns.pop(run_id, None)
         self.mapping.pop(run_id, None)
         self._throttle.request()
 
@@ -190,7 +187,7 @@ class TrainingPanel(Panel):
 
     def _draw(self, quantity: str) -> None:
         run = self.run
-        if run is None or run.id not in self.columns:  # another run since it was asked for: its turn comes
+        if run is None or quantity not in self.shown_quantities():  # another run since: its turn comes
             return
         if quantity == MAPPING:
             self.mapping_plot.set_message("")
@@ -199,8 +196,8 @@ class TrainingPanel(Panel):
             return
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")
-        columns = self.columns[run.id]
-        plot.show_series(columns.series("train", quantity), columns.series("valid", quantity), amount)
+        train, valid = (rmse_series(run.history, part, quantity) for part in ("train", "valid"))
+        plot.show_series(train, valid, amount)
 
     def _show_legends(self, shown: list[str]) -> None:
         """Give a single plot its own legend, several ones a common one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.figures.drawing import DASHES, FONT, add_legend, new_figure, style_axes
+from nnpcore.figures.drawing import DASHES, add_legend, new_figure, style_axes
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -127,17 +127,17 @@ def spline(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     return CubicSpline(x, y)(at)
 
 
-def dense(volumes: np.ndarray, per_interval: int = 12) -> np.ndarray:
+def dense(volumes: np.ndarray) -> np.ndarray:
     """Return volumes for a smooth curve, the given ones among them."""
     if len(volumes) < 2:
         return volumes
-    steps = np.arange(per_interval) / per_interval
+    steps = np.arange(12) / 12
     inner = volumes[:-1, None] + np.diff(volumes)[:, None] * steps
     return np.append(inner.ravel(), volumes[-1])
 
 
 # figure -----------------------------------------------------------------------------------------------
-def eos_figure(series: Sequence[EosSeries], *, members: bool = False, title: str = "") -> Figure:
+def eos_figure(series: Sequence[EosSeries], *, members: bool = False) -> Figure:
     """Draw E_at(V) of one or more ensembles against the reference, as in the paper's Fig. 1.
 
     Lines are ensemble means, shades one standard deviation, square brackets the volumes in reach of the
@@ -162,8 +162,6 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False, title: str
         draw_bracket(axes, item.bracket, item.color if len(series) > 1 else "black", 0.97 - 0.05 * level)
     style_axes(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
     add_legend(axes, loc="upper center", bbox_to_anchor=(0.5, 0.93 - 0.05 * len(series)))
-    if title:
-        axes.set_title(title, fontsize=FONT)
     return figure
 
 

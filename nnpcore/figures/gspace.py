@@ -9,7 +9,6 @@ import numpy as np
 
 from nnpcore.figures.drawing import (
     DASHES,
-    FONT,
     OKABE_ITO,
     SMALL,
     add_color_bar,
@@ -37,7 +36,6 @@ def distance_figure(
     *,
     label: str = ATOMS,
     color: str = OKABE_ITO[0],
-    title: str = "",
 ) -> Figure:
     """Draw the histogram of usual distances to the training set, and the invariant points' against volume.
 
@@ -56,8 +54,6 @@ def distance_figure(
     draw_bracket(right, bracket, color, 0.97)
     style_axes(right, "Volume (Å³/atom)", "Distance to the training set")
     add_legend(right, loc="upper center", bbox_to_anchor=(0.5, 0.94))
-    if title:
-        figure.suptitle(title, fontsize=FONT)
     return figure
 
 
@@ -79,9 +75,7 @@ def _usual_distances(axes: Axes, distances: np.ndarray, threshold: float, label:
 
 
 # connectivity -----------------------------------------------------------------------------------------
-def connectivity_figure(
-    result: ConnectivityResult, *, colors: Mapping[str, str] | None = None, title: str = ""
-) -> Figure:
+def connectivity_figure(result: ConnectivityResult, *, colors: Mapping[str, str] | None = None) -> Figure:
     """Draw the connectivity of every pair of groups as a matrix with its numbers."""
     n = len(result.names)
     figure = new_figure(1.6 + 0.62 * n, 1.0 + 0.56 * n)
@@ -102,8 +96,6 @@ def connectivity_figure(
     for side in axes.spines.values():
         side.set_visible(False)
     add_color_bar(axes, image, "Connectivity", shrink=0.85)
-    if title:
-        axes.set_title(title, fontsize=FONT)
     return figure
 
 

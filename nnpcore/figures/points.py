@@ -10,7 +10,6 @@ import numpy as np
 
 from nnpcore.errors import AnalysisError
 from nnpcore.figures.drawing import (
-    FONT,
     MARKERS,
     add_color_bar,
     add_diagonal,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from nnpcore.mapping import PcaResult
 
+N_TURNS = 12
 MAX_DENSITY_POINTS = 3000
 MAX_MAP_POINTS = 2400
 """Points of the map of atoms that are drawn in a report, all groups together."""
@@ -93,7 +93,6 @@ def pca_figure(
     y_label: str,
     *,
     value_label: str = "",
-    title: str = "",
     window: tuple[float, float, float, float] | None = None,
 ) -> Figure:
     """Draw principal-component scores of groups of atoms; paths (invariant points) go on top.
@@ -126,20 +125,18 @@ def pca_figure(
         axes.set_xlim(window[0], window[1])
         axes.set_ylim(window[2], window[3])
     add_legend(axes, markerscale=1.8)
-    if title:
-        axes.set_title(title, fontsize=FONT)
     return figure
 
 
-def _in_turns(groups: Sequence[PointSeries], n_turns: int = 12) -> list[PointSeries]:
+def _in_turns(groups: Sequence[PointSeries]) -> list[PointSeries]:
     """Split groups into random parts that take turns; only the first part of each keeps its name."""
     if len(groups) < 2:
         return list(groups)
     orders = [np.random.default_rng(0).permutation(len(group.xy)) for group in groups]
     parts = []
-    for turn in range(n_turns):
+    for turn in range(N_TURNS):
         for group, order in zip(groups, orders, strict=True):
-            rows = order[turn::n_turns]
+            rows = order[turn::N_TURNS]
             values = None if group.values is None else group.values[rows]
             name = "_" if turn else group.name
             parts.append(PointSeries(name, group.xy[rows], group.color, group.marker, values=values))
@@ -169,9 +166,7 @@ def _value_limits(groups: Sequence[PointSeries]) -> tuple[float, float]:
 
 
 # parity -----------------------------------------------------------------------------------------------
-def parity_figure(
-    energies: Sequence[ParitySeries], forces: Sequence[ParitySeries], *, title: str = ""
-) -> Figure:
+def parity_figure(energies: Sequence[ParitySeries], forces: Sequence[ParitySeries]) -> Figure:
     """Draw predicted against reference energies (meV/atom, one zero for all) and force components (eV/Å).
 
     Raises
@@ -195,6 +190,4 @@ def parity_figure(
         add_diagonal(axes)
         style_axes(axes, f"Reference {label}", f"Predicted {label}")
         add_legend(axes, markerscale=2, loc="upper left")
-    if title:
-        figure.suptitle(title, fontsize=FONT)
     return figure

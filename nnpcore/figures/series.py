@@ -61,52 +61,25 @@ def _over_members(pick: np.ufunc, members: np.ndarray) -> np.ndarray:
     return pick.reduce(members, axis=1)
 
 
-class HistoryColumns:
-    """Grows with a history: :meth:`extend` reads only the records it has not seen."""
+def rmse_series(history: Sequence[EpochRecord], part: str, quantity: str) -> RmseSeries:
+    """Return one curve of a history with its members; ``part`` is "train" or "valid"."""
+    rmses = [getattr(record, part).get(quantity) for record in history]
+    mean = np.array([np.nan if rmse is None else rmse["mean"] for rmse in rmses], dtype=np.float64)
+    members = np.full((len(rmses), max((len(record.alive) for record in history), default=0)), np.nan)
+    for row, rmse in enumerate(rmses):
+        if rmse is not None:
+            members[row, : len(rmse["members"])] = rmse["members"]
+    return RmseSeries(_epochs(history), mean, members)
 
-    def __init__(self) -> None:
-        self._seen = 0
-        self._last: EpochRecord | None = None
-        self.epochs: list[int] = []
-        self.seconds: list[float] = []
-        self._means: dict[tuple[str, str], list[float]] = {}
-        self._members: dict[tuple[str, str], list[np.ndarray]] = {}
-        self._n_members = 0
 
-    def extend(self, history: Sequence[EpochRecord]) -> None:
-        """Take over new records; starts anew where the history is another one."""
-        if self._seen and (len(history) < self._seen or history[self._seen - 1] is not self._last):
-            self.__init__()
-        for record in history[self._seen :]:
-            self._add(record)
-        self._seen = len(history)
-        self._last = history[-1] if history else None
+def known_quantities(history: Sequence[EpochRecord]) -> list[str]:
+    """Return the quantities any epoch knows the RMSE of."""
+    rmses = [rmse for record in history for rmse in (record.train, record.valid)]
+    return [q for q in QUANTITIES if any(q in rmse and np.isfinite(rmse[q]["mean"]) for rmse in rmses)]
 
-    def _add(self, record: EpochRecord) -> None:
-        self.epochs.append(record.epoch)
-        self.seconds.append(record.seconds)
-        self._n_members = max(self._n_members, len(record.alive))
-        for part in PARTS:
-            for quantity in QUANTITIES:
-                rmse = getattr(record, part).get(quantity)
-                key = (part, quantity)
-                nothing = np.full(len(record.alive), np.nan)
-                self._means.setdefault(key, []).append(np.nan if rmse is None else float(rmse["mean"]))
-                members = nothing if rmse is None else np.asarray(rmse["members"], dtype=np.float64)
-                self._members.setdefault(key, []).append(members)
 
-    def series(self, part: str, quantity: str) -> RmseSeries:
-        """Return one curve with its members; ``part`` is "train" or "valid"."""
-        key = (part, quantity)
-        members = np.full((len(self.epochs), self._n_members), np.nan)
-        for row, values in enumerate(self._members.get(key, [])):
-            members[row, : len(values)] = values
-        epochs = np.array(self.epochs, dtype=np.float64)
-        return RmseSeries(epochs, np.array(self._means.get(key, []), dtype=np.float64), members)
-
-    def quantities(self) -> list[str]:
-        """Return the quantities any epoch knows."""
-        return [q for q in QUANTITIES if any(self.series(part, q).known for part in PARTS)]
+def _epochs(history: Sequence[EpochRecord]) -> np.ndarray:
+    return np.array([record.epoch for record in history], dtype=np.float64)
 
 
 # mapping errors ---------------------------------------------------------------------------------------
@@ -140,9 +113,8 @@ class RunCurves:
         """Return the curves of a history: of a crystal only the error at V₀, where it is known."""
         rmses = [(record.valid or record.train).get("energy") for record in history]
         values = np.array([np.nan if rmse is None else rmse["mean"] for rmse in rmses], dtype=np.float64)
-        epochs = np.array([record.epoch for record in history], dtype=np.float64)
         curves = without_doubles(mapping_curves(history, regions))
-        return cls(name, tuple(curves), (epochs, values) if np.isfinite(values).any() else None)
+        return cls(name, tuple(curves), (_epochs(history), values) if np.isfinite(values).any() else None)
 
 
 def crystal_curve(
@@ -161,7 +133,7 @@ def mapping_curves(history: Sequence[EpochRecord], regions: Iterable[RegionSet] 
 
     keys = {key: None for record in history for key in record.mapping}
     colors = {known.title_of(r): r.color_index for known in regions for r in known.regions}
-    epochs = np.array([record.epoch for record in history], dtype=np.float64)
+    epochs = _epochs(history)
     found = []
     for key in sorted(keys, key=lambda key: not key.endswith((RANGE, AT_V0))):
         errors = np.array([record.mapping.get(key, np.nan) for record in history], dtype=np.float64)
@@ -200,13 +172,11 @@ def smoothed(values: np.ndarray, amount: float) -> np.ndarray:
 
 def history_table(history: Sequence[EpochRecord]) -> dict[str, list[float]]:
     """Return the curves as named columns with units: epoch, seconds, then mean and members of each RMSE."""
-    columns = HistoryColumns()
-    columns.extend(history)
-    table: dict[str, list[float]] = {"epoch": list(columns.epochs)}
-    table["training time (s)"] = list(columns.seconds)
+    table: dict[str, list[float]] = {"epoch": [record.epoch for record in history]}
+    table["training time (s)"] = [record.seconds for record in history]
     for part in PARTS:
         for quantity, declared in QUANTITIES.items():
-            series = columns.series(part, quantity)
+            series = rmse_series(history, part, quantity)
             if not series.known:
                 continue
             table[f"{part} {quantity} RMSE, ensemble mean ({declared.unit})"] = list(series.mean)

@@ -22,10 +22,11 @@ from nnpcore.figures.drawing import (
 )
 from nnpcore.figures.series import (
     SMALLEST_ERROR,
-    HistoryColumns,
     MappingCurve,
     RmseSeries,
     RunCurves,
+    known_quantities,
+    rmse_series,
     smoothed,
 )
 
@@ -57,9 +58,7 @@ def training_figure(
     ------
     AnalysisError : for an empty history.
     """
-    columns = HistoryColumns()
-    columns.extend(history)
-    quantities = columns.quantities()
+    quantities = known_quantities(history)
     if not quantities:
         raise AnalysisError("there are no training curves to draw", fix="Train for at least one epoch")
     n_panels = len(quantities) + bool(mapping)
@@ -67,7 +66,7 @@ def training_figure(
     all_axes = figure.subplots(1, n_panels, squeeze=False)[0]
     for axes, quantity, color in zip(all_axes, quantities, OKABE_ITO, strict=False):
         for part in ("train", "valid"):
-            _draw_rmse(axes, part, columns.series(part, quantity), color, smoothing)
+            _draw_rmse(axes, part, rmse_series(history, part, quantity), color, smoothing)
         _style_epochs(axes, LABELS[quantity])
     if mapping:
         draw_mapping(all_axes[-1], [RunCurves("", tuple(mapping))])
