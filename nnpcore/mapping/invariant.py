@@ -56,9 +56,10 @@ class InvariantPoints:
         """Number of points."""
         return len(self.volumes)
 
-    def mean_of(self, per_atom: np.ndarray) -> np.ndarray:
-        """Average a per-atom array over the atoms of each point; the atoms are the last axis."""
-        return np.add.reduceat(per_atom, self.atom_start[:-1], axis=-1) / np.diff(self.atom_start)
+    def mean_of(self, per_atom: np.ndarray, axis: int = -1) -> np.ndarray:
+        """Average a per-atom array over the atoms of each point; the atoms are the last axis, or another."""
+        sums = np.add.reduceat(per_atom, self.atom_start[:-1], axis=axis)
+        return np.moveaxis(np.moveaxis(sums, axis, -1) / np.diff(self.atom_start), -1, axis)
 
 
 @dataclass(frozen=True)

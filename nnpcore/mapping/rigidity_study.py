@@ -121,8 +121,7 @@ def _targets(
     layer = curvature.layer
     parts, names, errors = [np.zeros((layer.n_members, 0, layer.n_features))], [], []
     if points is not None:
-        features = layer.features(points.values, points.species)
-        parts.append(points.mean_of(features.swapaxes(1, 2)).swapaxes(1, 2))
+        parts.append(points.mean_of(layer.features(points.values, points.species), axis=1))
         names += [f"{points.element} at {v:.2f} Å³/atom" for v in points.volumes]
         curve = eos_curve(potential, points)
         errors += (MEV_PER_EV * (curve.mean - curve.reference)).tolist()

@@ -16,7 +16,7 @@ import numpy as np
 from nnpcore.analyses import MappingStudy
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, new_figure, style_axes
-from nnpcore.mapping import Curvature, InvariantPoints, LocalRigidity
+from nnpcore.mapping import Curvature, LocalRigidity
 from nnpcore.mapping.curvature import ENERGY_AND_FORCES, Parts
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
@@ -89,7 +89,7 @@ def _softness(context: StudyContext, loss: LossParts, run: TrainedRun, mapped: M
     curvature = Curvature.of(run.potential, described, frames, n_threads=n)
     rigid = LocalRigidity(curvature, parts=loss.parts)
     points = mapped.data.points
-    features = _at_points(rigid.layer.features(points.values, points.species), points)
+    features = points.mean_of(rigid.layer.features(points.values, points.species), axis=1)
     center, rise, width = _around(mapped)
     variance = rigid.noise[:, None] ** 2 / rigid.of_features(features - features[:, [center]])
     per_slope = rigid.of_features((features[:, [rise[1]]] - features[:, [rise[0]]]) / width)[:, 0]
@@ -103,11 +103,6 @@ def _softness(context: StudyContext, loss: LossParts, run: TrainedRun, mapped: M
         observed_curve=MEV_PER_EV * observed,
         observed_slope=GPA_PER_EV_PER_ANG3 * float(slopes.std()),
     )
-
-
-def _at_points(features: np.ndarray, points: InvariantPoints) -> np.ndarray:
-    """Average features (M, n_atoms, P) over the atoms of each point: (M, n_points, P)."""
-    return points.mean_of(features.swapaxes(1, 2)).swapaxes(1, 2)
 
 
 def _around(mapped: MappingStudy) -> tuple[int, tuple[int, int], float]:

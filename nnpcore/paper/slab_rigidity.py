@@ -43,6 +43,13 @@ class Looseness:
     value: float
     posterior_std: float
 
+    def row(self) -> dict[str, float]:
+        """Return its part of a row of a table."""
+        return {
+            "looseness of bulk - surface (1/sqrt(LPR))": self.value,
+            "posterior spread of bulk - surface (meV/atom)": self.posterior_std,
+        }
+
 
 def looseness(context: StudyContext, found: SlabRun) -> Looseness:
     """Measure it for one ensemble, from the energies and forces of its training frames."""

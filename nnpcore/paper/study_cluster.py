@@ -104,7 +104,13 @@ def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
     parts = context.part(0.2, 1.0).split(len(jobs))
     for (name, cutoff, (train, of_run)), part in zip(jobs, parts, strict=True):
         label = f"{name.replace(' ', '-')}-{cutoff:g}A"
-        settings = _settings(plan, cutoff, context.seed)
+        settings = TrainSettings(
+            descriptors=DescriptorSettings(cutoff=cutoff),
+            baseline="none",
+            n_members=plan.n_members,
+            epochs=plan.epochs,
+            seed=context.seed,
+        )
         run_ = context.train(label, settings, train, of_run, progress=part)
         fits.append(_compare(context, name, cutoff, run_, valid, crystal))
         context.tell(
@@ -151,14 +157,6 @@ def _crystal() -> Frame:
     calculator = CleriRosato(ELEMENT)
     constant = equilibrium_lattice(ELEMENT, LATTICE, calculator)
     return label(crystal(ELEMENT, LATTICE, constant), calculator)
-
-
-def _settings(plan: Plan, cutoff: float, seed: int) -> TrainSettings:
-    """Return the settings of networks alone, as in the paper."""
-    descriptors = DescriptorSettings(cutoff=cutoff)
-    return TrainSettings(
-        descriptors=descriptors, baseline="none", n_members=plan.n_members, epochs=plan.epochs, seed=seed
-    )
 
 
 def _compare(

@@ -22,7 +22,7 @@ from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
 from nnpcore.paper.figure_parts import scatter_by_temperature
 from nnpcore.paper.silicon_slab import KINDS, SMOOTH, SlabRun, plan_of, session_of, train_pair
-from nnpcore.paper.slab_rigidity import Looseness, looseness, rigidity_claims, rigidity_figure
+from nnpcore.paper.slab_rigidity import looseness, rigidity_claims, rigidity_figure
 
 N_REPLICAS = (2, 1)
 """Sets of frames for each temperature, in the full and in the quick study."""
@@ -72,13 +72,16 @@ def cutoff_of(connectivity: np.ndarray, errors: np.ndarray) -> Cutoff:
 def run(context: StudyContext) -> StudyOutcome:
     """Train on further sets of frames, relate mapping errors to connectivities, find the cutoff."""
     runs = _train_all(context)
-    loose = _looseness(context, runs)
+    loose = []
+    for number, item in enumerate(runs):
+        context.report(0.88 + 0.09 * number / len(runs), f"rigidity, {item.temperature:g} K")
+        loose.append(looseness(context, item))
     context.report(0.97, "figures")
     by_kind = {kind: [r for r in runs if r.kind == kind] for kind in KINDS}
     cutoffs = {kind: cutoff_of(*_points(found)) for kind, found in by_kind.items()}
     figures = context.save_figure(scatter_figure(by_kind, cutoffs[SMOOTH]), "connectivity")
     figures += context.save_figure(rigidity_figure(runs, loose), "connectivity_rigidity")
-    rows = [r.row() | _columns(item) for r, item in zip(runs, loose, strict=True)]
+    rows = [r.row() | item.row() for r, item in zip(runs, loose, strict=True)]
     tables = [context.write_table("connectivity", rows)]
     claims = [_claim(kind, by_kind[kind], cutoffs[kind]) for kind in KINDS]
     claims += rigidity_claims(runs, loose)
@@ -93,21 +96,6 @@ def _train_all(context: StudyContext) -> list[SlabRun]:
         study = context.name if replica else "fig2"
         runs += train_pair(context, temperature, part, replica=replica, study=study)
     return runs
-
-
-def _columns(item: Looseness) -> dict[str, float]:
-    return {
-        "looseness of bulk - surface (1/sqrt(LPR))": item.value,
-        "posterior spread of bulk - surface (meV/atom)": item.posterior_std,
-    }
-
-
-def _looseness(context: StudyContext, runs: Sequence[SlabRun]) -> list[Looseness]:
-    found = []
-    for number, item in enumerate(runs):
-        context.report(0.88 + 0.09 * number / len(runs), f"rigidity, {item.temperature:g} K")
-        found.append(looseness(context, item))
-    return found
 
 
 def _points(runs: Sequence[SlabRun]) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ each training set, is more careful and gains less here; the study *smooth* shows
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,9 @@ MAX_PCA_POINTS = 1200
 
 def run(context: StudyContext) -> StudyOutcome:
     """Sample, train and analyse at every temperature; write figures, tables and claims."""
-    runs = _train_all(context)
+    temperatures = plan_of(context).temperatures
+    parts = context.part(0.0, 0.9).split(len(temperatures))
+    runs = [run for t, part in zip(temperatures, parts, strict=True) for run in train_pair(context, t, part)]
     context.report(0.93, "figures")
     alone, smooth = ([r for r in runs if r.kind == kind] for kind in KINDS)
     figures = context.save_figure(mapping_figure(alone, smooth), "fig2")
@@ -56,14 +58,6 @@ def run(context: StudyContext) -> StudyOutcome:
     figures += context.save_figure(_depth_figure(alone, smooth), "fig2_depth")
     tables = [context.write_table("fig2", [r.row() for r in runs]), _depth_table(context, runs)]
     return StudyOutcome(_claims(alone, smooth), figures, tables, session_of(context, runs))
-
-
-def _train_all(context: StudyContext) -> list[SlabRun]:
-    """Train both kinds at every temperature of the plan, or take the runs that are there."""
-    temperatures = plan_of(context).temperatures
-    parts = context.part(0.0, 0.9).split(len(temperatures))
-    pairs = (train_pair(context, t, part) for t, part in zip(temperatures, parts, strict=True))
-    return list(chain.from_iterable(pairs))
 
 
 # claims -----------------------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
     figures = context.save_figure(_figure(targets, found), "optimizer")
     runs = (curve.run for curves in found.values() for curve in curves.values())
     session = context.session((path for target in targets for path in target.files), runs)
-    return StudyOutcome(_claims(targets, found), figures, tables, session)
+    claims = [_filter_against_adam(targets, found), _small_against_large(targets, found)]
+    return StudyOutcome(claims, figures, tables, session)
 
 
 def _sweep(context: StudyContext, plan: Plan, target: Target, progress: Progress) -> Curves:
@@ -92,10 +93,6 @@ def _sweep(context: StudyContext, plan: Plan, target: Target, progress: Progress
 
 
 # claims -----------------------------------------------------------------------------------------------
-def _claims(targets: list[Target], found: dict[str, Curves]) -> list[Claim]:
-    return [_filter_against_adam(targets, found), _small_against_large(targets, found)]
-
-
 def _filter_against_adam(targets: list[Target], found: dict[str, Curves]) -> Claim:
     ours: dict[str, Any] = {}
     for target in targets:

@@ -180,8 +180,7 @@ def _rows(sweep: Sweep) -> list[dict[str, Any]]:
 
 def _figure(sweeps: list[Sweep]) -> Any:
     figure = new_figure(7.6, 5.0)
-    all_axes = figure.subplots(2, 2, squeeze=False).ravel()
-    for axes, sweep in zip(all_axes, sweeps, strict=True):
+    for axes, sweep in zip(figure.subplots(2, 2).ravel(), sweeps, strict=True):
         _draw(axes, sweep)
     return figure
 

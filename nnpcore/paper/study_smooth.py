@@ -22,6 +22,7 @@ from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.paper.silicon_slab import relaxed_slab, slab_frames, slab_regions
 from nnpcore.potential import Potential
+from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 from nnpcore.training import TrainSettings
@@ -156,19 +157,15 @@ def _crystal(context: StudyContext, name: str, file: str, stress_weight: float) 
     return System(name, train, valid, stress_weight, context.choose(25, 12), probe)
 
 
-def _settings(context: StudyContext, system: System, variant: str) -> TrainSettings:
-    return TrainSettings(
+def _train(context: StudyContext, system: System, variant: str, progress: Progress) -> Result:
+    settings = TrainSettings(
         seed=context.seed,
         n_members=context.choose(5, 4),
         epochs=system.epochs,
         stress_weight=system.stress_weight,
         **VARIANTS[variant],
     )
-
-
-def _train(context: StudyContext, system: System, variant: str, progress: Any) -> Result:
     label = f"{system.name}-{variant}".replace(" ", "-").replace(",", "")
-    settings = _settings(context, system, variant)
     found = context.train(label, settings, system.train, system.valid, progress=progress, reuse=True)
     rmses = context.rmse(found.potential, system.valid)
     return Result(system.name, variant, found, *rmses, system.probe(found.potential))
@@ -220,7 +217,7 @@ def _figure(results: Sequence[Result]) -> Any:
     """Draw mapping errors by case and variant, and against the members' spread."""
     figure = new_figure(7.0, 3.0)
     left, right = figure.subplots(1, 2)
-    _bars(left, results, OKABE_ITO)
+    _bars(left, results)
     style_axes(left, "", "Mapping error (meV/atom)")
     add_legend(left)
     colors = dict(zip(VARIANTS, OKABE_ITO, strict=False))
@@ -235,11 +232,11 @@ def _figure(results: Sequence[Result]) -> Any:
     return figure
 
 
-def _bars(axes: Axes, results: Sequence[Result], colors: Sequence[str]) -> None:
+def _bars(axes: Axes, results: Sequence[Result]) -> None:
     systems = list(dict.fromkeys(r.system for r in results))
     names = [name for name in VARIANTS if _of(results, name)]
     width = 0.8 / len(names)
-    for k, (name, color) in enumerate(zip(names, colors, strict=False)):
+    for k, (name, color) in enumerate(zip(names, OKABE_ITO, strict=False)):
         place = np.arange(len(systems)) + (k - 0.5 * (len(names) - 1)) * width
         axes.bar(place, [r.mapping_error for r in _of(results, name)], width, color=color, label=name)
     axes.set_xticks(np.arange(len(systems)), systems, rotation=30, ha="right")

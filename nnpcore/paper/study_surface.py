@@ -41,12 +41,11 @@ from nnpcore.paper.silicon_slab import (
 )
 from nnpcore.potential import Potential
 from nnpcore.progress import Progress
-from nnpcore.reference import StillingerWeber
+from nnpcore.reference import SURFACES, StillingerWeber
 from nnpcore.structures.frame import Frame
 from nnpcore.training import EpochRecord, Trainer
 
-SURFACES = ("100", "110", "111")
-TITLES = {"100": "(100)-(2×2)", "110": "(110)-(2×1)", "111": "(111)-(2×1)"}
+TITLES = {name: surface.title for name, surface in SURFACES.items()}
 EPOCHS = (24, 8)
 N_MEMBERS = 5
 SETTLED = 1.25
