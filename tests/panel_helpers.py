@@ -9,14 +9,17 @@ from typing import TypeVar
 
 import numpy as np
 from ase.build import diamond100
+from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.documents.point_values import ValueKind
 from app.documents.run import RunDocument
 from app.panels.base import Panel
 from app.panels.eos_panel import EosPanel
 from app.panels.pca_panel import PcaPanel
 from app.panels.training_panel import TrainingPanel
+from app.plots.plot import Plot
 from app.session.session import Session
 from nnpcore.analyses.graph import Analysis, Missing
 from nnpcore.structures import Dataset
@@ -82,3 +85,18 @@ def slab(n_frames: int = 1, seed: int = 0) -> Dataset:
             )
         )
     return Dataset("slab", "", tuple(frames))
+
+
+def position_of(plot: Plot, key: str, index: int) -> QPointF:
+    """Where a registered point is in the canvas, pixels."""
+    x, y = plot._pickable[key][0][index]
+    px, py = plot.canvas.to_pixels(np.array([x]), np.array([np.log10(y) if plot.log_y else y]))
+    return QPointF(float(px[0]), float(py[0]))
+
+
+def color_by_kind(panel: PcaPanel, kind: str) -> None:
+    """Colour by a kind of value (its key) or a grouping, by data set for ""."""
+    kinds = [panel.color_by.itemData(i) for i in range(panel.color_by.count())]
+    keys = [value.kind if isinstance(value, ValueKind) else value or "" for value in kinds]
+    panel.color_by.setCurrentIndex(keys.index(kind) if kind in keys else 0)
+    panel.refresh()

@@ -8,7 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, message_of, replace_result, show_panel, wait_for
+from panel_helpers import (
+    color_by_kind,
+    dataset,
+    message_of,
+    position_of,
+    replace_result,
+    show_panel,
+    wait_for,
+)
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtWidgets import QApplication
 
@@ -68,6 +76,12 @@ def shown(qtbot, trained):
     yield lambda kind, width=360, height=230, session=trained: show_panel(qtbot, kind(session), width, height)
     trained.selection.select([])
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def lit(panel):
+    """The positions of the points lit up, (n, 2)."""
+    found = [group.xy for group in panel.plot.chosen.groups]
+    return np.vstack(found) if found else np.empty((0, 2))
 
 
 # training -----------------------------------------------------------------------------------------------
@@ -202,7 +216,7 @@ def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
     analysis = trained.runs.current.result(EOS)
     inside = np.flatnonzero(analysis.report.in_bracket)
     index = int(inside[0]) if len(inside) else 7
-    click(qtbot, panel.plot.canvas, panel.plot.position_of("reference", index))
+    click(qtbot, panel.plot.canvas, position_of(panel.plot, "reference", index))
     assert trained.data.current_id == analysis.key
     assert trained.data.frame_index == analysis.curve.frame_indices[index]
     ringed = panel.plot.ring.points()[0].pos()
@@ -273,7 +287,7 @@ def test_pca_shows_all_groups_with_their_colors(shown, trained):
 
 def test_pca_colored_by_atomic_energy(shown, trained):
     panel = shown(PcaPanel, 500, 400)
-    panel.color_by_kind("atomic_energy")
+    color_by_kind(panel, "atomic_energy")
     group = panel.whole_groups()[0]
     expected = 1000 * (group.values["atomic_energy"] - trained.coloring.crystal_energy())
     assert panel.plot.groups[0].values == pytest.approx(expected)
@@ -290,12 +304,12 @@ def test_pca_colored_by_what_the_files_hold(shown, trained):
     group = panel.whole_groups()[0]
     frames = trained.data.datasets[group.dataset_id].frames
     where = list(zip(group.frame, group.atom, strict=True))
-    panel.color_by_kind("force")
+    color_by_kind(panel, "force")
     shown_values = panel.plot.groups[0].values
     assert shown_values == pytest.approx([np.linalg.norm(frames[f].forces[a]) for f, a in where])
-    panel.color_by_kind("info:md_frame")
+    color_by_kind(panel, "info:md_frame")
     assert panel.plot.groups[0].values.tolist() == [frames[f].info["md_frame"] for f, _ in where]
-    panel.color_by_kind("")
+    color_by_kind(panel, "")
     assert panel.plot.groups[0].values is None
     assert "ramp" not in [entry.kind for entry in panel.plot.legend.entries]
 
@@ -317,14 +331,14 @@ def test_a_click_selects_the_atom_and_the_reverse(qtbot, shown, trained):
     key = panel.plot.groups[0].key
     index = isolated(panel, key)
     atom = (group.dataset_id, int(group.frame[index]), int(group.atom[index]))
-    click(qtbot, panel.plot.canvas, panel.plot.position_of(key, index))
+    click(qtbot, panel.plot.canvas, position_of(panel.plot, key, index))
     assert trained.selection.current.atoms == {atom}
     assert (trained.data.current_id, trained.data.frame_index) == atom[:2]
-    assert panel.plot.selected_points() == pytest.approx(group.scores[[index], :2])
+    assert lit(panel) == pytest.approx(group.scores[[index], :2])
     other = (index + 1) % len(group.frame)
     trained.selection.select([(group.dataset_id, int(group.frame[other]), int(group.atom[other]))], "add")
-    assert len(panel.plot.selected_points()) == 2
-    click(qtbot, panel.plot.canvas, panel.plot.position_of(key, index), Qt.KeyboardModifier.AltModifier)
+    assert len(lit(panel)) == 2
+    click(qtbot, panel.plot.canvas, position_of(panel.plot, key, index), Qt.KeyboardModifier.AltModifier)
     assert atom not in trained.selection.current
     trained.selection.set_hovered(atom)
     assert panel.plot.ring.points()[0].pos().x() == pytest.approx(group.scores[index, 0])
@@ -347,7 +361,7 @@ def test_a_lasso_selects_and_adds(shown, trained):
         if x < middle
     }
     assert trained.selection.current.atoms == expected
-    assert len(panel.plot.selected_points()) == len(expected)
+    assert len(lit(panel)) == len(expected)
     panel.plot.lassoed.emit(np.array([[middle, low], [high, low], [high, high], [middle, high]]), CONTROL)
     assert len(trained.selection.current) == sum(len(g.frame) for g in visible)
     assert panel.plot.cloud.alpha < 0.2 < panel.plot.chosen.alpha
@@ -428,7 +442,7 @@ def test_distance_marks_what_is_in_reach(qtbot, shown, trained):
     assert inside == pytest.approx(np.sort(bracket.distances[bracket.in_reach]))
     assert len(histogram.outside.getData()[0]) == (~bracket.in_reach).sum()
     nearest = int(bracket.distances.argmin())
-    click(qtbot, histogram.canvas, histogram.position_of("points", nearest))
+    click(qtbot, histogram.canvas, position_of(histogram, "points", nearest))
     assert trained.data.frame_index == analysis.points.frame_indices[nearest]
     assert not panel.curve.isVisible()
     panel.by_volume.setChecked(True)
@@ -459,7 +473,7 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
     ]
     plot = panel.plots["energy"]
     key = f"validation:{valid.key}"
-    click(qtbot, plot.canvas, plot.position_of(key, 0))
+    click(qtbot, plot.canvas, position_of(plot, key, 0))
     picked = trained.data.frame_index
     assert picked in (*valid.frames, *groups["training"].frames)
     assert trained.data.current_id == valid.key

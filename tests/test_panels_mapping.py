@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import dataset, replace_result, show_panel, slab, wait_for
+from panel_helpers import color_by_kind, dataset, replace_result, show_panel, slab, wait_for
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 
@@ -333,13 +333,13 @@ def test_connectivity_and_pca_by_region(trained, shown):
     trained.analyses.choose(GROUPING, "dataset")
     settled(trained)
     pca = shown(PcaPanel, trained)
-    pca.color_by_kind("region")
+    color_by_kind(pca, "region")
     counts = {g.name: len(g.xy) for g in pca.plot.groups}
     assert counts["bulk"] == int((labels == 0).sum())
     surface = next(k for k, g in enumerate(pca.groups) if g.name == "surface")
     atom = pca.atom(pca.plot.groups[surface].key, 0)
     assert atom is not None and atom[2] in next(iter(trained.regions.sets.values())).regions[1].atoms
-    pca.color_by_kind("temperature")
+    color_by_kind(pca, "temperature")
     assert {"100 K", "200 K"} <= {g.name for g in pca.plot.groups}
 
 

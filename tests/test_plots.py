@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from panel_helpers import position_of
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QTransform
 from PySide6.QtWidgets import QApplication, QWidget
@@ -154,7 +155,7 @@ def test_a_point_is_drawn_where_it_belongs_inside_another_widget(qtbot, plot):
     outer.show()
     qtbot.waitExposed(outer)
     settle(qtbot, outer)
-    where = inner.canvas.mapTo(outer, inner.position_of("cloud", 0).toPoint())
+    where = inner.canvas.mapTo(outer, position_of(inner, "cloud", 0).toPoint())
     red, green, blue = color_at(outer, QPointF(where))
     assert red > 180
     assert max(green, blue) < 40
@@ -206,7 +207,7 @@ def test_a_click_finds_the_nearest_point(qtbot, plot, log_y):
     if log_y:
         shown.set_window(0, 4, 0, 2)
     settle(qtbot, shown)
-    position = shown.position_of("b", 1).toPoint() + QPoint(3, -2)
+    position = position_of(shown, "b", 1).toPoint() + QPoint(3, -2)
     with qtbot.waitSignal(shown.point_clicked) as got:
         qtbot.mouseClick(shown.canvas.viewport(), LEFT, CONTROL, position)
     assert got.args[:2] == ["b", 1]
@@ -223,7 +224,7 @@ def test_a_drag_is_no_click(qtbot, plot):
     settle(qtbot, shown)
     heard = []
     shown.point_clicked.connect(lambda *args: heard.append(args))
-    start, end = shown.position_of("a", 1).toPoint(), shown.position_of("a", 2).toPoint()
+    start, end = position_of(shown, "a", 1).toPoint(), position_of(shown, "a", 2).toPoint()
     viewport = shown.canvas.viewport()
     qtbot.mousePress(viewport, LEFT, pos=start)
     move(viewport, end, LEFT)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import wait_for
+from panel_helpers import position_of, wait_for
 from PySide6.QtCore import QPointF, Qt
 from test_panels_mapping import SETTINGS, settled, slab
 
@@ -245,7 +245,7 @@ def test_the_panel_shows_both_errors_and_the_choices(swept, qtbot, tmp_path):
     assert (tmp_path / "sweep.svg").stat().st_size > 5000
     panel.grab()
     swept.runs.set_current(runs[1].id)
-    where = panel.plot.position_of("energy", 0)
+    where = position_of(panel.plot, "energy", 0)
     panel.plot.canvas.clicked.emit(QPointF(where), Qt.KeyboardModifier.NoModifier)
     assert swept.runs.current_id == runs[0].id
     panel.resize(300, 220)

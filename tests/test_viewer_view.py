@@ -130,19 +130,26 @@ def drag(
     QApplication.sendEvent(view, QMouseEvent(release, end, view.mapToGlobal(end), button, none, modifiers))
 
 
+def atom_position(view, atom):
+    """Where an atom's centre is on the widget (of its first image that is shown)."""
+    sphere = np.flatnonzero(view.scene.atom == atom)[:1]
+    x, y, _ = view.camera.project(view.scene.centers[sphere], (view.width(), view.height()))[0]
+    return QPointF(x, y)
+
+
 def test_atoms_are_drawn_where_they_are(qtbot, view):
     show(view, three_atoms())
     image = settled(qtbot, view)
     wants_opengl = view.objectName() == "opengl" and opengl_is_here()
     assert view.backend == ("OpenGL" if wants_opengl else "software")
     for atom, wanted in enumerate((RED, GREEN, BLUE)):
-        assert is_like(color_at(image, view.atom_position(atom)), wanted), atom
+        assert is_like(color_at(image, atom_position(view, atom)), wanted), atom
     corner = color_at(image, QPointF(3, 3))
     assert (corner == color_at(image, QPointF(SIZE[0] - 3, 3))).all()
     view.set_colors(np.array([[0.1, 0.2, 0.9]] * 3))
     view.set_perspective(False)
     image = settled(qtbot, view)
-    assert all(is_like(color_at(image, view.atom_position(atom)), BLUE) for atom in range(3))
+    assert all(is_like(color_at(image, atom_position(view, atom)), BLUE) for atom in range(3))
 
 
 def test_selected_atoms_get_a_ring(qtbot, view):
@@ -151,7 +158,7 @@ def test_selected_atoms_get_a_ring(qtbot, view):
     view.set_selection(np.array([1]))
     after = settled(qtbot, view)
     scene, camera = view.scene, view.camera
-    center = view.atom_position(1)
+    center = atom_position(view, 1)
     radius = scene.radii[1] * camera.pixels_per_angstrom(view.height())
     radius *= camera.magnification(camera.to_view(scene.centers)[1:2, 2])[0]
     changed = [
@@ -167,14 +174,14 @@ def test_near_atoms_and_bonds_hide_far_ones(qtbot, view):
     show(view, along_z)
     view.set_perspective(False)
     view.view_along("z", animated=False)
-    assert is_like(color_at(settled(qtbot, view), view.atom_position(0)), GREEN)
+    assert is_like(color_at(settled(qtbot, view), atom_position(view, 0)), GREEN)
     view.view_along("z", reverse=True, animated=False)
-    assert is_like(color_at(settled(qtbot, view), view.atom_position(1)), RED)
+    assert is_like(color_at(settled(qtbot, view), atom_position(view, 1)), RED)
     bonded = Frame.from_atoms(Atoms("C2", [[0, 0, 0], [0, 0, 1.5]]))
     show(view, bonded, (RED, BLUE))
     view.view_along("x", animated=False)
     image = settled(qtbot, view)
-    low, high = view.atom_position(0), view.atom_position(1)
+    low, high = atom_position(view, 0), atom_position(view, 1)
     assert is_like(color_at(image, low * 0.54 + high * 0.46), RED)
     assert is_like(color_at(image, low * 0.46 + high * 0.54), BLUE)
     view.set_options(bonds=False)
@@ -240,14 +247,14 @@ def test_dragging_turns_moves_and_lassoes(qtbot, view):
     QApplication.sendEvent(view, wheel)
     np.testing.assert_allclose(view.camera.project(under[None], SIZE)[0, :2], (100, 60), atol=1e-6)
     view.fit()
-    at = view.atom_position(2)
+    at = atom_position(view, 2)
     loop = [at + QPointF(*d) for d in ((-25, -25), (25, -25), (25, 25), (-25, 25))]
     with qtbot.waitSignal(view.lassoed) as lassoed:
         drag(view, [*loop, loop[0]], Qt.KeyboardModifier.ShiftModifier)
     assert lassoed.args[0].tolist() == [2]
-    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=view.atom_position(2).toPoint())
+    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=atom_position(view, 2).toPoint())
     middle = QPointF(SIZE[0] / 2, SIZE[1] / 2)
-    qtbot.waitUntil(lambda: (view.atom_position(2) - middle).manhattanLength() < 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: (atom_position(view, 2) - middle).manhattanLength() < 1, timeout=WAIT)
     qtbot.keyClick(view, Qt.Key.Key_P)
     assert not view.camera.perspective
 
@@ -297,7 +304,7 @@ def test_opengl_that_fails_is_replaced_by_software(qtbot, make_view, monkeypatch
     show(view, three_atoms())
     image = settled(qtbot, view)
     assert view.backend == "software"
-    assert is_like(color_at(image, view.atom_position(0)), RED)
+    assert is_like(color_at(image, atom_position(view, 0)), RED)
 
 
 def test_drawing_does_not_hold_up_other_threads(qtbot, make_view):
@@ -334,7 +341,7 @@ def test_a_hidden_view_draws_when_it_is_shown(qtbot, make_view):
     qtbot.wait(50)
     assert view.picture is None
     view.show()
-    assert is_like(color_at(settled(qtbot, view), view.atom_position(1)), GREEN)
+    assert is_like(color_at(settled(qtbot, view), atom_position(view, 1)), GREEN)
     request = replace(view.make_request((50, 40), 1), occlusion=False)
     view.close_drawing()
     with pytest.raises(RuntimeError, match="could not be drawn"):

@@ -247,6 +247,22 @@ class AnalysisPanel(Panel, Generic[Result]):
         run = self.session.runs.current
         return self.no_run if run is None else run.why(self.shows) or self.waiting
 
+    def table(self) -> Table | None:
+        """Return what the panel shows of the result as columns, or None where there is none."""
+        return None if self.analysis is None else self.table_of(self.analysis)
+
+    def figure(self) -> Drawing | None:
+        """Return a function that draws what the panel shows of the result, or None where there is none."""
+        return None if self.analysis is None else self.figure_of(self.analysis)
+
+    def table_of(self, analysis: Result) -> Table | None:
+        """Return what :meth:`table` does for a result."""
+        raise NotImplementedError
+
+    def figure_of(self, analysis: Result) -> Drawing | None:
+        """Return what :meth:`figure` does for a result."""
+        raise NotImplementedError
+
     def showEvent(self, event: QShowEvent) -> None:
         """Compute while somebody looks."""
         super().showEvent(event)

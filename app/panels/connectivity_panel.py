@@ -151,13 +151,13 @@ class ConnectivityPanel(AnalysisPanel[Connections]):
             self.session.selection.select(known)
 
     # exporting ----------------------------------------------------------------------------------------
-    def table(self) -> Table | None:
+    def table_of(self, analysis: Connections) -> Table | None:
         """Return every pair with its connectivity and weakest link."""
         found = self.compared()
-        if self.analysis is None or not found:
+        if not found:
             return None
         if len(found) == 1:
-            return connectivity_table(self.analysis.result)
+            return connectivity_table(analysis.result)
         pairs = common_pairs(found, self.session.data.datasets)
         columns: dict[str, list] = {
             "group A": [pair.names[0] for pair in pairs],
@@ -165,11 +165,8 @@ class ConnectivityPanel(AnalysisPanel[Connections]):
         }
         return columns | {run.name: [p.values[k] for p in pairs] for k, (run, _) in enumerate(found)}
 
-    def figure(self) -> Drawing | None:
+    def figure_of(self, analysis: Connections) -> Drawing | None:
         """Draw the matrix with matplotlib."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         found = self.compared()
         if len(found) > 1:
             datasets = self.session.data.datasets

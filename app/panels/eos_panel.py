@@ -173,14 +173,11 @@ class EosPanel(AnalysisPanel[EosResult]):
         self.plot.mark(index)
 
     # exporting ----------------------------------------------------------------------------------------
-    def table(self) -> Table | None:
+    def table_of(self, analysis: EosResult) -> Table | None:
         """Return the current run's curve as columns."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         return eos_table(analysis.curve, analysis.report, analysis.bracket)
 
-    def figure(self) -> Drawing | None:
+    def figure_of(self, analysis: EosResult) -> Drawing | None:
         """Draw what is shown with matplotlib."""
         if not self.series:
             return None

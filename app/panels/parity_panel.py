@@ -97,9 +97,9 @@ class ParityPanel(AnalysisPanel[Parity]):
         self.body.set_message("")
         if self._seen.again(analysis, self.density.isChecked()):
             return
-        energies = [self._energy_points(group) for group in analysis.groups if len(group.energies)]
-        forces = [self._force_points(group) for group in analysis.groups if len(group.forces)]
-        for kind, groups in (("energy", energies), ("force", forces)):
+        for kind in self.plots:
+            known = [g for g in analysis.groups if len(g.energies if kind == "energy" else g.forces)]
+            groups = [self._points(group, kind) for group in known]
             n_points = sum(len(group.xy) for group in groups)
             self.plots[kind].set_message("" if n_points else f"The frames have no reference {kind}.")
             self.plots[kind].show_groups(groups, self.density.isChecked() and n_points > DENSITY_FROM)
@@ -112,30 +112,21 @@ class ParityPanel(AnalysisPanel[Parity]):
     def _color(self, group: ParityGroup) -> str:
         return f"series:{color_of(group.key, self.session.data.datasets)}"
 
-    def _energy_points(self, group: ParityGroup) -> ParityPoints:
-        xy = MEV_PER_EV * group.energies
+    def _points(self, group: ParityGroup, kind: str) -> ParityPoints:
+        energies = kind == "energy"
+        xy = MEV_PER_EV * group.energies if energies else group.forces.reshape(-1, 2)
+        rmse = group.energy_rmse_mev if energies else group.force_rmse
 
         def tip(index: int) -> str:
             error = xy[index, 1] - xy[index, 0]
-            where = f"{group.name}, frame {group.frames[index]}"
-            return f"{where}\nerror {number_text(error, 2)} meV/atom"
-
-        return ParityPoints(
-            _key(group), group.name, xy, self._color(group), _marker(group), group.energy_rmse_mev, tip
-        )
-
-    def _force_points(self, group: ParityGroup) -> ParityPoints:
-        xy = group.forces.reshape(-1, 2)
-
-        def tip(index: int) -> str:
+            if energies:
+                where = f"{group.name}, frame {group.frames[index]}"
+                return f"{where}\nerror {number_text(error, 2)} meV/atom"
             atom, axis = divmod(index, 3)
-            error = xy[index, 1] - xy[index, 0]
             where = f"{group.name}, frame {group.force_frames[atom]}, atom {group.force_atoms[atom]}"
             return f"{where}\nF{COMPONENTS[axis]} error {number_text(error, 3)} eV/Å"
 
-        return ParityPoints(
-            _key(group), group.name, xy, self._color(group), _marker(group), group.force_rmse, tip
-        )
+        return ParityPoints(_key(group), group.name, xy, self._color(group), _marker(group), rmse, tip)
 
     def _on_clicked(self, kind: str, key: str, index: int) -> None:
         analysis = self.analysis
@@ -150,11 +141,8 @@ class ParityPanel(AnalysisPanel[Parity]):
             self.session.selection.show_atom(where)
 
     # exporting ----------------------------------------------------------------------------------------
-    def table(self) -> Table | None:
+    def table_of(self, analysis: Parity) -> Table | None:
         """Return the numbers of the plot in front: energies (meV/atom), or force components (eV/Å)."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         groups = analysis.groups
         if self.front == "energy":
             pairs = MEV_PER_EV * np.concatenate([group.energies for group in groups])
@@ -174,12 +162,8 @@ class ParityPanel(AnalysisPanel[Parity]):
             "predicted force (eV/Å)": pairs[:, 1].tolist(),
         }
 
-    def figure(self) -> Drawing | None:
+    def figure_of(self, analysis: Parity) -> Drawing | None:
         """Draw energies and forces with matplotlib."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
-
         energies, forces = [], []
         for group in analysis.groups:
             color, marker = paper_color(self._color(group)), _marker(group)

@@ -149,13 +149,6 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         chosen = self.color_by.currentData()
         return cast(Grouping, chosen) if isinstance(chosen, str) else "dataset"
 
-    def color_by_kind(self, kind: str) -> None:
-        """Colour by a kind of value (its key, see ``ValueKind``) or a grouping, by data set for ""."""
-        kinds = [self.color_by.itemData(i) for i in range(self.color_by.count())]
-        keys = [value.kind if isinstance(value, ValueKind) else value or "" for value in kinds]
-        self.color_by.setCurrentIndex(keys.index(kind) if kind in keys else 0)
-        self.refresh()
-
     def _frames_of(self, dataset_id: str) -> Sequence[Frame] | None:
         document = self.session.data.datasets.get(dataset_id)
         return document.frames if document is not None else None
@@ -269,11 +262,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
                     self.plot.mark(shown.xy[at[0]])
 
     # exporting ----------------------------------------------------------------------------------------
-    def table(self) -> Table | None:
+    def table_of(self, analysis: AtomMap) -> Table | None:
         """Return all points: group, frame, atom, scores and values."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         groups = self.groups
         columns: dict[str, list] = {
             "group": [group.name for group in groups for _ in range(len(group.frame))],
@@ -288,11 +278,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
                 columns[head] = np.concatenate(parts).tolist()
         return columns
 
-    def figure(self) -> Drawing | None:
+    def figure_of(self, analysis: AtomMap) -> Drawing | None:
         """Draw the visible groups with matplotlib."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         x, y = self.components()
         x_text, y_text = _axis_text(x, analysis.result.explained), _axis_text(y, analysis.result.explained)
         kind = self.value_kind()

@@ -75,16 +75,12 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
         return self.session.analyses.data.why(RADIAL) or BUSY
 
     # exporting ----------------------------------------------------------------------------------------
-    def table(self) -> Table | None:
+    def table_of(self, analysis: RadialDistributions) -> Table | None:
         """Return the distance, and g and the coordination number of every pair and region."""
-        analysis = self.analysis
-        return None if analysis is None else {name: v.tolist() for name, v in analysis.table().items()}
+        return {name: v.tolist() for name, v in analysis.table().items()}
 
-    def figure(self) -> Drawing | None:
+    def figure_of(self, analysis: RadialDistributions) -> Drawing | None:
         """Draw what is shown with matplotlib."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         lines = {curve.name: self._values(curve) for curve in analysis.curves}
         y_label = LABELS[self.counts.isChecked()]
         return partial(figures.lines_figure, analysis.r, lines, "Distance (Å)", y_label)

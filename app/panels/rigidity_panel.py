@@ -125,11 +125,8 @@ class RigidityPanel(AnalysisPanel[Rigidity]):
             self.session.data.show(analysis.key, int(analysis.frame_indices[index]))
 
     # exporting ----------------------------------------------------------------------------------------
-    def table(self) -> Table | None:
+    def table_of(self, analysis: Rigidity) -> Table | None:
         """Return the targets with rigidity and expected std by loss, and their errors."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         study = analysis.study
         n_regions = len(study.names) - study.n_points
         columns: dict[str, list] = {
@@ -142,10 +139,7 @@ class RigidityPanel(AnalysisPanel[Rigidity]):
             columns[f"expected std, {loss} (meV/atom)"] = study.std_mev[loss].tolist()
         return columns
 
-    def figure(self) -> Drawing | None:
+    def figure_of(self, analysis: Rigidity) -> Drawing | None:
         """Draw both plots with matplotlib."""
-        analysis = self.analysis
-        if analysis is None:
-            return None
         colors = [f"series:{index}" for index in self._region_colors(analysis)]
         return partial(figures.rigidity_figure, analysis.study, analysis.volumes, colors)

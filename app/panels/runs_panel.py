@@ -31,17 +31,19 @@ from app.widgets.row_list import RowList
 if TYPE_CHECKING:
     from app.session.session import Session
 
-STATE_TEXTS = {
-    RunState.WAITING: "waiting",
-    RunState.PREPARING: "preparing",
-    RunState.RUNNING: "training",
-    RunState.PAUSED: "paused",
-    RunState.STOPPING: "stopping",
-    RunState.STOPPED: "stopped",
-    RunState.FINISHED: "finished",
-    RunState.FAILED: "failed",
-    RunState.IMPORTED: "imported",
+STATES = {
+    RunState.WAITING: ("waiting", "muted"),
+    RunState.PREPARING: ("preparing", "accent"),
+    RunState.RUNNING: ("training", "accent"),
+    RunState.PAUSED: ("paused", "warning"),
+    RunState.STOPPING: ("stopping", "muted"),
+    RunState.STOPPED: ("stopped", "muted"),
+    RunState.FINISHED: ("finished", "good"),
+    RunState.FAILED: ("failed", "error"),
+    RunState.IMPORTED: ("imported", "good"),
 }
+"""Words and colours of the states."""
+
 STOP_TIP = "Stop (resume it later)"
 COMPARE_TIP = "Show this run beside the chosen one in EOS, Mapping and Connectivity"
 
@@ -176,8 +178,9 @@ class RunRow(QWidget):
         self.name.setText(run.name)
         self.refresh_comparison()
         self.setToolTip(run.message or str(run.folder or ""))
-        self.state.setText(f" {STATE_TEXTS[run.state]}")
-        sheet = f"color: {_state_color(run.state)}"
+        text, color = STATES[run.state]
+        self.state.setText(f" {text}")
+        sheet = f"color: {getattr(theme.current(), color)}"
         if self.state.styleSheet() != sheet:  # setting it is slow
             self.state.setStyleSheet(sheet)
         self.pause_button.setVisible(run.state is RunState.RUNNING)
@@ -209,19 +212,6 @@ def describe(run: RunDocument) -> str:
     if run.state is RunState.RUNNING and eta is not None and run.n_epochs:
         parts.append(f"{duration(eta)} left")
     return " · ".join(parts)
-
-
-def _state_color(state: RunState) -> str:
-    current = theme.current()
-    colors = {
-        RunState.RUNNING: current.accent,
-        RunState.PREPARING: current.accent,
-        RunState.FINISHED: current.good,
-        RunState.IMPORTED: current.good,
-        RunState.FAILED: current.error,
-        RunState.PAUSED: current.warning,
-    }
-    return colors.get(state, current.muted)
 
 
 def _show_folder(folder: Path | None) -> None:

@@ -226,14 +226,13 @@ class TrainingPanel(Panel):
 
     def _show_empty(self, run: RunDocument | None) -> None:
         text = EMPTY
-        if run is not None and run.state is RunState.PREPARING:
-            text = f"{run.progress_text or 'Preparing the training'}…"
-        elif run is not None and run.state is RunState.WAITING:
-            text = "Starts when the training before it has ended."
-        elif run is not None and run.state is RunState.FAILED:
-            text = run.message or "The training failed; the log tells why."
-        elif run is not None and run.state.active:
-            text = "The first epoch is running…"
+        if run is not None:
+            texts = {
+                RunState.PREPARING: f"{run.progress_text or 'Preparing the training'}…",
+                RunState.WAITING: "Starts when the training before it has ended.",
+                RunState.FAILED: run.message or "The training failed; the log tells why.",
+            }
+            text = texts.get(run.state, "The first epoch is running…" if run.state.active else EMPTY)
         for plot in self._all_plots().values():
             plot.set_message(text)
         self.status.set_text("")

@@ -140,11 +140,6 @@ class PcaPlot(Plot):
         colors = np.broadcast_to(self._colors(group, self._limits), (len(group.xy), 3))
         return PointGroup(group.xy[rows], colors[rows], _stamp_of(group.marker))
 
-    def selected_points(self) -> np.ndarray:
-        """Return the positions of the points lit up, (n, 2)."""
-        found = [group.xy for group in self.chosen.groups]
-        return np.vstack(found) if found else np.empty((0, 2))
-
     def inside(self, polygon: np.ndarray) -> dict[str, np.ndarray]:
         """Return the visible points inside a polygon (m, 2): key -> indices."""
         return {
@@ -177,10 +172,8 @@ def _stamp_of(marker: str) -> str:
 
 def _extent(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest x and y, each (2,)."""
-    parts = [xy for xy in parts if len(xy)]
-    low = [min(xy[:, k].min() for xy in parts) for k in (0, 1)]
-    high = [max(xy[:, k].max() for xy in parts) for k in (0, 1)]
-    return np.array(low), np.array(high)
+    every = np.concatenate(parts)
+    return every.min(axis=0), every.max(axis=0)
 
 
 def _window(groups: list[CloudGroup]) -> tuple[float, float, float, float]:

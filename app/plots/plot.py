@@ -218,12 +218,6 @@ class Plot(QWidget):
                     best, found = float(distance[nearest]), (key, nearest)
         return found
 
-    def position_of(self, key: str, index: int) -> QPointF:
-        """Return where a registered point is in the canvas, pixels."""
-        x, y = self._pickable[key][0][index]
-        px, py = self.canvas.to_pixels(np.array([x]), np.array([np.log10(y) if self.log_y else y]))
-        return QPointF(float(px[0]), float(py[0]))
-
     def _on_clicked(self, position: QPointF, modifiers: object) -> None:
         key, index = self.point_at(position)
         if index >= 0:

@@ -190,7 +190,7 @@ class PointCloud(PlotItem):
         ratio = painter.device().devicePixelRatioF()
         transform = painter.worldTransform() * QTransform.fromScale(ratio, ratio)
         target = transform.mapRect(view.viewRect()).toAlignedRect()
-        key = (self._version, target, _numbers(transform), self.size, self.alpha)
+        key = (self._version, target, transform, self.size, self.alpha)
         if self._cache is None or self._cache[0] != key:
             raster, corner = self._raster(transform, target, ratio)
             self._cache = (key, raster.argb(), corner - QPoint(raster.pad, raster.pad))
@@ -264,7 +264,3 @@ def _pixel_box(placed: list[Placed]) -> QRect:
     left, right = min(x.min() for x, _ in known), max(x.max() for x, _ in known)
     top, bottom = min(y.min() for _, y in known), max(y.max() for _, y in known)
     return QRect(QPoint(int(np.floor(left)), int(np.floor(top))), QPoint(int(right) + 1, int(bottom) + 1))
-
-
-def _numbers(t: QTransform) -> tuple[float, ...]:
-    return t.m11(), t.m12(), t.m21(), t.m22(), t.dx(), t.dy()

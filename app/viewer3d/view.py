@@ -216,13 +216,6 @@ class StructureView(QWidget):
             self._picker = Picker(self.scene, self.camera, size)
         return self._picker
 
-    def atom_position(self, atom: int) -> QPointF:
-        """Where an atom's centre is on the widget (of its first image that is shown)."""
-        assert self.scene is not None
-        sphere = np.flatnonzero(self.scene.atom == atom)[:1]
-        x, y, _ = self.camera.project(self.scene.centers[sphere], (self.width(), self.height()))[0]
-        return QPointF(x, y)
-
     # drawing ------------------------------------------------------------------------------------------
     @property
     def backend(self) -> str:
