@@ -215,7 +215,12 @@ def train_pair(
         _train(context, temperature, kind, part, replica, study)
         for kind, part in zip(KINDS, progress.split(2), strict=True)
     ]
-    joined = _connectivity(trained[0][0], regions)  # the same for both kinds: it is the data's
+    one = trained[0][0]  # what follows is the same for both kinds: it is the data's
+    groups = {
+        name: one.potential.whitening.transform(values, np.zeros(len(values), dtype=np.int32))
+        for name, values in training_groups(one.folder, regions).items()
+    }
+    joined = float(connectivity(groups).matrix[0, 1])
     runs = []
     for kind, (run, rmses) in zip(KINDS, trained, strict=True):
         energies = atomic_energies(run.potential, [regions.frame], n_threads=context.n_threads)
@@ -233,25 +238,12 @@ def _train(
     train, valid = frames[: plan.n_train], frames[plan.n_train :]
     label = f"{temperature:g}K-{'smooth' if kind == SMOOTH else 'networks'}"
     label += f"-{replica}" if replica else ""
+    settings = training_settings(context, kind, plan.epochs, plan.n_members)
+    monitor = MappingMonitor(None, [slab_regions(relaxed_slab(context))])
     run = context.train(
-        label,
-        training_settings(context, kind, plan.epochs, plan.n_members),
-        train,
-        valid,
-        monitor=MappingMonitor(None, [slab_regions(relaxed_slab(context))]),
-        progress=progress,
-        study=study,
-        reuse=True,
+        label, settings, train, valid, monitor=monitor, progress=progress, study=study, reuse=True
     )
     return run, context.rmse(run.potential, valid)
-
-
-def _connectivity(run: TrainedRun, regions: RegionSet) -> float:
-    """Connectivity of bulk and surface atoms in the whitened G space of a run's training frames."""
-    whitening = run.potential.whitening
-    groups = training_groups(run.folder, regions).items()
-    x = {name: whitening.transform(v, np.zeros(len(v), dtype=np.int32)) for name, v in groups}
-    return float(connectivity(x).matrix[0, 1])
 
 
 def training_groups(folder: Path, regions: RegionSet) -> dict[str, np.ndarray]:

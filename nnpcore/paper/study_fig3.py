@@ -35,7 +35,7 @@ from nnpcore.paper.silicon_slab import (
 )
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
-from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training import RunFolder
 
 ADAM, KALMAN, KALMAN_SMOOTH = "Adam", "Kalman filter", "Kalman filter, smooth part"
 LABELS = {ADAM: "adam", KALMAN: "kalman", KALMAN_SMOOTH: "kalman-smooth"}
@@ -132,12 +132,6 @@ def run(context: StudyContext) -> StudyOutcome:
     return StudyOutcome(_claims(courses, near), figures, tables, session)
 
 
-def _settings(context: StudyContext, name: str) -> TrainSettings:
-    kind = SMOOTH if name == KALMAN_SMOOTH else NETWORKS
-    settings = training_settings(context, kind, context.choose(*EPOCHS[name]), N_MEMBERS)
-    return settings.replace(optimizer="adam" if name == ADAM else "kalman")
-
-
 def _course(
     context: StudyContext,
     name: str,
@@ -145,13 +139,11 @@ def _course(
     frames: tuple[Sequence[Frame], Sequence[Frame]],
     progress: Progress,
 ) -> Course:
-    found = context.train(
-        LABELS[name],
-        _settings(context, name),
-        *frames,
-        monitor=MappingMonitor(None, [regions]),
-        progress=progress,
-    )
+    kind = SMOOTH if name == KALMAN_SMOOTH else NETWORKS
+    settings = training_settings(context, kind, context.choose(*EPOCHS[name]), N_MEMBERS)
+    settings = settings.replace(optimizer="adam" if name == ADAM else "kalman")
+    monitor = MappingMonitor(None, [regions])
+    found = context.train(LABELS[name], settings, *frames, monitor=monitor, progress=progress)
     titles = {r.name: regions.title_of(r) for r in regions.regions}
     mapping = {name: np.array([r.mapping[titles[name]] for r in found.history]) for name in REGIONS}
     return Course(name, found, found.rmse_course("energy"), found.rmse_course("force"), mapping)

@@ -118,15 +118,11 @@ def _learn(
         potentials.append(trainer.current_potential())
         energies.append(_unrelaxed(potentials[-1], slabs))
 
-    run_ = context.train(
-        "smooth" if kind == SMOOTH else "networks",
-        training_settings(context, kind, context.choose(*EPOCHS), N_MEMBERS),
-        train,
-        valid,
-        monitor=MappingMonitor(None, [slab_regions(relaxed_slab(context))]),
-        on_epoch=after,
-        progress=progress.part(0.0, 0.6),
-    )
+    label = "smooth" if kind == SMOOTH else "networks"
+    settings = training_settings(context, kind, context.choose(*EPOCHS), N_MEMBERS)
+    monitor = MappingMonitor(None, [slab_regions(relaxed_slab(context))])
+    part = progress.part(0.0, 0.6)
+    run_ = context.train(label, settings, train, valid, monitor=monitor, on_epoch=after, progress=part)
     rmse, force = run_.rmse_course("energy"), run_.rmse_course("force")
     early = settled_epoch(force)
     progress.report(0.6, f"relaxing slabs, {kind}")
