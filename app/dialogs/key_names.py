@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.dialogs.fields import choice, muted, set_value
 from app.dialogs.form import FormDialog, Job
@@ -51,13 +51,12 @@ class KeyNamesDialog(FormDialog):
             if quantity == "forces":
                 section.add("negative_forces", "They are", choice(self, SIGNS), wide=True)
         section.add("stress_kind", "The stress is", choice(self, _kinds(proposal)), wide=True)
-        section.add(
-            "units", "Units", choice(self, [(unit, unit) for unit in file_units().values()]), wide=True
-        )
-        asks_units = any(question.quantity == "units" for question in proposal.questions)
-        section.set_shown(("units",), asks_units)
-        self._asks_units = asks_units
-        self._fill(proposal.names)
+        if any(question.quantity == "units" for question in proposal.questions):
+            units = choice(self, [(unit, unit) for unit in file_units().values()])
+            section.add("units", "Units", units, wide=True)
+        for name, value in proposal.names.to_dict().items():
+            if name in section.widgets:
+                set_value(section.widgets[name], "" if value is None else value)
         self.preview = muted(self.form)
         self.body.addWidget(self.preview)
         shown = {f"{q}: {c.name} ({c.why})" for q, found in proposal.candidates.items() for c in found}
@@ -65,17 +64,6 @@ class KeyNamesDialog(FormDialog):
         lines += [f"please choose: {question.text}" for question in proposal.questions]
         self.why = muted(self.form, "\n".join(f"{text[:1].upper()}{text[1:]}" for text in lines))
         self.body.addWidget(self.why)
-
-    def _fill(self, names: KeyNames) -> None:
-        widgets = self.widgets
-        for quantity in QUANTITIES:
-            set_value(widgets[quantity], getattr(names, quantity) or "")
-        set_value(widgets["negative_forces"], names.negative_forces)
-        set_value(widgets["stress_kind"], names.stress_kind)
-        if self._asks_units:
-            box = widgets["units"]
-            assert isinstance(box, QComboBox)
-            box.setCurrentIndex(max(0, box.findData(names.units)))
 
     def restore(self, values: dict[str, Any]) -> None:
         """Every file is told of anew."""
@@ -106,7 +94,7 @@ class KeyNamesDialog(FormDialog):
             stress=values["stress"] or None,
             stress_kind=stress_kind or "",
             negative_forces=bool(values["negative_forces"]) and values["forces"] != NONE,
-            units=values["units"] if self._asks_units else "",
+            units=values.get("units", ""),
         )
 
     def job(self) -> Job:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.look.style_sheet import repolish, styled
-from nnpcore.descriptors.functions import CUTOFF, G2, KINDS, KINDS_TEXT, all_parameters, kind_names
+from nnpcore.descriptors.functions import CUTOFF, G2, KIND_NAMES, KINDS, KINDS_TEXT, all_parameters
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.training.settings import DescriptorSettings
 
@@ -165,7 +165,7 @@ def _entry(row: int, texts: Sequence[str]) -> dict[str, Any]:
     name, given = texts[1], dict(zip((p.name for p in PARAMETERS), texts[3:], strict=True))
     kind = KINDS.get(name)
     if kind is None:
-        raise SettingsError(f"{name!r} is no type of function", where=where, fix=f"Use {kind_names()}")
+        raise SettingsError(f"{name!r} is no type of function", where=where, fix=f"Use {KIND_NAMES}")
     elements = texts[2].replace(",", " ").replace("-", " ").split()
     if len(elements) != kind.n_neighbors:
         wanted = "one neighbor element" if kind.n_neighbors == 1 else "two neighbor elements, e.g. Si Si"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,19 +54,8 @@ class DescriptorSet:
         """Frame index of every atom, (n_atoms,) int64."""
         return np.repeat(np.arange(self.n_frames), np.diff(self.frame_start))
 
-    def select(self, frame_indices: Sequence[int] | np.ndarray) -> DescriptorSet:
-        """Return the set of some frames, in the given order.
-
-        A run of consecutive frames shares memory with this set; any other choice is copied.
-        """
-        frames = np.asarray(frame_indices, dtype=np.int64).reshape(-1)
-        if len(frames) and (frames.min() < 0 or frames.max() >= self.n_frames):
-            raise IndexError(f"frame index out of range for {self.n_frames} frames: {frames.tolist()[:10]}")
-        if len(frames) and np.array_equal(frames, np.arange(frames[0], frames[0] + len(frames))):
-            return self._consecutive(int(frames[0]), int(frames[-1]) + 1)
-        return self._gathered(frames)
-
-    def _consecutive(self, first: int, stop: int) -> DescriptorSet:
+    def select(self, first: int, stop: int) -> DescriptorSet:
+        """Return the set of the frames from ``first`` up to ``stop``, which shares memory with this one."""
         atoms = slice(int(self.frame_start[first]), int(self.frame_start[stop]))
         pairs = slice(int(self.pair_start[atoms.start]), int(self.pair_start[atoms.stop]))
         return DescriptorSet(
@@ -80,28 +68,3 @@ class DescriptorSet:
             pair_vector=self.pair_vector[pairs],
             derivatives=None if self.derivatives is None else self.derivatives[pairs],
         )
-
-    def _gathered(self, frames: np.ndarray) -> DescriptorSet:
-        n_atoms = self.frame_start[frames + 1] - self.frame_start[frames]
-        atoms = _ranges(self.frame_start[frames], n_atoms)
-        n_pairs = self.pair_start[atoms + 1] - self.pair_start[atoms]
-        pairs = _ranges(self.pair_start[atoms], n_pairs)
-        frame_start = np.concatenate([[0], np.cumsum(n_atoms)])
-        shift = np.repeat(np.repeat(frame_start[:-1] - self.frame_start[frames], n_atoms), n_pairs)
-        return DescriptorSet(
-            functions=self.functions,
-            frame_start=frame_start,
-            species=self.species[atoms],
-            values=self.values[atoms],
-            pair_start=np.concatenate([[0], np.cumsum(n_pairs)]),
-            pair_neighbor=(self.pair_neighbor[pairs] + shift).astype(np.int32),
-            pair_vector=self.pair_vector[pairs],
-            derivatives=None if self.derivatives is None else self.derivatives[pairs],
-        )
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Concatenate ``arange(start, start + length)`` for all starts, int64."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths)

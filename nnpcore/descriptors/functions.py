@@ -184,6 +184,9 @@ class G5(Angular):
 KINDS: dict[str, type[SymmetryFunction]] = {kind.__name__: kind for kind in (G2, G4, G5)}
 """All kinds of symmetry functions, by name."""
 
+KIND_NAMES = " or ".join([", ".join([*KINDS][:-1]), [*KINDS][-1]])
+"""The names of all kinds, "G2, G4 or G5"."""
+
 KINDS_TEXT = (
     "G2: radial, one neighbor element, η and r_s.   G4, G5: angular (with and without r_jk), two neighbor "
     "elements, η, ζ and λ = ±1."
@@ -192,12 +195,6 @@ KINDS_TEXT = (
 
 RADIAL_KINDS: tuple[type[SymmetryFunction], ...] = tuple(k for k in KINDS.values() if issubclass(k, Radial))
 """The radial kinds; the compiled kernels know each by its place here."""
-
-
-def kind_names() -> str:
-    """Return the names of all kinds as "G2, G4 or G5"."""
-    *others, last = KINDS
-    return f"{', '.join(others)} or {last}"
 
 
 def all_parameters() -> tuple[Parameter, ...]:
@@ -346,7 +343,7 @@ def _function_from_dict(element: str, index: int, entry: Any) -> SymmetryFunctio
     values = dict(entry)
     kind = KINDS.get(str(values.pop("type", None)))
     if kind is None:
-        raise SettingsError(f"unknown type {entry.get('type')!r}", where=where, fix=f"Use {kind_names()}")
+        raise SettingsError(f"unknown type {entry.get('type')!r}", where=where, fix=f"Use {KIND_NAMES}")
     if isinstance(values.get("elements"), list):
         values["elements"] = tuple(values["elements"])
     try:

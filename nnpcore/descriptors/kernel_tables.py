@@ -148,13 +148,11 @@ class _Builder:
 
     def tables(self) -> KernelTables:
         """Return everything as arrays."""
-        radial_columns = [columns for _, columns, _ in self.radial]
-        tile_columns = [columns for _, columns in self.tiles]
         group_index = _integers([index for index, _ in self.groups], 7)
         return KernelTables(
             radial_start=_integers(self.radial_start),
             radial_index=_integers([(*i[:2], _first(c), len(c), i[2]) for i, c, _ in self.radial], 5),
-            radial_column=_lanes(radial_columns),
+            radial_column=_lanes([columns for _, columns, _ in self.radial]),
             radial_value=_reals([value for *_, value in self.radial]).reshape(-1),
             channel_start=_integers(self.channel_start),
             channel_value=_reals(self.channels).reshape(-1, 2),
@@ -167,7 +165,7 @@ class _Builder:
             block_value=_reals([value for _, value in self.blocks]).reshape(-1),
             tile_start=_integers(self.tile_start),
             tile_index=_integers([(e, _first(c), len(c)) for e, c in self.tiles], 3),
-            tile_column=_lanes(tile_columns),
+            tile_column=_lanes([columns for _, columns in self.tiles]),
             most_etas=int((group_index[:, 4] - group_index[:, 3]).max(initial=1)),
             most_channels=int(np.diff(self.channel_start).max(initial=1)),
             n_elements=len(self.species),

@@ -61,9 +61,11 @@ def _arrays(potential: Ensemble) -> dict[str, np.ndarray]:
 def _description(potential: Ensemble, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
     weights = potential.weights
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
+    named_layers = {"activations": weights.activations} if weights.activations else {}
+    baseline = potential.nonlinear_baseline
     return {
         "format": FORMAT.name,
-        "format_version": FORMAT.version if weights.activations or potential.nonlinear_baseline else 1,
+        "format_version": FORMAT.version if named_layers or baseline else 1,
         "written_by": f"Eatlas {VERSION}",
         "units": UNITS,
         "dtype": "float64",
@@ -75,13 +77,9 @@ def _description(potential: Ensemble, arrays: dict[str, np.ndarray], tensors: by
             "activation": weights.activation,
             "layer_sizes": sizes,
             "skip": weights.skip is not None,
-        }
-        | ({"activations": weights.activations} if weights.activations else {}),
-        **(
-            {}
-            if potential.nonlinear_baseline is None
-            else {"smooth": {"kind": potential.nonlinear_baseline.kind}}
-        ),
+            **named_layers,
+        },
+        **({} if baseline is None else {"smooth": {"kind": baseline.kind}}),
         "symmetry_functions": potential.functions.to_dict(),
         "tensors": {
             "file": TENSORS_NAME,

@@ -71,8 +71,8 @@ class DescribedFrames:
         found = compute_descriptors(
             frames, functions, dtype=np.float32, n_threads=n_threads, device=device, progress=progress
         )
-        train_set = found.select(range(len(train)))
-        valid_set = found.select(range(len(train), found.n_frames)) if valid else None
+        train_set = found.select(0, len(train))
+        valid_set = found.select(len(train), found.n_frames) if valid else None
         if scales is None:
             whitening = Whitening.fit(train_set.values, train_set.species, functions)
             scales = Scales(whitening, fit_element_energies(train, functions.elements))

@@ -167,11 +167,9 @@ def _ase(
 
     ``completed`` adds to a frame what ASE leaves aside, ``broken_off`` says what is missing at the end.
     """
-
-    def recognizes(path: Path, head: bytes) -> bool:
-        return content is not None and content.search(head) is not None
-
-    return Reader(name, partial(_read, name, completed, broken_off), recognizes, patterns)
+    known = content or re.compile(rb"(?!)")  # matches nothing
+    read = partial(_read, name, completed, broken_off)
+    return Reader(name, read, lambda path, head: known.search(head) is not None, patterns)
 
 
 # fmt: off
