@@ -36,8 +36,7 @@ def home() -> Path:
 
 def default_folder() -> Path:
     """Return where runs go unless the user chooses otherwise."""
-    chosen = os.environ.get("EATLAS_HOME")
-    return Path(chosen) / "runs" if chosen else Path.home() / "Eatlas"
+    return _own_folder() / "runs" if os.environ.get("EATLAS_HOME") else _own_folder()
 
 
 def data_folder() -> Path:

@@ -1,4 +1,4 @@
-"""Small dialogs: preferences, shortcuts, about."""
+"""Small dialogs: shortcuts, about."""
 
 from __future__ import annotations
 
@@ -16,19 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dialogs.preferences import Preferences
 from app.info import info_text
 from app.look.style_sheet import styled
-from app.settings import Settings
-
-
-def edit_preferences(settings: Settings, parent: QWidget) -> bool:
-    """Show the preferences; True if they were accepted (and written into ``settings``)."""
-    dialog = Preferences(settings, parent)
-    accepted = dialog.exec() == QDialog.DialogCode.Accepted
-    if accepted:
-        dialog.apply(settings)
-    return accepted
 
 
 def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> None:

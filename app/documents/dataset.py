@@ -73,11 +73,8 @@ def free_name(name: str, taken: Collection[str]) -> str:
     file, at, part = name.partition("@")
     stem, dot, ending = file.rpartition(".")
     short = (stem if dot and stem and ending.lower() in ENDINGS else file) + at + part
-    number, found = 1, short
-    while found in taken:
-        number += 1
-        found = f"{short} ({number})"
-    return found
+    names = (short, *(f"{short} ({number})" for number in range(2, len(taken) + 2)))
+    return next(found for found in names if found not in taken)
 
 
 def guess_role(dataset: Dataset) -> Role:

@@ -1,19 +1,20 @@
-"""Dividing groups of atoms by region or by temperature, as the open data and their regions say."""
+"""Groups of atoms as the map shows them, and what divides them: the regions and temperatures of open data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.analyses.division import Grouping, Labels, SourceLabels, part_name, temperatures_of
+from nnpcore.analyses.inputs import EOS_ROLE
 
 if TYPE_CHECKING:
-    from app.documents.analyses import AtomGroup
     from app.documents.dataset import DatasetDocument
     from app.documents.regions import RegionDocument
+    from nnpcore.analyses.pca import AtomMap, MapEnergies
 
 GROUPING_TEXTS: dict[Grouping, str] = {
     "dataset": "Data set",
@@ -22,22 +23,69 @@ GROUPING_TEXTS: dict[Grouping, str] = {
 }
 
 
+@dataclass(frozen=True)
+class AtomGroup:
+    """Atoms of one data set in one role, with where each comes from.
+
+    Attributes
+    ----------
+    name : shown in legends. dataset_id : "" where the data set is not known.
+    role : "training", "validation", "eos" or "inspect".
+    frame, atom : (n,) int32: where each point comes from, for selection and the viewer.
+    scores : (n, n_components) principal components (PCA) or empty.
+    values : per-point numbers to colour by: "atomic_energy", "atomic_energy_std" (eV), "distance".
+    part : name of the region or temperature, where the data set is divided.
+    """
+
+    name: str
+    dataset_id: str
+    role: str
+    color_index: int
+    frame: np.ndarray
+    atom: np.ndarray
+    scores: np.ndarray
+    values: dict[str, np.ndarray]
+    part: str = ""
+
+    @property
+    def path(self) -> bool:
+        """Whether it is drawn as a path: invariant points along their volume."""
+        return self.role == EOS_ROLE
+
+
+def atom_groups(
+    shown: AtomMap, energies: MapEnergies | None, datasets: Mapping[str, DatasetDocument]
+) -> tuple[AtomGroup, ...]:
+    """Return the groups of a map in the colours of their data sets, with their energies where known."""
+    values: list[dict[str, np.ndarray]] = [{} for _ in shown.groups]
+    if energies is not None and energies.map is shown:
+        pairs = zip(energies.mean, energies.std, strict=True)
+        values = [{"atomic_energy": mean, "atomic_energy_std": std} for mean, std in pairs]
+    return tuple(
+        AtomGroup(g.name, g.key, g.role, color_of(g.key, datasets), g.frame, g.atom, scores, known)
+        for g, scores, known in zip(shown.groups, shown.scores, values, strict=True)
+    )
+
+
+def color_of(dataset_id: str, datasets: Mapping[str, DatasetDocument]) -> int:
+    """Return the palette number of a data set, the first where it is not open."""
+    known = datasets.get(dataset_id)
+    return 0 if known is None else known.color_index
+
+
 def labels_of(sets: Mapping[str, RegionDocument], datasets: Iterable[DatasetDocument]) -> Labels:
     """Return what is known of the atoms of every open data set, by its id."""
     return Labels.of({d.id: _labels(sets, d) for d in datasets})
 
 
 def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument) -> SourceLabels:
-    mine = {key: known for key, known in sets.items() if known.is_of(dataset)}
+    mine = [known for known in sets.values() if known.is_of(dataset)]
     numbers = np.full(dataset.n_frames, -1, dtype=np.int64)
-    order = list(mine)
-    if mine:
-        for index, frame in enumerate(dataset.frames):
-            fitting = [k for k, key in enumerate(order) if mine[key].fits(frame)]
-            numbers[index] = fitting[-1] if fitting else -1
+    for number, known in enumerate(mine):
+        numbers[[known.fits(frame) for frame in dataset.frames]] = number
     parts = tuple(
         (tuple(r.name for r in known.regions), tuple(r.color_index for r in known.regions), known.labels())
-        for known in mine.values()
+        for known in mine
     )
     return SourceLabels(numbers, parts, temperatures_of(dataset.frames))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.documents.analyses import AtomGroup
 from app.documents.atom_values import is_scalar
+from app.documents.grouping import AtomGroup
 from nnpcore.structures.frame import Frame
 from nnpcore.units import MEV_PER_EV
 

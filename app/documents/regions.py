@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -48,7 +49,7 @@ class RegionDocument:
     @property
     def regions(self) -> tuple[Region, ...]:
         """The regions."""
-        return tuple(self.set.regions)
+        return self.set.regions
 
     @property
     def frame(self) -> Frame:
@@ -122,20 +123,14 @@ def regions_of(
 
 def free_id(sets: Mapping[str, RegionDocument]) -> str:
     """Return an id that is not taken."""
-    number = 1
-    while f"regions-{number}" in sets:
-        number += 1
-    return f"regions-{number}"
+    return next(key for number in count(1) if (key := f"regions-{number}") not in sets)
 
 
 def free_region_name(regions: Sequence[Region], wanted: str) -> str:
     """Return a region name that is not taken."""
     taken = {region.name for region in regions}
-    number, name = 1, wanted
-    while name in taken:
-        number += 1
-        name = f"{wanted} {number}"
-    return name
+    names = (wanted, *(f"{wanted} {number}" for number in range(2, len(taken) + 2)))
+    return next(name for name in names if name not in taken)
 
 
 def free_color(regions: Sequence[Region]) -> int:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
-from app.documents.analyses import color_of
-from app.documents.grouping import GROUPING_TEXTS
+from app.documents.grouping import GROUPING_TEXTS, color_of
 from app.documents.run import run_inks
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.connectivity_plot import MatrixView, Pair, PairBars

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from app.documents.analyses import color_of
+from app.documents.grouping import color_of
 from app.documents.run import RunDocument
 from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table

@@ -10,8 +10,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.documents.analyses import AtomGroup, atom_groups
-from app.documents.grouping import GROUPING_TEXTS, divided
+from app.documents.grouping import GROUPING_TEXTS, AtomGroup, atom_groups, divided
 from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
 from app.look.ink import PAPER_MARKERS
 from app.look.numbers import true_minus

@@ -27,11 +27,8 @@ class Files:
 
     def ask_open(self) -> None:
         """Ask for trajectories and open them."""
-        folder = (
-            str(Path(self._session.settings.recent_files[0]).parent)
-            if self._session.settings.recent_files
-            else ""
-        )
+        recent = self._session.settings.recent_files
+        folder = str(Path(recent[0]).parent) if recent else ""
         paths, _ = QFileDialog.getOpenFileNames(self._parent, "Open trajectories", folder, FILTER)
         self.open_paths(paths)
 

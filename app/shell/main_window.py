@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.dialogs import plain
 from app.dialogs.every import Dialogs
 from app.dialogs.key_names import KeyAsker
+from app.dialogs.preferences import Preferences
 from app.look import theme
 from app.session.messages import Notification
 from app.settings import Settings
@@ -220,7 +221,9 @@ class MainWindow(QMainWindow):
 
     def show_preferences(self) -> None:
         """Open the preferences."""
-        if plain.edit_preferences(self.settings, self):
+        dialog = Preferences(self.settings, self)
+        if dialog.exec() == Preferences.DialogCode.Accepted:
+            dialog.apply(self.settings)
             theme.set_mode(self.settings.theme)
             self.save_settings()
             self.session.trainings.settings_changed.emit()
