@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QUrl
@@ -14,7 +16,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QTextBrowser, Q
 
 from app.look import theme
 from nnpcore.errors import EatlasError
-from nnpcore.installation import DOCS
+from nnpcore.installation import DOCS, RESOURCES
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -22,14 +24,6 @@ if TYPE_CHECKING:
 FIRST = "index.md"
 PICTURE_WIDTH = 760
 MARGIN = 24
-_STYLE = """
-h1, h2, h3 {{ font-weight: 600; }}
-a {{ color: {accent}; }}
-th {{ text-align: left; }}
-th, td {{ padding: 3px 14px 3px 0; border-bottom: 1px solid {border}; }}
-code, pre {{ font-family: monospace; background-color: {field}; }}
-pre {{ margin: 6px 0; padding: 6px; }}
-"""
 
 
 def page_html(markdown: str) -> str:
@@ -63,10 +57,8 @@ class Pages(QTextBrowser):
 
     def restyle(self) -> None:
         """Draw the page anew in the colors of now."""
-        now = theme.current()
-        self.document().setDefaultStyleSheet(
-            _STYLE.format(accent=now.accent, border=now.border, field=now.field)
-        )
+        sheet = Template((RESOURCES / "documentation.css").read_text("utf-8"))
+        self.document().setDefaultStyleSheet(sheet.substitute(asdict(theme.current())))
         if self.source().isValid():
             self.reload()
 

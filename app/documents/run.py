@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from app.documents.evaluated import Evaluated
 from app.documents.frame_refs import FrameRefs
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.training import EpochRecord, TrainingValues, TrainSettings
     from nnpcore.training.data_sources import DataSource
+
+
+T = TypeVar("T")
 
 
 class RunState(StrEnum):
@@ -43,6 +46,23 @@ class RunState(StrEnum):
     def active(self) -> bool:
         """Whether a thread works on it."""
         return self in (RunState.PREPARING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING)
+
+
+@dataclass(kw_only=True, eq=False)
+class Evaluated:
+    """Holds an evaluation (``nnpcore.analyses``) and in which epoch each of its results was computed."""
+
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    epochs: dict[Analysis[object], int] = field(default_factory=dict)
+
+    def result(self, analysis: Analysis[T]) -> T | None:
+        """Return the latest result of an analysis, current or not; None while there is none."""
+        return found(self.evaluation.known(analysis))
+
+    def why(self, analysis: Analysis[object]) -> str:
+        """Return why an analysis has no result; empty where it has one, or it only takes some time."""
+        value = self.evaluation.known(analysis)
+        return str(value) if isinstance(value, Missing) and not value.awaited else ""
 
 
 @dataclass
@@ -140,9 +160,9 @@ def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:
 
 def run_inks(runs: Sequence[RunDocument], datasets: Mapping[str, DatasetDocument]) -> list[str]:
     """Return a colour for each of the runs shown together; the first keeps the one it has alone."""
-    found: list[str] = []
+    inks: list[str] = []
     for run in runs:
         wanted = run_ink(run, datasets)
         free = (f"series:{number}" for number in count())
-        found.append(wanted if wanted not in found else next(color for color in free if color not in found))
-    return found
+        inks.append(wanted if wanted not in inks else next(color for color in free if color not in inks))
+    return inks

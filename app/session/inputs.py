@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from operator import is_not
 from typing import TYPE_CHECKING, TypeVar
 
-from app.documents.evaluated import Evaluated
-from app.documents.run import RunDocument
+from app.documents.run import Evaluated, RunDocument
 from app.session.data import Data
 from app.session.regions import Regions
 from nnpcore.analyses import inputs as given
@@ -118,11 +118,7 @@ class RunInputs:
             return ()
         stamp = (run.train, *(document.dataset for document in known))
         before = self._frames.get(run.id)
-        if (
-            before is None
-            or len(before[0]) != len(stamp)
-            or any(a is not b for a, b in zip(before[0], stamp, strict=True))
-        ):
+        if before is None or len(before[0]) != len(stamp) or any(map(is_not, before[0], stamp)):
             parts = zip(known, run.train.parts, strict=True)
             frames = tuple(d.frames[k] for d, (_, indices) in parts for k in indices.tolist())
             before = self._frames[run.id] = stamp, frames

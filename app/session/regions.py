@@ -103,10 +103,10 @@ class Regions(QObject):
 
         self.make("depth", divide)
 
-    def by_distance(self, run: RunDocument | None, threshold: float | None = None) -> None:
+    def by_distance(self, run: RunDocument | None) -> None:
         """Divide the frame shown by each atom's distance in G to the crystal of the EOS reference.
 
-        ``threshold`` in whitened units of ``run``; None puts it into the widest gap.
+        The border, in whitened units of ``run``, lies in the widest gap.
         """
         crystals = self._data.of_role(Role.EOS)
         if run is None or run.functions is None or run.whitening is None or not crystals:
@@ -123,7 +123,7 @@ class Regions(QObject):
 
             points = required(evaluation.value(POINTS, n_threads=1, progress=progress))
             return distance_regions(
-                frame, functions, whitening, points.values, threshold, element=points.element, name=name
+                frame, functions, whitening, points.values, element=points.element, name=name
             )
 
         self.make("distance", divide)

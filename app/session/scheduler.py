@@ -15,8 +15,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.documents.evaluated import Evaluated
-from app.documents.run import RunDocument
+from app.documents.run import Evaluated, RunDocument
 from app.session.coloring import SharedColoring
 from app.session.data import Data
 from app.session.inputs import RunInputs

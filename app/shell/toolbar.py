@@ -104,7 +104,6 @@ class MainToolbar(QToolBar):
         button.setToolTip("Export the potential, figures and tables")
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(self.export_menu)
-        self.export_button = button
         self.addWidget(button)
 
     def _fill_export(self) -> None:

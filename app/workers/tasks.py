@@ -6,6 +6,9 @@ results that come too late are dropped. Progress is collected and announced at 1
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,11 +17,13 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from app.workers.priority import TASK, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
 READ = "read"
+TRAINING, TASK = 10, 5
+"""Niceness of the training's threads and of short tasks; the window's thread has 0."""
+
 T = TypeVar("T")
 
 
@@ -173,3 +178,9 @@ class TaskRunner(QObject):
     def _announce_progress(self) -> None:
         for task in self._tasks:
             self.progressed.emit(task)
+
+
+def step_back(niceness: int) -> None:
+    """Let the window's thread go first where threads have priorities of their own (Linux)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

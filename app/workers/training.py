@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.workers.monitoring import Monitored, make_monitor, old_monitor
-from app.workers.priority import TRAINING, step_back
+from app.workers.tasks import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainControl, TrainingValues, TrainSettings
