@@ -74,7 +74,7 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     kinds = (PCA, DISTANCE, CONNECTIVITY, EOS, VERDICT, PREDICTION)
     qtbot.waitUntil(lambda: all(run.result(kind) is not None for kind in kinds), timeout=20_000)
     assert (len(run.train), len(run.valid)) == (4, 2)
-    assert window.docks["runs"].panel.row_of(run.id).line.text().startswith("epoch 3/3 · ")
+    assert window.docks["runs"].panel.rows.row(run.id).line.text().startswith("epoch 3/3 · ")
     qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.result(VERDICT).text)
     assert window.settings.recent_runs == [str(run.folder)]
     dialog = window.dialogs.open("export_potential")

@@ -90,7 +90,7 @@ def test_bad_frames_can_be_skipped_from_the_message(window, qtbot, silicon_file)
         toast.buttons.itemAt(0).widget().click()
     assert window.toasts.shown == []
     (document,) = window.session.data.datasets.values()
-    labels = panel(window, "data").row_of(document.id).findChildren(ElidedLabel)
+    labels = panel(window, "data").rows.row(document.id).findChildren(ElidedLabel)
     assert any("1 skipped" in label.text() for label in labels)
 
 
@@ -98,7 +98,7 @@ def test_the_role_box_sets_the_role_and_follows_undo(window, qtbot, silicon_file
     with qtbot.waitSignal(window.session.data.added):
         drop(window, silicon_file())
     (document,) = window.session.data.datasets.values()
-    row = panel(window, "data").row_of(document.id)
+    row = panel(window, "data").rows.row(document.id)
     row.role.setCurrentIndex(row.role.findData(Role.EOS))
     row.role.activated.emit(row.role.currentIndex())
     assert document.role is Role.EOS

@@ -79,7 +79,7 @@ def test_a_tick_compares_a_run_and_undo_takes_it_back(qtbot, two_runs):
     panel.show()
     qtbot.waitExposed(panel)
     first, second = two_runs.runs.documents
-    box = panel.row_of(first).compare
+    box = panel.rows.row(first).compare
     qtbot.mouseClick(box, LEFT, pos=QPoint(7, box.height() // 2))
     assert two_runs.runs.compared == {first}
     assert [run.id for run in two_runs.runs.shown()] == [second, first]

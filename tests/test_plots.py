@@ -339,7 +339,7 @@ def test_readout_drops_cells_rather_than_clip(qtbot):
         boxes = [box for _, box in readout._boxes()]
         assert boxes[-1].right() <= width
         assert all(a.right() + 5 < b.left() for a, b in pairwise(boxes))
-    assert len(readout.shown_cells) == 8
+    assert len(readout._boxes()) == 8
 
 
 def test_matrix_numbers_and_clicks(qtbot):
@@ -407,7 +407,7 @@ def test_many_requests_are_one_redraw_and_none_while_hidden(qtbot):
     qtbot.waitUntil(lambda: calls == [1])
     for _ in range(50):
         throttle.request()
-    qtbot.waitUntil(lambda: not throttle.pending)
+    qtbot.waitUntil(lambda: not throttle._timer.isActive() and not throttle._missed)
     assert calls == [1, 1]
     throttle.request()
     widget.hide()
@@ -455,5 +455,5 @@ def test_a_label_breaks_at_spaces_and_elides_its_last_line(qtbot):
     assert label.shown_lines()[-1].endswith("…")
     assert (label.text(), label.toolTip(), label.color) == (text, "all of it", "warning")
     label.resize(4000, 60)
-    assert label.shown_text() == text
+    assert " ".join(label.shown_lines()) == text
     assert label.minimumSizeHint().height() < label.fontMetrics().height() * 2

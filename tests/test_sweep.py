@@ -127,7 +127,7 @@ def test_trainings_wait_and_can_be_dropped(session, qtbot):
     assert states == [RunState.PREPARING, RunState.WAITING, RunState.WAITING]
     assert [session.runs.documents[key].name for key in (second, third)] == ["slab l2=1e-4", "slab l2=1e-2"]
     assert session.runs.current_id == first
-    row = panel.row_of(second)
+    row = panel.rows.row(second)
     assert row.state.text().strip() == "waiting"
     assert not row.resume_button.isVisible()
     qtbot.mouseClick(row.stop_button, LEFT)

@@ -54,16 +54,12 @@ class DataPanel(Panel):
         for dataset_id in session.data.datasets:
             self._add(dataset_id)
 
-    def row_of(self, dataset_id: str) -> DatasetRow | None:
-        """Return the row widget of a data set."""
-        return self.rows.row(dataset_id)
-
     def _add(self, dataset_id: str) -> None:
         self.rows.add(dataset_id, DatasetRow(self.session, self.session.data.datasets[dataset_id], self))
         self._on_current_changed()
 
     def _on_changed(self, dataset_id: str) -> None:
-        row = self.row_of(dataset_id)
+        row = self.rows.row(dataset_id)
         if row is not None:
             row.refresh()
 

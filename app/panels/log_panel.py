@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from html import escape
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
@@ -41,7 +42,7 @@ class LogPanel(Panel):
     def add_line(self, text: str, color: str = "") -> None:
         """Add a line with the time of day."""
         clock = time.strftime("%H:%M:%S")
-        body = _escaped(text)
+        body = escape(text, quote=False).replace("\n", "<br>")
         colored = f'<span style="color:{color}">{body}</span>' if color else body
         self.text.appendHtml(f'<span style="color:{theme.current().muted}">{clock}</span>&nbsp; {colored}')
 
@@ -64,8 +65,3 @@ class LogPanel(Panel):
         cursor = self.text.textCursor()
         cursor.clearSelection()
         self.text.setTextCursor(cursor)
-
-
-def _escaped(text: str) -> str:
-    clean = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return clean.replace("\n", "<br>")

@@ -75,7 +75,10 @@ class ModelPanel(Panel):
         content.setProperty("panel", True)
         self.set_body(scroll)
         self._add_error_line()
-        self._add_file_buttons()
+        load = tool_button(self, "Load training settings (TOML)", self._ask_load, icon="folder")
+        save = tool_button(self, "Save training settings (TOML)", self._ask_save, icon="export")
+        for button in (load, save):
+            self.add_tool(button, at_end=True)
         session.trainings.settings_changed.connect(self.refresh)
         self.refresh()
 
@@ -140,13 +143,6 @@ class ModelPanel(Panel):
         self.error.hide()
         self._column.addWidget(self.error)
 
-    def _add_file_buttons(self) -> None:
-        for icon, tip, run in (
-            ("folder", "Load training settings (TOML)", self._ask_load),
-            ("export", "Save training settings (TOML)", self._ask_save),
-        ):
-            self.add_tool(tool_button(self, tip, run, icon=icon), at_end=True)
-
     # showing and changing -----------------------------------------------------------------------------
     def refresh(self) -> None:
         """Show the session's settings."""
@@ -155,7 +151,10 @@ class ModelPanel(Panel):
             if isinstance(box, QLineEdit):
                 box.setText(shown_text(DECLARED[name], settings))
             else:
-                self._show_choice(box, str(DECLARED[name].read(settings)))
+                value = str(DECLARED[name].read(settings))
+                if box.findData(value) < 0:
+                    box.addItem(value, value)
+                box.setCurrentIndex(box.findData(value))
             repolish(box, "wrong", False)
         table = settings.descriptors.functions
         self.functions.setCurrentIndex(0 if table is None else 1)
@@ -163,11 +162,6 @@ class ModelPanel(Panel):
         self.functions.setItemText(1, f"Table of {count}" if table else "Table…")
         self._inputs["cutoff"].setEnabled(table is None)
         self.error.hide()
-
-    def _show_choice(self, box: QComboBox, value: str) -> None:
-        if box.findData(value) < 0:
-            box.addItem(value, value)
-        box.setCurrentIndex(box.findData(value))
 
     def _on_text(self, declaration: Declaration, box: QLineEdit) -> None:
         text = box.text().strip()

@@ -85,21 +85,17 @@ class RunsPanel(Panel):
         if folder:
             self.session.runs.open(folder)
 
-    def row_of(self, run_id: str) -> RunRow | None:
-        """Return the row widget of a run."""
-        return self.rows.row(run_id)
-
     def _add(self, run_id: str) -> None:
         self.rows.add(run_id, RunRow(self.session, run_id, self), first=True)
 
     def _on_changed(self, run_id: str) -> None:
-        row = self.row_of(run_id)
+        row = self.rows.row(run_id)
         if row is not None:
             row.refresh()
 
     def _on_comparison_changed(self, _run_id: str = "") -> None:
         for run_id in self.session.runs.documents:
-            row = self.row_of(run_id)
+            row = self.rows.row(run_id)
             if row is not None:
                 row.refresh_comparison()
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QFontMetricsF
 
@@ -86,7 +85,7 @@ class ValueAxis(pg.AxisItem):
         if high - low > 8:
             return [(1.0, major)]
         all_ticks = [k + math.log10(d) for k in range(math.floor(low), math.ceil(high)) for d in range(1, 10)]
-        minor = [t for t in all_ticks if low <= t <= high and not _near(t, major)]
+        minor = [t for t in all_ticks if low <= t <= high and all(abs(t - other) >= 1e-6 for other in major)]
         return [(1.0, major), (1.0, minor)]
 
     def tickStrings(self, values: Iterable[float], scale: float, spacing: float) -> list[str]:
@@ -98,7 +97,3 @@ class ValueAxis(pg.AxisItem):
             powers = not all(map(is_plain, values))
             return [log_text(v, powers) for v in values]
         return [tick_text(v, spacing) for v in values]
-
-
-def _near(value: float, others: list[float]) -> bool:
-    return bool(others) and bool(np.min(np.abs(np.asarray(others) - value)) < 1e-6)

@@ -34,8 +34,8 @@ class DistanceHistogram(Plot):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bars = pg.PlotDataItem(stepMode="center", fillLevel=0, antialias=True)
-        self._styles.append(self._style_bars)
         self.color = "series:0"
+        self._styles.append(self._style_bars)
         self._add("bars", self.bars, 6)
         self.threshold = self.add_rule("threshold", "text")
         self.inside = self.add_points("inside", "good", "o", 8)
@@ -44,9 +44,8 @@ class DistanceHistogram(Plot):
         self.set_crosshair(lambda x, _y: f"distance {x:.2f}")
 
     def _style_bars(self) -> None:
-        color = getattr(self, "color", "series:0")
-        self.bars.setPen(pen(color, 1.2))
-        self.bars.setFillBrush(faded(color, 0.3))
+        self.bars.setPen(pen(self.color, 1.2))
+        self.bars.setFillBrush(faded(self.color, 0.3))
 
     def show_distances(
         self,

@@ -86,7 +86,8 @@ def neighbor_pairs(
     starts = np.searchsorted((bins @ strides)[order], np.arange(np.prod(n_bins) + 1))
     wrapped = scaled @ box
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for offset in _half_of_offsets(reach):
+    offsets = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
+    for offset in offsets[len(offsets) // 2 :]:  # one of each pair of opposite ones, and zero
         neighbor_bins = bins + offset
         images = np.floor_divide(neighbor_bins, n_bins)
         atoms = np.flatnonzero(((images == 0) | pbc).all(axis=1))
@@ -103,12 +104,6 @@ def neighbor_pairs(
             found.append((j[close], i[close], -vectors[close]))
     first, second, vectors = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return first, second, vectors
-
-
-def _half_of_offsets(reach: np.ndarray) -> np.ndarray:
-    """Offsets (n, 3) between bins within ``reach``, one of each pair of opposite ones, and zero."""
-    offsets = np.array(list(np.ndindex(*(2 * reach + 1)))) - reach
-    return offsets[len(offsets) // 2 :]
 
 
 def _bin_counts(fitting: np.ndarray, n_atoms: int) -> np.ndarray:

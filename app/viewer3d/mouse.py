@@ -32,25 +32,26 @@ class Mouse(QObject):
         self._hovered = -1
         self._hover = QTimer(self, singleShot=True, interval=HOVER_MS)
         self._hover.timeout.connect(self._look_under)
+        self._handlers = {
+            QEvent.Type.MouseButtonPress: self._on_press,
+            QEvent.Type.MouseMove: self._on_move,
+            QEvent.Type.MouseButtonRelease: self._on_release,
+            QEvent.Type.MouseButtonDblClick: self._on_double_click,
+        }
         view.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Take the view's events that mean something here."""
         kind = event.type()
-        if isinstance(event, QMouseEvent):
-            if kind == QEvent.Type.MouseButtonPress:
-                return self._on_press(event)
-            if kind == QEvent.Type.MouseMove:
-                return self._on_move(event)
-            if kind == QEvent.Type.MouseButtonRelease:
-                return self._on_release(event)
-            if kind == QEvent.Type.MouseButtonDblClick:
-                return self._on_double_click(event)
-        elif isinstance(event, QWheelEvent):
-            return self._on_wheel(event)
-        elif isinstance(event, QKeyEvent) and kind == QEvent.Type.KeyPress:
+        if isinstance(event, QMouseEvent) and kind in self._handlers:
+            self._handlers[kind](event)
+            return True
+        if isinstance(event, QWheelEvent):
+            self._on_wheel(event)
+            return True
+        if isinstance(event, QKeyEvent) and kind == QEvent.Type.KeyPress:
             return self._on_key(event)
-        elif kind == QEvent.Type.Leave:
+        if kind == QEvent.Type.Leave:
             self._hover.stop()
             self._tell_hovered(-1)
         elif kind == QEvent.Type.Hide:
@@ -64,7 +65,7 @@ class Mouse(QObject):
         self._lasso.finish()
 
     # buttons ------------------------------------------------------------------------------------------
-    def _on_press(self, event: QMouseEvent) -> bool:
+    def _on_press(self, event: QMouseEvent) -> None:
         self._pressed = self._last = event.position()
         modifiers = event.modifiers()
         shift, ctrl = modifiers & Modifier.ShiftModifier, modifiers & Modifier.ControlModifier
@@ -76,23 +77,22 @@ class Mouse(QObject):
         else:
             self._mode = "turn" if event.button() == Button.LeftButton else ""
         self._view.setFocus(Qt.FocusReason.MouseFocusReason)
-        return True
 
-    def _on_move(self, event: QMouseEvent) -> bool:
+    def _on_move(self, event: QMouseEvent) -> None:
         position = event.position()
         if self._pressed is None:
             self._last = position
             if not self._hover.isActive():
                 self._hover.start()
-            return True
+            return
         step = position - self._last
         view, camera = self._view, self._view.camera
         if self._mode == "lasso":
             if self._lasso.extend(position):
                 view.update()
-            return True
+            return
         if (position - self._pressed).manhattanLength() < CLICK_SLACK and self._last == self._pressed:
-            return True
+            return
         self._last = position
         if self._mode == "turn" and event.modifiers() & Modifier.ControlModifier:
             view.set_camera(camera.rolled(-step.x() * np.pi / max(view.width(), 1)))
@@ -100,19 +100,17 @@ class Mouse(QObject):
             view.set_camera(camera.rotated(step.x(), step.y(), view.height()))
         elif self._mode == "pan":
             view.set_camera(camera.panned(step.x(), step.y(), view.height()))
-        return True
 
-    def _on_release(self, event: QMouseEvent) -> bool:
+    def _on_release(self, event: QMouseEvent) -> None:
         pressed, self._pressed, self._mode = self._pressed, None, ""
         loop = self._lasso.finish()
         if len(loop) > 3:
             self._select_inside(loop, event.modifiers())
-            return True
+            return
         moved = pressed is None or (event.position() - pressed).manhattanLength() >= CLICK_SLACK
         if not moved and event.button() == Button.LeftButton:
             self._click(event)
         self._view.update()
-        return True
 
     def _click(self, event: QMouseEvent) -> None:
         picker = self._view.picker()
@@ -129,25 +127,23 @@ class Mouse(QObject):
             self._view.lassoed.emit(picker.atoms_inside(polygon), modifiers)
         self._view.update()
 
-    def _on_double_click(self, event: QMouseEvent) -> bool:
+    def _on_double_click(self, event: QMouseEvent) -> None:
         picker = self._view.picker()
         if picker is None or event.button() != Button.LeftButton:
-            return True
+            return
         sphere = picker.sphere_at(event.position().x(), event.position().y())
         if sphere is None:
             self._view.fit(animated=True)
         else:
-            self._view.set_camera(self._view.camera.centered(picker.center_of(sphere)), animated=True)
-        return True
+            self._view.set_camera(self._view.camera.centered(picker.scene.centers[sphere]), animated=True)
 
-    def _on_wheel(self, event: QWheelEvent) -> bool:
+    def _on_wheel(self, event: QWheelEvent) -> None:
         notches = event.angleDelta().y() / 120
         view, at = self._view, event.position()
         if notches:
             size = (view.width(), view.height())
             view.set_camera(view.camera.zoomed(ZOOM_PER_NOTCH**notches, at.x(), at.y(), size))
         event.accept()
-        return True
 
     def _on_key(self, event: QKeyEvent) -> bool:
         """Single letters: x y z a b c look along (with Shift from behind), f fits, r resets, p projection."""

@@ -22,10 +22,6 @@ class Picker:
         self.scene, self.camera, self.size = scene, camera, size
         self._view = camera.to_view(scene.centers)
 
-    def fits(self, scene: Scene, camera: Camera, size: tuple[int, int]) -> bool:
-        """Whether this is what it was made for."""
-        return scene is self.scene and camera is self.camera and size == self.size
-
     def sphere_at(self, x: float, y: float) -> int | None:
         """Index of the sphere seen at a pixel, or None."""
         origin, direction = self.camera.ray(x, y, self.size)
@@ -35,10 +31,6 @@ class Picker:
         """Index of the frame's atom seen at a pixel (images stand for their atom), or None."""
         sphere = self.sphere_at(x, y)
         return None if sphere is None else int(self.scene.atom[sphere])
-
-    def center_of(self, sphere: int) -> np.ndarray:
-        """World position (3,) of a sphere, Å."""
-        return self.scene.centers[sphere].astype(np.float64)
 
     def atoms_inside(self, polygon: np.ndarray) -> np.ndarray:
         """Sorted atoms whose centre, or an image's, is inside a polygon (m, 2) of pixels, seen or not."""

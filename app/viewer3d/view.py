@@ -73,7 +73,8 @@ class StructureView(QWidget):
         self._quality = 0
         self._drawer = drawer = Drawer()
         drawer.drawn.connect(self._on_drawn)
-        drawer.backend_changed.connect(self._on_backend)
+        drawer.backend_changed.connect(self.backend_changed)
+        drawer.backend_changed.connect(self.update)
         self.destroyed.connect(lambda: drawer.stop())
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle.timeout.connect(lambda: self._request(moving=False))
@@ -211,10 +212,10 @@ class StructureView(QWidget):
         """What is where on the widget now, in logical pixels."""
         if self.scene is None:
             return None
-        size = (self.width(), self.height())
-        if self._picker is None or not self._picker.fits(self.scene, self.camera, size):
-            self._picker = Picker(self.scene, self.camera, size)
-        return self._picker
+        known, size = self._picker, (self.width(), self.height())
+        if known is None or (known.scene, known.camera, known.size) != (self.scene, self.camera, size):
+            known = self._picker = Picker(self.scene, self.camera, size)
+        return known
 
     # drawing ------------------------------------------------------------------------------------------
     @property
@@ -389,10 +390,6 @@ class StructureView(QWidget):
 
     def _on_theme(self) -> None:
         self._request(moving=False)
-        self.update()
-
-    def _on_backend(self) -> None:
-        self.backend_changed.emit()
         self.update()
 
 

@@ -50,8 +50,10 @@ class ViewTools(QObject):
         self.refresh()
 
     # buttons ------------------------------------------------------------------------------------------
-    def _button(self, icon: str, tip: str, run: Callable[[], None] | None = None) -> QToolButton:
-        button = tool_button(self._parent, tip, run, icon=icon)
+    def _button(
+        self, icon: str, tip: str, run: Callable[[], None] | None = None, menu: QMenu | None = None
+    ) -> QToolButton:
+        button = tool_button(self._parent, tip, run, icon=icon, menu=menu)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return button
 
@@ -63,17 +65,14 @@ class ViewTools(QObject):
 
     def _opener(self, icon: str, tip: str, content: Callable[[QMenu], None] | QWidget) -> QToolButton:
         """A button with a menu: filled by a function, or made of a form."""
-        button = self._button(icon, tip)
-        menu = QMenu(button)
+        menu = QMenu(self._parent)
         if isinstance(content, QWidget):
             action = QWidgetAction(menu)
             action.setDefaultWidget(content)
             menu.addAction(action)
         else:
             content(menu)
-        button.setMenu(menu)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        return button
+        return self._button(icon, tip, menu=menu)
 
     def _fill_along(self, menu: QMenu) -> None:
         view = self._view
@@ -140,10 +139,9 @@ class ViewTools(QObject):
         rows.addRow("Across", self.slice_axis)
         rows.addRow("At", self.slice_at)
         rows.addRow(self.slice_above)
-        self.slicing.toggled.connect(self._on_slice)
-        self.slice_axis.activated.connect(self._on_slice)
-        self.slice_at.valueChanged.connect(self._on_slice)
-        self.slice_above.toggled.connect(self._on_slice)
+        boxes = self.slicing.toggled, self.slice_above.toggled
+        for signal in (*boxes, self.slice_axis.activated, self.slice_at.valueChanged):
+            signal.connect(self._on_slice)
         return form
 
     def _on_slice(self) -> None:

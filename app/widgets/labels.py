@@ -35,10 +35,6 @@ class ElidedLabel(QLabel):
                 found.append(word)
         return [*found[:-1], metrics.elidedText(found[-1], Qt.TextElideMode.ElideRight, width)]
 
-    def shown_text(self) -> str:
-        """Return what fits."""
-        return " ".join(self.shown_lines())
-
     def paint_color(self) -> QColor:
         """Return the colour of the text, the style sheet's."""
         return self.palette().color(self.foregroundRole())

@@ -75,11 +75,6 @@ class Readout(PaintedWidget):
             x += width + spare
         return boxes
 
-    @property
-    def shown_cells(self) -> tuple[Cell, ...]:
-        """The cells there is room for."""
-        return tuple(cell for cell, _ in self._boxes())
-
     def draw(self, painter: QPainter) -> None:
         """Draw head, value and reference of every cell."""
         line = QFontMetricsF(font()).height()

@@ -40,11 +40,6 @@ class Throttle(QObject):
             passed = self._since.elapsed() if self._since.isValid() else self._interval
             self._timer.start(max(0, self._interval - int(passed)))
 
-    @property
-    def pending(self) -> bool:
-        """Whether a redraw is due."""
-        return self._timer.isActive() or self._missed
-
     def _on_due(self) -> None:
         passed = _since_any.elapsed() if _since_any.isValid() else SPACING_MS
         if passed < SPACING_MS:
