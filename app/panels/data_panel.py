@@ -120,7 +120,7 @@ class DatasetRow(QWidget):
 
     def __init__(self, session: Session, document: DatasetDocument, parent: QWidget) -> None:
         super().__init__(parent)
-        self._session, self._document = session, document
+        self._document = document
         self.setObjectName("data_row")
         swatch = Swatch(document.color_index, self)
         self.label = styled(ElidedLabel(self), "heading")
@@ -130,7 +130,9 @@ class DatasetRow(QWidget):
             self.role.addItem(text, role)
         self.role.setToolTip("What this file is used for")
         self.role.setFixedWidth(126)
-        self.role.activated.connect(self._on_role_chosen)
+        self.role.activated.connect(
+            lambda index: session.data.set_role(document.id, Role(self.role.itemData(index)))
+        )
         close = partial(session.data.remove, document.id)
         self.close_button = tool_button(self, "Close this file", close, icon="close", size=12, muted=True)
         frames, labels = (self._line(text) for text in contents(document.summary))
@@ -147,9 +149,6 @@ class DatasetRow(QWidget):
     def refresh(self) -> None:
         """Show the role the data set has."""
         self.role.setCurrentIndex(self.role.findData(self._document.role))
-
-    def _on_role_chosen(self, index: int) -> None:
-        self._session.data.set_role(self._document.id, Role(self.role.itemData(index)))
 
 
 def contents(summary: DatasetSummary) -> tuple[str, str]:

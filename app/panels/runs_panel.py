@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, QUrl
@@ -67,13 +66,13 @@ class RunsPanel(Panel):
         session.runs.removed.connect(self.rows.remove)
         session.runs.changed.connect(self._on_changed)
         session.runs.current_changed.connect(self._on_current_changed)
-        for signal in (session.runs.comparison_changed, session.runs.added, session.runs.removed):
-            signal.connect(self._on_comparison_changed)
-        theme.signals().changed.connect(self._on_theme)
+        compared = session.runs.comparison_changed, session.runs.added, session.runs.removed
+        for signal in (*compared, theme.signals().changed):
+            signal.connect(self._refresh_all)
         for run_id in session.runs.documents:
             self._add(run_id)
 
-    def _on_theme(self) -> None:
+    def _refresh_all(self, *_: object) -> None:
         for run_id in self.session.runs.documents:
             self._on_changed(run_id)
 
@@ -92,12 +91,6 @@ class RunsPanel(Panel):
         row = self.rows.row(run_id)
         if row is not None:
             row.refresh()
-
-    def _on_comparison_changed(self, _run_id: str = "") -> None:
-        for run_id in self.session.runs.documents:
-            row = self.rows.row(run_id)
-            if row is not None:
-                row.refresh_comparison()
 
     def _on_current_changed(self) -> None:
         self.rows.choose(self.session.runs.current_id)
@@ -123,7 +116,8 @@ class RunsPanel(Panel):
         export = menu.addAction("Export potential…", lambda: self._ask_export(run_id))
         export.setEnabled(run.potential is not None)
         if run.folder is not None and run.state is not RunState.WAITING:
-            menu.addAction("Show folder", lambda: _show_folder(run.folder))
+            url = QUrl.fromLocalFile(str(run.folder))
+            menu.addAction("Show folder", lambda: QDesktopServices.openUrl(url))
         if not run.state.active and run.state is not RunState.WAITING:
             menu.addSeparator()
             menu.addAction("Take off the list", lambda: session.runs.remove(run_id))
@@ -162,17 +156,13 @@ class RunRow(QWidget):
         filled(QVBoxLayout(self), top, self.bar, self.line, margins=(10, 6, 6, 6), spacing=3)
         self.refresh()
 
-    def refresh_comparison(self) -> None:
-        """Tick the box where the run is compared; a single run has nothing to be compared with."""
-        with QSignalBlocker(self.compare):
-            self.compare.setChecked(self._run_id in self._session.runs.compared)
-        self.compare.setVisible(len(self._session.runs.documents) > 1)
-
     def refresh(self) -> None:
         """Show how the run stands."""
         run = self._session.runs.documents[self._run_id]
         self.name.setText(run.name)
-        self.refresh_comparison()
+        with QSignalBlocker(self.compare):
+            self.compare.setChecked(self._run_id in self._session.runs.compared)
+        self.compare.setVisible(len(self._session.runs.documents) > 1)  # else: nothing to compare with
         self.setToolTip(run.message or str(run.folder or ""))
         text, color = STATES[run.state]
         self.state.setText(f" {text}")
@@ -208,7 +198,3 @@ def describe(run: RunDocument) -> str:
     if run.state is RunState.RUNNING and eta is not None and run.n_epochs:
         parts.append(f"{duration(eta)} left")
     return " · ".join(parts)
-
-
-def _show_folder(folder: Path | None) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

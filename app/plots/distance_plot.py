@@ -124,11 +124,7 @@ class DistanceCurve(Plot):
         self.dots.setData(volumes, distances)
         self.threshold.setValue(threshold)
         self.threshold.show()
-        low, high = bracket
-        if low is None or high is None:
-            self.bracket.clear()
-        else:
-            self.bracket.set_range(low, high)
+        self.bracket.set_range(*bracket)
         self.set_pickable("points", np.column_stack([volumes, distances]), tip)
         self.set_window(*self._window_of(volumes, distances, threshold))
 

@@ -93,10 +93,7 @@ class EosPlot(Plot):
         bracket = self.brackets[number]
         bracket.at = 0.04 + 0.07 * number
         found = item.bracket
-        if found is not None and found.low is not None and found.high is not None:
-            bracket.set_range(found.low, found.high)
-        else:
-            bracket.clear()
+        bracket.set_range(*(None, None) if found is None else (found.low, found.high))
         if number == 0:
             self.set_pickable("run:0", np.column_stack([curve.volumes, energies]), self._tip)
 

@@ -100,16 +100,12 @@ class RangeBracket(PlotItem):
         self.color, self.at, self.drop = color, at, drop
         self.range: tuple[float, float] | None = None
 
-    def set_range(self, low: float, high: float) -> None:
-        """Span [low, high]; not finite: nothing is drawn."""
-        self.prepareGeometryChange()
-        self.range = (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
-        self.update()
-
-    def clear(self) -> None:
-        """Draw nothing."""
+    def set_range(self, low: float | None, high: float | None) -> None:
+        """Span [low, high]; not finite or None: nothing is drawn."""
         self.prepareGeometryChange()
         self.range = None
+        if low is not None and high is not None and np.isfinite([low, high]).all():
+            self.range = (float(low), float(high))
         self.update()
 
     def dataBounds(
