@@ -16,6 +16,7 @@ from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
 from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
+from app.panels.runs_panel import RunsPanel
 from app.panels.training_panel import TrainingPanel, duration, status_text
 from app.session.session import Session
 from nnpcore.analyses.eos import EOS
@@ -143,3 +144,18 @@ def test_words_for_times_and_speed():
     run = RunDocument("a", "a", TrainSettings(), RunState.PAUSED, n_epochs=0)
     run.history.append(replace(record(1, 1.0, 2.0), seconds=0.1))
     assert status_text(run) == "paused   epoch 1   best 2.00 meV/atom   10.0 epochs/s"
+
+
+def test_rows_of_runs_are_as_high_with_and_without_buttons(qtbot, session):
+    run = add_run(session)
+    panel = RunsPanel(session)
+    qtbot.addWidget(panel)
+    panel.show()
+    heights = {}
+    for state in RunState:
+        run.state = state
+        session.runs.changed.emit(run.id)
+        row = panel.rows.row(run.id)
+        row.layout().activate()
+        heights[state] = row.sizeHint().height()
+    assert set(heights.values()) == {heights[RunState.RUNNING]}
