@@ -21,13 +21,7 @@ from nnpcore.errors import Cancelled, EatlasError
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
 
-MODULES = {
-    "info": "datasets",
-    "evaluate": "models",
-    "predict": "models",
-    "map": "models",
-    "import": "import_",
-}
+HOMES = {"info": "datasets", "evaluate": "models", "predict": "models", "map": "models", "import": "import_"}
 """Where a command's function ``NAME_command`` is, unless in the module of its name."""
 
 
@@ -82,9 +76,8 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Work | None]:
     for name, text in COMMANDS.items():
         called = _not_called
         if name in arguments[:1]:
-            called = expanded(
-                getattr(import_module(f"nnpcore.cli.{MODULES.get(name, name)}"), f"{name}_command")
-            )
+            home = import_module(f"nnpcore.cli.{HOMES.get(name, name)}")
+            called = expanded(getattr(home, f"{name}_command"))
         app.command(name, help=text)(called)
     try:
         app(list(arguments), prog_name="eatlas")

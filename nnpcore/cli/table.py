@@ -10,8 +10,10 @@ prints the version.
 COMMANDS = {
     "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.",
     "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
-    "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of files.",
-    "predict": "Write files' structures with atomic energies, forces and their spread by a potential or calculator.",
+    "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of "
+    "files.",
+    "predict": "Write files' structures with atomic energies, forces and their spread by a potential or "
+    "calculator.",
     "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"
     "With --calculator, which may be repeated: compare equations of state.",
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
