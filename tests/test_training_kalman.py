@@ -14,8 +14,7 @@ from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.optimizers.choice import choose_optimizer, covariance_bytes
-from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
-from nnpcore.training.optimizers.kalman_filter import KalmanFilter
+from nnpcore.training.optimizers.kalman_compiled import CompiledKalman, KalmanFilter
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 

@@ -18,7 +18,7 @@ from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.engines.torch_backend import TorchLoss, TorchSet
 from nnpcore.training.engines.torch_backend import predict as torch_predict
 from nnpcore.training.optimizers.choice import choose_optimizer
-from nnpcore.training.optimizers.kalman_filter import KalmanFilter
+from nnpcore.training.optimizers.kalman_compiled import KalmanFilter
 from nnpcore.training.settings import KalmanSettings, TrainSettings
 
 ELEMENTS = ("C", "Si")

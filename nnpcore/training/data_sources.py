@@ -51,13 +51,7 @@ class DataSource:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSource:
         """Rebuild from a run's data.json; KeyError, TypeError or ValueError where it is damaged."""
-        return cls(
-            str(values["role"]),
-            str(values["path"]),
-            tuple(int(i) for i in values["indices"]),
-            str(values["fingerprint"]),
-            str(values.get("read_with", "")),
-        )
+        return cls(**{**values, "indices": tuple(int(i) for i in values["indices"])})
 
     def read(self, folder: Path) -> dict[int, Frame]:
         """Return the good frames of its file by index: at its old place, or beside the run or in it."""
@@ -109,15 +103,3 @@ def sources_of(frames: Mapping[str, Sequence[Frame]]) -> tuple[DataSource, ...]:
             indices = tuple(frame.index for frame in part)
             sources.append(DataSource(role, path, indices, fingerprint(part), read_with))
     return tuple(sources)
-
-
-def find_frames(sources: Sequence[DataSource], folder: Path) -> dict[str, list[Frame]]:
-    """Read frames again, by role, in their old order; RunFolderError where they are not there any more."""
-    found: dict[str, list[Frame]] = {role: [] for role in ROLES}
-    files: dict[tuple[str, str], dict[int, Frame]] = {}
-    for source in sources:
-        key = (source.path, source.read_with)
-        if key not in files:
-            files[key] = source.read(folder)
-        found[source.role] += source.pick(files[key])
-    return found

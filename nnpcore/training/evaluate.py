@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.training.history import Rmse
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.quantities import QUANTITIES
 
@@ -44,19 +45,15 @@ def rmse_report(
     PotentialError : an element the potential does not know.
     """
     return {
-        name: _report(_errors(potential, list(frames), device, n_threads, progress))
+        name: _report(_errors(potential, list(frames), device, n_threads, progress).rmses())
         for name, frames in frames_by_name.items()
     }
 
 
-def _report(errors: ErrorSums) -> dict[str, Any]:
-    rmses = errors.rmses()
-    report: dict[str, Any] = {
-        quantity.report_key: {"mean": None, "members": []} for quantity in QUANTITIES.values()
-    }
+def _report(rmses: dict[str, Rmse]) -> dict[str, Any]:
+    report: dict[str, Any] = {q.report_key: {"mean": None, "members": []} for q in QUANTITIES.values()}
     for name, rmse in rmses.items():
-        members = [float(v) for v in rmse["members"]]
-        report[QUANTITIES[name].report_key] = {"mean": float(rmse["mean"]), "members": members}
+        report[QUANTITIES[name].report_key] = {"mean": rmse["mean"], "members": rmse["members"].tolist()}
     return report
 
 

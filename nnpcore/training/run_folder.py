@@ -29,7 +29,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat, write_atomically, writing_failed
-from nnpcore.training.data_sources import DataSource, find_frames, sources_of
+from nnpcore.training.data_sources import ROLES, DataSource, sources_of
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 
@@ -133,8 +133,11 @@ class RunFolder:
         _refuse_foreign(folder)
         sources = sources_of(frames)
         run = cls(folder, settings, sources, imported)
-        for name in _OF_A_RUN:
-            _remove(folder / name)
+        for old in map(folder.joinpath, _OF_A_RUN):
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                raise writing_failed(error, old) from error
         origin = {"imported": imported} if imported else {}
         FORMAT.write(run.data_path, {"sources": [vars(s) for s in sources], **origin})
         settings.to_toml(run.settings_path)
@@ -232,7 +235,14 @@ class RunFolder:
         ------
         RunFolderError : a file is gone, lacks frames, or its frames are not those the run was trained on.
         """
-        return find_frames(self.sources, self.path)
+        found: dict[str, list[Frame]] = {role: [] for role in ROLES}
+        files: dict[tuple[str, str], dict[int, Frame]] = {}
+        for source in self.sources:
+            key = (source.path, source.read_with)
+            if key not in files:
+                files[key] = source.read(self.path)
+            found[source.role] += source.pick(files[key])
+        return found
 
     def check_frames(self, frames: Mapping[str, Sequence[Frame]]) -> None:
         """Raise RunFolderError unless these are the frames the run was trained on, in the same order."""
@@ -266,13 +276,6 @@ def _refuse_foreign(folder: Path) -> None:
         )
     if entries:
         _read_sources(folder / "data.json")
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise writing_failed(error, path) from error
 
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -235,7 +234,10 @@ class Trainer:
         """
         if self._engine is None:
             self.prepare(progress)
-        with self._running, _one_blas_thread():
+        from threadpoolctl import threadpool_limits
+
+        # members and frames are spread over threads: BLAS is held to one, and sums keep their order
+        with self._running, threadpool_limits(1, user_api="blas"):
             reason = self._epochs(on_epoch, Pace(control, progress))
             self._save(force=True)
         messages = [self.choice.sentence, *(m.text for r in self.history for m in r.messages)]
@@ -257,7 +259,8 @@ class Trainer:
             self.history.append(record)
             if not record.alive.any():
                 self._save(force=True)
-                raise _all_diverged()
+                fix = "Look for frames with extreme forces, or lower the learning rate"
+                raise TrainingError("all members have diverged", fix=f"{fix}; the last good weights are kept")
             self._save()
             if on_epoch is not None:
                 on_epoch(record, self)
@@ -415,17 +418,3 @@ def _functions(settings: TrainSettings, frames: Sequence[Frame]) -> SymmetryFunc
         return SymmetryFunctions.from_dict(chosen.functions)
     numbers = np.unique(np.concatenate([f.numbers for f in frames]))
     return SymmetryFunctions.preset(chosen.preset, [chemical_symbols[z] for z in numbers], chosen.cutoff)
-
-
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Hold BLAS to one thread: members and frames are spread over threads, sums keep their order."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
-
-
-def _all_diverged() -> TrainingError:
-    return TrainingError(
-        "all members have diverged",
-        fix="Look for frames with extreme forces, or lower the learning rate; the last good weights are kept",
-    )

@@ -93,10 +93,6 @@ class BaselineFit:
             found[atoms] = basis.features(x[atoms]) @ own
         return found
 
-    def baseline(self, n_members: int, draws: np.ndarray | None = None) -> Baseline:
-        """Return it as what lies under the networks of all members; ``draws`` as from :meth:`draws`."""
-        return self._baseline(self.coefficients, n_members, draws)
-
     def onto(
         self, x: np.ndarray, species: np.ndarray, energies: np.ndarray, draws: np.ndarray | None = None
     ) -> Baseline:
@@ -118,7 +114,7 @@ class BaselineFit:
             right = wanted[atoms] - (wanted[atoms].mean() if atoms.any() else 0.0)
             matrix = rows.T @ rows / n + _ONTO_RIDGE * np.eye(basis.size)
             parts.append(np.linalg.solve(matrix, rows.T @ right / n))
-        return self._baseline(np.concatenate(parts), len(energies), draws)
+        return self.baseline(len(energies), draws, np.concatenate(parts))
 
     def draws(self, n_members: int, seed: int, scale: float) -> np.ndarray | None:
         """Return how each member's linear part differs, (n_elements, n_members, n_inputs); they sum to zero.
@@ -140,9 +136,15 @@ class BaselineFit:
     def _split(self, coefficients: np.ndarray) -> list[np.ndarray]:
         return np.split(coefficients, np.cumsum([basis.size for basis in self.bases])[:-1])
 
-    def _baseline(self, coefficients: np.ndarray, n_members: int, draws: np.ndarray | None) -> Baseline:
+    def baseline(
+        self, n_members: int, draws: np.ndarray | None = None, coefficients: np.ndarray | None = None
+    ) -> Baseline:
+        """Return it as what lies under the networks of all members.
+
+        ``draws`` as from :meth:`draws`; other ``coefficients`` (n,) may take the place of its own.
+        """
         skip, arrays = {}, {}
-        for e, own in enumerate(self._split(coefficients)):
+        for e, own in enumerate(self._split(self.coefficients if coefficients is None else coefficients)):
             basis, element = self.bases[e], self.elements[e]
             skip[element] = np.tile(own[: basis.n_inputs], (n_members, 1))
             if draws is not None:
@@ -214,25 +216,23 @@ class BaselinePlan:
 
     def from_start(self, data: FitSet) -> Baseline:
         """Return what lies under networks that have learned nothing yet."""
-        model = self._fit(data)
-        return model.baseline(self._settings.n_members, self._draws(model))
+        model, draws = self._fit(data)
+        return model.baseline(self._settings.n_members, draws)
 
     def after_epochs(self, data: FitSet, networks: NetworkWeights) -> Baseline:
         """Return what moves the atomic energies of networks onto those of the baseline."""
-        model = self._fit(data)
+        model, draws = self._fit(data)
         step = -(-len(data.inputs) // _MOST_ATOMS)
         x, species = data.inputs[::step].astype(np.float64), data.descriptors.species[::step]
-        return model.onto(x, species, networks.energies(x, species), self._draws(model))
+        return model.onto(x, species, networks.energies(x, species), draws)
 
     def take_messages(self) -> list[Message]:
         """Return what has happened since the last call."""
         messages, self._messages = self._messages, []
         return messages
 
-    def _fit(self, data: FitSet) -> BaselineFit:
+    def _fit(self, data: FitSet) -> tuple[BaselineFit, np.ndarray | None]:
+        """Return the baseline, and how the members' linear parts differ."""
         model = BaselineFit.fit(data, self._settings)
         self._messages.append(Message(model.sentence, Severity.NOTE))
-        return model
-
-    def _draws(self, model: BaselineFit) -> np.ndarray | None:
-        return model.draws(self._settings.n_members, self._settings.seed, self._spread)
+        return model, model.draws(self._settings.n_members, self._settings.seed, self._spread)

@@ -166,14 +166,16 @@ def make_batch(
     The directions of a frame depend on the seed, the epoch and the frame's index only. ``n_parameters`` of a
     member is needed where the loss has an L2 part.
     """
-    starts = _batch_starts(data, frames)
+    counts = np.diff(data.element_start[frames], axis=1)
+    ends = np.cumsum(counts.ravel()).reshape(counts.shape)
+    starts = np.concatenate([(ends - counts)[:, :1], ends], axis=1)
     state = np.empty((int(starts[-1, -1]), scales.n_slots, data.n_inputs + 1), dtype=np.float32)
     targets = np.zeros((len(frames), scales.n_slots))
     row_scales = np.zeros((len(frames), scales.n_slots))
     for k, frame in enumerate(frames):
         rng = np.random.default_rng([seed, _DIRECTION_STREAM, epoch, int(frame)])
         directions = _directions(rng, scales.n_force_rows, int(data.targets.n_atoms[frame]))
-        strains = _strains(data, int(frame), scales.n_stress_rows)
+        strains = STRESS_BASIS[: scales.n_stress_rows] / data.targets.volume[frame]  # whose tangents are σ's
         _fill_state(data, int(frame), directions, strains, state[starts[k, 0] : starts[k, -1]])
         _fill_targets(data, int(frame), directions, scales, targets[k], row_scales[k])
     shrink = _shrink_rows(seed, epoch, int(frames[0]), n_parameters, scales.l2 * len(frames))
@@ -199,21 +201,10 @@ def _shrink_rows(seed: int, epoch: int, first: int, n_parameters: int, weight: f
     return rows * np.float32(np.sqrt(weight / _N_SHRINK_ROWS))
 
 
-def _batch_starts(data: FitSet, frames: np.ndarray) -> np.ndarray:
-    counts = np.diff(data.element_start[frames], axis=1)
-    ends = np.cumsum(counts.ravel()).reshape(counts.shape)
-    return np.concatenate([(ends - counts)[:, :1], ends], axis=1)
-
-
 def _directions(rng: np.random.Generator, n_rows: int, n_atoms: int) -> np.ndarray:
     """Return n_rows random unit vectors in the space of all displacements, (n_atoms, n_rows, 3) float32."""
     vectors = rng.standard_normal((n_atoms, n_rows, 3), dtype=np.float32)
     return vectors / np.sqrt((vectors**2).sum(axis=(0, 2)))[:, None]
-
-
-def _strains(data: FitSet, frame: int, n_rows: int) -> np.ndarray:
-    """Return the strains (n_rows, 3, 3) whose tangents are the stress's components in the basis."""
-    return STRESS_BASIS[:n_rows] / data.targets.volume[frame]
 
 
 def _fill_state(

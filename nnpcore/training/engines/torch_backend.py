@@ -1,6 +1,6 @@
 """Training in plain tensor operations on any torch device: predictions of all members, and the loss.
 
-The readable counterpart of :mod:`.passes`, for graphics cards and as its reference: forces and virials come
+The readable counterpart of :mod:`.compiled`, for graphics cards and as its reference: forces and virials come
 from gathering and adding up over pairs, the gradient by the parameters from automatic differentiation.
 """
 

@@ -1,7 +1,7 @@
 """The Kalman filter in plain torch, all members side by side: the compiled one's reference, and what a GPU
 runs.
 
-The same equations as :mod:`.kalman_filter`, whose text explains them, in any precision.
+The same equations as :mod:`.kalman_compiled`, whose text explains them, in any precision.
 """
 
 from __future__ import annotations
