@@ -90,17 +90,13 @@ def _errors(
 
 def _frame_errors(
     frame: Frame, energy: np.ndarray, forces: np.ndarray | None, stress: np.ndarray | None
-) -> tuple[np.ndarray | None, ...]:
+) -> list[np.ndarray | None]:
     """Return the errors (n_members, n) of energy per atom, force components and stress components."""
-    n_members = len(energy)
-    energies = None if frame.energy is None else (energy[:, None] - frame.energy) / frame.n_atoms
-    if frame.forces is None or forces is None:
-        force = None
-    else:
-        force = (forces - frame.forces).reshape(n_members, -1)
-    if frame.stress is None or stress is None:
-        return energies, force, None
-    return energies, force, (stress - frame.stress).reshape(n_members, -1)
+    found, wanted = (energy[:, None], forces, stress), (frame.energy, frame.forces, frame.stress)
+    return [
+        None if f is None or w is None else (f - w).reshape(len(energy), -1) / (1 if q else frame.n_atoms)
+        for q, (f, w) in enumerate(zip(found, wanted, strict=True))
+    ]
 
 
 def prediction_errors(data: FitSet, found: MemberValues) -> ErrorSums:

@@ -43,11 +43,11 @@ class NormalEquations:
             part = _weighted_rows(data, frame, weights, bases)
             used += part is not None
             held += [] if part is None else [part]
-            if len(held) == _FRAMES_AT_ONCE or frame == data.n_frames - 1:
-                for rows, targets in _joined(held):
-                    matrix += rows.T @ rows
-                    right += targets @ rows
-                    constant += float(targets @ targets)
+            if held and (len(held) == _FRAMES_AT_ONCE or frame == data.n_frames - 1):
+                rows, targets = map(np.concatenate, zip(*held, strict=True))
+                matrix += rows.T @ rows
+                right += targets @ rows
+                constant += float(targets @ targets)
                 held = []
         return cls(matrix, right, constant, used)
 
@@ -60,12 +60,6 @@ class NormalEquations:
         c = coefficients
         value = float(c @ self.matrix @ c - 2 * self.right @ c) + self.constant
         return max(value, 1e-12 * self.constant)
-
-
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    if not parts:
-        return []
-    return [(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))]
 
 
 def _weighted_rows(
