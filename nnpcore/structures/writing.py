@@ -39,13 +39,8 @@ def format_frame(frame: Frame) -> str:
         arrays = {"forces": frame.forces, **arrays}
     for name, values in arrays.items():
         kind = {"f": "R", "i": "I", "u": "I", "b": "L", "U": "S"}.get(values.dtype.kind)
-        if (
-            kind is None
-            or values.ndim > 2
-            or len(values) != frame.n_atoms
-            or not _is_word(name)
-            or ":" in name
-        ):
+        named = _is_word(name) and ":" not in name
+        if kind is None or values.ndim > 2 or len(values) != frame.n_atoms or not named:
             continue
         table = values.reshape(frame.n_atoms, -1)
         names.append(f"{name}:{kind}:{table.shape[1]}")

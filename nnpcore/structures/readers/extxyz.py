@@ -351,12 +351,8 @@ def _build_frame(
 
 def _stress(stress: np.ndarray | None, virial: Any, cell: np.ndarray) -> np.ndarray | None:
     """The symmetric stress, from the virial where only that is given."""
-    if (
-        stress is None
-        and isinstance(virial, np.ndarray)
-        and virial.shape == (3, 3)
-        and np.isfinite(cell).all()
-    ):
+    usable = isinstance(virial, np.ndarray) and virial.shape == (3, 3) and np.isfinite(cell).all()
+    if stress is None and usable:
         volume = float(abs(np.linalg.det(cell)))
         stress = -virial / volume if volume > 0.0 else None
     return None if stress is None else 0.5 * (stress + stress.T)

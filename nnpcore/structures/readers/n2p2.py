@@ -77,13 +77,10 @@ def guess_units(frame: Frame) -> str | None:
     """
     if frame.n_atoms < 1:
         return None
-    ratio = _nearest_ratio(frame)
-    fits = [unit for unit, scale in ((EV_ANGSTROM, 1.0), (HARTREE_BOHR, Bohr)) if _fits(ratio * scale)]
+    ratio, (low, high) = _nearest_ratio(frame), _ALLOWED
+    units = ((EV_ANGSTROM, 1.0), (HARTREE_BOHR, Bohr))
+    fits = [unit for unit, scale in units if low <= ratio * scale <= high]
     return fits[0] if len(fits) == 1 else None
-
-
-def _fits(ratio: float) -> bool:
-    return _ALLOWED[0] <= ratio <= _ALLOWED[1]
 
 
 def _nearest_ratio(frame: Frame) -> float:
