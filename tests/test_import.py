@@ -133,10 +133,10 @@ def test_the_map_is_that_of_the_original(run: Path) -> None:
     metric = Whitening.fit(turned[values.is_training], values.species[values.is_training], original.functions)
     wanted = study(original, again, frames, whitening=metric, n_threads=1)
     np.testing.assert_allclose(found.curve.mean, wanted.curve.mean, atol=1e-9)
-    np.testing.assert_allclose(found.data.distances, wanted.data.distances, rtol=1e-6)
-    assert found.data.connectivity is not None and wanted.data.connectivity is not None
-    np.testing.assert_allclose(found.data.connectivity.matrix, wanted.data.connectivity.matrix, rtol=1e-6)
-    np.testing.assert_allclose(found.data.pca.explained, wanted.data.pca.explained, rtol=1e-8)
+    np.testing.assert_allclose(found.bracket.distances, wanted.bracket.distances, rtol=1e-6)
+    assert found.connectivity is not None and wanted.connectivity is not None
+    np.testing.assert_allclose(found.connectivity.matrix, wanted.connectivity.matrix, rtol=1e-6)
+    np.testing.assert_allclose(found.pca.explained, wanted.pca.explained, rtol=1e-8)
 
 
 def test_without_data_the_map_says_what_to_do(

@@ -324,7 +324,7 @@ def silicon_study(silicon_potential: Potential) -> MappingStudy:
 
 
 def test_study_of_a_potential(silicon_study: MappingStudy) -> None:
-    data = silicon_study.data
+    data = silicon_study
     assert silicon_study.element == "Si"
     assert list(data.scores) == ["training", "validation", "EOS"]
     n_points = data.points.n_points
@@ -344,15 +344,15 @@ def read_csv(text: str) -> tuple[list[str], list[list[str]]]:
 
 
 def test_tables_of_a_study(silicon_study: MappingStudy, tmp_path: Path) -> None:
-    s, connected = silicon_study, silicon_study.data.connectivity
+    s, connected = silicon_study, silicon_study.connectivity
     assert isinstance(connected, ConnectivityResult)
-    n, m = s.data.points.n_points, s.curve.energies.shape[0]
+    n, m = s.points.n_points, s.curve.energies.shape[0]
     expected = {
         "eos": (tables.eos_table(s.curve, s.report, s.bracket), n, 7 + m),
         "parameters": (tables.eos_parameters_table(s.report), 1 + (s.report.mean_fit is not None), 7),
         "distance": (tables.distance_table(s.bracket), n, 5),
-        "pca": (tables.pca_table(s.data.scores), sum(map(len, s.data.scores.values())), None),
-        "components": (tables.pca_components_table(s.data.pca), len(s.data.pca.components), None),
+        "pca": (tables.pca_table(s.scores), sum(map(len, s.scores.values())), None),
+        "components": (tables.pca_components_table(s.pca), len(s.pca.components), None),
         "connectivity": (tables.connectivity_table(connected), 6, 7),
     }
     for name, (columns, n_rows, n_columns) in expected.items():

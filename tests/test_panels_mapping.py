@@ -328,7 +328,8 @@ def test_connectivity_and_pca_by_region(trained, shown):
     assert found.names == ("bulk", "surface", "eos")
     (group,) = trained.runs.current.result(ATOMS).of_role("training")
     labels = next(iter(trained.regions.sets.values())).labels()[group.atom]
-    x = {"bulk": group.x[labels == 0], "surface": group.x[labels == 1]}
+    whitened = trained.runs.current.whitening.transform(group.values, group.species)
+    x = {"bulk": whitened[labels == 0], "surface": whitened[labels == 1]}
     assert found.matrix[0, 1] == pytest.approx(connectivity(x).matrix[0, 1])
     trained.analyses.choose(GROUPING, "dataset")
     settled(trained)

@@ -301,7 +301,7 @@ class AnalysisScheduler(QObject):
     def _tell_of_errors(self, outcome: Outcome) -> None:
         """Tell of errors that are no matter of the data: a calculator that fails, say."""
         told: set[int] = set()
-        for analysis, value in outcome.values.items():
+        for analysis, value in outcome.items():
             error = value.error if isinstance(value, Missing) else None
             if error is not None and not isinstance(error, AnalysisError) and id(error) not in told:
                 told.add(id(error))

@@ -5,7 +5,7 @@
 
 from nnpcore.analyses.graph import Analysis, Evaluation, Input, Missing, found, required
 from nnpcore.analyses.monitor import MappingMonitor
-from nnpcore.analyses.study import MappingStudy, StudyData, evaluation_of, study
+from nnpcore.analyses.study import MappingStudy, evaluation_of, study
 
 __all__ = [
     "Analysis",
@@ -14,7 +14,6 @@ __all__ = [
     "MappingMonitor",
     "MappingStudy",
     "Missing",
-    "StudyData",
     "evaluation_of",
     "found",
     "required",

@@ -16,7 +16,6 @@ from nnpcore.analyses.inputs import (
     FUNCTIONS,
     FURTHER_ATOMS,
     INSPECT,
-    METRIC,
     N_REGION_GROUPS,
     ONLOOKERS,
     REGION,
@@ -28,9 +27,9 @@ from nnpcore.analyses.inputs import (
     FrameGroup,
 )
 from nnpcore.analyses.regions import REGION_ATOMS
-from nnpcore.descriptors import SymmetryFunctions, Whitening, compute_descriptors
+from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import PotentialError
-from nnpcore.training import TrainingValues
+from nnpcore.mapping.invariant import InvariantPoints
 
 MAX_ATOMS = 20_000
 """Atoms taken from frames that only look on; of more, every n-th frame."""
@@ -45,7 +44,7 @@ class AtomGroup:
     name : unique among the groups. key : of the frames they are from, "" where that is not known.
     role : what the frames are used for.
     frame, atom : (n,) int32, number of the frame under ``key``, and of the atom in it.
-    values : (n, n_descriptors) symmetry functions. x : (n, d) the same, whitened.
+    values : (n, n_descriptors) symmetry functions.
     species : (n,) int32, index into the elements of the symmetry functions.
     """
 
@@ -55,13 +54,19 @@ class AtomGroup:
     frame: np.ndarray
     atom: np.ndarray
     values: np.ndarray
-    x: np.ndarray
     species: np.ndarray
 
     def rows(self, index: np.ndarray) -> AtomGroup:
         """Return some of the atoms."""
-        parts = (self.frame, self.atom, self.values, self.x, self.species)
+        parts = (self.frame, self.atom, self.values, self.species)
         return AtomGroup(self.name, self.key, self.role, *(part[index] for part in parts))
+
+
+def _index_in_frame(frames: np.ndarray) -> np.ndarray:
+    """Return each atom's index in its frame, for atoms (n,) that stand frame by frame."""
+    starts = np.flatnonzero(np.diff(frames, prepend=-1))
+    lengths = np.diff(np.append(starts, len(frames)))
+    return (np.arange(len(frames)) - np.repeat(starts, lengths)).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,6 @@ class AtomGroups:
     """All groups of atoms: those of the training, then the validation, then whoever looks on."""
 
     functions: SymmetryFunctions
-    metric: Whitening
     groups: tuple[AtomGroup, ...]
     described: dict[str, tuple[FrameGroup, AtomGroup]] = field(default_factory=dict)
 
@@ -85,10 +89,8 @@ class AtomGroups:
 
 
 def _groups(given: Given) -> AtomGroups:
-    functions, metric = given[FUNCTIONS], given[METRIC]
-    before = given.before(ATOMS)
-    same = before is not None and before.functions == functions and before.metric is metric
-    known = before.described if before is not None and same else {}
+    functions, before = given[FUNCTIONS], given.before(ATOMS)
+    known = before.described if before is not None and before.functions == functions else {}
     groups = [*_training_groups(given), *_further_groups(given), *_region_groups(given)]
     described: dict[str, tuple[FrameGroup, AtomGroup]] = {}
     onlookers, crystal = given.get(ONLOOKERS) or (), given.get(CRYSTAL)
@@ -100,7 +102,7 @@ def _groups(given: Given) -> AtomGroups:
         if group is not None:
             described[source.key] = source, group
             groups.append(group)
-    return AtomGroups(functions, metric, tuple(groups), described)
+    return AtomGroups(functions, tuple(group for group in groups if len(group.frame)), described)
 
 
 # atoms of the training --------------------------------------------------------------------------------
@@ -111,57 +113,28 @@ def _training_groups(given: Given) -> Iterator[AtomGroup]:
     for role, flag in ((TRAINING, True), (VALIDATION, False)):
         rows = np.flatnonzero(values.is_training == flag)
         mine = [part for part in parts or () if part.role == role]
+        frames = values.frame[rows]
+        atoms = _index_in_frame(frames)
+        whole = AtomGroup(role, "", role, frames, atoms, values.values[rows], values.species[rows])
         if not mine:
-            yield from _nonempty(_values_group(role, "", role, values, rows, given[METRIC]))
+            yield whole
         start = 0
         for part in mine:
             stop = start + len(part.indices)
-            chosen = rows[(values.frame[rows] >= start) & (values.frame[rows] < stop)]
-            group = _values_group(part.name, part.key, role, values, chosen, given[METRIC])
-            yield from _nonempty(replace(group, frame=part.indices[group.frame - start].astype(np.int32)))
+            group = whole.rows(np.flatnonzero((frames >= start) & (frames < stop)))
+            frame = part.indices[group.frame - start].astype(np.int32)
+            yield replace(group, name=part.name, key=part.key, frame=frame)
             start = stop
-
-
-def _nonempty(group: AtomGroup) -> list[AtomGroup]:
-    return [group] if len(group.frame) else []
-
-
-def _values_group(
-    name: str, key: str, role: str, values: TrainingValues, rows: np.ndarray, metric: Whitening
-) -> AtomGroup:
-    raw, species, frames = values.values[rows], values.species[rows], values.frame[rows]
-    x = metric.transform(raw, species)
-    return AtomGroup(name, key, role, frames, index_in_frame(frames), raw, x, species)
-
-
-def index_in_frame(frames: np.ndarray) -> np.ndarray:
-    """Return each atom's index in its frame, for atoms (n,) that stand frame by frame."""
-    if not len(frames):
-        return np.zeros(0, dtype=np.int32)
-    starts = np.flatnonzero(np.diff(frames, prepend=frames[0] - 1))
-    lengths = np.diff(np.append(starts, len(frames)))
-    return (np.arange(len(frames)) - np.repeat(starts, lengths)).astype(np.int32)
 
 
 # atoms that look on -----------------------------------------------------------------------------------
 def _further_groups(given: Given) -> Iterator[AtomGroup]:
-    further = given.get(FURTHER_ATOMS) or {}
-    if not further:
-        return
     points = given.get(POINTS)
     element = given[FUNCTIONS].elements[0] if points is None else points.element
-    species = given[FUNCTIONS].elements.index(element)
-    for name, values in further.items():
-        yield from _nonempty(_plain_group(name, "", INSPECT, values, species, given[METRIC]))
-
-
-def _plain_group(
-    name: str, key: str, role: str, values: np.ndarray, species: int, metric: Whitening
-) -> AtomGroup:
-    numbers = np.full(len(values), species, dtype=np.int32)
-    nothing = np.zeros(len(values), dtype=np.int32)
-    x = metric.transform(values, numbers)
-    return AtomGroup(name, key, role, nothing, np.arange(len(values), dtype=np.int32), values, x, numbers)
+    for name, values in (given.get(FURTHER_ATOMS) or {}).items():
+        species = np.full(len(values), given[FUNCTIONS].elements.index(element), dtype=np.int32)
+        frame, atom = np.zeros_like(species), np.arange(len(values), dtype=np.int32)
+        yield AtomGroup(name, "", INSPECT, frame, atom, values, species)
 
 
 def _region_groups(given: Given) -> list[AtomGroup]:
@@ -178,10 +151,9 @@ def _region_groups(given: Given) -> list[AtomGroup]:
             name = f"{regions.title_of(region)} (region)"
             name = name if name not in names else f"{name} {number}"
             names.add(name)
-            atoms = region.atoms
-            x = given[METRIC].transform(values[atoms], species[atoms])
-            frame, atom = np.zeros(len(atoms), dtype=np.int32), atoms.astype(np.int32)
-            groups.append(AtomGroup(name, key, REGION, frame, atom, values[atoms], x, species[atoms]))
+            atom = region.atoms.astype(np.int32)
+            frame = np.zeros_like(atom)
+            groups.append(AtomGroup(name, key, REGION, frame, atom, values[atom], species[atom]))
     return groups
 
 
@@ -191,7 +163,7 @@ def _onlooker(
     """Describe the atoms of frames (every n-th of many); None where they have unknown elements."""
     points, crystal = given.get(POINTS), given.get(CRYSTAL)
     if points is not None and crystal is not None and crystal.key == source.key:
-        return _crystal_group(source, given)
+        return _crystal_group(source, points, given)
     if known is not None and known[0].frames == source.frames:
         return replace(known[1], role=source.role, name=source.name)
     total = sum(frame.n_atoms for frame in source.frames)
@@ -205,23 +177,20 @@ def _onlooker(
     except PotentialError:
         return None
     frame = np.repeat(indices, np.diff(table.frame_start)).astype(np.int32)
-    atom = index_in_frame(table.frames_of_atoms)
-    x = given[METRIC].transform(table.values, table.species)
-    group = AtomGroup(source.name, source.key, source.role, frame, atom, table.values, x, table.species)
-    return group.rows(np.flatnonzero(atom == 0)) if source.role == EOS_ROLE else group
+    atom = _index_in_frame(frame)
+    group = AtomGroup(source.name, source.key, source.role, frame, atom, table.values, table.species)
+    return group.rows(np.flatnonzero(group.atom == 0)) if source.role == EOS_ROLE else group
 
 
-def _crystal_group(source: FrameGroup, given: Given) -> AtomGroup | None:
+def _crystal_group(source: FrameGroup, points: InvariantPoints, given: Given) -> AtomGroup | None:
     """Return the invariant points by volume, each the mean of its equivalent atoms."""
-    points = given.get(POINTS)
-    assert points is not None
-    if points.element not in given[FUNCTIONS].elements:
+    elements, name = given[FUNCTIONS].elements, source.name or CRYSTAL_GROUP
+    if points.element not in elements:
         return None
-    species = given[FUNCTIONS].elements.index(points.element)
     means = points.mean_of(points.values.T).T
-    group = _plain_group(source.name or CRYSTAL_GROUP, source.key, EOS_ROLE, means, species, given[METRIC])
-    first = np.zeros(points.n_points, dtype=np.int32)
-    return replace(group, frame=points.frame_indices.astype(np.int32), atom=first)
+    species = np.full(points.n_points, elements.index(points.element), dtype=np.int32)
+    frame = points.frame_indices.astype(np.int32)
+    return AtomGroup(name, source.key, EOS_ROLE, frame, np.zeros_like(species), means, species)
 
 
 def _element(given: Given) -> str | Missing:
@@ -239,7 +208,7 @@ ATOMS = Analysis(
     "atoms",
     "Describing atoms",
     _groups,
-    needs=(TRAINING_VALUES, FUNCTIONS, METRIC),
+    needs=(TRAINING_VALUES, FUNCTIONS),
     uses=(
         TRAINING_PARTS, ONLOOKERS, CRYSTAL, POINTS, FURTHER_ATOMS, REGION_SETS, REGION_ATOMS, N_REGION_GROUPS,
     ),

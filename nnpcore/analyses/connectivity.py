@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from nnpcore.analyses.atoms import ATOMS, ELEMENT, AtomGroup
 from nnpcore.analyses.division import Grouping, Labels, part_name
 from nnpcore.analyses.graph import Analysis, Given
-from nnpcore.analyses.inputs import CHOSEN_GROUPS, EOS_ROLE, GROUPING, LABELS, LINKED_ROLES, TRAINING
+from nnpcore.analyses.inputs import CHOSEN_GROUPS, EOS_ROLE, GROUPING, LABELS, LINKED_ROLES, METRIC, TRAINING
 from nnpcore.mapping.connectivity import ConnectivityResult, connectivity
 
 
@@ -47,7 +47,9 @@ def _connections(given: Given) -> Connections:
     if len(chosen) < 2:
         roles = given.get(LINKED_ROLES) if grouping == "dataset" else (TRAINING, EOS_ROLE)
         chosen = [part for part in available if roles is None or part.atoms.role in roles]
-    result = connectivity({part.atoms.name: part.atoms.x for part in chosen}, progress=given.progress)
+    metric, atoms = given[METRIC], [part.atoms for part in chosen]
+    x = {group.name: metric.transform(group.values, group.species) for group in atoms}
+    result = connectivity(x, progress=given.progress)
     names = tuple(part.atoms.name for part in available)
     return Connections(element, result, tuple(chosen), names, grouping)
 
@@ -75,6 +77,6 @@ CONNECTIVITY = Analysis(
     "connectivity",
     "Connectivity",
     _connections,
-    needs=(ATOMS, ELEMENT),
+    needs=(ATOMS, ELEMENT, METRIC),
     uses=(GROUPING, LABELS, CHOSEN_GROUPS, LINKED_ROLES),
 )

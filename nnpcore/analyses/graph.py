@@ -9,7 +9,7 @@ that any thread may run, and puts its outcome back on the thread that owns the e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Generic, TypeVar, cast
 
@@ -110,29 +110,21 @@ class Analysis(Node[R_co]):
 
     def depends_on(self, node: Node[object]) -> bool:
         """Whether a change of ``node`` can change the result."""
-        return any(source is node or _reaches(source, node) for source in self.sources)
+        return any(
+            source is node or (isinstance(source, Analysis) and source.depends_on(node))
+            for source in self.sources
+        )
 
 
-def _reaches(start: Node[object], node: Node[object]) -> bool:
-    return isinstance(start, Analysis) and start.depends_on(node)
-
-
+@dataclass(frozen=True, eq=False)
 class Given:
     """What an analysis may look at: its needs, what it uses, and its own result before."""
 
-    def __init__(
-        self,
-        analysis: Analysis[object],
-        values: Mapping[Node[object], object],
-        before: object,
-        progress: Progress,
-        n_threads: int | None,
-    ) -> None:
-        self._analysis = analysis
-        self._values = values
-        self._before = before
-        self.progress = progress
-        self.n_threads = n_threads
+    _analysis: Analysis[object]
+    _values: Mapping[Node[object], object]
+    _before: object
+    progress: Progress
+    n_threads: int | None
 
     def __getitem__(self, node: Node[T]) -> T:
         """Return the value of a need."""
@@ -181,32 +173,18 @@ class Job(Generic[R_co]):
         for k, step in enumerate(self.steps):
             part = whole.part(k / len(self.steps), (k + 1) / len(self.steps))
             part.report(0.0, step.title)
-            values[step] = _computed(step, values, self._before.get(step), part, n_threads)
+            lack = next((v for n in step.needs if isinstance(v := values[n], Missing)), None)
+            try:
+                given = Given(step, values, self._before.get(step), part, n_threads)
+                values[step] = step.function(given) if lack is None else lack
+            except EatlasError as error:
+                values[step] = Missing.of(error)
         whole.report(1.0, self.analysis.title)
-        return Outcome({step: values[step] for step in self.steps})
+        return {step: values[step] for step in self.steps}
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a job has found, by analysis; a Missing where it found none."""
-
-    values: Mapping[Analysis[object], object]
-
-
-def _computed(
-    step: Analysis[object],
-    values: Mapping[Node[object], object],
-    before: object,
-    progress: Progress,
-    n_threads: int | None,
-) -> object:
-    lack = next((v for n in step.needs if isinstance(v := values[n], Missing)), None)
-    if lack is not None:
-        return lack
-    try:
-        return step.function(Given(step, values, before, progress, n_threads))
-    except EatlasError as error:
-        return Missing.of(error)
+Outcome = Mapping[Analysis[object], object]
+"""What a job has found, by analysis; a Missing where it found none."""
 
 
 @dataclass
@@ -246,10 +224,6 @@ class Evaluation:
             return False
         self._entries[node] = _Entry(wanted, next(self._numbers))
         return True
-
-    def input(self, node: Input[T]) -> T | Missing:
-        """Return the value of an input."""
-        return cast("T | Missing", self._value(node))
 
     # results ------------------------------------------------------------------------------------------
     def value(
@@ -297,14 +271,12 @@ class Evaluation:
         """Compute an analysis again when it is asked for, whatever is known."""
         entry = self._entries.get(analysis)
         if entry is not None:
-            entry.made_of = None
+            self._entries[analysis] = replace(entry, made_of=None)
 
     def copy(self) -> Evaluation:
         """Return an evaluation of the same inputs and results, to go on with others."""
         other = Evaluation()
-        other._entries = {
-            node: _Entry(e.value, e.serial, e.job, e.made_of) for node, e in self._entries.items()
-        }
+        other._entries = dict(self._entries)
         other._numbers = count(next(self._numbers))
         return other
 
@@ -332,7 +304,7 @@ class Evaluation:
         if analysis in steps or self.is_current(analysis):
             return
         before = tuple(steps)
-        for source in (*analysis.needs, *analysis.uses):
+        for source in analysis.sources:
             if isinstance(source, Analysis):
                 self._collect(source, steps)
             value = None if source in steps else self._value(source)
@@ -352,19 +324,20 @@ class Evaluation:
         self._release(job)
         if self._outdated(job):
             return False
-        for step in job.steps:
-            made_of = {s: self._serial(s) if s in job.steps else job._serials[s] for s in step.sources}
-            self._store(step, outcome.values[step], job.number, made_of)
+        self._take_over(job, outcome)
         return True
 
     def give_up(self, job: Job[object]) -> None:
         """Let what a job was to compute rest until an input changes: it was cancelled, or has failed."""
         self._release(job)
+        cancelled = Missing("the computation was cancelled")
+        known = {step: self.known(step) for step in job.steps}
+        self._take_over(job, {step: cancelled if value is None else value for step, value in known.items()})
+
+    def _take_over(self, job: Job[object], outcome: Outcome) -> None:
         for step in job.steps:
-            entry = self._entries.get(step)
-            value = Missing("the computation was cancelled") if entry is None else entry.value
             made_of = {s: self._serial(s) if s in job.steps else job._serials[s] for s in step.sources}
-            self._store(step, value, job.number, made_of)
+            self._store(step, outcome[step], job.number, made_of)
 
     def _outdated(self, job: Job[object]) -> bool:
         if any((e := self._entries.get(step)) is not None and e.job > job.number for step in job.steps):
@@ -385,7 +358,7 @@ class Evaluation:
     ) -> None:
         entry = self._entries.get(analysis)
         if entry is not None and same(entry.value, value):
-            entry.job, entry.made_of = job, made_of
+            self._entries[analysis] = replace(entry, job=job, made_of=made_of)
             return
         self._entries[analysis] = _Entry(value, next(self._numbers), job, made_of)
         self._changed[analysis] = None

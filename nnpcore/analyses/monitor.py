@@ -12,15 +12,7 @@ import numpy as np
 from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, equilibrium
 from nnpcore.analyses.graph import Evaluation, found, required
-from nnpcore.analyses.inputs import (
-    CRYSTAL,
-    CRYSTAL_GROUP,
-    EOS_ROLE,
-    FUNCTIONS,
-    METRIC,
-    TRAINING_VALUES,
-    FrameGroup,
-)
+from nnpcore.analyses.study import evaluation_of
 from nnpcore.errors import AnalysisError
 from nnpcore.files import FileFormat
 from nnpcore.mapping.frame_json import frame_of, plain_frame
@@ -31,7 +23,6 @@ from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
-    from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
@@ -83,7 +74,7 @@ class MappingMonitor:
         self.crystals = {name: tuple(frames) for name, frames in named.items() if len(frames)}
         self.region_sets = tuple(region_sets)
         self._scans: dict[str, _Scan] = {}
-        self._block: _Block | None = None
+        self._functions: SymmetryFunctions | None = None
         regions = [s.title_of(r) for s in self.region_sets for r in s.regions if r.reference is not None]
         for name in regions:
             if regions.count(name) > 1:
@@ -115,24 +106,36 @@ class MappingMonitor:
         AnalysisError : a crystal that is no invariant point.
         PotentialError : an element without symmetry functions.
         """
+        from nnpcore.descriptors import compute_descriptors
+
         self._scans = {}
         for name, frames in self.crystals.items():
-            scan = _Scan.of(frames, functions, whitening, values, n_threads, progress)
-            if np.isfinite(scan.points.reference).any():
-                self._scans[name] = scan
+            of_scan = evaluation_of(None, values, functions=functions, whitening=whitening, eos_frames=frames)
+            points = required(of_scan.value(POINTS, n_threads=n_threads, progress=progress))
+            if np.isfinite(points.reference).any():
+                self._scans[name] = _Scan.of(points, of_scan)
         frames = [s.frame for s in self.region_sets]
-        self._block = _Block.of([s.points for s in self._scans.values()], frames, functions, n_threads)
+        table = compute_descriptors(frames, functions, derivatives=False, n_threads=n_threads)
+        parts = [*(scan.points for scan in self._scans.values()), table]
+        start = np.cumsum([0, *(len(part.species) for part in parts)])
+        alike = [_stand_in(scan.points) for scan in self._scans.values()]
+        rows = [*alike, np.arange(table.n_atoms)]
+        kept, self._rows = np.unique(
+            np.concatenate([a + own for a, own in zip(start, rows, strict=False)]), return_inverse=True
+        )
+        self._functions = functions
+        self._values = np.concatenate([part.values for part in parts])[kept]
+        self._species = np.concatenate([part.species for part in parts])[kept]
 
     def evaluate(self, model: AtomicEnergyModel, *, n_threads: int | None = None) -> dict[str, float]:
         """Return the mapping errors by name, meV/atom: of an Eatlas potential within milliseconds.
 
         RuntimeError where :meth:`prepare` has not been called.
         """
-        block = self._block
-        if block is None:
+        if self._functions is None:
             raise RuntimeError("call prepare() first")
-        if is_potential(model) and model.functions == block.functions:
-            mean = block.energies(model)
+        if is_potential(model) and model.functions == self._functions:
+            mean = model.atomic_energies_of(self._values, self._species).mean(axis=0)[self._rows]
         else:
             points = [f for s in self._scans.values() for f in s.points.frames]
             frames = [*points, *(s.frame for s in self.region_sets)]
@@ -159,17 +162,6 @@ class MappingMonitor:
             "region_sets": [s.to_dict() for s in self.region_sets],
         }
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> MappingMonitor:
-        """Rebuild from :meth:`to_dict`; AnalysisError where the values are damaged or of a newer Eatlas."""
-        with FORMAT.reading(values) as document:
-            return cls._of(document)
-
-    @classmethod
-    def _of(cls, document: Mapping[str, Any]) -> MappingMonitor:
-        crystals = {str(n): [frame_of(f) for f in frames] for n, frames in document["crystals"].items()}
-        return cls(crystals, [RegionSet.from_dict(s) for s in document["region_sets"]])
-
     def save(self, folder: str | Path) -> None:
         """Write ``monitor.json`` into a run folder; RunFolderError where it cannot be written."""
         FORMAT.write(Path(folder) / MONITOR_FILE, self.to_dict(), indent=None)
@@ -181,7 +173,8 @@ class MappingMonitor:
         if not path.is_file():
             return None
         with FORMAT.reading(path) as document:
-            return cls._of(document)
+            crystals = {str(n): [frame_of(f) for f in frames] for n, frames in document["crystals"].items()}
+            return cls(crystals, [RegionSet.from_dict(s) for s in document["region_sets"]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,22 +186,8 @@ class _Scan:
     v0: float
 
     @classmethod
-    def of(
-        cls,
-        frames: Sequence[Frame],
-        functions: SymmetryFunctions,
-        whitening: Whitening,
-        values: TrainingValues | None,
-        n_threads: int | None,
-        progress: Progress | None,
-    ) -> _Scan:
-        """Describe the crystals and find the volumes in reach; AnalysisError for no invariant points."""
-        evaluation = Evaluation()
-        evaluation.set(CRYSTAL, FrameGroup(CRYSTAL_GROUP, CRYSTAL_GROUP, EOS_ROLE, tuple(frames)))
-        evaluation.set(FUNCTIONS, functions)
-        evaluation.set(METRIC, whitening)
-        evaluation.set(TRAINING_VALUES, values)
-        points = required(evaluation.value(POINTS, n_threads=n_threads, progress=progress))
+    def of(cls, points: InvariantPoints, evaluation: Evaluation) -> _Scan:
+        """Find the volumes in reach of the training set."""
         distances = found(evaluation.value(DISTANCE))
         v0 = equilibrium(points, found(evaluation.value(REFERENCE)))
         known = np.isfinite(points.reference)
@@ -227,45 +206,8 @@ class _Scan:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Symmetry functions of all atoms that are asked about; ``index`` maps the atoms to the rows kept."""
-
-    functions: SymmetryFunctions
-    values: np.ndarray
-    species: np.ndarray
-    index: np.ndarray
-
-    @classmethod
-    def of(
-        cls,
-        scans: Sequence[InvariantPoints],
-        frames: Sequence[Frame],
-        functions: SymmetryFunctions,
-        n_threads: int | None,
-    ) -> _Block:
-        """Describe the frames; of a perfect crystal one atom stands for all."""
-        from nnpcore.descriptors import compute_descriptors
-
-        table = compute_descriptors(frames, functions, derivatives=False, n_threads=n_threads)
-        kept, index, n_rows = [], [], 0
-        for points in scans:
-            for a, b, differ in zip(
-                points.atom_start, points.atom_start[1:], points.inequivalence, strict=False
-            ):
-                rows = np.arange(a, b) if differ > _SAME else np.arange(a, a + 1)
-                index.append(n_rows + (np.arange(b - a) if differ > _SAME else np.zeros(b - a, dtype=int)))
-                kept.append((points.values[rows], points.species[rows]))
-                n_rows += len(rows)
-        index.append(n_rows + np.arange(table.n_atoms))
-        kept.append((table.values, table.species))
-        return cls(
-            functions,
-            np.concatenate([v for v, _ in kept]),
-            np.concatenate([s for _, s in kept]),
-            np.concatenate(index),
-        )
-
-    def energies(self, potential: Potential) -> np.ndarray:
-        """Return the ensemble's mean atomic energies (n_atoms,), eV."""
-        return potential.atomic_energies_of(self.values, self.species).mean(axis=0)[self.index]
+def _stand_in(points: InvariantPoints) -> np.ndarray:
+    """Return which atom (n_atoms,) stands for each: of a perfect crystal the first for all."""
+    sizes = np.diff(points.atom_start)
+    alike = np.repeat(points.inequivalence <= _SAME, sizes)
+    return np.where(alike, np.repeat(points.atom_start[:-1], sizes), np.arange(len(alike)))

@@ -29,13 +29,14 @@ from nnpcore.analyses.inputs import (
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
+from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.model_energies import AtomicEnergyModel, is_potential
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.mapping import (
         Bracket,
         ConnectivityResult,
@@ -55,38 +56,33 @@ STEPS = (POINTS, DISTANCE, PCA, CONNECTIVITY, REGION_ERRORS, VERDICT)
 
 
 @dataclass(frozen=True, eq=False)
-class StudyData:
-    """What a study knows before any network is asked: it stays the same while a run trains.
+class MappingStudy:
+    """Everything the mapping analysis says about one potential.
 
     Attributes
     ----------
     points : the invariant points.
-    distances : (n_points,) from each to the nearest training atom of its element (whitened units).
+    curve, report : their energies, and the comparison with the reference.
+    bracket : their distances to the training set (whitened units), and the volumes in its reach.
     reach : the distances that are usual, and the threshold.
-    pca : principal components of the training atoms of that element.
+    pca : principal components of the training atoms of their element.
     scores : name of a group -> (n, n_components) scores; "EOS" is the path of the invariant points by volume.
     connectivity : of the same groups, or None and ``connectivity_message`` says why.
+    regions : errors of the regions. verdict : on all of it.
+    evaluation : what it was read from.
     """
 
     points: InvariantPoints
-    distances: np.ndarray
+    curve: EosCurve
+    report: EosReport
+    bracket: Bracket
     reach: Reach
     pca: PcaResult
     scores: dict[str, np.ndarray]
     connectivity: ConnectivityResult | None
-    connectivity_message: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class MappingStudy:
-    """Everything the mapping analysis says about one potential; ``evaluation`` goes on from there."""
-
-    data: StudyData
-    curve: EosCurve
-    bracket: Bracket
-    report: EosReport
-    verdict: Verdict
+    connectivity_message: str
     regions: tuple[RegionError, ...]
+    verdict: Verdict
     evaluation: Evaluation
 
     @property
@@ -99,7 +95,7 @@ class MappingStudy:
         evaluation = self.evaluation.copy()
         evaluation.set(POTENTIAL, model)
         evaluation.set(ENERGY_RMSE, rmse_energy_mev)
-        return study_of(evaluation)
+        return _study_of(evaluation)
 
 
 def study(
@@ -135,7 +131,15 @@ def study(
         When the EOS frames are no invariant points, or the training set lacks their element, or a model
         without symmetry functions is given none.
     """
-    functions, whitening = _metric(model, values, functions, whitening)
+    if functions is None and not is_potential(model):
+        raise AnalysisError(
+            f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
+            fix="Say which symmetry functions the training atoms were described by",
+        )
+    own = is_potential(model) and functions in (None, model.functions)
+    if functions is not None and whitening is None and not own:
+        chosen = values.is_training
+        whitening = Whitening.fit(values.values[chosen], values.species[chosen], functions)
     evaluation = evaluation_of(
         model,
         values,
@@ -146,11 +150,11 @@ def study(
         region_sets=region_sets,
     )
     evaluation.set(FURTHER_ATOMS, dict(groups) if groups else None)
-    return study_of(evaluation, n_threads=n_threads, progress=progress)
+    return _study_of(evaluation, n_threads=n_threads, progress=progress)
 
 
 def evaluation_of(
-    model: AtomicEnergyModel,
+    model: AtomicEnergyModel | None,
     values: TrainingValues | None = None,
     *,
     functions: SymmetryFunctions | None = None,
@@ -160,19 +164,20 @@ def evaluation_of(
     region_sets: Sequence[RegionSet] = (),
 ) -> Evaluation:
     """Return an evaluation with its inputs set; arguments as for :func:`study`, nothing is computed yet."""
+    own = (model.functions, model.metric) if model is not None and is_potential(model) else (None, None)
     evaluation = Evaluation()
     evaluation.set(POTENTIAL, model)
     evaluation.set(ENERGY_RMSE, rmse_energy_mev)
     evaluation.set(TRAINING_VALUES, values)
-    evaluation.set(FUNCTIONS, functions or (model.functions if is_potential(model) else None))
-    evaluation.set(METRIC, whitening or (model.metric if is_potential(model) else None))
+    evaluation.set(FUNCTIONS, functions or own[0])
+    evaluation.set(METRIC, whitening or own[1])
     if eos_frames:
         evaluation.set(CRYSTAL, FrameGroup(CRYSTAL_GROUP, CRYSTAL_GROUP, EOS_ROLE, tuple(eos_frames)))
     evaluation.set(REGION_SETS, {str(k): regions for k, regions in enumerate(region_sets)} or None)
     return evaluation
 
 
-def study_of(
+def _study_of(
     evaluation: Evaluation, *, n_threads: int | None = None, progress: Progress | None = None
 ) -> MappingStudy:
     """Evaluate what a study has; AnalysisError where the crystal or the training atoms do not allow it."""
@@ -181,43 +186,22 @@ def study_of(
         part = whole.part(k / len(STEPS), (k + 1) / len(STEPS))
         evaluation.value(step, n_threads=n_threads, progress=part)
     whole.report(1.0, "Mapping analysed")
-    eos, bracket = required(evaluation.value(EOS)), required(evaluation.value(DISTANCE)).bracket
-    pca, points = required(evaluation.value(PCA)), required(evaluation.value(POINTS))
-    links = evaluation.value(CONNECTIVITY)
-    regions = found(evaluation.value(REGION_ERRORS))
-    data = StudyData(
-        points,
-        bracket.distances,
-        required(required(evaluation.value(REACH)).of(points.element)),
-        pca.result,
-        pca.by_name,
-        None if isinstance(links, Missing) else links.result,
-        str(links) if isinstance(links, Missing) else "",
-    )
+    eos, distances = required(evaluation.value(EOS)), required(evaluation.value(DISTANCE))
+    pca = required(evaluation.value(PCA))
+    links, regions = evaluation.value(CONNECTIVITY), found(evaluation.value(REGION_ERRORS))
     for missing in () if regions is None else regions.missing.values():
         raise missing.as_error()
-    judged = required(evaluation.value(VERDICT))
-    errors = () if regions is None else regions.all
-    return MappingStudy(data, eos.curve, bracket, eos.report, judged, errors, evaluation)
-
-
-def _metric(
-    model: AtomicEnergyModel,
-    values: TrainingValues,
-    functions: SymmetryFunctions | None,
-    whitening: Whitening | None,
-) -> tuple[SymmetryFunctions, Whitening]:
-    """Return the symmetry functions of the training atoms, and the whitening that measures distances."""
-    from nnpcore.descriptors import Whitening
-
-    if is_potential(model) and functions in (None, model.functions):
-        return model.functions, whitening or model.metric
-    if functions is None:
-        raise AnalysisError(
-            f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
-            fix="Say which symmetry functions the training atoms were described by",
-        )
-    if whitening is None:
-        chosen = values.is_training
-        whitening = Whitening.fit(values.values[chosen], values.species[chosen], functions)
-    return functions, whitening
+    return MappingStudy(
+        points=distances.points,
+        curve=eos.curve,
+        report=eos.report,
+        bracket=distances.bracket,
+        reach=required(required(evaluation.value(REACH)).of(distances.points.element)),
+        pca=pca.result,
+        scores=pca.by_name,
+        connectivity=None if isinstance(links, Missing) else links.result,
+        connectivity_message=str(links) if isinstance(links, Missing) else "",
+        regions=() if regions is None else regions.all,
+        verdict=required(evaluation.value(VERDICT)),
+        evaluation=evaluation,
+    )

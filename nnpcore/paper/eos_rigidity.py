@@ -88,7 +88,7 @@ def _softness(context: StudyContext, loss: LossParts, run: TrainedRun, mapped: M
     described = compute_descriptors(frames, run.potential.functions, dtype=np.float32, n_threads=n)
     curvature = Curvature.of(run.potential, described, frames, n_threads=n)
     rigid = LocalRigidity(curvature, parts=loss.parts)
-    points = mapped.data.points
+    points = mapped.points
     features = points.mean_of(rigid.layer.features(points.values, points.species), axis=1)
     center, rise, width = _around(mapped)
     variance = rigid.noise[:, None] ** 2 / rigid.of_features(features - features[:, [center]])

@@ -107,7 +107,7 @@ def reference_numbers(found: MappingStudy) -> dict[str, Any]:
 
 def summary(found: MappingStudy) -> dict[str, Any]:
     """Return report.json's content: the figures, the reference, connectivity and the verdict."""
-    links = found.data.connectivity
+    links = found.connectivity
     matrix = {"names": list(links.names), "matrix": links.matrix.tolist()} if links else None
     return {
         **eos_numbers(found),
@@ -116,7 +116,7 @@ def summary(found: MappingStudy) -> dict[str, Any]:
         "verdict": found.verdict.text,
         "verdict_level": found.verdict.level,
         "messages": [
-            m for m in (found.report.message, found.bracket.message, found.data.connectivity_message) if m
+            m for m in (found.report.message, found.bracket.message, found.connectivity_message) if m
         ],
     }
 
@@ -130,16 +130,16 @@ def write_mapping(found: MappingStudy, folder: Path) -> list[Path]:
 
 
 def _write_tables(found: MappingStudy, folder: Path) -> list[Path]:
-    scores = {name: values[:, :N_COMPONENTS] for name, values in found.data.scores.items()}
+    scores = {name: values[:, :N_COMPONENTS] for name, values in found.scores.items()}
     tables = {
         "eos": eos_table(found.curve, found.report, found.bracket),
         "eos_parameters": eos_parameters_table(found.report),
         "distance": distance_table(found.bracket),
         "pca": pca_table(scores),
-        "pca_components": pca_components_table(found.data.pca),
+        "pca_components": pca_components_table(found.pca),
     }
-    if found.data.connectivity is not None:
-        tables["connectivity"] = connectivity_table(found.data.connectivity)
+    if found.connectivity is not None:
+        tables["connectivity"] = connectivity_table(found.connectivity)
     for name, columns in tables.items():
         write_csv(folder / f"{name}.csv", columns)
     return [folder / f"{name}.csv" for name in tables]
@@ -155,14 +155,14 @@ def compared_figure(studies: Mapping[str, MappingStudy]) -> Figure:
 
 
 def _write_figures(found: MappingStudy, folder: Path) -> list[Path]:
-    reach = found.data.reach.distances
+    reach = found.reach.distances
     figures = {
         "eos": compared_figure({"ensemble": found}),
-        "pca": map_figure(found.data.scores, found.data.pca, most=None),
+        "pca": map_figure(found.scores, found.pca, most=None),
         "distance": distance_figure(found.curve.volumes, found.bracket, reach),
     }
-    if found.data.connectivity is not None:
-        figures["connectivity"] = connectivity_figure(found.data.connectivity)
+    if found.connectivity is not None:
+        figures["connectivity"] = connectivity_figure(found.connectivity)
     files = [(figure, folder / f"{name}.{suffix}") for name, figure in figures.items() for suffix in SUFFIXES]
     for figure, path in files:
         save_figure(figure, path)
