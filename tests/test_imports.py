@@ -89,22 +89,3 @@ def test_few_files_stand_outside_the_rooms():
     for room in ("app", "nnpcore"):
         loose = sorted(path.name for path in (ROOT / room).glob("*.py"))
         assert len(loose) <= 10, loose
-
-
-ANALYSED_BY = {
-    *("analyse_eos", "bracket_from_distances", "connectivity", "eos_curve", "invariant_points", "pca_of"),
-    *("reach_of", "reference_fit", "region_errors", "rigidity_study", "verdict"),
-}
-"""Functions behind the analyses: who wants what they give asks the graph."""
-
-
-def test_analyses_are_called_by_their_graph_alone():
-    direct = {
-        module
-        for module, path in modules(ROOT).items()
-        if not module.startswith(("nnpcore.analyses", "nnpcore.mapping", "nnpcore.paper"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("nnpcore.mapping")
-        if ANALYSED_BY.intersection(alias.name for alias in node.names)
-    }
-    assert direct == set()

@@ -11,6 +11,7 @@ from nnpcore.analyses import Evaluation, Missing, required
 from nnpcore.analyses.division import Labels, SourceLabels
 from nnpcore.analyses.inputs import INSPECT, LABELS, SHOWN_FRAMES, FrameGroup
 from nnpcore.analyses.radial import RADIAL, RadialDistributions
+from nnpcore.mapping import Region, RegionSet
 from nnpcore.structures.frame import Frame
 
 
@@ -94,9 +95,8 @@ def test_regions_are_centers_whose_neighbors_are_everywhere() -> None:
     cell = np.diag([7.0, 8.0, 9.0])
     frame = frame_of(rng.random((20, 3)) @ cell, cell, np.repeat([14, 8], 10))
     inside = np.array([0, 3, 11, 12])
-    region_of_atom = np.full(20, -1)
-    region_of_atom[inside] = 0
-    known = SourceLabels(np.zeros(1, dtype=int), ((("inside",), (0,), region_of_atom),), np.array([np.nan]))
+    sets = (RegionSet(frame, (Region("inside", inside),)),)
+    known = SourceLabels(np.zeros(1, dtype=int), sets, np.array([np.nan]))
     found = distributions([frame], Labels.of({"gas": known}))
     names = [c.name for c in found.curves]
     pairs = ("O-O", "O-Si", "Si-O", "Si-Si")

@@ -83,11 +83,7 @@ def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument) -> Sou
     numbers = np.full(dataset.n_frames, -1, dtype=np.int64)
     for number, known in enumerate(mine):
         numbers[[known.fits(frame) for frame in dataset.frames]] = number
-    parts = tuple(
-        (tuple(r.name for r in known.regions), tuple(r.color_index for r in known.regions), known.labels())
-        for known in mine
-    )
-    return SourceLabels(numbers, parts, temperatures_of(dataset.frames))
+    return SourceLabels(numbers, tuple(known.set for known in mine), temperatures_of(dataset.frames))
 
 
 def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from operator import is_not
 from typing import TYPE_CHECKING, TypeVar
 
 from app.documents.run import Evaluated, RunDocument
 from app.session.data import Data
 from app.session.regions import Regions
 from nnpcore.analyses import inputs as given
-from nnpcore.analyses.graph import Input, Missing
+from nnpcore.analyses.graph import Input, Missing, same
 from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
 from nnpcore.structures import Role
@@ -118,7 +117,7 @@ class RunInputs:
             return ()
         stamp = (run.train, *(document.dataset for document in known))
         before = self._frames.get(run.id)
-        if before is None or len(before[0]) != len(stamp) or any(map(is_not, before[0], stamp)):
+        if before is None or not same(before[0], stamp):
             parts = zip(known, run.train.parts, strict=True)
             frames = tuple(d.frames[k] for d, (_, indices) in parts for k in indices.tolist())
             before = self._frames[run.id] = stamp, frames

@@ -155,21 +155,16 @@ class AnalysisScheduler(QObject):
         document = self._runs.current if _is_of_runs(analysis) else self.data
         if document is None:
             return False
-        if document.evaluation.is_running(analysis):
-            return True
-        return not document.evaluation.is_current(analysis) and self._is_wanted(document, analysis)
+        evaluation = document.evaluation
+        due = not evaluation.is_current(analysis) and self._is_wanted(document, analysis)
+        return due or evaluation.is_running(analysis)
 
     def up_to_date(self) -> bool:
         """Whether everything that is wanted of the runs in sight has been computed."""
         if self._at_work:
             return False
         self._refresh()
-        return all(
-            document.evaluation.is_current(analysis)
-            for document in self._in_sight()
-            for analysis in self._targets(document)
-            if self._is_wanted(document, analysis)
-        )
+        return not any(self._due(document) for document in self._in_sight())
 
     def _in_sight(self) -> list[Evaluated]:
         """Return what is kept up to date: the current run, the data alone, and the runs compared."""
@@ -182,18 +177,17 @@ class AnalysisScheduler(QObject):
             self._inputs.refresh(run)
         self._inputs.refresh_data(self.data)
 
-    def _targets(self, document: Evaluated) -> tuple[Analysis[object], ...]:
-        if document is self.data:
-            return OF_DATA
-        return SHOWN if document is self._runs.current else COMPARED
-
     def _is_wanted(self, document: Evaluated, analysis: Analysis[object]) -> bool:
         if not analysis.costly or (_id(document), analysis) in self._asked:
             return True
-        watch = self._watches.get(analysis)
-        if watch is None or not watch.watchers:
-            return False
-        return watch.while_training or not self._trainings.active
+        at_once = not self._trainings.active
+        return self.watched(analysis) and (at_once or self._watches[analysis].while_training)
+
+    def _due(self, document: Evaluated) -> list[Analysis[object]]:
+        """Return what is wanted of a run or the data and out of date."""
+        targets = OF_DATA if document is self.data else SHOWN if document is self._runs.current else COMPARED
+        current = document.evaluation.is_current
+        return [a for a in targets if self._is_wanted(document, a) and not current(a)]
 
     def _on_coloring_changed(self) -> None:
         for analysis in (RIGIDITY, FRAME_RIGIDITY):
@@ -240,13 +234,10 @@ class AnalysisScheduler(QObject):
 
     def _waiting(self, document: Evaluated) -> list[tuple[float, Analysis[object]]]:
         """Return what is to be computed of a run or the data and when that may start, soonest first."""
-        evaluation = document.evaluation
         waiting = [
             (self._rested_at.get((_id(document), analysis), 0.0), analysis)
-            for analysis in self._targets(document)
-            if self._is_wanted(document, analysis)
-            and not evaluation.is_running(analysis)
-            and not evaluation.is_current(analysis)
+            for analysis in self._due(document)
+            if not document.evaluation.is_running(analysis)
         ]
         return sorted(waiting, key=lambda entry: entry[0])
 

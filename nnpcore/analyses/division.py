@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from nnpcore.mapping import RegionSet
     from nnpcore.structures.frame import Frame
 
 Grouping = Literal["dataset", "region", "temperature"]
@@ -33,12 +34,12 @@ class SourceLabels:
     Attributes
     ----------
     regions : (n_frames,) number of the region set of each frame, -1 for none.
-    sets : per region set: names and palette numbers of its regions, and the region of every atom (-1: none).
+    sets : the region sets.
     temperatures : (n_frames,) K, NaN where the frame does not know.
     """
 
     regions: np.ndarray
-    sets: tuple[tuple[tuple[str, ...], tuple[int, ...], np.ndarray], ...]
+    sets: tuple[RegionSet, ...]
     temperatures: np.ndarray
 
 
@@ -86,11 +87,9 @@ class Labels:
 
 def temperatures_of(frames: Sequence[Frame]) -> np.ndarray:
     """Return the temperature each frame was sampled at, K (n_frames,); NaN where it does not say."""
-    return np.array([_number(frame.info.get(TEMPERATURE)) for frame in frames], dtype=np.float64)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float, np.integer, np.floating)) else float("nan")
+    found = [frame.info.get(TEMPERATURE) for frame in frames]
+    number = (int, float, np.integer, np.floating)
+    return np.array([value if isinstance(value, number) else np.nan for value in found], dtype=np.float64)
 
 
 def _by_region(known: SourceLabels, frame: np.ndarray, atom: np.ndarray) -> list[Part]:
@@ -98,14 +97,13 @@ def _by_region(known: SourceLabels, frame: np.ndarray, atom: np.ndarray) -> list
     colors: dict[str, int] = {}
     which = known.regions[frame]
     taken = np.zeros(len(frame), dtype=bool)
-    for number, (names, shades, region_of_atom) in enumerate(known.sets):
+    for number, regions in enumerate(known.sets):
         mine = np.flatnonzero(which == number)
-        label = region_of_atom[atom[mine]]
-        for k, (name, color) in enumerate(zip(names, shades, strict=True)):
-            chosen = mine[label == k]
+        for region in regions.regions:
+            chosen = mine[np.isin(atom[mine], region.atoms)]
             if len(chosen):
-                rows.setdefault(name, []).append(chosen)
-                colors.setdefault(name, color)
+                rows.setdefault(region.name, []).append(chosen)
+                colors.setdefault(region.name, region.color_index)
                 taken[chosen] = True
     if not rows:
         return []

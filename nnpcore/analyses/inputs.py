@@ -51,30 +51,22 @@ class RunPart:
     indices: np.ndarray
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RunPart):
-            return NotImplemented
-        mine, theirs = (self.key, self.name, self.role), (other.key, other.name, other.role)
-        return mine == theirs and np.array_equal(self.indices, other.indices)
+        return isinstance(other, RunPart) and (
+            (self.key, self.name, self.role) == (other.key, other.name, other.role)
+            and np.array_equal(self.indices, other.indices)
+        )
 
     def __hash__(self) -> int:
         return hash((self.key, self.name, self.role))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ShownFrame:
     """One frame that somebody looks at, and where it is from."""
 
     key: str
     index: int
     frame: Frame
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ShownFrame):
-            return NotImplemented
-        return (self.key, self.index) == (other.key, other.index) and self.frame is other.frame
-
-    def __hash__(self) -> int:
-        return hash((self.key, self.index))
 
 
 # the potential and what it was trained on

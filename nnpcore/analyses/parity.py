@@ -14,6 +14,7 @@ from nnpcore.mapping.model_energies import AtomicEnergyModel
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from nnpcore.potential import Prediction
     from nnpcore.structures.frame import Frame
 
 CHUNK = 16
@@ -80,47 +81,50 @@ def thinned(indices: np.ndarray, most: int) -> np.ndarray:
 
 
 def _parity(given: Given) -> Parity:
-    sources = given[COMPARED_FRAMES]
+    sources, model = given[COMPARED_FRAMES], given[POTENTIAL]
     total = max(sum(len(source.frames) for source in sources), 1)
     done, groups = 0, []
     for source in sources:
-        rows = []
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
         for start in range(0, len(source.frames), CHUNK):
             given.progress.report(done / total, f"Predicting {source.part.name}")
-            part = slice(start, start + CHUNK)
-            frames, indices = source.frames[part], source.part.indices[part]
-            rows.append(_predicted(given[POTENTIAL], frames, indices, given.n_threads))
+            frames = source.frames[start : start + CHUNK]
+            found = model.predict(frames, stress=False, members=False, n_threads=given.n_threads)
+            pairs += [_pairs(model, frame, found, k) for k, frame in enumerate(frames)]
             done += len(frames)
-        groups.append(_joined(source, rows))
+        groups.append(_group(source, pairs))
     return Parity(tuple(groups))
 
 
-_Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+def _pairs(
+    model: AtomicEnergyModel, frame: Frame, found: Prediction, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return reference and prediction of a frame's energy (1, 2), eV/atom, and forces (n_atoms, 3, 2).
+
+    Of what is not known the first axis has length 0.
+    """
+    energies, forces = np.empty((0, 2)), np.empty((0, 3, 2))
+    if frame.energy is not None:
+        pair = np.array([[frame.energy, found.energy[k]]])
+        energies = (pair - _element_energy(model, frame)) / frame.n_atoms
+    if frame.forces is not None and found.forces is not None:
+        forces = np.stack([frame.forces, found.forces[found.atoms_of(k)]], axis=-1)
+    return energies, forces
 
 
-def _predicted(
-    model: AtomicEnergyModel, frames: Sequence[Frame], indices: np.ndarray, n_threads: int | None
-) -> _Rows:
-    found = model.predict(frames, stress=False, members=False, n_threads=n_threads)
-    with_energy = [k for k, frame in enumerate(frames) if frame.energy is not None]
-    energies = np.empty((len(with_energy), 2))
-    for row, k in enumerate(with_energy):
-        offset, frame = _element_energy(model, frames[k]), frames[k]
-        pair = (frame.energy or 0.0, float(found.energy[k]))
-        energies[row] = [(value - offset) / frame.n_atoms for value in pair]
-    rows, numbers, forces = [], [], []
-    for k, frame in enumerate(frames):
-        if frame.forces is not None and found.forces is not None:
-            rows.append(np.full(frame.n_atoms, indices[k]))
-            numbers.append(np.arange(frame.n_atoms))
-            forces.append(np.stack([frame.forces, found.forces[found.atoms_of(k)]], axis=-1))
-    empty = np.empty(0, dtype=np.int64)
-    return (
-        indices[with_energy],
-        energies,
-        np.concatenate(rows) if rows else empty,
-        np.concatenate(numbers) if numbers else empty,
-        np.concatenate(forces) if forces else np.empty((0, 3, 2)),
+def _group(source: ComparedFrames, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> ParityGroup:
+    part, sizes = source.part, [len(forces) for _, forces in pairs]
+    return ParityGroup(
+        name=part.name,
+        key=part.key,
+        role=part.role,
+        frames=np.repeat(part.indices, [len(energies) for energies, _ in pairs]),
+        energies=np.concatenate([np.empty((0, 2)), *(energies for energies, _ in pairs)]),
+        force_frames=np.repeat(part.indices, sizes),
+        force_atoms=np.concatenate([np.arange(0), *map(np.arange, sizes)]),
+        forces=np.concatenate([np.empty((0, 3, 2)), *(forces for _, forces in pairs)]),
+        n_frames=len(source.frames),
+        n_available=source.n_available,
     )
 
 
@@ -135,16 +139,6 @@ def _element_energy(model: AtomicEnergyModel, frame: Frame) -> float:
 def _rms(difference: np.ndarray) -> float:
     known = difference[np.isfinite(difference)]
     return float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
-
-
-def _joined(source: ComparedFrames, parts: Sequence[_Rows]) -> ParityGroup:
-    empty = np.empty(0, dtype=np.int64)
-    nothing = (empty, np.empty((0, 2)), empty, empty, np.empty((0, 3, 2)))
-    columns = [np.concatenate(column) for column in zip(*(parts or [nothing]), strict=True)]
-    part = source.part
-    return ParityGroup(
-        part.name, part.key, part.role, *columns, n_frames=len(source.frames), n_available=source.n_available
-    )
 
 
 COMPARED_FRAMES: Input[tuple[ComparedFrames, ...]] = Input(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -85,11 +85,6 @@ class _Counts:
     n_centers: int = 0
     expected: float = 0.0
 
-    def add(self, distances: np.ndarray, edges: np.ndarray, n_centers: int, density: float) -> None:
-        self.pairs += np.histogram(distances, edges)[0]
-        self.n_centers += n_centers
-        self.expected += n_centers * density
-
 
 def _distributions(given: Given) -> RadialDistributions | Missing:
     source, labels = given[SHOWN_FRAMES], given.get(LABELS)
@@ -138,32 +133,26 @@ def _count(
             shown = is_center[center] & (frame.numbers[found.neighbor] == b)
             density = float(np.sum(frame.numbers == b)) / frame.volume
             known = counts.setdefault((name, a, b), _Counts(np.zeros(len(edges) - 1)))
-            known.add(distance[shown], edges, int(is_center.sum()), density)
+            known.pairs += np.histogram(distance[shown], edges)[0]
+            known.n_centers += int(is_center.sum())
+            known.expected += int(is_center.sum()) * density
 
 
 def _curves(counts: dict[tuple[str, int, int], _Counts], edges: np.ndarray) -> tuple[RadialCurve, ...]:
+    """Return those of all atoms, where A-B tells what B-A would, then of each region, where it does not."""
     from ase.data import chemical_symbols
 
     shells = 4.0 / 3.0 * np.pi * np.diff(edges**3)
+    regions = list(dict.fromkeys(region for region, _, _ in counts))
     curves = []
-    for region, a, b in _ordered(counts):
+    for region, a, b in sorted(counts, key=lambda key: (regions.index(key[0]), *key[1:])):
+        if not region and a > b:
+            continue
         known = counts[region, a, b]
         g = known.pairs / (known.expected * shells)
         within = np.cumsum(known.pairs) / known.n_centers
         curves.append(RadialCurve((chemical_symbols[a], chemical_symbols[b]), region, g, within))
     return tuple(curves)
-
-
-def _ordered(keys: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Return all atoms first, where A-B tells what B-A would; then region by region, where it does not."""
-    found = list(keys)
-    regions = list(dict.fromkeys(region for region, _, _ in found))
-    return [
-        (region, a, b)
-        for region in sorted(regions, key=lambda name: name != "")
-        for _, a, b in sorted(key for key in found if key[0] == region)
-        if region or a <= b
-    ]
 
 
 RADIAL = Analysis(

@@ -23,8 +23,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from nnpcore.analyses import evaluation_of, required
+from nnpcore.analyses.pca import PCA
 from nnpcore.figures.drawing import add_legend, new_figure, style_axes
-from nnpcore.mapping import RegionSet, pca_of
+from nnpcore.mapping import RegionSet
 from nnpcore.mapping.correlation import rank_correlation
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
@@ -40,6 +42,7 @@ from nnpcore.paper.silicon_slab import (
     train_pair,
     training_groups,
 )
+from nnpcore.training import RunFolder
 
 ByKind = Mapping[str, Sequence[SlabRun]]
 COLD, HOT = PAPER_TEMPERATURES[0], PAPER_TEMPERATURES[-1]
@@ -244,7 +247,8 @@ def _pca_figure(runs: Sequence[SlabRun]) -> Figure:
     for axes, temperature in zip(figure.subplots(1, 2), (COLD, HOT), strict=True):
         found = _at(runs, temperature)
         groups = training_groups(found.run.folder, found.regions)
-        pca = pca_of(np.concatenate(list(groups.values())))
+        values = RunFolder.open(found.run.folder).training_values()
+        pca = required(evaluation_of(found.run.potential, values).value(PCA)).result
         _draw_points(axes, {name: pca.transform(values)[:, :2] for name, values in groups.items()})
         axes.set_title(f"{temperature:g} K, connectivity {found.connectivity:.2f}", fontsize=9.0)
         style_axes(axes, *(f"PC {k + 1} ({100 * pca.explained[k]:.0f} %)" for k in range(2)))

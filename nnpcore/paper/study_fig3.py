@@ -18,10 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from nnpcore.analyses import MappingMonitor
+from nnpcore.analyses import MappingMonitor, evaluation_of, required
+from nnpcore.analyses.distance import REACH
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.figures.drawing import add_legend, new_figure, style_axes
-from nnpcore.mapping import RegionSet, connectivity, nearest_distances, reach_of
+from nnpcore.mapping import RegionSet, connectivity, nearest_distances
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.paper.figure_parts import REGION_COLORS, plain_numbers
@@ -174,8 +175,9 @@ def _closeness(run_: TrainedRun, train: Sequence[Frame], regions: RegionSet) -> 
     values = RunFolder.open(run_.folder).training_values()
     potential = run_.potential
     x = potential.whitening.transform(values.values, values.species)
-    train_x, valid_x = x[values.is_training], x[~values.is_training]
-    reach = reach_of(train_x, valid_x, values.frame[values.is_training])
+    train_x = x[values.is_training]
+    (element,) = potential.elements
+    reach = required(required(evaluation_of(potential, values).value(REACH)).of(element))
     slab = compute_descriptors([regions.frame], potential.functions, derivatives=False)
     slab_x = potential.whitening.transform(slab.values, slab.species)
     outer = np.concatenate([_is_outer(frame) for frame in train])

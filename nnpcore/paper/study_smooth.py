@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from nnpcore.analyses import evaluation_of, required
+from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL
+from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.demo import split_example
 from nnpcore.figures.drawing import OKABE_ITO, add_diagonal, add_legend, new_figure, style_axes
-from nnpcore.mapping import region_errors
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome, TrainedRun
 from nnpcore.paper.silicon_slab import relaxed_slab, slab_frames, slab_regions
@@ -131,8 +133,12 @@ def _slab(context: StudyContext, temperature: float) -> System:
     n_train = 3 * len(frames) // 4
     regions = slab_regions(relaxed_slab(context), exact=True)
 
+    evaluation = evaluation_of(None, region_sets=[regions])
+
     def probe(potential: Potential) -> np.ndarray:
-        return np.array([error.members for error in region_errors(potential, regions)]).T
+        evaluation.set(POTENTIAL, potential)
+        evaluation.set(FUNCTIONS, potential.functions)
+        return np.array([error.members for error in required(evaluation.value(REGION_ERRORS)).all]).T
 
     name, epochs = f"slab {temperature:g} K", context.choose(20, 8)
     return System(name, frames[:n_train], frames[n_train:], 0.0, epochs, probe)
