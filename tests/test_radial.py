@@ -97,7 +97,7 @@ def test_regions_are_centers_whose_neighbors_are_everywhere() -> None:
     inside = np.array([0, 3, 11, 12])
     sets = (RegionSet(frame, (Region("inside", inside),)),)
     known = SourceLabels(np.zeros(1, dtype=int), sets, np.array([np.nan]))
-    found = distributions([frame], Labels.of({"gas": known}))
+    found = distributions([frame], Labels({"gas": known}))
     names = [c.name for c in found.curves]
     pairs = ("O-O", "O-Si", "Si-O", "Si-Si")
     assert names == ["O-O", "O-Si", "Si-Si", *(f"{p}, {r}" for r in ("inside", "rest") for p in pairs)]

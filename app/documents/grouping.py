@@ -75,7 +75,7 @@ def color_of(dataset_id: str, datasets: Mapping[str, DatasetDocument]) -> int:
 
 def labels_of(sets: Mapping[str, RegionDocument], datasets: Iterable[DatasetDocument]) -> Labels:
     """Return what is known of the atoms of every open data set, by its id."""
-    return Labels.of({d.id: _labels(sets, d) for d in datasets})
+    return Labels({d.id: _labels(sets, d) for d in datasets})
 
 
 def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument) -> SourceLabels:

@@ -39,16 +39,9 @@ class RunInputs:
 
     def __init__(self, data: Data, regions: Regions) -> None:
         self._data, self._regions = data, regions
-        self._chosen: dict[Input[object], object] = {}
+        self.chosen: dict[Input[object], object] = {}
+        """What every run is given alike, as panels have chosen; None for what was taken away."""
         self._frames: dict[str, tuple[tuple[object, ...], tuple[Frame, ...]]] = {}
-
-    def choose(self, node: Input[T], value: T | None) -> None:
-        """Give an input the same value in every run, None to take it away."""
-        self._chosen[node] = value
-
-    def chosen(self, node: Input[T]) -> T | None:
-        """Return what was chosen."""
-        return self._chosen.get(node)  # type: ignore[return-value]  # put there by choose()
 
     def forget(self, run_id: str) -> None:
         """Forget a run."""
@@ -57,7 +50,7 @@ class RunInputs:
     def refresh(self, run: RunDocument) -> None:
         """Give a run's evaluation everything it can look at now; what has not changed changes nothing."""
         evaluation = run.evaluation
-        for node, value in self._chosen.items():
+        for node, value in self.chosen.items():
             evaluation.set(node, value)
         evaluation.set(given.N_COMPONENTS, N_COMPONENTS)
         evaluation.set(given.LINKED_ROLES, LINKED_ROLES)
@@ -65,7 +58,7 @@ class RunInputs:
         self._set_data(run)
         sets = {key: known.set for key, known in self._regions.sets.items()}
         evaluation.set(given.REGION_SETS, sets or None)
-        divided = self.chosen(given.GROUPING) not in (None, "dataset")
+        divided = self.chosen.get(given.GROUPING) not in (None, "dataset")
         evaluation.set(given.LABELS, self._regions.labels() if divided else None)
 
     def refresh_data(self, document: Evaluated) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -113,12 +113,12 @@ class AnalysisScheduler(QObject):
     # what is wanted -----------------------------------------------------------------------------------
     def choose(self, node: Input[T], value: T | None) -> None:
         """Look at things differently in every run, e.g. ``(CHOSEN_GROUPS, ("nvt", "npt"))``."""
-        self._inputs.choose(node, value)
+        self._inputs.chosen[node] = value
         self._wake()
 
     def chosen(self, node: Input[T]) -> T | None:
         """Return what was chosen, or None."""
-        return self._inputs.chosen(node)
+        return cast("T | None", self._inputs.chosen.get(node))
 
     def ask(self, analysis: Analysis[object]) -> None:
         """Compute an analysis of the current run anew, even while a training runs."""

@@ -9,7 +9,7 @@ import numpy as np
 from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.graph import Analysis, Given, Missing
 from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, METRIC, TRAINING_VALUES
-from nnpcore.descriptors import SymmetryFunctions, Whitening
+from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
 from nnpcore.mapping.eos import EosFit
@@ -26,7 +26,9 @@ class Reaches:
 
     def of(self, element: str) -> Reach | Missing:
         """Return the reach of one element's atoms."""
-        return self.found.get(element) or self.missing.get(element) or no_atoms_of(element)
+        what = f"the training set has no {element}, the element of the crystal"
+        absent = Missing(what, f"Train on structures that contain {element}")
+        return self.found.get(element) or self.missing.get(element) or absent
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +43,12 @@ class Distances:
     bracket: Bracket
 
 
-def no_atoms_of(element: str) -> Missing:
-    """Return that the training set has no atoms of an element."""
-    what = f"the training set has no {element}, the element of the crystal"
-    return Missing(what, f"Train on structures that contain {element}")
-
-
 def _reaches(given: Given) -> Reaches | Missing:
     values, metric = given[TRAINING_VALUES], given[METRIC]
     reaches = Reaches({}, {})
     for index, element in enumerate(given[FUNCTIONS].elements):
-        train, frames = whitened_atoms(values, metric, index, training=True)
-        valid, _ = whitened_atoms(values, metric, index, training=False)
+        train, frames = _whitened(values, metric, index, training=True)
+        valid, _ = _whitened(values, metric, index, training=False)
         if not len(train):
             continue
         try:
@@ -65,13 +61,14 @@ def _reaches(given: Given) -> Reaches | Missing:
 
 
 def _distances(given: Given) -> Distances | Missing:
-    points, functions = given[POINTS], given[FUNCTIONS]
+    points, metric = given[POINTS], given[METRIC]
     reach = given[REACH].of(points.element)
     if isinstance(reach, Missing):
         return reach
-    index = functions.elements.index(points.element)
-    train, _ = whitened_atoms(given[TRAINING_VALUES], given[METRIC], index, training=True)
-    x = whitened_points(points, functions, given[METRIC])
+    species = given[FUNCTIONS].elements.index(points.element)
+    train, _ = _whitened(given[TRAINING_VALUES], metric, species, training=True)
+    means = points.mean_of(points.values.T).T  # a point is the mean of its equivalent atoms
+    x = metric.transform(means, np.full(len(means), species, dtype=points.species.dtype))
     distances = nearest_distances(x, train, progress=given.progress)
     v0 = equilibrium(points, given.get(REFERENCE), distances)
     bracket = bracket_from_distances(points.volumes, distances, v0, reach.threshold)
@@ -92,19 +89,12 @@ def equilibrium(points: InvariantPoints, fit: EosFit | None, distances: np.ndarr
     return float(points.volumes[middle if distances is None else int(distances.argmin())])
 
 
-def whitened_atoms(
+def _whitened(
     values: TrainingValues, metric: Whitening, species: int, *, training: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return whitened training (or validation) atoms (n, d) of one element and the frame of each (n,)."""
     rows = (values.species == species) & (values.is_training == training)
     return metric.transform(values.values[rows], values.species[rows]), values.frame[rows]
-
-
-def whitened_points(points: InvariantPoints, functions: SymmetryFunctions, metric: Whitening) -> np.ndarray:
-    """Return the invariant points (n, d), whitened: a point is the mean of its equivalent atoms."""
-    means = points.mean_of(points.values.T).T
-    species = functions.elements.index(points.element)
-    return metric.transform(means, np.full(len(means), species, dtype=points.species.dtype))
 
 
 REACH = Analysis(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -45,17 +46,16 @@ class SourceLabels:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What divides the atoms of all sources, by key; ``temperatures`` (n,) are all that occur, K, rising."""
+    """What divides the atoms of all sources, by key."""
 
     by_source: Mapping[str, SourceLabels]
-    temperatures: np.ndarray
 
-    @classmethod
-    def of(cls, known: Mapping[str, SourceLabels]) -> Labels:
-        """Gather what is known of every source."""
-        found = [labels.temperatures for labels in known.values()]
-        kelvin = np.unique(np.concatenate(found)) if found else np.empty(0)
-        return cls(known, kelvin[np.isfinite(kelvin)])
+    @cached_property
+    def temperatures(self) -> np.ndarray:
+        """All that occur (n,), K, rising."""
+        found = [labels.temperatures for labels in self.by_source.values()]
+        kelvin = np.unique(np.concatenate([np.empty(0), *found]))
+        return kelvin[np.isfinite(kelvin)]
 
     def groupings(self) -> list[Grouping]:
         """Return the ways in which the atoms can be divided."""

@@ -64,11 +64,6 @@ class Node(Generic[R_co]):
     name: str
     title: str
 
-    @property
-    def sources(self) -> tuple[Node[object], ...]:
-        """The nodes this one is computed from."""
-        return ()
-
 
 @dataclass(frozen=True, eq=False)
 class Input(Node[R_co]):
@@ -132,15 +127,11 @@ class Given:
             raise KeyError(f"'{self._analysis.name}' does not declare that it needs '{node.name}'")
         return cast(T, self._values[node])
 
-    def found(self, node: Node[T]) -> T | Missing:
-        """Return the value of something used, or why there is none."""
-        if node not in self._analysis.uses:
-            raise KeyError(f"'{self._analysis.name}' does not declare that it uses '{node.name}'")
-        return cast("T | Missing", self._values[node])
-
     def get(self, node: Node[T]) -> T | None:
         """Return the value of something used, or None."""
-        return found(self.found(node))
+        if node not in self._analysis.uses:
+            raise KeyError(f"'{self._analysis.name}' does not declare that it uses '{node.name}'")
+        return cast("T | None", found(self._values[node]))
 
     def before(self, analysis: Analysis[T]) -> T | None:
         """Return the analysis' own last result, to take over what is the same, or None."""
@@ -382,10 +373,10 @@ def same(one: object, other: object) -> bool:
         return True
     if type(one) is not type(other):
         return False
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return list(one) == list(other) and same([*one.values()], [*other.values()])
     if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
         return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
     try:
         return bool(one == other)
     except ValueError:  # arrays: alike only where they are the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,10 @@ class References:
 
 @dataclass(frozen=True, eq=False)
 class DescribedRegions:
-    """Symmetry functions (n_atoms, d) and species (n_atoms,) of each set's structure, or why not, by key."""
+    """Each set's structure, symmetry functions (n_atoms, d) and species (n_atoms,) where known, by key."""
 
     functions: SymmetryFunctions
     found: dict[str, tuple[Frame, np.ndarray, np.ndarray]]
-    missing: dict[str, Missing]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +75,17 @@ def _references(given: Given) -> References:
 
 def _described(given: Given) -> DescribedRegions:
     functions, before = given[FUNCTIONS], given.before(REGION_ATOMS)
-    described = DescribedRegions(functions, {}, {})
     same = before is not None and before.functions == functions
     known = {id(item[0]): item for item in before.found.values()} if before is not None and same else {}
+    found: dict[str, tuple[Frame, np.ndarray, np.ndarray]] = {}
     for key, regions in given[REGION_SETS].items():
         frame = regions.frame
-        if id(frame) in known:
-            described.found[key] = known[id(frame)]
-            continue
-        try:
-            table = compute_descriptors([frame], functions, derivatives=False, n_threads=given.n_threads)
-            described.found[key] = frame, table.values, table.species
-        except EatlasError as error:
-            described.missing[key] = Missing.of(error)
-    return described
+        with suppress(EatlasError):  # REGION_ERRORS tells why
+            if id(frame) not in known:
+                table = compute_descriptors([frame], functions, derivatives=False, n_threads=given.n_threads)
+                known[id(frame)] = frame, table.values, table.species
+            found[key] = known[id(frame)]
+    return DescribedRegions(functions, found)
 
 
 def _errors(given: Given) -> RegionErrors:
