@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from app.dialogs.fields import choice, muted, set_value
 from app.dialogs.form import FormDialog, Job
 from app.session.messages import Notification
-from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, Written, check_order, export
+from app.workers.exporting import EATLAS, STRUCTURES, ExportOrder, check_order, export
 from nnpcore.errors import SettingsError
 from nnpcore.exchange.programs import OWN, PROGRAMS, program_named
 
@@ -112,9 +112,10 @@ class ExportDialog(FormDialog):
         super().remember()
         self.kept["folder"] = str(Path(self.values()["target"]).parent)
 
-    def apply(self, value: Written) -> None:
+    def apply(self, value: str) -> None:
         """Tell where it is."""
-        folder = value.target if value.target.is_dir() else value.target.parent
+        target = Path(self.values()["target"]).expanduser()
+        folder = target if target.is_dir() else target.parent
         action = ("Show Folder", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
-        text = f"{value.target}. {value.text}"
+        text = f"{target}. {value}"
         self.session.messages.notify(Notification("info", "Exported", text, actions=(action,)))

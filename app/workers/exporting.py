@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nnpcore.training import EpochRecord
 
 EATLAS, STRUCTURES = "eatlas", "structures"
+README = "The README there tells how to use it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +50,6 @@ class ExportOrder:
         assert run.potential is not None
         snapshot = run.name, run.potential, tuple(run.history), run.settings.to_toml()
         return cls(*snapshot, run.folder if whole else None, format, target, scaling, frames)
-
-
-@dataclass(frozen=True)
-class Written:
-    """Where it went, and how it was checked."""
-
-    target: Path
-    text: str
 
 
 def check_order(order: ExportOrder, confirmed: str = "") -> None:
@@ -92,8 +85,8 @@ def _check_structures(order: ExportOrder, confirmed: str) -> None:
         )
 
 
-def export(order: ExportOrder, progress: Progress) -> Written:
-    """Write what is asked for and read it back where that can be done.
+def export(order: ExportOrder, progress: Progress) -> str:
+    """Write what is asked for, read it back where that can be done, and return what is to be said of it.
 
     Raises
     ------
@@ -110,7 +103,7 @@ def export(order: ExportOrder, progress: Progress) -> Written:
         from nnpcore.exchange import write_export
 
         write_export(model, list(order.history), order.settings_toml, target)
-        return Written(target, "The README there tells how to use it.")
+        return README
     if order.folder is not None:
         return _as_format(order.folder, order)
     with tempfile.TemporaryDirectory(prefix="eatlas-") as folder:
@@ -118,20 +111,19 @@ def export(order: ExportOrder, progress: Progress) -> Written:
         return _as_format(Path(folder), order)
 
 
-def _as_format(folder: Path, order: ExportOrder) -> Written:
+def _as_format(folder: Path, order: ExportOrder) -> str:
     from nnpcore.exchange import export_as
 
     done = export_as(folder, order.target, order.format, scaling=order.scaling)
-    checked = ""
-    if done.difference is not None:
-        checked = f" Read back, atomic energies agree to {done.difference:.1e} eV."
-    return Written(order.target, f"The README there tells how to use it.{checked}")
+    if done.difference is None:
+        return README
+    return f"{README} Read back, atomic energies agree to {done.difference:.1e} eV."
 
 
-def _structures(order: ExportOrder, progress: Progress) -> Written:
+def _structures(order: ExportOrder, progress: Progress) -> str:
     from nnpcore.exchange.structures_out import predict_frames, write_structures
 
     found = predict_frames(order.model, order.frames, n_threads=1, progress=progress)
     write_structures(order.target, found)
     kinds = "atomic energies" if "atomic_energies" in found[0].arrays else "no atomic energies"
-    return Written(order.target, f"{len(found)} frames with predictions ({kinds}).")
+    return f"{len(found)} frames with predictions ({kinds})."

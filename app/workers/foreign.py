@@ -30,7 +30,7 @@ class CalculatorChoice:
     spec: CalculatorSpec | None = None
 
     @contextlib.contextmanager
-    def opened(self, progress: Progress | None = None) -> Iterator[Calculator | None]:
+    def opened(self, progress: Progress) -> Iterator[Calculator | None]:
         """Give the calculator, None where none was chosen; PotentialError where it cannot be made."""
         if self.spec is None:
             from nnpcore.reference import reference_calculator
@@ -49,9 +49,9 @@ class ProcessCalculator(Calculator):
         "energy", "free_energy", "energies", "forces", "stress",
     ]  # fmt: skip
 
-    def __init__(self, model: CalculatorModel, progress: Progress | None = None) -> None:
+    def __init__(self, model: CalculatorModel, progress: Progress) -> None:
         super().__init__()
-        self.model, self._progress = model, None if progress is None else _Cancelling(progress)
+        self.model, self._progress = model, Progress(within=progress)
 
     def calculate(
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
@@ -79,18 +79,6 @@ class ProcessCalculator(Calculator):
         """Ask about one structure to see what it gives: the others are taken off what it implements."""
         self.calculate(atoms)
         self.implemented_properties = list(self.results)  # type: ignore[misc]
-
-
-class _Cancelling(Progress):
-    """Cancelled with another progress; does not report."""
-
-    def __init__(self, whole: Progress) -> None:
-        super().__init__()
-        self._whole = whole
-
-    def check(self) -> None:
-        """Raise Cancelled where the other one is cancelled."""
-        self._whole.check()
 
 
 class SharedModel(CalculatorModel):
