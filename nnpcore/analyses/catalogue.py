@@ -16,6 +16,12 @@ from nnpcore.analyses.regions import REFERENCES, REGION_ATOMS, REGION_ERRORS
 from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
 
+__all__ = [
+    "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DISTANCE", "ELEMENT", "EOS", "FRAME_RIGIDITY",
+    "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES",
+    "REGION_ATOMS", "REGION_ERRORS", "RIGIDITY", "VERDICT",
+]  # fmt: skip
+
 ANALYSES: tuple[Analysis[object], ...] = (
     POINTS,
     REFERENCE,

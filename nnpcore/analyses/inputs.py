@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
+__all__ = [
+    "CHOSEN_GROUPS", "CRYSTAL", "CRYSTAL_GROUP", "ELEMENT_CHOICE", "ENERGY_RMSE", "EOS_ROLE", "FUNCTIONS",
+    "FURTHER_ATOMS", "GROUPING", "INSPECT", "LABELS", "LINKED_ROLES", "METRIC", "N_COMPONENTS",
+    "N_REGION_GROUPS", "ONLOOKERS", "POTENTIAL", "REGION", "REGION_SETS", "SHOWN_FRAME", "SHOWN_FRAMES",
+    "TRAINING", "TRAINING_FRAMES", "TRAINING_PARTS", "TRAINING_VALUES", "VALIDATION", "FrameGroup",
+    "RunPart", "ShownFrame",
+]  # fmt: skip
+
 TRAINING, VALIDATION, EOS_ROLE, INSPECT, REGION = "training", "validation", "eos", "inspect", "region"
 """Roles of groups of atoms: what the frames they come from are used for."""
 
