@@ -143,7 +143,7 @@ def run_demo(
     listener : told about every epoch.
     control : may stop the training under way; the report is then of what it has reached.
     """
-    from nnpcore.figures.drawing import SUFFIXES, save_figure
+    from nnpcore.figures.drawing import save_figures
     from nnpcore.figures.tables import eos_table, write_csv
     from nnpcore.report.mapping_folder import compared_figure, reference_numbers
 
@@ -152,8 +152,7 @@ def run_demo(
     runs = {result.case.name: _numbers(result) for result in results}
     report = {"runs": runs, "reference": reference_numbers(results[0].mapping)}
     figure = compared_figure({result.case.title: result.mapping for result in results})
-    for suffix in SUFFIXES:
-        save_figure(figure, folder / f"fig1.{suffix}")
+    save_figures(folder, {"fig1": figure})
     for result in results:
         table = eos_table(result.mapping.curve, result.mapping.report, result.mapping.bracket)
         write_csv(folder / f"eos_{result.case.name}.csv", table)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from nnpcore.descriptors.functions import SymmetryFunction
 from nnpcore.errors import PotentialError
 
 COPY_AGAIN = "Take a fresh copy of the file"
@@ -52,6 +53,23 @@ class ForeignText:
         """Return the error about one line, or about the file where ``number`` is None."""
         place = str(self.path) if number is None else f"{self.path}, line {number}"
         return PotentialError(what, where=place, fix=fix)
+
+    def check_elements(self, line: Line) -> None:
+        """Raise the error about words of a line, after the first, that are no chemical elements."""
+        from ase.data import atomic_numbers
+
+        for symbol in line.words[1:]:
+            if atomic_numbers.get(symbol, 0) < 1:
+                raise self.problem(line.number, f"'{symbol}' is not a chemical element")
+
+    def add_function(
+        self, line: Line, function: SymmetryFunction, found: dict[SymmetryFunction, int]
+    ) -> None:
+        """Add a symmetry function to those found, with the number of its line; none may come twice."""
+        if function in found:
+            what = f"the function of line {found[function]} is listed again"
+            raise self.problem(line.number, what, "Train without the double function")
+        found[function] = line.number
 
     def number(self, line: Line, position: int, name: str) -> float:
         """Return the finite number at a position of a line; ``name`` says what it is."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from nnpcore.errors import SettingsError
 from nnpcore.exchange.program import Program
-from nnpcore.figures import SUFFIXES, save_figure, training_figure
+from nnpcore.figures import training_figure
+from nnpcore.figures.drawing import save_figures
 from nnpcore.files import write_atomically
 from nnpcore.installation import filled
 from nnpcore.training import EpochRecord, RunFolder
@@ -92,10 +93,7 @@ def write_export(
     if history:
         write_atomically(folder / "history.csv", history_csv(history).encode())
         files.append(folder / "history.csv")
-        figure = training_figure(history)
-        for suffix in SUFFIXES:
-            files.append(folder / f"training.{suffix}")
-            save_figure(figure, files[-1])
+        files += save_figures(folder, {"training": training_figure(history)})
     return files
 
 

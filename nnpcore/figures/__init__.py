@@ -6,7 +6,7 @@ Pure functions from results to matplotlib ``Figure`` objects, which :func:`save_
 from nnpcore.figures.drawing import SUFFIXES, figure_bytes, save_figure
 from nnpcore.figures.eos import EosSeries, eos_figure
 from nnpcore.figures.gspace import connectivity_figure, distance_figure, pairs_figure, reach_figure
-from nnpcore.figures.lines import lines_figure
+from nnpcore.figures.lines import SweepLine, lines_figure, sweep_figure
 from nnpcore.figures.points import (
     ParitySeries,
     PointSeries,
@@ -18,7 +18,6 @@ from nnpcore.figures.regions import RegionBar, mapping_figure, region_figure
 from nnpcore.figures.rigidity import rigidity_figure
 from nnpcore.figures.series import RunCurves
 from nnpcore.figures.structure import structure_figure
-from nnpcore.figures.sweep import SweepLine, sweep_figure
 from nnpcore.figures.training import curves_figure, training_figure
 
 __all__ = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,6 +72,14 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     if suffix not in SUFFIXES:
         raise AnalysisError(f"a figure cannot be written as '{path.suffix}'", fix="Use .png, .svg or .pdf")
     write_atomically(path, figure_bytes(figure, suffix))
+
+
+def save_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    """Write figures by name as PNG, SVG and PDF into a folder; return the files. Errors as for one."""
+    files = [(figure, folder / f"{name}.{suffix}") for name, figure in figures.items() for suffix in SUFFIXES]
+    for figure, path in files:
+        save_figure(figure, path)
+    return [path for _, path in files]
 
 
 def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False, dpi: int | None = None) -> bytes:

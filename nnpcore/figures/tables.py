@@ -34,6 +34,13 @@ def write_csv(path: str | Path, columns: Table) -> None:
     write_atomically(Path(path), format_csv(columns).encode("utf-8"))
 
 
+def write_tables(folder: Path, tables: Mapping[str, Table]) -> list[Path]:
+    """Write tables by name into a folder; return the files. Errors as for one."""
+    for name, columns in tables.items():
+        write_csv(folder / f"{name}.csv", columns)
+    return [folder / f"{name}.csv" for name in tables]
+
+
 def format_csv(columns: Table) -> str:
     """Return columns as CSV text; numbers read back exactly."""
     lengths = {name: len(values) for name, values in columns.items()}

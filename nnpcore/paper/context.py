@@ -129,12 +129,9 @@ class StudyContext:
 
     def save_figure(self, figure: Figure, name: str) -> list[Path]:
         """Write a figure as PNG, SVG and PDF into the study's folder; return the three files."""
-        from nnpcore.figures.drawing import SUFFIXES, save_figure
+        from nnpcore.figures.drawing import save_figures
 
-        paths = [self.own / f"{name}.{suffix}" for suffix in SUFFIXES]
-        for path in paths:
-            save_figure(figure, path)
-        return paths
+        return save_figures(self.own, {name: figure})
 
     def write_table(self, name: str, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Path:
         """Write ``name.csv`` into the study's folder: columns by name, or one mapping a row."""

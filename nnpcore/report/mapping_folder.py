@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnpcore.analyses import MappingStudy, study
 from nnpcore.errors import AnalysisError
-from nnpcore.figures import (
-    SUFFIXES,
-    EosSeries,
-    connectivity_figure,
-    distance_figure,
-    eos_figure,
-    map_figure,
-    save_figure,
-)
-from nnpcore.figures.drawing import series_color
+from nnpcore.figures import EosSeries, connectivity_figure, distance_figure, eos_figure, map_figure
+from nnpcore.figures.drawing import save_figures, series_color
 from nnpcore.figures.tables import (
     connectivity_table,
     distance_table,
@@ -26,7 +18,7 @@ from nnpcore.figures.tables import (
     eos_table,
     pca_components_table,
     pca_table,
-    write_csv,
+    write_tables,
 )
 from nnpcore.files import write_atomically
 from nnpcore.mapping import EosCurve, EosFit, fit_eos
@@ -78,9 +70,7 @@ def eos_numbers(found: MappingStudy) -> dict[str, Any]:
     report = found.report
     fit = report.mean_fit or _fit_around_minimum(found.curve)
     return {
-        "v0": fit.v0 if fit else None,
-        "b0_gpa": fit.b0_gpa if fit else None,
-        "b0_prime": fit.b0_prime if fit else None,
+        **fit_numbers(fit),
         "slope_error_gpa": report.slope_error_gpa,
         "slope_std_gpa": report.slope_std_gpa,
         "eos_rmse_in_bracket_mev_per_atom": report.rmse_in_bracket_mev,
@@ -101,7 +91,11 @@ def _fit_around_minimum(curve: EosCurve) -> EosFit | None:
 
 def reference_numbers(found: MappingStudy) -> dict[str, Any]:
     """Return the reference's V0 (Å³/atom), B0 (GPa) and B0', None where there is no fit."""
-    fit = found.report.reference_fit
+    return fit_numbers(found.report.reference_fit)
+
+
+def fit_numbers(fit: EosFit | None) -> dict[str, float | None]:
+    """Return V0 (Å³/atom), B0 (GPa) and B0' of a fit, None where there is none."""
     return {name: getattr(fit, name) if fit else None for name in ("v0", "b0_gpa", "b0_prime")}
 
 
@@ -123,26 +117,31 @@ def summary(found: MappingStudy) -> dict[str, Any]:
 
 def write_mapping(found: MappingStudy, folder: Path) -> list[Path]:
     """Write figures (PNG, SVG, PDF), tables (CSV) and report.json into a folder; return the files."""
-    report = folder / "report.json"
-    text = json.dumps(summary(found), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(report, text.encode())
-    return [report, *_write_tables(found, folder), *_write_figures(found, folder)]
-
-
-def _write_tables(found: MappingStudy, folder: Path) -> list[Path]:
-    scores = {name: values[:, :N_COMPONENTS] for name, values in found.scores.items()}
+    links = found.connectivity
     tables = {
         "eos": eos_table(found.curve, found.report, found.bracket),
         "eos_parameters": eos_parameters_table(found.report),
         "distance": distance_table(found.bracket),
-        "pca": pca_table(scores),
+        "pca": pca_table({name: values[:, :N_COMPONENTS] for name, values in found.scores.items()}),
         "pca_components": pca_components_table(found.pca),
     }
-    if found.connectivity is not None:
-        tables["connectivity"] = connectivity_table(found.connectivity)
-    for name, columns in tables.items():
-        write_csv(folder / f"{name}.csv", columns)
-    return [folder / f"{name}.csv" for name in tables]
+    figures = {
+        "eos": compared_figure({"ensemble": found}),
+        "pca": map_figure(found.scores, found.pca, most=None),
+        "distance": distance_figure(found.curve.volumes, found.bracket, found.reach.distances),
+    }
+    if links is not None:
+        tables["connectivity"] = connectivity_table(links)
+        figures["connectivity"] = connectivity_figure(links)
+    report = write_summary(summary(found), folder)
+    return [report, *write_tables(folder, tables), *save_figures(folder, figures)]
+
+
+def write_summary(content: Mapping[str, Any], folder: Path) -> Path:
+    """Write report.json into a folder and return it."""
+    path = folder / "report.json"
+    write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    return path
 
 
 def compared_figure(studies: Mapping[str, MappingStudy]) -> Figure:
@@ -152,18 +151,3 @@ def compared_figure(studies: Mapping[str, MappingStudy]) -> Figure:
         for i, (name, item) in enumerate(studies.items())
     ]
     return eos_figure(series)
-
-
-def _write_figures(found: MappingStudy, folder: Path) -> list[Path]:
-    reach = found.reach.distances
-    figures = {
-        "eos": compared_figure({"ensemble": found}),
-        "pca": map_figure(found.scores, found.pca, most=None),
-        "distance": distance_figure(found.curve.volumes, found.bracket, reach),
-    }
-    if found.connectivity is not None:
-        figures["connectivity"] = connectivity_figure(found.connectivity)
-    files = [(figure, folder / f"{name}.{suffix}") for name, figure in figures.items() for suffix in SUFFIXES]
-    for figure, path in files:
-        save_figure(figure, path)
-    return [path for _, path in files]

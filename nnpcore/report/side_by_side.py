@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from nnpcore.analyses import Evaluation, required
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.eos import ENERGY_ZERO, EOS
 from nnpcore.analyses.inputs import CRYSTAL, CRYSTAL_GROUP, EOS_ROLE, POTENTIAL, FrameGroup
-from nnpcore.figures import SUFFIXES, EosSeries, eos_figure, save_figure
-from nnpcore.figures.drawing import series_color
-from nnpcore.figures.tables import eos_parameters_table, eos_table, write_csv
-from nnpcore.files import write_atomically
+from nnpcore.figures import EosSeries, eos_figure
+from nnpcore.figures.drawing import save_figures, series_color
+from nnpcore.figures.tables import eos_parameters_table, eos_table, write_tables
 from nnpcore.mapping import EosCurve, EosReport
+from nnpcore.report.mapping_folder import fit_numbers, write_summary
 
 if TYPE_CHECKING:
     from nnpcore.mapping.model_energies import AtomicEnergyModel
@@ -49,11 +48,9 @@ class ModelEos:
 
     def numbers(self) -> dict[str, Any]:
         """Return its figures for report.json: Å³/atom, GPa, meV/atom."""
-        fit, report = self.report.mean_fit, self.report
+        report = self.report
         return {
-            "v0": fit.v0 if fit else None,
-            "b0_gpa": fit.b0_gpa if fit else None,
-            "b0_prime": fit.b0_prime if fit else None,
+            **fit_numbers(report.mean_fit),
             "slope_error_gpa": report.slope_error_gpa,
             "eos_rmse_mev_per_atom": report.rmse_mev,
             "shift_ev_per_atom": self.shift,
@@ -119,28 +116,17 @@ def write_comparison(found: Sequence[ModelEos], folder: Path) -> list[Path]:
         EosSeries(item.name, item.curve, item.report, None, series_color(k), dash=k)
         for k, item in enumerate(found)
     ]
-    figure = eos_figure(series)
-    files = [folder / f"eos.{suffix}" for suffix in SUFFIXES]
-    for file in files:
-        save_figure(figure, file)
+    tables = {}
     for k, item in enumerate(found, start=1):
-        for name, table in (
-            (f"eos_{k}", eos_table(item.curve, item.report)),
-            (f"eos_parameters_{k}", eos_parameters_table(item.report)),
-        ):
-            files.append(folder / f"{name}.csv")
-            write_csv(files[-1], table)
-    files.append(folder / "report.json")
-    text = json.dumps(comparison_summary(found), indent=1, ensure_ascii=False) + "\n"
-    write_atomically(files[-1], text.encode())
-    return files
+        tables[f"eos_{k}"] = eos_table(item.curve, item.report)
+        tables[f"eos_parameters_{k}"] = eos_parameters_table(item.report)
+    files = save_figures(folder, {"eos": eos_figure(series)}) + write_tables(folder, tables)
+    return [*files, write_summary(comparison_summary(found), folder)]
 
 
 def comparison_summary(found: Sequence[ModelEos]) -> dict[str, Any]:
     """Return report.json's content: the reference's figures, then each model's by name."""
-    fit = found[0].report.reference_fit if found else None
-    names = ("v0", "b0_gpa", "b0_prime")
     return {
-        "reference": {name: getattr(fit, name) if fit else None for name in names},
+        "reference": fit_numbers(found[0].report.reference_fit if found else None),
         "models": {item.name: item.numbers() for item in found},
     }

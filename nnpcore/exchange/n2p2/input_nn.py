@@ -154,9 +154,7 @@ def _elements(keywords: _Keywords) -> list[str]:
 
     line, count = keywords.line("elements"), keywords.line("number_of_elements")
     found = line.words[1:]
-    for symbol in found:
-        if atomic_numbers.get(symbol, 0) < 1:
-            raise keywords.text.problem(line.number, f"'{symbol}' is not a chemical element")
+    keywords.text.check_elements(line)
     if keywords.text.integer(count, 1, "number_of_elements") != len(found) or len(set(found)) != len(found):
         raise keywords.text.problem(
             count.number, f"number_of_elements is {count.words[1]}, but elements are {' '.join(found)}"
@@ -174,21 +172,12 @@ def _functions(
         if center not in lines:
             raise text.problem(line.number, f"'{center}' is not among the elements")
         function = in_angstrom(_function(text, line, elements), units)
-        if function in lines[center]:
-            raise text.problem(
-                line.number,
-                f"the function of line {lines[center][function]} is listed again",
-                "Train without the double function",
-            )
-        lines[center][function] = line.number
+        text.add_function(line, function, lines[center])
     for element, functions in lines.items():
         if not functions:
             raise text.problem(None, f"there are no symmetry functions for {element}")
-    found = {}
-    for element, functions in lines.items():
-        listed = list(functions)
-        found[element] = tuple(listed[k] for k in sorted_order(listed, elements))
-    return found
+    listed = {element: list(functions) for element, functions in lines.items()}
+    return {e: tuple(own[k] for k in sorted_order(own, elements)) for e, own in listed.items()}
 
 
 def _function(text: ForeignText, line: Line, elements: list[str]) -> SymmetryFunction:

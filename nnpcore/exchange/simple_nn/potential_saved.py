@@ -172,9 +172,7 @@ class _Reader:
 
         head = self._next("ELEM_LIST")
         elements = head.words[1:]
-        for symbol in elements:
-            if atomic_numbers.get(symbol, 0) < 1:
-                raise self.text.problem(head.number, f"'{symbol}' is not a chemical element")
+        self.text.check_elements(head)
         if not elements or len(set(elements)) != len(elements):
             raise self.text.problem(head.number, "ELEM_LIST must list every element once")
         found: PlainMember = {}
@@ -227,14 +225,7 @@ class _Reader:
         found: dict[SymmetryFunction, int] = {}
         for _ in range(n_f):
             line = self._next("")
-            function = self._function(line, elements)
-            if function in found:
-                raise self.text.problem(
-                    line.number,
-                    f"the function of line {found[function]} is listed again",
-                    "Train without the double function",
-                )
-            found[function] = line.number
+            self.text.add_function(line, self._function(line, elements), found)
         return tuple(found)
 
     def _function(self, line: Line, elements: Sequence[str]) -> SymmetryFunction:

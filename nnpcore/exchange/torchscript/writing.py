@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nnpcore.errors import PotentialError
 from nnpcore.exchange.plain_networks import check_kinds
 from nnpcore.files import write_atomically
 from nnpcore.installation import VERSION
+from nnpcore.structures.frame import Frame
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
-    from nnpcore.structures.frame import Frame
 
 NAME = "potential.pt"
 
@@ -27,26 +30,6 @@ def write_torch(potential: Potential, folder: str | Path) -> list[Path]:
     PotentialError : an element without symmetry functions.
     RunFolderError : the folder cannot be written.
     """
-    target = Path(folder) / NAME
-    write_atomically(target, module_bytes(potential))
-    return [target]
-
-
-def module_bytes(potential: Potential) -> bytes:
-    """Return what :func:`write_torch` writes."""
-    import io
-
-    import torch
-
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is to be replaced one day; C++ reads nothing else yet
-        torch.jit.save(scripted(potential), buffer, _extra_files={"eatlas.json": _description(potential)})
-    return buffer.getvalue()
-
-
-def scripted(potential: Potential) -> Any:
-    """Return the TorchScript module itself."""
     import torch
 
     from nnpcore.exchange.torchscript.code import KINDS, module_of
@@ -54,14 +37,17 @@ def scripted(potential: Potential) -> Any:
     check_kinds(potential, "the module for torch", KINDS)
     if any(not potential.functions.count(e) for e in potential.elements):
         raise PotentialError("an element has no symmetry functions", where=potential.name)
+    target, buffer = Path(folder) / NAME, io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.jit.script(module_of(potential))
+        warnings.simplefilter("ignore")  # TorchScript is to be replaced one day; C++ reads nothing else yet
+        module = torch.jit.script(module_of(potential))
+        torch.jit.save(module, buffer, _extra_files={"eatlas.json": _description(potential)})
+    write_atomically(target, buffer.getvalue())
+    return [target]
 
 
 def read_back_difference(potential: Potential, path: Path) -> float:
     """Return by how much the written module is off for a small cluster: energies, eV, or forces, eV/Å."""
-    import numpy as np
     import torch
 
     from nnpcore.descriptors import NeighborFinder
@@ -83,10 +69,7 @@ def read_back_difference(potential: Potential, path: Path) -> float:
 
 def _cluster(potential: Potential) -> Frame:
     """Twelve atoms of all elements on a shaken lattice of 2.4 Å, open in all directions."""
-    import numpy as np
     from ase import Atoms
-
-    from nnpcore.structures.frame import Frame
 
     places = 2.4 * np.array([[x, y, z] for x in range(2) for y in range(2) for z in range(3)])
     symbols = [potential.elements[k % len(potential.elements)] for k in range(len(places))]
