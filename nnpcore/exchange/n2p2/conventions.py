@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from ase import units
 
 from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
 
@@ -41,6 +43,16 @@ SCALINGS: dict[str, tuple[str, ...]] = {
     "sigma": ("scale_symmetry_functions_sigma",),
 }
 """Keywords of each way to scale the inputs."""
+
+
+class Units(NamedTuple):
+    """Å and eV in one unit of length and energy of a folder, whose files do not tell them."""
+
+    length: float
+    energy: float
+
+
+UNITS = {"angstrom-ev": Units(1.0, 1.0), "bohr-hartree": Units(units.Bohr, units.Hartree)}
 
 
 def weights_name(atomic_number: int, epoch: int | None = None) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
 from nnpcore.errors import SettingsError
 from nnpcore.exchange.foreign_text import ForeignText, Line
-from nnpcore.exchange.foreign_units import ForeignUnits, in_angstrom
-from nnpcore.exchange.n2p2.conventions import LETTERS, sorted_order
+from nnpcore.exchange.n2p2.conventions import LETTERS, Units, sorted_order
 
 _MANY = ("symfunction_short", "atom_energy", "element_nodes_short")
 _REFUSED = {
@@ -105,7 +103,7 @@ _USED = {
 }
 
 
-def read_settings(text: ForeignText, units: ForeignUnits) -> N2p2Settings:
+def read_settings(text: ForeignText, units: Units) -> N2p2Settings:
     """Read input.nn; PotentialError names the line that is missing, contradictory or not to be had."""
     keywords = _Keywords(text)
     _refuse_others(keywords)
@@ -163,7 +161,7 @@ def _elements(keywords: _Keywords) -> list[str]:
 
 
 def _functions(
-    keywords: _Keywords, elements: list[str], units: ForeignUnits
+    keywords: _Keywords, elements: list[str], units: Units
 ) -> dict[str, tuple[SymmetryFunction, ...]]:
     text = keywords.text
     lines: dict[str, dict[SymmetryFunction, int]] = {e: {} for e in elements}
@@ -171,7 +169,9 @@ def _functions(
         center = text.word(line, 1, "central element")
         if center not in lines:
             raise text.problem(line.number, f"'{center}' is not among the elements")
-        function = in_angstrom(_function(text, line, elements), units)
+        function = _function(text, line, elements)
+        if units.length != 1.0:
+            function = function.in_unit(units.length)
         text.add_function(line, function, lines[center])
     for element, functions in lines.items():
         if not functions:
@@ -194,33 +194,25 @@ def _function(text: ForeignText, line: Line, elements: list[str]) -> SymmetryFun
     for symbol in neighbors:
         if symbol not in elements:
             raise text.problem(line.number, f"'{symbol}' is not among the elements")
-    first = 3 + len(neighbors)
-
-    def value(k: int, name: str) -> float:
-        return text.number(line, first + k, name)
-
-    make: Callable[[], SymmetryFunction]
-    if kind == 2:
-        make = lambda: G2(neighbors[0], value(0, "eta"), value(1, "rs"), value(2, "rc"))  # noqa: E731
-        length = first + 3
-    else:
-        pair, angular = (neighbors[0], neighbors[1]), G4 if kind == 3 else G5
-        make = lambda: angular(  # noqa: E731
-            pair, value(0, "eta"), value(2, "zeta"), value(1, "lambda"), value(3, "rc")
-        )
-        length = first + 4
-        if len(line.words) > length:
-            if value(4, "rs") != 0:
-                raise text.problem(
-                    line.number,
-                    f"an angular function with the shift rs = {line.words[length]} is not to be had",
-                    "Eatlas reads angular functions with rs = 0",
-                )
-            length += 1
-    if len(line.words) > length:
-        raise text.problem(line.number, f"'{line.words[length]}' is too much for a function of type {kind}")
+    names = ("eta", "rs", "rc") if kind == 2 else ("eta", "lambda", "zeta", "rc")
+    first, end = 3 + len(neighbors), 3 + len(neighbors) + len(names)
+    numbers = [text.number(line, first + k, name) for k, name in enumerate(names)]
+    if kind != 2 and len(line.words) > end:
+        if text.number(line, end, "rs") != 0:
+            raise text.problem(
+                line.number,
+                f"an angular function with the shift rs = {line.words[end]} is not to be had",
+                "Eatlas reads angular functions with rs = 0",
+            )
+        end += 1
+    if len(line.words) > end:
+        raise text.problem(line.number, f"'{line.words[end]}' is too much for a function of type {kind}")
     try:
-        return make()
+        if kind == 2:
+            return G2(neighbors[0], *numbers)
+        eta, lambda_, zeta, cutoff = numbers
+        angular = G4 if kind == 3 else G5
+        return angular((neighbors[0], neighbors[1]), eta, zeta, lambda_, cutoff)
     except SettingsError as error:
         raise text.problem(line.number, error.what, error.fix or "Choose another potential") from None
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.errors import PotentialError
+from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.foreign_text import ForeignText
-from nnpcore.exchange.foreign_units import ForeignUnits, foreign_units
-from nnpcore.exchange.n2p2.conventions import INPUT, SCALING, weights_name
+from nnpcore.exchange.n2p2.conventions import INPUT, SCALING, UNITS, Units, weights_name
 from nnpcore.exchange.n2p2.input_nn import N2p2Settings, read_settings
 from nnpcore.exchange.plain_networks import InputScaling, PlainMember, PlainNetwork, combine
 
@@ -62,7 +61,10 @@ def read_n2p2(
 
 def _read_member(folder: Path, units: str | None, epoch: int | None) -> PlainMember:
     text = ForeignText(folder / INPUT, comments="#!")
-    unit = foreign_units(units or "angstrom-ev")
+    unit = UNITS.get(units or "angstrom-ev")
+    if unit is None:
+        fix = f"Choose {' or '.join(UNITS)}"
+        raise SettingsError(f"there are no units {units!r}", where="units", fix=fix)
     settings = read_settings(text, unit)
     cutoff = max(f.cutoff for functions in settings.functions.values() for f in functions)
     if units is None and cutoff > _BOHR_CUTOFF:
@@ -76,7 +78,7 @@ def _read_member(folder: Path, units: str | None, epoch: int | None) -> PlainMem
 
 
 def _network(
-    folder: Path, element: str, settings: N2p2Settings, rows: _Rows, unit: ForeignUnits, epoch: int | None
+    folder: Path, element: str, settings: N2p2Settings, rows: _Rows, unit: Units, epoch: int | None
 ) -> PlainNetwork:
     from ase.data import atomic_numbers
 
