@@ -38,7 +38,5 @@ def member_names(n_members: int, last: str) -> list[str]:
 
 def found_members(folder: Path) -> list[Path]:
     """Return the folders ``member-1``, ``member-2`` and so on in ``folder``, in that order."""
-    if not folder.is_dir():
-        return []
-    numbers = {path: _NAME.fullmatch(path.name) for path in folder.iterdir() if path.is_dir()}
-    return sorted((p for p, found in numbers.items() if found), key=lambda p: int(p.name.split("-")[1]))
+    found = [path for path in folder.glob("member-*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: int(path.name.split("-")[1]))

@@ -37,8 +37,6 @@ def predict_frames(
     model: AtomicEnergyModel,
     frames: Sequence[Frame],
     *,
-    forces: bool = True,
-    stress: bool = True,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> list[Frame]:
@@ -51,7 +49,7 @@ def predict_frames(
     found: list[Frame] = []
     for start in range(0, len(frames), _CHUNK):
         part = frames[start : start + _CHUNK]
-        prediction = model.predict(part, forces=forces, stress=stress, members=False, n_threads=n_threads)
+        prediction = model.predict(part, forces=True, stress=True, members=False, n_threads=n_threads)
         found += with_prediction(part, prediction, model.name)
         if progress is not None:
             progress.report(len(found) / len(frames), f"{len(found)} of {len(frames)} frames")

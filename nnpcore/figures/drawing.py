@@ -153,13 +153,6 @@ def style_axes(axes: Axes, x: str, y: str) -> None:
         axes.spines[side].set_linewidth(0.6)
 
 
-def epoch_axis(axes: Axes) -> None:
-    """Number whole epochs."""
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-
-
 def log_axis(axes: Axes, which: Literal["x", "y"] = "y") -> None:
     """Make an axis logarithmic, where a line has anything positive, and write numbers that tell its scale."""
     from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, LogLocator, MaxNLocator, NullFormatter

@@ -13,7 +13,6 @@ from nnpcore.figures.drawing import (
     FONT,
     OKABE_ITO,
     add_legend,
-    epoch_axis,
     log_axis,
     new_figure,
     paper_color,
@@ -94,8 +93,10 @@ def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing:
 
 
 def _style_epochs(axes: Axes, label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     style_axes(axes, "Epoch", label)
-    epoch_axis(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     log_axis(axes)
 
 

@@ -106,11 +106,9 @@ def number(value: float | None, digits: int = 1, *, sign: bool = False, unit: st
     return f"{text} {unit}".rstrip()
 
 
-def significant(value: float | None, digits: int = 3, unit: str = "") -> str:
-    """Return a number as text with so many significant digits, a dash where there is none."""
-    if value is None or value != value:
-        return NOTHING
-    return f"{value:.{digits}g} {unit}".rstrip()
+def significant(value: float | None) -> str:
+    """Return a number as text with three significant digits, a dash where there is none."""
+    return NOTHING if value is None or value != value else f"{value:.3g}"
 
 
 def sentence(text: str) -> str:
@@ -126,6 +124,6 @@ def missing(text: str) -> Text:
     return Text(sentence(text), missing=True)
 
 
-def counted(count: int, singular: str, plural: str = "") -> str:
+def counted(count: int, noun: str) -> str:
     """Return "1 frame", "2 frames", "12 000 frames"."""
-    return f"{count:,}".replace(",", " ") + " " + (singular if count == 1 else plural or f"{singular}s")
+    return f"{count:,}".replace(",", " ") + f" {noun}{'' if count == 1 else 's'}"
