@@ -154,17 +154,11 @@ def _described(
     """Describe the training atoms by the usual symmetry functions."""
     from ase.data import atomic_numbers, chemical_symbols
 
-    from nnpcore.descriptors import SymmetryFunctions, Whitening, compute_descriptors
+    from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.training import TrainingValues
 
-    both, n_train = [*data, *valid], len(data)
-    present = {chemical_symbols[n] for frame in both for n in np.unique(frame.numbers)}
+    present = {chemical_symbols[n] for frame in (*data, *valid) for n in np.unique(frame.numbers)}
     elements = sorted(present, key=atomic_numbers.__getitem__)
     functions = SymmetryFunctions.preset("26", elements)
-    found = compute_descriptors(both, functions, derivatives=False, n_threads=n_threads, progress=progress)
-    frame = found.frames_of_atoms
-    training = frame < n_train
-    whitening = Whitening.fit(found.values[training], found.species[training], functions)
-    own = np.where(training, frame, frame - n_train).astype(np.int32)
-    values = TrainingValues(found.values, found.species.astype(np.int32), own, training)
-    return values, functions, whitening
+    values = TrainingValues.of_frames(data, valid, functions, n_threads=n_threads, progress=progress)
+    return values, functions, values.whitening(functions)

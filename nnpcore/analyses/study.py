@@ -29,14 +29,13 @@ from nnpcore.analyses.inputs import (
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
-from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.model_energies import AtomicEnergyModel, is_potential
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import SymmetryFunctions
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.mapping import (
         Bracket,
         ConnectivityResult,
@@ -119,16 +118,14 @@ def study(
     values : symmetry functions of its training and validation atoms, of ``RunFolder.training_values()``.
     eos_frames : crystals of one element along their volume.
     functions, whitening : those of ``values``, and the metric of distance and connectivity; None takes the
-        ensemble's own. For a model that has none, the whitening is learned from the training atoms.
+        ensemble's own. A model that has none gets the whitening learned from the training atoms.
     rmse_energy_mev : energy RMSE of the ensemble mean on the validation frames, meV/atom, for the verdict.
-    groups : further groups of atoms of the crystal's element for PCA and connectivity: name -> symmetry
-        functions (n, n_descriptors).
+    groups : further atoms of the crystal's element for PCA and connectivity, name -> (n, n_descriptors).
     region_sets : structures whose regions have reference values; they count in the verdict.
 
     Raises
     ------
-    AnalysisError
-        When the EOS frames are no invariant points, or the training set lacks their element, or a model
+    AnalysisError : the EOS frames are no invariant points, the training set lacks their element, or a model
         without symmetry functions is given none.
     """
     if functions is None and not is_potential(model):
@@ -136,10 +133,9 @@ def study(
             f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
             fix="Say which symmetry functions the training atoms were described by",
         )
-    own = is_potential(model) and functions in (None, model.functions)
-    if functions is not None and whitening is None and not own:
-        chosen = values.is_training
-        whitening = Whitening.fit(values.values[chosen], values.species[chosen], functions)
+    own = model.functions if is_potential(model) else None
+    if functions is not None and whitening is None and functions != own:
+        whitening = values.whitening(functions)
     evaluation = evaluation_of(
         model,
         values,

@@ -13,6 +13,7 @@ from nnpcore.cli.result_tables import rmse_table
 from nnpcore.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from nnpcore.exchange import Imported
     from nnpcore.structures import KeyNames
 
 
@@ -50,20 +51,25 @@ def import_command(
             n_threads=threads,
             progress=progress,
         )
-    potential = found.potential
     if found.report:
         terminal.show(rmse_table(found.report))
+    facts = _facts(found)
     terminal.say(
-        f"{found.format}: {potential.n_members} member(s) for {', '.join(potential.elements)}, "
-        f"cutoff {potential.cutoff:g} Å, in {output}."
+        f"{found.format}: {facts['n_members']} member(s) for {', '.join(facts['elements'])}, "
+        f"cutoff {facts['cutoff']:g} Å, in {output}."
     )
     if not training:
         terminal.say(
             "Without --data there is nothing to compare distances, PCA and connectivity with; "
             "eatlas evaluate and the calculator work."
         )
+    return {"run": output, **facts}
+
+
+def _facts(found: Imported) -> Result:
+    """Return what the command has imported."""
+    potential = found.potential
     return {
-        "run": output,
         "format": found.format,
         "elements": list(potential.elements),
         "n_members": potential.n_members,

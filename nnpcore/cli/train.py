@@ -39,10 +39,7 @@ def train_command(
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
 ) -> Result:
-    """Train or go on with a training, show what it has reached and return it.
-
-    ``changes`` holds the settings given as options, by path.
-    """
+    """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
     from nnpcore.training import ControlState, TrainControl, TrainSettings
 
     if resume:

@@ -140,19 +140,10 @@ def _with_data(
     progress: Progress | None,
 ) -> tuple[Potential, TrainingValues]:
     """Describe the data's atoms and learn from those of the training the whitening to measure with."""
-    from nnpcore.descriptors import Whitening, compute_descriptors
-
-    n_train = len(frames["training"])
-    both = [*frames["training"], *frames["validation"]]
-    found = compute_descriptors(
-        both, potential.functions, derivatives=False, n_threads=n_threads, progress=progress
+    values = TrainingValues.of_frames(
+        frames["training"], frames["validation"], potential.functions, n_threads=n_threads, progress=progress
     )
-    frame = found.frames_of_atoms
-    training = frame < n_train
-    whitening = Whitening.fit(found.values[training], found.species[training], potential.functions)
-    own = np.where(training, frame, frame - n_train).astype(np.int32)
-    values = TrainingValues(found.values, found.species.astype(np.int32), own, training)
-    return replace(potential, data_whitening=whitening), values
+    return replace(potential, data_whitening=values.whitening(potential.functions)), values
 
 
 def _settings(potential: Potential) -> TrainSettings:

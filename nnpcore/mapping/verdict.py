@@ -74,7 +74,8 @@ def verdict(
         if not known:
             return Verdict(_sentence(rmse_mev, "but", missing), "unknown")
         return _region_verdict(rmse_mev, known, of_regions)
-    grade = max(_error_grade(rmse_mev, report), _slope_grade(report), _spread_grade(rmse_mev, report))
+    spread = (report.std_in_bracket_mev or 0.0) / max(rmse_mev or 0.0, SMALLEST_RMSE)
+    grade = max(_error_grade(rmse_mev, report), _slope_grade(report), int(spread >= SPREAD_RATIO))
     if of_regions > grade:
         return _region_verdict(rmse_mev, known, of_regions)
     level = _ORDER[grade]
@@ -161,11 +162,6 @@ def _slope_grade(report: EosReport) -> int:
     if report.slope_error_gpa is None or report.reference_fit is None:
         return 0
     return _grade(abs(report.slope_error_gpa) / report.reference_fit.b0_gpa, WARNING_SHIFT, BAD_SHIFT)
-
-
-def _spread_grade(rmse_mev: float | None, report: EosReport) -> int:
-    ratio = (report.std_in_bracket_mev or 0.0) / max(rmse_mev or 0.0, SMALLEST_RMSE)
-    return 1 if ratio >= SPREAD_RATIO else 0
 
 
 def _good_text(report: EosReport) -> str:

@@ -34,6 +34,8 @@ from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
 _AGAIN = "Choose another run, or start the training again"
@@ -65,6 +67,33 @@ class TrainingValues:
     species: np.ndarray
     frame: np.ndarray
     is_training: np.ndarray
+
+    @classmethod
+    def of_frames(
+        cls,
+        training: Sequence[Frame],
+        validation: Sequence[Frame],
+        functions: SymmetryFunctions,
+        *,
+        n_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> TrainingValues:
+        """Describe the atoms of frames."""
+        from nnpcore.descriptors import compute_descriptors
+
+        both, n_train = [*training, *validation], len(training)
+        found = compute_descriptors(
+            both, functions, derivatives=False, n_threads=n_threads, progress=progress
+        )
+        frame = found.frames_of_atoms
+        own = np.where(frame < n_train, frame, frame - n_train).astype(np.int32)
+        return cls(found.values, found.species.astype(np.int32), own, frame < n_train)
+
+    def whitening(self, functions: SymmetryFunctions) -> Whitening:
+        """Return the whitening that is learned from the training atoms."""
+        from nnpcore.descriptors import Whitening
+
+        return Whitening.fit(self.values[self.is_training], self.species[self.is_training], functions)
 
 
 @dataclass(frozen=True, eq=False)

@@ -148,10 +148,6 @@ class Batch:
     shrink: np.ndarray
     added: np.ndarray | None = None
 
-    def targets_of(self, member: int) -> np.ndarray:
-        """Return what the networks of a member have to reproduce, (n, n_slots)."""
-        return self.targets if self.added is None else self.targets - self.added[member]
-
 
 def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
     """Return the order in which an epoch takes the frames; a function of its arguments only."""

@@ -15,12 +15,8 @@ DEFAULT_BATCH = 8
 DEFAULT_LEARNING_RATE = 0.01
 _HALVING_STEPS = 2000
 _SMALLEST_PART = 0.01
+"""The step length is halved every 2,000 steps, down to a hundredth of the first."""
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
-
-
-def learning_rate_at(step: int, first: float) -> float:
-    """Return the step length: halved every 2,000 steps, down to a hundredth of the first."""
-    return first * max(_SMALLEST_PART, 0.5 ** (step / _HALVING_STEPS))
 
 
 class AdamOptimizer(Optimizer):
@@ -93,4 +89,5 @@ class AdamOptimizer(Optimizer):
         self._second[members] = _BETA2 * self._second[members] + (1 - _BETA2) * gradient**2
         mean = self._first[members] / (1 - _BETA1**step)
         size = np.sqrt(self._second[members] / (1 - _BETA2**step))
-        self._weights[members] -= learning_rate_at(step - 1, self._rate) * mean / (size + _EPSILON)
+        rate = self._rate * max(_SMALLEST_PART, 0.5 ** ((step - 1) / _HALVING_STEPS))
+        self._weights[members] -= rate * mean / (size + _EPSILON)

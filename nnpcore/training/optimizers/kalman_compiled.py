@@ -253,7 +253,9 @@ class CompiledKalman(KalmanOptimizer):
     def _step(self, member: int, batch: Batch, forgetting: float) -> bool:
         """Take one member through one batch; False where it has diverged."""
         filtered = self._members[member]
-        own = batch if batch.added is None else replace(batch, targets=batch.targets_of(member), added=None)
+        own = batch
+        if batch.added is not None:
+            own = replace(batch, targets=batch.targets - batch.added[member], added=None)
         values = self._filter.step(filtered, own, forgetting)
         self._restarted[member] |= filtered.restarted
         filtered.restarted = False
@@ -267,7 +269,8 @@ class CompiledKalman(KalmanOptimizer):
         """Return scales, and covariances by their upper triangles."""
         state = {"scale": np.array([m.scale for m in self._members])}
         for k in range(len(self._filter.blocks)):
-            state[f"covariance.{k}"] = np.stack([_packed(m.covariance[k]) for m in self._members])
+            matrices = [m.covariance[k] for m in self._members]
+            state[f"covariance.{k}"] = np.stack([matrix[_upper(len(matrix))] for matrix in matrices])
         return state
 
     def _set_filters(self, weights: np.ndarray, state: dict[str, np.ndarray]) -> None:
@@ -275,11 +278,6 @@ class CompiledKalman(KalmanOptimizer):
         for m, own in enumerate(weights):
             covariance = [_unpacked(state[f"covariance.{k}"][m], n) for k, n in enumerate(sizes)]
             self._members[m] = MemberFilter(own, covariance, float(state["scale"][m]))
-
-
-def _packed(matrix: np.ndarray) -> np.ndarray:
-    """Return the upper triangle row by row, (n (n + 1) / 2,)."""
-    return matrix[_upper(len(matrix))]
 
 
 def _unpacked(triangle: np.ndarray, n: int) -> np.ndarray:

@@ -112,12 +112,10 @@ class TorchKalman(KalmanOptimizer):
         self._parts = packing.blocks(block_size)
         self._weights = torch.tensor(start, dtype=torch.float64, device=device)
         self._dtype = dtype
-        self._covariance = [self._fresh(p.stop - p.start) for p in self._parts]
+        eyes = (torch.eye(p.stop - p.start, dtype=dtype, device=device) for p in self._parts)
+        first = settings.kalman.initial_covariance
+        self._covariance = [(first * eye).repeat(len(start), 1, 1) for eye in eyes]
         self._scale = torch.ones(len(start), dtype=torch.float64, device=device)
-
-    def _fresh(self, n: int) -> Tensor:
-        eye = torch.eye(n, dtype=self._dtype, device=self._weights.device)
-        return (self._settings.kalman.initial_covariance * eye).repeat(len(self._weights), 1, 1)
 
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
