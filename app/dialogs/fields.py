@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.look.style_sheet import repolish, styled
+from app.widgets.controls import filled
 
 COLUMNS = 2
 LABEL_WIDTH = 100
@@ -37,9 +38,7 @@ class Section(QWidget):
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(parent)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = filled(QVBoxLayout(self), spacing=8)
         if title:
             column.addWidget(styled(QLabel(title, self), "heading"))
         self._grid = QGridLayout()
@@ -66,11 +65,7 @@ class Section(QWidget):
         shown: QWidget = widget
         if beside is not None:
             shown = QWidget(self)
-            row = QHBoxLayout(shown)
-            row.setContentsMargins(0, 0, 0, 0)
-            row.setSpacing(6)
-            row.addWidget(widget, 1)
-            row.addWidget(beside)
+            filled(QHBoxLayout(shown), (widget, 1), beside, spacing=6)
         shown.setSizePolicy(QSizePolicy.Policy.Ignored, shown.sizePolicy().verticalPolicy())
         shown.setMinimumWidth(FIELD_WIDTH)
         self.widgets[name], self.labels[name] = widget, caption

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from app.dialogs.fields import Section, line, mark, set_value, value_of
 from app.look.style_sheet import styled
 from app.session.messages import from_error
+from app.widgets.controls import filled
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task, TaskState
 from nnpcore.errors import EatlasError
@@ -58,14 +59,9 @@ class FormDialog(QDialog):
         self.setObjectName(f"{self.name}_dialog")
         self.setWindowTitle(self.title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(20, 16, 20, 16)
-        self._column.setSpacing(16)
         self.form = QWidget(self)
-        self.body = QVBoxLayout(self.form)
-        self.body.setContentsMargins(0, 0, 0, 0)
-        self.body.setSpacing(16)
-        self._column.addWidget(self.form)
+        self.body = filled(QVBoxLayout(self.form), spacing=16)
+        self._column = filled(QVBoxLayout(self), self.form, margins=(20, 16, 20, 16), spacing=16)
         self.build()
         self._add_messages()
         self._add_buttons()
@@ -176,29 +172,22 @@ class FormDialog(QDialog):
     def _add_messages(self) -> None:
         self.error_box = QFrame(self)
         self.error_box.setObjectName("dialog_error")
-        row = QHBoxLayout(self.error_box)
-        row.setContentsMargins(12, 8, 12, 8)
         selectable = Qt.TextInteractionFlag.TextSelectableByMouse
         self.error = QLabel("", self.error_box, wordWrap=True, textInteractionFlags=selectable)
         styled(self.error, "error").setObjectName("dialog_error_text")
-        row.addWidget(self.error)
+        filled(QHBoxLayout(self.error_box), self.error, margins=(12, 8, 12, 8))
         self.error_box.hide()
         self._column.addWidget(self.error_box)
         self.working = QWidget(self)
-        column = QVBoxLayout(self.working)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
         self.progress_text = styled(ElidedLabel(self.working), "muted")
         self.bar = QProgressBar(self.working, textVisible=False)
         self.bar.setFixedHeight(6)
-        column.addWidget(self.progress_text)
-        column.addWidget(self.bar)
+        filled(QVBoxLayout(self.working), self.progress_text, self.bar, spacing=6)
         self.working.hide()
         self._column.addWidget(self.working)
 
     def _add_buttons(self) -> None:
-        row = QHBoxLayout()
-        row.setSpacing(8)
+        row = filled(QHBoxLayout(), spacing=8)
         row.addStretch(1)
         self.background_button = push_button(self, self.hide, "In Background")
         self.background_button.setToolTip("Go on with the window; the status line shows the progress")

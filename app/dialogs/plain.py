@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.info import info_text
 from app.look.style_sheet import styled
+from app.widgets.controls import filled
 
 
 def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> None:
@@ -44,18 +45,13 @@ def show_about(parent: QWidget) -> None:
     """Show versions and the graphics driver, to be copied into a report."""
     dialog = QDialog(parent)
     dialog.setWindowTitle("About Eatlas")
-    column = QVBoxLayout(dialog)
-    column.setContentsMargins(20, 20, 20, 16)
-    column.setSpacing(12)
     name = QLabel("<b>Eatlas</b>: what a neural-network potential has really learned", dialog)
     text = info_text()
     body = QLabel(text, dialog, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
-    column.addWidget(name)
-    column.addWidget(styled(body, "muted"))
     box = _close_box(dialog)
     copy = box.addButton("Copy", QDialogButtonBox.ButtonRole.ActionRole)
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
-    column.addWidget(box)
+    filled(QVBoxLayout(dialog), name, styled(body, "muted"), box, margins=(20, 20, 20, 16), spacing=12)
     dialog.exec()
 
 

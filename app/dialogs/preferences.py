@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.look.style_sheet import styled
 from app.settings import Settings, default_folder
+from app.widgets.controls import filled
 
 THEME_TEXTS = (("Follow the system", "system"), ("Light", "light"), ("Dark", "dark"))
 
@@ -31,9 +32,6 @@ class Preferences(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Preferences")
         self.setMinimumWidth(460)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 16, 16, 16)
-        column.setSpacing(16)
         form = QFormLayout()
         form.setVerticalSpacing(8)
         self.theme = QComboBox(self)
@@ -51,24 +49,20 @@ class Preferences(QDialog):
         self.restore = QCheckBox("Open what was open last time", self)
         self.restore.setChecked(settings.restore_session)
         form.addRow("At the start", self.restore)
-        column.addLayout(form)
         note = QLabel("Threads and folder count for trainings started from now on.", self)
-        column.addWidget(styled(note, "muted"))
         box = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
         )
         box.accepted.connect(self.accept)
         box.rejected.connect(self.reject)
-        column.addWidget(box)
+        items = (form, styled(note, "muted"), box)
+        filled(QVBoxLayout(self), *items, margins=(16, 16, 16, 16), spacing=16)
 
     def _folder_row(self, settings: Settings) -> QHBoxLayout:
         self.folder = QLineEdit(settings.folder, self, placeholderText=str(default_folder()))
         choose = QPushButton("Choose…", self)
         choose.clicked.connect(self._choose)
-        row = QHBoxLayout()
-        row.addWidget(self.folder, 1)
-        row.addWidget(choose)
-        return row
+        return filled(QHBoxLayout(), (self.folder, 1), choose, spacing=-1)
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for runs", self.folder.text())

@@ -28,14 +28,6 @@ class FrameRefs:
     def __len__(self) -> int:
         return sum(len(indices) for _, indices in self.parts)
 
-    def locate(self, frame: int) -> tuple[str, int]:
-        """Return (data set id, frame index there) of the ``frame``-th frame of the run."""
-        for dataset_id, indices in self.parts:
-            if frame < len(indices):
-                return dataset_id, int(indices[frame])
-            frame -= len(indices)
-        raise IndexError(frame)
-
     def subset(self, frames: Sequence[int]) -> FrameRefs:
         """Return the refs of some frames (ascending indices)."""
         chosen = np.asarray(frames, dtype=np.int64)

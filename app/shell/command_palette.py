@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.look import icons, theme
 from app.shell.commands import Command, Commands
+from app.widgets.controls import filled
 
 WIDTH, HEIGHT = 520, 380
 SHORTCUT = Qt.ItemDataRole.UserRole + 1
@@ -52,9 +53,6 @@ class CommandPalette(QFrame):
         self.setObjectName("palette")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         self.resize(WIDTH, HEIGHT)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(6)
         self.search = QLineEdit(self, placeholderText="What do you want to do?")
         self.search.setObjectName("palette_search")
         self.search.textChanged.connect(self._fill)
@@ -63,8 +61,7 @@ class CommandPalette(QFrame):
         self.list.setUniformItemSizes(True)
         self.list.setItemDelegate(_Delegate(self.list))
         self.list.itemClicked.connect(self._run)
-        column.addWidget(self.search)
-        column.addWidget(self.list, 1)
+        filled(QVBoxLayout(self), self.search, (self.list, 1), margins=(8, 8, 8, 8), spacing=6)
 
     def open(self) -> None:
         """Show it at the top centre of the window, empty."""

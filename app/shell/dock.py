@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSi
 
 from app.panels.base import Panel
 from app.session.session import Session
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 
 
 class Dock(QDockWidget):
@@ -65,12 +65,9 @@ class _TitleRow(QWidget):
         self.setObjectName("dock_title")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         self.setMinimumHeight(26)
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(10, 1, 4, 1)
-        self._row.setSpacing(0)
         self.label = QLabel(title, self)
         self.label.setObjectName("dock_label")
-        self._row.addWidget(self.label)
+        self._row = filled(QHBoxLayout(self), self.label, margins=(10, 1, 4, 1))
         self._row.addStretch(0)
         float_tip, close_tip = "Tear off or put back", "Close (the View menu brings it back)"
         self._add_button("undock", float_tip, lambda: dock.setFloating(not dock.isFloating()))

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from app.look import icons, theme
 from app.look.style_sheet import styled
 from app.session.messages import Notification
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 
 SECONDS = {"info": 5, "warning": 12, "error": 0}
 WIDTH = 400
@@ -37,10 +37,8 @@ class Toast(QFrame):
         self.setObjectName("toast")
         self.setFixedWidth(WIDTH)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        column = self._column = QVBoxLayout(self)
-        column.setContentsMargins(12, 10, 8, 10)
-        column.setSpacing(6)
-        column.addLayout(self._head())
+        column = filled(QVBoxLayout(self), self._head(), margins=(12, 10, 8, 10), spacing=6)
+        self._column = column
         if notification.text:
             selectable = Qt.TextInteractionFlag.TextSelectableByMouse
             text = QLabel(notification.text, self, wordWrap=True, textInteractionFlags=selectable)
@@ -61,8 +59,7 @@ class Toast(QFrame):
         current = theme.current()
         level = self.notification.level
         color = {"warning": current.warning, "error": current.error}.get(level, current.accent)
-        row = QHBoxLayout()
-        row.setSpacing(8)
+        row = filled(QHBoxLayout(), spacing=8)
         icon = QLabel(self)
         icon.setPixmap(icons.icon(level, color).pixmap(18, 18))
         icon.setFixedWidth(18)
@@ -74,9 +71,7 @@ class Toast(QFrame):
         return row
 
     def _buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(26, 0, 4, 0)
-        row.setSpacing(6)
+        row = filled(QHBoxLayout(), margins=(26, 0, 4, 0), spacing=6)
         for number, (text, run) in enumerate(self.notification.actions):
             button = QPushButton(text, self)
             button.setProperty("primary", number == 0)

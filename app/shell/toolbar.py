@@ -23,7 +23,7 @@ from app.look import icons
 from app.look.style_sheet import styled
 from app.shell.commands import Commands
 from app.shell.dock import Dock
-from app.widgets.controls import refill
+from app.widgets.controls import filled, refill
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -128,17 +128,14 @@ class SearchField(QFrame):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setMinimumWidth(190)
         self.setMaximumWidth(300)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 3, 8, 3)
-        row.setSpacing(6)
         icon = QToolButton(self)
         icon.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
         icon.setObjectName("search_icon")
         icon.setIconSize(QSize(14, 14))
         icons.follow(icon, "search")
-        row.addWidget(icon)
-        row.addWidget(styled(QLabel("Find a command", self), "muted"), 1)
-        row.addWidget(styled(QLabel("Ctrl+K", self), "muted", "small"))
+        text = styled(QLabel("Find a command", self), "muted")
+        keys = styled(QLabel("Ctrl+K", self), "muted", "small")
+        filled(QHBoxLayout(self), icon, (text, 1), keys, margins=(8, 3, 8, 3), spacing=6)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Open the palette."""

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from app.look import icons, theme
 from app.look.style_sheet import styled
-from app.widgets.controls import tool_button
+from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
 from nnpcore.analyses.eos import EOS
@@ -35,20 +35,15 @@ class VerdictBar(QWidget):
         self._session = session
         self._task: Task | None = None
         self._shown: tuple[str, str, bool] | None = None
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 2, 10, 2)
-        row.setSpacing(8)
         self.icon = QLabel(self)
         self.verdict = ElidedLabel(self)
         self.verdict.setObjectName("verdict")
-        row.addWidget(self.icon)
-        row.addWidget(self.verdict, 1)
-        self._add_task(row)
+        self._add_task()
         self.device, self.memory = QLabel("CPU", self), QLabel(self)
         self.device.setToolTip("Device of the current run")
         self.memory.setToolTip("Memory of this program")
-        for label in (self.device, self.memory):
-            row.addWidget(styled(label, "muted"))
+        right = (self.task_box, styled(self.device, "muted"), styled(self.memory, "muted"))
+        filled(QHBoxLayout(self), self.icon, (self.verdict, 1), *right, margins=(10, 2, 10, 2), spacing=8)
         self._process = None
         self._timer = QTimer(self, interval=1500)
         self._timer.timeout.connect(self._show_memory)
@@ -71,19 +66,14 @@ class VerdictBar(QWidget):
         super().hideEvent(event)
         self._timer.stop()
 
-    def _add_task(self, row: QHBoxLayout) -> None:
+    def _add_task(self) -> None:
         self.task_box = QWidget(self)
-        inner = QHBoxLayout(self.task_box)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.setSpacing(6)
         self.task_text = QLabel(self.task_box)
         self.task_bar = QProgressBar(self.task_box, textVisible=False)
         self.task_bar.setFixedSize(96, 6)
         self.cancel_button = tool_button(self.task_box, "Cancel", self._cancel, icon="close", size=10)
-        for widget in (self.task_text, self.task_bar, self.cancel_button):
-            inner.addWidget(widget)
+        filled(QHBoxLayout(self.task_box), self.task_text, self.task_bar, self.cancel_button, spacing=6)
         self.task_box.hide()
-        row.addWidget(self.task_box)
 
     # verdict ------------------------------------------------------------------------------------------
     def refresh(self) -> None:
