@@ -77,7 +77,7 @@ def _region_row(key: tuple[str, int], name: str, region: Region, runs: Sequence[
     errors, reference, source = [], region.reference, region.source
     for run in runs:
         known = run.result(REGION_ERRORS)
-        mine = () if known is None else known.errors.get(key[0], ())
+        mine = () if known is None else known.found.get(key[0], ())
         error = mine[key[1]] if key[1] < len(mine) else None
         if error is None:
             errors.append(UNKNOWN)

@@ -64,7 +64,7 @@ def _referenced(regions: Sequence[RegionDocument], crystal: Sequence[Frame]) -> 
     evaluation.set(CRYSTAL, FrameGroup("", "", EOS_ROLE, tuple(crystal)) if crystal else None)
     evaluation.set(REGION_SETS, {known.id: known.set for known in regions} or None)
     references = found(evaluation.value(REFERENCES, n_threads=1))
-    sets = [] if references is None else list(references.sets.values())
+    sets = [] if references is None else list(references.found.values())
     return [s for s in sets if any(region.reference is not None for region in s.regions)]
 
 

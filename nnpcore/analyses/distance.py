@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.analyses.crystal import POINTS, REFERENCE
-from nnpcore.analyses.graph import Analysis, Given, Missing
+from nnpcore.analyses.graph import Analysis, ByKey, Given, Missing
 from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, METRIC, TRAINING_VALUES
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
@@ -17,12 +17,8 @@ from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.training import TrainingValues
 
 
-@dataclass(frozen=True, eq=False)
-class Reaches:
-    """Usual distances to the training set, and why an element has none, by element of its atoms."""
-
-    found: dict[str, Reach]
-    missing: dict[str, Missing]
+class Reaches(ByKey[Reach]):
+    """Usual distances to the training set by element of its atoms."""
 
     def of(self, element: str) -> Reach | Missing:
         """Return the reach of one element's atoms."""
@@ -45,7 +41,7 @@ class Distances:
 
 def _reaches(given: Given) -> Reaches | Missing:
     values, metric = given[TRAINING_VALUES], given[METRIC]
-    reaches = Reaches({}, {})
+    reaches = Reaches()
     for index, element in enumerate(given[FUNCTIONS].elements):
         train, frames = _whitened(values, metric, index, training=True)
         valid, _ = _whitened(values, metric, index, training=False)

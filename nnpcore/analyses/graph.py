@@ -45,6 +45,14 @@ class Missing:
         return str(self.as_error())
 
 
+@dataclass(frozen=True, eq=False)
+class ByKey(Generic[T]):
+    """What was found by key, and why a key has nothing."""
+
+    found: dict[str, T] = field(default_factory=dict)
+    missing: dict[str, Missing] = field(default_factory=dict)
+
+
 def found(value: T | Missing | None) -> T | None:
     """Return a result, None where it is missing."""
     return None if isinstance(value, Missing) else value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.analyses.crystal import REFERENCE
-from nnpcore.analyses.graph import Analysis, Given, Missing
+from nnpcore.analyses.graph import Analysis, ByKey, Given, Missing
 from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL, REGION_SETS
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, EatlasError
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class References:
-    """Region sets with every reference value that can be known, and why a set has none, by key."""
-
-    sets: dict[str, RegionSet]
-    missing: dict[str, Missing]
-
-
-@dataclass(frozen=True, eq=False)
 class DescribedRegions:
     """Each set's structure, symmetry functions (n_atoms, d) and species (n_atoms,) where known, by key."""
 
@@ -40,34 +32,30 @@ class DescribedRegions:
     found: dict[str, tuple[Frame, np.ndarray, np.ndarray]]
 
 
-@dataclass(frozen=True, eq=False)
-class RegionErrors:
-    """Errors of the regions of each set, and why a set has none, by key."""
-
-    errors: dict[str, tuple[RegionError, ...]]
-    missing: dict[str, Missing]
+class RegionErrors(ByKey[tuple[RegionError, ...]]):
+    """Errors of the regions of each set."""
 
     @property
     def all(self) -> tuple[RegionError, ...]:
         """The errors of all sets, one after the other."""
-        return tuple(error for errors in self.errors.values() for error in errors)
+        return tuple(error for errors in self.found.values() for error in errors)
 
 
-def _references(given: Given) -> References:
-    """Find the reference values of regions.
+def _references(given: Given) -> ByKey[RegionSet]:
+    """Find every reference value of regions that can be known.
 
     A set that has some already keeps them: it was saved with them. Else a structure with the reference's own
     atomic energies tells them, else the crystal's energy at its equilibrium volume.
     """
     crystal = given.get(REFERENCE)
-    found = References({}, {})
+    found = ByKey[RegionSet]()
     for key, regions in given[REGION_SETS].items():
-        found.sets[key] = regions
+        found.found[key] = regions
         if any(region.reference is not None for region in regions.regions):
             continue
         energy = None if crystal is None or regions.frame.exact_energies is not None else crystal.e0
         try:
-            found.sets[key] = with_references(regions, crystal_energy=energy)
+            found.found[key] = with_references(regions, crystal_energy=energy)
         except AnalysisError as error:
             found.missing[key] = Missing.of(error)
     return found
@@ -90,11 +78,11 @@ def _described(given: Given) -> DescribedRegions:
 
 def _errors(given: Given) -> RegionErrors:
     model, described = given[POTENTIAL], given.get(REGION_ATOMS)
-    found = RegionErrors({}, {})
-    for number, (key, regions) in enumerate(given[REFERENCES].sets.items()):
-        given.progress.report(number / len(given[REFERENCES].sets), f"Regions of {regions.name}")
+    found = RegionErrors()
+    for number, (key, regions) in enumerate(given[REFERENCES].found.items()):
+        given.progress.report(number / len(given[REFERENCES].found), f"Regions of {regions.name}")
         try:
-            found.errors[key] = tuple(_errors_of(model, key, regions, described, given))
+            found.found[key] = tuple(_errors_of(model, key, regions, described, given))
         except EatlasError as error:
             found.missing[key] = Missing.of(error)
     return found

@@ -86,7 +86,7 @@ def _region_sets(given: Given) -> dict[str, RegionSet]:
     sets, errors = given.get(REFERENCES), given.get(REGION_ERRORS)
     if sets is None or errors is None:
         return {}
-    return {key: regions for key, regions in sets.sets.items() if key in errors.errors}
+    return {key: regions for key, regions in sets.found.items() if key in errors.found}
 
 
 def _frame_rigidity(given: Given) -> FrameRigidity:

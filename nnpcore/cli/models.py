@@ -66,13 +66,7 @@ def map_command(
     keys: KeyNames | None = None,
 ) -> Result:
     """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
-    from nnpcore.report.mapping_folder import (
-        eos_numbers,
-        map_run,
-        reference_numbers,
-        summary,
-        write_mapping,
-    )
+    from nnpcore.report.mapping_folder import eos_numbers, map_run, reference_numbers, summary, write_mapping
 
     specs = _specs_of(calculator, arguments)
     if specs:

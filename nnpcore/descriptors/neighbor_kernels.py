@@ -8,17 +8,7 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
-from nnpcore.descriptors.simd import (
-    INLINE,
-    OPTIONS,
-    fma,
-    get,
-    get_int,
-    load,
-    put,
-    put_int,
-    store,
-)
+from nnpcore.descriptors.simd import INLINE, OPTIONS, fma, get, get_int, load, put, put_int, store
 
 Grid = namedtuple("Grid", "n x y z atom place bin_start bx by bz rx ry rz px py pz")
 """Bins of atoms. Addresses: coordinates and number of the n atoms by bin, each atom's place among them, first

@@ -18,14 +18,7 @@ from scipy.stats import gmean
 from nnpcore.figures.drawing import DASHES, MARKERS, OKABE_ITO, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.paper.equal_rmse import (
-    Curve,
-    Target,
-    crystal_target,
-    follow,
-    ratio_at_equal_rmse,
-    slab_target,
-)
+from nnpcore.paper.equal_rmse import Curve, Target, crystal_target, follow, ratio_at_equal_rmse, slab_target
 from nnpcore.paper.figure_parts import legend_below, plain_numbers
 from nnpcore.progress import Progress
 from nnpcore.training import TrainSettings

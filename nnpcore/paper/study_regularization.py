@@ -16,13 +16,7 @@ from nnpcore.demo import CALM_FILTER
 from nnpcore.figures.drawing import DASHES, FONT, OKABE_ITO, SMALL, new_figure, style_axes
 from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
-from nnpcore.paper.equal_rmse import (
-    Curve,
-    Target,
-    crystal_target,
-    follow,
-    slab_target,
-)
+from nnpcore.paper.equal_rmse import Curve, Target, crystal_target, follow, slab_target
 from nnpcore.progress import Progress
 from nnpcore.training import TrainSettings
 

@@ -73,7 +73,7 @@ class RunFacts:
     def has_targets(self) -> bool:
         """Whether there is an invariant point or a region whose rigidity can be told."""
         regions = self.found(REGION_ERRORS)
-        return self.found(POINTS) is not None or bool(regions is not None and regions.errors)
+        return self.found(POINTS) is not None or bool(regions is not None and regions.found)
 
 
 # what is in the folder --------------------------------------------------------------------------------
