@@ -23,7 +23,6 @@ from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
-    from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
@@ -92,7 +91,6 @@ class MappingMonitor:
         values: TrainingValues | None = None,
         *,
         n_threads: int | None = None,
-        progress: Progress | None = None,
     ) -> None:
         """Compute symmetry functions and the range of volumes; called once, before the first epoch.
 
@@ -111,7 +109,7 @@ class MappingMonitor:
         self._scans = {}
         for name, frames in self.crystals.items():
             of_scan = evaluation_of(None, values, functions=functions, whitening=whitening, eos_frames=frames)
-            points = required(of_scan.value(POINTS, n_threads=n_threads, progress=progress))
+            points = required(of_scan.value(POINTS, n_threads=n_threads))
             if np.isfinite(points.reference).any():
                 self._scans[name] = _Scan.of(points, of_scan)
         frames = [s.frame for s in self.region_sets]
@@ -127,7 +125,7 @@ class MappingMonitor:
         self._values = np.concatenate([part.values for part in parts])[kept]
         self._species = np.concatenate([part.species for part in parts])[kept]
 
-    def evaluate(self, model: AtomicEnergyModel, *, n_threads: int | None = None) -> dict[str, float]:
+    def evaluate(self, model: AtomicEnergyModel) -> dict[str, float]:
         """Return the mapping errors by name, meV/atom: of an Eatlas potential within milliseconds.
 
         RuntimeError where :meth:`prepare` has not been called.
@@ -139,7 +137,7 @@ class MappingMonitor:
         else:
             points = [f for s in self._scans.values() for f in s.points.frames]
             frames = [*points, *(s.frame for s in self.region_sets)]
-            mean = atomic_energies(model, frames, n_threads=n_threads).mean(axis=0)
+            mean = atomic_energies(model, frames).mean(axis=0)
         errors: dict[str, float] = {}
         start = 0
         for name, scan in self._scans.items():

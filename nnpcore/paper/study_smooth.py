@@ -102,7 +102,8 @@ class Result:
 
 def run(context: StudyContext) -> StudyOutcome:
     """Train every variant on every case and compare mapping errors, spreads and RMSEs."""
-    systems = _systems(context)
+    systems = [_slab(context, t) for t in context.choose(*TEMPERATURES)]
+    systems += [_crystal(context, *case) for case in context.choose(CRYSTALS, CRYSTALS[:2])]
     names = list(VARIANTS) if not context.quick else [ALONE, DEFAULT, "quadratic"]
     jobs = [(system, name) for system in systems for name in names]
     results = []
@@ -122,11 +123,6 @@ def run(context: StudyContext) -> StudyOutcome:
 
 
 # cases ------------------------------------------------------------------------------------------------
-def _systems(context: StudyContext) -> list[System]:
-    slabs = [_slab(context, t) for t in context.choose(*TEMPERATURES)]
-    return [*slabs, *(_crystal(context, *case) for case in context.choose(CRYSTALS, CRYSTALS[:2]))]
-
-
 def _slab(context: StudyContext, temperature: float) -> System:
     """Bulk and surface of the slab relaxed at 0 K, against their exact atomic energies."""
     frames = slab_frames(context, temperature)
