@@ -73,3 +73,9 @@ def test_the_guide_has_the_table_of_settings() -> None:
     guide = module.GUIDE.read_text(encoding="utf-8")
     assert module.with_table(guide) == guide, "run python tools/settings_table.py"
     assert all(f"| `{one.path}` |" in guide for one in ALL)
+
+
+def test_an_old_name_beside_the_new_one_must_agree():
+    assert TrainSettings(smooth="none", baseline="none").baseline == "none"
+    with pytest.raises(SettingsError, match="old name of 'baseline'"):
+        TrainSettings(smooth="none", baseline="linear")

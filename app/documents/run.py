@@ -9,13 +9,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from app.documents.frame_refs import FrameRefs
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
+from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -136,16 +135,9 @@ class RunDocument(Evaluated):
         """The device it works on, or was told to use."""
         return self.used_device or self.settings.device
 
-    def best(self, quantity: str = "energy") -> float | None:
-        """Return the lowest validation RMSE of the ensemble mean so far (training where none), or None."""
-        values = [
-            source[quantity]["mean"]
-            for record in self.history
-            for source in (record.valid or record.train,)
-            if quantity in source
-        ]
-        finite = [float(value) for value in values if np.isfinite(value)]
-        return min(finite) if finite else None
+    def best(self) -> float | None:
+        """Return the energy RMSE of the potential at hand, as the verdict and the report give it, or None."""
+        return energy_rmse(self.history)
 
 
 def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:

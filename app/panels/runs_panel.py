@@ -191,7 +191,7 @@ def describe(run: RunDocument) -> str:
         return run.progress_text or "Getting ready"
     epochs = f"epoch {run.epoch}" + (f"/{run.n_epochs}" if run.n_epochs else "")
     parts = [run.message if run.state is RunState.IMPORTED else epochs]
-    best = run.best("energy")
+    best = run.best()
     if best is not None:
         parts.append(f"{best:.3g} meV/atom")
     eta = run.eta_seconds

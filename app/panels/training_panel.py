@@ -289,7 +289,7 @@ def status_text(run: RunDocument) -> str:
     """Return one line: epoch, speed, time left, best validation energy."""
     total = f" / {run.n_epochs}" if run.n_epochs else ""
     parts = [run.message if run.state is RunState.IMPORTED else f"epoch {run.epoch}{total}"]
-    best = run.best("energy")
+    best = run.best()
     if best is not None:
         parts.append(f"best {best:.2f} meV/atom")
     if run.state.active and run.n_epochs and run.eta_seconds is not None:

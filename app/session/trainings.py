@@ -294,7 +294,7 @@ class Trainings(QObject):
 
 
 def _ended_text(run: RunDocument) -> str:
-    best = run.best("energy")
+    best = run.best()
     reached = "" if best is None else f" Best energy RMSE {best:.3g} meV/atom."
     return f"{run.epoch} epochs.{reached} {run.message}".strip()
 

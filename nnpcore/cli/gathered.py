@@ -119,8 +119,14 @@ def settings() -> Group:
     parameters.append(_parameter("linear_ridge", Annotated[float | None, old]))
 
     def gather(values: dict[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in values.items() if value is not None}
-        return {paths[n]: _widths(v, texts[n]) if n in texts else v for n, v in given.items()}
+        found: dict[str, Any] = {}
+        for name, given in values.items():
+            if given is not None:
+                value = _widths(given, texts[name]) if name in texts else given
+                if found.setdefault(paths[name], value) != value:
+                    what = "an old and a new name of one option are given, with different values"
+                    raise SettingsError(what, where=paths[name], fix="Give the new one alone")
+        return found
 
     return Group(tuple(parameters), gather)
 

@@ -50,8 +50,8 @@ class Terminal:
 
     def __init__(self, *, json_only: bool = False) -> None:
         self.json_only = json_only
-        self.err = Console(stderr=True, highlight=False)
-        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False, emoji=False)
+        self.out = Console(highlight=False, emoji=False)
 
     def show(self, *results: Table | str, then: str = "") -> None:
         """Print results for a person, and tell something more; with ``--json`` nothing."""

@@ -131,12 +131,16 @@ class Declared(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, values: Any) -> Any:
-        """Take old names for new ones."""
+        """Take old names for new ones; SettingsError where both are given and disagree."""
         if not isinstance(values, dict):
             return values
         new = {old: name for name, setting in cls._settings() for old in setting.old}
         given = {name: value for name, value in values.items() if name not in new}
-        return given | {new[name]: value for name, value in values.items() if name in new}
+        for name in values.keys() & new.keys():
+            if given.setdefault(new[name], values[name]) != values[name]:
+                what = f"this is the old name of '{new[name]}', which is given, too, with another value"
+                raise SettingsError(what, where=f"{cls.prefix}{name}", fix=f"Give '{new[name]}' alone")
+        return given
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
@@ -154,7 +158,7 @@ class Declared(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """Return a checked copy with some settings changed; ``"kalman.block_size"`` names one further in."""
         values = self.model_dump()
-        for path, value in changes.items():
+        for path, value in self._rename(changes).items():
             *parts, name = path.split(".")
             reduce(lambda part, key: part[key], parts, values)[name] = value
         return type(self)(**values)
