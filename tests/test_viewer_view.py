@@ -20,6 +20,7 @@ from window_fixtures import our_threads
 from app.viewer3d import create_structure_view
 from app.viewer3d.drawing import SOFTWARE_VARIABLE
 from app.viewer3d.gl_renderer import surface_format
+from app.viewer3d.picture import finished_image
 from app.viewer3d.scene import SlicePlane
 from app.viewer3d.view import StructureView
 from nnpcore.structures.frame import Frame
@@ -79,6 +80,12 @@ def three_atoms() -> Frame:
 def show(view: StructureView, frame: Frame, colors: object = (RED, GREEN, BLUE)) -> None:
     view.set_frame(frame, keep_view=False)
     view.set_colors(np.resize(np.array(colors, np.uint8), (frame.n_atoms, 3)))
+
+
+def rendered(view: StructureView, width: int, height: int, transparent: bool = True) -> QImage:
+    """A picture for a file, in pixels."""
+    picture = view.draw_now(view.export_request((width, height), transparent))
+    return finished_image(picture, view.trimmings(transparent, axes=False, bar=None))
 
 
 def settled(qtbot, view: StructureView) -> QImage:
@@ -198,7 +205,7 @@ def test_both_ways_of_drawing_agree(qtbot, make_view):
         view = make_view(kind)
         show(view, frame)
         view.set_selection(np.array([5]))
-        image = view.render_image(300, 240, False).convertToFormat(QImage.Format.Format_RGB888)
+        image = rendered(view, 300, 240, False).convertToFormat(QImage.Format.Format_RGB888)
         pixels = np.frombuffer(image.constBits(), np.uint8).reshape(240, image.bytesPerLine())[:, :900]
         images.append(pixels.astype(float).reshape(240, 300, 3))
     difference = np.abs(images[0] - images[1]).mean(axis=2)
@@ -261,18 +268,18 @@ def test_dragging_turns_moves_and_lassoes(qtbot, view):
 
 def test_images_of_any_size_have_a_transparent_background(qtbot, view):
     show(view, three_atoms())
-    image = view.render_image(500, 900, True)
+    image = rendered(view, 500, 900, True)
     assert (image.width(), image.height()) == (500, 900)
     assert image.pixelColor(2, 2).alpha() == 0
     pixels = np.array([[image.pixelColor(x, y).alpha() for x in range(0, 500, 5)] for y in range(0, 900, 5)])
     assert 0.005 < (pixels == 255).mean() < 0.6
     columns = np.flatnonzero((pixels > 0).any(axis=0))
     assert columns[0] > 0 and columns[-1] < 99
-    solid = view.render_image(200, 100, False)
+    solid = rendered(view, 200, 100, False)
     assert solid.pixelColor(2, 2).alpha() == 255
     view.set_frame(None)
     with pytest.raises(RuntimeError, match="no structure"):
-        view.render_image(10, 10)
+        rendered(view, 10, 10)
 
 
 def test_frames_of_all_kinds_are_drawn(qtbot, view):
@@ -285,7 +292,7 @@ def test_frames_of_all_kinds_are_drawn(qtbot, view):
         bulk("Si", cubic=True) * (16, 16, 16),
     ):
         show(view, Frame.from_atoms(atoms))
-        assert view.render_image(120, 90, True).pixelColor(0, 0).alpha() in (0, 255)
+        assert rendered(view, 120, 90, True).pixelColor(0, 0).alpha() in (0, 255)
     with pytest.raises(ValueError, match="for 32768 atoms"):
         view.set_colors(np.zeros((2, 3)))
     camera = view.camera

@@ -177,12 +177,12 @@ def choice(parent: QWidget, items: Iterable[tuple[str, Any]], *, editable: bool 
     return box
 
 
-def whole(parent: QWidget, value: int, low: int, high: int, suffix: str = "") -> QSpinBox:
+def whole(parent: QWidget, value: int, low: int, high: int) -> QSpinBox:
     """Return a field for a whole number."""
     box = Whole(parent)
     box.setRange(low, high)
     box.setValue(value)
-    _prepare(box, suffix)
+    _prepare(box)
     return box
 
 
@@ -195,13 +195,13 @@ def number(
     box.setRange(low, high)
     box.setValue(value)
     box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-    _prepare(box, suffix)
+    _prepare(box)
+    box.setSuffix(f" {suffix}" if suffix else "")
     return box
 
 
-def _prepare(box: QSpinBox | QDoubleSpinBox, suffix: str) -> None:
+def _prepare(box: QSpinBox | QDoubleSpinBox) -> None:
     box.setLocale(QLocale.c())
-    box.setSuffix(f" {suffix}" if suffix else "")
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     edit = box.lineEdit()
     if edit is not None:

@@ -78,9 +78,9 @@ class RegionDocument:
             found[region.atoms] = number
         return found
 
-    def with_set(self, regions: Iterable[Region], rule: Rule | None = None) -> RegionDocument:
+    def with_set(self, regions: Iterable[Region]) -> RegionDocument:
         """Return the same structure with other regions."""
-        return replace(self, set=replace(self.set, regions=tuple(regions)), rule=rule or self.rule)
+        return replace(self, set=replace(self.set, regions=tuple(regions)))
 
     def with_region(self, number: int, **changes: Any) -> RegionDocument:
         """Return the same with one region changed, e.g. ``name="top"``."""

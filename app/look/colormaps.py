@@ -20,14 +20,21 @@ def table(name: str) -> np.ndarray:
 
 def limits_of(values: np.ndarray, diverging: bool) -> tuple[float, float]:
     """Return the 2nd and 98th percentile of the finite values, symmetric about 0 for a diverging map."""
-    known = values[np.isfinite(values)]
-    if not len(known):
+    low, high = percentile_range(values[np.isfinite(values)], (2.0, 98.0), diverging)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def percentile_range(
+    finite: np.ndarray, percentiles: tuple[float, float], diverging: bool
+) -> tuple[float, float]:
+    """Return two percentiles, symmetric about 0 when diverging; (0, 1), (-1, 1) of no values."""
+    if not len(finite):
         return (-1.0, 1.0) if diverging else (0.0, 1.0)
-    low, high = (float(v) for v in np.percentile(known, (2, 98)))
+    low, high = (float(v) for v in np.percentile(finite, percentiles))
     if diverging:
         high = max(abs(low), abs(high))
         low = -high
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    return low, high
 
 
 def to_rgb(

@@ -36,14 +36,7 @@ def no_bonds() -> HalfBonds:
     return HalfBonds(np.empty(0, np.int32), np.empty((0, 3), np.float32))
 
 
-def find_bonds(
-    numbers: np.ndarray,
-    positions: np.ndarray,
-    cell: np.ndarray,
-    pbc: np.ndarray,
-    *,
-    slack: float = BOND_SLACK,
-) -> HalfBonds:
+def find_bonds(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> HalfBonds:
     """Find the bonds of a structure by the covalent radii of its elements.
 
     Parameters
@@ -52,7 +45,6 @@ def find_bonds(
     positions : (n_atoms, 3), Å; atoms outside the cell are all right.
     cell : (3, 3), Å, rows are cell vectors; a zero row where there is none.
     pbc : (3,) bool.
-    slack : Å added to the sum of the covalent radii.
 
     Returns
     -------
@@ -62,14 +54,14 @@ def find_bonds(
     radii = np.nan_to_num(covalent_radii[np.clip(numbers, 0, len(covalent_radii) - 1)], nan=1.5)
     if len(radii) == 0:
         return no_bonds()
-    first, _, vectors = neighbor_pairs(positions, cell, pbc, 2 * radii.max() + slack, radii, slack)
+    first, _, vectors = neighbor_pairs(positions, cell, pbc, 2 * radii.max() + BOND_SLACK, radii)
     return HalfBonds(first.astype(np.int32), (vectors / 2).astype(np.float32))
 
 
 def neighbor_pairs(
-    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, radii: np.ndarray, slack: float
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, radii: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Directed pairs (i, j, r_j - r_i) with ``MIN_BOND < |r| < radii[i] + radii[j] + slack``.
+    """Directed pairs (i, j, r_j - r_i) with ``MIN_BOND < |r| < radii[i] + radii[j] + BOND_SLACK``.
 
     Linked cells over the periodic cell of any shape and size; several images of an atom are several pairs.
     """
@@ -98,7 +90,7 @@ def neighbor_pairs(
         j = order[np.repeat(starts[flat], counts) + within]
         vectors = wrapped[j] - wrapped[i] + images[i] @ box
         squared = np.einsum("ij,ij->i", vectors, vectors)
-        close = (squared < (radii[i] + radii[j] + slack) ** 2) & (squared > MIN_BOND**2)
+        close = (squared < (radii[i] + radii[j] + BOND_SLACK) ** 2) & (squared > MIN_BOND**2)
         found.append((i[close], j[close], vectors[close]))
         if offset.any():
             found.append((j[close], i[close], -vectors[close]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.documents.coloring import Coloring
+from app.look.colormaps import percentile_range
 
 UNKNOWN = 150
 """Grey of atoms without a value."""
@@ -105,14 +106,8 @@ class ColorRange:
 
 
 def span_of(finite: np.ndarray, percentiles: tuple[float, float], diverging: bool) -> tuple[float, float]:
-    """Percentiles of finite values as a range, symmetric about 0 when diverging; (0, 1), (-1, 1) of none."""
-    if finite.size == 0:
-        return (-1.0, 1.0) if diverging else (0.0, 1.0)
-    low, high = (float(x) for x in np.percentile(finite, percentiles))
-    if diverging:
-        high = max(abs(low), abs(high))
-        low = -high
-    return ordered(low, high)
+    """Percentiles of finite values as a range, its ends never equal."""
+    return ordered(*percentile_range(finite, percentiles, diverging))
 
 
 def ordered(low: float, high: float) -> tuple[float, float]:

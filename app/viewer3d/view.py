@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEasingCurve, QPointF, QRectF, QSize, Qt, QTimer, QVariantAnimation, Signal
-from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from app.look import theme
@@ -18,7 +18,7 @@ from app.viewer3d.color_bar import ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN
 from app.viewer3d.drawing import Drawer, Picture
 from app.viewer3d.picking import Picker
-from app.viewer3d.picture import Trimmings, as_image, finished_image
+from app.viewer3d.picture import Trimmings, as_image
 from app.viewer3d.scene import HOVERED, SELECTED, DrawRequest, Look, Scene, ViewOptions, build_scene
 from app.viewer3d.tripod import draw_tripod
 from app.widgets.lasso import Lasso
@@ -269,24 +269,6 @@ class StructureView(QWidget):
         self.update()
         self.drawn.emit()
 
-    def render_image(
-        self,
-        width: int,
-        height: int,
-        transparent: bool = True,
-        *,
-        axes: bool = False,
-        bar: ColorBarSpec | None = None,
-    ) -> QImage:
-        """Draw a picture of any size, in pixels, showing at least what the widget shows.
-
-        Waits for it. RuntimeError when nothing is shown or drawing fails.
-        """
-        if self.scene is None:
-            raise RuntimeError("there is no structure to draw")
-        picture = self.draw_now(self.export_request((width, height), transparent))
-        return finished_image(picture, self.trimmings(transparent, axes=axes, bar=bar))
-
     def trimmings(self, transparent: bool, *, axes: bool, bar: ColorBarSpec | None) -> Trimmings:
         """What goes onto an exported picture in the current theme."""
         now = theme.current()
@@ -296,7 +278,12 @@ class StructureView(QWidget):
     def export_request(
         self, size: tuple[int, int], transparent: bool, look: Look | None = None
     ) -> DrawRequest:
-        """The snapshot :meth:`render_image` draws, without the mouse's ring; no fading if transparent."""
+        """The snapshot for a picture of ``size`` pixels, showing at least what the widget shows.
+
+        Without the mouse's ring; no fading if transparent. RuntimeError when nothing is shown.
+        """
+        if self.scene is None:
+            raise RuntimeError("there is no structure to draw")
         own = self.width() / max(self.height(), 1)
         camera = replace(self.camera, extent=self.camera.extent * max(1.0, own * size[1] / size[0]))
         look = look or self.look()
@@ -309,7 +296,7 @@ class StructureView(QWidget):
         )
 
     def draw_now(self, request: DrawRequest) -> Picture:
-        """Draw a request and wait for it; on any thread."""
+        """Draw a request and wait for it; on any thread. RuntimeError when drawing fails."""
         return self._drawer.draw_now(request)
 
     def close_drawing(self) -> None:
