@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -63,7 +62,8 @@ class Panel(QWidget):
         self._tools.addStretch(1)
         self._column = filled(QVBoxLayout(self), self.toolbar)
         if self.can_export():
-            self._tools.addWidget(self._export_button())
+            tip, menu = f"Export {self.title.lower()}", self.export_menu(self.toolbar)
+            self._tools.addWidget(tool_button(self.toolbar, tip, icon="export", menu=menu))
 
     # building -----------------------------------------------------------------------------------------
     def set_body(self, widget: QWidget) -> None:
@@ -165,7 +165,7 @@ class Panel(QWidget):
     def figure_task(self) -> Callable[[Path], None] | None:
         """Return a function that writes the figure to a path (its suffix is the format), or None if empty."""
         draw = self.figure()
-        return None if draw is None else partial(_write_figure, draw)
+        return None if draw is None else lambda path: figures.save_figure(draw(), path)
 
     def table(self) -> Table | None:
         """Return what the panel shows as columns (name with unit -> values), or None if there is nothing."""
@@ -184,10 +184,6 @@ class Panel(QWidget):
     def export_formats(self) -> tuple[str, ...]:
         """Return the file formats this panel can write."""
         return (figures.SUFFIXES if self._has_figure() else ()) + (("csv",) if self._has_table() else ())
-
-    def _export_button(self) -> QToolButton:
-        menu = self.export_menu(self.toolbar)
-        return tool_button(self.toolbar, f"Export {self.title.lower()}", icon="export", menu=menu)
 
     def export_menu(self, parent: QWidget) -> QMenu:
         """Return a menu with one entry per format."""
@@ -208,7 +204,7 @@ class Panel(QWidget):
         """Write the figure or the numbers (by the suffix) in the background and tell when it is done."""
         if path.suffix.lower() == ".csv":
             columns = self.table()
-            write = None if columns is None else partial(_write_table, columns)
+            write = None if columns is None else lambda path: write_csv(path, columns)
         else:
             write = self.figure_task()
         if write is None:
@@ -276,11 +272,3 @@ class AnalysisPanel(Panel, Generic[Result]):
     def _watch(self, seen: bool) -> None:
         if self.watches is not None:
             self.session.analyses.watch(self.shows, self, seen, **self.watches)
-
-
-def _write_figure(draw: Drawing, path: Path) -> None:
-    figures.save_figure(draw(), path)
-
-
-def _write_table(columns: Table, path: Path) -> None:
-    write_csv(path, columns)
