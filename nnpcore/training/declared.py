@@ -131,9 +131,12 @@ class Declared(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, values: Any) -> Any:
-        """Take old names for new ones; SettingsError where both are given and disagree."""
-        if not isinstance(values, dict):
-            return values
+        """Take old names for new ones."""
+        return cls._renamed(values) if isinstance(values, dict) else values
+
+    @classmethod
+    def _renamed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return values by their new names; SettingsError where an old one is given, too, and disagrees."""
         new = {old: name for name, setting in cls._settings() for old in setting.old}
         given = {name: value for name, value in values.items() if name not in new}
         for name in values.keys() & new.keys():
@@ -158,7 +161,7 @@ class Declared(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """Return a checked copy with some settings changed; ``"kalman.block_size"`` names one further in."""
         values = self.model_dump()
-        for path, value in self._rename(changes).items():
+        for path, value in self._renamed(changes).items():
             *parts, name = path.split(".")
             reduce(lambda part, key: part[key], parts, values)[name] = value
         return type(self)(**values)
