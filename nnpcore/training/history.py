@@ -111,9 +111,13 @@ class EpochRecord:
 
 
 def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
-    """Return the record that describes the potential at hand: the last one marked best, else the last."""
-    marked = next((record for record in reversed(history) if record.best), None)
-    return marked or (history[-1] if history else None)
+    """Return the record that describes the potential at hand: the last one marked best.
+
+    Where none is marked it is the last one with a finite energy RMSE, else the last.
+    """
+    wanted = (lambda record: record.best, lambda record: np.isfinite(_energy_rmse(record)))
+    found = (record for fits in wanted for record in reversed(history) if fits(record))
+    return next(found, history[-1] if history else None)
 
 
 def energy_rmse(history: Sequence[EpochRecord]) -> float | None:
@@ -123,9 +127,13 @@ def energy_rmse(history: Sequence[EpochRecord]) -> float | None:
     epochs: no potential need have that one.
     """
     record = best_record(history)
-    rmses = (record.valid or record.train) if record is not None else {}
-    value = float(rmses["energy"]["mean"]) if "energy" in rmses else np.nan
+    value = np.nan if record is None else _energy_rmse(record)
     return value if np.isfinite(value) else None
+
+
+def _energy_rmse(record: EpochRecord) -> float:
+    rmses = record.valid or record.train
+    return float(rmses["energy"]["mean"]) if "energy" in rmses else np.nan
 
 
 def _rmses(values: dict[str, Any]) -> dict[str, Rmse]:
