@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import numpy as np
 import pytest
 from nbclient import NotebookClient
 
@@ -61,7 +60,14 @@ def numbers(executed: Any) -> dict[str, Any]:
 
 
 def text_of(cell: Any) -> str:
-    return "".join(o.text for o in cell.outputs if o.output_type == "stream")
+    """Return what the cell printed; remarks of libraries on stderr (a font cache being built) are none."""
+    return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
+
+
+def grades(cell: Any) -> list[int]:
+    """Return 0, 1 or 2 for each verdict a cell printed: right, doubtful, wrong."""
+    verdicts = [line for line in text_of(cell).splitlines() if line.startswith("RMSE ")]
+    return [2 if "ad hoc" in v else 1 if ", but" in v else 0 for v in verdicts]
 
 
 def test_potential_and_equation_of_state(numbers: dict[str, Any]) -> None:
@@ -78,7 +84,7 @@ def test_the_slab_cures_the_mapping(numbers: dict[str, Any]) -> None:
     assert abs(alone["bulk"]) < 20 and abs(both["bulk"]) < 20
     assert abs(alone["surface"]) > 5 * abs(both["surface"]) and abs(both["surface"]) < 30
     for name, value in numbers["monitored"].items():  # of the last epoch; the potential's of the best ones
-        assert np.sign(value) == np.sign(numbers["regions"][name]["surface"])
+        assert value == pytest.approx(numbers["regions"][name]["surface"], rel=0.5, abs=30.0)
     assert numbers["connectivity"] < 0.3
     assert numbers["rigidity"][1] < numbers["rigidity"][0]
     surface = numbers["surface"]
@@ -97,7 +103,10 @@ def test_what_leaves_is_the_same(numbers: dict[str, Any]) -> None:
 
 
 def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: dict[str, Any]) -> None:
-    """The text that is stored says what a run prints, but for digits and the sentences that judge them."""
+    """The text that is stored says what a run prints, but for digits and the sentences that judge them.
+
+    A judging sentence may have other words on another processor; its level stays next to the stored one.
+    """
 
     def words(cell: Any) -> list[str]:
         return [plain(line) for line in text_of(cell).splitlines()]
@@ -109,7 +118,8 @@ def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: 
 
     def kinds(cell: Any) -> list[str]:
         """Kinds of the outputs; what is printed may come in one piece or in several."""
-        return [kind for kind, _ in groupby(o.output_type for o in cell.outputs)]
+        shown = (o.output_type for o in cell.outputs if o.get("name") != "stderr")
+        return [kind for kind, _ in groupby(shown)]
 
     for old, new in zip(stored.cells, executed.cells[:-1], strict=True):
         assert old.source == new.source
@@ -117,6 +127,7 @@ def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: 
             said, known = words(new), words(old)
             assert len(said) == len(known)
             assert [a for a, b in zip(said, known, strict=True) if a != b and a not in judged] == []
+            assert all(abs(a - b) < 2 for a, b in zip(grades(new), grades(old), strict=True))
             assert kinds(old) == kinds(new)
             assert not any(o.output_type == "error" or o.get("name") == "stderr" for o in old.outputs)
     assert NOTEBOOK.stat().st_size < 500_000
