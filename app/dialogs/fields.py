@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QLocale, Qt, Signal
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QLocale, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from app.look.style_sheet import repolish, styled
 from app.widgets.controls import filled
+from app.widgets.quiet import Choice, Number, Whole
 
 COLUMNS = 2
 LABEL_WIDTH = 100
@@ -139,41 +139,15 @@ def mark(widget: QWidget, wrong: bool) -> None:
 
 
 # making -----------------------------------------------------------------------------------------------
-class Quiet:
-    """A field the wheel does not change by accident."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Leave the wheel to what is around."""
-        event.ignore()
-
-
-class QuietChoice(Quiet, QComboBox):
-    """A choice."""
-
-
-class Whole(Quiet, QSpinBox):
-    """A whole number."""
-
-
-class Number(Quiet, QDoubleSpinBox):
-    """A number without trailing zeros."""
-
-    def textFromValue(self, value: float) -> str:
-        """Return as few digits as say the same."""
-        text = f"{value:.{self.decimals()}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def choice(parent: QWidget, items: Iterable[tuple[str, Any]], *, editable: bool = False) -> QComboBox:
     """Return a choice of (text, value)."""
-    box = QuietChoice(parent)
+    box = Choice(parent)
     box.setEditable(editable)
     for text, value in items:
         box.addItem(text, value)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return box
 
 
@@ -202,7 +176,6 @@ def number(
 
 def _prepare(box: QSpinBox | QDoubleSpinBox) -> None:
     box.setLocale(QLocale.c())
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     edit = box.lineEdit()
     if edit is not None:
         edit.setTextMargins(4, 0, 0, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -13,7 +12,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +19,7 @@ from PySide6.QtWidgets import (
 from app.look.style_sheet import styled
 from app.settings import Settings, default_folder
 from app.widgets.controls import filled
+from app.widgets.quiet import Choice, Whole
 
 THEME_TEXTS = (("Follow the system", "system"), ("Light", "light"), ("Dark", "dark"))
 
@@ -34,12 +33,12 @@ class Preferences(QDialog):
         self.setMinimumWidth(460)
         form = QFormLayout()
         form.setVerticalSpacing(8)
-        self.theme = QComboBox(self)
+        self.theme = Choice(self)
         for text, value in THEME_TEXTS:
             self.theme.addItem(text, value)
         self.theme.setCurrentIndex(self.theme.findData(settings.theme))
         form.addRow("Appearance", self.theme)
-        self.threads = QSpinBox(self)
+        self.threads = Whole(self)
         self.threads.setRange(0, 1024)
         self.threads.setSpecialValueText("All but one")
         self.threads.setValue(settings.n_threads)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -22,6 +21,7 @@ from app.panels.base import Panel
 from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
 from app.widgets.painted import PaintedWidget, draw_dot
+from app.widgets.quiet import Choice
 from app.widgets.row_list import RowList
 from nnpcore.structures import DatasetSummary, Role
 
@@ -125,7 +125,7 @@ class DatasetRow(QWidget):
         swatch = Swatch(document.color_index, self)
         self.label = styled(ElidedLabel(self), "heading")
         self.label.set_text(document.name, tip=document.path)
-        self.role = QComboBox(self)
+        self.role = Choice(self)
         for role, text in ROLE_TEXTS.items():
             self.role.addItem(text, role)
         self.role.setToolTip("What this file is used for")

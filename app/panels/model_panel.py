@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.dialogs.fields import QuietChoice
 from app.look.style_sheet import repolish, styled
 from app.panels.base import Panel
 from app.widgets.controls import filled, tool_button
+from app.widgets.quiet import Choice
 from nnpcore.errors import SettingsError
 from nnpcore.training import TrainSettings
 from nnpcore.training.declared import Declaration, Shown, declarations
@@ -85,7 +85,7 @@ class ModelPanel(Panel):
     # building -----------------------------------------------------------------------------------------
     def _add_descriptors(self, column: QVBoxLayout) -> None:
         self._heading(column, "Symmetry functions")
-        self.functions = QuietChoice(self)
+        self.functions = Choice(self)
         self.functions.addItem("Preset 26", "preset")
         self.functions.addItem("Table…", "table")
         self.functions.setToolTip("Preset 26: 8 radial and 18 angular functions, or a table of your own")
@@ -129,7 +129,7 @@ class ModelPanel(Panel):
         return box
 
     def _choice_input(self, declaration: Declaration) -> QComboBox:
-        box = QuietChoice(self)
+        box = Choice(self)
         for value, text in declaration.setting.choices.items():
             box.addItem(text, value)
         box.activated.connect(lambda _: self._change_setting(declaration, box.currentData(), box))

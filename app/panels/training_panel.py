@@ -6,9 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
 from app.look.numbers import duration
@@ -20,6 +19,7 @@ from app.plots.plot import Plot
 from app.plots.rmse_plot import RmsePlot, rmse_entries
 from app.widgets.controls import filled
 from app.widgets.labels import NoteLabel
+from app.widgets.quiet import Slider
 from app.widgets.redraw import Throttle
 from nnpcore import figures
 from nnpcore.analyses.eos import EOS
@@ -90,7 +90,7 @@ class TrainingPanel(Panel):
         }
         for button in self.buttons.values():
             button.setCheckable(True)
-        self.smoothing = QSlider(Qt.Orientation.Horizontal, self)
+        self.smoothing = Slider(self)
         self.smoothing.setRange(0, 95)
         self.smoothing.setFixedWidth(64)
         self.smoothing.setToolTip("Smoothing of the curves; the raw ones stay visible, thinly")

@@ -24,6 +24,7 @@ from app.look.style_sheet import styled
 from app.shell.commands import Commands
 from app.shell.dock import Dock
 from app.widgets.controls import filled, refill
+from app.widgets.quiet import Choice
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -78,7 +79,7 @@ class MainToolbar(QToolBar):
         caption = styled(QLabel("Colour by", self), "muted")
         caption.setContentsMargins(6, 0, 6, 0)
         self.addWidget(caption)
-        self.coloring = QComboBox(self)
+        self.coloring = Choice(self)
         self.coloring.setObjectName("coloring")
         self.coloring.setMinimumWidth(150)
         self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

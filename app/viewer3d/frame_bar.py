@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.look.ink import font
 from app.look.style_sheet import styled
 from app.widgets.controls import filled, tool_button
+from app.widgets.quiet import Slider, Whole
 
 DEFAULT_FPS = 10
 PATIENCE_TICKS = 12
@@ -35,16 +36,16 @@ class FrameBar(QWidget):
         self.pause = self._button("pause", "Pause (space)", self.toggle)
         self.pause.hide()
         self.next = self._button("next", "Next frame (→)", lambda: self.step(1))
-        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider = Slider(self)
         self.slider.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.slider.valueChanged.connect(self._on_chosen)
-        self.number = QSpinBox(self)
+        self.number = Whole(self)
         self.number.setKeyboardTracking(False)
         self.number.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.number.setToolTip("Frame, counted from 1")
         self.number.valueChanged.connect(lambda value: self._on_chosen(value - 1))
         self.total = styled(QLabel(self), "muted")
-        self.fps = QSpinBox(self)
+        self.fps = Whole(self)
         self.fps.setRange(1, 60)
         self.fps.setValue(DEFAULT_FPS)
         self.fps.setSuffix(" fps")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QDialogButtonBox, QFormLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QFormLayout, QWidget
+
+from app.widgets.quiet import Choice, Whole
 
 PRESETS = ((1920, 1080), (3840, 2160), (1200, 1200), (2400, 2400))
 LARGEST = 6000
@@ -28,12 +30,12 @@ class ImageDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Export image")
         rows = QFormLayout(self)
-        self.preset = QComboBox(self)
+        self.preset = Choice(self)
         for width, height in ((2 * size[0], 2 * size[1]), size, *PRESETS):
             self.preset.addItem(f"{width} × {height}", (width, height))
         self.preset.setItemText(0, f"{self.preset.itemText(0)} (twice the view)")
         self.preset.activated.connect(self._on_preset)
-        self.width_box, self.height_box = QSpinBox(self), QSpinBox(self)
+        self.width_box, self.height_box = Whole(self), Whole(self)
         for box in (self.width_box, self.height_box):
             box.setRange(16, LARGEST)
             box.setSuffix(" px")

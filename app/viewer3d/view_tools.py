@@ -7,12 +7,9 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QMenu,
-    QSlider,
-    QSpinBox,
     QToolButton,
     QWidget,
     QWidgetAction,
@@ -22,6 +19,7 @@ from app.viewer3d.camera import AXES
 from app.viewer3d.scene import MAX_SPHERES, SlicePlane, ViewOptions
 from app.viewer3d.view import StructureView
 from app.widgets.controls import tool_button
+from app.widgets.quiet import Choice, Slider, Whole
 
 MAX_REPEAT = 9
 
@@ -95,19 +93,19 @@ class ViewTools(QObject):
         form = QWidget()
         rows = QFormLayout(form)
         counts = QHBoxLayout()
-        self.repeats = tuple(QSpinBox(form) for _ in range(3))
+        self.repeats = tuple(Whole(form) for _ in range(3))
         for box, name in zip(self.repeats, "abc", strict=True):
             box.setRange(1, MAX_REPEAT)
             box.setToolTip(f"How often the cell is shown along {name}")
             box.valueChanged.connect(self._on_repeat)
             counts.addWidget(box)
         rows.addRow("Repeat", counts)
-        self.style_box = QComboBox(form)
+        self.style_box = Choice(form)
         self.style_box.addItem("Balls and sticks", "balls")
         self.style_box.addItem("Spheres", "spheres")
         self.style_box.activated.connect(lambda _: self._view.set_options(style=self.style_box.currentData()))
         rows.addRow("Atoms", self.style_box)
-        self.radius = QSlider(Qt.Orientation.Horizontal, form)
+        self.radius = Slider(form)
         self.radius.setRange(30, 200)
         self.radius.setValue(100)
         self.radius.valueChanged.connect(lambda v: self._view.set_options(radius_scale=v / 100))
@@ -125,12 +123,12 @@ class ViewTools(QObject):
         form = QWidget()
         rows = QFormLayout(form)
         self.slicing = QCheckBox("Hide atoms beyond a plane", form)
-        self.slice_axis = QComboBox(form)
+        self.slice_axis = Choice(form)
         for axis in AXES:
             name = f"{axis}" if axis in "xyz" else f"{axis} (parallel to a face)"
             self.slice_axis.addItem(name, axis)
         self.slice_axis.setCurrentIndex(2)
-        self.slice_at = QSlider(Qt.Orientation.Horizontal, form)
+        self.slice_at = Slider(form)
         self.slice_at.setRange(0, 1000)
         self.slice_at.setValue(500)
         self.slice_at.setMinimumWidth(160)

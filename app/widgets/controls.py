@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QBoxLayout, QComboBox, QLayout, QMenu, QToolButton
 
 from app.look import icons
 from app.look.ink import font
+from app.widgets.quiet import Choice
 
 Box = TypeVar("Box", bound=QBoxLayout)
 
@@ -69,7 +70,7 @@ def choice_box(
     parent: QWidget, tip: str, chosen: Callable[[], object] | None = None, *, width: int = 0
 ) -> QComboBox:
     """Return an empty combo box, ``width`` pixels wide (0: as its entries need); ``chosen``: by the user."""
-    box = QComboBox(parent)
+    box = Choice(parent)
     box.setFont(font())
     box.setToolTip(tip)
     if width:

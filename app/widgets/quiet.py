@@ -1,0 +1,78 @@
+"""Choices, number fields and sliders that the wheel does not change by accident."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QFocusEvent
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
+
+KEPT_BY = (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason)
+"""The focus comes back after these: another window, a menu."""
+
+
+class _Guard(QObject):
+    """Keeps the wheel from a field that has not been clicked into; what is around scrolls instead.
+
+    The Tab key alone does not let the wheel in: it also comes by itself when a window opens.
+    """
+
+    def __init__(self, field: QWidget, *clickable: QWidget | None, never: bool = False) -> None:
+        super().__init__(field)
+        self._field, self._never, self._clicked = field, never, False
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        for widget in (field, *clickable):
+            if widget is not None:
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Remember clicks and refuse the wheel."""
+        kind = event.type()
+        if kind == QEvent.Type.Wheel and (self._never or not self._chosen()):
+            event.ignore()
+            return True
+        if kind == QEvent.Type.MouseButtonPress:
+            self._clicked = True
+        elif kind == QEvent.Type.FocusOut and isinstance(event, QFocusEvent):
+            self._clicked = self._clicked and event.reason() in KEPT_BY
+        return False
+
+    def _chosen(self) -> bool:
+        """Whether the field was clicked into and nothing else since."""
+        return self._clicked and self._field.window().focusWidget() is self._field
+
+
+class Choice(QComboBox):
+    """A choice; the wheel never changes it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        _Guard(self, never=True)
+
+
+class Whole(QSpinBox):
+    """A whole number; the wheel changes it after a click into it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        _Guard(self, self.lineEdit())
+
+
+class Number(QDoubleSpinBox):
+    """A number without trailing zeros; the wheel changes it after a click into it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        _Guard(self, self.lineEdit())
+
+    def textFromValue(self, value: float) -> str:
+        """Return as few digits as say the same."""
+        text = f"{value:.{self.decimals()}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Slider(QSlider):
+    """A slider from left to right; the wheel moves it after a click on it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        _Guard(self)
