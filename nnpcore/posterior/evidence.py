@@ -1,0 +1,123 @@
+"""Hyperparameters by evidence inside bounds: signal and noises of a posterior whose likelihood is tempered.
+
+A likelihood ``p(y | c)^b`` of rows with noise sigma is that of b n rows with a mean square residual the same,
+so that it adds ``-b/2 (n log(2 pi sigma²) + sum r² / sigma²)``. With ``A = sum_k b_k M_k / sigma_k² + I /
+s²`` and ``v = sum_k b_k v_k / sigma_k²`` the logarithm of the evidence is
+
+    sum_k -b_k/2 (n_k log(2 pi sigma_k²) + y_k² / sigma_k²) + v^T A^-1 v / 2 - log det(s² A) / 2
+
+(MacKay, Neural Comput. 4, 415 (1992), for b = 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky
+from scipy.optimize import minimize
+
+from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments
+from nnpcore.posterior.settings import PosteriorSettings
+
+_SMALLEST_PRIOR = 1e-10
+"""Prior precision against the largest diagonal element: less is lost in double precision."""
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What a posterior weighs its labels with.
+
+    Attributes
+    ----------
+    length : of the kernel, in units of the median distance of two atoms.
+    signal : standard deviation of an atomic energy before any data, eV.
+    noise : by kind of label: eV/atom, eV/Å, eV/Å³.
+    tempering : by kind of label, the share that each component counts with.
+    """
+
+    length: float
+    signal: float
+    noise: Mapping[str, float]
+    tempering: Mapping[str, float] = field(default_factory=dict)
+
+    def weight(self, kind: str) -> float:
+        """Return what a row of this kind counts: ``tempering / noise²``."""
+        return self.tempering.get(kind, 1.0) / self.noise[kind] ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Precision matrix of the coefficients with its triangular factor, and their mean.
+
+    Attributes
+    ----------
+    precision : (m, m). factor : (m, m), upper triangle of its Cholesky factorisation. coefficients : (m,).
+    """
+
+    precision: np.ndarray
+    factor: np.ndarray
+    coefficients: np.ndarray
+
+    @classmethod
+    def of(cls, moments: Mapping[str, Moments], hyper: Hyperparameters) -> Solution:
+        """Solve for the coefficients."""
+        m = len(next(iter(moments.values())).vector)
+        precision, right = np.zeros((m, m)), np.zeros(m)
+        for kind, sums in moments.items():
+            precision += hyper.weight(kind) * sums.matrix
+            right += hyper.weight(kind) * sums.vector
+        largest = float(precision.diagonal().max(initial=0.0))
+        precision[np.diag_indices(m)] += max(hyper.signal**-2, _SMALLEST_PRIOR * largest)
+        return cls.solved(precision, right)
+
+    @classmethod
+    def solved(cls, precision: np.ndarray, right: np.ndarray) -> Solution:
+        """Factorise a precision matrix and solve for the coefficients."""
+        factor = cholesky(precision, check_finite=False)
+        return cls(precision, factor, cho_solve((factor, False), right, check_finite=False))
+
+
+def log_evidence(moments: Mapping[str, Moments], hyper: Hyperparameters) -> float:
+    """Return the logarithm of the evidence."""
+    found = Solution.of(moments, hyper)
+    total, right = 0.0, np.zeros(len(found.coefficients))
+    for kind, sums in moments.items():
+        share, noise = hyper.tempering.get(kind, 1.0), hyper.noise[kind]
+        total -= 0.5 * share * (sums.n * np.log(2 * np.pi * noise**2) + sums.square / noise**2)
+        right += hyper.weight(kind) * sums.vector
+    log_det = 2.0 * np.log(found.factor.diagonal()).sum() + len(right) * 2.0 * np.log(hyper.signal)
+    return float(total + 0.5 * right @ found.coefficients - 0.5 * log_det)
+
+
+def best_hyperparameters(
+    moments: Mapping[str, Moments], start: Hyperparameters, settings: PosteriorSettings
+) -> tuple[Hyperparameters, float]:
+    """Return signal and noises of the largest evidence inside the bounds, and the logarithm of it."""
+    kinds = [kind for kind in KINDS if kind in moments]
+    bounds = {ENERGY: settings.energy_noise, FORCES: settings.force_noise, STRESS: settings.stress_noise}
+    limits = np.log(np.array([settings.signal, *(bounds[kind] for kind in kinds)]))
+
+    def of(x: np.ndarray) -> Hyperparameters:
+        signal, *noises = np.exp(x)
+        noise = dict(zip(kinds, map(float, noises), strict=True))
+        return replace(start, signal=float(signal), noise=noise)
+
+    first = np.log([start.signal, *(start.noise[kind] for kind in kinds)])
+    found = minimize(
+        lambda x: -log_evidence(moments, of(x)),
+        np.clip(first, limits[:, 0], limits[:, 1]),
+        method="L-BFGS-B",
+        bounds=limits,
+        options={"maxiter": 30, "ftol": 1e-9},
+    )
+    return of(found.x), -float(found.fun)
+
+
+def first_guess(
+    length: float, moments: Mapping[str, Moments], tempering: Mapping[str, float]
+) -> Hyperparameters:
+    """Return where the search for hyperparameters starts: noises a tenth of what labels vary by."""
+    noise = {kind: max(0.1 * np.sqrt(s.square / max(1, s.n)), 1e-6) for kind, s in moments.items()}
+    return Hyperparameters(length, 1.0, noise, tempering)

@@ -1,0 +1,139 @@
+"""How a posterior is made: basis, hyperparameters and tempering from some frames, then all frames once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
+from nnpcore.errors import DataError
+from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
+from nnpcore.posterior.evidence import Hyperparameters, Solution, best_hyperparameters, first_guess
+from nnpcore.posterior.moments import FORCES, STRESS, Moments, added, labelled_rows
+from nnpcore.posterior.settings import PosteriorSettings
+from nnpcore.posterior.streaming import summed
+from nnpcore.posterior.targets import Target
+from nnpcore.progress import Progress
+from nnpcore.structures.frame import Frame
+
+_MOST_FRAMES_FOR_CENTERS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The parts of a posterior, see :class:`nnpcore.posterior.Posterior`."""
+
+    basis: SparseBasis
+    hyper: Hyperparameters
+    zeros: np.ndarray
+    moments: dict[str, Moments]
+    solution: Solution
+    n_frames: int
+
+
+def fit(
+    frames: Sequence[Frame],
+    functions: SymmetryFunctions,
+    *,
+    targets: Sequence[Target],
+    kinds: tuple[str, ...],
+    settings: PosteriorSettings,
+    n_threads: int | None,
+    progress: Progress,
+) -> Fitted:
+    """See :meth:`nnpcore.posterior.Posterior.fit`."""
+    used = [frame for frame in frames if _has_label(frame, kinds)]
+    if not used:
+        raise DataError("no frame has a label to learn from", fix="Give frames with energies or forces")
+    zeros = element_zeros(used, functions)
+    with threadpool_limits(1, user_api="blas"):
+        bases = _bases(used, functions, targets, settings, n_threads, progress.part(0.0, 0.15))
+        sample = spread_frames(used, settings.n_sample, settings.max_sample_atoms)
+        chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))
+        moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0))
+        hyper, _ = best_hyperparameters(moments, hyper, settings)
+        solution = Solution.of(moments, hyper)
+    return Fitted(chosen, hyper, zeros, moments, solution, len(used))
+
+
+def _has_label(frame: Frame, kinds: tuple[str, ...]) -> bool:
+    return any(getattr(frame, kind) is not None for kind in kinds)
+
+
+def element_zeros(frames: Sequence[Frame], functions: SymmetryFunctions) -> np.ndarray:
+    """Return the energy of an atom of each element (n_elements,), eV: least squares on the total energies.
+
+    Zero for an element that no frame has, or where there are no energies.
+    """
+    with_energy = [f for f in frames if f.energy is not None]
+    n = len(functions.elements)
+    if not with_energy:
+        return np.zeros(n)
+    counts = np.array(
+        [np.bincount(functions.species_index(f.numbers), minlength=n) / f.n_atoms for f in with_energy]
+    )
+    energies = np.array([f.energy / f.n_atoms for f in with_energy if f.energy is not None])
+    return np.linalg.lstsq(counts, energies, rcond=1e-6)[0]
+
+
+def spread_frames(frames: Sequence[Frame], most: int, most_atoms: int) -> list[Frame]:
+    """Return frames evenly spread over the list, at most so many and with so many atoms; two at least."""
+    mean_atoms = sum(f.n_atoms for f in frames) / len(frames)
+    n = min(len(frames), max(2, min(most, int(most_atoms / mean_atoms))))
+    places = np.unique(np.linspace(0, len(frames) - 1, n).round().astype(int))
+    return [frames[k] for k in places]
+
+
+def _bases(
+    frames: Sequence[Frame],
+    functions: SymmetryFunctions,
+    targets: Sequence[Target],
+    settings: PosteriorSettings,
+    n_threads: int | None,
+    progress: Progress,
+) -> list[SparseBasis]:
+    """Return bases of all lengths, about atoms of targets and of some training frames."""
+    some = spread_frames(frames, _MOST_FRAMES_FOR_CENTERS, 10**5)
+    training = compute_descriptors(some, functions, derivatives=False, n_threads=n_threads, progress=progress)
+    asked_frames = list({id(f): f for target in targets for f in target.frames}.values())
+    asked = compute_descriptors(asked_frames, functions, derivatives=False, n_threads=n_threads)
+    return make_bases(
+        functions,
+        Atoms(training.values, training.species),
+        Atoms(asked.values, asked.species),
+        n_centers=settings.n_centers,
+        lengths=settings.lengths,
+        spectrum=settings.spectrum,
+        seed=settings.seed,
+    )
+
+
+def _choose(
+    bases: Sequence[SparseBasis],
+    sample: Sequence[Frame],
+    zeros: np.ndarray,
+    kinds: tuple[str, ...],
+    settings: PosteriorSettings,
+    progress: Progress,
+) -> tuple[SparseBasis, Hyperparameters]:
+    """Return the basis whose length the evidence prefers, with its hyperparameters and the tempering."""
+    share = 0.02 if settings.tempering is None else settings.tempering
+    tempering = {FORCES: share, STRESS: share}
+    best: tuple[SparseBasis, Hyperparameters] | None = None
+    most = -np.inf
+    for k, (length, basis) in enumerate(zip(settings.lengths, bases, strict=True)):
+        progress.report(k / len(bases), f"length {length:g}")
+        moments: dict[str, Moments] = {}
+        for frame in sample:
+            d = compute_descriptors([frame], basis.functions, n_threads=1)
+            rows = basis.rows(d, frame.volume)
+            found = labelled_rows(rows, frame, float(zeros[d.species].sum()))
+            moments = added(moments, {kind: Moments.of(*found[kind]) for kind in found if kind in kinds})
+        hyper, evidence = best_hyperparameters(moments, first_guess(length, moments, tempering), settings)
+        if evidence > most:
+            best, most = (basis, hyper), evidence
+    assert best is not None
+    return best

@@ -1,0 +1,255 @@
+"""The posterior of atomic energies: its rows against finite differences, its numbers against scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
+from nnpcore.errors import AnalysisError, DataError, SettingsError
+from nnpcore.posterior import (
+    Posterior,
+    PosteriorSettings,
+    Target,
+    atom_targets,
+    choose_greedily,
+    mean_targets,
+)
+from nnpcore.posterior.basis import MANDEL, SparseBasis, far_apart, make_bases
+from nnpcore.posterior.basis import Atoms as BasisAtoms
+from nnpcore.posterior.choice import remaining_variances
+from nnpcore.structures.frame import Frame
+
+FUNCTIONS = SymmetryFunctions.preset("26", ["Cu", "Au"], cutoff=4.5)
+SMALL = PosteriorSettings(n_centers=40, lengths=(1.5,), n_sample=6)
+
+
+def alloy_frames(n: int, seed: int = 0, elements: tuple[str, ...] = ("Cu", "Au")) -> list[Frame]:
+    rng = np.random.default_rng(seed)
+    frames = []
+    for _ in range(n):
+        atoms = bulk("Cu", "fcc", a=3.9 * (1 + 0.02 * rng.standard_normal()), cubic=True)
+        atoms.symbols[:] = rng.choice(elements, len(atoms))
+        atoms.set_cell(atoms.cell @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3))), scale_atoms=True)
+        atoms.positions += 0.1 * rng.standard_normal((len(atoms), 3))
+        frames.append(labelled(atoms))
+    return frames
+
+
+def labelled(atoms: Atoms) -> Frame:
+    atoms.calc = EMT()
+    atoms.get_potential_energy()
+    atoms.get_stress()
+    return Frame.from_atoms(atoms)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    return alloy_frames(12)
+
+
+@pytest.fixture(scope="module")
+def posterior(frames: list[Frame]) -> Posterior:
+    return Posterior.fit(frames, FUNCTIONS, targets=mean_targets(frames[:1]), settings=SMALL)
+
+
+def basis_of(frames: list[Frame]) -> SparseBasis:
+    d = compute_descriptors(frames, FUNCTIONS, derivatives=False)
+    atoms = BasisAtoms(d.values, d.species)
+    none = BasisAtoms(d.values[:0], d.species[:0])
+    return make_bases(FUNCTIONS, atoms, none, n_centers=25, lengths=(1.5,), spectrum=1e-9, seed=0)[0]
+
+
+def moved(
+    frame: Frame, strain: np.ndarray | None = None, atom: int = 0, by: np.ndarray | None = None
+) -> Frame:
+    positions, cell = frame.positions.copy(), frame.cell
+    if by is not None:
+        positions[atom] += by
+    if strain is not None:
+        positions, cell = positions @ (np.eye(3) + strain), cell @ (np.eye(3) + strain)
+    return replace(frame, positions=positions, cell=cell)
+
+
+def total_row(basis: SparseBasis, frame: Frame) -> np.ndarray:
+    d = compute_descriptors([frame], FUNCTIONS, derivatives=False)
+    return basis.features(d.values, d.species).sum(0)
+
+
+def test_rows_of_forces_and_stresses_are_the_energys_derivatives(frames: list[Frame]) -> None:
+    basis, frame, h = basis_of(frames), frames[0], 1e-4
+    d = compute_descriptors([frame], FUNCTIONS, dtype=np.float64)
+    rows = basis.rows(d, frame.volume)
+    np.testing.assert_allclose(rows.energy * frame.n_atoms, total_row(basis, frame), atol=1e-10)
+    scale = np.abs(rows.forces).max()
+    for atom, axis in ((0, 0), (2, 1), (3, 2)):
+        by = h * np.eye(3)[axis]
+        up, down = (total_row(basis, moved(frame, atom=atom, by=sign * by)) for sign in (1, -1))
+        np.testing.assert_allclose(rows.forces[3 * atom + axis], (down - up) / (2 * h), atol=1e-5 * scale)
+    assert rows.stress is not None
+    scale = np.abs(rows.stress).max()
+    for k, (a, b) in enumerate(((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))):
+        strain = np.zeros((3, 3))
+        strain[a, b] += h / 2
+        strain[b, a] += h / 2
+        up, down = (total_row(basis, moved(frame, strain=sign * strain)) for sign in (1, -1))
+        slope = (up - down) / (2 * h * frame.volume)
+        np.testing.assert_allclose(rows.stress[k] / MANDEL[k], slope, atol=1e-5 * scale)
+
+
+def test_prediction_of_the_mean_is_rows_times_coefficients(posterior: Posterior, frames: list[Frame]) -> None:
+    frame = frames[3]
+    (found,) = posterior.predict([frame])
+    d = compute_descriptors([frame], FUNCTIONS)
+    rows = posterior.basis.rows(d, frame.volume)
+    c = posterior.solution.coefficients
+    np.testing.assert_allclose(found.forces.ravel(), rows.forces @ c, atol=1e-6)
+    assert found.stress is not None and rows.stress is not None
+    six = MANDEL * found.stress.ravel()[[0, 4, 8, 5, 2, 1]]
+    np.testing.assert_allclose(six, rows.stress @ c, atol=1e-8)
+    np.testing.assert_allclose(found.energy / frame.n_atoms, posterior.mean(mean_targets([frame]))[0])
+    np.testing.assert_allclose(found.forces, frame.forces, atol=0.5)
+
+
+def test_energies_alone_agree_with_scikit_learn() -> None:
+    """One atom a frame: then a structure's energy is a plain Gaussian process over its descriptor."""
+    functions = SymmetryFunctions.preset("26", ["Cu"], cutoff=4.5)
+    frames = []
+    for a in np.linspace(3.3, 4.1, 9):
+        atoms = bulk("Cu", "fcc", a=a)
+        atoms.set_cell(atoms.cell.array * [1.0, 1.02, 1.0], scale_atoms=True)
+        frames.append(labelled(atoms))
+    training, asked = frames[::2], frames[1::2]
+    noise = 0.01
+    settings = PosteriorSettings(
+        lengths=(1.0,), signal=(1.0, 1.0), energy_noise=(noise, noise), spectrum=1e-14, n_centers=9
+    )
+    targets = mean_targets(asked)
+    found = Posterior.fit(training, functions, targets=targets, kinds=("energy",), settings=settings)
+    (basis,) = found.basis.elements
+    assert basis is not None and len(basis.centers) == 9
+
+    def inputs(some: list[Frame]) -> np.ndarray:
+        return basis.inputs(compute_descriptors(some, functions, derivatives=False).values)
+
+    kernel = ConstantKernel(1.0, "fixed") * RBF(basis.length, "fixed") + ConstantKernel(1.0, "fixed")
+    peer = GaussianProcessRegressor(kernel + WhiteKernel(noise**2, "fixed"), optimizer=None)
+    zero = float(found.zeros[0])
+    peer.fit(inputs(training), [f.energy - zero for f in training if f.energy is not None])
+    mean, covariance = peer.predict(inputs(asked), return_cov=True)
+    covariance -= noise**2 * np.eye(len(asked))
+    np.testing.assert_allclose(found.mean(targets) - zero, mean, atol=1e-5)
+    np.testing.assert_allclose(found.covariance(targets), covariance, atol=1e-7)
+    expected = peer.log_marginal_likelihood_value_
+    from nnpcore.posterior.evidence import log_evidence
+
+    assert log_evidence(found.moments, found.hyper) == pytest.approx(expected, abs=1e-3)
+
+
+def test_permuted_and_rotated_structures_are_the_same(posterior: Posterior, frames: list[Frame]) -> None:
+    frame, rng = frames[5], np.random.default_rng(1)
+    order = rng.permutation(frame.n_atoms)
+    rotation, _ = np.linalg.qr(rng.standard_normal((3, 3)))
+    turned = replace(
+        frame,
+        numbers=frame.numbers[order],
+        positions=frame.positions[order] @ rotation.T,
+        cell=frame.cell @ rotation.T,
+    )
+    np.testing.assert_allclose(
+        posterior.atomic_energies([turned]), posterior.atomic_energies([frame])[order], atol=1e-8
+    )
+    np.testing.assert_allclose(
+        posterior.atomic_spreads([turned]), posterior.atomic_spreads([frame])[order], rtol=1e-5
+    )
+    one, other = posterior.information([frame, turned])
+    np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(one).max())
+
+
+def test_a_frame_added_is_as_if_it_had_been_there(posterior: Posterior, frames: list[Frame]) -> None:
+    targets = [*mean_targets(frames[:2]), *atom_targets(frames[7])]
+    more = alloy_frames(2, seed=9)
+    grown = posterior.with_frames(more)
+    together = replace(posterior, moments={}, n_frames=0).with_frames([*frames, *more])
+    assert grown.n_frames == together.n_frames == len(frames) + 2
+    np.testing.assert_allclose(grown.mean(targets), together.mean(targets), atol=1e-7)
+    np.testing.assert_allclose(grown.spread(targets), together.spread(targets), rtol=1e-6)
+    foretold = posterior
+    for information in posterior.information([replace(f, energy=None, forces=None) for f in more]):
+        foretold = foretold.with_information(information)
+    np.testing.assert_allclose(foretold.spread(targets), grown.spread(targets), rtol=1e-6)
+    np.testing.assert_allclose(foretold.mean(targets), posterior.mean(targets), atol=1e-7)
+
+
+def test_the_order_and_division_of_frames_do_not_matter(posterior: Posterior, frames: list[Frame]) -> None:
+    emptied = replace(posterior, moments={}, n_frames=0)
+    one_by_one = emptied
+    for frame in reversed(frames):
+        one_by_one = one_by_one.with_frames([frame])
+    targets = mean_targets(frames)
+    np.testing.assert_allclose(one_by_one.mean(targets), posterior.mean(targets), atol=1e-7)
+    np.testing.assert_allclose(one_by_one.spread(targets), posterior.spread(targets), rtol=1e-6)
+
+
+def test_the_spread_falls_with_data_and_covers_the_error(frames: list[Frame]) -> None:
+    test = alloy_frames(6, seed=5)
+    targets = mean_targets(test)
+    few, many = (
+        Posterior.fit(chosen, FUNCTIONS, targets=targets, settings=SMALL)
+        for chosen in (frames[:3], [*frames, *alloy_frames(20, seed=3)])
+    )
+    assert (many.spread(targets) < few.spread(targets)).all()
+    truth = np.array([f.energy / f.n_atoms for f in test if f.energy is not None])
+    errors = np.abs(many.mean(targets) - truth)
+    assert np.sqrt(np.mean(errors**2)) < np.sqrt(np.mean((few.mean(targets) - truth) ** 2))
+
+
+def test_differences_are_known_better_than_their_parts(posterior: Posterior, frames: list[Frame]) -> None:
+    one, other = mean_targets(frames[:2])
+    covariance = posterior.covariance([one, other])
+    (spread,) = posterior.spread([one.minus(other)])
+    assert spread**2 == pytest.approx(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], abs=1e-12)
+
+
+def test_the_greedy_choice_takes_the_best_candidate(posterior: Posterior) -> None:
+    """The wanted structure itself is worth more than one like the training frames."""
+    wanted = alloy_frames(1, seed=11)
+    pool = [*alloy_frames(3, seed=2), *wanted]
+    targets = mean_targets(wanted)
+    information = posterior.information(pool)
+    steps = choose_greedily(posterior, targets, information, 2)
+    features = posterior.features(targets)
+    left = remaining_variances(posterior, features, information)
+    assert steps[0].index == int(left.argmin())
+    assert float((steps[0].spread ** 2).sum()) == pytest.approx(left.min())
+    assert steps[1].spread[0] < steps[0].spread[0] < posterior.spread(targets)[0]
+    dear = choose_greedily(posterior, targets, information, 1, costs=[1, 1, 1, 1e6])
+    assert dear[0].index != 3
+
+
+def test_what_cannot_be_done_is_said(posterior: Posterior, frames: list[Frame]) -> None:
+    with pytest.raises(DataError, match="no frame has a label"):
+        Posterior.fit([replace(frames[0], energy=None, forces=None, stress=None)], FUNCTIONS)
+    with pytest.raises(AnalysisError, match="no targets"):
+        posterior.spread([])
+    with pytest.raises(AnalysisError, match="atoms that the structure does not have"):
+        Target.mean(frames[0], [99])
+    copper = [f for f in alloy_frames(3, elements=("Cu",))]
+    alone = Posterior.fit(copper, FUNCTIONS, settings=SMALL)
+    with pytest.raises(AnalysisError, match="neither training nor targets have atoms of Au"):
+        alone.spread(mean_targets(alloy_frames(1, elements=("Au",))))
+    with pytest.raises(SettingsError, match="tempering"):
+        PosteriorSettings(tempering=2.0)
+
+
+def test_centers_lie_far_apart() -> None:
+    points = np.array([[0.0], [0.1], [5.0], [5.0], [2.4]])
+    assert far_apart(points, 3).tolist() == [0, 2, 4]
+    assert sorted(far_apart(points, 9).tolist()) == [0, 1, 2, 4]
