@@ -88,7 +88,8 @@ def test_bad_frames_can_be_skipped_from_the_message(window, qtbot, silicon_file)
     assert toast.notification.text.startswith("Frame 1: ")
     with qtbot.waitSignal(window.session.data.added):
         toast.buttons.itemAt(0).widget().click()
-    assert window.toasts.shown == []
+    (told,) = window.toasts.shown
+    assert told.notification.text == "It is trained on: it has energies."
     (document,) = window.session.data.datasets.values()
     labels = panel(window, "data").rows.row(document.id).findChildren(ElidedLabel)
     assert any("1 skipped" in label.text() for label in labels)
@@ -138,7 +139,7 @@ def test_model_fields_set_the_training_settings(window):
         ("n_members", "1000", "1000 is not sensible for the number of networks in the ensemble"),
         ("epochs", "1e9", "1e+09 is not sensible for the number of passes"),
         ("cutoff", "0.1", "0.1 is not sensible for the cutoff radius"),
-        ("seed", "one", "“one” is not a number"),
+        ("seed", "one", "“one” is not a whole number"),
         ("hidden", "", "hidden layers"),
     ],
 )
@@ -281,6 +282,7 @@ def test_layout_and_session_come_back(window, qtbot, silicon_file):
         drop(window, silicon_file("a.extxyz"), silicon_file("b.extxyz"))
     first, second = window.session.data.datasets.values()
     window.session.data.set_role(first.id, Role.EOS)
+    window.session.data.set_role(second.id, Role.TRAINING)
     window.session.data.show(second.id, 2)
     window.session.coloring.set(kind="mobility", reverse=True)
     window.docks["log"].close()

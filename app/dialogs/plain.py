@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QGridLayout,
     QLabel,
+    QMessageBox,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -39,6 +40,19 @@ def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> Non
     column.addWidget(_close_box(dialog))
     dialog.resize(400, 480)
     dialog.exec()
+
+
+def ask_to_train(warnings: Sequence[str], parent: QWidget) -> bool:
+    """Ask whether to train on files that do not fit together; the safe answer is the default."""
+    title = "These files do not fit together"
+    box = QMessageBox(QMessageBox.Icon.Warning, "Train", title, parent=parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setInformativeText("\n\n".join(warnings))
+    train = box.addButton("Train All the Same", QMessageBox.ButtonRole.AcceptRole)
+    back = box.addButton("Back", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(back)
+    box.exec()
+    return box.clickedButton() is train
 
 
 def show_about(parent: QWidget) -> None:

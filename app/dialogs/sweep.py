@@ -90,6 +90,7 @@ class SweepDialog(FormDialog):
     def start(self) -> None:
         """Check the fields, queue the trainings and close."""
         try:
+            self.session.trainings.checked_settings()
             plan = self.plan()
             self.session.sweeps.start(plan)
         except (EatlasError, OSError) as error:

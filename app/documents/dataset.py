@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnpcore.structures import Dataset, DatasetSummary, Role
+from nnpcore.structures.fitting_together import misfits
 from nnpcore.structures.frame import Frame
 
 ENDINGS = ("extxyz", "xyz", "traj", "db", "json", "cif", "vasp", "xml", "pdb")
@@ -77,9 +78,19 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return next(found for found in names if found not in taken)
 
 
-def guess_role(dataset: Dataset) -> Role:
-    """Return the role a newly opened file gets: training if it has energies, else inspect only."""
-    summary = dataset.summary()
-    if "eos" in dataset.name.lower() and summary.n_energies:
-        return Role.EOS
-    return Role.TRAINING if summary.n_energies else Role.INSPECT
+def guess_role(dataset: Dataset, training: Mapping[str, Sequence[Frame]]) -> tuple[Role, str]:
+    """Return the role a newly opened file gets, and why in a sentence; "" where it goes without saying.
+
+    ``training`` are the frames that are trained on already, by the name of their set. What has energies is
+    for training only where it fits to them.
+    """
+    if not dataset.summary().n_energies:
+        return Role.INSPECT, ""
+    if "eos" in dataset.name.lower():
+        return Role.EOS, "It is the reference of the equation of state, by its name."
+    reasons = misfits(training, dataset.name, dataset.frames)
+    if reasons:
+        return Role.INSPECT, f"It is not trained on: {'; '.join(reasons)}."
+    if training:
+        return Role.TRAINING, f"It is trained on together with {' and '.join(training)}."
+    return Role.TRAINING, "It is trained on: it has energies."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, read
 from app.workers.tasks import READ, TaskRunner
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
+from nnpcore.structures.fitting_together import frames_in_both, misfits_of_all
 from nnpcore.structures.frame import Frame
 
 
@@ -32,6 +33,7 @@ class Data(QObject):
         self.datasets: dict[str, DatasetDocument] = {}
         self.current_id: str | None = None
         self._n_colors = 0
+        self._checked: tuple[tuple[object, ...], tuple[str, ...]] | None = None
         self.key_memory = KeyMemory(settings.key_names)
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
 
@@ -125,9 +127,13 @@ class Data(QObject):
     # what is open -------------------------------------------------------------------------------------
     def elements(self) -> tuple[str, ...]:
         """Return the elements of all open data, by atomic number."""
+        return self._elements_of(self.datasets.values())
+
+    @staticmethod
+    def _elements_of(documents: Iterable[DatasetDocument]) -> tuple[str, ...]:
         from ase.data import atomic_numbers
 
-        found = {element for document in self.datasets.values() for element in document.summary.elements}
+        found = {element for document in documents for element in document.summary.elements}
         return tuple(sorted(found, key=atomic_numbers.__getitem__))
 
     def has_eos(self) -> bool:
@@ -146,13 +152,55 @@ class Data(QObject):
         if color_index is None:
             color_index = self._n_colors
         self._n_colors = max(self._n_colors, color_index + 1)
-        document = DatasetDocument(dataset_id, dataset, role or guess_role(dataset), color_index)
+        guessed, why = guess_role(dataset, self._training_frames()) if role is None else (role, "")
+        document = DatasetDocument(dataset_id, dataset, guessed, color_index)
         document.frame_index = min(frame_index, max(document.n_frames - 1, 0))
         self.datasets[dataset_id] = document
         self.added.emit(dataset_id)
         if self.current_id is None:
             self.show(dataset_id, frame_index)
+        if why:
+            self._tell_role(document, why)
         return dataset_id
+
+    def _training_frames(self) -> dict[str, Sequence[Frame]]:
+        return {document.name: document.frames for document in self.trained_on()}
+
+    def _tell_role(self, document: DatasetDocument, why: str) -> None:
+        """Say what an opened file is used for; one kept out of the training can be taken into it."""
+        kept_out = document.role is Role.INSPECT
+        use = ("Train on It", lambda: self.set_role(document.id, Role.TRAINING))
+        title = f"{document.name} is only looked at" if kept_out else f"{document.name} is open"
+        level = "warning" if kept_out else "info"
+        self._messages.notify(Notification(level, title, why, actions=(use,) if kept_out else ()))
+
+    def trained_on(self) -> list[DatasetDocument]:
+        """Return the data sets that a training would use now."""
+        return self.of_role(Role.TRAINING)
+
+    def training_text(self) -> str:
+        """Return what would be trained on now, such as "2 files, 191 frames, Si", or nothing."""
+        documents = self.trained_on()
+        if not documents:
+            return ""
+        n_files, n_frames = len(documents), sum(document.n_frames for document in documents)
+        files = "1 file" if n_files == 1 else f"{n_files} files"
+        frames = "1 frame" if n_frames == 1 else f"{n_frames} frames"
+        return f"{files}, {frames}, {'-'.join(self._elements_of(documents))}"
+
+    def training_warnings(self) -> tuple[str, ...]:
+        """Say why the files that would be trained on do not fit together; known until they change."""
+        used = tuple((d.name, d.role, d.dataset) for d in self.datasets.values())
+        if self._checked is None or self._checked[0] != used:
+            warnings = misfits_of_all(self._training_frames())
+            known = [frame for document in self.of_role(Role.TRAINING) for frame in document.frames]
+            for document in self.of_role(Role.VALIDATION):
+                n_both = frames_in_both(known, document.frames)
+                if n_both:
+                    of = f"{n_both} of its {document.n_frames} validation frames"
+                    warnings.append(f"{document.name}: {of} are trained on as well")
+            self._checked = used, tuple(warnings)
+        return self._checked[1]
 
     def add_made(self, dataset: Dataset, role: Role, text: str) -> str:
         """Add a data set that was made here, show it and return its id (can be undone; the file stays)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -33,6 +34,8 @@ class Trainings(QObject):
     """Owns the training threads and the settings of the next training."""
 
     settings_changed = Signal()
+    asked_for_settings = Signal()
+    """The settings are about to be used: who edits them takes over what is being typed."""
     started = Signal(str)
     """A training that is to be looked at: its run's id."""
     followed = Signal(str, str)
@@ -52,6 +55,11 @@ class Trainings(QObject):
         self._preferences, self._data, self._regions = preferences, data, regions
         self._runs, self._messages, self._undo = runs, messages, undo
         self.settings = _settings_of(preferences.train_settings)
+        self.refused: dict[str, str] = {}
+        """What was typed into fields of the settings and cannot be used: why, by the field's label."""
+        self.confirm: Callable[[Sequence[str]], bool] = lambda _warnings: True
+        """Asked before a training on files that do not fit together: whether to train all the same."""
+        self._confirmed: tuple[str, ...] = ()
         self._jobs: dict[str, TrainingJob] = {}
         self._waiting: dict[str, TrainingOrder] = {}
         self._timer = QTimer(self, interval=TICK_MS)
@@ -77,11 +85,27 @@ class Trainings(QObject):
         self.settings = wanted
         self.settings_changed.emit()
 
+    def checked_settings(self) -> TrainSettings:
+        """Return the settings with what is being typed; SettingsError where a field cannot be used."""
+        self.asked_for_settings.emit()
+        for label, reason in self.refused.items():
+            raise SettingsError(reason, where=label, fix="Correct the field in the Model panel")
+        return self.settings
+
     # starting -----------------------------------------------------------------------------------------
     def start(self, settings: TrainSettings | None = None) -> str | None:
-        """Start a training with the open data sets by their roles; return its id, or None if it cannot."""
+        """Start a training with the open data sets by their roles; return its id, or None if it cannot.
+
+        Files that do not fit together are asked about once.
+        """
         try:
-            run_id = self.launch(settings or self.settings)
+            chosen = settings or self.checked_settings()
+            warnings = self._data.training_warnings()
+            if warnings and warnings != self._confirmed:
+                if not self.confirm(warnings):
+                    return None
+                self._confirmed = warnings
+            run_id = self.launch(chosen)
         except (EatlasError, OSError) as error:
             self._messages.notify_error("Training cannot start", error)
             return None
@@ -160,17 +184,26 @@ class Trainings(QObject):
         self._timer.start()
 
     # steering -----------------------------------------------------------------------------------------
+    def steered(self) -> str | None:
+        """Return the run to pause, resume or stop: the one looked at if it trains, else one that does.
+
+        Where none trains, the first one that waits; None without any.
+        """
+        busy = [*self._jobs, *self._waiting]
+        current = self._runs.current_id
+        return current if current in busy else next(iter(busy), None)
+
     def pause(self, run_id: str | None = None) -> None:
-        """Let a running training (the current one) wait."""
-        chosen = run_id or self._runs.current_id or ""
+        """Let a running training wait: this one, or the one that trains, whichever is looked at."""
+        chosen = run_id or self.steered() or ""
         job = self._jobs.get(chosen)
         if job is not None and self._runs.documents[chosen].state == RunState.RUNNING:
             job.control.pause()
             self._set_state(chosen, RunState.PAUSED)
 
     def resume(self, run_id: str | None = None) -> None:
-        """Let a paused training (the current one) go on, or restart a stopped one from its folder."""
-        chosen = run_id or self._runs.current_id or ""
+        """Let a paused training go on (this one, or the one that waits), or restart a stopped one."""
+        chosen = run_id or self.steered() or self._runs.current_id or ""
         if chosen not in self._runs.documents:
             return
         if self._runs.documents[chosen].state is not RunState.PAUSED:
@@ -180,11 +213,11 @@ class Trainings(QObject):
             self._set_state(chosen, RunState.RUNNING)
 
     def stop(self, run_id: str | None = None) -> None:
-        """Let a training (the current one) end; it writes its checkpoint and can be resumed later.
+        """Let a training end (this one, or the one that trains); it writes its checkpoint and can be resumed.
 
         One that waits is dropped.
         """
-        chosen = run_id or self._runs.current_id or ""
+        chosen = run_id or self.steered() or ""
         if chosen in self._waiting:
             self._runs.remove(chosen)
         job = self._jobs.get(chosen)

@@ -75,6 +75,7 @@ class MainWindow(QMainWindow):
         self._closing = False
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
+        session.trainings.confirm = lambda warnings: plain.ask_to_train(warnings, self)
         self.confirm_close: Callable[[], bool] = self.ask_close
         self._connect()
         self.commands.refresh()

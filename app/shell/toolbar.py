@@ -23,6 +23,7 @@ from app.look import icons
 from app.look.style_sheet import styled
 from app.shell.commands import Commands
 from app.shell.dock import Dock
+from app.shell.trained_on import TrainedOn
 from app.widgets.controls import filled, refill
 from app.widgets.quiet import Choice
 
@@ -48,6 +49,7 @@ class MainToolbar(QToolBar):
         self._add("file.example", "Example")
         self.addSeparator()
         self._add("training.start", "Train").setObjectName("train_button")
+        self.addWidget(TrainedOn(session.data, self))
         self._add("training.pause")
         self._add("training.resume")
         self._add("training.stop")

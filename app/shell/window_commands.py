@@ -159,11 +159,16 @@ def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
     def state() -> RunState | None:
         return session.runs.current.state if session.runs.current else None
 
+    def steered() -> RunState | None:
+        """The state of what trains, whichever run is looked at."""
+        run_id = session.trainings.steered()
+        return None if run_id is None else session.runs.documents[run_id].state
+
     def can_go_on() -> bool:
-        return state() in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
+        return (steered() or state()) in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
 
     def is_active() -> bool:
-        return state() in (RunState.WAITING, RunState.PREPARING, RunState.RUNNING, RunState.PAUSED)
+        return steered() in (RunState.WAITING, RunState.PREPARING, RunState.RUNNING, RunState.PAUSED)
 
     return [
         Command(
@@ -173,7 +178,7 @@ def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
         ),
         Command(
             "training.pause", "Pause", session.trainings.pause, "", "pause", "Training", 0,
-            enabled=lambda: state() == RunState.RUNNING,
+            enabled=lambda: steered() == RunState.RUNNING,
         ),
         Command(
             "training.resume", "Resume", session.trainings.resume, "", "resume", "Training", 0,

@@ -54,7 +54,8 @@ def train_command(
         trainer = Trainer.resume(output, settings=settings)
     else:
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
-        trainer = Trainer(settings, *_frames(data or (), valid or (), settings, read), run_folder=output)
+        frames = _frames(data or (), valid or (), settings, read, terminal.warn)
+        trainer = Trainer(settings, *frames, run_folder=output)
     with terminal.progress("Preparing") as progress:
         trainer.prepare(progress)
     control = TrainControl()
@@ -77,10 +78,18 @@ def train_command(
 
 
 def _frames(
-    data: Sequence[str], valid: Sequence[str], settings: TrainSettings, read: Callable[..., list[Frame]]
+    data: Sequence[str],
+    valid: Sequence[str],
+    settings: TrainSettings,
+    read: Callable[..., list[Frame]],
+    warn: Callable[[str], object],
 ) -> tuple[list[Frame], list[Frame]]:
-    """Return (training, validation) frames: those of the validation files, or a part of the others."""
+    """Return (training, validation) frames: those of the validation files, or a part of the others.
+
+    ``warn`` is told of files that do not fit together.
+    """
     from nnpcore.structures import split_frames
+    from nnpcore.structures.fitting_together import by_source, frames_in_both, misfits_of_all
 
     if not data:
         raise TrainingError("there are no training frames", fix="Name at least one file with energies")
@@ -92,8 +101,14 @@ def _frames(
             where=names,
             fix=f"Say where they are: {options}" if options else "Give a file with reference energies",
         )
+    for text in misfits_of_all(by_source(frames)):
+        warn(text)
     if valid:
-        return frames, read(valid)
+        checked = read(valid)
+        n_both = frames_in_both(frames, checked)
+        if n_both:
+            warn(f"{n_both} of the {len(checked)} validation frames are trained on as well")
+        return frames, checked
     train, rest = split_frames(frames, settings.valid_fraction, settings.seed)
     return [frames[i] for i in train], [frames[i] for i in rest]
 

@@ -7,6 +7,7 @@ line, the window's fields, its sweeps and the guide's table are made of these; a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -228,16 +229,19 @@ class Declaration:
         if self.type is str:
             return text
         if self.type is tuple:
-            return tuple(int(part) for part in text.translate(_BETWEEN).split())
+            if not _LIST.fullmatch(text):
+                raise ValueError(text)
+            return tuple(int(part) for part in re.findall(r"\d+", text))
         value = float(text.replace(",", "."))
         if self.type is int:
-            if value != int(value):
+            if not value.is_integer():
                 raise ValueError(text)
             return int(value)
         return value
 
 
-_BETWEEN = str.maketrans(dict.fromkeys("-,×x", " "))
+_LIST = re.compile(r"\s*(\d+(\s*[-,×x\s]\s*\d+)*)?\s*")
+"""Whole numbers with blanks, commas or times signs between them; nothing is an empty list."""
 
 
 def declarations(model: type[Declared], prefix: str = "") -> Iterator[Declaration]:

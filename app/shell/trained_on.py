@@ -1,0 +1,39 @@
+"""What a training would use, beside the button that starts it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QLabel, QWidget
+
+from app.look import theme
+from app.look.ink import font, ink
+
+if TYPE_CHECKING:
+    from app.session.data import Data
+
+NOTHING = "no file to train on"
+
+
+class TrainedOn(QLabel):
+    """Such as "2 files, 191 frames, Si"; in the warning colour, with the reasons, where they do not fit."""
+
+    def __init__(self, data: Data, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._data = data
+        self.setObjectName("trained_on")
+        self.setFont(font())
+        self.setContentsMargins(2, 0, 8, 0)
+        for signal in (data.added, data.removed, data.changed, theme.signals().changed):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self, *_changed: object) -> None:
+        """Say it anew."""
+        text, warnings = self._data.training_text(), self._data.training_warnings()
+        self.setText(f"{'⚠ ' if warnings else ''}{text or NOTHING}")
+        self.setVisible(bool(self._data.datasets))
+        color = ink("warning" if warnings else "muted").name()
+        self.setStyleSheet(f"color: {color}")
+        names = ", ".join(document.name for document in self._data.trained_on())
+        self.setToolTip("\n".join(warnings) if warnings else f"Trained on: {names}" if names else NOTHING)
