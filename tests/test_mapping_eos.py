@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.eos import birchmurnaghan
 from builders import build_frame, build_functions, build_potential
 from hypothesis import given, settings
@@ -22,11 +23,13 @@ from nnpcore.mapping import (
     bracket_from_distances,
     eos_curve,
     fit_eos,
+    fit_near_minimum,
     invariant_points,
     verdict,
 )
-from nnpcore.mapping.eos import local_slopes
-from nnpcore.potential import Potential
+from nnpcore.mapping.eos_fit import local_slopes
+from nnpcore.mapping.slope import slopes_at
+from nnpcore.potential import CalculatorModel, Potential
 from nnpcore.structures import Frame, example_path, read_dataset
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
@@ -94,6 +97,85 @@ def test_dft_reference_of_the_example() -> None:
     assert fit.rms < 1e-3
     stress = np.array([f.stress[0, 0] for f in frames if f.stress is not None])
     np.testing.assert_allclose(fit.slope(volumes), stress, atol=0.004)
+
+
+def copper(low: float, high: float, n: int, c_over_a: float = 1.0) -> list[Frame]:
+    """Return crystals of copper by ASE's EMT at multiples of 3.6 Å; ``c_over_a`` of the last one."""
+    frames = []
+    for a, ratio in zip(3.6 * np.linspace(low, high, n), np.linspace(1.0, c_over_a, n), strict=True):
+        atoms = bulk("Cu", a=a)
+        atoms.set_cell(atoms.cell.array * [1.0, 1.0, ratio], scale_atoms=True)
+        atoms.calc = EMT()
+        atoms.get_stress()
+        frames.append(Frame.from_atoms(atoms))
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n"), [(0.95, 1.05, 21), (0.8, 1.5, 24), (0.97, 1.02, 7), (0.8, 1.1, 30)]
+)
+def test_the_width_of_a_scan_does_not_move_its_minimum(low: float, high: float, n: int) -> None:
+    """V0 and B0 of EMT copper by finite differences are 11.565 Å³ and 134.5 GPa."""
+    points = invariant_points(copper(low, high, n))
+    fit = fit_near_minimum(points.volumes, points.reference)
+    assert fit.v0 == pytest.approx(11.565, abs=0.015)
+    assert fit.b0_gpa == pytest.approx(134.5, abs=3.0)
+    assert fit.doubt == ""
+    curve = EosCurve(
+        "Cu", points.volumes, points.reference[None] + 0.001, points.reference, points.frame_indices
+    )
+    report = analyse_eos(curve)
+    assert report.reference_fit == fit and report.mean_fit is not None
+    assert report.mean_fit.v0 == pytest.approx(fit.v0)
+    assert report.slope_error_gpa == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_form_that_misses_its_points_is_said() -> None:
+    points = invariant_points(copper(0.8, 1.5, 24))
+    assert "misses the points from 5.97 to 39.37" in fit_eos(points.volumes, points.reference).doubt
+    rough = energies_at(VOLUMES) + 0.02 * np.cos(np.arange(11) ** 2)
+    report = analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES), rough), whole(VOLUMES))
+    assert report.message.startswith("reference: the Birch-Murnaghan form misses the points")
+    assert analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES)), whole(VOLUMES)).message == ""
+
+
+def test_the_slope_by_the_stress_is_the_derivative(silicon_potential: Potential) -> None:
+    frames = read_dataset(example_path("eos")).frames
+    points = invariant_points(frames, silicon_potential.functions)
+    fit = fit_near_minimum(points.volumes, points.reference)
+    found = slopes_at(silicon_potential, points, fit)
+    assert found.members is not None and found.reference is not None
+    step = 1e-4 * fit.v0
+    around = [crystal_at(points.frames[7], fit.v0 + sign * step) for sign in (-1, 1)]
+    low, high = (silicon_potential.predict(around, stress=False).energy_members / 8).T
+    np.testing.assert_allclose(found.members, (high - low) / (2 * step), atol=2e-6)
+    stress = np.array([np.trace(f.stress) / 3 for f in points.frames if f.stress is not None])
+    assert found.reference == pytest.approx(np.interp(fit.v0, points.volumes, stress), abs=3e-4)
+    curve = eos_curve(silicon_potential, points)
+    report = analyse_eos(curve, None, found)
+    assert report.slope_members_gpa is not None
+    np.testing.assert_allclose(
+        report.slope_members_gpa, (found.members - found.reference) * GPA_PER_EV_PER_ANG3
+    )
+    pulay = analyse_eos(curve, None, replace(found, reference=0.01))  # 1.6 GPa beside its energies
+    np.testing.assert_allclose(pulay.slope_members_gpa, found.members * GPA_PER_EV_PER_ANG3)
+
+
+def crystal_at(frame: Frame, volume: float) -> Frame:
+    factor = (volume * frame.n_atoms / frame.volume) ** (1 / 3)
+    return replace(frame, cell=factor * frame.cell, positions=factor * frame.positions)
+
+
+def test_the_stress_tells_the_slope_of_scaled_copies_only() -> None:
+    model = CalculatorModel(EMT())
+    cubic, sheared = (invariant_points(copper(0.96, 1.04, 9, ratio)) for ratio in (1.0, 1.1))
+    fit = fit_near_minimum(cubic.volumes, cubic.reference)
+    found = slopes_at(model, cubic, fit)
+    assert found.members is not None and found.reference is not None
+    assert abs(found.members[0]) * GPA_PER_EV_PER_ANG3 < 0.1  # the same potential, near its minimum
+    assert found.members[0] == pytest.approx(found.reference, abs=1e-4)
+    other = slopes_at(model, sheared, fit)
+    assert other.members is None and other.reference is None
 
 
 @given(slope=st.floats(-0.1, 0.1), shift=st.floats(-0.05, 0.05))

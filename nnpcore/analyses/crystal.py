@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nnpcore.analyses.graph import Analysis, Given, Missing
 from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS
-from nnpcore.mapping.eos import EosFit, reference_fit
+from nnpcore.mapping.eos import reference_fit
+from nnpcore.mapping.eos_fit import EosFit
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
 
 

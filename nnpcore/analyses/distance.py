@@ -12,7 +12,7 @@ from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, METRIC, TRAINING_VALUES
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
-from nnpcore.mapping.eos import EosFit
+from nnpcore.mapping.eos_fit import EosFit
 from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.training import TrainingValues
 

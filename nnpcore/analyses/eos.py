@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nnpcore.analyses.crystal import POINTS
+from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.graph import Analysis, Given, Input
 from nnpcore.analyses.inputs import CRYSTAL, POTENTIAL
 from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosCurve, EosReport, analyse_eos, eos_curve
+from nnpcore.mapping.slope import Slopes, slopes_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +30,22 @@ def _curve(given: Given) -> EosCurve:
     return eos_curve(given[POTENTIAL], given[POINTS], n_threads=given.n_threads, progress=given.progress)
 
 
+def _slopes(given: Given) -> Slopes:
+    return slopes_at(given[POTENTIAL], given[POINTS], given[REFERENCE], n_threads=given.n_threads)
+
+
 def _eos(given: Given) -> EosResult:
     curve = given[CURVE]
     if zero := given.get(ENERGY_ZERO):
         curve = replace(curve, energies=curve.energies - zero)
     distances = given.get(DISTANCE)
     bracket = None if distances is None else distances.bracket
-    return EosResult(given[CRYSTAL].key, curve, analyse_eos(curve, bracket), bracket)
+    return EosResult(given[CRYSTAL].key, curve, analyse_eos(curve, bracket, given.get(SLOPES)), bracket)
 
 
 ENERGY_ZERO: Input[float] = Input("energy_zero", "Zero of energy", "energies count from the reference's zero")
 """eV/atom that is taken off the potential's energies of the crystal."""
 
 CURVE = Analysis("curve", "Energies of the crystal", _curve, needs=(POTENTIAL, POINTS), inner=True)
-EOS = Analysis("eos", "Equation of state", _eos, needs=(CURVE, CRYSTAL), uses=(DISTANCE, ENERGY_ZERO))
+SLOPES = Analysis("slopes", "Slopes at V0", _slopes, needs=(POTENTIAL, POINTS, REFERENCE), inner=True)
+EOS = Analysis("eos", "Equation of state", _eos, needs=(CURVE, CRYSTAL), uses=(DISTANCE, ENERGY_ZERO, SLOPES))

@@ -7,7 +7,8 @@ from nnpcore.mapping.connectivity import ConnectivityResult, connectivity, islan
 from nnpcore.mapping.correlation import check_series, rank_correlation
 from nnpcore.mapping.curvature import Curvature
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
-from nnpcore.mapping.eos import EosCurve, EosFit, EosReport, analyse_eos, eos_curve, fit_eos
+from nnpcore.mapping.eos import EosCurve, EosReport, analyse_eos, eos_curve
+from nnpcore.mapping.eos_fit import EosFit, fit_eos, fit_near_minimum
 from nnpcore.mapping.invariant import InvariantCheck, InvariantPoints, check_invariant, invariant_points
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.nearest import subsample
@@ -50,6 +51,7 @@ __all__ = [
     "distance_regions",
     "eos_curve",
     "fit_eos",
+    "fit_near_minimum",
     "indices_region",
     "invariant_points",
     "islands",

@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.errors import AnalysisError
+from nnpcore.mapping.eos_fit import MIN_POINTS, WINDOW, EosFit, fit_near_minimum, local_slopes
 from nnpcore.mapping.invariant import InvariantPoints, invariant_points
 from nnpcore.mapping.model_energies import AtomicEnergyModel, energies_of_points, is_potential
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.mapping.distance import Bracket
+    from nnpcore.mapping.slope import Slopes
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
-MIN_POINTS = 5
-"""Fewest points of a Birch-Murnaghan fit (four parameters)."""
+MOST_AT_ODDS = 0.01
+"""Share of B0 by which the reference's stress at V0 may differ from its energies' slope there."""
 
 _MIN_LOCAL_POINTS = 6
-
-
-@dataclass(frozen=True)
-class EosFit:
-    """Birch-Murnaghan equation of state, per atom.
-
-    Attributes
-    ----------
-    v0 : Å³/atom. e0 : eV/atom. b0_gpa : bulk modulus, GPa. b0_prime : its pressure derivative.
-    rms : root-mean-square residual of the fit, eV/atom.
-    n_points : number of points it was fitted to.
-    """
-
-    v0: float
-    e0: float
-    b0_gpa: float
-    b0_prime: float
-    rms: float
-    n_points: int
-
-    def energy(self, volumes: np.ndarray | float) -> np.ndarray:
-        """Energy, eV/atom, at volumes in Å³/atom (third-order Birch-Murnaghan, Phys. Rev. B 70, 224107)."""
-        u = (self.v0 / np.asarray(volumes)) ** (2.0 / 3.0)
-        b0 = self.b0_gpa / GPA_PER_EV_PER_ANG3
-        return self.e0 + 9.0 * b0 * self.v0 / 16.0 * (u - 1.0) ** 2 * (
-            6.0 + self.b0_prime * (u - 1.0) - 4.0 * u
-        )
-
-    def slope(self, volumes: np.ndarray | float) -> np.ndarray:
-        """dE/dV = -pressure, eV/Å³, at volumes in Å³/atom."""
-        v = np.asarray(volumes)
-        u = (self.v0 / v) ** (2.0 / 3.0)
-        b0 = self.b0_gpa / GPA_PER_EV_PER_ANG3
-        inner = 6.0 + self.b0_prime * (u - 1.0) - 4.0 * u
-        d_du = 2.0 * (u - 1.0) * inner + (u - 1.0) ** 2 * (self.b0_prime - 4.0)
-        return 9.0 * b0 * self.v0 / 16.0 * d_du * (-2.0 / 3.0) * u / v
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +62,14 @@ class EosReport:
 
     Attributes
     ----------
-    reference_fit : of all reference points. mean_fit : of the ensemble mean at the ``fitted`` points.
+    reference_fit : of the reference near its minimum. mean_fit : of the ensemble mean near its own, of the
+        ``fitted`` points.
     volumes : (n,) Å³/atom, those of the curve.
     v0 : the volume everything refers to, Å³/atom: the reference's, else the ensemble's.
-    fitted : (n,) bool, points that mean_fit and the slopes use: those in the bracket, and the nearest others
-        up to six (all points without a bracket). Beyond the bracket the curve is extrapolation and would
-        spoil the fit.
-    slope_error_gpa : dE/dV of the ensemble mean minus the reference's at ``v0``; the latter is 0 there.
+    fitted : (n,) bool, points that mean_fit may use: those in the bracket, and the nearest others up to six
+        (all points without a bracket). Beyond the bracket the curve is extrapolation and would spoil the fit.
+    slope_error_gpa : dE/dV of the ensemble mean minus the reference's at ``v0``, by the stress where it is
+        known.
     slope_members_gpa, slope_std_gpa : the same for every member (n_members,), and their spread.
     in_bracket : (n,) bool.
     error_mev : (n,) ensemble mean minus reference, meV/atom, NaN without a reference.
@@ -110,7 +77,7 @@ class EosReport:
         spread, over the points in the bracket, meV/atom.
     rmse_mev : the same RMSE over all points.
     worst : index of the point in the bracket with the largest error, or None.
-    message : why a fit is missing, or empty.
+    message : why a fit is missing or does not describe its points, or empty.
     """
 
     volumes: np.ndarray
@@ -153,109 +120,43 @@ def eos_curve(
     return EosCurve(points.element, points.volumes, energies, points.reference, points.frame_indices)
 
 
-def fit_eos(volumes: np.ndarray, energies: np.ndarray) -> EosFit:
-    """Fit the Birch-Murnaghan equation of state (by ASE) to volumes in Å³/atom and energies in eV/atom.
-
-    Raises
-    ------
-    AnalysisError : fewer than five points, or a scan without a minimum inside.
-    """
-    volumes, energies = np.asarray(volumes, dtype=np.float64), np.asarray(energies, dtype=np.float64)
-    if len(volumes) < MIN_POINTS or len(np.unique(volumes)) < MIN_POINTS:
-        raise AnalysisError(
-            f"an equation of state needs at least {MIN_POINTS} different volumes, there are "
-            f"{len(np.unique(volumes))}",
-            fix="Add points to the volume scan",
-        )
-    if not (np.isfinite(volumes).all() and np.isfinite(energies).all()):
-        raise AnalysisError("the equation of state has points without an energy", fix="Leave them out")
-    parameters = _fit_birch_murnaghan(volumes, energies)
-    if parameters is None:
-        raise AnalysisError(
-            f"the energy has no minimum between {volumes.min():.2f} and {volumes.max():.2f} Å³/atom",
-            fix="Scan volumes on both sides of the equilibrium",
-        )
-    e0, b0, b0_prime, v0 = parameters
-    fit = EosFit(v0, e0, b0 * GPA_PER_EV_PER_ANG3, b0_prime, 0.0, len(volumes))
-    return replace(fit, rms=float(np.sqrt(np.mean((fit.energy(volumes) - energies) ** 2))))
-
-
-def _fit_birch_murnaghan(volumes: np.ndarray, energies: np.ndarray) -> tuple[float, ...] | None:
-    """(e0, b0, b0', v0) in eV and Å by ASE, or None when there is no minimum inside the scan."""
-    from ase.eos import EquationOfState
-
-    if (
-        np.ptp(energies) <= 0.0
-        or np.polyfit(volumes - volumes.mean(), energies - energies.mean(), 2)[0] <= 0.0
-    ):
-        return None
-    offset = float(energies.min())
-    eos = EquationOfState(volumes, energies - offset, eos="birchmurnaghan")
-    try:
-        with np.errstate(all="ignore"):  # the search may stray to negative volumes
-            eos.fit(warn=False)
-    except (RuntimeError, ValueError, FloatingPointError):  # the fit does not converge
-        return None
-    e0, b0, b0_prime, v0 = (float(p) for p in eos.eos_parameters)
-    inside = volumes.min() < v0 < volumes.max()
-    return (e0 + offset, b0, b0_prime, v0) if inside and b0 > 0.0 and np.isfinite(b0_prime) else None
-
-
-def local_slopes(volumes: np.ndarray, energies: np.ndarray, at: float) -> np.ndarray:
-    """Derivative dE/dV at one volume of the Birch-Murnaghan form fitted to each row of ``energies``.
-
-    The third-order form is linear in (1, x, x², x³), x = V^(-2/3), so that least squares always has an
-    answer, also for curves without a minimum.
-
-    Parameters
-    ----------
-    volumes : (n,) Å³/atom, at least four. energies : (n_members, n) eV/atom. at : Å³/atom.
-
-    Returns
-    -------
-    (n_members,) eV/Å³.
-    """
-    x = (np.asarray(volumes) / at) ** (-2.0 / 3.0) - 1.0
-    offset = energies.mean(axis=1, keepdims=True)
-    coefficients = np.linalg.lstsq(np.vander(x, 4, increasing=True), (energies - offset).T, rcond=None)[0]
-    return coefficients[1] * (-2.0 / 3.0) / at
-
-
 def reference_fit(curve: EosCurve | InvariantPoints) -> tuple[EosFit | None, str]:
-    """Return the fit of the reference energies, or None and the reason."""
+    """Return the fit of the reference energies near their minimum, or None and the reason."""
     known = np.isfinite(curve.reference)
     if not known.any():
         return None, "the EOS frames have no energies"
     try:
-        return fit_eos(curve.volumes[known], curve.reference[known]), ""
+        return fit_near_minimum(curve.volumes, curve.reference, known), ""
     except AnalysisError as error:
         return None, f"reference: {error.what}"
 
 
-def analyse_eos(curve: EosCurve, bracket: Bracket | None = None) -> EosReport:
+def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes | None = None) -> EosReport:
     """Compare the ensemble's equation of state with the reference, absolutely (no shift of either).
 
     Parameters
     ----------
     curve : by :func:`eos_curve`.
     bracket : the volumes in reach of the training set; None or an empty one counts no point as in reach.
+    slopes : at the reference's V0 by the stress, as far as it tells them; the rest is read off local fits.
 
-    Fits that are impossible leave None and a ``message``.
+    Fits that are impossible leave None and a ``message``, and so do fits that do not describe their points.
     """
     reference, message = reference_fit(curve)
     inside = np.zeros(len(curve.volumes), dtype=bool) if bracket is None else bracket.contains(curve.volumes)
     center = reference.v0 if reference else float(curve.volumes[curve.mean.argmin()])
     fitted = _fit_points(curve.volumes, inside, center)
-    mean_fit = None
+    mean_fit, why = None, ""
     try:
-        mean_fit = fit_eos(curve.volumes[fitted], curve.mean[fitted])
+        mean_fit = fit_near_minimum(curve.volumes, curve.mean, fitted)
     except AnalysisError as error:
-        message = "; ".join(part for part in (message, f"ensemble: {error.what}") if part)
-    slopes = None
-    if reference is not None and fitted.sum() >= MIN_POINTS:
-        slopes = (
-            local_slopes(curve.volumes[fitted], curve.energies[:, fitted], reference.v0) * GPA_PER_EV_PER_ANG3
-        )
+        why = f"ensemble: {error.what}"
+    found = _slope_errors(curve, reference, fitted, slopes)
+    doubts = [
+        f"{name}: {f.doubt}"
+        for name, f in (("reference", reference), ("ensemble", mean_fit))
+        if f and f.doubt
+    ]
     error = MEV_PER_EV * (curve.mean - curve.reference)
     known = np.isfinite(error)
     candidates = np.flatnonzero(inside & known)
@@ -265,17 +166,47 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None) -> EosReport:
         reference_fit=reference,
         mean_fit=mean_fit,
         fitted=fitted,
-        slope_error_gpa=None if slopes is None else float(slopes.mean()),
-        slope_members_gpa=slopes,
-        slope_std_gpa=None if slopes is None else float(slopes.std()),
+        slope_error_gpa=None if found is None else float(found.mean()),
+        slope_members_gpa=found,
+        slope_std_gpa=None if found is None else float(found.std()),
         in_bracket=inside,
         error_mev=error,
         rmse_in_bracket_mev=_rms(error[inside & known]),
         std_in_bracket_mev=float(MEV_PER_EV * curve.std[inside].mean()) if inside.any() else None,
         rmse_mev=_rms(error[known]),
         worst=int(candidates[np.abs(error[candidates]).argmax()]) if len(candidates) else None,
-        message=message,
+        message="; ".join(part for part in (message, why, *doubts) if part),
     )
+
+
+def _slope_errors(
+    curve: EosCurve, fit: EosFit | None, fitted: np.ndarray, slopes: Slopes | None
+) -> np.ndarray | None:
+    """Members' dE/dV minus the reference's at its V0, (n_members,) GPa, or None where there is no telling.
+
+    A reference whose stress is at odds with its energies (the Pulay stress of a small basis) has the slope
+    of its energies, 0 at V0: energies are what is mapped.
+    """
+    if fit is None:
+        return None
+    if slopes is None or slopes.members is None:
+        return _local_slope_errors(curve, fit, fitted)
+    reference = slopes.reference or 0.0
+    at_odds = abs(reference) * GPA_PER_EV_PER_ANG3 > MOST_AT_ODDS * fit.b0_gpa
+    return (slopes.members - (0.0 if at_odds else reference)) * GPA_PER_EV_PER_ANG3
+
+
+def _local_slope_errors(curve: EosCurve, fit: EosFit, fitted: np.ndarray) -> np.ndarray | None:
+    """The same by local fits of members and reference to the same points, so that what these miss cancels."""
+    away = np.where(fitted, np.abs(curve.volumes / fit.v0 - 1.0), np.inf)
+    near = np.sort(np.argsort(away, kind="stable")[: max(int((away <= WINDOW).sum()), MIN_POINTS)])
+    if fitted.sum() < MIN_POINTS:
+        return None
+    volumes, reference = curve.volumes[near], curve.reference[near]
+    errors = local_slopes(volumes, curve.energies[:, near], fit.v0)
+    if np.isfinite(reference).all():
+        errors = errors - local_slopes(volumes, reference[None], fit.v0)
+    return errors * GPA_PER_EV_PER_ANG3
 
 
 def _fit_points(volumes: np.ndarray, inside: np.ndarray, center: float) -> np.ndarray:

@@ -21,7 +21,7 @@ from nnpcore.figures.tables import (
     write_tables,
 )
 from nnpcore.files import write_atomically
-from nnpcore.mapping import EosCurve, EosFit, fit_eos
+from nnpcore.mapping import EosCurve, EosFit, fit_near_minimum
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 N_COMPONENTS = 6
 """Principal components that are written."""
-
-N_BESIDE_MINIMUM = 3
-"""Points on each side of a minimum outside the bracket that are fitted."""
 
 
 def map_run(
@@ -81,10 +78,8 @@ def eos_numbers(found: MappingStudy) -> dict[str, Any]:
 
 
 def _fit_around_minimum(curve: EosCurve) -> EosFit | None:
-    lowest = int(curve.mean.argmin())
-    near = slice(max(lowest - N_BESIDE_MINIMUM, 0), lowest + N_BESIDE_MINIMUM + 1)
     try:
-        return fit_eos(curve.volumes[near], curve.mean[near])
+        return fit_near_minimum(curve.volumes, curve.mean)
     except AnalysisError:
         return None
 
