@@ -6,9 +6,11 @@ import errno
 import json
 import math
 import os
+import re
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,11 @@ _REASONS = {
     errno.ENOTDIR: ("a part of this path is a file, not a folder", "Choose another folder"),
     errno.EEXIST: ("this is a file, not a folder", "Choose another folder"),
     errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name"),
+    errno.EFBIG: ("files of this size may not be written here", "Choose another folder"),
+    errno.EIO: ("the disk reports an error", "Choose a folder on another disk"),
 }
+_PART = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.part")
+"""Names of files that are being written, see :func:`write_atomically`."""
 
 
 def writing_failed(error: OSError, path: Path) -> RunFolderError:
@@ -51,7 +57,26 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise writing_failed(error, path) from error
     finally:
         if beside is not None:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that has just become read-only it stays
+                beside.unlink(missing_ok=True)
+
+
+def left_half_written(folder: Path, names: Collection[str]) -> list[Path]:
+    """Return what is left in ``folder`` of files of these names whose writing was cut off."""
+    try:
+        found = [(path, _PART.fullmatch(path.name)) for path in folder.iterdir()]
+    except OSError:
+        return []
+    return [path for path, match in found if match is not None and match["name"] in names]
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file; OSError for what is none, such as a pipe or a device, without waiting."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "this is a pipe, a device or a folder, not a file", str(path))
+        return file.read()
 
 
 def json_value(value: Any, digits: int | None = None) -> Any:
@@ -121,15 +146,17 @@ class FileFormat:
             raise self.error(error.what, where=where or error.where, fix=error.fix or self.fix) from error
         except KeyError as error:
             raise self.error(f"damaged: the entry {error} is missing", where=where, fix=self.fix) from error
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
+        except (TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             what = f"damaged: an entry has an unexpected form ({error})"
             raise self.error(what, where=where, fix=self.fix) from error
 
     def _parsed(self, path: Path) -> Any:
         try:
-            return json.loads(path.read_bytes())
+            return json.loads(read_regular(path))
         except OSError as error:
             raise self.error(f"{self.noun} cannot be read ({error.strerror})") from error
+        except RecursionError as error:
+            raise self.error(f"this is not {self.noun}: its entries are nested too deep") from error
         except ValueError as error:
             what = f"it cannot be read (not readable as JSON: {error})"
             raise self.error(f"{what}; this is not {self.noun}, or a damaged one") from error

@@ -157,9 +157,13 @@ def test_foreign_folders_are_left_alone(tmp_path: Path) -> None:
 
 def test_other_settings_do_not_fit_a_checkpoint(data: Path, tmp_path: Path) -> None:
     run(data, tmp_path / "run")
-    other = Trainer.resume(tmp_path / "run", SETTINGS.replace(hidden=(5,)))
-    with pytest.raises(RunFolderError, match="the checkpoint does not fit the settings of this run"):
-        other.prepare()
+    for name, value in {"hidden": (5,), "kalman.block_size": 100, "seed": 3}.items():
+        with pytest.raises(RunFolderError, match=f"{name} is no longer what the run was started with"):
+            Trainer.resume(tmp_path / "run", SETTINGS.replace(**{name: value}))
+    text = (tmp_path / "run" / "settings.toml").read_text()
+    (tmp_path / "run" / "settings.toml").write_text(text.replace("cutoff = 6.0", "cutoff = 5.0"))
+    with pytest.raises(RunFolderError, match=r"settings\.toml: descriptors\.cutoff is no longer what the"):
+        RunFolder.open(tmp_path / "run")
 
 
 def test_unwritable_target_is_said_before_training(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies, is_potential
 from nnpcore.mapping.regions import RegionSet
+from nnpcore.training.run_folder import id_of
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class MappingMonitor:
 
     def save(self, folder: str | Path) -> None:
         """Write ``monitor.json`` into a run folder; RunFolderError where it cannot be written."""
-        FORMAT.write(Path(folder) / MONITOR_FILE, self.to_dict(), indent=None)
+        mark = {"run": id_of(folder)}
+        FORMAT.write(Path(folder) / MONITOR_FILE, self.to_dict() | mark, indent=None)
 
     @classmethod
     def load(cls, folder: str | Path) -> MappingMonitor | None:
@@ -171,6 +173,8 @@ class MappingMonitor:
         if not path.is_file():
             return None
         with FORMAT.reading(path) as document:
+            if document.get("run", "") not in ("", id_of(folder)):
+                raise AnalysisError("it is of another training, of which files have come into this folder")
             crystals = {str(n): [frame_of(f) for f in frames] for n, frames in document["crystals"].items()}
             return cls(crystals, [RegionSet.from_dict(s) for s in document["region_sets"]])
 

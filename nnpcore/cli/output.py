@@ -10,7 +10,9 @@ from nnpcore.files import writing_failed
 
 def refuse_to_replace(folder: Path, overwrite: bool) -> None:
     """Raise RunFolderError where ``folder`` holds something and the user has not allowed to write over it."""
-    if overwrite or not folder.is_dir() or not any(folder.iterdir()):
+    from nnpcore.training.run_folder import entries_of
+
+    if overwrite or not folder.is_dir() or not entries_of(folder):
         return
     if (folder / "data.json").is_file():
         what = "the folder holds a training already"

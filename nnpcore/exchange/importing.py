@@ -126,10 +126,13 @@ def import_run(
     parts = {role: part for role, part in frames.items() if part}
     report = rmse_report(potential, parts, n_threads=n_threads, progress=progress)
     folder = RunFolder.create(out, _settings(potential), frames, imported=found)
-    potential.save(folder.potential_path)
-    if values is not None:
-        folder.write_training_values(values)
-        folder.write_history([_record(potential, report, found)])
+    try:
+        folder.write_potential(potential)
+        if values is not None:
+            folder.write_training_values(values)
+            folder.write_history([_record(potential, report, found)])
+    finally:
+        folder.release()
     return Imported(folder, found, potential, report)
 
 

@@ -1,4 +1,8 @@
-"""The file format of potentials: ``potential.json``, which explains itself, and ``potential.safetensors``."""
+"""The file format of potentials: ``potential.json``, which explains itself, and ``potential.safetensors``.
+
+The description stands in the header of the tensors, too: these are a whole potential, and where a training
+was killed between the two files the older JSON does not count.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from nnpcore.errors import PotentialError, RunFolderError
-from nnpcore.files import FileFormat, write_atomically
+from nnpcore.files import FileFormat, read_regular, write_atomically
 from nnpcore.installation import VERSION
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.potential.tensor_files import parse_tensors, tensor_bytes
 
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 FORMAT = FileFormat(
@@ -24,6 +29,8 @@ FORMAT = FileFormat(
 else 1, which older versions read, too."""
 JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
+_DESCRIPTION = "description"
+"""Text in the header of the tensors that says what potential.json says, all but their checksum."""
 _METRIC = "data_whitening."
 UNITS = {"length": "angstrom", "energy": "eV", "force": "eV/angstrom", "stress": "eV/angstrom^3"}
 _FOREIGN = ("input.nn", "potential_saved")
@@ -36,15 +43,16 @@ def save(potential: Ensemble, folder: str | Path) -> Path:
     Raises :class:`RunFolderError` where the folder cannot be written, :class:`PotentialError` where the
     weights are not finite.
     """
-    from safetensors.numpy import save as to_bytes
-
     folder = Path(folder)
     potential.weights.check()
     if potential.nonlinear_baseline is not None:
         potential.nonlinear_baseline.check(potential.weights.n_inputs)
     arrays = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in _arrays(potential).items()}
-    tensors = to_bytes(arrays)
-    text = json.dumps(_description(potential, arrays, tensors), indent=1, ensure_ascii=False, allow_nan=False)
+    description = _description(potential, arrays)
+    tensors = tensor_bytes(arrays, {_DESCRIPTION: json.dumps(description, allow_nan=False)})
+    file = {"file": TENSORS_NAME, "sha256": hashlib.sha256(tensors).hexdigest()}
+    named = description | {"tensors": file | description["tensors"]}
+    text = json.dumps(named, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / TENSORS_NAME, tensors)
     write_atomically(folder / JSON_NAME, (text + "\n").encode())
     return folder
@@ -58,7 +66,7 @@ def _arrays(potential: Ensemble) -> dict[str, np.ndarray]:
     return {**whitening, **metric, **potential.weights.to_arrays(), **baseline}
 
 
-def _description(potential: Ensemble, arrays: dict[str, np.ndarray], tensors: bytes) -> dict[str, Any]:
+def _description(potential: Ensemble, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     weights = potential.weights
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     named_layers = {"activations": weights.activations} if weights.activations else {}
@@ -81,11 +89,7 @@ def _description(potential: Ensemble, arrays: dict[str, np.ndarray], tensors: by
         },
         **({} if baseline is None else {"smooth": {"kind": baseline.kind}}),
         "symmetry_functions": potential.functions.to_dict(),
-        "tensors": {
-            "file": TENSORS_NAME,
-            "sha256": hashlib.sha256(tensors).hexdigest(),
-            "shapes": {name: list(array.shape) for name, array in arrays.items()},
-        },
+        "tensors": {"shapes": {name: list(array.shape) for name, array in arrays.items()}},
         "info": potential.info,
     }
 
@@ -99,7 +103,7 @@ def find_folder(path: str | Path) -> Path:
     if path.name == JSON_NAME and path.is_file():
         return path.parent
     for folder in (path, path / "potential"):
-        if (folder / JSON_NAME).is_file():
+        if any((folder / name).is_file() for name in (JSON_NAME, TENSORS_NAME)):
             return folder
     if not path.exists():
         what, fix = "no such file or folder", "Check the path"
@@ -120,32 +124,85 @@ def load(path: str | Path) -> Ensemble:
     damaged, incomplete or written by a newer version.
     """
     folder = find_folder(path)
-    file = folder / JSON_NAME
-    with FORMAT.reading(file) as description:
-        sha256, shapes = str(description["tensors"]["sha256"]), dict(description["tensors"]["shapes"])
-    arrays = _read_tensors(folder / TENSORS_NAME, sha256, shapes)
+    file, tensors = folder / JSON_NAME, folder / TENSORS_NAME
+    content = _content(tensors)
+    own = _own_description(content)
+    description, sha256 = own or {}, ""
+    if file.is_file() or own is None:
+        with FORMAT.reading(file) as named:
+            sha256 = str(named["tensors"].pop("sha256"))
+            named["tensors"].pop("file", None)
+            description = named
+    fits = sha256 == hashlib.sha256(content).hexdigest()
+    if not fits and own is not None:  # killed between the two files
+        description, file = own, tensors
+    if not fits and own is None:
+        what = "the checksum differs from the one in potential.json: the file is truncated or changed"
+        raise PotentialError(what, where=str(tensors), fix=_AGAIN)
     with FORMAT.reading(description, where=str(file)):
-        return _assemble(description, arrays)
+        shapes = dict(description["tensors"]["shapes"])
+    arrays = _read_tensors(content, tensors, shapes)
+    with FORMAT.reading(description, where=str(file)):
+        found = _assemble(description, arrays)
+    if own is not None and description != own:
+        what = "it was changed after it was written: the tensors' header says something else"
+        raise PotentialError(what, where=str(file), fix=_AGAIN)
+    _refuse_other_run(found.info, folder)
+    return found
 
 
-def _read_tensors(path: Path, sha256: str, shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
-    """Return the arrays after checking checksum, names, shapes, type and that every number is finite."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as from_bytes
+def refuse_newer(folder: Path) -> None:
+    """Raise PotentialError where a newer Eatlas has written the potential in ``folder``."""
+    try:
+        version = json.loads(read_regular(folder / JSON_NAME))[FORMAT.version_key]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return
+    if isinstance(version, int) and version > FORMAT.version:
+        with FORMAT.reading(folder / JSON_NAME):
+            pass
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise PotentialError(f"cannot be read ({error.strerror})", where=str(path), fix=_AGAIN) from error
+
+
+def _own_description(content: bytes) -> dict[str, Any] | None:
+    """Return what the header of whole tensors says; None in files of version 0.2, and damaged ones."""
+    try:
+        _, texts = parse_tensors(content)
+        found = json.loads(texts.get(_DESCRIPTION, "null"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("tensors"), dict) else None
+
+
+def _refuse_other_run(info: dict[str, Any], folder: Path) -> None:
+    """Raise PotentialError where a potential has come into the folder of another training."""
+    mark = folder.parent / "data.json"
+    if folder.name != "potential" or "run" not in info or not mark.is_file():
+        return
+    try:
+        run = json.loads(read_regular(mark)).get("run")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return
+    if run is not None and run != info["run"]:
+        what = "it is of another training, of which files have come into this folder"
+        raise PotentialError(what, where=str(folder), fix=_AGAIN)
+
+
+def _read_tensors(data: bytes, path: Path, shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    """Return the arrays after checking names, shapes, type and that every number is finite."""
 
     def problem(what: str) -> PotentialError:
         return PotentialError(what, where=str(path), fix=_AGAIN)
 
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise problem(f"cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise problem("the checksum differs from the one in potential.json: the file is truncated or changed")
-    try:
-        arrays = from_bytes(data)
-    except SafetensorError as error:
-        raise problem(f"is not a valid safetensors file ({error})") from error
+        arrays, _ = parse_tensors(data)
+    except ValueError as error:
+        raise problem(f"the file is {error}") from error
     for name, shape in shapes.items():
         if name not in arrays:
             raise problem(f"the tensor '{name}' is missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,13 @@ from nnpcore.training.quantities import QUANTITIES
 _PARTS = ("train", "valid")
 _FIRST, _LAST = ("epoch", "seconds", "optimizer"), ("alive", "best", "messages", "severities")
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
+_CHECK = "check"
+"""Column whose last row has the checksum of the table and of the training it belongs to."""
+
+MOST_RECORDS = 4000
+"""A history with more records is thinned to about half of it."""
+_RECENT = 500
+_SMALLEST_GAIN = 0.01  # share by which the largest mapping error must fall to count as progress
 
 
 class Severity(StrEnum):
@@ -147,14 +155,46 @@ def _number(value: Any) -> float:
     return float("nan") if value is None or value == "" else float(value)
 
 
-def history_csv(records: Sequence[EpochRecord]) -> str:
-    """Return the history as a CSV table: one row an epoch, one column a quantity and member."""
+def thin(records: list[EpochRecord]) -> None:
+    """Drop records of a long history, so that a training of any length takes the same memory.
+
+    Above :data:`MOST_RECORDS` every second one goes of those that are not among the last ones, tell nothing,
+    are not the one that describes the potential and no gain of the largest mapping error: curves keep their
+    form. The first stays, too.
+    """
+    if len(records) <= MOST_RECORDS:
+        return
+    kept = {id(record) for record in gains(records)} | {id(best_record(records))}
+    old = records[:-_RECENT]
+    stay = (r for k, r in enumerate(old) if k % 2 == 0 or r.messages or id(r) in kept)
+    records[:] = [*stay, *records[-_RECENT:]]
+
+
+def gains(records: Iterable[EpochRecord]) -> list[EpochRecord]:
+    """Return the records whose largest absolute mapping error is at least 1 % below the smallest before."""
+    best, found = np.inf, []
+    for record in records:
+        errors = np.abs(list(record.mapping.values()))
+        if len(errors) and errors.max() < (1.0 - _SMALLEST_GAIN) * best:
+            best = float(errors.max())
+            found.append(record)
+    return found
+
+
+def history_csv(records: Sequence[EpochRecord], run: str = "") -> str:
+    """Return the history as a CSV table: one row an epoch, one column a quantity and member.
+
+    With the id of a ``run`` the last row gets a checksum over the id and the table.
+    """
     rows = [_row_of_record(record) for record in records]
     n_members = len(records[0].alive) if records else 0
     numbers = (head for part in _PARTS for name in QUANTITIES for head in _heads(part, name, n_members))
     known = dict.fromkeys(head for row in rows for head in row)
     mapped = [head for head in known if head.startswith(_MAPPING)]
     heads = [*_FIRST, *(head for head in numbers if head in known), *mapped, *_LAST]
+    if run and rows:
+        heads.append(_CHECK)
+        rows[-1][_CHECK] = _checksum(run, [[str(row.get(head, "")) for head in heads[:-1]] for row in rows])
     text = io.StringIO()
     writer = csv.DictWriter(text, heads, lineterminator="\n")
     writer.writeheader()
@@ -184,9 +224,31 @@ def _row_of_record(record: EpochRecord) -> dict[str, object]:
     return row | dict(zip(_LAST, last, strict=True))
 
 
-def parse_history_csv(text: str) -> list[EpochRecord]:
-    """Read what :func:`history_csv` wrote; ValueError or KeyError where the table is damaged."""
-    return [_record_of_row(row) for row in csv.DictReader(io.StringIO(text))]
+def _checksum(run: str, table: Sequence[Sequence[str]]) -> str:
+    return hashlib.sha256(json.dumps([run, table]).encode()).hexdigest()[:16]
+
+
+def parse_history_csv(text: str, run: str = "") -> list[EpochRecord]:
+    """Read what :func:`history_csv` wrote.
+
+    ValueError says what is wrong: the line, or that the table was changed or belongs to another ``run``.
+    """
+    reader = csv.reader(io.StringIO(text))
+    records, lines = [], []
+    try:
+        heads = next(reader, [])
+        for line in filter(None, reader):
+            lines.append(line)
+            records.append(_record_of_row(dict(zip(heads, line, strict=True))))
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"line {reader.line_num} is cut off or damaged") from error
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num} is cut off or damaged") from error
+    if _CHECK in heads and run:
+        rows = [line[:-1] for line in lines]
+        if heads[-1] != _CHECK or not lines or lines[-1][-1] != _checksum(run, rows):
+            raise ValueError("it was changed, has lost lines, or is of another training")
+    return records
 
 
 def _record_of_row(row: dict[str, str]) -> EpochRecord:
@@ -201,6 +263,8 @@ def _record_of_row(row: dict[str, str]) -> EpochRecord:
         for head, text in row.items()
         if text and head.startswith(_MAPPING) and head.endswith(_MEV)
     }
+    if not set(row["alive"]) <= {"0", "1"} or row["best"] not in ("0", "1"):
+        raise ValueError(row["alive"])
     values = {
         "alive": [c == "1" for c in row["alive"]],
         "messages": json.loads(row["messages"]),

@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
+from nnpcore.training.history import gains
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.potential import Potential
     from nnpcore.training.history import EpochRecord
     from nnpcore.training.run_folder import TrainingValues
-
-SMALLEST_GAIN = 0.01
-"""Share by which the largest mapping error must fall below the smallest so far to count as progress."""
 
 
 @runtime_checkable
@@ -51,9 +48,5 @@ def mapping_errors(monitor: MonitorLike | None, potential: Callable[[], Potentia
 
 def last_gain(history: Sequence[EpochRecord]) -> int:
     """Return the last epoch whose largest absolute mapping error was a new smallest; 0 for none."""
-    best, epoch = np.inf, 0
-    for record in history:
-        errors = np.abs(list(record.mapping.values()))
-        if len(errors) and errors.max() < (1.0 - SMALLEST_GAIN) * best:
-            best, epoch = float(errors.max()), record.epoch
-    return epoch
+    found = gains(history)
+    return found[-1].epoch if found else 0

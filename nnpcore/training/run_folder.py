@@ -2,39 +2,47 @@
 
 ====================================  ==============================================================
 ``settings.toml``                     :class:`~nnpcore.training.settings.TrainSettings`
-``data.json``                         format mark; files, frame indices and fingerprints by role
+``data.json``                         format mark, the run's id, the settings it was started with; files,
+                                      frame indices and fingerprints by role
 ``potential/``                        the best weights so far, as ``Potential.save`` writes them
 ``history.csv``                       one row an epoch
 ``checkpoint.safetensors``            all that is needed to go on exactly; its JSON state is in the header
 ``training_set.safetensors``          descriptors of every training and validation atom
+``training.lock``                     while a training writes here, see :mod:`nnpcore.training.folder_lock`
 ====================================  ==============================================================
 
 The folder of an imported potential is marked in data.json, has no checkpoint, and a training set only where
 the user has given the data.
 
 Every file is written beside its target and then moved onto it, so that a reader and a crash find the old or
-the new one, never a half.
+the new one, never a half. Every file knows the run it belongs to and has a checksum: a folder into which two
+trainings have written, and a file that was changed, are refused. Runs of version 0.2 have neither.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnpcore.errors import EatlasError, RunFolderError
-from nnpcore.files import FileFormat, write_atomically, writing_failed
+from nnpcore.files import FileFormat, left_half_written, read_regular, write_atomically, writing_failed
+from nnpcore.potential.tensor_files import read_tensors, write_tensors
 from nnpcore.training.data_sources import ROLES, DataSource, sources_of
+from nnpcore.training.folder_lock import LOCK_FILE, FolderLock
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -46,9 +54,13 @@ _OF_A_RUN = (
     "checkpoint.safetensors",
     "history.csv",
     "training_set.safetensors",
+    "monitor.json",
     "potential/potential.json",
     "potential/potential.safetensors",
 )
+_NAMES = {"data.json", "settings.toml", *(name.rpartition("/")[2] for name in _OF_A_RUN)}
+_RUN, _CHECKSUM, _SETTINGS = "run", "sha256", "settings"
+"""Entries of data.json beside its sources; the first in the headers of arrays, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +101,19 @@ class TrainingValues:
         own = np.where(frame < n_train, frame, frame - n_train).astype(np.int32)
         return cls(found.values, found.species.astype(np.int32), own, frame < n_train)
 
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> TrainingValues:
+        """Check and take arrays by name; TypeError or ValueError where they are no such values."""
+        found = cls(**arrays)
+        n_atoms = len(found.values) if found.values.ndim == 2 else -1
+        for name, kind in (("values", "f"), ("species", "i"), ("frame", "i"), ("is_training", "b")):
+            part = getattr(found, name)
+            if part.dtype.kind != kind or len(part) != n_atoms or (name != "values" and part.ndim != 1):
+                raise ValueError(f"'{name}' is {part.dtype} {part.shape}")
+        if not np.isfinite(found.values).all() or min(found.species, default=0) < 0:
+            raise ValueError("not all of its values are finite numbers")
+        return found
+
     def whitening(self, functions: SymmetryFunctions) -> Whitening:
         """Return the whitening that is learned from the training atoms."""
         from nnpcore.descriptors import Whitening
@@ -120,17 +145,27 @@ class RunFolder:
     Attributes
     ----------
     settings, sources : what was trained, and on what.
+    id : stands in every file of the run; empty for one of version 0.2.
     imported : the format of the potential another program has trained, such as "n2p2", else empty.
     potential_path : the folder ``Potential.load`` reads; the other paths are those of the table above.
     """
 
     def __init__(
-        self, path: Path, settings: TrainSettings, sources: tuple[DataSource, ...], imported: str = ""
+        self,
+        path: Path,
+        settings: TrainSettings,
+        sources: tuple[DataSource, ...],
+        imported: str = "",
+        run_id: str = "",
+        started_with: TrainSettings | None = None,
     ) -> None:
         self.path = path
         self.settings = settings
         self.sources = sources
         self.imported = imported
+        self.id = run_id
+        self._started_with = started_with
+        self._lock: FolderLock | None = None
         self.settings_path, self.data_path = path / "settings.toml", path / "data.json"
         self.potential_path, self.history_path = path / "potential", path / "history.csv"
         self.checkpoint_path = path / "checkpoint.safetensors"
@@ -147,6 +182,8 @@ class RunFolder:
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
+        The folder is locked until :meth:`release`.
+
         Parameters
         ----------
         path : the folder; made with its parents where missing.
@@ -156,21 +193,61 @@ class RunFolder:
 
         Raises
         ------
-        RunFolderError : not writable, or a folder with something else in it.
+        RunFolderError : not writable, a folder with something else in it, or one that a training writes into.
         """
         folder = Path(path).absolute()
         _refuse_foreign(folder)
-        sources = sources_of(frames)
-        run = cls(folder, settings, sources, imported)
-        for old in map(folder.joinpath, _OF_A_RUN):
+        run = cls(folder, settings, sources_of(frames), imported, secrets.token_hex(8))
+        run.lock()
+        try:
+            run.begin()
+        except BaseException:
+            run.release()
+            raise
+        return run
+
+    def begin(self) -> None:
+        """Write what stands before the first epoch, after files of an older run were removed."""
+        for old in map(self.path.joinpath, _OF_A_RUN):
             try:
                 old.unlink(missing_ok=True)
             except OSError as error:
                 raise writing_failed(error, old) from error
-        origin = {"imported": imported} if imported else {}
-        FORMAT.write(run.data_path, {"sources": [vars(s) for s in sources], **origin})
-        settings.to_toml(run.settings_path)
-        return run
+        self._started_with = self._started_with or self.settings
+        self._write_data(self._started_with)
+        self.settings.to_toml(self.settings_path)
+
+    def _write_data(self, started_with: TrainSettings) -> None:
+        origin = {"imported": self.imported} if self.imported else {}
+        content = {
+            "sources": [vars(source) for source in self.sources],
+            _RUN: self.id,
+            _SETTINGS: started_with.model_dump(mode="json", exclude_none=True),
+        } | origin
+        FORMAT.write(self.data_path, content | {_CHECKSUM: _digest(content)})
+
+    # one writer at a time -----------------------------------------------------------------------------
+    def lock(self) -> None:
+        """Become the only one who writes here, and remove what a killed one left half-written.
+
+        Raises RunFolderError where another training does, or the folder cannot be written.
+        """
+        if self._lock is None:
+            self._lock = FolderLock.acquire(self.path)
+            for part in (self.path, self.potential_path):
+                for path in left_half_written(part, _NAMES):
+                    path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let others write again."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def still_there(self) -> bool:
+        """Whether the locked folder still is where it was: not removed, moved or replaced."""
+        return self._lock is not None and self._lock.still_there()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
@@ -187,12 +264,24 @@ class RunFolder:
                 where=str(folder),
                 fix="Choose a folder that `eatlas train` or the window has made",
             )
-        sources, imported = _read_sources(data)
+        sources, imported, run_id, started_with = _read_data(data)
         try:
             settings = TrainSettings.from_toml(folder / "settings.toml")
         except EatlasError as error:
             raise RunFolderError(error.what, where=error.where, fix=error.fix) from None
-        return cls(folder, settings, sources, imported)
+        if started_with is not None:
+            _refuse_changes(started_with, settings, str(folder / "settings.toml"))
+        return cls(folder, settings, sources, imported, run_id, started_with)
+
+    def give_id(self) -> None:
+        """Give a run of version 0.2 an id and a record of its settings, before it goes on."""
+        if not self.id:
+            self._started_with, self.id = self.started_with(), secrets.token_hex(8)
+            self._write_data(self._started_with)
+
+    def refuse_changes(self, settings: TrainSettings) -> None:
+        """Raise RunFolderError, with their names, where settings have changed that weights hang on."""
+        _refuse_changes(self.started_with(), settings, str(self.settings_path))
 
     def write_settings(self, settings: TrainSettings) -> None:
         """Keep changed settings (more epochs, say)."""
@@ -201,20 +290,39 @@ class RunFolder:
 
     def write_history(self, records: Sequence[EpochRecord]) -> None:
         """Write history.csv."""
-        write_atomically(self.history_path, history_csv(records).encode())
+        write_atomically(self.history_path, history_csv(records, self.id).encode())
 
     def read_history(self) -> list[EpochRecord]:
         """Read history.csv; empty where no epoch has ended yet."""
         if not self.history_path.is_file():
             return []
         try:
-            return parse_history_csv(self.history_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _damaged(self.history_path, error) from None
+            return parse_history_csv(read_regular(self.history_path).decode(), self.id)
+        except (OSError, ValueError) as error:
+            what = error.strerror if isinstance(error, OSError) else str(error)
+            fix = _AGAIN if self.imported else "Go on with the training: its checkpoint has the history, too"
+            raise RunFolderError(
+                f"the history cannot be read: {what}", where=str(self.history_path), fix=fix
+            ) from None
+
+    def started_with(self) -> TrainSettings:
+        """Return the settings that weights here were made with, as far as the folder tells."""
+        if self._started_with is not None:
+            return self._started_with
+        from nnpcore.potential import Potential
+
+        try:
+            return TrainSettings.model_validate(Potential.load(self.path).info["settings"])
+        except (EatlasError, KeyError, TypeError, ValueError):
+            return self.settings
+
+    def write_potential(self, potential: Potential) -> None:
+        """Write the potential, marked as this run's."""
+        replace(potential, info=potential.info | {_RUN: self.id}).save(self.potential_path)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write checkpoint.safetensors."""
-        _write_arrays(self.checkpoint_path, checkpoint.arrays, checkpoint.state)
+        self._write_arrays(self.checkpoint_path, checkpoint.arrays, checkpoint.state)
 
     def read_checkpoint(self) -> Checkpoint:
         """Read checkpoint.safetensors; RunFolderError where it is missing, damaged or was never to be."""
@@ -230,12 +338,11 @@ class RunFolder:
                 where=str(self.checkpoint_path),
                 fix="Start the training again",
             )
-        arrays, state = _read_arrays(self.checkpoint_path)
-        return Checkpoint(arrays, state)
+        return Checkpoint(*self._read_arrays(self.checkpoint_path))
 
     def write_training_values(self, values: TrainingValues) -> None:
         """Write training_set.safetensors."""
-        _write_arrays(self.training_set_path, vars(values), {"format": FORMAT.name})
+        self._write_arrays(self.training_set_path, vars(values), {"format": FORMAT.name})
 
     def training_values(self) -> TrainingValues:
         """Read training_set.safetensors; RunFolderError where it is missing or damaged."""
@@ -251,10 +358,10 @@ class RunFolder:
                 where=str(self.training_set_path),
                 fix="Train again, or choose another run",
             )
-        arrays, _ = _read_arrays(self.training_set_path)
+        arrays, _ = self._read_arrays(self.training_set_path)
         try:
-            return TrainingValues(**arrays)
-        except TypeError as error:
+            return TrainingValues.of_arrays(arrays)
+        except (TypeError, ValueError) as error:
             raise _damaged(self.training_set_path, error) from None
 
     def find_frames(self) -> dict[str, list[Frame]]:
@@ -283,51 +390,89 @@ class RunFolder:
                 fix="Give the same frames in the same order, or start a new training",
             )
 
+    def _write_arrays(self, path: Path, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        texts = {"state": json.dumps(state), "format_version": str(FORMAT.version), _RUN: self.id}
+        write_tensors(path, arrays, texts)
 
-def _read_sources(path: Path) -> tuple[tuple[DataSource, ...], str]:
-    """Return the sources, and the format an imported potential came in."""
+    def _read_arrays(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        try:
+            arrays, texts = read_tensors(path)
+            FORMAT.check_version(int(texts.get("format_version", "1")))
+            if texts.get(_RUN, self.id) != self.id:
+                raise ValueError("it is of another training, of which files have come into this folder")
+            state = json.loads(texts["state"])
+            if not isinstance(state, dict):
+                raise ValueError("its state is none")
+            return arrays, state
+        except RunFolderError as error:
+            raise RunFolderError(error.what, where=str(path), fix=error.fix) from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _damaged(path, error) from None
+
+
+def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSettings | None]:
+    """Return the sources, the format an imported potential came in, the run's id and its first settings."""
     with FORMAT.reading(path) as document:
+        wanted = document.pop(_CHECKSUM, None)
+        content = {name: value for name, value in document.items() if name not in FORMAT.mark}
+        if wanted is not None and wanted != _digest(content):
+            raise RunFolderError("damaged: its checksum does not fit, it was changed after it was written")
         sources = tuple(DataSource.from_dict(values) for values in document["sources"])
-        return sources, str(document.get("imported", ""))
+        started_with = document.get(_SETTINGS)
+        settings = None if started_with is None else TrainSettings.model_validate(started_with)
+        return sources, str(document.get("imported", "")), str(document.get(_RUN, "")), settings
+
+
+def id_of(folder: str | os.PathLike[str]) -> str:
+    """Return the id in a run folder's data.json; empty where it has none or cannot be read."""
+    try:
+        with FORMAT.reading(Path(folder) / "data.json") as document:
+            return str(document.get(_RUN, ""))
+    except RunFolderError:
+        return ""
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_changes(started_with: TrainSettings, settings: TrainSettings, where: str) -> None:
+    """Raise RunFolderError where a setting has changed that gives weights their meaning."""
+    names = started_with.changed(settings)
+    if names:
+        are = "is" if len(names) == 1 else "are"
+        raise RunFolderError(
+            f"{', '.join(names)} {are} no longer what the run was started with",
+            where=where,
+            fix="Put back the old value, or start a new training",
+        )
 
 
 def _refuse_foreign(folder: Path) -> None:
     """Leave a folder alone that holds something else than a run."""
-    try:
-        entries = [entry.name for entry in folder.iterdir()] if folder.exists() else []
-    except OSError as error:
-        raise writing_failed(error, folder) from error
-    if entries and "data.json" not in entries:
+    names = entries_of(folder)
+    if names and "data.json" not in names:
         raise RunFolderError(
-            f"this folder holds other things already ({entries[0]}, ...)",
+            f"this folder holds other things already ({names[0]}, ...)",
             where=str(folder),
             fix="Choose a new or an empty folder",
         )
-    if entries:
-        _read_sources(folder / "data.json")
+    if names:
+        with FORMAT.reading(folder / "data.json"):
+            pass
 
 
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-    from safetensors.numpy import save
+def entries_of(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, less what a killed training left; none without a folder.
 
-    tensors = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-    version = {"format_version": str(FORMAT.version)}
-    content = save(tensors, metadata={"state": json.dumps(state)} | version)
-    write_atomically(path, content)
-
-
-def _read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
+    RunFolderError where it cannot be read.
+    """
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            FORMAT.check_version(int(file.metadata().get("format_version", "1")))
-            state = json.loads(file.metadata()["state"])
-            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118
-    except RunFolderError as error:
-        raise RunFolderError(error.what, where=str(path), fix=error.fix) from None
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from None
+        names = [entry.name for entry in folder.iterdir()] if folder.exists() else []
+    except OSError as error:
+        raise writing_failed(error, folder) from error
+    left = {LOCK_FILE, *(path.name for path in left_half_written(folder, _NAMES))}
+    return sorted(set(names) - left)
 
 
 def _damaged(path: Path, error: Exception) -> RunFolderError:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Self
 from pydantic import field_validator, model_validator
 
 from nnpcore.errors import SettingsError
-from nnpcore.files import write_atomically
-from nnpcore.training.declared import Declared, Option, Setting, Shown, Swept
+from nnpcore.files import read_regular, write_atomically
+from nnpcore.training.declared import Declared, Option, Setting, Shown, Swept, declarations
 
 DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 _LAYERS = Setting("the number of hidden layers", 1, 8)
@@ -247,6 +247,16 @@ class TrainSettings(Declared):
         _check_device_name(self.device)
         return self
 
+    def changed(self, other: TrainSettings) -> list[str]:
+        """Return the names of settings that differ in ``other`` and may not change in a training."""
+        names = [
+            known.path
+            for known in declarations(TrainSettings)
+            if not known.setting.resumable and known.read(self) != known.read(other)
+        ]
+        tables = self.descriptors.functions, other.descriptors.functions
+        return names if tables[0] == tables[1] else [*names, "descriptors.functions"]
+
     def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the settings as TOML text without the unset ones; write it where a path is given."""
         import tomli_w
@@ -260,11 +270,10 @@ class TrainSettings(Declared):
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
         """Read settings from a TOML file; anything wrong is a :class:`SettingsError` naming the file."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
-            return cls.model_validate(tomllib.loads(text))
+            return cls.model_validate(tomllib.loads(read_regular(Path(path)).decode()))
         except OSError as error:
             what = f"the settings cannot be read ({error.strerror})"
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             what = f"this is not a TOML file ({error})"
         except SettingsError as error:
             raise SettingsError(error.what, where=f"{path}, {error.where}", fix=error.fix) from None

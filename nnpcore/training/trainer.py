@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.potential.storage import refuse_newer
 from nnpcore.threads import default_threads
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
@@ -24,21 +26,18 @@ from nnpcore.training.described import DescribedFrames, Scales
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
-from nnpcore.training.history import EpochRecord, Message, Severity
+from nnpcore.training.history import EpochRecord, Message, Severity, thin
+from nnpcore.training.keeping import Keeper
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import OptimizerChoice, choose_optimizer, usual_epochs
-from nnpcore.training.run_folder import Checkpoint, RunFolder
+from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
-
-SECONDS_BETWEEN_CHECKPOINTS = 3.0
-_SAVING_PART = 20
-"""Checkpoints are rarer where writing one takes long: it may take a twentieth of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +79,7 @@ class Trainer:
     data : the frames with their descriptors, and what is learned from them; after :meth:`prepare`.
     history : one record an epoch.
     choice : the optimizer, with the reason in a sentence.
+    keeper : writes the run folder; its ``trouble`` says why the last state is not on disk.
 
     Raises
     ------
@@ -113,14 +113,13 @@ class Trainer:
         self.choice: OptimizerChoice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
         self.data: DescribedFrames
-        self._folder_path = None if run_folder is None else Path(run_folder)
-        self._folder: RunFolder | None = None
+        self.keeper = Keeper(run_folder)
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
         self._baseline = BaselinePlan(settings, self.choice.optimizer)
         self._best = Best.start(self._packing.to_internal(self._template))
         self._seconds = 0.0
-        self._next_save = 0.0
+        self._told: list[Message] = []  # in the epoch at hand
         self._running = threading.Lock()
 
     @classmethod
@@ -148,6 +147,8 @@ class Trainer:
         """
         folder = RunFolder.open(run_folder)
         checkpoint = folder.read_checkpoint()
+        refuse_newer(folder.potential_path)
+        folder.refuse_changes(settings or folder.settings)
         if train is None:
             frames = folder.find_frames()
         else:
@@ -160,7 +161,7 @@ class Trainer:
             run_folder=folder.path,
             monitor=monitor,
         )
-        trainer._folder = folder
+        trainer.keeper.folder = folder
         trainer._checkpoint = checkpoint
         return trainer
 
@@ -177,11 +178,16 @@ class Trainer:
         RunFolderError : the folder cannot be written, or its checkpoint does not fit.
         DataError, PotentialError : a frame that cannot be used, naming it.
         """
-        frames = {"training": self.train_frames, "validation": self.valid_frames}
-        if self._folder is None and self._folder_path is not None:
-            self._folder = RunFolder.create(self._folder_path, self.settings, frames)
-        elif self._folder is not None and self._folder.settings != self.settings:
-            self._folder.write_settings(self.settings)
+        self.keeper.begin(self)
+        try:
+            self._prepare(progress)
+        except BaseException:
+            self.keeper.end()
+            raise
+
+    def _prepare(self, progress: Progress | None) -> None:
+        if self._checkpoint is not None and self.keeper.folder is not None:
+            self._checkpoint = self.keeper.folder.read_checkpoint()  # now that nobody else writes
         self.data = DescribedFrames.of(
             self.functions,
             self.train_frames,
@@ -202,14 +208,13 @@ class Trainer:
             device=self.device,
             n_threads=self.settings.n_threads or default_threads(),
         )
-        if self._checkpoint is not None:
-            self._take_up(self._checkpoint)
-        elif self._folder is not None:
-            self._folder.write_training_values(self.data.values())
         if isinstance(self.monitor, Monitor):
             self.monitor.prepare(self.functions, self.data.scales.whitening, self.data.values())
-            if self._folder is not None:
-                self.monitor.save(self._folder.path)
+        if self._checkpoint is None:
+            self.keeper.prepared(self)
+        else:
+            self._take_up(self._checkpoint)
+            self.keeper.resumed(self)
 
     def run(
         self,
@@ -221,15 +226,16 @@ class Trainer:
 
         Parameters
         ----------
-        on_epoch : called in this thread after every epoch.
+        on_epoch : called in this thread after every epoch; ``keeper.trouble`` tells where the last state
+            could not be written: the training goes on in memory, and writing is tried again.
         control : pause, resume, stop; heard within one batch of frames.
         progress : told the fraction within an epoch; may cancel.
 
         Raises
         ------
         TrainingError : all members have diverged.
-        RunFolderError : the folder can no longer be written; :meth:`potential` and ``history`` keep what
-            was reached.
+        RunFolderError : at the end the folder cannot be written; :meth:`potential` and ``history`` keep what
+            was reached, and :meth:`save_to` takes it elsewhere.
         Cancelled : by ``progress``.
         """
         if self._engine is None:
@@ -238,14 +244,18 @@ class Trainer:
 
         # members and frames are spread over threads: BLAS is held to one, and sums keep their order
         with self._running, threadpool_limits(1, user_api="blas"):
-            reason = self._epochs(on_epoch, Pace(control, progress))
-            self._save(force=True)
+            self.keeper.begin(self)
+            try:
+                reason = self._epochs(on_epoch, Pace(control, progress))
+                self.keeper.write_last(self)
+            finally:
+                self.keeper.end()
         messages = [self.choice.sentence, *(m.text for r in self.history for m in r.messages)]
         return TrainResult(self.potential(), list(self.history), reason, self._best.epoch.copy(), messages)
 
     def _epochs(self, on_epoch: Callable[[EpochRecord, Trainer], None] | None, pace: Pace) -> str:
         engine = self._need_engine()
-        while (epoch := len(self.history)) < self.n_epochs:
+        while (epoch := self._epoch) < self.n_epochs:
             if not pace.go_on():
                 return "stopped"
             started, paused = time.perf_counter(), pace.paused_seconds
@@ -257,11 +267,13 @@ class Trainer:
                 return "stopped"
             record = self._judge(epoch + 1, errors)
             self.history.append(record)
+            thin(self.history)
             if not record.alive.any():
-                self._save(force=True)
+                with suppress(RunFolderError):  # the keeper's trouble tells
+                    self.keeper.write_last(self)
                 fix = "Look for frames with extreme forces, or lower the learning rate"
                 raise TrainingError("all members have diverged", fix=f"{fix}; the last good weights are kept")
-            self._save()
+            self.keeper.write_now_and_then(self)
             if on_epoch is not None:
                 on_epoch(record, self)
             if self._without_progress():
@@ -269,6 +281,11 @@ class Trainer:
             if engine.optimizer.finished:
                 return "converged"
         return "finished"
+
+    @property
+    def _epoch(self) -> int:
+        """The last epoch that ended, from 1; 0 before."""
+        return self.history[-1].epoch if self.history else 0
 
     def _put_under(self) -> None:
         """Move the networks' atomic energies onto those of the baseline."""
@@ -281,7 +298,8 @@ class Trainer:
         engine = self._need_engine()
         optimizer = engine.optimizer
         weights = np.where(optimizer.alive[:, None], optimizer.weights(), self._best.last)
-        messages = [*self._baseline.take_messages(), *optimizer.take_messages()]
+        messages = self._take_messages()
+        self._told = []
         errors = engine.validate(weights)
         score = self._score(train_errors, errors)
         for member in np.flatnonzero(optimizer.alive & ~np.isfinite(score)):
@@ -304,6 +322,11 @@ class Trainer:
             mapping=mapping_errors(self.monitor, self.current_potential),
         )
 
+    def _take_messages(self) -> list[Message]:
+        """Return what has happened in the epoch at hand; it is remembered until the epoch has ended."""
+        self._told += [*self._baseline.take_messages(), *self._need_engine().optimizer.take_messages()]
+        return list(self._told)
+
     def _score(self, train: ErrorSums, valid: ErrorSums | None) -> np.ndarray:
         """Return every member's score: of the validation, or of the training where that says nothing."""
         s = self.settings
@@ -315,8 +338,10 @@ class Trainer:
 
     def _without_progress(self) -> bool:
         """Whether neither a member's score nor the mapping has become better for ``patience`` epochs."""
+        if self.settings.patience is None:
+            return False
         last = max(int(self._best.epoch.max()), last_gain(self.history))
-        return self.settings.patience is not None and len(self.history) - last >= self.settings.patience
+        return self._epoch - last >= self.settings.patience
 
     def _need_engine(self) -> Engine:
         if self._engine is None:
@@ -336,7 +361,7 @@ class Trainer:
         from nnpcore.potential import Potential
 
         info = {
-            "name": self._folder_path.name if self._folder_path is not None else "",
+            "name": self.keeper.name,
             "version": VERSION,
             "units": {"length": "Å", "energy": "eV"},
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
@@ -350,18 +375,29 @@ class Trainer:
             return found
         return replace(found, weights=replace(weights, skip=under.skip), nonlinear_baseline=under.nonlinear)
 
-    def _save(self, *, force: bool = False) -> None:
-        """Write potential, history and checkpoint, not more often than every few seconds unless forced."""
-        if self._folder is None or (not force and time.perf_counter() < self._next_save):
-            return
-        started = time.perf_counter()
-        self.potential().save(self._folder.potential_path)
-        self._folder.write_history(self.history)
-        self._folder.write_checkpoint(self._state())
-        ended = time.perf_counter()
-        self._next_save = ended + max(SECONDS_BETWEEN_CHECKPOINTS, _SAVING_PART * (ended - started))
+    def save_to(self, path: str | Path) -> None:
+        """Keep the run in another folder from now on; one that trains writes there after its epoch.
 
-    def _state(self) -> Checkpoint:
+        Raises RunFolderError where an ended training cannot be written there.
+        """
+        self.keeper.move_to(Path(path))
+        if self._running.acquire(blocking=False):
+            try:
+                self.keeper.write_last(self)
+            finally:
+                self.keeper.end()
+                self._running.release()
+
+    def frames(self) -> dict[str, Sequence[Frame]]:
+        """Return the frames by role."""
+        return {"training": self.train_frames, "validation": self.valid_frames}
+
+    def training_values(self) -> TrainingValues:
+        """Return the descriptors of all atoms, as a run folder keeps them."""
+        return self.data.values()
+
+    def checkpoint(self) -> Checkpoint:
+        """Return all that is needed to go on exactly, between two epochs or where one was stopped."""
         arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
         arrays |= {f"whitening.{k}": v for k, v in self.data.scales.whitening.to_arrays().items()}
         arrays |= self._best.to_arrays()
@@ -370,6 +406,8 @@ class Trainer:
             "block_size": self.choice.block_size,
             "element_energies": self.data.scales.element_energies,
             "seconds": self._seconds,
+            "settings": self.settings.model_dump(mode="json", exclude_none=True),
+            "messages": [[message.text, message.severity] for message in self._take_messages()],
             "history": [record.to_dict() for record in self.history],
         }
         return Checkpoint(arrays, state)
@@ -388,6 +426,9 @@ class Trainer:
                 raise ValueError(f"weights {self._best.weights.shape} instead of {shape}")
             self.history = [EpochRecord.from_dict(values) for values in state["history"]]
             self._seconds = float(state["seconds"])
+            if "messages" in state:  # version 0.2 did not keep those of an epoch that was cut off
+                self._take_messages()
+                self._told = [Message(str(text), Severity(severity)) for text, severity in state["messages"]]
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise self._misfit(error) from None
 
@@ -401,7 +442,7 @@ class Trainer:
             raise self._misfit(error) from None
 
     def _misfit(self, error: Exception) -> RunFolderError:
-        where = str(self._folder.checkpoint_path) if self._folder is not None else ""
+        where = str(self.keeper.folder.checkpoint_path) if self.keeper.folder is not None else ""
         return RunFolderError(
             f"the checkpoint does not fit the settings of this run ({error})",
             where=where,

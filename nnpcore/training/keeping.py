@@ -1,0 +1,200 @@
+"""Keeping a training on disk while it goes on: when to write, and what to do where that fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nnpcore.errors import RunFolderError
+from nnpcore.training.monitoring import Monitor
+from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues, id_of
+
+if TYPE_CHECKING:
+    from nnpcore.potential import Potential
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training.history import EpochRecord
+    from nnpcore.training.settings import TrainSettings
+
+SECONDS_BETWEEN_CHECKPOINTS = 3.0
+_SAVING_PART = 20
+"""Checkpoints are rarer where writing one takes long: it may take a twentieth of the time."""
+
+
+class Kept(Protocol):
+    """A training as it stands: what there is to write. ``Trainer`` is one."""
+
+    @property
+    def settings(self) -> TrainSettings:
+        """The settings as they are now."""
+        ...
+
+    @property
+    def monitor(self) -> object:
+        """What is asked for mapping errors, or None."""
+        ...
+
+    @property
+    def history(self) -> Sequence[EpochRecord]:
+        """One record an epoch."""
+        ...
+
+    def frames(self) -> Mapping[str, Sequence[Frame]]:
+        """Return the frames by role."""
+        ...
+
+    def training_values(self) -> TrainingValues:
+        """Return the descriptors of all atoms."""
+        ...
+
+    def potential(self) -> Potential:
+        """Return the best weights so far."""
+        ...
+
+    def checkpoint(self) -> Checkpoint:
+        """Return all that is needed to go on exactly."""
+        ...
+
+
+class Keeper:
+    """Writes a training into its folder.
+
+    What cannot be written stays in memory, :attr:`trouble` says why, and writing is tried again and again. A
+    folder that has vanished is written anew, whole; one that was replaced by something else is left alone.
+
+    Attributes
+    ----------
+    path : the run folder; None keeps the training in memory only.
+    folder : the open one, locked while this trains.
+    trouble : why the last state is not on disk, else None.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self.path = None if path is None else Path(path).absolute()
+        self.folder: RunFolder | None = None
+        self.trouble: RunFolderError | None = None
+        self._wanted: Path | None = None
+        self._next = 0.0
+        self._whole = False  # whether all is known that a folder holds
+        self._writing = threading.RLock()
+
+    @property
+    def name(self) -> str:
+        """The folder's name, empty without one."""
+        return "" if self.path is None else self.path.name
+
+    def begin(self, kept: Kept) -> None:
+        """Lock the folder, and make it where this is a new training.
+
+        Raises RunFolderError where it cannot be written or another training writes there.
+        """
+        if self.folder is not None:
+            if self._whole and not self.folder.still_there:
+                self._return_to(self.folder)
+            self.folder.lock()
+        elif self.path is not None:
+            self.folder = RunFolder.create(self.path, kept.settings, kept.frames())
+
+    def resumed(self, kept: Kept) -> None:
+        """Write what a new goal changes in the folder of a training that goes on."""
+        self._whole = True
+        if self.folder is not None:
+            self.folder.give_id()
+            if self.folder.settings != kept.settings:
+                self.folder.write_settings(kept.settings)
+            self._write_monitor(kept, self.folder)
+
+    def prepared(self, kept: Kept) -> None:
+        """Write what is known before the first epoch of a new training."""
+        self._whole = True
+        if self.folder is not None:
+            self.folder.write_training_values(kept.training_values())
+            self._write_monitor(kept, self.folder)
+
+    def end(self) -> None:
+        """Let others write into the folder."""
+        if self.folder is not None:
+            self.folder.release()
+
+    def move_to(self, path: Path) -> None:
+        """Keep the training in another folder from the next writing on; callable from any thread."""
+        self._wanted = path.absolute()
+        self._next = 0.0
+
+    def write(self, kept: Kept) -> None:
+        """Write everything now; RunFolderError where that is impossible."""
+        with self._writing:
+            wanted, self._wanted = self._wanted, None
+            if wanted is not None:
+                self._move(kept, wanted)
+            elif self.folder is not None:
+                self._write_into(kept, self.folder)
+
+    def write_now_and_then(self, kept: Kept) -> None:
+        """Write where the last time is some seconds ago; what goes wrong is :attr:`trouble`."""
+        if (self.folder is None and self._wanted is None) or time.perf_counter() < self._next:
+            return
+        started = time.perf_counter()
+        try:
+            self.write(kept)
+            self.trouble = None
+        except RunFolderError as error:
+            self.trouble = error
+        ended = time.perf_counter()
+        self._next = ended + max(SECONDS_BETWEEN_CHECKPOINTS, _SAVING_PART * (ended - started))
+
+    def write_last(self, kept: Kept) -> None:
+        """Write everything at the end; RunFolderError where that is impossible, kept in :attr:`trouble`."""
+        try:
+            self.write(kept)
+            self.trouble = None
+        except RunFolderError as error:
+            self.trouble = error
+            raise
+
+    def _move(self, kept: Kept, path: Path) -> None:
+        folder = RunFolder.create(path, kept.settings, kept.frames())
+        self._write_whole(kept, folder)
+        if self.folder is not None:
+            self.folder.release()
+        self.folder, self.path = folder, path
+
+    def _write_into(self, kept: Kept, folder: RunFolder) -> None:
+        if not folder.still_there:
+            self._return_to(folder)
+        if not (folder.data_path.is_file() and folder.settings_path.is_file()):
+            folder.begin()
+        if not folder.training_set_path.is_file():
+            folder.write_training_values(kept.training_values())
+            self._write_monitor(kept, folder)
+        self._write_state(kept, folder)
+
+    def _return_to(self, folder: RunFolder) -> None:
+        """Lock the folder again, or a new one in its place; RunFolderError where something else is there."""
+        there = folder.path.exists()
+        if there and id_of(folder.path) != folder.id:
+            raise RunFolderError(
+                "something else has come into the place of this training's folder",
+                where=str(folder.path),
+                fix="Save the training in another folder",
+            )
+        folder.release()
+        folder.lock()
+        if not there:
+            folder.begin()
+
+    def _write_whole(self, kept: Kept, folder: RunFolder) -> None:
+        folder.write_training_values(kept.training_values())
+        self._write_monitor(kept, folder)
+        self._write_state(kept, folder)
+
+    def _write_state(self, kept: Kept, folder: RunFolder) -> None:
+        folder.write_potential(kept.potential())
+        folder.write_history(kept.history)
+        folder.write_checkpoint(kept.checkpoint())
+
+    def _write_monitor(self, kept: Kept, folder: RunFolder) -> None:
+        if isinstance(kept.monitor, Monitor):
+            kept.monitor.save(folder.path)
