@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,10 @@ from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.result_tables import epoch_text, rmse_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.errors import SettingsError, TrainingError
+from nnpcore.errors import AnalysisError, RunFolderError, SettingsError, TrainingError
 
 if TYPE_CHECKING:
+    from nnpcore.analyses import MappingMonitor
     from nnpcore.structures import Frame, KeyNames
     from nnpcore.training import EpochRecord, Trainer, TrainSettings
 
@@ -51,7 +53,7 @@ def train_command(
     from nnpcore.training import Trainer  # only now: it is slow to load
 
     if resume:
-        trainer = Trainer.resume(output, settings=settings)
+        trainer = Trainer.resume(output, settings=settings, monitor=_monitored(output, terminal.warn))
     else:
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
         frames = _frames(data or (), valid or (), settings, read, terminal.warn)
@@ -61,13 +63,20 @@ def train_command(
     control = TrainControl()
     stopping = terminal.stop_on_interrupt(control.stop, KEPT)
     with stopping, terminal.counter("Epoch", trainer.n_epochs) as update:
+        tell = _teller(terminal.warn)
 
-        def on_epoch(record: EpochRecord, _: Trainer) -> None:
+        def on_epoch(record: EpochRecord, trainer: Trainer) -> None:
             update(record.epoch, epoch_text(record))
             for message in record.messages:
                 terminal.warn(f"epoch {record.epoch}: {message.text}")
+            tell(trainer.keeper.trouble)
 
-        trainer.run(on_epoch, control)
+        try:
+            trainer.run(on_epoch, control)
+            for note in trainer.keeper.take_notes():
+                terminal.warn(note)
+        except RunFolderError as error:
+            raise _rescued(trainer, error) from error
     stopped = control.state is ControlState.STOPPING
     result = _result(trainer, terminal)
     then = f"The training is in {output}. Next: eatlas map {output} --eos FILE -o DIR"
@@ -75,6 +84,46 @@ def train_command(
         then = f"Stopped. Go on with it by: eatlas train -o {output} --resume"
     terminal.show(rmse_table(result["data_sets"]), then=then)
     return {"run": output, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+
+
+def _monitored(output: Path, warn: Callable[[str], object]) -> MappingMonitor | None:
+    """Return what a run has monitored so far; ``warn`` is told where that cannot be read."""
+    from nnpcore.analyses import MappingMonitor
+
+    try:
+        return MappingMonitor.load(output)
+    except AnalysisError as error:
+        warn(f"mapping errors are no longer monitored. {error}")
+        return None
+
+
+def _teller(warn: Callable[[str], object]) -> Callable[[RunFolderError | None], None]:
+    """Return what warns once where a training cannot be written, and once it can be again."""
+    told = ""
+
+    def tell(trouble: RunFolderError | None) -> None:
+        nonlocal told
+        text = "" if trouble is None else str(trouble)
+        if text and text != told:
+            warn(f"{text} The training goes on in memory.")
+        elif told and not text:
+            warn("the training is written again")
+        told = text
+
+    return tell
+
+
+def _rescued(trainer: Trainer, error: RunFolderError) -> RunFolderError:
+    """Save an ended training that could not be written among temporary files; return what is to be said."""
+    if not trainer.history:
+        return error
+    try:
+        elsewhere = Path(tempfile.mkdtemp(prefix="eatlas-")) / (trainer.keeper.name or "run")
+        trainer.save_to(elsewhere)
+    except (RunFolderError, OSError):
+        return error
+    fix = f"The training is in {elsewhere}: copy it to where it is to stay"
+    return RunFolderError(error.what, where=error.where, fix=fix)
 
 
 def _frames(

@@ -75,6 +75,7 @@ class Keeper:
         self.path = None if path is None else Path(path).absolute()
         self.folder: RunFolder | None = None
         self.trouble: RunFolderError | None = None
+        self._notes: list[str] = []
         self._wanted: Path | None = None
         self._next = 0.0
         self._whole = False  # whether all is known that a folder holds
@@ -123,6 +124,11 @@ class Keeper:
         self._wanted = path.absolute()
         self._next = 0.0
 
+    def take_notes(self) -> list[str]:
+        """Return what has happened to the folder since the last call."""
+        notes, self._notes = self._notes, []
+        return notes
+
     def write(self, kept: Kept) -> None:
         """Write everything now; RunFolderError where that is impossible."""
         with self._writing:
@@ -160,6 +166,7 @@ class Keeper:
         if self.folder is not None:
             self.folder.release()
         self.folder, self.path = folder, path
+        self._notes.append(f"the training is kept in {path} from now on")
 
     def _write_into(self, kept: Kept, folder: RunFolder) -> None:
         if not folder.still_there:
@@ -183,6 +190,7 @@ class Keeper:
         folder.release()
         folder.lock()
         if not there:
+            self._notes.append(f"{folder.path} was removed or moved in the training and is written anew")
             folder.begin()
 
     def _write_whole(self, kept: Kept, folder: RunFolder) -> None:
