@@ -65,7 +65,10 @@ class Settings:
     folder : where runs are kept; "" = :func:`default_folder`.
     restore_session : open at the start what was open at the end.
     recent_files, recent_runs : newest first.
-    geometry, layout : base64 of Qt's ``saveGeometry`` and ``saveState``.
+    geometry : base64 of Qt's ``saveGeometry``.
+    workspace : the one last looked at. workspaces : how the user has arranged them, by name: ``state`` is
+        base64 of Qt's ``saveState``, ``wanted`` names the panels that are not closed, ``swapped`` tells that
+        structure and map have changed places.
     train_settings : the training settings last used, where they differ from the defaults.
     dialogs : what was last entered into each dialog, by its name.
     key_names : under which names files keep their labels, as the user confirmed (``KeyMemory``).
@@ -78,7 +81,8 @@ class Settings:
     recent_files: list[str] = field(default_factory=list)
     recent_runs: list[str] = field(default_factory=list)
     geometry: str = ""
-    layout: str = ""
+    workspace: str = ""
+    workspaces: dict[str, Any] = field(default_factory=dict)
     train_settings: dict[str, Any] = field(default_factory=dict)
     dialogs: dict[str, Any] = field(default_factory=dict)
     key_names: dict[str, Any] = field(default_factory=dict)

@@ -79,20 +79,26 @@ def application_icon() -> QIcon:
     return result
 
 
-def follow(target: QAbstractButton | QAction, name: str, *, muted: bool = False) -> None:
-    """Give a button or action an icon now and whenever the theme changes; ``muted`` draws it faintly."""
-    slot = _Recolor(target, name, muted)
+def follow(target: QAbstractButton | QAction, name: str, *, color: str = "text", muted: bool = False) -> None:
+    """Give a button or action an icon now and whenever the theme changes; ``muted`` draws it faintly.
+
+    ``color`` is one of the theme's, by name. Called again it gives another icon.
+    """
+    slot = target.findChild(_Recolor, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    if slot is None:
+        slot = _Recolor(target)
+        theme.signals().changed.connect(slot.apply)
+    slot.name, slot.color = name, "muted" if muted else color
     slot.apply()
-    theme.signals().changed.connect(slot.apply)
 
 
 class _Recolor(QObject):
     """Lives with its target, so that the connection ends with it."""
 
-    def __init__(self, target: QAbstractButton | QAction, name: str, muted: bool) -> None:
+    def __init__(self, target: QAbstractButton | QAction) -> None:
         super().__init__(target)
-        self._target, self._name, self._muted = target, name, muted
+        self._target, self.name, self.color = target, "", "text"
 
     def apply(self) -> None:
         """Draw the target's icon in the theme's colours."""
-        self._target.setIcon(icon(self._name, theme.current().muted if self._muted else None))
+        self._target.setIcon(icon(self.name, getattr(theme.current(), self.color)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -24,7 +25,10 @@ from app.widgets.controls import choice_box, filled, tool_button
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from nnpcore import figures
+from nnpcore.analyses import graph
+from nnpcore.analyses.inputs import CRYSTAL
 from nnpcore.figures.tables import write_csv
+from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,18 +42,41 @@ Drawing = Callable[[], "Figure"]
 Result = TypeVar("Result")
 
 
+OPEN, TRAIN, OPEN_SCAN = "file.open", "training.start", "file.scan"
+"""Commands that give panels what they lack."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Why a panel has nothing to show, and the id of the ``command`` that changes it ("" where none does).
+
+    ``silent``: an extra that nobody misses; nothing is said of it.
+    """
+
+    text: str
+    command: str = ""
+    silent: bool = False
+
+
+def lacks_run(session: Session, text: str) -> Lack:
+    """Return that a run is lacking: something to train on, or the training."""
+    return Lack(text, TRAIN if session.data.of_role(Role.TRAINING) else OPEN)
+
+
 class Panel(QWidget):
     """Base class of the docks' contents. A panel speaks to its session only, never to another panel.
 
     Subclasses set ``title`` and ``name`` (unique, for layouts and settings), add controls to the toolbar with
     ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure`; one with
-    numbers overrides :meth:`table`; the export button appears by itself. An ``eager`` panel is built with the
-    window even behind a tab, since it listens from the start.
+    numbers overrides :meth:`table`; they are exported from the dock's menu. An ``eager`` panel is built with
+    the window, since it listens from the start; the others when they are first seen. A ``foldable`` one can
+    be its title row alone. Where :meth:`lacks` has something to say the panel is not shown at all.
     """
 
     title: ClassVar[str] = ""
     name: ClassVar[str] = ""
     eager: ClassVar[bool] = False
+    foldable: ClassVar[bool] = False
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,10 +87,23 @@ class Panel(QWidget):
         self.toolbar = QWidget(self)
         self._tools = filled(QHBoxLayout(self.toolbar), margins=(8, 0, 0, 0), spacing=4)
         self._tools.addStretch(1)
+        self._n_left = 0
         self._column = filled(QVBoxLayout(self), self.toolbar)
-        if self.can_export():
-            tip, menu = f"Export {self.title.lower()}", self.export_menu(self.toolbar)
-            self._tools.addWidget(tool_button(self.toolbar, tip, icon="export", menu=menu))
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return why there is nothing to show and nothing will come by itself, else None."""
+        return None
+
+    @classmethod
+    def folds(cls, session: Session) -> bool:
+        """Return whether a foldable panel is in the way as things stand."""
+        return False
+
+    @classmethod
+    def summary(cls, session: Session) -> str:
+        """Return what the panel holds in some words, for its title row while it is folded."""
+        return ""
 
     # building -----------------------------------------------------------------------------------------
     def set_body(self, widget: QWidget) -> None:
@@ -72,9 +112,12 @@ class Panel(QWidget):
         self._column.addWidget(widget, 1)
 
     def add_tool(self, widget: QWidget, *, at_end: bool = False) -> None:
-        """Add a control to the toolbar; ``at_end``: beside the export button."""
-        position = self._tools.count() - (1 if self.can_export() else 0) - (0 if at_end else 1)
-        self._tools.insertWidget(position, widget)
+        """Add a control to the toolbar, at the left or ``at_end``."""
+        if at_end:
+            self._tools.addWidget(widget)
+        else:
+            self._tools.insertWidget(self._n_left, widget)
+            self._n_left += 1
 
     def add_button(self, tip: str, run: Callable[[], object] | None = None, **options: Any) -> QToolButton:
         """Add a button to the toolbar, made with the options of :func:`tool_button`, and return it."""
@@ -232,6 +275,19 @@ class AnalysisPanel(Panel, Generic[Result]):
     waiting: ClassVar[str]
     watches: ClassVar[Mapping[str, Any] | None] = None
 
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return what has to be opened or trained to have this result, None where it is there or may come."""
+        run = session.runs.current
+        if run is None:
+            return lacks_run(session, cls.no_run)
+        if run.result(cls.shows) is not None:
+            return None
+        if _needs_crystal(cls.shows) and not session.data.of_role(Role.EOS):
+            return Lack(run.why(cls.shows) or cls.no_run, OPEN_SCAN)
+        why = run.why(cls.shows)
+        return Lack(why) if why else None
+
     @property
     def analysis(self) -> Result | None:
         """The current run's result."""
@@ -272,3 +328,8 @@ class AnalysisPanel(Panel, Generic[Result]):
     def _watch(self, seen: bool) -> None:
         if self.watches is not None:
             self.session.analyses.watch(self.shows, self, seen, **self.watches)
+
+
+def _needs_crystal(analysis: Analysis[object]) -> bool:
+    inner = (node for node in analysis.needs if isinstance(node, graph.Analysis))
+    return CRYSTAL in analysis.needs or any(map(_needs_crystal, inner))

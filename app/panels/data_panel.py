@@ -1,24 +1,29 @@
-"""The open files: what each contains and what it is used for."""
+"""One list of what is open: the files, what each is used for, and the runs."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, Qt, QTimer
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
+    QFileDialog,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
+from app.look import theme
 from app.look.style_sheet import styled
 from app.panels.base import Panel
+from app.panels.run_rows import RunRow, run_menu
 from app.widgets.controls import filled, tool_button
+from app.widgets.eye import EyeButton
 from app.widgets.labels import ElidedLabel
 from app.widgets.painted import PaintedWidget, draw_dot
 from app.widgets.quiet import Choice
@@ -38,22 +43,63 @@ ROLE_TEXTS = {
 
 
 class DataPanel(Panel):
-    """One row per open file, with its role."""
+    """One list: a row per open file with colour, role and eye, and below them a row per run."""
 
-    title = "Data"
+    title = "Data and Runs"
     name = "data"
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.rows = RowList[DatasetRow]("data_files", _EmptyPage(self), self._on_chosen, self.menu_of, self)
-        self.set_body(self.rows)
-        session.data.added.connect(self._add)
-        session.data.removed.connect(self.rows.remove)
-        session.data.changed.connect(self._on_changed)
-        session.data.current_changed.connect(self._on_current_changed)
-        for dataset_id in session.data.datasets:
+        no_run = styled(QLabel("Press Train: the run is listed here.", self), "muted")
+        no_run.setContentsMargins(12, 4, 8, 8)
+        no_run.setWordWrap(True)
+        self.runs = RowList[RunRow]("runs_list", no_run, session.runs.set_current, self.menu_of_run, self)
+        self._build()
+        self._connect_data()
+        self._connect_runs()
+
+    def _build(self) -> None:
+        content = QWidget(self)
+        content.setProperty("panel", True)
+        self.runs_head = QWidget(content)
+        self.runs_head.setObjectName("list_head")
+        self.runs_head.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
+        tip = "Open the folder of a training"
+        button = tool_button(self.runs_head, tip, self.ask_open_run, icon="folder", size=14, muted=True)
+        caption = styled(QLabel("Runs", self.runs_head), "muted", "caption")
+        filled(QHBoxLayout(self.runs_head), (caption, 1), button, margins=(10, 2, 4, 2))
+        column = filled(QVBoxLayout(content), self.rows, self.runs_head, self.runs)
+        column.addStretch(1)
+        self.scroll = QScrollArea(self)
+        self.scroll.setWidget(content)
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.set_body(self.scroll)
+
+    def _connect_data(self) -> None:
+        data = self.session.data
+        data.added.connect(self._add)
+        data.removed.connect(self.rows.remove)
+        data.changed.connect(self._on_changed)
+        data.current_changed.connect(self._on_current_changed)
+        self.session.visibility.changed.connect(self._refresh_rows)
+        for dataset_id in data.datasets:
             self._add(dataset_id)
 
+    def _connect_runs(self) -> None:
+        runs = self.session.runs
+        runs.added.connect(self._add_run)
+        runs.removed.connect(self.runs.remove)
+        runs.changed.connect(self._on_run_changed)
+        runs.current_changed.connect(self._on_current_run_changed)
+        for signal in (runs.comparison_changed, runs.added, runs.removed, theme.signals().changed):
+            signal.connect(self._refresh_runs)
+        for run_id in runs.documents:
+            self._add_run(run_id)
+        self._on_current_run_changed()
+
+    # data ---------------------------------------------------------------------------------------------
     def _add(self, dataset_id: str) -> None:
         self.rows.add(dataset_id, DatasetRow(self.session, self.session.data.datasets[dataset_id], self))
         self._on_current_changed()
@@ -63,8 +109,17 @@ class DataPanel(Panel):
         if row is not None:
             row.refresh()
 
+    def _refresh_rows(self) -> None:
+        for dataset_id in self.session.data.datasets:
+            self._on_changed(dataset_id)
+
     def _on_current_changed(self) -> None:
         self.rows.choose(self.session.data.current_id)
+        self._reveal(self.rows.row(self.session.data.current_id or ""))
+
+    def _reveal(self, row: QWidget | None) -> None:
+        if row is not None:
+            QTimer.singleShot(0, row, lambda: self.scroll.ensureWidgetVisible(row, 0, 8))
 
     def _on_chosen(self, dataset_id: str) -> None:
         if dataset_id in self.session.data.datasets:
@@ -84,22 +139,48 @@ class DataPanel(Panel):
         menu.addAction("Close", lambda: self.session.data.remove(dataset_id))
         return menu
 
+    # runs ---------------------------------------------------------------------------------------------
+    def ask_open_run(self) -> None:
+        """Ask for a run folder and open it."""
+        start = str(self.session.settings.runs_folder)
+        folder = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
+        if folder:
+            self.session.runs.open(folder)
+
+    def _add_run(self, run_id: str) -> None:
+        self.runs.add(run_id, RunRow(self.session, run_id, self), first=True)
+
+    def _on_run_changed(self, run_id: str) -> None:
+        row = self.runs.row(run_id)
+        if row is not None:
+            row.refresh()
+
+    def _refresh_runs(self, *_: object) -> None:
+        for run_id in self.session.runs.documents:
+            self._on_run_changed(run_id)
+
+    def _on_current_run_changed(self) -> None:
+        self.runs.choose(self.session.runs.current_id)
+        self._refresh_runs()
+        self._reveal(self.runs.row(self.session.runs.current_id or ""))
+
+    def menu_of_run(self, run_id: str) -> QMenu:
+        """Return the context menu of a run."""
+        return run_menu(self.session, run_id, self)
+
 
 class _EmptyPage(QWidget):
-    """What the panel shows before anything is open."""
+    """What the list shows before any file is open."""
 
     def __init__(self, panel: DataPanel) -> None:
         super().__init__(panel)
-        column = filled(QVBoxLayout(self), margins=(16, 16, 16, 16), spacing=8)
-        column.addStretch(1)
-        text = styled(QLabel("Drop a trajectory here: extended XYZ,\nor any format ASE reads", self), "muted")
-        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column = filled(QVBoxLayout(self), margins=(12, 12, 12, 12), spacing=8)
+        text = styled(QLabel("Drop a trajectory here: extended XYZ, or any format ASE reads", self), "muted")
         text.setWordWrap(True)
         column.addWidget(text)
         button = QPushButton("Silicon example", self)
         button.clicked.connect(panel.session.data.open_example)
-        column.addWidget(button, 0, Qt.AlignmentFlag.AlignCenter)
-        column.addStretch(2)
+        column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
 
 
 class Swatch(PaintedWidget):
@@ -116,39 +197,39 @@ class Swatch(PaintedWidget):
 
 
 class DatasetRow(QWidget):
-    """Name, role and contents of one file."""
+    """Colour, name, role, eye and contents of one file."""
 
     def __init__(self, session: Session, document: DatasetDocument, parent: QWidget) -> None:
         super().__init__(parent)
-        self._document = document
+        self._session, self._document = session, document
         self.setObjectName("data_row")
         swatch = Swatch(document.color_index, self)
         self.label = styled(ElidedLabel(self), "heading")
         self.label.set_text(document.name, tip=document.path)
         self.role = Choice(self)
+        self.role.setObjectName("role")
         for role, text in ROLE_TEXTS.items():
             self.role.addItem(text, role)
         self.role.setToolTip("What this file is used for")
-        self.role.setFixedWidth(126)
         self.role.activated.connect(
             lambda index: session.data.set_role(document.id, Role(self.role.itemData(index)))
         )
+        self.eye = EyeButton(self, "Show its atoms in the map", partial(session.visibility.show, document.id))
         close = partial(session.data.remove, document.id)
         self.close_button = tool_button(self, "Close this file", close, icon="close", size=12, muted=True)
-        frames, labels = (self._line(text) for text in contents(document.summary))
-        top = filled(QHBoxLayout(), swatch, (self.label, 1), self.close_button, spacing=6)
-        below = filled(QHBoxLayout(), (labels, 1), self.role, spacing=6)
-        filled(QVBoxLayout(self), top, frames, below, margins=(10, 6, 6, 6), spacing=2)
+        frames, labels = contents(document.summary)
+        line = styled(ElidedLabel(self), "muted", "small")
+        line.set_text(f"{frames} · {labels}", tip=document.summary.text)
+        top = filled(QHBoxLayout(), swatch, (self.label, 1), self.role, spacing=6)
+        below = filled(QHBoxLayout(), (line, 1), self.eye, self.close_button, spacing=0)
+        below.setContentsMargins(16, 0, 0, 0)
+        filled(QVBoxLayout(self), top, below, margins=(10, 5, 6, 4), spacing=0)
         self.refresh()
 
-    def _line(self, text: str) -> ElidedLabel:
-        line = styled(ElidedLabel(self), "muted", "small")
-        line.set_text(text, tip=self._document.summary.text)
-        return line
-
     def refresh(self) -> None:
-        """Show the role the data set has."""
+        """Show the role the data set has, and whether its atoms are drawn."""
         self.role.setCurrentIndex(self.role.findData(self._document.role))
+        self.eye.show_state(self._document.id not in self._session.visibility.hidden)
 
 
 def contents(summary: DatasetSummary) -> tuple[str, str]:
@@ -164,4 +245,4 @@ def contents(summary: DatasetSummary) -> tuple[str, str]:
         low, high = (f"{value:.2f}" for value in summary.volume_per_atom)
         volume = f" · {low} Å³/atom" if low == high else f" · {low}–{high} Å³/atom"
     skipped = f" · {summary.n_problems} skipped" if summary.n_problems else ""
-    return f"{frames} of {summary.formula}{volume}", f"{labels}{skipped} · eV, Å"
+    return f"{frames} of {summary.formula}{volume}", f"{labels}{skipped}"

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtWidgets import QWidget
 
 from app.documents.run import run_ink
-from app.panels.base import Drawing, Panel, Table
+from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
 from app.widgets.controls import refill
 from app.widgets.labels import NoteLabel
@@ -33,6 +33,15 @@ class DistancePanel(Panel):
 
     title = "Distance"
     name = "distance"
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return that a run is lacking, or why nothing can be compared with it."""
+        run = session.runs.current
+        if run is None:
+            return lacks_run(session, EMPTY)
+        why = run.why(REACH) or (run.why(DISTANCE) if session.data.has_eos() else "")
+        return Lack(why) if why else None
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from app.look import theme
-from app.panels.base import Panel
+from app.panels.base import Lack, Panel
 from app.session.messages import Notification
 from app.widgets.controls import tool_button
 from app.workers.tasks import Task, TaskState
@@ -26,6 +26,11 @@ class LogPanel(Panel):
     title = "Log"
     name = "log"
     eager = True
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return that no training has anything to say; who wants the log opens it."""
+        return None if session.runs.documents else Lack("Nothing has been trained.", silent=True)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -20,7 +20,7 @@ from app.documents.region_rows import (
 from app.look import theme
 from app.look.ink import ink
 from app.look.numbers import number_text
-from app.panels.base import Drawing, Panel, Table
+from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
 from app.plots.mapping_plot import MappingPlot
 from app.widgets.labels import NoteLabel
 from app.widgets.tables import RegionTable, TableRow
@@ -51,6 +51,13 @@ class MappingPanel(Panel):
 
     title = "Mapping"
     name = "mapping"
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return that a run is lacking where there are no regions either."""
+        if session.runs.current is None and not session.regions.sets:
+            return lacks_run(session, EMPTY)
+        return None
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -116,6 +116,22 @@ class ModelPanel(Panel):
 
     title = "Model"
     name = "model"
+    foldable = True
+
+    @classmethod
+    def folds(cls, session: Session) -> bool:
+        """Return whether a run is trained or looked at, and no field is to be put right."""
+        return session.runs.current is not None and not session.trainings.refused
+
+    @classmethod
+    def summary(cls, session: Session) -> str:
+        """Return functions and networks of the run looked at, else of the next training."""
+        run = session.runs.current
+        settings = session.trainings.settings if run is None else run.settings
+        table = settings.descriptors.functions
+        count = sum(len(entries) for entries in table.values()) if table else 26
+        layers = "-".join(map(str, settings.hidden))
+        return f"{count} functions · {settings.n_members} × {layers}"
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
-from app.panels.base import AnalysisPanel, Drawing, Table
+from app.panels.base import OPEN, AnalysisPanel, Drawing, Lack, Table
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore import figures
@@ -29,6 +29,14 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
     name = "radial"
     shows = RADIAL
     watches = MappingProxyType({"while_training": True})
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return why the frames shown have no distribution."""
+        if session.data.current is None:
+            return Lack(EMPTY, OPEN)
+        why = session.analyses.data.why(RADIAL)
+        return Lack(why, silent=True) if why else None
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

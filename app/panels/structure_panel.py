@@ -24,7 +24,7 @@ from app.dialogs.range_menu import fill_range_menu
 from app.look import theme
 from app.look.ink import font
 from app.look.palette import LIGHT
-from app.panels.base import Drawing, Panel, Table
+from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
@@ -56,6 +56,11 @@ class StructurePanel(Panel):
 
     title = "Structure"
     name = "structure"
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return that no file is open."""
+        return None if session.data.datasets else Lack(EMPTY, OPEN)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.documents.sweep import SweepPoint, choose, sentence
 from app.look.ink import PAPER_MARKERS
-from app.panels.base import Drawing, Panel, Table
+from app.panels.base import Drawing, Lack, Panel, Table
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Quantity, SweepPlot
 from app.widgets.labels import NoteLabel
 from nnpcore import figures
@@ -33,6 +33,11 @@ class SweepPanel(Panel):
 
     title = "Sweep"
     name = "sweep"
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return that there is no sweep; nobody misses it."""
+        return Lack(EMPTY, silent=True) if session.sweeps.latest is None else None
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

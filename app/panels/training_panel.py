@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from app.documents.run import RunDocument, RunState
 from app.look.numbers import duration
 from app.look.style_sheet import styled
-from app.panels.base import Drawing, Panel, Table
+from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
 from app.plots.legend import Legend
 from app.plots.mapping_plot import MappingPlot
 from app.plots.plot import Plot
@@ -57,6 +57,15 @@ class TrainingPanel(Panel):
 
     title = "Training"
     name = "training"
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return that a run is lacking, or that the chosen one has no history."""
+        run = session.runs.current
+        if run is None:
+            return lacks_run(session, EMPTY)
+        silent = run.state is RunState.IMPORTED and not run.history
+        return Lack("this model was not trained here", silent=True) if silent else None
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -15,6 +15,7 @@ from app.session.selection import SharedSelection
 from app.session.sweeps import Sweeps
 from app.session.trainings import Trainings
 from app.session.undo import UndoStack
+from app.session.visibility import Visibility
 from app.settings import Settings
 from app.workers.tasks import TaskRunner
 
@@ -28,7 +29,8 @@ class Session(QObject):
     tasks : background work. data : open files and the frame shown. selection : chosen atoms.
     regions : named groups of atoms. runs : trained and imported potentials. trainings : threads that train.
     coloring : by what atoms are coloured. analyses : results of the runs in sight. sweeps : trainings over
-        the values of a setting. invariance : whether crystals are invariant points.
+        the values of a setting. invariance : whether crystals are invariant points. visibility : which files
+        are drawn in maps.
     """
 
     export_wanted = Signal()
@@ -52,9 +54,10 @@ class Session(QObject):
         )
         self.invariance = InvarianceChecks(self.data, tasks)
         self.sweeps = Sweeps(self.data, self.runs, self.trainings, messages)
+        self.visibility = Visibility(self.data, undo)
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
-            self.coloring, self.analyses, self.invariance, self.sweeps,
+            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)

@@ -1,82 +1,179 @@
-"""A dock with one slim row on top: title, the panel's own tools, float and close."""
+"""A dock with one slim row on top: title, the panel's own tools, and a menu for everything else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QMouseEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QSizePolicy, QWidget
-
+from app.look import icons
+from app.look.style_sheet import styled
 from app.panels.base import Panel
 from app.session.session import Session
 from app.widgets.controls import filled, tool_button
+from app.widgets.labels import ElidedLabel
+
+MAX_HEIGHT = 16_777_215
+ROW_HEIGHT = 28
 
 
 class Dock(QDockWidget):
-    """Holds a panel, built when it is first needed; its title row also holds the panel's tools.
+    """Holds a panel, built when it is first seen; its title row also holds the panel's tools.
 
     The title hides while a tab shows it. While ``lazy``, showing the dock does not build the panel yet: Qt
-    shows docks behind tabs for a moment.
+    shows docks behind tabs for a moment. A folded dock is its title row alone, with a summary in it.
+    ``wanted``: the user has not closed it; it may be hidden all the same where it has nothing to show.
     """
+
+    fold_wanted = Signal(bool)
+    closed = Signal()
 
     def __init__(self, panel_class: type[Panel], session: Session, window: QMainWindow) -> None:
         super().__init__(panel_class.title, window)
         self.setObjectName(f"dock_{panel_class.name}")
-        self._panel_class, self._session = panel_class, session
+        self.panel_class, self._session = panel_class, session
         self._panel: Panel | None = None
-        self.lazy, self.eager = False, panel_class.eager
-        self.row = _TitleRow(self, panel_class.title)
+        self.lazy, self.wanted, self.folded = True, False, False
+        self.row = _TitleRow(self, panel_class.title, panel_class.foldable)
         self.setTitleBarWidget(self.row)
-        if self.eager:
+        self._holder = QWidget(self)  # a hidden content would let Qt narrow the dock
+        self._column = filled(QVBoxLayout(self._holder))
+        self.setWidget(self._holder)
+        if panel_class.eager:
             self.panel.show()
 
     @property
     def panel(self) -> Panel:
         """The panel, built if it was not yet."""
         if self._panel is None:
-            self._panel = self._panel_class(self._session)
-            self.setWidget(self._panel)
+            self._panel = self.panel_class(self._session)
+            self._column.addWidget(self._panel)
             self.row.hold(self._panel.toolbar)
+            self._panel.setVisible(not self.folded)
         return self._panel
+
+    @property
+    def built(self) -> bool:
+        """Whether the panel is there already."""
+        return self._panel is not None
 
     def showEvent(self, event: QShowEvent) -> None:
         """Build the panel in time."""
         super().showEvent(event)
-        if not self.lazy:
+        if not self.lazy and not self.folded:
             self.panel.show()
 
+    def build(self) -> None:
+        """Build the panel now if it is to be seen."""
+        self.lazy = False
+        if not self.folded:
+            self.panel.show()
+
+    # folding ------------------------------------------------------------------------------------------
+    @property
+    def folded_height(self) -> int:
+        """Height of the title row, which is what a folded dock shows."""
+        return max(self.row.sizeHint().height(), ROW_HEIGHT)
+
+    def set_folded(self, folded: bool) -> None:
+        """Show the title row alone, or everything."""
+        if folded == self.folded:
+            return
+        self.folded = folded
+        if self._panel is not None:
+            self._panel.setVisible(not folded)
+            self._panel.toolbar.setVisible(not folded)
+        elif not folded and self.isVisible():
+            self.build()
+        self.setMaximumHeight(self.folded_height if folded else MAX_HEIGHT)
+        self.row.show_folded(folded)
+
+    def show_summary(self, text: str) -> None:
+        """Say in the title row what the panel holds, while it is folded."""
+        self.row.summary.set_text(text)
+
+    # title and menu -----------------------------------------------------------------------------------
     def refresh_title(self) -> None:
         """Show the title unless a tab does."""
         window = self.parentWidget()
         tabbed = (
             isinstance(window, QMainWindow)
             and not self.isFloating()
-            and any(other.isVisibleTo(window) for other in window.tabifiedDockWidgets(self))
+            and any(not other.isHidden() for other in window.tabifiedDockWidgets(self))
         )
         self.row.label.setVisible(not tabbed)
+
+    def fill_menu(self, menu: QMenu) -> None:
+        """Fill the menu of the title row: export, tearing off, closing."""
+        menu.clear()
+        if self._panel is not None and self._panel.can_export():
+            for action in self._panel.export_menu(menu).actions():
+                menu.addAction(action)
+            menu.addSeparator()
+        text = "Put Back" if self.isFloating() else "Tear Off"
+        menu.addAction(text, lambda: self.setFloating(not self.isFloating()))
+        menu.addAction("Close (View › Panels brings it back)", self.close_by_user)
+
+    def close_by_user(self) -> None:
+        """Close it until the user wants it again."""
+        self.wanted = False
+        self.close()
+        self.closed.emit()
 
 
 class _TitleRow(QWidget):
     """Leaves the mouse to the dock where it has no button, so that the dock can be dragged by it."""
 
-    def __init__(self, dock: Dock, title: str) -> None:
+    def __init__(self, dock: Dock, title: str, foldable: bool) -> None:
         super().__init__(dock)
+        self._dock = dock
         self.setObjectName("dock_title")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        self.setMinimumHeight(26)
+        self.setMinimumHeight(ROW_HEIGHT)
+        self.chevron = tool_button(self, "Fold or unfold", self._toggle, icon="chevron", size=12, muted=True)
+        self.chevron.setVisible(foldable)
         self.label = QLabel(title, self)
         self.label.setObjectName("dock_label")
-        self._row = filled(QHBoxLayout(self), self.label, margins=(10, 1, 4, 1))
+        self.summary = styled(ElidedLabel(self), "muted", "small")
+        self.summary.hide()
+        items = (self.chevron, self.label, (self.summary, 1))
+        self._row = filled(QHBoxLayout(self), *items, margins=(4 if foldable else 10, 1, 4, 1), spacing=4)
         self._row.addStretch(0)
-        float_tip, close_tip = "Tear off or put back", "Close (the View menu brings it back)"
-        self._add_button("undock", float_tip, lambda: dock.setFloating(not dock.isFloating()))
-        self._add_button("close", close_tip, dock.close)
+        menu = QMenu(self)
+        menu.aboutToShow.connect(lambda: dock.fill_menu(menu))
+        tip = f"{title}: export, tear off, close"
+        self.more = tool_button(self, tip, icon="more", size=14, muted=True, menu=menu)
+        self._row.addWidget(self.more)
 
     def hold(self, toolbar: QWidget) -> None:
         """Show a panel's tools beside the title."""
         toolbar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._row.insertWidget(1, toolbar, 1)
+        self._row.insertWidget(3, toolbar, 1)
+        toolbar.setVisible(not self._dock.folded)
 
-    def _add_button(self, icon: str, tip: str, run: Callable[[], object]) -> None:
-        self._row.addWidget(tool_button(self, tip, run, icon=icon, size=12, muted=True))
+    def show_folded(self, folded: bool) -> None:
+        """Show the summary while folded."""
+        self.summary.setVisible(folded)
+        icons.follow(self.chevron, "chevron-right" if folded else "chevron", muted=True)
+
+    def _toggle(self) -> None:
+        self._dock.fold_wanted.emit(not self._dock.folded)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the mouse where a click unfolds."""
+        event.setAccepted(self._dock.folded)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Unfold a folded dock by a click anywhere in its row."""
+        event.setAccepted(self._dock.folded)
+        if self._dock.folded:
+            self._dock.fold_wanted.emit(False)

@@ -1,7 +1,8 @@
-"""Making the docks of the registry and arranging them."""
+"""Making the docks of the registry and arranging them as a workspace says."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,111 +10,133 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow
 
-from app.panels import REGISTRY, Area, PanelEntry
+from app.panels import REGISTRY
 from app.shell.dock import Dock
+from app.shell.workspaces import Along, Node, Part, Split, Tabs, leaves, pruned
 
 if TYPE_CHECKING:
     from app.session.session import Session
 
-WIDTHS: dict[Area, float] = {"left": 0.19, "center": 0.47, "right": 0.34}
-HEIGHTS: dict[Area, tuple[float, ...]] = {"left": (0.29, 0.47, 0.24), "right": (0.37, 0.31, 0.32)}
-BOTTOM = 0.26
-LEFT_MIN, LEFT_MAX = 268, 380
+SEPARATOR = 6
+"""Pixels between docks, as in the style sheet."""
 
-Columns = dict[Area, list[list[Dock]]]
+ORIENTATIONS = {"row": Qt.Orientation.Horizontal, "column": Qt.Orientation.Vertical}
+Docks = Mapping[str, Dock]
 
 
 def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
-    """Make a dock for every panel of the registry, by panel name."""
+    """Make a dock for every panel of the registry, by panel name, hidden and without its panel."""
     docks = {}
     for entry in REGISTRY:
         panel_class = getattr(import_module(entry.module), entry.class_name)
-        docks[panel_class.name] = Dock(panel_class, session, window)
-    for slots in _columns(docks).values():
-        for _front, *behind in slots:
-            for dock in behind:
-                dock.lazy = not dock.eager
+        dock = docks[panel_class.name] = Dock(panel_class, session, window)
+        window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+        dock.hide()
     return docks
 
 
-def arrange(window: QMainWindow, docks: dict[str, Dock]) -> None:
-    """Put the docks where they stand by default: three columns, a strip below the middle one."""
-    columns = _columns(docks)
+def arrange(window: QMainWindow, docks: Docks, tree: Node) -> None:
+    """Put the docks of a tree where it says; the others are hidden and wait behind its last place."""
+    used = pruned(tree, docks.keys())
+    if used is None:
+        return
     for dock in docks.values():
+        dock.set_folded(False)
         dock.setFloating(False)
         window.removeDockWidget(dock)
-    row = [columns[area][0][0] for area in ("left", "center", "right") if columns[area]]
-    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, row[0])
-    if columns["left"] and len(row) > 1:
-        window.splitDockWidget(row[0], row[1], Qt.Orientation.Horizontal)
-    if columns["right"] and len(row) > 1:
-        window.splitDockWidget(row[-2], row[-1], Qt.Orientation.Horizontal)
-    if columns["bottom"]:
-        above = columns["center"][0][0] if columns["center"] else row[-1]
-        window.splitDockWidget(above, columns["bottom"][0][0], Qt.Orientation.Vertical)
-    for area in columns:
-        _stack(window, columns[area])
-    for dock in docks.values():
-        dock.show()
-    for slots in columns.values():
-        for slot in slots:
-            slot[0].raise_()
-    resize(window, columns)
+    places = list(leaves(used))
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks[places[0].names[0]])
+    _split(window, docks, used)
+    named = {name for place in places for name in place.names}
+    for place in places:
+        for one, other in pairwise(place.names):
+            window.tabifyDockWidget(docks[one], docks[other])
+    guest = docks[places[-1].names[-1]]
+    for name, dock in docks.items():
+        if name not in named:
+            window.tabifyDockWidget(guest, dock)
+            dock.hide()
 
 
-def place_missing(window: QMainWindow, docks: dict[str, Dock]) -> None:
+def _split(window: QMainWindow, docks: Docks, node: Node) -> None:
+    if isinstance(node, Tabs):
+        return
+    for one, other in pairwise(_head(docks, part.node) for part in node.parts):
+        window.splitDockWidget(one, other, ORIENTATIONS[node.along])
+    for part in node.parts:
+        _split(window, docks, part.node)
+
+
+def _head(docks: Docks, node: Node) -> Dock:
+    return docks[next(leaves(node)).names[0]]
+
+
+def share_out(docks: Docks, tree: Node, window: QMainWindow, width: int, height: int) -> None:
+    """Give the visible docks of a tree their shares of a room of ``width`` by ``height`` pixels."""
+    shown = {name for name, dock in docks.items() if not dock.isHidden() and not dock.isFloating()}
+    used = pruned(tree, shown)
+    if isinstance(used, Split):
+        _share(docks, used, window, {"row": width, "column": height})
+
+
+def _share(docks: Docks, split: Split, window: QMainWindow, room: dict[Along, int]) -> None:
+    free = room[split.along] - SEPARATOR * (len(split.parts) - 1)
+    sizes = _sizes(split.parts, free, [_folded_height(docks, part, split.along) for part in split.parts])
+    heads = [_across(docks, part.node, split.along) for part in split.parts]
+    known = [(head, size) for head, size in zip(heads, sizes, strict=True) if head is not None]
+    window.resizeDocks([h for h, _ in known], [s for _, s in known], ORIENTATIONS[split.along])
+    for part, size in zip(split.parts, sizes, strict=True):
+        if isinstance(part.node, Split):
+            _share(docks, part.node, window, room | {split.along: size})
+
+
+def _folded_height(docks: Docks, part: Part, along: Along) -> int:
+    """Return the height of a folded dock that stands in a column alone, 0 where it is none."""
+    if along == "row" or isinstance(part.node, Split):
+        return 0
+    dock = docks[part.node.names[0]]
+    return dock.folded_height if dock.folded else 0
+
+
+def _sizes(parts: tuple[Part, ...], room: int, fixed: list[int]) -> list[int]:
+    """Return the pixels of every part: the fixed ones theirs, the others their share within their limits."""
+    free = room - sum(fixed)
+    sizes = list(fixed)
+    open_parts = [k for k, size in enumerate(fixed) if not size]
+    while open_parts:
+        total = sum(parts[k].share for k in open_parts)
+        wanted = {k: int(free * parts[k].share / total) for k in open_parts}
+        clipped = {k: min(max(w, parts[k].least), parts[k].most) for k, w in wanted.items()}
+        bound = [k for k in open_parts if clipped[k] != wanted[k]]
+        for k in bound or open_parts:
+            sizes[k] = clipped[k]
+            free -= clipped[k]
+        open_parts = [k for k in open_parts if k in wanted and bound and k not in bound]
+    return sizes
+
+
+def _across(docks: Docks, node: Node, along: Along) -> Dock | None:
+    """Return a dock of a node through which its size along a direction can be set."""
+    if isinstance(node, Tabs):
+        return next((docks[name] for name in node.names if not docks[name].isHidden()), None)
+    if node.along == along:
+        return None
+    found = (_across(docks, part.node, along) for part in node.parts)
+    return next((dock for dock in found if dock is not None), None)
+
+
+def place_missing(window: QMainWindow, docks: Docks, tree: Node) -> None:
     """Tab docks that a saved layout does not know with those they share a place with."""
-    for slots in _columns(docks).values():
-        for slot in slots:
-            placed = [d for d in slot if window.dockWidgetArea(d) != Qt.DockWidgetArea.NoDockWidgetArea]
-            for dock in (d for d in slot if d not in placed):
-                if placed:
-                    window.tabifyDockWidget(placed[-1], dock)
-                else:
-                    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
-
-
-def _columns(docks: dict[str, Dock]) -> Columns:
-    columns: Columns = {"left": [], "center": [], "right": [], "bottom": []}
-    found = zip(REGISTRY, docks.values(), strict=True)
-    slots: dict[tuple[Area, int], list[Dock]] = {}
-    entry: PanelEntry
-    for entry, dock in found:
-        slots.setdefault((entry.area, entry.slot), []).append(dock)
-    for area, slot in sorted(slots, key=lambda key: key[1]):
-        columns[area].append(slots[area, slot])
-    return columns
-
-
-def _stack(window: QMainWindow, slots: list[list[Dock]]) -> None:
-    """Split a column into its slots and tab the docks that share one."""
-    for above, below in pairwise(slots):
-        window.splitDockWidget(above[0], below[0], Qt.Orientation.Vertical)
-    for first, *others in slots:
-        previous = first
-        for dock in others:
-            window.tabifyDockWidget(previous, dock)
-            previous = dock
-
-
-def _column_width(area: Area, width: int) -> int:
-    if area == "left":
-        return min(max(int(WIDTHS[area] * width), LEFT_MIN), LEFT_MAX)
-    return int(WIDTHS[area] * width)
-
-
-def resize(window: QMainWindow, columns: Columns) -> None:
-    """Give columns and rows their share of the window."""
-    heads: list[tuple[Area, Dock]] = [(a, columns[a][0][0]) for a in WIDTHS if columns[a]]
-    width, height = window.width(), window.height() - 110
-    window.resizeDocks(
-        [dock for _, dock in heads],
-        [_column_width(area, width) for area, _ in heads],
-        Qt.Orientation.Horizontal,
-    )
-    if columns["center"] and columns["bottom"]:
-        docks = [columns["center"][0][0], columns["bottom"][0][0]]
-        window.resizeDocks(docks, [int((1 - BOTTOM) * height), int(BOTTOM * height)], Qt.Orientation.Vertical)
-    for area, shares in HEIGHTS.items():
-        docks = [slot[0] for slot in columns[area]]
-        window.resizeDocks(docks, [int(s * height) for s in shares[: len(docks)]], Qt.Orientation.Vertical)
+    nowhere = Qt.DockWidgetArea.NoDockWidgetArea
+    for place in leaves(tree):
+        names = [name for name in place.names if name in docks]
+        placed = [docks[n] for n in names if window.dockWidgetArea(docks[n]) != nowhere]
+        for dock in (docks[n] for n in names if docks[n] not in placed):
+            if placed:
+                window.tabifyDockWidget(placed[-1], dock)
+            else:
+                window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    for dock in docks.values():
+        if window.dockWidgetArea(dock) == nowhere:
+            window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+            dock.hide()

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 from app.dialogs.every import Dialogs
 from app.dialogs.potentials import ImportDialog, is_potential
 from app.dialogs.report import export_report
+from nnpcore.structures import Role
 from nnpcore.structures.readers.registry import name_patterns
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ class Files:
 
     def ask_open(self) -> None:
         """Ask for trajectories and open them."""
-        recent = self._session.settings.recent_files
-        folder = str(Path(recent[0]).parent) if recent else ""
-        paths, _ = QFileDialog.getOpenFileNames(self._parent, "Open trajectories", folder, FILTER)
+        paths, _ = QFileDialog.getOpenFileNames(self._parent, "Open trajectories", self._folder(), FILTER)
         self.open_paths(paths)
 
     def ask_open_slice(self) -> None:
@@ -40,6 +39,16 @@ class Files:
             chosen, fine = QInputDialog.getText(self._parent, "Open a slice", text, text="::10")
             if fine:
                 self.open_paths([f"{path}@{chosen.strip()}"])
+
+    def ask_open_scan(self) -> None:
+        """Ask for a crystal's volume scan and open it as EOS reference."""
+        title = "Open a crystal along its volume"
+        paths, _ = QFileDialog.getOpenFileNames(self._parent, title, self._folder(), FILTER)
+        self._session.data.open_paths(paths, dict.fromkeys(paths, Role.EOS))
+
+    def _folder(self) -> str:
+        recent = self._session.settings.recent_files
+        return str(Path(recent[0]).parent) if recent else ""
 
     def ask_open_run(self) -> None:
         """Ask for a run folder and open it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QInputDialog,
     QMainWindow,
@@ -28,10 +28,13 @@ from app.shell import docks as layout
 from app.shell.command_palette import CommandPalette
 from app.shell.commands import Commands
 from app.shell.files import Files
+from app.shell.needs import NeedsBar
 from app.shell.restoring import SessionKeeper
+from app.shell.spaces import Spaces
 from app.shell.toasts import Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
+from app.shell.welcome import Welcome
 from app.shell.window_commands import MENUS, window_commands
 from nnpcore.errors import EatlasError
 
@@ -39,9 +42,12 @@ if TYPE_CHECKING:
     from app.dialogs.documentation import Documentation
     from app.session.session import Session
 
-LAYOUT_VERSION = 2
-HIDDEN_PANELS_MS = 300
-BETWEEN_PANELS_MS = 30
+HIDDEN_PANELS_MS = 1200
+BETWEEN_PANELS_MS = 60
+STATUS_HEIGHT = 28
+LEAST_SIZE, MOST_SIZE, LARGE_SCREEN = (1024, 660), (1920, 1160), (1600, 1000)
+SHARE = 0.92
+"""What a first window takes of a large screen; it fills a smaller one."""
 
 
 class MainWindow(QMainWindow):
@@ -63,15 +69,23 @@ class MainWindow(QMainWindow):
         self.commands = Commands(actions, self)
         self.toasts = Toasts(self)
         self.docks = layout.make_docks(session, self)
+        self.spaces = Spaces(self, self.docks, session, settings)
         self.toolbar = MainToolbar(session, self.commands, self.docks, self)
         self.addToolBar(self.toolbar)
+        self.needs = NeedsBar(self.commands, self)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self.needs)
+        self.spaces.lines_changed.connect(self.needs.show_lines)
+        self.spaces.changed.connect(self.refresh_commands)
         self._make_menus()
         self.verdict = VerdictBar(session, self)
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.verdict, 1)
-        self.resize(1440, 900)
-        self.setMinimumSize(1100, 700)
-        self._restore_layout()
+        self.statusBar().setFixedHeight(STATUS_HEIGHT)
+        self.setMinimumSize(*LEAST_SIZE)
+        self._fit_screen()
+        self.welcome = Welcome(session, self.commands, settings, self)
+        self.setCentralWidget(self.welcome)
+        self.spaces.begin(self.welcome)
         self._closing = False
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
@@ -101,7 +115,9 @@ class MainWindow(QMainWindow):
         self.recent = QMenu("Recent", self)
         self.appearance = QMenu("Appearance", self)
         self.color_by = QMenu("Colour By", self)
-        menus |= {m.title(): m for m in (self.examples, self.appearance, self.color_by)}
+        self.workspace_menu = QMenu("Workspace", self)
+        subs = (self.examples, self.appearance, self.color_by, self.workspace_menu)
+        menus |= {menu.title(): menu for menu in subs}
         last: dict[str, int] = {}
         for command_id, command in self.commands.by_id.items():
             menu = menus[command.menu]
@@ -113,13 +129,13 @@ class MainWindow(QMainWindow):
                 menu.addMenu(self.recent)
                 menu.addMenu(self.examples)
             elif command_id == "view.previous":
+                menu.addMenu(self.workspace_menu)
+                self.panels_menu = menu.addMenu("Panels")
                 menu.addMenu(self.color_by)
                 menu.addMenu(self.appearance)
-                self.panels_menu = menu.addMenu("Panels")
             elif command_id == "file.report":
                 menu.addMenu(self.toolbar.export_menu)
-        for dock in self.docks.values():
-            self.panels_menu.addAction(dock.toggleViewAction())
+        self.panels_menu.aboutToShow.connect(self._fill_panels)
         self.recent.aboutToShow.connect(self._fill_recent)
         for menu in menus.values():
             menu.aboutToShow.connect(self.refresh_commands)
@@ -136,47 +152,62 @@ class MainWindow(QMainWindow):
         if self.recent.isEmpty():
             self.recent.addAction("Nothing yet").setEnabled(False)
 
+    def _fill_panels(self) -> None:
+        """List the panels; the ones that can be seen are ticked."""
+        self.panels_menu.clear()
+        for name, dock in self.docks.items():
+            action = self.panels_menu.addAction(dock.panel_class.title)
+            action.setCheckable(True)
+            action.setChecked(not dock.isHidden())
+            action.triggered.connect(lambda on, name=name: self.spaces.show_panel(name, on))
+
+    def createPopupMenu(self) -> QMenu | None:
+        """Offer no menu of Qt's own on toolbars and titles."""
+        return None
+
     def refresh_commands(self, *_changed: object) -> None:
         """Enable, disable and check the actions."""
         self.commands.refresh()
 
     # layout -------------------------------------------------------------------------------------------
-    def _restore_layout(self) -> None:
-        if self.settings.geometry:
-            self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode()))
-        saved = QByteArray.fromBase64(self.settings.layout.encode())
-        self.settings_had_layout = bool(saved) and self.restoreState(saved, LAYOUT_VERSION)
-        if not self.settings_had_layout:  # arranging first would leave an empty tab bar behind
-            layout.arrange(self, self.docks)
-        layout.place_missing(self, self.docks)
-        self._refresh_titles()
+    def _fit_screen(self) -> None:
+        """Take the place of last time where it still fits the screen, else a good part of the screen."""
+        known = QByteArray.fromBase64(self.settings.geometry.encode())
+        restored = bool(known) and self.restoreGeometry(known)
+        screen = self.screen().availableGeometry()
+        if restored and (self.isMaximized() or screen.contains(self.geometry())):
+            return
+        width, height = screen.width(), screen.height()
+        if width < LARGE_SCREEN[0] or height < LARGE_SCREEN[1]:
+            self.setGeometry(screen)
+            self.setWindowState(Qt.WindowState.WindowMaximized)
+            return
+        self.resize(min(int(SHARE * width), MOST_SIZE[0]), min(int(SHARE * height), MOST_SIZE[1]))
+        self.move(screen.center() - self.rect().center())
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Build the panels behind tabs a moment later."""
+        """Build the panels that are not seen yet a moment later."""
         super().showEvent(event)
         QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
 
     def _build_hidden_panels(self) -> None:
         """Build one panel, and the next one when the window has had time for what came meanwhile."""
-        dock = next((dock for dock in self.docks.values() if dock.lazy), None)
-        if dock is not None and not self._closing:
-            dock.lazy = False
+        if self._closing:
+            return
+        if self.spaces.welcoming or self.session.tasks.reading():
+            QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
+            return
+        dock = next((dock for dock in self.docks.values() if not dock.built), None)
+        if dock is not None:
             _ = dock.panel
             QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
 
     def reset_layout(self) -> None:
-        """Put all docks back where they stand by default."""
-        layout.arrange(self, self.docks)
-        self._refresh_titles()
+        """Put the panels of this workspace back where they stand by default."""
+        self.spaces.reset()
 
     def _refresh_titles(self, *_changed: object) -> None:
         QTimer.singleShot(0, self, lambda: [dock.refresh_title() for dock in self.docks.values()])
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the columns' shares when the window has no layout of the user's yet."""
-        super().resizeEvent(event)
-        if not self.settings_had_layout and not self.isVisible():
-            layout.arrange(self, self.docks)
 
     def toggle_full_screen(self) -> None:
         """Go to full screen and back."""
@@ -296,7 +327,7 @@ class MainWindow(QMainWindow):
 
     def _keep_layout(self) -> None:
         self.settings.geometry = _text_of(self.saveGeometry())
-        self.settings.layout = _text_of(self.saveState(LAYOUT_VERSION))
+        self.spaces.keep()
         self.settings.train_settings = self.session.trainings.settings.model_dump(
             mode="json", exclude_defaults=True
         )

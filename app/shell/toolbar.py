@@ -1,4 +1,4 @@
-"""The toolbar: open, train, colour, undo, export, and the search box."""
+"""The toolbar: workspaces, open, train, colour, undo, export, and the search box."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -24,6 +24,7 @@ from app.look.style_sheet import styled
 from app.shell.commands import Commands
 from app.shell.dock import Dock
 from app.shell.trained_on import TrainedOn
+from app.shell.workspaces import WORKSPACES
 from app.widgets.controls import filled, refill
 from app.widgets.quiet import Choice
 
@@ -45,10 +46,11 @@ class MainToolbar(QToolBar):
         self.setMovable(False)
         self.setIconSize(QSize(18, 18))
         self.toggleViewAction().setEnabled(False)
-        self._add("file.open", "Open")
-        self._add("file.example", "Example")
+        self.strip = WorkspaceStrip(commands, self)
+        self.addWidget(self.strip)
         self.addSeparator()
-        self._add("training.start", "Train").setObjectName("train_button")
+        self._add("file.open", "Open")
+        self.addWidget(PrimaryButton(self._commands.actions["training.start"], "train", "Train", self))
         self.addWidget(TrainedOn(session.data, self))
         self._add("training.pause")
         self._add("training.resume")
@@ -83,7 +85,7 @@ class MainToolbar(QToolBar):
         self.addWidget(caption)
         self.coloring = Choice(self)
         self.coloring.setObjectName("coloring")
-        self.coloring.setMinimumWidth(150)
+        self.coloring.setMinimumWidth(130)
         self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.coloring.activated.connect(self._on_coloring_chosen)
         self.addWidget(self.coloring)
@@ -116,8 +118,27 @@ class MainToolbar(QToolBar):
             self.export_menu.addAction(self._commands.actions[command_id])
         self.export_menu.addSeparator()
         for dock in self._docks.values():
-            if dock.panel.can_export():
+            if dock.panel_class.lacks(self._session) is None and dock.panel.can_export():
                 self.export_menu.addMenu(dock.panel.export_menu(self.export_menu))
+
+
+class PrimaryButton(QToolButton):
+    """The button of the one action that matters most; its icon is in the colour of text on the accent."""
+
+    def __init__(self, action: QAction, icon: str, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._action = action
+        self.setObjectName("train_button")
+        self.setToolButtonStyle(BESIDE)
+        self.setText(text)
+        icons.follow(self, icon, color="on_accent")
+        self.clicked.connect(action.trigger)
+        action.changed.connect(self._follow)
+        self._follow()
+
+    def _follow(self) -> None:
+        self.setEnabled(self._action.isEnabled())
+        self.setToolTip(self._action.toolTip())
 
 
 class SearchField(QFrame):
@@ -129,8 +150,9 @@ class SearchField(QFrame):
         self.setObjectName("search_field")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setMinimumWidth(190)
-        self.setMaximumWidth(300)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumWidth(185)
+        self.setMaximumWidth(260)
         icon = QToolButton(self)
         icon.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
         icon.setObjectName("search_icon")
@@ -144,3 +166,26 @@ class SearchField(QFrame):
         """Open the palette."""
         event.accept()
         self._commands.run("help.palette")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Open the palette from the keyboard, too."""
+        if event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._commands.run("help.palette")
+        else:
+            super().keyPressEvent(event)
+
+
+class WorkspaceStrip(QWidget):
+    """A button for every workspace; the one at hand is underlined."""
+
+    def __init__(self, commands: Commands, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("workspaces")
+        self.buttons: dict[str, QToolButton] = {}
+        row = filled(QHBoxLayout(self), spacing=2)
+        for workspace in WORKSPACES:
+            button = self.buttons[workspace.name] = QToolButton(self)
+            button.setDefaultAction(commands.actions[f"space.{workspace.name}"])
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            row.addWidget(button)

@@ -12,6 +12,8 @@ from app.look import theme
 from app.shell.commands import Command
 from app.shell.files import Files
 from app.shell.restoring import SessionKeeper
+from app.shell.spaces import Spaces
+from app.shell.workspaces import WORKSPACES
 from app.workers.example_sessions import EXAMPLES
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ class Window(Protocol):
 
     def reset_layout(self) -> None:
         """Put all panels back."""
+
+    @property
+    def spaces(self) -> Spaces:
+        """The workspaces."""
+        ...
 
     def toggle_full_screen(self) -> None:
         """Go to full screen and back."""
@@ -65,6 +72,7 @@ def window_commands(
         Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
         *_edit(session, window),
         *_training(session, dialogs, window),
+        *_spaces(window),
         *_view(session, window),
         *_coloring(session),
         *_help(window),
@@ -77,6 +85,10 @@ def _file(session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeepe
         Command(
             "file.slice", "Open Every n-th Frame…", files.ask_open_slice, "Ctrl+Shift+O", "", "File", 0,
             "Open a slice of a trajectory, such as every tenth frame",
+        ),
+        Command(
+            "file.scan", "Open Volume Scan…", files.ask_open_scan, "", "", "File", 0,
+            "A crystal along its volume, as reference for the equation of state",
         ),
         Command("file.run", "Open Run…", files.ask_open_run, "", "folder", "File", 0, "A training's folder"),
         Command(
@@ -201,6 +213,29 @@ def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
     ]  # fmt: skip
 
 
+def _spaces(window: Window) -> list[Command]:
+    """The workspaces by their numbers, and the key that exchanges two panels."""
+    return [
+        *(
+            Command(
+                f"space.{space.name}", space.title, lambda name=space.name: window.spaces.choose(name),
+                f"Ctrl+{number}", "", "Workspace", 0, space.tip,
+                checked=lambda name=space.name: window.spaces.name == name and not window.spaces.welcoming,
+            )
+            for number, space in enumerate(WORKSPACES, 1)
+        ),
+        Command(
+            "space.swap", "Swap Structure and Map", lambda: window.spaces.swap(), "F7", "", "Workspace", 1,
+            "Exchange the places of the structure and what is looked at beside it",
+            enabled=lambda: window.spaces.can_swap,
+        ),
+        Command(
+            "space.reset", "Reset This Workspace", window.reset_layout, "", "", "Workspace", 2,
+            "Put its panels back where they stand by default",
+        ),
+    ]  # fmt: skip
+
+
 def _view(session: Session, window: Window) -> list[Command]:
     def step(frames: int) -> None:
         if session.data.current_id is not None:
@@ -217,7 +252,6 @@ def _view(session: Session, window: Window) -> list[Command]:
         Command("view.next", "Next Frame", lambda: step(1), "Ctrl+Right", "next", "View", 0),
         Command("view.previous", "Previous Frame", lambda: step(-1), "Ctrl+Left", "previous", "View", 0),
         *(themed(mode) for mode in ("system", "light", "dark")),
-        Command("view.reset", "Reset Layout", window.reset_layout, "", "", "View", 8, "Put all panels back"),
         Command("view.full", "Full Screen", window.toggle_full_screen, "F11", "", "View", 8),
     ]
 

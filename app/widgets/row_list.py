@@ -6,14 +6,18 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtWidgets import QListWidget, QListWidgetItem, QMenu, QStackedWidget, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QMenu, QSizePolicy, QStackedWidget, QWidget
 
 Row = TypeVar("Row", bound=QWidget)
 ID = Qt.ItemDataRole.UserRole
 
 
 class RowList(QStackedWidget, Generic[Row]):
-    """Rows that can be chosen, each with a context menu; ``empty`` is shown while there are none."""
+    """Rows that can be chosen, each with a context menu; ``empty`` is shown while there are none.
+
+    It is as high as its rows: whatever holds it scrolls.
+    """
 
     def __init__(
         self,
@@ -34,8 +38,10 @@ class RowList(QStackedWidget, Generic[Row]):
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.addWidget(empty)
         self.addWidget(self.list)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def add(self, row_id: str, row: Row, *, first: bool = False) -> None:
         """Add a row at the end, or as the ``first`` one."""
@@ -46,6 +52,24 @@ class RowList(QStackedWidget, Generic[Row]):
         self.list.insertItem(0 if first else self.list.count(), item)
         self.list.setItemWidget(item, row)
         self.setCurrentIndex(1)
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """Return the height of all rows, or of the text in their place."""
+        if not self.list.count():
+            return self.widget(0).sizeHint()
+        heights = (self.list.item(k).sizeHint().height() for k in range(self.list.count()))
+        return QSize(10, sum(heights))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the rows the new width: by itself the list only ever widens them."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.list.doItemsLayout()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same height; any width will do."""
+        return QSize(10, self.sizeHint().height())
 
     def remove(self, row_id: str) -> None:
         """Take a row away."""
@@ -54,6 +78,7 @@ class RowList(QStackedWidget, Generic[Row]):
         if item is not None:
             self.list.takeItem(self.list.row(item))
         self.setCurrentIndex(1 if self.list.count() else 0)
+        self.updateGeometry()
 
     def row(self, row_id: str) -> Row | None:
         """Return the row of an id, or None."""
