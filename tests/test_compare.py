@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QApplication
 
 from app.documents import session_file
 from app.panels.connectivity_panel import ConnectivityPanel, common_pairs
+from app.panels.data_panel import DataPanel
 from app.panels.eos_panel import EosPanel
 from app.panels.mapping_panel import MappingPanel
-from app.panels.runs_panel import RunsPanel
 from app.session.scheduler import COMPARED, AnalysisScheduler
 from app.session.session import Session
 from app.settings import Settings
@@ -73,13 +73,13 @@ def shown(qtbot, two_runs):
 
 
 def test_a_tick_compares_a_run_and_undo_takes_it_back(qtbot, two_runs):
-    panel = RunsPanel(two_runs)
+    panel = DataPanel(two_runs)
     qtbot.addWidget(panel)
     panel.resize(240, 160)
     panel.show()
     qtbot.waitExposed(panel)
     first, second = two_runs.runs.documents
-    box = panel.rows.row(first).compare
+    box = panel.runs.row(first).compare
     qtbot.mouseClick(box, LEFT, pos=QPoint(7, box.height() // 2))
     assert two_runs.runs.compared == {first}
     assert [run.id for run in two_runs.runs.shown()] == [second, first]

@@ -178,7 +178,7 @@ def with_run(window, silicon_potential):
 
 def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_file, silicon_potential):
     window, frames = with_run, read_dataset(silicon_file()).frames
-    menu = window.docks["runs"].panel.menu_of(window.session.runs.current_id)
+    menu = window.docks["data"].panel.menu_of_run(window.session.runs.current_id)
     next(action for action in menu.actions() if action.text() == "Export potential…").trigger()
     dialog = window.dialogs.open("export_potential")
     pick(dialog, "format", "n2p2")

@@ -12,11 +12,11 @@ from panel_helpers import dataset, message_of, show_panel, wait_for
 from app.documents.run import RunDocument, RunState
 from app.panels import distance_panel, eos_panel, training_panel
 from app.panels.connectivity_panel import ConnectivityPanel
+from app.panels.data_panel import DataPanel
 from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
 from app.panels.parity_panel import ParityPanel
 from app.panels.pca_panel import PcaPanel
-from app.panels.runs_panel import RunsPanel
 from app.panels.training_panel import TrainingPanel, duration, status_text
 from app.session.session import Session
 from nnpcore.analyses.eos import EOS
@@ -148,14 +148,14 @@ def test_words_for_times_and_speed():
 
 def test_rows_of_runs_are_as_high_with_and_without_buttons(qtbot, session):
     run = add_run(session)
-    panel = RunsPanel(session)
+    panel = DataPanel(session)
     qtbot.addWidget(panel)
     panel.show()
     heights = {}
     for state in RunState:
         run.state = state
         session.runs.changed.emit(run.id)
-        row = panel.rows.row(run.id)
+        row = panel.runs.row(run.id)
         row.layout().activate()
         heights[state] = row.sizeHint().height()
     assert set(heights.values()) == {heights[RunState.RUNNING]}

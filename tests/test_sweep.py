@@ -27,7 +27,7 @@ from app.documents.sweep import (
     setting_named,
     value_text,
 )
-from app.panels.runs_panel import RunsPanel
+from app.panels.data_panel import DataPanel
 from app.panels.sweep_panel import EMPTY, SweepPanel
 from app.session.session import Session
 from app.settings import Settings
@@ -119,7 +119,7 @@ def test_the_best_epoch_counts_what_is_in_the_loss():
 
 # the queue ----------------------------------------------------------------------------------------------
 def test_trainings_wait_and_can_be_dropped(session, qtbot):
-    panel = RunsPanel(session)
+    panel = DataPanel(session)
     qtbot.addWidget(panel)
     panel.show()
     first, second, third = queued(session)
@@ -127,12 +127,12 @@ def test_trainings_wait_and_can_be_dropped(session, qtbot):
     assert states == [RunState.PREPARING, RunState.WAITING, RunState.WAITING]
     assert [session.runs.documents[key].name for key in (second, third)] == ["slab l2=1e-4", "slab l2=1e-2"]
     assert session.runs.current_id == first
-    row = panel.rows.row(second)
+    row = panel.runs.row(second)
     assert row.state.text().strip() == "waiting"
     assert not row.resume_button.isVisible()
     qtbot.mouseClick(row.stop_button, LEFT)
     assert second not in session.runs.documents
-    assert "Resume" not in [action.text() for action in panel.menu_of(third).actions()]
+    assert "Resume" not in [action.text() for action in panel.menu_of_run(third).actions()]
     wait_for(lambda: session.runs.documents[third].state.active)
     assert not session.runs.documents[first].state.active
     assert session.runs.current_id == third, "the one at work is shown, unless the user looks at another"
@@ -141,7 +141,7 @@ def test_trainings_wait_and_can_be_dropped(session, qtbot):
     names = [run.name for run in session.runs.documents.values()]
     folders = {run.folder for run in session.runs.documents.values()}
     assert len(set(names)) == len(folders) == 5
-    next(a for a in panel.menu_of(again[0]).actions() if a.text() == "Drop all that wait").trigger()
+    next(a for a in panel.menu_of_run(again[0]).actions() if a.text() == "Drop all that wait").trigger()
     assert list(session.runs.documents) == [first, third]
     settled(session)
     assert session.runs.documents[third].state is RunState.FINISHED

@@ -137,9 +137,14 @@ class Driver:
         self.wait(TRAINING_SECONDS, lambda: not any(run.state.active for run in runs.values()))
 
     def front(self, *names: str) -> None:
-        """Bring panels before those they share a place with."""
+        """Go to a workspace that has the panels, and bring them before those they share a place with."""
+        from app.shell.workspaces import WORKSPACES, panel_names
+
+        spaces = self.window.spaces
+        if any(name not in panel_names(spaces.workspace) for name in names):
+            spaces.choose(next(w.name for w in WORKSPACES if set(names) <= set(panel_names(w))))
         for name in names:
-            self.window.docks[name].raise_()
+            spaces.show_panel(name)
             self.wait(0.2)
 
     def close(self) -> None:

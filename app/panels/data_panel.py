@@ -51,9 +51,8 @@ class DataPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.rows = RowList[DatasetRow]("data_files", _EmptyPage(self), self._on_chosen, self.menu_of, self)
-        no_run = styled(QLabel("Press Train: the run is listed here.", self), "muted")
+        no_run = styled(QLabel("A training is listed here.", self), "muted", "small")
         no_run.setContentsMargins(12, 4, 8, 8)
-        no_run.setWordWrap(True)
         self.runs = RowList[RunRow]("runs_list", no_run, session.runs.set_current, self.menu_of_run, self)
         self._build()
         self._connect_data()
@@ -71,11 +70,11 @@ class DataPanel(Panel):
         filled(QHBoxLayout(self.runs_head), (caption, 1), button, margins=(10, 2, 4, 2))
         column = filled(QVBoxLayout(content), self.rows, self.runs_head, self.runs)
         column.addStretch(1)
-        self.scroll = QScrollArea(self)
-        self.scroll.setWidget(content)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.set_body(self.scroll)
+        self.scroll_area = QScrollArea(self)
+        self.scroll_area.setWidget(content)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.set_body(self.scroll_area)
 
     def _connect_data(self) -> None:
         data = self.session.data
@@ -119,7 +118,7 @@ class DataPanel(Panel):
 
     def _reveal(self, row: QWidget | None) -> None:
         if row is not None:
-            QTimer.singleShot(0, row, lambda: self.scroll.ensureWidgetVisible(row, 0, 8))
+            QTimer.singleShot(0, row, lambda: self.scroll_area.ensureWidgetVisible(row, 0, 8))
 
     def _on_chosen(self, dataset_id: str) -> None:
         if dataset_id in self.session.data.datasets:

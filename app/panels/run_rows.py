@@ -94,6 +94,9 @@ class RunRow(QWidget):
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(4)
+        policy = self.bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # rows are as high in any state
+        self.bar.setSizePolicy(policy)
         self.line = styled(ElidedLabel(self), "muted", "small")
         filled(QVBoxLayout(self), top, self.bar, self.line, margins=(10, 4, 6, 5), spacing=2)
         self.refresh()

@@ -37,7 +37,7 @@ def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
 
 def arrange(window: QMainWindow, docks: Docks, tree: Node) -> None:
     """Put the docks of a tree where it says; the others are hidden and wait behind its last place."""
-    used = pruned(tree, docks.keys())
+    used = pruned(tree, set(docks))
     if used is None:
         return
     for dock in docks.values():
@@ -76,7 +76,8 @@ def share_out(docks: Docks, tree: Node, window: QMainWindow, width: int, height:
     shown = {name for name, dock in docks.items() if not dock.isHidden() and not dock.isFloating()}
     used = pruned(tree, shown)
     if isinstance(used, Split):
-        _share(docks, used, window, {"row": width, "column": height})
+        room: dict[Along, int] = {"row": width, "column": height}
+        _share(docks, used, window, room)
 
 
 def _share(docks: Docks, split: Split, window: QMainWindow, room: dict[Along, int]) -> None:
@@ -87,7 +88,9 @@ def _share(docks: Docks, split: Split, window: QMainWindow, room: dict[Along, in
     window.resizeDocks([h for h, _ in known], [s for _, s in known], ORIENTATIONS[split.along])
     for part, size in zip(split.parts, sizes, strict=True):
         if isinstance(part.node, Split):
-            _share(docks, part.node, window, room | {split.along: size})
+            inner = room.copy()
+            inner[split.along] = size
+            _share(docks, part.node, window, inner)
 
 
 def _folded_height(docks: Docks, part: Part, along: Along) -> int:

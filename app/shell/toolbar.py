@@ -31,6 +31,7 @@ from app.widgets.quiet import Choice
 if TYPE_CHECKING:
     from app.session.session import Session
 
+SEARCH_WIDTH = 200
 BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 
 
@@ -51,7 +52,7 @@ class MainToolbar(QToolBar):
         self.addSeparator()
         self._add("file.open", "Open")
         self.addWidget(PrimaryButton(self._commands.actions["training.start"], "train", "Train", self))
-        self.addWidget(TrainedOn(session.data, self))
+        self._add_trained_on()
         self._add("training.pause")
         self._add("training.resume")
         self._add("training.stop")
@@ -78,12 +79,15 @@ class MainToolbar(QToolBar):
         self.addWidget(button)
         return button
 
+    def _add_trained_on(self) -> None:
+        holder = QWidget(self)  # a toolbar does not see that a widget of its own is shown later
+        filled(QHBoxLayout(holder), TrainedOn(self._session.data, holder))
+        self.addWidget(holder)
+
     # colour by ----------------------------------------------------------------------------------------
     def _add_coloring(self) -> None:
-        caption = styled(QLabel("Colour by", self), "muted")
-        caption.setContentsMargins(6, 0, 6, 0)
-        self.addWidget(caption)
         self.coloring = Choice(self)
+        self.coloring.setToolTip("Colour atoms by")
         self.coloring.setObjectName("coloring")
         self.coloring.setMinimumWidth(130)
         self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
@@ -151,7 +155,7 @@ class SearchField(QFrame):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumWidth(185)
+        self.setMinimumWidth(88)
         self.setMaximumWidth(260)
         icon = QToolButton(self)
         icon.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
@@ -159,8 +163,13 @@ class SearchField(QFrame):
         icon.setIconSize(QSize(14, 14))
         icons.follow(icon, "search")
         text = styled(QLabel("Find a command", self), "muted")
+        text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         keys = styled(QLabel("Ctrl+K", self), "muted", "small")
         filled(QHBoxLayout(self), icon, (text, 1), keys, margins=(8, 3, 8, 3), spacing=6)
+
+    def sizeHint(self) -> QSize:
+        """Return a width for all of it; less shows the keys alone."""
+        return QSize(SEARCH_WIDTH, super().sizeHint().height())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Open the palette."""

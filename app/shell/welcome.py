@@ -138,8 +138,9 @@ class Welcome(QScrollArea):
 
     def _fill_recent(self) -> None:
         while (item := self.recent.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+            link = item.widget()
+            if link is not None:
+                link.deleteLater()
         self._commands.refresh()
         self.restore.setVisible(self._commands.actions["file.restore"].isEnabled())
         files = [(path, self._session.data.open_paths) for path in self._settings.recent_files]

@@ -230,7 +230,7 @@ def _spaces(window: Window) -> list[Command]:
             enabled=lambda: window.spaces.can_swap,
         ),
         Command(
-            "space.reset", "Reset This Workspace", window.reset_layout, "", "", "Workspace", 2,
+            "view.reset", "Reset This Workspace", window.reset_layout, "", "", "Workspace", 2,
             "Put its panels back where they stand by default",
         ),
     ]  # fmt: skip

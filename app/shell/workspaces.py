@@ -80,7 +80,7 @@ WORKSPACES: tuple[Workspace, ...] = (
     Workspace(
         "train", "Train", "Data in, settings, and how the training goes",
         row(
-            Part(column(Part(tabs("data"), 0.42), Part(tabs("model"), 0.58)), 0.18, 262, 360),
+            Part(column(Part(tabs("data"), 0.31), Part(tabs("model"), 0.69)), 0.2, 340, 420),
             Part(
                 column(
                     Part(tabs("training"), 0.45),

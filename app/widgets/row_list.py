@@ -39,6 +39,7 @@ class RowList(QStackedWidget, Generic[Row]):
         self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._empty = empty
         self.addWidget(empty)
         self.addWidget(self.list)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -57,7 +58,7 @@ class RowList(QStackedWidget, Generic[Row]):
     def sizeHint(self) -> QSize:
         """Return the height of all rows, or of the text in their place."""
         if not self.list.count():
-            return self.widget(0).sizeHint()
+            return self._empty.sizeHint()
         heights = (self.list.item(k).sizeHint().height() for k in range(self.list.count()))
         return QSize(10, sum(heights))
 
