@@ -136,6 +136,7 @@ def test_a_form_that_misses_its_points_is_said() -> None:
     rough = energies_at(VOLUMES) + 0.02 * np.cos(np.arange(11) ** 2)
     report = analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES), rough), whole(VOLUMES))
     assert report.message.startswith("reference: the Birch-Murnaghan form misses the points")
+    assert report.message.endswith("scan more finely around the minimum")
     assert analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES)), whole(VOLUMES)).message == ""
 
 

@@ -191,6 +191,8 @@ def test_eos_numbers_are_the_report(shown, trained):
     assert cells["V₀ Å³"].below == f"{report.reference_fit.v0:.2f}"
     slope = report.slope_error_gpa
     assert cells["slope GPa"].value == ("–" if slope is None else f"{slope:+.2f}".replace("-", "−"))
+    for head, spread in (("slope GPa", report.slope_std_gpa), ("RMSE meV", report.std_in_bracket_mev)):
+        assert bool(cells[head].spread) == (spread is not None) and not cells[head].below
     assert tuple(cell for cell, _ in panel.readout._boxes()) == panel.readout.cells, "a number is clipped"
     assert panel.plot.canvas.view.height() > 50
 

@@ -29,7 +29,7 @@ from nnpcore.structures import Role
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
     from app.session.session import Session
-    from nnpcore.mapping import EosReport, InvariantCheck
+    from nnpcore.mapping import EosFit, EosReport, InvariantCheck
 
 POINTS_TIP = "List the crystals: volume, difference between their atoms, distance to the training set"
 NO_CRYSTAL = "Open a crystal along its volume and give it the role “EOS reference” to see its energy here."
@@ -206,30 +206,39 @@ def point_rows(
 
 
 def eos_cells(report: EosReport) -> list[Cell]:
-    """Return the numbers of an equation of state: the ensemble's, the reference's below."""
+    """Return the numbers of an equation of state: the ensemble's with its spread, the reference's below."""
     mean, ref = report.mean_fit, report.reference_fit
     fitted = [
         Cell(
             head,
-            number_text(getattr(mean, name, None), places),
-            number_text(getattr(ref, name, None), places),
-            tip,
+            _fitted_text(mean, name, places),
+            _fitted_text(ref, name, places),
+            "\n".join([tip, *(f.doubt[:1].upper() + f.doubt[1:] for f in (mean, ref) if f and f.doubt)]),
         )
         for head, name, places, tip in FITTED
     ]
-    slope_std, std = report.slope_std_gpa, report.std_in_bracket_mev
     return [
         *fitted,
         Cell(
             "slope GPa",
             number_text(report.slope_error_gpa, 2, sign=True),
-            f"± {number_text(slope_std, 2)}" if slope_std is not None else "",
-            "Error of dE/dV at the reference's V₀, GPa, and its spread over the members",
+            spread=_spread_text(report.slope_std_gpa, 2),
+            tip="Error of dE/dV at the reference's V₀, GPa, and its spread over the members",
         ),
         Cell(
             "RMSE meV",
             number_text(report.rmse_in_bracket_mev, 1),
-            f"± {number_text(std, 1)}" if std is not None else "",
-            "RMSE of E_at against the reference in the bracket, meV/atom, and the members' spread there",
+            spread=_spread_text(report.std_in_bracket_mev, 1),
+            tip="RMSE of E_at against the reference in the bracket, meV/atom, and the members' spread there",
         ),
     ]
+
+
+def _fitted_text(fit: EosFit | None, name: str, places: int) -> str:
+    """Return a fitted number; one of a fit that misses its points has a ≈ before it."""
+    about = "≈ " if fit is not None and fit.doubt else ""
+    return about + number_text(getattr(fit, name, None), places)
+
+
+def _spread_text(std: float | None, places: int) -> str:
+    return "" if std is None else f"± {number_text(std, places)}"

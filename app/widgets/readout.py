@@ -1,4 +1,4 @@
-"""A row of numbers under a plot: what, the value, and the reference below it."""
+"""A row of numbers under a plot: what, the value with its spread, and the reference below it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ from app.widgets.painted import PaintedWidget
 
 @dataclass(frozen=True)
 class Cell:
-    """One number: ``head`` says what and in which unit, ``value`` is bold, ``below`` muted under it."""
+    """One number: ``head`` says what and in which unit, ``value`` is bold, ``below`` muted under it.
+
+    ``spread`` stands beside the value, muted, where there is room.
+    """
 
     head: str
     value: str
     below: str = ""
     tip: str = ""
     color: str = "text"
+    spread: str = ""
 
 
 class Readout(PaintedWidget):
-    """Cells side by side in columns of equal width, numbers never clipped: the last cells go if need be."""
+    """Cells side by side, numbers never clipped: spreads go where room is short, then the last cells."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cells: tuple[Cell, ...] = ()
         self.row_names: tuple[str, str] = ("", "")
+        self.spreads_shown = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def set_cells(self, cells: Sequence[Cell], row_names: tuple[str, str] = ("", "")) -> None:
@@ -53,8 +58,10 @@ class Readout(PaintedWidget):
 
     def text(self) -> str:
         """Return everything as plain text, a line per cell."""
-        lines = (f"{c.head}: {c.value}" + (f" (reference {c.below})" if c.below else "") for c in self.cells)
-        return "\n".join(lines)
+        spreads = (f" {c.spread}" if c.spread else "" for c in self.cells)
+        below = (f" (reference {c.below})" if c.below else "" for c in self.cells)
+        cells = zip(self.cells, spreads, below, strict=True)
+        return "\n".join(f"{c.head}: {c.value}{spread}{ref}" for c, spread, ref in cells)
 
     def _boxes(self) -> list[tuple[Cell, QRectF]]:
         metrics, strong = QFontMetricsF(font()), QFontMetricsF(font(bold=True))
@@ -62,7 +69,10 @@ class Readout(PaintedWidget):
         left = 8.0 + (names + 8.0 if names else 0.0)
         plain = metrics.horizontalAdvance
         widths = [max(plain(c.head), strong.horizontalAdvance(c.value), plain(c.below)) for c in self.cells]
+        wide = [max(w, self._value_width(c)) for c, w in zip(self.cells, widths, strict=True)]
         shown = len(widths)
+        self.spreads_shown = left + sum(wide) + 8.0 * shown <= self.width()
+        widths = wide if self.spreads_shown else widths
         while shown > 1 and left + sum(widths[:shown]) + 8.0 * shown > self.width():
             shown -= 1
         if not shown:
@@ -74,6 +84,12 @@ class Readout(PaintedWidget):
             boxes.append((cell, QRectF(x, 1, width, self.height() - 2)))
             x += width + spare
         return boxes
+
+    @staticmethod
+    def _value_width(cell: Cell) -> float:
+        """Width of the value and the spread beside it."""
+        spread = QFontMetricsF(font()).horizontalAdvance(f" {cell.spread}") if cell.spread else 0.0
+        return QFontMetricsF(font(bold=True)).horizontalAdvance(cell.value) + spread
 
     def draw(self, painter: QPainter) -> None:
         """Draw head, value and reference of every cell."""
@@ -89,6 +105,13 @@ class Readout(PaintedWidget):
                 painter.setFont(font(bold=row == 1))
                 painter.setPen(ink(color))
                 painter.drawText(QRectF(box.left(), 1 + row * line, box.width() + 4, line), flags, text)
+            if cell.spread and self.spreads_shown:
+                painter.setFont(font())
+                painter.setPen(ink("muted"))
+                start = box.left() + QFontMetricsF(font(bold=True)).horizontalAdvance(cell.value)
+                painter.drawText(
+                    QRectF(start, 1 + line, box.right() + 4 - start, line), flags, f" {cell.spread}"
+                )
 
     def tip_at(self, point: QPointF) -> str:
         """Explain the number under the mouse."""

@@ -77,7 +77,7 @@ class EosReport:
         spread, over the points in the bracket, meV/atom.
     rmse_mev : the same RMSE over all points.
     worst : index of the point in the bracket with the largest error, or None.
-    message : why a fit is missing or does not describe its points, or empty.
+    message : why a fit is missing, or that it misses the reference's points; or empty.
     """
 
     volumes: np.ndarray
@@ -121,12 +121,13 @@ def eos_curve(
 
 
 def reference_fit(curve: EosCurve | InvariantPoints) -> tuple[EosFit | None, str]:
-    """Return the fit of the reference energies near their minimum, or None and the reason."""
+    """Return the fit of the reference energies near their minimum, or None; and what is to be said of it."""
     known = np.isfinite(curve.reference)
     if not known.any():
         return None, "the EOS frames have no energies"
     try:
-        return fit_near_minimum(curve.volumes, curve.reference, known), ""
+        fit = fit_near_minimum(curve.volumes, curve.reference, known)
+        return fit, f"reference: {fit.doubt}; scan more finely around the minimum" if fit.doubt else ""
     except AnalysisError as error:
         return None, f"reference: {error.what}"
 
@@ -140,7 +141,7 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
     bracket : the volumes in reach of the training set; None or an empty one counts no point as in reach.
     slopes : at the reference's V0 by the stress, as far as it tells them; the rest is read off local fits.
 
-    Fits that are impossible leave None and a ``message``, and so do fits that do not describe their points.
+    Fits that are impossible leave None and a ``message``; one that misses the reference's points is said.
     """
     reference, message = reference_fit(curve)
     inside = np.zeros(len(curve.volumes), dtype=bool) if bracket is None else bracket.contains(curve.volumes)
@@ -152,11 +153,6 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
     except AnalysisError as error:
         why = f"ensemble: {error.what}"
     found = _slope_errors(curve, reference, fitted, slopes)
-    doubts = [
-        f"{name}: {f.doubt}"
-        for name, f in (("reference", reference), ("ensemble", mean_fit))
-        if f and f.doubt
-    ]
     error = MEV_PER_EV * (curve.mean - curve.reference)
     known = np.isfinite(error)
     candidates = np.flatnonzero(inside & known)
@@ -175,7 +171,7 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
         std_in_bracket_mev=float(MEV_PER_EV * curve.std[inside].mean()) if inside.any() else None,
         rmse_mev=_rms(error[known]),
         worst=int(candidates[np.abs(error[candidates]).argmax()]) if len(candidates) else None,
-        message="; ".join(part for part in (message, why, *doubts) if part),
+        message="; ".join(part for part in (message, why) if part),
     )
 
 

@@ -57,7 +57,7 @@ class EosFit:
         off = "" if np.isinf(self.v0_std) else f" (V0 ± {self.v0_std:.2f} Å³, B0 ± {self.b0_std_gpa:.0f} GPa)"
         return (
             f"the Birch-Murnaghan form misses the points from {self.low:.2f} to {self.high:.2f} Å³/atom by "
-            f"{MEV_PER_EV * self.rms:.1f} meV/atom{off}: scan more finely around the minimum"
+            f"{MEV_PER_EV * self.rms:.1f} meV/atom{off}"
         )
 
     def energy(self, volumes: np.ndarray | float) -> np.ndarray:

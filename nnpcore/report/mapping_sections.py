@@ -89,7 +89,9 @@ def _eos(facts: RunFacts) -> list[Block]:
     head = ("Fit", "V0 (Å³/atom)", "E0 (eV/atom)", "B0 (GPa)", "B0'")
     blocks += [picture, Table(head, tuple((name, *_fit_cells(fit)) for name, fit in fits)), _error_table(eos)]
     no_bracket = f"There is no bracket: {facts.why_missing(PCA)}" if facts.why_missing(PCA) else ""
-    remarks = (eos.report.message, no_bracket if eos.bracket is None else eos.bracket.message)
+    fit = eos.report.mean_fit
+    rough = f"ensemble: {fit.doubt}" if fit is not None and fit.doubt else ""
+    remarks = (eos.report.message, rough, no_bracket if eos.bracket is None else eos.bracket.message)
     return [*blocks, *(Text(sentence(text)) for text in remarks if text)]
 
 
