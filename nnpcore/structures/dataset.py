@@ -94,6 +94,7 @@ class Dataset:
     frames : the good frames.
     problems : the bad ones that were skipped.
     keys : the names its labels were read under, None for the usual ones.
+    notes : what was decided when they were read, such as units that were converted, for the user.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Dataset:
     frames: tuple[Frame, ...]
     problems: tuple[FrameProblem, ...] = ()
     keys: KeyNames | None = None
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> DatasetSummary:
         """Count what the frames have."""

@@ -13,6 +13,14 @@ from ase.stress import voigt_6_to_full_3x3_stress
 EXACT_ENERGIES = "reference_energies"
 """Name of the per-atom array with the atomic energies, eV, of a reference that knows them exactly."""
 
+NOTES = "reading_notes"
+"""Key of ``info``: texts about what was decided when the frame was read, for the user."""
+
+
+def add_note(info: dict[str, Any], text: str) -> None:
+    """Add a note for the user to a frame's further values."""
+    info[NOTES] = (*info.get(NOTES, ()), text)
+
 
 def _per_atom(values: Any, atoms: Atoms) -> bool:
     return isinstance(values, np.ndarray) and values.ndim > 0 and len(values) == len(atoms)

@@ -21,6 +21,10 @@ class FrameProblem:
         return f"frame {self.index}: {self.what}"
 
 
+class FrameSyntaxError(ValueError):
+    """One frame's text does not follow its format; the message says what is wrong, and in which line."""
+
+
 class BadFramesError(DataError):
     """Some frames of a file are bad: ``problems`` lists them, ``n_good`` frames are fit for use."""
 

@@ -13,7 +13,7 @@ from nnpcore.errors import Cancelled, DataError, EatlasError
 from nnpcore.progress import Progress
 from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import Dataset
-from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame import NOTES, Frame
 from nnpcore.structures.labels.key_names import (
     NONE,
     QUANTITIES,
@@ -115,7 +115,7 @@ def read_dataset(
         for item in _reported(source, names, progress or Progress()):
             if isinstance(item, FrameProblem):
                 problems.append(item)
-            elif texts := check_frame(item):
+            elif texts := _checked(item):
                 problems.append(FrameProblem(item.index, "; ".join(texts), "Mend or remove this frame"))
             else:
                 frames.append(item)
@@ -129,7 +129,37 @@ def read_dataset(
     name = source.path.name + source.text[len(str(source.path)) :]
     if keys is not None:
         _check_names(frames, names, source.text)
-    return Dataset(name=name, path=source.text, frames=tuple(frames), problems=tuple(problems), keys=keys)
+    return Dataset(
+        name=name,
+        path=source.text,
+        frames=tuple(frames),
+        problems=tuple(problems),
+        keys=keys,
+        notes=_notes(frames),
+    )
+
+
+def _notes(frames: list[Frame]) -> tuple[str, ...]:
+    """What was decided about frames when they were read, each text once with the frames it is about."""
+    about: dict[str, list[int]] = {}
+    for frame in frames:
+        for text in frame.info.get(NOTES, ()):
+            about.setdefault(text, []).append(frame.index)
+    notes = []
+    for text, indices in about.items():
+        which = f"frame {indices[0]}" if len(indices) == 1 else f"{len(indices)} frames"
+        notes.append(f"{'all frames' if len(indices) == len(frames) > 1 else which}: {text}")
+    return tuple(notes)
+
+
+def _checked(frame: Frame) -> list[str]:
+    """What makes a frame unfit; whatever a check stumbles over is the frame's problem, too."""
+    try:
+        return check_frame(frame)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return [f"it cannot be checked ({type(error).__name__}: {error})"]
 
 
 def _check_names(frames: list[Frame], keys: KeyNames, where: str) -> None:
@@ -172,7 +202,9 @@ def _read(
     reader = find_reader(source.path)
     try:
         with open_stream(source.path) as stream:
-            items = reader.read(OpenFile(source.path, stream, keys.units, progress.check))
+            types = tuple(keys.types.split())
+            file = OpenFile(source.path, stream, keys.units, progress.check, keys.unconverged, types)
+            items = reader.read(file)
             for share, item in _chosen(source, items):
                 yield share, item if keys == KeyNames() else _renamed(item, keys)
     except (EatlasError, Cancelled):

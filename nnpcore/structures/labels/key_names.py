@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeGuard
 
 import numpy as np
+from ase.data import atomic_numbers
 
 from nnpcore.errors import SettingsError
 from nnpcore.structures.frame import Frame
@@ -43,6 +44,8 @@ class KeyNames:
     stress_kind : what the tensor is, as :attr:`StressKind.text`; empty for what its name says.
     negative_forces : whether the vectors are gradients, forces with the other sign.
     units : of n2p2's ``input.data``: "eV, Å" or "Ha, Bohr"; empty where the file decides.
+    unconverged : whether to take steps whose electrons did not converge.
+    types : symbols of the elements by their numbers in files without symbols, such as "Cu Au".
     """
 
     energy: str | None = None
@@ -51,8 +54,17 @@ class KeyNames:
     stress_kind: str = ""
     negative_forces: bool = False
     units: str = ""
+    unconverged: bool = False
+    types: str = ""
 
     def __post_init__(self) -> None:
+        for symbol in self.types.split():
+            if atomic_numbers.get(symbol, 0) < 1:
+                raise SettingsError(
+                    f"{symbol!r} is not a chemical element",
+                    where="types",
+                    fix='Write symbols such as "Cu Au"',
+                )
         if self.stress_kind:
             object.__setattr__(self, "stress_kind", StressKind.from_text(self.stress_kind).text)
         known = file_units().values()
@@ -87,7 +99,8 @@ class KeyNames:
             wrong = sorted(set(values) - known)[0]
             raise SettingsError(f"{wrong!r} is no quantity", where="key names", fix=f"Use {sorted(known)}")
         given = dict(values)
-        given["negative_forces"] = given.get("negative_forces") in (True, "True", "true")
+        for name in ("negative_forces", "unconverged"):
+            given[name] = given.get(name) in (True, "True", "true")
         return cls(**given)
 
 

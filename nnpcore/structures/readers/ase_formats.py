@@ -22,7 +22,6 @@ from nnpcore.structures.problems import FrameProblem
 from nnpcore.structures.readers.reader import OpenFile, Reader, no_structure, open_stream, read_error
 from nnpcore.structures.writing import PER_ATOM_NAMES
 
-_VASP_STEP = re.compile(rb"Iteration\s+(\d+)\(")
 _ONE_READER = ("extxyz", "xyz", "prismatic")
 """ASE's names of what our own reader of XYZ files takes."""
 
@@ -110,46 +109,6 @@ def _with_row_values(frame: Frame) -> Frame:
 # structure in silence. Each says what is missing behind the ``n_frames`` that were read, or nothing.
 
 
-def _outcar(path: Path, n_frames: int) -> str:
-    step, at, number = 0, 0, 0
-    with open_stream(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if b"Iteration" in line and (match := _VASP_STEP.search(line)):
-                if int(match.group(1)) != step:
-                    at = number
-                step = int(match.group(1))
-    if step <= n_frames:
-        return ""
-    return f"ionic step {step} begins in line {at}, but the file ends in line {number} before its forces"
-
-
-def _vasprun(path: Path, n_frames: int) -> str:
-    begun, at, number, closed = 0, 0, 0, 0
-    with open_stream(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if b"<calculation>" in line:
-                begun, at = begun + 1, number
-            closed += b"</calculation>" in line
-    if begun <= n_frames and begun == closed:
-        return ""
-    return f"ionic step {begun} begins in line {at}, but the file ends in line {number} inside it"
-
-
-def _espresso(path: Path, n_frames: int) -> str:
-    at, energy_at, number, done = 0, 0, 0, False
-    with open_stream(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if b"ATOMIC_POSITIONS" in line or b"Program PWSCF" in line:
-                at = number
-            elif line.startswith(b"!"):
-                energy_at = number
-            elif b"JOB DONE" in line or b"End final coordinates" in line:
-                done = True
-    if done or not at or energy_at > at:
-        return ""
-    return f"the structure of line {at} has no energy: the file ends in line {number}"
-
-
 def _end_note(path: Path) -> str:
     """Where a text file ends, to be added to a reader's own complaint."""
     with open_stream(path) as stream:
@@ -186,14 +145,11 @@ _PLAIN = (
 READERS = (
     _ase("traj", ("*.traj",), completed=_with_per_atom),
     _ase("vasp", ("*.vasp",)),
-    _ase("vasp-xml", ("*.xml",), re.compile(rb"<modeling>"), broken_off=_vasprun),
-    _ase("vasp-out", ("OUTCAR*",), re.compile(rb"\A\s*vasp\.\d"), broken_off=_outcar),
     _ase("vasp-xdatcar", ("XDATCAR*", "POSCAR*")),
     _ase("cif", ("*.cif",), re.compile(rb"^data_.*?^_cell_length_a", re.MULTILINE | re.DOTALL)),
     _ase(
         "lammps-data", content=re.compile(rb"^[ \t]*\d+[ \t]+atoms\b.*?^[^#\n]*\bxlo[ \t]+xhi", re.M | re.S)
     ),
-    _ase("espresso-out", broken_off=_espresso),
     _ase("proteindatabank", ("*.pdb",)),
     _ase("json", ("*.json",), completed=_with_row_values),
     _ase("db", ("*.db",), completed=_with_row_values),

@@ -1,8 +1,8 @@
 """Fast, forgiving reader of XYZ and extended XYZ files.
 
 ASE's reader gives up on a whole file when one frame is damaged, and costs half a second of imports, so the
-common format is parsed here: every frame on its own, with its index and line number in each message. Rarer
-syntax (``VEC`` lines, ``move_mask``, nested quotes, JSON values) is handed to ASE frame by frame.
+common format is parsed here: every frame on its own, with its index and line number in each message. ``VEC``
+lines are handed to ASE frame by frame.
 """
 
 from __future__ import annotations
@@ -15,32 +15,27 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from ase.data import atomic_numbers
 
-from nnpcore.errors import DataError
-from nnpcore.structures.frame import Frame
-from nnpcore.structures.problems import FrameProblem
-from nnpcore.structures.readers.reader import IndexedFrames, OpenFile, Reader
+from nnpcore.errors import Cancelled, DataError
+from nnpcore.structures.frame import Frame, add_note
+from nnpcore.structures.labels.units_in_file import convert_units
+from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
+from nnpcore.structures.readers.reader import MAX_LINE, UNPACKING_ERRORS, IndexedFrames, OpenFile, Reader
+from nnpcore.structures.readers.xyz_comment import parse_comment, quote
 
 _FORMAT = "a count of atoms, a comment line, then one line per atom"
-_PAIR = re.compile(r'([^\s="]+)(?:\s*=\s*(?:"([^"]*)"|([^\s"]*)))?')
 _BOOLS = {
     name: value
     for value in (True, False)
     for name in (str(value)[0], str(value), str(value).lower(), str(value).upper())
 }
-_RARE = ("\\", "{", "[", "'", "_JSON", "move_mask")
-_MATRICES = {"Lattice", "stress", "virial"}
 _NAMES = {"pos": "positions", "Z": "numbers", "charge": "charges", "species": "symbols"}
-_MAX_LINE = 60
-
-
-class FrameSyntaxError(ValueError):
-    """One frame's text does not follow the format; the message says where."""
+_CONTRADICTION = 0.02  # of the larger one, from which a stress and a virial do not agree
 
 
 class FrameText(NamedTuple):
     """Where the text of frame ``number`` lies: first line (from 1), offset and size in bytes, what is wrong.
 
-    ``rare`` tells syntax that only ASE reads.
+    ``rare`` tells syntax that only ASE reads, ``open_end`` that the file ends without a line's end.
     """
 
     number: int
@@ -49,6 +44,7 @@ class FrameText(NamedTuple):
     size: int
     problem: str
     rare: bool
+    open_end: bool = False
 
 
 def looks_like_xyz(head: bytes) -> bool:
@@ -76,7 +72,7 @@ def _is_float(token: bytes) -> bool:
 
 
 def find_frames(stream: IO[bytes]) -> Iterator[FrameText]:
-    """Find the frames of an XYZ stream without parsing them.
+    """Find the frames of an XYZ stream, from where it stands, without parsing them.
 
     A frame with too few or too many lines is given with its ``problem``; the search goes on at the next line
     that holds a single integer.
@@ -86,35 +82,58 @@ def find_frames(stream: IO[bytes]) -> Iterator[FrameText]:
     FrameSyntaxError
         When the file does not start with a count of atoms.
     """
-    offset, number, index = 0, 0, 0
-    header = stream.readline()
+    lines, number, index = _Lines(stream), 0, 0
+    header = lines.next()
     while header:
         number += 1
         if not header.strip():
-            offset, header = offset + len(header), stream.readline()
+            header = lines.next()
             continue
         if not _is_count(header):
             raise FrameSyntaxError(f"line {number} is {_quote(header)}, but an XYZ file has {_FORMAT}")
-        size, used, problem, rare, following = _measure_frame(stream, int(header), number)
-        yield FrameText(index, number, offset, len(header) + size, problem, rare)
-        offset += len(header) + size
+        start = lines.at - len(header)
+        end, used, problem, rare, open_end, following = _measure_frame(lines, int(header), number)
+        yield FrameText(index, number, start, end - start, problem, rare, open_end)
         number += used
         index += 1
         header = following
 
 
-def _measure_frame(stream: IO[bytes], n_atoms: int, number: int) -> tuple[int, int, str, bool, bytes]:
-    """Return bytes and lines after the header, a problem, whether it has VEC lines, and the next header."""
-    comment = stream.readline()
-    size, used, found = len(comment), 1, 0
-    line = stream.readline()
+class _Lines:
+    """Lines of a stream one after the other, and how far it was read; what ends a packed file is its end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.at = stream.tell()
+        self.trouble = ""
+
+    def next(self) -> bytes:
+        """Return the next line, empty at the end."""
+        try:
+            line = self._stream.readline(MAX_LINE)
+        except UNPACKING_ERRORS as error:
+            self.trouble = f"the packed file breaks off here ({error})"
+            return b""
+        if len(line) == MAX_LINE:
+            raise FrameSyntaxError(f"a line is longer than {MAX_LINE:,} bytes")
+        self.at += len(line)
+        return line
+
+
+def _measure_frame(lines: _Lines, n_atoms: int, number: int) -> tuple[int, int, str, bool, bool, bytes]:
+    """Return where it ends, lines behind the header, a problem, whether it has VEC lines and a cut last line,
+    and the next header.
+    """
+    comment = lines.next()
+    used, found, last = int(bool(comment)), 0, comment
+    line = lines.next()
     while found < n_atoms and line and not _is_count(line):
-        size, used, found = size + len(line), used + 1, found + 1
-        line = stream.readline()
+        used, found, last = used + 1, found + 1, line
+        line = lines.next()
     problem = ""
     if found < n_atoms:
         problem = f"its header (line {number}) promises {n_atoms} atoms, but only {found} atom lines follow"
-        problem += " before the file ends" if not line else ""
+        problem += "" if line else f"; {lines.trouble}" if lines.trouble else " before the file ends"
     rare = False
     while line and line.strip() and not _is_count(line):
         if line.lstrip().startswith(b"VEC"):
@@ -123,14 +142,13 @@ def _measure_frame(stream: IO[bytes], n_atoms: int, number: int) -> tuple[int, i
             problem = (
                 f"its header (line {number}) promises {n_atoms} atoms, but more lines follow: {_quote(line)}"
             )
-        size, used = size + len(line), used + 1
-        line = stream.readline()
-    return size, used, problem, rare, line
+        used, last = used + 1, line
+        line = lines.next()
+    return lines.at - len(line), used, problem, rare, not last.endswith(b"\n"), line
 
 
 def _quote(line: bytes) -> str:
-    text = line.decode("utf-8", errors="replace").strip()
-    return repr(text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 1] + "…")
+    return quote(line.decode("utf-8", errors="replace"))
 
 
 def read_frames(file: OpenFile) -> IndexedFrames:
@@ -149,15 +167,20 @@ def read_frames(file: OpenFile) -> IndexedFrames:
             file.check()
     except FrameSyntaxError as error:
         raise DataError(f"this is not an XYZ file: {error}", where=where, fix="Open another file") from error
+    return IndexedFrames(len(places), lambda index: _frame_at(stream, places[index], where))
 
-    def get(index: int) -> Frame | FrameProblem:
-        place = places[index]
-        try:
-            return parse_frame(read_text(stream, place), place, where)
-        except FrameSyntaxError as error:
-            return FrameProblem(place.number, str(error), "Mend or remove this frame")
 
-    return IndexedFrames(len(places), get)
+def _frame_at(stream: IO[bytes], place: FrameText, where: str) -> Frame | FrameProblem:
+    """Parse one frame; whatever is wrong with it is its own problem."""
+    try:
+        return parse_frame(read_text(stream, place), place, where)
+    except FrameSyntaxError as error:
+        what = str(error) if re.search(r"\bline \d", str(error)) else f"{error} (line {place.line} on)"
+    except (MemoryError, Cancelled, OSError):
+        raise
+    except Exception as error:
+        what = f"it cannot be understood (line {place.line} on): {type(error).__name__}: {error}"
+    return FrameProblem(place.number, what, "Mend or remove this frame")
 
 
 def parse_frame(text: bytes, place: FrameText, source: str) -> Frame:
@@ -172,11 +195,15 @@ def parse_frame(text: bytes, place: FrameText, source: str) -> Frame:
         With a message that names the line.
     """
     comment, lines = split_text(text, place)
-    if place.rare or any(mark in comment for mark in _RARE):
+    if place.rare:
         return _parse_with_ase(text, place, source)
     info = parse_comment(comment)
-    arrays = parse_atoms(lines, info.pop("Properties", None), place.line + 2)
-    return _build_frame(arrays, info, len(lines), source, place.number)
+    properties = info.pop("Properties", None)
+    arrays = parse_atoms(lines, properties, place.line + 2)
+    if place.open_end:
+        _refuse_cut_number(lines, properties, place.line + 1 + len(lines))
+    convert_units(info, arrays)
+    return _build_frame(arrays, info, source, place.number)
 
 
 def read_text(stream: IO[bytes], place: FrameText) -> bytes:
@@ -202,42 +229,38 @@ def _parse_with_ase(text: bytes, place: FrameText, source: str) -> Frame:
     try:
         atoms = next(read_extxyz(stream, 0))
         frame = Frame.from_atoms(atoms, source=source, index=place.number)
-        return replace(frame, stress=_stress(frame.stress, frame.info.get("virial"), frame.cell))
+        info = frame.info | ({} if frame.stress is None else {"stress": frame.stress})
+        return replace(frame, stress=_stress(info, frame.cell), info=info)
     except Exception as error:
         raise FrameSyntaxError(f"cannot be understood (line {place.line} on): {error}") from error
 
 
-def parse_comment(comment: str) -> dict[str, Any]:
-    """Parse the key=value pairs of a comment line; a line without any is kept under ``comment``."""
-    if "=" not in comment:
-        return {"comment": comment} if comment else {}
-    info: dict[str, Any] = {}
-    for match in _PAIR.finditer(comment):
-        key, quoted, plain = match.groups()
-        raw = quoted if quoted is not None else plain
-        info[key] = True if raw is None else (raw if key in ("Properties", "uid") else _value(key, raw))
-    return info
+def _refuse_cut_number(lines: list[bytes], properties: Any, number: int) -> None:
+    """Refuse a last line without its end unless its last number has as many decimals as those above it.
+
+    A file that breaks off within a number has a shorter one, which is still a number.
+    """
+    columns = _columns(properties)
+    _, kind, count = columns[-1]
+    width = sum(n for _, _, n in columns)
+    rows = [line.split() for line in lines]
+    if not rows or lines[-1][-1:].isspace() or len(rows[-1]) > width or kind == "L":
+        return
+    words = [word for row in rows for word in row[width - count : width]]
+    last = words.pop()
+    if kind == "R" and {_shape(word) for word in words} == {_shape(last)}:
+        return
+    text = last.decode("utf-8", errors="replace")
+    raise FrameSyntaxError(
+        f"line {number} ends the file without a line break, and its last value {text!r} may be cut off: "
+        "if it is whole, end the line"
+    )
 
 
-def _value(key: str, raw: str) -> Any:
-    """Numbers, arrays of numbers, booleans or the text itself; matrices are checked."""
-    words = raw.replace(",", " ").split()
-    value: Any = raw
-    for convert in (int, float, _BOOLS.__getitem__):
-        try:
-            value = [convert(word) for word in words]
-            break
-        except (ValueError, KeyError):
-            continue
-    if key in _MATRICES:
-        if not isinstance(value, list) or len(value) != 9:
-            raise FrameSyntaxError(f"{key} is {_quote(raw.encode())}, but nine numbers are expected")
-        return np.array(value, dtype=np.float64).reshape(3, 3)
-    if not isinstance(value, list) or not value:
-        return raw
-    if len(value) == 1:
-        return value[0]
-    return value if isinstance(value[0], bool) else np.array(value)
+def _shape(word: bytes) -> tuple[int, bytes]:
+    """The number of decimals and the exponent's form of a number."""
+    mantissa, exponent, power = word.lower().partition(b"e")
+    return len(mantissa.partition(b".")[2]), exponent + b"0" * len(power)
 
 
 def _columns(properties: str | None) -> list[tuple[str, str, int]]:
@@ -266,7 +289,7 @@ def parse_atoms(lines: list[bytes], properties: Any, first_line: int) -> dict[st
     for name, kind, count in columns:
         try:
             values = [_convert(tokens[start + c :: width], kind) for c in range(count)]
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, OverflowError) as error:
             line = _bad_line(lines, start, count, kind, first_line)
             raise FrameSyntaxError(
                 f"line {line} has no valid '{name}' in columns {start + 1} to {start + count}: {error}"
@@ -302,7 +325,7 @@ def _bad_line(lines: list[bytes], start: int, count: int, kind: str, first_line:
     for number, line in enumerate(lines, start=first_line):
         try:
             _convert(line.split()[start : start + count], kind)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, OverflowError):
             return number
     return first_line
 
@@ -310,38 +333,51 @@ def _bad_line(lines: list[bytes], start: int, count: int, kind: str, first_line:
 def _numbers(arrays: dict[str, np.ndarray]) -> np.ndarray:
     numbers, symbols = arrays.pop("numbers", None), arrays.pop("symbols", None)
     if numbers is not None:
-        return numbers.astype(np.int32)
+        return as_atomic_numbers(numbers)
     if symbols is None:
         raise FrameSyntaxError("its Properties have neither 'species' nor 'Z'")
     table = {}
-    for word in set(symbols.tolist()):
-        table[word] = atomic_numbers.get(word.capitalize())
+    for word in set(symbols.ravel().tolist()):
+        table[word] = atomic_numbers.get(str(word).capitalize())
         if table[word] is None:
             raise FrameSyntaxError(f"{word!r} is not a chemical element")
-    return np.array([table[word] for word in symbols.tolist()], dtype=np.int32)
+    return np.array([table[word] for word in symbols.ravel().tolist()], dtype=np.int32)
 
 
-def _build_frame(
-    arrays: dict[str, np.ndarray], info: dict[str, Any], n_atoms: int, source: str, index: int
-) -> Frame:
-    numbers = _numbers(arrays)
+def as_atomic_numbers(values: np.ndarray) -> np.ndarray:
+    """Return atomic numbers as int32; FrameSyntaxError where one is no whole number of an element."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf" or array.ndim != 1:
+        raise FrameSyntaxError("its atomic numbers are no numbers")
+    bad = np.flatnonzero(~((array >= 0) & (array <= 118) & (array == np.floor(array))))
+    if len(bad):
+        raise FrameSyntaxError(f"atom {bad[0]} has no element (atomic number {array[bad[0]]})")
+    return array.astype(np.int32)
+
+
+def _positions(arrays: dict[str, np.ndarray]) -> np.ndarray:
     positions = arrays.pop("positions", None)
     if positions is None:
         raise FrameSyntaxError("its Properties have no 'pos'")
+    if positions.dtype.kind not in "fi":
+        raise FrameSyntaxError("its positions are not numbers by their type in Properties")
+    return (positions if positions.ndim == 2 else positions[:, None]).astype(np.float64)
+
+
+def _build_frame(arrays: dict[str, np.ndarray], info: dict[str, Any], source: str, index: int) -> Frame:
+    numbers, positions = _numbers(arrays), _positions(arrays)
     lattice = info.pop("Lattice", None)
-    pbc = np.zeros(3, dtype=bool)
-    pbc[:] = info.pop("pbc", lattice is not None)
+    pbc = info.pop("pbc", np.full(3, lattice is not None))
     cell = np.zeros((3, 3)) if lattice is None else lattice
-    stress = _stress(info.pop("stress", None), info.get("virial"), cell)
-    energy = info.pop("energy", info.get("free_energy"))
+    energy = _energy(info)
     return Frame(
         numbers=numbers,
-        positions=positions if positions.ndim == 2 else positions[:, None],
+        positions=positions,
         cell=cell,
         pbc=pbc,
-        energy=None if energy is None else _number(energy, "energy"),
+        energy=energy,
         forces=arrays.pop("forces", None),
-        stress=stress,
+        stress=_stress(info, cell),
         arrays=arrays,
         info=info,
         source=source,
@@ -349,16 +385,33 @@ def _build_frame(
     )
 
 
-def _stress(stress: np.ndarray | None, virial: Any, cell: np.ndarray) -> np.ndarray | None:
-    """The symmetric stress, from the virial where only that is given."""
-    usable = isinstance(virial, np.ndarray) and virial.shape == (3, 3) and np.isfinite(cell).all()
-    if stress is None and usable:
-        volume = float(abs(np.linalg.det(cell)))
-        stress = -virial / volume if volume > 0.0 else None
-    return None if stress is None else 0.5 * (stress + stress.T)
+def _stress(info: dict[str, Any], cell: np.ndarray) -> np.ndarray | None:
+    """Take the symmetric stress out of ``info``, or make it of the virial where only that is given.
+
+    Where both are there and contradict each other, there is none; both stay, to be asked about.
+    """
+    stress, virial = info.get("stress"), info.get("virial")
+    volume = float(abs(np.linalg.det(cell))) if np.isfinite(cell).all() else 0.0
+    made = -virial / volume if virial is not None and volume > 0.0 else None
+    if stress is not None and made is not None and _contradict(stress, made):
+        add_note(info, "stress and virial contradict each other, so that neither is taken")
+        return None
+    info.pop("stress", None)
+    taken = stress if stress is not None else made
+    return None if taken is None else 0.5 * (taken + taken.T)
 
 
-def _number(value: Any, key: str) -> float:
+def _contradict(a: np.ndarray, b: np.ndarray) -> bool:
+    size = max(np.abs(a).max(), np.abs(b).max())
+    return bool(np.isfinite(size) and np.abs(a - b).max() > _CONTRADICTION * size)
+
+
+def _energy(info: dict[str, Any]) -> float | None:
+    """Take the energy out of ``info``, else the free energy; an empty value is none."""
+    value = info.pop("energy", None)
+    key, value = ("free_energy", info.get("free_energy")) if value in (None, "") else ("energy", value)
+    if value in (None, ""):
+        return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     raise FrameSyntaxError(f"{key} is {value!r}, but one number is expected")

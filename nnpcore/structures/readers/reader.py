@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 import os
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
@@ -18,6 +21,15 @@ EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
 
 FILE_UNITS, UNKNOWN_UNITS = "file_units", "unknown, taken as eV, Å"
 """Key of ``Frame.info`` that says which units the file was in, and its value where nothing told."""
+
+MAX_LINE = 1 << 25
+"""Bytes; no line of a structure file is longer."""
+
+UNPACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError)
+"""What unpacking a damaged file raises, beside OSError."""
+
+_BOM = b"\xef\xbb\xbf"
+_MOST_UNPACKED, _LEAST_UNPACKED = 300, 1 << 30  # times its size; bytes that may be unpacked in any case
 
 _PACKERS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 _KNOWN = "Open a trajectory such as extxyz, traj, OUTCAR, vasprun.xml, input.data or cif"
@@ -33,12 +45,16 @@ class OpenFile:
     stream : its bytes, unpacked, at their beginning.
     units : what its numbers are in, as the user says; empty where the file decides.
     check : to be called now and then where reading takes long; raises where the user has cancelled.
+    unconverged : whether to take steps whose electrons did not converge.
+    types : symbols of the elements by their numbers in files that have no symbols, from the first on.
     """
 
     path: Path
     stream: IO[bytes]
     units: str = ""
     check: Callable[[], None] = lambda: None
+    unconverged: bool = False
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,10 +85,60 @@ class Reader:
     units: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Unpacked(io.RawIOBase):
+    """What a packed file holds, to be read up to a length that no honest file has."""
+
+    def __init__(self, stream: IO[bytes], limit: int, where: str) -> None:
+        self._stream, self._limit, self._where = stream, limit, where
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._stream.tell() > self._limit:
+            raise DataError(
+                f"unpacked it is larger than {self._limit / 1e9:.3g} GB, {_MOST_UNPACKED} times its size",
+                where=self._where,
+                fix="Unpack it yourself where you trust it, and open the result",
+            )
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 def open_stream(path: Path) -> IO[bytes]:
-    """Open a file for reading bytes, unpacking .gz, .bz2 and .xz."""
+    """Open a file for reading bytes, behind a byte order mark, unpacking .gz, .bz2 and .xz.
+
+    What is unpacked to 300 times its size and more than 1 GB raises DataError.
+    """
     packer = _PACKERS.get(path.suffix.lower())
-    return import_module(packer).open(path, "rb") if packer else open(path, "rb")
+    stream: Any
+    if packer:
+        limit = max(_LEAST_UNPACKED, _MOST_UNPACKED * path.stat().st_size)
+        unpacked = import_module(packer).open(path, "rb")
+        stream = io.BufferedReader(_Unpacked(unpacked, limit, str(path)), 1 << 17)
+    else:
+        stream = open(path, "rb")  # noqa: SIM115 (given away)
+    try:
+        if stream.read(len(_BOM)) != _BOM:
+            stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 def no_structure(where: str, *, binary: bool = False) -> DataError:

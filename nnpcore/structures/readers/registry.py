@@ -6,10 +6,19 @@ import re
 from pathlib import Path
 
 from nnpcore.errors import DataError
-from nnpcore.structures.readers import ase_formats, cp2k, extxyz, n2p2
+from nnpcore.structures.readers import ase_formats, cp2k, espresso, extxyz, n2p2, vasp_outcar, vasp_xml
 from nnpcore.structures.readers.reader import Reader, no_structure, open_stream, read_error
 
-READERS: list[Reader] = [cp2k.TRAJECTORY, extxyz.EXTXYZ, n2p2.INPUT_DATA, cp2k.OUTPUT, *ase_formats.READERS]
+READERS: list[Reader] = [
+    cp2k.TRAJECTORY,
+    extxyz.EXTXYZ,
+    n2p2.INPUT_DATA,
+    cp2k.OUTPUT,
+    vasp_outcar.OUTCAR,
+    vasp_xml.VASPRUN,
+    espresso.PWSCF,
+    *ase_formats.READERS,
+]
 """A file is given to the first that recognizes it, else to the one ASE names."""
 
 _BINARY_FORMATS = frozenset({"traj", "db", "netcdftrajectory"})
