@@ -178,7 +178,9 @@ def test_cp2k_trajectory_that_breaks_off(tmp_path: Path) -> None:
     good = read_dataset(path, on_bad="skip").frames
     assert len(good) == caught.value.n_good > 0 and good[0].forces is not None
     path = edited("si-frc-1.xyz", tmp_path, lambda text: text.rstrip()[:-30])
-    with pytest.raises(BadFramesError, match=r"forces are missing: si-frc-1\.xyz, line \d+ has . columns"):
+    with pytest.raises(
+        BadFramesError, match=r"forces are missing: si-frc-1\.xyz, the file breaks off in line 8"
+    ):
         read_dataset(path.with_name("si-pos-1.xyz"))
 
 

@@ -16,7 +16,6 @@ from nnpcore.errors import EatlasError
 from nnpcore.structures import Dataset, KeyNames, KeyProposal, StressKind
 from nnpcore.structures.labels.key_names import NONE, QUANTITIES, apply_keys
 from nnpcore.structures.labels.stress_kinds import ALL_KINDS
-from nnpcore.structures.readers.registry import file_units
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
 if TYPE_CHECKING:
@@ -51,8 +50,9 @@ class KeyNamesDialog(FormDialog):
             if quantity == "forces":
                 section.add("negative_forces", "They are", choice(self, SIGNS), wide=True)
         section.add("stress_kind", "The stress is", choice(self, _kinds(proposal)), wide=True)
-        if any(question.quantity == "units" for question in proposal.questions):
-            units = choice(self, [(unit, unit) for unit in file_units().values()])
+        offered = [text for q in proposal.questions if q.quantity == "units" for text, _ in q.choices]
+        if offered:
+            units = choice(self, [(unit, unit) for unit in offered])
             section.add("units", "Units", units, wide=True)
         for name, value in proposal.names.to_dict().items():
             if name in section.widgets:

@@ -19,7 +19,7 @@ from ase.data import atomic_numbers
 from nnpcore.errors import SettingsError
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.stress_kinds import ASE_STRESS, VIRIAL, StressKind, as_tensor, judge_stress
-from nnpcore.structures.readers.reader import FILE_UNITS, UNKNOWN_UNITS
+from nnpcore.structures.readers.reader import EV_ANGSTROM, FILE_UNITS, HARTREE_BOHR, UNKNOWN_UNITS
 from nnpcore.structures.readers.registry import file_units
 
 NONE = "none"
@@ -213,7 +213,7 @@ def _units_question(frames: Sequence[Frame], names: KeyNames) -> list[Question]:
     """Ask for the units where a file has none and its distances do not tell."""
     if not any(frame.info.get(FILE_UNITS) == UNKNOWN_UNITS for frame in frames):
         return []
-    choices = tuple((unit, replace(names, units=unit)) for unit in file_units().values())
+    choices = tuple((unit, replace(names, units=unit)) for unit in (EV_ANGSTROM, HARTREE_BOHR))
     return [Question("units", "Which units are the file's numbers in?", choices)]
 
 

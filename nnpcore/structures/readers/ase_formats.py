@@ -136,7 +136,7 @@ _PLAIN = (
     "abinit-in", "abinit-out", "aims", "aims-output", "castep-castep", "castep-geom", "castep-md",
     "cfg", "crystal", "cube", "dftb", "dlp-history", "dlp4", "dmol-arc", "dmol-car", "elk",
     "eon", "espresso-in", "gamess-us-out", "gaussian-in", "gaussian-out",
-    "gen", "gpaw-out", "gromacs", "gromos", "lammps-dump-text", "magres", "mol",
+    "gen", "gpaw-out", "gromacs", "gromos", "magres", "mol",
     "mustem", "netcdftrajectory", "nwchem-in", "nwchem-out", "onetep-out", "orca-output",
     "qbox", "res", "rmc6f", "runnerdata", "sdf", "siesta-xv", "struct", "struct_out",
     "turbomole", "turbomole-gradient", "v-sim", "xsd", "xsf",

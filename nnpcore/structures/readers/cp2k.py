@@ -10,24 +10,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from ase.data import atomic_numbers
 from ase.geometry import cellpar_to_cell
 from ase.units import Bohr, GPa, Hartree, bar
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
-from nnpcore.structures.problems import FrameProblem
+from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
 from nnpcore.structures.readers.extxyz import (
-    FrameSyntaxError,
+    FrameText,
     find_frames,
     looks_like_xyz,
     parse_atoms,
     read_text,
     split_text,
+)
+from nnpcore.structures.readers.outputs import (
+    LEFT_OUT,
+    UNCONVERGED,
+    USE_BEFORE,
+    WholeLines,
+    element_number,
 )
 from nnpcore.structures.readers.reader import OpenFile, Reader, open_stream
 
@@ -39,6 +46,14 @@ STEP_COMMENT = re.compile(r"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
 _NAME = re.compile(r"(.*)-pos-(\d+)\.xyz")
 _OTHERS = re.compile(r"(.*)-(frc|vel)-(\d+)\.xyz")
 _FIX = "Mend the file, or use the frames before this one"
+_LENGTHS = {"angstrom": 1.0, "bohr": Bohr, "au": Bohr, "nm": 10.0, "pm": 0.01}
+_CLOSING = re.compile(
+    r" ENERGY\| Total| CELL\|| CELL_| MD\||.*MD_VEL| OPT\||.*Informations at step|.*OPTIMIZATION|"
+    r".*PROGRAM ENDED|.*T I M I N G| MEMORY\|| DBCSR|.*DBCSR STATISTICS| BFGS|.*MULTI GRID INFO|"
+    r" \*+$| ENSEMBLE TYPE| STEP NUMBER"
+)
+"""What stands behind a structure's last numbers."""
+
 _STRESS_UNITS = {"GPa": GPa, "bar": bar, "kbar": 1000.0 * bar}
 
 
@@ -70,47 +85,80 @@ def read_trajectory(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     Raises
     ------
     DataError
-        When nothing tells the cell.
+        When nothing tells the cell, or when it changes and its file is not there.
     """
-    path, index = file.path, 0
+    path = file.path
     match = _NAME.fullmatch(path.name)
     stem, number = match.groups() if match else (path.stem, "1")
     cells = _table(path.parent / f"{stem}-{number}.cell")
-    constant = None if cells else _constant_cell(path, stem, number)
+    box = _box_beside(path, stem, number, changing=bool(cells))
     stresses = _table(path.parent / f"{stem}-{number}.stress")
     forces = _Forces(path.with_name(f"{stem}-frc-{number}.xyz"))
-    try:
-        for step in _steps(file.stream):
-            force = forces.of(step)
-            cell = cells.get(step.number) if cells else constant
+    for index, step in enumerate(_steps(file.stream)):
+        force = forces.of(step)
+        try:
+            if step.problem or isinstance(force, str):
+                raise FrameSyntaxError(step.problem or str(force))
+            cell = cells.get(step.number) if cells else box.cell
             if cell is None:
                 raise FrameSyntaxError(f"{stem}-{number}.cell has no step {step.number}")
             stress = None if "time" in step.comment else stresses.get(step.number)
-            energy = _energy_of(step.comment)
-            yield _frame(step, cell, energy, force, stress, str(path), index, {"step": step.number})
-            index += 1
-    except FrameSyntaxError as error:
-        yield FrameProblem(index, str(error), _FIX)
+            given = _Labels(_energy_of(step.comment), force, stress)
+            yield _frame(step, _Box(cell, box.pbc), given, str(path), index, {"step": step.number})
+        except FrameSyntaxError as error:
+            yield FrameProblem(index, str(error), _FIX)
 
 
 class _Step(NamedTuple):
-    """A frame of CP2K's XYZ files: its first line, step, comment, symbols and three numbers for each atom."""
+    """A frame of CP2K's XYZ files: its first line, step, comment, symbols and three numbers for each atom.
+
+    One that cannot be understood has a ``problem``.
+    """
 
     line: int
     number: int
     comment: str
     symbols: list[str]
     vectors: np.ndarray
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """The cell (3, 3), Å, and along which of its vectors the structure repeats."""
+
+    cell: np.ndarray
+    pbc: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Energy, Hartree, forces (n_atoms, 3), Hartree/Bohr, and stress (9,), bar, of a structure."""
+
+    energy: float | None
+    forces: np.ndarray | None = None
+    stress: np.ndarray | None = None
 
 
 def _steps(stream: IO[bytes]) -> Iterator[_Step]:
-    """Yield what an XYZ file of CP2K holds; FrameSyntaxError names the line of the first damage."""
+    """Yield what an XYZ file of CP2K holds; a damaged frame has a problem that names the line."""
     for place in list(find_frames(stream)):
-        comment, lines = split_text(read_text(stream, place), place)
-        columns = parse_atoms(lines, None, place.line + 2)
-        match = STEP_COMMENT.match(comment)
-        symbols, vectors = columns["symbols"].tolist(), columns["positions"]
-        yield _Step(place.line, int(match.group(1)) if match else -1, comment, symbols, vectors)
+        text = read_text(stream, place)
+        second = text.partition(b"\n")[2].partition(b"\n")[0].decode("utf-8", errors="replace")
+        match = STEP_COMMENT.match(second)
+        number = int(match.group(1)) if match and len(match.group(1)) < 18 else -1
+        try:
+            yield _step(text, place, number)
+        except FrameSyntaxError as error:
+            yield _Step(place.line, number, "", [], np.zeros((0, 3)), str(error))
+
+
+def _step(text: bytes, place: FrameText, number: int) -> _Step:
+    comment, lines = split_text(text, place)
+    if place.open_end:
+        raise FrameSyntaxError(f"the file breaks off in line {place.line + 1 + len(lines)}")
+    columns = parse_atoms(lines, None, place.line + 2)
+    return _Step(place.line, number, comment, columns["symbols"].tolist(), columns["positions"])
 
 
 class _Forces:
@@ -119,56 +167,48 @@ class _Forces:
     def __init__(self, path: Path) -> None:
         self._name = path.name
         self._steps = self._read(path) if path.is_file() else None
+        self._next: _Step | None = None
 
     @staticmethod
     def _read(path: Path) -> Iterator[_Step]:
         with open_stream(path) as stream:
             yield from _steps(stream)
 
-    def of(self, step: _Step) -> np.ndarray | None:
-        """Return the forces (n_atoms, 3) of the next step, Hartree/Bohr; FrameSyntaxError for another one."""
+    def of(self, step: _Step) -> np.ndarray | str | None:
+        """Return a step's forces (n_atoms, 3), Hartree/Bohr, or why there are none; None without a file."""
         if self._steps is None:
             return None
-        why = f"it has no step {step.number} with the same atoms"
         try:
-            force = next(self._steps, None)
+            self._next = self._next or next(self._steps, None)
+            while self._next is not None and self._next.number < step.number:
+                self._next = next(self._steps, None)
         except FrameSyntaxError as error:
-            force, why = None, str(error)
-        if force is None or force.number != step.number or force.symbols != step.symbols:
-            raise FrameSyntaxError(f"its forces are missing: {self._name}, {why}")
-        return force.vectors
+            return f"its forces are missing: {self._name}, {error}"
+        found = self._next
+        if found is None or found.number != step.number:
+            return f"its forces are missing: {self._name}, it has no step {step.number} with the same atoms"
+        self._next = None
+        if found.problem or found.symbols != step.symbols:
+            why = found.problem or f"it has no step {step.number} with the same atoms"
+            return f"its forces are missing: {self._name}, {why}"
+        return found.vectors
 
 
-def _frame(
-    step: _Step,
-    cell: np.ndarray,
-    energy: float | None,
-    forces: np.ndarray | None,
-    stress: np.ndarray | None,
-    source: str,
-    index: int,
-    info: dict[str, Any],
-) -> Frame:
-    """Return a structure with its cell (Å, zero for none) and its labels in CP2K's units, the stress in bar.
-
-    Kinds such as ``O1`` or ``Fe_up`` are taken by their element.
-    """
-    numbers = []
-    for symbol in step.symbols:
-        match = re.match(r"[A-Za-z]{1,2}", symbol)
-        name = match.group(0).capitalize() if match else symbol
-        number = atomic_numbers.get(name) or atomic_numbers.get(name[:1])
-        if not number:
-            raise FrameSyntaxError(f"{symbol!r} is not a chemical element (structure of line {step.line})")
-        numbers.append(number)
+def _frame(step: _Step, box: _Box, labels: _Labels, source: str, index: int, info: dict[str, Any]) -> Frame:
+    """Return a structure with its labels in eV and Å. Kinds such as ``O1`` are taken by their element."""
+    try:
+        kinds = {symbol: element_number(symbol) for symbol in set(step.symbols)}
+    except FrameSyntaxError as error:
+        raise FrameSyntaxError(f"{error} (structure of line {step.line})") from None
+    stress = None if labels.stress is None else labels.stress.reshape(3, 3)
     return Frame(
-        numbers=np.array(numbers, dtype=np.int32),
+        numbers=np.array([kinds[symbol] for symbol in step.symbols], dtype=np.int32),
         positions=step.vectors,
-        cell=cell.reshape(3, 3),
-        pbc=np.full(3, bool(cell.any())),
-        energy=None if energy is None else energy * Hartree,
-        forces=None if forces is None else forces * (Hartree / Bohr),
-        stress=None if stress is None else -0.5 * bar * (stress.reshape(3, 3) + stress.reshape(3, 3).T),
+        cell=box.cell.reshape(3, 3),
+        pbc=box.pbc & bool(box.cell.any()),
+        energy=None if labels.energy is None else labels.energy * Hartree,
+        forces=None if labels.forces is None else labels.forces * (Hartree / Bohr),
+        stress=None if stress is None else -0.5 * bar * (stress + stress.T),
         info=info,
         source=source,
         index=index,
@@ -188,30 +228,51 @@ def _table(path: Path) -> dict[int, np.ndarray]:
     rows: dict[int, np.ndarray] = {}
     if not path.is_file():
         return rows
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        for number, line in enumerate(stream, start=1):
+    with open_stream(path) as stream:
+        lines = WholeLines(stream)
+        for line in lines:
             words = line.split()
-            if not words or words[0].startswith("#"):
+            if not words or words[0].startswith(b"#"):
                 continue
             try:
                 rows[int(words[0])] = np.array([float(word) for word in words[2:11]])
-                if len(rows[int(words[0])]) != 9:
+                if len(words) < 11:
                     raise ValueError("too few numbers")
             except ValueError as error:
                 raise DataError(
-                    f"line {number} cannot be understood ({error})", where=str(path), fix="Mend this file"
+                    f"line {lines.number} cannot be understood ({error})",
+                    where=str(path),
+                    fix="Mend this file",
                 ) from None
     return rows
 
 
-def _constant_cell(path: Path, stem: str, number: str) -> np.ndarray:
-    """Return the cell (3, 3), Å, of a restart or input file beside the trajectory; zero for PERIODIC NONE."""
+def _box_beside(path: Path, stem: str, number: str, *, changing: bool) -> _Box:
+    """Return the box that a restart or input file beside the trajectory tells; zero for PERIODIC NONE.
+
+    ``changing``: whether the cells of all steps are there, so that only the directions are wanted.
+    """
+    found: _Box | None = None
     for name in (f"{stem}-{number}.restart", f"{stem}.restart", f"{stem}.inp"):
         file = path.with_name(name)
-        if file.is_file():
-            cell = parse_cell(file.read_text(encoding="utf-8", errors="replace"))
-            if cell is not None:
-                return cell
+        if not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        changes = _changes_cell(text)
+        if changes and not changing:
+            raise DataError(
+                f"the cell changes in this run ({changes} in {name}), and {stem}-{number}.cell is not there",
+                where=str(path),
+                fix=f"Put {stem}-{number}.cell beside it",
+            )
+        try:
+            found = found or parse_box(text)
+        except FrameSyntaxError as error:
+            raise DataError(str(error), where=str(file), fix=f"Put {stem}-{number}.cell beside it") from None
+    if found is not None:
+        return found
+    if changing:
+        return _Box(np.zeros((3, 3)), np.ones(3, dtype=bool))
     raise DataError(
         "nothing beside this trajectory of CP2K tells its cell",
         where=str(path),
@@ -219,93 +280,193 @@ def _constant_cell(path: Path, stem: str, number: str) -> np.ndarray:
     )
 
 
-def parse_cell(text: str) -> np.ndarray | None:
-    """Return the cell (3, 3), Å, of the ``&CELL`` section of a CP2K input, or None where there is none."""
-    section = re.search(r"^\s*&CELL\b[^\n]*\n(.*?)^\s*&END", text, re.DOTALL | re.MULTILINE | re.IGNORECASE)
-    if section is None:
-        return None
-    values: dict[str, list[str]] = {}
-    for line in section.group(1).splitlines():
+def _keywords(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield (the sections one is in, the words) of each line of a CP2K input, comments left out."""
+    sections: list[str] = []
+    for line in text.splitlines():
         words = line.partition("#")[0].partition("!")[0].split()
-        if words:
-            values[words[0].upper()] = [word for word in words[1:] if not word.startswith("[")]
-            if "[bohr]" in line.lower():
-                values[words[0].upper()] = [str(float(word) * Bohr) for word in values[words[0].upper()]]
-    if values.get("PERIODIC", [""])[0].upper() == "NONE":
-        return np.zeros((3, 3))
+        if not words:
+            continue
+        if words[0].upper().startswith("&END"):
+            sections = sections[:-1]
+        elif words[0].startswith("&"):
+            sections = [*sections, words[0][1:].upper()]
+        else:
+            yield sections, words
+
+
+def _changes_cell(text: str) -> str:
+    """Return what makes the cell change in a run, such as NPT_F; empty where nothing does."""
+    run, ensemble = "", ""
+    for sections, words in _keywords(text):
+        key, value = words[0].upper(), (words[1].upper() if len(words) > 1 else "")
+        if key == "RUN_TYPE" and sections[-1:] == ["GLOBAL"]:
+            run = value
+        elif key == "ENSEMBLE" and sections[-1:] == ["MD"]:
+            ensemble = value
+    if run == "CELL_OPT":
+        return run
+    dynamics = run in ("", "MD", "MOLECULAR_DYNAMICS")
+    return ensemble if dynamics and ensemble.startswith("NP") else ""
+
+
+def parse_box(text: str) -> _Box | None:
+    """Return the cell of the ``&CELL`` section of a CP2K input, or None where there is none.
+
+    FrameSyntaxError for what cannot be understood: units, directions, multiplied cells.
+    """
+    values: dict[str, list[str]] = {}
+    for sections, words in _keywords(text):
+        if sections[-1:] == ["CELL"]:
+            values.setdefault(words[0].upper(), words[1:])
+    periodic = values.get("PERIODIC", ["XYZ"])[0].upper()
+    if periodic != "NONE" and not re.fullmatch("X?Y?Z?", periodic):
+        raise FrameSyntaxError(f"PERIODIC {periodic} cannot be understood")
+    if any(word != "1" for word in values.get("MULTIPLE_UNIT_CELL", [])):
+        raise FrameSyntaxError("MULTIPLE_UNIT_CELL makes the cell another one than the input's")
+    if periodic == "NONE" and values:
+        return _Box(np.zeros((3, 3)), np.zeros(3, dtype=bool))
+    pbc = np.array([axis in periodic for axis in "XYZ"])
     try:
         if "ABC" in values:
-            angles = values.get("ALPHA_BETA_GAMMA", ["90", "90", "90"])
-            return np.array(cellpar_to_cell([float(x) for x in values["ABC"] + angles]))
-        return np.array([[float(x) for x in values[axis]] for axis in "ABC"]).reshape(3, 3)
+            angles = [float(x) for x in values.get("ALPHA_BETA_GAMMA", ["90", "90", "90"])[:3]]
+            return _Box(np.array(cellpar_to_cell(_lengths(values["ABC"]) + angles)), pbc)
+        return _Box(np.array([_lengths(values[axis]) for axis in "ABC"]), pbc)
     except (KeyError, ValueError):
         return None
+
+
+def _lengths(words: list[str]) -> list[float]:
+    """Return three lengths, Å, that may have their unit before them, as in ``[bohr] 1 2 3``."""
+    scale = 1.0
+    if words[:1] and words[0].startswith("["):
+        unit = words[0].strip("[]").lower()
+        if unit not in _LENGTHS:
+            raise FrameSyntaxError(f"the unit [{unit}] of a length is unknown")
+        scale, words = _LENGTHS[unit], words[1:]
+    return [scale * float(word) for word in (*words[:3], *[""] * (3 - len(words)))]
 
 
 def read_output(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     """Yield the structures of a CP2K output that stand there with coordinates and energy.
 
     The structure's coordinates and cell come before its energy, forces and stress behind it, up to the next
-    coordinates or energy.
+    coordinates or energy, or what else shows that they are complete.
     """
-    lines = file.stream.read().decode("utf-8", errors="replace").splitlines()
-    cell = np.zeros((3, 3))
-    coordinates: _Step | None = None
-    index, lost = 0, 0
-    for number, line in enumerate(lines, start=1):
-        if line.startswith(" CELL| Vector a [angstrom"):
-            cell = _output_cell(lines, number - 1)
+    return _Output(file).read()
+
+
+@dataclass
+class _Calculation:
+    """An energy, Hartree, in its line, the structure it belongs to, and the lines behind it."""
+
+    line: int
+    energy: str
+    structure: _Step
+    box: _Box
+    unconverged: bool
+    part: list[str] = field(default_factory=list)
+
+
+class _Output:
+    """An output while it is read."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self.file, self.lines = file, WholeLines(file.stream, file.check)
+        self.box = _Box(np.zeros((3, 3)), np.ones(3, dtype=bool))
+        self.structure: _Step | None = None
+        self.open: _Calculation | None = None
+        self.index, self.lost, self.unconverged = 0, 0, False
+
+    def read(self) -> Iterator[Frame | FrameProblem]:
+        """Go over the lines; a structure is given where something behind it shows that it is complete."""
+        for raw in self.lines:
+            line = raw.decode("utf-8", errors="replace")
+            if self.open is not None:
+                if _CLOSING.match(line) or _heads_coordinates(line):
+                    yield self._closed(self.open)
+                else:
+                    self.open.part.append(line)
+            self._line(line)
+        yield from self._end()
+
+    def _line(self, line: str) -> None:
+        """Take in a line that says something."""
+        if line.startswith(" CELL| Vector"):
+            self._vector(line)
+        elif line.startswith(" POISSON| Periodicity"):
+            word = line.split()[-1].upper()
+            self.box = _Box(self.box.cell, np.array([axis in word for axis in "XYZ"]) & (word != "NONE"))
         elif _heads_coordinates(line):
-            coordinates = _output_coordinates(lines, number)
+            self.structure = _output_coordinates(self.lines, line)
+        elif "SCF run NOT converged" in line:
+            self.unconverged = True
         elif line.startswith(" ENERGY| Total FORCE_EVAL"):
-            if coordinates is None:
-                lost += 1
-                continue
-            try:
-                yield _output_frame(lines, number, cell, coordinates, str(file.path), index)
-            except (ValueError, IndexError) as error:
-                yield FrameProblem(index, f"line {number} on: {error}", _FIX)
+            if self.structure is None:
+                self.lost += 1
                 return
-            coordinates, index = None, index + 1
-    if lost:
-        what = f"{lost} more energies stand in this output without coordinates"
-        yield FrameProblem(index, what, "Open NAME-pos-1.xyz beside it instead, or skip this")
-    elif coordinates is not None:
-        what = f"the output breaks off in line {len(lines)}, before the energy of this structure"
-        yield FrameProblem(index, what, "Use the frames before this one")
+            energy = line.split()[-1]
+            self.open = _Calculation(self.lines.number, energy, self.structure, self.box, self.unconverged)
+            self.structure, self.unconverged = None, False
+
+    def _vector(self, line: str) -> None:
+        """Take in `` CELL| Vector a [angstrom]: x y z |a| = l``; one that is damaged is zero."""
+        axis, words = line[14:15], line.partition("]")[2].lstrip(":").split()
+        if axis in "abc":
+            cell = self.box.cell.copy()
+            try:
+                cell["abc".index(axis)] = [float(word) for word in words[:3]]
+            except ValueError:
+                cell["abc".index(axis)] = np.nan
+            self.box = _Box(cell, self.box.pbc)
+
+    def _closed(self, found: _Calculation) -> Frame | FrameProblem:
+        index, self.open, self.index = self.index, None, self.index + 1
+        if found.unconverged and not self.file.unconverged:
+            what = f"{UNCONVERGED} (SCF run NOT converged) before its energy in line {found.line}"
+            return FrameProblem(index, what, LEFT_OUT)
+        try:
+            forces = _output_forces(found.part, len(found.structure.symbols), found.line)
+            labels = _Labels(float(found.energy), forces, _output_stress(found.part))
+            return _frame(found.structure, found.box, labels, str(self.file.path), index, {})
+        except (ValueError, IndexError) as error:
+            return FrameProblem(index, f"line {found.line} on: {error}", _FIX)
+
+    def _end(self) -> Iterator[FrameProblem]:
+        """Say what is missing at the end."""
+        end = self.lines.end or f"line {self.lines.number}"
+        if self.open is not None:
+            line = self.open.line
+            item = self._closed(self.open)
+            if isinstance(item, Frame):
+                what = (
+                    f"line {line} on: the output breaks off in {end}, before it shows that this is complete"
+                )
+                item = FrameProblem(item.index, what, USE_BEFORE)
+            yield item
+        if self.lost:
+            what = f"{self.lost} more energies stand in this output without coordinates"
+            yield FrameProblem(self.index, what, "Open NAME-pos-1.xyz beside it instead, or skip this")
+        elif self.structure is not None:
+            what = f"the output breaks off in {end}, before the energy of this structure"
+            yield FrameProblem(self.index, what, USE_BEFORE)
 
 
-def _output_cell(lines: list[str], at: int) -> np.ndarray:
-    rows = []
-    for line in lines[at : at + 3]:
-        words = line.partition("]")[2].lstrip(":").split()
-        rows.append([float(word) for word in words[:3]])
-    return np.array(rows) if np.shape(rows) == (3, 3) else np.zeros((3, 3))
-
-
-def _output_coordinates(lines: list[str], at: int) -> _Step:
-    """Read the lines ``index kind symbol Z x y z Z(eff) mass`` behind the heading."""
-    scale = Bohr if "BOHR" in lines[at - 1].upper() else 1.0
+def _output_coordinates(lines: WholeLines, heading: str) -> _Step:
+    """Read the lines ``index kind symbol Z x y z Z(eff) mass`` behind the heading, up to an empty one."""
+    at, scale = lines.number, Bohr if "BOHR" in heading.upper() else 1.0
     symbols, rows = [], []
-    for line in lines[at:]:
-        words = line.split()
+    for raw in lines:
+        words = raw.decode("utf-8", errors="replace").split()
         if len(words) >= 7 and words[0].isdigit() and words[1].isdigit():
             symbols.append(words[2])
-            rows.append([scale * float(word) for word in words[4:7]])
+            try:
+                rows.append([scale * float(word) for word in words[4:7]])
+            except ValueError:
+                rows.append([np.nan] * 3)
         elif rows:
             break
     return _Step(at, -1, "", symbols, np.array(rows).reshape(-1, 3))
-
-
-def _output_frame(
-    lines: list[str], at: int, cell: np.ndarray, coordinates: _Step, source: str, index: int
-) -> Frame:
-    behind = range(at, len(lines))
-    starts = (k for k in behind if lines[k].startswith(" ENERGY| Total") or _heads_coordinates(lines[k]))
-    part = lines[at : next(starts, len(lines))]
-    forces, stress = _output_forces(part, len(coordinates.symbols), at), _output_stress(part)
-    energy = float(lines[at - 1].split()[-1])
-    return _frame(coordinates, cell, energy, forces, stress, source, index, {})
 
 
 def _heads_coordinates(line: str) -> bool:

@@ -33,8 +33,9 @@ from nnpcore.structures.readers.reader import OpenFile, Reader
 _BEGINS = re.compile(rb"^\s*Program PWSCF v", re.MULTILINE)
 _MARKS = re.compile(
     rb"Program PWSCF|lattice parameter \(alat\)|number of atoms/cell|crystal axes:|positions \(alat units\)|"
-    rb"CELL_PARAMETERS|ATOMIC_POSITIONS|^!|convergence NOT achieved|Forces acting on atoms|total   stress|"
-    rb"JOB DONE|Entering Dynamics|Begin final coordinates|number of scf cycles|Writing |init_run"
+    rb"CELL_PARAMETERS|ATOMIC_POSITIONS|^!|^ +total energy  |convergence NOT achieved|"
+    rb"Forces acting on atoms|total   stress|JOB DONE|Entering Dynamics|Begin final coordinates|"
+    rb"number of scf cycles|Writing |init_run"
 )
 _CLOSING = (
     b"Program PWSCF", b"CELL_PARAMETERS", b"ATOMIC_POSITIONS", b"JOB DONE", b"Entering Dynamics",
@@ -127,7 +128,7 @@ class _Output:
 
     def _line(self, line: bytes) -> None:
         """Take in a line that says something."""
-        if line.startswith(b"!"):
+        if line.startswith(b"!") or (self.unconverged and b"total energy" in line):
             self._energy(line)
         elif b"Program PWSCF" in line:
             self.structure, self.used, self.alat, self.n_atoms, self.final = None, True, 0.0, 0, False

@@ -22,6 +22,11 @@ EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
 FILE_UNITS, UNKNOWN_UNITS = "file_units", "unknown, taken as eV, Å"
 """Key of ``Frame.info`` that says which units the file was in, and its value where nothing told."""
 
+TYPES_FIX = (
+    "Give the elements of the types in their order, such as --types 'Cu Au', or write the file with elements "
+    "(in LAMMPS: dump_modify ID element Cu Au)"
+)
+
 MAX_LINE = 1 << 25
 """Bytes; no line of a structure file is longer."""
 

@@ -6,7 +6,16 @@ import re
 from pathlib import Path
 
 from nnpcore.errors import DataError
-from nnpcore.structures.readers import ase_formats, cp2k, espresso, extxyz, n2p2, vasp_outcar, vasp_xml
+from nnpcore.structures.readers import (
+    ase_formats,
+    cp2k,
+    espresso,
+    extxyz,
+    lammps_dump,
+    n2p2,
+    vasp_outcar,
+    vasp_xml,
+)
 from nnpcore.structures.readers.reader import Reader, no_structure, open_stream, read_error
 
 READERS: list[Reader] = [
@@ -17,6 +26,7 @@ READERS: list[Reader] = [
     vasp_outcar.OUTCAR,
     vasp_xml.VASPRUN,
     espresso.PWSCF,
+    lammps_dump.DUMP,
     *ase_formats.READERS,
 ]
 """A file is given to the first that recognizes it, else to the one ASE names."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError, XMLPullParser
 
 import numpy as np
@@ -76,7 +76,7 @@ class _Vasprun:
 
     def _events(self) -> Iterator[tuple[str, Element]]:
         """Feed the parser line by line; what stops it is kept in ``broken``."""
-        parser = XMLPullParser(("start", "end"))
+        parser: Any = XMLPullParser(("start", "end"))
         while not self.broken:
             self.file.check()
             try:

@@ -157,7 +157,7 @@ def _missing(key: str) -> Any:
 
 def _matrix(key: str, text: str | None) -> np.ndarray:
     """Return nine numbers as (3, 3); of a stress or virial six, too, in ASE's order."""
-    value = None if text is None else plain_value(text)
+    value: Any = None if text is None else plain_value(text)
     tensor = as_tensor(value)
     six = tensor is not None and np.size(value) == 6
     if tensor is None or (six and key == "Lattice"):
