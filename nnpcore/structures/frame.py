@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +23,19 @@ def add_note(info: dict[str, Any], text: str) -> None:
     info[NOTES] = (*info.get(NOTES, ()), text)
 
 
-def _per_atom(values: Any, atoms: Atoms) -> bool:
-    return isinstance(values, np.ndarray) and values.ndim > 0 and len(values) == len(atoms)
+_VECTORS = re.compile(
+    r"forc|grad|veloc|momenta|displ|posit|born|magmoms|charges|energies|stresses", re.IGNORECASE
+)
+_TENSOR_SHAPES = ((3,), (6,), (9,), (3, 3))
+
+
+def is_per_atom(name: str, values: Any, n_atoms: int) -> bool:
+    """Whether values belong to the atoms, by their length; where a vector or tensor of the whole structure
+    has that length, too (3, 6 or 9 atoms), by their name.
+    """
+    if not isinstance(values, np.ndarray) or values.ndim == 0 or len(values) != n_atoms:
+        return False
+    return values.shape not in _TENSOR_SHAPES or _VECTORS.search(name) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +109,8 @@ class Frame:
         forces = results.get("forces")
         energy = results.get("energy", results.get("free_energy"))
         skip = {"numbers", "positions", "energy", "forces", "stress"}
-        arrays = {
-            k: np.array(v)
-            for k, v in {**atoms.arrays, **results}.items()
-            if k not in skip and _per_atom(v, atoms)
-        }
+        of_atoms = {k: v for k, v in results.items() if is_per_atom(k, v, len(atoms))}
+        arrays = {k: np.array(v) for k, v in {**atoms.arrays, **of_atoms}.items() if k not in skip}
         info = {k: v for k, v in {**atoms.info, **results}.items() if k not in skip and k not in arrays}
         return cls(
             numbers=np.array(atoms.numbers, dtype=np.int32),

@@ -8,22 +8,37 @@ pickles), ``mysql`` and ``postgresql`` (network), ``gpw``, ``py``, ``castep-cell
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase.data import atomic_masses, atomic_numbers
 
-from nnpcore.structures.frame import Frame
+from nnpcore.errors import Cancelled, DataError
+from nnpcore.structures.frame import Frame, is_per_atom
 from nnpcore.structures.problems import FrameProblem
-from nnpcore.structures.readers.reader import OpenFile, Reader, no_structure, open_stream, read_error
+from nnpcore.structures.readers.extxyz import as_atomic_numbers
+from nnpcore.structures.readers.outputs import LEFT_OUT, UNCONVERGED, USE_BEFORE
+from nnpcore.structures.readers.reader import (
+    TYPES_FIX,
+    OpenFile,
+    Reader,
+    is_packed,
+    no_structure,
+    read_error,
+)
 from nnpcore.structures.writing import PER_ATOM_NAMES
 
 _ONE_READER = ("extxyz", "xyz", "prismatic")
 """ASE's names of what our own reader of XYZ files takes."""
+
+_MASS_TOLERANCE = 0.1
+_LARGEST_TEXT = 1 << 31
 
 
 def guess(path: Path) -> str | None:
@@ -39,52 +54,144 @@ def guess(path: Path) -> str | None:
     return name if name in ALLOWED_FORMATS else None
 
 
-Completed = Callable[[Frame], Frame]
-BrokenOff = Callable[[Path, int], str]
+Completed = Callable[[Frame, OpenFile], Frame]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What an output says: ``whole`` when its program came to its end, ``unconverged`` of its electrons."""
+
+    whole: re.Pattern[bytes]
+    unconverged: re.Pattern[bytes] | None = None
 
 
 def _read(
-    kind: str, completed: Completed | None, broken_off: BrokenOff | None, file: OpenFile
+    kind: str, completed: Completed | None, ending: Ending | None, file: OpenFile
 ) -> Iterator[Frame | FrameProblem]:
-    """All frames by ASE. An error after good frames becomes the last item: those before it are usable."""
+    """All frames by ASE. An error after good frames becomes the last item: those before it are usable.
+
+    Of an output that does not say that its program came to its end, the last frame is not trusted.
+    """
+    text = _whole_lines(file) if ending is not None or is_packed(file.path) else None
+    trouble, at_end = _trouble(text, ending, file)
+    frames = _frames(kind, completed, file, text)
+    before: Frame | FrameProblem | None = None
+    for item in frames:
+        if before is not None:
+            yield before
+        before = (
+            item
+            if not isinstance(item, Frame) or not trouble
+            else FrameProblem(item.index, trouble, LEFT_OUT)
+        )
+    if before is None:
+        return
+    if at_end and isinstance(before, Frame):
+        before = FrameProblem(before.index, at_end, USE_BEFORE)
+    yield before
+
+
+def _whole_lines(file: OpenFile) -> bytes:
+    """Return the text of a file without a last line that has no end."""
+    text = file.stream.read(_LARGEST_TEXT)
+    if len(text) == _LARGEST_TEXT:
+        raise DataError("the file is too large for this format", where=str(file.path), fix="Split it")
+    return text[: text.rfind(b"\n") + 1] if text.rfind(b"\n") > 0 else text
+
+
+def _trouble(text: bytes | None, ending: Ending | None, file: OpenFile) -> tuple[str, str]:
+    """Return what is wrong with all frames of an output, and what with the last."""
+    if text is None or ending is None:
+        return "", ""
+    found = ending.unconverged.search(text) if ending.unconverged and not file.unconverged else None
+    n_lines = text.count(b"\n")
+    line = text.count(b"\n", 0, found.start()) + 1 if found else 0
+    trouble = f"{UNCONVERGED}, as line {line} of the output says" if found else ""
+    at_end = f"the output ends in line {n_lines} before its program came to its end: this may not be complete"
+    return trouble, "" if ending.whole.search(text) else at_end
+
+
+def _frames(
+    kind: str, completed: Completed | None, file: OpenFile, text: bytes | None
+) -> Iterator[Frame | FrameProblem]:
     path, index = file.path, 0
-    images = _images(path, kind)
+    images = _images(file, kind, text)
     while True:
+        file.check()
         try:
             frame = Frame.from_atoms(next(images), source=str(path), index=index)
+            if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
+                raise no_structure(str(path))
+            frame = completed(frame, file) if completed else frame
         except StopIteration:
-            what = broken_off(path, index) if broken_off else ""
-            if what:
-                yield FrameProblem(index, what, "Use the frames before this one")
             return
+        except (DataError, Cancelled):
+            raise
         except Exception as error:
-            failure = read_error(error, str(path), _end_note(path) if broken_off else "")
+            n_lines = 0 if text is None else text.count(b"\n")
+            note = f"; the file ends in line {n_lines}" if n_lines else ""
+            failure = read_error(error, str(path), note)
             if index == 0:
                 raise failure from error
             yield FrameProblem(index, failure.what, "Mend the file, or use the frames before this one")
             return
-        if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
-            raise no_structure(str(path))
-        yield completed(frame) if completed else frame
+        yield frame
         index += 1
 
 
-def _images(path: Path, kind: str) -> Iterator[Any]:
+class _Text(io.StringIO):
+    """A text with a name, which some of ASE's readers ask for."""
+
+    def __init__(self, text: bytes, name: str) -> None:
+        super().__init__(text.decode("utf-8", errors="replace"))
+        self.name = name
+
+
+def _images(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
     """Yield ASE's atoms; those of a database's rows with all the values they were written with."""
     if kind not in ("db", "json"):
-        from ase.io.formats import iread
+        from ase.io.formats import ioformats, iread
 
-        yield from iread(str(path), slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)
+        given: Any = str(file.path)
+        if text is not None and ioformats[kind].acceptsfd:
+            named = _Text(text, str(file.path).removesuffix(file.path.suffix if is_packed(file.path) else ""))
+            given = io.BytesIO(text) if ioformats[kind].isbinary else named
+        more = _types(file) if kind == "lammps-data" else {}
+        yield from iread(
+            given, slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True, **more
+        )
         return
     from ase.db import connect
 
-    database: Any = connect(str(path), type=kind, use_lock_file=False, serial=True)
+    database: Any = connect(str(file.path), type=kind, use_lock_file=False, serial=True)
     with database:
         for row in database.select():
+            as_atomic_numbers(np.asarray(row.numbers))
             yield row.toatoms(add_additional_information=True)
 
 
-def _with_per_atom(frame: Frame) -> Frame:
+def _types(file: OpenFile) -> dict[str, Any]:
+    """Return the elements of the types of LAMMPS' data file where the user gives them."""
+    if not file.types:
+        return {}
+    return {"Z_of_type": {k: atomic_numbers[symbol] for k, symbol in enumerate(file.types, start=1)}}
+
+
+def _with_known_types(frame: Frame, file: OpenFile) -> Frame:
+    """Refuse a LAMMPS data file whose types have no elements: without masses ASE counts H, He, Li."""
+    masses = frame.arrays.get("masses")
+    if (
+        masses is not None
+        and not file.types
+        and (np.abs(atomic_masses[frame.numbers] - masses) > _MASS_TOLERANCE).any()
+    ):
+        raise DataError("its masses are not those of elements", where=frame.source, fix=TYPES_FIX)
+    if masses is None and not file.types:
+        raise DataError("its atoms have types but no elements or masses", where=frame.source, fix=TYPES_FIX)
+    return frame
+
+
+def _with_per_atom(frame: Frame, file: OpenFile) -> Frame:
     """Put values of single atoms, which a .traj only has room for in ``info``, back among the arrays."""
     names = str(frame.info.get(PER_ATOM_NAMES, "")).split()
     named = {name: frame.info[name] for name in names if name in frame.info}
@@ -93,26 +200,16 @@ def _with_per_atom(frame: Frame) -> Frame:
     return replace(frame, info=info, arrays=frame.arrays | found)
 
 
-def _with_row_values(frame: Frame) -> Frame:
+def _with_row_values(frame: Frame, file: OpenFile) -> Frame:
     """Put the values that a database row was written with (``dft_energy=...``) among the others."""
     info, arrays = dict(frame.info), dict(frame.arrays)
     info.pop("unique_id", None)
     for name in ("key_value_pairs", "data"):
         values = info.pop(name, None)
         for key, value in values.items() if isinstance(values, dict) else ():
-            per_atom = isinstance(value, np.ndarray) and value.ndim > 1 and len(value) == frame.n_atoms
+            per_atom = np.ndim(value) > 1 and is_per_atom(key, value, frame.n_atoms)
             (arrays if per_atom else info).setdefault(key, value)
     return replace(frame, info=info, arrays=arrays)
-
-
-# Outputs that may end at any line when a job is killed; ASE passes over the part behind the last whole
-# structure in silence. Each says what is missing behind the ``n_frames`` that were read, or nothing.
-
-
-def _end_note(path: Path) -> str:
-    """Where a text file ends, to be added to a reader's own complaint."""
-    with open_stream(path) as stream:
-        return f"; the file ends in line {sum(1 for _ in stream)}"
 
 
 def _ase(
@@ -120,39 +217,62 @@ def _ase(
     patterns: tuple[str, ...] = (),
     content: re.Pattern[bytes] | None = None,
     completed: Completed | None = None,
-    broken_off: BrokenOff | None = None,
+    ending: Ending | None = None,
 ) -> Reader:
     """Return the reader of one of ASE's formats; ``content`` is for those ASE tells by their names only.
 
-    ``completed`` adds to a frame what ASE leaves aside, ``broken_off`` says what is missing at the end.
+    ``completed`` adds to a frame what ASE leaves aside, ``ending`` is for outputs of programs.
     """
     known = content or re.compile(rb"(?!)")  # matches nothing
-    read = partial(_read, name, completed, broken_off)
+    read = partial(_read, name, completed, ending)
     return Reader(name, read, lambda path, head: known.search(head) is not None, patterns)
 
 
 # fmt: off
 _PLAIN = (
-    "abinit-in", "abinit-out", "aims", "aims-output", "castep-castep", "castep-geom", "castep-md",
+    "abinit-in", "aims", "castep-geom", "castep-md",
     "cfg", "crystal", "cube", "dftb", "dlp-history", "dlp4", "dmol-arc", "dmol-car", "elk",
-    "eon", "espresso-in", "gamess-us-out", "gaussian-in", "gaussian-out",
-    "gen", "gpaw-out", "gromacs", "gromos", "magres", "mol",
-    "mustem", "netcdftrajectory", "nwchem-in", "nwchem-out", "onetep-out", "orca-output",
-    "qbox", "res", "rmc6f", "runnerdata", "sdf", "siesta-xv", "struct", "struct_out",
+    "eon", "espresso-in", "gaussian-in",
+    "gen", "gromacs", "gromos", "magres", "mol",
+    "mustem", "netcdftrajectory", "nwchem-in",
+    "rmc6f", "runnerdata", "sdf", "siesta-xv", "struct", "struct_out",
     "turbomole", "turbomole-gradient", "v-sim", "xsd", "xsf",
 )
+_OUTPUTS: dict[str, tuple[bytes, bytes, bytes]] = {  # recognized by, comes to its end by, did not converge
+    "abinit-out": (b"", rb"Calculation completed", rb"did not converge|not enough SCF cycles to converge"),
+    "aims-output": (rb"Invoking FHI-aims", rb"Have a nice day\.", rb"Self-consistency cycle not converged"),
+    "castep-castep": (rb"^ \| +CCC +AA +SSS", rb"^ ?Total time +=", rb"max\. SCF cycles performed but"),
+    "gamess-us-out": (b"", rb"TERMINATED NORMALLY", rb"SCF IS UNCONVERGED|DID NOT CONVERGE"),
+    "gaussian-out": (b"", rb"Normal termination of Gaussian", rb"Convergence failure"),
+    "gpaw-out": (rb"^ ?\|_{2,3} *\|_ *", rb"^Total: +\d", rb"Did not converge!"),
+    "nwchem-out": (b"", rb"^ ?Total times +cpu:", rb"Calculation failed to converge"),
+    "onetep-out": (b"", rb"^ ?Job completed", rb"NOT CONVERGED"),
+    "orca-output": (b"", rb"ORCA TERMINATED NORMALLY", rb"SCF NOT CONVERGED|not fully converged"),
+    "qbox": (b"", rb"</(fpmd|qbox):simulation>", rb"(?!)"),
+}
 # fmt: on
+
+
+def _output(name: str) -> Reader:
+    known, whole, unconverged = _OUTPUTS[name]
+    ending = Ending(re.compile(whole, re.MULTILINE), re.compile(unconverged, re.IGNORECASE))
+    return _ase(name, content=re.compile(known, re.MULTILINE) if known else None, ending=ending)
+
+
 READERS = (
     _ase("traj", ("*.traj",), completed=_with_per_atom),
     _ase("vasp", ("*.vasp",)),
     _ase("vasp-xdatcar", ("XDATCAR*", "POSCAR*")),
     _ase("cif", ("*.cif",), re.compile(rb"^data_.*?^_cell_length_a", re.MULTILINE | re.DOTALL)),
     _ase(
-        "lammps-data", content=re.compile(rb"^[ \t]*\d+[ \t]+atoms\b.*?^[^#\n]*\bxlo[ \t]+xhi", re.M | re.S)
+        "lammps-data",
+        content=re.compile(rb"^[ \t]*\d+[ \t]+atoms\b.*?^[^#\n]*\bxlo[ \t]+xhi", re.M | re.S),
+        completed=_with_known_types,
     ),
     _ase("proteindatabank", ("*.pdb",)),
     _ase("json", ("*.json",), completed=_with_row_values),
     _ase("db", ("*.db",), completed=_with_row_values),
+    *(_output(name) for name in _OUTPUTS),
     *(_ase(name) for name in _PLAIN),
 )
 ALLOWED_FORMATS: frozenset[str] = frozenset({"extxyz", "xyz"} | {reader.name for reader in READERS})

@@ -18,7 +18,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr, Hartree
 
-from nnpcore.structures.frame import EXACT_ENERGIES, Frame
+from nnpcore.structures.frame import EXACT_ENERGIES, Frame, add_note
 from nnpcore.structures.problems import FrameProblem
 from nnpcore.structures.readers.reader import (
     EV_ANGSTROM,
@@ -171,18 +171,36 @@ def _frame(block: list[tuple[int, list[str]]], source: str, index: int) -> Frame
     if table[:, 4].any():
         arrays["atomic_energies"] = table[:, 4]
     cell = np.array(lattice) if lattice else np.zeros((3, 3))
+    energy, forces = _labels(values.get("energy"), table[:, 5:].copy(), info)
     return Frame(
         numbers=np.array(symbols, dtype=np.int32),
         positions=table[:, :3].copy(),
         cell=cell,
         pbc=np.full(3, bool(lattice)),
-        energy=values.get("energy"),
-        forces=table[:, 5:].copy(),
+        energy=energy,
+        forces=forces,
         arrays=arrays,
         info=info,
         source=source,
         index=index,
     )
+
+
+def _labels(
+    energy: float | None, forces: np.ndarray, info: dict[str, Any]
+) -> tuple[float | None, np.ndarray | None]:
+    """Return energy and forces; zeros stand for missing ones, for the format has no other way.
+
+    Forces that are exactly zero on more than one atom, and an energy of exactly zero, are placeholders; an
+    atom alone has no forces, and may be what energies are counted from.
+    """
+    if len(forces) < 2:
+        return energy, forces
+    missing = ["forces"] if not forces.any() else []
+    missing += ["energy"] if energy == 0.0 else []
+    if missing:
+        add_note(info, f"zeros stand for {' and '.join(sorted(missing))}, which are not taken")
+    return (None if "energy" in missing else energy), (None if "forces" in missing else forces)
 
 
 def _atom(words: list[str], number: int) -> tuple[int, list[float]]:

@@ -146,6 +146,11 @@ def open_stream(path: Path) -> IO[bytes]:
     return stream
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is unpacked when it is opened."""
+    return path.suffix.lower() in _PACKERS
+
+
 def no_structure(where: str, *, binary: bool = False) -> DataError:
     """Return the error for a file that holds no structures."""
     kind = "binary data and no" if binary else "no"

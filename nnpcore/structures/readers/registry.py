@@ -13,6 +13,7 @@ from nnpcore.structures.readers import (
     extxyz,
     lammps_dump,
     n2p2,
+    res,
     vasp_outcar,
     vasp_xml,
 )
@@ -27,6 +28,7 @@ READERS: list[Reader] = [
     vasp_xml.VASPRUN,
     espresso.PWSCF,
     lammps_dump.DUMP,
+    res.RES,
     *ase_formats.READERS,
 ]
 """A file is given to the first that recognizes it, else to the one ASE names."""

@@ -248,7 +248,7 @@ class _Outcar:
             raise only_predicted(self.n_predicted, self.file.path)
         elif self.index == 0:
             raise DataError(
-                f"this OUTCAR has no whole step: it ends in {end}",
+                f"the file is damaged or not what its name says (no whole step); it ends in {end}",
                 where=str(self.file.path),
                 fix="Look whether the calculation ran",
             )

@@ -75,8 +75,12 @@ def parse_comment(comment: str) -> dict[str, Any]:
         return {"comment": comment} if comment else {}
     info: dict[str, Any] = {}
     texts: dict[str, str | None] = {}
-    for name, text in _pairs(comment):
-        key = _USUAL.get(name.lower(), name)
+    pairs = list(_pairs(comment))
+    given = {name for name, _ in pairs}
+    for name, text in pairs:
+        usual = _USUAL.get(name.lower(), name)
+        meant = usual not in given and (name.lower() != "lattice" or len((text or "").split()) == 9)
+        key = usual if meant else name
         if key in _ONCE and texts.get(key, text) != text:
             raise FrameSyntaxError(f"{key} is given twice, and differs")
         texts[key] = text
