@@ -115,9 +115,7 @@ def best_hyperparameters(
     return of(found.x), -float(found.fun)
 
 
-def first_guess(
-    length: float, moments: Mapping[str, Moments], tempering: Mapping[str, float]
-) -> Hyperparameters:
+def first_guess(length: float, moments: Mapping[str, Moments]) -> Hyperparameters:
     """Return where the search for hyperparameters starts: noises a tenth of what labels vary by."""
     noise = {kind: max(0.1 * np.sqrt(s.square / max(1, s.n)), 1e-6) for kind, s in moments.items()}
-    return Hyperparameters(length, 1.0, noise, tempering)
+    return Hyperparameters(length, 1.0, noise)

@@ -1,9 +1,9 @@
-"""How a posterior is made: basis, hyperparameters and tempering from some frames, then all frames once."""
+"""How a posterior is made: basis and length from some frames, then all frames once, then the tempering."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,14 +12,16 @@ from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
 from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
 from nnpcore.posterior.evidence import Hyperparameters, Solution, best_hyperparameters, first_guess
-from nnpcore.posterior.moments import FORCES, STRESS, Moments, added, labelled_rows
+from nnpcore.posterior.moments import ENERGY, Moments
 from nnpcore.posterior.settings import PosteriorSettings
-from nnpcore.posterior.streaming import summed
+from nnpcore.posterior.streaming import batches, summed
 from nnpcore.posterior.targets import Target
+from nnpcore.posterior.tempering import EnergyRows, found_tempering
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 
 _MOST_FRAMES_FOR_CENTERS = 200
+_MOST_FRAMES_FOR_ENERGIES = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,11 @@ def fit(
         chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))
         moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0))
         hyper, _ = best_hyperparameters(moments, hyper, settings)
+        if settings.tempering is None:
+            tempering = found_tempering(moments, hyper, _energy_rows(chosen, used, zeros, n_threads))
+        else:
+            tempering = {kind: settings.tempering for kind in moments if kind != ENERGY}
+        hyper = replace(hyper, tempering=tempering)
         solution = Solution.of(moments, hyper)
     return Fitted(chosen, hyper, zeros, moments, solution, len(used))
 
@@ -119,21 +126,31 @@ def _choose(
     settings: PosteriorSettings,
     progress: Progress,
 ) -> tuple[SparseBasis, Hyperparameters]:
-    """Return the basis whose length the evidence prefers, with its hyperparameters and the tempering."""
-    share = 0.02 if settings.tempering is None else settings.tempering
-    tempering = {FORCES: share, STRESS: share}
+    """Return the basis whose length the evidence prefers, with signal and noises."""
     best: tuple[SparseBasis, Hyperparameters] | None = None
     most = -np.inf
-    for k, (length, basis) in enumerate(zip(settings.lengths, bases, strict=True)):
-        progress.report(k / len(bases), f"length {length:g}")
-        moments: dict[str, Moments] = {}
-        for frame in sample:
-            d = compute_descriptors([frame], basis.functions, n_threads=1)
-            rows = basis.rows(d, frame.volume)
-            found = labelled_rows(rows, frame, float(zeros[d.species].sum()))
-            moments = added(moments, {kind: Moments.of(*found[kind]) for kind in found if kind in kinds})
-        hyper, evidence = best_hyperparameters(moments, first_guess(length, moments, tempering), settings)
+    for length, basis, part in zip(settings.lengths, bases, progress.split(len(bases)), strict=True):
+        part.report(0.0, f"length {length:g}")
+        moments = summed(basis, sample, zeros, kinds, 1, part)
+        hyper, evidence = best_hyperparameters(moments, first_guess(length, moments), settings)
         if evidence > most:
             best, most = (basis, hyper), evidence
     assert best is not None
     return best
+
+
+def _energy_rows(
+    basis: SparseBasis, frames: Sequence[Frame], zeros: np.ndarray, n_threads: int | None
+) -> EnergyRows:
+    """Return rows and targets of the energies of some frames."""
+    chosen = [f for f in spread_frames(frames, _MOST_FRAMES_FOR_ENERGIES, 10**5) if f.energy is not None]
+    rows, targets = np.zeros((len(chosen), basis.size)), np.zeros(len(chosen))
+    for part in batches(chosen):
+        own = [chosen[k] for k in part]
+        d = compute_descriptors(own, basis.functions, derivatives=False, n_threads=n_threads)
+        features = basis.features(d.values, d.species)
+        for k, frame, first, end in zip(part, own, d.frame_start, d.frame_start[1:], strict=False):
+            rows[k] = features[first:end].mean(0)
+            energy = 0.0 if frame.energy is None else frame.energy
+            targets[k] = energy / frame.n_atoms - zeros[d.species[first:end]].mean()
+    return EnergyRows(rows, targets)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
-from nnpcore.errors import AnalysisError, DataError
+from nnpcore.errors import DataError
+from nnpcore.posterior.asking import Asked, asked, beyond_of_atoms
 from nnpcore.posterior.basis import FrameRows, SparseBasis
 from nnpcore.posterior.evidence import Hyperparameters, Solution
 from nnpcore.posterior.fitting import fit
@@ -119,7 +120,9 @@ class Posterior:
 
     def spreads_of(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """As :meth:`atomic_spreads`, for symmetry functions (n_atoms, n_descriptors) at hand."""
-        return self.spread_of_features(self.basis.features(values, species))
+        features = self.basis.features(values, species)
+        beyond = self.hyper.signal**2 * beyond_of_atoms(self.basis, features)
+        return np.sqrt(self.spread_of_features(features) ** 2 + beyond)
 
     def predict(
         self, frames: Sequence[Frame], *, n_threads: int | None = None, progress: Progress | None = None
@@ -132,35 +135,34 @@ class Posterior:
         self, targets: Sequence[Target], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> np.ndarray:
         """Return the derivatives (n_targets, m) of targets by the coefficients; no labels are looked at."""
-        return self._features_and_zeros(targets, n_threads, progress)[0]
+        return self._asked(targets, n_threads, progress).features
 
     def mean(
         self, targets: Sequence[Target], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> np.ndarray:
         """Return what the data say targets are, (n_targets,), eV."""
-        features, zeros = self._features_and_zeros(targets, n_threads, progress)
-        return features @ self.solution.coefficients + zeros
+        return self.mean_and_covariance(targets, n_threads=n_threads, progress=progress)[0]
 
     def covariance(
         self, targets: Sequence[Target], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> np.ndarray:
         """Return the joint covariance (n_targets, n_targets) of targets, eV²."""
-        half = self._whitened(self.features(targets, n_threads=n_threads, progress=progress))
-        return half.T @ half
+        return self.mean_and_covariance(targets, n_threads=n_threads, progress=progress)[1]
 
     def spread(
         self, targets: Sequence[Target], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> np.ndarray:
         """Return the foretold spread (standard deviation) of targets, (n_targets,), eV."""
-        return self.spread_of_features(self.features(targets, n_threads=n_threads, progress=progress))
+        return np.sqrt(self.covariance(targets, n_threads=n_threads, progress=progress).diagonal())
 
     def mean_and_covariance(
         self, targets: Sequence[Target], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return :meth:`mean` and :meth:`covariance` of targets, their symmetry functions computed once."""
-        features, zeros = self._features_and_zeros(targets, n_threads, progress)
-        half = self._whitened(features)
-        return features @ self.solution.coefficients + zeros, half.T @ half
+        found = self._asked(targets, n_threads, progress)
+        half = self._whitened(found.features)
+        mean = found.features @ self.solution.coefficients + found.zeros
+        return mean, half.T @ half + self.hyper.signal**2 * found.beyond
 
     def spread_of_features(self, features: np.ndarray) -> np.ndarray:
         """Return the standard deviation (n,), eV, of linear functions of the coefficients, (n, m)."""
@@ -169,6 +171,9 @@ class Posterior:
     def _whitened(self, features: np.ndarray) -> np.ndarray:
         """Return R^-T features^T (m, n), for the precision R^T R."""
         return solve_triangular(self.solution.factor, features.T, trans=1, check_finite=False)
+
+    def _asked(self, targets: Sequence[Target], n_threads: int | None, progress: Progress | None) -> Asked:
+        return asked(self.basis, self.zeros, targets, n_threads, progress)
 
     # more data ------------------------------------------------------------------------------------------
     def information(
@@ -233,24 +238,3 @@ class Posterior:
         return compute_descriptors(
             frames, self.functions, derivatives=False, n_threads=n_threads, progress=progress
         )
-
-    def _features_and_zeros(
-        self, targets: Sequence[Target], n_threads: int | None, progress: Progress | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if not targets:
-            raise AnalysisError("there are no targets", fix="Ask about a crystal, a region or some atoms")
-        frames = list({id(frame): frame for target in targets for frame in target.frames}.values())
-        places = {id(frame): k for k, frame in enumerate(frames)}
-        d = self._descriptors(frames, n_threads, progress)
-        features, zeros = np.zeros((len(targets), self.size)), np.zeros(len(targets))
-        by_frame: dict[int, list[tuple[int, np.ndarray]]] = {}
-        for t, target in enumerate(targets):
-            for frame, weights in target.parts:
-                by_frame.setdefault(places[id(frame)], []).append((t, weights))
-        for k, wanted in by_frame.items():
-            part = slice(int(d.frame_start[k]), int(d.frame_start[k + 1]))
-            own = self.basis.features(d.values[part], d.species[part])
-            for t, weights in wanted:
-                features[t] += weights @ own
-                zeros[t] += weights @ self.zeros[d.species[part]]
-        return features, zeros
