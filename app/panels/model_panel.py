@@ -199,7 +199,7 @@ class ModelPanel(Panel):
         self.edit_button.setToolTip("Look at the functions and change them")
         self.edit_button.clicked.connect(self.edit_functions)
         functions, editing = self._cell("Functions", self.functions), self._cell("", self.edit_button)
-        cells = (functions, 5), (editing, 3), (self._field(DECLARED["cutoff"]), 4)
+        cells = (functions, 5), (editing, 0), (self._field(DECLARED["cutoff"]), 4)
         column.addLayout(filled(QHBoxLayout(), *cells, spacing=6))
 
     def _add_section(self, column: QVBoxLayout, title: str) -> None:
@@ -230,7 +230,8 @@ class ModelPanel(Panel):
 
     def _cell(self, caption: str, box: QWidget) -> QWidget:
         cell = QWidget(self)
-        box.setMinimumWidth(36)
+        if not isinstance(box, QPushButton):
+            box.setMinimumWidth(36)
         filled(QVBoxLayout(cell), styled(QLabel(caption, cell), "muted", "small"), box, spacing=1)
         return cell
 

@@ -31,8 +31,8 @@ class TrainedOn(QLabel):
     def refresh(self, *_changed: object) -> None:
         """Say it anew."""
         text, warnings = self._data.training_text(), self._data.training_warnings()
-        self.setText(f"{'⚠ ' if warnings else ''}{text or NOTHING}")
-        self.setVisible(bool(self._data.datasets))
+        shown = f"{'⚠ ' if warnings else ''}{text or NOTHING}"
+        self.setText(shown if self._data.datasets else "")
         color = ink("warning" if warnings else "muted").name()
         self.setStyleSheet(f"color: {color}")
         names = ", ".join(document.name for document in self._data.trained_on())
