@@ -55,6 +55,17 @@ def ask_to_train(warnings: Sequence[str], parent: QWidget) -> bool:
     return box.clickedButton() is train
 
 
+def ask_to_lose(parent: QWidget) -> bool:
+    """Ask whether to close although a training could not be saved; the safe answer is the default."""
+    box = QMessageBox(QMessageBox.Icon.Warning, "Eatlas", "A training is not saved.", parent=parent)
+    box.setInformativeText("Its folder cannot be written. Make room, or save it elsewhere: its context menu has it.")
+    close = box.addButton("Close and Lose It", QMessageBox.ButtonRole.DestructiveRole)
+    back = box.addButton("Back", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(back)
+    box.exec()
+    return box.clickedButton() is close
+
+
 def show_about(parent: QWidget) -> None:
     """Show versions and the graphics driver, to be copied into a report."""
     dialog = QDialog(parent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from nnpcore.structures import Dataset, DatasetSummary, Role
 from nnpcore.structures.fitting_together import misfits
@@ -50,10 +49,6 @@ class DatasetDocument:
         """The path, with the slice if one was given."""
         return self.dataset.path
 
-    def positions_of(self, path: str) -> dict[int, int]:
-        """Return, for frames that came from this file, index in the file -> position here."""
-        return {f.index: i for i, f in enumerate(self.frames) if f.source and _same(f.source, path)}
-
     @property
     def frames(self) -> tuple[Frame, ...]:
         """The checked frames."""
@@ -63,10 +58,6 @@ class DatasetDocument:
     def n_frames(self) -> int:
         """Number of frames."""
         return len(self.dataset.frames)
-
-
-def _same(one: str, other: str) -> bool:
-    return one == other or str(Path(one).absolute()) == other
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

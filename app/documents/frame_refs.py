@@ -12,11 +12,12 @@ import numpy as np
 from app.documents.dataset import DatasetDocument
 from nnpcore.errors import TrainingError
 from nnpcore.structures import Role, split_frames
+from nnpcore.training.data_sources import DataSource, fingerprint
 
 if TYPE_CHECKING:
+    from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainSettings
-    from nnpcore.training.data_sources import DataSource
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class FrameRefs:
 
     def __len__(self) -> int:
         return sum(len(indices) for _, indices in self.parts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of its data sets are open."""
+        return all(dataset_id for dataset_id, _ in self.parts)
+
+    def without(self, dataset_id: str) -> FrameRefs:
+        """Return the refs after a data set was closed or has other frames."""
+        return FrameRefs(tuple(("" if key == dataset_id else key, found) for key, found in self.parts))
 
     def subset(self, frames: Sequence[int]) -> FrameRefs:
         """Return the refs of some frames (ascending indices)."""
@@ -84,14 +94,55 @@ def name_of(datasets: Iterable[DatasetDocument]) -> str:
     return "+".join(Path(d.name).stem for d in datasets if d.role == Role.TRAINING)[:40]
 
 
-def located(sources: Iterable[DataSource], role: str, datasets: Sequence[DatasetDocument]) -> FrameRefs:
-    """Return the frames of one role that a run came from, found among the open data sets."""
-    return FrameRefs(tuple(_found(s.path, s.indices, datasets) for s in sources if s.role == role))
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Where a run's frames are among the open data sets, and which data sets have other ones in their place.
+
+    Attributes
+    ----------
+    train, valid : a part for every source; of an empty data set id where its frames are not open.
+    changed : ids of data sets of a source's file that hold something else than it.
+    """
+
+    train: FrameRefs
+    valid: FrameRefs
+    changed: tuple[str, ...]
 
 
-def _found(path: str, indices: Sequence[int], datasets: Sequence[DatasetDocument]) -> tuple[str, np.ndarray]:
-    for document in datasets:
-        position = document.positions_of(path)
-        if position and all(index in position for index in indices):
-            return document.id, np.array([position[index] for index in indices])
-    return "", np.array(indices)
+def locate(
+    sources: Sequence[DataSource], open_frames: Mapping[str, Sequence[Frame]], progress: Progress
+) -> Located:
+    """Find the frames of a run among open data sets (by id), by what they hold; takes a while."""
+    parts: dict[str, list[tuple[str, np.ndarray]]] = {"training": [], "validation": []}
+    changed: list[str] = []
+    for source in sources:
+        progress.check()
+        part = "", np.array(source.indices, dtype=np.int64)
+        mine = {key: _is_from(source.path, frames) for key, frames in open_frames.items()}
+        for key in sorted(open_frames, key=lambda key: not mine[key]):  # those of its file first
+            found = _positions(source, open_frames[key])
+            if found is not None:
+                part = key, found
+                break
+            if mine[key]:
+                changed.append(key)
+        parts[source.role].append(part)
+    train, valid = (FrameRefs(tuple(parts[role])) for role in ("training", "validation"))
+    return Located(train, valid, tuple(dict.fromkeys(changed)))
+
+
+def _is_from(path: str, frames: Sequence[Frame]) -> bool:
+    """Whether a data set was read from this file."""
+    source = frames[0].source if frames else ""
+    return bool(path) and bool(source) and path in (source, str(Path(source).absolute()))
+
+
+def _positions(source: DataSource, frames: Sequence[Frame]) -> np.ndarray | None:
+    """Return where a source's frames are among these; None where not all of them are there as they were."""
+    position = {frame.index: place for place, frame in enumerate(frames)}
+    if not all(index in position for index in source.indices):
+        return None
+    places = [position[index] for index in source.indices]
+    if fingerprint([frames[place] for place in places]) != source.fingerprint:
+        return None
+    return np.array(places, dtype=np.int64)

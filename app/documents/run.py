@@ -77,7 +77,8 @@ class RunDocument(Evaluated):
     values : descriptors of the training and validation atoms, once they are known.
     whitening, functions : the map and the symmetry functions these values belong to.
     no_values : why there will never be such descriptors, or empty.
-    sources : where the frames of a reopened run came from.
+    sources : where its frames came from, with their fingerprints; empty before they are known.
+    unsaved : why what it has reached is not in its folder, or empty.
     sentence : which optimizer is used, and why. used_device : where it runs.
     n_epochs : epochs asked for, 0 while unknown.
     message : the last thing the training had to say. progress_text : what it is doing while preparing.
@@ -98,6 +99,7 @@ class RunDocument(Evaluated):
     functions: SymmetryFunctions | None = None
     sources: tuple[DataSource, ...] = ()
     no_values: str = ""
+    unsaved: str = ""
     message: str = ""
     progress_text: str = ""
     color_index: int = 0

@@ -52,6 +52,8 @@ def run_menu(session: Session, run_id: str, parent: QWidget) -> QMenu:
     if run.state.active:
         menu.addAction("Stop", lambda: session.trainings.stop(run_id))
     menu.addSeparator()
+    if run.unsaved:
+        menu.addAction("Save elsewhere…", lambda: session.trainings.unsaved.save_elsewhere(run.id))
     use = menu.addAction(
         "Use its settings", lambda: session.trainings.set_settings(run.settings, "Use settings")
     )
@@ -138,6 +140,8 @@ def describe(run: RunDocument) -> str:
         return run.progress_text or "Getting ready"
     epochs = f"epoch {run.epoch}" + (f"/{run.n_epochs}" if run.n_epochs else "")
     parts = [run.message if run.state is RunState.IMPORTED else epochs]
+    if run.unsaved:
+        parts.append("not saved")
     best = run.best()
     if best is not None:
         parts.append(f"{best:.3g} meV/atom")

@@ -25,6 +25,8 @@ class Data(QObject):
     added = Signal(str)
     changed = Signal(str)
     removed = Signal(str)
+    reloaded = Signal(str)
+    """A data set has other frames than before; comes before ``changed``."""
     current_changed = Signal()
 
     def __init__(self, settings: Settings, tasks: TaskRunner, messages: Messages, undo: UndoStack) -> None:
@@ -119,6 +121,7 @@ class Data(QObject):
         def put(found: ReadFile) -> None:
             if dataset_id in self.datasets:
                 self.datasets[dataset_id].replace(found.dataset)
+                self.reloaded.emit(dataset_id)
                 self.changed.emit(dataset_id)
                 self.current_changed.emit()
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.frame_refs import located, refs_of_role
+from app.documents.frame_refs import FrameRefs, Located, locate, refs_of_role
 from app.documents.run import RunDocument, RunState
 from app.session.data import Data
-from app.session.messages import Messages
+from app.session.messages import Messages, Notification
 from app.session.regions import Regions
 from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from app.workers.importing import OpenedModel
     from nnpcore.analyses.prediction import FramePrediction
     from nnpcore.analyses.rigidity import FrameRigidity
+    from nnpcore.structures.frame import Frame
 
 OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameRigidity")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
@@ -55,8 +57,11 @@ class Runs(QObject):
         self.current_id: str | None = None
         self.compared: frozenset[str] = frozenset()
         self._compared_folders: set[Path] = set()
+        self._told_of_changed: set[tuple[str, int]] = set()
         self._count = 0
         data.added.connect(self._on_dataset_added)
+        data.removed.connect(self._on_frames_gone)
+        data.reloaded.connect(self._on_frames_gone)
 
     # adding and removing ------------------------------------------------------------------------------
     def add(self, name: str, settings: TrainSettings, state: RunState = RunState.STOPPED) -> RunDocument:
@@ -120,22 +125,71 @@ class Runs(QObject):
             run.state, run.message = RunState.IMPORTED, f"Imported from {folder.imported}"
             if opened.values is None:
                 run.no_values = NO_DATA
-        self._locate(run)
+        for source in run.sources:
+            part = FrameRefs((("", np.array(source.indices, dtype=np.int64)),))
+            if source.role == "training":
+                run.train = FrameRefs(run.train.parts + part.parts)
+            else:
+                run.valid = FrameRefs(run.valid.parts + part.parts)
+        self.locate_frames(run)
         self.changed.emit(run.id)
         self.values_changed.emit(run.id)
         self.potential_changed.emit(run.id)
         return run
 
+    # where frames are ---------------------------------------------------------------------------------
     def _on_dataset_added(self, _dataset_id: str) -> None:
         for run in self.documents.values():
-            self._locate(run)
+            self.locate_frames(run)
 
-    def _locate(self, run: RunDocument) -> None:
-        """Find the frames of a reopened run among the open data sets."""
-        if run.sources:
-            datasets = list(self._data.datasets.values())
-            run.train = located(run.sources, "training", datasets)
-            run.valid = located(run.sources, "validation", datasets)
+    def _on_frames_gone(self, dataset_id: str) -> None:
+        """A data set was closed or read again: what is open under its name is no longer a run's."""
+        for run in self.documents.values():
+            if any(key == dataset_id for refs in (run.train, run.valid) for key, _ in refs.parts):
+                run.train, run.valid = run.train.without(dataset_id), run.valid.without(dataset_id)
+                self.locate_frames(run)
+                self.changed.emit(run.id)
+
+    def locate_frames(self, run: RunDocument) -> None:
+        """Look in the background for frames of a run that are not known to be open."""
+        if not run.sources or (run.train.complete and run.valid.complete and len(run.train)):
+            return
+        sources = run.sources
+        open_frames = {key: document.frames for key, document in self._data.datasets.items()}
+        self._tasks.run(
+            f"Finding the frames of {run.name}",
+            lambda progress: locate(sources, open_frames, progress),
+            lambda found: self._put_located(run, open_frames, found),
+            key=f"locate {run.id}",
+            quiet=True,
+        )
+
+    def _put_located(
+        self, run: RunDocument, looked_at: Mapping[str, Sequence[Frame]], found: Located
+    ) -> None:
+        if run.id not in self.documents:
+            return
+        now = {key: document.frames for key, document in self._data.datasets.items()}
+        if any(now.get(key) is not frames for key, frames in looked_at.items()):
+            self.locate_frames(run)  # something was closed or read again in the meantime
+            return
+        run.train, run.valid = found.train, found.valid
+        for key in found.changed:
+            self._tell_of_changed(run, key)
+        self.changed.emit(run.id)
+
+    def _tell_of_changed(self, run: RunDocument, dataset_id: str) -> None:
+        """Say once that a file holds other frames than those a run was trained on."""
+        known = (run.id, id(self._data.datasets[dataset_id].dataset))
+        if known in self._told_of_changed:
+            return
+        self._told_of_changed.add(known)
+        path = self._data.datasets[dataset_id].path
+        text = (
+            f"{path} no longer holds the frames that {run.name} was trained on: it was changed or shortened."
+        )
+        title = f"{run.name} was trained on other data"
+        self._messages.notify(Notification("warning", title, text))
 
     def remove(self, run_id: str) -> None:
         """Take a run that does not train off the list; its folder stays."""
@@ -181,8 +235,7 @@ class Runs(QObject):
 
     def _here(self, result: OfFrame | None) -> OfFrame | None:
         """Return what is known of a frame if that is the one shown."""
-        here = (self._data.current_id, self._data.frame_index)
-        return result if result and (result.key, result.index) == here else None
+        return result if result and result.frame is self._data.frame else None
 
     # comparing ----------------------------------------------------------------------------------------
     def shown(self) -> list[RunDocument]:

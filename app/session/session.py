@@ -47,7 +47,7 @@ class Session(QObject):
         self.selection = SharedSelection(self.data)
         self.regions = Regions(self.data, self.selection, tasks, messages, undo)
         self.runs = Runs(self.data, self.regions, tasks, messages, undo)
-        self.trainings = Trainings(self.settings, self.data, self.regions, self.runs, messages, undo)
+        self.trainings = Trainings(self.settings, self.data, self.regions, self.runs, tasks, messages, undo)
         self.coloring = SharedColoring(self.data, self.runs, undo)
         self.analyses = AnalysisScheduler(
             self.settings, self.data, self.regions, self.runs, self.trainings, self.coloring, tasks, messages

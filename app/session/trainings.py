@@ -14,13 +14,16 @@ from app.session.messages import Messages, Notification, from_error
 from app.session.regions import Regions
 from app.session.runs import Runs
 from app.session.undo import UndoStack
+from app.session.unsaved import UnsavedTrainings
 from app.settings import Settings
 from app.workers.monitoring import Monitored
 from app.workers.opening import free_folder
+from app.workers.tasks import TaskRunner
 from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Role
 from nnpcore.training import ControlState, EpochRecord, TrainSettings
+from nnpcore.training.history import thin
 
 TICK_MS = 100
 WAIT_MS = 50
@@ -48,6 +51,7 @@ class Trainings(QObject):
         data: Data,
         regions: Regions,
         runs: Runs,
+        tasks: TaskRunner,
         messages: Messages,
         undo: UndoStack,
     ) -> None:
@@ -64,6 +68,8 @@ class Trainings(QObject):
         self._waiting: dict[str, TrainingOrder] = {}
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self.tick)
+        self.unsaved = UnsavedTrainings(runs, tasks, messages, self._jobs)
+        self.unsaved.setParent(self)
         runs.removed.connect(lambda run_id: self._waiting.pop(run_id, None))
 
     @property
@@ -160,6 +166,9 @@ class Trainings(QObject):
         run = self._runs.documents[run_id]
         if run.folder is None or run_id in self._jobs or run.state in (RunState.IMPORTED, RunState.WAITING):
             return
+        if run_id in self.unsaved:
+            self.unsaved.warn(run, f"{run.name} is not saved", f"{run.unsaved} It goes on once it is saved.")
+            return
         if epochs is not None:
             run.settings = run.settings.replace(epochs=epochs)
         run.state, run.message = RunState.PREPARING, ""
@@ -245,6 +254,7 @@ class Trainings(QObject):
             job.join()
         self.tick()
         self._timer.stop()
+        self.unsaved.shutdown()
 
     def _set_state(self, run_id: str, state: RunState) -> None:
         self._runs.documents[run_id].state = state
@@ -255,7 +265,7 @@ class Trainings(QObject):
         """Take what the training threads have to tell (called at 10 Hz)."""
         for run_id, job in list(self._jobs.items()):
             news = job.take_news()
-            self._apply(self._runs.documents[run_id], job, news)
+            self._apply(self._runs.documents[run_id], news)
             if news.ended:
                 job.join()
                 del self._jobs[run_id]
@@ -275,7 +285,7 @@ class Trainings(QObject):
             self._runs.changed.emit(run_id)
             self.followed.emit(ended, run_id)
 
-    def _apply(self, run: RunDocument, job: TrainingJob, news: News) -> None:
+    def _apply(self, run: RunDocument, news: News) -> None:
         changed = news.text != run.progress_text
         run.progress_text = news.text
         if news.start is not None:
@@ -283,6 +293,7 @@ class Trainings(QObject):
             changed = True
         if news.records:
             run.history.extend(news.records)
+            thin(run.history)
             for record in news.records:
                 self._tell_messages(run, record)
             self._runs.epoch_finished.emit(run.id)
@@ -290,12 +301,14 @@ class Trainings(QObject):
         if news.potential is not None:
             run.potential = news.potential
             self._runs.potential_changed.emit(run.id)
-        if changed:
+        if self.unsaved.hear(run, news) or changed:
             self._runs.changed.emit(run.id)
 
     def _on_prepared(self, run: RunDocument, start: Start) -> None:
         run.values, run.whitening, run.functions = start.values, start.whitening, start.functions
         run.n_epochs, run.used_device, run.sentence = start.n_epochs, start.device, start.sentence
+        run.sources = start.sources
+        self._runs.locate_frames(run)
         run.history[:] = start.history
         if run.state == RunState.PREPARING:
             run.state = RunState.RUNNING
@@ -311,7 +324,10 @@ class Trainings(QObject):
 
     def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         stopped = job.control.state is ControlState.STOPPING
-        if news.error is not None:
+        if news.unsaved and news.error is not None:
+            run.state = RunState.STOPPED if stopped else RunState.FINISHED
+            self.unsaved.take(run, job, news.error)
+        elif news.error is not None:
             run.state, run.message = RunState.FAILED, str(news.error)
             self._messages.notify(from_error(f"Training {run.name} ended with an error", news.error))
         elif stopped:
@@ -321,7 +337,7 @@ class Trainings(QObject):
             run.message = ENDS.get(news.result.reason, "") if news.result else ""
         run.progress_text = ""
         self._runs.changed.emit(run.id)
-        if run.state is RunState.FINISHED:
+        if run.state is RunState.FINISHED and not news.unsaved:
             title, silent = f"Training {run.name} finished", bool(self._waiting)
             self._messages.notify(Notification("info", title, _ended_text(run), silent=silent))
 

@@ -57,6 +57,11 @@ class Files:
         if folder:
             self._session.runs.open(folder)
 
+    def ask_folder_for(self, name: str) -> Path | None:
+        """Ask for a folder to save a training in that cannot be written where it should be."""
+        folder = QFileDialog.getExistingDirectory(self._parent, f"Save {name} in", str(Path.home()))
+        return Path(folder) if folder else None
+
     def open_paths(self, paths: list[str]) -> None:
         """Open trajectories, run folders and other programs' potentials alike."""
         runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]

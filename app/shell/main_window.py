@@ -90,6 +90,7 @@ class MainWindow(QMainWindow):
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
         session.trainings.confirm = lambda warnings: plain.ask_to_train(warnings, self)
+        session.trainings.unsaved.ask_folder = self.files.ask_folder_for
         self.confirm_close: Callable[[], bool] = self.ask_close
         self._connect()
         self.commands.refresh()
@@ -302,6 +303,9 @@ class MainWindow(QMainWindow):
             self.statusBar().showMessage("Stopping the training and writing its checkpoint…")
             event.ignore()
             return
+        if self.session.trainings.unsaved and not self.confirm_close():
+            event.ignore()
+            return
         self._keep_layout()
         self.keeper.close()
         self.session.shutdown()
@@ -309,7 +313,9 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def ask_close(self) -> bool:
-        """Ask whether the training may be stopped."""
+        """Ask whether the training may be stopped, or given up where it could not be saved."""
+        if not self.session.trainings.active:
+            return plain.ask_to_lose(self)
         box = QMessageBox(QMessageBox.Icon.Question, "Eatlas", "A training is running.", parent=self)
         text = "Its checkpoint is kept: open the run later and press Resume to go on."
         n_waiting = self.session.trainings.n_waiting
@@ -322,7 +328,11 @@ class MainWindow(QMainWindow):
 
     def _on_trainings_idle(self) -> None:
         self.refresh_commands()
-        if self._closing:
+        if self._closing and self.session.trainings.unsaved:
+            self._closing = False
+            self.setEnabled(True)
+            self.statusBar().clearMessage()
+        elif self._closing:
             self.close()
 
     def _keep_layout(self) -> None:

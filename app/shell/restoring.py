@@ -126,7 +126,7 @@ class SessionKeeper(QObject):
             return False
         names = ", ".join(Path(d.path).name for d in saved.datasets) or "its runs"
         action = ("Restore", lambda: self.restore(saved))
-        text = f"Open again what was open then ({names})? Trainings go on from their last checkpoint."
+        text = f"Open again what was open then ({names})? {_cut_off(saved)}".strip()
         self._session.messages.notify(
             Notification("warning", "Eatlas did not end properly last time", text, actions=(action,))
         )
@@ -141,8 +141,20 @@ class SessionKeeper(QObject):
         self._session.regions.restore([r for r in saved.regions if isinstance(r, dict)])
         self._session.runs.restore_compared(saved.compared)
         self._session.sweeps.restore(saved.sweep)
+        gone = [folder for folder in saved.runs if not Path(folder).is_dir()]
         for folder in saved.runs:
-            if Path(folder).is_dir():
+            if folder not in gone:
                 self._session.runs.open(folder)
+        if gone:
+            title = "A run is gone" if len(gone) == 1 else f"{len(gone)} runs are gone"
+            text = f"{', '.join(gone)}: removed or moved since. Open it where it is now."
+            self._session.messages.notify(Notification("warning", title, text))
         if saved.calculators:
             offer_calculators(self._session, saved.calculators)
+
+
+def _cut_off(saved: SavedSession) -> str:
+    """Return what has become of the trainings of a session whose process has died."""
+    if not saved.runs:
+        return ""
+    return "A training that ran then is stopped: Resume lets it go on from its last checkpoint."

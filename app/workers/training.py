@@ -13,7 +13,8 @@ from app.workers.monitoring import Monitored, make_monitor, old_monitor
 from app.workers.tasks import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
-from nnpcore.training import EpochRecord, RunFolder, TrainControl, TrainingValues, TrainSettings
+from nnpcore.training import EpochRecord, TrainControl, TrainingValues, TrainSettings
+from nnpcore.training.data_sources import DataSource, sources_of
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
@@ -35,11 +36,16 @@ class Start:
     n_epochs: int
     device: str
     sentence: str
+    sources: tuple[DataSource, ...]
 
 
 @dataclass
 class News:
-    """What happened in a training since the last look."""
+    """What happened in a training since the last look.
+
+    ``trouble`` is why its last state is not on disk, empty where it is; ``folder`` is where it is written;
+    ``unsaved``: it has ended, and what it has reached is in memory only.
+    """
 
     records: list[EpochRecord] = field(default_factory=list)
     potential: Potential | None = None
@@ -48,6 +54,10 @@ class News:
     ended: bool = False
     error: BaseException | None = None
     result: TrainResult | None = None
+    trouble: str = ""
+    notes: list[str] = field(default_factory=list)
+    folder: Path | None = None
+    unsaved: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class TrainingJob:
         self._news = News()
         self._prepared = threading.Event()
         self._last_snapshot = 0.0
+        self._trainer: Trainer | None = None
         self._thread = threading.Thread(target=self._work, name="eatlas-training")
 
     def start(self) -> None:
@@ -96,8 +107,22 @@ class TrainingJob:
     def take_news(self) -> News:
         """Return what happened since the last call."""
         with self._lock:
-            news, self._news = self._news, News(text=self._news.text)
+            news = self._news
+            self._news = News(text=news.text, trouble=news.trouble)
         return news
+
+    def save_to(self, folder: Path) -> None:
+        """Let it write into another folder, from its next epoch on; once it has ended, at once.
+
+        Raises RunFolderError where an ended one cannot be written there.
+        """
+        if self._trainer is not None:
+            self._trainer.save_to(folder)
+
+    def save(self) -> None:
+        """Try again to write one that has ended; RunFolderError where that is still impossible."""
+        if self._trainer is not None:
+            self._trainer.save()
 
     # in the thread ------------------------------------------------------------------------------------
     def _work(self) -> None:
@@ -105,23 +130,28 @@ class TrainingJob:
         try:
             trainer = self._make_trainer()
             trainer.prepare(self._progress)
+            self._trainer = trainer
             self._tell_prepared(trainer)
             result = trainer.run(self._on_epoch, self.control, self._progress)
             self._tell(potential=trainer.potential(), result=result, ended=True)
         except Cancelled:
             self._tell(ended=True)
         except BaseException as error:
-            self._tell(error=error, ended=True)
+            reached = self._trainer if self._trainer is not None and self._trainer.history else None
+            potential = None if reached is None else reached.potential()
+            unsaved = reached is not None and reached.keeper.trouble is not None
+            self._tell(potential=potential, error=error, ended=True, unsaved=unsaved)
 
     def _tell_prepared(self, trainer: Trainer) -> None:
         start = Start(
-            values=RunFolder.open(self.order.folder).training_values(),
+            values=trainer.training_values(),
             whitening=trainer.data.scales.whitening,
             functions=trainer.functions,
             history=list(trainer.history),
             n_epochs=trainer.n_epochs,
             device=trainer.device,
             sentence=trainer.choice.sentence,
+            sources=sources_of(trainer.frames()),
         )
         with self._lock:
             self._news.start = start
@@ -157,9 +187,16 @@ class TrainingJob:
         result: TrainResult | None = None,
         error: BaseException | None = None,
         ended: bool = False,
+        unsaved: bool = False,
     ) -> None:
+        keeper = None if self._trainer is None else self._trainer.keeper
         with self._lock:
             news = self._news
+            if keeper is not None:
+                news.trouble = "" if keeper.trouble is None else str(keeper.trouble)
+                news.notes += keeper.take_notes()
+                news.folder = keeper.path
+            news.unsaved = unsaved or news.unsaved
             news.records.extend(records)
             news.potential = potential or news.potential
             news.result, news.error = result or news.result, error or news.error

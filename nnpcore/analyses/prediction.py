@@ -10,14 +10,14 @@ from nnpcore.analyses.inputs import POTENTIAL, SHOWN_FRAME
 
 if TYPE_CHECKING:
     from nnpcore.potential import Prediction
+    from nnpcore.structures.frame import Frame
 
 
 @dataclass(frozen=True, eq=False)
 class FramePrediction:
-    """Energies and forces of one frame, and where the frame is from."""
+    """Energies and forces of one frame, and which it is."""
 
-    key: str
-    index: int
+    frame: Frame
     prediction: Prediction
 
 
@@ -26,7 +26,7 @@ def _prediction(given: Given) -> FramePrediction:
     prediction = given[POTENTIAL].predict(
         [shown.frame], stress=False, members=False, n_threads=given.n_threads, progress=given.progress
     )
-    return FramePrediction(shown.key, shown.index, prediction)
+    return FramePrediction(shown.frame, prediction)
 
 
 PREDICTION = Analysis("prediction", "Predicting this frame", _prediction, needs=(POTENTIAL, SHOWN_FRAME))

@@ -18,6 +18,7 @@ from nnpcore.mapping.rigidity_study import RigidityStudy, rigidity_study
 
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
+    from nnpcore.structures.frame import Frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,7 @@ class Rigidity:
 class FrameRigidity:
     """Rigidity of every atom (n_atoms,) of one frame, under the ``loss`` of the training."""
 
-    key: str
-    index: int
+    frame: Frame
     loss: str
     values: np.ndarray
 
@@ -100,7 +100,7 @@ def _frame_rigidity(given: Given) -> FrameRigidity:
         progress=given.progress,
     )
     values = fit.mean_rigidity(table.values, table.species)
-    return FrameRigidity(shown.key, shown.index, study.trained_on, values)
+    return FrameRigidity(shown.frame, study.trained_on, values)
 
 
 RIGIDITY = Analysis(

@@ -110,9 +110,12 @@ class Keeper:
     def prepared(self, kept: Kept) -> None:
         """Write what is known before the first epoch of a new training."""
         self._whole = True
-        if self.folder is not None:
-            self.folder.write_training_values(kept.training_values())
-            self._write_monitor(kept, self.folder)
+        try:
+            if self.folder is not None:
+                self.folder.write_training_values(kept.training_values())
+                self._write_monitor(kept, self.folder)
+        except RunFolderError as error:
+            self.trouble = error
 
     def end(self) -> None:
         """Let others write into the folder."""

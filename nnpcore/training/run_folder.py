@@ -433,7 +433,7 @@ def id_of(folder: str | os.PathLike[str]) -> str:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    """Return the checksum of data.json; a file that has moved may be named anew, its frames have their own."""
+    """Return the checksum of data.json; a file that has moved may be named anew: frames have their own."""
     sources = [{k: v for k, v in source.items() if k != "path"} for source in content["sources"]]
     return hashlib.sha256(json.dumps({**content, "sources": sources}, sort_keys=True).encode()).hexdigest()
 

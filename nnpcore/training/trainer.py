@@ -375,6 +375,15 @@ class Trainer:
             return found
         return replace(found, weights=replace(weights, skip=under.skip), nonlinear_baseline=under.nonlinear)
 
+    def save(self) -> None:
+        """Write an ended training again that could not be written; RunFolderError where it still cannot."""
+        with self._running:
+            try:
+                self.keeper.begin(self)
+                self.keeper.write_last(self)
+            finally:
+                self.keeper.end()
+
     def save_to(self, path: str | Path) -> None:
         """Keep the run in another folder from now on; one that trains writes there after its epoch.
 
