@@ -58,7 +58,9 @@ def ask_to_train(warnings: Sequence[str], parent: QWidget) -> bool:
 def ask_to_lose(parent: QWidget) -> bool:
     """Ask whether to close although a training could not be saved; the safe answer is the default."""
     box = QMessageBox(QMessageBox.Icon.Warning, "Eatlas", "A training is not saved.", parent=parent)
-    box.setInformativeText("Its folder cannot be written. Make room, or save it elsewhere: its context menu has it.")
+    box.setInformativeText(
+        "Its folder cannot be written. Make room, or save it elsewhere by its context menu."
+    )
     close = box.addButton("Close and Lose It", QMessageBox.ButtonRole.DestructiveRole)
     back = box.addButton("Back", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(back)
