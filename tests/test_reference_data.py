@@ -329,7 +329,8 @@ def test_constant_volume_tells_nothing_and_asks() -> None:
     raw = [replace(f, stress=None, info={"virials": f.stress}) for f in frames]
     proposal = propose_keys(raw)
     (question,) = proposal.questions
-    assert proposal.names.stress_kind == "virial:eV"  # by its name
+    assert proposal.names.stress is None  # asked, not chosen
+    assert question.choices[0][1] == KeyNames(stress="virials", stress_kind="virial:eV")  # by its name
     assert len(question.choices) == len(ALL_KINDS) + 1
     assert any("too few different volumes" in line for line in proposal.why)
 

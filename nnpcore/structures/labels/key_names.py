@@ -18,7 +18,16 @@ from ase.data import atomic_numbers
 
 from nnpcore.errors import SettingsError
 from nnpcore.structures.frame import Frame
-from nnpcore.structures.labels.stress_kinds import ASE_STRESS, VIRIAL, StressKind, as_tensor, judge_stress
+from nnpcore.structures.labels.strained_pairs import strained_pairs
+from nnpcore.structures.labels.stress_kinds import (
+    ASE_STRESS,
+    VIRIAL,
+    StressKind,
+    StressVerdict,
+    as_tensor,
+    judge_by_work,
+    judge_stress,
+)
 from nnpcore.structures.readers.reader import EV_ANGSTROM, FILE_UNITS, HARTREE_BOHR, UNKNOWN_UNITS
 from nnpcore.structures.readers.registry import file_units
 
@@ -183,13 +192,13 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
         missing = all(getattr(frame, quantity) is None for frame in chosen)
         if missing and found and found[0].score >= LIKELY:
             names = replace(names, **{quantity: found[0].name})
-            why.append(f"{quantity}: {found[0].name} ({found[0].why})")
             if quantity != "stress":
+                why.append(f"{quantity}: {found[0].name} ({found[0].why})")
                 questions += _choice(quantity, found, names)
     if names.forces and "grad" in names.forces.lower():
         names = replace(names, negative_forces=True)
         why.append("forces: a gradient by its name, so that its sign is turned")
-    names, stress_why, stress_questions = _settle_stress(chosen, names)
+    names, stress_why, stress_questions = _settle_stress(chosen, names, candidates["stress"])
     questions += _units_question(chosen, names)
     return KeyProposal(
         names=names,
@@ -268,44 +277,66 @@ def _candidates(
 
 
 def _settle_stress(
-    frames: Sequence[Frame], names: KeyNames
+    frames: Sequence[Frame], names: KeyNames, found: Sequence[Candidate]
 ) -> tuple[KeyNames, tuple[str, ...], tuple[Question, ...]]:
-    """Tell what the tensor is: by the numbers, by its name, or by asking."""
+    """Tell what the tensor is: by the numbers, by its name, or by asking.
+
+    Where the numbers do not decide about another name, nothing is proposed: the question has the choices.
+    """
     usual = names.stress is None
-    frames = _most_alike(frames)
-    key = names.stress or _usual_stress_key(frames)
-    rows = [(f, t) for f in frames if (t := _tensor_of(f, key)) is not None and f.volume > 0.0]
-    if not key or not rows:
+    keys = [_usual_stress_key(frames)] if usual else [c.name for c in found if c.score >= LIKELY]
+    verdicts = {key: v for key in keys if key and (v := _verdict(frames, key, names.energy)) is not None}
+    if not verdicts:
         return names, (), ()
-    said = kind_by_name(key)
-    energies = np.array([_energy_of(f, names.energy) for f, _ in rows])
-    found = judge_stress(
-        np.array([t for _, t in rows]),
-        np.array([f.volume for f, _ in rows]),
-        np.array([f.n_atoms for f, _ in rows]),
-        energies,
-    )
-    if usual and said in found.kinds:
+    key = next((key for key, verdict in verdicts.items() if verdict.decided), next(iter(verdicts)))
+    verdict, said = verdicts[key], kind_by_name(key)
+    if usual and said in verdict.kinds:
         return names, (), ()
-    kinds = tuple(sorted(found.kinds, key=lambda kind: kind != said))
+    kinds = tuple(sorted(verdict.kinds, key=lambda kind: kind != said))
     chosen = replace(names, stress=key, stress_kind=kinds[0].text)
-    why = f"stress: {key} is {kinds[0].words}: {found.why}"
-    if found.decided and not usual:
-        return chosen, (why,), ()
-    why = why if found.decided else f"stress: what {key} is cannot be told ({found.why})"
+    if verdict.decided and not usual:
+        return chosen, (f"stress: {key} is {kinds[0].words}: {verdict.why}",), ()
+    why = f"stress: what {key} is cannot be told ({verdict.why})"
     if usual:
-        why = f"stress: {key} is not {said.words}, as its name says: {found.why}"
-    offered = kinds if said in kinds else (*kinds, said)
-    choices = tuple((k.words, replace(chosen, stress_kind=k.text)) for k in offered)
-    none = ("leave the stress out", replace(names, stress=NONE, stress_kind=""))
-    return chosen, (why,), (Question("stress", f"What is {key}?", (*choices, none)),)
+        why = f"stress: {key} is not {said.words}, as its name says: {verdict.why}"
+    question = _stress_question(chosen, verdicts)
+    return (chosen if usual else replace(names, stress=None)), (why,), (question,)
 
 
-def _most_alike(frames: Sequence[Frame]) -> list[Frame]:
-    """Return the frames of the commonest composition: only among them a volume means something."""
+def _stress_question(names: KeyNames, verdicts: Mapping[str, StressVerdict]) -> Question:
+    """Ask which tensor is the stress, and what it is; what a name says stands first."""
+    choices: list[tuple[str, KeyNames]] = []
+    for key, verdict in verdicts.items():
+        said = kind_by_name(key)
+        kinds = sorted(verdict.kinds, key=lambda kind: kind != said)
+        for kind in dict.fromkeys((*kinds, said)):
+            text = kind.words if len(verdicts) == 1 else f"{key}: {kind.words}"
+            choices.append((text, replace(names, stress=key, stress_kind=kind.text)))
+    choices.append(("leave the stress out", replace(names, stress=NONE, stress_kind="")))
+    return Question("stress", f"What is {' or '.join(verdicts)}?", tuple(choices))
+
+
+def _verdict(frames: Sequence[Frame], key: str, energy_key: str | None) -> StressVerdict | None:
+    """What the numbers say about a tensor; None where no frame with a volume has it."""
+    rows = [(f, t) for f in frames if (t := _tensor_of(f, key)) is not None and f.volume > 0.0]
+    if not rows:
+        return None
+    energies = np.array([_energy_of(f, energy_key) for f, _ in rows])
+    tensors, volumes = np.array([t for _, t in rows]), np.array([f.volume for f, _ in rows])
+    alike = _most_alike([f for f, _ in rows])
+    n_atoms = np.array([f.n_atoms for f, _ in rows])
+    found = judge_stress(tensors[alike], volumes[alike], n_atoms[alike], energies[alike])
+    if found.decided:
+        return found
+    pairs = strained_pairs([f for f, _ in rows], energies)
+    return (judge_by_work(tensors, volumes, pairs) if pairs is not None else None) or found
+
+
+def _most_alike(frames: Sequence[Frame]) -> np.ndarray:
+    """Return the indices of the commonest composition: only among its frames a volume means something."""
     kinds = [np.bincount(frame.numbers).tobytes() for frame in frames]
     common = Counter(kinds).most_common(1)
-    return [f for f, kind in zip(frames, kinds, strict=True) if kind == common[0][0]]
+    return np.array([k for k, kind in enumerate(kinds) if kind == common[0][0]])
 
 
 def _usual_stress_key(frames: Sequence[Frame]) -> str:

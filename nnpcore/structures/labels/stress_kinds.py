@@ -12,6 +12,7 @@ import numpy as np
 from ase.units import GPa, bar
 
 from nnpcore.errors import SettingsError
+from nnpcore.structures.labels.strained_pairs import StrainedPairs
 
 _SIGNS = {"stress": 1.0, "pressure": -1.0, "virial": -1.0, "negative-virial": 1.0}
 _UNITS = {"eV/Å³": 1.0, "GPa": GPa, "kbar": 1000.0 * bar, "bar": bar}
@@ -25,6 +26,7 @@ _MIN_FRAMES = 4
 _MIN_STRAIN = 0.01  # relative range of the volume from which a trend is looked for
 _MIN_CORRELATION = 0.9
 _MISFIT = 0.15  # of dE/dV against the stress where a scan is smooth
+_WORK_MISFIT = 0.2  # of the work between strained frames
 _AHEAD = 4.0  # times smaller misfit than the next that decides
 _SMOOTH = 0.02  # residual of the energies along the volume over their range
 
@@ -161,6 +163,21 @@ def _by_energy(
     decided = second > best * _AHEAD or len(kinds) == 1
     text = f"it agrees with the slope of the energy along the volume to {100 * best:.0f} %"
     return StressVerdict(kinds[:1] if decided else kinds, decided, text)
+
+
+def judge_by_work(values: np.ndarray, volumes: np.ndarray, pairs: StrainedPairs) -> StressVerdict | None:
+    """Tell the kind by the work of the stress between strained frames; None where that does not decide.
+
+    Parameters
+    ----------
+    values : (n, 3, 3) as the file has them. volumes : (n,) Å³. pairs : among these frames.
+    """
+    misfits = [pairs.misfit(kind.to_ase(values, volumes), volumes) for kind in ALL_KINDS]
+    best, second = np.argsort(misfits)[:2]
+    if misfits[best] > _WORK_MISFIT or misfits[second] < _AHEAD * misfits[best]:
+        return None
+    text = f"its work between {len(pairs.first)} pairs of strained frames agrees with their energies to "
+    return StressVerdict((ALL_KINDS[best],), True, f"{text}{100 * misfits[best]:.0f} %")
 
 
 def _by_trend(values: np.ndarray, volumes: np.ndarray, per_atom: np.ndarray) -> StressVerdict:
