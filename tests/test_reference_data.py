@@ -302,13 +302,15 @@ def test_stress_is_told_by_the_energies_of_a_scan(kind: StressKind, tmp_path: Pa
         assert "REF_energy" not in frame.info and frame.read_with == proposal.names.text
 
 
-def test_silicon_whose_volume_makes_gpa_and_virial_alike_is_asked() -> None:
-    frames = read_dataset(example_path("eos")).frames  # 160 Å³: 1 eV of virial is 1 GPa
-    raw = [replace(f, stress=None, info={"tensor": f.stress / GPa}) for f in frames if f.stress is not None]
+def test_silicon_whose_volume_makes_gpa_and_virial_alike() -> None:
+    frames = [f for f in read_dataset(example_path("eos")).frames if f.stress is not None]
+    raw = [replace(f, stress=None, info={"tensor": f.stress / GPa}) for f in frames]  # 160 Å³: 1 eV is 1 GPa
     proposal = propose_keys(raw)
     assert proposal.names == KeyNames()  # 'tensor' is no name of a stress
     named = [replace(f, info={"stress_tensor": f.info["tensor"]}) for f in raw]
-    (question,) = propose_keys(named).questions
+    assert propose_keys(named).names.stress_kind == "stress:GPa"  # the work between strained cells tells
+    virials = [replace(f, stress=None, info={"stress_tensor": f.stress * f.volume}) for f in frames]
+    (question,) = propose_keys(virials).questions
     offered = [names.stress_kind for _, names in question.choices]
     assert {"stress:GPa", "negative-virial:eV"} <= set(offered) and "pressure:GPa" not in offered
     assert question.choices[-1][1].stress == "none"

@@ -27,9 +27,10 @@ def info_command(terminal: Terminal, *, data: options.File, keys: KeyNames | Non
     summary = dataset.summary()
     proposal = propose_keys(dataset.frames) if keys is None else None
     terminal.show(f"[bold]{dataset.name}[/]", summary_table(summary))
-    for line in problem_lines(dataset.problems):
+    for line in (*problem_lines(dataset.problems), *dataset.notes):
         terminal.warn(line)
     result = {"file": dataset.path, **asdict(summary), "problems": [asdict(p) for p in dataset.problems]}
+    result["notes"] = list(dataset.notes)
     if proposal is None or not proposal.needed:
         return result
     for line in notes(proposal):
@@ -53,7 +54,7 @@ def read(path: str, skip_bad: bool, terminal: Terminal, keys: KeyNames | None = 
             raise
         fix = f"Mend the file, or go on with the {error.n_good} good frames by --skip-bad"
         raise DataError(error.what, where=error.where, fix=fix) from None
-    for line in problem_lines(dataset.problems):
+    for line in (*problem_lines(dataset.problems), *dataset.notes):
         terminal.warn(f"{path}, {line}")
     options = advice(dataset.frames) if keys is None else ""
     if options:

@@ -85,13 +85,17 @@ def keys(units: str = "units") -> Group:
         "stress_key": options.StressKey,
     }
     kinds[units] = options.FileUnits if units == "units" else options.DataUnits
+    kinds["types"] = options.Types
 
     def gather(values: dict[str, Any]) -> Any:
         from nnpcore.cli.keys import key_names
 
-        return key_names(*values.values(), option=f"--{units.replace('_', '-')}")
+        unconverged = values.pop("unconverged")
+        option = f"--{units.replace('_', '-')}"
+        return key_names(*values.values(), unconverged=unconverged, option=option)
 
-    return Group(tuple(_parameter(name, kind) for name, kind in kinds.items()), gather)
+    parameters = [_parameter(name, kind) for name, kind in kinds.items()]
+    return Group((*parameters, _parameter("unconverged", options.Unconverged, False)), gather)
 
 
 def settings() -> Group:

@@ -50,10 +50,23 @@ StressKey = Annotated[
     ),
 ]
 FileUnits = Annotated[
-    str | None, Option("--units", help="Of input.data (n2p2): eV or Ha. Told by the distances if left out.")
+    str | None,
+    Option(
+        "--units",
+        help="Of input.data (n2p2): eV or Ha, told by the distances if left out. Of LAMMPS' dumps: metal, "
+        "real or electron.",
+    ),
 ]
 DataUnits = Annotated[
-    str | None, Option(help="Of --data in input.data's format: eV or Ha. Told by the distances if left out.")
+    str | None,
+    Option(help="Of --data: for input.data eV or Ha, told by the distances; for dumps metal or real."),
+]
+Types = Annotated[
+    str | None,
+    Option(metavar="ELEMENTS", help="Elements of numeric types (LAMMPS, MTP) in their order: 'Cu Au'."),
+]
+Unconverged = Annotated[
+    bool, Option("--unconverged", help="Take steps whose electrons did not converge, too.")
 ]
 
 RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder of this training.")]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.cli import options
@@ -79,9 +80,9 @@ def train_command(
             raise _rescued(trainer, error) from error
     stopped = control.state is ControlState.STOPPING
     result = _result(trainer, terminal)
-    then = f"The training is in {output}. Next: eatlas map {output} --eos FILE -o DIR"
+    then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
     if stopped:
-        then = f"Stopped. Go on with it by: eatlas train -o {output} --resume"
+        then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
     terminal.show(rmse_table(result["data_sets"]), then=then)
     return {"run": output, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
 
