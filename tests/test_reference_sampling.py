@@ -108,7 +108,7 @@ def test_without_heat_the_dynamics_is_ases_velocity_verlet(monkeypatch: pytest.M
     monkeypatch.setattr(sampling, "THERMOSTAT_FS", np.inf)
     start = silicon()
     start.rattle(0.05, seed=3)
-    own = sampling._Dynamics(start, StillingerWeber(), SHORT, 600.0)
+    own = sampling.Dynamics(start, StillingerWeber(), SHORT, 600.0)
     theirs = start.copy()
     theirs.calc = StillingerWeber()
     theirs.set_velocities(own.velocities)
@@ -125,7 +125,7 @@ def test_without_heat_the_dynamics_is_ases_velocity_verlet(monkeypatch: pytest.M
 def test_the_thermostat_heats_as_ases_langevin_does() -> None:
     """Means over 4 ps of 64 atoms: of kinetic energies the error is some 2 %, of potential ones more."""
     n_heating, n_steps = 500, 2000
-    own = sampling._Dynamics(silicon(), StillingerWeber(), SHORT, 300.0)
+    own = sampling.Dynamics(silicon(), StillingerWeber(), SHORT, 300.0)
     theirs = silicon()
     theirs.calc = StillingerWeber()
     theirs.set_velocities(own.velocities)

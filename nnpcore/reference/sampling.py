@@ -124,11 +124,11 @@ def sample(
     explodes, :class:`SettingsError` for npt of a structure that is not periodic in all directions.
     """
     start = atoms.to_atoms() if isinstance(atoms, Frame) else atoms.copy()
-    _check_structure(start, calculator, settings)
+    check_structure(start, calculator, settings)
     tick = _Ticker(progress, settings)
     frames: list[Frame] = []
     for temperature in settings.temperatures:
-        dynamics = _Dynamics(start, calculator, settings, temperature)
+        dynamics = Dynamics(start, calculator, settings, temperature)
         tick.what = f"{temperature:g} K: heating up"
         for _ in range(settings.equilibration_steps):
             dynamics.step()
@@ -142,7 +142,8 @@ def sample(
     return frames
 
 
-def _check_structure(atoms: Atoms, calculator: BaseCalculator, settings: SamplerSettings) -> None:
+def check_structure(atoms: Atoms, calculator: BaseCalculator, settings: SamplerSettings) -> None:
+    """Raise AnalysisError or SettingsError where a structure cannot be moved as the settings want it."""
     from ase.constraints import FixAtoms  # brings much of scipy
 
     if settings.ensemble == "npt" and not (atoms.pbc.all() and abs(atoms.cell.volume) > 1e-6):
@@ -235,8 +236,11 @@ class _Engine:
         return forces, -float(diagonal.mean())
 
 
-class _Dynamics:
-    """Langevin dynamics of one structure at one temperature, at constant volume or pressure."""
+class Dynamics:
+    """Langevin dynamics of one structure at one temperature, at constant volume or pressure.
+
+    ``atoms`` is where it is now, ``velocities`` (n, 3) in ASE's units.
+    """
 
     def __init__(
         self, start: Atoms, calculator: BaseCalculator, settings: SamplerSettings, temperature: float
@@ -271,6 +275,12 @@ class _Dynamics:
         self.forces, self.pressure = self.engine()
         self.velocities = self._without_drift(after + half * self.forces / self.masses)
         self._check()
+
+    @property
+    def kinetic_temperature(self) -> float:
+        """Temperature of the velocities as they are, K."""
+        moving = max(1, 3 * (len(self.masses) - max(1, int(self.held.sum()))))
+        return float((self.masses * self.velocities**2).sum()) / (moving * units.kB)
 
     def frame(self, index: int) -> Frame:
         """Label where the structure is now."""
@@ -311,8 +321,7 @@ class _Dynamics:
 
     def _check(self) -> None:
         """Refuse to go on with velocities or volumes out of any sense."""
-        moving = max(1, 3 * (len(self.masses) - max(1, int(self.held.sum()))))
-        heat = float((self.masses * self.velocities**2).sum()) / (moving * units.kB)
+        heat = self.kinetic_temperature
         limit = _HOTTEST * self.temperature + _HOTTEST_OFFSET
         if not heat <= limit:
             raise AnalysisError(
