@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.settings import data_folder
-from app.workers.foreign import CalculatorChoice, ProcessCalculator
+from app.workers.foreign import CalculatorChoice
 from nnpcore.errors import SettingsError
+from nnpcore.potential.external.calculator import ProcessCalculator
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, read_dataset, write_frames
 

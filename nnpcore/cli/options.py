@@ -114,3 +114,69 @@ RegionsFile = Annotated[
     Path | None,
     Option("--regions", metavar="FILE", help="Regions file (default: the monitored regions)."),
 ]
+
+RunOrTrainData = Annotated[
+    list[str],
+    Argument(metavar="RUN_OR_DATA...", help="Folder of a training, or files that could be trained on."),
+]
+Targets = Annotated[
+    list[str],
+    Option(
+        "--targets",
+        metavar="FILE",
+        help="What is to be known: crystals, other structures, or regions (.json); may be repeated.",
+    ),
+]
+Pool = Annotated[
+    list[str] | None,
+    Option("--pool", metavar="FILE", help="Structures that might be computed; may be repeated."),
+]
+Generate = Annotated[
+    str | None,
+    Option(
+        "--generate",
+        metavar="KINDS",
+        help="Make candidates: volumes, shears, rattled, md, slabs, clusters, with commas between "
+        "(default without --pool: volumes,shears,rattled).",
+    ),
+]
+CureNumber = Annotated[int, Option("-n", "--number", min=1, help="Frames to choose at most.")]
+CostExponent = Annotated[
+    float, Option("--cost-exponent", help="A calculation costs its number of atoms to this power, 1 to 3.")
+]
+DynamicsBy = Annotated[
+    str | None,
+    Option(
+        "--dynamics-by",
+        metavar="CALCULATOR",
+        help="What moves the atoms of md: stillinger-weber, cleri-rosato or MODULE:NAME (default: the run).",
+    ),
+]
+InputTemplate = Annotated[
+    str | None,
+    Option(
+        "--template",
+        metavar="PATH",
+        help="Your input with {{positions}} and {{cell}} in it, or a folder to be copied beside each POSCAR.",
+    ),
+]
+LabelWith = Annotated[
+    str | None,
+    Option(
+        "--label-with",
+        metavar="CALCULATOR",
+        help="Compute the chosen frames: stillinger-weber, cleri-rosato or MODULE:NAME of an ASE calculator.",
+    ),
+]
+LabelArguments = Annotated[
+    str | None, Option("--arguments", metavar="JSON", help="Arguments of the calculator of --label-with.")
+]
+Add = Annotated[
+    list[Path] | None,
+    Option(
+        "--add",
+        metavar="DIR",
+        help="Train anew on old data and what was computed in DIR of eatlas cure: those of the run that DIR "
+        "is for, or DATA; may be repeated, and be a file.",
+    ),
+]

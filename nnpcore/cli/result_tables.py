@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from nnpcore.structures import DatasetSummary, FrameProblem
 from nnpcore.training import EpochRecord
 from nnpcore.training.quantities import QUANTITIES
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from nnpcore.cure import Cure
 
 _MAX_PROBLEMS = 10
 
@@ -139,3 +143,20 @@ def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
         reference = report["reference"].get(key)
         table.add_row(text, *values, "" if reference is None else _digits(reference, digits))
     return table
+
+
+def cure_rows(cure: Cure) -> Table:
+    """Return the frames of a cure, best first, with what each leaves together with those before it."""
+    known = any(one.error is not None for one in cure.chosen)
+    heads = ("Atoms", "Cost", "Spread left, meV/atom", *(("Error left, meV/atom",) if known else ()))
+    table = _table("Frames to add", "Frame", *heads)
+    first = "–", "–", number(MEV_PER_EV * cure.spread)
+    table.add_row("nothing", *first, *((_mev(cure.error),) if known else ()))
+    for one in cure.chosen:
+        cells = str(one.candidate.n_atoms), f"{one.cost:.3g}", number(MEV_PER_EV * one.spread)
+        table.add_row(one.candidate.name, *cells, *((_mev(one.error),) if known else ()))
+    return table
+
+
+def _mev(energy: float | None) -> str:
+    return number(None if energy is None else MEV_PER_EV * energy)

@@ -16,6 +16,8 @@ COMMANDS = {
     "calculator.",
     "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"
     "With --calculator, which may be repeated: compare equations of state.",
+    "cure": "Find the frames whose computation would tell most about atomic energies; write them ready to "
+    "be computed.\n\nWith --label-with they are computed, too; eatlas train --add then trains again.",
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
     "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
     "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, rigidity, verdict.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -20,6 +21,7 @@ from nnpcore.errors import AnalysisError, RunFolderError, SettingsError, Trainin
 
 if TYPE_CHECKING:
     from nnpcore.analyses import MappingMonitor
+    from nnpcore.cure import Addition
     from nnpcore.structures import Frame, KeyNames
     from nnpcore.training import EpochRecord, Trainer, TrainSettings
 
@@ -38,6 +40,7 @@ def train_command(
     config: options.Config = None,
     changes: dict[str, Any],
     resume: options.Resume = False,
+    add: options.Add = None,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
@@ -45,20 +48,26 @@ def train_command(
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
     from nnpcore.training import ControlState, TrainControl, TrainSettings
 
+    files: Sequence[str] = ()
+    found = None
     if resume:
-        settings = _settings_to_resume(output, changes, given=bool(data or valid or config is not None))
+        given = bool(data or valid or add or config is not None)
+        settings = _settings_to_resume(output, changes, given=given)
     else:
-        settings = TrainSettings() if config is None else TrainSettings.from_toml(config)
-        settings = settings.replace(**changes) if changes else settings
         refuse_to_replace(output, overwrite)
+        files, found = _addition(data or (), valid, add)
+        usual = TrainSettings() if found is None else found.settings
+        settings = usual if config is None else TrainSettings.from_toml(config)
+        settings = settings.replace(**changes) if changes else settings
     from nnpcore.training import Trainer  # only now: it is slow to load
 
     if resume:
         trainer = Trainer.resume(output, settings=settings, monitor=_monitored(output, terminal.warn))
     else:
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
-        frames = _frames(data or (), valid or (), settings, read, terminal.warn)
-        trainer = Trainer(settings, *frames, run_folder=output)
+        frames = _all_frames(files, valid or (), settings, read, terminal.warn, found)
+        parent = None if found is None else found.parent
+        trainer = Trainer(settings, *frames, run_folder=output, parent=parent)
     with terminal.progress("Preparing") as progress:
         trainer.prepare(progress)
     control = TrainControl()
@@ -84,7 +93,46 @@ def train_command(
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
     terminal.show(rmse_table(result["data_sets"]), then=then)
-    return {"run": output, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+    added = {} if found is None else {"parent": found.parent, "n_added": len(found.added)}
+    return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+
+
+def _addition(
+    data: Sequence[str], valid: Sequence[str] | None, add: Sequence[Path] | None
+) -> tuple[Sequence[str], Addition | None]:
+    """Return the files still to be read, and what is added to them or to a run's data."""
+    if not add:
+        return data, None
+    from nnpcore.cure import addition
+
+    parent = Path(data[0]) if data and Path(data[0]).is_dir() else None
+    rest = data[1:] if parent is not None else data
+    if parent is not None and (rest or valid):
+        raise SettingsError(
+            "a run keeps its data", where=str(parent), fix="Give the run with --add alone, or files"
+        )
+    found = addition(add, parent) if not rest else replace(addition(add), train=(), valid=(), parent=None)
+    return rest or found.data, found
+
+
+def _all_frames(
+    data: Sequence[str],
+    valid: Sequence[str],
+    settings: TrainSettings,
+    read: Callable[..., list[Frame]],
+    warn: Callable[[str], object],
+    found: Addition | None,
+) -> tuple[Sequence[Frame], Sequence[Frame]]:
+    """Return (training, validation) frames, those that are added behind the training frames."""
+    if found is not None and found.parent is not None:
+        return found.train, found.valid
+    train, rest = _frames(data, valid, settings, read, warn)
+    if found is None:
+        return train, rest
+    from nnpcore.cure import check_zero
+
+    check_zero(train, found.added)
+    return [*train, *found.added], rest
 
 
 def _monitored(output: Path, warn: Callable[[str], object]) -> MappingMonitor | None:

@@ -1,4 +1,4 @@
-"""What is to be known: mean atomic energies of crystals, regions or atoms, with the reference where there is one."""
+"""What is to be known: mean atomic energies of crystals, regions or atoms, with references where known."""
 
 from __future__ import annotations
 

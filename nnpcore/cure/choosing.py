@@ -1,16 +1,16 @@
 """Greedy choice of the frames whose labels would leave the least spread at the targets, for their cost.
 
-What is known is a linear model: coefficients with a normal distribution of precision H. A frame's data, if they
-were computed, add the outer products of its rows (each already divided by its noise), whatever their values
-turn out to be. So the spread that a frame would leave is known before its energy is.
+What is known is a linear model: coefficients with a normal distribution of precision H. A frame's data, if
+they were computed, add the outer products of its rows (each already divided by its noise), whatever their
+values turn out to be. So the spread that a frame would leave is known before its energy is.
 
-With H = L Lᵀ, rows W' = W L⁻ᵀ and targets T' = T L⁻ᵀ the covariance starts as the identity; most rows of a frame
-say nothing new then and are dropped by their singular values. Adding W' takes ‖G^{-1/2} W' C t‖² off the variance
-tᵀ C t, with G = 1 + W' C W'ᵀ (Woodbury).
+With H = L Lᵀ, rows W' = W L⁻ᵀ and targets T' = T L⁻ᵀ the covariance starts as the identity; most rows of a
+frame say nothing new then and are dropped by their singular values. Adding W' takes ‖G^{-1/2} W' C t‖² off
+the variance tᵀ C t, with G = 1 + W' C W'ᵀ (Woodbury).
 
-The measure is the logarithm of the targets' root mean square spread, per cost: a frame that halves the spread is
-worth the same early and late, and a little gain for a little money does not hide a cure for a little more. This is
-information matching as of Kurniawan et al. (arXiv 2411.02740), done greedily.
+The measure is the logarithm of the targets' root mean square spread, per cost: a frame that halves the spread
+is worth the same early and late, and a little gain for a little money does not hide a cure for a little more.
+This is information matching as of Kurniawan et al. (arXiv 2411.02740), done greedily.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dynamics by the current potential that stops where an atom leaves what is known; its frames are candidates."""
+"""Dynamics by the current potential that stops where an atom leaves what is known, for a pool."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class ExploreSettings:
         for name in ("spread", "distance"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise SettingsError(f"{value:g} is no limit", where=name, fix="Give a number above 0, or none")
+                raise SettingsError(
+                    f"{value:g} is no limit", where=name, fix="Give a number above 0, or none"
+                )
         self.sampler()
 
     def sampler(self) -> SamplerSettings:
@@ -180,7 +182,9 @@ def _look(
 ) -> Look:
     results = calculator.results
     atoms = dynamics.atoms
-    frame = Frame(atoms.numbers.astype(np.int32), atoms.positions.copy(), atoms.cell.array.copy(), atoms.pbc.copy())
+    frame = Frame(
+        atoms.numbers.astype(np.int32), atoms.positions.copy(), atoms.cell.array.copy(), atoms.pbc.copy()
+    )
     energies = np.array(results["energies"])
     spread, distance = judge(frame) if judge is not None else (None, None)
     if spread is None and np.any(results["energies_std"]):
@@ -200,5 +204,8 @@ def _left_known(look: Look, settings: ExploreSettings) -> tuple[str, int | None]
         atom = int(look.distance.argmax())
         distance = float(look.distance[atom])
         if distance > settings.distance:
-            return f"the surroundings of atom {atom} are new ({distance:.2g} of the distance of known ones)", atom
+            return (
+                f"the surroundings of atom {atom} are new (distance {distance:.2g})",
+                atom,
+            )
     return "", None

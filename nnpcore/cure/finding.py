@@ -1,4 +1,4 @@
-"""Which frames to add: from training data, aims and a pool to ranked frames with what each leaves of the spread."""
+"""Which frames to add: from training data, aims and a pool to frames with what each leaves of the spread."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.structures.frame import Frame
+    from nnpcore.training import TrainSettings
 
 COST_EXPONENTS = (1.0, 3.0)
 """Between these a calculation's cost grows with the number of atoms to a power."""
@@ -127,11 +128,20 @@ class Cure:
         after, first = MEV_PER_EV * self.chosen[-1].spread, self.chosen[0]
         n = len(self.chosen)
         what = f"{n} frames" if n > 1 else "one frame"
-        text = f"{what} with {self.n_atoms} atoms in all take the foretold spread from {before:.3g} to {after:.3g} meV/atom"
+        text = f"{what} with {self.n_atoms} atoms in all "
+        text += (
+            f"{'take' if n > 1 else 'takes'} the foretold spread from {before:.3g} to {after:.3g} meV/atom"
+        )
         if n > 1:
             share = MEV_PER_EV * first.spread
             text += f"; the first, {first.candidate.name}, alone to {share:.3g}"
         return f"{text[0].upper()}{text[1:]}."
+
+
+def kinds_of_settings(settings: TrainSettings) -> tuple[str, ...]:
+    """Return the kinds of labels that a training with these settings takes into account."""
+    weights = {ENERGY: settings.energy_weight, FORCES: settings.force_weight, STRESS: settings.stress_weight}
+    return tuple(kind for kind, weight in weights.items() if weight > 0)
 
 
 def find_cure(order: CureOrder, *, n_threads: int | None = None, progress: Progress | None = None) -> Cure:
@@ -142,7 +152,9 @@ def find_cure(order: CureOrder, *, n_threads: int | None = None, progress: Progr
     AnalysisError : no aims, or no candidate that makes sense. DataError : training frames without labels.
     """
     if not order.aims:
-        raise AnalysisError("there is nothing to aim at", fix="Name crystals, regions or structures as targets")
+        raise AnalysisError(
+            "there is nothing to aim at", fix="Name crystals, regions or structures as targets"
+        )
     if not order.pool:
         raise AnalysisError("the pool is empty", fix="Give files of structures, or have structures generated")
     progress = progress or Progress()
@@ -223,8 +235,8 @@ def _cure(
     if len(chosen) < min(order.n, len(pool)):
         notes.append("Nothing else in the pool would lower the spread by more than 2 %.")
     return Cure(
-        tuple(order.aims), found.spread, np.sqrt(found.before), errors[0], tuple(chosen), tuple(pool), found.alone,
-        tuple(left_out), tuple(notes), order.cost_exponent,
+        tuple(order.aims), found.spread, np.sqrt(found.before), errors[0], tuple(chosen), tuple(pool),
+        found.alone, tuple(left_out), tuple(notes), order.cost_exponent,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""Energies and forces for chosen structures: by a calculator, or collected from the folders they were computed in."""
+"""Energies and forces for chosen structures: by a calculator, or collected from where they were computed."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -39,8 +40,8 @@ def label_with(
 
     Parameters
     ----------
-    calculator : name of a reference potential (``nnpcore.reference.REFERENCES``), or any ASE calculator, which
-        runs in a process of its own and is ended when it is late or cancelled.
+    calculator : name of a reference potential (``nnpcore.reference.REFERENCES``), or any ASE calculator,
+        which runs in a process of its own and is ended when it is late or cancelled.
 
     Raises
     ------
@@ -94,16 +95,15 @@ def _with_labels(frame: Frame, prediction: Any) -> Frame:
     """The frame with what a prediction of it alone says."""
     stress = prediction.stress
     arrays = {name: values for name, values in frame.arrays.items() if name != EXACT_ENERGIES}
-    try:
+    with contextlib.suppress(PotentialError):  # some give totals only
         arrays[EXACT_ENERGIES] = prediction.atomic_energies
-    except PotentialError:
-        pass  # totals only
-    whole = stress is not None and np.isfinite(stress[0]).all() and frame.pbc.all()
+    if stress is not None and not (np.isfinite(stress[0]).all() and frame.pbc.all()):
+        stress = None
     return replace(
         frame,
         energy=float(prediction.energy[0]),
         forces=prediction.forces,
-        stress=stress[0] if whole else None,
+        stress=None if stress is None else stress[0],
         arrays=arrays,
     )
 
@@ -111,9 +111,9 @@ def _with_labels(frame: Frame, prediction: Any) -> Frame:
 def collect(path: Path) -> list[Frame]:
     """Return the labelled frames of a folder that :func:`write_candidates` made, or of a file.
 
-    What was computed in the folders 001, 002 and so on, the last step of the best output of each, is gathered
-    into ``labelled.extxyz``, or under a further name where that holds other frames; without any output the file
-    itself is taken.
+    What was computed in the folders 001, 002 and so on, the last step of the best output of each, is
+    gathered into ``labelled.extxyz``, or under a further name where that holds other frames; without any
+    output the file itself is taken.
 
     Raises
     ------
@@ -143,8 +143,7 @@ def _gathered(path: Path, frames: list[Frame], known: Sequence[Path]) -> list[Fr
     """Return frames read again from a file that holds just them; runs refer to the files of before."""
     for file in known:
         there = list(read_dataset(file).frames)
-        energies = [f.energy for f in there], [f.energy for f in frames]
-        if len(there) == len(frames) and np.allclose(*energies, rtol=0.0, atol=1e-8):
+        if [f.energy for f in there] == [f.energy for f in frames]:
             return there
     names = (f"{Path(LABELLED).stem}{f'-{k}' if k > 1 else ''}.extxyz" for k in count(1))
     target = next(file for name in names if not (file := path / name).exists())
@@ -185,5 +184,7 @@ def _check_same(frame: Frame, folder: Path) -> None:
         return
     asked = read_dataset(given).frames[0]
     if sorted(asked.numbers.tolist()) != sorted(frame.numbers.tolist()):
-        what = f"the output holds {frame.n_atoms} atoms of another structure than its POSCAR ({asked.n_atoms})"
+        what = (
+            f"the output holds {frame.n_atoms} atoms of another structure than its POSCAR ({asked.n_atoms})"
+        )
         raise DataError(what, where=str(folder), fix="Put the output where it belongs, or delete it")

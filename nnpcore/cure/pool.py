@@ -1,7 +1,7 @@
-"""Pools of candidates made here: crystals at other volumes and shapes, rattled cells, dynamics, slabs, clusters.
+"""Pools of candidates made here: crystals strained and rattled, dynamics, slabs, clusters.
 
-Everything starts from *seeds*: the crystals among the structures at hand, and the structures themselves. Small
-cells come first, since what they cost is so much less; see :mod:`nnpcore.cure.choosing`.
+Everything starts from *seeds*: the crystals among the structures at hand, and the structures themselves.
+Small cells come first, since what they cost is so much less; see :mod:`nnpcore.cure.choosing`.
 """
 
 from __future__ import annotations

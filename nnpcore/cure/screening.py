@@ -1,7 +1,7 @@
-"""Which candidates are sense at all: atoms not too close, surroundings not too far from all known ones, forces.
+"""Which candidates make sense: atoms not too close, surroundings not too far from known ones, forces.
 
-"Known" are the training set and the targets together: a cure for a target that is far from the training set must
-not be refused for being far, too.
+"Known" are the training set and the targets together: a cure for a target that is far from the training set
+must not be refused for being far, too.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def screen(
     kept, out = [], []
     for k, candidate in enumerate(candidates):
         progress.report(k / len(candidates), f"Candidate {k + 1} of {len(candidates)}")
-        reason = _too_close(candidate.frame, closest, limits) or _too_far(candidate.frame, surroundings, limits)
+        reason = _too_close(candidate.frame, closest, limits) or _too_far(
+            candidate.frame, surroundings, limits
+        )
         if not reason and model is not None:
             reason = _too_strong(candidate.frame, model, most)
         if reason:
@@ -143,7 +145,7 @@ def _too_close(frame: Frame, closest: dict[tuple[int, int], float], limits: Limi
     from ase.data import chemical_symbols, covalent_radii
 
     for (a, b), distance in _closest_pairs([frame]).items():
-        usual = closest.get((a, b), 0.75 * (covalent_radii[a] + covalent_radii[b]))
+        usual = closest.get((a, b), 0.75 * float(covalent_radii[a] + covalent_radii[b]))
         if distance < limits.closeness * usual:
             names = f"{chemical_symbols[a]} and {chemical_symbols[b]}"
             return f"{names} come as close as {distance:.2f} Å (known: {usual:.2f} Å)"

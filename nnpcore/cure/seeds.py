@@ -126,7 +126,7 @@ def _shells(frame: Frame) -> np.ndarray:
 
 
 def _usual(frames: Sequence[Frame]) -> list[Crystal]:
-    """The crystal that a single element is known to have, at the density of what is at hand where periodic."""
+    """The crystal that a single element is known to have, at the density of what is periodic at hand."""
     from ase.data import atomic_numbers, chemical_symbols, reference_states
 
     numbers = {int(n) for frame in frames for n in np.unique(frame.numbers)}
@@ -143,4 +143,8 @@ def _usual(frames: Sequence[Frame]) -> list[Crystal]:
     own = float(cell.cell.volume) / len(cell)
     if full and abs(float(np.median(full)) / own - 1.0) < 0.15:
         constant = lattice_constant(lattice, float(np.median(full)))
-    return [Crystal(Frame.from_atoms(crystal(element, lattice, float(constant))), element, lattice, float(constant))]
+    return [
+        Crystal(
+            Frame.from_atoms(crystal(element, lattice, float(constant))), element, lattice, float(constant)
+        )
+    ]

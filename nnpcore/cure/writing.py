@@ -1,9 +1,9 @@
-"""Structures ready to be computed: one file of all, and a folder each with a POSCAR or an input made of a template.
+"""Structures ready to be computed: one file of all, and a folder each with a POSCAR or the user's input.
 
 A template is the user's own input file. In its text ``{{cell}}`` becomes three lines of cell vectors (Å),
-``{{positions}}`` lines of symbol and Cartesian coordinates (Å), ``{{fractional}}`` lines of symbol and fractional
-coordinates; ``{{n_atoms}}``, ``{{n_species}}``, ``{{species}}`` and ``{{name}}`` what they say. A template that is a
-folder, such as one with INCAR, KPOINTS and POTCAR, is copied beside the POSCAR.
+``{{positions}}`` lines of symbol and Cartesian coordinates (Å), ``{{fractional}}`` lines of symbol and
+fractional coordinates; ``{{n_atoms}}``, ``{{n_species}}``, ``{{species}}`` and ``{{name}}`` what they say. A
+template that is a folder, such as one with INCAR, KPOINTS and POTCAR, is copied beside the POSCAR.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _poscar(frame: Frame, name: str) -> bytes:
         atoms.center(vacuum=10.0)
     text = io.StringIO()
     write(text, atoms, format="vasp", direct=True, sort=True)
-    return (name + "\n" + text.getvalue().partition("\n")[2]).encode()
+    return (f"Candidate: {name}\n" + text.getvalue().partition("\n")[2]).encode()
 
 
 class Template:

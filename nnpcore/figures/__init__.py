@@ -3,6 +3,7 @@
 Pure functions from results to matplotlib ``Figure`` objects, which :func:`save_figure` writes.
 """
 
+from nnpcore.figures.cure import cure_figure
 from nnpcore.figures.drawing import SUFFIXES, figure_bytes, save_figure
 from nnpcore.figures.eos import EosSeries, eos_figure
 from nnpcore.figures.gspace import connectivity_figure, distance_figure, pairs_figure, reach_figure
@@ -29,6 +30,7 @@ __all__ = [
     "RunCurves",
     "SweepLine",
     "connectivity_figure",
+    "cure_figure",
     "curves_figure",
     "distance_figure",
     "eos_figure",

@@ -15,6 +15,7 @@ from nnpcore.files import write_atomically
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from nnpcore.cure import Cure
     from nnpcore.mapping import Bracket, ConnectivityResult, EosCurve, EosReport, PcaResult
 
 Table = Mapping[str, Sequence[Any] | np.ndarray]
@@ -135,4 +136,18 @@ def connectivity_table(result: ConnectivityResult) -> dict[str, Any]:
         "median core distance": [link.median_core for _, link in links],
         "atoms A": [int(result.n_used[i]) for (i, _), _ in links],
         "atoms B": [int(result.n_used[j]) for (_, j), _ in links],
+    }
+
+
+def cure_table(cure: Cure) -> dict[str, Any]:
+    """Columns of the frames of a cure, best first: what each is, costs, and leaves with those before it."""
+    chosen = cure.chosen
+    return {
+        "rank": list(range(1, len(chosen) + 1)),
+        "frame": [one.candidate.name for one in chosen],
+        "kind": [one.candidate.kind for one in chosen],
+        "atoms": [one.candidate.n_atoms for one in chosen],
+        f"cost (atoms^{cure.cost_exponent:g})": [one.cost for one in chosen],
+        "spread left (meV/atom)": [MEV_PER_EV * one.spread for one in chosen],
+        "error left (meV/atom)": [None if one.error is None else MEV_PER_EV * one.error for one in chosen],
     }

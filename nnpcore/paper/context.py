@@ -256,8 +256,7 @@ class StudyContext:
         if reuse and (found := _finished(folder, settings, train, valid)) is not None:
             return found
         progress = progress or self.quiet()
-        more = {} if monitor is None else {"monitor": monitor}
-        trainer = Trainer(settings, train, valid, run_folder=folder, **more)
+        trainer = Trainer(settings, train, valid, run_folder=folder, monitor=monitor)
         trainer.prepare(Progress(within=progress))
 
         def after(record: EpochRecord, source: Trainer) -> None:

@@ -67,12 +67,14 @@ class Keeper:
     Attributes
     ----------
     path : the run folder; None keeps the training in memory only.
+    parent : the folder of the run whose data this one adds to, else empty.
     folder : the open one, locked while this trains.
     trouble : why the last state is not on disk, else None.
     """
 
-    def __init__(self, path: str | Path | None) -> None:
+    def __init__(self, path: str | Path | None, parent: str | Path | None = None) -> None:
         self.path = None if path is None else Path(path).absolute()
+        self.parent = "" if parent is None else str(Path(parent).absolute())
         self.folder: RunFolder | None = None
         self.trouble: RunFolderError | None = None
         self._notes: list[str] = []
@@ -96,7 +98,9 @@ class Keeper:
                 self._return_to(self.folder)
             self.folder.lock()
         elif self.path is not None:
-            self.folder = RunFolder.create(self.path, kept.settings, kept.frames())
+            self.folder = RunFolder.create(
+                self.path, kept.settings, kept.frames(), parent=self.parent
+            )
 
     def resumed(self, kept: Kept) -> None:
         """Write what a new goal changes in the folder of a training that goes on."""
@@ -164,7 +168,7 @@ class Keeper:
             raise
 
     def _move(self, kept: Kept, path: Path) -> None:
-        folder = RunFolder.create(path, kept.settings, kept.frames())
+        folder = RunFolder.create(path, kept.settings, kept.frames(), parent=self.parent)
         self._write_whole(kept, folder)
         if self.folder is not None:
             self.folder.release()

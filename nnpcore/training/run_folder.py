@@ -147,6 +147,7 @@ class RunFolder:
     settings, sources : what was trained, and on what.
     id : stands in every file of the run; empty for one of version 0.2.
     imported : the format of the potential another program has trained, such as "n2p2", else empty.
+    parent : the folder of the run whose data this one has added to, else empty.
     potential_path : the folder ``Potential.load`` reads; the other paths are those of the table above.
     """
 
@@ -158,11 +159,12 @@ class RunFolder:
         imported: str = "",
         run_id: str = "",
         started_with: TrainSettings | None = None,
+        parent: str = "",
     ) -> None:
         self.path = path
         self.settings = settings
         self.sources = sources
-        self.imported = imported
+        self.imported, self.parent = imported, parent
         self.id = run_id
         self._started_with = started_with
         self._lock: FolderLock | None = None
@@ -179,6 +181,7 @@ class RunFolder:
         frames: Mapping[str, Sequence[Frame]],
         *,
         imported: str = "",
+        parent: str = "",
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
@@ -190,6 +193,7 @@ class RunFolder:
         settings : kept as settings.toml.
         frames : by role, "training" and "validation".
         imported : the format of a potential another program has trained.
+        parent : the folder of the run whose data this one adds to.
 
         Raises
         ------
@@ -197,7 +201,7 @@ class RunFolder:
         """
         folder = Path(path).absolute()
         _refuse_foreign(folder)
-        run = cls(folder, settings, sources_of(frames), imported, secrets.token_hex(8))
+        run = cls(folder, settings, sources_of(frames), imported, secrets.token_hex(8), parent=parent)
         run.lock()
         try:
             run.begin()
@@ -218,7 +222,8 @@ class RunFolder:
         self.settings.to_toml(self.settings_path)
 
     def _write_data(self, started_with: TrainSettings) -> None:
-        origin = {"imported": self.imported} if self.imported else {}
+        origins = {"imported": self.imported, "parent": self.parent}
+        origin = {name: text for name, text in origins.items() if text}
         content = {
             "sources": [vars(source) for source in self.sources],
             _RUN: self.id,
@@ -264,14 +269,14 @@ class RunFolder:
                 where=str(folder),
                 fix="Choose a folder that `eatlas train` or the window has made",
             )
-        sources, imported, run_id, started_with = _read_data(data)
+        sources, imported, run_id, started_with, parent = _read_data(data)
         try:
             settings = TrainSettings.from_toml(folder / "settings.toml")
         except EatlasError as error:
             raise RunFolderError(error.what, where=error.where, fix=error.fix) from None
         if started_with is not None:
             _refuse_changes(started_with, settings, str(folder / "settings.toml"))
-        return cls(folder, settings, sources, imported, run_id, started_with)
+        return cls(folder, settings, sources, imported, run_id, started_with, parent)
 
     def give_id(self) -> None:
         """Give a run of version 0.2 an id and a record of its settings, before it goes on."""
@@ -410,8 +415,8 @@ class RunFolder:
             raise _damaged(path, error) from None
 
 
-def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSettings | None]:
-    """Return the sources, the format an imported potential came in, the run's id and its first settings."""
+def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSettings | None, str]:
+    """Return the sources, the format an imported potential came in, the run's id, first settings, parent."""
     with FORMAT.reading(path) as document:
         wanted = document.pop(_CHECKSUM, None)
         content = {name: value for name, value in document.items() if name not in FORMAT.mark}
@@ -420,7 +425,8 @@ def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSetti
         sources = tuple(DataSource.from_dict(values) for values in document["sources"])
         started_with = document.get(_SETTINGS)
         settings = None if started_with is None else TrainSettings.model_validate(started_with)
-        return sources, str(document.get("imported", "")), str(document.get(_RUN, "")), settings
+        imported, parent = (str(document.get(name, "")) for name in ("imported", "parent"))
+        return sources, imported, str(document.get(_RUN, "")), settings, parent
 
 
 def id_of(folder: str | os.PathLike[str]) -> str:

@@ -73,6 +73,7 @@ class Trainer:
     run_folder : where to keep the run; None keeps it in memory only.
     monitor : asked after every epoch for the mapping errors of its weights (``EpochRecord.mapping``), a
         ``MappingMonitor`` or a function of the potential; kept in the run folder, but not by a resume.
+    parent : the run whose data these frames add to; kept in the run folder.
 
     Attributes
     ----------
@@ -95,6 +96,7 @@ class Trainer:
         *,
         run_folder: str | Path | None = None,
         monitor: MonitorLike | None = None,
+        parent: str | Path | None = None,
     ) -> None:
         s = settings
         check_trainable(
@@ -113,7 +115,7 @@ class Trainer:
         self.choice: OptimizerChoice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
         self.data: DescribedFrames
-        self.keeper = Keeper(run_folder)
+        self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
         self._baseline = BaselinePlan(settings, self.choice.optimizer)

@@ -1,0 +1,49 @@
+"""Which frames to add to a training set so that its map becomes right, and computing them."""
+
+from nnpcore.cure.aims import Aim, aims_of_atoms, aims_of_frames, aims_of_regions, read_aims
+from nnpcore.cure.candidates import Candidate, LeftOut, from_files
+from nnpcore.cure.exploring import Exploration, ExploreSettings, Look, explore
+from nnpcore.cure.finding import Chosen, Cure, CureOrder, find_cure, summary
+from nnpcore.cure.folder import Addition, addition, check_zero, write_cure
+from nnpcore.cure.labelling import Labelled, collect, label_with
+from nnpcore.cure.pool import KINDS, PoolSettings, generate, kinds_of
+from nnpcore.cure.screening import Limits, Surroundings, reasons_text
+from nnpcore.cure.seeds import Seeds, seeds_of
+from nnpcore.cure.writing import write_candidates
+
+__all__ = [
+    "KINDS",
+    "Addition",
+    "Aim",
+    "Candidate",
+    "Chosen",
+    "Cure",
+    "CureOrder",
+    "Exploration",
+    "ExploreSettings",
+    "Labelled",
+    "LeftOut",
+    "Limits",
+    "Look",
+    "PoolSettings",
+    "Seeds",
+    "Surroundings",
+    "addition",
+    "aims_of_atoms",
+    "aims_of_frames",
+    "aims_of_regions",
+    "check_zero",
+    "collect",
+    "explore",
+    "find_cure",
+    "from_files",
+    "generate",
+    "kinds_of",
+    "label_with",
+    "read_aims",
+    "reasons_text",
+    "seeds_of",
+    "summary",
+    "write_candidates",
+    "write_cure",
+]
