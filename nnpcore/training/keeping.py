@@ -98,9 +98,7 @@ class Keeper:
                 self._return_to(self.folder)
             self.folder.lock()
         elif self.path is not None:
-            self.folder = RunFolder.create(
-                self.path, kept.settings, kept.frames(), parent=self.parent
-            )
+            self.folder = RunFolder.create(self.path, kept.settings, kept.frames(), parent=self.parent)
 
     def resumed(self, kept: Kept) -> None:
         """Write what a new goal changes in the folder of a training that goes on."""

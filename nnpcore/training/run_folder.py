@@ -416,7 +416,7 @@ class RunFolder:
 
 
 def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSettings | None, str]:
-    """Return the sources, the format an imported potential came in, the run's id, first settings, parent."""
+    """Return the sources, the format a potential was imported in, the run's id, first settings, parent."""
     with FORMAT.reading(path) as document:
         wanted = document.pop(_CHECKSUM, None)
         content = {name: value for name, value in document.items() if name not in FORMAT.mark}

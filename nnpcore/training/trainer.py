@@ -162,6 +162,7 @@ class Trainer:
             frames["validation"],
             run_folder=folder.path,
             monitor=monitor,
+            parent=folder.parent or None,
         )
         trainer.keeper.folder = folder
         trainer._checkpoint = checkpoint
