@@ -6,10 +6,11 @@ that is gone tells of a crash.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.documents.regions import RegionDocument
 from nnpcore.errors import RunFolderError
@@ -19,9 +20,12 @@ from nnpcore.structures import Role
 FORMAT = FileFormat("", 1, "a session", RunFolderError, "Start with an empty window", version_key="schema")
 
 
+Entry = TypeVar("Entry")
+
+
 @dataclass
 class SavedDataset:
-    """A file with what the user set for it; ValueError for a role there is not."""
+    """A file with what the user set for it; ValueError for what cannot be, such as a role there is not."""
 
     path: str
     role: str
@@ -30,6 +34,10 @@ class SavedDataset:
 
     def __post_init__(self) -> None:
         Role(self.role)
+        _path(self.path)
+        for value in (self.color_index, self.frame_index):
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+                raise ValueError(f"{str(value)[:40]!r} is no index")
 
 
 @dataclass
@@ -37,6 +45,7 @@ class SavedSession:
     """What is kept of a session; numbers live in the files and run folders it names.
 
     ``compared`` names the folders of the runs that are compared; ``regions`` are documents, plain when read.
+    ``lost`` says which entries of the file could not be understood when it was read.
     ``calculators`` are specs of calculators from elsewhere: started again only when the user says so, since
     that runs code of their names. ``sweep`` is the latest one: its setting and the folders of its runs.
     """
@@ -49,6 +58,7 @@ class SavedSession:
     regions: Sequence[RegionDocument | dict[str, Any]] = ()
     calculators: list[dict[str, Any]] = field(default_factory=list)
     sweep: dict[str, Any] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -69,22 +79,53 @@ def last_path(folder: Path) -> Path:
 def write(path: Path, session: SavedSession) -> None:
     """Write a session; RunFolderError where that is impossible."""
     regions = [r if isinstance(r, dict) else r.to_dict() for r in session.regions]
-    FORMAT.write(path, asdict(replace(session, regions=[])) | {"regions": regions})
+    content = asdict(replace(session, regions=[])) | {"regions": regions}
+    content.pop("lost")
+    FORMAT.write(path, content)
 
 
 def read(path: Path) -> SavedSession:
-    """Read a session; RunFolderError where it is unreadable, damaged, or of a newer Eatlas."""
+    """Read a session; RunFolderError where it is unreadable, damaged, or of a newer Eatlas.
+
+    An entry that cannot be understood is left out and told in ``lost``.
+    """
     with FORMAT.reading(path) as content:
+        lost: list[str] = []
+        take = partial(_entries, content, lost)
+        current, coloring, sweep = (content.get(key) for key in ("current", "coloring", "sweep"))
         return SavedSession(
-            [SavedDataset(**entry) for entry in content["datasets"]],
-            [str(run) for run in content["runs"]],
-            str(content["current"]),
-            dict(content["coloring"]),
-            [str(run) for run in content.get("compared", [])],
-            [dict(regions) for regions in content.get("regions", [])],
-            [dict(spec) for spec in content.get("calculators", [])],
-            dict(content.get("sweep", {})),
+            take("datasets", "a data set", lambda entry: SavedDataset(**entry)),
+            take("runs", "a run", _path),
+            current if isinstance(current, str) else "",
+            dict(coloring) if isinstance(coloring, dict) else {},
+            take("compared", "a compared run", _path),
+            take("regions", "regions", dict),
+            take("calculators", "a calculator", dict),
+            dict(sweep) if isinstance(sweep, dict) else {},
+            lost,
         )
+
+
+def _entries(
+    content: dict[str, Any], lost: list[str], key: str, noun: str, make: Callable[[Any], Entry]
+) -> list[Entry]:
+    """Return the entries of a list that can be understood; the others are named in ``lost``."""
+    found, listed = [], content.get(key, [])
+    if not isinstance(listed, list):
+        lost.append(f"all of {key}: no list")
+        return []
+    for number, entry in enumerate(listed, start=1):
+        try:
+            found.append(make(entry))
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            lost.append(f"{noun} ({key}, entry {number}: {str(error)[:100]})")
+    return found
+
+
+def _path(entry: Any) -> str:
+    if not isinstance(entry, str) or "\0" in entry:
+        raise ValueError("no path")
+    return entry
 
 
 def crashed(folder: Path) -> list[Path]:

@@ -42,8 +42,11 @@ class SharedColoring(QObject):
     def restore(self, values: dict[str, Any]) -> None:
         """Take over a saved colouring (not undone), what is known of it."""
         self._chosen = True
-        known = {field.name for field in fields(Coloring)}
-        self._set(Coloring(**{name: value for name, value in values.items() if name in known}))
+        usual = Coloring()
+        known = {field.name: type(getattr(usual, field.name)) for field in fields(Coloring)}
+        self._set(
+            Coloring(**{n: value for n, value in values.items() if n in known and type(value) is known[n]})
+        )
 
     def _set(self, coloring: Coloring) -> None:
         self.current = coloring

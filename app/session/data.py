@@ -86,6 +86,9 @@ class Data(QObject):
         def done(found: ReadFile) -> None:
             if found.note:
                 self._messages.notify(Notification("info", f"{name}: labels under other names", found.note))
+            if found.dataset.notes:
+                text = "; ".join(found.dataset.notes)
+                self._messages.notify(Notification("info", f"{name}: how it was read", text))
             on_done(found)
 
         self._tasks.run(

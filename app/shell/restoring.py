@@ -134,6 +134,9 @@ class SessionKeeper(QObject):
 
     def restore(self, saved: SavedSession) -> None:
         """Open the files and runs of a saved session with their roles and colours."""
+        if saved.lost:
+            text = f"Left out, for they cannot be understood: {'; '.join(saved.lost)}"
+            self._session.messages.notify(Notification("warning", "Parts of the session are damaged", text))
         self._session.coloring.restore(saved.coloring)
         for d in saved.datasets:
             show = d.path == saved.current

@@ -8,8 +8,18 @@ from typing import NamedTuple
 
 from nnpcore.descriptors.functions import SymmetryFunction
 from nnpcore.errors import PotentialError
+from nnpcore.files import read_regular
 
 COPY_AGAIN = "Take a fresh copy of the file"
+
+
+_LARGEST = 2_000_000_000
+
+
+def _shape(word: str) -> tuple[int, int]:
+    """The number of decimals, and the length of the exponent, of a number."""
+    mantissa, _, power = word.lower().replace("d", "e").partition("e")
+    return len(mantissa.partition(".")[2]), len(power)
 
 
 class Line(NamedTuple):
@@ -30,7 +40,13 @@ class ForeignText:
     def __init__(self, path: Path, comments: str = "#") -> None:
         self.path = path
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
+            if path.is_file() and path.stat().st_size > _LARGEST:
+                raise PotentialError(
+                    f"the file is larger than {_LARGEST / 1e9:g} GB: no potential is",
+                    where=str(path),
+                    fix="Choose the files of a potential",
+                )
+            text = read_regular(path).decode("utf-8-sig", errors="replace")
         except FileNotFoundError:
             raise PotentialError(
                 "the file is missing", where=str(path), fix="Put it beside the others"
@@ -45,9 +61,24 @@ class ForeignText:
             if words := line.split():
                 self.lines.append(Line(number, words))
         self.end = len(raw) or None
-        if self.lines and self.lines[-1].number == self.end and not text.endswith(("\n", "\r")):
+        whole = text.endswith(("\n", "\r")) or not self.lines or self.lines[-1].number != self.end
+        if not whole and not self._ends_like_others():
             fix = f"{COPY_AGAIN}; if it is whole, end its last line by a line break"
             raise self.problem(self.end, "the file is truncated: its last line has no end", fix)
+
+    def _ends_like_others(self) -> bool:
+        """Whether the last word of a last line without its end has as many decimals as in lines like it.
+
+        A number that is cut off has fewer; some programs leave the last line's end away.
+        """
+        words = self.lines[-1].words
+        alike = [
+            line.words[-1]
+            for line in self.lines[:-1]
+            if len(line.words) == len(words) and (len(words) == 1 or line.words[0] == words[0])
+        ]
+        shapes = {_shape(word) for word in alike}
+        return shapes == {_shape(words[-1])} and "." in words[-1]
 
     def problem(self, number: int | None, what: str, fix: str = COPY_AGAIN) -> PotentialError:
         """Return the error about one line, or about the file where ``number`` is None."""

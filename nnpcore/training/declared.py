@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nnpcore.errors import SettingsError
 
+_MOST_SHOWN = 80
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -98,12 +100,21 @@ class Setting:
             *most, last = map(repr, self.choices)
             fix = f"Choose {', '.join(most)} or {last}"
             raise SettingsError(f"{value!r} is not a choice here", where=where, fix=fix)
-        elif isinstance(value, int | float) and not (math.isfinite(value) and self.low <= value <= self.high):
+        elif isinstance(value, int | float) and not self.low <= value <= self.high:
             raise SettingsError(
-                f"{value:g} is not sensible for {self.meaning}",
+                f"{_short(value)} is not sensible for {self.meaning}",
                 where=where,
                 fix=f"Choose a value from {self.low:g} to {self.high:,.12g}",
             )
+
+
+def _short(value: float) -> str:
+    """Return a number in a few characters, also one that no float holds."""
+    return (
+        f"{value:g}"
+        if abs(value) < 1e300 or not isinstance(value, int)
+        else f"a number of {value.bit_length()} bits"
+    )
 
 
 class Declared(BaseModel):
@@ -175,8 +186,10 @@ def _plain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(model.model_fields))
         return SettingsError("there is no setting of this name", where=where, fix=f"Known settings: {known}")
+    given = repr(first["input"])
+    given = given if len(given) <= _MOST_SHOWN else f"{given[:_MOST_SHOWN]}…"
     return SettingsError(
-        f"{first['input']!r} does not fit: {first['msg'][:1].lower()}{first['msg'][1:]}",
+        f"{given} does not fit: {first['msg'][:1].lower()}{first['msg'][1:]}",
         where=where,
         fix="Correct this setting",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -15,6 +16,10 @@ from nnpcore.files import read_regular, write_atomically
 from nnpcore.training.declared import Declared, Option, Setting, Shown, Swept, declarations
 
 DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
+_LARGEST_FILE = 10_000_000
+_LONG_KEY = re.compile(rb"^[\s\[]*(?:[^\s.=\"'#\[\]]*\s*\.\s*){32}", re.MULTILINE)
+"""Keys such as a.b.c; parsing one of thousands of parts takes minutes."""
+
 _LAYERS = Setting("the number of hidden layers", 1, 8)
 
 
@@ -270,14 +275,23 @@ class TrainSettings(Declared):
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
         """Read settings from a TOML file; anything wrong is a :class:`SettingsError` naming the file."""
         try:
-            return cls.model_validate(tomllib.loads(read_regular(Path(path)).decode()))
+            return cls.model_validate(_parsed_toml(read_regular(Path(path))))
         except OSError as error:
             what = f"the settings cannot be read ({error.strerror})"
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also what a number of thousands of digits raises
             what = f"this is not a TOML file ({error})"
         except SettingsError as error:
             raise SettingsError(error.what, where=f"{path}, {error.where}", fix=error.fix) from None
         raise SettingsError(what, where=str(path), fix="Choose a file with the settings of a training")
+
+
+def _parsed_toml(content: bytes) -> dict[str, Any]:
+    """Parse TOML; ValueError where it is none, or no settings by its size or its keys of very many parts."""
+    if len(content) > _LARGEST_FILE:
+        raise ValueError(f"it has more than {_LARGEST_FILE // 1_000_000} MB")
+    if _LONG_KEY.search(content):
+        raise ValueError("a key has very many parts")
+    return tomllib.loads(content.decode("utf-8-sig"))
 
 
 def _check_device_name(device: str) -> None:

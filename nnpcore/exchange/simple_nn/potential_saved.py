@@ -259,6 +259,8 @@ class _Reader:
         layers, names = [], []
         for k, (n_in, n_out) in enumerate(zip([n_f, *widths], widths, strict=False)):
             names.append(self._activation(k))
+            if 2 * n_out > len(text.lines) - self._at:
+                raise self._truncated(f"layer {k} has {n_out} neurons, two lines each")
             weight, bias = np.empty((n_in, n_out)), np.empty(n_out)
             for neuron in range(n_out):
                 row = self._next(f"w{neuron}")
