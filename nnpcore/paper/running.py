@@ -68,6 +68,9 @@ _STUDIES = (
     Study("smooth", "A closed-form part under the networks makes the map truer at the same RMSE", 1.2),
     Study("optimizer", "Which optimizer and size map most faithfully at equal RMSE", 0.8),
     Study("regularization", "Regularization chosen by mapping error and by RMSE", 0.9),
+    Study(
+        "foretold", "How large the error of an atomic energy is: foretold from the training data alone", 1.0
+    ),
 )
 
 STUDIES: dict[str, Study] = {study.name: study for study in _STUDIES}
