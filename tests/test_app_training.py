@@ -107,15 +107,15 @@ def test_atoms_can_be_coloured_by_what_was_learned(window, qtbot, silicon_file):
     session.data.show("train", 4)
     session.coloring.set(kind="atomic_energy")
     qtbot.waitUntil(lambda: session.coloring.atom_values() is not None, timeout=20_000)
-    values, label, unit = session.coloring.atom_values()
+    values, label, unit, _ = session.coloring.atom_values()
     assert abs(values.sum()) < 1e-6 and unit == "meV" and "frame" in label
     session.coloring.set(relative=False)
-    values, _, unit = session.coloring.atom_values()
+    values, _, unit, _ = session.coloring.atom_values()
     prediction = run.potential.predict([session.data.frame])
     np.testing.assert_allclose(values, prediction.atomic_energies)
     assert unit == "eV"
     session.coloring.set(kind="force_error")
-    values, _, _ = session.coloring.atom_values()
+    values, *_ = session.coloring.atom_values()
     error = np.linalg.norm(prediction.forces - session.data.frame.forces, axis=1)
     np.testing.assert_allclose(values, error, rtol=1e-6)
 

@@ -394,7 +394,7 @@ def test_atoms_are_coloured_by_rigidity(trained, shown):
     trained.coloring.set(kind="rigidity")
     settled(trained)
     wait_for(lambda: trained.runs.rigidity is not None)
-    values, label, _ = trained.coloring.atom_values()
+    values, label, *_ = trained.coloring.atom_values()
     assert label == "log₁₀ rigidity"
     study = trained.runs.current.result(RIGIDITY).study
     frame = trained.data.frame

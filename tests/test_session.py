@@ -129,7 +129,7 @@ def test_atom_values_of_an_array_of_the_file(session, qtbot, silicon_file):
     (document,) = opened(session, qtbot, silicon_file())
     assert session.coloring.atom_values() is None
     session.coloring.set(kind="mobility")
-    values, label, unit = session.coloring.atom_values()
+    values, label, unit, _ = session.coloring.atom_values()
     np.testing.assert_allclose(values, document.frames[0].arrays["mobility"])
     assert (label, unit) == ("mobility", "")
     session.coloring.set(kind="atomic_energy")

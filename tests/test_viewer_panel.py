@@ -131,7 +131,7 @@ def test_colors_by_a_file_array_keep_their_range(qtbot, session, panel, silicon_
     mine = session.data.frame.arrays["mobility"]
     assert panel.shown.bar.limits == (mine.min(), mine.max())
     menu = QMenu(panel)
-    fill_range_menu(menu, session.coloring, panel.shown.bar.limits)
+    fill_range_menu(menu, session.coloring, panel.shown.bar)
     next(a for a in menu.actions() if a.text() == "Lock this range").trigger()
     session.data.show(dataset_id, 0)
     assert panel.shown.bar.limits == (mine.min(), mine.max())

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QAction, QActionGroup, QDoubleValidator
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLineEdit, QMenu, QWidget
+import numpy as np
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtGui import QAction, QActionGroup, QDoubleValidator, QIcon, QImage, QPixmap
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QWidget,
+)
+
+from app.look import colormaps
+from app.widgets.controls import plain_action
 
 if TYPE_CHECKING:
     from app.session.coloring import SharedColoring
+    from app.viewer3d.color_bar import ColorBarSpec
 
 MODES = (
     ("auto", "Kept over frames"),
+    ("all", "All frames, smallest to largest"),
+    ("all_percentile", "All frames, 2nd to 98th percentile"),
     ("frame", "This frame, smallest to largest"),
     ("percentile", "This frame, 2nd to 98th percentile"),
 )
+SAMPLE = 84, 12
+"""Size of a map's sample in the menu, pixels."""
 
 
-def fill_range_menu(menu: QMenu, shared: SharedColoring, limits: tuple[float, float]) -> None:
-    """Add the entries; ``limits`` is the range shown now."""
+def fill_range_menu(
+    menu: QMenu, shared: SharedColoring, bar: ColorBarSpec, others: Sequence[str] = ()
+) -> None:
+    """Add the entries; ``bar`` is what is shown now, ``others`` are runs that may be taken off."""
+    limits = bar.limits
     coloring = shared.current
     group = QActionGroup(menu)
     for mode, text in MODES:
@@ -28,10 +51,17 @@ def fill_range_menu(menu: QMenu, shared: SharedColoring, limits: tuple[float, fl
     low, high = limits
     lock = menu.addAction("Lock this range", lambda: shared.set(range_mode="locked", low=low, high=high))
     _check(lock, coloring.range_mode == "locked", group)
-    menu.addAction("Set the range…", lambda: ask_range(menu.parentWidget(), shared, limits))
+    menu.addAction("Set the range…", lambda: ask_range(menu.parentWidget(), shared, bar))
     menu.addSeparator()
+    _add_maps(menu.addMenu("Colour map"), shared)
     reverse = menu.addAction("Reverse the colours", lambda: shared.set(reverse=not coloring.reverse))
     _check(reverse, coloring.reverse)
+    if coloring.kind == "run_difference" and others:
+        minus = menu.addMenu("Take off the run")
+        runs = QActionGroup(minus)
+        for name in others:
+            action = minus.addAction(plain_action(name), lambda name=name: shared.set(other=name))
+            _check(action, name == (coloring.other or others[0]), runs)
     if coloring.kind == "atomic_energy":
         menu.addSeparator()
         bases = QActionGroup(menu)
@@ -44,6 +74,26 @@ def fill_range_menu(menu: QMenu, shared: SharedColoring, limits: tuple[float, fl
             _check(action, wanted == coloring, bases)
 
 
+def _add_maps(menu: QMenu, shared: SharedColoring) -> None:
+    """The maps that suit what is shown, each with a sample."""
+    coloring = shared.current
+    known = colormaps.DIVERGING_MAPS if coloring.diverging else colormaps.SEQUENTIAL_MAPS
+    usual = colormaps.DIVERGING if coloring.diverging else colormaps.SEQUENTIAL
+    group = QActionGroup(menu)
+    for name, key in known.items():
+        changed = replace(coloring, centered=key) if coloring.diverging else replace(coloring, sequential=key)
+        action = menu.addAction(name, lambda changed=changed: shared.set(changed))
+        action.setIcon(_sample(key, coloring.diverging, coloring.reverse))
+        _check(action, key == (coloring.map_name or usual), group)
+
+
+def _sample(key: str, diverging: bool, reverse: bool) -> QIcon:
+    colors = np.full((1, colormaps.N_COLORS, 4), 255, np.uint8)
+    colors[0, :, :3] = colormaps.map_colors(diverging, reverse, name=key)[:, ::-1]
+    image = QImage(colors.tobytes(), colormaps.N_COLORS, 1, QImage.Format.Format_RGB32)
+    return QIcon(QPixmap.fromImage(image.scaled(*SAMPLE)))
+
+
 def _check(action: QAction, on: bool, group: QActionGroup | None = None) -> None:
     action.setCheckable(True)
     action.setChecked(on)
@@ -51,9 +101,9 @@ def _check(action: QAction, on: bool, group: QActionGroup | None = None) -> None
         group.addAction(action)
 
 
-def ask_range(parent: QWidget | None, shared: SharedColoring, limits: tuple[float, float]) -> None:
+def ask_range(parent: QWidget | None, shared: SharedColoring, bar: ColorBarSpec) -> None:
     """Ask for the two ends of the range and lock it."""
-    dialog = RangeDialog(limits, parent)
+    dialog = RangeDialog(bar.limits, parent, quantity=bar.label, unit=bar.unit)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         low, high = dialog.limits()
         shared.set(range_mode="locked", low=low, high=high)
@@ -62,14 +112,30 @@ def ask_range(parent: QWidget | None, shared: SharedColoring, limits: tuple[floa
 class RangeDialog(QDialog):
     """Asks for the two ends of the colour map."""
 
-    def __init__(self, limits: tuple[float, float], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        limits: tuple[float, float],
+        parent: QWidget | None = None,
+        *,
+        quantity: str = "",
+        unit: str = "",
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Colour range")
         rows = QFormLayout(self)
+        if quantity:
+            title = QLabel(f"{quantity} in {unit}" if unit else quantity, self)
+            title.setTextFormat(Qt.TextFormat.PlainText)
+            rows.addRow(title)
         self.low, self.high = (QLineEdit(f"{value:.6g}", self) for value in limits)
         for name, field in (("From", self.low), ("To", self.high)):
-            field.setValidator(QDoubleValidator(field))
-            rows.addRow(name, field)
+            validator = QDoubleValidator(field)
+            validator.setLocale(QLocale.c())
+            field.setValidator(validator)
+            beside = QHBoxLayout()
+            beside.addWidget(field)
+            beside.addWidget(QLabel(unit, self))
+            rows.addRow(name, beside)
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, parent=self
         )

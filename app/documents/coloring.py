@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RangeMode = Literal["auto", "frame", "percentile", "locked"]
+RangeMode = Literal["auto", "frame", "percentile", "all", "all_percentile", "locked"]
 Baseline = Literal["ensemble", "reference"]
 
-PREDICTED_KINDS = ("atomic_energy", "atomic_energy_std", "force_error")
+PREDICTED_KINDS = (
+    "atomic_energy", "atomic_energy_std", "reference_error", "run_difference", "force_error"
+)  # fmt: skip
+ALL_FRAMES: tuple[RangeMode, ...] = ("all", "all_percentile")
 LABELS = {
     "element": "Element",
     "atomic_energy": "Atomic energy",
     "atomic_energy_std": "Atomic energy std",
+    "reference_error": "Eₐₜ − reference",
+    "run_difference": "Difference of two runs",
     "force_error": "Force error",
     "region": "Region",
     "rigidity": "Rigidity",
@@ -25,13 +30,15 @@ class Coloring:
 
     Attributes
     ----------
-    kind : "element", "atomic_energy", "atomic_energy_std", "force_error", "region", "rigidity" or the name of
-        an array of the file.
+    kind : one of ``LABELS`` or the name of an array of the file.
     relative : show atomic energies relative to ``baseline`` (else absolute).
     baseline : the ensemble's or the reference's energy per atom of the crystal at its minimum.
     range_mode : "auto" (kept over the frames), "frame" (smallest to largest of the frame), "percentile"
-        (most of the frame) or "locked" (``low`` to ``high``); the viewer finds it.
+        (2 to 98 % of the frame), "all" and "all_percentile" (the same of all frames), or "locked" (``low`` to
+        ``high``); the viewer finds it.
     reverse : turn the colour map around.
+    sequential, centered : names of the maps for magnitudes and for what has a special zero, or "".
+    other : name of the run that is taken off in "run_difference"; "" takes the first other one.
     """
 
     kind: str = "element"
@@ -41,8 +48,18 @@ class Coloring:
     low: float = 0.0
     high: float = 1.0
     reverse: bool = False
+    sequential: str = ""
+    centered: str = ""
+    other: str = ""
 
     @property
     def diverging(self) -> bool:
         """Whether zero is special, so that the map is diverging and centred on it."""
-        return self.kind == "atomic_energy" and self.relative
+        return self.kind in ("reference_error", "run_difference") or (
+            self.kind == "atomic_energy" and self.relative
+        )
+
+    @property
+    def map_name(self) -> str:
+        """The name of the colour map that is used; "" for the usual one."""
+        return self.centered if self.diverging else self.sequential

@@ -9,6 +9,24 @@ import numpy as np
 SEQUENTIAL, DIVERGING = "crameri:batlow", "crameri:vik"
 N_COLORS = 256
 
+SEQUENTIAL_MAPS = {
+    "Batlow": SEQUENTIAL,
+    "Viridis": "bids:viridis",
+    "Cividis": "cividis:cividis",
+    "Inferno": "bids:inferno",
+    "Lajolla": "crameri:lajolla",
+    "Oslo": "crameri:oslo",
+}
+DIVERGING_MAPS = {
+    "Vik": DIVERGING,
+    "Broc": "crameri:broc",
+    "Cork": "crameri:cork",
+    "Bam": "crameri:bam",
+    "Red to blue": "colorbrewer:RdBu_r",
+    "Purple to orange": "colorbrewer:PuOr_r",
+}
+"""Maps to choose from, by name: evenly stepped, and told apart by colour-blind people."""
+
 
 @cache
 def table(name: str) -> np.ndarray:
@@ -44,21 +62,39 @@ def to_rgb(
     *,
     reverse: bool = False,
     unknown: int = 128,
+    name: str = "",
 ) -> np.ndarray:
-    """Return colours (n, 3) uint8: the ends' beyond the limits, a grey where a value is not finite."""
-    colors = map_colors(diverging, reverse)
+    """Return colours (n, 3) uint8: the ends' beyond the limits, a grey where a value is not finite.
+
+    The middle of a diverging map lies at 0, wherever the limits are: both sides are equally strong. ``name``
+    is the map's, the usual one where it is empty.
+    """
+    colors = map_colors(diverging, reverse, name=name)
     low, high = limits
-    share = (np.asarray(values, dtype=np.float64) - low) / (high - low if high != low else 1.0)
+    values = np.clip(np.asarray(values, dtype=np.float64), low, high)
+    if diverging:
+        high = max(abs(low), abs(high))
+        low = -high
+    share = (values - low) / (high - low if high != low else 1.0)
     index = np.nan_to_num(np.clip(share, 0.0, 1.0)) * (N_COLORS - 1) + 0.5
     result = colors[index.astype(np.int64)]
     result[~np.isfinite(values)] = unknown
     return result
 
 
-def map_colors(diverging: bool, reverse: bool = False) -> np.ndarray:
+def map_colors(diverging: bool, reverse: bool = False, *, name: str = "") -> np.ndarray:
     """Return the colour map, (256, 3) uint8, from low to high."""
-    colors = table(DIVERGING if diverging else SEQUENTIAL)
+    known = DIVERGING_MAPS if diverging else SEQUENTIAL_MAPS
+    colors = table(name if name in known.values() else DIVERGING if diverging else SEQUENTIAL)
     return colors[::-1] if reverse else colors
+
+
+def range_colors(
+    limits: tuple[float, float], diverging: bool, reverse: bool = False, *, name: str = ""
+) -> np.ndarray:
+    """Return the colours of a range from low to high, (256, 3) uint8, as a colour bar shows them."""
+    steps = np.linspace(*limits, N_COLORS)
+    return to_rgb(steps, limits, diverging, reverse=reverse, name=name)
 
 
 def ramp(diverging: bool, n: int = 9) -> tuple[str, ...]:

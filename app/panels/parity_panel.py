@@ -1,4 +1,4 @@
-"""Predicted against reference energies and forces of the frames a run was trained and validated on."""
+"""Predicted against reference values of the frames a run was trained and validated on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMPONENTS = ("x", "y", "z")
 
 
 class ParityPanel(AnalysisPanel[Parity]):
-    """Energies and force components; computed while the panel can be seen, on a sample while training."""
+    """Energies, force components, atomic energies; on a sample while training, and only while seen."""
 
     title = "Parity"
     name = "parity"
@@ -52,6 +52,7 @@ class ParityPanel(AnalysisPanel[Parity]):
         self.plots = {
             "energy": ParityPlot("Reference energy (meV/atom)", "Predicted (meV/atom)", "meV/atom", self),
             "force": ParityPlot("Reference force (eV/Å)", "Predicted (eV/Å)", "eV/Å", self),
+            "atomic": ParityPlot("Reference atomic energy (meV)", "Predicted (meV)", "meV", self),
         }
         for kind, plot in self.plots.items():
             plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
@@ -61,6 +62,7 @@ class ParityPanel(AnalysisPanel[Parity]):
             for kind, text, tip in (
                 ("energy", "E", "Energies per atom, the elements' reference energies subtracted"),
                 ("force", "F", "Force components"),
+                ("atomic", "Eₐₜ", "Atomic energies, where the reference knows them"),
             )
         }
         for button in self.buttons.values():
@@ -76,11 +78,15 @@ class ParityPanel(AnalysisPanel[Parity]):
         self.arrange()
 
     def _arrange(self) -> None:
-        wide, known = self.width() >= WIDE, self.analysis is not None
-        self.density.setVisible(known)
+        analysis = self.analysis
+        kinds = [k for k in self.plots if analysis is not None and (k != "atomic" or _has_atomic(analysis))]
+        wide = self.width() >= WIDE // 2 * max(len(kinds), 2)
+        if self.front not in kinds:
+            self.front = "energy"
+        self.density.setVisible(analysis is not None)
         for kind, plot in self.plots.items():
-            plot.setVisible(wide or kind == self.front)
-            self.buttons[kind].setVisible(known and not wide)
+            plot.setVisible(kind == self.front or (wide and kind in kinds))
+            self.buttons[kind].setVisible(kind in kinds and not wide)
             self.buttons[kind].setChecked(kind == self.front)
 
     # what is shown ------------------------------------------------------------------------------------
@@ -98,7 +104,7 @@ class ParityPanel(AnalysisPanel[Parity]):
         if self._seen.again(analysis, self.density.isChecked()):
             return
         for kind in self.plots:
-            known = [g for g in analysis.groups if len(g.energies if kind == "energy" else g.forces)]
+            known = [group for group in analysis.groups if len(_pairs(group, kind))]
             groups = [self._points(group, kind) for group in known]
             n_points = sum(len(group.xy) for group in groups)
             self.plots[kind].set_message("" if n_points else f"The frames have no reference {kind}.")
@@ -113,18 +119,20 @@ class ParityPanel(AnalysisPanel[Parity]):
         return f"series:{color_of(group.key, self.session.data.datasets)}"
 
     def _points(self, group: ParityGroup, kind: str) -> ParityPoints:
-        energies = kind == "energy"
-        xy = MEV_PER_EV * group.energies if energies else group.forces.reshape(-1, 2)
-        rmse = group.energy_rmse_mev if energies else group.force_rmse
+        xy = _pairs(group, kind)
+        rmses = {"energy": group.energy_rmse_mev, "force": group.force_rmse, "atomic": group.atomic_rmse_mev}
+        rmse = rmses[kind]
 
         def tip(index: int) -> str:
             error = xy[index, 1] - xy[index, 0]
-            if energies:
-                where = f"{group.name}, frame {group.frames[index]}"
+            if kind == "energy":
+                where = f"{group.name}, frame {group.frames[index] + 1}"
                 return f"{where}\nerror {number_text(error, 2)} meV/atom"
-            atom, axis = divmod(index, 3)
-            where = f"{group.name}, frame {group.force_frames[atom]}, atom {group.force_atoms[atom]}"
-            return f"{where}\nF{COMPONENTS[axis]} error {number_text(error, 3)} eV/Å"
+            frame, atom = _atom_of(group, kind, index)
+            where = f"{group.name}, frame {frame + 1}, atom {atom + 1}"
+            if kind == "atomic":
+                return f"{where}\nerror {number_text(error, 1)} meV"
+            return f"{where}\nF{COMPONENTS[index % 3]} error {number_text(error, 3)} eV/Å"
 
         return ParityPoints(_key(group), group.name, xy, self._color(group), _marker(group), rmse, tip)
 
@@ -136,13 +144,11 @@ class ParityPanel(AnalysisPanel[Parity]):
         if kind == "energy":
             self.session.data.show(group.key, int(group.frames[index]))
         else:
-            atom = index // 3
-            where = (group.key, int(group.force_frames[atom]), int(group.force_atoms[atom]))
-            self.session.selection.show_atom(where)
+            self.session.selection.show_atom((group.key, *_atom_of(group, kind, index)))
 
     # exporting ----------------------------------------------------------------------------------------
     def table_of(self, analysis: Parity) -> Table | None:
-        """Return the numbers of the plot in front: energies (meV/atom), or force components (eV/Å)."""
+        """Return the numbers of the plot in front: energies, force components or atomic energies."""
         groups = analysis.groups
         if self.front == "energy":
             pairs = MEV_PER_EV * np.concatenate([group.energies for group in groups])
@@ -151,6 +157,15 @@ class ParityPanel(AnalysisPanel[Parity]):
                 "frame": np.concatenate([group.frames for group in groups]).tolist(),
                 "reference energy (meV/atom)": pairs[:, 0].tolist(),
                 "predicted energy (meV/atom)": pairs[:, 1].tolist(),
+            }
+        if self.front == "atomic":
+            pairs = np.concatenate([_pairs(group, "atomic") for group in groups])
+            return {
+                "group": [group.name for group in groups for _ in group.atomic],
+                "frame": np.concatenate([group.atomic_frames for group in groups]).tolist(),
+                "atom": np.concatenate([group.atomic_atoms for group in groups]).tolist(),
+                "reference atomic energy (meV)": pairs[:, 0].tolist(),
+                "predicted atomic energy (meV)": pairs[:, 1].tolist(),
             }
         pairs = np.concatenate([group.forces.reshape(-1, 2) for group in groups])
         return {
@@ -163,14 +178,32 @@ class ParityPanel(AnalysisPanel[Parity]):
         }
 
     def figure_of(self, analysis: Parity) -> Drawing | None:
-        """Draw energies and forces with matplotlib."""
-        energies, forces = [], []
+        """Draw energies, forces and atomic energies with matplotlib."""
+        series: dict[str, list[figures.ParitySeries]] = {kind: [] for kind in self.plots}
         for group in analysis.groups:
             color, marker = paper_color(self._color(group)), _marker(group)
-            for found, pairs in ((energies, MEV_PER_EV * group.energies), (forces, group.forces)):
-                xy = pairs.reshape(-1, 2)
+            for kind, found in series.items():
+                xy = _pairs(group, kind)
                 found.append(figures.ParitySeries(group.name, xy[:, 0], xy[:, 1], color, marker))
-        return partial(figures.parity_figure, energies, forces)
+        return partial(figures.parity_figure, *series.values())
+
+
+def _has_atomic(analysis: Parity) -> bool:
+    return any(len(group.atomic) for group in analysis.groups)
+
+
+def _pairs(group: ParityGroup, kind: str) -> np.ndarray:
+    """Return reference and prediction (n, 2) in the plot's unit."""
+    if kind == "force":
+        return group.forces.reshape(-1, 2)
+    return MEV_PER_EV * (group.energies if kind == "energy" else group.atomic)
+
+
+def _atom_of(group: ParityGroup, kind: str, index: int) -> tuple[int, int]:
+    """Return frame and atom of a point."""
+    if kind == "atomic":
+        return int(group.atomic_frames[index]), int(group.atomic_atoms[index])
+    return int(group.force_frames[index // 3]), int(group.force_atoms[index // 3])
 
 
 def _key(group: ParityGroup) -> str:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.documents.atom_values import is_scalar
-from app.documents.coloring import LABELS, PREDICTED_KINDS, Coloring
-from app.look.colormaps import map_colors, to_rgb
+from app.documents.atom_values import AtomValues, is_scalar
+from app.documents.coloring import ALL_FRAMES, LABELS, PREDICTED_KINDS, Coloring
+from app.look.colormaps import range_colors, to_rgb
 from app.look.ink import ink, rgb_of
 from app.viewer3d.color_bar import ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors
+from nnpcore.analyses.all_frames import ALL_FRAMES as ALL_PREDICTIONS
+from nnpcore.analyses.all_frames import FramePredictions
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.rigidity import RIGIDITY
 
@@ -25,7 +27,16 @@ if TYPE_CHECKING:
 MAX_SEARCHED = 5_000_000
 """Values looked through at most for the range over all frames of a file's own array."""
 
-RANGE_NOTES = {"auto": "", "frame": "this frame", "percentile": "2 to 98 %", "locked": "locked"}
+RANGE_NOTES = {
+    "auto": "",
+    "frame": "this frame",
+    "percentile": "2 to 98 %",
+    "all": "all frames",
+    "all_percentile": "all frames, 2 to 98 %",
+    "locked": "locked",
+}
+NO_EXACT = "The reference of this frame does not know<br>atomic energies."
+NO_OTHER = "Open a second run to see the difference."
 NO_RUN = "Train or open a run to colour by {}."
 NO_FORCES = "This frame has no forces to compare with."
 NO_REGIONS = "This structure has no regions yet:<br>make some in the Mapping panel."
@@ -51,6 +62,7 @@ class StructureColors:
         self._session = session
         self._range = ColorRange()
         self._searched: dict[tuple[int, str], np.ndarray | None] = {}
+        self._everywhere: tuple[object, np.ndarray | None] | None = None
         self._last: tuple[Coloring, ColorBarSpec] | None = None
 
     def waiting(self) -> bool:
@@ -74,15 +86,15 @@ class StructureColors:
         found = self._session.coloring.atom_values()
         if found is None:
             return self._without_values(frame, coloring)
-        values, label, unit = found
-        limits = self.limits(values, coloring)
-        colors = to_rgb(values, limits, coloring.diverging, reverse=coloring.reverse, unknown=UNKNOWN)
+        limits = self.limits(found, coloring)
+        look = {"reverse": coloring.reverse, "name": coloring.map_name}
+        colors = to_rgb(found.values, limits, coloring.diverging, unknown=UNKNOWN, **look)
         bar = ColorBarSpec(
-            label,
-            unit,
+            found.label,
+            found.unit,
             limits,
-            map_colors(coloring.diverging, coloring.reverse),
-            RANGE_NOTES[coloring.range_mode],
+            range_colors(limits, coloring.diverging, **look),
+            self._range_note(coloring),
         )
         self._last = coloring, bar
         return ShownColors(colors, bar)
@@ -100,19 +112,53 @@ class StructureColors:
             lines.append(f"<span style='color:{ink(name).name()}'>●</span> {escape(region.name)}")
         return ShownColors(colors, message="<br>".join(lines))
 
-    def limits(self, values: np.ndarray, coloring: Coloring) -> tuple[float, float]:
+    def _range_note(self, coloring: Coloring) -> str:
+        """Say what the range covers, as far as that is known."""
+        if coloring.range_mode in ALL_FRAMES and coloring.kind in PREDICTED_KINDS:
+            found = self._predictions()
+            if found is None:
+                return "predicting all frames…"
+            if len(found.frames) < found.n_available:
+                rest = RANGE_NOTES[coloring.range_mode].removeprefix("all frames")
+                return f"{len(found.frames)} of {found.n_available} frames{rest}"
+        return RANGE_NOTES[coloring.range_mode]
+
+    def _predictions(self) -> FramePredictions | None:
+        """What the run predicts of all frames of the file shown, or None while that is not known."""
+        run = self._session.runs.current
+        found = None if run is None else run.result(ALL_PREDICTIONS)
+        return found if found is not None and found.key == self._session.data.current_id else None
+
+    def _predicted_everywhere(self) -> np.ndarray | None:
+        """The values of all frames by their predictions; None where they are not known."""
+        found, coloring = self._predictions(), self._session.coloring
+        if found is None or coloring.current.kind == "run_difference":
+            return None
+        key = (found, coloring.current.kind, coloring.current.relative, coloring.current.baseline)
+        if self._everywhere is None or self._everywhere[0] != key:
+            pairs = zip(found.frames, found.predictions, strict=True)
+            parts = [coloring.values_of(frame, prediction) for frame, prediction in pairs]
+            known = [part.values for part in parts if part is not None]
+            self._everywhere = key, np.concatenate(known) if known else None
+        return self._everywhere[1]
+
+    def limits(self, found: AtomValues, coloring: Coloring) -> tuple[float, float]:
         """The range of the colour map for the current frame's values."""
+        values = found.values
         session = self._session
         run, shown, document = session.runs.current, session.runs.prediction, session.data.current
         predicted = coloring.kind in PREDICTED_KINDS
         return self._range.limits(
             values,
             coloring,
-            key=(session.data.current_id, session.runs.current_id if predicted else None),
+            key=(session.data.current_id, session.runs.current_id if predicted else None, found.label),
+            floor=found.floor,
             version=run.epochs.get(PREDICTION)
             if predicted and run is not None and shown is not None
             else None,
-            all_values=None
+            all_values=self._predicted_everywhere()
+            if predicted and coloring.range_mode in ALL_FRAMES
+            else None
             if predicted or document is None or coloring.kind in LABELS
             else self._all_values(document, coloring.kind),
         )
@@ -132,7 +178,10 @@ class StructureColors:
             return ShownColors(
                 element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:])
             )
-        return ShownColors(grey, message=NO_FORCES)
+        if coloring.kind == "run_difference":
+            other = self._session.coloring.taken_off()
+            return ShownColors(grey, message=NO_OTHER if other is None else WAITING)
+        return ShownColors(grey, message=NO_EXACT if coloring.kind == "reference_error" else NO_FORCES)
 
     def _without_rigidity(self, frame: Frame, grey: np.ndarray) -> ShownColors:
         """Say why there is no rigidity yet."""

@@ -21,11 +21,13 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.range_menu import fill_range_menu
+from app.documents.atom_values import FRAME_MEAN
 from app.look import theme
 from app.look.ink import font
 from app.look.palette import LIGHT
 from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
+from app.session.messages import Notification
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import ColorBar
 from app.viewer3d.frame_bar import FrameBar
@@ -35,6 +37,7 @@ from app.widgets.controls import filled, tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
+from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.prediction import PREDICTION
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from app.viewer3d.image_dialog import ImageWish
 
 EMPTY = "Open a trajectory or drop a file here."
-SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, EOS, RIGIDITY, FRAME_RIGIDITY)
+SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, ALL_FRAMES, EOS, RIGIDITY, FRAME_RIGIDITY)
 PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 
@@ -67,6 +70,8 @@ class StructurePanel(Panel):
         self._colors = StructureColors(session)
         self._shown_dataset: str | None = None
         self._picked: list[int] = []
+        self._zero: tuple[object, str] | None = None
+        """What the atomic energies of the last picture were relative to."""
         self.shown = ShownColors(np.empty((0, 3), np.uint8))
         self._build()
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
@@ -216,6 +221,7 @@ class StructurePanel(Panel):
         if frame is None or frame is not self.session.data.frame:
             return
         self.shown = self._colors.shown(frame)
+        self._tell_of_zero()
         self.view.set_colors(self.shown.colors)
         self.bar.set_spec(self.shown.bar)
         muted = theme.current().muted
@@ -223,8 +229,22 @@ class StructurePanel(Panel):
         self.message.setVisible(bool(self.shown.message))
         self._show_card()
 
+    def _tell_of_zero(self) -> None:
+        """Say so when atomic energies are no longer relative to the crystal, and nobody chose that."""
+        bar, session = self.shown.bar, self.session
+        now = (session.runs.current_id, session.data.current_id, session.coloring.current)
+        label = "" if bar is None else bar.label
+        if self._zero is not None and self._zero[0] == now and self._zero[1] != label == FRAME_MEAN:
+            text = "There is no crystal of one element to compare with any more."
+            title = "Colours are relative to each frame's mean now"
+            session.messages.notify(Notification("warning", title, text))
+        if label:
+            self._zero = now, label
+
     def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
-        if run_id != self.session.runs.current_id or analysis not in SHOWN_ANALYSES:
+        taken_off = self.session.coloring.taken_off()
+        mine = (self.session.runs.current_id, None if taken_off is None else taken_off.id)
+        if run_id not in mine or analysis not in SHOWN_ANALYSES:
             return
         if self._patience.isActive():
             if self.session.runs.prediction is not None:
@@ -236,7 +256,9 @@ class StructurePanel(Panel):
         bar = self.shown.bar
         if bar is not None:
             menu = QMenu(self)
-            fill_range_menu(menu, self.session.coloring, bar.limits)
+            runs = [run for run in self.session.runs.documents.values() if run.potential is not None]
+            others = [run.name for run in runs if run is not self.session.runs.current]
+            fill_range_menu(menu, self.session.coloring, bar, others)
             menu.popup(at)
 
     def _on_theme(self) -> None:

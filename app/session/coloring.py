@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values, rigidity_values
@@ -13,6 +14,12 @@ from app.session.data import Data
 from app.session.runs import Runs
 from app.session.undo import UndoStack
 from nnpcore.analyses.eos import EOS
+from nnpcore.structures import Role
+
+if TYPE_CHECKING:
+    from app.documents.run import RunDocument
+    from nnpcore.potential import Prediction
+    from nnpcore.structures.frame import Frame
 
 
 class SharedColoring(QObject):
@@ -56,6 +63,13 @@ class SharedColoring(QObject):
         """Return the (kind, label) pairs the current frame can be coloured by."""
         kinds = list(LABELS.items())
         frame = self._data.frame
+        if frame is None or frame.exact_energies is None:
+            kinds = [entry for entry in kinds if entry[0] != "reference_error"]
+        if sum(run.potential is not None for run in self._runs.documents.values()) < 2:
+            kinds = [entry for entry in kinds if entry[0] != "run_difference"]
+        kinds += [(self.current.kind, LABELS[self.current.kind])] * (
+            self.current.kind in LABELS and self.current.kind not in dict(kinds)
+        )
         if frame is not None:
             kinds += [(name, name) for name in sorted(frame.arrays) if is_scalar(frame.arrays[name])]
         return kinds
@@ -77,13 +91,38 @@ class SharedColoring(QObject):
         shown = self._runs.prediction
         if shown is None:
             return None
-        return predicted_values(frame, shown.prediction, self.current, self.crystal_energy())
+        return self.values_of(frame, shown.prediction)
+
+    def values_of(self, frame: Frame, prediction: Prediction) -> AtomValues | None:
+        """Return the numbers of any frame by its prediction; None where they are not known of it."""
+        other = self.taken_off()
+        found = self._runs.prediction_of(other) if other is not None and frame is self._data.frame else None
+        minus = None if other is None or found is None else (found.prediction, other.name)
+        return predicted_values(frame, prediction, self.current, self._zero_for(frame), minus)
+
+    def taken_off(self) -> RunDocument | None:
+        """Return the run whose atomic energies are taken off, where colours show a difference of runs."""
+        if self.current.kind != "run_difference":
+            return None
+        others = [run for run in self._runs.documents.values() if run is not self._runs.current]
+        named = [run for run in others if run.name == self.current.other and run.potential is not None]
+        compared = [run for run in others if run.id in self._runs.compared and run.potential is not None]
+        able = [run for run in others if run.potential is not None]
+        return next(iter([*named, *compared, *able]), None)
+
+    def _zero_for(self, frame: Frame) -> float | None:
+        """Return the crystal's energy where the frame is made of the crystal's element alone."""
+        crystal = next(iter(self._data.of_role(Role.EOS)), None)
+        if crystal is None or len(crystal.summary.elements) != 1:
+            return None
+        element = crystal.frames[0].numbers[0]
+        return self.crystal_energy() if np.all(frame.numbers == element) else None
 
     def crystal_energy(self) -> float | None:
         """Return the crystal's energy per atom (eV) that atomic energies are relative to, or None."""
-        run = self._runs.current
+        run, crystal = self._runs.current, next(iter(self._data.of_role(Role.EOS)), None)
         eos = run.result(EOS) if run else None
-        if eos is None or len(self._data.elements()) > 1:
+        if eos is None or crystal is None or len(crystal.summary.elements) != 1:
             return None
         report = eos.report
         fit = report.reference_fit if self.current.baseline == "reference" else report.mean_fit

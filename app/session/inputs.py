@@ -85,6 +85,7 @@ class RunInputs:
         frame, key = data.frame, data.current_id
         shown = None if frame is None or key is None else ShownFrame(key, data.frame_index, frame)
         evaluation.set(given.SHOWN_FRAME, shown)
+        evaluation.set(given.SHOWN_FRAMES, None if data.current is None else _group(data.current))
         mine = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
         others = tuple(_group(d) for d in data.datasets.values() if d.id not in mine or d.role == Role.EOS)
         evaluation.set(given.ONLOOKERS, others)

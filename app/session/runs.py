@@ -233,6 +233,10 @@ class Runs(QObject):
         """The rigidity of the shown frame's atoms by the current run, or None while there is none."""
         return self._here(self.current.result(FRAME_RIGIDITY) if self.current else None)
 
+    def prediction_of(self, run: RunDocument) -> FramePrediction | None:
+        """Return what any run predicts of the frame shown, or None while that is not known."""
+        return self._here(run.result(PREDICTION))
+
     def _here(self, result: OfFrame | None) -> OfFrame | None:
         """Return what is known of a frame if that is the one shown."""
         return result if result and result.frame is self._data.frame else None

@@ -15,6 +15,8 @@ from typing import TypeVar, cast
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.documents.coloring import ALL_FRAMES as OVER_ALL_FRAMES
+from app.documents.coloring import PREDICTED_KINDS
 from app.documents.run import Evaluated, RunDocument
 from app.session.coloring import SharedColoring
 from app.session.data import Data
@@ -25,12 +27,14 @@ from app.session.runs import Runs
 from app.session.trainings import Trainings
 from app.settings import Settings
 from app.workers.tasks import Task, TaskRunner, TaskState
+from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.catalogue import ANALYSES
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis, Input, Job, Missing, Outcome
 from nnpcore.analyses.inputs import POTENTIAL, TRAINING_FRAMES, TRAINING_VALUES
+from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
@@ -168,13 +172,16 @@ class AnalysisScheduler(QObject):
 
     def _in_sight(self) -> list[Evaluated]:
         """Return what is kept up to date: the current run, the data alone, and the runs compared."""
-        runs = self._runs.shown()
+        runs, taken_off = self._runs.shown(), self._coloring.taken_off()
+        if taken_off is not None and taken_off not in runs:
+            runs = [*runs, taken_off]
         n_first = 1 if self._runs.current is not None else 0
         return [*runs[:n_first], self.data, *runs[n_first:]]
 
     def _refresh(self) -> None:
-        for run in self._runs.shown():
-            self._inputs.refresh(run)
+        for document in self._in_sight():
+            if isinstance(document, RunDocument):
+                self._inputs.refresh(document)
         self._inputs.refresh_data(self.data)
 
     def _is_wanted(self, document: Evaluated, analysis: Analysis[object]) -> bool:
@@ -186,12 +193,18 @@ class AnalysisScheduler(QObject):
     def _due(self, document: Evaluated) -> list[Analysis[object]]:
         """Return what is wanted of a run or the data and out of date."""
         targets = OF_DATA if document is self.data else SHOWN if document is self._runs.current else COMPARED
+        if targets is COMPARED and document is self._coloring.taken_off():
+            compared = isinstance(document, RunDocument) and document.id in self._runs.compared
+            targets = (PREDICTION, *(COMPARED if compared else ()))
         current = document.evaluation.is_current
         return [a for a in targets if self._is_wanted(document, a) and not current(a)]
 
     def _on_coloring_changed(self) -> None:
+        coloring = self._coloring.current
         for analysis in (RIGIDITY, FRAME_RIGIDITY):
-            self.watch(analysis, "colouring", self._coloring.current.kind == "rigidity")
+            self.watch(analysis, "colouring", coloring.kind == "rigidity")
+        all_frames = coloring.kind in PREDICTED_KINDS and coloring.range_mode in OVER_ALL_FRAMES
+        self.watch(ALL_FRAMES, "colouring", all_frames)
 
     def _forget(self, run_id: str) -> None:
         self._inputs.forget(run_id)

@@ -14,6 +14,7 @@ from app.viewer3d.picking import measure
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 if TYPE_CHECKING:
+    from app.documents.atom_values import AtomValues
     from nnpcore.potential import Prediction
     from nnpcore.structures.frame import Frame
 
@@ -54,14 +55,14 @@ def atom_rows(
     atom: int,
     prediction: Prediction | None,
     crystal_energy: float | None,
-    shown: tuple[np.ndarray, str, str] | None,
+    shown: AtomValues | None,
 ) -> Rows:
     """What is known about one atom, as (name, value) pairs.
 
     Parameters
     ----------
     crystal_energy : eV, what the atomic energy is compared with, or None.
-    shown : (values, label, unit) the structure is coloured by, or None.
+    shown : what the structure is coloured by, or None.
     """
     x, y, z = (number_text(v, 3) for v in frame.positions[atom])
     rows: Rows = [("position", f"{x}  {y}  {z} Å")]
@@ -69,9 +70,8 @@ def atom_rows(
         rows += _predicted_rows(frame, atom, prediction, crystal_energy)
     elif frame.forces is not None:
         rows.append(("force", f"{number_text(float(np.linalg.norm(frame.forces[atom])), 3)} eV/Å"))
-    if shown is not None and shown[1] in frame.arrays:
-        values, label, unit = shown
-        rows.append((label, true_minus(f"{float(values[atom]):.5g} {unit}").strip()))
+    if shown is not None and (shown.label in frame.arrays or shown.label.startswith("Eₐₜ −")):
+        rows.append((shown.label, true_minus(f"{float(shown.values[atom]):.5g} {shown.unit}").strip()))
     return rows
 
 
@@ -93,7 +93,7 @@ def _predicted_rows(frame: Frame, atom: int, prediction: Prediction, crystal_ene
     return rows
 
 
-def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, str, str] | None) -> Rows:
+def several_rows(frame: Frame, atoms: Sequence[int], shown: AtomValues | None) -> Rows:
     """What some atoms measure (2 to 4, in the order picked) or what they have in common."""
     rows: Rows = []
     if len(atoms) <= MAX_LISTED:
@@ -103,8 +103,7 @@ def several_rows(frame: Frame, atoms: Sequence[int], shown: tuple[np.ndarray, st
             digits, unit = (3, " Å") if measured.unit == "Å" else (1, measured.unit)
             rows.append((measured.name.lower(), number_text(measured.value, digits) + unit))
     if shown is not None:
-        values, _, unit = shown
-        known = values[list(atoms)]
+        known, unit = shown.values[list(atoms)], shown.unit
         known = known[np.isfinite(known)]
         if len(known):
             text = true_minus(f"{known.mean():.4g} ± {known.std():.2g} {unit}").strip()

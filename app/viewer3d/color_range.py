@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.documents.coloring import Coloring
+from app.documents.coloring import ALL_FRAMES, Coloring
 from app.look.colormaps import percentile_range
 
 UNKNOWN = 150
 """Grey of atoms without a value."""
 
+PERCENTILES = {
+    "frame": (0.0, 100.0),
+    "percentile": (2.0, 98.0),
+    "all": (0.0, 100.0),
+    "all_percentile": (2.0, 98.0),
+}
 _NICE = np.array([1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
 OUTSIDE = 0.03
 """Share of the atoms that may lie outside the kept range before it grows."""
@@ -43,6 +49,7 @@ class ColorRange:
     - "auto": kept over frames. It covers nearly all values (0.5 to 99.5 %) in round numbers, grows when a
       frame needs more, and shrinks only when the numbers themselves change (another epoch).
     - "frame": smallest to largest value of the frame. "percentile": 2 to 98 % of them.
+    - "all", "all_percentile": the same of all frames, as far as their values are known.
     - "locked": what the user set.
     """
 
@@ -57,8 +64,9 @@ class ColorRange:
         key: Hashable = None,
         version: Hashable = None,
         all_values: np.ndarray | None = None,
+        floor: float = 0.0,
     ) -> tuple[float, float]:
-        """The range (low, high), always with low < high.
+        """The range (low, high), always with low < high, and no narrower than twice ``floor``.
 
         Parameters
         ----------
@@ -70,12 +78,14 @@ class ColorRange:
         if coloring.range_mode == "locked":
             return ordered(coloring.low, coloring.high)
         finite = np.asarray(values)[np.isfinite(values)]
-        if coloring.range_mode == "frame":
-            return span_of(finite, (0.0, 100.0), coloring.diverging)
-        if coloring.range_mode == "percentile":
-            return span_of(finite, (2.0, 98.0), coloring.diverging)
+        if coloring.range_mode in PERCENTILES:
+            if coloring.range_mode in ALL_FRAMES and all_values is not None:
+                finite = all_values[np.isfinite(all_values)]
+            percentiles = PERCENTILES[coloring.range_mode]
+            return widened(*span_of(finite, percentiles, coloring.diverging), floor, coloring.diverging)
         full_key = (key, coloring.kind, coloring.relative, coloring.baseline)
-        return self._steady(finite, coloring.diverging, full_key, version, all_values)
+        kept = self._steady(finite, coloring.diverging, full_key, version, all_values)
+        return widened(*kept, floor, coloring.diverging)
 
     def _steady(
         self,
@@ -108,6 +118,14 @@ class ColorRange:
 def span_of(finite: np.ndarray, percentiles: tuple[float, float], diverging: bool) -> tuple[float, float]:
     """Percentiles of finite values as a range, its ends never equal."""
     return ordered(*percentile_range(finite, percentiles, diverging))
+
+
+def widened(low: float, high: float, floor: float, diverging: bool) -> tuple[float, float]:
+    """The range, at least ``floor`` to either side of its middle: differences below it are rounding."""
+    if (high - low) / 2 >= floor:
+        return low, high
+    middle = 0.0 if diverging else (low + high) / 2
+    return middle - nice(floor), middle + nice(floor)
 
 
 def ordered(low: float, high: float) -> tuple[float, float]:

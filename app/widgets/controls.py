@@ -80,6 +80,11 @@ def choice_box(
     return box
 
 
+def plain_action(text: str) -> str:
+    """Return a text from outside as an entry of a menu: "&" marks no letter in it, and it has one line."""
+    return " ".join(text.replace("&", "&&").split())
+
+
 def refill(box: QComboBox, entries: Iterable[tuple[str, object]], default: object = None) -> None:
     """Offer (text, data) and nothing else; what was chosen stays so, or else ``default`` or the first one."""
     wanted = list(entries)

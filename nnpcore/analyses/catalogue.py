@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.atoms import ATOMS, ELEMENT
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS, REFERENCE
@@ -17,9 +18,9 @@ from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
 
 __all__ = [
-    "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DISTANCE", "ELEMENT", "EOS", "FRAME_RIGIDITY",
-    "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES",
-    "REGION_ATOMS", "REGION_ERRORS", "RIGIDITY", "VERDICT",
+    "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DISTANCE", "ELEMENT", "EOS",
+    "FRAME_RIGIDITY", "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL", "REACH", "REFERENCE",
+    "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "RIGIDITY", "VERDICT",
 ]  # fmt: skip
 
 ANALYSES: tuple[Analysis[object], ...] = (
@@ -28,6 +29,7 @@ ANALYSES: tuple[Analysis[object], ...] = (
     REACH,
     DISTANCE,
     PREDICTION,
+    ALL_FRAMES,
     CURVE,
     EOS,
     REFERENCES,

@@ -1,9 +1,9 @@
-"""Predicted against reference energies and forces of frames."""
+"""Predicted against reference energies, forces and, where they are known, atomic energies of frames."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,9 @@ class ParityGroup:
     force_frames, force_atoms : (m,) the frame and atom of each row of ``forces``.
     forces : (m, 3, 2) components, reference and prediction, eV/Å.
     n_frames : frames looked at. n_available : frames there are.
+    atomic_frames, atomic_atoms : (k,) the frame and atom of each row of ``atomic``.
+    atomic : (k, 2) atomic energies of references that know them, and predicted ones, eV, the elements'
+        reference energies subtracted.
     """
 
     name: str
@@ -54,6 +57,14 @@ class ParityGroup:
     forces: np.ndarray
     n_frames: int
     n_available: int
+    atomic_frames: np.ndarray = field(default_factory=lambda: np.arange(0))
+    atomic_atoms: np.ndarray = field(default_factory=lambda: np.arange(0))
+    atomic: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+
+    @property
+    def atomic_rmse_mev(self) -> float:
+        """RMSE of the atomic energies, meV; NaN without a reference that knows them."""
+        return MEV_PER_EV * _rms((self.atomic[:, 1] - self.atomic[:, 0]).ravel())
 
     @property
     def energy_rmse_mev(self) -> float:
@@ -85,7 +96,7 @@ def _parity(given: Given) -> Parity:
     total = max(sum(len(source.frames) for source in sources), 1)
     done, groups = 0, []
     for source in sources:
-        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         for start in range(0, len(source.frames), CHUNK):
             given.progress.report(done / total, f"Predicting {source.part.name}")
             frames = source.frames[start : start + CHUNK]
@@ -98,42 +109,57 @@ def _parity(given: Given) -> Parity:
 
 def _pairs(
     model: AtomicEnergyModel, frame: Frame, found: Prediction, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return reference and prediction of a frame's energy (1, 2), eV/atom, and forces (n_atoms, 3, 2).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return reference and prediction of a frame's energy (1, 2), eV/atom, forces (n_atoms, 3, 2), eV/Å.
 
-    Of what is not known the first axis has length 0.
+    The third are atomic energies (n_atoms, 2), eV. Of what is not known the first axis has length 0.
     """
-    energies, forces = np.empty((0, 2)), np.empty((0, 3, 2))
+    energies, forces, atomic = np.empty((0, 2)), np.empty((0, 3, 2)), np.empty((0, 2))
     if frame.energy is not None:
         pair = np.array([[frame.energy, found.energy[k]]])
         energies = (pair - _element_energy(model, frame)) / frame.n_atoms
     if frame.forces is not None and found.forces is not None:
         forces = np.stack([frame.forces, found.forces[found.atoms_of(k)]], axis=-1)
-    return energies, forces
+    if frame.exact_energies is not None:
+        zero = _element_energies(model, frame)
+        mine = found.atomic_energies[found.atoms_of(k)]
+        atomic = np.column_stack([frame.exact_energies - zero, mine - zero])
+    return energies, forces, atomic
 
 
-def _group(source: ComparedFrames, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> ParityGroup:
-    part, sizes = source.part, [len(forces) for _, forces in pairs]
+def _group(source: ComparedFrames, pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> ParityGroup:
+    part, sizes = source.part, [len(forces) for _, forces, _ in pairs]
+    n_atomic = [len(atomic) for _, _, atomic in pairs]
     return ParityGroup(
         name=part.name,
         key=part.key,
         role=part.role,
-        frames=np.repeat(part.indices, [len(energies) for energies, _ in pairs]),
-        energies=np.concatenate([np.empty((0, 2)), *(energies for energies, _ in pairs)]),
+        frames=np.repeat(part.indices, [len(energies) for energies, _, _ in pairs]),
+        energies=np.concatenate([np.empty((0, 2)), *(energies for energies, _, _ in pairs)]),
         force_frames=np.repeat(part.indices, sizes),
         force_atoms=np.concatenate([np.arange(0), *map(np.arange, sizes)]),
-        forces=np.concatenate([np.empty((0, 3, 2)), *(forces for _, forces in pairs)]),
+        forces=np.concatenate([np.empty((0, 3, 2)), *(forces for _, forces, _ in pairs)]),
         n_frames=len(source.frames),
         n_available=source.n_available,
+        atomic_frames=np.repeat(part.indices, n_atomic),
+        atomic_atoms=np.concatenate([np.arange(0), *map(np.arange, n_atomic)]),
+        atomic=np.concatenate([np.empty((0, 2)), *(atomic for _, _, atomic in pairs)]),
     )
 
 
 def _element_energy(model: AtomicEnergyModel, frame: Frame) -> float:
+    return float(_element_energies(model, frame).sum())
+
+
+def _element_energies(model: AtomicEnergyModel, frame: Frame) -> np.ndarray:
+    """Return the reference energy of each atom's element, (n_atoms,), eV; zeros for models without."""
     from ase.data import chemical_symbols
 
-    numbers, counts = np.unique(frame.numbers, return_counts=True)
-    known: dict[str, float] = getattr(model, "element_energies", None) or dict.fromkeys(chemical_symbols, 0.0)
-    return sum(known[chemical_symbols[z]] * n for z, n in zip(numbers, counts.tolist(), strict=True))
+    known: dict[str, float] = getattr(model, "element_energies", None) or {}
+    zero = np.zeros(frame.n_atoms)
+    for number in np.unique(frame.numbers) if known else ():
+        zero[frame.numbers == number] = known[chemical_symbols[number]]
+    return zero
 
 
 def _rms(difference: np.ndarray) -> float:

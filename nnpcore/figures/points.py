@@ -166,14 +166,22 @@ def _value_limits(groups: Sequence[PointSeries]) -> tuple[float, float]:
 
 
 # parity -----------------------------------------------------------------------------------------------
-def parity_figure(energies: Sequence[ParitySeries], forces: Sequence[ParitySeries]) -> Figure:
+def parity_figure(
+    energies: Sequence[ParitySeries], forces: Sequence[ParitySeries], atomic: Sequence[ParitySeries] = ()
+) -> Figure:
     """Draw predicted against reference energies (meV/atom, one zero for all) and force components (eV/Å).
+
+    ``atomic`` are atomic energies (meV), where the reference knows them.
 
     Raises
     ------
     AnalysisError : without any pair.
     """
-    panels = [(energies, "energy (meV/atom)", "meV/atom"), (forces, "force component (eV/Å)", "eV/Å")]
+    panels = [
+        (energies, "energy (meV/atom)", "meV/atom"),
+        (forces, "force component (eV/Å)", "eV/Å"),
+        (atomic, "atomic energy (meV)", "meV"),
+    ]
     panels = [panel for panel in panels if any(len(s.reference) for s in panel[0])]
     if not panels:
         raise AnalysisError("there are no reference values to compare with", fix="Open frames with energies")
