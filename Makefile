@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 THREADS ?= 2
 
-.PHONY: help run test lint docs bench demo paper screenshots install compile clean system system-tests
+MINUTES ?= 10
+SEED ?= 0
+
+.PHONY: help run test soak lint docs bench demo paper screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
@@ -15,6 +18,7 @@ help:
 	@echo "make paper        every claim of the paper with our numbers: out/paper and docs/paper.md (QUICK=--quick)"
 	@echo "make test         lint, type check, documentation and all tests, on a virtual display where there is none"
 	@echo "make bench        the benchmark table (as JSON too where BENCH_JSON names a file)"
+	@echo "make soak         attacks for MINUTES=10 with SEED=0: damaged files, kills, full disks, a monkey; a table"
 	@echo "make lint         ruff, import-linter and pyright"
 	@echo "make docs         the documentation as a site: out/site/index.html"
 	@echo "make screenshots  drive the real window and write docs/images"
@@ -61,6 +65,10 @@ docs: $(STAMP)
 
 test: system-tests $(STAMP) lint docs compile
 	$(BIN)/python -m pytest
+
+# Not a part of make test, which runs a short slice of it.
+soak: system-tests compile
+	@PYTHONPATH=tests:. $(BIN)/python -m soak --minutes $(MINUTES) --seed $(SEED)
 
 bench: system-tests compile
 	@$(BIN)/python benchmarks/run.py --threads $(THREADS)

@@ -194,7 +194,8 @@ def history_csv(records: Sequence[EpochRecord], run: str = "") -> str:
     heads = [*_FIRST, *(head for head in numbers if head in known), *mapped, *_LAST]
     if run and rows:
         heads.append(_CHECK)
-        rows[-1][_CHECK] = _checksum(run, [[str(row.get(head, "")) for head in heads[:-1]] for row in rows])
+        table = [[str(row.get(head, "")) for head in heads[:-1]] for row in rows]
+        rows[-1][_CHECK] = _checksum(run, [heads[:-1], *table])
     text = io.StringIO()
     writer = csv.DictWriter(text, heads, lineterminator="\n")
     writer.writeheader()
@@ -229,9 +230,9 @@ def _checksum(run: str, table: Sequence[Sequence[str]]) -> str:
 
 
 def parse_history_csv(text: str, run: str = "") -> list[EpochRecord]:
-    """Read what :func:`history_csv` wrote.
+    """Read what :func:`history_csv` wrote, with its checksum where the id of a ``run`` is given.
 
-    ValueError says what is wrong: the line, or that the table was changed or belongs to another ``run``.
+    ValueError says what is wrong: the line, or that the table was changed or belongs to another run.
     """
     reader = csv.reader(io.StringIO(text))
     records, lines = [], []
@@ -244,9 +245,9 @@ def parse_history_csv(text: str, run: str = "") -> list[EpochRecord]:
         raise ValueError(f"line {reader.line_num} is cut off or damaged") from error
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num} is cut off or damaged") from error
-    if _CHECK in heads and run:
+    if run:
         rows = [line[:-1] for line in lines]
-        if heads[-1] != _CHECK or not lines or lines[-1][-1] != _checksum(run, rows):
+        if heads[-1:] != [_CHECK] or not lines or lines[-1][-1] != _checksum(run, [heads[:-1], *rows]):
             raise ValueError("it was changed, has lost lines, or is of another training")
     return records
 

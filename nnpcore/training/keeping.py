@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nnpcore.training.settings import TrainSettings
 
 SECONDS_BETWEEN_CHECKPOINTS = 3.0
-_SAVING_PART = 20
+SAVING_PART = 20
 """Checkpoints are rarer where writing one takes long: it may take a twentieth of the time."""
 
 
@@ -154,7 +154,7 @@ class Keeper:
         except RunFolderError as error:
             self.trouble = error
         ended = time.perf_counter()
-        self._next = ended + max(SECONDS_BETWEEN_CHECKPOINTS, _SAVING_PART * (ended - started))
+        self._next = ended + max(SECONDS_BETWEEN_CHECKPOINTS, SAVING_PART * (ended - started))
 
     def write_last(self, kept: Kept) -> None:
         """Write everything at the end; RunFolderError where that is impossible, kept in :attr:`trouble`."""

@@ -281,7 +281,9 @@ class RunFolder:
     def give_id(self) -> None:
         """Give a run of version 0.2 an id and a record of its settings, before it goes on."""
         if not self.id:
+            records = self.read_history()
             self._started_with, self.id = self.started_with(), secrets.token_hex(8)
+            self.write_history(records)  # first: without an id its checksum is not looked at
             self._write_data(self._started_with)
 
     def refuse_changes(self, settings: TrainSettings) -> None:
@@ -294,7 +296,9 @@ class RunFolder:
         self.settings = settings
 
     def write_history(self, records: Sequence[EpochRecord]) -> None:
-        """Write history.csv."""
+        """Write history.csv, where there are any."""
+        if not records:
+            return
         write_atomically(self.history_path, history_csv(records, self.id).encode())
 
     def read_history(self) -> list[EpochRecord]:
@@ -420,7 +424,7 @@ def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSetti
     with FORMAT.reading(path) as document:
         wanted = document.pop(_CHECKSUM, None)
         content = {name: value for name, value in document.items() if name not in FORMAT.mark}
-        if wanted is not None and wanted != _digest(content):
+        if wanted != (_digest(content) if wanted is not None or _RUN in content else None):
             raise RunFolderError("damaged: its checksum does not fit, it was changed after it was written")
         sources = tuple(DataSource.from_dict(values) for values in document["sources"])
         started_with = document.get(_SETTINGS)
