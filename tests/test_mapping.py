@@ -332,7 +332,7 @@ def test_study_of_a_potential(silicon_study: MappingStudy) -> None:
     assert data.connectivity is not None and data.connectivity.names == ("training", "validation", "EOS")
     assert silicon_study.bracket.threshold == data.reach.threshold and not data.reach.left_out
     assert silicon_study.report.reference_fit is not None
-    assert silicon_study.verdict.level in ("bad", "unknown") and silicon_study.verdict.text.startswith(
+    assert silicon_study.verdict.level in ("wrong", "unknown") and silicon_study.verdict.text.startswith(
         "RMSE 1.0"
     )
 

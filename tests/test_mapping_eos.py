@@ -29,6 +29,7 @@ from nnpcore.mapping import (
 )
 from nnpcore.mapping.eos_fit import local_slopes
 from nnpcore.mapping.slope import slopes_at
+from nnpcore.mapping.verdict import Foretold
 from nnpcore.potential import CalculatorModel, Potential
 from nnpcore.structures import Frame, example_path, read_dataset
 from nnpcore.units import GPA_PER_EV_PER_ANG3
@@ -313,28 +314,41 @@ def report_of(
     [
         (
             {},
-            "good",
+            "right",
             "RMSE 0.9 meV/atom, and E_at of the crystal is right to 0.0 meV in reach of the training set",
         ),
-        ({"error": 0.002}, "good", "right to 2.0 meV"),
+        ({"error": 0.002}, "right", "right to 2.0 meV"),
         (
             {"error": 0.004},
-            "warning",
-            r"but E_at of the crystal is off by \+4 meV .*: the mapping is doubtful",
+            "doubtful",
+            r"but the mapping is doubtful: E_at of the crystal is off by \+4 meV .*; 4 meV would be",
         ),
         (
             {"error": -0.02},
-            "bad",
+            "wrong",
             r"off by -20 meV .*: ad hoc mapping; add structures at other volumes\.$",
         ),
         (
             {"tilt_gpa": 5.0},
-            "bad",
-            r"off by [+-]\d+ meV at [+-]10 % volume and its slope by \+5.0 GPa: ad hoc .* stress loss",
+            "wrong",
+            r"off by [+-]\d+ meV at [+-]10 % volume and its slope by \+5.0 GPa: ad hoc mapping",
         ),
-        ({"tilt_gpa": -1.2, "reach": 0.3}, "warning", r"the slope of E_at\(V\) is off by -1.2 GPa"),
-        ({"std": 0.02}, "warning", "the members disagree by 20 meV on E_at of the crystal"),
-        ({"std": 0.004}, "good", "right to"),
+        (
+            {"tilt_gpa": -1.4, "reach": 0.3},
+            "doubtful",
+            r"the slope of E_at\(V\) is off by -1.4 GPa.*stress loss",
+        ),
+        (
+            {"std": 0.04},
+            "open",
+            "the members disagree by 40 meV on E_at of the crystal: the data",
+        ),
+        (
+            {"error": 0.04, "std": 0.03},
+            "open",
+            r"the data leave it open \(the members disagree by 30 meV",
+        ),
+        ({"std": 0.0015}, "right", "right to"),
     ],
 )
 def test_verdict_levels(arguments: dict[str, float], level: str, said: str) -> None:
@@ -344,9 +358,49 @@ def test_verdict_levels(arguments: dict[str, float], level: str, said: str) -> N
     assert found.text.endswith(".") and "nan" not in found.text and "None" not in found.text
 
 
+@pytest.mark.parametrize(
+    ("error", "foretold", "level", "said"),
+    [
+        (0.03, 5.0, "wrong", r"ad hoc mapping, though the data tell it to ± 5 meV; train on"),
+        (
+            0.03,
+            30.0,
+            "open",
+            r"\+30 meV .*: the data leave it open \(foretold ± 30 meV\); add structures",
+        ),
+        (0.03, 15.0, "doubtful", r"times what the data leave open, and up to 2 would"),
+        (0.001, 3.0, "right", "right to 1.0 meV"),
+        (0.001, 90.0, "open", "the data tell E_at of the crystal to ± 90 meV only; add structures"),
+        (0.005, 90.0, "open", "the data leave it open"),
+    ],
+)
+def test_what_is_foretold_tells_wrong_from_open(error: float, foretold: float, level: str, said: str) -> None:
+    report, found = report_of(error=error)
+    spreads = Foretold(np.full(len(report.volumes), foretold), 0.3)
+    judged = verdict(0.9, report, found, foretold=spreads)
+    assert judged.level == level and re.search(said, judged.text), judged.text
+    assert judged.curable == (level in ("open", "doubtful"))
+
+
+def test_a_border_lies_within_doubt_on_both_sides() -> None:
+    """Whatever grows by a third at most, no level turns into another but by way of "doubtful"."""
+    for values in (
+        [(error, None) for error in np.geomspace(1.0, 100.0, 60)],
+        [(40.0, spread) for spread in np.geomspace(2.0, 400.0, 60)],
+    ):
+        levels = []
+        for error, spread in values:
+            report, found = report_of(error=error / 1000)
+            spreads = None if spread is None else Foretold(np.full(len(report.volumes), spread), 0.3)
+            levels.append(verdict(0.9, report, found, foretold=spreads).level)
+        turns = [level for k, level in enumerate(levels) if k == 0 or level != levels[k - 1]]
+        assert len(turns) == 3 and turns[1] == "doubtful" and turns[0] != turns[2]
+        assert 5 < levels.count("doubtful") < 25
+
+
 def test_the_same_error_is_fine_for_a_coarse_potential() -> None:
-    assert verdict(10.0, *report_of(error=-0.02)).level == "good"
-    assert verdict(3.0, *report_of(error=-0.02)).level == "warning"
+    assert verdict(10.0, *report_of(error=-0.02)).level == "right"
+    assert verdict(5.0, *report_of(error=-0.02)).level == "doubtful"
 
 
 def test_verdict_says_what_is_missing() -> None:
@@ -372,6 +426,6 @@ def test_ad_hoc_mapping_of_a_real_ensemble_is_seen(silicon_potential: Potential)
     frames = [f for f in read_dataset(example_path("eos")).frames]
     curve = eos_curve(silicon_potential, frames)
     report = analyse_eos(curve, whole(curve.volumes))
-    assert verdict(0.9, report, whole(curve.volumes)).level == "bad"
+    assert verdict(0.9, report, whole(curve.volumes)).level in ("wrong", "open")
     with pytest.raises(AnalysisError, match="not equivalent"):
         eos_curve(build_potential(build_functions(["Si"]), frames), [build_frame("Si", rattle=0.2)])

@@ -157,7 +157,7 @@ def test_its_numbers_are_those_of_the_run(report: Report, folder: Path) -> None:
     assert mapping.report.slope_error_gpa is not None
     slope = float(eos["Slope error at V0"].split()[0])
     assert slope == pytest.approx(mapping.report.slope_error_gpa, abs=0.006)
-    assert report.level in ("bad", "warning", "good") and "RMSE" in report.verdict
+    assert report.level in ("right", "doubtful", "open", "wrong") and "RMSE" in report.verdict
 
 
 def test_data_table_counts_what_the_files_hold(report: Report) -> None:

@@ -129,10 +129,11 @@ def short_source(source: str) -> str:
 
 
 def level_of(error_mev: float | None, rmse_mev: float | None) -> str:
-    """Return "good", "warning" or "error" by the error over the RMSE as in the verdict; "muted" unknown."""
-    from nnpcore.mapping.verdict import BAD_RATIO, SMALLEST_RMSE, WARNING_RATIO
+    """Return "good", "warning" or "error" by how the verdict takes an error; "muted" unknown."""
+    from nnpcore.mapping.findings import MARGIN
+    from nnpcore.mapping.verdict import RIGHT_RATIO, SMALLEST_RMSE
 
     if error_mev is None:
         return "muted"
-    ratio = abs(error_mev) / max(rmse_mev or 0.0, SMALLEST_RMSE)
-    return "error" if ratio >= BAD_RATIO else "warning" if ratio >= WARNING_RATIO else "good"
+    ratio = abs(error_mev) / max(rmse_mev or 0.0, SMALLEST_RMSE) / RIGHT_RATIO
+    return "error" if ratio > MARGIN else "warning" if ratio > 1.0 / MARGIN else "good"

@@ -43,7 +43,7 @@ EMPTY = (
 NO_RUN = "Train or open a run to see the errors of these regions."
 NO_CURVE = "The curve comes with a training that is started while regions or an EOS reference are there."
 WIDE = 600
-LEVELS = {"good": "good", "warning": "warning", "bad": "error"}
+LEVELS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
 
 class MappingPanel(Panel):

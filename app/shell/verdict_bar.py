@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WELCOME = (
     "Open a trajectory or the silicon example, then train: the verdict on the atomic energies appears here."
 )
-ICONS = {"good": "good", "warning": "warning", "bad": "error"}
+ICONS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
 
 class VerdictBar(QWidget):
@@ -94,9 +94,9 @@ class VerdictBar(QWidget):
         if (text, level, current.dark) == self._shown:
             return
         self._shown = (text, level, current.dark)
-        colors = {"good": current.good, "warning": current.warning, "bad": current.error}
+        colors = {"good": current.good, "warning": current.warning, "error": current.error}
         name = ICONS.get(level, "info")
-        self.icon.setPixmap(icons.icon(name, colors.get(level, current.muted)).pixmap(16, 16))
+        self.icon.setPixmap(icons.icon(name, colors.get(name, current.muted)).pixmap(16, 16))
         self.verdict.set_text(text)
 
     def _on_analysis_changed(self, run_id: str, analysis: Analysis[object]) -> None:

@@ -76,6 +76,7 @@ class EosReport:
     rmse_in_bracket_mev, std_in_bracket_mev : of the mean against the reference, and mean of the members'
         spread, over the points in the bracket, meV/atom.
     rmse_mev : the same RMSE over all points.
+    n_members : members of the ensemble.
     worst : index of the point in the bracket with the largest error, or None.
     message : why a fit is missing, or that it misses the reference's points; or empty.
     """
@@ -94,6 +95,7 @@ class EosReport:
     std_in_bracket_mev: float | None
     rmse_mev: float | None
     worst: int | None
+    n_members: int
     message: str = ""
 
 
@@ -171,6 +173,7 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
         std_in_bracket_mev=float(MEV_PER_EV * curve.std[inside].mean()) if inside.any() else None,
         rmse_mev=_rms(error[known]),
         worst=int(candidates[np.abs(error[candidates]).argmax()]) if len(candidates) else None,
+        n_members=len(curve.energies),
         message="; ".join(part for part in (message, why) if part),
     )
 

@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosReport
+from nnpcore.mapping.findings import SPREADS, Finding, Level, levels_of_all, one_of, rank_of
 from nnpcore.mapping.region_errors import RegionError
 
-Level = Literal["good", "warning", "bad", "unknown"]
+__all__ = ["Foretold", "Level", "Verdict", "region_finding", "region_list", "verdict"]
 
 SMALLEST_RMSE = 1.0
 """meV/atom: the RMSE that mapping errors are compared with is not taken smaller than this."""
 
-WARNING_RATIO, BAD_RATIO = 3.0, 10.0
-"""Mapping error over RMSE from which it is doubtful, and from which the mapping is ad hoc."""
+RIGHT_RATIO = 4.0
+"""Mapping error over RMSE from which it is no longer right."""
 
-SPREAD_RATIO = 6.0
-"""Spread of the members over RMSE from which their mean is not to be trusted."""
+OPEN_RATIO = 10.0
+"""Spread over RMSE from which the data leave an atomic energy open, whatever its error happens to be."""
 
-WARNING_SHIFT, BAD_SHIFT = 0.01, 0.02
-"""|slope error| / B0: by this share of its volume a crystal would relax wrongly."""
+RIGHT_SHIFT, OPEN_SHIFT = 0.015, 0.05
+"""The same of a slope, as shares of B0: by so much of its volume a crystal would relax wrongly."""
 
-_CURE = "add structures at other volumes"
-_CURE_OF_REGIONS = "add hotter or intermediate structures"
+CURE = "add structures at other volumes"
+CURE_OF_SLOPE = f"{CURE} or turn on the stress loss"
+CURE_OF_REGIONS = "add hotter or intermediate structures"
+TRAIN_ON = "train on, or with other settings"
 _MOST_LISTED = 3
-_CURE_OF_SLOPE = f"{_CURE} or turn on the stress loss"
-_ORDER: tuple[Level, ...] = ("good", "warning", "bad")
+
+
+@dataclass(frozen=True, eq=False)
+class Foretold:
+    """Standard deviations that the training data leave open, foretold without any network; None: unknown.
+
+    Attributes
+    ----------
+    crystal_mev : (n,) of E_at at the points of the volume scan, meV/atom.
+    slope_gpa : of dE/dV at the reference's V0, GPa.
+    regions_mev : of the mean energies of regions, by their names, meV/atom.
+    """
+
+    crystal_mev: np.ndarray | None = None
+    slope_gpa: float | None = None
+    regions_mev: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The sentence, and "good", "warning", "bad" or "unknown"."""
+    """The sentence, its level, and whether further structures would help (what *Cure* looks for).
+
+    ``levels`` : between which a doubtful one is.
+    """
 
     text: str
     level: Level
+    curable: bool = False
+    levels: tuple[Level, ...] = ()
 
 
 def verdict(
@@ -44,6 +67,7 @@ def verdict(
     report: EosReport | None,
     bracket: Bracket | None = None,
     regions: Sequence[RegionError] = (),
+    foretold: Foretold | None = None,
 ) -> Verdict:
     """Judge the atomic-energy mapping at the invariant points and in regions, and say what to do about it.
 
@@ -53,45 +77,171 @@ def verdict(
         meV/atom. None, when unknown, is treated as 1 meV/atom.
     report, bracket : of the EOS; None where there is no EOS data.
     regions : mapping errors of regions; those without a reference value do not count.
+    foretold : how far the training data determine all this; None where nobody foretold it.
 
-    Rules, with r = max(RMSE, 1 meV/atom), those of the EOS within the bracket:
+    Three kinds of errors are found: RMSE of E_at within the bracket, the slope at the reference's V0, and
+    the mean of each region. With r = max(RMSE, 1 meV/atom) each is
 
-    - unknown: no region has a reference value, and there is no EOS data, no reference energies, or the
-      crystal is out of reach of the training set.
-    - error: RMSE of E_at against the reference over r; from 3 on a warning, from 10 on bad.
-    - slope: |slope error at the reference V0| / reference B0; from 1 % on a warning, from 2 % on bad.
-    - spread: mean std of the members over r; from 6 on a warning (members that disagree are not to be
-      trusted, even where their mean happens to be right).
-    - regions: the largest |error| of a region over r; from 3 on a warning, from 10 on bad. Their spread as
-      that of the crystal.
+    - right up to 4 r (1.5 % of B0 for a slope),
+    - open where it is larger, but within two foretold spreads; or not larger, but by luck, because the
+      spread exceeds 10 r (5 % of B0),
+    - wrong beyond two spreads: the data could know better. Where nothing is foretold, or less than the
+      members disagree by, the members' spread stands in.
 
-    The worst of them counts; the sentence is about the crystal unless the regions are worse.
+    Each within the margins of :class:`~nnpcore.mapping.findings.Finding`, so that neither another seed nor
+    the last digits turn right into wrong: on a border the level is doubtful. The worst finding counts.
+    Unknown: no region has a reference value, and there is no EOS data, no reference energies, or the crystal
+    is out of reach of the training set.
     """
     known = [e for e in regions if e.error_mev is not None]
-    of_regions = region_grade(rmse_mev, known)
     missing = _missing(report, bracket)
-    if report is None or missing:
-        if not known:
-            return Verdict(_sentence(rmse_mev, "but", missing), "unknown")
-        return _region_verdict(rmse_mev, known, of_regions)
-    spread = (report.std_in_bracket_mev or 0.0) / max(rmse_mev or 0.0, SMALLEST_RMSE)
-    grade = max(_error_grade(rmse_mev, report), _slope_grade(report), int(spread >= SPREAD_RATIO))
-    if of_regions > grade:
-        return _region_verdict(rmse_mev, known, of_regions)
-    level = _ORDER[grade]
-    if level == "good":
-        text = _good_text(report) + (f"; regions: {region_list(known)}" if known else "")
-        return Verdict(_sentence(rmse_mev, "and", text), level)
-    text = _bad_text(rmse_mev, report, level) + (f" (regions: {region_list(known)})" if of_regions else "")
-    return Verdict(_sentence(rmse_mev, "but", text), level)
+    found: list[Finding] = []
+    if report is not None and not missing:
+        found += _of_crystal(rmse_mev, report, foretold)
+    found += [region_finding(rmse_mev, e, foretold) for e in known]
+    if not found:
+        return Verdict(_sentence(rmse_mev, "but", missing), "unknown")
+    levels = levels_of_all(tuple(found))
+    level = one_of(levels)
+    if level == "right":
+        return Verdict(_sentence(rmse_mev, "and", _right_text(report, missing, known)), level)
+    culprits = _culprits(found)
+    text = _off_text(culprits, level, known)
+    curable = "open" in levels or any(f.foretold is None for f in culprits)
+    return Verdict(_sentence(rmse_mev, "but", text), level, curable, tuple(sorted(levels)))
 
 
-def region_grade(rmse_mev: float | None, regions: Sequence[RegionError]) -> int:
-    """Return 0, 1 or 2 for regions that are right, doubtful or wrong."""
+# findings -----------------------------------------------------------------------------------------------
+def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | None) -> list[Finding]:
+    """Return the findings of the energy in reach and of the slope at V0."""
     floor = max(rmse_mev or 0.0, SMALLEST_RMSE)
-    errors = [_grade(abs(e.error_mev or 0.0) / floor, WARNING_RATIO, BAD_RATIO) for e in regions]
-    spreads = [1 if e.std_mev / floor >= SPREAD_RATIO else 0 for e in regions]
-    return max([0, *errors, *spreads])
+    spreads = None if foretold is None else foretold.crystal_mev
+    inside = report.in_bracket
+    found = [
+        Finding(
+            subject="E_at of the crystal",
+            text=_error_text(report),
+            error=report.rmse_in_bracket_mev or 0.0,
+            std=report.std_in_bracket_mev or 0.0,
+            n_members=report.n_members,
+            limit=RIGHT_RATIO * floor,
+            foretold=None if spreads is None else float(np.sqrt(np.mean(spreads[inside] ** 2))),
+            most_open=OPEN_RATIO * floor,
+            unit="meV",
+            cure=CURE,
+        )
+    ]
+    if report.slope_error_gpa is not None and report.reference_fit is not None:
+        b0 = report.reference_fit.b0_gpa
+        slope = Finding(
+            subject="the slope of E_at(V)",
+            text=f"the slope of E_at(V) is off by {report.slope_error_gpa:+.1f} GPa",
+            error=abs(report.slope_error_gpa),
+            std=report.slope_std_gpa or 0.0,
+            n_members=report.n_members,
+            limit=RIGHT_SHIFT * b0,
+            foretold=None if foretold is None else foretold.slope_gpa,
+            most_open=OPEN_SHIFT * b0,
+            unit="GPa",
+            cure=CURE_OF_SLOPE,
+        )
+        found.append(slope)
+    return found
+
+
+def region_finding(rmse_mev: float | None, error: RegionError, foretold: Foretold | None = None) -> Finding:
+    """Return what was found of a region with a reference value."""
+    floor = max(rmse_mev or 0.0, SMALLEST_RMSE)
+    return Finding(
+        subject=error.name,
+        text=f"{error.name} is off by {error.error_mev or 0.0:+.0f} meV/atom",
+        error=abs(error.error_mev or 0.0),
+        std=error.std_mev,
+        n_members=len(error.members),
+        limit=RIGHT_RATIO * floor,
+        foretold=None if foretold is None else foretold.regions_mev.get(error.name),
+        most_open=OPEN_RATIO * floor,
+        unit="meV",
+        cure=CURE_OF_REGIONS,
+    )
+
+
+def _culprits(found: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that are not surely right, the worst first; of equals the crystal's."""
+    off = [f for f in found if f.level != "right"]
+    return sorted(off, key=lambda f: (-rank_of(f.levels), "right" in f.levels, f.cure == CURE_OF_REGIONS))
+
+
+# sentences ----------------------------------------------------------------------------------------------
+def _sentence(rmse_mev: float | None, word: str, text: str) -> str:
+    if rmse_mev is None:
+        return f"{text[0].upper()}{text[1:]}."
+    return f"RMSE {rmse_mev:.1f} meV/atom, {word} {text}."
+
+
+def _right_text(report: EosReport | None, missing: str, regions: Sequence[RegionError]) -> str:
+    listed = f"regions: {region_list(regions)}" if regions else ""
+    if report is None or missing:
+        worst = max(abs(e.error_mev or 0.0) for e in regions)
+        return f"the regions' atomic energies are right to {worst:.1f} meV ({region_list(regions)})"
+    text = (
+        f"E_at of the crystal is right to {report.rmse_in_bracket_mev:.1f} meV in reach of the training set"
+    )
+    if report.slope_error_gpa is not None:
+        text += f" (slope error {report.slope_error_gpa:+.1f} GPa)"
+    return "; ".join(part for part in (text, listed) if part)
+
+
+def _off_text(culprits: Sequence[Finding], level: Level, regions: Sequence[RegionError]) -> str:
+    """Say what is off, how far the data tell it, and what to do."""
+    first = culprits[0]
+    what = _what_text(first, culprits, regions)
+    if level == "doubtful":
+        return f"the mapping is doubtful: {what}; {_doubt(first)}; {first.cure}"
+    if level == "open":
+        told = first.foretold is not None and first.foretold >= first.std
+        size = f"{first.spread:.{_places(first)}f} {first.unit}"
+        if first.error > first.limit:
+            how = f"foretold ± {size}" if told else f"the members disagree by {size}"
+            return f"{what}: the data leave it open ({how}); {first.cure}"
+        if told:
+            return f"the data tell {first.subject} to ± {size} only; {first.cure}"
+        return f"the members disagree by {size} on {first.subject}: the data leave it open; {first.cure}"
+    if first.foretold is None:
+        return f"{what}: ad hoc mapping; {first.cure}"
+    known = f"± {first.foretold:.{_places(first)}f} {first.unit}"
+    return f"{what}: ad hoc mapping, though the data tell it to {known}; {TRAIN_ON}"
+
+
+def _places(finding: Finding) -> int:
+    return 1 if finding.unit == "GPa" else 0
+
+
+def _what_text(first: Finding, culprits: Sequence[Finding], regions: Sequence[RegionError]) -> str:
+    of_crystal = [f for f in culprits if f.cure != CURE_OF_REGIONS]
+    if first.cure == CURE_OF_REGIONS:
+        word = "cancel" if _cancel(regions) else "are off" if len(regions) > 1 else "is off"
+        return f"{region_list(regions)} {word}"
+    slope = of_crystal[1] if len(of_crystal) > 1 else None
+    text = first.text
+    if slope is not None:
+        also = slope.text.replace("the slope of E_at(V) is off", "its slope")
+        text += f" and {also if slope.unit == 'GPa' else slope.text}"
+    of_regions = len(of_crystal) < len(culprits)
+    return text + (f" (regions: {region_list(regions)})" if of_regions else "")
+
+
+def _doubt(finding: Finding) -> str:
+    """Say what could turn the level."""
+    places, unit = _places(finding), finding.unit
+    spread = f"{finding.std:.{places}f} {unit}"
+    if "right" in finding.levels:
+        near = f"{finding.limit:.{places}f} {unit} would be right"
+        return f"{near}, and the members differ by {spread}"
+    if finding.foretold is None:
+        return f"the members differ by {spread}, so that the data may leave it open"
+    times = finding.error / finding.spread
+    return f"that is {times:.1f} times what the data leave open, and up to {SPREADS:.0f} would be chance"
 
 
 def region_list(regions: Sequence[RegionError]) -> str:
@@ -102,33 +252,10 @@ def region_list(regions: Sequence[RegionError]) -> str:
     return f"{text} meV/atom" + (f" and {more} more" if more > 0 else "")
 
 
-def _region_verdict(rmse_mev: float | None, regions: Sequence[RegionError], grade: int) -> Verdict:
-    level = _ORDER[grade]
-    if level == "good":
-        worst = max(abs(e.error_mev or 0.0) for e in regions)
-        text = f"the regions' atomic energies are right to {worst:.1f} meV ({region_list(regions)})"
-        return Verdict(_sentence(rmse_mev, "and", text), level)
-    floor = max(rmse_mev or 0.0, SMALLEST_RMSE)
-    if max(abs(e.error_mev or 0.0) for e in regions) / floor < WARNING_RATIO:
-        spread = max(regions, key=lambda e: e.std_mev)
-        text = f"the members disagree by {spread.std_mev:.0f} meV on {spread.name}: the data leave it open"
-        return Verdict(_sentence(rmse_mev, "but", f"{text}; {_CURE_OF_REGIONS}"), level)
-    name = "ad hoc mapping" if level == "bad" else "the mapping is doubtful"
-    word = "cancel" if _cancel(regions) else "are off" if len(regions) > 1 else "is off"
-    text = f"{region_list(regions)} {word}: {name}; {_CURE_OF_REGIONS}"
-    return Verdict(_sentence(rmse_mev, "but", text), level)
-
-
 def _cancel(regions: Sequence[RegionError]) -> bool:
     """Whether errors of both signs make up for each other in the total energy, to a third or better."""
     sums = [e.n_atoms * (e.error_mev or 0.0) for e in regions]
     return min(sums) < 0 < max(sums) and abs(sum(sums)) < sum(map(abs, sums)) / 3
-
-
-def _sentence(rmse_mev: float | None, word: str, text: str) -> str:
-    if rmse_mev is None:
-        return f"{text[0].upper()}{text[1:]}."
-    return f"RMSE {rmse_mev:.1f} meV/atom, {word} {text}."
 
 
 def _missing(report: EosReport | None, bracket: Bracket | None) -> str:
@@ -147,45 +274,6 @@ def _missing(report: EosReport | None, bracket: Bracket | None) -> str:
         why = bracket.message if bracket is not None else "the reach of the training set is not known"
         return f"{why}: E_at of the crystal is a guess; add structures closer to it"
     return ""
-
-
-def _grade(value: float, warning: float, bad: float) -> int:
-    return 2 if value >= bad else 1 if value >= warning else 0
-
-
-def _error_grade(rmse_mev: float | None, report: EosReport) -> int:
-    ratio = (report.rmse_in_bracket_mev or 0.0) / max(rmse_mev or 0.0, SMALLEST_RMSE)
-    return _grade(ratio, WARNING_RATIO, BAD_RATIO)
-
-
-def _slope_grade(report: EosReport) -> int:
-    if report.slope_error_gpa is None or report.reference_fit is None:
-        return 0
-    return _grade(abs(report.slope_error_gpa) / report.reference_fit.b0_gpa, WARNING_SHIFT, BAD_SHIFT)
-
-
-def _good_text(report: EosReport) -> str:
-    text = (
-        f"E_at of the crystal is right to {report.rmse_in_bracket_mev:.1f} meV in reach of the training set"
-    )
-    if report.slope_error_gpa is not None:
-        text += f" (slope error {report.slope_error_gpa:+.1f} GPa)"
-    return text
-
-
-def _bad_text(rmse_mev: float | None, report: EosReport, level: Level) -> str:
-    parts = []
-    if _error_grade(rmse_mev, report):
-        parts.append(_error_text(report))
-    if _slope_grade(report):
-        subject, verb = ("its slope", "") if parts else ("the slope of E_at(V)", "is off ")
-        parts.append(f"{subject} {verb}by {report.slope_error_gpa:+.1f} GPa")
-    if not parts:
-        disagree = f"the members disagree by {report.std_in_bracket_mev:.0f} meV on E_at of the crystal"
-        return f"{disagree}: the data leave it open; {_CURE_OF_SLOPE}"
-    cure = _CURE_OF_SLOPE if _slope_grade(report) else _CURE
-    name = "ad hoc mapping" if level == "bad" else "the mapping is doubtful"
-    return f"{' and '.join(parts)}: {name}; {cure}"
 
 
 def _error_text(report: EosReport) -> str:

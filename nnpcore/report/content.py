@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Level = Literal["good", "warning", "bad", "unknown"]
+    from nnpcore.mapping.findings import Level
 
 LEVELS: dict[Level, str] = {
-    "good": "The mapping is right",
-    "warning": "The mapping is doubtful",
-    "bad": "The mapping is wrong",
+    "right": "The mapping is right",
+    "doubtful": "The mapping is doubtful",
+    "open": "The data leave the mapping open",
+    "wrong": "The mapping is wrong",
     "unknown": "Nothing tells whether the mapping is right",
 }
 """The verdict in a few words, so that its color is not needed to understand it."""

@@ -13,6 +13,8 @@ from nnpcore.report.content import LEVELS, Block, Code, Picture, Report, Section
 if TYPE_CHECKING:
     from fpdf import FPDF
 
+    from nnpcore.mapping.findings import Level
+
 WIDTH, HEIGHT = 595.28 / 72, 841.89 / 72
 """A4, inches."""
 
@@ -20,7 +22,13 @@ SIDE, TOP, BOTTOM = 0.8, 0.8, 0.85
 INNER = WIDTH - 2 * SIDE - 1e-6
 POINT = 1 / 72
 INK, SOFT, LINE = "#000000", "#555555", "#bbbbbb"
-COLORS = {"good": "#1a7f4b", "warning": "#a86400", "bad": "#b8331f", "unknown": "#555555"}
+COLORS: dict[Level, str] = {
+    "right": "#1a7f4b",
+    "doubtful": "#a86400",
+    "open": "#a86400",
+    "wrong": "#b8331f",
+    "unknown": "#555555",
+}
 BODY, SMALL, CODE = 9.5, 8.0, 7.0
 LEADING = 1.38
 GAP = 0.22

@@ -1,0 +1,105 @@
+"""What was found of an energy or slope whose truth is known, and its possible levels within the margins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Level = Literal["right", "doubtful", "open", "wrong", "unknown"]
+"""right: as near to the truth as it needs to be. open: off, or anything, because the data do not tell.
+wrong: off by more than the data leave open: they could know better. doubtful: on a border of these."""
+
+ORDER: tuple[Level, ...] = ("right", "open", "wrong")
+
+MARGIN = 1.3
+"""Factor by which an error may be smaller or larger on another day: other seeds, splits, processors."""
+
+SPREADS = 2.0
+"""Foretold spreads up to which an error is what the data leave open."""
+
+SPREAD_MARGIN = 1.3
+"""Factor to which a spread, and an error over a spread, is known."""
+
+STANDARD_ERRORS = 2.0
+"""Standard errors of the members' mean within which an error is known."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An error in meV/atom or GPa, and what it is judged by.
+
+    Attributes
+    ----------
+    subject : what it is about: "E_at of the crystal".
+    text : what is off, and by how much: "E_at of the crystal is off by +13 meV at -1 % volume".
+    error : its size. std : spread of the members. n_members : how many.
+    limit : size from which it is no longer right.
+    foretold : standard deviation that the data leave open; None where nobody foretold it.
+    most_open : spread, foretold or of the members, from which even a small error is luck.
+    unit : of all of these.
+    cure : what helps where the data leave it open.
+    """
+
+    subject: str
+    text: str
+    error: float
+    std: float
+    n_members: int
+    limit: float
+    foretold: float | None
+    most_open: float
+    unit: str
+    cure: str
+
+    @property
+    def errors(self) -> tuple[float, float]:
+        """Smallest and largest size the error has within the margins."""
+        known_to = STANDARD_ERRORS * self.std / np.sqrt(self.n_members)
+        return max(self.error - known_to, 0.0) / MARGIN, (self.error + known_to) * MARGIN
+
+    @property
+    def spread(self) -> float:
+        """What is open: the foretold spread or, where that is larger or nobody foretold any, the members'."""
+        return max(self.foretold or 0.0, self.std)
+
+    @property
+    def levels(self) -> frozenset[Level]:
+        """Levels that it may have within the margins: one where it is certain."""
+        low, high = self.errors
+        least, most = self.spread / SPREAD_MARGIN, self.spread * SPREAD_MARGIN
+        found: set[Level] = set()
+        if low <= self.limit:
+            found |= {"right"} if least <= self.most_open else set()
+            found |= {"open"} if most > self.most_open else set()
+        if high > self.limit:
+            found |= {"wrong"} if self.error > SPREADS * least else set()
+            found |= {"open"} if self.error <= SPREADS * most else set()
+        return frozenset(found)
+
+    @property
+    def level(self) -> Level:
+        """The one level it has, or "doubtful"."""
+        return one_of(self.levels)
+
+
+def one_of(levels: frozenset[Level]) -> Level:
+    """Return the only level of a set, "doubtful" for more than one, "unknown" for none."""
+    if len(levels) == 1:
+        return next(iter(levels))
+    return "doubtful" if levels else "unknown"
+
+
+def levels_of_all(findings: tuple[Finding, ...]) -> frozenset[Level]:
+    """Return the levels that the worst of several findings may have."""
+    if not findings:
+        return frozenset()
+    ranks = [[ORDER.index(level) for level in f.levels] for f in findings]
+    least = max(min(r) for r in ranks)
+    return frozenset(ORDER[rank] for r in ranks for rank in r if rank >= least)
+
+
+def rank_of(levels: frozenset[Level]) -> int:
+    """Return the place in :data:`ORDER` of the best level that a finding may have."""
+    return min(ORDER.index(level) for level in levels)
