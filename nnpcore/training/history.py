@@ -158,15 +158,18 @@ def _number(value: Any) -> float:
 def thin(records: list[EpochRecord]) -> None:
     """Drop records of a long history, so that a training of any length takes the same memory.
 
-    Above :data:`MOST_RECORDS` every second one goes of those that are not among the last ones, tell nothing,
-    are not the one that describes the potential and no gain of the largest mapping error: curves keep their
-    form. The first stays, too.
+    Above :data:`MOST_RECORDS` those at even distances stay, about half as many; so do the first, the last
+    ones, those that tell something, the one that describes the potential, and the gains of the largest mapping
+    error.
     """
     if len(records) <= MOST_RECORDS:
         return
-    kept = {id(record) for record in gains(records)} | {id(best_record(records))}
+    kept = {id(record) for record in (*gains(records), best_record(records), records[0])}
+    step = 1
+    while records[-1].epoch // step > MOST_RECORDS // 2:
+        step *= 2
     old = records[:-_RECENT]
-    stay = (r for k, r in enumerate(old) if k % 2 == 0 or r.messages or id(r) in kept)
+    stay = (r for r in old if r.epoch % step == 0 or r.messages or id(r) in kept)
     records[:] = [*stay, *records[-_RECENT:]]
 
 
