@@ -159,8 +159,8 @@ def thin(records: list[EpochRecord]) -> None:
     """Drop records of a long history, so that a training of any length takes the same memory.
 
     Above :data:`MOST_RECORDS` those at even distances stay, about half as many; so do the first, the last
-    ones, those that tell something, the one that describes the potential, and the gains of the largest mapping
-    error.
+    ones, those that tell something, the one that describes the potential, and the gains of the largest
+    mapping error.
     """
     if len(records) <= MOST_RECORDS:
         return

@@ -1,0 +1,149 @@
+"""Runs in the window while their data and folders change: the right frames, and nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from test_app_training import SMALL, ended, opened, started
+
+from app.documents.run import RunState
+from app.documents.session_file import SavedSession
+from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.structures import read_dataset, write_frames
+from nnpcore.training import RunFolder, keeping
+
+
+def titles(window) -> list[str]:
+    return [toast.notification.title for toast in window.toasts.shown]
+
+
+def messages(window) -> list[str]:
+    told: list[str] = []
+    window.session.messages.notified.connect(lambda n: told.append(f"{n.title}: {n.text}"))
+    return told
+
+
+def two_of_one_name(tmp_path: Path, silicon_file) -> tuple[Path, Path]:
+    """Files a/nvt.extxyz and b/nvt.extxyz with as many frames, but other ones."""
+    made = [tmp_path / name / "nvt.extxyz" for name in "ab"]
+    frames = read_dataset(silicon_file("made.extxyz", 12)).frames
+    for path, part in zip(made, (frames[:6], frames[6:]), strict=True):
+        path.parent.mkdir()
+        write_frames(path, part)
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_another_file_of_the_same_name_is_not_taken_for_the_runs_own(
+    window, qtbot, silicon_file, tmp_path, reopened
+):
+    a, b = two_of_one_name(tmp_path, silicon_file)
+    session = window.session
+    opened(window, qtbot, a)
+    run = session.runs.documents[session.trainings.start(SMALL)]
+    ended(qtbot, run)
+    qtbot.waitUntil(lambda: session.runs.prediction is not None, timeout=20_000)
+    own = [session.data.datasets["nvt"].frames[k] for _, part in run.train.parts for k in part]
+    if reopened:
+        session.runs.remove(run.id)
+    session.data.remove("nvt")
+    assert session.runs.prediction is None
+    opened(window, qtbot, b)
+    if reopened:
+        session.runs.open(run.folder)
+        qtbot.waitUntil(lambda: len(session.runs.documents) == 1 and len(session.data.datasets) == 2)
+        run = session.runs.current
+    else:
+        assert {key for key, _ in run.train.parts} == {""}
+        opened(window, qtbot, a)
+    (other,) = (key for key, d in session.data.datasets.items() if d.path == str(a))
+    qtbot.waitUntil(lambda: {key for key, _ in run.train.parts} == {other}, timeout=10_000)
+    found = [session.data.datasets[other].frames[k] for _, part in run.train.parts for k in part]
+    assert [frame.energy for frame in found] == [frame.energy for frame in own]
+    result = run.result(PREDICTION)
+    assert session.runs.prediction is None or result.frame is session.data.frame
+
+
+def test_a_file_that_was_shortened_is_said_and_never_a_crash(window, qtbot, silicon_file, tmp_path):
+    path = silicon_file("train.extxyz", 6)
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    told, session = messages(window), window.session
+    write_frames(path, list(read_dataset(path).frames)[:3])
+    session.data.reload("train")
+    qtbot.waitUntil(lambda: any("was trained on other data" in text for text in told), timeout=10_000)
+    assert {key for key, _ in run.train.parts} == {""}
+    session.trainings.train_longer(run.id, 5)
+    ended(qtbot, run)
+    assert run.state is RunState.FAILED and "train.extxyz" in run.message
+    assert "frame" in run.message and "Put the file back" in run.message
+
+
+def test_a_full_disk_ends_no_training(window, qtbot, silicon_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "SECONDS_BETWEEN_CHECKPOINTS", 0.05)
+    run = started(window, qtbot, silicon_file, epochs=100_000)
+    told, fsync = messages(window), os.fsync
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    qtbot.waitUntil(lambda: any("cannot be written" in text for text in told), timeout=10_000)
+    assert "the disk is full" in run.unsaved and run.state is RunState.RUNNING
+    monkeypatch.setattr(os, "fsync", fsync)
+    qtbot.waitUntil(lambda: run.unsaved == "", timeout=10_000)
+    monkeypatch.setattr(os, "fsync", full)
+    window.session.trainings.stop()
+    ended(qtbot, run)
+    assert run.unsaved and run.id in window.session.trainings.unsaved
+    assert any("ended and is not saved" in text for text in told)
+    reached = run.epoch
+    monkeypatch.setattr(os, "fsync", fsync)
+    window.session.trainings.unsaved.ask_folder = lambda _name: tmp_path / "elsewhere"
+    window.session.trainings.unsaved.save_elsewhere(run.id)
+    qtbot.waitUntil(lambda: run.unsaved == "", timeout=10_000)
+    assert run.folder.parent == tmp_path / "elsewhere"
+    folder = RunFolder.open(run.folder)
+    assert folder.read_history()[-1].epoch == reached
+    assert len(folder.read_checkpoint().state["history"]) == len(run.history)
+
+
+def test_a_folder_that_vanishes_is_written_anew_and_said(window, qtbot, silicon_file, monkeypatch):
+    monkeypatch.setattr(keeping, "SECONDS_BETWEEN_CHECKPOINTS", 0.05)
+    run = started(window, qtbot, silicon_file, epochs=100_000)
+    told = messages(window)
+    run.folder.rename(run.folder.with_name("moved"))
+    qtbot.waitUntil(lambda: any("is written anew" in text for text in told), timeout=10_000)
+    window.session.trainings.stop()
+    ended(qtbot, run)
+    assert run.state is RunState.STOPPED
+    assert RunFolder.open(run.folder).read_history()[-1].epoch == run.epoch
+
+
+def test_a_run_that_is_gone_is_missed(window, qtbot, silicon_file, tmp_path):
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    folder = run.folder
+    window.session.runs.remove(run.id)
+    shutil.rmtree(folder)
+    window.keeper.restore(SavedSession(runs=[str(folder)]))
+    assert window.toasts.shown[-1].notification.title == "A run is gone"
+    assert str(folder) in window.toasts.shown[-1].notification.text
+
+
+def test_a_run_that_trains_elsewhere_is_refused(window, qtbot, silicon_file):
+    run = started(window, qtbot, silicon_file)
+    ended(qtbot, run)
+    other = RunFolder.open(run.folder)
+    other.lock()
+    window.session.trainings.train_longer(run.id, 6)
+    ended(qtbot, run)
+    assert run.state is RunState.FAILED and "another training writes into this folder" in run.message
+    other.release()
+    window.session.trainings.train_longer(run.id, 6)
+    ended(qtbot, run)
+    assert (run.state, run.epoch) == (RunState.FINISHED, 6)
