@@ -229,3 +229,21 @@ def test_the_catalogue_is_whole_and_without_circles() -> None:
         assert {s for s in analysis.sources if isinstance(s, Analysis)} <= known, analysis.name
         known.add(analysis)
         assert analysis.title and not analysis.depends_on(analysis)
+
+
+def test_what_is_noticed_is_taken_into_account_and_never_computed(toy: Toy) -> None:
+    noticing = Analysis(
+        "noticing", "Noticing", lambda given: (given[toy.left], given.get(toy.right)),
+        needs=(toy.left,), notices=(toy.right,),
+    )  # fmt: skip
+    evaluation = toy.evaluation()
+    assert evaluation.value(noticing) == (10, None) and toy.asked == ["left"]
+    assert evaluation.is_current(noticing)
+    evaluation.value(toy.right)
+    assert not evaluation.is_current(noticing) and noticing.depends_on(toy.b)
+    assert evaluation.value(noticing) == (10, 2)
+    evaluation.set(toy.b, 5)
+    assert evaluation.is_current(noticing), "what is noticed is as it was computed last"
+    assert evaluation.value(noticing) == (10, 2) and toy.asked == ["left", "right"]
+    evaluation.value(toy.right)
+    assert evaluation.value(noticing) == (10, 5)

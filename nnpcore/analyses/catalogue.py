@@ -7,7 +7,7 @@ from nnpcore.analyses.atoms import ATOMS, ELEMENT
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, REACH
-from nnpcore.analyses.eos import CURVE, EOS
+from nnpcore.analyses.eos import CURVE, EOS, SLOPES
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
 from nnpcore.analyses.pca import MAP_ENERGIES, PCA
@@ -20,7 +20,7 @@ from nnpcore.analyses.verdict import VERDICT
 __all__ = [
     "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DISTANCE", "ELEMENT", "EOS",
     "FRAME_RIGIDITY", "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL", "REACH", "REFERENCE",
-    "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "RIGIDITY", "VERDICT",
+    "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "RIGIDITY", "SLOPES", "VERDICT",
 ]  # fmt: skip
 
 ANALYSES: tuple[Analysis[object], ...] = (
@@ -31,6 +31,7 @@ ANALYSES: tuple[Analysis[object], ...] = (
     PREDICTION,
     ALL_FRAMES,
     CURVE,
+    SLOPES,
     EOS,
     REFERENCES,
     REGION_ATOMS,

@@ -96,6 +96,7 @@ class Analysis(Node[R_co]):
         counts as the latter.
     needs : without any one of these there is no result: the reason is handed on.
     uses : what it takes into account where it is there.
+    notices : costly analyses that it takes into account once they have been computed for somebody else.
     costly : it takes seconds to minutes: computed only where somebody looks at it.
     inner : a step towards others, which nobody looks at by itself.
     """
@@ -103,13 +104,14 @@ class Analysis(Node[R_co]):
     function: Callable[[Given], R_co | Missing]
     needs: tuple[Node[object], ...] = ()
     uses: tuple[Node[object], ...] = ()
+    notices: tuple[Analysis[object], ...] = ()
     costly: bool = False
     inner: bool = False
 
     @property
     def sources(self) -> tuple[Node[object], ...]:
         """The nodes this one is computed from."""
-        return self.needs + self.uses
+        return self.needs + self.uses + self.notices
 
     def depends_on(self, node: Node[object]) -> bool:
         """Whether a change of ``node`` can change the result."""
@@ -137,7 +139,7 @@ class Given:
 
     def get(self, node: Node[T]) -> T | None:
         """Return the value of something used, or None."""
-        if node not in self._analysis.uses:
+        if node not in self._analysis.uses + self._analysis.notices:
             raise KeyError(f"'{self._analysis.name}' does not declare that it uses '{node.name}'")
         return cast("T | None", found(self._values[node]))
 
@@ -255,7 +257,10 @@ class Evaluation:
         entry = self._entries.get(node)
         if entry is None or entry.made_of is None:
             return False
-        return all(self.is_current(n) and self._serial(n) == serial for n, serial in entry.made_of.items())
+        return all(
+            self._serial(n) == serial and (n in node.notices or self.is_current(n))
+            for n, serial in entry.made_of.items()
+        )
 
     def is_running(self, node: Analysis[object]) -> bool:
         """Whether a job that computes it has been handed out and not come back."""
@@ -303,7 +308,7 @@ class Evaluation:
         if analysis in steps or self.is_current(analysis):
             return
         before = tuple(steps)
-        for source in analysis.sources:
+        for source in analysis.needs + analysis.uses:
             if isinstance(source, Analysis):
                 self._collect(source, steps)
             value = None if source in steps else self._value(source)
@@ -370,9 +375,7 @@ class Evaluation:
         entry = self._entries.get(node)
         if entry is not None:
             return entry.value
-        if isinstance(node, Input):
-            return node.missing
-        raise KeyError(f"'{node.name}' has not been computed")
+        return node.missing if isinstance(node, Input) else Missing(f"{node.title.lower()} not computed")
 
 
 def same(one: object, other: object) -> bool:
