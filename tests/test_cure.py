@@ -17,6 +17,7 @@ from nnpcore.cure import (
     CureOrder,
     ExploreSettings,
     Limits,
+    Look,
     PoolSettings,
     Seeds,
     Surroundings,
@@ -42,7 +43,6 @@ from nnpcore.errors import AnalysisError, DataError, RunFolderError, SettingsErr
 from nnpcore.mapping import depth_regions
 from nnpcore.posterior import Posterior, Target
 from nnpcore.potential.external.model import CalculatorSpec
-from nnpcore.progress import Progress
 from nnpcore.reference import SamplerSettings, StillingerWeber, label, relax, sample, slab
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
@@ -274,13 +274,13 @@ def test_dynamics_stops_where_an_atom_leaves_what_is_known() -> None:
     assert whole.reason == "" and whole.looks[-1].step == 200
 
 
-def test_dynamics_that_is_cancelled_keeps_what_it_has_met() -> None:
+def test_dynamics_that_is_stopped_keeps_what_it_has_met() -> None:
     from nnpcore.potential.external.model import CalculatorModel
 
-    progress = Progress()
+    looks: list[Look] = []
     found = explore(
         build_frame("Si", rattle=0.0), CalculatorModel(StillingerWeber()), ExploreSettings(n_steps=500),
-        on_look=lambda look: progress.cancel() if look.step >= 20 else None, progress=progress,
+        on_look=looks.append, stopped=lambda: looks[-1].step >= 20,
     )  # fmt: skip
     assert found.looks[-1].step == 20 and found.reason == ""
     with pytest.raises(SettingsError, match="distance"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from app.session.coloring import SharedColoring
+from app.session.cures import Cures
 from app.session.data import Data
 from app.session.invariance import InvarianceChecks
 from app.session.messages import Messages
@@ -30,7 +31,7 @@ class Session(QObject):
     regions : named groups of atoms. runs : trained and imported potentials. trainings : threads that train.
     coloring : by what atoms are coloured. analyses : results of the runs in sight. sweeps : trainings over
         the values of a setting. invariance : whether crystals are invariant points. visibility : which files
-        are drawn in maps.
+        are drawn in maps. cures : frames to add, and adding them.
     """
 
     export_wanted = Signal()
@@ -55,9 +56,12 @@ class Session(QObject):
         self.invariance = InvarianceChecks(self.data, tasks)
         self.sweeps = Sweeps(self.data, self.runs, self.trainings, messages)
         self.visibility = Visibility(self.data, undo)
+        self.cures = Cures(
+            self.settings, self.data, self.selection, self.regions, self.runs, self.trainings, tasks, messages
+        )
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
-            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility,
+            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.documents.frame_refs import frames_of, name_of, refs_of_roles
+from app.documents.frame_refs import FrameRefs, frames_of, name_of, refs_of_roles
 from app.documents.run import RunDocument, RunState
 from app.session.data import Data
 from app.session.messages import Messages, Notification, from_error
@@ -125,16 +126,24 @@ class Trainings(QObject):
         else:
             self.start()
 
-    def launch(self, settings: TrainSettings, name: str = "", queue: bool = False) -> str:
+    def launch(
+        self,
+        settings: TrainSettings,
+        name: str = "",
+        queue: bool = False,
+        refs: tuple[FrameRefs, FrameRefs] | None = None,
+        parent: Path | None = None,
+    ) -> str:
         """Start a training on the data sets by their roles; TrainingError where there is nothing to train on.
 
         Returns the run's id. Mapping errors of the EOS reference and of the regions are followed. With
-        ``queue`` it waits for the trainings before it, and takes the data as they are now.
+        ``queue`` it waits for the trainings before it, and takes the data as they are now. ``refs`` are
+        frames to train and validate on in place of those by role, ``parent`` is the run they add to.
         """
         if settings.n_threads is None:
             settings = settings.replace(n_threads=self._preferences.threads)
         datasets = list(self._data.datasets.values())
-        train, valid = refs_of_roles(datasets, settings)
+        train, valid = refs or refs_of_roles(datasets, settings)
         taken = {run.folder for run in self._runs.documents.values()}
         folder = free_folder(self._preferences.runs_folder, name or name_of(datasets), taken)
         known = {run.name for run in self._runs.documents.values()}
@@ -145,7 +154,7 @@ class Trainings(QObject):
         run.n_epochs = settings.epochs or 0
         frames = {document.id: document.frames for document in datasets}
         parts = frames_of(train, frames), frames_of(valid, frames)
-        order = TrainingOrder(settings, *parts, folder, monitored=self._monitored())
+        order = TrainingOrder(settings, *parts, folder, monitored=self._monitored(), parent=parent)
         if queue and self._jobs:
             self._waiting[run.id] = order
             self._set_state(run.id, RunState.WAITING)

@@ -76,6 +76,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self.needs)
         self.spaces.lines_changed.connect(self.needs.show_lines)
         self.spaces.changed.connect(self.refresh_commands)
+        session.cures.wanted.connect(self.show_cure)
         self._make_menus()
         self.verdict = VerdictBar(session, self)
         self.statusBar().setSizeGripEnabled(False)
@@ -202,6 +203,11 @@ class MainWindow(QMainWindow):
         if dock is not None:
             _ = dock.panel
             QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
+
+    def show_cure(self) -> None:
+        """Show the workspace in which frames are found that heal a map."""
+        self.spaces.choose("cure")
+        self.spaces.show_panel("cure")
 
     def reset_layout(self) -> None:
         """Put the panels of this workspace back where they stand by default."""

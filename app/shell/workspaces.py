@@ -118,7 +118,7 @@ WORKSPACES: tuple[Workspace, ...] = (
         "cure", "Cure", "What to add to the training data",
         row(
             LISTED,
-            Part(tabs("cure"), 0.44),
+            Part(tabs("cure", "explore"), 0.44),
             Part(column(Part(tabs("structure"), 0.52), Part(tabs("pca"), 0.48)), 0.38),
         ),
         ("structure", "cure"),

@@ -223,3 +223,48 @@ def _dot(color: str) -> QIcon:
     draw_dot(painter, QPointF(10, 10), color, 8.0)
     painter.end()
     return QIcon(image)
+
+
+CURE_HEADS = ("Frame to add", "Atoms", "Cost", "Left (meV/atom)", "Error")
+
+
+class CureTable(_Table):
+    """One row a frame to add, best first; a click emits its number from 0."""
+
+    frame_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("cure_table", len(CURE_HEADS), 4, parent)
+        self._rows: tuple[tuple[str, ...], ...] = ()
+        self.setHorizontalHeaderLabels(CURE_HEADS)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        head = self.horizontalHeader()
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.currentCellChanged.connect(self._on_current)
+        self._filling = False
+
+    def show_frames(self, rows: Sequence[tuple[str, ...]]) -> None:
+        """Show the texts of the cells of every frame; a column without any text is hidden."""
+        if tuple(rows) != self._rows:
+            self._rows = tuple(rows)
+            self._fill()
+
+    def _fill(self) -> None:
+        self._filling = True
+        self.setRowCount(len(self._rows))
+        for number, texts in enumerate(self._rows):
+            for column, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                item.setForeground(ink("text"))
+                item.setToolTip(text)
+                if column:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.setItem(number, column, item)
+        for column in range(len(CURE_HEADS)):
+            self.setColumnHidden(column, not any(row[column] for row in self._rows))
+        self._filling = False
+
+    def _on_current(self, row: int, _column: int, before: int, _before_column: int) -> None:
+        if not self._filling and row >= 0 and row != before:
+            self.frame_chosen.emit(row)

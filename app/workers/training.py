@@ -65,7 +65,8 @@ class TrainingOrder:
     """Everything a training needs, a snapshot taken on the main thread.
 
     With ``resume`` the frames are those of the run before, in the same order; without frames the folder is
-    asked for them. ``monitored`` is what mapping errors are followed for.
+    asked for them. ``monitored`` is what mapping errors are followed for; ``parent`` is the run whose
+    data these frames add to.
     """
 
     settings: TrainSettings
@@ -74,6 +75,7 @@ class TrainingOrder:
     folder: Path
     resume: bool = False
     monitored: Monitored = field(default_factory=Monitored)
+    parent: Path | None = None
 
 
 class TrainingJob:
@@ -166,7 +168,10 @@ class TrainingJob:
             train, valid = (order.train, order.valid) if order.train else (None, None)
             monitor = monitor or old_monitor(order.folder)
             return Trainer.resume(order.folder, order.settings, train=train, valid=valid, monitor=monitor)
-        return Trainer(order.settings, order.train, order.valid, run_folder=order.folder, monitor=monitor)
+        return Trainer(
+            order.settings, order.train, order.valid,
+            run_folder=order.folder, monitor=monitor, parent=order.parent,
+        )  # fmt: skip
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:
         now = time.perf_counter()

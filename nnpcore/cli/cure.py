@@ -40,6 +40,7 @@ def cure_command(
     generate: options.Generate = None,
     n: options.CureNumber = 10,
     cost_exponent: options.CostExponent = 2.0,
+    volume_range: options.VolumeRange = 5.0,
     dynamics: options.DynamicsBy = None,
     template: options.InputTemplate = None,
     label_with: options.LabelWith = None,
@@ -50,7 +51,7 @@ def cure_command(
     keys: KeyNames | None = None,
 ) -> Result:
     """Rank the frames of a pool, write them ready to be computed, and compute them where that is asked."""
-    from nnpcore.cure import CureOrder, find_cure, reasons_text, summary, write_cure
+    from nnpcore.cure import CureOrder, find_cure, near_equilibrium, reasons_text, summary, write_cure
     from nnpcore.cure.writing import Template
     from nnpcore.figures import cure_figure
     from nnpcore.figures.drawing import save_figures
@@ -63,7 +64,9 @@ def cure_command(
         Template.read(template)
     refuse_to_replace(output, overwrite)
     known = _known(given, skip_bad, terminal, keys)
-    aims = _aims(targets, terminal, keys)
+    aims, n_far = near_equilibrium(_aims(targets, terminal, keys), volume_range / 100.0)
+    if n_far:
+        terminal.warn(f"{n_far} crystals are no targets, being more than {volume_range:g} % off equilibrium")
     with terminal.progress("Looking for a cure") as progress:
         candidates, notes = _pool(known, aims, pool or (), kinds, mover, terminal, progress.part(0.0, 0.3))
         order = CureOrder(

@@ -144,6 +144,10 @@ CureNumber = Annotated[int, Option("-n", "--number", min=1, help="Frames to choo
 CostExponent = Annotated[
     float, Option("--cost-exponent", help="A calculation costs its number of atoms to this power, 1 to 3.")
 ]
+VolumeRange = Annotated[
+    float,
+    Option("--volume-range", min=0.1, help="Crystals within so many % of equilibrium are targets."),
+]
 DynamicsBy = Annotated[
     str | None,
     Option(

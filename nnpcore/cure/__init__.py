@@ -1,6 +1,6 @@
 """Which frames to add to a training set so that its map becomes right, and computing them."""
 
-from nnpcore.cure.aims import Aim, aims_of_atoms, aims_of_frames, aims_of_regions, read_aims
+from nnpcore.cure.aims import Aim, aims_of_atoms, aims_of_frames, aims_of_regions, near_equilibrium, read_aims
 from nnpcore.cure.candidates import Candidate, LeftOut, from_files
 from nnpcore.cure.exploring import Exploration, ExploreSettings, Look, explore
 from nnpcore.cure.finding import Chosen, Cure, CureOrder, find_cure, summary
@@ -40,6 +40,7 @@ __all__ = [
     "generate",
     "kinds_of",
     "label_with",
+    "near_equilibrium",
     "read_aims",
     "reasons_text",
     "seeds_of",

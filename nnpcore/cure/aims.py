@@ -92,3 +92,29 @@ def read_aims(path: str, frames: Sequence[Frame] | None = None) -> list[Aim]:
 
         return [aim for regions in read_regions(path) for aim in aims_of_regions(regions)]
     return aims_of_frames(frames, Path(path.partition("@")[0]).stem)
+
+
+def near_equilibrium(aims: Sequence[Aim], share: float = 0.05) -> tuple[list[Aim], int]:
+    """Leave out crystals whose volume is more than ``share`` off that of lowest energy; return how many were.
+
+    A scan to extremes would be all that a mean over its points is about. Aims that are no crystals with a
+    known energy stay, and all do where the lowest energy is at an end of the scan.
+    """
+    volumes = {k: v for k, aim in enumerate(aims) if (v := _volume(aim)) is not None}
+    if len(volumes) < 3:
+        return list(aims), 0
+    lowest = min(volumes, key=lambda k: aims[k].reference or 0.0)
+    middle = volumes[lowest]
+    if middle in (min(volumes.values()), max(volumes.values())):
+        return list(aims), 0
+    out = {k for k, volume in volumes.items() if abs(volume / middle - 1.0) > share}
+    return [aim for k, aim in enumerate(aims) if k not in out], len(out)
+
+
+def _volume(aim: Aim) -> float | None:
+    """Å³/atom of a crystal all of whose atoms are averaged and whose energy is known."""
+    (frame, weights), *others = aim.target.parts
+    whole = not others and np.allclose(weights, 1.0 / frame.n_atoms)
+    if aim.reference is None or not whole or not frame.pbc.all() or frame.volume <= 0.0:
+        return None
+    return frame.volume / frame.n_atoms

@@ -124,6 +124,7 @@ def explore(
     *,
     judge: Judge | None = None,
     on_look: Callable[[Look], None] | None = None,
+    stopped: Callable[[], bool] | None = None,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Exploration:
@@ -135,7 +136,8 @@ def explore(
     model : the potential that moves the atoms.
     judge : how well atoms are known; without one the spread is that of the model's members.
     on_look : called in this thread for every look.
-    progress : told at every look; when it is cancelled, what was met so far is returned.
+    stopped : asked at every look whether to end; what was met so far is returned.
+    progress : told at every look; cancels.
 
     Raises
     ------
@@ -158,7 +160,7 @@ def explore(
             if (step - 1) % (settings.every * settings.keep_every) == 0:
                 kept.append(last)
             reason, atom = _left_known(last, settings)
-            if reason or progress.cancelled:
+            if reason or (stopped is not None and stopped()):
                 break
             progress.report(step / settings.n_steps, f"{last.time_fs:.0f} fs, {last.temperature:.0f} K")
         try:
