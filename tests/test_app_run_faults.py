@@ -147,3 +147,13 @@ def test_a_run_that_trains_elsewhere_is_refused(window, qtbot, silicon_file):
     window.session.trainings.train_longer(run.id, 6)
     ended(qtbot, run)
     assert (run.state, run.epoch) == (RunState.FINISHED, 6)
+
+
+def test_the_bottom_line_says_nothing_untrue_while_files_are_opened(window, qtbot, silicon_file):
+    shown: list[str] = []
+    path, data = silicon_file("train.extxyz", 6), window.session.data
+    data.open_paths([str(path)])
+    data.added.connect(lambda _: shown.append(window.verdict.verdict.text()))
+    assert window.verdict.verdict.text() == "Opening files…"
+    qtbot.waitUntil(lambda: bool(shown) and window.verdict.verdict.text() != "Opening files…", timeout=10_000)
+    assert "train" in window.verdict.verdict.text()

@@ -18,7 +18,7 @@ from app.session.regions import Regions
 from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
 from app.workers.opening import OpenedRun, open_run
-from app.workers.tasks import TaskRunner
+from app.workers.tasks import OPEN_RUN, TaskRunner
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.rigidity import FRAME_RIGIDITY
 from nnpcore.structures import Role
@@ -99,6 +99,7 @@ class Runs(QObject):
             lambda progress: open_run(path, progress),
             self._put_opened,
             lambda error: self._messages.notify_error(f"The run {path.name} was not opened", error),
+            key=f"{OPEN_RUN}{path}",
         )
 
     def _put_opened(self, opened: OpenedRun) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WELCOME = (
     "Open a trajectory or the silicon example, then train: the verdict on the atomic energies appears here."
 )
+OPENING = "Opening files…"
 ICONS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
 
@@ -82,6 +83,8 @@ class VerdictBar(QWidget):
         verdict = run.verdict() if run else None
         if verdict is not None:
             self._show(verdict.text, str(verdict.level))
+        elif self._session.tasks.opening():
+            self._show(OPENING, "info")
         elif run is not None:
             fix = " Open a crystal's volume scan as EOS reference for a verdict."
             self._show(f"{run.name}: no verdict yet.{'' if self._session.data.has_eos() else fix}", "info")
@@ -105,6 +108,8 @@ class VerdictBar(QWidget):
 
     # tasks --------------------------------------------------------------------------------------------
     def _on_tasks_changed(self, _task: Task) -> None:
+        if (self._shown is not None and self._shown[0] == OPENING) != self._session.tasks.opening():
+            self.refresh()
         shown = [task for task in self._session.tasks.tasks if not task.quiet]
         self._task = shown[0] if shown else None
         self.task_box.setVisible(self._task is not None)

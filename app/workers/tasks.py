@@ -21,6 +21,8 @@ from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
 READ = "read"
+OPEN_RUN = "open run "
+"""What the keys of tasks begin with that open a run."""
 TRAINING, TASK = 10, 5
 """Niceness of the training's threads and of short tasks; the window's thread has 0."""
 
@@ -102,6 +104,10 @@ class TaskRunner(QObject):
     def reading(self) -> bool:
         """Whether files are being read."""
         return any(task.lane == READ for task in self._tasks)
+
+    def opening(self) -> bool:
+        """Whether files are being read or runs opened."""
+        return self.reading() or any((task.key or "").startswith(OPEN_RUN) for task in self._tasks)
 
     def run(
         self,
