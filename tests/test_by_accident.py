@@ -47,12 +47,12 @@ def trained_on(window) -> str:
 
 def test_a_dropped_file_that_does_not_fit_is_only_looked_at(window, qtbot, silicon_file, alloy_file):
     (silicon,) = opened(window, qtbot, silicon_file())
-    assert silicon.role is Role.TRAINING and titles(window) == ["si is open"]
+    assert silicon.role is Role.TRAINING and titles(window) == ["si.extxyz is open"]
     assert trained_on(window) == "1 file, 4 frames, Si"
     _, alloy = opened(window, qtbot, alloy_file)
-    assert alloy.role is Role.INSPECT and titles(window)[-1] == "cuni is only looked at"
+    assert alloy.role is Role.INSPECT and titles(window)[-1] == "cuni.extxyz is only looked at"
     toast = window.toasts.shown[-1]
-    assert "it has Ni and Cu, which si does not have" in toast.notification.text
+    assert "it has Ni and Cu, which si.extxyz does not have" in toast.notification.text
     assert trained_on(window) == "1 file, 4 frames, Si"
     QTest.mouseClick(toast.findChild(QPushButton), Qt.MouseButton.LeftButton)
     assert alloy.role is Role.TRAINING
@@ -65,10 +65,10 @@ def test_a_file_that_fits_joins_the_training_and_this_is_said(window, qtbot, sil
     (tmp_path / "far.extxyz").write_text(lines)
     _, same = opened(window, qtbot, tmp_path / "other.extxyz")
     assert same.role is Role.INSPECT
-    assert "all its 4 frames are in si as well" in window.toasts.shown[-1].notification.text
+    assert "all its 4 frames are in si.extxyz as well" in window.toasts.shown[-1].notification.text
     *_, far = opened(window, qtbot, tmp_path / "far.extxyz")
     assert far.role is Role.INSPECT
-    assert "eV/atom below those of si at the same volume" in window.toasts.shown[-1].notification.text
+    assert "eV/atom below those of si.extxyz at the same volume" in window.toasts.shown[-1].notification.text
 
 
 def test_training_on_what_does_not_fit_is_asked_about_first(window, qtbot, silicon_file, alloy_file):
@@ -84,7 +84,7 @@ def test_training_on_what_does_not_fit_is_asked_about_first(window, qtbot, silic
     window.session.trainings.confirm = refuse
     window.commands.run("training.start")
     assert not window.session.runs.documents
-    assert asked == [("cuni: it has Ni and Cu, which si does not have",)]
+    assert asked == [("cuni.extxyz: it has Ni and Cu, which si.extxyz does not have",)]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,11 @@ def test_same_pairs_stand_side_by_side(shown, compared, tmp_path):
     assert not panel.matrix.isVisible()
     pairs = common_pairs(panel.compared(), compared.data.datasets)
     names = {pair.names for pair in pairs}
-    assert names == {("eos", "npt@0:8"), ("eos", "nvt@0:8"), ("npt@0:8", "nvt@0:8")}
+    assert names == {
+        ("eos.extxyz", "npt.extxyz@0:8"),
+        ("eos.extxyz", "nvt.extxyz@0:8"),
+        ("npt.extxyz@0:8", "nvt.extxyz@0:8"),
+    }
     for k, run in enumerate(compared.runs.shown()):
         result = run.result(CONNECTIVITY).result
         for pair in pairs:

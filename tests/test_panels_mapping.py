@@ -325,7 +325,7 @@ def test_connectivity_and_pca_by_region(trained, shown):
     panel.grouping.activated.emit(panel.grouping.currentIndex())
     settled(trained)
     found = trained.runs.current.result(CONNECTIVITY).result
-    assert found.names == ("bulk", "surface", "eos")
+    assert found.names == ("bulk", "surface", "eos.extxyz")
     (group,) = trained.runs.current.result(ATOMS).of_role("training")
     labels = next(iter(trained.regions.sets.values())).labels()[group.atom]
     whitened = trained.runs.current.whitening.transform(group.values, group.species)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from nnpcore.structures import Dataset, DatasetSummary, Role
 from nnpcore.structures.fitting_together import misfits
@@ -41,8 +42,11 @@ class DatasetDocument:
 
     @property
     def name(self) -> str:
-        """The name shown for it."""
-        return self.id
+        """The name shown for it: the file's with its ending, the slice, a number where it is open twice."""
+        file, at, part = self.path.partition("@")
+        again = self.id.rpartition(" (")[2] if self.id.endswith(")") else ""
+        number = f" ({again}" if again.rstrip(")").isdigit() else ""
+        return f"{Path(file).name or self.id}{at}{part}{number}"
 
     @property
     def path(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QProgressBar, QVBoxLayout, QWidget
 
@@ -109,7 +109,8 @@ class RunRow(QWidget):
         self.name.setText(run.name)
         chosen = self._run_id == self._session.runs.current_id
         self.compare.show_state(chosen or self._run_id in self._session.runs.compared)
-        self.compare.setEnabled(not chosen)
+        self.compare.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, chosen)
+        self.compare.setFocusPolicy(Qt.FocusPolicy.NoFocus if chosen else Qt.FocusPolicy.TabFocus)
         self.compare.setToolTip(SHOWN_TIP if chosen else COMPARE_TIP)
         self.setToolTip(run.message or str(run.folder or ""))
         text, color = STATES[run.state]

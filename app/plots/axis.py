@@ -12,6 +12,9 @@ from PySide6.QtGui import QFontMetricsF
 from app.look.ink import POINT_SIZE, font, ink, pen
 from app.look.numbers import is_plain, linear_ticks, log_text, log_ticks, tick_step, tick_text
 
+MOST_TICKS = 9
+"""A large plot has no more labels than a reader wants."""
+
 
 class ValueAxis(pg.AxisItem):
     """An axis whose label stands elsewhere or below it and whose ticks follow the space there is."""
@@ -57,11 +60,11 @@ class ValueAxis(pg.AxisItem):
         """Return how many intervals fit into ``length`` pixels."""
         metrics = QFontMetricsF(font())
         if not self._horizontal:
-            return max(1, int(length / (metrics.height() * 1.9)))
+            return min(max(1, int(length / (metrics.height() * 1.9))), MOST_TICKS)
         room = length / metrics.averageCharWidth()
         if self.logMode or high <= low:
             return max(1, int(room / 6.5))
-        most = max(1, int(room / 4.5))
+        most = min(max(1, int(room / 4.5)), MOST_TICKS)
         while most > 1:  # finer steps need longer numbers
             step = tick_step(low, high, most)
             widest = max(len(tick_text(v, step)) for v in (low, high, 0.0))

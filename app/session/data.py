@@ -35,6 +35,7 @@ class Data(QObject):
         self.datasets: dict[str, DatasetDocument] = {}
         self.current_id: str | None = None
         self._n_colors = 0
+        self._colors: dict[str, int] = {}
         self._checked: tuple[tuple[object, ...], tuple[str, ...]] | None = None
         self.key_memory = KeyMemory(settings.key_names)
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
@@ -156,7 +157,8 @@ class Data(QObject):
         """Add a data set, show it if nothing is shown, and return its id."""
         dataset_id = free_name(dataset.name, self.datasets)
         if color_index is None:
-            color_index = self._n_colors
+            color_index = self._colors.get(dataset.path, self._n_colors)
+        self._colors[dataset.path] = color_index
         self._n_colors = max(self._n_colors, color_index + 1)
         guessed, why = guess_role(dataset, self._training_frames()) if role is None else (role, "")
         document = DatasetDocument(dataset_id, dataset, guessed, color_index)

@@ -24,6 +24,7 @@ class Files:
 
     def __init__(self, session: Session, dialogs: Dialogs, parent: QWidget) -> None:
         self._session, self._dialogs, self._parent = session, dialogs, parent
+        self._to_show: set[str] = set()
         session.data.added.connect(self._on_dataset_added)
 
     def ask_open(self) -> None:
@@ -72,7 +73,9 @@ class Files:
             dialog = self._dialogs.open("import_potential")
             assert isinstance(dialog, ImportDialog)
             dialog.sources.add(foreign)
-        self._session.data.open_paths([path for path in paths if path not in runs and path not in foreign])
+        files = [path for path in paths if path not in runs and path not in foreign]
+        self._to_show = set(files)
+        self._session.data.open_paths(files)
 
     def ask_export_report(self) -> None:
         """Ask for a file and write the current run's report there."""
@@ -89,4 +92,9 @@ class Files:
             export_report(self._session, run, target)
 
     def _on_dataset_added(self, dataset_id: str) -> None:
-        self._session.settings.remember_file(self._session.data.datasets[dataset_id].path)
+        """Remember a file; the first one of those just opened is shown."""
+        path = self._session.data.datasets[dataset_id].path
+        self._session.settings.remember_file(path)
+        if path in self._to_show:
+            self._to_show.clear()
+            self._session.data.show(dataset_id)

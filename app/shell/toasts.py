@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QEnterEvent, QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -21,10 +21,12 @@ from app.look.style_sheet import styled
 from app.session.messages import Notification
 from app.widgets.controls import filled, tool_button
 
-SECONDS = {"info": 5, "warning": 12, "error": 0}
-WIDTH = 400
-MARGIN = 16
-MAX_SHOWN = 4
+SECONDS = {"info": 5, "warning": 12, "error": 40}
+ASKING_SECONDS = 60
+"""How long messages stay; while the mouse is over one it does not go. The log keeps them all."""
+
+WIDTH, MARGIN, BOTTOM = 340, 10, 38
+MAX_SHOWN = 2
 
 
 class Toast(QFrame):
@@ -51,9 +53,9 @@ class Toast(QFrame):
         self.buttons = self._buttons()
         if self.buttons.count() > 1:
             column.addLayout(self.buttons)
-        seconds = 0 if notification.actions else SECONDS[notification.level]
-        if seconds:
-            QTimer.singleShot(1000 * seconds, self, self.close_toast)
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self.close_toast)
+        self._seconds = ASKING_SECONDS if notification.actions else SECONDS[notification.level]
 
     def _head(self) -> QHBoxLayout:
         current = theme.current()
@@ -90,6 +92,26 @@ class Toast(QFrame):
         row.addStretch(1)
         return row
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Go some time from now."""
+        super().showEvent(event)
+        self._timer.start(1000 * self._seconds)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nothing is left that waits."""
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Stay while it is read."""
+        super().enterEvent(event)
+        self._timer.stop()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Go some time after it was read."""
+        super().leaveEvent(event)
+        self._timer.start(1000 * self._seconds)
+
     def fit(self) -> None:
         """Take the height the texts need at this width."""
         self._column.activate()
@@ -115,7 +137,10 @@ class Toast(QFrame):
 
 
 class Toasts(QObject):
-    """Stacks toasts in the lower right corner of a window."""
+    """Shows toasts in the lower left corner of a window, over the end of the list of data and runs.
+
+    A message takes the place of one with the same title, and there are never more than two.
+    """
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
@@ -124,20 +149,29 @@ class Toasts(QObject):
         window.installEventFilter(self)
 
     def show(self, notification: Notification) -> None:
-        """Show a notification; the oldest harmless one goes where there are too many."""
+        """Show a notification; what is there already, harmless or too old makes room for it."""
         if notification.silent:
             return
         if any(toast.notification == notification for toast in self.shown):
             return
+        title = notification.title
+        for toast in [toast for toast in self.shown if toast.notification.title == title]:
+            self._remove(toast)
         while len(self.shown) >= MAX_SHOWN:
-            harmless = [toast for toast in self.shown if toast.notification.level == "info"]
-            self._remove((harmless or self.shown)[0])
+            self._remove(self._least())
         toast = Toast(notification, self._remove, self._window)
         toast.installEventFilter(self)
         self.shown.append(toast)
         toast.show()
         toast.fit()
         self._arrange()
+
+    def _least(self) -> Toast:
+        """Return what may go first: what asks nothing and is the least grave, the oldest of these."""
+        grave = ("info", "warning", "error")
+        return min(
+            self.shown, key=lambda t: (bool(t.notification.actions), grave.index(t.notification.level))
+        )
 
     def _remove(self, toast: Toast) -> None:
         if toast in self.shown:
@@ -147,9 +181,9 @@ class Toasts(QObject):
             self._arrange()
 
     def _arrange(self) -> None:
-        bottom = self._window.height() - MARGIN - 32
+        bottom = self._window.height() - BOTTOM
         for toast in reversed(self.shown):
-            toast.move(self._window.width() - WIDTH - MARGIN, bottom - toast.height())
+            toast.move(MARGIN, bottom - toast.height())
             toast.raise_()
             bottom -= toast.height() + 8
 

@@ -26,6 +26,7 @@ from app.shell.dock import Dock
 from app.shell.trained_on import TrainedOn
 from app.shell.workspaces import WORKSPACES
 from app.widgets.controls import filled, refill
+from app.widgets.labels import ElidedLabel
 from app.widgets.quiet import Choice
 
 if TYPE_CHECKING:
@@ -162,8 +163,8 @@ class SearchField(QFrame):
         icon.setObjectName("search_icon")
         icon.setIconSize(QSize(14, 14))
         icons.follow(icon, "search")
-        text = styled(QLabel("Find a command", self), "muted")
-        text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        text = styled(ElidedLabel(self), "muted")
+        text.set_text("Find a command")
         keys = styled(QLabel("Ctrl+K", self), "muted", "small")
         filled(QHBoxLayout(self), icon, (text, 1), keys, margins=(8, 3, 8, 3), spacing=6)
 

@@ -68,6 +68,7 @@ class StructureView(QWidget):
         self._marks = np.empty(0, np.uint8)
         self._hovered = -1
         self._needs_fit = True
+        self._fit_size = 0.0
         self._needs_picture = False
         self._picker: Picker | None = None
         self._quality = 0
@@ -181,7 +182,9 @@ class StructureView(QWidget):
         """Bring everything into view without turning."""
         if self.scene is not None:
             self._needs_fit = not self.isVisible()
-            self.set_camera(self._fitted(self._goal()), animated=animated)
+            goal = self._fitted(self._goal())
+            self._fit_size = goal.extent
+            self.set_camera(goal, animated=animated)
 
     def _goal(self) -> Camera:
         running = self._animation.state() == QVariantAnimation.State.Running
@@ -355,7 +358,7 @@ class StructureView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw for the new size."""
         super().resizeEvent(event)
-        if self._needs_fit:
+        if self._needs_fit or self.camera.extent == self._fit_size:  # not zoomed since
             self.fit()
         self._request(moving=True)
 
