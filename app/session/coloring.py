@@ -67,7 +67,7 @@ class SharedColoring(QObject):
             kinds = [entry for entry in kinds if entry[0] != "reference_error"]
         if sum(run.potential is not None for run in self._runs.documents.values()) < 2:
             kinds = [entry for entry in kinds if entry[0] != "run_difference"]
-        kinds += [(self.current.kind, LABELS[self.current.kind])] * (
+        kinds += [(self.current.kind, LABELS.get(self.current.kind, self.current.kind))] * (
             self.current.kind in LABELS and self.current.kind not in dict(kinds)
         )
         if frame is not None:

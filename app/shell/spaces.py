@@ -56,8 +56,6 @@ class Spaces(QObject):
         self._folds: dict[str, bool] = {}
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
-        self._resized = QTimer(self, singleShot=True, interval=0)
-        self._resized.timeout.connect(self._share_out)
         window.installEventFilter(self)
         self._connect()
 
@@ -213,7 +211,7 @@ class Spaces(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Notice that the user moves a separator, and share out the room when the window has another size."""
         if event.type() == QEvent.Type.Resize:
-            self._resized.start()
+            self._share_out()
         elif isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
             self._customized |= self._window.isSeparator(event.position().toPoint())
         return False
