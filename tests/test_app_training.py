@@ -294,3 +294,16 @@ def test_run_folders_get_new_names(tmp_path: Path):
     assert first.name == "Si-bulk-2-2-01"
     assert free_folder(tmp_path, "Si bulk/2×2").name == "Si-bulk-2-2-02"
     assert free_folder(tmp_path, "…").name == "run-01"
+
+
+def test_a_verdict_that_asks_for_structures_leads_to_the_cure(window, qtbot):
+    bar = window.verdict
+    assert not bar.cure_button.isVisibleTo(bar)
+    opened = []
+    bar.offer_cure(lambda: opened.append(True))
+    assert not bar.cure_button.isVisibleTo(bar), "without a verdict there is nothing to cure"
+    bar._curable = True
+    bar._show_cure()
+    assert bar.cure_button.isVisibleTo(bar)
+    bar.cure_button.click()
+    assert opened == [True]

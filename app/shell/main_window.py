@@ -79,6 +79,8 @@ class MainWindow(QMainWindow):
         session.cures.wanted.connect(self.show_cure)
         self._make_menus()
         self.verdict = VerdictBar(session, self)
+        if "cure" in self.docks:
+            self.verdict.offer_cure(self.show_cure)
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.verdict, 1)
         self.statusBar().setFixedHeight(STATUS_HEIGHT)
@@ -109,6 +111,11 @@ class MainWindow(QMainWindow):
         for dock in self.docks.values():
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
                 signal.connect(self._refresh_titles)
+
+    def show_cure(self) -> None:
+        """Show the workspace in which frames are found that heal a map."""
+        self.spaces.choose("cure")
+        self.spaces.show_panel("cure")
 
     # menus --------------------------------------------------------------------------------------------
     def _make_menus(self) -> None:

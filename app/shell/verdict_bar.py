@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from app.look import icons, theme
 from app.look.style_sheet import styled
@@ -36,15 +37,22 @@ class VerdictBar(QWidget):
         self._session = session
         self._task: Task | None = None
         self._shown: tuple[str, str, bool] | None = None
+        self._curable = False
+        self._open_cure: Callable[[], object] | None = None
         self.icon = QLabel(self)
         self.verdict = ElidedLabel(self)
         self.verdict.setObjectName("verdict")
+        self.cure_button = QPushButton("Cure…", self)
+        self.cure_button.setToolTip("Find the structures that would settle what the data leave open")
+        self.cure_button.clicked.connect(self._on_cure)
+        self.cure_button.hide()
         self._add_task()
         self.device, self.memory = QLabel("CPU", self), QLabel(self)
         self.device.setToolTip("Device of the current run")
         self.memory.setToolTip("Memory of this program")
         right = (self.task_box, styled(self.device, "muted"), styled(self.memory, "muted"))
-        filled(QHBoxLayout(self), self.icon, (self.verdict, 1), *right, margins=(10, 2, 10, 2), spacing=8)
+        parts = (self.icon, (self.verdict, 1), self.cure_button, *right)
+        filled(QHBoxLayout(self), *parts, margins=(10, 2, 10, 2), spacing=8)
         self._process = None
         self._timer = QTimer(self, interval=1500)
         self._timer.timeout.connect(self._show_memory)
@@ -81,6 +89,8 @@ class VerdictBar(QWidget):
         """Show the current run's verdict."""
         run = self._session.runs.current
         verdict = run.verdict() if run else None
+        self._curable = verdict is not None and verdict.curable
+        self._show_cure()
         if verdict is not None:
             self._show(verdict.text, str(verdict.level))
         elif self._session.tasks.opening():
@@ -101,6 +111,18 @@ class VerdictBar(QWidget):
         name = ICONS.get(level, "info")
         self.icon.setPixmap(icons.icon(name, colors.get(name, current.muted)).pixmap(16, 16))
         self.verdict.set_text(text)
+
+    def offer_cure(self, open_cure: Callable[[], object]) -> None:
+        """Offer what finds further structures beside a verdict that asks for some."""
+        self._open_cure = open_cure
+        self._show_cure()
+
+    def _show_cure(self) -> None:
+        self.cure_button.setVisible(self._curable and self._open_cure is not None)
+
+    def _on_cure(self) -> None:
+        if self._open_cure is not None:
+            self._open_cure()
 
     def _on_analysis_changed(self, run_id: str, analysis: Analysis[object]) -> None:
         if run_id == self._session.runs.current_id and analysis in (VERDICT, EOS, REGION_ERRORS):

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nnpcore.structures import DatasetSummary, FrameProblem
 from nnpcore.training import EpochRecord
+from nnpcore.training.history import best_record, energy_rmse
 from nnpcore.training.quantities import QUANTITIES
 from nnpcore.units import MEV_PER_EV
 
@@ -23,15 +24,27 @@ def number(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:#.3g}"
 
 
-def rmse_table(data_sets: Mapping[str, Mapping[str, Any]]) -> Table:
+def rmse_table(data_sets: Mapping[str, Mapping[str, Any]], caption: str = "") -> Table:
     """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
     heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
     table = _table("RMSE of the ensemble's mean (members)", "Data", *heads)
+    table.caption, table.caption_justify = caption or None, "left"
     for name, report in data_sets.items():
         table.add_row(
             name, *(_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values())
         )
     return table
+
+
+def kept_text(history: Sequence[EpochRecord]) -> str:
+    """Say of which weights the RMSEs at a training's end are, and which one verdict and report name."""
+    record, rmse = best_record(history), energy_rmse(history)
+    if record is None or rmse is None:
+        return ""
+    return (
+        "Of the potential as kept, every member at its own best epoch. Verdict and report name the RMSE "
+        f"of all members at epoch {record.epoch}: {number(rmse)} meV/atom."
+    )
 
 
 def _table(title: str, first: str, *heads: str) -> Table:

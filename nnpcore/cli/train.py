@@ -15,7 +15,7 @@ from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
-from nnpcore.cli.result_tables import epoch_text, rmse_table
+from nnpcore.cli.result_tables import epoch_text, kept_text, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import AnalysisError, RunFolderError, SettingsError, TrainingError
 
@@ -92,7 +92,7 @@ def train_command(
     then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
-    terminal.show(rmse_table(result["data_sets"]), then=then)
+    terminal.show(rmse_table(result["data_sets"], kept_text(trainer.history)), then=then)
     added = {} if found is None else {"parent": found.parent, "n_added": len(found.added)}
     return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
 
