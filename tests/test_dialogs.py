@@ -19,6 +19,7 @@ from app.workers.foreign import SharedModel, shifts_to
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.cure.example import NAMES as HEALINGS
 from nnpcore.paper import STUDIES
 from nnpcore.reference import StillingerWeber, label
 from nnpcore.structures import Role, example_path, read_dataset, write_frames
@@ -428,4 +429,4 @@ def test_the_runs_of_an_example_are_compared_and_the_first_is_shown(window, qtbo
 
 
 def test_examples_are_studies_of_the_paper():
-    assert {example.name for example in EXAMPLES} <= set(STUDIES)
+    assert {example.name for example in EXAMPLES} <= {*STUDIES, *HEALINGS}

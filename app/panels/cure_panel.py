@@ -248,7 +248,7 @@ def rows_of(cure: Cure) -> Sequence[tuple[str, ...]]:
         (
             one.candidate.name,
             str(one.candidate.n_atoms),
-            f"{one.cost:.3g}",
+            f"{one.cost:.0f}",
             f"{MEV_PER_EV * one.spread:.3g}",
             "" if one.error is None else f"{MEV_PER_EV * one.error:.3g}",
         )

@@ -39,6 +39,9 @@ class CurePlot(Plot):
             if known.any():
                 entries.append(Entry(key, name, color, dash=dash, marker=MARKERS[key]))
         spread = values["spread"]
+        axis = self.axis("bottom")
+        axis.categories = {float(k): str(k) for k in range(len(spread))}
+        axis.picture = None
         self.set_pickable("spread", np.column_stack([np.arange(len(spread)), spread]), tip)
         self.legend.set_entries(entries)
 

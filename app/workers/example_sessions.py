@@ -1,4 +1,4 @@
-"""The paper's studies as examples: run once in the background, kept, and opened as sessions."""
+"""The paper's studies and the cure's loop as examples: run once in the background, kept, opened."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ class Example:
 
 
 EXAMPLES = (
+    Example(
+        "heal", "Train, Find, Label, Heal",
+        "Silicon trained at one volume maps wrongly. Candidates are made, the three that tell most about "
+        "the crystal are labelled by Stillinger-Weber, and the healed run stands beside the old one.", 1.0,
+    ),
+    Example(
+        "heal_dft", "Healed by Three Frames of a Pool",
+        "The bundled density-functional frames at one volume; of 95 frames at constant pressure those that "
+        "tell most about the crystal are added.", 1.0,
+    ),
     Example(
         "fig1", "NVT Against NPT (Fig. 1)",
         "Silicon trained at one volume has good total energies and a wrong equation of state. Training at "
@@ -79,9 +89,14 @@ def run_example(
     name: str, folder: Path, quick: bool, n_threads: int | None, progress: Progress
 ) -> ExampleSession:
     """Run a study and return what to open; RunFolderError where it leaves nothing to open."""
-    from nnpcore.paper import run_study
+    from nnpcore.cure import example
 
     progress.report(0.0, "Preparing")
+    if name in example.NAMES:
+        example.play(name, folder, quick, n_threads, progress)
+        return read_example(folder, name)
+    from nnpcore.paper import run_study
+
     outcome = run_study(name, folder, quick, n_threads=n_threads, progress=progress)
     if outcome.session is None:
         raise RunFolderError("this study has nothing to open", where=str(folder / name))
