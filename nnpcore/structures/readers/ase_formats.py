@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +33,7 @@ from nnpcore.structures.readers.reader import (
     is_packed,
     no_structure,
     read_error,
+    read_whole,
 )
 from nnpcore.structures.writing import PER_ATOM_NAMES
 
@@ -39,6 +42,7 @@ _ONE_READER = ("extxyz", "xyz", "prismatic")
 
 _MASS_TOLERANCE = 0.1
 _LARGEST_TEXT = 1 << 31
+_MORE = {"aims-output": {"non_convergence_ok": True}}  # what did not converge is told here
 
 
 def guess(path: Path) -> str | None:
@@ -93,9 +97,7 @@ def _read(
 
 def _whole_lines(file: OpenFile) -> bytes:
     """Return the text of a file without a last line that has no end."""
-    text = file.stream.read(_LARGEST_TEXT)
-    if len(text) == _LARGEST_TEXT:
-        raise DataError("the file is too large for this format", where=str(file.path), fix="Split it")
+    text = read_whole(file.stream, _LARGEST_TEXT, str(file.path))
     return text[: text.rfind(b"\n") + 1] if text.rfind(b"\n") > 0 else text
 
 
@@ -119,7 +121,10 @@ def _frames(
     while True:
         file.check()
         try:
-            frame = Frame.from_atoms(next(images), source=str(path), index=index)
+            with warnings.catch_warnings():  # of ASE, about its own future
+                warnings.simplefilter("ignore")
+                atoms = next(images)
+            frame = Frame.from_atoms(atoms, source=str(path), index=index)
             if index == 0 and frame.n_atoms == 0:  # what lenient readers make of any text
                 raise no_structure(str(path))
             frame = completed(frame, file) if completed else frame
@@ -150,16 +155,7 @@ class _Text(io.StringIO):
 def _images(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
     """Yield ASE's atoms; those of a database's rows with all the values they were written with."""
     if kind not in ("db", "json"):
-        from ase.io.formats import ioformats, iread
-
-        given: Any = str(file.path)
-        if text is not None and ioformats[kind].acceptsfd:
-            named = _Text(text, str(file.path).removesuffix(file.path.suffix if is_packed(file.path) else ""))
-            given = io.BytesIO(text) if ioformats[kind].isbinary else named
-        more = _types(file) if kind == "lammps-data" else {}
-        yield from iread(
-            given, slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True, **more
-        )
+        yield from _images_of_text(file, kind, text)
         return
     from ase.db import connect
 
@@ -168,6 +164,26 @@ def _images(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
         for row in database.select():
             as_atomic_numbers(np.asarray(row.numbers))
             yield row.toatoms(add_additional_information=True)
+
+
+def _images_of_text(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
+    """Yield ASE's atoms of a file, or of a text in its place; readers that want a name get a file of it."""
+    from ase.io.formats import ioformats, iread
+
+    more = _types(file) if kind == "lammps-data" else _MORE.get(kind, {})
+    read = partial(
+        iread, index=slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True, **more
+    )
+    name = file.path.stem if is_packed(file.path) else file.path.name
+    if text is None:
+        yield from read(str(file.path))
+    elif ioformats[kind].acceptsfd:
+        yield from read(io.BytesIO(text) if ioformats[kind].isbinary else _Text(text, name))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / name
+            copy.write_bytes(text)
+            yield from read(str(copy))
 
 
 def _types(file: OpenFile) -> dict[str, Any]:

@@ -33,6 +33,7 @@ MAX_LINE = 1 << 25
 UNPACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError)
 """What unpacking a damaged file raises, beside OSError."""
 
+_PIECE = 1 << 22
 _BOM = b"\xef\xbb\xbf"
 _MOST_UNPACKED, _LEAST_UNPACKED = 300, 1 << 30  # times its size; bytes that may be unpacked in any case
 
@@ -81,6 +82,7 @@ class Reader:
     recognizes : whether a file is in this format, by its path and the first bytes of its content.
     patterns : names that such files usually have, for the window's file dialog.
     units : where the format has no units: those its numbers may be in, by a short name for the command line.
+    folders : whether a folder of files may be in this format; its stream is empty.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Reader:
     recognizes: Callable[[Path, bytes], bool] = lambda path, head: False
     patterns: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    folders: bool = False
 
 
 class _Unpacked(io.RawIOBase):
@@ -127,8 +130,10 @@ class _Unpacked(io.RawIOBase):
 def open_stream(path: Path) -> IO[bytes]:
     """Open a file for reading bytes, behind a byte order mark, unpacking .gz, .bz2 and .xz.
 
-    What is unpacked to 300 times its size and more than 1 GB raises DataError.
+    What is unpacked to 300 times its size and more than 1 GB raises DataError. A folder has an empty stream.
     """
+    if path.is_dir():
+        return io.BytesIO()
     packer = _PACKERS.get(path.suffix.lower())
     stream: Any
     if packer:
@@ -144,6 +149,24 @@ def open_stream(path: Path) -> IO[bytes]:
         stream.close()
         raise
     return stream
+
+
+def read_whole(stream: IO[bytes], limit: int, where: str) -> bytes:
+    """Return all that a stream holds; DataError where that is more than ``limit`` bytes.
+
+    Piece by piece: asked for the limit at once, a stream takes that much memory.
+    """
+    pieces, size = [], 0
+    while piece := stream.read(_PIECE):
+        size += len(piece)
+        if size > limit:
+            raise DataError(
+                f"a file of this format of more than {limit / 1e9:.2g} GB is not read",
+                where=where,
+                fix="Split it, or convert it to extxyz",
+            )
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def is_packed(path: Path) -> bool:

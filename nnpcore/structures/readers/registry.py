@@ -9,17 +9,23 @@ from nnpcore.errors import DataError
 from nnpcore.structures.readers import (
     ase_formats,
     cp2k,
+    deepmd,
     espresso,
     extxyz,
     lammps_dump,
+    ml_ab,
+    mtp_cfg,
     n2p2,
+    pymatgen_json,
     res,
     vasp_outcar,
     vasp_xml,
+    vaspout_h5,
 )
 from nnpcore.structures.readers.reader import Reader, no_structure, open_stream, read_error
 
 READERS: list[Reader] = [
+    deepmd.DEEPMD,
     cp2k.TRAJECTORY,
     extxyz.EXTXYZ,
     n2p2.INPUT_DATA,
@@ -29,6 +35,10 @@ READERS: list[Reader] = [
     espresso.PWSCF,
     lammps_dump.DUMP,
     res.RES,
+    ml_ab.ML_AB,
+    vaspout_h5.VASPOUT,
+    mtp_cfg.CFG,
+    pymatgen_json.PYMATGEN,
     *ase_formats.READERS,
 ]
 """A file is given to the first that recognizes it, else to the one ASE names."""
@@ -51,6 +61,10 @@ def find_reader(path: Path) -> Reader:
         When the file is missing, a folder, unreadable, empty, garbage, a pickle, or in no format we read.
     """
     where = str(path)
+    if path.is_dir():
+        for reader in READERS:
+            if reader.folders and reader.recognizes(path, b""):
+                return reader
     head = _peek(path)
     if not head.strip():
         raise DataError("the file is empty", where=where, fix="Write it again, or open another file")

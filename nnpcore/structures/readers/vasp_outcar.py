@@ -84,6 +84,7 @@ class _Step:
     positions: np.ndarray | None = None
     forces: np.ndarray | None = None
     closed: bool = False
+    predicted: bool = False
     problem: str = ""
 
 
@@ -168,6 +169,8 @@ class _Outcar:
             return
         step = self.step
         number = int(match.group(1)) if match.group(1).isdigit() else (step.number if step else 0)
+        if step is not None and step.predicted and step.number == number and match.group(2):
+            self.n_predicted -= 1  # the prediction only came before the calculation of the same step
         if step is None or step.closed or step.number != number:
             number += step is not None and step.closed and not match.group(1).isdigit()
             self.step = step = _Step(number, self.lines.number)
@@ -189,6 +192,7 @@ class _Outcar:
             return None
         step.closed = True
         if b"ML energy" in line:
+            step.predicted = True
             self.n_predicted += 1
             return None
         if step.problem:

@@ -1,0 +1,316 @@
+"""Inputs that people stumbled over, each with its right value: comment lines, units, tensors, splits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.db import connect
+from ase.io import write
+from ase.units import Bohr, GPa, Hartree, bar
+
+from nnpcore.cli import main
+from nnpcore.cli.keys import flags, notes
+from nnpcore.errors import DataError
+from nnpcore.structures import BadFramesError, Frame, KeyNames, propose_keys, read_dataset, split_frames
+from nnpcore.structures.readers.xyz_comment import FrameSyntaxError, parse_comment, parse_pbc
+
+LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
+ROWS = "Cu 0.0 0.0 0.0 0.1 0.2 0.3\nCu 0.0 2.0 2.0 -0.1 -0.2 -0.3\n"
+PROPERTIES = "Properties=species:S:1:pos:R:3:forces:R:3"
+
+
+def xyz(tmp_path: Path, *comments: str, rows: str = ROWS, name: str = "a.xyz") -> Path:
+    """Write a frame for each comment line."""
+    path = tmp_path / name
+    path.write_text("".join(f"2\n{comment} {PROPERTIES}\n{rows}" for comment in comments))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        *(
+            ("p p f", "TTF"),
+            ("f f f", "FFF"),
+            ("none", "FFF"),
+            (".true. .true. .false.", "TTF"),
+            ("T", "TTT"),
+        ),
+        *(("[True, False, True]", "TFT"), ("1 1 0", "TTF"), ("TTF", "TTF"), ("pp pp ff", "TTF")),
+        *(("false", "FFF"), ("s s p", "FFT")),
+    ],
+)
+def test_words_for_periodicity(words: str, expected: str, tmp_path: Path) -> None:
+    assert "".join("FT"[int(p)] for p in parse_pbc(words)) == expected
+    (frame,) = read_dataset(xyz(tmp_path, f'{LATTICE} pbc="{words}"')).frames
+    assert frame.pbc.tolist() == [c == "T" for c in expected]
+
+
+@pytest.mark.parametrize("words", ["banana", "T F", "", "T T F F", "2 1 0", "p p q"])
+def test_other_words_for_periodicity_are_that_frames_problem(words: str, tmp_path: Path) -> None:
+    path = xyz(tmp_path, LATTICE, LATTICE, f'{LATTICE} pbc="{words}"', LATTICE, LATTICE)
+    with pytest.raises(BadFramesError, match=r"frame 2: pbc is .*three of T and F .*\(line 9 on\)"):
+        read_dataset(path)
+    assert [f.index for f in read_dataset(path, on_bad="skip").frames] == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("odd", "pattern"),
+    [
+        ("Lattice", "Lattice is missing"),
+        ('Lattice="1 2 3"', "nine numbers are expected"),
+        (f"{LATTICE} energy=abc", "energy is 'abc'"),
+        (f'{LATTICE} label="open', "a quotation mark is not closed"),
+        (f"{LATTICE} energy=1 energy=2", "energy is given twice, and differs"),
+        (f'{LATTICE} stress="1 2 3"', "nine numbers or six are expected"),
+        (f"{LATTICE} energy-unit=furlong", "the unit of energy-unit=furlong is unknown"),
+    ],
+)
+def test_one_odd_comment_costs_one_frame(odd: str, pattern: str, tmp_path: Path) -> None:
+    path = xyz(tmp_path, LATTICE, odd, LATTICE)
+    with pytest.raises(BadFramesError, match=rf"frame 1: .*{pattern}.*line 5"):
+        read_dataset(path)
+    assert [f.index for f in read_dataset(path, on_bad="skip").frames] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("properties", "row", "pattern"),
+    [
+        ("species:S:1:pos:S:3", "Cu 0 0 0", "positions are not numbers by their type"),
+        ("Z:I:1:pos:R:3", f"{2**32 + 14} 0 0 0", "atomic number 4294967310"),
+        ("Z:R:1:pos:R:3", "14.7 0 0 0", r"atomic number 14\.7"),
+        ("Z:I:1:pos:R:3", "119 0 0 0", "atomic number 119"),
+        ("Z:I:1:pos:R:3", f"{10**25} 0 0 0", "no valid 'Z'"),
+        ("species:S:1:pos:R:3", "Cu 0 0", "3 columns where 4"),
+    ],
+)
+def test_odd_columns_cost_one_frame(properties: str, row: str, pattern: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.xyz"
+    good = "1\nProperties=species:S:1:pos:R:3\nCu 0 0 0\n"
+    path.write_text(f"{good}1\nProperties={properties}\n{row}\n{good}")
+    with pytest.raises(BadFramesError, match=f"frame 1: .*{pattern}"):
+        read_dataset(path)
+    assert [f.index for f in read_dataset(path, on_bad="skip").frames] == [0, 2]
+
+
+def test_an_empty_value_takes_no_other_key() -> None:
+    found = parse_comment(f'config_type= {LATTICE} label= pbc="F F F" energy= step = 5 virial_= x=1')
+    assert (found["config_type"], found["label"], found["energy"], found["virial_"]) == ("", "", "", "")
+    assert found["Lattice"].tolist() == np.diag([4.0, 4.0, 4.0]).tolist() and not found["pbc"].any()
+    assert (found["step"], found["x"]) == (5, 1)
+    found = parse_comment("user=O'Neil pbc=T T F note='two words' url=a=b list=[1,2,3] energy=-1")
+    assert found["pbc"].tolist() == [True, True, False] and found["user"] == "O'Neil"
+    assert (found["note"], found["url"], found["energy"]) == ("two words", "a=b", -1)
+    assert found["list"].tolist() == [1, 2, 3]
+    found = parse_comment('v="_JSON [[1.5, 2], [3, 4]]" w="a \\"b\\"" big=12345678901234567890 u=1_0 t=T')
+    assert found["v"].tolist() == [[1.5, 2.0], [3.0, 4.0]] and found["w"] == 'a "b"'
+    assert found["big"] == pytest.approx(1.2345678901234567e19) and found["u"] == "1_0" and found["t"] is True
+    with pytest.raises(FrameSyntaxError, match="pbc has no value"):
+        parse_comment("pbc x=1")
+
+
+def test_lower_case_lattice_of_gpumd_but_not_a_key_of_ones_own(tmp_path: Path) -> None:
+    found = parse_comment('lattice="4 0 0 0 4 0 0 0 4" properties=species:S:1')
+    assert found["Lattice"].shape == (3, 3) and found["Properties"] == "species:S:1"
+    found = parse_comment(f"{LATTICE} lattice=diamond")
+    assert found["lattice"] == "diamond" and found["Lattice"].shape == (3, 3)
+
+
+def test_six_numbers_of_stress_stand_in_ases_order(tmp_path: Path) -> None:
+    (frame,) = read_dataset(xyz(tmp_path, f'{LATTICE} stress="1 2 3 4 5 6"')).frames
+    assert frame.stress is not None and frame.stress.tolist() == [[1, 6, 5], [6, 2, 4], [5, 4, 3]]
+
+
+def test_units_that_a_file_names_are_converted_with_a_note(tmp_path: Path) -> None:
+    units = "energy-unit=hartree force_unit=Ha/bohr stress-unit=kbar"
+    dataset = read_dataset(xyz(tmp_path, f'{LATTICE} energy=-1.5 REF_energy=2 stress="1 2 3 0 0 0" {units}'))
+    (frame,) = dataset.frames
+    assert frame.energy == pytest.approx(-1.5 * Hartree) and frame.info["REF_energy"] == pytest.approx(
+        2 * Hartree
+    )
+    np.testing.assert_allclose(frame.forces[0], np.array([0.1, 0.2, 0.3]) * Hartree / Bohr)
+    np.testing.assert_allclose(np.diag(frame.stress), np.array([1, 2, 3]) * 1000 * bar)
+    assert len(dataset.notes) == 3 and "file says energy-unit=hartree" in dataset.notes[0]
+    (frame,) = read_dataset(xyz(tmp_path, f'{LATTICE} energy=-1.5 units="eV, Angstrom"')).frames
+    assert frame.energy == -1.5
+    (frame,) = read_dataset(xyz(tmp_path, f"{LATTICE} energy=-1.5 units=au")).frames
+    assert frame.energy == pytest.approx(-1.5 * Hartree)
+    np.testing.assert_allclose(frame.cell, np.diag([4 * Bohr] * 3))
+    np.testing.assert_allclose(frame.positions[1], [0, 2 * Bohr, 2 * Bohr])
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = xyz(tmp_path, LATTICE, LATTICE)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_dataset(path).frames) == 2 and len(read_dataset(f"{path}@1").frames) == 1
+
+
+def test_stress_that_contradicts_the_virial_is_named_and_asked_about(tmp_path: Path) -> None:
+    stress, virial = np.diag([0.01, 0.02, 0.03]), np.diag([0.64, 1.28, 1.92])
+    comment = f'{LATTICE} stress="{{}}" virial="{{}}"'
+    text = [" ".join(map(str, values.ravel())) for values in (stress, virial, -virial)]
+    agree = read_dataset(xyz(tmp_path, comment.format(text[0], text[2])))
+    np.testing.assert_allclose(agree.frames[0].stress, stress)
+    dataset = read_dataset(xyz(tmp_path, comment.format(text[0], text[1])))
+    assert dataset.frames[0].stress is None and "stress and virial contradict" in dataset.notes[0]
+    proposal = propose_keys(dataset.frames)
+    (question,) = proposal.questions
+    assert question.text == "What is stress or virial?" and proposal.names.stress is None
+    choices = {names.stress for _, names in question.choices}
+    assert choices == {"stress", "virial", "none"}
+    taken = read_dataset(dataset.path, keys=KeyNames(stress="virial", stress_kind="virial:eV")).frames[0]
+    np.testing.assert_allclose(taken.stress, -stress)
+
+
+@pytest.mark.parametrize("n_atoms", [3, 6, 9])
+def test_tensors_of_small_cells_are_told_by_their_names(n_atoms: int, tmp_path: Path) -> None:
+    tensor = np.arange(9.0).reshape(3, 3) + np.arange(9.0).reshape(3, 3).T
+    atoms = Atoms(f"H{n_atoms}", positions=np.arange(3.0 * n_atoms).reshape(-1, 3), cell=[40] * 3, pbc=True)
+    forces = np.full((n_atoms, 3), 0.5)
+    with connect(tmp_path / "a.db", use_lock_file=False) as database:
+        database.write(atoms, data={"dft_stress": tensor, "dft_forces": forces, "six": np.arange(6.0)})
+    (frame,) = read_dataset(tmp_path / "a.db").frames
+    assert np.array_equal(frame.info["dft_stress"], tensor) and "six" in frame.info
+    assert np.array_equal(frame.arrays["dft_forces"], forces)
+    atoms.calc = SinglePointCalculator(atoms, dipole=np.ones(3), energies=np.ones(n_atoms), energy=1.0)
+    atoms.calc.results["polarizability"] = tensor
+    frame = Frame.from_atoms(atoms)
+    assert frame.info["dipole"].tolist() == [1, 1, 1] and frame.arrays["energies"].shape == (n_atoms,)
+    assert frame.info["polarizability"].shape == (3, 3)
+
+
+def test_zeros_of_input_data_are_no_labels(tmp_path: Path) -> None:
+    def block(energy: float, force: float, n: int = 2) -> str:
+        atoms = "".join(f"atom {2.2 * k} 0 0 Si 0 0 {force} 0 0\n" for k in range(n))
+        return f"begin\n{atoms}energy {energy}\ncharge 0\nend\n"
+
+    path = tmp_path / "input.data"
+    path.write_text(
+        block(0.0, 0.0) + block(-3.5, 0.0) + block(-3.5, 0.1) + block(0.0, 0.1) + block(0.0, 0.0, 1)
+    )
+    dataset = read_dataset(path)
+    labels = [(f.energy, f.forces is not None) for f in dataset.frames]
+    assert labels == [(None, False), (-3.5, False), (-3.5, True), (None, True), (0.0, True)]
+    assert any("zeros stand for energy and forces" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.db"])
+@pytest.mark.parametrize("number", [2**32 + 14, 14.7, -1])
+def test_numbers_of_no_element_in_databases(name: str, number: float, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write(path, bulk("Si"))
+    text = path.read_text()
+    kind = "float64" if isinstance(number, float) else "int64"
+    assert '"int64", [14, 14]' in text
+    path.write_text(text.replace('"int64", [14, 14]', f'"{kind}", [14, {number}]'))
+    with pytest.raises(DataError, match=r"has no element|damaged"):
+        read_dataset(path)
+
+
+# The last line
+
+
+@pytest.mark.parametrize(
+    ("end", "good"),
+    [
+        ("Cu 0.0 2.0 2.0 -0.1 -0.2 -0.3", True),  # as many decimals as the others
+        ("Cu 0.0 2.0 2.0 -0.1 -0.2 -0.3 ", True),
+        ("Cu 0.0 2.0 2.0 -0.1 -0.2 -0.", False),
+        ("Cu 0.0 2.0 2.0 -0.1 -0.2 -0.25", False),
+        ("Cu 0.0 2.0 2.0 -0.1 -0.2 -0.3\n", True),
+    ],
+)
+def test_a_last_line_without_its_end(end: str, good: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.xyz"
+    path.write_text(f"2\n{LATTICE} {PROPERTIES}\nCu 0.0 0.0 0.0 0.1 0.2 0.3\n{end}")
+    if good:
+        assert len(read_dataset(path).frames) == 1
+    else:
+        with pytest.raises(
+            BadFramesError, match=r"line 4 ends the file without a line break, and its last value"
+        ):
+            read_dataset(path)
+
+
+def test_a_line_longer_than_any_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnpcore.structures.readers.extxyz.MAX_LINE", 1000)
+    path = xyz(tmp_path, LATTICE)
+    path.write_text(path.read_text().replace("forces:R:3\n", f"forces:R:3 note={'x' * 2000}\n"))
+    with pytest.raises(DataError, match="a line is longer than 1,000 bytes"):
+        read_dataset(path)
+
+
+# What a stress is
+
+
+def strained(kind: str, n: int = 6) -> list[Frame]:
+    """Copper of EMT, sheared and stretched a little, with a tensor under the name ``virial_raw``."""
+    rng, frames = np.random.default_rng(0), []
+    crystal = bulk("Cu", cubic=True).repeat((2, 1, 1))
+    crystal.rattle(0.03, seed=1)
+    for _ in range(n):
+        atoms = crystal.copy()
+        strain = np.eye(3) + rng.normal(0, 0.01, (3, 3))
+        strain /= np.linalg.det(strain) ** (1 / 3)  # the volume tells nothing
+        atoms.set_cell(atoms.cell.array @ strain, scale_atoms=True)
+        atoms.rattle(0.01, seed=int(rng.integers(99)))
+        atoms.calc = EMT()
+        frame = Frame.from_atoms(atoms)
+        energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+        stress, volume = atoms.get_stress(voigt=False), atoms.get_volume()
+        raw = {
+            "pressure:kbar": -stress / (1000 * bar),
+            "virial:eV": -stress * volume,
+            "stress:GPa": stress / GPa,
+        }
+        frames.append(replace(frame, energy=energy, forces=forces, info={"virial_raw": raw[kind]}))
+    return frames
+
+
+@pytest.mark.parametrize("kind", ["pressure:kbar", "virial:eV", "stress:GPa"])
+def test_strained_cells_decide_what_a_tensor_is(kind: str) -> None:
+    proposal = propose_keys(strained(kind))
+    assert proposal.names == KeyNames(stress="virial_raw", stress_kind=kind) and not proposal.questions
+    assert "pairs of strained frames agrees with their energies" in proposal.why[0]
+
+
+def test_without_them_the_hint_asks_and_does_not_choose() -> None:
+    proposal = propose_keys(strained("pressure:kbar", n=1))
+    assert flags(proposal) == "" and proposal.names.stress is None
+    (question,) = proposal.questions
+    assert question.text == "What is virial_raw?"
+    assert "(--stress-key virial_raw=virial:eV)" in notes(proposal)[-1]
+
+
+# Splits, lines to copy
+
+
+def test_a_lone_element_stays_in_training() -> None:
+    copper = Frame.from_atoms(bulk("Cu"))
+    frames = [copper, copper, replace(copper, numbers=np.array([28], dtype=np.int32))]
+    for seed in range(20):
+        train, valid = split_frames(frames, 0.3, seed)
+        assert 2 in train and len(valid) == 1 and sorted(train + valid) == [0, 1, 2]
+    lone = [replace(copper, numbers=np.array([z], dtype=np.int32)) for z in (28, 29)]
+    with pytest.raises(DataError, match="every frame has an element that no other has"):
+        split_frames(lone, 0.3, 0)
+
+
+def test_lines_to_copy_are_quoted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    images = [Frame.from_atoms(bulk("Cu")).to_atoms() for _ in range(2)]
+    for atoms in images:
+        atoms.info["my energy (eV); rm"] = -3.5
+    with connect(tmp_path / "a.db", use_lock_file=False) as database:
+        for atoms in images:
+            database.write(atoms, data={"the energy; ls": -3.5})
+    assert main(["info", str(tmp_path / "a.db"), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["keys"]["options"] == "--energy-key 'the energy; ls'"
