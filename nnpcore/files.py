@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -59,6 +60,40 @@ def write_atomically(path: Path, content: bytes) -> None:
         if beside is not None:
             with suppress(OSError):  # on a disk that has just become read-only it stays
                 beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def all_or_nothing(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside ``folder`` to write into: its files go there at the end, all or none.
+
+    Where the block fails, nothing is left of it; files that ``folder`` had are as before.
+
+    Raises
+    ------
+    RunFolderError : in plain words, where it cannot be written.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    except OSError as error:
+        raise writing_failed(error, folder) from error
+    try:
+        yield beside
+        for path in sorted(beside.rglob("*")):
+            place = folder / path.relative_to(beside)
+            if path.is_dir():
+                place.mkdir(parents=True, exist_ok=True)
+            else:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(place)
+    except OSError as error:
+        raise writing_failed(error, folder) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        if new:
+            with suppress(OSError):  # something was written into it
+                folder.rmdir()
 
 
 def left_half_written(folder: Path, names: Collection[str]) -> list[Path]:

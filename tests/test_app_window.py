@@ -85,7 +85,7 @@ def test_bad_frames_can_be_skipped_from_the_message(window, qtbot, silicon_file)
     with qtbot.waitSignal(window.session.messages.notified):
         drop(window, path)
     (toast,) = window.toasts.shown
-    assert toast.notification.text.startswith("Frame 1: ")
+    assert toast.notification.text.startswith("Frame 2: ")
     with qtbot.waitSignal(window.session.data.added):
         toast.buttons.itemAt(0).widget().click()
     (told,) = window.toasts.shown

@@ -290,7 +290,8 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     session.runs.remove(run.id)
     window.keeper.restore(replace(saved, datasets=[]))
     toast = window.toasts.shown[-1]
-    assert "nnpcore.reference:StillingerWeber" in toast.notification.text and not session.runs.documents
+    call = "from nnpcore.reference import StillingerWeber; StillingerWeber()"
+    assert call in toast.notification.text and not session.runs.documents
     with qtbot.waitSignal(session.runs.added, timeout=30_000):
         toast.buttons.itemAt(0).widget().click()
 

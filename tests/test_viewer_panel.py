@@ -92,7 +92,7 @@ def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
     first = click_on(3)
     assert session.selection.current.atoms == {(dataset_id, 0, first)}
     assert view.selected.tolist() == [first]
-    assert f"atom&nbsp;{first}" in panel.card.text() and "position" in panel.card.text()
+    assert f"atom&nbsp;{first + 1}" in panel.card.text() and "position" in panel.card.text()
     second = click_on(6, Modifier.ControlModifier)
     assert panel.selected_atoms() == [first, second]
     wanted = session.data.frame.to_atoms().get_distance(first, second, mic=True)
@@ -111,7 +111,7 @@ def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
     session.data.show(dataset_id, 0)
     assert view.selected.tolist() == [1, 2, 3]
     session.selection.set_hovered((dataset_id, 0, 5))
-    assert "atom&nbsp;5" in panel.card.text()
+    assert "atom&nbsp;6" in panel.card.text()
     session.selection.set_hovered(None)
     view.background_clicked.emit()
     assert len(session.selection.current) == 0 and panel.card.isHidden()

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QGridLayout,
+    QInputDialog,
     QLabel,
+    QLineEdit,
     QMessageBox,
     QScrollArea,
     QVBoxLayout,
@@ -20,6 +22,7 @@ from PySide6.QtWidgets import (
 from app.info import info_text
 from app.look.style_sheet import styled
 from app.widgets.controls import filled
+from nnpcore.foreign_text import one_line
 
 
 def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> None:
@@ -40,6 +43,20 @@ def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> Non
     column.addWidget(_close_box(dialog))
     dialog.resize(400, 480)
     dialog.exec()
+
+
+def ask_types(name: str, parent: QWidget) -> str:
+    """Ask which elements the numeric types of a file are; "" where the user does not say."""
+    dialog = QInputDialog(parent)
+    dialog.setWindowTitle("Elements of the types")
+    dialog.setLabelText(
+        f"{one_line(name)} has types without elements.\nThe elements in the order of the types:"
+    )
+    dialog.setTextValue("")
+    edit = dialog.findChild(QLineEdit)
+    if edit is not None:
+        edit.setPlaceholderText("Cu Au")
+    return " ".join(dialog.textValue().replace(",", " ").split()) if dialog.exec() else ""
 
 
 def ask_to_train(warnings: Sequence[str], parent: QWidget) -> bool:
@@ -73,6 +90,7 @@ def show_about(parent: QWidget) -> None:
     dialog = QDialog(parent)
     dialog.setWindowTitle("About Eatlas")
     name = QLabel("<b>Eatlas</b>: what a neural-network potential has really learned", dialog)
+    name.setTextFormat(Qt.TextFormat.RichText)
     text = info_text()
     body = QLabel(text, dialog, textInteractionFlags=Qt.TextInteractionFlag.TextSelectableByMouse)
     box = _close_box(dialog)

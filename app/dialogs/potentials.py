@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.workers.foreign import SharedModel
 from app.workers.importing import OpenedModel, import_potential, open_model
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.exchange.programs import READ
+from nnpcore.foreign_text import one_line
 from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.structures import Role
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 UNITS = (("As the file tells", ""), ("Å and eV", "angstrom-ev"), ("Bohr and Hartree", "bohr-hartree"))
 MAX_KNOWN = 12
+MOST_SHOWN = 600
+"""Characters of a call that are shown before it is agreed to."""
 EXTERNAL = (
     "Any ASE calculator: MACE, NequIP, CHGNet, EAM, or one of your own. It runs in a process of its own and "
     "is tried on the structure shown. PCA, distance and connectivity use Eatlas' symmetry functions."
@@ -251,10 +255,18 @@ def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> No
             specs.append(CalculatorSpec.from_dict(values))
     if not specs:
         return
-    names = ", ".join(f"{spec.title} ({spec.import_path})" for spec in specs)
-    start = ("Start Again", lambda: [start_calculator(session, spec) for spec in specs])
-    text = f"{names}: it runs code of this name on this computer."
-    session.messages.notify(Notification("info", "A calculator was open, too", text, actions=(start,)))
+    start = ("Run This Code", lambda: [start_calculator(session, spec) for spec in specs])
+    calls = "\n".join(call_text(spec) for spec in specs)
+    text = f"Starting again imports this on this computer and calls it, as the session file says:\n{calls}"
+    title = "A calculator was open, too" if len(specs) == 1 else f"{len(specs)} calculators were open, too"
+    session.messages.notify(Notification("warning", title, text, actions=(start,)))
+
+
+def call_text(spec: CalculatorSpec) -> str:
+    """Return what a calculator imports and calls, on one line, whatever it calls itself."""
+    module, _, name = spec.import_path.partition(":")
+    arguments = ", ".join(f"{one_line(key)}={json.dumps(value)}" for key, value in spec.arguments.items())
+    return one_line(f"from {module} import {name}; {name}({arguments})", MOST_SHOWN)
 
 
 def start_calculator(session: Session, spec: CalculatorSpec) -> None:

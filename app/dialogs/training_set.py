@@ -77,7 +77,7 @@ class TrainingSetDialog(MakingDialog):
         section = self.section("Structure")
         document, items = self.session.data.current, list(BUILDERS)
         if document is not None and self._frame is not None:
-            items.insert(0, (f"Frame shown: {document.name}, {document.frame_index}", "frame"))
+            items.insert(0, (f"Frame shown: {document.name}, {document.frame_index + 1}", "frame"))
         items.append(("File…", "file"))
         section.add("start", "Start from", choice(self, items), "Where the dynamics begins", wide=True)
         self.add_place(

@@ -13,6 +13,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app.look.palette import DARK, LIGHT, Theme, palette
+from app.look.plain_text import PlainTextStyle
 from app.look.style_sheet import style_sheet
 
 Mode = Literal["system", "light", "dark"]
@@ -49,7 +50,7 @@ def mode() -> Mode:
 def install(app: QApplication, wanted: Mode = "system") -> None:
     """Set Fusion, our palette and style sheet, and follow the system's colour scheme from now on."""
     if not app.property("themed"):
-        app.setStyle("Fusion")
+        app.setStyle(PlainTextStyle())
         app.styleHints().colorSchemeChanged.connect(_on_system_changed)
         app.setProperty("themed", True)
     set_mode(wanted)

@@ -192,7 +192,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         if number >= len(self.groups):
             return ""
         group = self.groups[number]
-        lines = [f"{group.name}, frame {group.frame[index]}, atom {group.atom[index]}"]
+        lines = [f"{group.name}, frame {group.frame[index] + 1}, atom {group.atom[index] + 1}"]
         for kind in PREDICTED:
             values = point_values(kind, group, self._frames_of, self._energy_zero())
             if values is not None:

@@ -326,7 +326,7 @@ class StructurePanel(Panel):
             if hovered is not None and self._here(hovered.atom) == hovered and hovered.atom < frame.n_atoms:
                 chosen = [hovered.atom]
             if len(chosen) == 1:
-                title = f"{atom_card.symbol(frame, chosen[0])} · atom {chosen[0]}"
+                title = f"{atom_card.symbol(frame, chosen[0])} · atom {chosen[0] + 1}"
                 rows = self._rows_of(chosen[0])
             elif chosen:
                 title = f"{len(chosen)} atoms selected"

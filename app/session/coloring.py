@@ -61,15 +61,13 @@ class SharedColoring(QObject):
 
     def kinds(self) -> list[tuple[str, str]]:
         """Return the (kind, label) pairs the current frame can be coloured by."""
-        kinds = list(LABELS.items())
-        frame = self._data.frame
+        frame, current = self._data.frame, self.current.kind
+        hidden = set()
         if frame is None or frame.exact_energies is None:
-            kinds = [entry for entry in kinds if entry[0] != "reference_error"]
+            hidden.add("reference_error")
         if sum(run.potential is not None for run in self._runs.documents.values()) < 2:
-            kinds = [entry for entry in kinds if entry[0] != "run_difference"]
-        kinds += [(self.current.kind, LABELS.get(self.current.kind, self.current.kind))] * (
-            self.current.kind in LABELS and self.current.kind not in dict(kinds)
-        )
+            hidden.add("run_difference")
+        kinds = [(kind, label) for kind, label in LABELS.items() if kind not in hidden or kind == current]
         if frame is not None:
             kinds += [(name, name) for name in sorted(frame.arrays) if is_scalar(frame.arrays[name])]
         return kinds

@@ -12,7 +12,7 @@ from app.documents.dataset import DatasetDocument, free_name, guess_role
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
-from app.workers.reading import ReadFile, describe_problems, read
+from app.workers.reading import ReadFile, describe_problems, read, wants_types
 from app.workers.tasks import READ, TaskRunner
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
 from nnpcore.structures.fitting_together import frames_in_both, misfits_of_all
@@ -38,6 +38,8 @@ class Data(QObject):
         self._colors: dict[str, int] = {}
         self._checked: tuple[tuple[object, ...], tuple[str, ...]] | None = None
         self.key_memory = KeyMemory(settings.key_names)
+        self.ask_types: Callable[[str], str] | None = None
+        """Asked for the elements of a file's numeric types, given its name: "Cu Au", or "" to leave it."""
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
 
     # reading ------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ class Data(QObject):
         else:
             self._offer(found.dataset, role)
 
-    def _read(self, path: str, on_done: Callable[[ReadFile], Any]) -> None:
+    def _read(self, path: str, on_done: Callable[[ReadFile], Any], types: str = "") -> None:
         name, memory = Path(path).name, self.key_memory
 
         def done(found: ReadFile) -> None:
@@ -92,11 +94,18 @@ class Data(QObject):
                 self._messages.notify(Notification("info", f"{name}: how it was read", text))
             on_done(found)
 
+        def failed(error: BaseException) -> None:
+            given = self.ask_types(name) if self.ask_types is not None and wants_types(error) else ""
+            if given:
+                self._read(path, on_done, given)
+            else:
+                self._messages.notify_error(f"{name} was not opened", error)
+
         self._tasks.run(
             f"Reading {name}",
-            lambda progress: read(path, progress, memory),
+            lambda progress: read(path, progress, memory, types),
             done,
-            lambda error: self._messages.notify_error(f"{name} was not opened", error),
+            failed,
             key=f"read {path}",
             lane=READ,
         )

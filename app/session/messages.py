@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
 from nnpcore.errors import EatlasError
+from nnpcore.files import writing_failed
+from nnpcore.foreign_text import printable
 
 Level = Literal["info", "warning", "error"]
 
@@ -34,7 +37,7 @@ def from_error(title: str, error: BaseException) -> Notification:
     what = f"{type(error).__name__}: {error}"
     text = f"Something unexpected happened ({what}). Your data and runs are untouched."
     if isinstance(error, OSError) and error.filename:
-        text = f"{error.filename}: {error.strerror}."
+        return Notification("error", title, str(writing_failed(error, Path(str(error.filename)))), details)
     return Notification("error", title, text, details)
 
 
@@ -44,8 +47,9 @@ class Messages(QObject):
     notified = Signal(object)
 
     def notify(self, notification: Notification) -> None:
-        """Show a message to the user."""
-        self.notified.emit(notification)
+        """Show a message to the user, without control characters of whatever file it speaks of."""
+        title, text = printable(notification.title), printable(notification.text)
+        self.notified.emit(replace(notification, title=title, text=text))
 
     def notify_error(self, title: str, error: BaseException) -> None:
         """Show an exception to the user, with details to copy."""

@@ -92,6 +92,7 @@ class MainWindow(QMainWindow):
         self._closing = False
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
+        session.data.ask_types = lambda name: plain.ask_types(name, self)
         session.trainings.confirm = lambda warnings: plain.ask_to_train(warnings, self)
         session.trainings.unsaved.ask_folder = self.files.ask_folder_for
         self.confirm_close: Callable[[], bool] = self.ask_close

@@ -44,6 +44,7 @@ class Toast(QFrame):
         if notification.text:
             selectable = Qt.TextInteractionFlag.TextSelectableByMouse
             text = QLabel(notification.text, self, wordWrap=True, textInteractionFlags=selectable)
+            text.setTextFormat(Qt.TextFormat.PlainText)
             text.setContentsMargins(26, 0, 4, 0)
             column.addWidget(text)
         self.details = QPlainTextEdit(notification.details, self, readOnly=True)
@@ -67,6 +68,7 @@ class Toast(QFrame):
         icon.setFixedWidth(18)
         row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
         title = styled(QLabel(self.notification.title, self, wordWrap=True), "heading")
+        title.setTextFormat(Qt.TextFormat.PlainText)
         row.addWidget(title, 1, Qt.AlignmentFlag.AlignVCenter)
         close = tool_button(self, "", self.close_toast, icon="close", size=12, muted=True)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)

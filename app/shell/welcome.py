@@ -93,6 +93,7 @@ class Welcome(QScrollArea):
             digit = styled(QLabel(str(number), parent), "digit")
             digit.setAlignment(Qt.AlignmentFlag.AlignTop)
             words = QLabel(f"<b>{title}</b> {text}", parent)
+            words.setTextFormat(Qt.TextFormat.RichText)
             words.setWordWrap(True)
             row.addLayout(filled(QHBoxLayout(), digit, (words, 1), spacing=10), 1)
         return row

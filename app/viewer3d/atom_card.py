@@ -97,7 +97,7 @@ def several_rows(frame: Frame, atoms: Sequence[int], shown: AtomValues | None) -
     """What some atoms measure (2 to 4, in the order picked) or what they have in common."""
     rows: Rows = []
     if len(atoms) <= MAX_LISTED:
-        rows.append(("atoms", " – ".join(f"{symbol(frame, a)} {a}" for a in atoms)))
+        rows.append(("atoms", " – ".join(f"{symbol(frame, a)} {a + 1}" for a in atoms)))
         measured = measure(frame.positions[list(atoms)], frame.cell, frame.pbc)
         if measured is not None:
             digits, unit = (3, " Å") if measured.unit == "Å" else (1, measured.unit)

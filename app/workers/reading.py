@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnpcore.errors import DataError
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, KeyProposal, propose_keys, read_dataset
+from nnpcore.structures.readers.reader import TYPES_FIX
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +25,14 @@ class ReadFile:
     note: str = ""
 
 
-def read(path: str, progress: Progress, memory: KeyMemory | None = None) -> ReadFile:
+def read(path: str, progress: Progress, memory: KeyMemory | None = None, types: str = "") -> ReadFile:
     """Read a trajectory, keeping good frames and listing bad ones in ``problems``; raises DataError.
 
-    Labels under other names are read as ``memory`` knows, else proposed.
+    Labels under other names are read as ``memory`` knows, else proposed. ``types`` are the elements of
+    numeric types, such as "Cu Au".
     """
+    if types:
+        return ReadFile(read_with(path, KeyNames(types=types), progress))
     dataset = read_dataset(path, on_bad="skip", progress=progress)
     proposal = propose_keys(dataset.frames)
     known = memory.recall(proposal.signature) if memory is not None else None
@@ -42,6 +47,11 @@ def read(path: str, progress: Progress, memory: KeyMemory | None = None) -> Read
 def read_with(path: str, keys: KeyNames, progress: Progress) -> Dataset:
     """Read a trajectory with these names for its labels; DataError where no frame has them."""
     return read_dataset(path, on_bad="skip", keys=None if keys == KeyNames() else keys, progress=progress)
+
+
+def wants_types(error: BaseException) -> bool:
+    """Whether a file was refused because nothing tells the elements of its numeric types."""
+    return isinstance(error, DataError) and error.fix == TYPES_FIX.rstrip(".")
 
 
 def words_of(keys: KeyNames) -> str:
@@ -71,9 +81,9 @@ def describe_problems(dataset: Dataset) -> tuple[str, str, str]:
     frames = "frame" if n_bad == 1 else "frames"
     title = f"{dataset.name}: {n_bad} of {n_bad + n_good} frames cannot be used"
     first = dataset.problems[0]
-    text = f"Frame {first.index}: {first.what}. {first.fix}".rstrip(". ") + "."
+    text = f"Frame {first.index + 1}: {first.what}. {first.fix}".rstrip(". ") + "."
     if n_bad > 1:
         text += f" {n_bad - 1} more {'frame has' if n_bad == 2 else 'frames have'} problems, too."
     text += f" Skip the bad {frames} to open the other {n_good}, or mend the file."
-    details = "\n".join(f"{dataset.path}, frame {p.index}: {p.what}. {p.fix}" for p in dataset.problems)
+    details = "\n".join(f"{dataset.path}, frame {p.index + 1}: {p.what}. {p.fix}" for p in dataset.problems)
     return title, text, details

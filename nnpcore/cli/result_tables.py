@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 
+from nnpcore.foreign_text import printable
 from nnpcore.structures import DatasetSummary, FrameProblem
 from nnpcore.training import EpochRecord
 from nnpcore.training.history import best_record, energy_rmse
@@ -17,6 +20,15 @@ if TYPE_CHECKING:
     from nnpcore.cure import Cure
 
 _MAX_PROBLEMS = 10
+
+
+class _Table(Table):
+    """A table whose cells are plain text, whatever stands in them."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row of texts."""
+        plain = (escape(printable(cell)) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*plain, **options)
 
 
 def number(value: float | None) -> str:
@@ -49,7 +61,7 @@ def kept_text(history: Sequence[EpochRecord]) -> str:
 
 def _table(title: str, first: str, *heads: str) -> Table:
     """Return an empty table, its numbers to the right."""
-    table = Table(title=title, title_justify="left")
+    table = _Table(title=title, title_justify="left")
     table.add_column(first)
     for head in heads:
         table.add_column(head, justify="right")
@@ -67,7 +79,7 @@ def _rmse_cell(rmse: Mapping[str, Any] | None) -> str:
 
 def summary_table(summary: DatasetSummary) -> Table:
     """Return what a data set contains, a line a fact."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = _Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Frames", str(summary.n_frames))
     table.add_row("Composition", f"{summary.formula} ({', '.join(summary.elements)})")
     table.add_row("Atoms a frame", _range(summary.n_atoms, "{:d}"))

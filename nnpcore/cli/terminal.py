@@ -32,6 +32,7 @@ from rich.table import Table
 
 from nnpcore.errors import EatlasError
 from nnpcore.files import json_value
+from nnpcore.foreign_text import printable
 from nnpcore.progress import Progress
 
 Update = Callable[[float, str], None]
@@ -58,21 +59,22 @@ class Terminal:
         if self.json_only:
             return
         for result in results:
-            self.out.print(result, soft_wrap=isinstance(result, str))
+            shown = printable(result) if isinstance(result, str) else result
+            self.out.print(shown, soft_wrap=isinstance(result, str))
         if then:
             self.say(then)
 
     def say(self, text: str) -> None:
         """Tell what has happened (standard error, so that results can be piped)."""
-        self.err.print(escape(text), soft_wrap=True)
+        self.err.print(escape(printable(text)), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Tell what the user should know."""
-        self.err.print(f"[yellow]Note:[/] {escape(text)}", soft_wrap=True)
+        self.err.print(f"[yellow]Note:[/] {escape(printable(text))}", soft_wrap=True)
 
     def fail(self, error: EatlasError) -> None:
         """Show an error: one line saying what, where and what to do."""
-        self.err.print(f"[bold red]Error:[/] [red]{escape(str(error))}[/]", soft_wrap=True)
+        self.err.print(f"[bold red]Error:[/] [red]{escape(printable(str(error)))}[/]", soft_wrap=True)
 
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
@@ -119,7 +121,7 @@ class Terminal:
         shown = (TextColumn("{task.description}"), BarColumn(), *columns, TextColumn("{task.fields[text]}"))
         with Bars(*shown, console=self.err, transient=transient) as bars:
             task = bars.add_task(title, total=total, text="")
-            yield lambda done, text: bars.update(task, completed=done, text=escape(text))
+            yield lambda done, text: bars.update(task, completed=done, text=escape(printable(text)))
 
     @contextlib.contextmanager
     def stop_on_interrupt(self, stop: Callable[[], None], kept: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nnpcore.errors import PotentialError
 from nnpcore.exchange.programs import program_named
-from nnpcore.files import write_atomically
+from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.training import RunFolder
 
 if TYPE_CHECKING:
@@ -45,16 +45,17 @@ def export_as(run: str | Path, folder: str | Path, format: str, *, scaling: str 
     program = program_named(format)
     potential, target = Potential.load(run), Path(folder)
     values = _values_of(run)
-    files = program.write(potential, target, values, scaling)
-    worst = program.difference(potential, files, values)
-    if not worst <= MOST_DIFFERENT:
-        raise PotentialError(
-            f"read back, what was written differs by {worst:.2g} eV",
-            where=potential.name,
-            fix="Do not use it; please report this",
-        )
-    write_atomically(target / "README.md", program.readme(potential).encode())
-    return Exported([*files, target / "README.md"], worst)
+    with all_or_nothing(target) as beside:
+        files = program.write(potential, beside, values, scaling)
+        worst = program.difference(potential, files, values)
+        if not worst <= MOST_DIFFERENT:
+            raise PotentialError(
+                f"read back, what was written differs by {worst:.2g} eV",
+                where=potential.name,
+                fix="Do not use it; please report this",
+            )
+        write_atomically(beside / "README.md", program.readme(potential).encode())
+    return Exported([*(target / file.relative_to(beside) for file in files), target / "README.md"], worst)
 
 
 def _values_of(run: str | Path) -> TrainingValues | None:

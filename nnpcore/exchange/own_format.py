@@ -10,7 +10,7 @@ from nnpcore.errors import SettingsError
 from nnpcore.exchange.program import Program
 from nnpcore.figures import training_figure
 from nnpcore.figures.drawing import save_figures
-from nnpcore.files import write_atomically
+from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.installation import filled
 from nnpcore.training import EpochRecord, RunFolder
 from nnpcore.training.history import best_record, history_csv
@@ -84,17 +84,19 @@ def write_export(
 ) -> list[Path]:
     """Write what :func:`export_run` writes from what is in memory."""
     own = OwnFormat()
-    files = own.write(potential, folder, None, "")
-    write_atomically(folder / "README.md", own.readme(potential, history).encode())
-    files.append(folder / "README.md")
+    texts = {"README.md": own.readme(potential, history)}
     if settings_toml:
-        write_atomically(folder / "settings.toml", settings_toml.encode())
-        files.append(folder / "settings.toml")
+        texts["settings.toml"] = settings_toml
     if history:
-        write_atomically(folder / "history.csv", history_csv(history).encode())
-        files.append(folder / "history.csv")
-        files += save_figures(folder, {"training": training_figure(history)})
-    return files
+        texts["history.csv"] = history_csv(history)
+    with all_or_nothing(folder) as beside:
+        files = own.write(potential, beside, None, "")
+        for name, text in texts.items():
+            write_atomically(beside / name, text.encode())
+        files += [beside / name for name in texts]
+        if history:
+            files += save_figures(beside, {"training": training_figure(history)})
+    return [folder / file.relative_to(beside) for file in files]
 
 
 def _quality(history: Sequence[EpochRecord]) -> str:

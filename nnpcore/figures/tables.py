@@ -12,6 +12,7 @@ import numpy as np
 
 from nnpcore.errors import AnalysisError
 from nnpcore.files import write_atomically
+from nnpcore.foreign_text import spreadsheet_cell
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ Table = Mapping[str, Sequence[Any] | np.ndarray]
 
 def write_csv(path: str | Path, columns: Table) -> None:
     """Write columns as CSV (UTF-8, comma, one header line), all or nothing. Missing numbers stay empty.
+
+    Texts that a spreadsheet would take for a formula get an apostrophe in front.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def format_csv(columns: Table) -> str:
         raise AnalysisError(f"the columns of a table are not equally long: {lengths}")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([spreadsheet_cell(name) for name in columns])
     lists = [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
     writer.writerows([_cell(value) for value in row] for row in zip(*lists, strict=True))
     return text.getvalue()
@@ -60,6 +63,8 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, np.generic):
         return _cell(value.item())
+    if isinstance(value, str):
+        return spreadsheet_cell(value)
     return repr(value) if isinstance(value, float) else value
 
 

@@ -20,7 +20,7 @@ from nnpcore.figures.tables import (
     pca_table,
     write_tables,
 )
-from nnpcore.files import write_atomically
+from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.mapping import EosCurve, EosFit, fit_near_minimum
 from nnpcore.progress import Progress
 
@@ -128,8 +128,10 @@ def write_mapping(found: MappingStudy, folder: Path) -> list[Path]:
     if links is not None:
         tables["connectivity"] = connectivity_table(links)
         figures["connectivity"] = connectivity_figure(links)
-    report = write_summary(summary(found), folder)
-    return [report, *write_tables(folder, tables), *save_figures(folder, figures)]
+    with all_or_nothing(folder) as beside:
+        report = write_summary(summary(found), beside)
+        files = [report, *write_tables(beside, tables), *save_figures(beside, figures)]
+    return [folder / file.name for file in files]
 
 
 def write_summary(content: Mapping[str, Any], folder: Path) -> Path:

@@ -16,6 +16,7 @@ from nnpcore.analyses.inputs import CRYSTAL, CRYSTAL_GROUP, EOS_ROLE, POTENTIAL,
 from nnpcore.figures import EosSeries, eos_figure
 from nnpcore.figures.drawing import save_figures, series_color
 from nnpcore.figures.tables import eos_parameters_table, eos_table, write_tables
+from nnpcore.files import all_or_nothing
 from nnpcore.mapping import EosCurve, EosReport
 from nnpcore.report.mapping_folder import fit_numbers, write_summary
 
@@ -120,8 +121,10 @@ def write_comparison(found: Sequence[ModelEos], folder: Path) -> list[Path]:
     for k, item in enumerate(found, start=1):
         tables[f"eos_{k}"] = eos_table(item.curve, item.report)
         tables[f"eos_parameters_{k}"] = eos_parameters_table(item.report)
-    files = save_figures(folder, {"eos": eos_figure(series)}) + write_tables(folder, tables)
-    return [*files, write_summary(comparison_summary(found), folder)]
+    with all_or_nothing(folder) as beside:
+        files = save_figures(beside, {"eos": eos_figure(series)}) + write_tables(beside, tables)
+        files.append(write_summary(comparison_summary(found), beside))
+    return [folder / file.name for file in files]
 
 
 def comparison_summary(found: Sequence[ModelEos]) -> dict[str, Any]:
