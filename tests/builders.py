@@ -68,7 +68,7 @@ def build_potential(
     raised to what training makes of them.
     """
     found = compute_descriptors(frames, functions, derivatives=False, n_threads=1)
-    whitening = Whitening.fit(found.values, found.species, functions)
+    whitening = Whitening.fit(found.values, found.species, functions, floor=0.01)
     weights = NetworkWeights.initial(functions, hidden, n_members, seed, activation, skip=skip)
     rng = np.random.default_rng(seed)
     for element, net in weights.layers.items():

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from nnpcore.descriptors import G2, SymmetryFunctions, Whitening
+from nnpcore.descriptors.whitening import FLOOR
 from nnpcore.errors import DataError
+from nnpcore.training import TrainSettings
 
 FUNCTIONS = SymmetryFunctions(
     {
@@ -28,7 +30,7 @@ def sample(n: int = 400) -> tuple[np.ndarray, np.ndarray]:
 
 def test_covariance_becomes_the_identity() -> None:
     values, species = sample()
-    x = Whitening.fit(values, species, FUNCTIONS).transform(values, species)
+    x = Whitening.fit(values, species, FUNCTIONS, 1e-6).transform(values, species)
     for index, count in ((1, 3), (2, 5)):
         rows = x[species == index]
         np.testing.assert_allclose(rows.mean(axis=0), 0.0, atol=1e-9)
@@ -48,19 +50,32 @@ def test_constant_functions_and_absent_elements_contribute_nothing() -> None:
     assert not single.transform(values, np.full(len(values), species[0])).any()
 
 
-def test_small_singular_values_are_raised_to_a_hundredth_of_the_largest() -> None:
+@pytest.mark.parametrize("floor", [0.01, 0.3])
+def test_small_singular_values_are_raised_to_a_part_of_the_largest(floor: float) -> None:
     rng = np.random.default_rng(1)
     values = np.zeros((300, 5))
     common = rng.normal(size=300)
     values[:, :3] = common[:, None] + 1e-5 * rng.normal(size=(300, 3))
     species = np.full(300, 1)
-    fitted = Whitening.fit(values, species, FUNCTIONS)
-    x = fitted.transform(values, species)
+    x = Whitening.fit(values, species, FUNCTIONS, floor).transform(values, species)
     standard = (values[:, :3] - values[:, :3].mean(axis=0)) / values[:, :3].std(axis=0)
     singular = np.linalg.svd(standard / np.sqrt(300), compute_uv=False)
     assert singular[1] < 0.01 * singular[0]
     np.testing.assert_allclose(x[:, 0].std(), 1.0)
-    np.testing.assert_allclose(x[:, 1].std(), singular[1] / (0.01 * singular[0]), rtol=1e-6)
+    np.testing.assert_allclose(x[:, 1].std(), singular[1] / (floor * singular[0]), rtol=1e-6)
+
+
+def test_at_a_floor_of_one_distances_are_those_of_standardised_functions() -> None:
+    values, species = sample()
+    x = Whitening.fit(values, species, FUNCTIONS, 1.0).transform(values, species)[species == 2]
+    own = values[species == 2]
+    standard = (own - own.mean(axis=0)) / own.std(axis=0)
+    largest = np.linalg.svd(standard / np.sqrt(len(own)), compute_uv=False)[0]
+    np.testing.assert_allclose(x @ x.T, standard @ standard.T / largest**2, atol=1e-8)
+
+
+def test_the_usual_floor_is_that_of_trainings() -> None:
+    assert TrainSettings().input_floor == FLOOR
 
 
 def test_storage_round_trip_and_damage() -> None:

@@ -207,10 +207,10 @@ def test_export_of_every_format_by_command(
 
 
 @pytest.mark.parametrize("format", ["n2p2", "simple-nn"])
-def test_members_of_a_usual_training_come_back_each_with_its_own_linear_part(
-    usual: tuple[Path, list[Frame]], format: str, tmp_path: Path
+def test_members_come_back_each_with_its_own_linear_part(
+    over_linear: tuple[Path, list[Frame]], format: str, tmp_path: Path
 ) -> None:
-    trained, frames = usual
+    trained, frames = over_linear
     export_as(trained, tmp_path / "out", format)
     back = import_run(tmp_path / "out", tmp_path / "run", data=frames[:6], n_threads=1).potential
     wanted, found = (p.predict(frames, n_threads=1) for p in (Potential.load(trained), back))
@@ -221,11 +221,11 @@ def test_members_of_a_usual_training_come_back_each_with_its_own_linear_part(
 
 
 @pytest.fixture(scope="module")
-def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Frame]]:
-    """A short training by the usual settings, and its frames."""
+def over_linear(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Frame]]:
+    """A short training over a linear baseline, and its frames."""
     frames = silicon_frames(8)
-    folder = tmp_path_factory.mktemp("usual") / "run"
-    settings = TrainSettings(epochs=4, n_members=2, hidden=(4, 3), n_threads=1)
+    folder = tmp_path_factory.mktemp("linear") / "run"
+    settings = TrainSettings(epochs=4, n_members=2, hidden=(4, 3), n_threads=1, baseline="linear")
     Trainer(settings, frames[:6], frames[6:], run_folder=folder).run()
     skip = Potential.load(folder).weights.skip
     assert skip is not None and np.abs(skip["Si"][0] - skip["Si"][1]).max() > 1e-3

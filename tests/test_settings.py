@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
 from nnpcore.cli.gathered import Group, settings
 from nnpcore.errors import SettingsError
-from nnpcore.training import TrainSettings
+from nnpcore.training import KalmanSettings, TrainSettings
 from nnpcore.training.declared import Declaration, Declared, Option, Setting, Shown, declarations
 
 ALL = list(declarations(TrainSettings))
@@ -79,3 +80,23 @@ def test_an_old_name_beside_the_new_one_must_agree():
     assert TrainSettings(smooth="none", baseline="none").baseline == "none"
     with pytest.raises(SettingsError, match="old name of 'baseline'"):
         TrainSettings(smooth="none", baseline="linear")
+
+
+def test_a_whole_record_of_an_older_version_keeps_hard_inputs_and_constant_noise(tmp_path: Path) -> None:
+    def without(record: dict[str, Any]) -> dict[str, Any]:
+        kalman = {name: value for name, value in record["kalman"].items() if name != "noise"}
+        return {name: value for name, value in record.items() if name != "input_floor"} | {"kalman": kalman}
+
+    today = TrainSettings(kalman=KalmanSettings(initial_covariance=100.0, forgetting=0.98))
+    old = TrainSettings.model_validate(without(tomllib.loads(today.to_toml())))
+    assert (old.input_floor, old.kalman.noise) == (0.01, 0.0)
+    assert old == today.replace(input_floor=0.01, **{"kalman.noise": 0.0})
+    assert TrainSettings.from_toml(_written(tmp_path, old)) == old
+    assert TrainSettings.from_toml(_written(tmp_path, today)) == today
+    typed = TrainSettings.model_validate({"hidden": [5], "kalman": {"initial_covariance": 100.0}})
+    assert (typed.input_floor, typed.kalman.noise) == (TrainSettings().input_floor, 1.0)
+
+
+def _written(folder: Path, settings: TrainSettings) -> Path:
+    settings.to_toml(folder / "settings.toml")
+    return folder / "settings.toml"

@@ -54,7 +54,7 @@ def queued(session: Session, text: str = "0, 1e-4, 1e-2") -> list[str]:
 # values -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("setting", SWEPT, ids=lambda setting: setting.name)
 def test_every_setting_can_be_swept_and_read_again(setting):
-    plan = plan_sweep(setting, setting.shown.values, TrainSettings(energy_weight=2.0))
+    plan = plan_sweep(setting, setting.shown.values, TrainSettings(energy_weight=2.0, baseline="linear"))
     for value, settings in zip(plan.values, plan.settings, strict=True):
         assert setting.read(settings) == (value if isinstance(value, tuple) else pytest.approx(value))
     assert [value_text(value) for value in plan.values] == setting.shown.values.split(", ")
@@ -64,7 +64,7 @@ def test_every_setting_can_be_swept_and_read_again(setting):
 
 
 def test_what_cannot_be_swept_is_said_at_its_field():
-    base, ridge = TrainSettings(), setting_named("baseline_ridge")
+    base, ridge = TrainSettings(baseline="linear"), setting_named("baseline_ridge")
     wrong = {"1e-4": "two values", "0, x": "“x” is no value", "0, 0.0": "twice", "0, -1": "not sensible"}
     for text, message in wrong.items():
         with pytest.raises(SettingsError, match=message) as caught:

@@ -1,4 +1,4 @@
-"""Whitening of descriptors: standardise, rotate to principal components, scale to unit variance."""
+"""Whitening of descriptors: standardise, rotate to principal components, scale towards unit variance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 from nnpcore.descriptors.functions import SymmetryFunctions
 from nnpcore.errors import DataError
 
-_SMALLEST_RATIO = 0.01
+FLOOR = 0.5
+"""The usual smallest deviation of a direction that is stretched to 1, relative to the largest."""
+
 _CONSTANT_RATIO = 1e-9
 
 
@@ -18,9 +20,11 @@ _CONSTANT_RATIO = 1e-9
 class Whitening:
     """Per-element linear map of descriptors to network inputs, ``x = (G - mean[e]) @ matrix[e]``.
 
-    Functions are standardised over the atoms of their element, then PCA-whitened; singular values below 1 %
-    of the largest are raised to it. Functions that are constant over the data, padding columns and elements
-    without atoms contribute exactly zero.
+    Functions are standardised over the atoms of their element, turned to principal components and divided
+    by their deviations, where these are above a floor: a part of the largest deviation by which all smaller
+    ones are divided. At a small floor directions of hardly any variance speak as loudly as the rest; at 1 the
+    inputs are the standardised functions, turned. Functions that are constant over the data, padding columns
+    and elements without atoms contribute exactly zero.
 
     Attributes
     ----------
@@ -33,13 +37,16 @@ class Whitening:
     matrix: np.ndarray
 
     @classmethod
-    def fit(cls, values: np.ndarray, species: np.ndarray, functions: SymmetryFunctions) -> Whitening:
+    def fit(
+        cls, values: np.ndarray, species: np.ndarray, functions: SymmetryFunctions, floor: float = FLOOR
+    ) -> Whitening:
         """Learn the map from descriptors.
 
         Parameters
         ----------
         values : (n_atoms, n_descriptors) descriptors.
         species : (n_atoms,) index into ``functions.elements``.
+        floor : smallest deviation that is stretched to 1, relative to the largest.
         """
         n_d = functions.n_descriptors
         if values.ndim != 2 or values.shape[1] != n_d:
@@ -52,7 +59,7 @@ class Whitening:
             rows = values[species == e, : functions.count(element)]
             if len(rows) and rows.shape[1]:
                 n_f = rows.shape[1]
-                mean[e, :n_f], matrix[e, :n_f, :n_f] = _whiten(rows)
+                mean[e, :n_f], matrix[e, :n_f, :n_f] = _whiten(rows, floor)
         return cls(mean, matrix)
 
     def transform(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
@@ -81,7 +88,7 @@ class Whitening:
         return cls(mean, matrix)
 
 
-def _whiten(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _whiten(rows: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean (n_f,) and matrix (n_f, n_f) for the atoms of one element."""
     mean = rows.mean(axis=0)
     std = rows.std(axis=0)
@@ -92,7 +99,7 @@ def _whiten(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         variance, vectors = np.linalg.eigh(standard.T @ standard / len(rows))
         variance, vectors = variance[::-1], vectors[:, ::-1]
         deviation = np.sqrt(np.clip(variance, 0.0, None))
-        deviation = np.maximum(deviation, _SMALLEST_RATIO * deviation[0])
+        deviation = np.maximum(deviation, floor * deviation[0])
         largest = np.abs(vectors).argmax(axis=0)
         vectors = vectors * np.sign(vectors[largest, np.arange(len(active))])
         matrix[active, : len(active)] = vectors / (std[active][:, None] * deviation)

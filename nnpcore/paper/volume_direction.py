@@ -18,7 +18,7 @@ from nnpcore.structures.frame import Frame
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 RIDGE = 1e-6
-"""eV²; keeps the coefficients from growing where the data leave them free."""
+"""eV², of coefficients of inputs of unit deviation; keeps them small where the data leave them free."""
 FORCE_WEIGHT, STRESS_WEIGHT = 0.005, 3.0
 """Of mean squares in eV/Å and eV/Å³ against those of energies in eV/atom."""
 
@@ -80,12 +80,19 @@ def fit_direction(
         (FORCE_WEIGHT, found.forces_members.reshape(n, -1).T, 0.0),
         (STRESS_WEIGHT, found.stress_members.reshape(n, -1).T, p * np.tile(np.eye(3).ravel(), len(frames))),
     )
-    normal, right = RIDGE * np.eye(n), np.zeros(n)
+    normal, right = RIDGE * np.diag(_variances(potential, frames)), np.zeros(n)
     for weight, rows, wanted in targets:
         normal += weight / len(rows) * (rows.T @ rows)
         right += weight / len(rows) * (rows.T @ np.broadcast_to(wanted, len(rows)))
     direction = VolumeDirection(pressure_gpa, np.linalg.solve(normal, right), 0.0)
     return replace(direction, offset=float(direction.values(potential, unchanged).mean()))
+
+
+def _variances(potential: Potential, frames: Sequence[Frame]) -> np.ndarray:
+    """Return the variance of every network input (n_inputs,) over the atoms of some frames."""
+    found = compute_descriptors(frames, potential.functions, derivatives=False)
+    variances = potential.whitening.transform(found.values, found.species).var(axis=0)
+    return np.maximum(variances, 1e-9 * variances.max())
 
 
 def _basis(potential: Potential) -> Potential:

@@ -55,11 +55,14 @@ class DescribedFrames:
         valid: Sequence[Frame],
         scales: Scales | None = None,
         *,
+        floor: float,
         device: str = "cpu",
         n_threads: int | None = None,
         progress: Progress | None = None,
     ) -> DescribedFrames:
         """Compute the descriptors of all frames in one go, so that both sets share the memory.
+
+        ``floor`` is that of the whitening, where ``scales`` do not bring one.
 
         Raises
         ------
@@ -74,7 +77,7 @@ class DescribedFrames:
         train_set = found.select(0, len(train))
         valid_set = found.select(len(train), found.n_frames) if valid else None
         if scales is None:
-            whitening = Whitening.fit(train_set.values, train_set.species, functions)
+            whitening = Whitening.fit(train_set.values, train_set.species, functions, floor)
             scales = Scales(whitening, fit_element_energies(train, functions.elements))
 
         def fit_set(descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:

@@ -19,6 +19,8 @@ DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 _LARGEST_FILE = 10_000_000
 _LONG_KEY = re.compile(rb"^[\s\[]*(?:[^\s.=\"'#\[\]]*\s*\.\s*){32}", re.MULTILINE)
 """Keys such as a.b.c; parsing one of thousands of parts takes minutes."""
+_WHOLE_RECORD = {"descriptors", "hidden", "n_members", "seed", "optimizer", "valid_fraction", "kalman"}
+"""Names that every written record has, and hardly a file somebody typed."""
 
 _LAYERS = Setting("the number of hidden layers", 1, 8)
 
@@ -52,8 +54,12 @@ class KalmanSettings(Declared):
     """Choices of the block extended Kalman filter; the defaults suit tens to thousands of frames.
 
     A block holds neighboring neurons of a layer; a size above all weights of a layer is the filter by layers;
-    what does not fit into ``memory_gb`` is made smaller. The forgetting factor's distance to 1 shrinks by
-    ``forgetting_decay`` with every frame.
+    what does not fit into ``memory_gb`` is made smaller.
+
+    What a row says counts by its noise: ``noise`` times the mean square of what the member's rows have left
+    lately, so that early rows, which are fitted badly, weigh little, and the variance ``initial_covariance``
+    of what no row determines is never inflated. 0 holds the noise at 1, the mean square of rows before the
+    training. The forgetting factor's distance to 1 shrinks by ``forgetting_decay`` with every frame.
     """
 
     prefix = "kalman."
@@ -67,11 +73,14 @@ class KalmanSettings(Declared):
     )] = 8
     initial_covariance: Annotated[float, Setting(
         "the variance of a weight before the first step", 1e-6, 1e9,
-    )] = 100.0
-    forgetting: Annotated[float, Setting("the forgetting factor of the first frame", 0.5, 1.0)] = 0.98
+    )] = 10.0
+    forgetting: Annotated[float, Setting("the forgetting factor of the first frame", 0.5, 1.0)] = 1.0
     forgetting_decay: Annotated[float, Setting(
         "the shrinking of the forgetting with every frame", 0.0, 1.0,
     )] = 0.9987
+    noise: Annotated[float, Setting(
+        "the noise of a row as a multiple of the mean square of what rows leave", 0.0, 1e6,
+    )] = 1.0
     # fmt: on
 
 
@@ -102,6 +111,17 @@ class TrainSettings(Declared):
         swept=Swept("Hidden widths", "hidden", "5-5, 10-10, 30-30",
                     "Widths of the hidden layers, joined by hyphens", logarithmic=False),
     )] = (30, 30)
+    input_floor: Annotated[float, Setting(
+        "the smallest deviation of a network input that is stretched to 1, relative to the largest",
+        1e-4, 1.0,
+        shown=Shown("Network", "Input floor",
+            "Directions in which symmetry functions vary less than this part of the most are not stretched: "
+            "small values let noise speak as loudly as the rest"),
+        option=Option("Smallest deviation of an input that is stretched (default {default})."),
+        swept=Swept("Input floor", "floor", "0.1, 0.3, 0.5, 1",
+                    "Directions in which symmetry functions vary less than this part of the most are not "
+                    "stretched"),
+    )] = 0.5
     activation: Annotated[str, Setting(
         "the function of the hidden layers",
         choices={"tanh": "tanh", "softplus": "softplus", "sigmoid": "sigmoid", "gaussian": "Gaussian"},
@@ -143,7 +163,7 @@ class TrainSettings(Declared):
         shown=Shown("Loss weights", "Baseline",
             "A function in closed form under the networks, for atomic energies that the data leave open"),
         option=Option("Baseline under the networks: none, linear, quadratic or kernel (default {default})."),
-    )] = "linear"
+    )] = "none"
     baseline_ridge: Annotated[float | None, Setting(
         "the ridge of the baseline under the networks", 1e-12, 1e3, unit="eV²", old=("smooth_ridge",),
         shown=Shown("Loss weights", "Its ridge",
@@ -223,6 +243,17 @@ class TrainSettings(Declared):
     )] = 1.0
     kalman: KalmanSettings = KalmanSettings()
     # fmt: on
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hard_inputs(cls, values: Any) -> Any:
+        """Read a whole record of Eatlas 0.2 or before as what it was: hard inputs, rows of constant noise."""
+        if not isinstance(values, dict) or "input_floor" in values:
+            return values
+        kalman = values.get("kalman")
+        if not isinstance(kalman, dict) or "noise" in kalman or not values.keys() >= _WHOLE_RECORD:
+            return values
+        return values | {"input_floor": 0.01, "kalman": kalman | {"noise": 0.0}}
 
     @model_validator(mode="before")
     @classmethod

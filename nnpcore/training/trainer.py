@@ -196,6 +196,7 @@ class Trainer:
             self.train_frames,
             self.valid_frames,
             self._kept_scales(),
+            floor=self.settings.input_floor,
             device=self.device,
             n_threads=self.settings.n_threads,
             progress=progress,

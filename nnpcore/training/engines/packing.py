@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,6 +75,15 @@ class Packing:
                 parts.append(np.vstack([weight, bias]).T.ravel())
                 start += (n_in + 1) * n_out
         return np.concatenate(parts)
+
+    def matrix(self, parameters: Any, element: int, layer: int) -> Any:
+        """Return a layer's matrices (n_members, n_out, n_in + 1) of parameters (n_members, n_parameters).
+
+        The bias is the last column; arrays and tensors alike, without copying.
+        """
+        start = element * self.n_per_element + int(self.layer_offsets[layer])
+        n_out, width = self.shape(layer)
+        return parameters[:, start : start + n_out * width].reshape(-1, n_out, width)
 
     def to_internal(self, weights: NetworkWeights) -> np.ndarray:
         """Return the parameters (n_members, n_parameters) in this order, float64, C-contiguous."""

@@ -148,6 +148,11 @@ class Batch:
     shrink: np.ndarray
     added: np.ndarray | None = None
 
+    def mean_square(self, innovations: np.ndarray) -> float:
+        """Return the mean square of scaled innovations (n * n_slots,) of rows with a reference."""
+        known = self.scales.ravel() > 0
+        return float(np.mean(innovations[known] ** 2)) if known.any() else 0.0
+
 
 def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
     """Return the order in which an epoch takes the frames; a function of its arguments only."""

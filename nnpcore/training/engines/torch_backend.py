@@ -118,18 +118,11 @@ class TorchValues(NamedTuple):
     virials: Tensor
 
 
-def layer_matrix(parameters: Tensor, packing: Packing, element: int, layer: int) -> Tensor:
-    """Return one layer's matrices (n_members, n_out, n_in + 1), the bias in the last column."""
-    start = element * packing.n_per_element + int(packing.layer_offsets[layer])
-    n_out, width = packing.shape(layer)
-    return parameters[:, start : start + n_out * width].reshape(-1, n_out, width)
-
-
 def predict(frames: TorchFrames, parameters: Tensor, packing: Packing, activation: str) -> TorchValues:
     """Predict energies, forces and virials; ``parameters`` (n_members, n_parameters) may want a gradient."""
     n_members = len(parameters)
     matrices = {
-        str(e): [layer_matrix(parameters, packing, e, k) for k in range(packing.n_layers)]
+        str(e): [packing.matrix(parameters, e, k) for k in range(packing.n_layers)]
         for e in range(packing.n_elements)
     }
     layers = {e: [(m[:, :, :-1].mT, m[:, :, -1]) for m in own] for e, own in matrices.items()}

@@ -7,12 +7,27 @@ from abc import abstractmethod
 import numpy as np
 
 from nnpcore.training.data import FitSet
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, RowScales, make_batch
 from nnpcore.training.history import Message
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
+from nnpcore.training.optimizers.centering import centered
 from nnpcore.training.settings import TrainSettings
 
 DEFAULT_BATCH = 10
+_MEMORY = 0.9
+SMALLEST_NOISE = 1e-5
+"""Less would be lost in the covariance's single precision."""
+
+
+def smoothed(left: float, now: float) -> float:
+    """Return what rows leave on average of the last ten batches or so; ``left`` is NaN before the first."""
+    return now if np.isnan(left) else _MEMORY * left + (1.0 - _MEMORY) * now
+
+
+def row_noise(multiple: float, left: float, now: float) -> float:
+    """Return the variance of a row's noise: 1, or a multiple of what rows leave, lately or ``now``."""
+    return max(multiple * max(left, now), SMALLEST_NOISE) if multiple else 1.0
 
 
 class KalmanOptimizer(Optimizer):
@@ -22,16 +37,18 @@ class KalmanOptimizer(Optimizer):
     ----------
     settings : of the training.
     data : training frames.
+    packing : of the networks.
     start : initial weights (n_members, n_parameters), internal order.
     """
 
     name = "kalman"
 
-    def __init__(self, settings: TrainSettings, data: FitSet, start: np.ndarray) -> None:
+    def __init__(self, settings: TrainSettings, data: FitSet, packing: Packing, start: np.ndarray) -> None:
         n_members, self._n_parameters = start.shape
         super().__init__(n_members)
         self._settings = settings
         self._data = data
+        self._packing = packing
         self._batch_frames = settings.batch_frames or DEFAULT_BATCH
         self._scales = RowScales.of(settings, data)
         self._positions = np.zeros(n_members, dtype=np.int64)
@@ -61,6 +78,10 @@ class KalmanOptimizer(Optimizer):
         kalman = self._settings.kalman
         seen = epoch * self._data.n_frames + index * self._batch_frames
         return 1.0 - (1.0 - kalman.forgetting) * kalman.forgetting_decay**seen
+
+    def _centered(self) -> np.ndarray:
+        """Return the weights with energies that are right on average, see :mod:`.centering`."""
+        return centered(self.weights(), self._data, self._packing, self._settings.activation)
 
     def _good(self, batch: Batch, values: np.ndarray, weights: np.ndarray) -> bool:
         """Whether what a member predicted, and the weights it has now, are those of a sane network."""
@@ -96,7 +117,7 @@ class KalmanOptimizer(Optimizer):
 
     @abstractmethod
     def _filters(self) -> dict[str, np.ndarray]:
-        """Return "scale" (n_members,) and "covariance.0" and so on of all members."""
+        """Return "scale" and "left" (n_members,), and "covariance.0" and so on of all members."""
 
     @abstractmethod
     def _set_filters(self, weights: np.ndarray, state: dict[str, np.ndarray]) -> None:

@@ -4,8 +4,9 @@ Every member's weights w are the state of a filter whose measurements are the ro
 :mod:`..engines.rows`. With H the derivatives of a batch's scaled rows by the weights, and ξ the
 scaled innovations::
 
-    S = H P Hᵀ + λ,   L Lᵀ = S,   Y = L⁻¹ H P,   w += Yᵀ L⁻¹ ξ,   P ← (P - Yᵀ Y) / λ
+    S = H P Hᵀ + λ R,   L Lᵀ = S,   Y = L⁻¹ H P,   w += Yᵀ L⁻¹ ξ,   P ← (P - Yᵀ Y) / λ
 
+The noise R is 1, or follows what the member's rows leave, so that P is in proportion to their errors.
 P is kept for blocks of neighboring neurons only (decoupled filter: Puskorius & Feldkamp, IEEE Trans. Neural
 Netw. 5, 279 (1994)), S is shared by all blocks; one block is the full filter. References: Singraber et al.,
 JCTC 15, 3075 (2019); Hu et al., arXiv 2212.06989. :mod:`.kalman_torch` is the same filter
@@ -26,7 +27,7 @@ from nnpcore.training.engines.kernels import ACTIVATION_CODES, batch_rows
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanOptimizer
+from nnpcore.training.optimizers.kalman import KalmanOptimizer, row_noise, smoothed
 from nnpcore.training.optimizers.schedule import MemberSchedule
 from nnpcore.training.settings import TrainSettings
 
@@ -43,12 +44,14 @@ class MemberFilter:
     covariance : per block (n, n) float32, only the upper triangle is meaningful; times ``scale``.
     scale : common factor of the covariances; carries the forgetting.
     restarted : whether the covariance was set back because rounding had spoiled it.
+    left : mean square of what its rows leave, lately; NaN before the first batch.
     """
 
     weights: np.ndarray
     covariance: list[np.ndarray]
     scale: float = 1.0
     restarted: bool = False
+    left: float = float("nan")
 
 
 class KalmanFilter:
@@ -60,13 +63,17 @@ class KalmanFilter:
     code : of the activation, see ``kernels.ACTIVATION_CODES``.
     block_size : largest number of weights whose covariances are kept together.
     initial_covariance : variance of a weight before the first step.
+    noise : of a row, as a multiple of what rows leave; 0 for a noise of 1.
     """
 
-    def __init__(self, packing: Packing, code: int, block_size: int, initial_covariance: float) -> None:
+    def __init__(
+        self, packing: Packing, code: int, block_size: int, initial_covariance: float, noise: float = 0.0
+    ) -> None:
         self.packing = packing
         self.code = code
         self.blocks = packing.blocks(block_size)
         self.initial_covariance = initial_covariance
+        self.noise = noise
         self._sizes = np.array(packing.sizes, dtype=np.int64)
         self._places = _places(packing, self.blocks)
 
@@ -121,13 +128,16 @@ class KalmanFilter:
         innovations = ((batch.targets - values) * batch.scales).ravel()
         if not np.isfinite(innovations).all() or not np.isfinite(rows).all():
             return values
+        now = batch.mean_square(innovations)
+        member.left = smoothed(member.left, now)
+        noise = row_noise(self.noise, member.left, now)
         views = self._views(rows, len(innovations))
         if len(batch.shrink):
             innovations = np.concatenate([innovations, -batch.shrink @ member.weights])
             pairs = zip(views, self.blocks, strict=True)
             views = [np.concatenate([view, batch.shrink[:, part]]) for view, part in pairs]
         gains, overlap = self._gains(member, views)
-        factor = _factor(overlap, member.scale, forgetting)
+        factor = _factor(overlap, member.scale, forgetting * noise)
         if factor is None:
             member.covariance = self._fresh_covariance()
             member.scale = 1.0
@@ -182,11 +192,11 @@ def _places(packing: Packing, blocks: list[slice]) -> list[tuple[int, int, int, 
     return places
 
 
-def _factor(overlap: np.ndarray, scale: float, forgetting: float) -> np.ndarray | None:
+def _factor(overlap: np.ndarray, scale: float, noise: float) -> np.ndarray | None:
     """Return the Cholesky factor of S = scale * H P Hᵀ + λ in double precision, or None."""
     s = overlap.astype(np.float64)
     s = 0.5 * scale * (s + s.T)
-    s[np.diag_indices_from(s)] += forgetting
+    s[np.diag_indices_from(s)] += noise
     try:
         return np.linalg.cholesky(s)
     except np.linalg.LinAlgError:
@@ -223,10 +233,11 @@ class CompiledKalman(KalmanOptimizer):
         block_size: int,
         n_threads: int = 1,
     ) -> None:
-        super().__init__(settings, data, start)
+        super().__init__(settings, data, packing, start)
         self._n_threads = n_threads
         code = ACTIVATION_CODES[settings.activation]
-        self._filter = KalmanFilter(packing, code, block_size, settings.kalman.initial_covariance)
+        kalman = settings.kalman
+        self._filter = KalmanFilter(packing, code, block_size, kalman.initial_covariance, kalman.noise)
         self._members = [self._filter.start(w) for w in start]
 
     def weights(self) -> np.ndarray:
@@ -248,6 +259,8 @@ class CompiledKalman(KalmanOptimizer):
         if not MemberSchedule(self._positions, n_batches, make, step, pace.go_on).run(self._n_threads):
             return None
         self._positions[:] = 0
+        for member, weights in zip(self._members, self._centered(), strict=True):
+            member.weights[:] = weights
         return self._errors()
 
     def _step(self, member: int, batch: Batch, forgetting: float) -> bool:
@@ -267,7 +280,7 @@ class CompiledKalman(KalmanOptimizer):
 
     def _filters(self) -> dict[str, np.ndarray]:
         """Return scales, and covariances by their upper triangles."""
-        state = {"scale": np.array([m.scale for m in self._members])}
+        state = {name: np.array([getattr(m, name) for m in self._members]) for name in ("scale", "left")}
         for k in range(len(self._filter.blocks)):
             matrices = [m.covariance[k] for m in self._members]
             state[f"covariance.{k}"] = np.stack([matrix[_upper(len(matrix))] for matrix in matrices])
@@ -277,7 +290,8 @@ class CompiledKalman(KalmanOptimizer):
         sizes = [b.stop - b.start for b in self._filter.blocks]
         for m, own in enumerate(weights):
             covariance = [_unpacked(state[f"covariance.{k}"][m], n) for k, n in enumerate(sizes)]
-            self._members[m] = MemberFilter(own, covariance, float(state["scale"][m]))
+            left = float(state["left"][m]) if "left" in state else float("nan")
+            self._members[m] = MemberFilter(own, covariance, float(state["scale"][m]), left=left)
 
 
 def _unpacked(triangle: np.ndarray, n: int) -> np.ndarray:

@@ -17,9 +17,8 @@ from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
-from nnpcore.training.engines.torch_backend import layer_matrix
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanOptimizer
+from nnpcore.training.optimizers.kalman import KalmanOptimizer, row_noise, smoothed
 from nnpcore.training.settings import TrainSettings
 
 
@@ -59,7 +58,7 @@ def _network_rows(
     trailing 0.
     """
     function = get_activation(activation)
-    matrices = [layer_matrix(parameters, packing, element, k) for k in range(packing.n_layers)]
+    matrices = [packing.matrix(parameters, element, k) for k in range(packing.n_layers)]
     states, slopes, bends, changes = [state.expand(len(parameters), *state.shape)], [], [], []
     for matrix in matrices[:-1]:
         z = torch.einsum("misc,mkc->misk", states[-1], matrix)
@@ -107,8 +106,7 @@ class TorchKalman(KalmanOptimizer):
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(settings, data, start)
-        self._packing = packing
+        super().__init__(settings, data, packing, start)
         self._parts = packing.blocks(block_size)
         self._weights = torch.tensor(start, dtype=torch.float64, device=device)
         self._dtype = dtype
@@ -116,6 +114,7 @@ class TorchKalman(KalmanOptimizer):
         first = settings.kalman.initial_covariance
         self._covariance = [(first * eye).repeat(len(start), 1, 1) for eye in eyes]
         self._scale = torch.ones(len(start), dtype=torch.float64, device=device)
+        self._left = np.full(len(start), np.nan)
 
     def weights(self) -> np.ndarray:
         """Return the current weights (n_members, n_parameters), float64, internal order."""
@@ -132,6 +131,7 @@ class TorchKalman(KalmanOptimizer):
             self.step(make(index), self._forgetting(epoch, index))
             self._positions += 1
         self._positions[:] = 0
+        self._weights.copy_(torch.as_tensor(self._centered()))
         return self._errors()
 
     def step(self, batch: Batch, forgetting: float) -> None:
@@ -145,12 +145,13 @@ class TorchKalman(KalmanOptimizer):
         scales = torch.as_tensor(batch.scales).to(self._weights)
         targets = torch.as_tensor(batch.targets - added).to(self._weights)
         innovations = ((targets - values) * scales).flatten(1)
+        noise = self._noise(batch, innovations.cpu().numpy())
         rows = (rows * scales.to(rows)[..., None]).flatten(1, 2)
         if len(batch.shrink):
             shrink = torch.as_tensor(batch.shrink).to(rows)
             rows = torch.cat([rows, shrink.expand(len(rows), -1, -1)], dim=1)
             innovations = torch.cat([innovations, -self._weights @ shrink.to(self._weights).T], dim=1)
-        self._update(rows, innovations, forgetting)
+        self._update(rows, innovations, forgetting * torch.as_tensor(noise).to(self._weights))
         self._scale /= forgetting
         for member in np.flatnonzero(self.alive):
             weights = self._weights[member].cpu().numpy()
@@ -159,14 +160,24 @@ class TorchKalman(KalmanOptimizer):
         dead = torch.as_tensor(~self.alive, device=before.device)
         self._weights = torch.where(dead[:, None], before, self._weights)
 
-    def _update(self, rows: Tensor, innovations: Tensor, forgetting: float) -> None:
-        """Do the filter's step with scaled rows (n_members, n_rows, n_parameters) and their innovations."""
+    def _noise(self, batch: Batch, innovations: np.ndarray) -> np.ndarray:
+        """Return the variance (n_members,) of a row's noise for innovations (n_members, n_rows)."""
+        now = [batch.mean_square(own) for own in innovations]
+        self._left = np.array([smoothed(*pair) for pair in zip(self._left, now, strict=True)])
+        multiple = self._settings.kalman.noise
+        return np.array([row_noise(multiple, *pair) for pair in zip(self._left, now, strict=True)])
+
+    def _update(self, rows: Tensor, innovations: Tensor, noise: Tensor) -> None:
+        """Do the filter's step with scaled rows (n_members, n_rows, n_parameters) and their innovations.
+
+        ``noise`` (n_members,) is added to the diagonal of H P Hᵀ.
+        """
         gains = [rows[:, :, p] @ c for p, c in zip(self._parts, self._covariance, strict=True)]
         overlap = sum(
             (g @ rows[:, :, p].mT for g, p in zip(gains, self._parts, strict=True)), start=torch.zeros(())
         )
         s = self._scale[:, None, None] * 0.5 * (overlap + overlap.mT).double()
-        s = s + forgetting * torch.eye(s.shape[1], dtype=s.dtype, device=s.device)
+        s = s + noise[:, None, None] * torch.eye(s.shape[1], dtype=s.dtype, device=s.device)
         factor, failed = torch.linalg.cholesky_ex(s)
         factor = torch.where((failed != 0)[:, None, None], torch.eye(s.shape[1]).to(s), factor)
         solved = torch.linalg.solve_triangular(factor, innovations[..., None], upper=False)
@@ -187,7 +198,7 @@ class TorchKalman(KalmanOptimizer):
             self._restarted[member] = True
 
     def _filters(self) -> dict[str, np.ndarray]:
-        state = {"scale": self._scale.cpu().numpy().copy()}
+        state = {"scale": self._scale.cpu().numpy().copy(), "left": self._left.copy()}
         return state | {f"covariance.{k}": c.cpu().numpy().copy() for k, c in enumerate(self._covariance)}
 
     def _set_filters(self, weights: np.ndarray, state: dict[str, np.ndarray]) -> None:
@@ -195,3 +206,4 @@ class TorchKalman(KalmanOptimizer):
             c.copy_(torch.as_tensor(state[f"covariance.{k}"]))
         self._weights.copy_(torch.as_tensor(weights))
         self._scale.copy_(torch.as_tensor(state["scale"]))
+        self._left[:] = state.get("left", np.nan)
