@@ -23,7 +23,9 @@ SMALL = ["--hidden", "4", "--members", "2", "--cutoff", "4", "--threads", "1"]
 
 
 def monitored(folder: Path) -> None:
-    scan = [replace(build_frame("Si", rattle=0.0, scale=1 + 0.01 * k), energy=-40.0 + k * k) for k in range(-2, 3)]
+    scan = [
+        replace(build_frame("Si", rattle=0.0, scale=1 + 0.01 * k), energy=-40.0 + k * k) for k in range(-2, 3)
+    ]
     settings = TrainSettings(
         hidden=(4,), n_members=2, descriptors={"cutoff": 4.0}, n_threads=1, epochs=1  # type: ignore[arg-type]
     )  # fmt: skip

@@ -104,6 +104,30 @@ def test_a_failed_study_does_not_take_the_others_with_it(
         run_study("alpha", tmp_path)
 
 
+def test_studies_go_on_and_stand_in_columns(tmp_path: Path, studies: Callable[..., None]) -> None:
+    run: list[tuple[str, str]] = []
+
+    def noted(context: StudyContext) -> StudyOutcome:
+        run.append((context.name, context.networks))
+        assert context.sample_path("md", {}).parent == tmp_path / "data", "samples are shared"
+        return StudyOutcome([Claim("it holds", "so it says", {"n": len(run)}, context.networks == "0.2.0")])
+
+    studies(alpha=noted, beta=noted)
+    run_studies(["alpha"], tmp_path)
+    run_studies(["alpha", "beta"], tmp_path, resume=True)
+    assert run == [("alpha", "default"), ("beta", "default")]
+    assert not (tmp_path / "columns.md").exists()
+    run_studies(["alpha"], tmp_path, networks="0.2.0")
+    assert run[2:] == [("alpha", "0.2.0")] and (tmp_path / "0.2.0" / "alpha" / "claims.json").is_file()
+    text = (tmp_path / "columns.md").read_text(encoding="utf-8")
+    assert "0.2.0: 1 of 1 claims hold" in text and "default: 0 of 2 claims hold" in text
+    assert "| it holds | **yes** n: 3 | **no** n: 1 |" in text
+    run_studies(["alpha"], tmp_path, resume=True, seed=1)
+    assert len(run) == 4, "another seed is another study"
+    with pytest.raises(SettingsError, match="no networks of this name"):
+        run_studies(["alpha"], tmp_path, networks="0.1.0")
+
+
 def test_cancelling_keeps_the_studies_that_have_ended(tmp_path: Path, studies: Callable[..., None]) -> None:
     progress = Progress()
 

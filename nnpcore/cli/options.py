@@ -20,6 +20,10 @@ StudyName = Annotated[
     ),
 ]
 Docs = Annotated[Path | None, Option(metavar="DIR", help="Write DIR/paper.md and its images, too.")]
+Networks = Annotated[
+    str, Option(metavar="VERSION", help="Networks of which version: default, or 0.2.0 to compare with.")
+]
+ResumeStudies = Annotated[bool, Option("--resume", help="Go on where a run of the same studies has ended.")]
 Quick = Annotated[bool, Option("--quick", help="Small settings: the effect, not the best numbers.")]
 
 RunOrFiles = Annotated[

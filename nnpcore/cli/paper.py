@@ -21,6 +21,8 @@ def paper_command(
     quick: options.Quick = False,
     seed: options.Seed = None,
     threads: options.Threads = None,
+    networks: options.Networks = "default",
+    resume: options.ResumeStudies = False,
     docs: options.Docs = None,
 ) -> Result:
     """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
@@ -33,6 +35,8 @@ def paper_command(
             quick=quick,
             seed=seed or 0,
             n_threads=threads,
+            networks=networks,
+            resume=resume,
             progress=progress,
             on_text=terminal.say,
         )

@@ -86,6 +86,7 @@ class StudyRecord:
     ----------
     study : its name. quick, seed : how it was run. seconds : how long that took.
     claims : in the study's order. figures : names of its PNG files.
+    networks : the column; a record that says none is of Eatlas 0.2.0.
     """
 
     study: str
@@ -94,10 +95,13 @@ class StudyRecord:
     seconds: float
     claims: tuple[Claim, ...]
     figures: tuple[str, ...] = ()
+    networks: str = "default"
 
     def write(self, folder: Path) -> None:
         """Write ``claims.json`` into the study's folder."""
-        values = {name: getattr(self, name) for name in ("study", "quick", "seed", "seconds", "figures")}
+        values = {
+            name: getattr(self, name) for name in ("study", "quick", "seed", "seconds", "figures", "networks")
+        }
         claims = [claim.to_dict() for claim in self.claims]
         write_json(folder / FILE, FORMAT.mark | values | {"claims": claims})
 
@@ -121,6 +125,7 @@ def read_record(folder: Path) -> StudyRecord | None:
             float(document["seconds"]),
             claims,
             tuple(str(name) for name in document.get("figures", ())),
+            str(document.get("networks", "0.2.0")),
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError
 from nnpcore.paper.claims import Claim, write_json
+from nnpcore.paper.columns import DEFAULT, column_settings
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class StudyContext:
     n_threads : processor threads; None = all that this process may use.
     progress : told the part of this study that is done; may cancel.
     on_text : told sentences worth keeping on the screen.
+    networks : the column that is run: which settings are usual, see ``columns``.
+    resume : take trainings that are there already where they are just what is wanted.
     """
 
     name: str
@@ -99,6 +102,8 @@ class StudyContext:
     n_threads: int | None = None
     progress: Progress = field(default_factory=Progress)
     on_text: Callable[[str], None] | None = None
+    networks: str = DEFAULT
+    resume: bool = False
 
     @property
     def own(self) -> Path:
@@ -175,7 +180,8 @@ class StudyContext:
     def sample_path(self, label: str, settings: Mapping[str, Any]) -> Path:
         """Return the file that :meth:`samples` keeps these frames in."""
         key = hashlib.sha256(_text(settings).encode()).hexdigest()[:10]
-        return self.folder / DATA / f"{label}-{key}.extxyz"
+        shared = self.folder if self.networks == DEFAULT else self.folder.parent
+        return shared / DATA / f"{label}-{key}.extxyz"
 
     def dynamics(
         self,
@@ -252,8 +258,9 @@ class StudyContext:
         from nnpcore.training import Trainer
 
         folder = self.run_path(label, study)
+        settings = column_settings(settings, self.networks)
         settings = settings.replace(n_threads=self.n_threads, device="cpu")
-        if reuse and (found := _finished(folder, settings, train, valid)) is not None:
+        if (reuse or self.resume) and (found := _finished(folder, settings, train, valid)) is not None:
             return found
         progress = progress or self.quiet()
         trainer = Trainer(settings, train, valid, run_folder=folder, monitor=monitor)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
-from nnpcore.files import FileFormat, writing_failed
-from nnpcore.paper.claims import StudyRecord, merge_claims, module_of, write_json
+from nnpcore.files import FileFormat, write_atomically, writing_failed
+from nnpcore.paper.claims import StudyRecord, merge_claims, module_of, read_record, write_json
+from nnpcore.paper.columns import COLUMNS, DEFAULT, columns_text
 from nnpcore.paper.context import SESSION, StudyContext, StudyOutcome
 from nnpcore.paper.page import write_report
 from nnpcore.progress import Progress
@@ -25,6 +26,7 @@ FORMAT = FileFormat(
     fix="Choose a new or empty folder",
 )
 ALL = "all"
+COLUMNS_FILE = "columns.md"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def run_studies(
     quick: bool = False,
     seed: int = 0,
     n_threads: int | None = None,
+    networks: str = DEFAULT,
+    resume: bool = False,
     progress: Progress | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> PaperResult:
@@ -125,6 +129,10 @@ def run_studies(
     folder : new, empty, or one that this function has made; every study writes into ``folder/NAME``, and
         ``folder/claims.json`` is brought up to date after each.
     quick, seed, n_threads : see :class:`StudyContext`.
+    networks : of which version: "default", or "0.2.0", whose studies stand in ``folder/0.2.0`` and share the
+        samples. ``folder/columns.md`` sets the claims of both side by side.
+    resume : leave out studies that have ended in this size, with this seed and these networks, and take
+        trainings that are there already.
     progress : told the part of all studies that is done; may cancel.
     on_text : told sentences about what is going on.
 
@@ -134,13 +142,16 @@ def run_studies(
         the studies that have ended are kept.
     """
     chosen = [STUDIES[single] for name in names for single in names_of(name)]
-    folder = paper_folder(folder)
+    top = paper_folder(folder)
+    folder = _column_folder(top, networks)
     whole = progress or Progress()
     outcomes: dict[str, StudyOutcome] = {}
     failures: dict[str, str] = {}
     for study, share in zip(chosen, whole.split([study.effort for study in chosen]), strict=True):
         part = share.part(0.0, 1.0, study.name)
-        context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text)
+        context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text, networks, resume)
+        if resume and _has_ended(context):
+            continue
         try:
             outcomes[study.name] = _run(study, context)
         except Cancelled:
@@ -152,7 +163,33 @@ def run_studies(
             failures[study.name] = f"unexpected {type(error).__name__}: {error}"
         if study.name in failures and on_text is not None:
             on_text(f"{study.name} failed: {failures[study.name]}")
-    return PaperResult(folder, outcomes, failures, merge_claims(folder, list(STUDIES)))
+    records = merge_claims(folder, list(STUDIES))
+    _write_columns(top)
+    return PaperResult(folder, outcomes, failures, records)
+
+
+def _column_folder(top: Path, networks: str) -> Path:
+    """Return the folder of a column's studies: the top one for the usual networks."""
+    if networks not in COLUMNS:
+        raise SettingsError(
+            "there are no networks of this name", where=networks, fix=f"Choose {' or '.join(COLUMNS)}"
+        )
+    return top if networks == DEFAULT else paper_folder(top / networks)
+
+
+def _has_ended(context: StudyContext) -> bool:
+    """Whether a study has left its claims, run just so."""
+    record = read_record(context.own)
+    wanted = (context.quick, context.seed, context.networks)
+    return record is not None and (record.quick, record.seed, record.networks) == wanted
+
+
+def _write_columns(top: Path) -> None:
+    """Write ``columns.md`` where there is more than one column."""
+    folders = {column: top if column == DEFAULT else top / column for column in COLUMNS}
+    records = {c: [r for name in STUDIES if (r := read_record(f / name))] for c, f in folders.items()}
+    if all(records.values()):
+        write_atomically(top / COLUMNS_FILE, columns_text(records, titles()).encode())
 
 
 def run_study(
@@ -184,7 +221,9 @@ def _run(study: Callable[[StudyContext], StudyOutcome], context: StudyContext) -
     outcome = study(context)
     seconds = round(time.perf_counter() - started, 1)
     pictures = tuple(path.name for path in outcome.figures if path.suffix == ".png")
-    record = StudyRecord(context.name, context.quick, context.seed, seconds, tuple(outcome.claims), pictures)
+    record = StudyRecord(
+        context.name, context.quick, context.seed, seconds, tuple(outcome.claims), pictures, context.networks
+    )
     if outcome.session is not None:
         write_json(context.own / SESSION, outcome.session)
     record.write(context.own)
