@@ -30,10 +30,11 @@ from nnpcore.paper import (
     running,
 )
 from nnpcore.paper.claims import texts
+from nnpcore.paper.columns import column_settings
 from nnpcore.paper.page import measured
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset
-from nnpcore.training import EpochRecord
+from nnpcore.training import EpochRecord, TrainSettings
 
 KEYS = {"claim", "paper", "ours", "holds"}
 Fake = Callable[[StudyContext], StudyOutcome]
@@ -128,6 +129,16 @@ def test_studies_go_on_and_stand_in_columns(tmp_path: Path, studies: Callable[..
         run_studies(["alpha"], tmp_path, networks="0.1.0")
 
 
+def test_a_column_changes_what_a_study_leaves_at_its_usual_value() -> None:
+    alone = TrainSettings(baseline="none", n_members=2)
+    old = column_settings(alone, "0.2.0")
+    assert (old.input_floor, old.kalman.noise, old.kalman.initial_covariance) == (0.01, 0.0, 100.0)
+    assert old.baseline == "none" and old.n_members == 2 and column_settings(alone, "default") is alone
+    assert column_settings(TrainSettings(), "0.2.0").baseline == "linear"
+    assert column_settings(alone.replace(input_floor=0.2), "0.2.0").input_floor == 0.2
+    assert column_settings(alone.replace(epochs=3), "0.2.0").kalman.forgetting == 0.98
+
+
 def test_cancelling_keeps_the_studies_that_have_ended(tmp_path: Path, studies: Callable[..., None]) -> None:
     progress = Progress()
 
@@ -210,7 +221,6 @@ def test_samples_are_made_once_for_each_settings(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_reused_only_where_it_is_the_same(tmp_path: Path) -> None:
-    from nnpcore.training import TrainSettings
 
     context = StudyContext("alpha", tmp_path, n_threads=1)
     frames = context.samples("si", {}, lambda: silicon_frames(5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.errors import SettingsError
@@ -39,14 +40,13 @@ def column_settings(settings: TrainSettings, column: str) -> TrainSettings:
         raise SettingsError("there are no networks of this name", where=column, fix=f"Choose {choices}")
     if column == DEFAULT:
         return settings
-    chosen = settings.model_fields_set
-    kalman = settings.kalman.model_fields_set if "kalman" in chosen else set()
+    usual = type(settings)()
     changes = {
         path: value
         for path, value in _OLD_SETTINGS.items()
-        if path.removeprefix("kalman.") not in (kalman if path.startswith("kalman.") else chosen)
+        if attrgetter(path)(settings) == attrgetter(path)(usual)
     }
-    if "baseline" not in chosen:
+    if "baseline" not in settings.model_fields_set:  # "none" may be chosen: networks alone
         changes["baseline"] = _OLD_BASELINE
     return settings.replace(**changes)
 
