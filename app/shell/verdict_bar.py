@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from app.look import icons, theme
 from app.look.style_sheet import styled
@@ -42,9 +42,8 @@ class VerdictBar(QWidget):
         self.icon = QLabel(self)
         self.verdict = ElidedLabel(self)
         self.verdict.setObjectName("verdict")
-        self.cure_button = QPushButton("Cure…", self)
-        self.cure_button.setToolTip("Find the structures that would settle what the data leave open")
-        self.cure_button.clicked.connect(self._on_cure)
+        tip = "Find the structures that would settle what the data leave open"
+        self.cure_button = tool_button(self, tip, self._on_cure, text="Cure…")
         self.cure_button.hide()
         self._add_task()
         self.device, self.memory = QLabel("CPU", self), QLabel(self)
