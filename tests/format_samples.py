@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -330,3 +333,51 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "ase-db": _by_ase("a.db"),
 }
 """What writes a sample into a folder and returns its path, by format."""
+
+
+def _written(name: str, form: str, n_images: int = 1) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        images = _images()[:n_images]
+        for atoms in images:
+            atoms.calc = None
+        more = {"masses": True} if form == "lammps-data" else {}
+        write(folder / name, images if n_images > 1 else images[0], format=form, **more)
+        return folder / name
+
+    return make
+
+
+def _geometry_in(folder: Path) -> Path:
+    text = "".join(f"lattice_vector {_numbers(row)}\n" for row in CELL)
+    text += "".join(f"atom {_numbers(row)} Si\n" for row in POSITIONS[0])
+    (folder / "geometry.in").write_text(text)
+    return folder / "geometry.in"
+
+
+def _packed(make: Callable[[Path], Path], suffix: str) -> Callable[[Path], Path]:
+    def pack(folder: Path) -> Path:
+        path = make(folder)
+        packed = path.with_name(path.name + suffix)
+        compress = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[suffix]
+        packed.write_bytes(compress(path.read_bytes()))
+        return packed
+
+    return pack
+
+
+BY_ASE: dict[str, Callable[[Path], Path]] = {
+    "poscar": _written("POSCAR", "vasp"),
+    "xdatcar": _written("XDATCAR", "vasp-xdatcar", 2),
+    "cif": _written("a.cif", "cif"),
+    "xsf": _written("a.xsf", "xsf"),
+    "cfg": _written("atomeye.cfg", "cfg"),
+    "gen": _written("a.gen", "gen"),
+    "pdb": _written("a.pdb", "proteindatabank"),
+    "gromacs": _written("a.gro", "gromacs"),
+    "lammps-data": _written("a.data", "lammps-data"),
+    "aims-in": _geometry_in,
+    "xyz-gz": _packed(plain_xyz, ".gz"),
+    "extxyz-xz": _packed(extxyz, ".xz"),
+    "outcar-bz2": _packed(_copied("OUTCAR"), ".bz2"),
+}
+"""Structures without labels that ASE reads and writes, and packed files."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from format_samples import SAMPLES
+from format_samples import BY_ASE, SAMPLES
 
 from nnpcore.errors import EatlasError
 from nnpcore.structures import Frame, KeyNames, propose_keys, read_dataset
@@ -95,6 +95,7 @@ class Tally:
     read: int = 0
     refused: int = 0
     slowest: float = 0.0
+    slow_by: str = ""
     largest: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -132,7 +133,8 @@ def _mutable(path: Path) -> list[Path]:
 def fuzz(n: int, seed: int, formats: tuple[str, ...] = (), keep: Path | None = None) -> dict[str, Tally]:
     """Make and read ``n`` mutants; faults are listed, and their files kept in ``keep``."""
     rng = random.Random(seed)
-    names = formats or tuple(SAMPLES)
+    known = SAMPLES | BY_ASE
+    names = formats or tuple(known)
     tallies = {name: Tally() for name in names}
     with tempfile.TemporaryDirectory() as folder:
         seeds = {}
@@ -140,7 +142,7 @@ def fuzz(n: int, seed: int, formats: tuple[str, ...] = (), keep: Path | None = N
             home = Path(folder) / name
             home.mkdir()
             keys = KeyNames(types="Si") if name == "mtp-cfg" else None
-            path = SAMPLES[name](home)
+            path = known[name](home)
             seeds[name] = (path, keys, read_dataset(path, keys=keys).frames)
         for k in range(n):
             name = names[k % len(names)]
@@ -163,14 +165,16 @@ def _one(
     content = original
     for mutation in mutations:
         content = mutation(rng, content or b" ")
-    only_cut = mutations == [cut] and name not in ("xyz", "ase-db")
+    only_cut = mutations == [cut] and name in SAMPLES and name not in ("xyz", "ase-db")
     target.write_bytes(content)
     tracemalloc.start()
     started = time.perf_counter()
     fault = _try(path, keys, whole if only_cut else None, tally)
     seconds, memory = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    tally.slowest, tally.largest = max(tally.slowest, seconds), max(tally.largest, memory)
+    if seconds > tally.slowest:
+        tally.slowest, tally.slow_by = seconds, "+".join(m.__name__ for m in mutations)
+    tally.largest = max(tally.largest, memory)
     if seconds > MAX_SECONDS:
         fault = fault or f"{seconds:.0f} s"
     if memory > MAX_BYTES:
@@ -190,7 +194,7 @@ def table(tallies: dict[str, Tally]) -> str:
     )
     rows = [
         f"{name:16} {t.tries:8} {t.read:6} {t.refused:8} {t.slowest:10.2f} {t.largest / 1e6:6.1f}"
-        f" {len(t.faults):7}"
+        f" {len(t.faults):7}   {t.slow_by}"
         for name, t in tallies.items()
     ]
     total = sum(t.tries for t in tallies.values())

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.units import kcal, mol
-from format_samples import CELL, ENERGIES, FORCES, POSITIONS, SAMPLES, stress_of
+from format_samples import BY_ASE, CELL, ENERGIES, FORCES, POSITIONS, SAMPLES, stress_of
+from fuzz_readers import fuzz, table
 
 from nnpcore.errors import DataError, EatlasError
 from nnpcore.structures import BadFramesError, Frame, KeyNames, propose_keys, read_dataset
@@ -72,7 +73,7 @@ def test_every_format_gives_the_same_values(name: str, tmp_path: Path) -> None:
 def test_nothing_comes_from_a_file_that_is_cut_at_any_byte(name: str, tmp_path: Path) -> None:
     path = SAMPLES[name](tmp_path)
     whole, text = read_dataset(path, keys=keys_of(name)).frames, path.read_bytes()
-    step = max(1, len(text) // 400)
+    step = max(1, len(text) // 150)
     for size in {*range(1, len(text), step), *range(len(text) - 60, len(text))}:
         path.write_bytes(text[:size])
         try:
@@ -382,3 +383,8 @@ def test_what_unpacks_to_far_more_than_its_size_is_refused(
     (tmp_path / "a.xyz.gz").write_bytes(gzip.compress(b"1\n\nSi 0 0 0\n" * 100_000))
     with pytest.raises(DataError, match=r"unpacked it is larger than .* 300 times its size"):
         read_dataset(tmp_path / "a.xyz.gz")
+
+
+def test_mutants_of_every_format_are_frames_or_errors_in_plain_words() -> None:
+    tallies = fuzz(3 * len(SAMPLES | BY_ASE), seed=0)
+    assert not [fault for tally in tallies.values() for fault in tally.faults], table(tallies)
