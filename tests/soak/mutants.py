@@ -25,7 +25,6 @@ from soak.tally import Tally
 
 SECONDS_EACH = 10.0
 """A reader that takes longer hangs."""
-_DATA = Path(__file__).parents[1] / "data"
 _TOKENS = (
     "nan", "inf", "-inf", "1e400", "1e-400", "-1", "0", "99999999999999999999", str(2**31), str(2**63), "",
     "[]", "{}", "null", "true", '"', "'", ",", "\n", "\t", "\0", "é", "[" * 3000, "{\"a\":" * 3000, "9" * 400,
@@ -59,32 +58,23 @@ def formats(place: Path, small: SmallTraining) -> list[Format]:
 
 
 def _structures(place: Path) -> Iterator[Format]:
-    from ase import Atoms
-    from ase.build import bulk
-    from ase.calculators.singlepoint import SinglePointCalculator
-    from ase.io import write
+    from format_samples import BY_ASE, SAMPLES
 
-    from nnpcore.structures import read_dataset
+    from nnpcore.structures import KeyNames, propose_keys, read_dataset
 
     def read(path: Path) -> int:
-        return len(read_dataset(path, on_bad="skip").frames)
+        keys = KeyNames(types="Si") if path.suffix == ".cfg" else None
+        frames = read_dataset(path, on_bad="skip", keys=keys).frames
+        propose_keys(frames)
+        return len(frames)
 
-    for name in ("OUTCAR", "cp2k.out", "espresso.out", "input.data", "si-pos-1.xyz", "vasprun.xml"):
-        yield Format(name, _DATA / name, read)
-    images: list[Atoms] = []
-    for k in range(3):
-        atoms = bulk("Si", cubic=True, a=5.4 + 0.01 * k)
-        atoms.rattle(0.05, seed=k)
-        atoms.calc = SinglePointCalculator(
-            atoms, energy=-40.0 - k, forces=np.ones((8, 3)), stress=np.zeros(6)
-        )
-        images.append(atoms)
-    written = {"a.extxyz": "extxyz", "a.traj": "traj", "a.json": "json", "a.cif": "cif", "POSCAR": "vasp",
-               "a.res": "res", "a.xsf": "xsf", "a.pdb": "proteindatabank", "a.gen": "gen"}  # fmt: skip
-    for name, kind in written.items():
-        path = place / name
-        write(path, images if kind in ("extxyz", "traj", "json", "xsf") else images[0], format=kind)
-        yield Format(name, path, read)
+    for name, make in (SAMPLES | BY_ASE).items():
+        home = place / "samples" / name
+        home.mkdir(parents=True)
+        path = make(home)
+        for file in [path] if path.is_file() else sorted(path.rglob("*.*")):
+            if file.is_file():
+                yield Format(f"{name}: {file.name}" if path.is_dir() else name, file, read, home)
 
 
 def _of_runs(place: Path, small: SmallTraining) -> Iterator[Format]:
