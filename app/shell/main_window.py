@@ -207,11 +207,6 @@ class MainWindow(QMainWindow):
             _ = dock.panel
             QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
 
-    def show_cure(self) -> None:
-        """Show the workspace in which frames are found that heal a map."""
-        self.spaces.choose("cure")
-        self.spaces.show_panel("cure")
-
     def reset_layout(self) -> None:
         """Put the panels of this workspace back where they stand by default."""
         self.spaces.reset()
