@@ -18,7 +18,7 @@ from app.viewer3d.camera import Camera, interpolated
 from app.viewer3d.color_bar import labelled_ticks
 from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors, nice
 from app.viewer3d.picking import Picker, measure, nearest_hit
-from app.viewer3d.scene import SlicePlane, ViewOptions, allowed_repeat, build_scene
+from app.viewer3d.scene import SlicePlane, ViewOptions, allowed_repeat, build_scene, vacuum_along
 from nnpcore.structures.frame import Frame
 
 SIZE = (640, 400)
@@ -127,12 +127,15 @@ def test_bonds_of_crystals_and_of_nothing():
     assert len(find_bonds(np.empty(0, int), nothing, np.zeros((3, 3)), np.zeros(3, bool))) == 0
 
 
-def test_scene_repeats_slices_and_draws_stubs():
+def test_scene_repeats_slices_and_draws_no_stubs():
     frame = frame_of(bulk("Si", cubic=True))
     scene = build_scene(frame, ViewOptions(repeat=(2, 1, 3)))
     assert len(scene.centers) == 48 and len(scene.shifts) == 6
     np.testing.assert_allclose(scene.centers[scene.atom == 3].min(0), frame.positions[3], atol=1e-5)
-    assert len(scene.bonds) == 48 * 4
+    apart = np.linalg.norm(scene.centers[:, None] - scene.centers[None], axis=2)
+    assert len(scene.bonds) == (apart[~np.eye(48, dtype=bool)] < 2.5).sum(), "each bond from both its ends"
+    tips = scene.bond_starts + 2 * scene.bonds.vector
+    assert np.linalg.norm(tips[:, None] - scene.centers[None], axis=2).min(axis=1).max() < 1e-4
     ends = scene.bond_starts + scene.bonds.vector
     np.testing.assert_allclose(np.linalg.norm(ends - scene.bond_starts, axis=1), 5.43 * 3**0.5 / 8, rtol=1e-3)
     cut = build_scene(frame, ViewOptions(slice_plane=SlicePlane("z", 0.5)))
@@ -148,6 +151,40 @@ def test_scene_repeats_slices_and_draws_stubs():
     outside.positions += 7.0
     wrapped = build_scene(frame_of(outside), ViewOptions(wrap=True)).centers
     assert (wrapped >= -1e-4).all() and (wrapped < 5.43).all()
+    whole = build_scene(frame_of(outside), ViewOptions(wrap=True)).bonds
+    assert len(whole) == len(build_scene(frame, ViewOptions()).bonds)
+
+
+def test_metals_are_drawn_without_bonds_unless_wanted():
+    alloy = frame_of(bulk("CuAu", "rocksalt", a=4.0, cubic=True))
+    assert len(build_scene(alloy, ViewOptions()).bonds) == 0
+    assert len(build_scene(alloy, ViewOptions(bonds=True, repeat=(2, 2, 2))).bonds) > 0
+    assert len(build_scene(frame_of(bulk("NaCl", "rocksalt", a=5.6, cubic=True)), ViewOptions()).bonds) > 0
+
+
+def test_what_is_brought_into_view_leaves_vacuum_out():
+    from ase.build import diamond100
+
+    slab = diamond100("Si", size=(2, 2, 6), vacuum=15.0)
+    slab.pbc = True
+    frame = frame_of(slab)
+    assert vacuum_along(frame) == [2] and vacuum_along(frame_of(bulk("Si", cubic=True))) == []
+    points = build_scene(frame, ViewOptions()).extent_points
+    z = slab.positions[:, 2]
+    np.testing.assert_allclose([points[:, 2].min(), points[:, 2].max()], [z.min(), z.max()], atol=1e-4)
+    assert np.ptp(points[:, 0]) == pytest.approx(slab.cell[0, 0]), "the cell's sides count"
+    cluster = Atoms("Si4", np.random.default_rng(0).uniform(0, 4, (4, 3)), cell=np.eye(3) * 30, pbc=True)
+    cluster.center()
+    assert np.ptp(build_scene(frame_of(cluster), ViewOptions()).extent_points, axis=0).max() < 4.01
+
+
+def test_slices_across_any_direction():
+    frame = frame_of(bulk("Si", cubic=True))
+    plane = SlicePlane("", 0.25, direction=(1.0, 1.0, 0.0))
+    along = frame.positions @ np.array([1, 1, 0]) / np.sqrt(2)
+    kept = set(build_scene(frame, ViewOptions(slice_plane=plane)).atom)
+    assert kept == set(np.flatnonzero(along <= along.min() + 0.25 * np.ptp(along) + 1e-5))
+    assert SlicePlane("", direction=(0, 0, 0)).normal(frame.cell).tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("perspective", [True, False])

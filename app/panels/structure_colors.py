@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from app.documents.atom_values import AtomValues, is_scalar
 from app.documents.coloring import ALL_FRAMES, LABELS, PREDICTED_KINDS, Coloring
@@ -35,6 +36,8 @@ RANGE_NOTES = {
     "all_percentile": "all frames, 2 to 98 %",
     "locked": "locked",
 }
+MOST_LISTED = 10
+"""Elements in the legend at most."""
 NO_EXACT = "The reference of this frame does not know<br>atomic energies."
 NO_OTHER = "Open a second run to see the difference."
 NO_RUN = "Train or open a run to colour by {}."
@@ -53,6 +56,22 @@ class ShownColors:
     colors: np.ndarray
     bar: ColorBarSpec | None = None
     message: str = ""
+
+
+def element_legend(numbers: np.ndarray) -> str:
+    """The elements with their colours and how many atoms there are of each, as rich text."""
+    present, counts = np.unique(numbers, return_counts=True)
+    lines = [
+        f"{dot('#{:02x}{:02x}{:02x}'.format(*color))} {chemical_symbols[number]} {count}"
+        for number, count, color in zip(present, counts, element_colors(present), strict=True)
+    ]
+    rest = [f"and {len(lines) - MOST_LISTED} more"] if len(lines) > MOST_LISTED else []
+    return "<br>".join(lines[:MOST_LISTED] + rest)
+
+
+def dot(color: str) -> str:
+    """A disc of a colour as rich text."""
+    return f"<span style='color:{color}'>●</span>"
 
 
 class StructureColors:
@@ -80,7 +99,7 @@ class StructureColors:
         """The colours of the current frame by the session's colouring."""
         coloring = self._session.coloring.current
         if coloring.kind == "element":
-            return ShownColors(element_colors(frame.numbers))
+            return ShownColors(element_colors(frame.numbers), message=element_legend(frame.numbers))
         if coloring.kind == "region":
             return self._by_region(frame)
         found = self._session.coloring.atom_values()
@@ -109,7 +128,7 @@ class StructureColors:
         for region in known.regions:
             name = f"series:{region.color_index}"
             colors[region.atoms] = rgb_of(name)
-            lines.append(f"<span style='color:{ink(name).name()}'>●</span> {escape(region.name)}")
+            lines.append(f"{dot(ink(name).name())} {escape(region.name)}")
         return ShownColors(colors, message="<br>".join(lines))
 
     def _range_note(self, coloring: Coloring) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import QMargins, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -29,7 +29,7 @@ from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
 from app.session.messages import Notification
 from app.viewer3d import atom_card, create_structure_view
-from app.viewer3d.color_bar import ColorBar
+from app.viewer3d.color_bar import WIDTH, ColorBar
 from app.viewer3d.frame_bar import FrameBar
 from app.viewer3d.picture import as_rgba
 from app.viewer3d.view_tools import ViewTools
@@ -118,6 +118,8 @@ class StructurePanel(Panel):
         grid.setRowStretch(1, 2)
         grid.setRowStretch(2, 1)
         grid.setColumnStretch(0, 1)
+        lines = self.info.fontMetrics().height()
+        self.view.insets = QMargins(8, 2 * lines + 14, WIDTH, 8)
 
     def _connect(self) -> None:
         session, view = self.session, self.view
@@ -184,7 +186,7 @@ class StructurePanel(Panel):
         if frame is None:
             return
         if frame is not self.view.frame:
-            self.tools.limit_repeat(frame.n_atoms)
+            self.tools.follow_frame(frame.n_atoms)
             self.view.set_frame(frame, keep_view=dataset_id == self._shown_dataset)
             self._shown_dataset = dataset_id
         self._recolor()

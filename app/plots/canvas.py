@@ -83,10 +83,10 @@ class Canvas(pg.PlotWidget):
             corners = [self.to_data(corner).toTuple() for corner in self.lasso.finish()]
             polygon = np.array(corners, dtype=np.float64)
             self.viewport().update()
-            if not moved:
-                self.clicked.emit(ev.position(), ev.modifiers())
-            elif len(polygon) > 2:
+            if len(polygon) > 3 or (moved and len(polygon) > 2):  # a loop closed with care counts
                 self.lassoed.emit(polygon, ev.modifiers())
+            elif not moved:
+                self.clicked.emit(ev.position(), ev.modifiers())
             return
         super().mouseReleaseEvent(ev)
         if not moved and ev.button() == Qt.MouseButton.LeftButton:

@@ -13,19 +13,28 @@ BOND_SLACK = 0.45
 MIN_BOND = 0.4
 """Å; atoms nearer than this sit on one another and are not bonded."""
 
+NO_METALS = frozenset(
+    [1, 2, *range(5, 11), *range(14, 19), *range(32, 37), *range(51, 55), 84, 85, 86, 117, 118]
+)
+"""Elements that make bonds worth drawing; between all others there is only close packing."""
+
 
 @dataclass(frozen=True, eq=False)
 class HalfBonds:
-    """Each bond seen from each of its ends, so that a bond through the boundary is a stub at both sides.
+    """Each bond seen from each of its ends.
 
     Attributes
     ----------
     atom : (n,) int32, the atom at which the half bond starts.
     vector : (n, 3) float32, Å, from that atom to the middle of the bond.
+    partner : (n,) int32, the atom at the other end.
+    cells : (n, 3) int32, how many cells along a, b, c the partner's place lies away from where it is given.
     """
 
     atom: np.ndarray
     vector: np.ndarray
+    partner: np.ndarray
+    cells: np.ndarray
 
     def __len__(self) -> int:
         return len(self.atom)
@@ -33,7 +42,13 @@ class HalfBonds:
 
 def no_bonds() -> HalfBonds:
     """An empty set of bonds."""
-    return HalfBonds(np.empty(0, np.int32), np.empty((0, 3), np.float32))
+    nothing = np.empty(0, np.int32)
+    return HalfBonds(nothing, np.empty((0, 3), np.float32), nothing, np.empty((0, 3), np.int32))
+
+
+def bonds_tell(numbers: np.ndarray) -> bool:
+    """Whether bonds tell something: not in metals and their alloys, whose atoms are just packed."""
+    return bool(np.isin(numbers, list(NO_METALS)).any())
 
 
 def find_bonds(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> HalfBonds:
@@ -54,8 +69,11 @@ def find_bonds(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc
     radii = np.nan_to_num(covalent_radii[np.clip(numbers, 0, len(covalent_radii) - 1)], nan=1.5)
     if len(radii) == 0:
         return no_bonds()
-    first, _, vectors = neighbor_pairs(positions, cell, pbc, 2 * radii.max() + BOND_SLACK, radii)
-    return HalfBonds(first.astype(np.int32), (vectors / 2).astype(np.float32))
+    first, second, vectors = neighbor_pairs(positions, cell, pbc, 2 * radii.max() + BOND_SLACK, radii)
+    away = positions[first] + vectors - positions[second]
+    cells = np.rint(away @ np.linalg.inv(completed_cell(np.asarray(cell, dtype=np.float64))))
+    half = (vectors / 2).astype(np.float32)
+    return HalfBonds(first.astype(np.int32), half, second.astype(np.int32), cells.astype(np.int32))
 
 
 def neighbor_pairs(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from ase.data import covalent_radii
 
-from app.viewer3d.bonds import HalfBonds, find_bonds, no_bonds
+from app.viewer3d.bonds import HalfBonds, bonds_tell, find_bonds, no_bonds
 from app.viewer3d.camera import Camera
 from nnpcore.structures.frame import Frame
 
@@ -37,14 +37,24 @@ class SlicePlane:
 
     Attributes
     ----------
-    axis : the plane's normal: "x", "y", "z", or "a", "b", "c" for planes parallel to the cell's faces.
+    axis : the plane's normal: "x", "y", "z", or "a", "b", "c" for planes parallel to the cell's faces; ""
+        for ``direction``.
     fraction : where the plane cuts, from 0 (first atom along the normal) to 1 (last atom).
     keep_above : keep what is beyond the plane instead.
+    direction : any normal, of any length, where ``axis`` is empty.
     """
 
     axis: str = "z"
     fraction: float = 0.5
     keep_above: bool = False
+    direction: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def normal(self, cell: np.ndarray) -> np.ndarray:
+        """The unit normal (3,) in a cell (3, 3)."""
+        if self.axis:
+            return slice_normal(cell, self.axis)
+        length = np.linalg.norm(self.direction)
+        return np.array(self.direction) / length if length > 1e-12 else np.eye(3)[2]
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ class ViewOptions:
 
     Attributes
     ----------
-    bonds, cell, axes : draw them.
+    bonds : draw them; None draws them where they tell something (``bonds_tell``).
+    cell, axes : draw them.
     repeat : how often the cell is shown along a, b and c (along periodic vectors only).
     style : "balls" (and sticks) or "spheres" that nearly touch.
     radius_scale : scales all spheres.
@@ -62,7 +73,7 @@ class ViewOptions:
     axes_of_cell : the tripod shows a, b, c instead of x, y, z.
     """
 
-    bonds: bool = True
+    bonds: bool | None = None
     cell: bool = True
     axes: bool = True
     repeat: tuple[int, int, int] = (1, 1, 1)
@@ -113,28 +124,46 @@ class Scene:
     @cached_property
     def _bonds_and_starts(self) -> tuple[HalfBonds, np.ndarray]:
         nothing = no_bonds(), np.empty((0, 3), np.float32)
-        if not shows_bonds(self.options, len(self.centers)) or len(self.centers) == 0:
+        if not shows_bonds(self.options, self.frame, len(self.centers)) or len(self.centers) == 0:
             return nothing
         frame = self.frame
-        half = find_bonds(frame.numbers, frame.positions, frame.cell, frame.pbc)
+        placed = wrapped_positions(frame) if self.options.wrap else frame.positions
+        half = find_bonds(frame.numbers, placed, frame.cell, frame.pbc)
         n_atoms, n_images = frame.n_atoms, len(self.shifts)
+        repeat = np.array(allowed_repeat(frame, self.options.repeat))
         image = np.repeat(np.arange(n_images), len(half))
         atom = np.tile(half.atom, n_images)
-        keep = self.shown[image * n_atoms + atom]
+        there = np.array(np.unravel_index(image, repeat)).T + np.tile(half.cells, (n_images, 1))
+        keep = ((there >= 0) & (there < repeat)).all(axis=1) & self.shown[image * n_atoms + atom]
+        other = np.ravel_multi_index(np.clip(there, 0, repeat - 1).T, repeat)  # no stubs into nothing
+        keep &= self.shown[other * n_atoms + np.tile(half.partner, n_images)]
         starts = np.empty((n_atoms * n_images, 3), np.float32)
         starts[self.shown] = self.centers
         vectors = np.tile(half.vector, (n_images, 1))
-        return HalfBonds(atom[keep], vectors[keep]), starts[(image * n_atoms + atom)[keep]]
+        kept = HalfBonds(
+            atom[keep], vectors[keep], np.tile(half.partner, n_images)[keep], there[keep].astype(np.int32)
+        )
+        return kept, starts[(image * n_atoms + atom)[keep]]
 
     @cached_property
     def extent_points(self) -> np.ndarray:
-        """(m, 3) points that must be in view, Å: the outermost sphere centres and the cell's corners."""
-        return np.concatenate([outermost(self.centers), self.lines.reshape(-1, 3)])
+        """(m, 3) points that must be in view, Å: the outermost sphere centres and the cell's corners.
+
+        Where the cell holds vacuum, its corners count as far as the atoms reach.
+        """
+        corners = self.lines.reshape(-1, 3).astype(np.float64)
+        for row in vacuum_along(self.frame) if len(self.centers) and len(corners) else ():
+            normal = slice_normal(self.frame.cell, "abc"[row])
+            along = self.centers @ normal
+            height = corners @ normal
+            step = self.frame.cell[row] / (self.frame.cell[row] @ normal)
+            corners += (np.clip(height, along.min(), along.max()) - height)[:, None] * step
+        return np.concatenate([outermost(self.centers), corners])
 
     @cached_property
     def bounds(self) -> tuple[np.ndarray, float]:
         """Centre (3,) and radius, Å, of a sphere around everything."""
-        points = self.extent_points
+        points = np.concatenate([outermost(self.centers), self.lines.reshape(-1, 3)])
         if len(points) == 0:
             return np.zeros(3), 1.0
         middle = (points.min(axis=0).astype(np.float64) + points.max(axis=0)) / 2
@@ -185,9 +214,28 @@ def build_scene(frame: Frame, options: ViewOptions) -> Scene:
     )
 
 
-def shows_bonds(options: ViewOptions, n_spheres: int) -> bool:
+VACUUM = 6.0
+"""Å between atoms along a cell vector, from which on there is vacuum."""
+
+
+def vacuum_along(frame: Frame) -> list[int]:
+    """The cell vectors (0, 1, 2) along which more than ``VACUUM`` holds no atom."""
+    if abs(np.linalg.det(frame.cell)) < 1e-8 or frame.n_atoms == 0:
+        return []
+    scaled = np.sort(frame.positions @ np.linalg.inv(frame.cell) % 1.0, axis=0)
+    gaps = np.diff(np.concatenate([scaled, scaled[:1] + 1.0]), axis=0).max(axis=0)
+    heights = [abs(frame.cell[k] @ slice_normal(frame.cell, "abc"[k])) for k in range(3)]
+    return [k for k in range(3) if gaps[k] * heights[k] > VACUUM]
+
+
+def wants_bonds(options: ViewOptions, frame: Frame) -> bool:
+    """Whether bonds are switched on, or on by themselves."""
+    return bonds_tell(frame.numbers) if options.bonds is None else options.bonds
+
+
+def shows_bonds(options: ViewOptions, frame: Frame, n_spheres: int) -> bool:
     """Whether bonds are drawn: if wanted, between balls, and not among very many of them."""
-    return options.bonds and options.style == "balls" and n_spheres <= MAX_BONDED_SPHERES
+    return wants_bonds(options, frame) and options.style == "balls" and n_spheres <= MAX_BONDED_SPHERES
 
 
 def allowed_repeat(frame: Frame, repeat: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -217,7 +265,7 @@ def slice_mask(centers: np.ndarray, cell: np.ndarray, plane: SlicePlane | None) 
     """(n,) bool: which centres (n, 3) the slice plane keeps."""
     if plane is None or len(centers) == 0:
         return np.ones(len(centers), dtype=bool)
-    along = centers @ slice_normal(cell, plane.axis)
+    along = centers @ plane.normal(cell)
     low, high = along.min() - 1e-6, along.max() + 1e-6
     cut = low + plane.fraction * (high - low)
     return along >= cut if plane.keep_above else along <= cut

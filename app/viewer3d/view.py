@@ -6,7 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEasingCurve, QPointF, QRectF, QSize, Qt, QTimer, QVariantAnimation, Signal
+from PySide6.QtCore import (
+    QEasingCurve,
+    QMargins,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QTimer,
+    QVariantAnimation,
+    Signal,
+)
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
@@ -32,6 +43,9 @@ SLOW_SECONDS, FAST_SECONDS = 0.070, 0.020
 
 QUALITIES = ((2, True, 1), (1, True, 1), (1, False, 1), (1, False, 2))
 """From good to quick: samples along each axis, soft shadows, pixels of the screen for one of the picture."""
+
+LEAST_ROOM = 90
+"""Pixels that must be left between texts, else they may cover atoms."""
 
 ANIMATION_MS = 160
 EXPORT_SAMPLES = 3
@@ -62,6 +76,8 @@ class StructureView(QWidget):
         self.camera = Camera()
         self.lasso = Lasso()
         self.options = ViewOptions()
+        self.insets = QMargins()
+        """Pixels at the edges that are taken by texts: what is brought into view stays clear of them."""
         self.scene: Scene | None = None
         self.picture: Picture | None = None
         self._colors = np.empty((0, 3), np.uint8)
@@ -193,8 +209,13 @@ class StructureView(QWidget):
     def _fitted(self, camera: Camera) -> Camera:
         if self.scene is None:
             return camera
-        aspect = self.width() / max(self.height(), 1)
-        return camera.fitted(self.scene.extent_points, self.scene.margin, aspect)
+        room = QRect(0, 0, self.width(), max(self.height(), 1)).marginsRemoved(self.insets)
+        if room.width() < LEAST_ROOM or room.height() < LEAST_ROOM:
+            room = QRect(0, 0, self.width(), max(self.height(), 1))
+        fitted = camera.fitted(self.scene.extent_points, self.scene.margin, room.width() / room.height())
+        whole = replace(fitted, extent=fitted.extent * self.height() / room.height())
+        away = QRectF(room).center() - QRectF(self.rect()).center()
+        return whole.panned(away.x(), away.y(), self.height())
 
     def view_along(self, axis: str, *, reverse: bool = False, animated: bool = True) -> None:
         """Look along "x", "y", "z" or the cell's "a", "b", "c" and bring everything into view."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Qt
+import numpy as np
+from PySide6.QtCore import QObject, QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import (
     QCheckBox,
     QFormLayout,
     QHBoxLayout,
     QMenu,
+    QPushButton,
     QToolButton,
     QWidget,
     QWidgetAction,
 )
 
 from app.viewer3d.camera import AXES
-from app.viewer3d.scene import MAX_SPHERES, SlicePlane, ViewOptions
+from app.viewer3d.scene import MAX_SPHERES, SlicePlane, ViewOptions, wants_bonds
 from app.viewer3d.view import StructureView
 from app.widgets.controls import tool_button
-from app.widgets.quiet import Choice, Slider, Whole
+from app.widgets.quiet import Choice, Number, Slider, Whole
 
 MAX_REPEAT = 9
 
@@ -127,37 +129,92 @@ class ViewTools(QObject):
         for axis in AXES:
             name = f"{axis}" if axis in "xyz" else f"{axis} (parallel to a face)"
             self.slice_axis.addItem(name, axis)
+        self.slice_axis.addItem("any direction", "")
+        self.slice_direction = tuple(Number(form) for _ in range(3))
+        directions = QHBoxLayout()
+        for box, value in zip(self.slice_direction, (1.0, 1.0, 1.0), strict=True):
+            box.setRange(-1000, 1000)
+            box.setDecimals(3)
+            box.setValue(value)
+            box.valueChanged.connect(self._on_slice)
+            directions.addWidget(box)
+        self.slice_sight = QPushButton("As seen", form)
+        self.slice_sight.setToolTip("Cut across the line of sight")
+        self.slice_sight.clicked.connect(self._slice_along_sight)
+        directions.addWidget(self.slice_sight)
         self.slice_axis.setCurrentIndex(2)
         self.slice_at = Slider(form)
         self.slice_at.setRange(0, 1000)
         self.slice_at.setValue(500)
         self.slice_at.setMinimumWidth(160)
+        self.slice_number = Number(form)
+        self.slice_number.setDecimals(2)
+        self.slice_number.setSuffix(" Å")
+        self.slice_number.setRange(0, 1e6)
+        self.slice_number.setToolTip("Distance of the plane from the first atom along its normal")
+        self.slice_number.valueChanged.connect(self._on_slice_number)
+        place = QHBoxLayout()
+        place.addWidget(self.slice_at, 1)
+        place.addWidget(self.slice_number)
         self.slice_above = QCheckBox("Keep the other side", form)
         rows.addRow(self.slicing)
         rows.addRow("Across", self.slice_axis)
-        rows.addRow("At", self.slice_at)
+        rows.addRow("Normal", directions)
+        rows.addRow("At", place)
         rows.addRow(self.slice_above)
+        self._on_slice()
         boxes = self.slicing.toggled, self.slice_above.toggled
         for signal in (*boxes, self.slice_axis.activated, self.slice_at.valueChanged):
             signal.connect(self._on_slice)
         return form
 
     def _on_slice(self) -> None:
-        plane = SlicePlane(
-            self.slice_axis.currentData(), self.slice_at.value() / 1000, self.slice_above.isChecked()
-        )
+        plane = self._plane()
+        for box in (*self.slice_direction, self.slice_sight):
+            box.setEnabled(not plane.axis)
         self._view.set_options(slice_plane=plane if self.slicing.isChecked() else None)
+        thickness = self._thickness(plane)
+        with QSignalBlocker(self.slice_number):
+            self.slice_number.setMaximum(max(thickness, 0.01))
+            self.slice_number.setValue(plane.fraction * thickness)
+
+    def _plane(self) -> SlicePlane:
+        x, y, z = (box.value() for box in self.slice_direction)
+        fraction = self.slice_at.value() / 1000
+        return SlicePlane(self.slice_axis.currentData(), fraction, self.slice_above.isChecked(), (x, y, z))
+
+    def _thickness(self, plane: SlicePlane) -> float:
+        """From the first to the last atom along the normal, Å."""
+        scene = self._view.scene
+        if scene is None or scene.frame.n_atoms == 0:
+            return 0.0
+        centers = (scene.shifts[:, None] + scene.frame.positions[None]).reshape(-1, 3)
+        return float(np.ptp(centers @ plane.normal(scene.frame.cell)))
+
+    def _on_slice_number(self, value: float) -> None:
+        thickness = self._thickness(self._plane())
+        if thickness > 0:
+            self.slicing.setChecked(True)
+            self.slice_at.setValue(round(1000 * value / thickness))
+
+    def _slice_along_sight(self) -> None:
+        for box, value in zip(self.slice_direction, self._view.camera.rotation[2], strict=True):
+            with QSignalBlocker(box):
+                box.setValue(float(value))
+        self._on_slice()
 
     # state --------------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """Check the buttons of what is on."""
         options: ViewOptions = self._view.options
         self.perspective.setChecked(self._view.camera.perspective)
-        self.bonds.setChecked(options.bonds)
+        frame = self._view.frame
+        self.bonds.setChecked(bool(options.bonds) if frame is None else wants_bonds(options, frame))
         self.cell.setChecked(options.cell)
 
-    def limit_repeat(self, n_atoms: int) -> None:
-        """Offer no more repeats than can be drawn."""
+    def follow_frame(self, n_atoms: int) -> None:
+        """Offer no more repeats than can be drawn, and show what is drawn of the new frame."""
+        QTimer.singleShot(0, self, self.refresh)
         most = max(1, min(MAX_REPEAT, int((MAX_SPHERES / max(n_atoms, 1)) ** (1 / 3))))
         for box in self.repeats:
             box.setMaximum(max(most, 1))
