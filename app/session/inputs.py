@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from app.documents.dataset import free_name
 from app.documents.run import Evaluated, RunDocument
 from app.session.data import Data
 from app.session.regions import Regions
@@ -95,13 +96,14 @@ class RunInputs:
         evaluation.set(COMPARED_FRAMES, self._compared_frames(run, parts) or None)
 
     def _parts(self, refs: FrameRefs, role: str) -> list[RunPart]:
-        found = []
+        found: dict[str, RunPart] = {}
         for key, indices in refs.parts:
             known = self._data.datasets.get(key)
             name = role if known is None else known.name
             suffix = " (validation)" if known is not None and role == given.VALIDATION else ""
-            found.append(RunPart(key, f"{name}{suffix}", role, indices))
-        return found
+            named = free_name(f"{name}{suffix}", found)
+            found[named] = RunPart(key, named, role, indices)
+        return list(found.values())
 
     def _training_frames(self, run: RunDocument) -> tuple[Frame, ...]:
         """Return the training frames of a run; () where some of their files are not open."""

@@ -8,6 +8,7 @@ from app.session.coloring import SharedColoring
 from app.session.cures import Cures
 from app.session.data import Data
 from app.session.invariance import InvarianceChecks
+from app.session.memory import FreedMemory
 from app.session.messages import Messages
 from app.session.regions import Regions
 from app.session.runs import Runs
@@ -49,6 +50,7 @@ class Session(QObject):
         self.regions = Regions(self.data, self.selection, tasks, messages, undo)
         self.runs = Runs(self.data, self.regions, tasks, messages, undo)
         self.trainings = Trainings(self.settings, self.data, self.regions, self.runs, tasks, messages, undo)
+        self.memory = FreedMemory(self.data, self.runs, self.trainings, tasks)
         self.coloring = SharedColoring(self.data, self.runs, undo)
         self.analyses = AnalysisScheduler(
             self.settings, self.data, self.regions, self.runs, self.trainings, self.coloring, tasks, messages
@@ -61,7 +63,7 @@ class Session(QObject):
         )
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
-            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
+            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures, self.memory,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)
@@ -72,5 +74,6 @@ class Session(QObject):
         self.closing.emit()
         self.analyses.shutdown()
         self.trainings.shutdown()
+        self.memory.shutdown()
         self.runs.shutdown()
         self.tasks.shutdown()

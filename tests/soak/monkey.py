@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,7 @@ class Monkey:
         if self.session.data.datasets:
             key = self.rng.choice(list(self.session.data.datasets))
             path = Path(self.session.data.datasets[key].path)
-            if self.rng.random() < 0.5 and path.is_file():
+            if self.rng.random() < 0.5 and path in self.files:
                 path.write_bytes(self.rng.choice(self.contents))
             self.session.data.reload(key)
 
@@ -304,6 +305,8 @@ class Monkey:
                 self.memory.append(anonymous_mb())
                 counts = len(gc.get_objects()), self.session.undo_stack.count(), len(self.app.allWidgets())
                 print(f"{self.memory[-1]} MB; objects, undo, widgets: {counts}", file=sys.stderr, flush=True)
+                kinds = Counter(type(w).__name__ for w in self.app.topLevelWidgets()).most_common(8)
+                print(f"  {kinds}", file=sys.stderr, flush=True)
 
     def _timed(self, deed: Callable[[], None]) -> None:
         began, busy = time.monotonic(), time.thread_time()
