@@ -43,6 +43,7 @@ def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> Non
     column.addWidget(_close_box(dialog))
     dialog.resize(400, 480)
     dialog.exec()
+    dialog.deleteLater()
 
 
 def ask_types(name: str, parent: QWidget) -> str:
@@ -69,6 +70,7 @@ def ask_to_train(warnings: Sequence[str], parent: QWidget) -> bool:
     back = box.addButton("Back", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(back)
     box.exec()
+    box.deleteLater()
     return box.clickedButton() is train
 
 
@@ -82,6 +84,7 @@ def ask_to_lose(parent: QWidget) -> bool:
     back = box.addButton("Back", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(back)
     box.exec()
+    box.deleteLater()
     return box.clickedButton() is close
 
 
@@ -98,6 +101,7 @@ def show_about(parent: QWidget) -> None:
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
     filled(QVBoxLayout(dialog), name, styled(body, "muted"), box, margins=(20, 20, 20, 16), spacing=12)
     dialog.exec()
+    dialog.deleteLater()
 
 
 def _close_box(dialog: QDialog) -> QDialogButtonBox:

@@ -107,6 +107,7 @@ def ask_range(parent: QWidget | None, shared: SharedColoring, bar: ColorBarSpec)
     if dialog.exec() == QDialog.DialogCode.Accepted:
         low, high = dialog.limits()
         shared.set(range_mode="locked", low=low, high=high)
+    dialog.deleteLater()
 
 
 class RangeDialog(QDialog):

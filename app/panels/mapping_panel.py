@@ -176,6 +176,7 @@ class MappingPanel(Panel):
     def _open_menu(self, set_id: str, number: int, at: QPoint) -> None:
         menu = self.menu_of(set_id, number)
         if menu is not None:
+            menu.aboutToHide.connect(menu.deleteLater)
             menu.popup(at)
 
     def menu_of(self, set_id: str, number: int) -> QMenu | None:

@@ -401,6 +401,7 @@ class ModelPanel(Panel):
         table = FunctionTable(self.settings.descriptors, self.session.data.elements(), self)
         if table.exec() == QDialog.DialogCode.Accepted:
             self.set_functions(table.descriptors())
+        table.deleteLater()
         self.refresh()
 
     def set_functions(self, descriptors: DescriptorSettings) -> None:

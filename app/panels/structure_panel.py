@@ -261,6 +261,7 @@ class StructurePanel(Panel):
             runs = [run for run in self.session.runs.documents.values() if run.potential is not None]
             others = [run.name for run in runs if run is not self.session.runs.current]
             fill_range_menu(menu, self.session.coloring, bar, others)
+            menu.aboutToHide.connect(menu.deleteLater)
             menu.popup(at)
 
     def _on_theme(self) -> None:
@@ -353,7 +354,9 @@ class StructurePanel(Panel):
         ratio = self.view.devicePixelRatioF()
         size = round(self.view.width() * ratio), round(self.view.height() * ratio)
         dialog = ImageDialog(size, self.shown.bar is not None, self)
-        if dialog.exec() != QDialog.DialogCode.Accepted:
+        accepted = dialog.exec() == QDialog.DialogCode.Accepted
+        dialog.deleteLater()
+        if not accepted:
             return
         start = str(Path.home() / "structure.png")
         path, _ = QFileDialog.getSaveFileName(self, "Save image", start, "PNG image (*.png)")

@@ -63,7 +63,8 @@ class Session(QObject):
         )
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
-            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures, self.memory,
+            self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
+            self.memory,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)

@@ -265,6 +265,7 @@ class MainWindow(QMainWindow):
             self.save_settings()
             self.session.trainings.settings_changed.emit()
             self.refresh_commands()
+        dialog.deleteLater()
 
     @cached_property
     def documentation(self) -> Documentation:
@@ -328,6 +329,7 @@ class MainWindow(QMainWindow):
         stop = box.addButton("Stop and Close", QMessageBox.ButtonRole.AcceptRole)
         box.addButton("Go On Training", QMessageBox.ButtonRole.RejectRole)
         box.exec()
+        box.deleteLater()
         return box.clickedButton() is stop
 
     def _on_trainings_idle(self) -> None:

@@ -102,4 +102,6 @@ class RowList(QStackedWidget, Generic[Row]):
     def _on_menu_wanted(self, position: QPoint) -> None:
         item = self.list.itemAt(position)
         if item is not None:
-            self._menu_of(item.data(ID)).exec(self.list.mapToGlobal(position))
+            menu = self._menu_of(item.data(ID))
+            menu.exec(self.list.mapToGlobal(position))
+            menu.deleteLater()
