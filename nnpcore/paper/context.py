@@ -298,5 +298,5 @@ def _finished(
     if not history or run.settings.replace(**threads) != settings.replace(**threads):
         return None
     wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
-    ended = len(history) >= wanted or settings.patience is not None
+    ended = history[-1].epoch >= wanted or settings.patience is not None
     return TrainedRun(folder, potential, history) if ended else None

@@ -93,7 +93,8 @@ def _baseline(potential: Potential) -> str:
 def _training_rows(facts: RunFacts) -> list[tuple[str, str]]:
     s, history = facts.folder.settings, facts.history
     optimizer = history[-1].optimizer if history else s.optimizer
-    epochs = f"{len(history)} of {s.epochs}" if s.epochs else str(len(history))
+    reached = history[-1].epoch if history else 0
+    epochs = f"{reached} of {s.epochs}" if s.epochs else str(reached)
     best = [record.epoch for record in history if record.best]
     return [
         ("Loss weights", f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.stress_weight:g}"),
