@@ -113,6 +113,11 @@ class MainWindow(QMainWindow):
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
                 signal.connect(self._refresh_titles)
 
+    def show_cure(self) -> None:
+        """Show the workspace in which frames are found that heal a map."""
+        self.spaces.choose("cure")
+        self.spaces.show_panel("cure")
+
     # menus --------------------------------------------------------------------------------------------
     def _make_menus(self) -> None:
         menus = {name: self.menuBar().addMenu(name) for name in MENUS}
