@@ -37,6 +37,11 @@ class Selection:
             return other
         return Selection(self._atoms | other.atoms if mode == "add" else self._atoms - other.atoms)
 
+    def frames(self) -> list[tuple[str, int]]:
+        """Return data set and frame of every frame with selected atoms."""
+        self.in_frame("", 0)
+        return list(self._by_frame or ())
+
     def in_frame(self, dataset_id: str, frame: int) -> np.ndarray:
         """Return the sorted indices of the selected atoms of one frame, int64."""
         if self._by_frame is None:

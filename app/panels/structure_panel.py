@@ -27,6 +27,7 @@ from app.look.ink import font
 from app.look.palette import LIGHT
 from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
+from app.panels.structure_selection import SelectionTools
 from app.session.messages import Notification
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import WIDTH, ColorBar
@@ -91,6 +92,8 @@ class StructurePanel(Panel):
         self.tools = ViewTools(self.view, self)
         for button in self.tools.buttons:
             self.add_tool(button)
+        self.selecting = SelectionTools(self.session, self)
+        self.add_tool(self.selecting.button)
         self.camera = tool_button(self, "Save an image of any size", self.ask_image, icon="camera")
         self.add_tool(self.camera, at_end=True)
 
@@ -137,6 +140,7 @@ class StructurePanel(Panel):
         view.atom_hovered.connect(self._on_hovered)
         view.background_clicked.connect(lambda: session.selection.select([]))
         view.lassoed.connect(self._on_lassoed)
+        view.drawn.connect(self._show_caption)
         self.frames.frame_chosen.connect(self._on_frame_chosen)
         self.bar.menu_requested.connect(self._open_range_menu)
         theme.signals().changed.connect(self._on_theme)
@@ -191,11 +195,19 @@ class StructurePanel(Panel):
             self._shown_dataset = dataset_id
         self._recolor()
         self._show_selection()
+        self._show_caption()
+
+    def _show_caption(self) -> None:
+        """Name the frame that is drawn, which may still be the one before."""
+        picture = self.view.picture
+        frame = self.view.frame if picture is None else picture.request.scene.frame
+        if frame is None:
+            return
         facts = " · ".join(atom_card.frame_facts(frame))
         muted = theme.current().muted
-        self.info.setText(
-            f"<b>{atom_card.formula_of(frame)}</b><br><span style='color:{muted}'>{facts}</span>"
-        )
+        text = f"<b>{atom_card.formula_of(frame)}</b><br><span style='color:{muted}'>{facts}</span>"
+        if text != self.info.text():
+            self.info.setText(text)
 
     def _on_frame_chosen(self, index: int) -> None:
         dataset_id = self.session.data.current_id
@@ -334,6 +346,8 @@ class StructurePanel(Panel):
             elif chosen:
                 title = f"{len(chosen)} atoms selected"
                 rows = atom_card.several_rows(frame, chosen, values)
+            if chosen and len(self.session.selection.current) > len(chosen):
+                rows.append(("in all", self.session.selection.count_text()))
         self.card.setText(atom_card.as_html(title, rows, theme.current().muted) if title else "")
         self.card.setVisible(bool(title))
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+from ase.data import chemical_symbols
 from PySide6.QtCore import QObject, Signal
 
+from app.documents.atom_numbers import grown
 from app.documents.selection import AtomRef, Selection, SelectionMode
 from app.session.data import Data
 
@@ -33,6 +36,55 @@ class SharedSelection(QObject):
         if frame is not None and dataset_id is not None:
             index = self._data.frame_index
             self.select((dataset_id, index, atom) for atom in range(frame.n_atoms))
+
+    def count_text(self) -> str:
+        """Return how many atoms are selected in how many frames, such as "812 atoms in 41 frames"."""
+        n_atoms, n_frames = len(self.current), len(self.current.frames())
+        atoms = "1 atom" if n_atoms == 1 else f"{n_atoms} atoms"
+        return atoms if n_frames < 2 else f"{atoms} in {n_frames} frames"
+
+    def step(self, by: int) -> None:
+        """Show the next frame (or with -1 the one before) that has selected atoms, round and round."""
+        order = {key: place for place, key in enumerate(self._data.datasets)}
+        frames = sorted((order[key], frame) for key, frame in self.current.frames() if key in order)
+        if not frames:
+            return
+        here = (order.get(self._data.current_id or "", -1), self._data.frame_index)
+        later = [entry for entry in frames if entry > here] if by > 0 else []
+        earlier = [entry for entry in frames if entry < here] if by < 0 else []
+        place, frame = (later or frames)[0] if by > 0 else (earlier or frames)[-1]
+        self._data.show(list(self._data.datasets)[place], frame)
+
+    def invert(self) -> None:
+        """Select what is not selected, in every frame that has selected atoms, else in the frame shown."""
+        wanted: list[tuple[str, int, int]] = []
+        frames = self.current.frames()
+        if not frames and self._data.current_id is not None:
+            frames = [(self._data.current_id, self._data.frame_index)]
+        for key, frame in frames:
+            n_atoms = self._data.datasets[key].frames[frame].n_atoms
+            chosen = self.current.in_frame(key, frame)
+            wanted += [(key, frame, int(atom)) for atom in np.setdiff1d(np.arange(n_atoms), chosen)]
+        self.select(wanted)
+
+    def grow(self) -> None:
+        """Select the bonded neighbors of selected atoms, too."""
+        wanted: list[tuple[str, int, int]] = []
+        for key, frame in self.current.frames():
+            atoms = grown(self._data.datasets[key].frames[frame], self.current.in_frame(key, frame))
+            wanted += [(key, frame, int(atom)) for atom in atoms]
+        self.select(wanted)
+
+    def table(self) -> dict[str, list[object]]:
+        """Return the selected atoms as columns; frames and atoms count from 0, as in files."""
+        rows = []
+        for key, index, atom in sorted(self.current.atoms):
+            frame = self._data.datasets[key].frames[index]
+            rows.append(
+                (key, index, atom, chemical_symbols[int(frame.numbers[atom])], *frame.positions[atom])
+            )
+        heads = "file", "frame (from 0)", "atom (from 0)", "element", "x (Å)", "y (Å)", "z (Å)"
+        return {head: [row[k] for row in rows] for k, head in enumerate(heads)}
 
     def show_atom(self, atom: tuple[str, int, int]) -> None:
         """Show the frame of an atom and select the atom: what a click on a point does."""

@@ -163,6 +163,14 @@ def _edit(session: Session, window: Window) -> list[Command]:
             "edit.select_none", "Select Nothing", lambda: selection.select([]), "Ctrl+Shift+A", "", "Edit", 1,
             enabled=lambda: len(selection.current) > 0,
         ),
+        Command("edit.invert", "Invert Selection", selection.invert, "Ctrl+I", "", "Edit", 1,
+                enabled=lambda: session.data.frame is not None),
+        Command("edit.grow", "Grow Selection by Neighbors", selection.grow, "", "", "Edit", 1,
+                enabled=lambda: len(selection.current) > 0),
+        Command("edit.selected_next", "Next Frame with Selected Atoms", lambda: selection.step(1),
+                "Ctrl+Shift+Right", "", "Edit", 1, enabled=lambda: len(selection.current) > 0),
+        Command("edit.selected_before", "Frame before with Selected Atoms", lambda: selection.step(-1),
+                "Ctrl+Shift+Left", "", "Edit", 1, enabled=lambda: len(selection.current) > 0),
         Command("edit.preferences", "Preferences…", window.show_preferences, "Ctrl+,", "settings", "Edit", 9),
     ]  # fmt: skip
 

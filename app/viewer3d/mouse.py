@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QWheelEvent
 
 from app.viewer3d.view import StructureView
 
@@ -115,10 +115,21 @@ class Mouse(QObject):
     def _click(self, event: QMouseEvent) -> None:
         picker = self._view.picker()
         atom = picker.atom_at(event.position().x(), event.position().y()) if picker else None
-        if atom is None:
+        if self._view.measuring.enabled:
+            self._measure(atom)
+        elif atom is None:
             self._view.background_clicked.emit()
         else:
             self._view.atom_picked.emit(atom, event.modifiers())
+
+    def _measure(self, atom: int | None) -> None:
+        """Take an atom into the measurement; a click beside all atoms ends it."""
+        measuring = self._view.measuring
+        if atom is None:
+            measuring.finish()
+        else:
+            measuring.add(atom)
+        self._view.update()
 
     def _select_inside(self, loop: list[QPointF], modifiers: Qt.KeyboardModifier) -> None:
         picker = self._view.picker()
@@ -146,8 +157,22 @@ class Mouse(QObject):
         event.accept()
 
     def _on_key(self, event: QKeyEvent) -> bool:
-        """Single letters: x y z a b c look along (with Shift from behind), f fits, r resets, p projection."""
+        """Single letters: x y z a b c look along (with Shift from behind), f fits, r resets, p projection.
+
+        m measures; of what is measured Ctrl+C copies all, Backspace takes the last atom back, Escape all.
+        """
         letter, view = event.text().lower(), self._view
+        if event.matches(QKeySequence.StandardKey.Copy) and view.frame is not None and view.measuring.groups:
+            QGuiApplication.clipboard().setText(view.measuring.text(view.frame))
+            return True
+        if event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete) and view.measuring.groups:
+            view.measuring.take_back()
+            view.update()
+            return True
+        if event.key() == Qt.Key.Key_Escape and view.measuring.groups:
+            view.measuring.clear()
+            view.update()
+            return True
         if event.modifiers() & ~(Modifier.ShiftModifier | Modifier.KeypadModifier) or not letter:
             return False
         if letter in "xyzabc":
@@ -158,6 +183,8 @@ class Mouse(QObject):
             view.reset_view()
         elif letter == "p":
             view.set_perspective(not view.camera.perspective)
+        elif letter == "m":
+            view.measure_wanted.emit()
         else:
             return False
         return True

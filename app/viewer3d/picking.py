@@ -73,6 +73,14 @@ class Measurement:
     unit: str
 
 
+def nearest_steps(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Vectors (n - 1, 3), Å, from each of the positions (n, 3) to the nearest image of the next one."""
+    if len(positions) < 2:
+        return np.empty((0, 3))
+    each = cast(bool, pbc)  # ASE's hint forgets that it takes one per vector
+    return find_mic(np.diff(np.asarray(positions, dtype=np.float64), axis=0), cell, each)[0]
+
+
 def measure(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> Measurement | None:
     """Distance of 2, angle of 3 (at the second) or dihedral of 4 positions (n, 3), Å, nearest images taken.
 
@@ -80,8 +88,8 @@ def measure(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> Measure
     """
     if not 2 <= len(positions) <= 4:
         return None
-    each = cast(bool, pbc)  # ASE's hint forgets that it takes one per vector
-    steps, lengths = find_mic(np.diff(np.asarray(positions, dtype=np.float64), axis=0), cell, each)
+    steps = nearest_steps(positions, cell, pbc)
+    lengths = np.linalg.norm(steps, axis=1)
     if len(steps) == 1:
         return Measurement("Distance", float(lengths[0]), "Å")
     if (lengths < 1e-9).any():

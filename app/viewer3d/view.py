@@ -28,6 +28,7 @@ from app.viewer3d.camera import Camera, interpolated
 from app.viewer3d.color_bar import ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN
 from app.viewer3d.drawing import Drawer, Picture
+from app.viewer3d.measuring import Ink, Measuring
 from app.viewer3d.picking import Picker
 from app.viewer3d.picture import Trimmings, as_image
 from app.viewer3d.scene import HOVERED, SELECTED, DrawRequest, Look, Scene, ViewOptions, build_scene
@@ -63,6 +64,7 @@ class StructureView(QWidget):
     atom_hovered = Signal(int)
     background_clicked = Signal()
     lassoed = Signal(object, object)
+    measure_wanted = Signal()
     camera_changed = Signal()
     drawn = Signal()
     backend_changed = Signal()
@@ -75,6 +77,7 @@ class StructureView(QWidget):
         self.setMinimumSize(120, 90)
         self.camera = Camera()
         self.lasso = Lasso()
+        self.measuring = Measuring()
         self.options = ViewOptions()
         self.insets = QMargins()
         """Pixels at the edges that are taken by texts: what is brought into view stays clear of them."""
@@ -118,6 +121,7 @@ class StructureView(QWidget):
             self._needs_fit = True
             self.update()
             return
+        self.measuring.fit(frame.n_atoms)
         if had is None or had.n_atoms != frame.n_atoms:
             self._marks = np.zeros(frame.n_atoms, np.uint8)
             self._hovered = -1
@@ -304,7 +308,7 @@ class StructureView(QWidget):
     ) -> DrawRequest:
         """The snapshot for a picture of ``size`` pixels, showing at least what the widget shows.
 
-        Without the mouse's ring; no fading if transparent. RuntimeError when nothing is shown.
+        Without rings; no fading if transparent. RuntimeError when nothing is shown.
         """
         if self.scene is None:
             raise RuntimeError("there is no structure to draw")
@@ -315,7 +319,7 @@ class StructureView(QWidget):
         return replace(
             self.make_request(size, EXPORT_SAMPLES, camera),
             look=replace(look, fog=0.0) if transparent else look,
-            marks=self._marks & ~np.uint8(HOVERED),
+            marks=np.zeros_like(self._marks),
             pixel_ratio=max(scale, 1.0),
         )
 
@@ -340,10 +344,16 @@ class StructureView(QWidget):
             painter.drawImage(self._picture_place(), image)
             if self.options.axes:
                 self._draw_axes(painter, self.height())
+            self._draw_measured(painter)
         self.lasso.paint(painter)
         if self.backend == "software":
             self._draw_note(painter)
         painter.end()
+
+    def _draw_measured(self, painter: QPainter) -> None:
+        assert self.frame is not None
+        ink = Ink(QColor(theme.current().accent), QColor(theme.current().panel), font(bold=True))
+        self.measuring.paint(painter, self.frame, self.camera, (self.width(), self.height()), ink)
 
     def _picture_place(self) -> QRectF:
         """Where the picture goes: all of the widget, or its middle while a resized one is being drawn."""

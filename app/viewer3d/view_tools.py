@@ -44,8 +44,14 @@ class ViewTools(QObject):
             "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes",
             lambda on: setattr(view.lasso, "enabled", on),
         )
+        self.measure = self._toggle(
+            "measure",
+            "Measure (M): click 2 to 4 atoms; Ctrl+C copies, Backspace takes back, Escape removes all",
+            self._on_measure,
+        )
+        view.measure_wanted.connect(self.measure.click)
         shown = (self.fit, self.along, self.perspective, self.bonds, self.cell)
-        self.buttons = (*shown, self.repeat, self.slice, self.lasso)
+        self.buttons = (*shown, self.repeat, self.slice, self.lasso, self.measure)
         view.camera_changed.connect(self.refresh)
         self.refresh()
 
@@ -89,6 +95,13 @@ class ViewTools(QObject):
         axes.setCheckable(True)
         axes.setChecked(True)
         axes.toggled.connect(lambda on: view.set_options(axes=on))
+
+    def _on_measure(self, on: bool) -> None:
+        """Begin to measure, or end: what was measured stays until it is taken back."""
+        self._view.measuring.enabled = on
+        self._view.measuring.finish()
+        self._view.setFocus()
+        self._view.update()
 
     # forms --------------------------------------------------------------------------------------------
     def _shape_form(self) -> QWidget:
