@@ -116,6 +116,7 @@ def test_without_locks_of_the_system_the_process_is_looked_up(
         ("checkpoint.safetensors", lambda folder: RunFolder.open(folder).read_checkpoint()),
         ("training_set.safetensors", lambda folder: RunFolder.open(folder).training_values()),
         ("history.csv", lambda folder: RunFolder.open(folder).read_history()),
+        ("settings.toml", RunFolder.open),
         ("potential", Potential.load),
         ("monitor.json", MappingMonitor.load),
     ],
@@ -276,7 +277,7 @@ def test_a_training_goes_on_elsewhere(run_folder: Path, tmp_path: Path) -> None:
 # what happens in an epoch ---------------------------------------------------------------------------
 def test_what_an_epoch_tells_survives_a_stop_in_it(run_folder: Path) -> None:
     control = TrainControl()
-    training = trainer(run_folder, baseline_epochs=1)
+    training = trainer(run_folder, baseline="linear", baseline_epochs=1)
     put_under = training._put_under
 
     def stop_then() -> None:

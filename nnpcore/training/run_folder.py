@@ -59,6 +59,7 @@ _OF_A_RUN = (
     "potential/potential.safetensors",
 )
 _NAMES = {"data.json", "settings.toml", *(name.rpartition("/")[2] for name in _OF_A_RUN)}
+_MARK = "# Eatlas run "
 _RUN, _CHECKSUM, _SETTINGS = "run", "sha256", "settings"
 """Entries of data.json beside its sources; the first in the headers of arrays, too."""
 
@@ -219,7 +220,7 @@ class RunFolder:
                 raise writing_failed(error, old) from error
         self._started_with = self._started_with or self.settings
         self._write_data(self._started_with)
-        self.settings.to_toml(self.settings_path)
+        self.write_settings(self.settings)
 
     def _write_data(self, started_with: TrainSettings) -> None:
         origins = {"imported": self.imported, "parent": self.parent}
@@ -274,6 +275,9 @@ class RunFolder:
             settings = TrainSettings.from_toml(folder / "settings.toml")
         except EatlasError as error:
             raise RunFolderError(error.what, where=error.where, fix=error.fix) from None
+        if _id_in_settings(folder / "settings.toml") not in ("", run_id):
+            what = "it is of another training, of which files have come into this folder"
+            raise RunFolderError(what, where=str(folder / "settings.toml"), fix=_AGAIN)
         if started_with is not None:
             _refuse_changes(started_with, settings, str(folder / "settings.toml"))
         return cls(folder, settings, sources, imported, run_id, started_with, parent)
@@ -292,7 +296,8 @@ class RunFolder:
 
     def write_settings(self, settings: TrainSettings) -> None:
         """Keep changed settings (more epochs, say)."""
-        settings.to_toml(self.settings_path)
+        mark = f"{_MARK}{self.id}\n" if self.id else ""
+        write_atomically(self.settings_path, (mark + settings.to_toml()).encode())
         self.settings = settings
 
     def write_history(self, records: Sequence[EpochRecord]) -> None:
@@ -431,6 +436,12 @@ def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSetti
         settings = None if started_with is None else TrainSettings.model_validate(started_with)
         imported, parent = (str(document.get(name, "")) for name in ("imported", "parent"))
         return sources, imported, str(document.get(_RUN, "")), settings, parent
+
+
+def _id_in_settings(path: Path) -> str:
+    """Return the id in the first line of settings.toml, which users may edit; empty without one."""
+    first = read_regular(path).partition(b"\n")[0].decode(errors="replace")
+    return first.removeprefix(_MARK).strip() if first.startswith(_MARK) else ""
 
 
 def id_of(folder: str | os.PathLike[str]) -> str:

@@ -22,6 +22,7 @@ SETTINGS = TrainSettings(
     epochs=4,
     n_threads=1,
     device="cpu",
+    baseline="linear",
     baseline_epochs=2,
 )
 OLDER = SETTINGS.replace(hidden=(4,), seed=7, epochs=2)
