@@ -21,7 +21,9 @@ from nnpcore.progress import Progress
 from nnpcore.structures import (
     EXAMPLES,
     Frame,
+    FrameProblem,
     example_path,
+    iter_frames,
     parse_path,
     read_dataset,
     split_frames,
@@ -338,3 +340,17 @@ def test_reading_the_example_needs_no_heavy_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_frames_come_one_after_the_other_without_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.xyz"
+    good, bad = "1\nenergy=-1.0\nSi 0 0 0\n", "1\nenergy=nan\nSi 0 0 0\n"
+    path.write_text(good + bad + good + "not a count of atoms\n")
+    found = iter_frames(path)
+    assert next(found).index == 0
+    assert isinstance(next(found), FrameProblem) and next(found).index == 2
+    shares: list[float | None] = []
+    path.write_text(good * 500)
+    progress = Progress(lambda share, text: shares.append(share))
+    assert [f.index for f in iter_frames(f"{path}@::100", progress=progress)] == [0, 100, 200, 300, 400]
+    assert shares and all(share is not None and 0 < share <= 1 for share in shares)

@@ -7,7 +7,7 @@ from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.key_names import KeyMemory, KeyNames, KeyProposal, Question, propose_keys
 from nnpcore.structures.labels.stress_kinds import StressKind
 from nnpcore.structures.problems import BadFramesError, FrameProblem
-from nnpcore.structures.reading import detect_key_names, parse_path, read_dataset
+from nnpcore.structures.reading import detect_key_names, iter_frames, parse_path, read_dataset
 from nnpcore.structures.splits import split_frames
 from nnpcore.structures.writing import write_frames
 
@@ -27,6 +27,7 @@ __all__ = [
     "check_frame",
     "detect_key_names",
     "example_path",
+    "iter_frames",
     "parse_path",
     "propose_keys",
     "read_dataset",

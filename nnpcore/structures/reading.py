@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,7 +23,13 @@ from nnpcore.structures.labels.key_names import (
     propose_keys,
 )
 from nnpcore.structures.problems import BadFramesError, FrameProblem
-from nnpcore.structures.readers.reader import IndexedFrames, OpenFile, open_stream, read_error
+from nnpcore.structures.readers.reader import (
+    IndexedFrames,
+    OpenFile,
+    StreamedFrames,
+    open_stream,
+    read_error,
+)
 from nnpcore.structures.readers.registry import find_reader
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
@@ -108,15 +114,13 @@ def read_dataset(
     DataError
         When the file cannot be read or holds no usable frame (:class:`BadFramesError` where frames are bad).
     """
-    source, names = parse_path(path), keys or KeyNames()
+    source = parse_path(path)
     frames: list[Frame] = []
     problems: list[FrameProblem] = []
     try:
-        for item in _reported(source, names, progress or Progress()):
+        for item in iter_frames(path, keys=keys, progress=progress):
             if isinstance(item, FrameProblem):
                 problems.append(item)
-            elif texts := _checked(item):
-                problems.append(FrameProblem(item.index, "; ".join(texts), "Mend or remove this frame"))
             else:
                 frames.append(item)
     except MemoryError as error:
@@ -128,7 +132,7 @@ def read_dataset(
         raise BadFramesError(source.text, tuple(problems), len(frames))
     name = source.path.name + source.text[len(str(source.path)) :]
     if keys is not None:
-        _check_names(frames, names, source.text)
+        _check_names(frames, keys, source.text)
     return Dataset(
         name=name,
         path=source.text,
@@ -137,6 +141,26 @@ def read_dataset(
         keys=keys,
         notes=_notes(frames),
     )
+
+
+def iter_frames(
+    path: str | Path, *, keys: KeyNames | None = None, progress: Progress | None = None
+) -> Iterator[Frame | FrameProblem]:
+    """Yield the frames of a file as they are read and checked, a :class:`FrameProblem` for each bad one.
+
+    The first of a large trajectory comes at once, and one frame is in memory at a time; for the parameters
+    see :func:`read_dataset`.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, at the first frame.
+    """
+    for item in _reported(parse_path(path), keys or KeyNames(), progress or Progress()):
+        if isinstance(item, Frame) and (texts := _checked(item)):
+            yield FrameProblem(item.index, "; ".join(texts), "Mend or remove this frame")
+        else:
+            yield item
 
 
 def _notes(frames: list[Frame]) -> tuple[str, ...]:
@@ -235,21 +259,33 @@ def _wanted(n_frames: int, source: Source) -> range:
 
 
 def _chosen(
-    source: Source, items: Iterable[Frame | FrameProblem] | IndexedFrames
+    source: Source, items: Iterable[Frame | FrameProblem] | IndexedFrames | StreamedFrames
 ) -> Iterator[tuple[float | None, Frame | FrameProblem]]:
     """Yield the wanted part of all frames. Slices that count from the end need the whole file first."""
     start, stop, step = source.selection.start, source.selection.stop, source.selection.step or 1
     forward = (start or 0) >= 0 and (stop or 0) >= 0 and step > 0
     if not isinstance(items, IndexedFrames) and forward:
-        counter, item = itertools.count(), None
-        for item, _ in itertools.islice(zip(items, counter, strict=False), start, stop, step):
-            yield None, item
-        if item is None:
+        counter, one = itertools.count(), None
+        for one, _ in itertools.islice(zip(_found(items), counter, strict=False), start, stop, step):
+            share, make = one
+            yield share, make()
+        if one is None:
             _wanted(next(counter), source)
         return
-    if not isinstance(items, IndexedFrames):
+    if isinstance(items, StreamedFrames):
+        items = items.indexed()
+    elif not isinstance(items, IndexedFrames):
         everything = list(items)
         items = IndexedFrames(len(everything), everything.__getitem__)
     wanted = _wanted(items.count, source)
     for done, index in enumerate(wanted, start=1):
         yield done / len(wanted), items.get(index)
+
+
+def _found(
+    items: Iterable[Frame | FrameProblem] | StreamedFrames,
+) -> Iterator[tuple[float | None, Callable[[], Frame | FrameProblem]]]:
+    if isinstance(items, StreamedFrames):
+        yield from items.found()
+    else:
+        yield from ((None, lambda item=item: item) for item in items)

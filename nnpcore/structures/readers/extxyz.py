@@ -8,8 +8,9 @@ lines are handed to ASE frame by frame.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,15 @@ from nnpcore.errors import Cancelled, DataError
 from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.labels.units_in_file import convert_units
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
-from nnpcore.structures.readers.reader import MAX_LINE, UNPACKING_ERRORS, IndexedFrames, OpenFile, Reader
+from nnpcore.structures.readers.reader import (
+    MAX_LINE,
+    UNPACKING_ERRORS,
+    IndexedFrames,
+    OpenFile,
+    Reader,
+    StreamedFrames,
+    is_packed,
+)
 from nnpcore.structures.readers.xyz_comment import parse_comment, quote
 
 _FORMAT = "a count of atoms, a comment line, then one line per atom"
@@ -29,6 +38,7 @@ _BOOLS = {
     for name in (str(value)[0], str(value), str(value).lower(), str(value).upper())
 }
 _NAMES = {"pos": "positions", "Z": "numbers", "charge": "charges", "species": "symbols"}
+_LONGEST_COUNT = 80
 _CONTRADICTION = 0.02  # of the larger one, from which a stress and a virial do not agree
 
 
@@ -59,6 +69,8 @@ def looks_like_xyz(head: bytes) -> bool:
 
 
 def _is_count(line: bytes) -> bool:
+    if len(line) > _LONGEST_COUNT:
+        return False
     word = line.strip()
     return word.isdigit() and len(word) < 10
 
@@ -82,6 +94,11 @@ def find_frames(stream: IO[bytes]) -> Iterator[FrameText]:
     FrameSyntaxError
         When the file does not start with a count of atoms.
     """
+    return (place for place, _ in find_texts(stream))
+
+
+def find_texts(stream: IO[bytes]) -> Iterator[tuple[FrameText, bytes]]:
+    """Give the frames as :func:`find_frames` does, each with its text: the stream is gone over once."""
     lines, number, index = _Lines(stream), 0, 0
     header = lines.next()
     while header:
@@ -91,20 +108,28 @@ def find_frames(stream: IO[bytes]) -> Iterator[FrameText]:
             continue
         if not _is_count(header):
             raise FrameSyntaxError(f"line {number} is {_quote(header)}, but an XYZ file has {_FORMAT}")
-        start = lines.at - len(header)
+        start, lines.taken = lines.at - len(header), [header]
         end, used, problem, rare, open_end, following = _measure_frame(lines, int(header), number)
-        yield FrameText(index, number, start, end - start, problem, rare, open_end)
+        text = b"".join(lines.taken[: 1 + used])
+        yield FrameText(index, number, start, end - start, problem, rare, open_end), text
         number += used
         index += 1
         header = following
 
 
 class _Lines:
-    """Lines of a stream one after the other, and how far it was read; what ends a packed file is its end."""
+    """Lines of a stream one after the other, and how far it was read; what ends a packed file is its end.
+
+    Attributes
+    ----------
+    at : the place behind the last line. taken : the lines since it was emptied.
+    trouble : why a packed file ends here.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self.at = stream.tell()
+        self.taken: list[bytes] = []
         self.trouble = ""
 
     def next(self) -> bytes:
@@ -117,6 +142,7 @@ class _Lines:
         if len(line) == MAX_LINE:
             raise FrameSyntaxError(f"a line is longer than {MAX_LINE:,} bytes")
         self.at += len(line)
+        self.taken.append(line)
         return line
 
 
@@ -151,8 +177,8 @@ def _quote(line: bytes) -> str:
     return quote(line.decode("utf-8", errors="replace"))
 
 
-def read_frames(file: OpenFile) -> IndexedFrames:
-    """Find the frames of an XYZ file; each is parsed when it is asked for.
+def read_frames(file: OpenFile) -> StreamedFrames:
+    """Give the frames of an XYZ file; each is parsed when it is asked for.
 
     Raises
     ------
@@ -160,23 +186,38 @@ def read_frames(file: OpenFile) -> IndexedFrames:
         When the file does not start with a count of atoms.
     """
     stream, where = file.stream, str(file.path)
-    places: list[FrameText] = []
+    size = 0 if is_packed(file.path) else file.path.stat().st_size
+
+    def found() -> Iterator[tuple[float | None, Callable[[], Frame | FrameProblem]]]:
+        for place, text in _places(file):
+            share = (place.offset + place.size) / size if size else None
+            yield share, partial(_frame_of, text, place, where)
+
+    def indexed() -> IndexedFrames:
+        places = [place for place, _ in _places(file)]
+        get = lambda index: _frame_of(read_text(stream, places[index]), places[index], where)  # noqa: E731
+        return IndexedFrames(len(places), get)
+
+    return StreamedFrames(found, indexed)
+
+
+def _places(file: OpenFile) -> Iterator[tuple[FrameText, bytes]]:
     try:
-        for place in find_frames(stream):
-            places.append(place)
+        for place, text in find_texts(file.stream):
             file.check()
+            yield place, text
     except FrameSyntaxError as error:
-        raise DataError(f"this is not an XYZ file: {error}", where=where, fix="Open another file") from error
-    return IndexedFrames(len(places), lambda index: _frame_at(stream, places[index], where))
+        what = f"this is not an XYZ file: {error}"
+        raise DataError(what, where=str(file.path), fix="Open another file") from error
 
 
-def _frame_at(stream: IO[bytes], place: FrameText, where: str) -> Frame | FrameProblem:
+def _frame_of(text: bytes, place: FrameText, where: str) -> Frame | FrameProblem:
     """Parse one frame; whatever is wrong with it is its own problem."""
     try:
-        return parse_frame(read_text(stream, place), place, where)
+        return parse_frame(text, place, where)
     except FrameSyntaxError as error:
         what = str(error) if re.search(r"\bline \d", str(error)) else f"{error} (line {place.line} on)"
-    except (MemoryError, Cancelled, OSError):
+    except (MemoryError, Cancelled):
         raise
     except Exception as error:
         what = f"it cannot be understood (line {place.line} on): {type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -72,6 +72,21 @@ class IndexedFrames:
 
 
 @dataclass(frozen=True)
+class StreamedFrames:
+    """The frames of an open file that can be found one after the other without parsing them.
+
+    Attributes
+    ----------
+    found : goes over the file once, from where its stream stands: (share of the file behind it, what parses
+        the frame).
+    indexed : finds all, so that any can be had.
+    """
+
+    found: Callable[[], Iterator[tuple[float | None, Callable[[], Frame | FrameProblem]]]]
+    indexed: Callable[[], IndexedFrames]
+
+
+@dataclass(frozen=True)
 class Reader:
     """A file format: how it is known, how it is read. It is registered once, in ``READERS``.
 
@@ -86,7 +101,7 @@ class Reader:
     """
 
     name: str
-    read: Callable[[OpenFile], Iterable[Frame | FrameProblem] | IndexedFrames]
+    read: Callable[[OpenFile], Iterable[Frame | FrameProblem] | IndexedFrames | StreamedFrames]
     recognizes: Callable[[Path, bytes], bool] = lambda path, head: False
     patterns: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
