@@ -7,11 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_app_training import SMALL, ended, opened, started
 
+from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
 from app.documents.session_file import SavedSession
+from app.session.inputs import RunInputs
+from nnpcore.analyses.inputs import TRAINING_PARTS
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.structures import read_dataset, write_frames
 from nnpcore.training import RunFolder, keeping
@@ -159,3 +163,12 @@ def test_the_bottom_line_says_nothing_untrue_while_files_are_opened(window, qtbo
     assert window.verdict.verdict.text() == "Opening files…"
     qtbot.waitUntil(lambda: bool(shown) and window.verdict.verdict.text() != "Opening files…", timeout=30_000)
     assert "train" in window.verdict.verdict.text()
+
+
+def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):
+    parts = tuple(("", np.arange(k, k + 2)) for k in (0, 2))
+    run = session.runs.add("run", SMALL)
+    run.train, run.valid = FrameRefs(parts), FrameRefs(parts)
+    RunInputs(session.data, session.regions).refresh(run)
+    found = run.evaluation.known(TRAINING_PARTS)
+    assert [part.name for part in found] == ["training", "training (2)", "validation", "validation (2)"]

@@ -26,6 +26,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,7 +243,8 @@ class RunFolder:
             self._lock = FolderLock.acquire(self.path)
             for part in (self.path, self.potential_path):
                 for path in left_half_written(part, _NAMES):
-                    path.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        path.unlink()
 
     def release(self) -> None:
         """Let others write again."""
