@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,6 +167,24 @@ def test_bad_frames_are_named_and_can_be_skipped(session, qtbot, silicon_file):
     message.actions[0][1]()
     (document,) = session.data.datasets.values()
     assert [frame.index for frame in document.frames] == [0, 1, 3]
+
+
+def test_unconverged_steps_are_left_out_and_can_be_taken(session, qtbot, tmp_path):
+    text = (Path(__file__).parent / "data" / "OUTCAR").read_text()
+    said = " aborting loop because EDIFF was not reached (unconverged)\n  FORCE on cell"
+    path = tmp_path / "OUTCAR"
+    path.write_text(text.replace("  FORCE on cell", said, 1))
+    with qtbot.waitSignal(session.messages.notified) as told:
+        session.data.open_paths([str(path)])
+    message: Notification = told.args[0]
+    assert "did not converge" in message.text
+    skip, take = message.actions
+    assert skip[0] == "Skip and open 1" and take[0] == "Take unconverged steps, too"
+    with qtbot.waitSignal(session.data.added):
+        take[1]()
+    (document,) = session.data.datasets.values()
+    assert [frame.index for frame in document.frames] == [0, 1]
+    assert {frame.read_with for frame in document.frames} == {"unconverged=True"}
 
 
 # tasks ----------------------------------------------------------------------------------------------------

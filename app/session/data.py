@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from app.documents.dataset import DatasetDocument, free_name, guess_role
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
-from app.workers.reading import ReadFile, describe_problems, read, wants_types
+from app.workers.reading import ReadFile, describe_problems, read, read_with, wants_types
 from app.workers.tasks import READ, TaskRunner
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
 from nnpcore.structures.fitting_together import frames_in_both, misfits_of_all
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.readers.outputs import LEFT_OUT
 
 
 class Data(QObject):
@@ -115,8 +117,22 @@ class Data(QObject):
             self.add(dataset, role)
             return
         title, text, details = describe_problems(dataset)
-        skip = (f"Skip and open {len(dataset.frames)}", lambda: self.add(dataset, role))
-        self._messages.notify(Notification("warning", title, text, details, actions=(skip,)))
+        actions: list[tuple[str, Callable[[], Any]]] = []
+        actions.append((f"Skip and open {len(dataset.frames)}", lambda: self.add(dataset, role)))
+        if any(problem.fix == LEFT_OUT for problem in dataset.problems):
+            actions.append(("Take unconverged steps, too", lambda: self._read_unconverged(dataset, role)))
+        self._messages.notify(Notification("warning", title, text, details, actions=tuple(actions)))
+
+    def _read_unconverged(self, dataset: Dataset, role: Role | None) -> None:
+        """Read a file again with the steps whose electrons did not converge."""
+        keys = replace(dataset.keys or KeyNames(), unconverged=True)
+        self._tasks.run(
+            f"Reading {dataset.name}",
+            lambda progress: read_with(dataset.path, keys, progress),
+            lambda found: self._offer(found, role),
+            lambda error: self._messages.notify_error(f"{dataset.name} was not opened", error),
+            lane=READ,
+        )
 
     def restore(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
         """Open a file with the role, colour and frame it had; ``show`` makes it the current one."""

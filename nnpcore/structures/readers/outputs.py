@@ -20,7 +20,9 @@ from nnpcore.structures.readers.reader import MAX_LINE, UNPACKING_ERRORS
 
 USE_BEFORE = "Use the frames before this one"
 UNCONVERGED = "its electrons did not converge"
-LEFT_OUT = "Converge it, or take it as it is by --unconverged"
+LEFT_OUT = "Converge it, or take it as it is (--unconverged)"
+"""What to do about an unconverged step."""
+
 PREDICTED = "steps predicted by VASP's machine-learned force field are left out; ML_AB has its reference data"
 
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[EeDd][-+]?\d+)?|\*+|nan|inf", re.IGNORECASE)
