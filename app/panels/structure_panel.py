@@ -141,6 +141,8 @@ class StructurePanel(Panel):
         view.background_clicked.connect(lambda: session.selection.select([]))
         view.lassoed.connect(self._on_lassoed)
         view.drawn.connect(self._show_caption)
+        view.drawn.connect(self.frames.on_drawn)
+        self.frames.playing_changed.connect(self._on_playing)
         self.frames.frame_chosen.connect(self._on_frame_chosen)
         self.bar.menu_requested.connect(self._open_range_menu)
         theme.signals().changed.connect(self._on_theme)
@@ -221,6 +223,11 @@ class StructurePanel(Panel):
     def _is_ready(self) -> bool:
         """Whether the current frame is drawn, so that the next one may come."""
         return not (self._patience.isActive() or self.view.is_drawing)
+
+    def _on_playing(self) -> None:
+        """Let pictures get as simple as the rate needs."""
+        playing, fps = self.frames.playing, self.frames.fps.value()
+        self.view.seconds_a_frame = 1.0 / fps if playing else float("inf")
 
     def _on_closing(self) -> None:
         """Leave no thread and no timer behind."""

@@ -43,7 +43,7 @@ class SelectionTools(QObject):
         self.menu = QMenu(parent)
         self.menu.aboutToShow.connect(self.fill)
         tip = "Selected atoms: step through them, invert, grow, keep, write, choose by expression"
-        self.button = tool_button(parent, tip, icon="add", menu=self.menu)
+        self.button = tool_button(parent, tip, icon="select", menu=self.menu)
 
     def fill(self) -> None:
         """Offer what makes sense now."""

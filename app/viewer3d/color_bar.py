@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QPainterPath,
     QPaintEvent,
     QPen,
+    QPixmap,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -45,6 +46,11 @@ class ColorBarSpec:
     limits: tuple[float, float]
     colors: np.ndarray
     note: str = ""
+
+    def same(self, other: ColorBarSpec) -> bool:
+        """Whether both look alike."""
+        mine, theirs = ((s.label, s.unit, s.limits, s.note) for s in (self, other))
+        return mine == theirs and np.array_equal(self.colors, other.colors)
 
     @property
     def title(self) -> str:
@@ -153,6 +159,7 @@ class ColorBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.spec: ColorBarSpec | None = None
+        self._drawn: tuple[object, QPixmap] | None = None
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self.setMaximumHeight(HEIGHT)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -161,6 +168,8 @@ class ColorBar(QWidget):
 
     def set_spec(self, spec: ColorBarSpec | None) -> None:
         """Show a map and a range; None hides the bar."""
+        if spec is not None and self.spec is not None and spec.same(self.spec):
+            spec = self.spec  # nothing to draw anew
         self.spec = spec
         self.setVisible(spec is not None)
         self.update()
@@ -177,10 +186,23 @@ class ColorBar(QWidget):
         """Draw title, map and ticks."""
         if self.spec is None:
             return
+        look = (self.spec, self.size(), current(), self.devicePixelRatioF())
+        if self._drawn is None or self._drawn[0] != look:
+            self._drawn = look, self._draw(self.spec)
         painter = QPainter(self)
-        area = QRectF(self.rect()).adjusted(4, 0, -2, 0)
-        draw_color_bar(painter, area, self.spec, font(), current(), halo=ink("panel"))
+        painter.drawPixmap(0, 0, self._drawn[1])
         painter.end()
+
+    def _draw(self, spec: ColorBarSpec) -> QPixmap:
+        """The bar as a picture: letters with their halos are slow, and the view below is drawn often."""
+        picture = QPixmap(self.size() * self.devicePixelRatioF())
+        picture.setDevicePixelRatio(self.devicePixelRatioF())
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        area = QRectF(self.rect()).adjusted(4, 0, -2, 0)
+        draw_color_bar(painter, area, spec, font(), current(), halo=ink("panel"))
+        painter.end()
+        return picture
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Ask for the menu."""

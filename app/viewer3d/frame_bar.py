@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
@@ -17,6 +18,12 @@ DEFAULT_FPS = 10
 PATIENCE_TICKS = 12
 """A playing trajectory waits at most this many ticks for a frame to be drawn."""
 
+RATE_SECONDS = 1.0
+"""Over which the rate that is really reached is counted."""
+
+HELD = 0.85
+"""Share of the chosen rate from which on it counts as held."""
+
 
 class FrameBar(QWidget):
     """Slider, number, previous, play, next. ``frame_chosen(int)`` counts from 0; what is shown counts from 1.
@@ -25,11 +32,14 @@ class FrameBar(QWidget):
     """
 
     frame_chosen = Signal(int)
+    playing_changed = Signal()
 
     def __init__(self, ready: Callable[[], bool], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._ready = ready
         self._waited = 0
+        self._is_due = False
+        self._times: list[float] = []
         self.index, self.n_frames = 0, 0
         self.previous = self._button("previous", "Previous frame (←)", lambda: self.step(-1))
         self.play = self._button("train", "Play (space)", self.toggle)
@@ -50,13 +60,17 @@ class FrameBar(QWidget):
         self.fps.setValue(DEFAULT_FPS)
         self.fps.setSuffix(" fps")
         self.fps.setToolTip("Frames per second while playing")
-        self.fps.valueChanged.connect(lambda fps: self._timer.setInterval(1000 // fps))
+        self.fps.valueChanged.connect(self._on_rate)
+        self.reached = styled(QLabel(self), "muted", "small")
+        self.reached.setToolTip("Frames per second that are really shown: more cannot be drawn here")
+        self.reached.hide()
         for widget in (self.number, self.total, self.fps):
             widget.setFont(font())
         self.fps.setFixedWidth(76)
         parts = self.previous, self.play, self.pause, self.next, (self.slider, 1), self.number, self.total
+        parts = *parts, self.reached
         filled(QHBoxLayout(self), *parts, self.fps, margins=(8, 2, 8, 4), spacing=4)
-        self._timer = QTimer(self, interval=1000 // DEFAULT_FPS)
+        self._timer = QTimer(self, interval=1000 // DEFAULT_FPS, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._on_tick)
         self.set_state(0, 0)
 
@@ -113,7 +127,31 @@ class FrameBar(QWidget):
         self._timer.stop()
         self._show_playing()
 
+    def _on_rate(self, fps: int) -> None:
+        self._timer.setInterval(1000 // fps)
+        self._times.clear()
+        self.playing_changed.emit()
+
+    def on_drawn(self) -> None:
+        """A frame has been drawn: show the next one at once if its time has come."""
+        if self._is_due and self.playing:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Show the next frame and count how many really come."""
+        self._waited, self._is_due = 0, False
+        now = time.monotonic()
+        self._times = [t for t in self._times if now - t < RATE_SECONDS] + [now]
+        held = len(self._times) >= HELD * min(self.fps.value(), 1000 // self._timer.interval())
+        full = now - self._times[0] > 0.8 * RATE_SECONDS
+        self.reached.setVisible(full and not held)
+        self.reached.setText(f"{len(self._times)} reached")
+        self.step(1)
+
     def _show_playing(self) -> None:
+        self._times.clear()
+        self.reached.hide()
+        self.playing_changed.emit()
         self.play.setVisible(not self.playing)
         self.pause.setVisible(self.playing)
 
@@ -124,6 +162,6 @@ class FrameBar(QWidget):
 
     def _on_tick(self) -> None:
         self._waited += 1
+        self._is_due = True
         if self._ready() or self._waited > PATIENCE_TICKS:
-            self._waited = 0
-            self.step(1)
+            self._advance()

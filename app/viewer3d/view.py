@@ -48,6 +48,9 @@ QUALITIES = ((2, True, 1), (1, True, 1), (1, False, 1), (1, False, 2))
 LEAST_ROOM = 90
 """Pixels that must be left between texts, else they may cover atoms."""
 
+SHARE_OF_A_FRAME = 0.8
+"""Of the time between two frames of a playing trajectory, what drawing one may take."""
+
 ANIMATION_MS = 160
 EXPORT_SAMPLES = 3
 
@@ -86,6 +89,8 @@ class StructureView(QWidget):
         self._colors = np.empty((0, 3), np.uint8)
         self._marks = np.empty(0, np.uint8)
         self._hovered = -1
+        self.seconds_a_frame = float("inf")
+        """Between two frames while a trajectory plays; pictures get simpler to keep up with it."""
         self._needs_fit = True
         self._fit_size = 0.0
         self._needs_picture = False
@@ -121,7 +126,10 @@ class StructureView(QWidget):
             self._needs_fit = True
             self.update()
             return
-        self.measuring.fit(frame.n_atoms)
+        if keep_view:
+            self.measuring.fit(frame.n_atoms)
+        else:  # another file
+            self.measuring.clear()
         if had is None or had.n_atoms != frame.n_atoms:
             self._marks = np.zeros(frame.n_atoms, np.uint8)
             self._hovered = -1
@@ -291,7 +299,8 @@ class StructureView(QWidget):
         if self.scene is None:
             return
         if picture.request.moving:
-            step = int(picture.seconds > SLOW_SECONDS) - int(picture.seconds < FAST_SECONDS)
+            slow = min(SLOW_SECONDS, self.seconds_a_frame * SHARE_OF_A_FRAME)
+            step = int(picture.seconds > slow) - int(picture.seconds < slow * FAST_SECONDS / SLOW_SECONDS)
             self._quality = min(max(self._quality + step, 0), len(QUALITIES) - 1)
         self.picture = picture
         self.update()
