@@ -194,7 +194,7 @@ def test_atomic_energies_stand_against_those_of_the_reference(
     np.testing.assert_allclose(group.xy[:, 1], 1000 * (energies - zero))
     np.testing.assert_allclose(group.xy[:, 0], 1000 * (-4.7 - zero))
     assert parity.plots["atomic"].isVisible()
-    assert group.tip(9).startswith("si.extxyz, frame 2, atom 2\n")
+    assert group.tip(9).startswith(f"{group.name}, frame 2, atom 2\n")
     parity._on_clicked("atomic", group.key, 9)
     assert session.selection.current.atoms == {(key, 1, 1)}
     parity.resize(300, 300)

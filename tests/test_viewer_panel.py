@@ -228,3 +228,35 @@ def test_the_panel_follows_the_theme(qtbot, session, panel, silicon_file):
     finally:
         theme.set_mode("dark" if before.dark else "light")
         app.setStyleSheet("")
+
+
+def test_playing_waits_for_pictures_and_says_what_it_cannot_hold(qtbot, monkeypatch):
+    from app.viewer3d import frame_bar
+
+    ready, now, shown = [False], [0.0], []
+    monkeypatch.setattr(frame_bar.time, "monotonic", lambda: now[0])
+    bar = frame_bar.FrameBar(lambda: ready[0])
+    qtbot.addWidget(bar)
+    bar.frame_chosen.connect(shown.append)
+    bar.show()
+    bar.set_state(0, 100)
+    bar.fps.setValue(60)
+    bar.toggle()
+    bar._on_tick()
+    assert shown == [], "the last picture is still being drawn"
+    bar.on_drawn()
+    assert shown == [1], "the next one follows as soon as that is done"
+    bar.on_drawn()
+    assert shown == [1]
+    ready[0] = True
+    for _ in range(25):
+        now[0] += 0.04
+        bar._on_tick()
+    assert bar.reached.isVisible() and bar.reached.text().startswith("25")
+    bar.fps.setValue(25)
+    for _ in range(30):
+        now[0] += 0.04
+        bar._on_tick()
+    assert not bar.reached.isVisible()
+    bar.toggle()
+    assert not bar.playing

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 NO_FRAMES = "Open the files this run was trained on to compare its predictions with them here."
+COMPARING = "Comparing with the reference…"
 WIDE = 560
 REST_SECONDS = 4.0
 """Shortest time between two comparisons while a training runs."""
@@ -95,9 +96,7 @@ class ParityPanel(AnalysisPanel[Parity]):
         analysis, run = self.analysis, self.session.runs.current
         self.arrange()
         if analysis is None:
-            text = self.no_run if run is None else self.waiting
-            if run is not None and run.potential is not None and not self._has_frames(run):
-                text = NO_FRAMES
+            text = self.no_run if run is None else self._waiting_text(run)
             self.body.set_message(text)
             return
         self.body.set_message("")
@@ -109,6 +108,14 @@ class ParityPanel(AnalysisPanel[Parity]):
             n_points = sum(len(group.xy) for group in groups)
             self.plots[kind].set_message("" if n_points else f"The frames have no reference {kind}.")
             self.plots[kind].show_groups(groups, self.density.isChecked() and n_points > DENSITY_FROM)
+
+    def _waiting_text(self, run: RunDocument) -> str:
+        """Say what is waited for, or what is missing."""
+        if run.potential is None:
+            return self.waiting if run.state.active else f"{run.name} has no potential to compare."
+        if not self._has_frames(run):
+            return NO_FRAMES
+        return run.why(PARITY) or COMPARING
 
     def _has_frames(self, run: RunDocument) -> bool:
         """Whether some file with the run's frames is open."""

@@ -41,6 +41,7 @@ MOST_LISTED = 10
 NO_EXACT = "The reference of this frame does not know<br>atomic energies."
 NO_OTHER = "Open a second run to see the difference."
 NO_RUN = "Train or open a run to colour by {}."
+FIRST_EPOCH = "Colours appear after the first epoch."
 NO_FORCES = "This frame has no forces to compare with."
 NO_REGIONS = "This structure has no regions yet:<br>make some in the Mapping panel."
 AFTER_TRAINING = "Rigidity is computed when the training ends,<br>or now by Compute in the Rigidity panel."
@@ -193,6 +194,8 @@ class StructureColors:
             same = self._last is not None and self._last[0] == coloring
             return ShownColors(grey, self._last[1] if self._last is not None and same else None, WAITING)
         run = self._session.runs.current
+        if run is not None and run.potential is None and run.state.active:
+            return ShownColors(element_colors(frame.numbers), message=FIRST_EPOCH)
         if run is None or run.potential is None:
             return ShownColors(
                 element_colors(frame.numbers), message=NO_RUN.format(name[:1].lower() + name[1:])
