@@ -13,10 +13,10 @@ from PySide6.QtWidgets import QDialogButtonBox
 from test_colors import add_run, opened
 from test_viewer_view import click
 
+from app.dialogs.selecting import ExpressionDialog, atoms_by
 from app.documents.atom_numbers import bonded, file_numbers, grown
 from app.documents.expression import evaluate, names_in, parse
 from app.panels.structure_panel import StructurePanel
-from app.panels.structure_selection import ExpressionDialog, atoms_by
 from app.viewer3d.drawing import SOFTWARE_VARIABLE
 from app.viewer3d.measuring import Measuring
 from nnpcore.errors import SettingsError

@@ -21,13 +21,13 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.range_menu import fill_range_menu
+from app.dialogs.selecting import SelectionTools
 from app.documents.atom_values import FRAME_MEAN
 from app.look import theme
 from app.look.ink import font
 from app.look.palette import LIGHT
 from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
-from app.panels.structure_selection import SelectionTools
 from app.session.messages import Notification
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import WIDTH, ColorBar
