@@ -161,8 +161,8 @@ def test_bad_frames_are_named_and_can_be_skipped(session, qtbot, silicon_file):
         session.data.open_paths([str(path)])
     message: Notification = told.args[0]
     assert message.title == "si.extxyz: 1 of 4 frames cannot be used"
-    assert message.text.startswith("Frame 2: ")
-    assert "frame 2" in message.details
+    assert message.text.startswith("Frame 3: ")
+    assert "frame 3" in message.details
     assert not session.data.datasets
     message.actions[0][1]()
     (document,) = session.data.datasets.values()
