@@ -290,6 +290,21 @@ def test_without_them_the_hint_asks_and_does_not_choose() -> None:
     assert "(--stress-key virial_raw=virial:eV)" in notes(proposal)[-1]
 
 
+# Frames that repeat others
+
+
+def test_equal_frames_and_single_atoms_are_named(tmp_path: Path) -> None:
+    path = xyz(tmp_path, *[f"{LATTICE} energy=-1"] * 6)
+    assert read_dataset(path).notes == (
+        "5 frames are of the same structure as another (frame 1 is frame 0): they add no data",
+    )
+    path = xyz(tmp_path, f"{LATTICE} energy=-1", f"{LATTICE} energy=-2")
+    assert "1 frame is of the same structure as another" in read_dataset(path).notes[0]
+    assert "with another energy: one of them is wrong" in read_dataset(path).notes[0]
+    path.write_text("1\nenergy=3.51\nCu 0 0 0\n" * 2)
+    assert read_dataset(path).notes[-1] == "all frames are single atoms: they say nothing about bonds"
+
+
 # Splits, lines to copy
 
 

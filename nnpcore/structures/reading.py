@@ -31,6 +31,7 @@ from nnpcore.structures.readers.reader import (
     read_error,
 )
 from nnpcore.structures.readers.registry import find_reader
+from nnpcore.structures.repeated import repeated_frames
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
@@ -173,7 +174,7 @@ def _notes(frames: list[Frame]) -> tuple[str, ...]:
     for text, indices in about.items():
         which = f"frame {indices[0]}" if len(indices) == 1 else f"{len(indices)} frames"
         notes.append(f"{'all frames' if len(indices) == len(frames) > 1 else which}: {text}")
-    return tuple(notes)
+    return (*notes, *repeated_frames(frames))
 
 
 def _checked(frame: Frame) -> list[str]:
