@@ -229,10 +229,10 @@ def test_training_counts_the_baseline_and_resumes_exactly(
 
 
 def test_members_differ_by_what_the_data_leave_open_and_fit_as_well() -> None:
-    frames, base = silicon_frames(12), short(baseline="linear", epochs=16)
+    frames, base = silicon_frames(24), short(baseline="linear", epochs=8)
     spread, errors = {}, {}
     for scale in (0.0, 1.0):
-        trainer = Trainer(base.replace(baseline_spread=scale), frames[:9], frames[9:])
+        trainer = Trainer(base.replace(baseline_spread=scale), frames[:18], frames[18:])
         potential = trainer.run().potential
         assert potential.weights.skip is not None
         spread[scale] = np.ptp(potential.weights.skip["Si"], axis=0).max()

@@ -35,8 +35,8 @@ class Best:
         n = len(weights)
         return cls(weights.copy(), weights.copy(), np.full(n, np.inf), np.zeros(n, dtype=np.int64))
 
-    def onto(self, baseline: Baseline) -> Best:
-        """Return the state over another baseline: the last weights are to be beaten."""
+    def onto(self, baseline: Baseline | None) -> Best:
+        """Return the state over another baseline or beside a guide: the last weights are to be beaten."""
         last = self.last
         return Best(last, last.copy(), np.full(len(last), np.inf), self.epoch, baseline)
 

@@ -84,6 +84,22 @@ class MemberValues(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Guide:
+    """Atomic energies that networks are asked for beside the data, see :mod:`nnpcore.training.guidance`.
+
+    Attributes
+    ----------
+    targets : (n_members, n_atoms) float32 eV, the elements' reference energies taken off.
+    precision : (n_atoms,) float32 1/eV², what each counts.
+    loss : what networks have left of the loss when the guidance begins, a unit for gradients.
+    """
+
+    targets: np.ndarray
+    precision: np.ndarray
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
 class FitSet:
     """Descriptors, network inputs and targets of a set of frames.
 
@@ -99,6 +115,7 @@ class FitSet:
     deviations : (n_elements, n_members, n_inputs) eV, linear parts by which members differ from what was
         taken off; None where they do not.
     added : what ``deviations`` add to every member's predictions.
+    guide : atomic energies to follow where the data leave them open, or None.
     """
 
     descriptors: DescriptorSet
@@ -110,6 +127,7 @@ class FitSet:
     whole: Targets | None = None
     deviations: np.ndarray | None = None
     added: MemberValues | None = None
+    guide: Guide | None = None
 
     @classmethod
     def of(cls, descriptors: DescriptorSet, whitening: Whitening, targets: Targets) -> FitSet:

@@ -182,6 +182,14 @@ class TrainSettings(Declared):
     baseline_spread: Annotated[float, Setting(
         "the spread of the members' baselines", 0.0, 100.0, old=("smooth_spread",),
     )] = 1.0
+    guidance: Annotated[float, Setting(
+        "the weight of the guidance by a Gaussian process", 0.0, 1e6,
+        shown=Shown("Loss weights", "Guidance",
+                    "How much atomic energies that the data leave open follow a Gaussian process; 0: none"),
+        option=Option("Weight of the guidance by a Gaussian process (default {default}; 0: none)."),
+        swept=Swept("Weight of the guidance", "guide", "0, 0.1, 0.3, 1",
+                    "How much atomic energies that the data leave open follow a Gaussian process"),
+    )] = 0.3
     optimizer: Annotated[str, Setting(
         "the optimizer",
         choices={"auto": "Automatic", "kalman": "Kalman filter", "adam": "Adam", "lbfgs": "L-BFGS"},
@@ -253,7 +261,7 @@ class TrainSettings(Declared):
         kalman = values.get("kalman")
         if not isinstance(kalman, dict) or "noise" in kalman or not values.keys() >= _WHOLE_RECORD:
             return values
-        return values | {"input_floor": 0.01, "kalman": kalman | {"noise": 0.0}}
+        return {"input_floor": 0.01, "guidance": 0.0} | values | {"kalman": kalman | {"noise": 0.0}}
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.descriptors import SymmetryFunctions
-from nnpcore.errors import RunFolderError, TrainingError
+from nnpcore.errors import Cancelled, RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.storage import refuse_newer
@@ -21,11 +21,12 @@ from nnpcore.threads import default_threads
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import Pace, TrainControl
-from nnpcore.training.data import check_trainable
+from nnpcore.training.data import Guide, check_trainable
 from nnpcore.training.described import DescribedFrames, Scales
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
+from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
@@ -119,6 +120,8 @@ class Trainer:
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
         self._baseline = BaselinePlan(settings, self.choice.optimizer)
+        self._guidance = GuidancePlan(settings, self.choice.optimizer)
+        self._guide: Guide | None = None
         self._best = Best.start(self._packing.to_internal(self._template))
         self._seconds = 0.0
         self._told: list[Message] = []  # in the epoch at hand
@@ -265,6 +268,8 @@ class Trainer:
             started, paused = time.perf_counter(), pace.paused_seconds
             if epoch == self._baseline.epochs and self._best.baseline is None:
                 self._put_under()
+            if epoch == self._guidance.epochs and self._guide is None and not self._begin_guidance(pace):
+                return "stopped"
             errors = engine.optimizer.run_epoch(epoch, pace)
             self._seconds += time.perf_counter() - started - (pace.paused_seconds - paused)
             if errors is None:
@@ -295,7 +300,27 @@ class Trainer:
         """Move the networks' atomic energies onto those of the baseline."""
         weights = self._packing.to_weights(self._best.last, self._template)
         self._best = self._best.onto(self._baseline.after_epochs(self.data.train, weights))
-        self._need_engine().retarget(*self.data.over(self._best.baseline))
+        self._retarget()
+
+    def _begin_guidance(self, pace: Pace) -> bool:
+        """Let the networks follow a posterior from now on; False where the user stops the training."""
+        threads = self.settings.n_threads or default_threads()
+        energies, record = self.data.scales.element_energies, self.history[-1]
+        try:
+            guide = self._guidance.guide(self.train_frames, self.data.train, energies, record, threads, pace)
+        except Cancelled:
+            if pace.go_on():
+                raise
+            return False
+        if guide is not None:
+            self._guide, self._best = guide, self._best.onto(None)
+            self._retarget()
+        return True
+
+    def _retarget(self) -> None:
+        """Give the optimizer what is left for the networks, and what they are to follow."""
+        train, valid = self.data.over(self._best.baseline)
+        self._need_engine().retarget(replace(train, guide=self._guide), valid)
 
     def _judge(self, epoch: int, train_errors: ErrorSums) -> EpochRecord:
         """Validate the weights after an epoch, keep the best ones, and write the record."""
@@ -328,7 +353,8 @@ class Trainer:
 
     def _take_messages(self) -> list[Message]:
         """Return what has happened in the epoch at hand; it is remembered until the epoch has ended."""
-        self._told += [*self._baseline.take_messages(), *self._need_engine().optimizer.take_messages()]
+        plans = (self._baseline, self._guidance, self._need_engine().optimizer)
+        self._told += [message for plan in plans for message in plan.take_messages()]
         return list(self._told)
 
     def _score(self, train: ErrorSums, valid: ErrorSums | None) -> np.ndarray:
@@ -414,6 +440,8 @@ class Trainer:
         arrays = {f"optimizer.{k}": v for k, v in self._need_engine().optimizer.state().items()}
         arrays |= {f"whitening.{k}": v for k, v in self.data.scales.whitening.to_arrays().items()}
         arrays |= self._best.to_arrays()
+        if self._guide is not None:
+            arrays |= {f"guide.{name}": np.atleast_1d(value) for name, value in vars(self._guide).items()}
         state = {
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
@@ -433,7 +461,9 @@ class Trainer:
                 raise ValueError(f"it was made by {state['optimizer']} with blocks of {state['block_size']}")
             best = Best.from_arrays(checkpoint, self.settings.baseline, self.functions.elements)
             self._best = replace(best, baseline=best.baseline or self._best.baseline)
-            self._need_engine().retarget(*self.data.over(self._best.baseline))
+            if guide := checkpoint.named("guide."):
+                self._guide = Guide(guide["targets"], guide["precision"], guide["loss"].item())
+            self._retarget()
             self._need_engine().optimizer.restore(checkpoint.named("optimizer."))
             if self._best.weights.shape != shape:
                 raise ValueError(f"weights {self._best.weights.shape} instead of {shape}")

@@ -309,8 +309,7 @@ class CompiledLoss(Loss):
     atoms_at_once = ATOMS_AT_ONCE
 
     def __init__(self, settings: TrainSettings, data: FitSet, packing: Packing, n_threads: int) -> None:
-        super().__init__(settings, data, n_threads)
-        self._packing = packing
+        super().__init__(settings, data, packing, n_threads)
 
     def _part(
         self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray

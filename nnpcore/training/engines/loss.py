@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from nnpcore.threads import in_order
 from nnpcore.training.data import FitSet, chunks_of
+from nnpcore.training.engines.guide import guide_term
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import LossWeights
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.settings import TrainSettings
@@ -41,17 +44,20 @@ class Loss(ABC):
 
     atoms_at_once: ClassVar[int]
 
-    def __init__(self, settings: TrainSettings, data: FitSet, n_threads: int = 1) -> None:
+    def __init__(self, settings: TrainSettings, data: FitSet, packing: Packing, n_threads: int = 1) -> None:
         self.data = data
+        self._packing = packing
         self._settings = settings
         self._n_threads = n_threads
         self._weights = LossWeights.of(settings, data)
         self.flat = self._weights.flat(data) or float("inf")
 
-    def __call__(self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn) -> LossAndGradient | None:
+    def __call__(
+        self, frames: np.ndarray, weights: np.ndarray, go_on: GoOn, members: np.ndarray | None = None
+    ) -> LossAndGradient | None:
         """Return loss and gradient over ``frames``, as if these were all; None where ``go_on`` said no.
 
-        ``weights`` (n_members, n_parameters) in internal order; the part of L2 is included. ``go_on`` is
+        ``weights`` (n_members, n_parameters) in internal order, of all ``members`` or these; L2 and guidance are included. ``go_on`` is
         asked before every chunk of frames; chunks are added up in order, whatever thread they were on.
         """
         scaled = self._weights.scaled(self.data.n_frames / len(frames))
@@ -70,6 +76,11 @@ class Loss(ABC):
         loss, l2 = factors @ squares[:, :-1], self._settings.l2
         if l2:
             loss, gradient = loss + l2 * (weights**2).sum(axis=1), gradient + 2 * l2 * weights
+        if (guide := self.data.guide) is not None:
+            if members is not None:
+                guide = replace(guide, targets=guide.targets[members])
+            more = guide_term(self.data, guide, frames, weights, self._packing, self._settings.activation)
+            loss, gradient = loss + more[0], gradient + more[1]
         return LossAndGradient(loss, gradient, squares)
 
     @abstractmethod

@@ -8,7 +8,7 @@ network that says nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,7 @@ class Batch:
     shrink : (n_shrink, n_parameters) float32: rows whose target is 0, they stand for the loss's L2 part.
     added : (n_members, n, n_slots) what lies under each member's networks beyond what was taken off the
         targets; None where members do not differ.
+    guide : rows of single atoms that follow, or None.
     """
 
     frames: np.ndarray
@@ -147,6 +148,15 @@ class Batch:
     scales: np.ndarray
     shrink: np.ndarray
     added: np.ndarray | None = None
+    guide: Batch | None = None
+
+    def of_member(self, member: int) -> Batch:
+        """Return the rows as one member sees them: what it adds taken off their targets."""
+        return (
+            self
+            if self.added is None
+            else replace(self, targets=self.targets - self.added[member], added=None)
+        )
 
     def mean_square(self, innovations: np.ndarray) -> float:
         """Return the mean square of scaled innovations (n * n_slots,) of rows with a reference."""

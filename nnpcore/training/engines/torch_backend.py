@@ -170,8 +170,7 @@ class TorchLoss(Loss):
         device: str,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(settings, data)
-        self._packing = packing
+        super().__init__(settings, data, packing)
         self._set = TorchSet(data, device, dtype)
 
     def _part(

@@ -70,7 +70,7 @@ class AdamOptimizer(Optimizer):
     def _step(self, frames: np.ndarray, pace: Pace) -> bool:
         """Take one step of the living members; False where the user wants to stop."""
         living = np.flatnonzero(self.alive)
-        found = self._loss(frames, self._weights[living], pace.go_on)
+        found = self._loss(frames, self._weights[living], pace.go_on, living)
         if found is None:
             return False
         good = np.isfinite(found.loss) & (found.loss < EXPLODED * self._loss.flat)

@@ -29,7 +29,7 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
         return weights
     n_atoms = data.targets.n_atoms[frames]
     atoms = data.atoms_of(frames)
-    energies = _networks(weights, packing, activation).energies(
+    energies = networks_of(weights, packing, activation).energies(
         data.inputs[atoms].astype(np.float64), data.descriptors.species[atoms]
     )
     starts = np.concatenate([[0], np.cumsum(n_atoms)[:-1]])
@@ -45,7 +45,7 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
     return result
 
 
-def _networks(weights: np.ndarray, packing: Packing, activation: str) -> NetworkWeights:
+def networks_of(weights: np.ndarray, packing: Packing, activation: str) -> NetworkWeights:
     """Return networks for weights in internal order, elements by number."""
     layers = {}
     for e in range(packing.n_elements):

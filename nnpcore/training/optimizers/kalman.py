@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
 from nnpcore.training.data import FitSet
+from nnpcore.training.engines.guide import guide_batch
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, RowScales, make_batch
 from nnpcore.training.history import Message
@@ -28,6 +30,11 @@ def smoothed(left: float, now: float) -> float:
 def row_noise(multiple: float, left: float, now: float) -> float:
     """Return the variance of a row's noise: 1, or a multiple of what rows leave, lately or ``now``."""
     return max(multiple * max(left, now), SMALLEST_NOISE) if multiple else 1.0
+
+
+def guide_noise(multiple: float, left: float) -> float:
+    """Return the variance of a row of guidance, 1 where the noise of the data's rows follows what is left."""
+    return multiple or 1.0 / max(left, SMALLEST_NOISE)
 
 
 class KalmanOptimizer(Optimizer):
@@ -71,6 +78,8 @@ class KalmanOptimizer(Optimizer):
         seed, n = self._settings.seed, self._n_parameters
         batch = make_batch(self._data, frames, self._scales, seed, epoch, n)
         self._targets[frames] = batch.targets
+        if (guide := self._data.guide) is not None:
+            batch = replace(batch, guide=guide_batch(self._data, guide, frames, seed, epoch))
         return batch
 
     def _forgetting(self, epoch: int, index: int) -> float:

@@ -15,7 +15,7 @@ in plain torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
@@ -27,7 +27,7 @@ from nnpcore.training.engines.kernels import ACTIVATION_CODES, batch_rows
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanOptimizer, row_noise, smoothed
+from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, row_noise, smoothed
 from nnpcore.training.optimizers.schedule import MemberSchedule
 from nnpcore.training.settings import TrainSettings
 
@@ -110,7 +110,9 @@ class KalmanFilter:
         )
         return rows, values
 
-    def step(self, member: MemberFilter, batch: Batch, forgetting: float) -> np.ndarray:
+    def step(
+        self, member: MemberFilter, batch: Batch, forgetting: float, noise: float | None = None
+    ) -> np.ndarray:
         """Take one batch into account.
 
         Parameters
@@ -118,6 +120,7 @@ class KalmanFilter:
         member : changed in place.
         batch : the rows.
         forgetting : λ of this step.
+        noise : R of this step; None for that of the data's rows.
 
         Returns
         -------
@@ -128,9 +131,10 @@ class KalmanFilter:
         innovations = ((batch.targets - values) * batch.scales).ravel()
         if not np.isfinite(innovations).all() or not np.isfinite(rows).all():
             return values
-        now = batch.mean_square(innovations)
-        member.left = smoothed(member.left, now)
-        noise = row_noise(self.noise, member.left, now)
+        if noise is None:
+            now = batch.mean_square(innovations)
+            member.left = smoothed(member.left, now)
+            noise = row_noise(self.noise, member.left, now)
         views = self._views(rows, len(innovations))
         if len(batch.shrink):
             innovations = np.concatenate([innovations, -batch.shrink @ member.weights])
@@ -266,13 +270,14 @@ class CompiledKalman(KalmanOptimizer):
     def _step(self, member: int, batch: Batch, forgetting: float) -> bool:
         """Take one member through one batch; False where it has diverged."""
         filtered = self._members[member]
-        own = batch
-        if batch.added is not None:
-            own = replace(batch, targets=batch.targets - batch.added[member], added=None)
+        own = batch.of_member(member)
         values = self._filter.step(filtered, own, forgetting)
         self._restarted[member] |= filtered.restarted
         filtered.restarted = False
         self._predicted[member, batch.frames] = values + (batch.targets - own.targets)
+        if batch.guide is not None:
+            noise = guide_noise(self._filter.noise, filtered.left)
+            self._filter.step(filtered, batch.guide.of_member(member), 1.0, noise)
         if self._good(own, values, filtered.weights):
             return True
         self._stop(member)

@@ -18,7 +18,7 @@ from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanOptimizer, row_noise, smoothed
+from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, row_noise, smoothed
 from nnpcore.training.settings import TrainSettings
 
 
@@ -137,28 +137,36 @@ class TorchKalman(KalmanOptimizer):
     def step(self, batch: Batch, forgetting: float) -> None:
         """Take one batch into account, for all living members."""
         before = self._weights.clone()
-        rows, values = batch_rows(
-            self._weights.to(self._dtype), self._packing, self._settings.activation, batch
-        )
+        rows, values, innovations = self._measure(batch)
         added = np.zeros(1) if batch.added is None else batch.added
         self._predicted[:, batch.frames] = values.double().cpu().numpy() + added
-        scales = torch.as_tensor(batch.scales).to(self._weights)
-        targets = torch.as_tensor(batch.targets - added).to(self._weights)
-        innovations = ((targets - values) * scales).flatten(1)
         noise = self._noise(batch, innovations.cpu().numpy())
-        rows = (rows * scales.to(rows)[..., None]).flatten(1, 2)
         if len(batch.shrink):
             shrink = torch.as_tensor(batch.shrink).to(rows)
             rows = torch.cat([rows, shrink.expand(len(rows), -1, -1)], dim=1)
             innovations = torch.cat([innovations, -self._weights @ shrink.to(self._weights).T], dim=1)
         self._update(rows, innovations, forgetting * torch.as_tensor(noise).to(self._weights))
         self._scale /= forgetting
+        if batch.guide is not None:
+            rows, _, innovations = self._measure(batch.guide)
+            own = [guide_noise(self._settings.kalman.noise, left) for left in self._left]
+            self._update(rows, innovations, torch.tensor(own).to(self._weights))
         for member in np.flatnonzero(self.alive):
             weights = self._weights[member].cpu().numpy()
             if not self._good(batch, self._predicted[member, batch.frames], weights):
                 self._stop(int(member))
         dead = torch.as_tensor(~self.alive, device=before.device)
         self._weights = torch.where(dead[:, None], before, self._weights)
+
+    def _measure(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scaled rows (n_members, n_rows, n_parameters), values, and scaled innovations."""
+        weights = self._weights.to(self._dtype)
+        rows, values = batch_rows(weights, self._packing, self._settings.activation, batch)
+        added = np.zeros(1) if batch.added is None else batch.added
+        scales = torch.as_tensor(batch.scales).to(self._weights)
+        targets = torch.as_tensor(batch.targets - added).to(self._weights)
+        innovations = ((targets - values) * scales).flatten(1)
+        return (rows * scales.to(rows)[..., None]).flatten(1, 2), values, innovations
 
     def _noise(self, batch: Batch, innovations: np.ndarray) -> np.ndarray:
         """Return the variance (n_members,) of a row's noise for innovations (n_members, n_rows)."""

@@ -74,7 +74,7 @@ class LbfgsOptimizer(Optimizer):
         if len(active):
             pace.tell(0.0, f"epoch {epoch + 1}")
             trial = self._point[active] + self._length[active, None] * self._direction[active]
-            found = self._loss(frames, trial, pace.go_on)
+            found = self._loss(frames, trial, pace.go_on, active)
             if found is None:
                 return None
             for k, member in enumerate(active):

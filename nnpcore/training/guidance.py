@@ -1,0 +1,178 @@
+"""Guidance: atomic energies that the data leave open follow a Gaussian process.
+
+Totals and forces leave open much of how a total is split into atomic energies, and networks fill that in by
+accident. A :class:`~nnpcore.posterior.Posterior` of the same frames says what atomic energies may be and how
+far the data determine them. The networks are asked for these energies, too, each with the posterior's
+variance as noise: what the data determine stays theirs, what they leave open follows the process. Every
+member follows a draw of its own, so that members differ by what the data leave open. What comes out is a
+plain network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from nnpcore.errors import Cancelled, DataError
+from nnpcore.progress import Progress
+from nnpcore.training.data import FitSet, Guide
+from nnpcore.training.history import EpochRecord, Message, Severity
+from nnpcore.training.quantities import QUANTITIES
+
+if TYPE_CHECKING:
+    from nnpcore.posterior import Posterior
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training.control import Pace
+    from nnpcore.training.settings import TrainSettings
+
+USUAL_EPOCHS = {"kalman": 2, "adam": 20, "lbfgs": 50}
+"""Epochs that networks learn from the data alone before: long enough to know the scale of their errors."""
+
+_MOST_FRAMES = 100
+_MOST_ATOMS = 10_000
+_ATOMS_AT_ONCE = 4096
+_DRAW_STREAM = 105
+_SMALLEST_DEVIATION = 2e-3
+"""eV: what networks of this kind and the process may always differ by."""
+
+
+def guide_of(
+    posterior: Posterior,
+    data: FitSet,
+    element_energies: Sequence[float],
+    settings: TrainSettings,
+    loss: float,
+) -> Guide:
+    """Return what a posterior says about the atoms of a training set.
+
+    ``element_energies`` : of the elements of ``data``, eV; ``loss`` : see :class:`Guide`.
+    """
+    d = data.descriptors
+    own = coefficients(posterior, settings.n_members, settings.seed)
+    shift = posterior.zeros - np.asarray(element_energies)
+    targets = np.empty((len(own), d.n_atoms), dtype=np.float32)
+    precision = np.empty(d.n_atoms, dtype=np.float32)
+    for first in range(0, d.n_atoms, _ATOMS_AT_ONCE):
+        part = slice(first, first + _ATOMS_AT_ONCE)
+        values, species = d.values[part], d.species[part]
+        targets[:, part] = own @ posterior.basis.features(values, species).T + shift[species]
+        spread = posterior.spreads_of(values, species)
+        precision[part] = settings.guidance / (spread**2 + _SMALLEST_DEVIATION**2)
+    return Guide(targets, precision, loss)
+
+
+def coefficients(posterior: Posterior, n_members: int, seed: int) -> np.ndarray:
+    """Return the coefficients (n_members, m) that members follow: draws whose mean is the posterior's.
+
+    They scatter about their mean as much as draws of the posterior do about its own. A single member follows
+    the posterior's mean.
+    """
+    mean, factor = posterior.solution.coefficients, posterior.solution.factor
+    streams = [np.random.default_rng([seed, _DRAW_STREAM, m]) for m in range(n_members)]
+    normal = np.array([stream.standard_normal(len(mean)) for stream in streams])
+    normal -= normal.mean(axis=0)
+    normal *= np.sqrt(n_members / max(1, n_members - 1))
+    return mean + solve_triangular(factor, normal.T, check_finite=False).T
+
+
+def fitted_posterior(
+    frames: Sequence[Frame], data: FitSet, settings: TrainSettings, n_threads: int, progress: Progress
+) -> Posterior:
+    """Return the posterior of (up to 100 of) the training frames, on what counts in the loss.
+
+    Raises
+    ------
+    DataError : there is nothing to learn from. Cancelled : by ``progress``.
+    """
+    from nnpcore.posterior import Posterior
+
+    weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
+    kinds = [k for k, weight in zip(("energy", "forces", "stress"), weights, strict=True) if weight > 0]
+    n = min(_MOST_FRAMES, max(2, _MOST_ATOMS * len(frames) // max(1, data.descriptors.n_atoms)))
+    chosen = frames[:: -(-len(frames) // n)]
+    functions = data.descriptors.functions
+    return Posterior.fit(chosen, functions, kinds=kinds, n_threads=n_threads, progress=progress)
+
+
+def loss_left(record: EpochRecord, settings: TrainSettings) -> float:
+    """Return the loss of a usual member on the training frames after an epoch, without L2."""
+    parts = {
+        "energy": settings.energy_weight,
+        "force": 3 * settings.force_weight,
+        "stress": 9 * settings.stress_weight,
+    }
+    total = 0.0
+    for name, weight in parts.items():
+        if name in record.train:
+            rmses = record.train[name]["members"][record.alive] / QUANTITIES[name].factor
+            total += weight * float(np.median(rmses**2))
+    return total
+
+
+class GuidancePlan:
+    """When and how a training begins to follow a posterior.
+
+    Parameters
+    ----------
+    settings : of the training. optimizer : its name.
+
+    Attributes
+    ----------
+    epochs : that the networks learn from the data alone before; None where there is no guidance, or a
+        baseline has its place.
+    """
+
+    def __init__(self, settings: TrainSettings, optimizer: str) -> None:
+        self._settings = settings
+        wanted = settings.guidance > 0 and settings.baseline == "none"
+        self.epochs = USUAL_EPOCHS[optimizer] if wanted else None
+        self._messages: list[Message] = []
+
+    def guide(
+        self,
+        frames: Sequence[Frame],
+        data: FitSet,
+        element_energies: Mapping[str, float],
+        record: EpochRecord,
+        n_threads: int,
+        pace: Pace,
+    ) -> Guide | None:
+        """Return what the networks are to follow from now on; None where no posterior can be had.
+
+        ``record`` : of the last epoch. Raises Cancelled where the user stops the training or cancels it.
+        """
+        try:
+            posterior = fitted_posterior(frames, data, self._settings, n_threads, _Listening(pace))
+        except (DataError, np.linalg.LinAlgError) as error:
+            text = f"No guidance: the frames determine no posterior ({error})"
+            self._messages.append(Message(text, Severity.WARNING))
+            return None
+        energies = [element_energies[element] for element in data.descriptors.functions.elements]
+        found = guide_of(posterior, data, energies, self._settings, loss_left(record, self._settings))
+        open_by = 1e3 * float(np.median(np.sqrt(self._settings.guidance / found.precision)))
+        text = (
+            f"Guidance by a posterior of {posterior.n_frames} frames, which leave a usual atomic energy open"
+        )
+        self._messages.append(Message(f"{text} by {open_by:.2g} meV", Severity.NOTE))
+        return found
+
+    def take_messages(self) -> list[Message]:
+        """Return what has happened since the last call."""
+        messages, self._messages = self._messages, []
+        return messages
+
+
+class _Listening(Progress):
+    """A progress that stops and waits with a training."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__(lambda fraction, text: pace.tell(fraction or 0.0, f"posterior, {text}"))
+        self._pace = pace
+
+    def check(self) -> None:
+        super().check()
+        if not self._pace.go_on():
+            raise Cancelled
