@@ -13,6 +13,7 @@ from nnpcore.cli.gathered import Group, settings
 from nnpcore.errors import SettingsError
 from nnpcore.training import KalmanSettings, TrainSettings
 from nnpcore.training.declared import Declaration, Declared, Option, Setting, Shown, declarations
+from nnpcore.training.settings import AS_IN_VERSION_0_2
 
 ALL = list(declarations(TrainSettings))
 TOP = Path(__file__).parents[1]
@@ -85,12 +86,13 @@ def test_an_old_name_beside_the_new_one_must_agree():
 def test_a_whole_record_of_an_older_version_keeps_hard_inputs_and_constant_noise(tmp_path: Path) -> None:
     def without(record: dict[str, Any]) -> dict[str, Any]:
         kalman = {name: value for name, value in record["kalman"].items() if name != "noise"}
-        return {name: value for name, value in record.items() if name != "input_floor"} | {"kalman": kalman}
+        later = ("input_floor", "guidance")
+        return {name: value for name, value in record.items() if name not in later} | {"kalman": kalman}
 
-    today = TrainSettings(kalman=KalmanSettings(initial_covariance=100.0, forgetting=0.98))
+    today = TrainSettings(kalman=KalmanSettings(initial_covariance=100.0, forgetting=0.98), baseline="linear")
     old = TrainSettings.model_validate(without(tomllib.loads(today.to_toml())))
     assert (old.input_floor, old.kalman.noise) == (0.01, 0.0)
-    assert old == today.replace(input_floor=0.01, **{"kalman.noise": 0.0})
+    assert old == TrainSettings().replace(**AS_IN_VERSION_0_2)
     assert TrainSettings.from_toml(_written(tmp_path, old)) == old
     assert TrainSettings.from_toml(_written(tmp_path, today)) == today
     typed = TrainSettings.model_validate({"hidden": [5], "kalman": {"initial_covariance": 100.0}})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnpcore.errors import SettingsError
 from nnpcore.paper.claims import Claim, StudyRecord
 from nnpcore.paper.page import measured
+from nnpcore.training.settings import AS_IN_VERSION_0_2
 
 if TYPE_CHECKING:
     from nnpcore.training import TrainSettings
@@ -17,15 +18,9 @@ DEFAULT, OLD = "default", "0.2.0"
 COLUMNS = (OLD, DEFAULT)
 """Names of the columns, in the order they stand in."""
 
-_OLD_SETTINGS: dict[str, Any] = {
-    "input_floor": 0.01,
-    "kalman.noise": 0.0,
-    "kalman.initial_covariance": 100.0,
-    "kalman.forgetting": 0.98,
-}
-"""Usual values of Eatlas 0.2.0 that have changed: hard inputs, and a filter that inflates what is open."""
-
-_OLD_BASELINE = "linear"
+_BASELINE = "baseline"
+_OLD_SETTINGS = {path: value for path, value in AS_IN_VERSION_0_2.items() if path != _BASELINE}
+"""Usual values of Eatlas 0.2.0 that have changed; a study may choose to have no baseline."""
 
 
 def column_settings(settings: TrainSettings, column: str) -> TrainSettings:
@@ -46,8 +41,8 @@ def column_settings(settings: TrainSettings, column: str) -> TrainSettings:
         for path, value in _OLD_SETTINGS.items()
         if attrgetter(path)(settings) == attrgetter(path)(usual)
     }
-    if "baseline" not in settings.model_fields_set:  # "none" may be chosen: networks alone
-        changes["baseline"] = _OLD_BASELINE
+    if _BASELINE not in settings.model_fields_set:  # "none" may be chosen: networks alone
+        changes[_BASELINE] = AS_IN_VERSION_0_2[_BASELINE]
     return settings.replace(**changes)
 
 

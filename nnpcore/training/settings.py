@@ -22,6 +22,16 @@ _LONG_KEY = re.compile(rb"^[\s\[]*(?:[^\s.=\"'#\[\]]*\s*\.\s*){32}", re.MULTILIN
 _WHOLE_RECORD = {"descriptors", "hidden", "n_members", "seed", "optimizer", "valid_fraction", "kalman"}
 """Names that every written record has, and hardly a file somebody typed."""
 
+AS_IN_VERSION_0_2: dict[str, Any] = {
+    "input_floor": 0.01,
+    "guidance": 0.0,
+    "baseline": "linear",
+    "kalman.noise": 0.0,
+    "kalman.initial_covariance": 100.0,
+    "kalman.forgetting": 0.98,
+}
+"""Changes for ``TrainSettings.replace`` that give networks as version 0.2 trained them by default."""
+
 _LAYERS = Setting("the number of hidden layers", 1, 8)
 
 

@@ -57,8 +57,9 @@ class Loss(ABC):
     ) -> LossAndGradient | None:
         """Return loss and gradient over ``frames``, as if these were all; None where ``go_on`` said no.
 
-        ``weights`` (n_members, n_parameters) in internal order, of all ``members`` or these; L2 and guidance are included. ``go_on`` is
-        asked before every chunk of frames; chunks are added up in order, whatever thread they were on.
+        ``weights`` (n_members, n_parameters) in internal order, of all members or of these ``members``; L2
+        and guidance are included. ``go_on`` is asked before every chunk of frames; chunks are added up in
+        order, whatever thread they were on.
         """
         scaled = self._weights.scaled(self.data.n_frames / len(frames))
         factors = np.array([scaled.energy, scaled.force, scaled.stress])
