@@ -141,7 +141,9 @@ def test_members_follow_draws_about_the_posterior_s_mean() -> None:
 @pytest.mark.parametrize(("optimizer", "epochs"), [("kalman", 5), ("adam", 23), ("lbfgs", 53)])
 def test_a_training_begins_to_follow_and_goes_on_exactly(optimizer: str, epochs: int, tmp_path: Path) -> None:
     frames = silicon_frames(10)
-    settings = TrainSettings(optimizer=optimizer, epochs=epochs, n_members=2, hidden=(6,), n_threads=1)
+    settings = TrainSettings(
+        optimizer=optimizer, epochs=epochs, n_members=2, hidden=(6,), n_threads=1, guidance=0.3
+    )
     whole = Trainer(settings, frames[:7], frames[7:])
     result = whole.run()
     assert any("Guidance by a posterior of 7 frames" in message for message in result.messages)
@@ -157,7 +159,9 @@ def test_a_training_begins_to_follow_and_goes_on_exactly(optimizer: str, epochs:
 
 def test_a_stop_while_the_posterior_is_made_ends_the_training() -> None:
     frames, control = silicon_frames(8), TrainControl()
-    trainer = Trainer(TrainSettings(epochs=6, n_members=1, hidden=(4,), n_threads=1), frames[:6], frames[6:])
+    trainer = Trainer(
+        TrainSettings(epochs=6, n_members=1, hidden=(4,), n_threads=1, guidance=0.3), frames[:6], frames[6:]
+    )
     assert (
         trainer.run(lambda record, _: control.stop() if record.epoch == 2 else None, control).reason
         == "stopped"
@@ -168,14 +172,16 @@ def test_a_stop_while_the_posterior_is_made_ends_the_training() -> None:
 
 def test_no_guidance_under_a_baseline_or_at_weight_zero() -> None:
     assert GuidancePlan(TrainSettings(guidance=0.0), "kalman").epochs is None
-    assert GuidancePlan(TrainSettings(baseline="linear"), "kalman").epochs is None
-    assert GuidancePlan(TrainSettings(), "kalman").epochs == 2
+    assert GuidancePlan(TrainSettings(guidance=0.3, baseline="linear"), "kalman").epochs is None
+    assert GuidancePlan(TrainSettings(guidance=0.3), "kalman").epochs == 2
 
 
 def test_frames_without_a_posterior_train_on() -> None:
     frames = silicon_frames(6)
     trainer = Trainer(
-        TrainSettings(epochs=4, n_members=1, hidden=(4,), n_threads=1), [frames[0]] * 4, frames[4:]
+        TrainSettings(epochs=4, n_members=1, hidden=(4,), n_threads=1, guidance=0.3),
+        [frames[0]] * 4,
+        frames[4:],
     )
     assert trainer.run().reason == "finished"
     assert len(trainer.history) == 4
