@@ -345,8 +345,8 @@ def report_of(
         ),
         (
             {"error": 0.04, "std": 0.03},
-            "open",
-            r"the data leave it open \(the members disagree by 30 meV",
+            "doubtful",
+            "the members differ by 30 meV, so that the data may leave it open",
         ),
         ({"std": 0.0015}, "right", "right to"),
     ],

@@ -13,7 +13,7 @@ wrong: off by more than the data leave open: they could know better. doubtful: o
 
 ORDER: tuple[Level, ...] = ("right", "open", "wrong")
 
-MARGIN = 1.3
+MARGIN = 1.6
 """Factor by which an error may be smaller or larger on another day: other seeds, splits, processors."""
 
 SPREADS = 2.0
@@ -74,8 +74,10 @@ class Finding:
             found |= {"right"} if least <= self.most_open else set()
             found |= {"open"} if most > self.most_open else set()
         if high > self.limit:
-            found |= {"wrong"} if self.error > SPREADS * least else set()
-            found |= {"open"} if self.error <= SPREADS * most else set()
+            open_to = 0.0 if self.foretold is None else SPREADS  # members tell neither from the other
+            off = self.error * MARGIN**2 > self.limit
+            found |= {"wrong"} if off and self.error > open_to * least else set()
+            found |= {"open"} if self.error <= open_to * most else set()
         return frozenset(found)
 
     @property

@@ -85,8 +85,8 @@ def verdict(
     - right up to 4 r (1.5 % of B0 for a slope),
     - open where it is larger, but within two foretold spreads; or not larger, but by luck, because the
       spread exceeds 10 r (5 % of B0),
-    - wrong beyond two spreads: the data could know better. Where nothing is foretold, or less than the
-      members disagree by, the members' spread stands in.
+    - wrong beyond two spreads: the data could know better. Where nothing is foretold, whatever is off is
+      wrong, and members that disagree by more than 10 r leave even a small error open.
 
     Each within the margins of :class:`~nnpcore.mapping.findings.Finding`, so that neither another seed nor
     the last digits turn right into wrong: on a border the level is doubtful. The worst finding counts.
