@@ -75,7 +75,7 @@ def test_the_methods_are_found() -> None:
     assert {
         "eos_curve", "analyse_eos", "invariant_points", "reference_fit", "reach_of", "nearest_distances",
         "bracket_from_distances", "region_errors", "with_references", "pca_of", "connectivity",
-        "rigidity_study", "verdict",
+        "eos_spread", "slope_spread_gpa", "verdict",
     } <= methods()  # fmt: skip
 
 

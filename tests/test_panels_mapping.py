@@ -1,4 +1,4 @@
-"""Regions, their mapping errors, rigidity and the check of invariant points, as a user sees them."""
+"""Regions, their mapping errors, foretold spreads and the check of invariant points, as a user sees them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from app.panels import mapping_panel
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
+from app.panels.foretold_panel import ForetoldPanel
 from app.panels.mapping_panel import MappingPanel
 from app.panels.pca_panel import PcaPanel
-from app.panels.rigidity_panel import RigidityPanel
 from app.panels.structure_panel import StructurePanel
 from app.session.session import Session
 from app.settings import Settings
@@ -30,9 +30,9 @@ from nnpcore.analyses.atoms import ATOMS
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.inputs import GROUPING
+from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
+from nnpcore.analyses.inputs import GROUPING, POTENTIAL
 from nnpcore.analyses.regions import REGION_ERRORS
-from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.mapping import (
     Verdict,
     connectivity,
@@ -42,6 +42,7 @@ from nnpcore.mapping import (
     verdict,
     with_references,
 )
+from nnpcore.posterior import atom_targets
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 from nnpcore.training.history import energy_rmse
@@ -150,8 +151,8 @@ def test_an_empty_panel_says_what_to_do(session, shown):
     assert panel.body.message == mapping_panel.EMPTY
     assert panel.table() is None
     assert panel.figure_task() is None
-    panel = shown(RigidityPanel, session)
-    assert panel.body.message == RigidityPanel.no_run
+    panel = shown(ForetoldPanel, session)
+    assert panel.body.message == ForetoldPanel.no_run
     assert panel.table() is None
 
 
@@ -363,61 +364,71 @@ def test_regions_by_distance_to_the_crystal_are_those_of_the_core(trained, qtbot
     settled(trained)
 
 
-# rigidity -----------------------------------------------------------------------------------------------
-def test_rigidity_is_computed_when_somebody_looks_and_nothing_trains(trained, shown, monkeypatch, tmp_path):
+# what the data determine --------------------------------------------------------------------------------
+def test_spreads_are_foretold_when_somebody_looks_and_nothing_trains(trained, shown, monkeypatch, tmp_path):
     run = trained.runs.current
-    assert run.result(RIGIDITY) is None, "nobody asked for it yet"
+    assert run.result(FORETOLD) is None, "nobody asked for it yet"
     with monkeypatch.context() as patch:
         patch.setattr(type(trained.trainings), "active", property(lambda _self: True))
-        panel = shown(RigidityPanel, trained, 760)
+        panel = shown(ForetoldPanel, trained, 760)
         assert panel.compute.isVisible()
         assert panel.body.message
-        assert not trained.analyses.is_pending(RIGIDITY)
+        assert not trained.analyses.is_pending(FORETOLD)
     trained.trainings.idle.emit()
     settled(trained)
     panel.refresh()
-    study = run.result(RIGIDITY).study
-    assert panel.text.text() == study.text
-    for loss, line in panel.curves.lines.items():
-        assert line.getOriginalDataset()[1] == pytest.approx(study.rigidity[loss][: study.n_points])
-    assert (study.rigidity["energy"] <= study.rigidity["energy + forces"]).all()
+    found = run.result(FORETOLD)
+    assert panel.text.text() == found.text
+    assert panel.curves.spread == pytest.approx(found.spread_mev[: found.n_points])
+    assert (found.spread_mev > 0).all() and np.isfinite(found.error_mev).all()
+    eos = run.result(EOS)
+    assert found.error_mev[: found.n_points] == pytest.approx(eos.report.error_mev)
     table = panel.table()
     assert table["target"][-2:] == ["slab bulk", "slab surface"]
     assert table["volume (Å³/atom)"][-1] is None
-    panel.figure_task()(tmp_path / "rigidity.png")
-    assert (tmp_path / "rigidity.png").stat().st_size > 5000
+    panel.figure_task()(tmp_path / "foretold.png")
+    assert (tmp_path / "foretold.png").stat().st_size > 5000
 
 
-def test_atoms_are_coloured_by_rigidity(trained, shown):
+def test_another_epoch_does_not_make_the_posterior_anew(trained, shown):
+    run = trained.runs.current
+    shown(ForetoldPanel, trained)
+    settled(trained)
+    before = run.result(FORETOLD)
+    assert before is not None
+    run.evaluation.set(POTENTIAL, replace(run.potential))
+    trained.analyses.ask(FORETOLD)
+    settled(trained)
+    after = run.result(FORETOLD)
+    assert after is not before and after.data is before.data
+
+
+def test_atoms_are_coloured_by_their_foretold_spread(trained, shown):
     panel = shown(StructurePanel, trained, 500, 400)
     trained.data.show(dataset(trained, "slab"), 3)
-    trained.coloring.set(kind="rigidity")
+    trained.coloring.restore({"kind": "rigidity"})  # what an older session calls it
+    assert trained.coloring.current.kind == "foretold"
     settled(trained)
-    wait_for(lambda: trained.runs.rigidity is not None)
-    values, label, *_ = trained.coloring.atom_values()
-    assert label == "log₁₀ rigidity"
-    study = trained.runs.current.result(RIGIDITY).study
-    frame = trained.data.frame
-    from nnpcore.descriptors import compute_descriptors
-
-    functions = trained.runs.current.functions
-    table = compute_descriptors([frame], functions, derivatives=False, n_threads=1)
-    expected = study.fits[study.trained_on].mean_rigidity(table.values, table.species)
-    assert 10.0**values == pytest.approx(expected)
+    wait_for(lambda: trained.runs.foretold is not None)
+    values, label, unit, _ = trained.coloring.atom_values()
+    assert (label, unit) == ("Foretold spread", "meV")
+    posterior = trained.runs.current.result(DATA_POSTERIOR).posterior
+    expected = posterior.spread(atom_targets(trained.data.frame))
+    assert values == pytest.approx(1000 * expected, rel=1e-6)
     wait_for(lambda: panel.shown.bar is not None)
     trained.coloring.set(kind="element")
-    assert not trained.analyses.watched(FRAME_RIGIDITY)
+    assert not trained.analyses.watched(FRAME_FORETOLD)
 
 
-def test_without_the_training_frames_rigidity_says_what_to_open(trained, shown, monkeypatch):
+def test_without_the_training_frames_the_panel_says_what_to_open(trained, shown, monkeypatch):
     run = trained.runs.current
     monkeypatch.setattr(trained.analyses._inputs, "_training_frames", lambda _run: ())
-    panel = shown(RigidityPanel, trained)
-    trained.analyses.ask(RIGIDITY)
+    panel = shown(ForetoldPanel, trained)
+    trained.analyses.ask(FORETOLD)
     settled(trained)
     panel.refresh()
     assert "Open the files" in panel.body.message
-    assert run.result(RIGIDITY) is None
+    assert run.result(FORETOLD) is None
     monkeypatch.undo()
 
 

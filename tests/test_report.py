@@ -37,7 +37,7 @@ TITLES = [
     "Map of atoms (PCA)",
     "Distance to the training set",
     "Connectivity",
-    "Rigidity",
+    "What the data determine",
     "All settings",
     "Versions",
     "How to cite",
@@ -252,7 +252,7 @@ def test_gone_data_and_damaged_monitor_are_said(folder: Path, tmp_path: Path) ->
     missing = "\n".join(report.missing)
     assert "training data of this run are gone" in missing
     assert "There is no volume scan" in missing and "onitor.json: it cannot be read" in missing
-    assert "There is no rigidity" in missing
+    assert "There is no foretold spread" in missing
     assert any(isinstance(b, Picture) for b in section_of(report, "Connectivity").blocks)  # still known
     assert report.level == "unknown"
     report_html(report)

@@ -1,8 +1,8 @@
 """Drive the real window on silicon and write the pictures of docs/images.
 
 ``python tools/screenshots.py [FOLDER [SCENE ...]]``. Needs no display: it starts a virtual one.
-Scenes are ``silicon`` (the bundled data: a training, two runs compared, rigidity, invariant points, dialogs)
-and ``slab`` (frames of a slab made here: bulk and surface at 100 K against 1000 K); both by default.
+Scenes are ``silicon`` (the bundled data: a training, two runs compared, foretold spreads, invariant points,
+dialogs) and ``slab`` (frames of a slab made here: bulk and surface at 100 K against 1000 K); both by default.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnpcore.analyses.rigidity import RIGIDITY
+from nnpcore.analyses.foretold import FORETOLD
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QRect
@@ -185,9 +185,9 @@ def silicon(folder: Path, home: Path) -> None:
     driver.shoot("window-light")
     driver.window.set_theme("dark")
     driver.shoot("window-dark")
-    driver.front("rigidity")
-    driver.session.analyses.ask(RIGIDITY)
-    driver.shoot("rigidity-dark")
+    driver.front("foretold")
+    driver.session.analyses.ask(FORETOLD)
+    driver.shoot("foretold-dark")
     driver.window.set_theme("light")
     driver.only("npt")
     driver.train(usual)

@@ -10,7 +10,7 @@ from app.documents.coloring import Coloring
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from nnpcore.analyses.rigidity import FrameRigidity
+    from nnpcore.analyses.foretold import FrameForetold
     from nnpcore.potential import Prediction
     from nnpcore.structures.frame import Frame
 
@@ -51,11 +51,12 @@ def array_values(frame: Frame, name: str) -> AtomValues | None:
     return AtomValues(numbers, name, "", floor_of(numbers))
 
 
-def rigidity_values(rigidity: FrameRigidity | None) -> AtomValues | None:
-    """Return the logarithm of the rigidity as (values (n_atoms,), label, unit), or None where unknown."""
-    if rigidity is None:
+def foretold_values(foretold: FrameForetold | None) -> AtomValues | None:
+    """Return the foretold spreads as (values (n_atoms,), label, unit), or None where unknown."""
+    if foretold is None:
         return None
-    return AtomValues(np.log10(np.maximum(rigidity.values, 1e-300)), "log₁₀ rigidity", "", 0.01)
+    values = MEV_PER_EV * foretold.values
+    return AtomValues(values, "Foretold spread", "meV", floor_of(values))
 
 
 def predicted_values(

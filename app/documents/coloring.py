@@ -20,8 +20,10 @@ LABELS = {
     "run_difference": "Difference of two runs",
     "force_error": "Force error",
     "region": "Region",
-    "rigidity": "Rigidity",
+    "foretold": "Foretold spread",
 }
+OLD_KINDS = {"rigidity": "foretold"}
+"""What colourings of older sessions are called now."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.pca_panel", "PcaPanel"),
     PanelEntry("app.panels.eos_panel", "EosPanel"),
     PanelEntry("app.panels.distance_panel", "DistancePanel"),
-    PanelEntry("app.panels.rigidity_panel", "RigidityPanel"),
+    PanelEntry("app.panels.foretold_panel", "ForetoldPanel"),
     PanelEntry("app.panels.mapping_panel", "MappingPanel"),
     PanelEntry("app.panels.connectivity_panel", "ConnectivityPanel"),
     PanelEntry("app.panels.parity_panel", "ParityPanel"),

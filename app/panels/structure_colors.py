@@ -17,8 +17,8 @@ from app.viewer3d.color_bar import ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors
 from nnpcore.analyses.all_frames import ALL_FRAMES as ALL_PREDICTIONS
 from nnpcore.analyses.all_frames import FramePredictions
+from nnpcore.analyses.foretold import DATA_POSTERIOR
 from nnpcore.analyses.prediction import PREDICTION
-from nnpcore.analyses.rigidity import RIGIDITY
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -44,7 +44,7 @@ NO_RUN = "Train or open a run to colour by {}."
 FIRST_EPOCH = "Colours appear after the first epoch."
 NO_FORCES = "This frame has no forces to compare with."
 NO_REGIONS = "This structure has no regions yet:<br>make some in the Mapping panel."
-AFTER_TRAINING = "Rigidity is computed when the training ends,<br>or now by Compute in the Rigidity panel."
+AFTER_TRAINING = "The spread is foretold when the training ends,<br>or now by Compute in the Foretold panel."
 WORKING = "Going over the training data…"
 NO_ARRAY = "This frame has no “{}”."
 WAITING = "Predicting…"
@@ -186,8 +186,8 @@ class StructureColors:
     def _without_values(self, frame: Frame, coloring: Coloring) -> ShownColors:
         name = LABELS.get(coloring.kind, coloring.kind)
         grey = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
-        if coloring.kind == "rigidity":
-            return self._without_rigidity(frame, grey)
+        if coloring.kind == "foretold":
+            return self._without_foretold(frame, grey)
         if coloring.kind not in PREDICTED_KINDS:
             return ShownColors(grey, message=NO_ARRAY.format(name))
         if self.waiting():
@@ -205,13 +205,13 @@ class StructureColors:
             return ShownColors(grey, message=NO_OTHER if other is None else WAITING)
         return ShownColors(grey, message=NO_EXACT if coloring.kind == "reference_error" else NO_FORCES)
 
-    def _without_rigidity(self, frame: Frame, grey: np.ndarray) -> ShownColors:
-        """Say why there is no rigidity yet."""
+    def _without_foretold(self, frame: Frame, grey: np.ndarray) -> ShownColors:
+        """Say why no spread is foretold yet."""
         session = self._session
         run = session.runs.current
-        if run is None or run.potential is None:
-            return ShownColors(element_colors(frame.numbers), message=NO_RUN.format("rigidity"))
-        message = run.why(RIGIDITY)
+        if run is None:
+            return ShownColors(element_colors(frame.numbers), message=NO_RUN.format("foretold spread"))
+        message = run.why(DATA_POSTERIOR)
         if message:
             return ShownColors(grey, message=escape(message))
         return ShownColors(grey, message=AFTER_TRAINING if session.trainings.active else WORKING)

@@ -40,9 +40,9 @@ from app.widgets.placeholder import Placeholder
 from nnpcore import figures
 from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import DATA_POSTERIOR, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.prediction import PREDICTION
-from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from app.viewer3d.image_dialog import ImageWish
 
 EMPTY = "Open a trajectory or drop a file here."
-SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, ALL_FRAMES, EOS, RIGIDITY, FRAME_RIGIDITY)
+SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, ALL_FRAMES, EOS, DATA_POSTERIOR, FRAME_FORETOLD)
 PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 

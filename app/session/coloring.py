@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values, rigidity_values
-from app.documents.coloring import LABELS, Coloring
+from app.documents.atom_values import AtomValues, array_values, foretold_values, is_scalar, predicted_values
+from app.documents.coloring import LABELS, OLD_KINDS, Coloring
 from app.session.data import Data
 from app.session.runs import Runs
 from app.session.undo import UndoStack
@@ -51,9 +51,10 @@ class SharedColoring(QObject):
         self._chosen = True
         usual = Coloring()
         known = {field.name: type(getattr(usual, field.name)) for field in fields(Coloring)}
-        self._set(
-            Coloring(**{n: value for n, value in values.items() if n in known and type(value) is known[n]})
-        )
+        kept = {n: value for n, value in values.items() if n in known and type(value) is known[n]}
+        kind = kept.get("kind", usual.kind)
+        kept["kind"] = OLD_KINDS.get(kind, kind)
+        self._set(Coloring(**kept))
 
     def _set(self, coloring: Coloring) -> None:
         self.current = coloring
@@ -84,8 +85,8 @@ class SharedColoring(QObject):
             return array_values(frame, self.current.kind)
         if self.current.kind == "region":
             return None
-        if self.current.kind == "rigidity":
-            return rigidity_values(self._runs.rigidity)
+        if self.current.kind == "foretold":
+            return foretold_values(self._runs.foretold)
         shown = self._runs.prediction
         if shown is None:
             return None

@@ -9,6 +9,7 @@ from app.documents.run import Evaluated, RunDocument
 from app.session.data import Data
 from app.session.regions import Regions
 from nnpcore.analyses import inputs as given
+from nnpcore.analyses.foretold import LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import Input, Missing, same
 from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
@@ -30,7 +31,7 @@ MOST_FRAMES, MOST_LIVE_FRAMES = 400, 30
 
 LINKED_ROLES = (given.TRAINING, given.EOS_ROLE, given.INSPECT)
 NOT_OPEN = Missing(
-    "the rigidity is a property of the training data, and they are not open",
+    "what the training data determine cannot be told: they are not open",
     "Open the files this run was trained on",
 )
 
@@ -75,6 +76,7 @@ class RunInputs:
         evaluation.set(given.POTENTIAL, run.potential)
         evaluation.set(given.ENERGY_RMSE, energy_rmse(run.history))
         evaluation.set(given.FUNCTIONS, run.functions)
+        evaluation.set(LEARNED_FROM, learned_from(run.settings))
         evaluation.set(given.METRIC, run.whitening)
         why = Missing(run.no_values) if run.no_values else None
         evaluation.set(given.TRAINING_VALUES, run.values if run.values is not None else why)

@@ -19,18 +19,18 @@ from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
 from app.workers.opening import OpenedRun, open_run
 from app.workers.tasks import OPEN_RUN, TaskRunner
+from nnpcore.analyses.foretold import FRAME_FORETOLD
 from nnpcore.analyses.prediction import PREDICTION
-from nnpcore.analyses.rigidity import FRAME_RIGIDITY
 from nnpcore.structures import Role
 from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
     from app.workers.importing import OpenedModel
+    from nnpcore.analyses.foretold import FrameForetold
     from nnpcore.analyses.prediction import FramePrediction
-    from nnpcore.analyses.rigidity import FrameRigidity
     from nnpcore.structures.frame import Frame
 
-OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameRigidity")
+OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameForetold")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
 """What the panels say that compare with the training set."""
 
@@ -230,9 +230,9 @@ class Runs(QObject):
         return self._here(self.current.result(PREDICTION) if self.current else None)
 
     @property
-    def rigidity(self) -> FrameRigidity | None:
-        """The rigidity of the shown frame's atoms by the current run, or None while there is none."""
-        return self._here(self.current.result(FRAME_RIGIDITY) if self.current else None)
+    def foretold(self) -> FrameForetold | None:
+        """The foretold spread of the shown frame's atoms by the current run's data, or None without one."""
+        return self._here(self.current.result(FRAME_FORETOLD) if self.current else None)
 
     def prediction_of(self, run: RunDocument) -> FramePrediction | None:
         """Return what any run predicts of the frame shown, or None while that is not known."""

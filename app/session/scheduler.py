@@ -32,11 +32,11 @@ from nnpcore.analyses.catalogue import ANALYSES
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import DATA_POSTERIOR, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis, Input, Job, Missing, Outcome
 from nnpcore.analyses.inputs import POTENTIAL, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.regions import REGION_ERRORS
-from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import AnalysisError
 
@@ -201,8 +201,8 @@ class AnalysisScheduler(QObject):
 
     def _on_coloring_changed(self) -> None:
         coloring = self._coloring.current
-        for analysis in (RIGIDITY, FRAME_RIGIDITY):
-            self.watch(analysis, "colouring", coloring.kind == "rigidity")
+        for analysis in (DATA_POSTERIOR, FRAME_FORETOLD):
+            self.watch(analysis, "colouring", coloring.kind == "foretold")
         all_frames = coloring.kind in PREDICTED_KINDS and coloring.range_mode in OVER_ALL_FRAMES
         self.watch(ALL_FRAMES, "colouring", all_frames)
 
@@ -274,7 +274,7 @@ class AnalysisScheduler(QObject):
             lambda progress: job.run(progress, n_threads),
             done,
             failed,
-            quiet=RIGIDITY not in job.steps,
+            quiet=DATA_POSTERIOR not in job.steps,
         )
         if task.state is not TaskState.CANCELLED:
             self._at_work[task] = document, job

@@ -8,19 +8,19 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import CURVE, EOS, SLOPES
+from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
 from nnpcore.analyses.pca import MAP_ENERGIES, PCA
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.radial import RADIAL
 from nnpcore.analyses.regions import REFERENCES, REGION_ATOMS, REGION_ERRORS
-from nnpcore.analyses.rigidity import FRAME_RIGIDITY, RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
 
 __all__ = [
-    "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DISTANCE", "ELEMENT", "EOS",
-    "FRAME_RIGIDITY", "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL", "REACH", "REFERENCE",
-    "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "RIGIDITY", "SLOPES", "VERDICT",
+    "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DATA_POSTERIOR", "DISTANCE", "ELEMENT",
+    "EOS", "FORETOLD", "FRAME_FORETOLD", "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL",
+    "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "SLOPES", "VERDICT",
 ]  # fmt: skip
 
 ANALYSES: tuple[Analysis[object], ...] = (
@@ -43,7 +43,8 @@ ANALYSES: tuple[Analysis[object], ...] = (
     MAP_ENERGIES,
     CONNECTIVITY,
     PARITY,
-    RIGIDITY,
-    FRAME_RIGIDITY,
+    DATA_POSTERIOR,
+    FORETOLD,
+    FRAME_FORETOLD,
     RADIAL,
 )

@@ -6,6 +6,7 @@ Pure functions from results to matplotlib ``Figure`` objects, which :func:`save_
 from nnpcore.figures.cure import cure_figure
 from nnpcore.figures.drawing import SUFFIXES, figure_bytes, save_figure
 from nnpcore.figures.eos import EosSeries, eos_figure
+from nnpcore.figures.foretold import foretold_figure
 from nnpcore.figures.gspace import connectivity_figure, distance_figure, pairs_figure, reach_figure
 from nnpcore.figures.lines import SweepLine, lines_figure, sweep_figure
 from nnpcore.figures.points import (
@@ -35,6 +36,7 @@ __all__ = [
     "distance_figure",
     "eos_figure",
     "figure_bytes",
+    "foretold_figure",
     "lines_figure",
     "map_figure",
     "mapping_figure",

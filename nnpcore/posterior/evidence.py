@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
-from scipy.optimize import minimize
 
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments
 from nnpcore.posterior.settings import PosteriorSettings
@@ -95,6 +94,8 @@ def best_hyperparameters(
     moments: Mapping[str, Moments], start: Hyperparameters, settings: PosteriorSettings
 ) -> tuple[Hyperparameters, float]:
     """Return signal and noises of the largest evidence inside the bounds, and the logarithm of it."""
+    from scipy.optimize import minimize  # takes long to load
+
     kinds = [kind for kind in KINDS if kind in moments]
     bounds = {ENERGY: settings.energy_noise, FORCES: settings.force_noise, STRESS: settings.stress_noise}
     limits = np.log(np.array([settings.signal, *(bounds[kind] for kind in kinds)]))

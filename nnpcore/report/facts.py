@@ -12,11 +12,11 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import REACH
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import FORETOLD, LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import Analysis, Evaluation, Node
 from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
-from nnpcore.analyses.rigidity import RIGIDITY
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.mapping import RegionSet
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
 
-REPORTED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, PCA, REACH, CONNECTIVITY, VERDICT, RIGIDITY)
+REPORTED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, PCA, REACH, CONNECTIVITY, VERDICT, FORETOLD)
 """What a report evaluates, in this order."""
 
 MAX_REGION_GROUPS = 8
@@ -71,7 +71,7 @@ class RunFacts:
 
     @property
     def has_targets(self) -> bool:
-        """Whether there is an invariant point or a region whose rigidity can be told."""
+        """Whether there is an invariant point or a region whose spread can be foretold."""
         regions = self.found(REGION_ERRORS)
         return self.found(POINTS) is not None or bool(regions is not None and regions.found)
 
@@ -132,6 +132,7 @@ def _evaluation(facts: RunFacts, values: TrainingValues | None) -> Evaluation:
         evaluation.set(TRAINING_VALUES, Missing(facts.trouble["values"]))
     frames = tuple((facts.frames or {}).get(TRAINING, []))
     why = facts.trouble.get("frames", "there are no training frames")
+    evaluation.set(LEARNED_FROM, learned_from(facts.folder.settings))
     evaluation.set(TRAINING_FRAMES, frames or Missing(f"it is a property of the training data: {why}"))
     return evaluation
 
@@ -140,7 +141,7 @@ def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> None:
     """Evaluate every analysis that the run's content allows."""
     for k, analysis in enumerate(REPORTED):
         part = progress.part(0.1 + 0.7 * k / len(REPORTED), 0.1 + 0.7 * (k + 1) / len(REPORTED))
-        if analysis is not RIGIDITY or facts.has_targets:
+        if analysis is not FORETOLD or facts.has_targets:
             facts.evaluation.value(analysis, n_threads=n_threads, progress=part)
 
 

@@ -13,9 +13,9 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import REACH
 from nnpcore.analyses.eos import EOS, EosResult
+from nnpcore.analyses.foretold import FORETOLD, Foretold
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
-from nnpcore.analyses.rigidity import RIGIDITY
 from nnpcore.figures import EosSeries
 from nnpcore.figures.drawing import OKABE_ITO
 from nnpcore.report.content import (
@@ -34,7 +34,7 @@ from nnpcore.report.content import (
 from nnpcore.report.facts import MAX_REGION_GROUPS, text_of
 
 if TYPE_CHECKING:
-    from nnpcore.mapping import EosFit, RegionError, RigidityStudy
+    from nnpcore.mapping import EosFit, RegionError
     from nnpcore.report.facts import RunFacts
 
 NO_EOS = "There is no volume scan of a crystal to compare with: give one with --eos, or the EOS role."
@@ -42,14 +42,14 @@ NO_REGIONS = "There are no regions: choose atoms of a structure, or monitor a sl
 
 
 def mapping_sections(facts: RunFacts) -> list[Section]:
-    """Return EOS, mapping errors, map, distances, connectivity and rigidity."""
+    """Return EOS, mapping errors, map, distances, connectivity and foretold spreads."""
     return [
         Section("Equation of state", tuple(_eos(facts))),
         Section("Mapping errors by region", tuple(_regions(facts))),
         Section("Map of atoms (PCA)", tuple(_map(facts))),
         Section("Distance to the training set", tuple(_distance(facts))),
         Section("Connectivity", tuple(_connectivity(facts))),
-        Section("Rigidity", tuple(_rigidity(facts))),
+        Section("What the data determine", tuple(_foretold(facts))),
     ]
 
 
@@ -235,39 +235,40 @@ def _connectivity(facts: RunFacts) -> list[Block]:
     return [Picture(figure, "Connectivity of every pair of groups", caption), Text(sentence(links.text))]
 
 
-# rigidity ---------------------------------------------------------------------------------------------
-def _rigidity(facts: RunFacts) -> list[Block]:
-    found = facts.found(RIGIDITY)
+# what the data determine ------------------------------------------------------------------------------
+def _foretold(facts: RunFacts) -> list[Block]:
+    found = facts.found(FORETOLD)
     if found is None:
-        no_targets = "it is computed at invariant points and in regions, and there are none"
-        return [missing(f"there is no rigidity: {facts.why_missing(RIGIDITY) or no_targets}")]
-    study, used, total = found.study, found.n_frames, found.n_total
+        no_targets = "it is foretold of invariant points and regions, and there are none"
+        return [missing(f"there is no foretold spread: {facts.why_missing(FORETOLD) or no_targets}")]
     caption = (
-        "How firmly the training data hold an atomic energy, under three losses (bold: the one it was "
-        "trained with); and the mapping error against the standard deviation this lets expect."
+        "How far the training data determine an atomic energy, by a Gaussian process on them alone; and the "
+        "errors of the potential (lines: one and two spreads)."
     )
-    if used < total:
-        caption += f" From {used} of {counted(total, 'training frame')}."
+    if found.data.n_frames < found.data.n_total:
+        caption += f" From {found.data.n_frames} of {counted(found.data.n_total, 'training frame')}."
     known = _colors(facts)
-    colors = [known.get(name, "muted") for name in study.names[study.n_points :]]
-    blocks: list[Block] = [
-        Picture(figures.rigidity_figure(study, found.volumes, colors), "Local prediction rigidity", caption),
-        Text(study.text),
-    ]
-    if len(study.names) > study.n_points:
-        blocks.append(_rigidity_table(study))
+    colors = [known.get(name, "muted") for name in found.names[found.n_points :]]
+    parts = found.names, found.volumes, found.spread_mev, found.error_mev
+    title = "Foretold spread and error"
+    blocks: list[Block] = [Picture(figures.foretold_figure(*parts, colors), title, caption), Text(found.text)]
+    if found.eos is not None:
+        slope = (
+            "" if found.slope_gpa is None else f", dE/dV at the reference's V0 ± {found.slope_gpa:.2g} GPa"
+        )
+        blocks.append(Text(f"By the data alone: {found.eos.text}{slope}."))
+    if len(found.names) > found.n_points:
+        blocks.append(_foretold_table(found))
     return blocks
 
 
-def _rigidity_table(study: RigidityStudy) -> Table:
+def _foretold_table(found: Foretold) -> Table:
     rows = tuple(
         (
-            study.names[k],
-            *(significant(float(study.rigidity[loss][k])) for loss in study.rigidity),
-            significant(float(study.std_mev[study.trained_on][k])),
-            number(float(study.error_mev[k]), sign=True),
+            found.names[k],
+            significant(float(found.spread_mev[k])),
+            number(float(found.error_mev[k]), sign=True),
         )
-        for k in range(study.n_points, len(study.names))
+        for k in range(found.n_points, len(found.names))
     )
-    head = ("Region", *(f"LPR, {loss}" for loss in study.rigidity), "Expected std (meV)", "Error (meV)")
-    return Table(head, rows)
+    return Table(("Region", "Foretold spread (meV)", "Error (meV)"), rows)
