@@ -25,6 +25,9 @@ from nnpcore.posterior import (
 from nnpcore.posterior.basis import MANDEL, SparseBasis, far_apart, make_bases
 from nnpcore.posterior.basis import Atoms as BasisAtoms
 from nnpcore.posterior.choice import remaining_variances
+from nnpcore.posterior.evidence import Hyperparameters
+from nnpcore.posterior.moments import Moments
+from nnpcore.posterior.tempering import EnergyRows, found_tempering
 from nnpcore.structures.frame import Frame
 
 FUNCTIONS = SymmetryFunctions.preset("26", ["Cu", "Au"], cutoff=4.5)
@@ -253,3 +256,36 @@ def test_centers_lie_far_apart() -> None:
     points = np.array([[0.0], [0.1], [5.0], [5.0], [2.4]])
     assert far_apart(points, 3).tolist() == [0, 2, 4]
     assert sorted(far_apart(points, 9).tolist()) == [0, 1, 2, 4]
+
+
+def tempering_of(repeats: int, systems: np.ndarray, shift: np.ndarray) -> float:
+    """Return the power found where each force comes ``repeats`` times, with ``shift`` of the energies."""
+    rng, m, n = np.random.default_rng(4), 30, 60
+    truth, rows = rng.standard_normal(m), rng.standard_normal((6 * n, m))
+    forces = rows @ truth + 0.5 * rng.standard_normal(len(rows))
+    energy_rows = rng.standard_normal((n, m))
+    moments = {"forces": Moments.of(np.repeat(rows, repeats, axis=0), np.repeat(forces, repeats))}
+    hyper = Hyperparameters(1.0, 1.0, {"forces": 0.5})
+    return found_tempering(moments, hyper, EnergyRows(energy_rows, energy_rows @ truth + shift, systems))[
+        "forces"
+    ]
+
+
+def test_forces_that_say_the_same_again_count_once() -> None:
+    one, nothing = np.zeros(60, dtype=np.int64), np.zeros(60)
+    assert tempering_of(1, one, nothing) > 0.5
+    assert tempering_of(20, one, nothing) == pytest.approx(tempering_of(1, one, nothing) / 20, rel=0.5)
+
+
+def test_levels_of_different_systems_do_not_temper_forces() -> None:
+    systems, nothing = np.repeat([0, 1, 2], 20), np.zeros(60)
+    assert tempering_of(20, systems, 5.0 * systems) == pytest.approx(tempering_of(20, systems, nothing))
+
+
+def test_an_atom_far_from_everything_has_the_priors_spread(posterior: Posterior, frames: list[Frame]) -> None:
+    lone = replace(frames[0], cell=3 * frames[0].cell, positions=3 * frames[0].positions)
+    (known,) = posterior.spread(mean_targets(frames[:1]))
+    far = posterior.atomic_spreads([lone])
+    assert (far > 10 * known).all() and (far > 0.4 * posterior.hyper.signal).all()
+    targets = [Target.mean(lone, name="far"), *atom_targets(lone)]
+    np.testing.assert_allclose(posterior.spread(targets)[1:], far, rtol=1e-6)

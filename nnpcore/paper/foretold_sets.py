@@ -19,7 +19,6 @@ from nnpcore.posterior.moments import ENERGY, FORCES, STRESS
 from nnpcore.reference import (
     CleriRosato,
     SamplerSettings,
-    StillingerWeber,
     crystal,
     equilibrium_lattice,
     label,
@@ -139,10 +138,7 @@ def _regions(regions: RegionSet) -> _Known:
 
 # silicon ------------------------------------------------------------------------------------------------
 def _slab_sets(context: StudyContext, plan: Plan) -> Iterator[TrainingSet]:
-    calculator = StillingerWeber()
-    constant = equilibrium_lattice("Si", "diamond", calculator)
     known = _regions(slab_regions(relaxed_slab(context)))
-    known += _crystals(crystal("Si", "diamond", constant), calculator, "crystal")
     for temperature in plan.temperatures:
         for seed in range(plan.seeds):
             frames = slab_frames(context, temperature, seed)[: plan.n_slab]

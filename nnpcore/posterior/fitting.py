@@ -153,4 +153,6 @@ def _energy_rows(
             rows[k] = features[first:end].mean(0)
             energy = 0.0 if frame.energy is None else frame.energy
             targets[k] = energy / frame.n_atoms - zeros[d.species[first:end]].mean()
-    return EnergyRows(rows, targets)
+    numbers = [frame.numbers.tobytes() for frame in chosen]
+    systems = np.unique(numbers, return_inverse=True)[1] if numbers else np.zeros(0, dtype=np.int64)
+    return EnergyRows(rows, targets, systems)

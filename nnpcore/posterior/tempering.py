@@ -2,16 +2,18 @@
 
 What a smooth function gets wrong of forces hangs together, within a frame and from frame to frame, so that
 each component counted in full makes the posterior far too sure. The energies of the training frames tell how
-much: a posterior of forces (and stresses) *alone* foretells the differences of energies between frames, with
-a spread. The likelihood of forces and stresses is raised to the one power ``b`` in (0, 1] at which the root
-mean square error of these differences is the foretold one; to 1 where the untempered spread is wide enough.
-Signal, noises and length are those of the untempered evidence. Nothing else is adjusted, and targets are not
-looked at.
+much: a posterior of forces (and stresses) *alone* foretells the differences of energies between frames of one
+system, with a spread. The likelihood of forces and stresses is raised to the one power ``b`` in (0, 1] at
+which the root mean square error of these differences is the foretold one; to 1 where the untempered spread is
+wide enough. Signal, noises and length are those of the untempered evidence. Nothing else is adjusted, and
+targets are not looked at.
 
-Directions of the energies that forces leave open say nothing about the size of the posterior: where the error
-would be drawn from the prior. Of the principal axes of the foretold covariance of energies those are left out
-whose variance comes, by more than half, from directions of the coefficients in which the prior's precision
-exceeds that of the forces: constants, and the pressure where only the volume changes.
+Frames are of one system where they have the same atoms in the same order: between such frames forces lead.
+Differences of composition or order are left to the energies; where too few frames share a system, all are
+taken for one. Directions of the energies that forces leave open say nothing about the size of the posterior:
+there the error would be drawn from the prior. Of the principal axes of the foretold covariance of energies
+those are left out whose variance comes, by more than half, from directions of the coefficients in which the
+prior's precision exceeds that of the forces, such as the pressure where only the volume changes.
 """
 
 from __future__ import annotations
@@ -36,10 +38,23 @@ _STEPS = 20
 
 @dataclass(frozen=True, eq=False)
 class EnergyRows:
-    """Rows (n, m) and targets (n,) of the energies per atom of some frames, eV/atom."""
+    """Rows (n, m) and targets (n,) of the energies per atom of some frames, eV/atom, and systems (n,) int."""
 
     rows: np.ndarray
     targets: np.ndarray
+    systems: np.ndarray
+
+    def differences(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows and targets less the means of their systems; of all where too few share a system."""
+        n_systems = len(np.unique(self.systems))
+        enough = len(self.targets) - n_systems > _FEWEST_AXES
+        systems = self.systems if enough else np.zeros(len(self.targets), dtype=np.int64)
+        rows, targets = self.rows.copy(), self.targets.copy()
+        for system in np.unique(systems):
+            own = systems == system
+            rows[own] -= rows[own].mean(0)
+            targets[own] -= targets[own].mean()
+        return rows, targets
 
 
 def found_tempering(
@@ -84,9 +99,9 @@ def energy_surprise(
 
     None where fewer than three axes of the energies are told by them.
     """
-    rows, targets = energies.rows - energies.rows.mean(0), energies.targets - energies.targets.mean()
-    if len(targets) <= _FEWEST_AXES:
+    if len(energies.targets) <= _FEWEST_AXES:
         return None
+    rows, targets = energies.differences()
     found = Solution.of(others, hyper)
     half = solve_triangular(found.factor, rows.T, trans=1, check_finite=False)
     variances, axes = np.linalg.eigh(half.T @ half)
