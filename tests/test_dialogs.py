@@ -393,6 +393,7 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
         return SimpleNamespace(session=session)
 
     monkeypatch.setattr("nnpcore.paper.run_study", run_study)
+    monkeypatch.setattr("app.workers.example_sessions.BUNDLED", examples_folder())
     with qtbot.waitSignal(window.session.data.added, timeout=20_000):
         window.files.open_paths([str(example_path("eos"))])
     window.commands.run("file.example.fig1")

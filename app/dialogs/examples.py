@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,20 @@ from app.workers.example_sessions import (
     EXAMPLES,
     Example,
     ExampleSession,
+    ToldClaim,
+    is_bundled,
     read_example,
     run_example,
     session_path,
+    unpack,
 )
+from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from app.session.session import Session
+
+Opened = Callable[[str, str, Sequence[ToldClaim], Callable[[], None] | None], None]
+"""Told name, title and claims of an example that is being opened, and what runs it again."""
 
 CLOSE = "close"
 SIZES = (("Quick: the effect in a few minutes", True), ("Full: as in the paper, much longer", False))
@@ -35,8 +42,10 @@ class ExampleDialog(FormDialog):
 
     verb = "Run"
 
-    def __init__(self, example: Example, session: Session, parent: QWidget | None = None) -> None:
-        self.example = example
+    def __init__(
+        self, example: Example, opened: Opened, session: Session, parent: QWidget | None = None
+    ) -> None:
+        self.example, self._opened = example, opened
         self.name = f"example_{example.name}"
         self.title, self.doing = example.title, f"Example: {example.title}"
         super().__init__(session, parent)
@@ -67,6 +76,7 @@ class ExampleDialog(FormDialog):
         if self.values()[CLOSE]:
             close_others(self.session, value)
         open_session(self.session, value)
+        self._opened(self.example.name, self.example.title, value.claims, None)
 
 
 def close_others(session: Session, wanted: ExampleSession) -> None:
@@ -107,15 +117,15 @@ def _show_first(session: Session, folders: Sequence[str]) -> None:
     session.runs.current_changed.connect(check)
 
 
-def open_example(session: Session, dialogs: Dialogs, name: str) -> None:
-    """Open a kept example, or the dialog that runs it."""
+def open_example(session: Session, dialogs: Dialogs, name: str, opened: Opened) -> None:
+    """Open a kept or bundled example, or the dialog that runs it; tell ``opened`` what to lead through."""
     example = next(e for e in EXAMPLES if e.name == name)
     folder = examples_folder()
 
     def ask() -> None:
-        dialogs.show(name, partial(ExampleDialog, example))
+        dialogs.show(name, partial(ExampleDialog, example, opened))
 
-    if not session_path(folder, name).is_file():
+    if not session_path(folder, name).is_file() and not is_bundled(name):
         ask()
         return
 
@@ -123,12 +133,16 @@ def open_example(session: Session, dialogs: Dialogs, name: str) -> None:
         if session.settings.dialogs.get(f"example_{name}", {}).get(CLOSE, True):
             close_others(session, found)
         open_session(session, found)
+        opened(example.name, example.title, found.claims, ask)
         text = f"As it was kept in {folder / name}."
-        again = ("Run Again…", ask)
-        session.messages.notify(Notification("info", f"{example.title} opened", text, actions=(again,)))
+        session.messages.notify(Notification("info", f"{example.title} opened", text, silent=True))
 
     def failed(error: BaseException) -> None:
         session.messages.notify_error(f"{example.title} was not opened", error)
         ask()
 
-    session.tasks.run(f"Opening {example.title}", lambda _: read_example(folder, name), done, failed)
+    def read(_: Progress) -> ExampleSession:
+        unpack(folder, name)
+        return read_example(folder, name)
+
+    session.tasks.run(f"Opening {example.title}", read, done, failed)

@@ -222,7 +222,7 @@ class DatasetRow(QWidget):
         top = filled(QHBoxLayout(), swatch, (self.label, 1), self.role, spacing=6)
         below = filled(QHBoxLayout(), (line, 1), self.eye, self.close_button, spacing=0)
         below.setContentsMargins(16, 0, 0, 0)
-        filled(QVBoxLayout(self), top, below, margins=(10, 5, 6, 4), spacing=0)
+        filled(QVBoxLayout(self), top, below, margins=(10, 4, 6, 3), spacing=0)
         self.refresh()
 
     def refresh(self) -> None:

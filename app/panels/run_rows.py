@@ -100,7 +100,7 @@ class RunRow(QWidget):
         policy.setRetainSizeWhenHidden(True)  # rows are as high in any state
         self.bar.setSizePolicy(policy)
         self.line = styled(ElidedLabel(self), "muted", "small")
-        filled(QVBoxLayout(self), top, self.bar, self.line, margins=(10, 4, 6, 5), spacing=2)
+        filled(QVBoxLayout(self), top, self.bar, self.line, margins=(10, 3, 6, 3), spacing=0)
         self.refresh()
 
     def refresh(self) -> None:

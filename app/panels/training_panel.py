@@ -125,7 +125,8 @@ class TrainingPanel(Panel):
             return []
         quantities = known_quantities(run.history)
         expected = bool(quantities) and run.state.active and self.session.data.has_eos()
-        if expected or self.mapping_curves(run):  # before it comes: later it would move all
+        drawn = any(len(curve.epochs) > 1 for curve in self.mapping_curves(run))
+        if expected or drawn:  # before it comes: later it would move all
             quantities = [*quantities, MAPPING]
         return quantities
 

@@ -28,6 +28,7 @@ from app.shell import docks as layout
 from app.shell.command_palette import CommandPalette
 from app.shell.commands import Commands
 from app.shell.files import Files
+from app.shell.guide import Guide, GuideBar
 from app.shell.needs import NeedsBar
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
@@ -72,6 +73,9 @@ class MainWindow(QMainWindow):
         self.spaces = Spaces(self, self.docks, session, settings)
         self.toolbar = MainToolbar(session, self.commands, self.docks, self)
         self.addToolBar(self.toolbar)
+        self.guide = Guide(session, self.spaces)
+        self.addToolBarBreak()
+        self.addToolBar(GuideBar(self.guide, self))
         self.needs = NeedsBar(self.commands, self)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self.needs)
         self.spaces.lines_changed.connect(self.needs.show_lines)

@@ -11,6 +11,7 @@ from app.documents.run import RunState
 from app.look import theme
 from app.shell.commands import Command
 from app.shell.files import Files
+from app.shell.guide import Guide
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
 from app.shell.workspaces import WORKSPACES
@@ -31,6 +32,11 @@ class Window(Protocol):
 
     def reset_layout(self) -> None:
         """Put all panels back."""
+
+    @property
+    def guide(self) -> Guide:
+        """The guide through examples."""
+        ...
 
     @property
     def spaces(self) -> Spaces:
@@ -67,7 +73,7 @@ def window_commands(
 ) -> list[Command]:
     """Return the commands of a window."""
     return [
-        *_file(session, files, dialogs, keeper),
+        *_file(session, files, dialogs, keeper, window),
         *_exchange(session, files, dialogs),
         Command("file.quit", "Quit", window.close, "Ctrl+Q", "", "File", 9),
         *_edit(session, window),
@@ -79,7 +85,9 @@ def window_commands(
     ]
 
 
-def _file(session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeeper) -> list[Command]:
+def _file(
+    session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeeper, window: Window
+) -> list[Command]:
     return [
         Command("file.open", "Open…", files.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
         Command(
@@ -99,7 +107,7 @@ def _file(session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeepe
             "file.new_points", "New Invariant Points…", lambda: dialogs.open("invariant_points"), "",
             "", "File", 0, "Perfect crystals along their volume, as reference for the equation of state",
         ),
-        *_examples(session, dialogs),
+        *_examples(session, dialogs, window),
         Command(
             "file.restore", "Reopen Last Session", keeper.restore_last, "", "", "File", 1,
             "Open what was open when the window was last closed", enabled=keeper.can_restore,
@@ -107,7 +115,10 @@ def _file(session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeepe
     ]  # fmt: skip
 
 
-def _examples(session: Session, dialogs: Dialogs) -> list[Command]:
+def _examples(session: Session, dialogs: Dialogs, window: Window) -> list[Command]:
+    def run(name: str) -> None:
+        open_example(session, dialogs, name, window.guide.begin)
+
     return [
         Command(
             "file.example", "Silicon (DFT)", session.data.open_example, "Ctrl+E", "example", "Examples", 0,
@@ -116,7 +127,7 @@ def _examples(session: Session, dialogs: Dialogs) -> list[Command]:
         *(
             Command(
                 f"file.example.{example.name}", f"{example.title}…",
-                lambda name=example.name: open_example(session, dialogs, name), "", "", "Examples", 1,
+                lambda name=example.name: run(name), "", "", "Examples", 1,
                 example.about,
             )
             for example in EXAMPLES

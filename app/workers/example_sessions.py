@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnpcore.errors import RunFolderError
 from nnpcore.files import FileFormat
+from nnpcore.installation import RESOURCES
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
 
 MAX_COMPARED = 4
+BUNDLED = RESOURCES / "examples"
+PLACE, DATA_PLACE = "@EXAMPLE@", "@DATA@"
+"""What stands in the files of a bundled example for its own folder, and for that of the bundled data."""
+
 FORMAT = FileFormat("", 1, "a kept example", RunFolderError, "Run it again")
 
 
@@ -71,13 +78,27 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True)
+class ToldClaim:
+    """A claim of the paper beside our numbers, as lines of text."""
+
+    claim: str
+    paper: str
+    ours: str
+    holds: bool
+
+
+@dataclass(frozen=True)
 class ExampleSession:
-    """What the window opens: files with roles, run folders, regions, and which runs to compare."""
+    """What the window opens: files with roles, run folders, regions, and which runs to compare.
+
+    ``claims``: what the study has measured.
+    """
 
     data: dict[str, Role]
     runs: tuple[str, ...]
     regions: tuple[dict[str, Any], ...]
     compared: tuple[str, ...]
+    claims: tuple[ToldClaim, ...] = ()
 
 
 def session_path(folder: Path, name: str) -> Path:
@@ -114,7 +135,61 @@ def read_example(folder: Path, name: str) -> ExampleSession:
     missing = [p for p in (*data, *runs) if not Path(p.partition("@")[0]).exists()]
     if missing:
         raise RunFolderError("a part of the kept example is gone", where=missing[0], fix="Run it again")
-    return ExampleSession(data, runs, regions, compared)
+    return ExampleSession(data, runs, regions, compared, read_claims(folder / name))
+
+
+def read_claims(folder: Path) -> tuple[ToldClaim, ...]:
+    """Return a study's claims; none where it has not kept any, or they are damaged."""
+    from nnpcore.paper.claims import read_record
+    from nnpcore.paper.page import measured
+
+    try:
+        record = read_record(folder)
+    except RunFolderError:
+        return ()
+    claims = record.claims if record is not None else ()
+    return tuple(ToldClaim(c.claim, c.paper, "\n".join(measured(c.ours)), c.holds) for c in claims)
+
+
+def is_bundled(name: str) -> bool:
+    """Whether an example comes with the program."""
+    return (BUNDLED / name / "session.json").is_file()
+
+
+def unpack(folder: Path, name: str) -> None:
+    """Copy a bundled example to where examples are kept, unless it is there; its paths become those there."""
+    target = folder / name
+    if session_path(folder, name).is_file() or not is_bundled(name):
+        return
+    made = folder / f".{name}.part"
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(BUNDLED / name, made)
+    places = {PLACE: _inside_json(target), DATA_PLACE: _inside_json(RESOURCES / "data")}
+    for path in made.rglob("*.json"):
+        text = path.read_text("utf-8")
+        for place, value in places.items():
+            text = text.replace(place, value)
+        path.write_text(text, "utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    made.replace(target)
+    for run in sorted((target / "runs").iterdir()):
+        _describe(run)
+
+
+def _describe(path: Path) -> None:
+    """Write the descriptors of a run's training atoms, which are not bundled."""
+    from nnpcore.potential import Potential
+    from nnpcore.training import RunFolder, TrainingValues
+
+    run, potential = RunFolder.open(path), Potential.load(path)
+    frames = run.find_frames()
+    run.write_training_values(
+        TrainingValues.of_frames(frames["training"], frames["validation"], potential.functions)
+    )
+
+
+def _inside_json(path: Path) -> str:
+    return json.dumps(str(path))[1:-1]
 
 
 def evenly_spaced(runs: tuple[str, ...]) -> tuple[str, ...]:

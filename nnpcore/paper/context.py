@@ -156,7 +156,7 @@ class StudyContext:
 
         Parameters
         ----------
-        label : start of the file's name.
+        label : the file's name.
         settings : all that decides about the frames; other settings give another file. JSON values, or
             anything whose ``repr`` says it all.
         make : called where there is no such file yet.
@@ -178,10 +178,10 @@ class StudyContext:
         return list(read_dataset(str(path)).frames)
 
     def sample_path(self, label: str, settings: Mapping[str, Any]) -> Path:
-        """Return the file that :meth:`samples` keeps these frames in."""
+        """Return the file that :meth:`samples` keeps these frames in; a folder tells equal names apart."""
         key = hashlib.sha256(_text(settings).encode()).hexdigest()[:10]
         shared = self.folder if self.networks == DEFAULT else self.folder.parent
-        return shared / DATA / f"{label}-{key}.extxyz"
+        return shared / DATA / key / f"{label}.extxyz"
 
     def dynamics(
         self,

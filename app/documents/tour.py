@@ -1,0 +1,43 @@
+"""The pages that lead through an example: sentences, and what each of them wants to be looked at."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from nnpcore.installation import RESOURCES
+
+
+@dataclass(frozen=True)
+class Step:
+    """One page.
+
+    Attributes
+    ----------
+    text : one sentence or two. workspace : by its name.
+    run, compared : names of the run folders that are looked at, and shown beside it.
+    data, frame : name of a file, and its frame from 1. color : what atoms are coloured by; "" leaves it.
+    claim : a part of the sentence of the claim that belongs to it; "" for none.
+    """
+
+    text: str
+    workspace: str
+    run: str = ""
+    compared: tuple[str, ...] = ()
+    data: str = ""
+    frame: int = 1
+    color: str = ""
+    claim: str = ""
+
+
+@cache
+def tours() -> dict[str, tuple[Step, ...]]:
+    """Return the pages of every example, by its name."""
+    content = tomllib.loads((RESOURCES / "tours.toml").read_text("utf-8"))
+    return {name: tuple(_step(values) for values in steps) for name, steps in content.items()}
+
+
+def _step(values: dict[str, Any]) -> Step:
+    return Step(**{**values, "compared": tuple(values.get("compared", ()))})

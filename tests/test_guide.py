@@ -1,0 +1,77 @@
+"""The guided pages of an example: what each of them sets, and the paper's claim beside ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from app.documents.coloring import LABELS
+from app.documents.tour import tours
+from app.settings import examples_folder
+from app.shell.guide import GuideBar
+from app.shell.workspaces import BY_NAME
+from app.workers import example_sessions
+from app.workers.example_sessions import BUNDLED, DATA_PLACE, EXAMPLES, PLACE
+from nnpcore.paper.claims import TEXTS
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def test_every_example_has_pages_that_name_what_there_is():
+    assert {example.name for example in EXAMPLES} <= set(tours())
+    texts = " ".join(TEXTS.read_text("utf-8").replace("\\\n", "").split())
+    for name, steps in tours().items():
+        assert 3 <= len(steps) <= 5, name
+        for step in steps:
+            assert step.workspace in BY_NAME and step.color in ("", *LABELS) and step.frame >= 1
+            assert step.claim in texts, step.claim
+            assert len(step.text) <= 200, step.text
+
+
+def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
+    names = [path.name for path in BUNDLED.iterdir() if (path / "session.json").is_file()]
+    assert "fig1" in names
+    for name in names:
+        session = json.loads((BUNDLED / name / "session.json").read_text("utf-8"))
+        for path in [entry["path"] for entry in session["data"]] + session["runs"]:
+            assert path.startswith((PLACE, DATA_PLACE)), path
+        wanted = {run for step in tours()[name] for run in (step.run, *step.compared) if run}
+        assert {Path(run).name for run in session["runs"]} == wanted
+        files = {Path(entry["path"]).name for entry in session["data"]}
+        assert {step.data for step in tours()[name] if step.data} <= files
+    example_sessions.unpack(tmp_path, "fig1")
+    found = example_sessions.read_example(tmp_path, "fig1")
+    assert len(found.runs) == 3 and all(Path(path).exists() for path in (*found.runs, *found.data))
+    kept = (tmp_path / "fig1" / "session.json").stat().st_mtime_ns
+    example_sessions.unpack(tmp_path, "fig1")
+    assert (tmp_path / "fig1" / "session.json").stat().st_mtime_ns == kept, "what is there stays"
+
+
+def test_next_sets_workspace_run_frame_and_colour(window, qtbot):
+    session, bar = window.session, window.findChild(GuideBar)
+    window.commands.run("file.example.fig1")
+    qtbot.waitUntil(lambda: session.runs.current is not None and bar.isVisible(), timeout=60_000)
+
+    def run_name():
+        return "" if session.runs.current is None else session.runs.current.name
+
+    qtbot.waitUntil(lambda: run_name() == "nvt-networks" and len(session.data.datasets) == 3, timeout=60_000)
+    qtbot.waitUntil(lambda: session.data.current.name == "nvt.extxyz")
+    assert window.spaces.name == "train" and session.coloring.current.kind == "atomic_energy"
+    assert "Paper: validation RMSE 0.9 meV/atom" in bar.claim.text() and "Here: " in bar.claim.text()
+    assert bar.place.text() == "page 1 of 5" and not bar.back.isEnabled()
+    for _ in range(3):
+        QTest.mouseClick(bar.next, LEFT)
+    qtbot.waitUntil(lambda: run_name() == "npt-networks")
+    assert window.spaces.name == "crystal" and session.data.frame_index == 7
+    assert [run.name for run in session.runs.shown()] == ["npt-networks", "nvt-networks"]
+    height = bar.height()
+    QTest.mouseClick(bar.next, LEFT)
+    qtbot.waitUntil(lambda: bar.next.text() == "End")
+    assert bar.height() == height, "pages do not move the panels"
+    QTest.mouseClick(bar.next, LEFT)
+    assert not bar.isVisible()
+    assert (examples_folder() / "fig1" / "runs" / "npt-networks").is_dir()

@@ -1,0 +1,65 @@
+"""Keep what ``eatlas paper`` has made as examples that open at once.
+
+``python tools/bundle_examples.py FOLDER``, where FOLDER is what ``eatlas paper fig1 --quick -o FOLDER`` has
+written. Of each study that has a tour (``resources/tours.toml``) the runs which the tour names are kept:
+settings, record, history and potential. The descriptors of the training atoms are worked out when the example
+is opened. Checkpoints are not kept: whoever wants to train on runs the study again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from app.documents.tour import tours
+from app.workers.example_sessions import BUNDLED, DATA_PLACE, PLACE, session_path
+from nnpcore.installation import RESOURCES
+
+KEPT = ("settings.toml", "data.json", "history.csv", "monitor.json", "potential")
+
+
+def bundle(studies: Path, name: str, target: Path) -> int:
+    """Copy one study; return the bytes it takes."""
+    session = json.loads(session_path(studies, name).read_text("utf-8"))
+    wanted = {run for step in tours()[name] for run in (step.run, *step.compared) if run}
+    session["runs"] = [run for run in session["runs"] if Path(run).name in wanted]
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for run in session["runs"]:
+        for part in KEPT:
+            source, copy = Path(run) / part, target / "runs" / Path(run).name / part
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, copy)
+            elif source.is_file():
+                shutil.copy(source, copy)
+    shutil.copy(studies / name / "claims.json", target)
+    places = {str(studies / name): PLACE, str(RESOURCES / "data"): DATA_PLACE}
+    for entry in session["data"]:
+        path = Path(entry["path"])
+        if studies / "data" in path.parents:
+            (target / "data").mkdir(exist_ok=True)
+            shutil.copy(path, target / "data" / path.name)
+            places[str(path)] = f"{PLACE}/data/{path.name}"
+    (target / "session.json").write_text(json.dumps(session, indent=1), "utf-8")
+    for path in target.rglob("*.json"):
+        text = path.read_text("utf-8")
+        for place, sign in sorted(places.items(), key=lambda pair: -len(pair[0])):
+            text = text.replace(place, sign)
+        path.write_text(text, "utf-8")
+    return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+
+
+def main() -> int:
+    """Bundle every study of the folder that has a tour."""
+    studies = Path(sys.argv[1]).absolute()
+    for name in tours():
+        if session_path(studies, name).is_file():
+            print(name, f"{bundle(studies, name, BUNDLED / name) / 1e6:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
