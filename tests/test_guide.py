@@ -21,7 +21,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 def test_every_example_has_pages_that_name_what_there_is():
-    assert {example.name for example in EXAMPLES} <= set(tours())
+    assert set(tours()) <= {example.name for example in EXAMPLES}
     texts = " ".join(TEXTS.read_text("utf-8").replace("\\\n", "").split())
     for name, steps in tours().items():
         assert 3 <= len(steps) <= 5, name

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QPushButton
 
 from app import settings as settings_module
 from app.shell.workspaces import BY_NAME, WORKSPACES, leaves, panel_names, pruned, swapped, tabs
+from app.workers.example_sessions import EXAMPLES
 from nnpcore.structures import Role
 
 LEFT = Qt.MouseButton.LeftButton
@@ -54,7 +55,7 @@ def test_an_empty_window_welcomes_and_builds_no_panel(window, qtbot):
     for card in window.welcome.cards.values():
         assert card.isVisible() and card.focusPolicy() == Qt.FocusPolicy.StrongFocus
         ids.append(card.toolTip())
-    assert len(set(ids)) == 7
+    assert len(set(ids)) == 1 + len(EXAMPLES)
     with qtbot.waitSignals([window.session.data.added] * 3, timeout=20_000):
         QTest.keyClick(window.welcome.cards["silicon"], Qt.Key.Key_Return)
     assert not window.welcome.isVisible() and window.docks["data"].isVisible()

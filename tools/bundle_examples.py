@@ -8,6 +8,7 @@ is opened. Checkpoints are not kept: whoever wants to train on runs the study ag
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sys
@@ -36,13 +37,19 @@ def bundle(studies: Path, name: str, target: Path) -> int:
             elif source.is_file():
                 shutil.copy(source, copy)
     shutil.copy(studies / name / "claims.json", target)
-    places = {str(studies / name): PLACE, str(RESOURCES / "data"): DATA_PLACE}
+    places = {str(RESOURCES / "data"): DATA_PLACE}
+    places |= {run: f"{PLACE}/runs/{Path(run).name}" for run in session["runs"]}
+    used = {step.data for step in tours()[name]}
+    records = "".join(path.read_text("utf-8") for path in target.rglob("data.json"))
+    records += json.dumps(session["regions"])
+    session["data"] = [d for d in session["data"] if d["path"] in records or Path(d["path"]).name in used]
     for entry in session["data"]:
         path = Path(entry["path"])
         if studies / "data" in path.parents:
-            (target / "data").mkdir(exist_ok=True)
-            shutil.copy(path, target / "data" / path.name)
-            places[str(path)] = f"{PLACE}/data/{path.name}"
+            copy = target / "data" / path.parent.name / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.with_name(f"{copy.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+            places[str(path)] = f"{PLACE}/data/{path.parent.name}/{path.name}"
     (target / "session.json").write_text(json.dumps(session, indent=1), "utf-8")
     for path in target.rglob("*.json"):
         text = path.read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from dataclasses import dataclass
@@ -164,6 +165,9 @@ def unpack(folder: Path, name: str) -> None:
     made = folder / f".{name}.part"
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(BUNDLED / name, made)
+    for path in made.rglob("*.gz"):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
     places = {PLACE: _inside_json(target), DATA_PLACE: _inside_json(RESOURCES / "data")}
     for path in made.rglob("*.json"):
         text = path.read_text("utf-8")
