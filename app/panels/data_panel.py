@@ -204,6 +204,7 @@ class DatasetRow(QWidget):
         self.setObjectName("data_row")
         swatch = Swatch(document.color_index, self)
         self.label = styled(ElidedLabel(self), "heading")
+        self.label.elide = Qt.TextElideMode.ElideMiddle  # names often differ at their ends
         self.label.set_text(document.name, tip=document.path)
         self.role = Choice(self)
         self.role.setObjectName("role")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -24,6 +24,7 @@ from app.widgets.labels import ElidedLabel
 
 MAX_HEIGHT = 16_777_215
 ROW_HEIGHT = 28
+MOST_NEEDED = QSize(440, 240)
 
 
 class Dock(QDockWidget):
@@ -45,7 +46,7 @@ class Dock(QDockWidget):
         self.lazy, self.wanted, self.folded = True, False, False
         self.row = _TitleRow(self, panel_class.title, panel_class.foldable)
         self.setTitleBarWidget(self.row)
-        self._holder = QWidget(self)  # a hidden content would let Qt narrow the dock
+        self._holder = _Holder(self)
         self._column = filled(QVBoxLayout(self._holder))
         self.setWidget(self._holder)
         if panel_class.eager:
@@ -130,6 +131,14 @@ class Dock(QDockWidget):
         self.closed.emit()
 
 
+class _Holder(QWidget):
+    """Stays when the panel in it is hidden, else Qt would narrow the dock; no panel claims a whole window."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return what the panel needs, within reason."""
+        return super().minimumSizeHint().boundedTo(MOST_NEEDED)
+
+
 class _TitleRow(QWidget):
     """Leaves the mouse to the dock where it has no button, so that the dock can be dragged by it."""
 
@@ -167,6 +176,10 @@ class _TitleRow(QWidget):
 
     def _toggle(self) -> None:
         self._dock.fold_wanted.emit(not self._dock.folded)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return what the tools need, within reason."""
+        return super().minimumSizeHint().boundedTo(MOST_NEEDED)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take the mouse where a click unfolds."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 WAIT_MS = 120
+VARIED = ("temperatures", "cutoff", "surfaces", "epochs")
+"""How the lines begin that say at which settings the numbers were measured."""
 
 
 class Guide(QObject):
@@ -163,7 +165,13 @@ class GuideBar(QToolBar):
         if claim is not None:
             sign, color = ("✓", "good") if claim.holds else ("✗", "warning")
             tip = f"{claim.claim}\n\nPaper: {claim.paper}\n\nHere:\n{claim.ours}"
-            ours = claim.ours.splitlines()[0] if claim.ours else "no numbers"
+            ours = first_number(claim.ours)
             self.claim.set_text(f"{sign} Paper: {claim.paper}. Here: {ours}", color, tip=tip)
         self.back.setEnabled(guide.number > 0)
         self.next.setText("End" if guide.number + 1 == len(guide.steps) else "Next")
+
+
+def first_number(ours: str) -> str:
+    """Return the first line of measured values that is no list of what was varied."""
+    lines = [line for line in ours.splitlines() if not line.startswith(VARIED)]
+    return lines[0] if lines else "no numbers"

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 HIDDEN_PANELS_MS = 1200
 BETWEEN_PANELS_MS = 60
-STATUS_HEIGHT = 28
+STATUS_HEIGHT = 34
 LEAST_SIZE, MOST_SIZE, LARGE_SCREEN = (1024, 660), (1920, 1160), (1600, 1000)
 SHARE = 0.92
 """What a first window takes of a large screen; it fills a smaller one."""

@@ -13,6 +13,7 @@ class ElidedLabel(QLabel):
     """A line of text, elided at its end; the whole text is its tool tip, and what ``text()`` gives."""
 
     lines = 1
+    elide = Qt.TextElideMode.ElideRight
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,7 +34,7 @@ class ElidedLabel(QLabel):
                 found[-1] = joined
             else:
                 found.append(word)
-        return [*found[:-1], metrics.elidedText(found[-1], Qt.TextElideMode.ElideRight, width)]
+        return [*found[:-1], metrics.elidedText(found[-1], self.elide, width)]
 
     def paint_color(self) -> QColor:
         """Return the colour of the text, the style sheet's."""
