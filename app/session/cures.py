@@ -181,7 +181,7 @@ class Cures(QObject):
 
         try:
             subject, wanted = self.subject(), self.aimed_at()
-            if wanted == Wanted():
+            if wanted.empty:
                 raise AnalysisError(
                     "nothing that is aimed at is there",
                     fix="Open a crystal's volume scan as EOS reference, make regions, or select atoms",

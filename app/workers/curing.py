@@ -65,6 +65,11 @@ class Wanted:
     regions: tuple[RegionSet, ...] = ()
     atoms: tuple[tuple[str, Frame, np.ndarray], ...] = ()
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing."""
+        return not (self.crystals or self.regions or self.atoms)
+
     def aims(self, progress: Progress) -> list[Aim]:
         """Return the aims."""
         from nnpcore.cure import aims_of_atoms, aims_of_frames, aims_of_regions, near_equilibrium
