@@ -386,6 +386,12 @@ def test_spreads_are_foretold_when_somebody_looks_and_nothing_trains(trained, sh
     table = panel.table()
     assert table["target"][-2:] == ["slab bulk", "slab surface"]
     assert table["volume (Å³/atom)"][-1] is None
+    curve = shown(EosPanel, trained)
+    curve.refresh()
+    assert curve.series[0].foretold == pytest.approx(found.spread_mev[: found.n_points])
+    low, high = (line.getOriginalDataset()[1] for line in curve.plot.open)
+    middle = int(np.abs(np.asarray(high) - np.asarray(low)).argmin())
+    assert (np.asarray(high) > np.asarray(low)).all() and high[0] - low[0] > high[middle] - low[middle]
     panel.figure_task()(tmp_path / "foretold.png")
     assert (tmp_path / "foretold.png").stat().st_size > 5000
 

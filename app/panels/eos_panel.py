@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.documents.run import run_inks
+from app.documents.run import RunDocument, run_inks
 from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.eos_plot import EosPlot
@@ -21,6 +21,7 @@ from app.widgets.tables import PointsTable
 from nnpcore import figures
 from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.eos import EOS, EosResult
+from nnpcore.analyses.foretold import FORETOLD
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.eos import EosSeries
 from nnpcore.figures.tables import eos_table
@@ -62,7 +63,7 @@ class EosPanel(AnalysisPanel[EosResult]):
         session.data.current_changed.connect(self._mark_current)
         changes = (session.runs.current_changed, session.runs.changed, session.runs.comparison_changed)
         points = (session.data.changed, session.data.added, session.data.removed, session.invariance.changed)
-        self.follow(*changes, *points, analyses=(EOS, DISTANCE), compared=True)
+        self.follow(*changes, *points, analyses=(EOS, DISTANCE, FORETOLD), compared=True)
 
     def _build(self) -> None:
         body = QWidget(self)
@@ -92,7 +93,10 @@ class EosPanel(AnalysisPanel[EosResult]):
         found = self._analyses() if self.analysis is not None else []
         self.series = self._series_of(found)
         self.plot.set_message(self.empty_text() if not found else "")
-        looks = tuple((item.name, item.color, item.dash) for item in self.series)
+        left = [None if item.foretold is None else float(item.foretold.sum()) for item in self.series]
+        looks = tuple(
+            (item.name, item.color, item.dash, sum_) for item, sum_ in zip(self.series, left, strict=True)
+        )
         if not self._seen.again(*(analysis for _, analysis in found), looks, self.members.isChecked()):
             self.plot.show_series(self.series, self.members.isChecked())
             self._show_numbers()
@@ -140,7 +144,15 @@ class EosPanel(AnalysisPanel[EosResult]):
         runs = [self.session.runs.documents[run_id] for run_id, _ in found]
         inks = run_inks(runs, self.session.data.datasets)
         return [
-            EosSeries(run.name, analysis.curve, analysis.report, analysis.bracket, color, dash)
+            EosSeries(
+                run.name,
+                analysis.curve,
+                analysis.report,
+                analysis.bracket,
+                color,
+                dash,
+                _left_open(run, analysis),
+            )
             for dash, (run, (_, analysis), color) in enumerate(zip(runs, found, inks, strict=True))
         ]
 
@@ -183,6 +195,15 @@ class EosPanel(AnalysisPanel[EosResult]):
             return None
         series = [replace(item, color=paper_color(item.color)) for item in self.series]
         return partial(figures.eos_figure, series, members=self.members.isChecked())
+
+
+def _left_open(run: RunDocument, analysis: EosResult) -> np.ndarray | None:
+    """Return the foretold spread (n,), meV/atom, at the points of the curve, as far as it was computed."""
+    found = run.result(FORETOLD)
+    if found is None or found.key != analysis.key:
+        return None
+    same = np.array_equal(found.volumes, analysis.curve.volumes)
+    return found.spread_mev[: found.n_points] if same else None
 
 
 def point_rows(

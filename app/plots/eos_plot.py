@@ -24,6 +24,7 @@ from nnpcore.units import MEV_PER_EV
 
 MAX_RUNS = 6
 NARROW = 440
+FORETOLD_TIP = "How far the training data leave the first curve open: ± one foretold spread about it"
 BRACKET_TIP = "Volumes whose surroundings lie in reach of the training set"
 
 
@@ -39,6 +40,7 @@ class EosPlot(Plot):
         self.reference = self.add_points("reference", "reference", "o", 6)
         self.ring = self.add_points("current", "accent", "o", 13, hollow=False)
         self.ring.setZValue(19)
+        self.open = [self.add_line(f"foretold:{k}", "muted", 1.2, 2, z=4) for k in range(2)]
         self.zero = EnergyZero(0.0, "0")
         self.series: list[EosSeries] = []
         self.set_labels("Volume (Å³/atom)", "")
@@ -53,6 +55,7 @@ class EosPlot(Plot):
         self.zero = energy_zero(self.series)
         for number, item in enumerate(self.series):
             self._show_run(number, item, members)
+        self._show_foretold()
         self._show_reference()
         self._write_legend()
         self.set_window(*eos_window(self.series, self.zero))
@@ -97,6 +100,17 @@ class EosPlot(Plot):
         if number == 0:
             self.set_pickable("run:0", np.column_stack([curve.volumes, energies]), self._tip)
 
+    def _show_foretold(self) -> None:
+        """Show what the data leave open of the first curve as two lines, which may leave the picture."""
+        first = self.series[0]
+        for line, sign in zip(self.open, (-1.0, 1.0), strict=True):
+            if first.foretold is None:
+                line.setData([], [])
+                continue
+            at = dense(first.curve.volumes)
+            energies = relative_mev(first.curve.mean, self.zero) + sign * first.foretold
+            line.setData(at, spline(first.curve.volumes, energies, at))
+
     def _show_reference(self) -> None:
         curve = self.series[0].curve
         energies = relative_mev(curve.reference, self.zero)
@@ -128,6 +142,8 @@ class EosPlot(Plot):
         tip = "Ensemble mean; the shade is one standard deviation over the members"
         for number, item in enumerate(self.series):
             entries.append(Entry(f"run:{number}", item.name, item.color, "band", item.dash, tip=tip))
+        if self.series[0].foretold is not None:
+            entries.append(Entry("foretold", "left open", "muted", dash=2, tip=FORETOLD_TIP))
         brackets = any(item.bracket is not None and item.bracket.low is not None for item in self.series)
         if brackets and not (self._is_narrow() and len(self.series) > 1):
             color = "text" if len(self.series) == 1 else "muted"
@@ -137,6 +153,9 @@ class EosPlot(Plot):
     def set_series_visible(self, key: str, visible: bool) -> None:
         """Hide or show a run with its members and bracket, or all brackets."""
         super().set_series_visible(key, visible)
+        if key == "foretold":
+            for number in range(len(self.open)):
+                super().set_series_visible(f"foretold:{number}", visible)
         if key == "bracket":
             for bracket in self.brackets:
                 bracket.setVisible(visible)
@@ -165,6 +184,8 @@ class EosPlot(Plot):
                 mean = relative_mev(item.curve.mean, self.zero)[index]
                 std = MEV_PER_EV * item.curve.std[index]
                 lines.append(f"{item.name} {number_text(mean, 1)} ± {std:.1f} meV/atom")
+        if (left := self.series[0].foretold) is not None:
+            lines.append(f"left open by the data: ± {left[index]:.3g} meV/atom")
         return "\n".join([*lines, "Click to see this structure"])
 
     def _describe(self, x: float, _y: float) -> str:

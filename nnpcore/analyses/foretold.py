@@ -16,6 +16,7 @@ from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, REGION_SETS, SHOWN_FRAME
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.eos_spread import EosSpread, eos_spread, slope_spread_gpa
+from nnpcore.mapping.verdict import Foretold as Limits
 from nnpcore.posterior import Posterior, Target
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS
 from nnpcore.units import MEV_PER_EV
@@ -85,6 +86,15 @@ class Foretold:
     def n_points(self) -> int:
         """Number of invariant points."""
         return len(self.volumes)
+
+    @property
+    def limits(self) -> Limits:
+        """What a verdict weighs errors against."""
+        regions = dict(
+            zip(self.names[self.n_points :], self.spread_mev[self.n_points :].tolist(), strict=True)
+        )
+        along = self.spread_mev[: self.n_points] if self.n_points else None
+        return Limits(along, self.slope_gpa, regions)
 
     @property
     def near(self) -> np.ndarray:

@@ -24,7 +24,11 @@ WINDOW = 0.08
 
 @dataclass(frozen=True, eq=False)
 class EosSeries:
-    """The equation of state of one run, with how it is drawn: ``color`` as #rrggbb, ``dash`` 0, 1, 2, ..."""
+    """The equation of state of one run, with how it is drawn: ``color`` as #rrggbb, ``dash`` 0, 1, 2, ...
+
+    ``foretold`` : (n,) spread that the training data leave open at the curve's points, meV/atom; None where
+    nobody foretold it.
+    """
 
     name: str
     curve: EosCurve
@@ -32,6 +36,7 @@ class EosSeries:
     bracket: Bracket | None
     color: str
     dash: int = 0
+    foretold: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
