@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nnpcore.errors import Cancelled, DataError
 from nnpcore.progress import Progress
@@ -70,6 +69,8 @@ def coefficients(posterior: Posterior, n_members: int, seed: int) -> np.ndarray:
     They scatter about their mean as much as draws of the posterior do about its own. A single member follows
     the posterior's mean.
     """
+    from scipy.linalg import solve_triangular
+
     mean, factor = posterior.solution.coefficients, posterior.solution.factor
     streams = [np.random.default_rng([seed, _DRAW_STREAM, m]) for m in range(n_members)]
     normal = np.array([stream.standard_normal(len(mean)) for stream in streams])

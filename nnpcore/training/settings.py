@@ -199,7 +199,7 @@ class TrainSettings(Declared):
         option=Option("Weight of the guidance by a Gaussian process (default {default}; 0: none)."),
         swept=Swept("Weight of the guidance", "guide", "0, 0.1, 0.3, 1",
                     "How much atomic energies that the data leave open follow a Gaussian process"),
-    )] = 0.0
+    )] = 0.3
     optimizer: Annotated[str, Setting(
         "the optimizer",
         choices={"auto": "Automatic", "kalman": "Kalman filter", "adam": "Adam", "lbfgs": "L-BFGS"},
