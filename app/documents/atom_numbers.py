@@ -9,7 +9,6 @@ import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 
 from app.documents.atom_values import is_scalar
-from nnpcore.descriptors.neighbors import neighbor_pairs
 
 if TYPE_CHECKING:
     from nnpcore.potential import Prediction
@@ -43,6 +42,8 @@ def bonded(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of bonded atoms, each from both sides: two arrays of indices."""
     if frame.n_atoms == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
+    from nnpcore.descriptors.neighbors import neighbor_pairs  # slow to load
+
     radii = np.nan_to_num(covalent_radii[np.clip(frame.numbers, 0, len(covalent_radii) - 1)], nan=1.5)
     pairs = neighbor_pairs(frame, float(2 * radii.max() + BOND_SLACK))
     i, j = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.start)), pairs.neighbor.astype(np.int64)
