@@ -282,6 +282,12 @@ def test_strained_cells_decide_what_a_tensor_is(kind: str) -> None:
     assert "pairs of strained frames agrees with their energies" in proposal.why[0]
 
 
+def test_mirrored_cells_are_no_strained_ones() -> None:
+    frames = strained("pressure:kbar", n=4)
+    frames += [replace(f, cell=f.cell * np.array([[1.0], [1.0], [-1.0]])) for f in frames]
+    assert propose_keys(frames).names.stress_kind == "pressure:kbar"
+
+
 def test_without_them_the_hint_asks_and_does_not_choose() -> None:
     proposal = propose_keys(strained("pressure:kbar", n=1))
     assert flags(proposal) == "" and proposal.names.stress is None

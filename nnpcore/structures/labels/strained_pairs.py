@@ -74,9 +74,11 @@ def _pairs_of(
     scaled = [frames[k].positions @ np.linalg.inv(frames[k].cell) for k in group]
     for a, i in enumerate(group):
         middle = 0.5 * (cells[a] + cells[a + 1 :])
+        flat = np.abs(np.linalg.det(middle)) < 0.5 * frames[i].volume  # no neighbors: mirrored, say
+        middle[flat] = cells[a]
         gradient = np.linalg.solve(middle, cells[a + 1 :] - cells[a])
         strains = 0.5 * (gradient + gradient.transpose(0, 2, 1))
-        size = np.abs(gradient).max(axis=(1, 2), initial=0.0)
+        size = np.where(flat, np.inf, np.abs(gradient).max(axis=(1, 2), initial=0.0))
         for b in np.flatnonzero((size > _STRAIN[0]) & (size < _STRAIN[1])):
             j = group[a + 1 + b]
             moved = scaled[a + 1 + b] - scaled[a]
