@@ -32,7 +32,7 @@ from app.widgets.quiet import Choice
 if TYPE_CHECKING:
     from app.session.session import Session
 
-SEARCH_WIDTH = 200
+SEARCH_WIDTH, HEIGHT = 200, 40
 BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 
 
@@ -46,6 +46,7 @@ class MainToolbar(QToolBar):
         self._session, self._commands, self._docks = session, commands, docks
         self.setObjectName("main_toolbar")
         self.setMovable(False)
+        self.setFixedHeight(HEIGHT)  # else it is another one after a change of the theme
         self.setIconSize(QSize(18, 18))
         self.toggleViewAction().setEnabled(False)
         self.strip = WorkspaceStrip(commands, self)

@@ -37,10 +37,10 @@ STEPS = (
     ("Train", "an ensemble of networks; curves and mapping error are drawn while it runs"),
     ("Read the map", "a low RMSE does not mean that atomic energies are right: the verdict says it"),
 )
-COLUMNS = 3
-CARD = QSize(236, 132)
+COLUMNS = 4
+CARD = QSize(220, 92)
 N_RECENT = 6
-WIDTH = 1080
+WIDTH = 1240
 
 
 class Welcome(QScrollArea):
@@ -68,7 +68,7 @@ class Welcome(QScrollArea):
         page.setProperty("panel", True)
         middle = QWidget(page)
         middle.setMaximumWidth(WIDTH)
-        column = filled(QVBoxLayout(middle), margins=(24, 28, 24, 24), spacing=20)
+        column = filled(QVBoxLayout(middle), margins=(24, 20, 24, 12), spacing=16)
         column.addLayout(self._head(middle))
         column.addLayout(self._steps(middle))
         row = filled(QHBoxLayout(), (self._left(middle), 0), (self._examples(middle), 1), spacing=32)
@@ -198,8 +198,13 @@ class _Picture(QWidget):
         super().__init__(parent)
         self._name = name
         self._kept: QPixmap | None = None
+        theme.signals().changed.connect(self._forget)
         self.setFixedHeight(CARD.height())
         self.setMinimumWidth(160)
+
+    def _forget(self) -> None:
+        self._kept = None
+        self.update()
 
     def paintEvent(self, _event: object) -> None:
         """Draw the picture as it fits, with round upper corners."""
