@@ -544,3 +544,15 @@ def test_panels_follow_the_theme_and_empty_when_the_run_goes(shown, trained):
             assert panel.table() is None
     finally:
         trained.runs.current_id = run_id
+
+
+def test_the_eye_of_a_file_takes_its_atoms_off_the_map(shown, trained):
+    panel = shown(PcaPanel)
+    hidden = panel.whole_groups()[0].dataset_id
+    assert hidden
+    trained.visibility.show(hidden, False)
+    panel.refresh()
+    assert hidden not in {group.dataset_id for group in panel.groups}
+    trained.undo_stack.undo()
+    panel.refresh()
+    assert hidden in {group.dataset_id for group in panel.groups}

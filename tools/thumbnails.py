@@ -1,4 +1,4 @@
-"""Make the small pictures of the welcome page from the figures of the paper's studies: ``python tools/thumbnails.py``.
+"""Make the small pictures of the welcome page from the figures of the paper's studies.
 
 The dark ones are the light ones with their lightness turned around. The silicon example shows a picture of
 the window instead of a figure.

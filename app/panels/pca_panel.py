@@ -55,7 +55,9 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         session.selection.changed.connect(self._show_selection)
         session.selection.hover_changed.connect(self._show_hovered)
         changes = (session.runs.current_changed, session.runs.removed, session.data.removed)
-        self.follow(*changes, session.regions.changed, analyses=(PCA, MAP_ENERGIES, EOS))
+        self.follow(
+            *changes, session.regions.changed, session.visibility.changed, analyses=(PCA, MAP_ENERGIES, EOS)
+        )
 
     def _build_tools(self) -> None:
         self.x_axis = self.add_choice("Component along x", self.refresh, width=64)
@@ -74,7 +76,9 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         run, analysis = self.session.runs.current, self.analysis
         if run is None or analysis is None:
             return ()
-        return atom_groups(analysis, run.result(MAP_ENERGIES), self.session.data.datasets)
+        groups = atom_groups(analysis, run.result(MAP_ENERGIES), self.session.data.datasets)
+        hidden = self.session.visibility.hidden
+        return tuple(group for group in groups if group.dataset_id not in hidden)
 
     def components(self) -> tuple[int, int]:
         """Return the components along x and y, from 0."""
