@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from nnpcore.demo import split_example
+from nnpcore.errors import AnalysisError
 from nnpcore.mapping import RegionSet, atomic_energies, eos_curve, fit_eos, invariant_points
 from nnpcore.paper.context import StudyContext
 from nnpcore.paper.silicon_slab import cluster_frames, relaxed_slab, slab_frames, slab_regions
@@ -129,8 +130,16 @@ def silicon_dft(settings: TrainSettings, folder: Path, data: str) -> Row:
         "EOS": errors[shown].round(1).tolist(),
         "EOS spread": (MEV_PER_EV * curve.std[shown]).round(1).tolist(),
         "EOS RMS": np.sqrt((fine**2).mean()),
-        "B0": fit_eos(volumes[wide], curve.mean[wide]).b0_gpa,
+        "B0": bulk_modulus(volumes[wide], curve.mean[wide]),
     }
+
+
+def bulk_modulus(volumes: np.ndarray, energies: np.ndarray) -> float:
+    """Return the bulk modulus, GPa; NaN without a minimum."""
+    try:
+        return fit_eos(volumes, energies).b0_gpa
+    except AnalysisError:
+        return float("nan")
 
 
 # an alloy -----------------------------------------------------------------------------------------------
