@@ -19,12 +19,10 @@ from nnpcore.posterior import (
     PosteriorSettings,
     Target,
     atom_targets,
-    choose_greedily,
     mean_targets,
 )
 from nnpcore.posterior.basis import MANDEL, SparseBasis, far_apart, make_bases
 from nnpcore.posterior.basis import Atoms as BasisAtoms
-from nnpcore.posterior.choice import remaining_variances
 from nnpcore.posterior.evidence import Hyperparameters
 from nnpcore.posterior.moments import Moments
 from nnpcore.posterior.tempering import EnergyRows, found_tempering
@@ -219,22 +217,6 @@ def test_differences_are_known_better_than_their_parts(posterior: Posterior, fra
     covariance = posterior.covariance([one, other])
     (spread,) = posterior.spread([one.minus(other)])
     assert spread**2 == pytest.approx(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], abs=1e-12)
-
-
-def test_the_greedy_choice_takes_the_best_candidate(posterior: Posterior) -> None:
-    """The wanted structure itself is worth more than one like the training frames."""
-    wanted = alloy_frames(1, seed=11)
-    pool = [*alloy_frames(3, seed=2), *wanted]
-    targets = mean_targets(wanted)
-    information = posterior.information(pool)
-    steps = choose_greedily(posterior, targets, information, 2)
-    features = posterior.features(targets)
-    left = remaining_variances(posterior, features, information)
-    assert steps[0].index == int(left.argmin())
-    assert float((steps[0].spread ** 2).sum()) == pytest.approx(left.min())
-    assert steps[1].spread[0] < steps[0].spread[0] < posterior.spread(targets)[0]
-    dear = choose_greedily(posterior, targets, information, 1, costs=[1, 1, 1, 1e6])
-    assert dear[0].index != 3
 
 
 def test_what_cannot_be_done_is_said(posterior: Posterior, frames: list[Frame]) -> None:

@@ -17,11 +17,12 @@ from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.eos_spread import EosSpread, eos_spread, slope_spread_gpa
 from nnpcore.mapping.verdict import Foretold as Limits
-from nnpcore.posterior import Posterior, Target
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS
+from nnpcore.posterior.targets import Target
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from nnpcore.posterior import Posterior
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainSettings
 
@@ -155,6 +156,8 @@ def learned_from(settings: TrainSettings) -> tuple[str, ...]:
 
 
 def _posterior(given: Given) -> DataPosterior:
+    from nnpcore.posterior import Posterior
+
     frames, points, sets = given[TRAINING_FRAMES], given.get(POINTS), given.get(REGION_SETS) or {}
     crystal = (
         ()

@@ -4,22 +4,36 @@
 Formulas and sources: docs/science.md.
 """
 
-from nnpcore.posterior.choice import Step, choose_greedily, remaining_variances
-from nnpcore.posterior.evidence import Hyperparameters
-from nnpcore.posterior.posterior import Posterior
-from nnpcore.posterior.prediction import Predicted
-from nnpcore.posterior.settings import PosteriorSettings
-from nnpcore.posterior.targets import Target, atom_targets, mean_targets
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnpcore.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from nnpcore.posterior.evidence import Hyperparameters
+    from nnpcore.posterior.posterior import Posterior
+    from nnpcore.posterior.prediction import Predicted
+    from nnpcore.posterior.settings import PosteriorSettings
+    from nnpcore.posterior.targets import Target, atom_targets, mean_targets
 
 __all__ = [
     "Hyperparameters",
     "Posterior",
     "PosteriorSettings",
     "Predicted",
-    "Step",
     "Target",
     "atom_targets",
-    "choose_greedily",
     "mean_targets",
-    "remaining_variances",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "evidence": ("Hyperparameters",),
+        "posterior": ("Posterior",),
+        "prediction": ("Predicted",),
+        "settings": ("PosteriorSettings",),
+        "targets": ("Target", "atom_targets", "mean_targets"),
+    },
+)
