@@ -68,7 +68,11 @@ def _elements(folder: Path, file: OpenFile) -> np.ndarray:
     """Return the atomic numbers of the types by ``type_map.raw``, or as the user says."""
     path, symbols = folder / "type_map.raw", list(file.types)
     if path.is_file() and not symbols and path.stat().st_size < _LARGEST_MAP:
-        symbols = path.read_text(encoding="utf-8", errors="replace").split()
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not text.endswith("\n"):  # "S" may have been "Si"
+            fix = "End its last line where it is whole"
+            raise DataError("its last line has no end and may be cut off", where=str(path), fix=fix)
+        symbols = text.split()
     if not symbols:
         raise DataError("its types have no elements (no type_map.raw)", where=str(folder), fix=TYPES_FIX)
     unknown = next((symbol for symbol in symbols if atomic_numbers.get(symbol, 0) < 1), None)
