@@ -34,9 +34,9 @@ from nnpcore.cure import (
     seeds_of,
     write_candidates,
 )
+from nnpcore.cure.candidates import KINDS
 from nnpcore.cure.choosing import rank
 from nnpcore.cure.finding import weighted_rows
-from nnpcore.cure.pool import KINDS
 from nnpcore.cure.screening import screen
 from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import AnalysisError, DataError, RunFolderError, SettingsError, TrainingError

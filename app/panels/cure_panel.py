@@ -19,7 +19,7 @@ from app.widgets.placeholder import Placeholder
 from app.widgets.quiet import Whole
 from app.widgets.tables import CureTable
 from nnpcore import figures
-from nnpcore.cure.pool import KINDS
+from nnpcore.cure.candidates import KINDS
 from nnpcore.figures.cure import CURVES, cure_curve
 from nnpcore.figures.tables import cure_table
 from nnpcore.structures import Role

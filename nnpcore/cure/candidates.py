@@ -7,6 +7,16 @@ from dataclasses import dataclass
 
 from nnpcore.structures.frame import Frame
 
+KINDS = {
+    "volumes": "crystals at other volumes",
+    "shears": "strained crystals",
+    "rattled": "small cells with displaced atoms",
+    "md": "molecular dynamics by the potential at hand",
+    "slabs": "slabs cut from the crystal",
+    "clusters": "clusters cut from the crystal",
+}
+"""What can be generated: name -> what it is."""
+
 FILE, EXPLORED = "file", "explored"
 """Kinds of candidates that are not generated: read from a file, met by the dynamics of a potential."""
 
@@ -18,7 +28,7 @@ class Candidate:
     Attributes
     ----------
     frame : the structure; labels it has are never looked at when candidates are chosen.
-    kind : how it came here: "file", "explored", or one of ``KINDS`` of :mod:`nnpcore.cure.pool`.
+    kind : how it came here: "file", "explored", or one of ``KINDS``.
     name : what to call it, such as "crystal Si8 at 20.1 Å³/atom".
     """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.cure.candidates import Candidate
+from nnpcore.cure.candidates import KINDS, Candidate
 from nnpcore.cure.seeds import Seeds
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.progress import Progress
@@ -21,16 +21,6 @@ from nnpcore.structures.frame import Frame
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import BaseCalculator
-
-KINDS = {
-    "volumes": "crystals at other volumes",
-    "shears": "strained crystals",
-    "rattled": "small cells with displaced atoms",
-    "md": "molecular dynamics by the potential at hand",
-    "slabs": "slabs cut from the crystal",
-    "clusters": "clusters cut from the crystal",
-}
-"""What can be generated: name -> what it is."""
 
 
 @dataclass(frozen=True)
