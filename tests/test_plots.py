@@ -82,6 +82,7 @@ def test_log_ticks_tell_the_scale(low, high):
     assert [float(f"{v:.2e}") for v in values] == pytest.approx(values)
     assert log_text(-1.0) == "0.1"
     assert log_text(7.0) == "10⁷"
+    assert [log_text(np.log10(v)) for v in (5000, 2e4, 0.002)] == ["5000", "20000", "0.002"]
 
 
 def test_log_ticks_of_a_low_plot_are_far_apart():

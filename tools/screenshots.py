@@ -1,8 +1,9 @@
 """Drive the real window on silicon and write the pictures of docs/images.
 
 ``python tools/screenshots.py [FOLDER [SCENE ...]]``. Needs no display: it starts a virtual one.
-Scenes are ``silicon`` (the bundled data: a training, two runs compared, foretold spreads, invariant points,
-dialogs) and ``slab`` (frames of a slab made here: bulk and surface at 100 K against 1000 K); both by default.
+Scenes are ``silicon`` (the bundled data: the first page, a training, two runs compared, the map, the cure,
+dialogs), ``example`` (a page of a bundled example) and ``slab`` (frames of a slab made here: bulk and surface
+at two temperatures); all of them by default.
 """
 
 from __future__ import annotations
@@ -173,10 +174,11 @@ def silicon(folder: Path, home: Path) -> None:
     from nnpcore.training import TrainSettings
 
     driver = Driver(folder)
+    driver.window.set_theme("light")
+    driver.shoot("welcome-light")
     driver.session.data.open_example()
     driver.wait(SETTLE_SECONDS, lambda: len(driver.session.data.datasets) == 3)
     usual = TrainSettings(n_members=5, epochs=12)
-    driver.window.set_theme("light")
     driver.only("nvt")
     first = driver.train(usual, epochs_shown=3)
     driver.session.coloring.set(kind="atomic_energy")
@@ -192,16 +194,35 @@ def silicon(folder: Path, home: Path) -> None:
     driver.only("npt")
     driver.train(usual)
     driver.session.runs.set_compared(first, True)
-    driver.front("mapping")
+    driver.front("eos")
     driver.shoot("compared-light")
     points = driver.window.docks["eos"].panel.list_points  # type: ignore[attr-defined]
     points.setChecked(True)
     driver.shoot("points-light")
     points.setChecked(False)
+    driver.front("pca")
+    driver.shoot("map-light")
+    driver.session.runs.set_current(first)
+    driver.front("cure")
+    driver.session.cures.start()
+    driver.shoot("cure-light")
     driver.shoot_dialog("training-set-light", "training_set", start="slab", temperatures="100, 1000")
     driver.shoot_dialog("export-light", "export_potential", format="n2p2", target="/home/me/silicon-n2p2")
+    driver.front("eos")
     driver.resize(SMALL)
     driver.shoot("window-small-light")
+    driver.close()
+
+
+def example(folder: Path, home: Path) -> None:
+    """A page of a bundled example, with the paper's claim beside ours."""
+    driver = Driver(folder)
+    driver.window.set_theme("light")
+    driver.window.commands.run("file.example.fig1")
+    driver.wait(SETTLE_SECONDS, lambda: len(driver.session.runs.documents) > 1)
+    driver.settle()
+    driver.window.guide.go(1)
+    driver.shoot("example-light")
     driver.close()
 
 
@@ -256,7 +277,7 @@ def slab_files(home: Path) -> dict[str, str]:
     return roles | {str(path): "eos"}
 
 
-SCENES = {"silicon": silicon, "slab": slab}
+SCENES = {"silicon": silicon, "example": example, "slab": slab}
 
 
 def main() -> int:

@@ -64,12 +64,16 @@ class DatasetDocument:
         return len(self.dataset.frames)
 
 
-def free_name(name: str, taken: Collection[str]) -> str:
-    """Return a short name for a file ("nvt" for nvt.extxyz, "nvt@::10" for a slice) that is not taken yet."""
+def short_name(name: str) -> str:
+    """Return a file's name without its ending: "nvt" for nvt.extxyz, "nvt@::10" for a slice of it."""
     file, at, part = name.partition("@")
     stem, dot, ending = file.rpartition(".")
-    short = (stem if dot and stem and ending.lower() in ENDINGS else file) + at + part
-    names = (short, *(f"{short} ({number})" for number in range(2, len(taken) + 2)))
+    return (stem if dot and stem and ending.lower() in ENDINGS else file) + at + part
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken yet: itself, or with a number behind it."""
+    names = (name, *(f"{name} ({number})" for number in range(2, len(taken) + 2)))
     return next(found for found in names if found not in taken)
 
 

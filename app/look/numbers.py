@@ -93,7 +93,7 @@ def log_text(value: float, powers: bool = False) -> str:
     """
     number = 10.0**value
     if abs(value) < 1e-9 or (is_plain(value) and not powers):
-        return f"{number:.10g}" if abs(value - round(value)) < 1e-9 else f"{number:.3g}"
+        return f"{number:.10g}" if abs(value - round(value)) < 1e-9 else f"{float(f'{number:.3g}'):.10g}"
     mantissa = number / 10.0 ** math.floor(value + 1e-9)
     power = str(math.floor(value + 1e-9)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{power}" if abs(mantissa - 1) < 1e-6 else f"{mantissa:.2g}·10{power}"

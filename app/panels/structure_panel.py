@@ -116,7 +116,7 @@ class StructurePanel(Panel):
         top_right = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
         grid.addWidget(self.info, 0, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         grid.addWidget(self.message, 0, 1, top_right)
-        grid.addWidget(self.bar, 1, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.bar, 1, 0, 1, 2, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(self.card, 2, 0, 1, 2, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight)
         grid.setRowStretch(1, 2)
         grid.setRowStretch(2, 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.dataset import DatasetDocument, free_name, guess_role
+from app.documents.dataset import DatasetDocument, free_name, guess_role, short_name
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
@@ -180,7 +180,7 @@ class Data(QObject):
         frame_index: int = 0,
     ) -> str:
         """Add a data set, show it if nothing is shown, and return its id."""
-        dataset_id = free_name(dataset.name, self.datasets)
+        dataset_id = free_name(short_name(dataset.name), self.datasets)
         if color_index is None:
             color_index = self._colors.get(dataset.path, self._n_colors)
         self._colors[dataset.path] = color_index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -32,7 +32,7 @@ from app.widgets.quiet import Choice
 if TYPE_CHECKING:
     from app.session.session import Session
 
-SEARCH_WIDTH, HEIGHT = 200, 40
+SEARCH_WIDTH, MARGIN = 200, 4
 BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 
 
@@ -46,7 +46,6 @@ class MainToolbar(QToolBar):
         self._session, self._commands, self._docks = session, commands, docks
         self.setObjectName("main_toolbar")
         self.setMovable(False)
-        self.setFixedHeight(HEIGHT)  # else it is another one after a change of the theme
         self.setIconSize(QSize(18, 18))
         self.toggleViewAction().setEnabled(False)
         self.strip = WorkspaceStrip(commands, self)
@@ -71,6 +70,13 @@ class MainToolbar(QToolBar):
         spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(spacer)
         self.addWidget(SearchField(commands, self))
+
+    def event(self, event: QEvent) -> bool:
+        """Keep the margins, which Qt forgets when the style sheet changes."""
+        done, layout = super().event(event), self.layout()
+        if event.type() == QEvent.Type.StyleChange and layout is not None:
+            layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        return done
 
     def _add(self, command_id: str, text: str = "") -> QToolButton:
         button = QToolButton(self)

@@ -37,7 +37,7 @@ STEPS = (
     ("Train", "an ensemble of networks; curves and mapping error are drawn while it runs"),
     ("Read the map", "a low RMSE does not mean that atomic energies are right: the verdict says it"),
 )
-COLUMNS = 4
+COLUMNS = 3
 CARD = QSize(220, 92)
 N_RECENT = 6
 WIDTH = 1240

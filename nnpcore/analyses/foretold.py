@@ -119,13 +119,13 @@ class Foretold:
         chosen = self.spread_mev[: self.n_points][self.near[: self.n_points]]
         if not len(chosen):
             return ""
-        low, high = f"{chosen.min():.2g}", f"{chosen.max():.2g}"
+        low, high = _rounded(float(chosen.min())), _rounded(float(chosen.max()))
         spreads = f"± {low}" if low == high else f"± {low} to {high}"
         return f"the crystal within 4 % of its volume to {spreads} meV/atom"
 
     def _region_texts(self) -> list[str]:
         named = zip(self.names[self.n_points :], self.spread_mev[self.n_points :], strict=True)
-        return [f"{name} to ± {spread:.2g}" for name, spread in list(named)[:3]]
+        return [f"{name} to ± {_rounded(float(spread))}" for name, spread in list(named)[:3]]
 
     def _errors_text(self) -> str:
         known = np.isfinite(self.error_mev) & self.near
@@ -147,6 +147,11 @@ class FrameForetold:
 
     frame: Frame
     values: np.ndarray
+
+
+def _rounded(value: float) -> str:
+    """Return two digits of a number, without an exponent."""
+    return f"{float(f'{value:.2g}'):.10g}"
 
 
 def learned_from(settings: TrainSettings) -> tuple[str, ...]:
