@@ -465,10 +465,13 @@ def test_importing_the_room_is_light() -> None:
 def test_every_kind_declares_what_the_rest_needs() -> None:
     from nnpcore.descriptors.functions import KINDS, all_parameters
 
-    assert [p.title for p in all_parameters()] == ["η (1/Å²)", "r_s (Å)", "ζ", "λ", "Cutoff (Å)"]
+    usual = ["η (1/Å²)", "r_s (Å)", "ζ", "λ", "r_low (Å)", "θ_low (°)", "θ_high (°)", "Cutoff (Å)"]
+    assert [p.title for p in all_parameters()] == usual
     for name, kind in KINDS.items():
-        declared = (kind.neighbors_field, *(p.name for p in kind.parameters), "cutoff")
-        assert vars(kind).get("__match_args__") == declared, name
+        declared = {kind.neighbors_field, *(p.name for p in kind.parameters), "cutoff", "cutoff_function"} - {
+            ""
+        }
+        assert {*vars(kind)["__match_args__"]} - {"inner_cutoff"} == declared, name
 
 
 def test_functions_in_other_units_have_the_same_value() -> None:

@@ -250,8 +250,9 @@ def test_units_are_asked_for_where_the_cutoff_looks_like_bohr(tmp_path: Path) ->
 
 
 BAD_INPUT = [
-    ("cutoff_type 1", "cutoff_type 2", "cutoff_type 2 is not to be had"),
-    ("cutoff_type 1", "cutoff_type 1 0.5", r"inner cutoff \(0.5\)"),
+    ("cutoff_type 1", "cutoff_type 9", "cutoff_type 9 is not to be had"),
+    ("cutoff_type 1", "cutoff_type 1 1.5", "the inner cutoff must be from 0 to below 1, not 1.5"),
+    ("cutoff_type 1", "cutoff_type 1 0.5\ncutoff_alpha 0.4", "cutoff is 0.5, but cutoff_alpha is 0.4"),
     ("number_of_elements 2", "number_of_elements 3", "number_of_elements is 3, but elements are C Si"),
     ("elements C Si", "elements C Xx", "'Xx' is not a chemical element"),
     ("global_nodes_short 6 5", "global_nodes_short 6", "1 widths for 2 hidden layers"),
@@ -259,14 +260,17 @@ BAD_INPUT = [
     ("cutoff_type 1", "cutoff_type 1\nelements C Si", "'elements' is given twice, first in line"),
     ("cutoff_type 1", "cutoff_type 1\nmean_energy 1.0", "'mean_energy' without 'conv_energy'"),
     ("cutoff_type 1", "cutoff_type 1\nnnp_type 4", "nnp_type 4 needs charges"),
+    ("cutoff_type 1", "cutoff_type 1\nnnp_generation 4G", "nnp_generation 4G needs charges"),
+    ("cutoff_type 1", "cutoff_type 1\ninitial_hardness C 10.0", "'initial_hardness' asks for charges"),
     ("cutoff_type 1", "cutoff_type 1\nuse_electrostatics", "'use_electrostatics' asks for an electrostatic"),
     ("cutoff_type 1", "cutoff_type 1\natom_energy O 1.0", "'O' is not among the elements"),
-    ("symfunction_short Si 3", "symfunction_short Si 13", r"type 13 \(weighted angular\)"),
+    ("symfunction_short Si 3", "symfunction_short Si 4", r"type 4 \(a sum of cosines\)"),
+    ("symfunction_short Si 3", "symfunction_short Si 21", "the shape is missing"),
     ("symfunction_short Si 2 C 0.05", "symfunction_short Si 2 C eta", "eta must be a number, not 'eta'"),
     ("symfunction_short Si 2 C 0.05", "symfunction_short Si 2 H 0.05", "'H' is not among the elements"),
     ("symfunction_short Si 2 C 0.05 0.0 3.6", "symfunction_short Si 2 C 0.05 0.0", "rc is missing"),
     ("symfunction_short Si 2 C 0.05 0.0 3.6", "symfunction_short Si 2 C 0.5 0.0 3.6", "listed again"),
-    ("-1.0 1.0 3.6", "-1.0 1.0 3.6 0.8", "the shift rs = 0.8"),
+    ("-1.0 1.0 3.6", "-1.0 1.0 3.6 0.8 1.0", "'1.0' is too much"),
     ("-1.0 1.0 3.6", "-0.5 1.0 3.6", "lambda must be"),
 ]
 
@@ -376,3 +380,65 @@ def test_wide_angular_functions_are_type_nine(folder: Path) -> None:
     functions = potential_of("binary").functions.functions
     n_wide = sum(isinstance(f, G5) for own in functions.values() for f in own)
     assert (folder / "input.nn").read_text().count(" 9 ") == n_wide
+
+
+KEYWORDS = (
+    "symfunction",
+    "global_hidden_layers",
+    "global_nodes",
+    "global_activation",
+    "scale_min",
+    "scale_max",
+)
+
+
+def test_keywords_may_lack_their_end(folder: Path) -> None:
+    wanted, frames = read_n2p2(folder), structures("binary")
+    text = (folder / "input.nn").read_text() + "nnp_generation 2G-HDNNP\n"
+    for keyword in KEYWORDS:
+        assert f"{keyword}_short" in text
+        text = text.replace(f"{keyword}_short", keyword)
+    (folder / "input.nn").write_text(text)
+    energies, forces = differences(wanted.predict(frames), read_n2p2(folder).predict(frames))
+    assert energies == 0 and forces == 0
+
+
+@pytest.mark.parametrize("last", ["symfunction_short", "global_activation_short t t l", "elements C Si"])
+def test_the_last_line_may_lack_its_end(folder: Path, last: str) -> None:
+    lines = (folder / "input.nn").read_text().splitlines()
+    line = next(line for line in reversed(lines) if line.startswith(last))
+    lines.remove(line)
+    (folder / "input.nn").write_text("\n".join([*lines, line]))
+    read_n2p2(folder)
+
+
+def test_every_type_and_cutoff_function_comes_back(tmp_path: Path) -> None:
+    from test_descriptors_shapes import every_kind
+
+    from nnpcore.descriptors.shapes import CUTOFF_FUNCTIONS
+
+    for name in CUTOFF_FUNCTIONS:
+        listed = [f for f in every_kind() if f.cutoff_function == name or "Compact" in type(f).__name__]
+        inner = max(f.values.get("inner_cutoff", 0.0) for f in listed)
+        own = tuple(f for f in listed if "Compact" in type(f).__name__ or f.inner_cutoff == inner)  # type: ignore[attr-defined]
+        functions = SymmetryFunctions({"O": own[::2], "Si": own})
+        whitening = Whitening(
+            np.zeros((2, functions.n_descriptors)), np.stack([np.eye(functions.n_descriptors)] * 2)
+        )
+        weights = NetworkWeights.initial(functions, (3,), 1, 0)
+        potential = Potential(functions, whitening, weights, {"O": 0.0, "Si": 0.0})
+        write_n2p2(potential, tmp_path / name, None)
+        back = read_n2p2(tmp_path / name)
+        for element in ("O", "Si"):
+            assert set(back.functions.functions[element]) == set(functions.functions[element])
+    text = (tmp_path / "poly2" / "input.nn").read_text()
+    assert "cutoff_type 6 0.3" in text and "symfunction_short Si 25 " in text
+
+
+def test_cutoff_functions_that_differ_are_not_written(tmp_path: Path) -> None:
+    own = (G2("Si", 0.1, 0.0, 5.0), G2("Si", 0.1, 0.0, 5.0, "poly2"))
+    functions = SymmetryFunctions({"Si": own})
+    weights = NetworkWeights.initial(functions, (3,), 1, 0)
+    potential = Potential(functions, Whitening(np.zeros((1, 2)), np.eye(2)[None]), weights, {"Si": 0.0})
+    with pytest.raises(PotentialError, match="different cutoff functions"):
+        write_n2p2(potential, tmp_path)

@@ -20,11 +20,12 @@ from PySide6.QtWidgets import (
 )
 
 from app.look.style_sheet import repolish, styled
-from nnpcore.descriptors.functions import CUTOFF, G2, KIND_NAMES, KINDS, KINDS_TEXT, all_parameters
+from nnpcore.descriptors.functions import CUTOFF, G2, G4, KIND_NAMES, KINDS, KINDS_TEXT, all_parameters
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.training.settings import DescriptorSettings
 
 PARAMETERS = all_parameters()
+_BEHIND_CUTOFF = ("cutoff_function", "inner_cutoff")
 COLUMNS = ("Centre", "Type", "Neighbors", *(parameter.title for parameter in PARAMETERS))
 
 
@@ -91,6 +92,13 @@ class FunctionTable(QDialog):
         self.table.blockSignals(False)
         self._check()
 
+    def _show_columns(self) -> None:
+        """Hide the columns of numbers that none of the usual kinds, and no row, has."""
+        kinds = [KINDS.get(self._text(row, 1)) for row in range(self.table.rowCount())]
+        used = {parameter for kind in (G2, G4, *kinds) if kind for parameter in kind.parameters}
+        for column, parameter in enumerate(PARAMETERS[:-1], start=3):
+            self.table.setColumnHidden(column, parameter not in used)
+
     def _append(self, texts: Sequence[str]) -> None:
         row = self.table.rowCount()
         self.table.insertRow(row)
@@ -141,6 +149,7 @@ class FunctionTable(QDialog):
         return self._settings.replace(functions=functions)
 
     def _check(self, _item: object = None) -> None:
+        self._show_columns()
         try:
             self.functions()
             self.message.setText(f"{self.table.rowCount()} functions")
@@ -154,9 +163,25 @@ class FunctionTable(QDialog):
 
 def _texts(center: str, entry: dict[str, Any]) -> tuple[str, ...]:
     kind = KINDS[entry["type"]]
-    neighbors = entry[kind.neighbors_field]
+    neighbors = entry[kind.neighbors_field] if kind.neighbors_field else ""
     numbers = [f"{entry[p.name]:.10g}" if p.name in entry else "" for p in PARAMETERS]
-    return (center, entry["type"], neighbors if kind.n_neighbors == 1 else " ".join(neighbors), *numbers)
+    how = [entry[name] for name in _BEHIND_CUTOFF if name in entry]
+    if len(how) == 1 and "inner_cutoff" in entry:
+        how.insert(0, "cosine")
+    numbers[-1] = " ".join((numbers[-1], *map(str, how)))
+    return (center, entry["type"], " ".join(neighbors) if kind.n_neighbors == 2 else neighbors, *numbers)
+
+
+def _cutoff_of(text: str, entry: dict[str, Any]) -> None:
+    """Take the cutoff and, where they stand behind it, its function and inner part into an entry."""
+    number, *how = text.split() or [""]
+    if len(how) > len(_BEHIND_CUTOFF):
+        raise ValueError(text)
+    entry["cutoff"] = float(number)
+    if how:
+        entry["cutoff_function"] = how[0]
+    if len(how) > 1:
+        entry["inner_cutoff"] = float(how[1])
 
 
 def _entry(row: int, texts: Sequence[str]) -> dict[str, Any]:
@@ -168,12 +193,14 @@ def _entry(row: int, texts: Sequence[str]) -> dict[str, Any]:
         raise SettingsError(f"{name!r} is no type of function", where=where, fix=f"Use {KIND_NAMES}")
     elements = texts[2].replace(",", " ").replace("-", " ").split()
     if len(elements) != kind.n_neighbors:
-        wanted = "one neighbor element" if kind.n_neighbors == 1 else "two neighbor elements, e.g. Si Si"
-        raise SettingsError(f"a {name} has {wanted}", where=where)
+        wanted = ("no neighbor elements", "one neighbor element", "two neighbor elements, e.g. Si Si")
+        raise SettingsError(f"a {name} has {wanted[kind.n_neighbors]}", where=where)
     entry: dict[str, Any] = {"type": name}
-    entry[kind.neighbors_field] = elements[0] if kind.n_neighbors == 1 else elements
+    if kind.neighbors_field:
+        entry[kind.neighbors_field] = elements[0] if kind.n_neighbors == 1 else elements
     try:
-        for parameter in (*kind.parameters, CUTOFF):
+        _cutoff_of(given[CUTOFF.name], entry)
+        for parameter in kind.parameters:
             text = given[parameter.name]
             missing = not text and parameter.default is not None
             entry[parameter.name] = parameter.default if missing else float(text)

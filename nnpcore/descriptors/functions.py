@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
+from nnpcore.descriptors.shapes import (
+    COMPACT_SHAPES,
+    CUTOFF_FUNCTIONS,
+    WITHOUT_INNER,
+    AngleFactor,
+    DistanceFactor,
+)
 from nnpcore.errors import PotentialError, SettingsError
 
 _PRESET_26_RADIAL_ETA = (0.003214, 0.035711, 0.071421, 0.124987, 0.214264, 0.357106, 0.714213, 1.428426)
@@ -34,7 +41,8 @@ class Parameter:
     ----------
     name : of the field. symbol : what formulas call it.
     length_power : power of the length in its unit, 1 for Å and -2 for 1/Å².
-    positive : whether it must not be zero. choices : the only values, where there are such.
+    positive : whether it must not be zero. signed : whether it may be negative.
+    choices : the only values, where there are such.
     default : taken where it is left out in a table; None where it must be given.
     """
 
@@ -42,6 +50,7 @@ class Parameter:
     symbol: str
     length_power: int = 0
     positive: bool = False
+    signed: bool = False
     choices: tuple[float, ...] = ()
     default: float | None = None
 
@@ -61,7 +70,7 @@ class Parameter:
         if self.choices and value not in self.choices:
             allowed = " or ".join(f"{choice:+g}" for choice in self.choices)
             raise SettingsError(f"{word} must be {allowed}, not {value!r}", where=where)
-        if not self.choices and (value < 0 or (self.positive and value == 0)):
+        if not self.choices and not self.signed and (value < 0 or (self.positive and value == 0)):
             wanted = "positive" if self.positive else "zero or positive"
             raise SettingsError(f"{word} must be {wanted}, not {value!r}", where=where)
 
@@ -71,85 +80,139 @@ _ETA = Parameter("eta", "η", -2)
 _R_S = Parameter("r_s", "r_s", 1, default=0.0)
 _ZETA = Parameter("zeta", "ζ", positive=True)
 _LAMBDA = Parameter("lambda_", "λ", choices=(1.0, -1.0))
+_LOW = Parameter("low", "r_low", 1, signed=True)
+_ANGLE_LOW = Parameter("angle_low", "θ_low (°)", signed=True)
+_ANGLE_HIGH = Parameter("angle_high", "θ_high (°)", signed=True)
 
 
 class SymmetryFunction:
     """What all kinds of symmetry functions share; a kind declares the rest, and is listed in ``KINDS``.
 
-    Its numbers have the names of its ``parameters`` and ``cutoff`` (Å). What shows, reads, checks or converts
-    functions goes by these declarations; formulas are in ``kernels`` and ``torch_backend``.
+    Its numbers have the names of its ``parameters`` and ``cutoff`` (Å); ``cutoff_function`` is the shape by
+    which it falls to zero at the cutoff. What shows, reads, checks or converts functions goes by these
+    declarations; kernels compute it from its ``distance_factor`` and, if angular, its ``angle_factor``.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-    neighbors_field: ClassVar[str]
-    n_neighbors: ClassVar[int]
+    neighbors_field: ClassVar[str] = ""
+    n_neighbors: ClassVar[int] = 0
+    shapes: ClassVar[tuple[str, ...]] = CUTOFF_FUNCTIONS
     cutoff: float
+    cutoff_function: str
 
     def __post_init__(self) -> None:
-        shown = getattr(self, self.neighbors_field)
-        where = f"symmetry function {type(self).__name__} {shown if self.n_neighbors > 1 else f'({shown})'}"
+        shown = " ".join(self.neighbor_elements) or "of all neighbors"
+        where = f"symmetry function {type(self).__name__} ({shown})"
         for symbol in self.neighbor_elements:
             _check_element(symbol, where)
         for parameter in (*self.parameters, CUTOFF):
             parameter.check(getattr(self, parameter.name), where)
+        if self.cutoff_function not in self.shapes:
+            what = f"there is no cutoff function {self.cutoff_function!r}"
+            raise SettingsError(what, where=where, fix=f"Use {', '.join(self.shapes)}")
+        self._check_values(where)
+
+    def _check_values(self, where: str) -> None:
+        """Raise :class:`SettingsError` for numbers that contradict each other."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it sums over the neighbors of all elements, by atomic number."""
+        return self.n_neighbors == 0
+
+    @property
+    def distance_factor(self) -> DistanceFactor:
+        """What it multiplies for every distance."""
+        raise NotImplementedError
 
     @property
     def neighbor_elements(self) -> tuple[str, ...]:
-        """Elements of the neighbors it sums over."""
+        """Elements of the neighbors it sums over; none where it sums over all."""
+        if not self.neighbors_field:
+            return ()
         elements = getattr(self, self.neighbors_field)
         return elements if self.n_neighbors > 1 else (elements,)
 
     @property
     def values(self) -> dict[str, Any]:
-        """Its elements and numbers by the names of its fields."""
-        names = (self.neighbors_field, *(parameter.name for parameter in self.parameters), "cutoff")
-        return {name: getattr(self, name) for name in names}
+        """Its elements and numbers by the names of its fields, but those that have their usual value."""
+        own = {field.name: (getattr(self, field.name), field.default) for field in fields(cast("Any", self))}
+        return {name: value for name, (value, usual) in own.items() if usual is MISSING or value != usual}
 
     def in_unit(self, length: float) -> Self:
         """Return the same function where one unit of length of this one is ``length`` of the new ones."""
         changed = self.values
         for parameter in (*self.parameters, CUTOFF):
             power = parameter.length_power
-            value = changed[parameter.name]
+            value = getattr(self, parameter.name)
             changed[parameter.name] = value * length**power if power >= 0 else value / length**-power
         return type(self)(**changed)
 
 
-class Radial(SymmetryFunction):
-    """A sum over the neighbors of one element: ``Σ_j u(r_ij) fc(r_ij)``."""
+class _Gaussian(SymmetryFunction):
+    """A Gaussian of the distances times a cutoff function, which may begin at an inner cutoff."""
 
-    neighbors_field = "element"
-    n_neighbors = 1
-    element: str
-
-
-@dataclass(frozen=True)
-class G2(Radial):
-    """Radial function ``Σ_j exp(-η (r_ij - r_s)²) fc(r_ij)`` over neighbors of one element.
-
-    ``eta`` in 1/Å², ``r_s`` and ``cutoff`` in Å. Raises :class:`SettingsError` for values out of range.
-    """
-
-    parameters = (_ETA, _R_S)
-    element: str
     eta: float
     r_s: float
-    cutoff: float
+    inner_cutoff: float
+
+    def _check_values(self, where: str) -> None:
+        if not 0 <= self.inner_cutoff < 1:
+            what = f"the inner cutoff is a part of the cutoff from 0 to below 1, not {self.inner_cutoff!r}"
+            raise SettingsError(what, where=where)
+        if self.inner_cutoff and self.cutoff_function in WITHOUT_INNER:
+            what = f"the cutoff function {self.cutoff_function} has no inner cutoff"
+            raise SettingsError(what, where=where, fix="Set inner_cutoff to 0")
+
+    @property
+    def distance_factor(self) -> DistanceFactor:
+        inner = self.inner_cutoff * self.cutoff
+        shape, width = self.cutoff_function, self.cutoff - inner
+        return DistanceFactor(self.eta, self.r_s, shape, inner, width, False, self.cutoff, self.weighted)
 
 
-@dataclass(frozen=True)
+class _Compact(SymmetryFunction):
+    """A hump from ``low`` to ``cutoff``, highest midway; with low = -cutoff it falls from 1 at r = 0."""
+
+    shapes = COMPACT_SHAPES
+    low: float
+
+    def _check_values(self, where: str) -> None:
+        if not self.low < self.cutoff:
+            raise SettingsError(f"low must be below the cutoff, not {self.low!r}", where=where)
+
+    @property
+    def distance_factor(self) -> DistanceFactor:
+        center, width = 0.5 * (self.cutoff + self.low), 0.5 * (self.cutoff - self.low)
+        shape = self.cutoff_function
+        return DistanceFactor(0.0, 0.0, shape, center, width, True, self.cutoff, self.weighted)
+
+
+class Radial(SymmetryFunction):
+    """A sum over neighbors: ``Σ_j h(r_ij)``, of one element or, weighted, ``Σ_j Z_j h(r_ij)`` of all."""
+
+
 class Angular(SymmetryFunction):
-    """A sum over unordered pairs of neighbors of two elements; ``narrow`` where it has factors in r_jk."""
+    """A sum over unordered pairs of neighbors, ``Σ_{j<k} u(θ_ijk) h(r_ij) h(r_ik)``, of two elements or,
+    weighted by Z_j Z_k, of all; times h(r_jk) where ``narrow``."""
 
-    parameters = (_ETA, _ZETA, _LAMBDA)
+    narrow: ClassVar[bool]
+
+    @property
+    def angle_factor(self) -> AngleFactor:
+        """What it multiplies for every angle."""
+        raise NotImplementedError
+
+
+class _OfElement(SymmetryFunction):
+    neighbors_field = "element"
+    n_neighbors = 1
+
+
+class _OfElements(SymmetryFunction):
     neighbors_field = "elements"
     n_neighbors = 2
-    narrow: ClassVar[bool]
     elements: tuple[str, str]
-    eta: float
-    zeta: float
-    lambda_: float
-    cutoff: float
 
     def __post_init__(self) -> None:
         if isinstance(self.elements, str) or len(self.elements) != 2:
@@ -159,29 +222,198 @@ class Angular(SymmetryFunction):
         object.__setattr__(self, "elements", tuple(sorted(self.elements, key=atomic_numbers.__getitem__)))
 
 
+class _PowerOfAngle(Angular, _Gaussian):
+    parameters = (_ETA, _R_S, _ZETA, _LAMBDA)
+    zeta: float
+    lambda_: float
+
+    @property
+    def angle_factor(self) -> AngleFactor:
+        return AngleFactor(self.zeta, self.lambda_)
+
+
+class _CompactAngle(Angular, _Compact):
+    parameters = (_LOW, _ANGLE_LOW, _ANGLE_HIGH)
+    angle_low: float
+    angle_high: float
+
+    def _check_values(self, where: str) -> None:
+        super()._check_values(where)
+        low, high = self.angle_low, self.angle_high
+        if not (0 <= low < high <= 180 or -low == high > 0 or (low + high == 360 and low < 180)):
+            what = (
+                f"angles from {low:g} to {high:g} degrees are neither within 0 and 180 nor around one of them"
+            )
+            raise SettingsError(what, where=where)
+        if high - low > 360:
+            raise SettingsError("the angles spread over more than 360 degrees", where=where)
+
+    @property
+    def angle_factor(self) -> AngleFactor:
+        low, high = math.radians(self.angle_low), math.radians(self.angle_high)
+        shape = self.cutoff_function.removesuffix("a")  # asymmetric in distances only, as n2p2 has it
+        return AngleFactor(0.5 * (low + high), 0.5 * (high - low), shape)
+
+
 @dataclass(frozen=True)
-class G4(Angular):
+class G2(_OfElement, Radial, _Gaussian):
+    """Radial function ``Σ_j exp(-η (r_ij - r_s)²) fc(r_ij)`` over neighbors of one element.
+
+    ``eta`` in 1/Å², ``r_s`` and ``cutoff`` in Å; ``cutoff_function`` of ``CUTOFF_FUNCTIONS``, which is 1 up
+    to ``inner_cutoff`` times the cutoff. Raises :class:`SettingsError` for values out of range.
+    """
+
+    parameters = (_ETA, _R_S)
+    element: str
+    eta: float
+    r_s: float
+    cutoff: float
+    cutoff_function: str = "cosine"
+    inner_cutoff: float = 0.0
+
+
+@dataclass(frozen=True)
+class _G4(_OfElements, _PowerOfAngle):
+    elements: tuple[str, str]
+    eta: float
+    zeta: float
+    lambda_: float
+    cutoff: float
+    r_s: float = 0.0
+    cutoff_function: str = "cosine"
+    inner_cutoff: float = 0.0
+
+
+@dataclass(frozen=True)
+class G4(_G4):
     """Narrow angular function (n2p2 type 3), over unordered pairs of neighbors of two elements.
 
-    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik² + r_jk²)) fc(r_ij) fc(r_ik) fc(r_jk)``; ``eta``
-    in 1/Å², ``cutoff`` in Å, ``lambda_`` +1 or -1, ``zeta`` > 0. The order of ``elements`` does not matter
-    (they are stored by atomic number). Raises :class:`SettingsError` for values out of range.
+    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ h(r_ij) h(r_ik) h(r_jk)`` with ``h(r) = exp(-η (r - r_s)²) fc(r)``;
+    ``eta`` in 1/Å², ``r_s`` and ``cutoff`` in Å, ``lambda_`` +1 or -1, ``zeta`` > 0; cutoff function as in
+    :class:`G2`. The order of ``elements`` does not matter (they are stored by atomic number). Raises
+    :class:`SettingsError` for values out of range.
     """
 
     narrow = True
 
 
 @dataclass(frozen=True)
-class G5(Angular):
-    """Wide angular function (n2p2 type 9): as :class:`G4` without the factors in r_jk.
-
-    ``2^(1-ζ) Σ_{j<k} (1 + λ cosθ_ijk)^ζ exp(-η (r_ij² + r_ik²)) fc(r_ij) fc(r_ik)``.
-    """
+class G5(_G4):
+    """Wide angular function (n2p2 type 9): as :class:`G4` without the factor in r_jk."""
 
     narrow = False
 
 
-KINDS: dict[str, type[SymmetryFunction]] = {kind.__name__: kind for kind in (G2, G4, G5)}
+@dataclass(frozen=True)
+class WeightedG2(Radial, _Gaussian):
+    """As :class:`G2` over the neighbors of all elements, times Z_j (n2p2 type 12)."""
+
+    parameters = (_ETA, _R_S)
+    eta: float
+    r_s: float
+    cutoff: float
+    cutoff_function: str = "cosine"
+    inner_cutoff: float = 0.0
+
+
+@dataclass(frozen=True)
+class WeightedG4(_PowerOfAngle):
+    """As :class:`G4` over pairs of neighbors of all elements, times Z_j Z_k (n2p2 type 13)."""
+
+    narrow = True
+    eta: float
+    zeta: float
+    lambda_: float
+    cutoff: float
+    r_s: float = 0.0
+    cutoff_function: str = "cosine"
+    inner_cutoff: float = 0.0
+
+
+@dataclass(frozen=True)
+class CompactG2(_OfElement, Radial, _Compact):
+    """Compact radial function (n2p2 type 20): a hump of the shape ``cutoff_function`` from low to cutoff."""
+
+    parameters = (_LOW,)
+    element: str
+    low: float
+    cutoff: float
+    cutoff_function: str = "poly2"
+
+
+@dataclass(frozen=True)
+class _CompactG4(_OfElements, _CompactAngle):
+    elements: tuple[str, str]
+    low: float
+    cutoff: float
+    angle_low: float
+    angle_high: float
+    cutoff_function: str = "poly2"
+
+
+@dataclass(frozen=True)
+class CompactG4(_CompactG4):
+    """Compact narrow angular function (n2p2 type 21): humps in r_ij, r_ik, r_jk and in the angle."""
+
+    narrow = True
+
+
+@dataclass(frozen=True)
+class CompactG5(_CompactG4):
+    """Compact wide angular function (n2p2 type 22): as :class:`CompactG4` without r_jk."""
+
+    narrow = False
+
+
+@dataclass(frozen=True)
+class WeightedCompactG2(Radial, _Compact):
+    """As :class:`CompactG2` over all neighbors, times Z_j (n2p2 type 23)."""
+
+    parameters = (_LOW,)
+    low: float
+    cutoff: float
+    cutoff_function: str = "poly2"
+
+
+@dataclass(frozen=True)
+class _WeightedCompactG4(_CompactAngle):
+    low: float
+    cutoff: float
+    angle_low: float
+    angle_high: float
+    cutoff_function: str = "poly2"
+
+
+@dataclass(frozen=True)
+class WeightedCompactG4(_WeightedCompactG4):
+    """As :class:`CompactG4` over all pairs of neighbors, times Z_j Z_k (n2p2 type 24)."""
+
+    narrow = True
+
+
+@dataclass(frozen=True)
+class WeightedCompactG5(_WeightedCompactG4):
+    """As :class:`CompactG5` over all pairs of neighbors, times Z_j Z_k (n2p2 type 25)."""
+
+    narrow = False
+
+
+KINDS: dict[str, type[SymmetryFunction]] = {
+    kind.__name__: kind
+    for kind in (
+        G2,
+        G4,
+        G5,
+        WeightedG2,
+        WeightedG4,
+        CompactG2,
+        CompactG4,
+        CompactG5,
+        WeightedCompactG2,
+        WeightedCompactG4,
+        WeightedCompactG5,
+    )
+}
 """All kinds of symmetry functions, by name."""
 
 KIND_NAMES = " or ".join([", ".join([*KINDS][:-1]), [*KINDS][-1]])
@@ -189,12 +421,9 @@ KIND_NAMES = " or ".join([", ".join([*KINDS][:-1]), [*KINDS][-1]])
 
 KINDS_TEXT = (
     "G2: radial, one neighbor element, η and r_s.   G4, G5: angular (with and without r_jk), two neighbor "
-    "elements, η, ζ and λ = ±1."
+    "elements, η, ζ and λ = ±1.   Behind the cutoff may stand its function and inner part, as in 6 poly2 0.2."
 )
 """What the kinds are, in a line for a person who writes a table of them."""
-
-RADIAL_KINDS: tuple[type[SymmetryFunction], ...] = tuple(k for k in KINDS.values() if issubclass(k, Radial))
-"""The radial kinds; the compiled kernels know each by its place here."""
 
 
 def all_parameters() -> tuple[Parameter, ...]:
@@ -349,5 +578,7 @@ def _function_from_dict(element: str, index: int, entry: Any) -> SymmetryFunctio
     try:
         return kind(**values)
     except TypeError as error:
-        fields = ", ".join((kind.neighbors_field, *(p.name for p in kind.parameters), "cutoff"))
-        raise SettingsError(f"{kind.__name__} needs exactly {fields}", where=where) from error
+        names = ", ".join(field.name for field in fields(cast("Any", kind)) if field.default is MISSING)
+        optional = ", ".join(f.name for f in fields(cast("Any", kind)) if f.default is not MISSING)
+        what = f"{kind.__name__} needs exactly {names}, and may have {optional}"
+        raise SettingsError(what, where=where) from error

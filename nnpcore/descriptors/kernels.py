@@ -2,7 +2,8 @@
 
 A centre's neighbors are gathered into *slots*, sorted by species. Of all pairs of slots those in reach of
 each other become *triplets*; their distances, exponentials and cutoffs are computed eight triplets at a time,
-their angular factors eight factors at a time. Then the triplets of each slot are summed in registers, eight
+their angular factors eight factors at a time; shapes other than the cosine cutoff and compact functions of
+the angle, one at a time. Then the triplets of each slot are summed in registers, eight
 functions at a time, so that derivatives cost no memory traffic. With h(r²) = exp(-η r²) fc(r), an angular
 factor u(cosθ), d = r_ij · r_ik:
 
@@ -21,7 +22,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from nnpcore.descriptors.kernel_tables import BLOCK_ROWS, RADIAL_ROWS, KernelAddresses, KernelTables
+from nnpcore.descriptors.kernel_tables import (
+    BLOCK_ROWS,
+    COMPACT_ANGLES,
+    FACTOR_NUMBERS,
+    RADIAL_ROWS,
+    KernelAddresses,
+    KernelTables,
+)
+from nnpcore.descriptors.shape_kernels import distance_factor, shape_of
 from nnpcore.descriptors.simd import (
     HELPER,
     INLINE,
@@ -51,6 +60,7 @@ _COS, _SHARE, _REACH, _FACTORS = 0, 8, 16, 24
 _FAR = 1e6
 _OUT_OF_REACH = 1e30
 _SMALLEST_BASE = 1e-14
+_SMALLEST_SINE = 1e-7
 
 _Output = namedtuple("_Output", "slopes single n_d")
 """Where derivatives go (0: nowhere), whether as float32, and the length of a descriptor row."""
@@ -141,13 +151,30 @@ def _gather(t: KernelAddresses, m: _Memory, first: int, last: int, species: int,
 
 
 @njit(**HELPER)
+def _other_channel(t: KernelAddresses, m: _Memory, channel: int, row: int) -> None:
+    """h(r²) and h'(r²)/h(r²) of all slots for one channel of another shape; h times Z where weighted."""
+    weighted = get_int(t.channel_kind, channel) == 2
+    for s in range(t.n_elements):
+        weight = get(t.element_number, s) if weighted else 1.0
+        for j in range(get_int(m.starts, 2 * s), get_int(m.starts, 2 * s + 2)):
+            h, slope = distance_factor(
+                t.channel_value + 8 * FACTOR_NUMBERS * channel, get(m.w, _R2 * m.n + j)
+            )
+            put(m.w, row + j, weight * h)
+            put(m.w, row + m.n + j, slope / h if h > 0.0 else 0.0)
+
+
+@njit(**HELPER)
 def _channels(t: KernelAddresses, m: _Memory, s: int, slots: int) -> None:
     """h(r²) and h'(r²)/h(r²) of all slots for the channels of a species, zero beyond the cutoff."""
     start = get_int(t.channel_start, s)
     for channel in range(start, get_int(t.channel_start, s + 1)):
-        eta, cutoff2 = get(t.channel_value, 2 * channel), get(t.channel_value, 2 * channel + 1)
+        row, numbers = (_CHANNELS + 2 * (channel - start)) * m.n, FACTOR_NUMBERS * channel
+        if get_int(t.channel_kind, channel) != 0:
+            _other_channel(t, m, channel, row)
+            continue
+        eta, cutoff2 = get(t.channel_value, numbers), get(t.channel_value, numbers + 1)
         scale = 0.25 * math.pi * math.pi / cutoff2
-        row = (_CHANNELS + 2 * (channel - start)) * m.n
         for k in range(0, slots, 8):
             r2 = load(m.w, _R2 * m.n + k)
             fc, slope = _cutoff(r2 * scale)
@@ -158,12 +185,14 @@ def _channels(t: KernelAddresses, m: _Memory, s: int, slots: int) -> None:
 
 @njit(**INLINE)
 def _radial_factor(
-    kind: int, values: int, r: Vector, inverse: Vector, h: Vector, slope: Vector
+    flat: int, values: int, r: Vector, inverse: Vector, h: Vector, slope: Vector
 ) -> tuple[Vector, Vector]:
-    """G = u(r) fc(r) of one neighbor, and G'(r)/r, for the kind at this place in ``RADIAL_KINDS``.
+    """G = exp(-η (r - r_s)²) h of one neighbor, and G'(r)/r; slope = (dh/dr²)/h.
 
-    ``values`` holds the kind's parameters, a row each; h = fc(r), slope = (dh/dr²)/h.
+    ``values`` holds rows η and r_s; ``flat`` is 1 where every η is 0.
     """
+    if flat == 1:
+        return h, 2.0 * h * slope
     minus_eta, shifted = load(values, 0) * -1.0, r - load(values, 8)
     g = exponential(minus_eta * shifted * shifted) * h
     return g, g * fma(minus_eta * shifted, inverse + inverse, 2.0 * slope)
@@ -173,13 +202,14 @@ def _radial_factor(
 def _radial(t: KernelAddresses, m: _Memory, o: _Output, b: int, values: int) -> None:
     """All functions of a radial block for one centre."""
     own, index = t.radial_value + 64 * RADIAL_ROWS * b, t.radial_index + 20 * b
-    s, first, count, kind = get_int(index, 0), get_int(index, 2), get_int(index, 3), get_int(index, 4)
+    s, first, count, flat = get_int(index, 0), get_int(index, 2), get_int(index, 3), get_int(index, 4)
     channel = (_CHANNELS + 2 * get_int(index, 1)) * m.n
     total = splat(0.0)
-    for j in range(get_int(m.starts, 2 * s), get_int(m.starts, 2 * s + 2)):
+    start, stop = (2 * s, 2 * s + 2) if s >= 0 else (0, 2 * t.n_elements)
+    for j in range(get_int(m.starts, start), get_int(m.starts, stop)):
         inverse = load_all(m.w, _INVERSE * m.n + j)
         r, h = load_all(m.w, _R2 * m.n + j) * inverse, load_all(m.w, channel + j)
-        g, along = _radial_factor(kind, own, r, inverse, h, load_all(m.w, channel + m.n + j))
+        g, along = _radial_factor(flat, own, r, inverse, h, load_all(m.w, channel + m.n + j))
         total = total + g
         if o.slopes != 0:
             x = along * load_all(m.w, _X * m.n + j)
@@ -242,6 +272,17 @@ def _list_triplets(t: KernelAddresses, m: _Memory, g: int, j: int, first: int, f
             put(m.f, (i >> 3) * m.block + (i & 7) + row, factor * get(m.w, channel + get_int(m.found, q)))
 
 
+@njit(**HELPER)
+def _other_far_side(t: KernelAddresses, m: _Memory, channel: int, place: int, row: int) -> None:
+    """P, Q of eight triplets from h(r_ij²) h(r_ik²) in P, for r_jk and a channel of another shape."""
+    numbers = t.channel_value + 8 * FACTOR_NUMBERS * channel
+    for lane in range(8):
+        p = get(m.f, row + lane)
+        h, slope = distance_factor(numbers, get(m.f, place + _REACH + lane))
+        put(m.f, row + lane, p * h)
+        put(m.f, row + 8 + lane, -2.0 * p * slope)
+
+
 @njit(**INLINE)
 def _triplet_factors(t: KernelAddresses, m: _Memory, g: int, triplets: int) -> None:
     """Complete the rows of the triplets: cosθ, and P, Q, P d for each η."""
@@ -255,6 +296,11 @@ def _triplet_factors(t: KernelAddresses, m: _Memory, g: int, triplets: int) -> N
         slope = slope * (-2.0 * scale)
         for e in range(start, stop):
             row = place + _FACTORS + 24 * (e - start)
+            channel = get_int(t.eta_row, e)
+            if narrow != 0 and channel >= 0:
+                _other_far_side(t, m, channel, place, row)
+                store(m.f, row + 16, load(m.f, row) * dot)
+                continue
             p, q = load(m.f, row), splat(0.0)
             if narrow != 0:
                 eta = get(t.eta_value, e)
@@ -266,10 +312,29 @@ def _triplet_factors(t: KernelAddresses, m: _Memory, g: int, triplets: int) -> N
             store(m.f, row + 16, p * dot)
 
 
+@njit(**HELPER)
+def _compact_angles(m: _Memory, value: int, triplets: int) -> None:
+    """u and v of a block of compact functions of the angle, for all triplets."""
+    for i in range(triplets):
+        place = (i >> 3) * m.block + (i & 7)
+        cosine = min(1.0, max(-1.0, get(m.f, place + _COS)))
+        theta, sine = math.acos(cosine), math.sqrt(1.0 - cosine * cosine)
+        factor = -get(m.f, place + _SHARE) / sine if sine > _SMALLEST_SINE else 0.0
+        for lane in range(8):
+            scale = get(value, 8 + lane)
+            y = (theta - get(value, lane)) * scale
+            u, slope = shape_of(int(get(value, 16 + lane)), abs(y))
+            put(m.u, 16 * i + lane, u)
+            put(m.u, 16 * i + 8 + lane, slope * scale * factor * (1.0 if y >= 0.0 else -1.0))
+
+
 @njit(**INLINE)
 def _angles(t: KernelAddresses, m: _Memory, b: int, triplets: int) -> None:
     """Angular factors u and v = u'/(r_ij r_ik) of a block, in lanes, for all triplets."""
     bits, value = get_int(t.block_bits, b), t.block_value + 64 * BLOCK_ROWS * b
+    if bits == COMPACT_ANGLES:
+        _compact_angles(m, value, triplets)
+        return
     half, slope = load(value, 0) * 0.5, load(value, 16)
     for i in range(triplets):
         place = (i >> 3) * m.block + (i & 7)
@@ -355,8 +420,10 @@ def _angular(t: KernelAddresses, m: _Memory, o: _Output, g: int, slots: int, val
         get_int(t.group_index, 7 * g + 1),
         get(t.group_cutoff2, g),
     )
-    j0, j1 = get_int(m.starts, 2 * sj), get_int(m.starts, 2 * sj + 1)
-    k0, k1 = get_int(m.starts, 2 * sk), get_int(m.starts, 2 * sk + 1)
+    j0, j1, k0, k1 = 0, slots, 0, slots
+    if sj >= 0:
+        j0, j1 = get_int(m.starts, 2 * sj), get_int(m.starts, 2 * sj + 1)
+        k0, k1 = get_int(m.starts, 2 * sk), get_int(m.starts, 2 * sk + 1)
     for j in range(slots):
         put_int(m.count, j, 0)
     triplets = 0

@@ -6,24 +6,24 @@ products.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from ase.data import atomic_numbers
 from torch import Tensor
 
 from nnpcore.descriptors.descriptor_set import DescriptorSet
-from nnpcore.descriptors.functions import G2, Angular, Radial, SymmetryFunctions
-from nnpcore.descriptors.kernel_tables import is_small_integer
+from nnpcore.descriptors.functions import Angular, Radial, SymmetryFunctions
+from nnpcore.descriptors.shapes import DistanceFactor
+from nnpcore.descriptors.torch_shapes import angle_factors, distance_factors
 from nnpcore.errors import SettingsError
 from nnpcore.progress import Progress
 
 _CPU_MEMORY = 1 << 26
 _LARGEST_MEMORY = 1 << 31
-_SMALLEST_BASE = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +33,14 @@ class _Centers:
     Attributes
     ----------
     vector : (C, N, 3); r, r2 : (C, N), 1 for padding; species : (C, N), -1 for padding.
+    number : (C, N) float64, atomic number, 0 for padding.
     """
 
     vector: Tensor
     r: Tensor
     r2: Tensor
     species: Tensor
+    number: Tensor
 
 
 def check_device(name: str) -> torch.device:
@@ -100,8 +102,8 @@ def chunks(
     if device.type == "cuda":
         memory = min(_LARGEST_MEMORY, torch.cuda.mem_get_info(device)[0] // 4)
     for species, members in enumerate(functions.functions.values()):
-        etas = len({f.eta for f in members if isinstance(f, Angular)})
-        factors = len({(f.zeta, f.lambda_) for f in members if isinstance(f, Angular)})
+        etas = len({f.distance_factor for f in members if isinstance(f, Angular)})
+        factors = len({f.angle_factor for f in members if isinstance(f, Angular)})
         atoms = np.flatnonzero(species_of_atoms == species)
         while len(atoms):
             width = np.maximum.accumulate(counts[atoms])
@@ -139,68 +141,45 @@ def describe_centers(
     """
     members = list(functions.functions.values())[species]
     r2 = (vector * vector).sum(-1)
-    centers = _Centers(vector, r2.sqrt(), r2, neighbor_species)
+    known = [*(atomic_numbers[element] for element in functions.elements), 0]
+    number = torch.tensor(known, dtype=torch.float64, device=vector.device)[neighbor_species.long()]
+    centers = _Centers(vector, r2.sqrt(), r2, neighbor_species, number)
     n_d = functions.n_descriptors
     values = vector.new_zeros(len(vector), n_d)
     slopes = vector.new_zeros(*vector.shape, n_d) if derivatives else None
     elements = {element: i for i, element in enumerate(functions.elements)}
-    radial: dict[type, list[tuple[int, Radial]]] = {}
+    radial: list[tuple[int, Radial]] = []
     groups: dict[tuple[object, ...], list[tuple[int, Angular]]] = {}
     for column, f in enumerate(members):
         if isinstance(f, Radial):
-            radial.setdefault(type(f), []).append((column, f))
+            radial.append((column, f))
         elif isinstance(f, Angular):
-            groups.setdefault((type(f), f.elements, f.cutoff), []).append((column, f))
-    for kind, alike in radial.items():
-        _add_radial(centers, _RADIAL_FACTORS[kind], alike, elements, values, slopes)
+            groups.setdefault((type(f), f.neighbor_elements, f.cutoff), []).append((column, f))
+    if radial:
+        _add_radial(centers, radial, elements, values, slopes)
     for group in groups.values():
         _add_group(centers, group, elements, values, slopes)
     return values, slopes
 
 
-def _cutoff(r: Tensor, cutoff: Tensor | float) -> tuple[Tensor, Tensor]:
-    """Cosine cutoff and its derivative with respect to r²."""
-    a = 0.5 * math.pi / cutoff
-    inside = r < cutoff
-    zero = torch.zeros((), dtype=r.dtype, device=r.device)
-    cosine = torch.cos(a * r)
-    return torch.where(inside, cosine**2, zero), torch.where(inside, -a * torch.sin(a * r) * cosine / r, zero)
-
-
-def _gaussian(r: Tensor, eta: Tensor, r_s: Tensor) -> tuple[Tensor, Tensor]:
-    """u(r) of G2, and u'(r)."""
-    u = torch.exp(-eta * (r - r_s) ** 2)
-    return u, -2.0 * eta * (r - r_s) * u
-
-
-_RADIAL_FACTORS: dict[type, Callable[..., tuple[Tensor, Tensor]]] = {G2: _gaussian}
-"""Of each radial kind its u(r) and u'(r), from r (C, N, 1) and its parameters (n,)."""
-
-
 def _add_radial(
     centers: _Centers,
-    factor: Callable[..., tuple[Tensor, Tensor]],
     members: list[tuple[int, Radial]],
     elements: dict[str, int],
     values: Tensor,
     slopes: Tensor | None,
 ) -> None:
-    """Radial functions of one kind."""
-
-    def column_of(name: str) -> Tensor:
-        numbers = [getattr(f, name) for _, f in members]
-        return torch.tensor(numbers, dtype=torch.float64, device=values.device)
-
-    wanted = torch.tensor([elements[f.element] for _, f in members], device=values.device)
+    """All radial functions."""
     columns = torch.tensor([column for column, _ in members], device=values.device)
-    r = centers.r[:, :, None]
-    fc, slope = _cutoff(r, column_of("cutoff"))
-    u, du = factor(r, *(column_of(parameter.name) for parameter in members[0][1].parameters))
-    chosen = centers.species[:, :, None] == wanted
-    values[:, columns] = (u * fc * chosen).sum(1)
+    h, dh = distance_factors(centers.r, [f.distance_factor for _, f in members])
+    weights = [
+        centers.number if f.weighted else centers.species == elements[f.neighbor_elements[0]]
+        for _, f in members
+    ]
+    chosen = torch.stack([weight.to(h.dtype) for weight in weights], dim=-1)
+    values[:, columns] = (h * chosen).sum(1)
     if slopes is not None:
-        along = (2.0 * u * slope + du / r * fc) * chosen
-        slopes[..., columns] = centers.vector[..., None] * along[:, :, None, :]
+        slopes[..., columns] = centers.vector[..., None] * (2.0 * dh * chosen)[:, :, None, :]
 
 
 def _add_group(
@@ -213,16 +192,16 @@ def _add_group(
     """Angular functions of one pair of neighbor elements, cutoff and kind; every unordered triplet is met
     twice."""
     first = members[0][1]
-    etas = list(dict.fromkeys(f.eta for _, f in members))
-    factors = list(dict.fromkeys((f.zeta, f.lambda_) for _, f in members))
+    etas = list(dict.fromkeys(f.distance_factor for _, f in members))
+    factors = list(dict.fromkeys(f.angle_factor for _, f in members))
     columns = torch.tensor([column for column, _ in members], device=values.device)
-    m = torch.tensor([factors.index((f.zeta, f.lambda_)) for _, f in members], device=values.device)
-    e = torch.tensor([etas.index(f.eta) for _, f in members], device=values.device)
+    m = torch.tensor([factors.index(f.angle_factor) for _, f in members], device=values.device)
+    e = torch.tensor([etas.index(f.distance_factor) for _, f in members], device=values.device)
     vector, r, r2 = centers.vector, centers.r, centers.r2
     dot = vector @ vector.transpose(1, 2)
     share = 1.0 / (r[:, :, None] * r[:, None, :])
-    u, v = _angular_factors(dot * share, share, factors)
-    h, dh, p, q = _pair_factors(centers, first, etas, [elements[x] for x in first.elements])
+    u, v = angle_factors(dot * share, share, factors)
+    h, dh, p, q = _pair_factors(centers, first, etas, [elements[x] for x in first.neighbor_elements])
     x = torch.einsum("cjkm,cjke->cjme", u, p)[..., m, e]
     values[:, columns] = 0.5 * (h[..., e] * x).sum(1)
     if slopes is None:
@@ -236,33 +215,17 @@ def _add_group(
         slopes[:, :, axis, columns] = along * vector[:, :, axis, None] + h[..., e] * w[..., m, e]
 
 
-def _angular_factors(
-    cosine: Tensor, share: Tensor, factors: list[tuple[float, float]]
-) -> tuple[Tensor, Tensor]:
-    """u and u'/(r_ij r_ik), (C, N, N, n_factors)."""
-    u = cosine.new_empty(*cosine.shape, len(factors))
-    v = torch.empty_like(u)
-    for index, (zeta, lambda_) in enumerate(factors):
-        base = (0.5 * (1.0 + lambda_ * cosine)).clamp(min=0.0)
-        power = base ** (zeta - 1.0)
-        if not is_small_integer(zeta):
-            power = torch.where(base > _SMALLEST_BASE, power, torch.zeros_like(power))
-        u[..., index] = 2.0 * base * power
-        v[..., index] = zeta * lambda_ * power * share
-    return u, v
-
-
 def _pair_factors(
-    centers: _Centers, function: Angular, etas: list[float], species: list[int]
+    centers: _Centers, function: Angular, etas: list[DistanceFactor], species: list[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """h and h' of the neighbors (C, N, n_etas); h(r_ik²) h(r_jk²) and -2 h(r_ik²) h'(r_jk²) (C, N, N,
     n_etas)."""
-    eta = torch.tensor(etas, dtype=torch.float64, device=centers.r.device)
-    fc, slope = _cutoff(centers.r, function.cutoff)
-    exponential = torch.exp(-eta * centers.r2[..., None])
-    h = exponential * fc[..., None]
-    dh = exponential * (slope[..., None] - eta * fc[..., None])
-    is_j, is_k = centers.species == species[0], centers.species == species[1]
+    h, dh = distance_factors(centers.r, etas)
+    if function.weighted:
+        h, dh = h * centers.number[..., None], dh * centers.number[..., None]
+        is_j = is_k = centers.species >= 0
+    else:
+        is_j, is_k = centers.species == species[0], centers.species == species[1]
     allowed = is_j[:, :, None] & is_k[:, None, :] | is_k[:, :, None] & is_j[:, None, :]
     allowed &= ~torch.eye(allowed.shape[1], dtype=torch.bool, device=allowed.device)
     inside = (centers.r < function.cutoff)[:, None, :] & (centers.r < function.cutoff)[:, :, None]
@@ -272,6 +235,5 @@ def _pair_factors(
     difference = centers.vector[:, :, None, :] - centers.vector[:, None, :, :]
     far2 = (difference * difference).sum(-1)
     far = torch.where(allowed, far2, torch.ones_like(far2)).sqrt()
-    fc, slope = _cutoff(far, function.cutoff)
-    p = hk * torch.exp(-eta * far2[..., None])
-    return h, dh, p * fc[..., None], -2.0 * p * (slope[..., None] - eta * fc[..., None])
+    f, slope = distance_factors(far, etas)
+    return h, dh, hk * f, -2.0 * hk * slope

@@ -67,18 +67,22 @@ class ForeignText:
             raise self.problem(self.end, "the file is truncated: its last line has no end", fix)
 
     def _ends_like_others(self) -> bool:
-        """Whether the last word of a last line without its end has as many decimals as in lines like it.
+        """Whether a last line without its end is whole, as some programs and editors leave it.
 
-        A number that is cut off has fewer; some programs leave the last line's end away.
+        It has as many words as a line like it, and a last number with decimals has as many of them as in a
+        line like it: one that is cut off has fewer. Where no line is like it there is nothing to compare
+        with, and what counts its lines or words decides.
         """
         words = self.lines[-1].words
         alike = [
-            line.words[-1]
+            line.words
             for line in self.lines[:-1]
-            if len(line.words) == len(words) and (len(words) == 1 or line.words[0] == words[0])
+            if (len(words) == 1 and len(line.words) == 1) or line.words[0] == words[0]
         ]
-        shapes = {_shape(word) for word in alike}
-        return shapes == {_shape(words[-1])} and "." in words[-1]
+        ends = [other[-1] for other in alike if len(other) == len(words)]
+        if not alike or not any("." in word for word in (*ends, words[-1])):
+            return not alike or bool(ends)
+        return _shape(words[-1]) in {_shape(end) for end in ends}
 
     def problem(self, number: int | None, what: str, fix: str = COPY_AGAIN) -> PotentialError:
         """Return the error about one line, or about the file where ``number`` is None."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors.functions import SymmetryFunction
+from nnpcore.descriptors.functions import Angular, SymmetryFunction
 from nnpcore.errors import PotentialError
 from nnpcore.exchange.linear_neurons import carry_linear_part
 
@@ -62,22 +62,36 @@ PlainMember = dict[str, PlainNetwork]
 """One member's networks by element."""
 
 
-def check_kinds(potential: Potential, program: str, kinds: Collection[type]) -> None:
-    """Raise :class:`PotentialError` for a symmetry function of another kind than ``program`` has."""
+def check_kinds(potential: Potential, program: str, kinds: Collection[type], *, usual: bool = True) -> None:
+    """Raise :class:`PotentialError` for a symmetry function of another kind than ``program`` has.
+
+    ``usual``: it knows the cosine cutoff alone, and no shift of angular functions.
+    """
     for element, members in potential.functions.functions.items():
         for function in members:
+            factor = function.distance_factor
             if type(function) not in kinds:
                 known, own = ", ".join(kind.__name__ for kind in kinds), type(function).__name__
-                raise PotentialError(
-                    f"{element} has symmetry functions {own}, which {program} does not know (only {known})",
-                    where=potential.name,
-                    fix="Export it as potential, or train it with other functions",
-                )
+                what = f"symmetry functions {own}, which {program} does not know (only {known})"
+            elif usual and not factor._replace(r_s=0.0).plain:
+                what = f"a cutoff function that {program} does not know (only cosine, without inner part)"
+            elif usual and factor.r_s != 0 and isinstance(function, Angular):
+                what = f"angular functions shifted by r_s, which {program} does not know"
+            else:
+                continue
+            raise PotentialError(
+                f"{element} has {what}",
+                where=potential.name,
+                fix="Export it as potential, or train it with other functions",
+            )
 
 
-def check_writable(potential: Potential, program: str, kinds: Collection[type]) -> None:
-    """Raise :class:`PotentialError` for what no plain network, or no function of these kinds, can hold."""
-    check_kinds(potential, program, kinds)
+def check_writable(
+    potential: Potential, program: str, kinds: Collection[type], *, usual: bool = True
+) -> None:
+    """Raise :class:`PotentialError` for what no plain network, or no function of these kinds, can hold; see
+    :func:`check_kinds`."""
+    check_kinds(potential, program, kinds, usual=usual)
     if potential.nonlinear_baseline is not None:
         kind = "quadratic terms" if potential.nonlinear_baseline.kind == "quadratic" else "a kernel"
         raise PotentialError(

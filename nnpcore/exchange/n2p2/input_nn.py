@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
-from nnpcore.errors import SettingsError
+from nnpcore.descriptors.functions import SymmetryFunction
+from nnpcore.descriptors.shapes import CUTOFF_FUNCTIONS
 from nnpcore.exchange.foreign_text import ForeignText, Line
-from nnpcore.exchange.n2p2.conventions import LETTERS, Units, sorted_order
+from nnpcore.exchange.n2p2.conventions import LETTERS, Units
+from nnpcore.exchange.n2p2.function_lines import CutoffChoice, cutoff_choice, read_function, sorted_order
 
 _MANY = ("symfunction_short", "atom_energy", "element_nodes_short")
 _REFUSED = {
@@ -19,19 +20,18 @@ _REFUSED = {
     "element_activation_short": "another activation for one element",
 }
 _NORMALIZATION = ("mean_energy", "conv_energy", "conv_length")
-_OTHER_TYPES = {
-    12: "weighted radial",
-    13: "weighted angular",
-    20: "compact radial",
-    21: "compact narrow angular",
-    22: "compact wide angular",
-    23: "weighted compact radial",
-    24: "weighted compact narrow angular",
-    25: "weighted compact wide angular",
-    1: "a sum of cutoff functions",
-    4: "a sum of cosines",
-    8: "shifted angular",
+_CHARGES = {
+    "symfunction_electrostatic",
+    "electrostatic_type",
+    "use_fixed_charges",
+    "fixed_charge",
+    "fixed_gausswidth",
+    "initial_hardness",
+    "screen_electrostatics",
 }
+"""Keywords of networks that predict charges."""
+_GENERATIONS = ("nnp_type", "nnp_generation", "nnp_gen")
+_SHORT_RANGED = ("2", "2G", "2G-HDNNP")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,10 @@ class _Keywords:
         self.text = text
         self.lines: dict[str, list[Line]] = {}
         for line in text.lines:
-            before = self.lines.setdefault(line.words[0], [])
-            if before and line.words[0] not in _MANY and line.words[0] in _USED:
+            word = line.words[0]
+            keyword = f"{word}_short" if f"{word}_short" in _WITHOUT_SHORT else word
+            before = self.lines.setdefault(keyword, [])
+            if before and keyword not in _MANY and keyword in _USED:
                 raise text.problem(
                     line.number,
                     f"'{line.words[0]}' is given twice, first in line {before[0].number}",
@@ -90,6 +92,7 @@ _USED = {
     "number_of_elements",
     "elements",
     "cutoff_type",
+    "cutoff_alpha",
     "scale_symmetry_functions",
     "center_symmetry_functions",
     "scale_symmetry_functions_sigma",
@@ -101,6 +104,8 @@ _USED = {
     "normalize_nodes",
     *_NORMALIZATION,
 }
+_WITHOUT_SHORT = {word for word in (*_USED, *_MANY, *_REFUSED) if word.endswith("_short")}
+"""Keywords that newer files write without their end."""
 
 
 def read_settings(text: ForeignText, units: Units) -> N2p2Settings:
@@ -134,17 +139,30 @@ def _refuse_others(keywords: _Keywords) -> None:
     for keyword, meaning in _REFUSED.items():
         if keywords.has(keyword):
             raise keywords.text.problem(keywords.line(keyword).number, f"'{keyword}' asks for {meaning}", fix)
-    if keywords.has("nnp_type"):
-        line = keywords.line("nnp_type")
-        if keywords.text.word(line, 1, "nnp_type") not in ("0", "2", "2G", "2G-HDNNP"):
-            raise keywords.text.problem(line.number, f"nnp_type {line.words[1]} needs charges", fix)
-    line = keywords.line("cutoff_type")
-    if keywords.text.integer(line, 1, "cutoff_type") != 1:
-        raise keywords.text.problem(
-            line.number, f"cutoff_type {line.words[1]} is not to be had, only 1 (cosine)", fix
-        )
-    if len(line.words) > 2 and keywords.text.number(line, 2, "inner cutoff") != 0:
-        raise keywords.text.problem(line.number, f"an inner cutoff ({line.words[2]}) is not to be had", fix)
+    for keyword in sorted(_CHARGES & set(keywords.lines)):
+        raise keywords.text.problem(keywords.line(keyword).number, f"'{keyword}' asks for charges", fix)
+    for keyword in _GENERATIONS:
+        line = keywords.line(keyword) if keywords.has(keyword) else None
+        if line and keywords.text.word(line, 1, keyword).upper() not in _SHORT_RANGED:
+            raise keywords.text.problem(line.number, f"{keyword} {line.words[1]} needs charges", fix)
+    if keywords.has("nnp_type_short") and keywords.number("nnp_type_short", 1.0) != 1:
+        raise keywords.text.problem(keywords.line("nnp_type_short").number, "it is no network for atoms", fix)
+
+
+def _cutoff_choice(keywords: _Keywords) -> CutoffChoice:
+    """Return the cutoff function; the inner part stands behind its number or in ``cutoff_alpha``."""
+    text, line = keywords.text, keywords.line("cutoff_type")
+    number = text.integer(line, 1, "cutoff_type")
+    if not 0 <= number < len(CUTOFF_FUNCTIONS):
+        fix = f"Eatlas reads 0 to {len(CUTOFF_FUNCTIONS) - 1}"
+        raise text.problem(line.number, f"cutoff_type {number} is not to be had", fix)
+    behind = text.number(line, 2, "inner cutoff") if len(line.words) > 2 else None
+    inner = keywords.number("cutoff_alpha", behind or 0.0)
+    if behind is not None and inner != behind:
+        raise text.problem(line.number, f"the inner cutoff is {behind:g}, but cutoff_alpha is {inner:g}")
+    if not 0 <= inner < 1:
+        raise text.problem(line.number, f"the inner cutoff must be from 0 to below 1, not {inner:g}")
+    return cutoff_choice(number, inner)
 
 
 def _elements(keywords: _Keywords) -> list[str]:
@@ -163,13 +181,13 @@ def _elements(keywords: _Keywords) -> list[str]:
 def _functions(
     keywords: _Keywords, elements: list[str], units: Units
 ) -> dict[str, tuple[SymmetryFunction, ...]]:
-    text = keywords.text
+    text, choice = keywords.text, _cutoff_choice(keywords)
     lines: dict[str, dict[SymmetryFunction, int]] = {e: {} for e in elements}
     for line in keywords.lines.get("symfunction_short", []):
         center = text.word(line, 1, "central element")
         if center not in lines:
             raise text.problem(line.number, f"'{center}' is not among the elements")
-        function = _function(text, line, elements)
+        function = read_function(text, line, elements, choice)
         if units.length != 1.0:
             function = function.in_unit(units.length)
         text.add_function(line, function, lines[center])
@@ -178,43 +196,6 @@ def _functions(
             raise text.problem(None, f"there are no symmetry functions for {element}")
     listed = {element: list(functions) for element, functions in lines.items()}
     return {e: tuple(own[k] for k in sorted_order(own, elements)) for e, own in listed.items()}
-
-
-def _function(text: ForeignText, line: Line, elements: list[str]) -> SymmetryFunction:
-    """Read ``symfunction_short EC type E1 [E2] ...``."""
-    kind = text.integer(line, 2, "type")
-    if kind not in (2, 3, 9):
-        name = _OTHER_TYPES.get(kind, "unknown")
-        raise text.problem(
-            line.number,
-            f"symmetry functions of type {kind} ({name}) are not to be had",
-            "Eatlas reads types 2, 3 and 9",
-        )
-    neighbors = [text.word(line, 3 + k, "neighbor element") for k in range(1 if kind == 2 else 2)]
-    for symbol in neighbors:
-        if symbol not in elements:
-            raise text.problem(line.number, f"'{symbol}' is not among the elements")
-    names = ("eta", "rs", "rc") if kind == 2 else ("eta", "lambda", "zeta", "rc")
-    first, end = 3 + len(neighbors), 3 + len(neighbors) + len(names)
-    numbers = [text.number(line, first + k, name) for k, name in enumerate(names)]
-    if kind != 2 and len(line.words) > end:
-        if text.number(line, end, "rs") != 0:
-            raise text.problem(
-                line.number,
-                f"an angular function with the shift rs = {line.words[end]} is not to be had",
-                "Eatlas reads angular functions with rs = 0",
-            )
-        end += 1
-    if len(line.words) > end:
-        raise text.problem(line.number, f"'{line.words[end]}' is too much for a function of type {kind}")
-    try:
-        if kind == 2:
-            return G2(neighbors[0], *numbers)
-        eta, lambda_, zeta, cutoff = numbers
-        angular = G4 if kind == 3 else G5
-        return angular((neighbors[0], neighbors[1]), eta, zeta, lambda_, cutoff)
-    except SettingsError as error:
-        raise text.problem(line.number, error.what, error.fix or "Choose another potential") from None
 
 
 def _nodes(keywords: _Keywords, elements: list[str], n_hidden: int) -> dict[str, tuple[int, ...]]:

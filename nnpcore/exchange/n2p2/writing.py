@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors.functions import SymmetryFunction
+from nnpcore.descriptors.shapes import CUTOFF_FUNCTIONS
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.member_folders import member_paths
 from nnpcore.exchange.n2p2.conventions import (
     INPUT,
     LETTERS,
-    NUMBERS,
     SCALING,
     SCALINGS,
-    TYPES,
-    sorted_order,
     weights_name,
 )
+from nnpcore.exchange.n2p2.function_lines import FORMS, TYPES, function_line, sorted_order
 from nnpcore.exchange.plain_networks import (
     InputScaling,
     PlainMember,
@@ -75,7 +73,8 @@ def write_n2p2(
     SettingsError : a scaling that divides by the range of a function which has none.
     RunFolderError : the folder cannot be written.
     """
-    check_writable(potential, _PROGRAM, TYPES)
+    check_writable(potential, _PROGRAM, TYPES, usual=False)
+    _cutoff_line(potential)
     letters = _letters(potential)
     elements = potential.elements
     orders = {e: sorted_order(potential.functions.functions[e], elements) for e in elements}
@@ -181,7 +180,7 @@ def _input_text(
         f"number_of_elements {len(member)}",
         f"elements {' '.join(member)}",
         *(f"atom_energy {e} {network.offset!r}" for e, network in member.items() if network.offset),
-        "cutoff_type 1",
+        _cutoff_line(potential),
         *SCALINGS[scaling],
         *(("scale_min_short 0.0", "scale_max_short 1.0") if scaling not in ("none", "center") else ()),
         f"global_hidden_layers_short {len(hidden)}",
@@ -190,7 +189,7 @@ def _input_text(
         "",
     ]
     for element, network in member.items():
-        lines += [_function_line(element, function) for function in network.functions]
+        lines += [function_line(element, function) for function in network.functions]
         lines.append("")
     return "\n".join(lines)
 
@@ -216,10 +215,22 @@ def _comments(potential: Potential, member: PlainMember, m: int) -> list[str]:
     return [*lines, ""]
 
 
-def _function_line(element: str, function: SymmetryFunction) -> str:
-    head = f"symfunction_short {element} {TYPES[type(function)]} {' '.join(function.neighbor_elements)}"
-    numbers = (getattr(function, name) for name in NUMBERS[type(function)])
-    return f"{head} {' '.join(repr(float(number)) for number in numbers)}"
+def _cutoff_line(potential: Potential) -> str:
+    """Return the line of the cutoff function, which all functions but compact ones share."""
+    found = {
+        (function.cutoff_function, function.values.get("inner_cutoff", 0.0))
+        for members in potential.functions.functions.values()
+        for function in members
+        if not FORMS[TYPES[type(function)]].compact
+    }
+    if len(found) > 1:
+        raise PotentialError(
+            "its functions have different cutoff functions or inner cutoffs, n2p2 has one for all",
+            where=potential.name,
+            fix="Export it as potential",
+        )
+    name, inner = next(iter(found), ("cosine", 0.0))
+    return f"cutoff_type {CUTOFF_FUNCTIONS.index(name)}" + (f" {inner!r}" if inner else "")
 
 
 def _scaling_text(found: dict[str, _Statistics]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors.functions import G2, G4, G5, Angular, SymmetryFunction
+from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.foreign_text import ForeignText, Line
 from nnpcore.exchange.member_folders import member_paths
@@ -79,7 +79,7 @@ def _check(potential: Potential) -> None:
         if names[-1] != "identity":
             raise PotentialError("SIMPLE-NN wants a linear output", where=potential.name, fix=fix)
         for function in potential.functions.functions[element]:
-            if isinstance(function, Angular) and function.zeta < 1:
+            if isinstance(function, (G4, G5)) and function.zeta < 1:
                 what = f"SIMPLE-NN does not take zeta below 1: {function}"
                 raise PotentialError(what, where=potential.name, fix=fix)
 
