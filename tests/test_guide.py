@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -15,14 +17,18 @@ from app.shell.guide import GuideBar
 from app.shell.workspaces import BY_NAME
 from app.workers import example_sessions
 from app.workers.example_sessions import BUNDLED, DATA_PLACE, EXAMPLES, PLACE
+from nnpcore.cure.aims import aims_of_frames
+from nnpcore.cure.example import CLAIM, claim_of, error_of
 from nnpcore.paper.claims import TEXTS
+from nnpcore.structures import example_path, read_dataset, write_frames
+from nnpcore.training import RunFolder, TrainSettings
 
 LEFT = Qt.MouseButton.LeftButton
 
 
 def test_every_example_has_pages_that_name_what_there_is():
     assert set(tours()) <= {example.name for example in EXAMPLES}
-    texts = " ".join(TEXTS.read_text("utf-8").replace("\\\n", "").split())
+    texts = " ".join([*TEXTS.read_text("utf-8").replace("\\\n", "").split(), *CLAIM.split()])
     for name, steps in tours().items():
         assert 3 <= len(steps) <= 5, name
         for step in steps:
@@ -48,6 +54,34 @@ def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
     kept = (tmp_path / "fig1" / "session.json").stat().st_mtime_ns
     example_sessions.unpack(tmp_path, "fig1")
     assert (tmp_path / "fig1" / "session.json").stat().st_mtime_ns == kept, "what is there stays"
+
+
+def test_the_loops_of_the_cure_tell_what_they_have_measured(window, qtbot, silicon_potential):
+    own = examples_folder() / "heal"
+    runs = [RunFolder.create(own / name, TrainSettings(epochs=1), {}) for name in ("healed", "before")]
+    for run in runs:
+        silicon_potential.save(run.potential_path)
+    files = {"nvt": "inspect", "eos": "eos", "labelled": "inspect"}
+    frames = read_dataset(f"{example_path('eos')}@:8").frames
+    for name in files:
+        write_frames(own / f"{name}.extxyz", frames)
+    aims = aims_of_frames(frames, "eos")
+    energies = silicon_potential.predict(frames).energy / [frame.n_atoms for frame in frames]
+    off = [replace(aim, reference=float(e) + 0.012) for aim, e in zip(aims, energies, strict=True)]
+    assert error_of(runs[0].path, off) == pytest.approx(12.0, rel=1e-3)
+    assert not claim_of(off, runs[1].path, runs[0].path)["holds"], "the same run twice has healed nothing"
+    claim = {"claim": CLAIM, "ours": "12 before, 3 healed", "holds": True}
+    data = [{"path": str(own / f"{name}.extxyz"), "role": role} for name, role in files.items()]
+    session = {"data": data, "runs": [str(run.path) for run in runs], "claims": [claim]}
+    (own / "session.json").write_text(json.dumps(session))
+    bar = window.findChild(GuideBar)
+    window.commands.run("file.example.heal")
+    qtbot.waitUntil(lambda: bar.isVisible() and len(window.session.runs.documents) == 2, timeout=20_000)
+    for _ in range(3):
+        QTest.mouseClick(bar.next, LEFT)
+    current = window.session.runs
+    qtbot.waitUntil(lambda: [r.name for r in current.shown()] == ["healed", "before"], timeout=20_000)
+    assert bar.claim.text() == "✓ 12 before, 3 healed" and "Paper" not in bar.claim.toolTip()
 
 
 def test_next_sets_workspace_run_frame_and_colour(window, qtbot):

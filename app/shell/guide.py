@@ -164,9 +164,10 @@ class GuideBar(QToolBar):
         self.again.setVisible(guide.again is not None)
         if claim is not None:
             sign, color = ("✓", "good") if claim.holds else ("✗", "warning")
-            tip = f"{claim.claim}\n\nPaper: {claim.paper}\n\nHere:\n{claim.ours}"
-            ours = first_number(claim.ours)
-            self.claim.set_text(f"{sign} Paper: {claim.paper}. Here: {ours}", color, tip=tip)
+            paper = f"Paper: {claim.paper}" if claim.paper else ""
+            tip = "\n\n".join(text for text in (claim.claim, paper, f"Here:\n{claim.ours}") if text)
+            told = f"{sign} {paper}. Here:" if paper else sign
+            self.claim.set_text(f"{told} {first_number(claim.ours)}", color, tip=tip)
         self.back.setEnabled(guide.number > 0)
         self.next.setText("End" if guide.number + 1 == len(guide.steps) else "Next")
 

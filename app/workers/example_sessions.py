@@ -40,12 +40,13 @@ EXAMPLES = (
     Example(
         "heal", "Train, Find, Label, Heal",
         "Silicon trained at one volume maps wrongly. Candidates are made, the three that tell most about "
-        "the crystal are labelled by Stillinger-Weber, and the healed run stands beside the old one.", 1.0,
+        "the crystal are labelled by Stillinger-Weber, and the healed run stands beside the old one with "
+        "the error of both.", 1.0,
     ),
     Example(
         "heal_dft", "Healed by Three Frames of a Pool",
-        "The bundled density-functional frames at one volume; of 95 frames at constant pressure those that "
-        "tell most about the crystal are added.", 1.0,
+        "The bundled density-functional frames at one volume; of 95 frames at constant pressure the three "
+        "that tell most about the crystal are added. The error of the crystal is told before and after.", 1.0,
     ),
     Example(
         "fig1", "NVT Against NPT (Fig. 1)",
@@ -80,7 +81,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class ToldClaim:
-    """A claim of the paper beside our numbers, as lines of text."""
+    """A claim of the paper beside our numbers, as lines of text; ``paper`` is "" where it is our own."""
 
     claim: str
     paper: str
@@ -133,10 +134,14 @@ def read_example(folder: Path, name: str) -> ExampleSession:
         runs = tuple(str(run) for run in content["runs"])
         regions = tuple(dict(region) for region in content.get("regions", ()))
         compared = tuple(str(run) for run in content.get("compared", evenly_spaced(runs)))
+        own = tuple(
+            ToldClaim(str(c["claim"]), "", str(c["ours"]), c["holds"] is True)
+            for c in content.get("claims", ())
+        )
     missing = [p for p in (*data, *runs) if not Path(p.partition("@")[0]).exists()]
     if missing:
         raise RunFolderError("a part of the kept example is gone", where=missing[0], fix="Run it again")
-    return ExampleSession(data, runs, regions, compared, read_claims(folder / name))
+    return ExampleSession(data, runs, regions, compared, own or read_claims(folder / name))
 
 
 def read_claims(folder: Path) -> tuple[ToldClaim, ...]:
