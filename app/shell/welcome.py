@@ -132,7 +132,7 @@ class Welcome(QScrollArea):
         for number, (command_id, title, about, picture) in enumerate(entries):
             run = partial(self._commands.run, command_id)
             card = self.cards[picture] = Card(title, about, picture, run, parent)
-            grid.addWidget(card, number // COLUMNS, number % COLUMNS)
+            grid.addWidget(card, number // COLUMNS, number % COLUMNS, Qt.AlignmentFlag.AlignTop)
         column = filled(QVBoxLayout(), styled(QLabel("Examples", parent), "heading"), grid, spacing=8)
         column.addStretch(1)
         return column
