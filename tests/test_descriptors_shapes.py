@@ -218,3 +218,13 @@ WRONG = [
 def test_contradictions_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         make()
+
+
+def test_the_table_keeps_every_function() -> None:
+    """Rows of the window's table are read back as they were, whatever stands behind the cutoff."""
+    from app.widgets.function_table import _entry, _texts
+
+    for element, entries in functions_without().to_dict().items():
+        for entry in entries:
+            again = SymmetryFunctions.from_dict({"O": [], "Si": [], element: [_entry(0, _texts(element, entry))]})
+            assert again == SymmetryFunctions.from_dict({"O": [], "Si": [], element: [entry]})
