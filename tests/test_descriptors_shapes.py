@@ -226,5 +226,7 @@ def test_the_table_keeps_every_function() -> None:
 
     for element, entries in functions_without().to_dict().items():
         for entry in entries:
-            again = SymmetryFunctions.from_dict({"O": [], "Si": [], element: [_entry(0, _texts(element, entry))]})
+            again = SymmetryFunctions.from_dict(
+                {"O": [], "Si": [], element: [_entry(0, _texts(element, entry))]}
+            )
             assert again == SymmetryFunctions.from_dict({"O": [], "Si": [], element: [entry]})

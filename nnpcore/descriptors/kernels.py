@@ -273,14 +273,21 @@ def _list_triplets(t: KernelAddresses, m: _Memory, g: int, j: int, first: int, f
 
 
 @njit(**HELPER)
-def _other_far_side(t: KernelAddresses, m: _Memory, channel: int, place: int, row: int) -> None:
-    """P, Q of eight triplets from h(r_ij²) h(r_ik²) in P, for r_jk and a channel of another shape."""
-    numbers = t.channel_value + 8 * FACTOR_NUMBERS * channel
-    for lane in range(8):
-        p = get(m.f, row + lane)
-        h, slope = distance_factor(numbers, get(m.f, place + _REACH + lane))
-        put(m.f, row + lane, p * h)
-        put(m.f, row + 8 + lane, -2.0 * p * slope)
+def _other_far_sides(t: KernelAddresses, m: _Memory, g: int, triplets: int) -> None:
+    """h(r_ij²) h(r_ik²) in P becomes P, then Q and P d, where the factor of r_jk has another shape."""
+    start, stop = get_int(t.group_index, 7 * g + 3), get_int(t.group_index, 7 * g + 4)
+    for e in range(start, stop):
+        numbers = t.channel_value + 8 * FACTOR_NUMBERS * get_int(t.eta_row, e)
+        if get_int(t.eta_row, e) < 0:
+            continue
+        for i in range(triplets):
+            place = (i >> 3) * m.block + (i & 7)
+            row = place + _FACTORS + 24 * (e - start)
+            p = get(m.f, row)
+            h, slope = distance_factor(numbers, get(m.f, place + _REACH))
+            put(m.f, row, p * h)
+            put(m.f, row + 8, -2.0 * p * slope)
+            put(m.f, row + 16, p * h * get(m.f, place + _COS) / get(m.f, place + _SHARE))
 
 
 @njit(**INLINE)
@@ -296,13 +303,8 @@ def _triplet_factors(t: KernelAddresses, m: _Memory, g: int, triplets: int) -> N
         slope = slope * (-2.0 * scale)
         for e in range(start, stop):
             row = place + _FACTORS + 24 * (e - start)
-            channel = get_int(t.eta_row, e)
-            if narrow != 0 and channel >= 0:
-                _other_far_side(t, m, channel, place, row)
-                store(m.f, row + 16, load(m.f, row) * dot)
-                continue
             p, q = load(m.f, row), splat(0.0)
-            if narrow != 0:
+            if narrow != 0 and get_int(t.eta_row, e) < 0:
                 eta = get(t.eta_value, e)
                 p = exponential(far2 * -eta) * p
                 q = p * fma(fc, eta + eta, slope)
@@ -433,6 +435,8 @@ def _angular(t: KernelAddresses, m: _Memory, o: _Output, g: int, slots: int, val
             _list_triplets(t, m, g, j, triplets, found)
             triplets += found
     _triplet_factors(t, m, g, triplets)
+    if get_int(t.group_index, 7 * g + 2) != 0:
+        _other_far_sides(t, m, g, triplets)
     for b in range(get_int(t.group_index, 7 * g + 5), get_int(t.group_index, 7 * g + 6)):
         _angles(t, m, b, triplets)
         for tile in range(get_int(t.tile_start, b), get_int(t.tile_start, b + 1)):
