@@ -17,6 +17,7 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.pca import MAP_ENERGIES, PCA
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.verdict import VERDICT
+from nnpcore.mapping.verdict import Verdict
 from nnpcore.structures import Role
 from nnpcore.training import RunFolder, TrainSettings
 
@@ -272,6 +273,19 @@ def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
     qtbot.waitUntil(lambda: run.result(EOS) is None and run.verdict() is None, timeout=20_000)
     qtbot.waitUntil(lambda: run.result(DISTANCE) is None, timeout=20_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.text()
+
+
+def test_while_a_scan_is_looked_at_nothing_asks_for_one(window, qtbot, silicon_file, eos_file, monkeypatch):
+    opened(window, qtbot, eos_file, role=Role.EOS)
+    run = started(window, qtbot, silicon_file)
+    assert run.result(EOS) is None
+    monkeypatch.setattr(run, "verdict", lambda: Verdict("Nothing tells it: add a scan", "unknown"))
+    window.verdict.refresh()
+    assert window.verdict.verdict.text() == f"{run.name}: no verdict yet."
+    monkeypatch.setattr(run, "why", lambda analysis: "its atoms are not equivalent")
+    window.verdict.refresh()
+    assert window.verdict.verdict.text() == "Nothing tells it: add a scan"
+    ended(qtbot, run)
 
 
 def located(refs: FrameRefs) -> list[tuple[str, int]]:

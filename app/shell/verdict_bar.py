@@ -90,7 +90,7 @@ class VerdictBar(QWidget):
         verdict = run.verdict() if run else None
         self._curable = verdict is not None and verdict.curable
         self._show_cure()
-        if verdict is not None:
+        if verdict is not None and not (verdict.level == "unknown" and self._awaits_eos()):
             self._show(verdict.text, str(verdict.level))
         elif self._session.tasks.opening():
             self._show(OPENING, "info")
@@ -100,6 +100,13 @@ class VerdictBar(QWidget):
         else:
             self._show(WELCOME, "info")
         self._show_device()
+
+    def _awaits_eos(self) -> bool:
+        """Whether the current run's equation of state is still to come."""
+        run = self._session.runs.current
+        if run is None or not self._session.data.has_eos():
+            return False
+        return run.result(EOS) is None and not run.why(EOS)
 
     def _show(self, text: str, level: str) -> None:
         current = theme.current()
