@@ -10,7 +10,7 @@ import pytest
 import torch
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
-from nnpcore.descriptors import SymmetryFunctions
+from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.posterior import Posterior
 from nnpcore.training import KalmanSettings, TrainControl, Trainer, TrainSettings
 from nnpcore.training.control import Pace
@@ -19,7 +19,7 @@ from nnpcore.training.engines.compiled import CompiledLoss
 from nnpcore.training.engines.guide import ROWS_OF_DATA, ROWS_PER_FRAME, guide_batch, guide_term
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.torch_backend import TorchLoss
-from nnpcore.training.guidance import GuidancePlan, coefficients, guide_of
+from nnpcore.training.guidance import GuidancePlan, coefficients, guide_of, representative_frames
 from nnpcore.training.optimizers.centering import networks_of
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
@@ -186,3 +186,16 @@ def test_frames_without_a_posterior_train_on() -> None:
     assert trainer.run().reason == "finished"
     assert len(trainer.history) == 4
     assert isinstance(trainer.functions, SymmetryFunctions)
+
+
+def test_few_frames_of_another_kind_guide_too() -> None:
+    """Compressed and stretched crystals at the end of many thermal frames are not thinned out."""
+    usual = silicon_frames(40)
+    others = [replace(f, positions=f.positions * s, cell=f.cell * s) for f in usual[:1] for s in (0.93, 1.06)]
+    found = compute_descriptors(
+        [*usual, *others], SymmetryFunctions.preset("26", ["Si"], 4.0), derivatives=False
+    )
+    chosen = representative_frames(found, 10)
+    assert len(set(chosen)) == len(chosen) == 10 and chosen == sorted(chosen)
+    assert {40, 41} <= set(chosen)
+    assert representative_frames(found, 42) == list(range(42))

@@ -22,6 +22,7 @@ from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
+    from nnpcore.descriptors import DescriptorSet
     from nnpcore.posterior import Posterior
     from nnpcore.structures.frame import Frame
     from nnpcore.training.control import Pace
@@ -93,9 +94,28 @@ def fitted_posterior(
     weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
     kinds = [k for k, weight in zip(("energy", "forces", "stress"), weights, strict=True) if weight > 0]
     n = min(_MOST_FRAMES, max(2, _MOST_ATOMS * len(frames) // max(1, data.descriptors.n_atoms)))
-    chosen = frames[:: -(-len(frames) // n)]
+    chosen = [frames[k] for k in representative_frames(data.descriptors, n)]
     functions = data.descriptors.functions
     return Posterior.fit(chosen, functions, kinds=kinds, n_threads=n_threads, progress=progress)
+
+
+def representative_frames(descriptors: DescriptorSet, n: int) -> list[int]:
+    """Return the indices of ``n`` frames at most: half of them unlike each other, the others evenly spread.
+
+    Few frames of another kind, as those that heal a map, are among them so.
+    """
+    from nnpcore.posterior.basis import far_apart
+
+    n_frames = descriptors.n_frames
+    if n_frames <= n:
+        return list(range(n_frames))
+    sums = np.add.reduceat(descriptors.values.astype(np.float64), descriptors.frame_start[:-1], axis=0)
+    means = sums / np.diff(descriptors.frame_start)[:, None]
+    scale = means.std(axis=0)
+    unlike = far_apart((means - means.mean(axis=0)) / np.where(scale > 0, scale, 1.0), (n + 1) // 2)
+    others = np.setdiff1d(np.arange(n_frames), unlike)
+    spread = others[np.linspace(0, len(others) - 1, n - len(unlike)).astype(np.int64)]
+    return np.union1d(unlike, spread).tolist()
 
 
 def loss_left(record: EpochRecord, settings: TrainSettings) -> float:
