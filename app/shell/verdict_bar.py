@@ -15,6 +15,7 @@ from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
@@ -59,6 +60,7 @@ class VerdictBar(QWidget):
         session.tasks.finished.connect(self._on_tasks_changed)
         session.tasks.progressed.connect(self._on_progress)
         session.analyses.changed.connect(self._on_analysis_changed)
+        session.analyses.watch(FORETOLD, self, True)
         session.runs.current_changed.connect(self.refresh)
         session.runs.changed.connect(self._show_device)
         theme.signals().changed.connect(self.refresh)

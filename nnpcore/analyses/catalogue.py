@@ -36,6 +36,8 @@ ANALYSES: tuple[Analysis[object], ...] = (
     REFERENCES,
     REGION_ATOMS,
     REGION_ERRORS,
+    DATA_POSTERIOR,
+    FORETOLD,
     VERDICT,
     ATOMS,
     ELEMENT,
@@ -43,8 +45,6 @@ ANALYSES: tuple[Analysis[object], ...] = (
     MAP_ENERGIES,
     CONNECTIVITY,
     PARITY,
-    DATA_POSTERIOR,
-    FORETOLD,
     FRAME_FORETOLD,
     RADIAL,
 )

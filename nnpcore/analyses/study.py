@@ -12,6 +12,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import FORETOLD, LEARNED_FROM
 from nnpcore.analyses.graph import Evaluation, Missing, found, required
 from nnpcore.analyses.inputs import (
     CRYSTAL,
@@ -23,6 +24,7 @@ from nnpcore.analyses.inputs import (
     METRIC,
     POTENTIAL,
     REGION_SETS,
+    TRAINING_FRAMES,
     TRAINING_VALUES,
     FrameGroup,
 )
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
-STEPS = (POINTS, DISTANCE, PCA, CONNECTIVITY, REGION_ERRORS, VERDICT)
+STEPS = (POINTS, DISTANCE, PCA, CONNECTIVITY, REGION_ERRORS, FORETOLD, VERDICT)
 """What a study evaluates, in this order."""
 
 
@@ -107,6 +109,8 @@ def study(
     rmse_energy_mev: float | None = None,
     groups: Mapping[str, np.ndarray] | None = None,
     region_sets: Sequence[RegionSet] = (),
+    training_frames: Sequence[Frame] = (),
+    kinds: Sequence[str] = (),
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> MappingStudy:
@@ -122,6 +126,8 @@ def study(
     rmse_energy_mev : energy RMSE of the ensemble mean on the validation frames, meV/atom, for the verdict.
     groups : further atoms of the crystal's element for PCA and connectivity, name -> (n, n_descriptors).
     region_sets : structures whose regions have reference values; they count in the verdict.
+    training_frames, kinds : frames and kinds of labels that were learned from. With them the verdict weighs
+        errors against what these data determine, which takes some seconds more.
 
     Raises
     ------
@@ -146,6 +152,8 @@ def study(
         region_sets=region_sets,
     )
     evaluation.set(FURTHER_ATOMS, dict(groups) if groups else None)
+    evaluation.set(TRAINING_FRAMES, tuple(training_frames) or None)
+    evaluation.set(LEARNED_FROM, tuple(kinds) or None)
     return _study_of(evaluation, n_threads=n_threads, progress=progress)
 
 

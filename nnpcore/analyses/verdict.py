@@ -1,18 +1,37 @@
-"""The verdict on the atomic-energy mapping, from equation of state and regions."""
+"""The verdict on the atomic-energy mapping, from equation of state, regions and what the data determine."""
 
 from __future__ import annotations
 
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import FORETOLD
 from nnpcore.analyses.graph import Analysis, Given
 from nnpcore.analyses.inputs import ENERGY_RMSE
 from nnpcore.analyses.regions import REGION_ERRORS
-from nnpcore.mapping.verdict import Verdict, verdict
+from nnpcore.mapping.eos import EosReport
+from nnpcore.mapping.verdict import Foretold, Verdict, verdict
 
 
 def _verdict(given: Given) -> Verdict:
     eos, regions = given.get(EOS), given.get(REGION_ERRORS)
     report, bracket = (None, None) if eos is None else (eos.report, eos.bracket)
-    return verdict(given.get(ENERGY_RMSE), report, bracket, () if regions is None else regions.all)
+    errors = () if regions is None else regions.all
+    return verdict(given.get(ENERGY_RMSE), report, bracket, errors, _spreads(given, report))
 
 
-VERDICT = Analysis("verdict", "Verdict", _verdict, uses=(ENERGY_RMSE, EOS, REGION_ERRORS))
+def _spreads(given: Given, report: EosReport | None) -> Foretold | None:
+    """Return what was foretold of this crystal and these regions, None where nothing was."""
+    found = given.get(FORETOLD)
+    if found is None:
+        return None
+    same = report is not None and found.n_points == len(report.volumes)
+    spreads = found.spread_mev.tolist()
+    return Foretold(
+        found.spread_mev[: found.n_points] if same else None,
+        found.slope_gpa if same else None,
+        dict(zip(found.names[found.n_points :], spreads[found.n_points :], strict=True)),
+    )
+
+
+VERDICT = Analysis(
+    "verdict", "Verdict", _verdict, uses=(ENERGY_RMSE, EOS, REGION_ERRORS), notices=(FORETOLD,)
+)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
 
-REPORTED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, PCA, REACH, CONNECTIVITY, VERDICT, FORETOLD)
+REPORTED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, PCA, REACH, CONNECTIVITY, FORETOLD, VERDICT)
 """What a report evaluates, in this order."""
 
 MAX_REGION_GROUPS = 8

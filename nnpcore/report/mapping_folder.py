@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.analyses import MappingStudy, study
-from nnpcore.errors import AnalysisError
+from nnpcore.analyses.foretold import learned_from
+from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.figures import EosSeries, connectivity_figure, distance_figure, eos_figure, map_figure
 from nnpcore.figures.drawing import save_figures, series_color
 from nnpcore.figures.tables import (
@@ -54,8 +55,20 @@ def map_run(
     folder = RunFolder.open(run)
     potential = Potential.load(folder.path)
     values = folder.training_values()
-    rmse = energy_rmse(folder.read_history())
-    return study(potential, values, eos_frames, rmse_energy_mev=rmse, n_threads=n_threads, progress=progress)
+    try:
+        frames = folder.find_frames()["training"]
+    except EatlasError:  # without its data the verdict knows the members' spread only
+        frames = []
+    return study(
+        potential,
+        values,
+        eos_frames,
+        rmse_energy_mev=energy_rmse(folder.read_history()),
+        training_frames=frames,
+        kinds=learned_from(folder.settings),
+        n_threads=n_threads,
+        progress=progress,
+    )
 
 
 def eos_numbers(found: MappingStudy) -> dict[str, Any]:
