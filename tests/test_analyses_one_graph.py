@@ -15,6 +15,7 @@ from nnpcore.analyses import required
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.foretold import FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.inputs import CHOSEN_GROUPS
 from nnpcore.analyses.pca import PCA
@@ -22,10 +23,12 @@ from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.exchange import export_run
 from nnpcore.mapping import depth_regions, with_references
+from nnpcore.mapping.verdict import verdict as judge
 from nnpcore.progress import Progress
 from nnpcore.report.facts import RunFacts, analyse, read_run
 from nnpcore.structures import Role, example_path, read_dataset, split_frames
 from nnpcore.training import Trainer, TrainSettings
+from nnpcore.training.history import energy_rmse
 
 ROOT = Path(__file__).parents[1]
 ROOMS_OF_METHODS = ("nnpcore/analyses/", "nnpcore/mapping/")
@@ -128,8 +131,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_window_command_line_report_and_export_say_the_same(
-    run_folder: Path, session, capfd, tmp_path: Path
+    run_folder: Path, session, qtbot, capfd, tmp_path: Path
 ) -> None:
+    from app.shell.verdict_bar import VerdictBar
     from nnpcore.cli import main
 
     scan = str(example_path("eos"))
@@ -145,6 +149,8 @@ def test_window_command_line_report_and_export_say_the_same(
     verdict, told = reported(facts, VERDICT), reported(facts, EOS)
     assert told.bracket is not None
 
+    bar = VerdictBar(session)
+    qtbot.addWidget(bar)
     session.data.open_paths([scan], {scan: Role.EOS})
     session.runs.open(run_folder)
     wait_for(lambda: bool(session.runs.documents) and session.data.current is not None)
@@ -154,6 +160,10 @@ def test_window_command_line_report_and_export_say_the_same(
 
     assert run.verdict().text == verdict.text == line["verdict"]
     assert run.verdict().level == verdict.level == line["verdict_level"]
+    assert bar.verdict.text() == verdict.text
+    limits = reported(facts, FORETOLD).limits
+    np.testing.assert_allclose(run.result(FORETOLD).limits.crystal_mev, limits.crystal_mev, rtol=1e-6)
+    assert verdict == judge(energy_rmse(run.history), told.report, told.bracket, (), limits)
     np.testing.assert_array_equal(eos.curve.energies, told.curve.energies)
     for name, key in (
         ("slope_error_gpa", "slope_error_gpa"),
@@ -204,6 +214,7 @@ def test_regions_are_judged_alike(run_folder: Path, session, tmp_path: Path) -> 
     facts = read_run(run_folder, (), [regions], Progress())
     analyse(facts, 1, Progress())
     session.regions.take([regions])
+    session.analyses.watch(FORETOLD, "test", True)
     session.runs.open(run_folder)
     wait_for(lambda: bool(session.runs.documents))
     wait_for(lambda: not session.tasks.tasks and session.analyses.up_to_date())

@@ -458,7 +458,10 @@ def judged(run: RunDocument) -> Verdict:
     """Return the verdict on what the run has now, by the rules of the core."""
     eos, regions = run.result(EOS), run.result(REGION_ERRORS)
     report, bracket = (None, None) if eos is None else (eos.report, eos.bracket)
-    return verdict(energy_rmse(run.history), report, bracket, () if regions is None else regions.all)
+    known, foretold = () if regions is None else regions.all, run.result(FORETOLD)
+    return verdict(
+        energy_rmse(run.history), report, bracket, known, None if foretold is None else foretold.limits
+    )
 
 
 def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained):

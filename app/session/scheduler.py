@@ -237,22 +237,27 @@ class AnalysisScheduler(QObject):
                     soonest = min(soonest, rested_at)
                     break
                 job = document.evaluation.job(analysis)
-                self._announce(document)
+                settled = self._announce(document)
                 if job is not None:
                     self._start(document, job)
+                if job is not None or settled:  # what notices it may be out of date by now
                     self._wake()
                     return
         if soonest < float("inf"):
             self._wake_in(int(1000 * max(soonest - now, 0)) + 1)
 
     def _waiting(self, document: Evaluated) -> list[tuple[float, Analysis[object]]]:
-        """Return what is to be computed of a run or the data and when that may start, soonest first."""
+        """Return what is to be computed of a run or the data and when that may start, soonest first.
+
+        While nothing trains costly ones come last, so that they take no quick ones along and hold them up.
+        """
+        idle = not self._trainings.active
         waiting = [
             (self._rested_at.get((_id(document), analysis), 0.0), analysis)
             for analysis in self._due(document)
             if not document.evaluation.is_running(analysis)
         ]
-        return sorted(waiting, key=lambda entry: entry[0])
+        return sorted(waiting, key=lambda entry: (idle and entry[1].costly, entry[0]))
 
     def _start(self, document: Evaluated, job: Job[object]) -> None:
         run_id, started = _id(document), time.monotonic()
@@ -311,9 +316,12 @@ class AnalysisScheduler(QObject):
                 told.add(id(error))
                 self._messages.notify_error(f"{analysis.title} failed", error)
 
-    def _announce(self, document: Evaluated) -> None:
-        for analysis in document.evaluation.take_changed():
+    def _announce(self, document: Evaluated) -> bool:
+        """Tell which results have changed; whether any has."""
+        changed = document.evaluation.take_changed()
+        for analysis in changed:
             self.changed.emit(_id(document), analysis)
+        return bool(changed)
 
 
 def _id(document: Evaluated) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.foretold import FORETOLD
 from nnpcore.analyses.graph import Analysis, Given
@@ -23,13 +27,10 @@ def _spreads(given: Given, report: EosReport | None) -> Foretold | None:
     found = given.get(FORETOLD)
     if found is None:
         return None
-    same = report is not None and found.n_points == len(report.volumes)
-    spreads = found.spread_mev.tolist()
-    return Foretold(
-        found.spread_mev[: found.n_points] if same else None,
-        found.slope_gpa if same else None,
-        dict(zip(found.names[found.n_points :], spreads[found.n_points :], strict=True)),
-    )
+    limits = found.limits
+    if report is not None and np.array_equal(found.volumes, report.volumes):
+        return limits
+    return replace(limits, crystal_mev=None, slope_gpa=None)  # of another crystal, until there is this one's
 
 
 VERDICT = Analysis(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnpcore.analyses import MappingStudy, study
 from nnpcore.analyses.foretold import learned_from
+from nnpcore.analyses.inputs import TRAINING
 from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.figures import EosSeries, connectivity_figure, distance_figure, eos_figure, map_figure
 from nnpcore.figures.drawing import save_figures, series_color
@@ -56,7 +57,7 @@ def map_run(
     potential = Potential.load(folder.path)
     values = folder.training_values()
     try:
-        frames = folder.find_frames()["training"]
+        frames = folder.find_frames()[TRAINING]
     except EatlasError:  # without its data the verdict knows the members' spread only
         frames = []
     return study(
