@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.eos_fit import MIN_POINTS, WINDOW, EosFit, fit_eos, fit_near_minimum, local_slopes
+from nnpcore.mapping.eos_fit import MIN_POINTS, EosFit, fit_eos, fit_near_minimum, local_slopes
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 _STEP = 1e-5
 """eV/atom, by which energies are moved to see how the fit follows."""
+
+_NEAR = 0.05
+"""Of the volume: farther away, where hardly anything may be determined, nothing tells of the slope."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,6 @@ def slope_spread_gpa(volumes: np.ndarray, covariance: np.ndarray, at: float) -> 
     if len(volumes) < MIN_POINTS:
         raise AnalysisError("too few points for a slope", fix=f"Scan at least {MIN_POINTS} volumes")
     away = np.abs(volumes / at - 1.0)
-    near = np.sort(np.argsort(away, kind="stable")[: max(int((away <= WINDOW).sum()), MIN_POINTS)])
+    near = np.sort(np.argsort(away, kind="stable")[: max(int((away <= _NEAR).sum()), MIN_POINTS)])
     row = local_slopes(volumes[near], np.eye(len(near)), at)
     return float(GPA_PER_EV_PER_ANG3 * np.sqrt(row @ covariance[np.ix_(near, near)] @ row))
