@@ -7,9 +7,10 @@ import json
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QPushButton, QTabBar
 
 from app import settings as settings_module
+from app.shell.docks import show_tabs
 from app.shell.workspaces import BY_NAME, WORKSPACES, leaves, panel_names, pruned, swapped, tabs
 from app.workers.example_sessions import EXAMPLES
 from nnpcore.structures import Role
@@ -219,3 +220,20 @@ def test_recent_files_are_offered(window, qtbot, silicon_file, app_home):
     with qtbot.waitSignal(window.session.data.added):
         QTest.mouseClick(link, LEFT)
     assert window.docks["structure"].isVisible()
+
+
+def test_the_tabs_of_a_place_are_seen_though_their_bar_was_hidden(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    docks = [QDockWidget(name, window) for name in ("Cure", "Explore")]
+    for dock in docks:
+        dock.setWidget(QLabel(dock.windowTitle()))
+        window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    window.tabifyDockWidget(*docks)
+    window.resize(400, 300)
+    window.show()
+    qtbot.waitExposed(window)
+    (bar,) = [one for one in window.findChildren(QTabBar) if one.count() == 2]
+    bar.hide()
+    show_tabs(window)
+    assert bar.isVisible()

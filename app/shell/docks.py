@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMainWindow
+from PySide6.QtWidgets import QMainWindow, QTabBar
 
 from app.panels import REGISTRY
 from app.shell.dock import Dock
@@ -126,6 +126,13 @@ def _across(docks: Docks, node: Node, along: Along) -> Dock | None:
         return None
     found = (_across(docks, part.node, along) for part in node.parts)
     return next((dock for dock in found if dock is not None), None)
+
+
+def show_tabs(window: QMainWindow) -> None:
+    """Show the tabs of docks that share a place: Qt may leave a bar hidden that it uses again."""
+    for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        if bar.count() > 1 and bar.isHidden() and window.rect().contains(bar.geometry()):
+            bar.show()
 
 
 def place_missing(window: QMainWindow, docks: Docks, tree: Node) -> None:

@@ -242,6 +242,7 @@ class Spaces(QObject):
             self._share_out()
             self._raise_first(shown if anew else shown - before)
             self._refresh_titles()
+            QTimer.singleShot(0, self, lambda: layout.show_tabs(self._window))
         self._show_lines({name: lack for name, lack in lacks.items() if lack is not None})
 
     def _lack(self, name: str, dock: Dock) -> Lack | None:

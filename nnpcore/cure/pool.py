@@ -6,7 +6,7 @@ Small cells come first, since what they cost is so much less; see :mod:`nnpcore.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -264,11 +264,3 @@ _MAKERS: dict[str, Callable[[Seeds, PoolSettings], list[Candidate]]] = {
     "slabs": _slabs,
     "clusters": _clusters,
 }
-
-
-def pool_names(candidates: Sequence[Candidate]) -> dict[str, int]:
-    """Return how many candidates there are of each kind."""
-    found: dict[str, int] = {}
-    for candidate in candidates:
-        found[candidate.kind] = found.get(candidate.kind, 0) + 1
-    return found

@@ -69,10 +69,6 @@ class LocalRigidity:
         """Return the rigidity (M, n) of the sums φ · θ with these φ (M, n, P)."""
         return 1.0 / np.maximum(((features @ self.root) ** 2).sum(axis=2), np.finfo(float).tiny)
 
-    def mean_rigidity(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
-        """Return the rigidity (n,) of the whole ensemble: the members' variances averaged."""
-        return mean_of_members(self.rigidity(values, species))
-
 
 def mean_of_members(rigidity: np.ndarray) -> np.ndarray:
     """Return the harmonic mean (n,) over the members (M, n): variances, not rigidities, add up."""
