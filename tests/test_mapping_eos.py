@@ -370,6 +370,7 @@ def test_verdict_levels(arguments: dict[str, float], level: str, said: str) -> N
         ),
         (0.03, 15.0, "doubtful", r"times what the data leave open, and up to 2 would"),
         (0.001, 3.0, "right", "right to 1.0 meV"),
+        (0.001, 10.0, "doubtful", r"\+1 meV .*; the data tell it to ± 10 meV only; add structures"),
         (0.001, 90.0, "open", "the data tell E_at of the crystal to ± 90 meV only; add structures"),
         (0.005, 90.0, "open", "the data leave it open"),
     ],

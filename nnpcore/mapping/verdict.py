@@ -235,6 +235,9 @@ def _doubt(finding: Finding) -> str:
     """Say what could turn the level."""
     places, unit = _places(finding), finding.unit
     spread = f"{finding.std:.{places}f} {unit}"
+    if {"right", "open"} <= set(finding.levels) and finding.errors[1] <= finding.limit:
+        who = "the members" if finding.foretold is None or finding.foretold < finding.std else "the data"
+        return f"{who} tell it to ± {finding.spread:.{places}f} {unit} only"
     if "right" in finding.levels:
         near = f"{finding.limit:.{places}f} {unit} would be right"
         return f"{near}, and the members differ by {spread}"
