@@ -210,6 +210,7 @@ def test_eos_members_can_be_seen(shown, trained):
 
 def click(qtbot, canvas, position: QPointF, keys=NO_KEYS):
     qtbot.mouseClick(canvas.viewport(), LEFT, keys, position.toPoint())
+    canvas.held.release()  # no second click will come
 
 
 def test_a_click_on_an_eos_point_shows_its_structure(qtbot, shown, trained):
@@ -470,7 +471,7 @@ def test_parity_compares_all_frames(qtbot, shown, trained):
     assert errors == pytest.approx(predicted.energy - reference, abs=1e-6)
     assert valid.forces[:, :, 0] == pytest.approx(np.concatenate([frames[i].forces for i in valid.frames]))
     assert valid.forces[:, :, 1] == pytest.approx(predicted.forces, abs=1e-6)
-    assert [entry.label for entry in panel.plots["energy"].legend.entries] == [
+    assert [entry.text for entry in panel.plots["energy"].legend.entries] == [
         f"{group.name} {group.energy_rmse_mev:.3g}" for group in groups.values()
     ]
     plot = panel.plots["energy"]

@@ -14,11 +14,13 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.look import theme
 from app.look.colormaps import limits_of, ramp, to_rgb
 from app.look.ink import DASHES, font, ink
+from app.look.names import shortened
 from app.look.numbers import linear_ticks, log_text, log_ticks, tick_text
 from app.look.palette import DARK, LIGHT
 from app.plots.connectivity_plot import MatrixView, heat_color
 from app.plots.distance_plot import bins_of
-from app.plots.legend import Entry
+from app.plots.held_click import LONGEST_MS
+from app.plots.legend import Entry, LegendList
 from app.plots.pca_plot import CloudGroup, PcaPlot
 from app.plots.plot import Plot
 from app.plots.points import STAMPS_PER_FRAME, PointCloud, PointGroup, Raster, stamp
@@ -58,6 +60,13 @@ def move(widget, position, button=Qt.MouseButton.NoButton, keys=Qt.KeyboardModif
     kind, at = QEvent.Type.MouseMove, QPointF(position)
     there, none = QPointF(widget.mapToGlobal(position)), Qt.MouseButton.NoButton
     QApplication.sendEvent(widget, QMouseEvent(kind, at, there, none, button, keys))
+
+
+def double_click(qtbot, widget, position):
+    """Press, release, double click, release: what the window system sends."""
+    qtbot.mouseClick(widget, LEFT, pos=position)
+    qtbot.mouseDClick(widget, LEFT, pos=position)
+    qtbot.mouseRelease(widget, LEFT, pos=position)
 
 
 # ticks --------------------------------------------------------------------------------------------------
@@ -287,8 +296,32 @@ def test_zoom_is_kept_and_a_double_click_shows_all(qtbot, plot):
     zoomed = shown.canvas.view.viewRange()
     shown.set_window(0, 4, 0, 50)
     assert shown.canvas.view.viewRange() == zoomed
-    qtbot.mouseDClick(shown.canvas.viewport(), LEFT, pos=QPoint(150, 80))
+    double_click(qtbot, shown.canvas.viewport(), QPoint(150, 80))
     assert shown.canvas.view.viewRange()[1] == pytest.approx([0, 50])
+
+
+def test_a_double_click_on_a_point_resets_and_does_not_pick(qtbot, plot):
+    shown, heard = plot(), []
+    two_series(shown)
+    settle(qtbot, shown)
+    shown.point_clicked.connect(lambda *args: heard.append(args[:2]))
+    shown.background_clicked.connect(lambda: heard.append("background"))
+    viewport, at = shown.canvas.viewport(), position_of(shown, "b", 1).toPoint()
+    shown.canvas.view.setRange(xRange=(1.5, 2.5), yRange=(8, 12), padding=0)
+    at = position_of(shown, "b", 1).toPoint()
+    double_click(qtbot, viewport, at)
+    assert shown.canvas.view.viewRange()[0] == pytest.approx([0, 4])
+    qtbot.wait(LONGEST_MS + 50)
+    assert heard == [], "the first half of a double click picks nothing"
+    at, other = position_of(shown, "b", 1).toPoint(), position_of(shown, "a", 2).toPoint()
+    qtbot.mouseClick(viewport, LEFT, pos=at)
+    qtbot.mouseClick(viewport, LEFT, pos=other)
+    assert heard == [("b", 1)], "a click elsewhere makes the one before it sure"
+    qtbot.waitUntil(lambda: heard == [("b", 1), ("a", 2)])
+    qtbot.mouseClick(viewport, LEFT, pos=at)
+    shown.clear_pickable()
+    qtbot.wait(LONGEST_MS + 50)
+    assert len(heard) == 2, "what has gone meanwhile is not picked"
 
 
 def test_a_crosshair_reads_values_back(qtbot, plot):
@@ -311,24 +344,79 @@ def test_a_click_in_the_legend_hides_the_series(qtbot, plot):
     shown = plot()
     line = shown.add_line("a", "series:0")
     shown.legend.set_entries([Entry("a", "first", "series:0"), Entry("b", "second", "series:1", dash=1)])
-    _, box = shown.legend._boxes[0]
+    box = shown.legend.line.placed[0].box
     qtbot.mouseClick(shown.legend, LEFT, pos=box.center().toPoint())
     assert not line.isVisible()
     qtbot.mouseClick(shown.legend, LEFT, pos=box.center().toPoint())
     assert line.isVisible()
 
 
-def test_legend_entries_never_overlap(plot):
-    shown = plot(width=300)
-    shown.set_labels("Volume", "Energy relative to the reference (meV/atom)")
-    shown.legend.set_entries([Entry(str(i), f"data set {i}", "series:0") for i in range(6)])
-    boxes = [box for _, box in shown.legend._boxes]
-    title = QFontMetricsF(font()).horizontalAdvance(shown.legend.title)
-    for i, box in enumerate(boxes):
-        assert box.right() <= 300
-        assert box.top() > 0 or box.left() > title
-        assert not any(box.intersects(other) for other in boxes[i + 1 :])
-        assert box.bottom() <= shown.legend.height()
+LONG = "silicon_nvt_2000K_from_a_very_long_name_{}.extxyz"
+
+
+@pytest.mark.parametrize("width", [140, 220, 262, 360, 700, 1500])
+@pytest.mark.parametrize("n", [1, 2, 6, 30])
+def test_a_legend_takes_one_line_and_cuts_names_in_the_middle(plot, width, n):
+    shown = plot(width=width)
+    shown.set_labels("Volume (Å³/atom)", "Energy relative to the reference (meV/atom)", "E (meV/atom)")
+    entries = [Entry(str(i), LONG.format(i), "series:0", "points", tail=f" {i}.5") for i in range(n)]
+    shown.legend.set_entries([*entries, Entry("ramp", "−1.25 … 3.5 meV", "text", "ramp", ramp=("#000000",))])
+    legend, line, metrics = shown.legend, shown.legend.line, QFontMetricsF(font())
+    assert legend.height() <= 1.5 * metrics.height()
+    boxes = [placed.box for placed in line.placed] + ([line.more_box] if line.more else [])
+    left = metrics.horizontalAdvance(line.title)
+    for box in boxes:
+        assert left < box.left()
+        left = box.right()
+    assert left <= width
+    assert len(line.placed) + len(line.folded) == n + 1
+    for placed in line.placed:
+        text = placed.text + placed.entry.tail
+        assert metrics.horizontalAdvance(text) <= placed.box.width()
+        if placed.entry.kind == "ramp":
+            assert placed.text == placed.entry.label, "numbers are never cut"
+        else:
+            assert placed.text.endswith(".extxyz")
+            assert placed.text == placed.entry.label or "…" in placed.text
+            assert LONG.format(placed.entry.key) in legend.tip_at(placed.box.center())
+    if width == 1500:
+        assert line.title.startswith("Energy") == (n < 3)
+
+
+def test_what_a_legend_folds_is_listed_by_a_click(qtbot, plot):
+    shown = plot(width=262)
+    lines = [shown.add_line(str(i), f"series:{i}") for i in range(9)]
+    shown.legend.set_entries([Entry(str(i), LONG.format(i), f"series:{i}") for i in range(9)])
+    more = shown.legend.line
+    assert more.more == f"+{len(more.folded)} more"
+    assert LONG.format(8) in shown.legend.tip_at(more.more_box.center())
+    qtbot.mouseClick(shown.legend, LEFT, pos=more.more_box.center().toPoint())
+    (listed,) = shown.findChildren(LegendList)
+    assert listed.isVisible()
+    listed.grab()
+    qtbot.mouseClick(listed, LEFT, pos=listed.box_of(8).center().toPoint())
+    assert (lines[7].isVisible(), lines[8].isVisible()) == (True, False)
+    qtbot.mouseClick(listed, LEFT, pos=listed.box_of(8).center().toPoint())
+    assert lines[8].isVisible()
+    listed.close()
+
+
+def test_names_keep_their_extension():
+    metrics = QFontMetricsF(font())
+    for name, end in (
+        ("a" * 60 + ".xyz", ".xyz"),
+        ("run 1.extxyz.gz" * 3, ".gz"),
+        ("b" * 50 + " 300.5", "5"),
+    ):
+        for width in (60, 120, 200):
+            cut = shortened(name, metrics, width)
+            assert cut.endswith(end)
+            assert "…" in cut
+            assert metrics.horizontalAdvance(cut) <= width
+    assert shortened("short.xyz", metrics, 500) == "short.xyz"
+    sliced = "silicon_from_far_away.extxyz@0:10 (valid)"
+    assert shortened(sliced, metrics, 170).endswith(".extxyz@0:10 (valid)")
+    assert shortened(sliced, metrics, 110).endswith(".extxyz…")
 
 
 def test_readout_drops_cells_rather_than_clip(qtbot):

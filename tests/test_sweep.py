@@ -247,6 +247,7 @@ def test_the_panel_shows_both_errors_and_the_choices(swept, qtbot, tmp_path):
     swept.runs.set_current(runs[1].id)
     where = position_of(panel.plot, "energy", 0)
     panel.plot.canvas.clicked.emit(QPointF(where), Qt.KeyboardModifier.NoModifier)
+    panel.plot.canvas.held.release()
     assert swept.runs.current_id == runs[0].id
     panel.resize(300, 220)
     panel.refresh()

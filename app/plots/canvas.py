@@ -11,6 +11,7 @@ from PySide6.QtGui import QMouseEvent, QPainter
 from PySide6.QtWidgets import QFrame, QWidget
 
 from app.plots.axis import ValueAxis
+from app.plots.held_click import HeldClick
 from app.widgets.lasso import Lasso, Modifier
 
 CLICK_SLOP = 4
@@ -18,7 +19,10 @@ LASSO_KEYS = Modifier.ShiftModifier | Modifier.ControlModifier | Modifier.AltMod
 
 
 class Canvas(pg.PlotWidget):
-    """A pyqtgraph plot with our axes, that tells about clicks, hovering and lassos in data coordinates."""
+    """A pyqtgraph plot with our axes, that tells about clicks, hovering and lassos in data coordinates.
+
+    What a click does is given to ``held``, since the first half of a double click does nothing.
+    """
 
     clicked = Signal(QPointF, object)
     hovered = Signal(QPointF)
@@ -38,6 +42,7 @@ class Canvas(pg.PlotWidget):
         self.item.getViewBox().setDefaultPadding(0.04)
         self.lasso = Lasso()
         self.takes_lassos = False
+        self.held = HeldClick(self)
         self._pressed: QPointF | None = None
 
     @property
@@ -58,6 +63,7 @@ class Canvas(pg.PlotWidget):
 
     def mousePressEvent(self, ev: QMouseEvent) -> None:
         """Start a lasso, or note where a click may begin."""
+        self.held.release()
         self._pressed = ev.position()
         lassoes = self.takes_lassos and (self.lasso.enabled or bool(ev.modifiers() & LASSO_KEYS))
         if ev.button() == Qt.MouseButton.LeftButton and lassoes:
@@ -98,9 +104,12 @@ class Canvas(pg.PlotWidget):
         self.lasso.paint(painter)
 
     def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
-        """Ask to show everything again."""
-        self.reset_wanted.emit()
-        ev.accept()
+        """Ask to show everything again; where the first click was too long ago this is another one."""
+        if self.held.drop():
+            self.reset_wanted.emit()
+            ev.accept()
+        else:
+            self.mousePressEvent(ev)
 
     def leaveEvent(self, ev: QEvent) -> None:
         """Tell that the mouse is gone."""

@@ -1,66 +1,52 @@
-"""A legend that flows above a plot instead of covering it; a click hides or shows the series."""
+"""A legend of one line above a plot instead of covering it; a click hides or shows the series."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QFontMetricsF,
-    QLinearGradient,
-    QMouseEvent,
-    QPainter,
-    QPolygonF,
-    QResizeEvent,
-)
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.look.ink import DASHES, faded, font, ink, pen
+from app.look.ink import font, ink
+from app.plots.legend_layout import GAP, Layout, lay_out
+from app.plots.swatch import Entry, draw_swatch, swatch_width
 from app.widgets.painted import PaintedWidget
 
-SWATCH = 22.0
-GAP = 6.0
+__all__ = ["Entry", "Legend", "LegendList"]
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One series in the legend.
-
-    ``kind`` is "line", "band" (line with a shade), "points" or "bracket"; ``dash`` indexes ``DASHES``;
-    ``marker`` is a pyqtgraph symbol; ``hollow`` draws it as an outline; ``tip`` is shown on hover. A "ramp"
-    shows the colours of ``ramp``, low to high, and cannot be switched.
-    """
-
-    key: str
-    label: str
-    color: str
-    kind: str = "line"
-    dash: int = 0
-    marker: str = "o"
-    hollow: bool = False
-    tip: str = ""
-    ramp: tuple[str, ...] = ()
+MOST_LISTED = 40
+"""More rows than this do not fit onto a screen."""
 
 
 class Legend(PaintedWidget):
-    """Title of the vertical axis at the left, entries at the right, in as many rows as they need."""
+    """Title of the vertical axis at the left, entries at the right, never more than a line.
+
+    Long names are cut in the middle, and entries that still find no room are folded into a list that a click
+    opens.
+    """
 
     toggled = Signal(str, bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = ""
+        self.titles: tuple[str, ...] = ()
         self.entries: tuple[Entry, ...] = ()
         self.hidden: set[str] = set()
-        self._boxes: list[tuple[Entry, QRectF]] = []
+        self.line: Layout = Layout("")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
 
-    def set_title(self, title: str) -> None:
-        """Set the text at the left: the vertical axis's quantity and unit."""
-        if title != self.title:
-            self.title = title
+    @property
+    def title(self) -> str:
+        """The title shown."""
+        return self.line.title
+
+    def set_title(self, *titles: str) -> None:
+        """Set the text at the left, the vertical axis's quantity and unit, and shorter ones for less room."""
+        found = tuple(filter(None, titles))
+        if found != self.titles:
+            self.titles = found
             self._arrange()
 
     def set_entries(self, entries: Sequence[Entry]) -> None:
@@ -74,8 +60,15 @@ class Legend(PaintedWidget):
         (self.hidden.add if hidden else self.hidden.discard)(key)
         self.update()
 
+    def toggle(self, entry: Entry) -> None:
+        """Hide or show a series, as a click on its entry does."""
+        if entry.kind != "ramp":
+            hide = entry.key not in self.hidden
+            self.set_hidden(entry.key, hide)
+            self.toggled.emit(entry.key, not hide)
+
     def sizeHint(self) -> QSize:
-        """Return the height the rows need."""
+        """Return the height of the line."""
         return QSize(80, self.height())
 
     @property
@@ -83,114 +76,132 @@ class Legend(PaintedWidget):
         """Height of a row, pixels."""
         return QFontMetricsF(font()).height() + 2.0
 
-    def _width(self, entry: Entry) -> float:
-        return _swatch_width(entry) + 4.0 + QFontMetricsF(font()).horizontalAdvance(entry.label)
-
     def _arrange(self) -> None:
-        """Lay the entries out from the right edge, row by row."""
-        title = QFontMetricsF(font()).horizontalAdvance(self.title) + 2 * GAP if self.title else 0.0
-        rows: list[list[Entry]] = [[]]
-        space = self.width() - title - GAP
-        used = 0.0
-        for entry in self.entries:
-            width = self._width(entry) + 2 * GAP
-            if used + width > space and (rows[-1] or (title and len(rows) == 1)):
-                rows.append([])
-                used, space = 0.0, self.width() - GAP
-            rows[-1].append(entry)
-            used += width
-        self._boxes = []
-        for number, row in enumerate(rows):
-            x = self.width() - GAP - sum(self._width(e) + 2 * GAP for e in row) + 2 * GAP
-            x = max(x, GAP)
-            for entry in row:
-                width = self._width(entry)
-                self._boxes.append((entry, QRectF(x, number * self.row_height, width, self.row_height)))
-                x += width + 2 * GAP
-        n_rows = len(rows) if self.entries else (1 if self.title else 0)
-        self.setFixedHeight(int(n_rows * self.row_height) + (2 if n_rows else 0))
+        """Lay the entries out on the line."""
+        self.line = lay_out(self.titles, self.entries, self.width(), self.row_height, QFontMetricsF(font()))
+        self.setFixedHeight(int(self.row_height) + 2 if self.entries or self.titles else 0)
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Flow anew."""
+        """Lay out anew."""
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
             self._arrange()
 
     def draw(self, painter: QPainter) -> None:
-        """Draw title, swatches and labels."""
-        middle = Qt.AlignmentFlag.AlignVCenter
-        if self.title:
+        """Draw title, swatches and names."""
+        middle, shown = Qt.AlignmentFlag.AlignVCenter, self.line
+        if shown.title:
             painter.setPen(ink("muted"))
-            painter.drawText(QRectF(GAP, 0, self.width(), self.row_height), middle, self.title)
-        for entry, box in self._boxes:
-            painter.setOpacity(0.35 if entry.key in self.hidden else 1.0)
-            width = _swatch_width(entry)
-            _draw_swatch(painter, entry, QRectF(box.left(), box.top(), width, box.height()))
-            painter.setPen(ink("text"))
-            text = QRectF(box.left() + width + 4, box.top(), self.width() - box.left() - width, box.height())
-            painter.drawText(text, middle, entry.label)
+            painter.drawText(QRectF(GAP, 0, self.width(), self.row_height), middle, shown.title)
+        for placed in shown.placed:
+            painter.setOpacity(0.35 if placed.entry.key in self.hidden else 1.0)
+            draw_entry(painter, placed.entry, placed.text, placed.box)
+        if shown.more:
+            painter.setOpacity(1.0)
+            painter.setPen(ink("accent"))
+            painter.drawText(shown.more_box, middle, shown.more)
 
-    def _entry_at(self, point: QPointF) -> Entry | None:
-        return next((entry for entry, box in self._boxes if box.contains(point)), None)
+    def entry_at(self, point: QPointF) -> Entry | None:
+        """Return the entry at a point, or None."""
+        return next((p.entry for p in self.line.placed if p.box.contains(point)), None)
+
+    def _over_more(self, point: QPointF) -> bool:
+        return bool(self.line.more) and self.line.more_box.contains(point)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Hide or show the series clicked."""
-        entry = self._entry_at(event.position())
-        if entry is not None and entry.kind != "ramp" and event.button() == Qt.MouseButton.LeftButton:
-            hide = entry.key not in self.hidden
-            self.set_hidden(entry.key, hide)
-            self.toggled.emit(entry.key, not hide)
+        """Hide or show the series clicked, or list them all."""
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        entry = self.entry_at(event.position())
+        if entry is not None:
+            self.toggle(entry)
+        elif self._over_more(event.position()):
+            self.open_list()
+
+    def open_list(self) -> LegendList:
+        """List all entries with their full names under the line."""
+        shown = LegendList(self)
+        shown.place(self.mapToGlobal(QPoint(self.width(), int(self.row_height))))
+        shown.show()
+        return shown
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Show that entries can be clicked."""
-        over = self._entry_at(event.position()) is not None
+        """Show what can be clicked."""
+        over = self.entry_at(event.position()) is not None or self._over_more(event.position())
         self.setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
 
     def tip_at(self, point: QPointF) -> str:
+        """Show an entry's tip and its full name, or what is folded, or the full title."""
+        entry = self.entry_at(point)
+        if entry is not None:
+            return tip_of(entry)
+        if self._over_more(point):
+            names = [entry.text for entry in self.line.folded]
+            return "\n".join([*names[:MOST_LISTED], "Click to list all of them"])
+        return self.toolTip() or (self.titles[0] if self.titles else "")
+
+
+class LegendList(PaintedWidget):
+    """All entries of a legend, one a row with its full name; a click hides or shows, one elsewhere closes."""
+
+    def __init__(self, legend: Legend) -> None:
+        super().__init__(legend)
+        self.setWindowFlags(Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.legend = legend
+        self.entries = legend.entries[:MOST_LISTED]
+        metrics = QFontMetricsF(font())
+        widths = [swatch_width(entry) + metrics.horizontalAdvance(entry.text) for entry in self.entries]
+        self._row = metrics.height() + 6.0
+        self.resize(int(max(widths, default=0.0) + 4 * GAP), int(len(self.entries) * self._row + 2 * GAP))
+
+    def place(self, corner: QPoint) -> None:
+        """Put its upper right corner there, or where the screen has room for it."""
+        room = self.legend.screen().availableGeometry()
+        x = max(room.left(), min(corner.x(), room.right()) - self.width())
+        self.move(x, max(room.top(), min(corner.y(), room.bottom() - self.height())))
+
+    def box_of(self, row: int) -> QRectF:
+        """Return where a row is."""
+        return QRectF(GAP, GAP + row * self._row, self.width() - 2 * GAP, self._row)
+
+    def draw(self, painter: QPainter) -> None:
+        """Draw the rows on the panel's colour."""
+        painter.setPen(ink("grid"))
+        painter.setBrush(ink("panel"))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        for row, entry in enumerate(self.entries):
+            painter.setOpacity(0.35 if entry.key in self.legend.hidden else 1.0)
+            draw_entry(painter, entry, entry.label, self.box_of(row))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Hide or show the series clicked; close on a click outside."""
+        if not self.rect().contains(event.position().toPoint()):
+            self.close()
+            return
+        row = int((event.position().y() - GAP) // self._row)
+        if 0 <= row < len(self.entries):
+            self.legend.toggle(self.entries[row])
+            self.update()
+
+    def tip_at(self, point: QPointF) -> str:
         """Show an entry's tip."""
-        entry = self._entry_at(point)
-        return (entry.tip or f"{entry.label}: click to hide or show") if entry else ""
+        row = int((point.y() - GAP) // self._row)
+        return tip_of(self.entries[row]) if 0 <= row < len(self.entries) else ""
 
 
-def _swatch_width(entry: Entry) -> float:
-    return {"points": 9.0, "ramp": 56.0}.get(entry.kind, SWATCH)
+def draw_entry(painter: QPainter, entry: Entry, name: str, box: QRectF) -> None:
+    """Paint the swatch and the name of an entry, and what follows the name, into a box."""
+    width = swatch_width(entry)
+    draw_swatch(painter, entry, QRectF(box.left(), box.top(), width, box.height()))
+    painter.setPen(ink("text"))
+    text = QRectF(box.left() + width + 4, box.top(), box.width(), box.height())
+    painter.drawText(text, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, name + entry.tail)
 
 
-def _draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
-    middle = box.center()
-    if entry.kind == "points":
-        draw_marker(painter, entry.marker, middle, 7.0, entry.color, entry.hollow)
-        return
-    if entry.kind == "ramp":
-        ramp = QLinearGradient(box.left(), 0, box.right(), 0)
-        for number, color in enumerate(entry.ramp):
-            ramp.setColorAt(number / max(len(entry.ramp) - 1, 1), ink(color))
-        painter.fillRect(QRectF(box.left(), middle.y() - 4, box.width(), 8), ramp)
-        return
-    if entry.kind == "bracket":
-        painter.setPen(pen(entry.color, 1.4))
-        left, right, y = box.left() + 2, box.right() - 2, middle.y() - 3
-        painter.drawPolyline(
-            QPolygonF([QPointF(left, y + 6), QPointF(left, y), QPointF(right, y), QPointF(right, y + 6)])
-        )
-        return
-    if entry.kind == "band":
-        painter.fillRect(QRectF(box.left(), middle.y() - 4, box.width(), 8), faded(entry.color, 0.25))
-    painter.setPen(pen(entry.color, 2.0, DASHES[entry.dash]))
-    painter.drawLine(QPointF(box.left(), middle.y()), QPointF(box.right(), middle.y()))
-
-
-def draw_marker(
-    painter: QPainter, marker: str, center: QPointF, size: float, color: str, hollow: bool = False
-) -> None:
-    """Draw a pyqtgraph symbol with a painter."""
-    from pyqtgraph.graphicsItems.ScatterPlotItem import Symbols
-
-    painter.save()
-    painter.translate(center)
-    painter.scale(size, size)
-    painter.setPen(pen(color, 1.2))
-    painter.setBrush(Qt.BrushStyle.NoBrush if hollow else ink(color))
-    painter.drawPath(Symbols[marker])
-    painter.restore()
+def tip_of(entry: Entry) -> str:
+    """Return an entry's tip, its full name first."""
+    if not entry.tip:
+        return f"{entry.text}: click to hide or show"
+    return entry.tip if entry.label in entry.tip else f"{entry.text}: {entry.tip}"

@@ -69,9 +69,10 @@ class ParityPlot(Plot):
         entries = []
         for group in self.groups:
             color = "muted" if self.density else group.color
-            label = f"{group.name} {group.rmse:.3g}" if np.isfinite(group.rmse) else group.name
+            rmse = f" {group.rmse:.3g}" if np.isfinite(group.rmse) else ""
             tip = f"{group.name}: RMSE {group.rmse:.4g} {self.unit} over {len(group.xy)} values"
-            entries.append(Entry(group.key, label, color, "points", marker=group.marker, tip=tip))
+            look = Entry(group.key, group.name, color, "points", marker=group.marker, tip=tip, tail=rmse)
+            entries.append(look)
         self.legend.set_entries(entries)
 
     def _describe(self, x: float, y: float) -> str:

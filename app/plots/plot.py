@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pyqtgraph as pg
@@ -82,7 +83,7 @@ class Plot(QWidget):
     def set_labels(self, x: str, y: str, short_y: str = "", narrow: int = 0) -> None:
         """Name the axes, with units; y stands above the plot, at its left, where it is easy to read.
 
-        ``short_y`` takes its place where the plot has fewer than ``narrow`` pixels.
+        ``short_y`` takes its place where the legend needs the room, and below ``narrow`` pixels.
         """
         self.axis("bottom").set_text(x)
         self._titles = y, short_y, narrow
@@ -90,7 +91,7 @@ class Plot(QWidget):
 
     def _write_title(self) -> None:
         title, short, narrow = self._titles
-        self.legend.set_title(short if self.width() < narrow else title)
+        self.legend.set_title(*([short] if short and self.width() < narrow else [title, short]))
 
     def zoom_along_x(self, first: float | None = None) -> None:
         """Let the user zoom along x alone (not before ``first``); y follows what is in view."""
@@ -220,10 +221,13 @@ class Plot(QWidget):
 
     def _on_clicked(self, position: QPointF, modifiers: object) -> None:
         key, index = self.point_at(position)
-        if index >= 0:
-            self.point_clicked.emit(key, index, modifiers)
-        else:
+        self.canvas.held.hold(partial(self._tell_click, key, index, modifiers))
+
+    def _tell_click(self, key: str, index: int, modifiers: object) -> None:
+        if index < 0:
             self.background_clicked.emit()
+        elif key in self._pickable and index < len(self._pickable[key][0]):  # else it has gone meanwhile
+            self.point_clicked.emit(key, index, modifiers)
 
     def _on_hovered(self, position: QPointF) -> None:
         many = sum(len(xy) for xy, _ in self._pickable.values()) > MAX_HOVERED
