@@ -12,7 +12,8 @@ import io
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,8 +26,10 @@ from nnpcore.errors import Cancelled, DataError
 from nnpcore.structures.frame import Frame, is_per_atom
 from nnpcore.structures.problems import FrameProblem
 from nnpcore.structures.readers.extxyz import as_atomic_numbers
+from nnpcore.structures.readers.guarded_text import GuardedText
 from nnpcore.structures.readers.outputs import LEFT_OUT, UNCONVERGED, USE_BEFORE
 from nnpcore.structures.readers.reader import (
+    MAX_LINE,
     TYPES_FIX,
     OpenFile,
     Reader,
@@ -35,6 +38,7 @@ from nnpcore.structures.readers.reader import (
     read_error,
     read_whole,
 )
+from nnpcore.structures.readers.reading_apart import read_apart
 from nnpcore.structures.writing import PER_ATOM_NAMES
 
 _ONE_READER = ("extxyz", "xyz", "prismatic")
@@ -42,6 +46,15 @@ _ONE_READER = ("extxyz", "xyz", "prismatic")
 
 _MASS_TOLERANCE = 0.1
 _LARGEST_TEXT = 1 << 31
+_LONGEST_LINES = {"lammps-data": 1000}  # of its header; the time of ASE's pattern grows as their square
+# fmt: off
+APART = frozenset((
+    "abinit-in", "abinit-out", "castep-castep", "dftb", "dmol-arc", "dmol-car", "espresso-in",
+    "gamess-us-out", "gaussian-in", "gaussian-out", "magres", "netcdftrajectory", "nwchem-in", "nwchem-out",
+    "onetep-out", "qbox", "rmc6f",
+))
+# fmt: on
+"""Formats whose readers have patterns or loops that need not end, or do not let themselves be watched."""
 _MORE = {"aims-output": {"non_convergence_ok": True}}  # what did not converge is told here
 
 
@@ -78,16 +91,16 @@ def _read(
     """
     text = _whole_lines(file) if ending is not None or is_packed(file.path) else None
     trouble, at_end = _trouble(text, ending, file)
-    frames = _frames(kind, completed, file, text)
     before: Frame | FrameProblem | None = None
-    for item in frames:
-        if before is not None:
-            yield before
-        before = (
-            item
-            if not isinstance(item, Frame) or not trouble
-            else FrameProblem(item.index, trouble, LEFT_OUT)
-        )
+    with closing(_images(file, kind, text)) as images:
+        for item in _frames(images, completed, file, text):
+            if before is not None:
+                yield before
+            before = (
+                item
+                if not isinstance(item, Frame) or not trouble
+                else FrameProblem(item.index, trouble, LEFT_OUT)
+            )
     if before is None:
         return
     if at_end and isinstance(before, Frame):
@@ -114,10 +127,9 @@ def _trouble(text: bytes | None, ending: Ending | None, file: OpenFile) -> tuple
 
 
 def _frames(
-    kind: str, completed: Completed | None, file: OpenFile, text: bytes | None
+    images: Iterator[Any], completed: Completed | None, file: OpenFile, text: bytes | None
 ) -> Iterator[Frame | FrameProblem]:
     path, index = file.path, 0
-    images = _images(file, kind, text)
     while True:
         file.check()
         try:
@@ -144,15 +156,7 @@ def _frames(
         index += 1
 
 
-class _Text(io.StringIO):
-    """A text with a name, which some of ASE's readers ask for."""
-
-    def __init__(self, text: bytes, name: str) -> None:
-        super().__init__(text.decode("utf-8", errors="replace"))
-        self.name = name
-
-
-def _images(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
+def _images(file: OpenFile, kind: str, text: bytes | None) -> Generator[Any, None, None]:
     """Yield ASE's atoms; those of a database's rows with all the values they were written with."""
     if kind not in ("db", "json"):
         yield from _images_of_text(file, kind, text)
@@ -168,22 +172,34 @@ def _images(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
 
 def _images_of_text(file: OpenFile, kind: str, text: bytes | None) -> Iterator[Any]:
     """Yield ASE's atoms of a file, or of a text in its place; readers that want a name get a file of it."""
-    from ase.io.formats import ioformats, iread
+    from ase.io.formats import ioformats
 
-    more = _types(file) if kind == "lammps-data" else _MORE.get(kind, {})
-    read = partial(
-        iread, index=slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True, **more
-    )
     name = file.path.stem if is_packed(file.path) else file.path.name
-    if text is None:
-        yield from read(str(file.path))
-    elif ioformats[kind].acceptsfd:
-        yield from read(io.BytesIO(text) if ioformats[kind].isbinary else _Text(text, name))
+    if kind not in APART and ioformats[kind].acceptsfd and not ioformats[kind].isbinary:
+        stream = file.stream if text is None else io.BytesIO(text)
+        longest = _LONGEST_LINES.get(kind, MAX_LINE)
+        with GuardedText(stream, name, file.check, longest) as guarded:
+            yield from _ase_images(file, kind, guarded)
+    elif text is None:
+        yield from _images_of_path(file, kind, file.path)
+    elif kind not in APART and ioformats[kind].acceptsfd:
+        yield from _ase_images(file, kind, io.BytesIO(text))
     else:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / name
             copy.write_bytes(text)
-            yield from read(str(copy))
+            yield from _images_of_path(file, kind, copy)
+
+
+def _images_of_path(file: OpenFile, kind: str, path: Path) -> Iterator[Any]:
+    return read_apart(kind, path, file.check) if kind in APART else _ase_images(file, kind, str(path))
+
+
+def _ase_images(file: OpenFile, kind: str, source: Any) -> Iterator[Any]:
+    from ase.io.formats import iread
+
+    more = _types(file) if kind == "lammps-data" else _MORE.get(kind, {})
+    return iread(source, index=slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True, **more)
 
 
 def _types(file: OpenFile) -> dict[str, Any]:

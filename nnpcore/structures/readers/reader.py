@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
-from nnpcore.structures.problems import FrameProblem
+from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
 
 EV_ANGSTROM, HARTREE_BOHR = "eV, Å", "Ha, Bohr"
 """Units that the numbers of a file may be in."""
@@ -207,8 +207,9 @@ def read_error(error: BaseException, where: str, note: str = "") -> DataError:
         text = os.strerror(error.errno).lower()
         return DataError(f"the file cannot be read ({text})", where=where, fix="Check the disk or network")
     text = " ".join(str(error).split()) or type(error).__name__
+    kind = "" if isinstance(error, FrameSyntaxError) else f"{type(error).__name__}: "
     return DataError(
-        f"the file is damaged or not what its name says ({type(error).__name__}: {text[:200]}){note}",
+        f"the file is damaged or not what its name says ({kind}{text[:200]}){note}",
         where=where,
         fix="Write it again, or convert it to extxyz",
     )
