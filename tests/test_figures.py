@@ -13,11 +13,19 @@ from nnpcore import figures
 from nnpcore.errors import AnalysisError, RunFolderError
 from nnpcore.figures import EosSeries, ParitySeries, PointSeries
 from nnpcore.figures.eos import dense, energy_zero, eos_window, spline
-from nnpcore.figures.series import crystal_curve, history_table, known_quantities, rmse_series, smoothed
+from nnpcore.figures.series import (
+    Ending,
+    crystal_curve,
+    ending_of,
+    history_table,
+    known_quantities,
+    rmse_series,
+    smoothed,
+)
 from nnpcore.mapping import EosCurve, analyse_eos, bracket_from_distances, connectivity
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord
-from nnpcore.training.history import Rmse
+from nnpcore.training.history import Rmse, energy_rmse
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +107,26 @@ def test_training_figure_holds_the_history():
     assert {line.get_label(): line.get_linestyle() for line in axes[0].lines} == {
         "training": "--",
         "validation": "-",
+        "kept (epoch 8)": "None",
     }
     assert axes[0].get_yscale() == "log"
     assert axes[2].lines[0].get_ydata() == pytest.approx(abs(mapping.errors))
+
+
+def test_what_is_kept_and_where_it_ended_early():
+    """The ring is where the potential's numbers come from, not where the curve is lowest."""
+    records = [replace(r, best=r.epoch == 5, valid={"energy": r.valid["energy"]}) for r in history()]
+    assert ending_of(records) == Ending(5)
+    assert ending_of(records, 8) == Ending(5), "all epochs were run"
+    assert ending_of(records, 20) == Ending(5, 8, 20, "it was stopped")
+    assert ending_of(records, 20, why="it has converged").why == "it has converged"
+    assert ending_of(records, 20, patience=3).why == "nothing became better in 3 epochs"
+    assert ending_of(records, 20, patience=4).why == "it was stopped"
+    assert ending_of([], 20) == Ending()
+    axes = figures.training_figure(records, ending=ending_of(records, 20)).axes[0]
+    lines = lines_by_label(axes)
+    assert lines["kept (epoch 5)"] == pytest.approx(np.array([[5.0, energy_rmse(records)]]))
+    assert lines["ended at 8 of 20"][:, 0].tolist() == [8, 8]
 
 
 def test_points_paths_and_values():
@@ -252,7 +277,8 @@ def test_histories_as_curves_and_columns():
     records = history()
     assert known_quantities(records) == ["energy", "force"] and known_quantities([]) == []
     assert rmse_series(records, "valid", "energy").epochs.tolist() == list(range(1, 9))
-    assert rmse_series(records, "valid", "energy").best() == (8, 1.5)
+    assert rmse_series(records, "valid", "energy").at(8) == 1.5
+    assert np.isnan(rmse_series(records, "valid", "energy").at(9))
     low = rmse_series(records, "valid", "force").low
     assert low == pytest.approx([0.8 * 1.2 / e for e in range(1, 9)])
     assert not rmse_series(records, "train", "stress").known

@@ -41,6 +41,7 @@ from nnpcore.analyses.pca import MAP_ENERGIES, PCA
 from nnpcore.figures.eos import energy_zero
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
+from nnpcore.training.history import best_record
 
 PANELS = (TrainingPanel, EosPanel, PcaPanel, ConnectivityPanel, DistancePanel, ParityPanel)
 KINDS = (EOS, PCA, MAP_ENERGIES, DISTANCE, CONNECTIVITY)
@@ -101,10 +102,12 @@ def test_training_curves_are_the_history(shown, trained):
         members = np.array([r.valid[quantity]["members"] for r in run.history])
         assert low == pytest.approx(members.min(axis=1))
         assert high == pytest.approx(members.max(axis=1))
-        best = min(run.history, key=lambda r: r.valid[quantity]["mean"])
-        assert plot.best.points()[0].pos().x() == best.epoch
-    best = f"finished   epoch {run.epoch} / 4   best {run.best():.2f} meV/atom"
-    assert panel.status.text().startswith(best)
+        kept = best_record(run.history)
+        ring = plot.ring.points()[0].pos()
+        assert (ring.x(), 10 ** ring.y()) == (kept.epoch, pytest.approx(kept.valid[quantity]["mean"]))
+    kept = f"finished   epoch {run.epoch} / 4   kept {run.best():.2f} meV/atom (epoch {kept.epoch})"
+    assert panel.status.text().startswith(kept)
+    assert panel.shared_legend.entries[-1].label == f"kept: {best_record(run.history).epoch}"
 
 
 def test_smoothing_keeps_the_raw_curve(shown, trained):

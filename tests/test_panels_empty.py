@@ -106,10 +106,10 @@ def test_nan_and_missing_values_leave_gaps(shown, session):
     panel = shown(TrainingPanel)
     _, y = panel.plots["energy"].lines["valid"].getOriginalDataset()
     assert np.isfinite(y).tolist() == [True, False, True, False]
-    assert panel.plots["energy"].best.points()[0].pos().x() == 3
+    assert panel.plots["energy"].ring.points()[0].pos().x() == 3
     assert panel.warning.isVisible()
     assert panel.warning.text() == "⚠ Epoch 2: Member 2 diverged and was stopped."
-    assert panel.status.text() == "epoch 4 / 10   best 3.00 meV/atom   ETA 0:12   2.0 s each"
+    assert panel.status.text() == "epoch 4 / 10   kept 3.00 meV/atom (epoch 3)   ETA 0:12   2.0 s each"
     assert panel.plots["force"].isVisible()
 
 
@@ -118,12 +118,34 @@ def test_constant_curves_and_no_validation_data(shown, session):
     panel = shown(TrainingPanel, width=270)
     plot = panel.plots["energy"]
     assert plot.lines["train"].getOriginalDataset()[1].tolist() == [1.0, 1.0, 1.0]
-    assert [entry.label for entry in plot.legend.entries] == ["train"]
+    assert [entry.label for entry in plot.legend.entries] == ["train", "kept: 3"]
     low, high = plot.canvas.view.viewRange()[1]
     assert low < 0.0 < high
     session.runs.current.history.append(record(4, 0.5, None))
     session.runs.epoch_finished.emit("run-9")
     wait_for(lambda: len(plot.lines["train"].getOriginalDataset()[1]) == 4)
+
+
+def test_the_curves_show_what_is_kept_and_where_it_ended_early(shown, session):
+    """The number in the text and the ring are one thing, though another epoch has a lower value."""
+    history = [replace(record(e, 3.0, v), best=e == 2) for e, v in ((1, 5.0), (2, 3.0), (3, 2.5), (4, 4.0))]
+    run = add_run(session, history, RunState.FINISHED, n_epochs=10)
+    run.settings = TrainSettings(patience=2)
+    panel = shown(TrainingPanel, width=1000)
+    plot = panel.plots["energy"]
+    ring = plot.ring.points()[0].pos()
+    assert (ring.x(), 10 ** ring.y()) == (2, pytest.approx(3.0))
+    assert [(r.isVisible(), r.value()) for r in (plot.marks.kept, plot.marks.ended)] == [(True, 2), (True, 4)]
+    text = panel.status.text()
+    assert text.startswith("ended early   epoch 4 / 10   kept 3.00 meV/atom (epoch 2)")
+    assert text.endswith("nothing became better in 2 epochs")
+    labels = [entry.label for entry in panel.shared_legend.entries]
+    assert labels == ["train", "valid", "kept: 2", "ended: 4"]
+    assert "after epoch 4 of 10" in panel.shared_legend.entries[-1].tip
+    run.state = RunState.RUNNING
+    panel.refresh()
+    assert not plot.marks.ended.isVisible()
+    assert plot.marks.kept.isVisible()
 
 
 def test_a_run_under_way_says_so(shown, session):
@@ -143,7 +165,7 @@ def test_words_for_times_and_speed():
     assert [duration(s) for s in (0.4, 75, 3725)] == ["0:00", "1:15", "1:02:05"]
     run = RunDocument("a", "a", TrainSettings(), RunState.PAUSED, n_epochs=0)
     run.history.append(replace(record(1, 1.0, 2.0), seconds=0.1))
-    assert status_text(run) == "paused   epoch 1   best 2.00 meV/atom   10.0 epochs/s"
+    assert status_text(run) == "paused   epoch 1   kept 2.00 meV/atom (epoch 1)   10.0 epochs/s"
 
 
 def test_rows_of_runs_are_as_high_with_and_without_buttons(qtbot, session):

@@ -13,6 +13,7 @@ from app.documents.run import RunDocument, RunState
 from app.look.numbers import duration
 from app.look.style_sheet import styled
 from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
+from app.plots.epoch_marks import ending_entries
 from app.plots.legend import Legend
 from app.plots.mapping_plot import MappingPlot
 from app.plots.plot import Plot
@@ -26,8 +27,10 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis
 from nnpcore.figures import RunCurves
 from nnpcore.figures.series import (
+    Ending,
     MappingCurve,
     crystal_curve,
+    ending_of,
     history_table,
     known_quantities,
     mapping_curves,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 EMPTY = "Start a training to see the curves here."
+ENDED_EARLY = "Ended early:"
 MIN_PLOT_WIDTH = 140
 MAPPING = "mapping"
 QUANTITIES = ("energy", "force", "stress", MAPPING)
@@ -202,12 +206,12 @@ class TrainingPanel(Panel):
         if quantity == MAPPING:
             self.mapping_plot.set_message("")
             curves = without_doubles(self.mapping_curves(run))
-            self.mapping_plot.show_runs([RunCurves(run.name, tuple(curves))])
+            self.mapping_plot.show_runs([RunCurves(run.name, tuple(curves))], ending(run))
             return
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")
         train, valid = (rmse_series(run.history, part, quantity) for part in ("train", "valid"))
-        plot.show_series(train, valid, amount)
+        plot.show_series(train, valid, amount, ending(run))
 
     def _show_legends(self, shown: list[str]) -> None:
         """Give a single plot its own legend, several ones a common one."""
@@ -217,8 +221,10 @@ class TrainingPanel(Panel):
                 plot.set_legend_shown(alone)
         self.mapping_plot.set_legend_shown(alone)
         parts = {part for q, plot in self.plots.items() if q in shown for part in plot.known_parts()}
-        self.shared_legend.set_entries([] if alone else rmse_entries("text", parts))
-        self.shared_legend.setFixedWidth(0 if alone else 150)
+        marks = [] if self.run is None else ending_entries(ending(self.run))
+        entries = [] if alone else [*rmse_entries("text", parts), *marks]
+        self.shared_legend.set_entries(entries)
+        self.shared_legend.setFixedWidth(min(self.shared_legend.full_width(), self.width() // 2))
 
     def mapping_curves(self, run: RunDocument) -> list[MappingCurve]:
         """Return the mapping errors that were monitored; else those of the EOS seen while it trained."""
@@ -292,16 +298,24 @@ class TrainingPanel(Panel):
             title=run.name,
             mapping=without_doubles(self.mapping_curves(run)),
             smoothing=self.smoothing.value() / 100.0,
+            ending=ending(run),
         )
 
 
+def ending(run: RunDocument) -> Ending:
+    """Return which epoch of a run is kept, and where it ended early."""
+    asked = 0 if run.state.active or run.state is RunState.IMPORTED else run.n_epochs
+    why = run.message.removeprefix(ENDED_EARLY).strip(" .") if run.message.startswith(ENDED_EARLY) else ""
+    return ending_of(run.history, asked, patience=run.settings.patience, why=why)
+
+
 def status_text(run: RunDocument) -> str:
-    """Return one line: epoch, speed, time left, best validation energy."""
+    """Return one line: epoch, the validation energy of what is kept, speed, time left, why it ended early."""
     total = f" / {run.n_epochs}" if run.n_epochs else ""
     parts = [run.message if run.state is RunState.IMPORTED else f"epoch {run.epoch}{total}"]
-    best = run.best()
-    if best is not None:
-        parts.append(f"best {best:.2f} meV/atom")
+    kept, end = run.best(), ending(run)
+    if kept is not None:
+        parts.append(f"kept {kept:.2f} meV/atom (epoch {end.kept})")
     if run.state.active and run.n_epochs and run.eta_seconds is not None:
         parts.append(f"ETA {duration(run.eta_seconds)}")
     each = run.seconds_per_epoch
@@ -311,5 +325,7 @@ def status_text(run: RunDocument) -> str:
     if run.state in state:
         parts.insert(0, state[run.state])
     elif run.state is RunState.FINISHED:
-        parts.insert(0, "finished")
+        parts.insert(0, "finished" if end.ended is None else "ended early")
+    if end.ended is not None and run.state in (RunState.FINISHED, RunState.STOPPED):
+        parts.append(end.why)
     return "   ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
@@ -9,7 +10,7 @@ from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.look.ink import font, ink
-from app.plots.legend_layout import GAP, Layout, lay_out
+from app.plots.legend_layout import GAP, Layout, lay_out, natural_width
 from app.plots.swatch import Entry, draw_swatch, swatch_width
 from app.widgets.painted import PaintedWidget
 
@@ -70,6 +71,12 @@ class Legend(PaintedWidget):
     def sizeHint(self) -> QSize:
         """Return the height of the line."""
         return QSize(80, self.height())
+
+    def full_width(self) -> int:
+        """Return the pixels that show every entry at full length."""
+        return math.ceil(
+            natural_width(self.titles[0] if self.titles else "", self.entries, QFontMetricsF(font()))
+        )
 
     @property
     def row_height(self) -> float:

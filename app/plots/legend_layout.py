@@ -40,7 +40,9 @@ def lay_out(
     titles: Sequence[str], entries: Sequence[Entry], width: float, height: float, metrics: QFontMetricsF
 ) -> Layout:
     """Return the line of a legend; ``titles`` are those to choose from, the fullest one first."""
-    title = next((t for t in titles if _fits(t, entries, width, metrics)), titles[-1] if titles else "")
+    title = next(
+        (t for t in titles if natural_width(t, entries, metrics) <= width), titles[-1] if titles else ""
+    )
     least = metrics.horizontalAdvance(_all_folded(entries)) + 3 * GAP if entries else 0.0
     title = metrics.elidedText(title, Qt.TextElideMode.ElideRight, max(width - 2 * GAP - least, 0.0))
     space = width - _title_width(title, metrics) - GAP
@@ -84,10 +86,10 @@ def _natural(entry: Entry, metrics: QFontMetricsF) -> float:
     return metrics.horizontalAdvance(entry.label + entry.tail) + 1.0
 
 
-def _fits(title: str, entries: Sequence[Entry], width: float, metrics: QFontMetricsF) -> bool:
-    """Whether a title leaves room for all entries at full length."""
+def natural_width(title: str, entries: Sequence[Entry], metrics: QFontMetricsF) -> float:
+    """Return the pixels of a title and all entries at full length."""
     needed = sum(_chrome(e) + _natural(e, metrics) + 2 * GAP for e in entries)
-    return _title_width(title, metrics) + needed <= width
+    return _title_width(title, metrics) + needed
 
 
 def _widths(entries: Sequence[Entry], space: float, metrics: QFontMetricsF) -> list[float] | None:

@@ -8,11 +8,13 @@ import numpy as np
 from PySide6.QtWidgets import QWidget
 
 from app.look.numbers import number_text
+from app.plots.epoch_marks import EpochMarks, ending_entries
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from nnpcore.figures.series import SMALLEST_ERROR, RunCurves
+from nnpcore.figures.series import SMALLEST_ERROR, Ending, RunCurves
 
 RMSE = "rmse"
+NOT_ENDED = Ending()
 
 
 class MappingPlot(Plot):
@@ -28,9 +30,14 @@ class MappingPlot(Plot):
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
         self.set_crosshair(self._describe)
+        self.marks = EpochMarks(self)
 
-    def show_runs(self, runs: Sequence[RunCurves]) -> None:
-        """Show the curves of the current run (solid) and of those compared with it (dashed)."""
+    def show_runs(self, runs: Sequence[RunCurves], ending: Ending = NOT_ENDED) -> None:
+        """Show the curves of the current run (solid) and of those compared with it (dashed).
+
+        ``ending`` is that of the current run.
+        """
+        self.marks.show(ending)
         self.runs = list(runs)
         self._make_items()
         for number, run in enumerate(self.runs):
@@ -79,7 +86,7 @@ class MappingPlot(Plot):
                 Entry(f"run:{k}", run.name, "text", dash=k % 6, tip=f"Lines of {run.name}")
                 for k, run in enumerate(self.runs)
             ]
-        return found
+        return found + ending_entries(self.marks.ending)
 
     def set_series_visible(self, key: str, visible: bool) -> None:
         """Hide or show a quantity of all runs, or all lines of a run."""

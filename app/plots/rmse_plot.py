@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
+from app.plots.epoch_marks import KEPT, EpochMarks, ending_entries
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from nnpcore.figures.series import RmseSeries, smoothed
+from nnpcore.figures.series import Ending, RmseSeries, smoothed
 from nnpcore.training.quantities import QUANTITIES
 
 COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2"}
@@ -22,6 +23,8 @@ SHORT_TITLES = {
     "stress": "S (GPa)",
 }
 
+NOT_ENDED = Ending()
+
 
 def rmse_entries(color: str, parts: set[str]) -> list[Entry]:
     """Return the legend of the parts ("train", "valid") there are."""
@@ -32,7 +35,7 @@ def rmse_entries(color: str, parts: set[str]) -> list[Entry]:
 
 
 class RmsePlot(Plot):
-    """Train dashed, validation solid, a shade over the members, a dot at the best epoch."""
+    """Train dashed, validation solid, a shade over the members, a ring at the epoch that is kept."""
 
     def __init__(self, quantity: str, parent: QWidget | None = None) -> None:
         super().__init__(parent, log_y=True)
@@ -47,7 +50,8 @@ class RmsePlot(Plot):
             "train": self.add_line("train", color, 1.6, 1),
             "valid": self.add_line("valid", color, 2.2),
         }
-        self.best = self.add_points("valid", color, "o", 8, hollow=True)
+        self.ring = self.add_points(KEPT, color, "o", 8, hollow=True)
+        self.marks = EpochMarks(self)
         self.set_labels("Epoch", TITLES[quantity], SHORT_TITLES[quantity], narrow=290)
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
@@ -60,10 +64,13 @@ class RmsePlot(Plot):
 
     def set_legend_shown(self, shown: bool) -> None:
         """Show or hide the legend (several plots side by side share one)."""
-        self.legend.set_entries(rmse_entries(COLORS[self.quantity], self.known_parts()) if shown else [])
+        parts = rmse_entries(COLORS[self.quantity], self.known_parts())
+        self.legend.set_entries([*parts, *ending_entries(self.marks.ending)] if shown else [])
 
-    def show_series(self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0) -> None:
-        """Show the curves of an RMSE; ``smoothing`` in [0, 1)."""
+    def show_series(
+        self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0, ending: Ending = NOT_ENDED
+    ) -> None:
+        """Show the curves of an RMSE; ``smoothing`` in [0, 1). The ring shows what the potential kept has."""
         self._data = {"train": train, "valid": valid}
         for part, series in self._data.items():
             positive = np.where(series.mean > 0, series.mean, np.nan)
@@ -71,11 +78,12 @@ class RmsePlot(Plot):
             self.raw[part].setData(*((series.epochs, positive) if smoothing else ([], [])))
         front = valid if valid.known else train
         self.band.set_data(front.epochs, smoothed(front.low, smoothing), smoothed(front.high, smoothing))
-        best = front.best()
-        if best is not None and best[1] > 0:
-            self.best.setData([best[0]], [np.log10(best[1])])
+        self.marks.show(ending)
+        kept = front.at(ending.kept)
+        if kept > 0:
+            self.ring.setData([ending.kept], [np.log10(kept)])
         else:
-            self.best.clear()
+            self.ring.clear()
 
     def _describe(self, x: float, _y: float) -> str:
         series = next((s for s in (self._data.get("valid"), self._data.get("train")) if s and s.known), None)

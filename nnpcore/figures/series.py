@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.training.history import best_record
+from nnpcore.training.monitoring import last_gain
 from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -47,12 +49,41 @@ class RmseSeries:
         """Whether any epoch has a value."""
         return bool(np.isfinite(self.mean).any())
 
-    def best(self) -> tuple[int, float] | None:
-        """Return (epoch, value) of the lowest mean, or None."""
-        if not self.known:
-            return None
-        at = int(np.nanargmin(np.where(np.isfinite(self.mean), self.mean, np.nan)))
-        return int(self.epochs[at]), float(self.mean[at])
+    def at(self, epoch: int | None) -> float:
+        """Return the mean in an epoch, NaN where there is none."""
+        found = np.flatnonzero(self.epochs == epoch)
+        return float(self.mean[found[0]]) if len(found) else float("nan")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Which epoch the potential is of, and where a training ended before the epochs asked for, and why.
+
+    ``kept`` and ``ended`` are epochs from 1, None where there is nothing to tell; ``asked`` 0 where unknown.
+    """
+
+    kept: int | None = None
+    ended: int | None = None
+    asked: int = 0
+    why: str = ""
+
+
+def ending_of(
+    history: Sequence[EpochRecord], n_epochs: int = 0, *, patience: int | None = None, why: str = ""
+) -> Ending:
+    """Return how a training that does not run any more ended; without ``n_epochs`` only what is kept.
+
+    ``why`` is told where it was not for the ``patience`` of its settings.
+    """
+    record = best_record(history)
+    if record is None:
+        return Ending()
+    last = history[-1].epoch
+    if not n_epochs or last >= n_epochs:
+        return Ending(record.epoch)
+    if patience is not None and last - max(record.epoch, last_gain(history)) >= patience:
+        why = f"nothing became better in {patience} epochs"
+    return Ending(record.epoch, last, n_epochs, why or "it was stopped")
 
 
 def _over_members(pick: np.ufunc, members: np.ndarray) -> np.ndarray:

@@ -21,9 +21,11 @@ from nnpcore.figures.drawing import (
 )
 from nnpcore.figures.series import (
     SMALLEST_ERROR,
+    Ending,
     MappingCurve,
     RmseSeries,
     RunCurves,
+    ending_of,
     known_quantities,
     rmse_series,
     smoothed,
@@ -44,14 +46,18 @@ def training_figure(
     title: str = "",
     mapping: Sequence[MappingCurve] = (),
     smoothing: float = 0.0,
+    ending: Ending | None = None,
 ) -> Figure:
     """Draw RMSE curves, one panel a quantity: training dashed, validation solid, its members shaded.
+
+    A ring marks the epoch that is kept, a dashed line where the training ended early.
 
     Parameters
     ----------
     history : a record per epoch.
     mapping : curves of mapping errors: one panel more, as in the paper's Fig. 3(b).
     smoothing : in [0, 1), see ``series.smoothed``.
+    ending : which epoch is kept and where it ended early; by default what the history tells.
 
     Raises
     ------
@@ -60,15 +66,19 @@ def training_figure(
     quantities = known_quantities(history)
     if not quantities:
         raise AnalysisError("there are no training curves to draw", fix="Train for at least one epoch")
+    ending = ending_of(history) if ending is None else ending
     n_panels = len(quantities) + bool(mapping)
     figure = new_figure(2.4 * n_panels + 0.4, 2.3)
     all_axes = figure.subplots(1, n_panels, squeeze=False)[0]
     for axes, quantity, color in zip(all_axes, quantities, OKABE_ITO, strict=False):
         for part in ("train", "valid"):
             _draw_rmse(axes, part, rmse_series(history, part, quantity), color, smoothing)
+        _draw_ring(axes, history, quantity, color, ending)
+        _draw_end(axes, ending)
         _style_epochs(axes, LABELS[quantity])
     if mapping:
         draw_mapping(all_axes[-1], [RunCurves("", tuple(mapping))])
+        _draw_end(all_axes[-1], ending)
         _style_epochs(all_axes[-1], "Mapping error (meV/atom)")
         if len(mapping) > 1:
             add_legend(all_axes[-1])
@@ -90,6 +100,20 @@ def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing:
     label = "validation" if is_valid else "training"
     width = 1.4 if is_valid else 1.0
     axes.plot(series.epochs, mean, linestyle=style, color=color, linewidth=width, label=label)
+
+
+def _draw_ring(axes: Axes, history: Sequence[EpochRecord], quantity: str, color: str, ending: Ending) -> None:
+    valid, train = (rmse_series(history, part, quantity) for part in ("valid", "train"))
+    kept = (valid if valid.known else train).at(ending.kept)
+    if ending.kept is not None and kept > 0:
+        axes.plot([ending.kept], [kept], "o", markersize=5, markerfacecolor="white", color=color, zorder=4,
+                  linestyle="none", label=f"kept (epoch {ending.kept})")  # fmt: skip
+
+
+def _draw_end(axes: Axes, ending: Ending) -> None:
+    if ending.ended is not None:
+        axes.axvline(ending.ended, color=paper_color("muted"), linestyle=DASHES[1], linewidth=0.8,
+                     label=f"ended at {ending.ended} of {ending.asked}")  # fmt: skip
 
 
 def _style_epochs(axes: Axes, label: str) -> None:

@@ -1,0 +1,38 @@
+"""Where a training ended before its last epoch, and which epoch its potential is of, in a plot by epoch."""
+
+from __future__ import annotations
+
+from app.plots.plot import Plot
+from app.plots.swatch import Entry
+from nnpcore.figures.series import Ending
+
+KEPT, ENDED = "kept", "ended"
+KEPT_TIP = "The epoch the potential is of: every member has its best weights, the last one found here"
+
+
+class EpochMarks:
+    """Two upright lines in a plot by epoch: dotted at what is kept, dashed where it ended early."""
+
+    def __init__(self, plot: Plot) -> None:
+        self.kept = plot.add_rule(KEPT, "muted", dash=2)
+        self.ended = plot.add_rule(ENDED, "warning", dash=1)
+        self.ending = Ending()
+
+    def show(self, ending: Ending) -> None:
+        """Put the lines where they belong; those of None go."""
+        self.ending = ending
+        for rule, epoch in ((self.kept, ending.kept), (self.ended, ending.ended)):
+            rule.setVisible(epoch is not None)
+            if epoch is not None:
+                rule.setValue(epoch)
+
+
+def ending_entries(ending: Ending) -> list[Entry]:
+    """Return the legend of the marks there are."""
+    found = []
+    if ending.kept is not None:
+        found.append(Entry(KEPT, f"kept: {ending.kept}", "muted", dash=2, tip=KEPT_TIP))
+    if ending.ended is not None:
+        tip = f"It ended after epoch {ending.ended} of {ending.asked}: {ending.why}"
+        found.append(Entry(ENDED, f"ended: {ending.ended}", "warning", dash=1, tip=tip))
+    return found
