@@ -29,6 +29,7 @@ def evaluate_command(
     given: options.RunOrFiles = None,
     calculator: options.Calculators = None,
     arguments: options.CalculatorArguments = None,
+    python: options.CalculatorPython = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
@@ -37,10 +38,10 @@ def evaluate_command(
     """Show the RMSEs on each file of a run's potential, or of calculators and of a run beside them."""
     from nnpcore.training import rmse_report
 
-    specs = _specs_of(calculator, arguments)
+    specs = specs_of(calculator, arguments, python)
     run, data = _split_run(given, specs, "compare with")
     reports: Result = {}
-    with _open_models(run, specs) as models:
+    with open_models([] if run is None else [run], specs, terminal) as models:
         frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
         for model in models:
             with terminal.progress(f"Evaluating {model.name}" if specs else "Evaluating") as progress:
@@ -61,6 +62,7 @@ def map_command(
     run: options.MapRun = None,
     calculator: options.Calculators = None,
     arguments: options.CalculatorArguments = None,
+    python: options.CalculatorPython = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     keys: KeyNames | None = None,
@@ -68,7 +70,7 @@ def map_command(
     """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
     from nnpcore.report.mapping_folder import eos_numbers, map_run, reference_numbers, summary, write_mapping
 
-    specs = _specs_of(calculator, arguments)
+    specs = specs_of(calculator, arguments, python)
     if specs:
         return _compare(terminal, run, specs, eos, output, threads, overwrite, keys)
     if run is None:
@@ -98,7 +100,10 @@ def _compare(
     from nnpcore.report.side_by_side import compare_eos, comparison_summary, write_comparison
 
     frames = read(eos, False, terminal, keys).frames
-    with _open_models(run, specs) as models, terminal.progress("Mapping") as progress:
+    with (
+        open_models([] if run is None else [run], specs, terminal) as models,
+        terminal.progress("Mapping") as progress,
+    ):
         found = compare_eos(models, frames, n_threads=threads, progress=progress)
     folder = output_folder(output, overwrite)
     files = write_comparison(found, folder)
@@ -118,6 +123,7 @@ def predict_command(
     given: options.RunOrFiles = None,
     calculator: options.Calculators = None,
     arguments: options.CalculatorArguments = None,
+    python: options.CalculatorPython = None,
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
     overwrite: options.Overwrite = False,
@@ -126,14 +132,17 @@ def predict_command(
     """Write files' frames with the atomic energies, forces and spreads of a run or of a calculator."""
     from nnpcore.exchange.structures_out import check_suffix, predict_frames, write_structures
 
-    specs = _specs_of(calculator, arguments)
+    specs = specs_of(calculator, arguments, python)
     run, data = _split_run(given, specs, "predict")
     if (run is not None) + len(specs) != 1:
         raise SettingsError("several models at once", where="predict", fix="Give one run or one calculator")
     check_suffix(output)
     refuse_to_replace_file(output, overwrite)
     frames = read_frames(data, skip_bad, terminal, keys)
-    with _open_models(run, specs) as models, terminal.progress("Predicting") as progress:
+    with (
+        open_models([] if run is None else [run], specs, terminal) as models,
+        terminal.progress("Predicting") as progress,
+    ):
         model = models[0]
         found = predict_frames(model, frames, n_threads=threads, progress=progress)
         note = str(getattr(model, "note", ""))
@@ -153,34 +162,54 @@ def predict_command(
     }
 
 
-def _specs_of(calculators: Sequence[str] | None, arguments: Sequence[str] | None) -> list[CalculatorSpec]:
+def specs_of(
+    calculators: Sequence[str] | None, arguments: Sequence[str] | None, pythons: Sequence[str] | None
+) -> list[CalculatorSpec]:
     """Return what the options name, in their order; SettingsError where they cannot be understood."""
     from nnpcore.potential.external.model import CalculatorSpec
 
-    paths, texts = list(calculators or ()), list(arguments or ())
+    paths, texts, others = list(calculators or ()), list(arguments or ()), list(pythons or ())
     if len(texts) > len(paths):
         raise SettingsError(
             f"there are {len(texts)} --arguments for {len(paths)} --calculator",
             where="--arguments",
             fix="Give each calculator its arguments, in the same order ({} for none)",
         )
+    if len(others) > max(1, len(paths)) or (others and not paths):
+        raise SettingsError(
+            f"there are {len(others)} --python for {len(paths)} --calculator",
+            where="--python",
+            fix="Give one for all, or each calculator its own, in the same order",
+        )
     texts += [""] * (len(paths) - len(texts))
-    return [CalculatorSpec.from_text(path, text) for path, text in zip(paths, texts, strict=True)]
+    others = others * len(paths) if len(others) == 1 else others + [""] * (len(paths) - len(others))
+    return [
+        CalculatorSpec.from_text(path, text, python=other)
+        for path, text, other in zip(paths, texts, others, strict=True)
+    ]
 
 
 @contextlib.contextmanager
-def _open_models(run: Path | None, specs: Sequence[CalculatorSpec]) -> Iterator[list[AtomicEnergyModel]]:
-    """Give a run's potential, if any, and the calculators; their processes end with the context."""
+def open_models(
+    runs: Sequence[Path], specs: Sequence[CalculatorSpec], terminal: Terminal
+) -> Iterator[list[AtomicEnergyModel]]:
+    """Give runs' potentials and the calculators; their processes end with the context.
+
+    What these have said then is shown.
+    """
     from nnpcore.potential import Potential
     from nnpcore.potential.external.model import CalculatorModel
 
     with contextlib.ExitStack() as stack:
         models: list[AtomicEnergyModel] = []
-        if run is not None:
+        for run in runs:
             potential = Potential.load(run)
             models.append(replace(potential, info=potential.info | {"name": run.absolute().name}))
-        models += [stack.enter_context(CalculatorModel(spec)) for spec in specs]
-        yield models
+        foreign = [stack.enter_context(CalculatorModel(spec)) for spec in specs]
+        yield [*models, *foreign]
+        for model in foreign:
+            for line in model.messages:
+                terminal.say(f"{model.name} says: {line}")
 
 
 def _split_run(

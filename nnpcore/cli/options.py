@@ -41,6 +41,46 @@ CalculatorArguments = Annotated[
     list[str] | None,
     Option("--arguments", metavar="JSON", help="Its arguments; the n-th belong to the n-th calculator."),
 ]
+CalculatorPython = Annotated[
+    list[str] | None,
+    Option(
+        "--python",
+        metavar="PATH",
+        help="Python of an environment that has the calculator; one for all, or the n-th for the n-th.",
+    ),
+]
+PropertyRuns = Annotated[
+    list[Path] | None, Argument(metavar="[RUN...]", help="Folders of trainings, to be studied side by side.")
+]
+PropertyStructure = Annotated[
+    str | None,
+    Option(
+        "--structure", metavar="FILE", help="The crystal (default: the training data's lowest in energy)."
+    ),
+]
+PropertyReference = Annotated[
+    str | None,
+    Option(
+        "--reference",
+        metavar="CALC_OR_FILE",
+        help="Compare with a calculator (stillinger-weber, cleri-rosato, MODULE:NAME), or with numbers: "
+        'properties.json, or JSON such as {"c11": 151.4}.',
+    ),
+]
+PropertyParts = Annotated[
+    str | None,
+    Option(
+        "--only",
+        metavar="PARTS",
+        help="lattice, eos, elastic, surfaces, vacancy, phonons, dynamics, with commas between (all).",
+    ),
+]
+PropertyTemperature = Annotated[float, Option("--temperature", help="Of the dynamics, K.")]
+PropertyMaxTemperature = Annotated[
+    float, Option("--max-temperature", help="K, up to which it is heated to see when it breaks.")
+]
+PropertyHeating = Annotated[float, Option("--heating", min=0.0, help="ps that heating takes; 0 for none.")]
+PropertyCell = Annotated[float, Option("--cell-length", help="Shortest edge of supercells, Å.")]
 EnergyKey = Annotated[
     str | None, Option(metavar="NAME", help="Name of the energy in DATA, such as REF_energy.")
 ]

@@ -18,6 +18,7 @@ from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.cure import Cure
+    from nnpcore.properties.comparing import Row
 
 _MAX_PROBLEMS = 10
 
@@ -167,6 +168,15 @@ def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
         values = [_digits(run[key], digits) for run in report["runs"].values()]
         reference = report["reference"].get(key)
         table.add_row(text, *values, "" if reference is None else _digits(reference, digits))
+    return table
+
+
+def properties_table(crystal: str, names: Sequence[str], reference: str, rows: Sequence[Row]) -> Table:
+    """Return the properties of models side by side, and of the reference behind them."""
+    table = _table(crystal, "", *names, *((reference,) if reference else ()))
+    for row in rows:
+        cells = [row.text(k) for k in range(len(names))]
+        table.add_row(row.name, *cells, *((row.reference_text,) if reference else ()))
     return table
 
 

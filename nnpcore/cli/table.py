@@ -16,6 +16,8 @@ COMMANDS = {
     "calculator.",
     "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"
     "With --calculator, which may be repeated: compare equations of state.",
+    "properties": "Study what potentials say of a crystal: lattice, elastic constants, surfaces, vacancy, "
+    "phonons, dynamics.\n\nSeveral runs and calculators stand side by side, beside a reference.",
     "cure": "Find the frames whose computation would tell most about atomic energies; write them ready to "
     "be computed.\n\nWith --label-with they are computed, too; eatlas train --add then trains again.",
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",

@@ -76,10 +76,10 @@ def _check(fmax: float, max_steps: int) -> None:
 
 def _minimise(atoms: Atoms, fmax: float, max_steps: int, cell: bool, progress: Progress) -> tuple[int, float]:
     """Move ``atoms`` downhill; return the number of steps and the largest force left."""
-    from ase.filters import FrechetCellFilter
+    from ase.filters import UnitCellFilter  # FrechetCellFilter's logarithm warns of its rounding
     from ase.optimize import LBFGS
 
-    target: Any = FrechetCellFilter(atoms) if cell else atoms
+    target: Any = UnitCellFilter(atoms) if cell else atoms
     optimizer = LBFGS(target, logfile=os.devnull, maxstep=MAX_STEP)
     first, force = None, np.inf
     for _ in optimizer.irun(fmax=fmax, steps=max_steps):

@@ -274,7 +274,7 @@ class Dynamics:
         self.atoms.positions += half * (before + after)
         self.forces, self.pressure = self.engine()
         self.velocities = self._without_drift(after + half * self.forces / self.masses)
-        self._check()
+        self.check()
 
     @property
     def kinetic_temperature(self) -> float:
@@ -319,8 +319,8 @@ class Dynamics:
         modulus = (pressures[0] - pressures[1]) / (6.0 * _STRAIN) * GPA_PER_EV_PER_ANG3
         return GPA_PER_EV_PER_ANG3 / min(max(modulus, _SOFTEST_GPA), _HARDEST_GPA)
 
-    def _check(self) -> None:
-        """Refuse to go on with velocities or volumes out of any sense."""
+    def check(self) -> None:
+        """Raise AnalysisError for velocities or volumes out of any sense."""
         heat = self.kinetic_temperature
         limit = _HOTTEST * self.temperature + _HOTTEST_OFFSET
         if not heat <= limit:

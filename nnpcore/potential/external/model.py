@@ -30,6 +30,7 @@ SUM_TOLERANCE = 1e-4
 """eV/atom: by so much atomic energies may miss the total energy (single precision does)."""
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_LONGEST, _LONGEST_VALUES = 20, 32  # letters of a value in a label, and of all of them
 _VACUUM = 30.0  # Å, cell of an atom alone, for calculators that want one
 STILL_WORKS = (
     "Total energies, forces and the equation of state of crystals (E / N) still work; some give them only "
@@ -50,11 +51,13 @@ class CalculatorSpec:
     import_path : "package.module:Name", a class or a function that returns a calculator.
     arguments : keyword arguments, anything JSON can hold.
     name : what to call it; made of the others where empty.
+    python : the interpreter of an environment that has it, or the environment's folder; empty for this one.
     """
 
     import_path: str
     arguments: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    python: str = ""
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.import_path):
@@ -77,12 +80,15 @@ class CalculatorSpec:
     @property
     def title(self) -> str:
         """The name, or what stands behind the colon with its arguments."""
-        values = ", ".join(f"{key}={value}" for key, value in self.arguments.items())
+        values = ", ".join(f"{key}={_brief(value)}" for key, value in self.arguments.items())
         short = self.import_path.partition(":")[2]
+        values = values if len(values) <= _LONGEST_VALUES else f"{values[: _LONGEST_VALUES - 1]}…"
         return self.name or (f"{short}({values})" if values else short)
 
     @classmethod
-    def from_text(cls, import_path: str, arguments: str = "", name: str = "") -> CalculatorSpec:
+    def from_text(
+        cls, import_path: str, arguments: str = "", name: str = "", python: str = ""
+    ) -> CalculatorSpec:
         """Make one of what a user types: ``arguments`` is a JSON object, or empty."""
         try:
             found = json.loads(arguments) if arguments.strip() else {}
@@ -92,7 +98,7 @@ class CalculatorSpec:
                 where=import_path,
                 fix='Write an object such as {"sigma": 2.3, "device": "cpu"}',
             ) from None
-        return cls(import_path.strip(), found, name.strip())
+        return cls(import_path.strip(), found, name.strip(), python.strip())
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold. Whoever builds it again runs code of that name: ask the user first."""
@@ -102,7 +108,15 @@ class CalculatorSpec:
     def from_dict(cls, values: Mapping[str, Any]) -> CalculatorSpec:
         """Read :meth:`to_dict`; SettingsError where it is none."""
         arguments = values.get("arguments") or {}
-        return cls(str(values.get("import_path", "")), arguments, str(values.get("name", "")))
+        texts = (str(values.get(key, "")) for key in ("name", "python"))
+        return cls(str(values.get("import_path", "")), arguments, *texts)
+
+
+def _brief(value: Any) -> str:
+    """Return a value as it stands in a label: of a path its last name, of a long text its start."""
+    text = str(value)
+    text = text.replace("\\", "/").rstrip("/").rpartition("/")[2] or text
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 class TotalsPrediction(Prediction):
@@ -132,6 +146,7 @@ class CalculatorModel:
     name, elements, n_members : as of any model of atomic energies.
     gives_atomic_energies : False once it has turned out to give none, True where it gives them, else None.
     note : what was done to its atomic energies, in words, or empty.
+    messages : lines that its process has written to standard error, such as warnings.
     """
 
     n_members = 1
@@ -155,6 +170,7 @@ class CalculatorModel:
         self._elements = tuple(elements)
         self._object = calculator
         self._process: WorkerProcess | None = None
+        self.messages: list[str] = []
         self._offsets: dict[int, float] = {}
 
     @property
@@ -188,7 +204,8 @@ class CalculatorModel:
         if self.spec is None or (self._process is not None and self._process.running):
             return
         self.close()
-        self._process = WorkerProcess(self.name, n_threads)
+        self._process = WorkerProcess(self.name, n_threads, self.spec.python)
+        self.messages = self._process.messages
         if progress is not None:
             progress.report(None, f"Starting {self.name}")
         body, _ = self._process.ask(

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -23,7 +24,21 @@ from nnpcore.progress import Progress
 _POLL_SECONDS = 0.1
 _TAIL_CHARS = 4000
 _TAIL_LINES = 4
+_MESSAGES, _MESSAGE_CHARS = 20, 300
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+_ELSEWHERE = """
+import os, sys, types
+for name in ("nnpcore", "nnpcore.potential", "nnpcore.potential.external"):
+    package = types.ModuleType(name)
+    package.__path__ = [os.path.join(sys.argv[1], *name.split(".")[1:])]
+    sys.modules[name] = package
+sys.path = [path for path in sys.path if path] + [os.getcwd()]
+from nnpcore.potential.external.worker import main
+main()
+"""
+"""Starts the worker in a Python without Eatlas: of Eatlas it sees these packages and nothing beside them."""
 
 
 class WorkerProcess:
@@ -33,16 +48,26 @@ class WorkerProcess:
     ----------
     title : what to call it in messages.
     n_threads : threads its numerical libraries may use; None leaves that to them.
+    python : the interpreter of another environment, or its folder; empty for this one.
+
+    Attributes
+    ----------
+    messages : the first lines that it has written to standard error, each once.
+
+    Raises :class:`PotentialError` where there is no such interpreter.
     """
 
-    def __init__(self, title: str, n_threads: int | None = None) -> None:
+    def __init__(self, title: str, n_threads: int | None = None, python: str = "") -> None:
         self.title = title
-        self._process = _start(n_threads)
+        self.messages: list[str] = []
+        self._process = _start(n_threads, python)
         self._replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None] = queue.SimpleQueue()
         self._tail: list[str] = []
         self._threads = [
             threading.Thread(target=_receive, args=(self._process.stdout, self._replies), daemon=True),
-            threading.Thread(target=_keep_tail, args=(self._process.stderr, self._tail), daemon=True),
+            threading.Thread(
+                target=_keep_tail, args=(self._process.stderr, self._tail, self.messages), daemon=True
+            ),
         ]
         for thread in self._threads:
             thread.start()
@@ -131,20 +156,40 @@ class WorkerProcess:
         self._finalizer()
 
 
-def _start(n_threads: int | None) -> subprocess.Popen[bytes]:
+def _start(n_threads: int | None, python: str) -> subprocess.Popen[bytes]:
     environment = dict(os.environ)
-    here = [path for path in sys.path if path]
-    environment["PYTHONPATH"] = os.pathsep.join([*here, os.getcwd()])  # last: it must not hide a library
     if n_threads is not None:
         environment |= dict.fromkeys(_THREAD_VARIABLES, str(n_threads))
+    if python:
+        for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):  # those of this environment
+            environment.pop(name, None)
+        command = [str(interpreter(python)), "-c", _ELSEWHERE, str(Path(__file__).parents[2])]
+    else:
+        here = [path for path in sys.path if path]
+        environment["PYTHONPATH"] = os.pathsep.join([*here, os.getcwd()])  # last: it must not hide a library
+        command = [sys.executable, "-P", "-m", "nnpcore.potential.external.worker"]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "nnpcore.potential.external.worker"],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
         start_new_session=True,  # Ctrl+C is for us; and its own children can be killed with it
     )
+
+
+def interpreter(python: str) -> Path:
+    """Return the interpreter that a path names, itself or its environment; PotentialError for others."""
+    path = Path(python).expanduser()
+    inside = (path / "bin" / "python", path / "Scripts" / "python.exe")
+    found = next((p for p in inside if p.is_file()), path)
+    if not (found.is_file() and os.access(found, os.X_OK)):
+        raise PotentialError(
+            "this is no Python",
+            where=python,
+            fix="Give the interpreter of an environment, such as env/bin/python, or its folder",
+        )
+    return found.absolute()
 
 
 def _receive(stream: IO[bytes], replies: queue.SimpleQueue[tuple[dict[str, Any], Arrays] | None]) -> None:
@@ -155,11 +200,14 @@ def _receive(stream: IO[bytes], replies: queue.SimpleQueue[tuple[dict[str, Any],
         replies.put(None)
 
 
-def _keep_tail(stream: IO[bytes], tail: list[str]) -> None:
+def _keep_tail(stream: IO[bytes], tail: list[str], messages: list[str]) -> None:
     with contextlib.suppress(ValueError, OSError):
-        for line in stream:
-            tail.append(line.decode("utf-8", errors="replace")[:_TAIL_CHARS])
+        for raw in stream:
+            line = raw.decode("utf-8", errors="replace")[:_TAIL_CHARS]
+            tail.append(line)
             del tail[:-_TAIL_LINES]
+            if (said := line.strip()[:_MESSAGE_CHARS]) and said not in messages and len(messages) < _MESSAGES:
+                messages.append(said)
 
 
 def _kill(process: subprocess.Popen[bytes], threads: list[threading.Thread]) -> None:

@@ -1,20 +1,23 @@
 """The far side of a foreign calculator: building it, asking it, and the process that does only that.
 
 Run as ``python -m nnpcore.potential.external.worker`` it speaks over standard input and output: a message is
-a line of JSON, then its arrays as safetensors. Nothing that could run code travels either way. Whatever
+a line of JSON, then its arrays as NumPy's npz. Nothing that could run code travels either way. Whatever
 the foreign code prints goes to standard error.
+
+It may run in another Python that has NumPy and ASE but neither Eatlas nor its libraries (see ``process.py``):
+besides ``nnpcore.errors`` nothing of Eatlas is imported here.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from nnpcore.errors import EatlasError, PotentialError
 
@@ -31,22 +34,39 @@ Arrays = dict[str, np.ndarray]
 
 def write_message(stream: IO[bytes], body: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write one message: a JSON object and named arrays of numbers."""
-    numbers = save({name: np.asarray(values, order="C") for name, values in arrays.items()})
+    numbers = b""
+    if arrays:
+        packed = io.BytesIO()
+        checked: dict[str, Any] = {name: _numbers(values) for name, values in arrays.items()}
+        np.savez(packed, **checked)
+        numbers = packed.getvalue()
     stream.write(json.dumps({"body": body, "size": len(numbers)}).encode() + b"\n" + numbers)
     stream.flush()
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """Return an array of numbers; ValueError for anything that would have to be pickled."""
+    array = np.asarray(values, order="C")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"an array of {array.dtype} holds no numbers")
+    return array
 
 
 def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], Arrays]:
     """Read one message; EOFError where the stream ends or holds something else."""
     try:
         head = json.loads(stream.readline())
-        return head["body"], load(stream.read(head["size"]))
-    except (ValueError, TypeError, LookupError, SafetensorError) as error:
+        packed = stream.read(head["size"])
+        if not packed:
+            return head["body"], {}
+        with np.load(io.BytesIO(packed), allow_pickle=False) as found:
+            return head["body"], {name: found[name] for name in found.files}
+    except (ValueError, TypeError, LookupError, OSError, zipfile.BadZipFile) as error:
         raise EOFError("no message") from error
 
 
-def build_calculator(import_path: str, arguments: Mapping[str, Any]) -> Any:
-    """Import "package.module:Name" and call it with the arguments.
+def build_calculator(import_path: str, arguments: Mapping[str, Any], python: str = "") -> Any:
+    """Import "package.module:Name" and call it with the arguments; ``python`` is where, for messages.
 
     Raises
     ------
@@ -62,7 +82,7 @@ def build_calculator(import_path: str, arguments: Mapping[str, Any]) -> Any:
         raise PotentialError(
             f"the module {module_name!r} cannot be imported ({said(error)})",
             where=import_path,
-            fix=_missing_module_fix(module_name),
+            fix=_missing_module_fix(module_name, python),
         ) from error
     for name in names.split("."):
         found = _attribute(found, name, import_path)
@@ -79,12 +99,13 @@ def build_calculator(import_path: str, arguments: Mapping[str, Any]) -> Any:
     return calculator
 
 
-def _missing_module_fix(module_name: str) -> str:
+def _missing_module_fix(module_name: str, python: str) -> str:
     from importlib.util import find_spec
 
     package = module_name.partition(".")[0]
     if find_spec(package) is None:
-        return f"Install {package} where Eatlas runs, or mend the import path"
+        where = f"in the environment of {python}" if python else "where Eatlas runs"
+        return f"Install {package} {where}, or mend the import path"
     return "Mend the import path, or install what the module needs"
 
 
@@ -228,7 +249,8 @@ def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
             return
         try:
             if "build" in body:
-                calculator = build_calculator(body["build"]["import_path"], body["build"]["arguments"])
+                wanted = body["build"]
+                calculator = build_calculator(wanted["import_path"], wanted["arguments"], wanted["python"])
                 write_message(replies, {"elements": known_elements(calculator)}, {})
                 continue
             found = evaluate(calculator, arrays, body["values"], body["forces"], body["stress"])

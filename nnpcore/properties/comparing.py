@@ -1,0 +1,130 @@
+"""Several models side by side, and beside the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.properties.values import Properties, Reference, Value
+
+DIGITS = {"Å": 4, "Å³/atom": 3, "eV/atom": 4, "GPa": 1, "J/m²": 3, "eV": 3, "K": 0}
+"""Decimals by unit; two for others."""
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property.
+
+    Attributes
+    ----------
+    key, title, unit : see :class:`Value`.
+    values : of each model, None where it was not studied. reference : None where it is not known.
+    """
+
+    key: str
+    title: str
+    unit: str
+    values: tuple[Value | None, ...]
+    reference: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Title with its unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    def text(self, k: int) -> str:
+        """Return what the k-th model's cell says: value ± spread, or a dash."""
+        value = self.values[k]
+        if value is None or value.value is None:
+            return NOTHING
+        text = number(value.value, self.unit)
+        return text if value.spread is None else f"{text} ± {number(value.spread, self.unit)}"
+
+    @property
+    def reference_text(self) -> str:
+        """What the reference's cell says."""
+        return NOTHING if self.reference is None else number(self.reference, self.unit)
+
+    def error(self, k: int) -> float | None:
+        """Return by how much the k-th model is off the reference, in the unit; None where that is unknown."""
+        value = self.values[k]
+        if value is None or value.value is None or self.reference is None:
+            return None
+        return value.value - self.reference
+
+    def why(self, k: int) -> str:
+        """Return why the k-th model has no number, or empty."""
+        value = self.values[k]
+        return "" if value is None or value.value is not None else value.why
+
+
+def number(value: float, unit: str) -> str:
+    """Return a number with the decimals of its unit."""
+    return f"{round(value, digits := DIGITS.get(unit, 2)) + 0.0:.{digits}f}"
+
+
+def rows_of(models: Sequence[Properties], reference: Reference | None = None) -> list[Row]:
+    """Return a row for every property of any of the models, in the order of the first that has it."""
+    known = [_with_differences(model, reference) for model in models]
+    heads: dict[str, Value] = {}
+    for values in known:
+        heads |= {key: value for key, value in values.items() if key not in heads}
+    given = {} if reference is None else reference.values
+    return [
+        Row(key, head.title, head.unit, tuple(values.get(key) for values in known), given.get(key))
+        for key, head in heads.items()
+    ]
+
+
+def _with_differences(model: Properties, reference: Reference | None) -> dict[str, Value]:
+    """Return the values, and how far curves are from the reference's."""
+    values = dict(model.values)
+    studied = None if reference is None else reference.properties
+    if studied is None:
+        return values
+    mine, other = model.bands, studied.bands
+    if mine is not None and other is not None and mine.frequencies.shape == other.frequencies.shape:
+        off = float(np.sqrt(np.mean((mine.frequencies - other.frequencies) ** 2)))
+        values["phonon_rmse"] = Value("phonon_rmse", "Phonons, off the reference", "THz", off)
+    curve, theirs = model.line("rdf"), studied.line("rdf")
+    if curve is not None and theirs is not None and curve.x.shape == theirs.x.shape:
+        off = float(np.sqrt(np.mean((curve.y - theirs.y) ** 2)))
+        values["rdf_rmse"] = Value("rdf_rmse", "g(r), off the reference", "", off)
+    return values
+
+
+def table_of(models: Sequence[Properties], reference: Reference | None = None) -> dict[str, list[object]]:
+    """Return all as columns: names, then value, spread and reason of every model, then the reference."""
+    rows = rows_of(models, reference)
+    columns: dict[str, list[object]] = {
+        "property": [row.title for row in rows],
+        "key": [row.key for row in rows],
+        "unit": [row.unit for row in rows],
+    }
+    for k, model in enumerate(models):
+        values = [row.values[k] for row in rows]
+        columns[model.name] = [None if v is None else v.value for v in values]
+        columns[f"{model.name}, spread"] = [None if v is None else v.spread for v in values]
+        columns[f"{model.name}, note"] = [row.why(k) for row in rows]
+    if reference is not None:
+        columns[f"reference: {reference.name}"] = [row.reference for row in rows]
+    return columns
+
+
+def unique_names(models: Sequence[Properties]) -> list[Properties]:
+    """Return the models with names of which no two are alike."""
+    found: list[Properties] = []
+    for model in models:
+        taken = {other.name for other in found}
+        names = (model.name, *(f"{model.name} ({k})" for k in range(2, len(models) + 2)))
+        found.append(model.named(next(name for name in names if name not in taken)))
+    return found
+
+
+def left_out(models: Sequence[Properties]) -> list[str]:
+    """Return a line for every property without a number: model, property, reason."""
+    return [f"{model.name}, {value.title}: {value.why}" for model in models for value in model.failed]
