@@ -26,6 +26,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.figures.tables import write_csv
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
 
@@ -146,8 +147,7 @@ def test_mapping_panel_has_a_column_for_every_run(shown, compared, tmp_path):
         assert value.error_mev == pytest.approx(wanted)
     header = panel.table_view.horizontalHeaderItem
     assert [header(3).text(), header(4).text()] == [run.name for run in runs]
-    panel.export_to(tmp_path / "mapping.csv")
-    wait_for(lambda: (tmp_path / "mapping.csv").is_file() and not compared.tasks.tasks)
+    write_csv(tmp_path / "mapping.csv", panel.table())
     with (tmp_path / "mapping.csv").open(encoding="utf-8") as file:
         (found,) = csv.DictReader(file)
     assert float(found[f"{runs[1].name}: error (meV/atom)"]) == row.errors[1].error_mev

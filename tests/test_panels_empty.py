@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,18 +50,14 @@ def test_an_empty_panel_says_what_to_do(shown, session, kind, expected):
     assert text == expected
     assert text.startswith("Start a training to ")
     assert panel.title
-    assert [action.text() for action in panel.export_menu(panel).actions()] == [
-        "Figure as PNG…",
-        "Figure as SVG…",
-        "Figure as PDF…",
-        "Numbers as CSV…",
-    ]
+    assert panel.export_formats() == ("png", "svg", "pdf", "csv")
     assert panel.table() is None
     assert panel.figure_task() is None
-    heard = []
-    session.messages.notified.connect(heard.append)
-    panel.export_to(Path("x.csv"))
-    assert heard[0].text == "There is nothing to export yet."
+    dialog = panel.ask_export()
+    wait_for(lambda: bool(dialog.preview.text))
+    assert dialog.preview.text == "There is nothing to export yet."
+    assert not dialog.start_button.isEnabled() and not dialog.copy_table.isEnabled()
+    dialog.reject()
 
 
 def test_a_missing_crystal_is_asked_for(shown, session):

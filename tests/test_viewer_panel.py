@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu
 from test_viewer_view import WAIT, click
 
+from app.dialogs.fields import set_value
 from app.dialogs.range_menu import RangeDialog, fill_range_menu
 from app.documents.run import RunDocument, RunState
 from app.look import theme
 from app.panels.structure_colors import WAITING
 from app.panels.structure_panel import EMPTY, StructurePanel
 from app.viewer3d.drawing import SOFTWARE_VARIABLE
-from app.viewer3d.image_dialog import ImageDialog
+from nnpcore.figures import FigureStyle
+from nnpcore.figures.tables import write_csv
 from nnpcore.training import TrainSettings
 
 Modifier = Qt.KeyboardModifier
@@ -178,25 +180,35 @@ def test_predicted_colors_wait_for_the_prediction(
     assert panel.shown.bar is not None
 
 
-def test_exports(qtbot, session, panel, silicon_file, tmp_path):
-    open_file(qtbot, session, silicon_file())
-    session.coloring.set(kind="mobility")
-    dialog = ImageDialog((520, 360), True)
-    qtbot.addWidget(dialog)
-    dialog.width_box.setValue(640)
-    dialog.height_box.setValue(300)
-    dialog.axes.setChecked(True)
-    panel.save_image(tmp_path / "a.png", dialog.wish())
-    for name in ("b.pdf", "b.png", "b.csv"):
-        panel.export_to(tmp_path / name)
-    wanted = [tmp_path / name for name in ("a.png", "b.pdf", "b.png", "b.csv")]
-    qtbot.waitUntil(lambda: all(path.exists() for path in wanted), timeout=WAIT)
-    image = QImage(str(wanted[0]))
+def test_a_picture_of_a_size_for_a_paper(qtbot, session, panel, silicon_file, tmp_path, monkeypatch):
+    dataset_id = open_file(qtbot, session, silicon_file())
+    session.coloring.set(kind="mobility", range_mode="locked", low=-1.0, high=1.0)
+    dialog = panel.ask_export()
+    qtbot.waitUntil(lambda: not dialog.preview.image.isNull(), timeout=WAIT)
+    for name, value in (("unit", "px"), ("width", 640), ("height", 300), ("transparent", True)):
+        set_value(dialog.widgets[name], value)
+    path = tmp_path / "a.png"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    dialog.start_button.click()
+    qtbot.waitUntil(lambda: dialog.ended, timeout=WAIT)
+    image = QImage(str(path))
     assert (image.width(), image.height()) == (640, 300)
     assert image.pixelColor(0, 0).alpha() == 0
-    alpha = np.array([[image.pixelColor(x, y).alpha() for x in range(590, 640, 2)] for y in range(0, 300, 2)])
-    assert (alpha > 200).any()
-    rows = list(csv.DictReader(wanted[3].read_text(encoding="utf-8").splitlines()))
+    alpha = np.array([[image.pixelColor(x, y).alpha() for x in range(530, 640, 2)] for y in range(0, 300, 2)])
+    assert (alpha > 200).any(), "the colour bar"
+    for name, atoms in (("plain", []), ("chosen", [(dataset_id, 0, 2)])):
+        session.selection.select(atoms)
+        panel.figure_task(FigureStyle(width=40.0, dpi=100))(tmp_path / f"{name}.png")
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "chosen.png").read_bytes(), "no rings"
+    panel.figure_task(FigureStyle())(tmp_path / "b.svg")
+    text = (tmp_path / "b.svg").read_text()
+    assert "mobility" in text and "locked" not in text
+
+
+def test_the_numbers_of_the_atoms(qtbot, session, panel, silicon_file, tmp_path):
+    open_file(qtbot, session, silicon_file())
+    write_csv(tmp_path / "b.csv", panel.table())
+    rows = list(csv.DictReader((tmp_path / "b.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 8 and rows[0]["element"] == "Si"
     assert float(rows[5]["x (Å)"]) == session.data.frame.positions[5, 0]
     assert float(rows[5]["mobility"]) == session.data.frame.arrays["mobility"][5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -11,34 +12,30 @@ from PySide6.QtCore import QSize, Qt, SignalInstance
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
-    QMenu,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from app.session.messages import Notification
 from app.widgets.controls import choice_box, filled, tool_button
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
+from app.workers.drawing_figures import Drawing, write_figure
 from nnpcore import figures
 from nnpcore.analyses import graph
 from nnpcore.analyses.inputs import CRYSTAL
-from nnpcore.figures.tables import write_csv
+from nnpcore.figures import FigureStyle
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from app.dialogs.figure import FigureDialog
     from app.session.session import Session
     from nnpcore.analyses import Analysis
 
 ARRANGED = 3
 Table = Mapping[str, Sequence]
-Drawing = Callable[[], "Figure"]
 Result = TypeVar("Result")
 
 
@@ -68,7 +65,7 @@ class Panel(QWidget):
 
     Subclasses set ``title`` and ``name`` (unique, for layouts and settings), add controls to the toolbar with
     ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure`; one with
-    numbers overrides :meth:`table`; they are exported from the dock's menu. An ``eager`` panel is built with
+    numbers overrides :meth:`table`; one dialog exports them. An ``eager`` panel is built with
     the window, since it listens from the start; the others when they are first seen. A ``foldable`` one can
     be its title row alone. Where :meth:`lacks` has something to say the panel is not shown at all.
     """
@@ -77,10 +74,15 @@ class Panel(QWidget):
     name: ClassVar[str] = ""
     eager: ClassVar[bool] = False
     foldable: ClassVar[bool] = False
+    legend_text: ClassVar[str] = "Legend"
+    """What the dialog for figures calls that which explains them."""
+    has_axes: ClassVar[bool] = False
+    """Whether its figure has axes that can be left out."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
+        self._exporting: FigureDialog | None = None
         self.setObjectName(self.name)
         self.setProperty("panel", True)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
@@ -205,61 +207,49 @@ class Panel(QWidget):
         """
         return None
 
-    def figure_task(self) -> Callable[[Path], None] | None:
+    def figure_for(self, style: FigureStyle) -> Drawing | None:
+        """Return what :meth:`figure` does; a panel whose figure is a picture draws it for a size."""
+        return self.figure()
+
+    def figure_task(self, style: FigureStyle | None = None) -> Callable[[Path], None] | None:
         """Return a function that writes the figure to a path (its suffix is the format), or None if empty."""
-        draw = self.figure()
-        return None if draw is None else lambda path: figures.save_figure(draw(), path)
+        wanted = style or FigureStyle()
+        draw = self.figure_for(wanted)
+        return None if draw is None else partial(write_figure, draw, wanted)
 
     def table(self) -> Table | None:
         """Return what the panel shows as columns (name with unit -> values), or None if there is nothing."""
         return None
 
-    def can_export(self) -> bool:
+    @classmethod
+    def can_export(cls) -> bool:
         """Whether the panel has a figure or numbers to export."""
-        return self._has_figure() or self._has_table()
+        return cls._has_figure() or cls._has_table()
 
-    def _has_figure(self) -> bool:
-        return type(self).figure is not Panel.figure
+    @classmethod
+    def _has_figure(cls) -> bool:
+        return cls.figure is not Panel.figure
 
-    def _has_table(self) -> bool:
-        return type(self).table is not Panel.table
+    @classmethod
+    def _has_table(cls) -> bool:
+        return cls.table is not Panel.table
 
-    def export_formats(self) -> tuple[str, ...]:
+    @classmethod
+    def export_formats(cls) -> tuple[str, ...]:
         """Return the file formats this panel can write."""
-        return (figures.SUFFIXES if self._has_figure() else ()) + (("csv",) if self._has_table() else ())
+        return (figures.SUFFIXES if cls._has_figure() else ()) + (("csv",) if cls._has_table() else ())
 
-    def export_menu(self, parent: QWidget) -> QMenu:
-        """Return a menu with one entry per format."""
-        menu = QMenu(self.title, parent)
-        for suffix in self.export_formats():
-            text = "Numbers as CSV…" if suffix == "csv" else f"Figure as {suffix.upper()}…"
-            menu.addAction(text, lambda suffix=suffix: self.ask_export(suffix))
-        return menu
+    def ask_export(self) -> FigureDialog:
+        """Open the dialog that exports what the panel shows, and return it."""
+        from app.dialogs.figure import FigureDialog
 
-    def ask_export(self, suffix: str) -> None:
-        """Ask for a file name and export there."""
-        start = str(Path.home() / f"{self.name}.{suffix}")
-        path, _ = QFileDialog.getSaveFileName(self, f"Export {self.title}", start, f"*.{suffix}")
-        if path:
-            self.export_to(Path(path) if Path(path).suffix else Path(f"{path}.{suffix}"))
-
-    def export_to(self, path: Path) -> None:
-        """Write the figure or the numbers (by the suffix) in the background and tell when it is done."""
-        if path.suffix.lower() == ".csv":
-            columns = self.table()
-            write = None if columns is None else lambda path: write_csv(path, columns)
-        else:
-            write = self.figure_task()
-        if write is None:
-            text = "There is nothing to export yet."
-            self.session.messages.notify(Notification("info", f"{self.title} is empty", text))
-            return
-        self.session.tasks.run(
-            f"Exporting {path.name}",
-            lambda progress, write=write: write(path),
-            lambda _: self.session.messages.notify(Notification("info", f"{self.title} exported", str(path))),
-            lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
-        )
+        self.refresh()
+        if self._exporting is None or self._exporting.ended:
+            self._exporting = FigureDialog(self.session, self, self.window())
+        self._exporting.show()
+        self._exporting.raise_()
+        self._exporting.activateWindow()
+        return self._exporting
 
 
 class AnalysisPanel(Panel, Generic[Result]):

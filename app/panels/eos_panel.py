@@ -194,7 +194,7 @@ class EosPanel(AnalysisPanel[EosResult]):
         if not self.series:
             return None
         series = [replace(item, color=paper_color(item.color)) for item in self.series]
-        return partial(figures.eos_figure, series, members=self.members.isChecked())
+        return partial(figures.eos_figure, series, members=self.members.isChecked(), table=True)
 
 
 def _left_open(run: RunDocument, analysis: EosResult) -> np.ndarray | None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QMargins, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QDialog,
-    QFileDialog,
     QGridLayout,
     QLabel,
     QMenu,
@@ -32,7 +29,7 @@ from app.session.messages import Notification
 from app.viewer3d import atom_card, create_structure_view
 from app.viewer3d.color_bar import WIDTH, ColorBar
 from app.viewer3d.frame_bar import FrameBar
-from app.viewer3d.picture import as_rgba
+from app.viewer3d.picture import Trimmings, finished_rgba
 from app.viewer3d.view_tools import ViewTools
 from app.widgets.controls import filled, tool_button
 from app.widgets.lasso import selection_mode
@@ -43,11 +40,17 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.figures import FigureStyle
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from app.session.session import Session
-    from app.viewer3d.image_dialog import ImageWish
+
+INCHES = 3.6
+"""Usual width of the structure's figure."""
+
+MOST_SIDE = 8000
+"""Pixels of the structure's picture along a side at most."""
 
 EMPTY = "Open a trajectory or drop a file here."
 SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, ALL_FRAMES, EOS, DATA_POSTERIOR, FRAME_FORETOLD)
@@ -60,6 +63,8 @@ class StructurePanel(Panel):
 
     title = "Structure"
     name = "structure"
+    legend_text = "Colour bar"
+    has_axes = True
 
     @classmethod
     def lacks(cls, session: Session) -> Lack | None:
@@ -94,7 +99,7 @@ class StructurePanel(Panel):
             self.add_tool(button)
         self.selecting = SelectionTools(self.session, self)
         self.add_tool(self.selecting.button)
-        self.camera = tool_button(self, "Save an image of any size", self.ask_image, icon="camera")
+        self.camera = tool_button(self, "Save or copy a picture", self.ask_export, icon="camera")
         self.add_tool(self.camera, at_end=True)
 
     def _build_overlays(self) -> None:
@@ -366,52 +371,26 @@ class StructurePanel(Panel):
         return atom_card.atom_rows(frame, atom, prediction, crystal, self.session.coloring.atom_values())
 
     # exporting ----------------------------------------------------------------------------------------
-    def ask_image(self) -> None:
-        """Ask for size and file of an image and save it in the background."""
-        from app.viewer3d.image_dialog import ImageDialog
-
-        if self.view.scene is None:
-            return
-        ratio = self.view.devicePixelRatioF()
-        size = round(self.view.width() * ratio), round(self.view.height() * ratio)
-        dialog = ImageDialog(size, self.shown.bar is not None, self)
-        accepted = dialog.exec() == QDialog.DialogCode.Accepted
-        dialog.deleteLater()
-        if not accepted:
-            return
-        start = str(Path.home() / "structure.png")
-        path, _ = QFileDialog.getSaveFileName(self, "Save image", start, "PNG image (*.png)")
-        if path:
-            self.save_image(Path(path).with_suffix(".png"), dialog.wish())
-
-    def save_image(self, path: Path, wish: ImageWish) -> None:
-        """Draw and write an image in the background and tell when it is done."""
-        from app.session.messages import Notification
-        from app.viewer3d.picture import finished_image, save_png
-
-        view = self.view
-        request = view.export_request((wish.width, wish.height), wish.transparent)
-        trimmings = view.trimmings(wish.transparent, axes=wish.axes, bar=self.shown.bar if wish.bar else None)
-        self.session.tasks.run(
-            f"Saving {path.name}",
-            lambda progress: save_png(finished_image(view.draw_now(request), trimmings), path),
-            lambda _: self.session.messages.notify(Notification("info", "Image saved", str(path))),
-            lambda error: self.session.messages.notify_error(f"{path.name} was not written", error),
-        )
-
     def figure(self) -> Drawing | None:
         """Draw the structure on white at print size, with its colour bar."""
+        return self.figure_for(FigureStyle())
+
+    def figure_for(self, style: FigureStyle) -> Drawing | None:
+        """Draw the structure with the pixels of a size, without rings, with the title of the bar alone."""
         view = self.view
         if view.scene is None or view.frame is not self.session.data.frame:
             return None
-        size = 1600, round(1600 * view.height() / max(view.width(), 1))
-        request = view.export_request(size, True, look=view.look(LIGHT))
-        bar = self.shown.bar
-
-        if bar is None:
-            return lambda: figures.structure_figure(as_rgba(view.draw_now(request)))
-        scale = bar.colors, bar.limits, bar.title
-        return lambda: figures.structure_figure(as_rgba(view.draw_now(request)), *scale)
+        own = INCHES, INCHES * view.height() / max(view.width(), 1)
+        size, bar = style.inches(own), self.shown.bar if style.legend else None
+        room = 0.0 if bar is None else figures.bar_room(style.font_size)
+        dpi = min(style.dpi, MOST_SIDE / max(size))
+        pixels = max(round((size[0] - room) * dpi), 8), max(round(size[1] * dpi), 8)
+        request = view.export_request(pixels, True, look=view.look(LIGHT))
+        trimmings = Trimmings(None, style.axes, None, font(), LIGHT, view.options.axes_of_cell)
+        scale = None if bar is None else figures.Scale(bar.colors, bar.limits, bar.title)
+        return lambda: figures.structure_figure(
+            finished_rgba(view.draw_now(request), trimmings), size, scale, room
+        )
 
     def table(self) -> Table | None:
         """Return the frame's atoms: element, position, forces and what is predicted."""

@@ -117,8 +117,7 @@ class Dock(QDockWidget):
         """Fill the menu of the title row: export, tearing off, closing."""
         menu.clear()
         if self._panel is not None and self._panel.can_export():
-            for action in self._panel.export_menu(menu).actions():
-                menu.addAction(action)
+            menu.addAction("Export…", self._panel.ask_export)
             menu.addSeparator()
         text = "Put Back" if self.isFloating() else "Tear Off"
         menu.addAction(text, lambda: self.setFloating(not self.isFloating()))

@@ -36,7 +36,7 @@ from app.shell.toasts import Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.welcome import Welcome
-from app.shell.window_commands import MENUS, window_commands
+from app.shell.window_commands import MENUS, figure_commands, window_commands
 from nnpcore.errors import EatlasError
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class MainWindow(QMainWindow):
         self.commands = Commands(actions, self)
         self.toasts = Toasts(self)
         self.docks = layout.make_docks(session, self)
+        for command in figure_commands(session, self.docks):
+            self.commands.add(command)
         self.spaces = Spaces(self, self.docks, session, settings)
         self.toolbar = MainToolbar(session, self.commands, self.docks, self)
         self.addToolBar(self.toolbar)
@@ -131,7 +133,7 @@ class MainWindow(QMainWindow):
         self.color_by = QMenu("Colour By", self)
         self.workspace_menu = QMenu("Workspace", self)
         subs = (self.examples, self.appearance, self.color_by, self.workspace_menu)
-        menus |= {menu.title(): menu for menu in subs}
+        menus |= {menu.title(): menu for menu in (*subs, self.toolbar.export_menu)}
         last: dict[str, int] = {}
         for command_id, command in self.commands.by_id.items():
             menu = menus[command.menu]

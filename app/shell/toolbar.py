@@ -130,8 +130,8 @@ class MainToolbar(QToolBar):
             self.export_menu.addAction(self._commands.actions[command_id])
         self.export_menu.addSeparator()
         for dock in self._docks.values():
-            if dock.panel_class.lacks(self._session) is None and dock.panel.can_export():
-                self.export_menu.addMenu(dock.panel.export_menu(self.export_menu))
+            if dock.panel_class.lacks(self._session) is None and dock.panel_class.can_export():
+                self.export_menu.addAction(self._commands.actions[f"figure.{dock.panel_class.name}"])
 
 
 class PrimaryButton(QToolButton):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from app.dialogs.every import Dialogs
@@ -10,6 +11,7 @@ from app.documents.coloring import LABELS
 from app.documents.run import RunState
 from app.look import theme
 from app.shell.commands import Command
+from app.shell.dock import Dock
 from app.shell.files import Files
 from app.shell.guide import Guide
 from app.shell.restoring import SessionKeeper
@@ -161,6 +163,19 @@ def _exchange(session: Session, files: Files, dialogs: Dialogs) -> list[Command]
             "file.report", "Export Report…", files.ask_export_report, "", "", "File", 2,
             "One page on the run: settings, curves, mapping, verdict; HTML or PDF", enabled=has_report,
         ),
+    ]  # fmt: skip
+
+
+def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command]:
+    """Return a command for each panel that has a figure or numbers to export."""
+    return [
+        Command(
+            f"figure.{name}", f"Export {dock.panel_class.title}…", lambda dock=dock: dock.panel.ask_export(),
+            menu="Export", enabled=lambda dock=dock: dock.panel_class.lacks(session) is None,
+            tip="Figure and numbers for a paper: size, letters, legend; PNG, SVG, PDF, CSV, clipboard",
+        )
+        for name, dock in docks.items()
+        if dock.panel_class.can_export()
     ]  # fmt: skip
 
 

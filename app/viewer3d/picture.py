@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
 from app.look.palette import Theme
 from app.viewer3d.color_bar import HEIGHT, WIDTH, ColorBarSpec, draw_color_bar
 from app.viewer3d.drawing import Picture
 from app.viewer3d.tripod import draw_tripod
-from nnpcore.files import write_atomically
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +40,6 @@ def as_image(picture: Picture) -> QImage:
     return QImage(picture.pixels.data, width, height, 4 * width, kind)
 
 
-def as_rgba(picture: Picture) -> np.ndarray:
-    """The picture as (height, width, 4) uint8 red, green, blue, alpha, not premultiplied."""
-    pixels = picture.pixels.astype(np.float32)
-    alpha = pixels[..., 3:]
-    color = np.divide(pixels[..., 2::-1] * 255, alpha, out=np.zeros_like(pixels[..., :3]), where=alpha > 0)
-    return np.concatenate([np.clip(color + 0.5, 0, 255), alpha], axis=2).astype(np.uint8)
-
-
 def finished_image(picture: Picture, trimmings: Trimmings) -> QImage:
     """A new image with everything on it."""
     image = as_image(picture).copy()
@@ -74,10 +64,8 @@ def finished_image(picture: Picture, trimmings: Trimmings) -> QImage:
     return image
 
 
-def save_png(image: QImage, path: Path) -> None:
-    """Write an image as PNG, all or nothing; RunFolderError in plain words where the folder refuses it."""
-    content = QByteArray()
-    buffer = QBuffer(content)
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image.save(buffer, "PNG")  # type: ignore[call-overload]
-    write_atomically(path, bytes(content.data()))
+def finished_rgba(picture: Picture, trimmings: Trimmings) -> np.ndarray:
+    """Everything on it as (height, width, 4) uint8 red, green, blue, alpha, not premultiplied."""
+    image = finished_image(picture, trimmings).convertToFormat(QImage.Format.Format_RGBA8888)
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return pixels[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()

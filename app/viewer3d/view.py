@@ -93,6 +93,7 @@ class StructureView(QWidget):
         """Between two frames while a trajectory plays; pictures get simpler to keep up with it."""
         self._needs_fit = True
         self._fit_size = 0.0
+        self._fit_target = np.zeros(3)
         self._needs_picture = False
         self._picker: Picker | None = None
         self._quality = 0
@@ -211,7 +212,7 @@ class StructureView(QWidget):
         if self.scene is not None:
             self._needs_fit = not self.isVisible()
             goal = self._fitted(self._goal())
-            self._fit_size = goal.extent
+            self._fit_size, self._fit_target = goal.extent, goal.target
             self.set_camera(goal, animated=animated)
 
     def _goal(self) -> Camera:
@@ -317,12 +318,12 @@ class StructureView(QWidget):
     ) -> DrawRequest:
         """The snapshot for a picture of ``size`` pixels, showing at least what the widget shows.
 
-        Without rings; no fading if transparent. RuntimeError when nothing is shown.
+        Without rings; no fading if transparent; where the user has not moved or magnified it, everything
+        fills the picture. RuntimeError when nothing is shown.
         """
         if self.scene is None:
             raise RuntimeError("there is no structure to draw")
-        own = self.width() / max(self.height(), 1)
-        camera = replace(self.camera, extent=self.camera.extent * max(1.0, own * size[1] / size[0]))
+        camera = self.export_camera(size)
         look = look or self.look()
         scale = min(size[1] / max(self.height(), 1), size[0] / max(self.width(), 1))
         return replace(
@@ -331,6 +332,15 @@ class StructureView(QWidget):
             marks=np.zeros_like(self._marks),
             pixel_ratio=max(scale, 1.0),
         )
+
+    def export_camera(self, size: tuple[int, int]) -> Camera:
+        """The camera for a picture of ``size`` pixels that shows what the widget shows."""
+        camera, aspect = self.camera, size[0] / size[1]
+        untouched = camera.extent == self._fit_size and np.array_equal(camera.target, self._fit_target)
+        if untouched and self.scene is not None:
+            return camera.fitted(self.scene.extent_points, self.scene.margin, aspect)
+        own = self.width() / max(self.height(), 1)
+        return replace(camera, extent=camera.extent * max(1.0, own / aspect))
 
     def draw_now(self, request: DrawRequest) -> Picture:
         """Draw a request and wait for it; on any thread. RuntimeError when drawing fails."""

@@ -19,17 +19,23 @@ from nnpcore.figures.points import (
 from nnpcore.figures.regions import RegionBar, mapping_figure, region_figure
 from nnpcore.figures.rigidity import rigidity_figure
 from nnpcore.figures.series import RunCurves
-from nnpcore.figures.structure import structure_figure
+from nnpcore.figures.structure import Scale, bar_room, structure_figure
+from nnpcore.figures.style import FigureStyle, StyleSheet, apply_style, read_style
 from nnpcore.figures.training import curves_figure, training_figure
 
 __all__ = [
     "SUFFIXES",
     "EosSeries",
+    "FigureStyle",
     "ParitySeries",
     "PointSeries",
     "RegionBar",
     "RunCurves",
+    "Scale",
+    "StyleSheet",
     "SweepLine",
+    "apply_style",
+    "bar_room",
     "connectivity_figure",
     "cure_figure",
     "curves_figure",
@@ -44,6 +50,7 @@ __all__ = [
     "parity_figure",
     "pca_figure",
     "reach_figure",
+    "read_style",
     "region_figure",
     "rigidity_figure",
     "save_figure",

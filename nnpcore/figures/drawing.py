@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,10 +19,12 @@ from nnpcore.errors import AnalysisError
 from nnpcore.files import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.offsetbox import AnchoredOffsetbox
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
 """Colours of series, told apart by colour-blind people."""
@@ -60,8 +62,8 @@ LONGEST_NAME = 28
 
 
 # files ------------------------------------------------------------------------------------------------
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG (300 dpi), SVG or PDF by the path's suffix, all or nothing.
+def save_figure(figure: Figure, path: str | Path, *, dpi: int | None = None) -> None:
+    """Write a figure as PNG (300 dpi by default), SVG or PDF by the path's suffix, all or nothing.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in SUFFIXES:
         raise AnalysisError(f"a figure cannot be written as '{path.suffix}'", fix="Use .png, .svg or .pdf")
-    write_atomically(path, figure_bytes(figure, suffix))
+    write_atomically(path, figure_bytes(figure, suffix, dpi=dpi))
 
 
 def save_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
@@ -90,7 +92,8 @@ def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False, dpi: in
 
     for text in figure.findobj(Text):
         if isinstance(text, Text) and not text.get_text().isascii():
-            text.set_fontfamily([LETTERS, *other_scripts(text.get_text())])
+            own = [family for family in text.get_fontfamily() if family != "sans-serif"]
+            text.set_fontfamily(list(dict.fromkeys([*own, LETTERS, *other_scripts(text.get_text())])))
     content = io.BytesIO()
     metadata = {"png": {"Software": "Eatlas"}, "svg": {"Creator": "Eatlas", "Date": None}}
     letters = "path" if outlines else "none"
@@ -98,7 +101,7 @@ def figure_bytes(figure: Figure, suffix: str, *, outlines: bool = False, dpi: in
     with SAVING, matplotlib.rc_context(settings):  # type: ignore[arg-type]
         FigureCanvasAgg(figure)
         about = metadata.get(suffix, {"Creator": "Eatlas"})
-        figure.savefig(content, format=suffix, dpi=dpi or DPI, metadata=about, facecolor="white")
+        figure.savefig(content, format=suffix, dpi=dpi or DPI, metadata=about, facecolor="auto")
     return content.getvalue()
 
 
@@ -127,10 +130,10 @@ def series_color(k: int) -> str:
     return OKABE_ITO[k % len(OKABE_ITO)]
 
 
-def plain(name: str) -> str:
+def plain(name: str, longest: int = LONGEST_NAME) -> str:
     """Return a name as matplotlib writes it: shortened, and a dollar sign is no formula."""
-    half = LONGEST_NAME // 2
-    short = name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[1 - half :]}"
+    half = longest // 2
+    short = name if len(name) <= longest else f"{name[:half]}…{name[1 - half :]}"
     return short.replace("$", r"\$")
 
 
@@ -198,3 +201,44 @@ def add_diagonal(axes: Axes) -> None:
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
     axes.set_aspect("equal")
+
+
+# tables -----------------------------------------------------------------------------------------------
+TABLE = 7.0
+
+
+def add_table(figure: Figure, rows: Sequence[Sequence[str]], colors: Sequence[str]) -> None:
+    """Put rows of text below everything else, the first cell of each in its color."""
+    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
+
+    columns: list[Artist] = []
+    for number, column in enumerate(zip(*rows, strict=True)):
+        cells: list[Artist] = [
+            TextArea(text or " ", textprops={"size": TABLE, "color": "black" if number else color})
+            for text, color in zip(column, colors, strict=True)
+        ]
+        columns.append(VPacker(children=cells, pad=0, sep=2, align="right" if number else "left"))
+    packed = HPacker(children=columns, pad=0, sep=8, align="bottom")
+    table = AnchoredOffsetbox("lower center", child=packed, frameon=False, pad=0.3, borderpad=0.0,
+                              bbox_to_anchor=(0.5, 0.0), bbox_transform=figure.transFigure)  # fmt: skip
+    table.set_in_layout(False)
+    figure.add_artist(table)
+    make_room(figure)
+
+
+def tables_of(figure: Figure) -> list[AnchoredOffsetbox]:
+    """Return what :func:`add_table` has added."""
+    from matplotlib.offsetbox import AnchoredOffsetbox
+
+    return [artist for artist in figure.artists if isinstance(artist, AnchoredOffsetbox)]
+
+
+def make_room(figure: Figure) -> None:
+    """Lay everything else out above the tables, which have their size by now."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = figure.get_layout_engine()
+    heights = [table.get_window_extent().height for table in tables_of(figure)]
+    share = sum(heights) / (figure.get_figheight() * figure.dpi)
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0.0, share, 1.0, 1.0 - share))

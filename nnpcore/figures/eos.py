@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.figures.drawing import DASHES, add_legend, new_figure, style_axes
+from nnpcore.figures.drawing import DASHES, PAPER, SMALL, add_table, new_figure, plain, style_axes
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nnpcore.mapping import Bracket, EosCurve, EosReport
+    from nnpcore.mapping import Bracket, EosCurve, EosFit, EosReport
+
+BRACKET = "bracket"
+"""Name of the brackets among what is drawn."""
 
 WINDOW = 0.08
 """Half width of the window relative to V0 where there is no bracket."""
@@ -142,11 +145,12 @@ def dense(volumes: np.ndarray) -> np.ndarray:
 
 
 # figure -----------------------------------------------------------------------------------------------
-def eos_figure(series: Sequence[EosSeries], *, members: bool = False) -> Figure:
+def eos_figure(series: Sequence[EosSeries], *, members: bool = False, table: bool = False) -> Figure:
     """Draw E_at(V) of one or more ensembles against the reference, as in the paper's Fig. 1.
 
     Lines are ensemble means, shades one standard deviation, square brackets the volumes in reach of the
-    training set. Energies are relative to the reference's minimum, meV/atom.
+    training set. Energies are relative to the reference's minimum, meV/atom. With ``table`` the fitted
+    numbers stand below.
 
     Raises
     ------
@@ -154,11 +158,13 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False) -> Figure:
     """
     if not series:
         raise AnalysisError("there is no equation of state to draw", fix="Train, and open a volume scan")
-    figure = new_figure(3.6, 2.9)
+    rows = _table_rows(series) if table else []
+    figure = new_figure(4.2 if rows else 3.6, 2.9 + 0.17 * (len(series) + 1) // 2 + 0.14 * len(rows))
     axes = figure.add_subplot()
     zero = energy_zero(series)
     for item in series:
         _draw_eos(axes, item, zero, members)
+    _draw_left_open(axes, series[0], zero)
     _draw_eos_reference(axes, series, zero)
     low, high, bottom, top = eos_window(series, zero)
     axes.set_xlim(low, high)
@@ -166,8 +172,64 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False) -> Figure:
     for level, item in enumerate(series):
         draw_bracket(axes, item.bracket, item.color if len(series) > 1 else "black", 0.97 - 0.05 * level)
     style_axes(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
-    add_legend(axes, loc="upper center", bbox_to_anchor=(0.5, 0.93 - 0.05 * len(series)))
+    _add_eos_legend(axes)
+    if rows:
+        add_table(figure, rows, ["black"] * (len(rows) - len(series)) + [item.color for item in series])
     return figure
+
+
+IN_REACH = "in reach"
+
+
+def _add_eos_legend(axes: Axes) -> None:
+    """Name the curves above them, and what the bracket means."""
+    from matplotlib.figure import Figure
+    from matplotlib.legend_handler import HandlerLine2D
+    from matplotlib.lines import Line2D
+
+    class BracketHandler(HandlerLine2D):
+        """Draws the bracket in the legend as it is in the plot."""
+
+        def create_artists(self, legend, orig_handle, xdescent, ydescent, width, height, fontsize, trans):  # type: ignore[no-untyped-def]
+            """Return a square bracket over the width of the entry."""
+            left, right, low, high = -xdescent, width - xdescent, -ydescent, height - ydescent
+            look = {"color": "black", "linewidth": 1.0, "transform": trans}
+            return [Line2D([left, left, right, right], [low, high, high, low], **look)]
+
+    handles, names = axes.get_legend_handles_labels()
+    special = {}
+    bracket = next((line for line in axes.lines if line.get_gid() == BRACKET), None)
+    if bracket is not None:
+        handles, names = [*handles, bracket], [*names, IN_REACH]
+        special[bracket] = BracketHandler()
+    assert isinstance(axes.figure, Figure)
+    axes.figure.legend(handles, names, handler_map=special, loc="outside upper center", ncols=2,
+                       frameon=False, fontsize=SMALL, handlelength=1.8, borderaxespad=0.2)  # fmt: skip
+
+
+HEADS = (("", "V₀", "B₀", "B₀′", "slope error", "RMSE"), ("", "Å³/atom", "GPa", "", "GPa", "meV/atom"))
+
+
+def _table_rows(series: Sequence[EosSeries]) -> list[tuple[str, ...]]:
+    """Return the fitted numbers as text: the heads, the reference, each ensemble; [] where there are none."""
+    if not any(item.report is not None for item in series):
+        return []
+    reports = [item.report for item in series if item.report is not None]
+    known = [report.reference_fit for report in reports if report.reference_fit is not None]
+    rows = [("reference", *_fit_cells(fit), "", "") for fit in known[:1]]
+    for item in series:
+        slope = None if item.report is None else item.report.slope_error_gpa
+        rmse = None if item.report is None else item.report.rmse_in_bracket_mev
+        ends = ("–" if slope is None else f"{slope:+.2f}", "–" if rmse is None else f"{rmse:.1f}")
+        rows.append((plain(item.name, 18), *_fit_cells(item.report and item.report.mean_fit), *ends))
+    return [*HEADS, *rows]
+
+
+def _fit_cells(fit: EosFit | None) -> tuple[str, str, str]:
+    if fit is None:
+        return "–", "–", "–"
+    about = "≈" if fit.doubt else ""
+    return f"{about}{fit.v0:.2f}", f"{about}{fit.b0_gpa:.1f}", f"{about}{fit.b0_prime:.1f}"
 
 
 def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool) -> None:
@@ -180,7 +242,17 @@ def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool) -> N
         for row in spline(curve.volumes, relative_mev(curve.energies, zero), at):
             axes.plot(at, row, color=item.color, linewidth=0.5, alpha=0.5)
     dash = DASHES[item.dash % len(DASHES)]
-    axes.plot(at, mean, linestyle=dash, color=item.color, linewidth=1.4, label=item.name)
+    axes.plot(at, mean, linestyle=dash, color=item.color, linewidth=1.4, label=plain(item.name))
+
+
+def _draw_left_open(axes: Axes, item: EosSeries, zero: EnergyZero) -> None:
+    """Draw what the training data leave open of the first curve as two lines."""
+    if item.foretold is None:
+        return
+    at, mean = dense(item.curve.volumes), relative_mev(item.curve.mean, zero)
+    for sign, label in ((-1.0, "left open"), (1.0, "_")):
+        line = spline(item.curve.volumes, mean + sign * item.foretold, at)
+        axes.plot(at, line, linestyle=DASHES[2], color=PAPER["muted"], linewidth=0.9, label=label)
 
 
 def _draw_eos_reference(axes: Axes, series: Sequence[EosSeries], zero: EnergyZero) -> None:
@@ -196,4 +268,4 @@ def draw_bracket(axes: Axes, bracket: Bracket | None, color: str, height: float)
         return
     x = [bracket.low, bracket.low, bracket.high, bracket.high]
     y = [height - 0.03, height, height, height - 0.03]
-    axes.plot(x, y, color=color, linewidth=1.0, transform=axes.get_xaxis_transform())
+    axes.plot(x, y, color=color, linewidth=1.0, transform=axes.get_xaxis_transform(), gid=BRACKET)
