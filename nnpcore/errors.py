@@ -50,6 +50,10 @@ class RunFolderError(EatlasError):
     """A run folder that is missing, damaged, foreign or cannot be written."""
 
 
+class NoRoomError(RunFolderError):
+    """There is no room where something is to be written; later there may be."""
+
+
 class PotentialError(EatlasError):
     """A potential that cannot be loaded or does not fit the structure."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.errors import EatlasError, NoRoomError, RunFolderError
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another folder"),
@@ -30,6 +30,8 @@ _REASONS = {
     errno.EFBIG: ("files of this size may not be written here", "Choose another folder"),
     errno.EIO: ("the disk reports an error", "Choose a folder on another disk"),
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the system's errors that may go by when others make room."""
 _PART = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.part")
 """Names of files that are being written, see :func:`write_atomically`."""
 
@@ -38,7 +40,8 @@ def writing_failed(error: OSError, path: Path) -> RunFolderError:
     """Say in plain words why ``path`` could not be written."""
     fallback = (f"writing failed ({error.strerror or error})", "Choose another folder")
     what, fix = _REASONS.get(error.errno or 0, fallback)
-    return RunFolderError(what, where=str(path), fix=fix)
+    kind = NoRoomError if error.errno in NO_ROOM else RunFolderError
+    return kind(what, where=str(path), fix=fix)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -266,6 +266,73 @@ def test_a_full_disk_is_said_and_written_when_there_is_room(
     assert is_whole(run_folder, 5)
 
 
+def no_room(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+FULL_FROM_THE_START = [
+    ("new", "fsync"),
+    ("older", "fsync"),
+    ("resumed", "fsync"),
+    ("new", "mkdir"),
+    ("new", "write"),
+]
+"""What is in the folder, and the first of the system's functions that has no room."""
+
+
+@pytest.mark.parametrize(("beginning", "fails"), FULL_FROM_THE_START)
+def test_a_disk_that_is_full_from_the_start_ends_no_training(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, beginning: str, fails: str
+) -> None:
+    if beginning == "older":
+        trainer(run_folder, hidden=(3,)).run()
+    elif beginning == "resumed":
+        trainer(run_folder, epochs=1).run()
+    training = resumed(run_folder, epochs=4) if beginning == "resumed" else trainer(run_folder, epochs=4)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, fails, no_room)
+        training.prepare()
+        first = "" if training.keeper.trouble is None else str(training.keeper.trouble)
+        assert "the disk is full" in first or fails == "write"  # the lock's own text is not missed
+    training.run()
+    assert training.keeper.trouble is None and is_whole(run_folder, 4)
+    assert RunFolder.open(run_folder).settings.epochs == 4
+    assert not (run_folder / LOCK_FILE).exists()
+
+
+def test_what_ended_on_a_full_disk_is_written_later_unless_another_run_came(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(run_folder, hidden=(3,)).run()
+    training = trainer(run_folder)
+    with monkeypatch.context() as disk, pytest.raises(RunFolderError, match="the disk is full"):
+        disk.setattr(os, "fsync", no_room)
+        training.run()
+    training.save()
+    assert is_whole(run_folder, 3) and RunFolder.open(run_folder).settings.hidden == (4,)
+    late = trainer(run_folder)
+    with monkeypatch.context() as disk, pytest.raises(RunFolderError, match="the disk is full"):
+        disk.setattr(os, "fsync", no_room)
+        late.run()
+    trainer(run_folder, hidden=(2,)).run()
+    with pytest.raises(RunFolderError, match="something else has come into the place"):
+        late.save()
+    assert RunFolder.open(run_folder).settings.hidden == (2,) and is_whole(run_folder, 3)
+
+
+def test_an_unwritable_place_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    folder = tmp_path / "run"
+    monkeypatch.setattr(os, "mkdir", denied)
+    with pytest.raises(RunFolderError) as caught:
+        trainer(folder).prepare()
+    assert str(caught.value) == f"{folder}: you may not write here. Choose a folder of your own."
+
+
 def test_a_training_goes_on_elsewhere(run_folder: Path, tmp_path: Path) -> None:
     training = trainer(run_folder, epochs=4)
     elsewhere = tmp_path / "elsewhere"

@@ -158,6 +158,7 @@ class TrainingJob:
         with self._lock:
             self._news.start = start
         self._prepared.set()
+        self._tell()
 
     def _make_trainer(self) -> Trainer:
         from nnpcore.training import Trainer

@@ -74,6 +74,7 @@ def train_command(
     stopping = terminal.stop_on_interrupt(control.stop, KEPT)
     with stopping, terminal.counter("Epoch", trainer.n_epochs) as update:
         tell = _teller(terminal.warn)
+        tell(trainer.keeper.trouble)
 
         def on_epoch(record: EpochRecord, trainer: Trainer) -> None:
             update(record.epoch, epoch_text(record))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nnpcore.errors import RunFolderError
-from nnpcore.files import writing_failed
+from nnpcore.files import NO_ROOM, writing_failed
 
 LOCK_FILE = "training.lock"
 _SAME_START = 2.0  # s, by which the start of one and the same process may be told differently
@@ -51,15 +51,14 @@ class FolderLock:
                     _refuse_held(handle, path)
                     if not _is_at(path, handle):
                         continue  # its holder has just ended and removed it
-                    os.ftruncate(handle, 0)
-                    os.write(handle, json.dumps(_own_mark()).encode())
+                    _mark(handle)
                     taken, handle = handle, -1
                     return cls(folder, taken)
                 finally:
                     if handle >= 0:
                         os.close(handle)
         except OSError as error:
-            raise writing_failed(error, path) from error
+            raise writing_failed(error, folder) from error
 
     def still_there(self) -> bool:
         """Whether the folder is the one that was locked: not removed, moved or replaced."""
@@ -68,6 +67,24 @@ class FolderLock:
     def release(self) -> None:
         """Let others write; nothing happens where that was done before."""
         self._end()
+
+
+def _mark(handle: int) -> None:
+    """Write who holds a lock; on a full disk the system's own lock is enough."""
+    os.ftruncate(handle, 0)
+    try:
+        os.write(handle, json.dumps(_own_mark()).encode())
+    except OSError as error:
+        if error.errno not in NO_ROOM or not _grants_locks(handle):
+            raise
+
+
+def _grants_locks(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _refuse_held(handle: int, path: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nnpcore.errors import RunFolderError
+from nnpcore.errors import NoRoomError, RunFolderError
 from nnpcore.training.monitoring import Monitor
-from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues, id_of
+from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues, entries_of, id_of
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -80,6 +80,8 @@ class Keeper:
         self._notes: list[str] = []
         self._wanted: Path | None = None
         self._next = 0.0
+        self._unbegun = False  # whether there was no room yet for what stands before the first epoch
+        self._older: str | None = None  # the id of the run that was there before
         self._whole = False  # whether all is known that a folder holds
         self._writing = threading.RLock()
 
@@ -89,31 +91,60 @@ class Keeper:
         return "" if self.path is None else self.path.name
 
     def begin(self, kept: Kept) -> None:
-        """Lock the folder, and make it where this is a new training.
+        """Lock the folder, and make it where this is a new training; where there is no room, that is to wait.
 
         Raises RunFolderError where it cannot be written or another training writes there.
         """
+        try:
+            self._begin(kept)
+        except NoRoomError as error:
+            if not (self._whole or self._unbegun or self.folder is None):
+                raise  # a resume without a lock
+            self.trouble = error
+
+    def _begin(self, kept: Kept) -> None:
         if self.folder is not None:
             if self._whole and not self.folder.still_there:
                 self._return_to(self.folder)
             self.folder.lock()
         elif self.path is not None:
-            self.folder = RunFolder.create(self.path, kept.settings, kept.frames(), parent=self.parent)
+            self._claim(kept, self.path)
+
+    def _claim(self, kept: Kept, path: Path) -> RunFolder:
+        """Lock the folder of a new training and begin it; without room for that it is locked all the same."""
+        self._older = id_of(path) if (path / "data.json").is_file() else None
+        self.folder = RunFolder.claim(path, kept.settings, kept.frames(), parent=self.parent)
+        self._unbegun = True
+        try:
+            self._begin_anew(self.folder)
+        except BaseException as error:
+            if not isinstance(error, NoRoomError):
+                self.folder.release()
+                self.folder = None
+            raise
+        return self.folder
+
+    def _begin_anew(self, folder: RunFolder) -> None:
+        folder.begin()
+        self._unbegun = False
 
     def resumed(self, kept: Kept) -> None:
         """Write what a new goal changes in the folder of a training that goes on."""
         self._whole = True
-        if self.folder is not None:
-            self.folder.give_id()
-            if self.folder.settings != kept.settings:
-                self.folder.write_settings(kept.settings)
+        if self.folder is None:
+            return
+        self.folder.give_id()
+        try:
+            self._write_changed_settings(kept, self.folder)
             self._write_monitor(kept, self.folder)
+        except NoRoomError as error:
+            self.trouble = error
 
     def prepared(self, kept: Kept) -> None:
         """Write what is known before the first epoch of a new training."""
         self._whole = True
         try:
-            if self.folder is not None:
+            if self.folder is not None and self.trouble is None:
                 self.folder.write_training_values(kept.training_values())
                 self._write_monitor(kept, self.folder)
         except RunFolderError as error:
@@ -140,12 +171,12 @@ class Keeper:
             wanted, self._wanted = self._wanted, None
             if wanted is not None:
                 self._move(kept, wanted)
-            elif self.folder is not None:
-                self._write_into(kept, self.folder)
+            elif self.path is not None:
+                self._write_into(kept, self.folder or self._claim(kept, self.path))
 
     def write_now_and_then(self, kept: Kept) -> None:
         """Write where the last time is some seconds ago; what goes wrong is :attr:`trouble`."""
-        if (self.folder is None and self._wanted is None) or time.perf_counter() < self._next:
+        if (self.path is None and self._wanted is None) or time.perf_counter() < self._next:
             return
         started = time.perf_counter()
         try:
@@ -170,14 +201,15 @@ class Keeper:
         self._write_whole(kept, folder)
         if self.folder is not None:
             self.folder.release()
-        self.folder, self.path = folder, path
+        self.folder, self.path, self._unbegun = folder, path, False
         self._notes.append(f"the training is kept in {path} from now on")
 
     def _write_into(self, kept: Kept, folder: RunFolder) -> None:
         if not folder.still_there:
             self._return_to(folder)
-        if not (folder.data_path.is_file() and folder.settings_path.is_file()):
-            folder.begin()
+        if self._unbegun or not (folder.data_path.is_file() and folder.settings_path.is_file()):
+            self._begin_anew(folder)
+        self._write_changed_settings(kept, folder)
         if not folder.training_set_path.is_file():
             folder.write_training_values(kept.training_values())
             self._write_monitor(kept, folder)
@@ -186,7 +218,7 @@ class Keeper:
     def _return_to(self, folder: RunFolder) -> None:
         """Lock the folder again, or a new one in its place; RunFolderError where something else is there."""
         there = folder.path.exists()
-        if there and id_of(folder.path) != folder.id:
+        if there and not self._is_ours(folder):
             raise RunFolderError(
                 "something else has come into the place of this training's folder",
                 where=str(folder.path),
@@ -196,7 +228,14 @@ class Keeper:
         folder.lock()
         if not there:
             self._notes.append(f"{folder.path} was removed or moved in the training and is written anew")
-            folder.begin()
+            self._begin_anew(folder)
+
+    def _is_ours(self, folder: RunFolder) -> bool:
+        """Whether what is in a folder's place is that folder, or what was there before it could be begun."""
+        if not folder.data_path.is_file():
+            return self._unbegun and not entries_of(folder.path)
+        found = id_of(folder.path)
+        return found == folder.id or (self._unbegun and found == self._older)
 
     def _write_whole(self, kept: Kept, folder: RunFolder) -> None:
         folder.write_training_values(kept.training_values())
@@ -207,6 +246,10 @@ class Keeper:
         folder.write_potential(kept.potential())
         folder.write_history(kept.history)
         folder.write_checkpoint(kept.checkpoint())
+
+    def _write_changed_settings(self, kept: Kept, folder: RunFolder) -> None:
+        if folder.settings != kept.settings:
+            folder.write_settings(kept.settings)
 
     def _write_monitor(self, kept: Kept, folder: RunFolder) -> None:
         if isinstance(kept.monitor, Monitor):

@@ -187,7 +187,31 @@ class RunFolder:
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
-        The folder is locked until :meth:`release`.
+        The folder is locked until :meth:`release`. For the parameters see :meth:`claim`.
+
+        Raises
+        ------
+        RunFolderError : not writable, a folder with something else in it, or one that a training writes into.
+        """
+        run = cls.claim(path, settings, frames, imported=imported, parent=parent)
+        try:
+            run.begin()
+        except BaseException:
+            run.release()
+            raise
+        return run
+
+    @classmethod
+    def claim(
+        cls,
+        path: str | os.PathLike[str],
+        settings: TrainSettings,
+        frames: Mapping[str, Sequence[Frame]],
+        *,
+        imported: str = "",
+        parent: str = "",
+    ) -> RunFolder:
+        """Lock the folder of a new run, in which :meth:`begin` is to write first.
 
         Parameters
         ----------
@@ -205,11 +229,6 @@ class RunFolder:
         _refuse_foreign(folder)
         run = cls(folder, settings, sources_of(frames), imported, secrets.token_hex(8), parent=parent)
         run.lock()
-        try:
-            run.begin()
-        except BaseException:
-            run.release()
-            raise
         return run
 
     def begin(self) -> None:
