@@ -1,12 +1,19 @@
-"""Work spread over the processor's threads, by functions that hold no interpreter lock."""
+"""Work spread over the processor's threads, by functions that hold no interpreter lock; and sums that do not
+depend on how many there are."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import LibController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -18,6 +25,65 @@ def default_threads() -> int:
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+class _Blas:
+    """The libraries of matrix products that this process has loaded, and who wants one thread of them."""
+
+    _SOURCES = ("numpy", "scipy.linalg", "torch")
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.holders = 0
+        self._sources: tuple[str, ...] = ()
+        self._libraries: list[LibController] = []
+        self._before: dict[str, int | None] = {}
+
+    def hold(self) -> None:
+        """Go down to one thread, in libraries, too, that were loaded since the last one asked."""
+        sources = tuple(name for name in self._SOURCES if name in sys.modules)
+        if sources != self._sources:  # looking for libraries takes milliseconds
+            from threadpoolctl import ThreadpoolController
+
+            self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self._sources = sources
+        self.holders += 1
+        for library in self._libraries:
+            self._before.setdefault(str(library.filepath), library.num_threads)
+        self._set(lambda _: 1)
+
+    def release(self) -> None:
+        """Give the threads back where nobody else holds them."""
+        self.holders -= 1
+        if not self.holders:
+            self._set(lambda library: self._before.pop(str(library.filepath), library.num_threads))
+
+    def _set(self, number_of: Callable[[LibController], int | None]) -> None:
+        for library in self._libraries:
+            # of a pool that all threads share only one may change the size: see threadpoolctl's OpenBLAS
+            clear = getattr(library, "clear_controlling_thread", None)
+            if clear is not None:
+                clear(force=True)
+            library.set_num_threads(number_of(library))
+
+
+_blas = _Blas()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let matrix products and factorisations run on one thread, so that their sums have one order.
+
+    The number of threads belongs to the process: it is given back when the last of those that asked for one
+    thread leaves, so that jobs in several threads do not take it from each other.
+    """
+    with _blas.lock:
+        _blas.hold()
+    try:
+        yield
+    finally:
+        with _blas.lock:
+            _blas.release()
 
 
 def in_order(

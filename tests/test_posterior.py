@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +14,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import AnalysisError, DataError, SettingsError
@@ -23,10 +27,17 @@ from nnpcore.posterior import (
 )
 from nnpcore.posterior.basis import MANDEL, SparseBasis, far_apart, make_bases
 from nnpcore.posterior.basis import Atoms as BasisAtoms
-from nnpcore.posterior.evidence import Hyperparameters
+from nnpcore.posterior.evidence import (
+    Hyperparameters,
+    best_hyperparameters,
+    evidence_and_slopes,
+    first_guess,
+    log_evidence,
+)
 from nnpcore.posterior.moments import Moments
 from nnpcore.posterior.tempering import EnergyRows, found_tempering
 from nnpcore.structures.frame import Frame
+from nnpcore.threads import one_blas_thread
 
 FUNCTIONS = SymmetryFunctions.preset("26", ["Cu", "Au"], cutoff=4.5)
 SMALL = PosteriorSettings(n_centers=40, lengths=(1.5,), n_sample=6)
@@ -149,9 +160,91 @@ def test_energies_alone_agree_with_scikit_learn() -> None:
     np.testing.assert_allclose(found.mean(targets) - zero, mean, atol=1e-5)
     np.testing.assert_allclose(found.covariance(targets), covariance, atol=1e-7)
     expected = peer.log_marginal_likelihood_value_
-    from nnpcore.posterior.evidence import log_evidence
-
     assert log_evidence(found.moments, found.hyper) == pytest.approx(expected, abs=1e-3)
+
+
+def some_moments(seed: int = 0) -> dict[str, Moments]:
+    rng, m = np.random.default_rng(seed), 12
+    found = {}
+    for kind, n in (("energy", 20), ("forces", 300), ("stress", 60)):
+        rows = rng.standard_normal((n, m))
+        found[kind] = Moments.of(rows, rows @ rng.standard_normal(m) + 0.3 * rng.standard_normal(n))
+    return found
+
+
+def test_slopes_of_the_evidence_are_its_derivatives() -> None:
+    moments, step = some_moments(), 1e-4
+    hyper = Hyperparameters(1.0, 0.7, {"energy": 0.2, "forces": 0.4, "stress": 0.1}, {"forces": 0.3})
+
+    def moved(d: np.ndarray) -> float:
+        noise = {k: v * np.exp(x) for (k, v), x in zip(hyper.noise.items(), d[1:], strict=True)}
+        return log_evidence(moments, replace(hyper, signal=hyper.signal * np.exp(d[0]), noise=noise))
+
+    value, slopes = evidence_and_slopes(moments, hyper)
+    assert value == moved(np.zeros(4))
+    by_differences = [(moved(step * d) - moved(-step * d)) / (2 * step) for d in np.eye(4)]
+    np.testing.assert_allclose(slopes, by_differences, rtol=1e-4)
+
+
+def test_last_digits_of_sums_do_not_move_hyperparameters(posterior: Posterior) -> None:
+    settings, rng = PosteriorSettings(), np.random.default_rng(1)
+    start = first_guess(1.5, posterior.moments)
+    exact, _ = best_hyperparameters(posterior.moments, start, settings)
+    for _ in range(3):
+        noisy = {}
+        for kind, sums in posterior.moments.items():
+            matrix = sums.matrix * (1 + 1e-15 * rng.standard_normal(sums.matrix.shape))
+            noisy[kind] = replace(sums, matrix=0.5 * (matrix + matrix.T))
+        assert best_hyperparameters(noisy, start, settings)[0] == exact
+
+
+def test_the_posterior_is_the_same_to_the_digit_on_any_threads(frames: list[Frame]) -> None:
+    """Also while others take and give back the threads of matrix products."""
+    targets, done = mean_targets(frames[:3]), threading.Event()
+
+    def others() -> None:
+        while not done.is_set():
+            with one_blas_thread():
+                done.wait(1e-3)
+
+    found = []
+    for n_threads in (1, 2):
+        thread = threading.Thread(target=others) if n_threads > 1 else None
+        if thread is not None:
+            thread.start()
+        try:
+            one = Posterior.fit(frames, FUNCTIONS, targets=targets, settings=SMALL, n_threads=n_threads)
+            found.append((one.hyper, *one.mean_and_covariance(targets, n_threads=n_threads)))
+        finally:
+            if thread is not None:
+                done.set()
+                thread.join()
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    np.testing.assert_array_equal(found[0][2], found[1][2])
+
+
+def test_threads_of_matrix_products_are_given_back_by_the_last() -> None:
+    def threads() -> list[int]:
+        return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
+
+    def in_a_thread_of_its_own(work: Callable[[], object]) -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    def leave(held: AbstractContextManager[None]) -> None:
+        held.__exit__(None, None, None)
+
+    with threadpool_limits(2, user_api="blas"):
+        before, first, second = threads(), one_blas_thread(), one_blas_thread()
+        in_a_thread_of_its_own(first.__enter__)
+        second.__enter__()
+        in_a_thread_of_its_own(lambda: leave(first))
+        assert set(threads()) == {1}
+        in_a_thread_of_its_own(lambda: leave(second))
+        assert threads() == before
+        assert set(before) == {2}
 
 
 def test_permuted_and_rotated_structures_are_the_same(posterior: Posterior, frames: list[Frame]) -> None:

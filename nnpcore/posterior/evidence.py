@@ -6,7 +6,13 @@ s²`` and ``v = sum_k b_k v_k / sigma_k²`` the logarithm of the evidence is
 
     sum_k -b_k/2 (n_k log(2 pi sigma_k²) + y_k² / sigma_k²) + v^T A^-1 v / 2 - log det(s² A) / 2
 
-(MacKay, Neural Comput. 4, 415 (1992), for b = 1).
+(MacKay, Neural Comput. 4, 415 (1992), for b = 1). With ``r_k²`` the sum of squares that the mean leaves of
+kind k its derivatives are
+
+    d/dlog sigma_k = b_k/sigma_k² (r_k² + tr A^-1 M_k) - b_k n_k
+    d/dlog s = (c² + tr A^-1) / s² - m
+
+What is found is rounded to steps of 1 %: last digits, which differ with the order of sums, are not passed on.
 """
 
 from __future__ import annotations
@@ -19,6 +25,8 @@ from scipy.linalg import cho_solve, cholesky
 
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments
 from nnpcore.posterior.settings import PosteriorSettings
+
+_STEP = 0.01
 
 _SMALLEST_PRIOR = 1e-10
 """Prior precision against the largest diagonal element: less is lost in double precision."""
@@ -80,7 +88,10 @@ class Solution:
 
 def log_evidence(moments: Mapping[str, Moments], hyper: Hyperparameters) -> float:
     """Return the logarithm of the evidence."""
-    found = Solution.of(moments, hyper)
+    return _log_evidence(moments, hyper, Solution.of(moments, hyper))
+
+
+def _log_evidence(moments: Mapping[str, Moments], hyper: Hyperparameters, found: Solution) -> float:
     total, right = 0.0, np.zeros(len(found.coefficients))
     for kind, sums in moments.items():
         share, noise = hyper.tempering.get(kind, 1.0), hyper.noise[kind]
@@ -90,6 +101,22 @@ def log_evidence(moments: Mapping[str, Moments], hyper: Hyperparameters) -> floa
     return float(total + 0.5 * right @ found.coefficients - 0.5 * log_det)
 
 
+def evidence_and_slopes(moments: Mapping[str, Moments], hyper: Hyperparameters) -> tuple[float, np.ndarray]:
+    """Return the logarithm of the evidence and its derivatives by those of signal and noises, (1 + n_kinds,).
+
+    Kinds in the order of ``moments``.
+    """
+    found = Solution.of(moments, hyper)
+    c, m = found.coefficients, len(found.coefficients)
+    inverse = cho_solve((found.factor, False), np.eye(m), check_finite=False)
+    slopes = [float((c @ c + np.trace(inverse)) / hyper.signal**2 - m)]
+    for kind, sums in moments.items():
+        spread = float((inverse * sums.matrix).sum())
+        counted = hyper.tempering.get(kind, 1.0) * sums.n
+        slopes.append(hyper.weight(kind) * (sums.residual(c) + spread) - counted)
+    return _log_evidence(moments, hyper, found), np.array(slopes)
+
+
 def best_hyperparameters(
     moments: Mapping[str, Moments], start: Hyperparameters, settings: PosteriorSettings
 ) -> tuple[Hyperparameters, float]:
@@ -97,6 +124,7 @@ def best_hyperparameters(
     from scipy.optimize import minimize  # takes long to load
 
     kinds = [kind for kind in KINDS if kind in moments]
+    moments = {kind: moments[kind] for kind in kinds}
     bounds = {ENERGY: settings.energy_noise, FORCES: settings.force_noise, STRESS: settings.stress_noise}
     limits = np.log(np.array([settings.signal, *(bounds[kind] for kind in kinds)]))
 
@@ -105,15 +133,26 @@ def best_hyperparameters(
         noise = dict(zip(kinds, map(float, noises), strict=True))
         return replace(start, signal=float(signal), noise=noise)
 
+    def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+        evidence, slopes = evidence_and_slopes(moments, of(x))
+        return -evidence, -slopes
+
     first = np.log([start.signal, *(start.noise[kind] for kind in kinds)])
     found = minimize(
-        lambda x: -log_evidence(moments, of(x)),
+        loss,
         np.clip(first, limits[:, 0], limits[:, 1]),
+        jac=True,
         method="L-BFGS-B",
         bounds=limits,
-        options={"maxiter": 30, "ftol": 1e-9},
+        options={"maxiter": 100, "ftol": 1e-14, "gtol": 1e-4},
     )
-    return of(found.x), -float(found.fun)
+    hyper = of(np.clip(rounded(found.x), limits[:, 0], limits[:, 1]))
+    return hyper, log_evidence(moments, hyper)
+
+
+def rounded(logarithms: np.ndarray) -> np.ndarray:
+    """Round logarithms to the steps that hyperparameters are given in."""
+    return _STEP * np.round(logarithms / _STEP)
 
 
 def first_guess(length: float, moments: Mapping[str, Moments]) -> Hyperparameters:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
@@ -19,6 +18,7 @@ from nnpcore.posterior.targets import Target
 from nnpcore.posterior.tempering import EnergyRows, found_tempering
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
+from nnpcore.threads import one_blas_thread
 
 _MOST_FRAMES_FOR_CENTERS = 200
 _MOST_FRAMES_FOR_ENERGIES = 400
@@ -51,7 +51,7 @@ def fit(
     if not used:
         raise DataError("no frame has a label to learn from", fix="Give frames with energies or forces")
     zeros = element_zeros(used, functions)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         bases = _bases(used, functions, targets, settings, n_threads, progress.part(0.0, 0.15))
         sample = spread_frames(used, settings.n_sample, settings.max_sample_atoms)
         chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))

@@ -21,6 +21,7 @@ from nnpcore.posterior.streaming import each_rows, summed
 from nnpcore.posterior.targets import Target
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
+from nnpcore.threads import one_blas_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,16 +115,19 @@ class Posterior:
         d = self._descriptors(frames, n_threads, progress)
         return self.spreads_of(d.values, d.species)
 
+    @one_blas_thread()
     def energies_of(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """As :meth:`atomic_energies`, for symmetry functions (n_atoms, n_descriptors) at hand."""
         return self.basis.features(values, species) @ self.solution.coefficients + self.zeros[species]
 
+    @one_blas_thread()
     def spreads_of(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
         """As :meth:`atomic_spreads`, for symmetry functions (n_atoms, n_descriptors) at hand."""
         features = self.basis.features(values, species)
         beyond = self.hyper.signal**2 * beyond_of_atoms(self.basis, features)
         return np.sqrt(self.spread_of_features(features) ** 2 + beyond)
 
+    @one_blas_thread()
     def predict(
         self, frames: Sequence[Frame], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> list[Predicted]:
@@ -155,6 +159,7 @@ class Posterior:
         """Return the foretold spread (standard deviation) of targets, (n_targets,), eV."""
         return np.sqrt(self.covariance(targets, n_threads=n_threads, progress=progress).diagonal())
 
+    @one_blas_thread()
     def mean_and_covariance(
         self, targets: Sequence[Target], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -205,6 +210,7 @@ class Posterior:
                 found += self.hyper.weight(kind) * rows.T @ rows
         return found
 
+    @one_blas_thread()
     def with_information(self, information: np.ndarray) -> Posterior:
         """Return the posterior as it would be with this (m, m) added to its precision; its mean stays.
 
@@ -215,6 +221,7 @@ class Posterior:
         )
         return replace(self, solution=Solution.solved(self.solution.precision + information, right))
 
+    @one_blas_thread()
     def with_frames(
         self, frames: Sequence[Frame], *, n_threads: int | None = None, progress: Progress | None = None
     ) -> Posterior:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.posterior.basis import FrameRows, SparseBasis
 from nnpcore.posterior.moments import Moments, added, labelled_rows
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
-from nnpcore.threads import in_order
+from nnpcore.threads import in_order, one_blas_thread
 
 _ATOMS_AT_ONCE = 1024
 
@@ -39,7 +38,7 @@ def each_rows(
         return [basis.rows(d.select(k, k + 1), frame.volume) for k, frame in enumerate(own)]
 
     done = 0
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for part in in_order(work, batches(frames), n_threads):
             yield from part
             done += len(part)
@@ -70,7 +69,7 @@ def summed(
 
     total: dict[str, Moments] = {}
     parts = batches(frames)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for done, part in enumerate(in_order(work, parts, n_threads)):
             total = added(total, part)
             if progress is not None:

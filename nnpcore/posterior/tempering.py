@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from nnpcore.posterior.evidence import Hyperparameters, Solution
+from nnpcore.posterior.evidence import Hyperparameters, Solution, rounded
 from nnpcore.posterior.moments import ENERGY, FORCES, STRESS, Moments
 
 USUAL_COMPONENTS = 50.0
@@ -89,7 +89,7 @@ def found_tempering(
         middle = 0.5 * (low + high)
         value = surprise(middle)
         low, high = (low, middle) if value is not None and value > 1.0 else (middle, high)
-    return of(float(np.exp(low)))
+    return of(float(np.exp(rounded(np.array(low)))))
 
 
 def energy_surprise(

@@ -17,7 +17,7 @@ from nnpcore.errors import Cancelled, RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.storage import refuse_newer
-from nnpcore.threads import default_threads
+from nnpcore.threads import default_threads, one_blas_thread
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import Pace, TrainControl
@@ -247,10 +247,8 @@ class Trainer:
         """
         if self._engine is None:
             self.prepare(progress)
-        from threadpoolctl import threadpool_limits
-
         # members and frames are spread over threads: BLAS is held to one, and sums keep their order
-        with self._running, threadpool_limits(1, user_api="blas"):
+        with self._running, one_blas_thread():
             self.keeper.begin(self)
             try:
                 reason = self._epochs(on_epoch, Pace(control, progress))
