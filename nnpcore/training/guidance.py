@@ -2,7 +2,8 @@
 
 Totals and forces leave open much of how a total is split into atomic energies, and networks fill that in by
 accident. A :class:`~nnpcore.posterior.Posterior` of the same frames says what atomic energies may be and how
-far the data determine them. The networks are asked for these energies, too, each with the posterior's
+far the data determine them; what they leave open has a prior of physical size
+(:mod:`nnpcore.posterior.scatter`). The networks are asked for these energies, too, each with the posterior's
 variance as noise: what the data determine stays theirs, what they leave open follows the process. Every
 member follows a draw of its own, so that members differ by what the data leave open. What comes out is a
 plain network.
@@ -50,8 +51,12 @@ def guide_of(
 
     ``element_energies`` : of the elements of ``data``, eV; ``loss`` : see :class:`Guide`.
     """
+    from nnpcore.posterior.scatter import balanced_draws, relative_covariance, with_scatter
+
     d = data.descriptors
-    own = coefficients(posterior, settings.n_members, settings.seed)
+    covariance = relative_covariance(posterior, d.values, d.species)
+    posterior = with_scatter(posterior, covariance)
+    own = balanced_draws(posterior, covariance, settings.n_members, [settings.seed, _DRAW_STREAM])
     shift = posterior.zeros - np.asarray(element_energies)
     targets = np.empty((len(own), d.n_atoms), dtype=np.float32)
     precision = np.empty(d.n_atoms, dtype=np.float32)
@@ -62,22 +67,6 @@ def guide_of(
         spread = posterior.spreads_of(values, species)
         precision[part] = settings.guidance / (spread**2 + _SMALLEST_DEVIATION**2)
     return Guide(targets, precision, loss)
-
-
-def coefficients(posterior: Posterior, n_members: int, seed: int) -> np.ndarray:
-    """Return the coefficients (n_members, m) that members follow: draws whose mean is the posterior's.
-
-    They scatter about their mean as much as draws of the posterior do about its own. A single member follows
-    the posterior's mean.
-    """
-    from scipy.linalg import solve_triangular
-
-    mean, factor = posterior.solution.coefficients, posterior.solution.factor
-    streams = [np.random.default_rng([seed, _DRAW_STREAM, m]) for m in range(n_members)]
-    normal = np.array([stream.standard_normal(len(mean)) for stream in streams])
-    normal -= normal.mean(axis=0)
-    normal *= np.sqrt(n_members / max(1, n_members - 1))
-    return mean + solve_triangular(factor, normal.T, check_finite=False).T
 
 
 def fitted_posterior(
