@@ -131,10 +131,9 @@ def test_too_little_memory_is_said_before_it_is_used(
     import psutil
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e5))
-    with pytest.raises(
-        TrainingError, match=r"the descriptors of 14 frames need about .* GB .* Take fewer frames"
-    ):
-        Trainer(SMALL, frames[:10], frames[10:]).prepare()
+    settings = SMALL.replace(derivatives="memory")
+    with pytest.raises(TrainingError, match=r"the derivatives of 14 frames need about .* GB .* Take fewer"):
+        Trainer(settings, frames[:10], frames[10:]).prepare()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

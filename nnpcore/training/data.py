@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnpcore.errors import TrainingError
+from nnpcore.training.windows import Windows
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet, Whitening
@@ -70,6 +71,11 @@ class Targets:
             n_atoms=np.array([f.n_atoms for f in frames], dtype=np.int64),
         )
 
+    def of_frames(self, frames: np.ndarray, atoms: np.ndarray) -> Targets:
+        """Return those of some frames, whose atoms these are."""
+        taken = {name: v[atoms if name == "forces" else frames] for name, v in vars(self).items()}
+        return Targets(**taken)
+
 
 class MemberValues(NamedTuple):
     """What members predict for a set, element energies not included.
@@ -81,6 +87,10 @@ class MemberValues(NamedTuple):
     energies: np.ndarray
     forces: np.ndarray
     virials: np.ndarray
+
+    def of_frames(self, frames: np.ndarray, atoms: np.ndarray) -> MemberValues:
+        """Return those of some frames, whose atoms these are."""
+        return MemberValues(self.energies[frames], self.forces[atoms], self.virials[frames])
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +126,7 @@ class FitSet:
         taken off; None where they do not.
     added : what ``deviations`` add to every member's predictions.
     guide : atomic energies to follow where the data leave them open, or None.
+    windows : where pairs and derivatives come from that ``descriptors`` do not hold; None where they do.
     """
 
     descriptors: DescriptorSet
@@ -128,9 +139,16 @@ class FitSet:
     deviations: np.ndarray | None = None
     added: MemberValues | None = None
     guide: Guide | None = None
+    windows: Windows | None = None
 
     @classmethod
-    def of(cls, descriptors: DescriptorSet, whitening: Whitening, targets: Targets) -> FitSet:
+    def of(
+        cls,
+        descriptors: DescriptorSet,
+        whitening: Whitening,
+        targets: Targets,
+        windows: Windows | None = None,
+    ) -> FitSet:
         """Whiten the descriptors and sort the atoms."""
         inputs = whitening.transform(descriptors.values, descriptors.species)
         frames = descriptors.frames_of_atoms
@@ -146,6 +164,7 @@ class FitSet:
             targets,
             np.lexsort((np.arange(descriptors.n_atoms), descriptors.species, frames)),
             bounds + descriptors.frame_start[:-1, None],
+            windows=windows,
         )
 
     @property
@@ -162,6 +181,29 @@ class FitSet:
         """Return the indices of all atoms of some frames, in the frames' order."""
         start = self.descriptors.frame_start.tolist()
         return np.concatenate([np.arange(start[f], start[f + 1]) for f in frames.tolist()])
+
+    def window(self, frames: np.ndarray) -> tuple[FitSet, np.ndarray]:
+        """Return a set that holds the derivatives of these frames, and their indices in it.
+
+        It is this set itself where everything is in memory, else one of these frames alone, without guide.
+        """
+        if self.windows is None:
+            return self, frames
+        atoms, own = self.atoms_of(frames), self.windows.read(frames)
+        moved = own.frame_start[:-1] - self.descriptors.frame_start[frames]
+        n_atoms = np.diff(own.frame_start)
+        part = FitSet(
+            own,
+            self.inputs[atoms],
+            self.matrix,
+            self.targets.of_frames(frames, atoms),
+            self.order[atoms] + np.repeat(moved, n_atoms),
+            self.element_start[frames] + moved[:, None],
+            None if self.whole is None else self.whole.of_frames(frames, atoms),
+            self.deviations,
+            None if self.added is None else self.added.of_frames(frames, atoms),
+        )
+        return part, np.arange(len(frames))
 
 
 def chunks_of(n_atoms: np.ndarray, most: int) -> list[int]:
@@ -200,29 +242,6 @@ def fit_element_energies(frames: Sequence[Frame], elements: Sequence[str]) -> di
     energies = np.array([f.energy for f in known], dtype=float)
     solution, *_ = np.linalg.lstsq(counts / n_atoms[:, None], energies / n_atoms, rcond=1e-8)
     return {element: float(value) for element, value in zip(elements, solution, strict=True)}
-
-
-def check_memory(frames: Sequence[Frame], cutoff: float, n_descriptors: int) -> None:
-    """Raise :class:`TrainingError` where the stored derivatives would not fit into the free memory.
-
-    ``cutoff`` in Å; the number of neighbors is taken from the density of every frame.
-    """
-    import psutil
-
-    sphere = 4 / 3 * np.pi * cutoff**3
-    pairs = 0.0
-    for frame in frames:
-        dense = bool(np.all(frame.pbc)) and frame.volume > 0
-        pairs += frame.n_atoms * (
-            frame.n_atoms * sphere / frame.volume if dense else min(frame.n_atoms, sphere / 8)
-        )
-    needed, free = pairs * (12.0 * n_descriptors + 28), psutil.virtual_memory().available
-    if needed > free:
-        raise TrainingError(
-            f"the descriptors of {len(frames)} frames need about {needed / 1e9:.0f} GB of memory, "
-            f"{free / 1e9:.0f} GB are free",
-            fix="Take fewer frames (file@::10), a shorter cutoff or fewer symmetry functions",
-        )
 
 
 def check_trainable(frames: Sequence[Frame], *, energy: bool, forces: bool, stress: bool) -> None:

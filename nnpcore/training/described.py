@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, compute_descriptors
-from nnpcore.training.data import FitSet, Targets, check_memory, fit_element_energies
+from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
+from nnpcore.training.data import FitSet, Targets, fit_element_energies
 from nnpcore.training.run_folder import Checkpoint, TrainingValues
+from nnpcore.training.storage import Storage
+from nnpcore.training.windows import Windows
 
 if TYPE_CHECKING:
     from nnpcore.progress import Progress
@@ -41,11 +43,13 @@ class DescribedFrames:
     ----------
     scales : learned from the training frames, or given.
     train, valid : descriptors with float32 derivatives, network inputs and targets.
+    note : where the derivatives are, where that is not memory.
     """
 
     scales: Scales
     train: FitSet
     valid: FitSet | None
+    note: str = ""
 
     @classmethod
     def of(
@@ -56,36 +60,34 @@ class DescribedFrames:
         scales: Scales | None = None,
         *,
         floor: float,
-        device: str = "cpu",
-        n_threads: int | None = None,
+        storage: Storage | None = None,
         progress: Progress | None = None,
     ) -> DescribedFrames:
         """Compute the descriptors of all frames in one go, so that both sets share the memory.
 
-        ``floor`` is that of the whitening, where ``scales`` do not bring one.
+        ``floor`` is that of the whitening, where ``scales`` do not bring one; ``storage`` says where
+        derivatives are kept.
 
         Raises
         ------
-        TrainingError : the derivatives would not fit into memory.
+        TrainingError : the derivatives do not fit where they were to be kept.
         DataError, PotentialError : a frame that cannot be used, naming it.
         """
         frames = [*train, *valid]
-        check_memory(frames, functions.cutoff, functions.n_descriptors)
-        found = compute_descriptors(
-            frames, functions, dtype=np.float32, n_threads=n_threads, device=device, progress=progress
-        )
+        found, windows, note = (storage or Storage()).describe(frames, functions, progress)
         train_set = found.select(0, len(train))
         valid_set = found.select(len(train), found.n_frames) if valid else None
         if scales is None:
             whitening = Whitening.fit(train_set.values, train_set.species, functions, floor)
             scales = Scales(whitening, fit_element_energies(train, functions.elements))
 
-        def fit_set(descriptors: DescriptorSet, frames: Sequence[Frame]) -> FitSet:
+        def fit_set(descriptors: DescriptorSet, frames: Sequence[Frame], own: Windows | None) -> FitSet:
             targets = Targets.of(frames, functions.elements, scales.element_energies)
-            return FitSet.of(descriptors, scales.whitening, targets)
+            return FitSet.of(descriptors, scales.whitening, targets, own)
 
-        fitted = None if valid_set is None else fit_set(valid_set, valid)
-        return cls(scales, fit_set(train_set, train), fitted)
+        after = None if windows is None else windows.after(len(train))
+        fitted = None if valid_set is None else fit_set(valid_set, valid, after)
+        return cls(scales, fit_set(train_set, train, windows), fitted, note)
 
     def over(self, baseline: Baseline | None) -> tuple[FitSet, FitSet | None]:
         """Return what the networks are fitted to and judged by: the targets less what lies under them."""

@@ -256,6 +256,15 @@ class TrainSettings(Declared):
         "the number of processor threads", 1, 1024, resumable=True,
         option=Option("Processor threads (default all).", "--threads"),
     )] = None
+    derivatives: Annotated[str, Setting(
+        "where the derivatives of the symmetry functions are kept",
+        choices={"auto": "Automatic", "memory": "Memory", "disk": "Disk", "recompute": "Nowhere"},
+        resumable=True,
+        shown=Shown("Training", "Derivatives",
+                    "Automatic keeps them in memory where they fit, else on disk; nowhere: they are "
+                    "worked out anew in every epoch. The numbers are the same"),
+        option=Option("Where derivatives are kept: auto, memory, disk or recompute (default {default})."),
+    )] = "auto"
     memory_gb: Annotated[float, Setting(
         "the memory the optimizer may take, in GB", 0.1, 10_000.0, unit="GB",
     )] = 1.0

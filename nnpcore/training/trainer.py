@@ -34,6 +34,7 @@ from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import OptimizerChoice, choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
+from nnpcore.training.storage import Storage
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -200,8 +201,12 @@ class Trainer:
             self.valid_frames,
             self._kept_scales(),
             floor=self.settings.input_floor,
-            device=self.device,
-            n_threads=self.settings.n_threads,
+            storage=Storage(
+                self.settings.derivatives,
+                self.keeper.path,
+                self.device,
+                self.settings.n_threads,
+            ),
             progress=progress,
         )
         if self._baseline.epochs == 0:
@@ -336,7 +341,8 @@ class Trainer:
         improved = bool((best.epoch == epoch).any())
         self._best = best
         if epoch == 1:
-            messages.insert(0, Message(self.choice.sentence, Severity.NOTE))
+            begun = (self.choice.sentence, self.data.note)
+            messages[:0] = [Message(text, Severity.NOTE) for text in begun if text]
         return EpochRecord(
             epoch=epoch,
             seconds=self._seconds,

@@ -10,6 +10,7 @@ import numpy as np
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
 from nnpcore.training.data import FitSet, MemberValues
+from nnpcore.training.windows import PairArrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,6 @@ def _linear(data: FitSet, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _values(data: FitSet, energies: np.ndarray, slopes: np.ndarray) -> MemberValues:
     """Sum up atomic energies (n_members, n_atoms) and their dE/dx to energies, forces and virials."""
     d = data.descriptors
-    assert d.derivatives is not None
     n_members = len(energies)
     sums = np.add.reduceat(energies, d.frame_start[:-1], axis=1).T
     forces = np.zeros((d.n_atoms, n_members, 3), dtype=np.float32)
@@ -91,10 +91,10 @@ def _values(data: FitSet, energies: np.ndarray, slopes: np.ndarray) -> MemberVal
     for frame in range(d.n_frames):
         a, b = (int(v) for v in d.frame_start[frame : frame + 2])
         gradients = np.einsum("mnx,ndx->nmd", slopes[:, a:b], data.matrix[d.species[a:b]], optimize=True)
-        start = d.pair_start[a : b + 1] - d.pair_start[a]
-        window = slice(int(d.pair_start[a]), int(d.pair_start[b]))
-        derivatives = d.derivatives[window]
-        pairs = pair_gradients(np.ascontiguousarray(gradients, dtype=derivatives.dtype), start, derivatives)
-        add_forces(pairs, a, start, d.pair_neighbor[window], forces)
-        add_virials(pairs, d.pair_vector[window], start, np.full(b - a, frame), virials)
+        part, (place,) = data.window(np.array([frame]))
+        own = part.descriptors.select(place, place + 1)
+        held, start = PairArrays.of(own), own.pair_start
+        pairs = pair_gradients(np.ascontiguousarray(gradients, dtype=np.float32), start, held.derivatives)
+        add_forces(pairs, 0, start, held.neighbor, forces[a:b])
+        add_virials(pairs, held.vector, start, np.full(b - a, frame), virials)
     return MemberValues(sums, forces, virials)

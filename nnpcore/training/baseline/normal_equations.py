@@ -40,7 +40,8 @@ class NormalEquations:
         constant, used = 0.0, 0
         held: list[tuple[np.ndarray, np.ndarray]] = []
         for frame in range(data.n_frames):
-            part = _weighted_rows(data, frame, weights, bases)
+            window, (place,) = data.window(np.array([frame]))
+            part = _weighted_rows(window, int(place), weights, bases)
             used += part is not None
             held += [] if part is None else [part]
             if held and (len(held) == _FRAMES_AT_ONCE or frame == data.n_frames - 1):

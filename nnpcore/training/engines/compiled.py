@@ -314,9 +314,9 @@ class CompiledLoss(Loss):
     def _part(
         self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        arrays, targets = FrameArrays.of(self.data), TargetArrays.of(self.data)
+        data, frames = self.data.window(np.asarray(frames, dtype=np.int64))
+        arrays, targets = FrameArrays.of(data), TargetArrays.of(data)
         networks = Networks.of(weights, self._packing, self._settings.activation)
-        frames = np.asarray(frames, dtype=np.int64)
         found, starts = _predict(arrays, networks, frames, factors[2] > 0)
         squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
         follow = (
@@ -337,11 +337,12 @@ def predict(
     There are virials where the set has stresses.
     """
     stress = bool(data.targets.has_stress.any())
-    arrays, networks = FrameArrays.of(data), Networks.of(weights, packing, activation)
+    networks = Networks.of(weights, packing, activation)
     chunks = list(pairwise(chunks_of(data.targets.n_atoms, ATOMS_AT_ONCE)))
 
     def work(chunk: tuple[int, int]) -> MemberValues:
-        return _predict(arrays, networks, np.arange(*chunk), stress)[0]
+        part, frames = data.window(np.arange(*chunk))
+        return _predict(FrameArrays.of(part), networks, frames, stress)[0]
 
     return MemberValues(*map(np.concatenate, zip(*in_order(work, chunks, n_threads), strict=True)))
 

@@ -183,12 +183,13 @@ def make_batch(
     state = np.empty((int(starts[-1, -1]), scales.n_slots, data.n_inputs + 1), dtype=np.float32)
     targets = np.zeros((len(frames), scales.n_slots))
     row_scales = np.zeros((len(frames), scales.n_slots))
-    for k, frame in enumerate(frames):
-        rng = np.random.default_rng([seed, _DIRECTION_STREAM, epoch, int(frame)])
+    window, places = data.window(frames)
+    for k, (frame, place) in enumerate(zip(frames.tolist(), places.tolist(), strict=True)):
+        rng = np.random.default_rng([seed, _DIRECTION_STREAM, epoch, frame])
         directions = _directions(rng, scales.n_force_rows, int(data.targets.n_atoms[frame]))
         strains = STRESS_BASIS[: scales.n_stress_rows] / data.targets.volume[frame]  # whose tangents are σ's
-        _fill_state(data, int(frame), directions, strains, state[starts[k, 0] : starts[k, -1]])
-        _fill_targets(data, int(frame), directions, scales, targets[k], row_scales[k])
+        _fill_state(window, place, directions, strains, state[starts[k, 0] : starts[k, -1]])
+        _fill_targets(window, place, directions, scales, targets[k], row_scales[k])
     shrink = _shrink_rows(seed, epoch, int(frames[0]), n_parameters, scales.l2 * len(frames))
     added = None if data.deviations is None else _added(data.deviations, state, starts)
     return Batch(frames, state, starts, targets, row_scales, shrink, added)

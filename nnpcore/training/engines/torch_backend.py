@@ -20,6 +20,7 @@ from nnpcore.training.data import FitSet, MemberValues, chunks_of
 from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.settings import TrainSettings
+from nnpcore.training.windows import PairArrays
 
 ATOMS_AT_ONCE = 4096
 
@@ -52,7 +53,7 @@ class TorchFrames:
 
 
 class TorchSet:
-    """A whole :class:`FitSet` on a device, to take frames from.
+    """A whole :class:`FitSet` on a device, to take frames from; one in windows goes there frame by frame.
 
     Parameters
     ----------
@@ -65,16 +66,19 @@ class TorchSet:
     """
 
     def __init__(self, data: FitSet, device: str, dtype: torch.dtype = torch.float32) -> None:
-        d = data.descriptors
-        assert d.derivatives is not None
         self.data = data
         self._device, self._dtype = device, dtype
-        self._inputs, self._vector, self._derivatives, self._matrix = map(
-            self.real, (data.inputs, d.pair_vector, d.derivatives, data.matrix)
-        )
+        if data.windows is None:
+            pairs = PairArrays.of(data.descriptors)
+            self._inputs, self._vector, self._derivatives, self._matrix = map(
+                self.real, (data.inputs, pairs.vector, pairs.derivatives, data.matrix)
+            )
 
     def take(self, frames: np.ndarray) -> TorchFrames:
         """Return the frames of these indices."""
+        if self.data.windows is not None:
+            window, places = self.data.window(frames)
+            return TorchSet(window, self._device, self._dtype).take(places)
         d = self.data.descriptors
         atoms = self.data.atoms_of(frames)
         n_atoms = d.frame_start[frames + 1] - d.frame_start[frames]
