@@ -81,7 +81,12 @@ def adam_epoch(threads: int, repeats: int = 4) -> dict[str, Any]:
 
 def in_child(name: str, threads: int) -> dict[str, Any]:
     """Run one of the functions above in a process of its own."""
-    command = [sys.executable, str(Path(__file__)), name, str(threads)]
+    return in_child_of(__file__, name, threads)
+
+
+def in_child_of(script: str, *arguments: str | int) -> dict[str, Any]:
+    """Run a script in a process of its own; return what its last line says as JSON."""
+    command = [sys.executable, str(Path(script)), *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("descriptors", "training", "inference", "window")
+BENCHMARKS = ("descriptors", "training", "inference", "window", "large")
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
