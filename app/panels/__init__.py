@@ -26,6 +26,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.eos_panel", "EosPanel"),
     PanelEntry("app.panels.distance_panel", "DistancePanel"),
     PanelEntry("app.panels.foretold_panel", "ForetoldPanel"),
+    PanelEntry("app.panels.properties_panel", "PropertiesPanel"),
     PanelEntry("app.panels.mapping_panel", "MappingPanel"),
     PanelEntry("app.panels.connectivity_panel", "ConnectivityPanel"),
     PanelEntry("app.panels.parity_panel", "ParityPanel"),

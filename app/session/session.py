@@ -10,6 +10,7 @@ from app.session.data import Data
 from app.session.invariance import InvarianceChecks
 from app.session.memory import FreedMemory
 from app.session.messages import Messages
+from app.session.properties import PropertyStudies
 from app.session.regions import Regions
 from app.session.runs import Runs
 from app.session.scheduler import AnalysisScheduler
@@ -32,7 +33,8 @@ class Session(QObject):
     regions : named groups of atoms. runs : trained and imported potentials. trainings : threads that train.
     coloring : by what atoms are coloured. analyses : results of the runs in sight. sweeps : trainings over
         the values of a setting. invariance : whether crystals are invariant points. visibility : which files
-        are drawn in maps. cures : frames to add, and adding them.
+        are drawn in maps. cures : frames to add, and adding them. properties : what potentials say
+        of a crystal.
     """
 
     export_wanted = Signal()
@@ -61,10 +63,11 @@ class Session(QObject):
         self.cures = Cures(
             self.settings, self.data, self.selection, self.regions, self.runs, self.trainings, tasks, messages
         )
+        self.properties = PropertyStudies(self.settings, self.data, self.runs, tasks, messages)
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
             self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
-            self.memory,
+            self.memory, self.properties,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)

@@ -268,3 +268,48 @@ class CureTable(_Table):
     def _on_current(self, row: int, _column: int, before: int, _before_column: int) -> None:
         if not self._filling and row >= 0 and row != before:
             self.frame_chosen.emit(row)
+
+
+@dataclass(frozen=True)
+class PropertyRow:
+    """A property and its cells: (text, tip) of every column behind its name."""
+
+    name: str
+    cells: tuple[tuple[str, str], ...]
+
+
+class PropertyTable(_Table):
+    """One row a property, one column a model; what a cell has to explain is its tip."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("property_table", 1, 4, parent)
+        self.heads: tuple[str, ...] = ("Property",)
+        self.rows: tuple[PropertyRow, ...] = ()
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+
+    def show_rows(self, heads: Sequence[str], rows: Sequence[PropertyRow]) -> None:
+        """Replace heads and rows; nothing happens where they are the same."""
+        if (tuple(heads), tuple(rows)) != (self.heads, self.rows):
+            self.heads, self.rows = tuple(heads), tuple(rows)
+            self._fill()
+
+    def _fill(self) -> None:
+        self.setRowCount(len(self.rows))
+        self.setColumnCount(len(self.heads))
+        self.setHorizontalHeaderLabels(list(self.heads))
+        for number, row in enumerate(self.rows):
+            self._put(number, 0, row.name, "")
+            for column, (text, tip) in enumerate(row.cells, start=1):
+                self._put(number, column, text, tip)
+        head = self.horizontalHeader()
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def _put(self, row: int, column: int, text: str, tip: str) -> None:
+        item = QTableWidgetItem(text)
+        item.setForeground(ink("muted" if tip and text == "–" else "text"))
+        item.setToolTip(tip)
+        if column:
+            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setItem(row, column, item)

@@ -11,7 +11,7 @@ from nnpcore.cli.datasets import read
 from nnpcore.cli.gathered import Result
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.terminal import Terminal
-from nnpcore.errors import PotentialError, SettingsError
+from nnpcore.errors import EatlasError, PotentialError, SettingsError
 
 if TYPE_CHECKING:
     from nnpcore.structures import Frame
@@ -28,6 +28,8 @@ def export_command(
     scaling: options.Scaling = "center",
     check_with: options.CheckWith = None,
     check_data: options.CheckData = None,
+    lammps_input: options.LammpsInput = False,
+    structure: options.ExportStructure = None,
     overwrite: options.Overwrite = False,
 ) -> Result:
     """Write the potential, tell how it was checked; without a format with README, history and curves."""
@@ -40,7 +42,12 @@ def export_command(
             "--check-with and --check-data belong together",
             fix="Give both: how to call LAMMPS, and structures to compute",
         )
+    if lammps_input:
+        from nnpcore.exchange.lammps_input import check_runs_in_lammps
+
+        check_runs_in_lammps(format)
     refuse_to_replace(output, overwrite)
+    start = _start_of(run, structure, terminal) if lammps_input else None
     done = None if format is None else export_as(run, output, format, scaling=scaling)
     files = export_run(run, output) if done is None else done.files
     terminal.say(f"The potential is in {output}; README.md there says how to use it.")
@@ -49,10 +56,38 @@ def export_command(
         return result
     terminal.say(f"Read back, atomic energies agree to {done.difference:.1e} eV.")
     result |= {"format": format, "read_back_difference_ev": done.difference}
+    if start is not None:
+        result["files"] = [*files, *_lammps_input(run, output, format, start, terminal)]
     if check_with is None or check_data is None:
         return result
     frames = read(check_data, False, terminal).frames
     return result | _engine(run, output, format, check_with, frames, terminal)
+
+
+def _start_of(run: Path, structure: str | None, terminal: Terminal) -> Frame:
+    """Return the structure that LAMMPS starts with: the one given, or a crystal of the training data."""
+    from nnpcore.properties import bulk_frame
+    from nnpcore.training import RunFolder
+
+    if structure is not None:
+        return read(structure, False, terminal).frames[0]
+    try:
+        return bulk_frame(RunFolder.open(run).find_frames()["training"])
+    except EatlasError as error:
+        raise SettingsError(
+            f"the run has no structure to start with ({error.what})",
+            where="--lammps-input",
+            fix="Give one by --structure",
+        ) from error
+
+
+def _lammps_input(run: Path, output: Path, format: str, start: Frame, terminal: Terminal) -> list[Path]:
+    from nnpcore.exchange.lammps_input import INPUTS, write_lammps_input
+    from nnpcore.potential import Potential
+
+    files = write_lammps_input(Potential.load(run), format, output, start)
+    terminal.say(f"Run LAMMPS in {output}: lmp -in {INPUTS[0]} (or {', '.join(INPUTS[1:])}).")
+    return files
 
 
 def _engine(

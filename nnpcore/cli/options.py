@@ -139,6 +139,17 @@ CheckWith = Annotated[
     str | None, Option(metavar="CMD", help="Call LAMMPS by this and compare energies and forces.")
 ]
 CheckData = Annotated[str | None, Option(metavar="FILE", help="Structures to compare with --check-with.")]
+LammpsInput = Annotated[
+    bool, Option("--lammps-input", help="Write inputs for LAMMPS, too: a relaxation, NVT, an EOS.")
+]
+ExportStructure = Annotated[
+    str | None,
+    Option(
+        "--structure",
+        metavar="FILE",
+        help="What --lammps-input starts with (default: a crystal of the data).",
+    ),
+]
 Sources = Annotated[
     list[str], Argument(metavar="DIR...", help="Folders or files of the members of one ensemble.")
 ]

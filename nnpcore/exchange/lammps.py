@@ -88,10 +88,10 @@ def run_lammps(
         raise SettingsError(
             "only structures periodic in all directions are compared", where=frame.source, fix="Choose others"
         )
-    lower, turn = _restricted(frame.cell)
+    lower, turn = restricted_cell(frame.cell)
     with tempfile.TemporaryDirectory(prefix="eatlas-lammps-") as name:
         folder = Path(name)
-        (folder / "structure.data").write_text(_data(frame, elements, lower))
+        (folder / "structure.data").write_text(structure_data(frame, elements, lower))
         (folder / "in.check").write_text("\n".join([*_HEAD, *pair_lines, *_TAIL]) + "\n")
         _call(command, folder)
         energy = float((folder / "energy.txt").read_text().split()[0])
@@ -110,7 +110,7 @@ _TAIL = (
 )
 
 
-def _restricted(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def restricted_cell(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return LAMMPS' lower triangular cell and the rotation R with ``cell @ R`` equal to it."""
     q, r = np.linalg.qr(cell.T)
     signs = np.sign(np.diag(r))
@@ -120,7 +120,8 @@ def _restricted(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return r.T, q
 
 
-def _data(frame: Frame, elements: Sequence[str], lower: np.ndarray) -> str:
+def structure_data(frame: Frame, elements: Sequence[str], lower: np.ndarray) -> str:
+    """Return a data file of LAMMPS: ``lower`` of :func:`restricted_cell`, types in the order of elements."""
     from ase.data import atomic_masses, atomic_numbers
 
     numbers = [atomic_numbers[e] for e in elements]
