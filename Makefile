@@ -10,7 +10,7 @@ THREADS ?= 2
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: help run test soak lint docs bench demo paper screenshots install compile clean system system-tests
+.PHONY: help run test test-foreign soak lint docs bench demo paper screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
@@ -19,6 +19,7 @@ help:
 	@echo "make test         lint, type check, documentation and all tests, on a virtual display where there is none"
 	@echo "make bench        the benchmark table (as JSON too where BENCH_JSON names a file)"
 	@echo "make soak         attacks for MINUTES=10 with SEED=0: damaged files, kills, full disks, a monkey; a table"
+	@echo "make test-foreign potentials of others, each in an environment of its own under build/foreign (downloads)"
 	@echo "make lint         ruff, import-linter and pyright"
 	@echo "make docs         the documentation as a site: out/site/index.html"
 	@echo "make screenshots  drive the real window and write docs/images"
@@ -69,6 +70,10 @@ test: system-tests $(STAMP) lint docs compile
 # Not a part of make test, which runs a short slice of it.
 soak: system-tests compile
 	@PYTHONPATH=tests:. $(BIN)/python -m soak --minutes $(MINUTES) --seed $(SEED)
+
+# Not a part of make test: it installs CHGNet and SevenNet with a torch of their own, some gigabytes.
+test-foreign: $(STAMP) compile
+	$(BIN)/python tools/foreign_potentials.py build/foreign --picture build/foreign/silicon.png
 
 bench: system-tests compile
 	@$(BIN)/python benchmarks/run.py --threads $(THREADS)

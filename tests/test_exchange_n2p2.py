@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -249,6 +250,19 @@ def test_units_are_asked_for_where_the_cutoff_looks_like_bohr(tmp_path: Path) ->
     assert read_n2p2(tmp_path, units="bohr-hartree").cutoff == pytest.approx(12 * units.Bohr)
 
 
+def test_runners_names_mean_the_same(folder: Path, tmp_path: Path) -> None:
+    """RuNNer writes scale_min_short_atomic; passed over it would scale the inputs wrongly in silence."""
+    other = tmp_path / "runner"
+    shutil.copytree(folder, other)
+    edit(other / "input.nn", "scale_min_short 0.0", "nn_type_short 1\nscale_min_short_atomic 0.0")
+    edit(other / "input.nn", "scale_max_short 1.0", "scale_max_short_atomic 1.0")
+    frame = structures("binary")[0]
+    energies = [read_n2p2(path).predict([frame]).energy[0] for path in (folder, other)]
+    assert energies[0] == pytest.approx(energies[1], abs=1e-12)
+    edit(other / "input.nn", "scale_min_short_atomic 0.0", "scale_min_short_atomic -1.0")
+    assert abs(read_n2p2(other).predict([frame]).energy[0] - energies[0]) > 1e-6
+
+
 BAD_INPUT = [
     ("cutoff_type 1", "cutoff_type 9", "cutoff_type 9 is not to be had"),
     ("cutoff_type 1", "cutoff_type 1 1.5", "the inner cutoff must be from 0 to below 1, not 1.5"),
@@ -263,6 +277,13 @@ BAD_INPUT = [
     ("cutoff_type 1", "cutoff_type 1\nnnp_generation 4G", "nnp_generation 4G needs charges"),
     ("cutoff_type 1", "cutoff_type 1\ninitial_hardness C 10.0", "'initial_hardness' asks for charges"),
     ("cutoff_type 1", "cutoff_type 1\nuse_electrostatics", "'use_electrostatics' asks for an electrostatic"),
+    ("cutoff_type 1", "cutoff_type 1\nnn_type_short 2", "it is no network for atoms"),
+    ("cutoff_type 1", "cutoff_type 1\nuse_electrostatic_nn", "'use_electrostatic_nn' asks for charges"),
+    (
+        "cutoff_type 1",
+        "cutoff_type 1\nglobal_nodes_pair 5 5",
+        "'global_nodes_pair' asks for networks of pairs",
+    ),
     ("cutoff_type 1", "cutoff_type 1\natom_energy O 1.0", "'O' is not among the elements"),
     ("symfunction_short Si 3", "symfunction_short Si 4", r"type 4 \(a sum of cosines\)"),
     ("symfunction_short Si 3", "symfunction_short Si 21", "the shape is missing"),

@@ -349,3 +349,22 @@ def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capture
     calculator = ["--calculator", "ase.calculators.emt:EMT"]
     assert main(["properties", *calculator, "-o", str(tmp_path / "out")]) == 1
     assert "which crystal" in capsys.readouterr().err
+
+
+def test_a_report_has_a_section_of_them(still: Properties) -> None:
+    from nnpcore.properties.values import Found, Value
+    from nnpcore.report.content import Picture, Table
+    from nnpcore.report.property_section import StudiedProperties, property_section
+
+    failed = Found((Value("dynamics", "Molecular dynamics", "", None, why="it has exploded"),))
+    model = replace(still, parts={**still.parts, "dynamics": failed})
+    section = property_section(StudiedProperties([model], Reference("experiment", {"c11": 165.7})))
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    assert ("C11, GPa", "151.4", "165.7", "-8.6 %") in table.rows
+    assert section.missing == ["Sw, Molecular dynamics: it has exploded."]
+    pictures = [block for block in section.blocks if isinstance(block, Picture)]
+    assert [p.alt for p in pictures] == [
+        "Deviations from the reference",
+        "Phonon dispersion",
+        "Energy against volume",
+    ]

@@ -28,11 +28,22 @@ def export_report(session: Session, run: RunDocument, target: Path) -> None:
     eos = crystals[0].frames if crystals else None
     regions = tuple(document.set for document in session.regions.sets.values())
     n_threads = session.settings.threads
+    known, reference = session.properties.found.get(run.id), session.properties.reference
 
     def write(progress: Progress) -> Path:
         from nnpcore.report import write_report
+        from nnpcore.report.property_section import StudiedProperties
 
-        return write_report(folder, target, eos=eos, regions=regions, n_threads=n_threads, progress=progress)
+        studied = None if known is None else StudiedProperties([known.named(run.name)], reference)
+        return write_report(
+            folder,
+            target,
+            eos=eos,
+            regions=regions,
+            properties=studied,
+            n_threads=n_threads,
+            progress=progress,
+        )
 
     opened = ("Open", lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(target))))
     written = Notification("info", "Report written", str(target), actions=(opened,))

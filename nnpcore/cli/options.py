@@ -170,6 +170,11 @@ RegionsFile = Annotated[
     Option("--regions", metavar="FILE", help="Regions file (default: the monitored regions)."),
 ]
 
+ReportProperties = Annotated[
+    Path | None,
+    Option("--properties", metavar="DIR", help="Print what eatlas properties has written into DIR, too."),
+]
+
 RunOrTrainData = Annotated[
     list[str],
     Argument(metavar="RUN_OR_DATA...", help="Folder of a training, or files that could be trained on."),

@@ -24,6 +24,7 @@ def report_command(
     output: options.ReportOutput,
     eos: options.ReportEos = None,
     regions: options.RegionsFile = None,
+    properties: options.ReportProperties = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     keys: KeyNames | None = None,
@@ -34,10 +35,18 @@ def report_command(
 
     path = check_target(output)
     refuse_to_replace_file(path, overwrite)
+    studied = None
+    if properties is not None:
+        from nnpcore.properties import read_properties
+        from nnpcore.report.property_section import StudiedProperties
+
+        studied = StudiedProperties(*read_properties(properties))
     region_sets = read_regions(regions) if regions is not None else []
     frames = None if eos is None else read(eos, False, terminal, keys).frames
     with terminal.progress("Report") as progress:
-        report = make_report(run, eos=frames, regions=region_sets, n_threads=threads, progress=progress)
+        report = make_report(
+            run, eos=frames, regions=region_sets, properties=studied, n_threads=threads, progress=progress
+        )
         save_report(report, path, progress=progress)
     terminal.show(escape(report.verdict))
     for text in report.missing:

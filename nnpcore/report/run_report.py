@@ -15,6 +15,7 @@ from nnpcore.report.content import Report
 
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
+    from nnpcore.report.property_section import StudiedProperties
     from nnpcore.structures.frame import Frame
 
 SUFFIXES = (".html", ".pdf")
@@ -26,6 +27,7 @@ def write_report(
     *,
     eos: Sequence[Frame] | None = None,
     regions: Sequence[RegionSet] = (),
+    properties: StudiedProperties | None = None,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -39,6 +41,7 @@ def write_report(
     target : the file, .html or .pdf; replaced where it exists.
     eos : a crystal along its volume; None takes the one the run monitored, if any.
     regions : structures with regions; without any those the run monitored.
+    properties : what the potential says of a crystal, where it was studied.
 
     Raises
     ------
@@ -46,7 +49,9 @@ def write_report(
     RunFolderError, PotentialError : no run, no potential yet, damaged files, or no way to write.
     """
     path = check_target(target)
-    report = make_report(run_folder, eos=eos, regions=regions, n_threads=n_threads, progress=progress)
+    report = make_report(
+        run_folder, eos=eos, regions=regions, properties=properties, n_threads=n_threads, progress=progress
+    )
     return save_report(report, path, progress=progress)
 
 
@@ -70,6 +75,7 @@ def make_report(
     *,
     eos: Sequence[Frame] | None = None,
     regions: Sequence[RegionSet] = (),
+    properties: StudiedProperties | None = None,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -78,6 +84,7 @@ def make_report(
     from nnpcore.analyses.verdict import VERDICT
     from nnpcore.report.facts import analyse, read_run
     from nnpcore.report.mapping_sections import mapping_numbers, mapping_sections
+    from nnpcore.report.property_section import property_section
     from nnpcore.report.run_sections import (
         about,
         citation_section,
@@ -98,6 +105,7 @@ def make_report(
         data_section(facts),
         learning_section(facts.history),
         *mapping_sections(facts),
+        *([] if properties is None else [property_section(properties)]),
         *([] if facts.folder.imported else [settings_text(facts)]),
         versions_section(),
         citation_section(),

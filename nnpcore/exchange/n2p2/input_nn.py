@@ -28,8 +28,20 @@ _CHARGES = {
     "fixed_gausswidth",
     "initial_hardness",
     "screen_electrostatics",
+    "use_electrostatic_nn",
+    "global_nodes_electrostatic",
+    "element_symfunction_electrostatic",
+    "global_symfunction_electrostatic",
 }
 """Keywords of networks that predict charges."""
+_RUNNER = {
+    "scale_min_short_atomic": "scale_min_short",
+    "scale_max_short_atomic": "scale_max_short",
+    "nn_type_short": "nnp_type_short",
+}
+"""RuNNer's names of keywords -> n2p2's."""
+_PAIRS = ("symfunction_pair", "global_symfunction_pair", "global_nodes_pair", "use_pairs")
+"""RuNNer's keywords of networks for pairs of atoms."""
 _GENERATIONS = ("nnp_type", "nnp_generation", "nnp_gen")
 _SHORT_RANGED = ("2", "2G", "2G-HDNNP")
 
@@ -66,7 +78,7 @@ class _Keywords:
         self.lines: dict[str, list[Line]] = {}
         for line in text.lines:
             word = line.words[0]
-            keyword = f"{word}_short" if f"{word}_short" in _WITHOUT_SHORT else word
+            keyword = f"{word}_short" if f"{word}_short" in _WITHOUT_SHORT else _RUNNER.get(word, word)
             before = self.lines.setdefault(keyword, [])
             if before and keyword not in _MANY and keyword in _USED:
                 raise text.problem(
@@ -145,6 +157,11 @@ def _refuse_others(keywords: _Keywords) -> None:
         line = keywords.line(keyword) if keywords.has(keyword) else None
         if line and keywords.text.word(line, 1, keyword).upper() not in _SHORT_RANGED:
             raise keywords.text.problem(line.number, f"{keyword} {line.words[1]} needs charges", fix)
+    for keyword in _PAIRS:
+        if keywords.has(keyword):
+            raise keywords.text.problem(
+                keywords.line(keyword).number, f"'{keyword}' asks for networks of pairs", fix
+            )
     if keywords.has("nnp_type_short") and keywords.number("nnp_type_short", 1.0) != 1:
         raise keywords.text.problem(keywords.line("nnp_type_short").number, "it is no network for atoms", fix)
 
