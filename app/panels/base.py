@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.widgets.controls import choice_box, filled, tool_button
+from app.widgets.flow import FlowRow
 from app.widgets.placeholder import Placeholder
 from app.widgets.redraw import Seen, Throttle
 from app.workers.drawing_figures import Drawing, write_figure
@@ -86,10 +87,7 @@ class Panel(QWidget):
         self.setObjectName(self.name)
         self.setProperty("panel", True)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        self.toolbar = QWidget(self)
-        self._tools = filled(QHBoxLayout(self.toolbar), margins=(8, 0, 0, 0), spacing=4)
-        self._tools.addStretch(1)
-        self._n_left = 0
+        self.toolbar = FlowRow(self, left=8)
         self._column = filled(QVBoxLayout(self), self.toolbar)
 
     @classmethod
@@ -115,11 +113,7 @@ class Panel(QWidget):
 
     def add_tool(self, widget: QWidget, *, at_end: bool = False) -> None:
         """Add a control to the toolbar, at the left or ``at_end``."""
-        if at_end:
-            self._tools.addWidget(widget)
-        else:
-            self._tools.insertWidget(self._n_left, widget)
-            self._n_left += 1
+        self.toolbar.add(widget, at_end=at_end)
 
     def add_button(self, tip: str, run: Callable[[], object] | None = None, **options: Any) -> QToolButton:
         """Add a button to the toolbar, made with the options of :func:`tool_button`, and return it."""

@@ -196,7 +196,7 @@ class Swatch(PaintedWidget):
 
 
 class DatasetRow(QWidget):
-    """Colour, name, role, eye and contents of one file."""
+    """Colour, name and eye of one file; below them its role and contents. The name has the width."""
 
     def __init__(self, session: Session, document: DatasetDocument, parent: QWidget) -> None:
         super().__init__(parent)
@@ -220,9 +220,10 @@ class DatasetRow(QWidget):
         frames, labels = contents(document.summary)
         line = styled(ElidedLabel(self), "muted", "small")
         line.set_text(f"{frames} · {labels}", tip=document.summary.text)
-        top = filled(QHBoxLayout(), swatch, (self.label, 1), self.role, spacing=6)
-        below = filled(QHBoxLayout(), (line, 1), self.eye, self.close_button, spacing=0)
-        below.setContentsMargins(16, 0, 0, 0)
+        buttons = filled(QHBoxLayout(), self.eye, self.close_button)
+        top = filled(QHBoxLayout(), swatch, (self.label, 1), buttons, spacing=6)
+        below = filled(QHBoxLayout(), self.role, (line, 1), spacing=4)
+        below.setContentsMargins(12, 0, 4, 0)
         filled(QVBoxLayout(self), top, below, margins=(10, 4, 6, 3), spacing=0)
         self.refresh()
 

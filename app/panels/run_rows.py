@@ -82,7 +82,8 @@ class RunRow(QWidget):
         self._session, self._run_id = session, run_id
         self.setObjectName("run_row")
         self.compare = EyeButton(self, COMPARE_TIP, partial(session.runs.set_compared, run_id))
-        self.name, self.state = styled(QLabel(self), "heading"), styled(QLabel(self), "small")
+        self.name, self.state = styled(ElidedLabel(self), "heading"), styled(QLabel(self), "small")
+        self.name.elide = Qt.TextElideMode.ElideMiddle
         self.pause_button, self.resume_button, self.stop_button = buttons = [
             tool_button(self, tip, partial(run, run_id), icon=icon, size=12)
             for icon, tip, run in (
@@ -91,7 +92,7 @@ class RunRow(QWidget):
                 ("stop", STOP_TIP, session.trainings.stop),
             )
         ]
-        top = filled(QHBoxLayout(), self.name, (self.state, 1), *buttons, self.compare, spacing=2)
+        top = filled(QHBoxLayout(), (self.name, 1), *buttons, self.compare, spacing=2)
         top.addStrut(self.stop_button.sizeHint().height())  # as high without buttons
         self.bar = QProgressBar(self)
         self.bar.setTextVisible(False)
@@ -100,13 +101,14 @@ class RunRow(QWidget):
         policy.setRetainSizeWhenHidden(True)  # rows are as high in any state
         self.bar.setSizePolicy(policy)
         self.line = styled(ElidedLabel(self), "muted", "small")
-        filled(QVBoxLayout(self), top, self.bar, self.line, margins=(10, 3, 6, 3), spacing=0)
+        below = filled(QHBoxLayout(), self.state, (self.line, 1), spacing=4)
+        filled(QVBoxLayout(self), top, self.bar, below, margins=(10, 3, 6, 3), spacing=0)
         self.refresh()
 
     def refresh(self) -> None:
         """Show how the run stands."""
         run = self._session.runs.documents[self._run_id]
-        self.name.setText(run.name)
+        self.name.set_text(run.name, tip=run.message or str(run.folder or run.name))
         chosen = self._run_id == self._session.runs.current_id
         self.compare.show_state(chosen or self._run_id in self._session.runs.compared)
         self.compare.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, chosen)
@@ -114,7 +116,7 @@ class RunRow(QWidget):
         self.compare.setToolTip(SHOWN_TIP if chosen else COMPARE_TIP)
         self.setToolTip(run.message or str(run.folder or ""))
         text, color = STATES[run.state]
-        self.state.setText(f" {text}")
+        self.state.setText(text)
         sheet = f"color: {getattr(theme.current(), color)}"
         if self.state.styleSheet() != sheet:  # setting it is slow
             self.state.setStyleSheet(sheet)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QMenu,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from app.look.style_sheet import styled
 from app.panels.base import Panel
 from app.session.session import Session
 from app.widgets.controls import filled, tool_button
+from app.widgets.flow import FlowRow
 from app.widgets.labels import ElidedLabel
 
 MAX_HEIGHT = 16_777_215
@@ -161,10 +161,12 @@ class _TitleRow(QWidget):
         tip = f"{title}: export, tear off, close"
         self.more = tool_button(self, tip, icon="more", size=14, muted=True, menu=menu)
         self._row.addWidget(self.more)
+        for widget in (self.chevron, self.label, self.summary, self.more):  # beside the first line of tools
+            widget.setMinimumHeight(ROW_HEIGHT - 2)
+            self._row.setAlignment(widget, Qt.AlignmentFlag.AlignTop)
 
-    def hold(self, toolbar: QWidget) -> None:
-        """Show a panel's tools beside the title."""
-        toolbar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    def hold(self, toolbar: FlowRow) -> None:
+        """Show a panel's tools beside the title, in as many lines as they need."""
         self._row.insertWidget(3, toolbar, 1)
         toolbar.setVisible(not self._dock.folded)
 

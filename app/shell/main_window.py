@@ -32,6 +32,7 @@ from app.shell.guide import Guide, GuideBar
 from app.shell.needs import NeedsBar
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
+from app.shell.tab_order import TabOrder
 from app.shell.toasts import Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
@@ -95,6 +96,7 @@ class MainWindow(QMainWindow):
         self.welcome = Welcome(session, self.commands, settings, self)
         self.setCentralWidget(self.welcome)
         self.spaces.begin(self.welcome)
+        self.tab_order = TabOrder(self)
         self._closing = False
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
@@ -224,6 +226,10 @@ class MainWindow(QMainWindow):
 
     def _refresh_titles(self, *_changed: object) -> None:
         QTimer.singleShot(0, self, lambda: [dock.refresh_title() for dock in self.docks.values()])
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Let the Tab key go through the window in reading order, and show where it is."""
+        return self.tab_order.move(next)
 
     def toggle_full_screen(self) -> None:
         """Go to full screen and back."""

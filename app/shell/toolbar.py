@@ -168,6 +168,7 @@ class SearchField(QFrame):
         icon = QToolButton(self)
         icon.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, True)
         icon.setObjectName("search_icon")
+        icon.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         icon.setIconSize(QSize(14, 14))
         icons.follow(icon, "search")
         text = styled(ElidedLabel(self), "muted")

@@ -75,9 +75,7 @@ class FrameBar(QWidget):
         self.set_state(0, 0)
 
     def _button(self, icon: str, tip: str, run: Callable[[], None]) -> QToolButton:
-        button = tool_button(self, tip, run, icon=icon, size=16)
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        return button
+        return tool_button(self, tip, run, icon=icon, size=16)
 
     def set_state(self, index: int, n_frames: int) -> None:
         """Show frame ``index`` (from 0) of ``n_frames``, without telling anybody."""

@@ -59,9 +59,7 @@ class ViewTools(QObject):
     def _button(
         self, icon: str, tip: str, run: Callable[[], None] | None = None, menu: QMenu | None = None
     ) -> QToolButton:
-        button = tool_button(self._parent, tip, run, icon=icon, menu=menu)
-        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        return button
+        return tool_button(self._parent, tip, run, icon=icon, menu=menu)
 
     def _toggle(self, icon: str, tip: str, run: Callable[[bool], None]) -> QToolButton:
         button = self._button(icon, tip)

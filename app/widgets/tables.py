@@ -34,6 +34,7 @@ class _Table(QTableWidget):
         self.setFont(font())
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.line_height = QFontMetrics(font()).height()
