@@ -24,6 +24,7 @@ class DatasetDocument:
     role : what the user uses it for.
     color_index : give it to ``Theme.dataset_color``; the same colour in every panel.
     frame_index : the frame last looked at.
+    reading : more of its frames are still to come.
     """
 
     id: str
@@ -31,6 +32,7 @@ class DatasetDocument:
     role: Role
     color_index: int
     frame_index: int = 0
+    reading: bool = False
 
     def __post_init__(self) -> None:
         self.summary: DatasetSummary = self.dataset.summary()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.documents.regions import RegionDocument
-from nnpcore.errors import RunFolderError
+from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat
-from nnpcore.structures import Role
+from nnpcore.structures import KeyNames, Role
 
 FORMAT = FileFormat("", 1, "a session", RunFolderError, "Start with an empty window", version_key="schema")
 
@@ -25,12 +25,17 @@ Entry = TypeVar("Entry")
 
 @dataclass
 class SavedDataset:
-    """A file with what the user set for it; ValueError for what cannot be, such as a role there is not."""
+    """A file with what the user set for it; ValueError for what cannot be, such as a role there is not.
+
+    ``hidden``: its eye is closed. ``keys`` are the names and types it was read with (:class:`KeyNames`).
+    """
 
     path: str
     role: str
     color_index: int
     frame_index: int = 0
+    hidden: bool = False
+    keys: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         Role(self.role)
@@ -38,6 +43,18 @@ class SavedDataset:
         for value in (self.color_index, self.frame_index):
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
                 raise ValueError(f"{str(value)[:40]!r} is no index")
+        if not isinstance(self.hidden, bool):
+            raise ValueError("its eye is neither open nor closed")
+        self.key_names()
+
+    def key_names(self) -> KeyNames | None:
+        """Return how the file was read; ValueError where that cannot be."""
+        if self.keys is None:
+            return None
+        try:
+            return KeyNames(**self.keys)
+        except (TypeError, EatlasError) as error:
+            raise ValueError(str(error)) from None
 
 
 @dataclass

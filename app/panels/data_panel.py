@@ -28,6 +28,7 @@ from app.widgets.labels import ElidedLabel
 from app.widgets.painted import PaintedWidget, draw_dot
 from app.widgets.quiet import Choice
 from app.widgets.row_list import RowList
+from app.workers.tasks import READ, Task
 from nnpcore.structures import DatasetSummary, Role
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class DataPanel(Panel):
         data.changed.connect(self._on_changed)
         data.current_changed.connect(self._on_current_changed)
         self.session.visibility.changed.connect(self._refresh_rows)
+        self.session.tasks.progressed.connect(self._on_progress)
         for dataset_id in data.datasets:
             self._add(dataset_id)
 
@@ -107,6 +109,12 @@ class DataPanel(Panel):
         row = self.rows.row(dataset_id)
         if row is not None:
             row.refresh()
+
+    def _on_progress(self, task: Task) -> None:
+        if task.lane == READ:
+            for document in self.session.data.datasets.values():
+                if document.reading:
+                    self._on_changed(document.id)
 
     def _refresh_rows(self) -> None:
         for dataset_id in self.session.data.datasets:
@@ -217,20 +225,31 @@ class DatasetRow(QWidget):
         self.eye = EyeButton(self, "Show its atoms in the map", partial(session.visibility.show, document.id))
         close = partial(session.data.remove, document.id)
         self.close_button = tool_button(self, "Close this file", close, icon="close", size=12, muted=True)
-        frames, labels = contents(document.summary)
-        line = styled(ElidedLabel(self), "muted", "small")
-        line.set_text(f"{frames} · {labels}", tip=document.summary.text)
+        self.line = styled(ElidedLabel(self), "muted", "small")
         buttons = filled(QHBoxLayout(), self.eye, self.close_button)
         top = filled(QHBoxLayout(), swatch, (self.label, 1), buttons, spacing=6)
-        below = filled(QHBoxLayout(), self.role, (line, 1), spacing=4)
+        below = filled(QHBoxLayout(), self.role, (self.line, 1), spacing=4)
         below.setContentsMargins(12, 0, 4, 0)
         filled(QVBoxLayout(self), top, below, margins=(10, 4, 6, 3), spacing=0)
         self.refresh()
 
     def refresh(self) -> None:
         """Show the role the data set has, and whether its atoms are drawn."""
-        self.role.setCurrentIndex(self.role.findData(self._document.role))
+        document = self._document
+        self.role.setCurrentIndex(self.role.findData(document.role))
+        self.role.setVisible(not document.reading)
+        if document.reading:
+            frames = "1 frame" if document.n_frames == 1 else f"{document.n_frames} frames"
+            self.line.set_text(
+                f"Reading… {frames} so far{self._share()}", tip="Its close button ends the reading"
+            )
+        else:
+            self.line.set_text(" · ".join(contents(document.summary)), tip=document.summary.text)
         self.eye.show_state(self._document.id not in self._session.visibility.hidden)
+
+    def _share(self) -> str:
+        share = self._session.data.share_read(self._document.id)
+        return "" if share is None else f" · {100 * share:.0f} %"
 
 
 def contents(summary: DatasetSummary) -> tuple[str, str]:

@@ -41,6 +41,7 @@ from nnpcore.analyses.foretold import DATA_POSTERIOR, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.figures import FigureStyle
+from nnpcore.structures import Role
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -260,12 +261,24 @@ class StructurePanel(Panel):
         bar, session = self.shown.bar, self.session
         now = (session.runs.current_id, session.data.current_id, session.coloring.current)
         label = "" if bar is None else bar.label
-        if self._zero is not None and self._zero[0] == now and self._zero[1] != label == FRAME_MEAN:
+        gone = self._zero is not None and self._zero[0] == now and self._zero[1] != label == FRAME_MEAN
+        if gone and self._awaits_crystal():
+            return
+        if gone:
             text = "There is no crystal of one element to compare with any more."
             title = "Colours are relative to each frame's mean now"
             session.messages.notify(Notification("warning", title, text))
         if label:
             self._zero = now, label
+
+    def _awaits_crystal(self) -> bool:
+        """Whether the crystal is there still and its energy is only being computed anew."""
+        run, frame = self.session.runs.current, self.session.data.frame
+        crystal = next(iter(self.session.data.of_role(Role.EOS)), None)
+        if run is None or crystal is None or frame is None or len(crystal.summary.elements) != 1:
+            return False
+        one_element = bool(np.all(frame.numbers == crystal.frames[0].numbers[0]))
+        return one_element and run.result(EOS) is None and not run.why(EOS)
 
     def _on_analysis(self, run_id: str, analysis: Analysis[object]) -> None:
         taken_off = self.session.coloring.taken_off()

@@ -10,11 +10,12 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.dataset import DatasetDocument, free_name, guess_role, short_name
+from app.documents.session_file import SavedDataset
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, read, read_with, wants_types
-from app.workers.tasks import READ, TaskRunner
+from app.workers.tasks import READ, Task, TaskRunner, TaskState
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
 from nnpcore.structures.fitting_together import frames_in_both, misfits_of_all
 from nnpcore.structures.frame import Frame
@@ -29,7 +30,10 @@ class Data(QObject):
     removed = Signal(str)
     reloaded = Signal(str)
     """A data set has other frames than before; comes before ``changed``."""
+    completed = Signal(str)
+    """All frames have come of a data set that was shown while it was being read; before ``changed``."""
     current_changed = Signal()
+    _came = Signal(str, object)
 
     def __init__(self, settings: Settings, tasks: TaskRunner, messages: Messages, undo: UndoStack) -> None:
         super().__init__()
@@ -43,6 +47,9 @@ class Data(QObject):
         self.ask_types: Callable[[str], str] | None = None
         """Asked for the elements of a file's numeric types, given its name: "Cu Au", or "" to leave it."""
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
+        self._previews: dict[str, str] = {}
+        self._came.connect(self._on_came)
+        tasks.finished.connect(self._on_task_finished)
 
     # reading ------------------------------------------------------------------------------------------
     def open_paths(self, paths: Iterable[str], roles: dict[str, Role] | None = None) -> None:
@@ -80,12 +87,20 @@ class Data(QObject):
 
     def _open(self, found: ReadFile, role: Role | None) -> None:
         """Open a file; where its labels stand under other names, after they were confirmed."""
+        if found.dataset.problems or found.proposal is not None:
+            self._drop_preview(found.dataset.path)
         if found.proposal is not None and self.ask_names is not None:
             self.ask_names(found, lambda dataset: self._offer(dataset, role))
         else:
             self._offer(found.dataset, role)
 
-    def _read(self, path: str, on_done: Callable[[ReadFile], Any], types: str = "") -> None:
+    def _read(
+        self,
+        path: str,
+        on_done: Callable[[ReadFile], Any],
+        keys: KeyNames | None = None,
+        preview: bool = True,
+    ) -> None:
         name, memory = Path(path).name, self.key_memory
 
         def done(found: ReadFile) -> None:
@@ -99,18 +114,74 @@ class Data(QObject):
         def failed(error: BaseException) -> None:
             given = self.ask_types(name) if self.ask_types is not None and wants_types(error) else ""
             if given:
-                self._read(path, on_done, given)
+                self._read(path, on_done, KeyNames(types=given))
             else:
                 self._messages.notify_error(f"{name} was not opened", error)
 
+        def came(dataset: Dataset) -> None:
+            self._came.emit(path, dataset)
+
         self._tasks.run(
             f"Reading {name}",
-            lambda progress: read(path, progress, memory, types),
+            lambda progress: read(path, progress, memory, keys, came if preview else None),
             done,
             failed,
             key=f"read {path}",
             lane=READ,
         )
+
+    # what is shown while it is read -------------------------------------------------------------------
+    def _on_came(self, path: str, dataset: Dataset) -> None:
+        """Show what a long file has so far; it is only looked at until all of it is there."""
+        if not self._tasks.busy(f"read {path}"):
+            return
+        document = self._preview(dataset.path)
+        if document is not None:
+            document.replace(dataset)
+            self.changed.emit(document.id)
+            if document is self.current:
+                self.current_changed.emit()
+            return
+        dataset_id = self.add(dataset, Role.INSPECT)
+        self.datasets[dataset_id].reading = True
+        self._previews[path] = dataset_id
+        self.changed.emit(dataset_id)
+
+    def _preview(self, path: str) -> DatasetDocument | None:
+        shown = (self.datasets.get(dataset_id) for dataset_id in self._previews.values())
+        return next((document for document in shown if document and document.path == path), None)
+
+    def share_read(self, dataset_id: str) -> float | None:
+        """Return how much of a file has been read, from 0 to 1; None where that is not known."""
+        keys = {f"read {path}" for path, key in self._previews.items() if key == dataset_id}
+        return next((task.fraction for task in self._tasks.tasks if task.key in keys), None)
+
+    def _drop_preview(self, path: str) -> None:
+        document = self._preview(path)
+        if document is not None:
+            self._remove(document.id)
+
+    def _on_task_finished(self, task: Task) -> None:
+        """Take away what was shown of a file whose reading was cancelled or has failed."""
+        path = (task.key or "").removeprefix("read ")
+        if task.state is not TaskState.DONE:
+            dataset_id = self._previews.pop(path, None)
+            if dataset_id in self.datasets:
+                self._remove(dataset_id)
+
+    def _completed(self, document: DatasetDocument, dataset: Dataset, role: Role | None) -> str:
+        """Take over all frames of a file of which some were shown."""
+        self._previews = {path: key for path, key in self._previews.items() if key != document.id}
+        guessed, why = guess_role(dataset, self._training_frames()) if role is None else (role, "")
+        document.replace(dataset)
+        document.reading, document.role = False, guessed
+        self.completed.emit(document.id)
+        self.changed.emit(document.id)
+        if document is self.current:
+            self.current_changed.emit()
+        if why:
+            self._tell_role(document, why)
+        return document.id
 
     def _offer(self, dataset: Dataset, role: Role | None) -> None:
         if not dataset.problems:
@@ -134,15 +205,20 @@ class Data(QObject):
             lane=READ,
         )
 
-    def restore(self, path: str, role: Role, color_index: int, frame_index: int, show: bool) -> None:
-        """Open a file with the role, colour and frame it had; ``show`` makes it the current one."""
+    def restore(self, saved: SavedDataset, show: bool, opened: Callable[[str], object]) -> None:
+        """Open a file as it was read before, with its role, colour and frame, and tell its id to ``opened``.
+
+        ``show`` makes it the current one.
+        """
 
         def put(found: ReadFile) -> None:
-            dataset_id = self.add(found.dataset, role, color_index, frame_index)
+            dataset_id = self.add(found.dataset, Role(saved.role), saved.color_index, saved.frame_index)
             if show:
-                self.show(dataset_id)
+                self.show(dataset_id, saved.frame_index)
+            opened(dataset_id)
 
-        self._read(path, put)
+        self._colors[saved.path] = saved.color_index
+        self._read(saved.path, put, saved.key_names())
 
     def reload(self, dataset_id: str) -> None:
         """Read a file again, keeping its role and colour."""
@@ -154,7 +230,9 @@ class Data(QObject):
                 self.changed.emit(dataset_id)
                 self.current_changed.emit()
 
-        self._read(self.datasets[dataset_id].path, put)
+        document = self.datasets[dataset_id]
+        if not document.reading:
+            self._read(document.path, put, document.dataset.keys, preview=False)
 
     # what is open -------------------------------------------------------------------------------------
     def elements(self) -> tuple[str, ...]:
@@ -180,6 +258,9 @@ class Data(QObject):
         frame_index: int = 0,
     ) -> str:
         """Add a data set, show it if nothing is shown, and return its id."""
+        shown = self._preview(dataset.path)
+        if shown is not None:
+            return self._completed(shown, dataset, role)
         dataset_id = free_name(short_name(dataset.name), self.datasets)
         if color_index is None:
             color_index = self._colors.get(dataset.path, self._n_colors)
@@ -244,17 +325,23 @@ class Data(QObject):
 
     def remove(self, dataset_id: str) -> None:
         """Close a data set; undo reads the file again."""
+        if self.datasets[dataset_id].reading:
+            path = next(path for path, key in self._previews.items() if key == dataset_id)
+            self._tasks.cancel(f"read {path}")
+            self._remove(dataset_id)
+            return
         toggle, name = self._toggle(dataset_id), self.datasets[dataset_id].name
         self._remove(dataset_id)
         self._undo.change(f"Close {name}", toggle, True, False, done=True)
 
     def _toggle(self, dataset_id: str) -> Callable[[bool], None]:
         """Return what opens a data set's file again (True) or closes it (False)."""
-        path, role = self.datasets[dataset_id].path, self.datasets[dataset_id].role
+        document = self.datasets[dataset_id]
+        path, role, keys = document.path, document.role, document.dataset.keys
 
         def toggle(is_open: bool) -> None:
             if is_open:
-                self.open_paths([path], {path: role})
+                self._read(path, lambda found: self._open(found, role), keys)
             elif dataset_id in self.datasets:
                 self._remove(dataset_id)
 

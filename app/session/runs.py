@@ -60,6 +60,7 @@ class Runs(QObject):
         self._told_of_changed: set[tuple[str, int]] = set()
         self._count = 0
         data.added.connect(self._on_dataset_added)
+        data.completed.connect(self._on_dataset_added)
         data.removed.connect(self._on_frames_gone)
         data.reloaded.connect(self._on_frames_gone)
 

@@ -26,6 +26,10 @@ class Visibility(QObject):
             name = self._data.datasets[dataset_id].name
             self._undo.change(f"{'Show' if shown else 'Hide'} {name}", self._set, self.hidden, wanted)
 
+    def hide(self, dataset_id: str) -> None:
+        """Leave a data set out as a session did (not undone)."""
+        self._set(self.hidden | {dataset_id})
+
     def _set(self, hidden: frozenset[str]) -> None:
         wanted = frozenset(hidden & self._data.datasets.keys())
         if wanted != self.hidden:

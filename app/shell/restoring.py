@@ -16,7 +16,6 @@ from app.documents.session_file import SavedDataset, SavedSession
 from app.session.messages import Notification
 from app.settings import Settings, home
 from nnpcore.errors import EatlasError
-from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -37,7 +36,7 @@ class SessionKeeper(QObject):
         for signal in (
             session.data.added, session.data.removed, session.data.changed, session.runs.added,
             session.runs.removed, session.coloring.changed, session.runs.comparison_changed,
-            session.regions.changed, session.sweeps.changed,
+            session.regions.changed, session.sweeps.changed, session.visibility.changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
         session.runs.values_changed.connect(self._remember_run)
@@ -55,7 +54,14 @@ class SessionKeeper(QObject):
         """Return what is open now."""
         session = self._session
         datasets = [
-            SavedDataset(d.path, d.role.value, d.color_index, d.frame_index)
+            SavedDataset(
+                d.path,
+                d.role.value,
+                d.color_index,
+                d.frame_index,
+                d.id in session.visibility.hidden,
+                None if d.dataset.keys is None else asdict(d.dataset.keys),
+            )
             for d in session.data.datasets.values()
         ]
         runs = [str(run.folder) for run in session.runs.documents.values() if run.folder is not None]
@@ -140,7 +146,8 @@ class SessionKeeper(QObject):
         self._session.coloring.restore(saved.coloring)
         for d in saved.datasets:
             show = d.path == saved.current
-            self._session.data.restore(d.path, Role(d.role), d.color_index, d.frame_index, show)
+            hide = self._session.visibility.hide if d.hidden else _nothing
+            self._session.data.restore(d, show, hide)
         self._session.regions.restore([r for r in saved.regions if isinstance(r, dict)])
         self._session.runs.restore_compared(saved.compared)
         self._session.sweeps.restore(saved.sweep)
@@ -154,6 +161,10 @@ class SessionKeeper(QObject):
             self._session.messages.notify(Notification("warning", title, text))
         if saved.calculators:
             offer_calculators(self._session, saved.calculators)
+
+
+def _nothing(_dataset_id: str) -> None:
+    """Leave a file's eye open."""
 
 
 def _cut_off(saved: SavedSession) -> str:

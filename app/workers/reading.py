@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nnpcore.errors import DataError
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, KeyProposal, propose_keys, read_dataset
+from nnpcore.structures.frame import Frame
 from nnpcore.structures.readers.reader import TYPES_FIX
+from nnpcore.structures.reading import name_of, parse_path
+
+FIRST_SECONDS, LONGER = 0.4, 1.6
+"""When a file that is still being read is first shown, and how much later each further time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +32,22 @@ class ReadFile:
     note: str = ""
 
 
-def read(path: str, progress: Progress, memory: KeyMemory | None = None, types: str = "") -> ReadFile:
+def read(
+    path: str,
+    progress: Progress,
+    memory: KeyMemory | None = None,
+    keys: KeyNames | None = None,
+    came: Callable[[Dataset], object] | None = None,
+) -> ReadFile:
     """Read a trajectory, keeping good frames and listing bad ones in ``problems``; raises DataError.
 
-    Labels under other names are read as ``memory`` knows, else proposed. ``types`` are the elements of
-    numeric types, such as "Cu Au".
+    Labels under other names are read as ``memory`` knows, else proposed; with ``keys`` nothing is asked.
+    ``came`` gets what a long file has so far: its first frame soon, then ever more at ever longer intervals.
     """
-    if types:
-        return ReadFile(read_with(path, KeyNames(types=types), progress))
-    dataset = read_dataset(path, on_bad="skip", progress=progress)
+    if keys is not None:
+        return ReadFile(read_with(path, keys, progress))
+    seen = None if came is None else Growing(path, came).take
+    dataset = read_dataset(path, on_bad="skip", progress=progress, seen=seen)
     proposal = propose_keys(dataset.frames)
     known = memory.recall(proposal.signature) if memory is not None else None
     if known is None:
@@ -42,6 +56,22 @@ def read(path: str, progress: Progress, memory: KeyMemory | None = None, types: 
         return ReadFile(dataset)
     note = f"{words_of(known)}, as you confirmed for a file with the same names."
     return ReadFile(read_with(path, known, progress), None, note[:1].upper() + note[1:])
+
+
+class Growing:
+    """Shows the first frames of a file that takes long, and more of them as they come."""
+
+    def __init__(self, path: str, came: Callable[[Dataset], object]) -> None:
+        self._source, self._came = parse_path(path), came
+        self._frames: list[Frame] = []
+        self._start, self._wait = time.monotonic(), FIRST_SECONDS
+
+    def take(self, frame: Frame) -> None:
+        """Keep a frame, and show all of them where it is time to."""
+        self._frames.append(frame)
+        if time.monotonic() - self._start >= self._wait:
+            self._came(Dataset(name_of(self._source), self._source.text, tuple(self._frames)))
+            self._wait = LONGER * (time.monotonic() - self._start)
 
 
 def read_with(path: str, keys: KeyNames, progress: Progress) -> Dataset:

@@ -101,6 +101,12 @@ class TaskRunner(QObject):
         """Whether a task with this key waits or runs."""
         return key in self._by_key
 
+    def cancel(self, key: str) -> None:
+        """Ask the task with this key to stop, if there is one."""
+        task = self._by_key.get(key)
+        if task is not None:
+            task.cancel()
+
     def reading(self) -> bool:
         """Whether files are being read."""
         return any(task.lane == READ for task in self._tasks)

@@ -92,12 +92,18 @@ def parse_path(path: str | Path) -> Source:
     return Source(file, slice(*numbers))
 
 
+def name_of(source: Source) -> str:
+    """Return the name of a file and its slice, without the folder."""
+    return source.path.name + source.text[len(str(source.path)) :]
+
+
 def read_dataset(
     path: str | Path,
     *,
     on_bad: Literal["raise", "skip"] = "raise",
     keys: KeyNames | None = None,
     progress: Progress | None = None,
+    seen: Callable[[Frame], object] | None = None,
 ) -> Dataset:
     """Read and check all frames of a file, whatever its format, told by its content.
 
@@ -109,6 +115,7 @@ def read_dataset(
     keys : under which names the file keeps energy, forces and stress; None for the usual ones. See
         :func:`detect_key_names`.
     progress : told about every frame; reading can be cancelled there.
+    seen : called with every good frame as soon as it is read.
 
     Raises
     ------
@@ -124,6 +131,8 @@ def read_dataset(
                 problems.append(item)
             else:
                 frames.append(item)
+                if seen is not None:
+                    seen(item)
     except MemoryError as error:
         frames.clear()
         raise read_error(error, str(source.path)) from error
@@ -131,11 +140,10 @@ def read_dataset(
         raise DataError("there is no frame in this file", where=source.text, fix="Open another file")
     if problems and (on_bad == "raise" or not frames):
         raise BadFramesError(source.text, tuple(problems), len(frames))
-    name = source.path.name + source.text[len(str(source.path)) :]
     if keys is not None:
         _check_names(frames, keys, source.text)
     return Dataset(
-        name=name,
+        name=name_of(source),
         path=source.text,
         frames=tuple(frames),
         problems=tuple(problems),

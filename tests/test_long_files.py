@@ -1,0 +1,95 @@
+"""A long file shows its first frame at once, grows while it is read, and can be left off."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from app.documents.session_file import SavedDataset
+from app.workers import reading
+from nnpcore.structures import KeyNames, Role, read_dataset
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Reading that waits after the first frame until it is let go."""
+    gate = threading.Event()
+
+    def read_slowly(path, *, seen=None, progress=None, **options):
+        whole = read_dataset(path, progress=progress, **options)
+        for frame in whole.frames[:2]:
+            if seen is not None:
+                seen(frame)
+        while not gate.wait(0.01):
+            progress.report(0.25, "on its way")
+        return whole
+
+    monkeypatch.setattr(reading, "read_dataset", read_slowly)
+    monkeypatch.setattr(reading, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(reading, "LONGER", 0.0)
+    yield gate
+    gate.set()
+
+
+def test_a_long_file_is_shown_while_it_is_read(window, qtbot, silicon_file, slow):
+    data = window.session.data
+    window.files.open_paths([str(silicon_file("long.extxyz", 6))])
+    qtbot.waitUntil(lambda: data.current is not None and data.current.n_frames == 2)
+    (document,) = data.datasets.values()
+    row = window.docks["data"].panel.rows.row(document.id)
+    assert document.reading and document.role is Role.INSPECT
+    assert data.training_text() == "" and row.role.isHidden()
+    qtbot.waitUntil(lambda: row.line.text() == "Reading… 2 frames so far · 25 %")
+    qtbot.waitUntil(lambda: window.docks["structure"].isVisible())
+    frames = window.docks["structure"].panel.frames
+    qtbot.waitUntil(lambda: frames.text == "1 / 2")
+    data.show(document.id, 1)
+    slow.set()
+    qtbot.waitUntil(lambda: not document.reading)
+    assert list(data.datasets) == [document.id] and data.frame_index == 1
+    assert document.n_frames == 6 and document.role is Role.TRAINING
+    assert frames.text == "2 / 6" and not row.role.isHidden()
+    assert row.line.text().startswith("6 frames")
+
+
+def test_a_reading_can_be_left_off_by_its_row(window, qtbot, silicon_file, slow):
+    data = window.session.data
+    window.files.open_paths([str(silicon_file("long.extxyz", 6))])
+    qtbot.waitUntil(lambda: bool(data.datasets))
+    (document,) = data.datasets.values()
+    row = window.docks["data"].panel.rows.row(document.id)
+    QTest.mouseClick(row.close_button, Qt.MouseButton.LeftButton)
+    assert data.datasets == {}
+    qtbot.waitUntil(lambda: not window.session.tasks.reading())
+    assert data.datasets == {} and not window.session.undo_stack.canUndo()
+
+
+def test_what_is_cancelled_or_fails_leaves_nothing_behind(session, qtbot, silicon_file, slow):
+    session.data.open_paths([str(silicon_file("long.extxyz", 6))])
+    qtbot.waitUntil(lambda: bool(session.data.datasets))
+    session.tasks.cancel_all()
+    qtbot.waitUntil(lambda: session.data.datasets == {})
+    assert session.data.current is None
+
+
+def test_a_session_keeps_how_files_were_read_and_their_eyes(window, qtbot, silicon_file):
+    path = str(silicon_file())
+    keys = KeyNames(energy="none")
+    saved = SavedDataset(path, "inspect", 3, 2, True, {"energy": "none"})
+    session = window.session
+    session.data.restore(saved, True, session.visibility.hide)
+    qtbot.waitUntil(lambda: bool(session.data.datasets))
+    (document,) = session.data.datasets.values()
+    assert document.dataset.keys == keys and document.summary.n_energies == 0
+    assert session.visibility.hidden == {document.id} and document.color_index == 3
+    again = window.keeper.snapshot().datasets[0]
+    assert again.key_names() == keys and again.hidden and again.frame_index == 2
+    session.data.reload(document.id)
+    with qtbot.waitSignal(session.data.reloaded):
+        pass
+    assert document.summary.n_energies == 0  # read again in the same way
+    with pytest.raises(ValueError):
+        SavedDataset(path, "inspect", 0, 0, False, {"nonsense": 1})
