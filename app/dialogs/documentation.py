@@ -62,9 +62,11 @@ class Pages(QTextBrowser):
         if self.source().isValid():
             self.reload()
 
-    def open(self, name: str) -> None:
-        """Show a page by its file's name."""
+    def open(self, name: str, anchor: str = "") -> None:
+        """Show a page by its file's name, at a heading where one is given."""
         self._show(QUrl.fromLocalFile(str(self.folder / name)))
+        if anchor:
+            self.scrollToAnchor(anchor)
 
     def _show(self, page: QUrl) -> None:
         self.setSource(page, QTextDocument.ResourceType.HtmlResource)  # whatever its ending lets Qt guess

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -25,23 +25,29 @@ from app.widgets.controls import filled
 from nnpcore.foreign_text import one_line
 
 
-def show_shortcuts(shortcuts: Iterable[tuple[str, str]], parent: QWidget) -> None:
-    """List the keyboard shortcuts: (keys, what they do)."""
+def show_shortcuts(sections: Mapping[str, Iterable[tuple[str, str]]], parent: QWidget) -> None:
+    """List what keys and mouse do: (keys, what they do) by where they do it."""
     dialog = QDialog(parent)
-    dialog.setWindowTitle("Keyboard shortcuts")
+    dialog.setWindowTitle("Keys and Mouse")
     column = QVBoxLayout(dialog)
     content = QWidget(dialog)
     grid = QGridLayout(content)
     grid.setHorizontalSpacing(24)
-    for row, (keys, title) in enumerate(shortcuts):
-        grid.addWidget(QLabel(title, content), row, 0)
-        grid.addWidget(styled(QLabel(keys, content), "muted"), row, 1, Qt.AlignmentFlag.AlignRight)
+    for where, entries in sections.items():
+        grid.addWidget(styled(QLabel(where, content), "heading"), grid.rowCount(), 0, 1, 2)
+        for keys, title in entries:
+            row = grid.rowCount()
+            text = QLabel(title, content)
+            text.setWordWrap(True)
+            grid.addWidget(text, row, 0)
+            grid.addWidget(styled(QLabel(keys, content), "muted"), row, 1, Qt.AlignmentFlag.AlignRight)
+    grid.setColumnStretch(0, 1)
     scroll = QScrollArea(dialog)
     scroll.setWidget(content)
     scroll.setWidgetResizable(True)
     column.addWidget(scroll)
     column.addWidget(_close_box(dialog))
-    dialog.resize(400, 480)
+    dialog.resize(560, 620)
     dialog.exec()
     dialog.deleteLater()
 

@@ -59,6 +59,16 @@ PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 
 
+FRAME_KEYS: dict[Qt.Key, tuple[str, str, Callable[[FrameBar], object]]] = {
+    Qt.Key.Key_Left: ("←", "The frame before", lambda frames: frames.step(-1)),
+    Qt.Key.Key_Right: ("→", "The next frame", lambda frames: frames.step(1)),
+    Qt.Key.Key_Space: ("Space", "Play or pause", lambda frames: frames.toggle()),
+    Qt.Key.Key_Home: ("Home", "The first frame", lambda frames: frames.frame_chosen.emit(0)),
+    Qt.Key.Key_End: ("End", "The last frame", lambda frames: frames.frame_chosen.emit(frames.n_frames - 1)),
+}
+"""Keys while the structure has the focus: name, what they do, and how."""
+
+
 class StructurePanel(Panel):
     """Shows the session's current frame."""
 
@@ -156,17 +166,9 @@ class StructurePanel(Panel):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Step with the arrow keys, Home and End; play with the space bar."""
-        frames = self.frames
-        actions: dict[int, Callable[[], None]] = {
-            Qt.Key.Key_Left: lambda: frames.step(-1),
-            Qt.Key.Key_Right: lambda: frames.step(1),
-            Qt.Key.Key_Space: frames.toggle,
-            Qt.Key.Key_Home: lambda: self._on_frame_chosen(0),
-            Qt.Key.Key_End: lambda: self._on_frame_chosen(frames.n_frames - 1),
-        }
         plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        if plain and event.key() in actions:
-            actions[event.key()]()
+        if plain and event.key() in FRAME_KEYS:
+            FRAME_KEYS[Qt.Key(event.key())][2](self.frames)
         else:
             super().keyPressEvent(event)
 

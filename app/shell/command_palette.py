@@ -90,12 +90,17 @@ class CommandPalette(QFrame):
             if command.icon:
                 item.setIcon(icons.icon(command.icon))
             self.list.addItem(item)
+        if not self.list.count():
+            item = QListWidgetItem(nothing_text(text, self._commands))
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+            self.list.addItem(item)
         self.list.setCurrentRow(0)
 
     def _run(self, item: QListWidgetItem | None) -> None:
+        if item is None or item.data(Qt.ItemDataRole.UserRole) is None:
+            return
         self.hide()
-        if item is not None:
-            self._commands.run(item.data(Qt.ItemDataRole.UserRole))
+        self._commands.run(item.data(Qt.ItemDataRole.UserRole))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Up, down and Enter work while the search box has the focus."""
@@ -108,6 +113,14 @@ class CommandPalette(QFrame):
                 self._run(self.list.currentItem())
                 return True
         return super().eventFilter(watched, event)
+
+
+def nothing_text(text: str, commands: Commands) -> str:
+    """Say that no command fits, or which would if it could be used now."""
+    known = [command for command in commands.by_id.values() if match(text, command) in (0, 1, 2)]
+    if known:
+        return f"{palette_title(known[0])} cannot be used now"
+    return f"Nothing is called “{text.strip()}”. Help › Documentation may know it."
 
 
 def palette_title(command: Command) -> str:

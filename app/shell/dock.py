@@ -36,6 +36,7 @@ class Dock(QDockWidget):
     """
 
     fold_wanted = Signal(bool)
+    help_wanted = Signal()
     closed = Signal()
 
     def __init__(self, panel_class: type[Panel], session: Session, window: QMainWindow) -> None:
@@ -116,6 +117,8 @@ class Dock(QDockWidget):
     def fill_menu(self, menu: QMenu) -> None:
         """Fill the menu of the title row: export, tearing off, closing."""
         menu.clear()
+        menu.addAction("What Does This Say?", self.help_wanted.emit)
+        menu.addSeparator()
         if self._panel is not None and self._panel.can_export():
             menu.addAction("Export…", self._panel.ask_export)
             menu.addSeparator()
@@ -156,12 +159,21 @@ class _TitleRow(QWidget):
         items = (self.chevron, self.label, (self.summary, 1))
         self._row = filled(QHBoxLayout(self), *items, margins=(4 if foldable else 10, 1, 4, 1), spacing=4)
         self._row.addStretch(0)
+        ask = dock.help_wanted.emit
+        self.help = tool_button(self, f"What does {title} say?", ask, icon="help", size=14, muted=True)
+        self._row.addWidget(self.help)
         menu = QMenu(self)
         menu.aboutToShow.connect(lambda: dock.fill_menu(menu))
         tip = f"{title}: export, tear off, close"
         self.more = tool_button(self, tip, icon="more", size=14, muted=True, menu=menu)
         self._row.addWidget(self.more)
-        for widget in (self.chevron, self.label, self.summary, self.more):  # beside the first line of tools
+        for widget in (
+            self.chevron,
+            self.label,
+            self.summary,
+            self.help,
+            self.more,
+        ):  # beside the first line of tools
             widget.setMinimumHeight(ROW_HEIGHT - 2)
             self._row.setAlignment(widget, Qt.AlignmentFlag.AlignTop)
 

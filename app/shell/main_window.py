@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +27,12 @@ from app.settings import Settings
 from app.shell import docks as layout
 from app.shell.command_palette import CommandPalette
 from app.shell.commands import Commands
+from app.shell.dock import Dock
 from app.shell.files import Files
+from app.shell.gestures import everything
 from app.shell.guide import Guide, GuideBar
 from app.shell.needs import NeedsBar
+from app.shell.panel_help import PAGE, PanelHelp, anchor_of
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
 from app.shell.tab_order import TabOrder
@@ -117,7 +120,8 @@ class MainWindow(QMainWindow):
             signal.connect(self.refresh_commands)
         session.export_wanted.connect(lambda: self.dialogs.open("export_potential"))
         session.trainings.idle.connect(self._on_trainings_idle)
-        for dock in self.docks.values():
+        for name, dock in self.docks.items():
+            dock.help_wanted.connect(partial(self.explain, name))
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
                 signal.connect(self._refresh_titles)
 
@@ -138,6 +142,8 @@ class MainWindow(QMainWindow):
         menus |= {menu.title(): menu for menu in (*subs, self.toolbar.export_menu)}
         last: dict[str, int] = {}
         for command_id, command in self.commands.by_id.items():
+            if not command.menu:
+                continue  # for the palette only
             menu = menus[command.menu]
             if last.setdefault(command.menu, command.group) != command.group:
                 menu.addSeparator()
@@ -291,15 +297,33 @@ class MainWindow(QMainWindow):
 
         return Documentation(self)
 
-    def show_documentation(self) -> None:
-        """Show the documentation beside the window."""
+    def explain(self, name: str = "") -> None:
+        """Say what a panel says: the named one, or the one the keyboard or the mouse is in."""
+        dock = self.docks.get(name) or self._dock_at_hand()
+        if dock is not None:
+            title = dock.panel_class.title
+            PanelHelp(title, lambda: self.show_documentation(PAGE, anchor_of(title)), self).open_below(
+                dock.row.help
+            )
+
+    def _dock_at_hand(self) -> Dock | None:
+        shown = [dock for dock in self.docks.values() if not dock.visibleRegion().isEmpty()]
+        focus = self.focusWidget()
+        under = (dock for dock in shown if dock.underMouse())
+        focused = (dock for dock in shown if focus is not None and dock.isAncestorOf(focus))
+        return next(under, None) or next(focused, None) or next(iter(shown), None)
+
+    def show_documentation(self, page: str = "", anchor: str = "") -> None:
+        """Show the documentation beside the window, at a page and a heading where they are given."""
+        if page:
+            self.documentation.pages.open(page, anchor)
         self.documentation.show()
         self.documentation.raise_()
         self.documentation.activateWindow()
 
     def show_shortcuts(self) -> None:
-        """List the keyboard shortcuts."""
-        plain.show_shortcuts(self.commands.shortcuts(), self)
+        """List what keys and the mouse do."""
+        plain.show_shortcuts(everything(self.commands), self)
 
     def show_about(self) -> None:
         """Show versions and the graphics driver."""

@@ -10,6 +10,7 @@ from app.dialogs.examples import open_example
 from app.documents.coloring import LABELS
 from app.documents.run import RunState
 from app.look import theme
+from app.panels.structure_panel import StructurePanel
 from app.shell.commands import Command
 from app.shell.dock import Dock
 from app.shell.files import Files
@@ -17,11 +18,21 @@ from app.shell.guide import Guide
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
 from app.shell.workspaces import WORKSPACES
+from app.viewer3d.mouse import KEYS
 from app.workers.example_sessions import EXAMPLES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.session.session import Session
 
+VIEWER_TOOLS = (
+    ("bonds", "Bonds", "Draw bonds, or not"),
+    ("cell", "Cell", "Draw the cell, or not"),
+    ("repeat", "Repeat the Cell…", "Supercell, size of the atoms"),
+    ("slice", "Slice…", "Hide what lies beyond a plane"),
+    ("lasso", "Lasso", "Select atoms by a loop"),
+)
 MENUS = ("File", "Edit", "View", "Training", "Help")
 
 
@@ -63,6 +74,14 @@ class Window(Protocol):
     def show_documentation(self) -> None:
         """Show the documentation."""
 
+    def explain(self, name: str = "") -> None:
+        """Say what a panel says."""
+
+    @property
+    def docks(self) -> Mapping[str, Dock]:
+        """The docks by the names of their panels."""
+        ...
+
     def show_shortcuts(self) -> None:
         """List the keyboard shortcuts."""
 
@@ -82,6 +101,7 @@ def window_commands(
         *_training(session, dialogs, window),
         *_spaces(window),
         *_view(session, window),
+        *_viewer(window),
         *_coloring(session),
         *_help(window),
     ]
@@ -290,6 +310,35 @@ def _view(session: Session, window: Window) -> list[Command]:
     ]
 
 
+def _viewer(window: Window) -> list[Command]:
+    """What the structure's buttons and keys do, for the palette."""
+
+    def panel() -> StructurePanel:
+        window.spaces.show_panel("structure")
+        found = window.docks["structure"].panel
+        assert isinstance(found, StructurePanel)
+        return found
+
+    def press(name: str) -> None:
+        getattr(panel().tools, name).click()
+
+    def has_frame() -> bool:
+        return window.docks["structure"].built and not window.spaces.welcoming
+
+    buttons = [
+        Command(f"viewer.{name}", f"Structure: {title}", lambda name=name: press(name), "", name, "", 0, tip,
+                enabled=has_frame)
+        for name, title, tip in VIEWER_TOOLS
+    ]  # fmt: skip
+    keys = [
+        Command(f"viewer.key.{known.keys[0].lower()}", f"Structure: {known.text}",
+                lambda known=known: known.run(panel().view, False), "", "", "", 0,
+                f"Key {known.keys[0]} in the structure", enabled=has_frame)
+        for known in KEYS
+    ]  # fmt: skip
+    return [*buttons, *keys]
+
+
 def _coloring(session: Session) -> list[Command]:
     coloring = session.coloring
     return [
@@ -308,7 +357,15 @@ def _help(window: Window) -> list[Command]:
             "help.documentation", "Documentation", window.show_documentation, "", "", "Help", 0,
             "The guide, what every panel says, files and formats, the paper's claims beside our numbers",
         ),
-        Command("help.shortcuts", "Keyboard Shortcuts", window.show_shortcuts, "F1", "", "Help", 0),
+        Command(
+            "help.explain", "What Does This Say?", window.explain, "Shift+F1", "help", "Help", 0,
+            "Three sentences and the formula on the panel under the mouse or with the keyboard",
+            enabled=lambda: not window.spaces.welcoming,
+        ),
+        Command(
+            "help.shortcuts", "Keys and Mouse", window.show_shortcuts, "F1", "", "Help", 0,
+            "Every keyboard shortcut and mouse gesture",
+        ),
         Command(
             "help.info", "About Eatlas", window.show_about, "", "info", "Help", 9,
             "Versions and graphics driver",

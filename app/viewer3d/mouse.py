@@ -6,6 +6,9 @@ Left drag turns (with Ctrl: rolls), right or middle drag moves, the wheel zooms 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QWheelEvent
@@ -17,6 +20,91 @@ HOVER_MS = 30
 ZOOM_PER_NOTCH = 1.18
 
 Button, Modifier = Qt.MouseButton, Qt.KeyboardModifier
+
+
+@dataclass(frozen=True)
+class ViewKey:
+    """Keys of the viewer, what they do in words, and what is run with (view, whether Shift is held)."""
+
+    keys: tuple[str, ...]
+    text: str
+    run: Callable[[StructureView, bool], object]
+
+
+def _along(axis: str) -> ViewKey:
+    return ViewKey(
+        (axis.upper(),), f"Look along {axis} (with Shift from behind)",
+        lambda view, shift: view.view_along(axis, reverse=shift),
+    )  # fmt: skip
+
+
+KEYS = (
+    *(_along(axis) for axis in "xyzabc"),
+    ViewKey(("F",), "Show everything", lambda view, _: view.fit(animated=True)),
+    ViewKey(("R",), "Look as at the beginning", lambda view, _: view.reset_view()),
+    ViewKey(
+        ("P",), "Perspective on or off", lambda view, _: view.set_perspective(not view.camera.perspective)
+    ),
+    ViewKey(("M",), "Measure distances and angles, on or off", lambda view, _: view.measure_wanted.emit()),
+)
+BY_LETTER = {known.keys[0].lower(): known for known in KEYS}
+
+
+def _copy_measured(view: StructureView, _shift: bool) -> None:
+    if view.frame is not None:
+        QGuiApplication.clipboard().setText(view.measuring.text(view.frame))
+
+
+def _take_back(view: StructureView, _shift: bool) -> None:
+    view.measuring.take_back()
+    view.update()
+
+
+def _clear_measured(view: StructureView, _shift: bool) -> None:
+    view.measuring.clear()
+    view.update()
+
+
+MEASURE_KEYS = (
+    ViewKey(("Ctrl+C",), "Copy all that is measured", _copy_measured),
+    ViewKey(("Backspace", "Del"), "Take the last atom of a measurement back", _take_back),
+    ViewKey(("Esc",), "Remove all that is measured", _clear_measured),
+)
+
+
+def _is_pressed(event: QKeyEvent, key: str) -> bool:
+    return QKeySequence(event.keyCombination()) == QKeySequence(key)
+
+
+@dataclass(frozen=True)
+class Drag:
+    """What dragging does, with these buttons and at least these modifiers held."""
+
+    buttons: tuple[Qt.MouseButton, ...]
+    held: Qt.KeyboardModifier
+    mode: str
+    name: str
+    text: str
+
+
+DRAGS = (
+    Drag((Button.MiddleButton, Button.RightButton), Modifier.NoModifier, "pan", "Right or middle drag",
+         "Move"),
+    Drag((Button.LeftButton,), Modifier.ShiftModifier | Modifier.ControlModifier, "pan",
+         "Ctrl+Shift+drag", "Move"),
+    Drag((Button.LeftButton,), Modifier.ShiftModifier, "lasso", "Shift+drag",
+         "Select the atoms inside a loop (Ctrl adds, Alt removes)"),
+    Drag((Button.LeftButton,), Modifier.ControlModifier, "roll", "Ctrl+drag",
+         "Roll in the plane of the screen"),
+    Drag((Button.LeftButton,), Modifier.NoModifier, "turn", "Drag", "Turn"),
+)  # fmt: skip
+"""The first that fits counts."""
+
+CLICKS = (
+    ("Click", "Pick an atom (Ctrl adds, Alt removes); beside all atoms: pick none"),
+    ("Double click", "Put an atom into the middle; beside all atoms: show everything"),
+    ("Wheel", "Zoom to the cursor"),
+)
 
 
 class Mouse(QObject):
@@ -68,14 +156,13 @@ class Mouse(QObject):
     def _on_press(self, event: QMouseEvent) -> None:
         self._pressed = self._last = event.position()
         modifiers = event.modifiers()
-        shift, ctrl = modifiers & Modifier.ShiftModifier, modifiers & Modifier.ControlModifier
-        if event.button() in (Button.MiddleButton, Button.RightButton) or (shift and ctrl):
-            self._mode = "pan"
-        elif event.button() == Button.LeftButton and (shift or self._lasso.enabled):
+        held = modifiers & (Modifier.ShiftModifier | Modifier.ControlModifier)
+        fits = (drag for drag in DRAGS if event.button() in drag.buttons and held & drag.held == drag.held)
+        self._mode = next((drag.mode for drag in fits), "")
+        if self._mode in ("turn", "roll") and self._lasso.enabled:
             self._mode = "lasso"
+        if self._mode == "lasso":
             self._lasso.start(event.position())
-        else:
-            self._mode = "turn" if event.button() == Button.LeftButton else ""
         self._view.setFocus(Qt.FocusReason.MouseFocusReason)
 
     def _on_move(self, event: QMouseEvent) -> None:
@@ -94,7 +181,7 @@ class Mouse(QObject):
         if (position - self._pressed).manhattanLength() < CLICK_SLACK and self._last == self._pressed:
             return
         self._last = position
-        if self._mode == "turn" and event.modifiers() & Modifier.ControlModifier:
+        if self._mode == "roll":
             view.set_camera(camera.rolled(-step.x() * np.pi / max(view.width(), 1)))
         elif self._mode == "turn":
             view.set_camera(camera.rotated(step.x(), step.y(), view.height()))
@@ -157,36 +244,19 @@ class Mouse(QObject):
         event.accept()
 
     def _on_key(self, event: QKeyEvent) -> bool:
-        """Single letters: x y z a b c look along (with Shift from behind), f fits, r resets, p projection.
-
-        m measures; of what is measured Ctrl+C copies all, Backspace takes the last atom back, Escape all.
-        """
-        letter, view = event.text().lower(), self._view
-        if event.matches(QKeySequence.StandardKey.Copy) and view.frame is not None and view.measuring.groups:
-            QGuiApplication.clipboard().setText(view.measuring.text(view.frame))
-            return True
-        if event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete) and view.measuring.groups:
-            view.measuring.take_back()
-            view.update()
-            return True
-        if event.key() == Qt.Key.Key_Escape and view.measuring.groups:
-            view.measuring.clear()
-            view.update()
-            return True
-        if event.modifiers() & ~(Modifier.ShiftModifier | Modifier.KeypadModifier) or not letter:
+        """Do what :data:`KEYS` says; of what is measured, what :data:`MEASURE_KEYS` says."""
+        view = self._view
+        if view.measuring.groups and view.frame is not None:
+            for known in MEASURE_KEYS:
+                if any(_is_pressed(event, key) for key in known.keys):
+                    known.run(view, False)
+                    return True
+        if event.modifiers() & ~(Modifier.ShiftModifier | Modifier.KeypadModifier):
             return False
-        if letter in "xyzabc":
-            view.view_along(letter, reverse=bool(event.modifiers() & Modifier.ShiftModifier))
-        elif letter == "f":
-            view.fit(animated=True)
-        elif letter == "r":
-            view.reset_view()
-        elif letter == "p":
-            view.set_perspective(not view.camera.perspective)
-        elif letter == "m":
-            view.measure_wanted.emit()
-        else:
+        known = BY_LETTER.get(event.text().lower())
+        if known is None:
             return False
+        known.run(view, bool(event.modifiers() & Modifier.ShiftModifier))
         return True
 
     # hovering -----------------------------------------------------------------------------------------
