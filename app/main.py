@@ -78,10 +78,12 @@ def make_application() -> QApplication:
 def make_window(app: QApplication, settings: Settings) -> MainWindow:
     """Return a window on a new session, not shown yet."""
     from app.look import icons, theme
+    from app.look.preferred import use_look
     from app.session.session import Session
     from app.shell.main_window import MainWindow
 
     theme.install(app, settings.theme)
+    use_look(settings)
     app.setWindowIcon(icons.application_icon())
     return MainWindow(Session(settings), settings)
 

@@ -21,6 +21,11 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """``MIGRATIONS[n]`` turns the content of schema n into that of schema n + 1."""
 
 MAX_RECENT = 12
+BOUNDS = {
+    "n_threads": (0, 1024), "memory_gb": (0.0, 10_000.0), "autosave_seconds": (0, 3600),
+    "text_percent": (80, 150), "further_digits": (0, 4),
+}  # fmt: skip
+"""What numbers of the settings may be."""
 Theme = Literal["system", "light", "dark"]
 
 
@@ -62,8 +67,13 @@ class Settings:
     ----------
     theme : "system", "light" or "dark".
     n_threads : threads for training and analyses; 0 = all but one, which is left to the window.
+    memory_gb : what the optimizer of a training may take; 0 = the training settings decide.
     folder : where runs are kept; "" = :func:`default_folder`.
     restore_session : open at the start what was open at the end.
+    first_workspace : the one shown at the start; "" = the one last looked at.
+    autosave_seconds : how long after a change what is open is kept, for after a crash; 0 = never.
+    text_percent : size of all texts. further_digits : how many digits more than usual numbers have.
+    sequential_map, diverging_map : colour maps used where no other is chosen; "" = the program's own.
     recent_files, recent_runs : newest first.
     geometry : base64 of Qt's ``saveGeometry``.
     workspace : the one last looked at. workspaces : how the user has arranged them, by name: ``state`` is
@@ -76,8 +86,15 @@ class Settings:
 
     theme: Theme = "system"
     n_threads: int = 0
+    memory_gb: float = 0.0
     folder: str = ""
     restore_session: bool = True
+    first_workspace: str = ""
+    autosave_seconds: int = 2
+    text_percent: int = 100
+    further_digits: int = 0
+    sequential_map: str = ""
+    diverging_map: str = ""
     recent_files: list[str] = field(default_factory=list)
     recent_runs: list[str] = field(default_factory=list)
     geometry: str = ""
@@ -145,6 +162,9 @@ def from_dict(content: dict[str, Any]) -> Settings:
     result = Settings(**good)
     if result.theme not in get_args(Theme):
         result.theme = "system"
+    for name, (low, high) in BOUNDS.items():
+        if not low <= getattr(result, name) <= high:
+            setattr(result, name, getattr(defaults, name))
     result.dialogs = {name: kept for name, kept in result.dialogs.items() if isinstance(kept, dict)}
     for name in ("recent_files", "recent_runs"):
         setattr(result, name, [p for p in getattr(result, name) if isinstance(p, str)])

@@ -111,6 +111,8 @@ def test_the_list_of_keys_opens(opened, monkeypatch):
     from PySide6.QtWidgets import QDialog
 
     texts: list[str] = []
-    monkeypatch.setattr(QDialog, "exec", lambda self: texts.extend(x.text() for x in self.findChildren(QLabel)))
+    monkeypatch.setattr(
+        QDialog, "exec", lambda self: texts.extend(x.text() for x in self.findChildren(QLabel))
+    )
     opened.commands.run("help.shortcuts")
     assert "Structure, mouse" in texts and "Ctrl+Shift+drag" in texts and "Ctrl+K" in texts

@@ -78,7 +78,7 @@ def _add_maps(menu: QMenu, shared: SharedColoring) -> None:
     """The maps that suit what is shown, each with a sample."""
     coloring = shared.current
     known = colormaps.DIVERGING_MAPS if coloring.diverging else colormaps.SEQUENTIAL_MAPS
-    usual = colormaps.DIVERGING if coloring.diverging else colormaps.SEQUENTIAL
+    usual = colormaps.usual(coloring.diverging)
     group = QActionGroup(menu)
     for name, key in known.items():
         changed = replace(coloring, centered=key) if coloring.diverging else replace(coloring, sequential=key)

@@ -28,6 +28,20 @@ DIVERGING_MAPS = {
 """Maps to choose from, by name: evenly stepped, and told apart by colour-blind people."""
 
 
+_usual = {False: SEQUENTIAL, True: DIVERGING}
+
+
+def usual(diverging: bool) -> str:
+    """Return the name of the map that is used where no other is chosen."""
+    return _usual[diverging]
+
+
+def set_usual(sequential: str, diverging: str) -> None:
+    """Use these maps where no other is chosen; names that are not known stand for the program's own."""
+    _usual[False] = sequential if sequential in SEQUENTIAL_MAPS.values() else SEQUENTIAL
+    _usual[True] = diverging if diverging in DIVERGING_MAPS.values() else DIVERGING
+
+
 @cache
 def table(name: str) -> np.ndarray:
     """Return a map's colours, (256, 3) uint8."""
@@ -85,7 +99,7 @@ def to_rgb(
 def map_colors(diverging: bool, reverse: bool = False, *, name: str = "") -> np.ndarray:
     """Return the colour map, (256, 3) uint8, from low to high."""
     known = DIVERGING_MAPS if diverging else SEQUENTIAL_MAPS
-    colors = table(name if name in known.values() else DIVERGING if diverging else SEQUENTIAL)
+    colors = table(name if name in known.values() else usual(diverging))
     return colors[::-1] if reverse else colors
 
 

@@ -59,8 +59,8 @@ def pen(name: str, width: float = 1.0, dash: Sequence[float] = (), alpha: float 
 
 
 def font(size: float = POINT_SIZE, bold: bool = False) -> QFont:
-    """Return the application's font at the plots' size."""
+    """Return the application's font at the plots' size, larger where the user wants larger texts."""
     result = QFont(QApplication.font())
-    result.setPointSizeF(size)
+    result.setPointSizeF(size * theme.text_scale())
     result.setBold(bold)
     return result

@@ -9,6 +9,16 @@ import numpy as np
 _NICE = (1.0, 2.0, 5.0, 10.0)
 
 
+_further = {"digits": 0}
+
+
+def set_further_digits(digits: int) -> bool:
+    """Show numbers with so many digits more than usual; return whether that is a change."""
+    changed = digits != _further["digits"]
+    _further["digits"] = digits
+    return changed
+
+
 def true_minus(text: str) -> str:
     """Return a text with true minus signs."""
     return text.replace("-", "−")
@@ -18,7 +28,8 @@ def number_text(value: float | None, places: int, sign: bool = False) -> str:
     """Return a number with a true minus sign, or a dash where it is unknown."""
     if value is None or not np.isfinite(value):
         return "–"
-    return true_minus(f"{value:{'+' if sign else ''}.{places}f}")
+    digits = places + _further["digits"]
+    return true_minus(f"{value:{'+' if sign else ''}.{digits}f}")
 
 
 def duration(seconds: float) -> str:

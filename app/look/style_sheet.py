@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from string import Template
 from typing import TypeVar
@@ -14,11 +15,15 @@ from nnpcore.installation import RESOURCES
 Styled = TypeVar("Styled", bound=QWidget)
 
 
-def style_sheet(theme: Theme) -> str:
-    """Return the application's style sheet in the theme's colours."""
-    sheet = Template((RESOURCES / "style.qss").read_text("utf-8"))
+def style_sheet(theme: Theme, text_scale: float = 1.0) -> str:
+    """Return the application's style sheet in the theme's colours, texts ``text_scale`` times as large."""
+    sheet = Template(_scaled((RESOURCES / "style.qss").read_text("utf-8"), text_scale))
     folder = (RESOURCES / "icons").as_posix()
     return sheet.substitute(asdict(theme), icons=folder, mode="dark" if theme.dark else "light")
+
+
+def _scaled(sheet: str, scale: float) -> str:
+    return re.sub(r"font-size: (\d+)px", lambda m: f"font-size: {round(scale * int(m[1]))}px", sheet)
 
 
 def styled(widget: Styled, *names: str) -> Styled:

@@ -27,6 +27,7 @@ class ThemeSignals(QObject):
 
 _state: dict[str, Theme] = {"current": LIGHT}
 _mode: dict[str, Mode] = {"mode": "system"}
+_text: dict[str, float] = {"scale": 1.0, "usual": 0.0}
 _signals: list[ThemeSignals] = []
 
 
@@ -45,6 +46,26 @@ def signals() -> ThemeSignals:
 def mode() -> Mode:
     """Return what the user asked for: "system", "light" or "dark"."""
     return _mode["mode"]
+
+
+def text_scale() -> float:
+    """Return how many times as large as usual texts are."""
+    return _text["scale"]
+
+
+def set_text_scale(scale: float) -> None:
+    """Make all texts larger or smaller; emits ``changed``."""
+    if scale == _text["scale"]:
+        return
+    app = QApplication.instance()
+    _text["scale"] = scale
+    if isinstance(app, QApplication):
+        font = app.font()
+        _text["usual"] = _text["usual"] or font.pointSizeF()
+        font.setPointSizeF(scale * _text["usual"])
+        app.setFont(font)
+        _paint(app, current())
+    signals().changed.emit()
 
 
 def install(app: QApplication, wanted: Mode = "system") -> None:
@@ -88,7 +109,7 @@ def _on_system_changed(_scheme: object) -> None:
 
 
 def _paint(app: QApplication, theme: Theme) -> None:
-    sheet = style_sheet(theme)
+    sheet = style_sheet(theme, text_scale())
     if app.styleSheet() != sheet:  # setting it polishes every widget anew
         app.setPalette(palette(theme))
         app.setStyleSheet(sheet)

@@ -142,6 +142,8 @@ class Trainings(QObject):
         """
         if settings.n_threads is None:
             settings = settings.replace(n_threads=self._preferences.threads)
+        if self._preferences.memory_gb and settings.memory_gb == TrainSettings().memory_gb:
+            settings = settings.replace(memory_gb=self._preferences.memory_gb)
         datasets = list(self._data.datasets.values())
         train, valid = refs or refs_of_roles(datasets, settings)
         taken = {run.folder for run in self._runs.documents.values()}

@@ -22,6 +22,7 @@ from app.dialogs.every import Dialogs
 from app.dialogs.key_names import KeyAsker
 from app.dialogs.preferences import Preferences
 from app.look import theme
+from app.look.preferred import use_look
 from app.session.messages import Notification
 from app.settings import Settings
 from app.shell import docks as layout
@@ -41,6 +42,7 @@ from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.welcome import Welcome
 from app.shell.window_commands import MENUS, figure_commands, window_commands
+from app.shell.workspaces import WORKSPACES
 from nnpcore.errors import EatlasError
 
 if TYPE_CHECKING:
@@ -281,10 +283,12 @@ class MainWindow(QMainWindow):
 
     def show_preferences(self) -> None:
         """Open the preferences."""
-        dialog = Preferences(self.settings, self)
+        spaces = [(workspace.title, workspace.name) for workspace in WORKSPACES]
+        dialog = Preferences(self.settings, self, spaces)
         if dialog.exec() == Preferences.DialogCode.Accepted:
             dialog.apply(self.settings)
-            theme.set_mode(self.settings.theme)
+            use_look(self.settings)
+            self.session.coloring.changed.emit()
             self.save_settings()
             self.session.trainings.settings_changed.emit()
             self.refresh_commands()

@@ -20,8 +20,6 @@ from nnpcore.errors import EatlasError
 if TYPE_CHECKING:
     from app.session.session import Session
 
-DELAY_MS = 1500
-
 
 class SessionKeeper(QObject):
     """Writes what is open a moment after it changed; only names and choices, never data."""
@@ -31,7 +29,7 @@ class SessionKeeper(QObject):
         self._session, self._settings = session, settings
         self._folder = home()
         self._path = session_file.path_of(self._folder, os.getpid())
-        self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._save_in_background)
         for signal in (
             session.data.added, session.data.removed, session.data.changed, session.runs.added,
@@ -42,7 +40,8 @@ class SessionKeeper(QObject):
         session.runs.values_changed.connect(self._remember_run)
 
     def _save_soon(self, *_changed: object) -> None:
-        self._timer.start()
+        if self._settings.autosave_seconds:
+            self._timer.start(1000 * self._settings.autosave_seconds)
 
     def _remember_run(self, run_id: str) -> None:
         folder = self._session.runs.documents[run_id].folder

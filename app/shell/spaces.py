@@ -47,7 +47,8 @@ class Spaces(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._docks, self._session, self._settings = window, docks, session, settings
-        self.name = settings.workspace if settings.workspace in BY_NAME else FIRST
+        wanted = settings.first_workspace or settings.workspace
+        self.name = wanted if wanted in BY_NAME else FIRST
         self.welcome: QWidget | None = None
         self.lines: list[Line] = []
         self._welcoming, self._busy = True, False
