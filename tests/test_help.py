@@ -68,7 +68,7 @@ def test_the_keys_and_drags_of_the_list_do_what_it_says(opened):
     middle = view.rect().center()
     for drag in DRAGS:
         selected: list[object] = []
-        view.lassoed.connect(lambda *found: selected.append(found))
+        view.lassoed.connect(lambda *found, into=selected: into.append(found))
         before = view.camera
         QTest.mousePress(view, drag.buttons[0], drag.held, middle)
         for step in (QPoint(40, 0), QPoint(40, 40), QPoint(0, 40), QPoint(-20, 10)):

@@ -7,7 +7,15 @@ from functools import partial
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog
 
 from app.dialogs.calculator_fields import ANY, FOREIGN, NONE, add_calculator, chosen
-from app.dialogs.fields import choice, line, muted, number, whole
+from app.dialogs.elements import (
+    SPREAD,
+    STRAINED,
+    first_element,
+    lattice_of,
+    suit_calculator,
+    volume_of,
+)
+from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import Job
 from app.dialogs.making import MakingDialog
 from app.workers.new_data import make_invariant_points
@@ -45,7 +53,7 @@ class InvariantPointsDialog(MakingDialog):
 
     def build(self) -> None:
         """Make the fields."""
-        self._span = "strain"
+        self._span, self._suited = "strain", ""
         self.body.addWidget(muted(self.form, ABOUT))
         section = self.section()
         section.add("source", "From", choice(self, SOURCES), wide=True)
@@ -54,7 +62,7 @@ class InvariantPointsDialog(MakingDialog):
             section, "file", "Files", lambda: "; ".join(QFileDialog.getOpenFileNames(self, title)[0]),
             "Several are separated by semicolons",
         )  # fmt: skip
-        section.add("element", "Element", line(self, "Si"))
+        section.add("element", "Element", line(self, first_element(self.session)))
         section.add("lattice", "Lattice", choice(self, LATTICES))
         section.add("span", "Range", choice(self, SPANS), wide=True)
         section.add("low", "From", number(self, 0.0, 0.0, 1000.0, "", 4))
@@ -77,19 +85,46 @@ class InvariantPointsDialog(MakingDialog):
         box = reference.widgets["calculator"]
         assert isinstance(box, QComboBox)
         box.setItemText(box.findData(NONE), "As in the files" if from_file else "None: no reference energies")
-        self._show_range(span)
+        element = str(values["element"]).capitalize()
+        if self._suited and element != self._suited:
+            self._suit(element)
+        self._show_range(span, renewed=element != self._suited)
+        self._suited = element
+        elements = self.session.data.elements() if from_file else (element,)
+        if values["calculator"] != NONE:
+            suit_calculator(self.widgets, elements)
 
-    def _show_range(self, span: str) -> None:
-        for name, value in zip(("low", "high"), USUAL[span], strict=True):
+    def _suit(self, element: str) -> None:
+        """Take the lattice of the element."""
+        found = lattice_of(element, [name for _, name in LATTICES])
+        if found is not None:
+            set_value(self.widgets["lattice"], found[0])
+
+    def _show_range(self, span: str, renewed: bool) -> None:
+        for name, value in zip(("low", "high"), self._usual(span), strict=True):
             box = self.widgets[name]
             assert isinstance(box, QDoubleSpinBox)
             box.setSuffix(SUFFIXES[span])
-            if span != self._span:
+            if span != self._span or (renewed and self._suited and span != "strain"):
                 box.setValue(value)
         self._span = span
 
+    def _usual(self, span: str) -> tuple[float, float]:
+        """Return a range around the usual crystal of the element; silicon's where that is not known."""
+        found = lattice_of(str(self.values()["element"]).capitalize(), [name for _, name in LATTICES])
+        if found is None or span == "strain":
+            return USUAL[span]
+        share = SPREAD if span == "volume" else STRAINED
+        middle = volume_of(*found) if span == "volume" else found[1]
+        return round((1 - share) * middle, 2), round((1 + share) * middle, 2)
+
     def restore(self, values: dict[str, object]) -> None:
-        """Fill in what was remembered; the range as it was, not the usual one."""
+        """Fill in what was remembered, the range as it was; elements are those of the data that are open."""
+        known = self.session.data.elements()
+        if known and values.get("element") not in known:
+            self._suit(first_element(self.session))
+            kept = ("source", "calculator", "path")
+            values = {name: value for name, value in values.items() if name in kept}
         self._span = str(values.get("span", self._span))
         super().restore(values)
 
@@ -108,4 +143,4 @@ class InvariantPointsDialog(MakingDialog):
 
     def apply(self, value: Dataset) -> None:
         """Open them."""
-        self.session.data.add_made(value, Role.EOS, "New invariant points")
+        self.session.data.add_made(value, Role.EOS, "new invariant points")

@@ -90,9 +90,7 @@ class Preferences(QDialog):
         self.memory.setDecimals(1)
         self.memory.setSuffix(" GB")
         self.memory.setSpecialValueText("As the Model panel says")
-        self.memory.setToolTip(
-            "What the optimizer may take; what does not fit is made smaller"
-        )
+        self.memory.setToolTip("What the optimizer may take; what does not fit is made smaller")
         self._form.addRow("Memory", self.memory)
         self.folder = QLineEdit(self, placeholderText=str(default_folder()))
         choose = QPushButton("Choose…", self)

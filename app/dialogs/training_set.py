@@ -10,6 +10,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QCheckBox, QFileDialog
 
 from app.dialogs.calculator_fields import ANY, FOREIGN, add_calculator, chosen
+from app.dialogs.elements import first_element, lattice_of, suit_calculator
 from app.dialogs.fields import choice, line, muted, number, set_value, whole
 from app.dialogs.form import Job
 from app.dialogs.making import MakingDialog
@@ -62,7 +63,7 @@ class TrainingSetDialog(MakingDialog):
 
     def build(self) -> None:
         """Make the fields."""
-        self._kind = ""
+        self._kind = self._element = ""
         self._frame = self.session.data.frame
         self._add_structure()
         add_calculator(self.section("Reference"), self)
@@ -84,7 +85,7 @@ class TrainingSetDialog(MakingDialog):
             section, "file", "File", lambda: QFileDialog.getOpenFileName(self, "Structure to start from")[0],
             "The first frame is taken; file@7 for another one",
         )  # fmt: skip
-        section.add("element", "Element", line(self, "Si"))
+        section.add("element", "Element", line(self, first_element(self.session)))
         section.add("lattice", "Lattice", choice(self, [(name, name) for name in LATTICES]))
         section.add("surface", "Surface", choice(self, SURFACES))
         section.add("n_layers", "Layers", whole(self, 16, 2, 200))
@@ -129,6 +130,7 @@ class TrainingSetDialog(MakingDialog):
         if values["start"] != self._kind:
             self._kind = values["start"]
             self._suit_calculator(values["calculator"])
+        self._follow_element(values)
         if self.look.text().startswith("⚠"):
             self.look.setText("…")
         self._timer.start()
@@ -138,6 +140,29 @@ class TrainingSetDialog(MakingDialog):
         wanted = OWN_REFERENCES.get(self._kind)
         if wanted is not None and chosen_now in OWN_REFERENCES.values():
             set_value(self.widgets["calculator"], wanted)
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Fill in what was remembered; elements are those of the data that are open."""
+        known = self.session.data.elements()
+        if known and values.get("element") not in known:
+            values = {name: value for name, value in values.items() if name not in ("element", "lattice")}
+        super().restore(values)
+
+    def _follow_element(self, values: dict[str, Any]) -> None:
+        """Take the lattice of the element, and leave calculators that know what is to be moved."""
+        element = str(values["element"]).capitalize()
+        found = lattice_of(element, LATTICES) if values["start"] == "crystal" else None
+        if element != self._element and found is not None and self._element:
+            set_value(self.widgets["lattice"], found[0])
+        self._element = element
+        suit_calculator(self.widgets, self._elements(values))
+
+    def _elements(self, values: dict[str, Any]) -> tuple[str, ...]:
+        if values["start"] == "frame" and self._frame is not None:
+            return tuple(sorted(set(self._frame.to_atoms().get_chemical_symbols())))
+        if values["start"] == "file":
+            return self.session.data.elements()
+        return ({"crystal": self._element, "nickel": "Ni"}.get(values["start"], "Si"),)
 
     # order --------------------------------------------------------------------------------------------
     def start_of(self, values: dict[str, Any]) -> StartStructure:
@@ -182,7 +207,7 @@ class TrainingSetDialog(MakingDialog):
         """Open the data set; offer to train on it alone where there are others."""
         session = self.session
         others = [document.id for document in session.data.of_role(Role.TRAINING)]
-        made = session.data.add_made(value, Role.TRAINING, "New training set")
+        made = session.data.add_made(value, Role.TRAINING, "new training set")
         if others:
             alone = ("Train on It Alone", lambda: only_inspect(session, others))
             text = (

@@ -279,7 +279,7 @@ class ModelPanel(Panel):
         run = self.run_shown
         if run is not None:
             self.show_run(False)
-            self.session.trainings.set_settings(run.settings, f"Use settings of {run.name}")
+            self.session.trainings.set_settings(run.settings, f"settings of {run.name}")
 
     @property
     def settings(self) -> TrainSettings:
@@ -368,7 +368,7 @@ class ModelPanel(Panel):
             return
         self.session.trainings.refused.pop(label, None)
         self._changing = True
-        self.session.trainings.set_settings(wanted, f"Set {label.lower()}")
+        self.session.trainings.set_settings(wanted, label[:1].lower() + label[1:])
         self._changing = False
         repolish(box, "wrong", False)
         self._show_refused()
@@ -410,14 +410,14 @@ class ModelPanel(Panel):
 
     # files --------------------------------------------------------------------------------------------
     def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load training settings", "", "TOML (*.toml)")
+        path, _ = QFileDialog.getOpenFileName(self, "loading settings", "", "TOML (*.toml)")
         if path:
             self.load_settings(path)
 
     def load_settings(self, path: str) -> None:
         """Take over the settings of a TOML file."""
         try:
-            self.session.trainings.set_settings(TrainSettings.from_toml(path), "Load training settings")
+            self.session.trainings.set_settings(TrainSettings.from_toml(path), "loading settings")
         except SettingsError as error:
             self.session.messages.notify_error("The settings were not loaded", error)
 

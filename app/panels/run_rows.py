@@ -55,7 +55,7 @@ def run_menu(session: Session, run_id: str, parent: QWidget) -> QMenu:
     if run.unsaved:
         menu.addAction("Save elsewhere…", lambda: session.trainings.unsaved.save_elsewhere(run.id))
     use = menu.addAction(
-        "Use its settings", lambda: session.trainings.set_settings(run.settings, "Use settings")
+        "Use its settings", lambda: session.trainings.set_settings(run.settings, f"settings of {run.name}")
     )
     use.setToolTip("Copy this run's settings into Model")
     export = menu.addAction("Export potential…", lambda: _ask_export(session, run_id))

@@ -38,7 +38,10 @@ class SharedColoring(QObject):
         wanted = coloring or replace(self.current, **changes)
         if wanted != self.current:
             self._chosen = True
-            text = f"Colour by {LABELS.get(wanted.kind, wanted.kind).lower()}"
+            kind = LABELS.get(wanted.kind, wanted.kind)
+            text = (
+                f"colour by {kind[:1].lower()}{kind[1:]}" if wanted.kind != self.current.kind else "colours"
+            )
             self._undo.change(text, self._set, self.current, wanted)
 
     def propose(self, kind: str) -> None:

@@ -217,7 +217,7 @@ class Cures(QObject):
             self._data.remove(self.dataset_id)
         self.dataset_id = ""
         if found.dataset is not None:
-            self.dataset_id = self._data.add_made(found.dataset, Role.INSPECT, "Find a cure")
+            self.dataset_id = self._data.add_made(found.dataset, Role.INSPECT, "frames to add")
         out = found.cure.left_out
         notes = [*found.notes, *([f"{len(out)} left out: {reasons_text(out)}"] if out else [])]
         text = f"{found.cure.sentence()} {' '.join(notes)}"
@@ -237,7 +237,7 @@ class Cures(QObject):
             self._messages.notify(Notification("warning", "A frame was not computed", why))
         if self.labelled_id in self._data.datasets:
             self._data.remove(self.labelled_id)
-        self.labelled_id = self._data.add_made(labelled.dataset, Role.TRAINING, "Label the cure")
+        self.labelled_id = self._data.add_made(labelled.dataset, Role.TRAINING, "labelled frames")
         self.changed.emit()
 
     def export(self, folder: Path, template: str) -> None:

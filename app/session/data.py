@@ -332,7 +332,7 @@ class Data(QObject):
             return
         toggle, name = self._toggle(dataset_id), self.datasets[dataset_id].name
         self._remove(dataset_id)
-        self._undo.change(f"Close {name}", toggle, True, False, done=True)
+        self._undo.change(f"closing {name}", toggle, True, False, done=True)
 
     def _toggle(self, dataset_id: str) -> Callable[[bool], None]:
         """Return what opens a data set's file again (True) or closes it (False)."""
@@ -358,7 +358,7 @@ class Data(QObject):
         """Give a data set a role (can be undone)."""
         document = self.datasets[dataset_id]
         if document.role != role:
-            text = f"{document.name}: {role.value}"
+            text = f"role of {document.name}"
             self._undo.change(text, lambda r: self._set_role(dataset_id, r), document.role, role)
 
     def _set_role(self, dataset_id: str, role: Role) -> None:

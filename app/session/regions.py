@@ -146,7 +146,7 @@ class Regions(QObject):
         )
         chosen = free_region_name(known.regions, name or "selection")
         added = indices_region(frame, chosen, atoms, free_color(known.regions))
-        self._change(f"Region {chosen}", self.sets | {known.id: known.with_selection(added)})
+        self._change(f"region {chosen}", self.sets | {known.id: known.with_selection(added)})
 
     def _put(self, dataset_id: str, found: RegionSet, rule: Rule) -> None:
         dataset = self._data.datasets.get(dataset_id)
@@ -159,7 +159,7 @@ class Regions(QObject):
         taken = max((r.color_index + 1 for known in kept.values() for r in known.regions), default=0)
         made = RegionDocument(key, dataset_id, found, rule)
         kept[key] = made.with_set(replace(r, color_index=r.color_index + taken) for r in made.regions)
-        self._change(f"Regions {RULE_TEXTS[rule]}", kept)
+        self._change(f"regions {RULE_TEXTS[rule]}", kept)
 
     # changing -----------------------------------------------------------------------------------------
     def rename(self, set_id: str, number: int, name: str) -> None:
@@ -167,14 +167,14 @@ class Regions(QObject):
         known, name = self.sets[set_id], name.strip()
         if name and name != known.regions[number].name:
             changed = known.with_region(number, name=free_region_name(known.regions, name))
-            self._change("Rename region", self.sets | {set_id: changed})
+            self._change("renaming a region", self.sets | {set_id: changed})
 
     def recolor(self, set_id: str, number: int, color_index: int) -> None:
         """Give a region another colour."""
         known = self.sets[set_id]
         if color_index != known.regions[number].color_index:
             changed = known.with_region(number, color_index=color_index)
-            self._change("Recolour region", self.sets | {set_id: changed})
+            self._change("colour of a region", self.sets | {set_id: changed})
 
     def delete(self, set_id: str, number: int) -> None:
         """Take a region away; a set without regions goes, too."""
@@ -182,12 +182,12 @@ class Regions(QObject):
         kept = self.sets | {set_id: changed}
         if not changed.regions:
             del kept[set_id]
-        self._change("Delete region", kept)
+        self._change("deleting a region", kept)
 
     def delete_all(self, set_id: str) -> None:
         """Take all regions of a structure away."""
         kept = {key: known for key, known in self.sets.items() if key != set_id}
-        self._change("Delete regions", kept)
+        self._change("deleting regions", kept)
 
     def restore(self, saved: Iterable[Mapping[str, Any]]) -> None:
         """Add saved regions (not undone); damaged ones are told of and left out."""

@@ -254,7 +254,11 @@ class Runs(QObject):
         """Show a run beside the current one in the EOS, mapping and connectivity panels, or no longer."""
         wanted = self.compared | {run_id} if compared else self.compared - {run_id}
         if run_id in self.documents and wanted != self.compared:
-            text = f"{'Compare' if compared else 'Do not compare'} {self.documents[run_id].name}"
+            text = (
+                f"comparing {self.documents[run_id].name}"
+                if compared
+                else f"leaving out {self.documents[run_id].name}"
+            )
             self._undo.change(text, self._set_compared, self.compared, wanted)
 
     def restore_compared(self, folders: Iterable[str]) -> None:

@@ -83,7 +83,7 @@ class Trainings(QObject):
         """How many trainings wait for those before them."""
         return len(self._waiting)
 
-    def set_settings(self, wanted: TrainSettings, text: str = "Training settings") -> None:
+    def set_settings(self, wanted: TrainSettings, text: str = "training settings") -> None:
         """Use other settings for the next training (can be undone; edits of one field in a row are one)."""
         if wanted != self.settings:
             self._undo.change(text, self._set_settings, self.settings, wanted, merge_id=text)

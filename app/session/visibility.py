@@ -24,7 +24,7 @@ class Visibility(QObject):
         wanted = self.hidden - {dataset_id} if shown else self.hidden | {dataset_id}
         if wanted != self.hidden and dataset_id in self._data.datasets:
             name = self._data.datasets[dataset_id].name
-            self._undo.change(f"{'Show' if shown else 'Hide'} {name}", self._set, self.hidden, wanted)
+            self._undo.change(f"{'showing' if shown else 'hiding'} {name}", self._set, self.hidden, wanted)
 
     def hide(self, dataset_id: str) -> None:
         """Leave a data set out as a session did (not undone)."""

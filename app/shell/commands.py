@@ -23,6 +23,7 @@ class Command:
     tip : one sentence more, shown in tool tips and searched by the palette.
     enabled : asked before the menu or palette is shown; None = always.
     checked : for switches: whether it is on.
+    now : what it would do now, shown behind the title in the menu and in the tool tip; "" for nothing.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Command:
     tip: str = ""
     enabled: Callable[[], bool] | None = None
     checked: Callable[[], bool] | None = None
+    now: Callable[[], str] | None = None
 
 
 class Commands:
@@ -59,9 +61,7 @@ class Commands:
             action.setShortcut(QKeySequence(command.shortcut))
         if command.icon:
             icons.follow(action, command.icon)
-        plain = command.title.rstrip("…")
-        keys = f" ({command.shortcut})" if command.shortcut else ""
-        action.setToolTip(f"{command.tip or plain}{keys}")
+        action.setToolTip(_tip(command))
         action.setCheckable(command.checked is not None)
         self.by_id[command.id], self.actions[command.id] = command, action
         return action
@@ -74,6 +74,10 @@ class Commands:
                 action.setEnabled(command.enabled())
             if command.checked is not None:
                 action.setChecked(command.checked())
+            if command.now is not None:
+                now = command.now()
+                action.setText(f"{command.title}: {now}" if now else command.title)
+                action.setToolTip(_tip(command, now))
 
     def shortcuts(self) -> list[tuple[str, str]]:
         """Return (keys, title) of all commands that have a shortcut."""
@@ -82,3 +86,9 @@ class Commands:
     def run(self, command_id: str) -> None:
         """Run a command by its id."""
         self.by_id[command_id].run()
+
+
+def _tip(command: Command, now: str = "") -> str:
+    title = command.title.rstrip("…")
+    keys = f" ({command.shortcut})" if command.shortcut else ""
+    return f"{f'{title}: {now}' if now else command.tip or title}{keys}"

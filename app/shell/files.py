@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 from app.dialogs.every import Dialogs
 from app.dialogs.potentials import ImportDialog, is_potential
 from app.dialogs.report import export_report
+from app.settings import examples_folder
+from nnpcore.installation import RESOURCES
 from nnpcore.structures import Role
 from nnpcore.structures.readers.registry import name_patterns
 
@@ -94,7 +96,14 @@ class Files:
     def _on_dataset_added(self, dataset_id: str) -> None:
         """Remember a file; the first one of those just opened is shown."""
         path = self._session.data.datasets[dataset_id].path
-        self._session.settings.remember_file(path)
+        if not _is_ours(path):
+            self._session.settings.remember_file(path)
         if path in self._to_show:
             self._to_show.clear()
             self._session.data.show(dataset_id)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file came with the program, or belongs to an example or a run that was opened."""
+    file = Path(path.partition("@")[0]).absolute()
+    return any(file.is_relative_to(folder) for folder in (RESOURCES, examples_folder()))

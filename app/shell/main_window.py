@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QInputDialog,
     QMainWindow,
@@ -29,6 +29,7 @@ from app.shell import docks as layout
 from app.shell.command_palette import CommandPalette
 from app.shell.commands import Commands
 from app.shell.dock import Dock
+from app.shell.drop_shade import DropShade
 from app.shell.files import Files
 from app.shell.gestures import everything
 from app.shell.guide import Guide, GuideBar
@@ -101,7 +102,7 @@ class MainWindow(QMainWindow):
         self.welcome = Welcome(session, self.commands, settings, self)
         self.setCentralWidget(self.welcome)
         self.spaces.begin(self.welcome)
-        self.tab_order = TabOrder(self)
+        self.tab_order, self.drop_shade = TabOrder(self), DropShade(self)
         self._closing = False
         self.key_asker = KeyAsker(session, self)
         session.data.ask_names = self.key_asker.ask
@@ -252,12 +253,20 @@ class MainWindow(QMainWindow):
 
     # files --------------------------------------------------------------------------------------------
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Accept files."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        """Accept files, and show that they would be opened."""
+        files = [url for url in event.mimeData().urls() if url.isLocalFile()]
+        if files:
+            self.drop_shade.offer(len(files))
             event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Nothing is dropped."""
+        self.drop_shade.hide()
+        super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Open dropped files and run folders."""
+        self.drop_shade.hide()
         self.files.open_paths([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
         event.acceptProposedAction()
 

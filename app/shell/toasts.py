@@ -22,7 +22,7 @@ from app.session.messages import Notification
 from app.widgets.controls import filled, tool_button
 
 SECONDS = {"info": 5, "warning": 12, "error": 40}
-ASKING_SECONDS = 60
+ASKING_SECONDS, OFFERING_SECONDS = 60, 12
 """How long messages stay; while the mouse is over one it does not go. The log keeps them all."""
 
 WIDTH, MARGIN, BOTTOM = 340, 10, 38
@@ -56,7 +56,7 @@ class Toast(QFrame):
             column.addLayout(self.buttons)
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.close_toast)
-        self._seconds = ASKING_SECONDS if notification.actions else SECONDS[notification.level]
+        self._seconds = _seconds_of(notification)
 
     def _head(self) -> QHBoxLayout:
         current = theme.current()
@@ -136,6 +136,13 @@ class Toast(QFrame):
     def close_toast(self) -> None:
         """Take it away."""
         self._close(self)
+
+
+def _seconds_of(notification: Notification) -> int:
+    """Return how long a message stays: not long where it only offers something."""
+    if not notification.actions:
+        return SECONDS[notification.level]
+    return OFFERING_SECONDS if notification.level == "info" else ASKING_SECONDS
 
 
 class Toasts(QObject):

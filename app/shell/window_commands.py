@@ -202,8 +202,10 @@ def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command
 def _edit(session: Session, window: Window) -> list[Command]:
     stack, selection = session.undo_stack, session.selection
     return [
-        Command("edit.undo", "Undo", stack.undo, "Ctrl+Z", "undo", "Edit", 0, enabled=stack.canUndo),
-        Command("edit.redo", "Redo", stack.redo, "Ctrl+Shift+Z", "redo", "Edit", 0, enabled=stack.canRedo),
+        Command("edit.undo", "Undo", stack.undo, "Ctrl+Z", "undo", "Edit", 0, enabled=stack.canUndo,
+                now=stack.undoText),
+        Command("edit.redo", "Redo", stack.redo, "Ctrl+Shift+Z", "redo", "Edit", 0, enabled=stack.canRedo,
+                now=stack.redoText),
         Command("edit.select_all", "Select All Atoms", selection.select_frame, "Ctrl+A", "", "Edit", 1),
         Command(
             "edit.select_none", "Select Nothing", lambda: selection.select([]), "Ctrl+Shift+A", "", "Edit", 1,
