@@ -1,4 +1,4 @@
-"""Undo says what it undoes, the log is filtered and copied, recent files are the user's, drops are announced."""
+"""Undo says what it undoes, the log is filtered and copied, recent files are the user's, drops are shown."""
 
 from __future__ import annotations
 
