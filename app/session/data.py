@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.documents.dataset import DatasetDocument, free_name, guess_role, short_name
 from app.documents.session_file import SavedDataset
-from app.session.messages import Messages, Notification
+from app.session.messages import Messages, Notification, with_base
 from app.session.undo import UndoStack
 from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, read, read_with, wants_types
@@ -107,7 +107,7 @@ class Data(QObject):
             if found.note:
                 self._messages.notify(Notification("info", f"{name}: labels under other names", found.note))
             if found.dataset.notes:
-                text = "; ".join(found.dataset.notes)
+                text = with_base("; ".join(found.dataset.notes))
                 self._messages.notify(Notification("info", f"{name}: how it was read", text))
             on_done(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,10 +30,19 @@ class Notification:
     actions: tuple[tuple[str, Callable[[], object]], ...] = ()
 
 
+_NUMBERED = re.compile(r"\b(frame|atom|atoms) \d+\b")
+FROM_ZERO = "(Frames and atoms are counted from 0 here, as in Python; in the window from 1.)"
+
+
+def with_base(text: str) -> str:
+    """Return a message of the core; where it names frames or atoms by number, with how these count."""
+    return f"{text} {FROM_ZERO}" if _NUMBERED.search(text) else text
+
+
 def from_error(title: str, error: BaseException) -> Notification:
     """Turn an exception into a message: the user's words for ours, a bug report for all others."""
     if isinstance(error, EatlasError):
-        return Notification("error", title, str(error), details="")
+        return Notification("error", title, with_base(str(error)), details="")
     details = "".join(traceback.format_exception(error))
     what = f"{type(error).__name__}: {error}"
     text = f"Something unexpected happened ({what}). Your data and runs are untouched."

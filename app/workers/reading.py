@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,5 +116,7 @@ def describe_problems(dataset: Dataset) -> tuple[str, str, str]:
     if n_bad > 1:
         text += f" {n_bad - 1} more {'frame has' if n_bad == 2 else 'frames have'} problems, too."
     text += f" Skip the bad {frames} to open the other {n_good}, or mend the file."
+    if re.search(r"\batoms? \d", first.what):
+        text += " (Atoms are counted from 0 here, as in Python; in the window from 1.)"
     details = "\n".join(f"{dataset.path}, frame {p.index + 1}: {p.what}. {p.fix}" for p in dataset.problems)
     return title, text, details
