@@ -104,6 +104,9 @@ def test_calculators_and_lattices_follow_the_elements(window, qtbot, tmp_path):
     set_value(dialog.widgets["element"], "Fe")
     assert dialog.values()["lattice"] == "bcc"
     assert dialog.values()["import_path"] == "mace.calculators:mace_mp"
+    for typed, calculator in (("S", ANY), ("Si", "stillinger-weber")):  # on the way, a letter is sulfur
+        set_value(dialog.widgets["element"], typed)
+        assert dialog.values()["calculator"] == calculator
     set_value(dialog.widgets["start"], "slab")
     assert dialog.values()["calculator"] == "stillinger-weber"
     dialog.reject()

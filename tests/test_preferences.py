@@ -15,6 +15,7 @@ from app.look import colormaps, theme
 from app.look.ink import font
 from app.look.numbers import number_text
 from app.look.preferred import use_look
+from nnpcore.structures import Role
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_trainings_take_threads_memory_and_folder_from_now_on(window, qtbot, sil
     assert (run.settings.n_threads, run.settings.memory_gb) == (1, 0.5)
     assert run.folder is not None and run.folder.parent == tmp_path / "mine"
     window.session.trainings.stop_all()
-    qtbot.waitUntil(lambda: not window.session.trainings.active, timeout=30_000)
+    qtbot.waitUntil(lambda: not window.session.trainings.active, timeout=120_000)
 
 
 def test_the_start_and_what_is_kept_of_a_session(window, qtbot, silicon_file):
@@ -90,7 +91,7 @@ def test_the_start_and_what_is_kept_of_a_session(window, qtbot, silicon_file):
     again = settings_module.load()
     assert (again.autosave_seconds, again.first_workspace, again.restore_session) == (0, "map", False)
     answer(window, lambda dialog: dialog.autosave.setValue(1))
-    window.session.data.set_role(next(iter(window.session.data.datasets)), "inspect")
+    window.session.data.set_role(next(iter(window.session.data.datasets)), Role.INSPECT)
     qtbot.waitUntil(lambda: window.keeper._path.is_file())
 
 

@@ -19,6 +19,7 @@ KNOWS = {"stillinger-weber": {"Si"}, "cleri-rosato": {"Ni"}}
 """Elements of our reference potentials."""
 EMT = {"H", "C", "N", "O", "Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"}
 EMT_PATH, GENERAL_PATH = KNOWN[0], "mace.calculators:mace_mp"
+SUITED, BY_US = "suited_to", "chosen_by_elements"
 STRAINED, SPREAD = 0.05, 0.15
 """Shares of the lattice constant and of the volume that a range reaches to both sides."""
 
@@ -54,19 +55,25 @@ def volume_of(lattice: str, constant: float) -> float:
 
 def suit_calculator(widgets: dict[str, QWidget], elements: Sequence[str]) -> None:
     """Leave only calculators to choose that know the elements, and choose one that does."""
+    from ase.data import atomic_numbers
+
     box, wanted = widgets["calculator"], set(elements)
-    if not isinstance(box, QComboBox) or not wanted:
+    if not isinstance(box, QComboBox) or not wanted or not wanted <= atomic_numbers.keys():
         return
+    before = box.property(SUITED)
+    box.setProperty(SUITED, sorted(wanted))
     model = box.model()
     fits = {name: wanted <= known for name, known in KNOWS.items()}
     for row in range(box.count()):
         if isinstance(model, QStandardItemModel):
             model.item(row).setEnabled(fits.get(box.itemData(row), True))
-    if not fits.get(box.currentData(), True):
+    by_us = box.property(BY_US) and box.currentData() == ANY
+    if by_us or not fits.get(box.currentData(), True):
         own = next((name for name, fit in fits.items() if fit), ANY)
         set_value(box, own)
-        if own == ANY:
-            suit_path(widgets["import_path"], elements)
+        box.setProperty(BY_US, own == ANY)
+    if box.currentData() == ANY and before != sorted(wanted):
+        suit_path(widgets["import_path"], elements)
 
 
 def suit_path(box: QWidget, elements: Sequence[str]) -> None:
