@@ -54,12 +54,12 @@ class PanelHelp(QFrame):
         more = QPushButton("Documentation", self)
         more.clicked.connect(self._on_more)
         items = (styled(QLabel(title, self), "heading"), self.text, self.formula, more)
-        column = filled(QVBoxLayout(self), *items, margins=(14, 12, 14, 12), spacing=8)
+        self._column = column = filled(QVBoxLayout(self), *items, margins=(14, 12, 14, 12), spacing=8)
         column.setAlignment(more, Qt.AlignmentFlag.AlignLeft)
 
     def open_below(self, anchor: QWidget) -> None:
         """Show it below a button, within the screen."""
-        self.setFixedHeight(self.layout().totalHeightForWidth(WIDTH))
+        self.setFixedHeight(self._column.totalHeightForWidth(WIDTH))
         screen = anchor.screen().availableGeometry()
         corner = anchor.mapToGlobal(QPoint(anchor.width() - WIDTH, anchor.height() + 2))
         x = min(max(corner.x(), screen.left() + MARGIN), screen.right() - WIDTH - MARGIN)

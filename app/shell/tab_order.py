@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import (
-    QAbstractScrollArea,
     QDockWidget,
     QMainWindow,
     QScrollArea,
@@ -111,8 +110,6 @@ def _scrolled_away(widget: QWidget) -> bool:
 
 def _reveal(widget: QWidget) -> None:
     """Scroll to a widget."""
-    if isinstance(widget, QAbstractScrollArea) and widget.height() > widget.parentWidget().height():
-        return
     for area in _scroll_areas(widget):
         content = area.widget()
         if content is not None:
