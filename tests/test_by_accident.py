@@ -42,7 +42,7 @@ def titles(window):
 
 
 def trained_on(window) -> str:
-    return window.toolbar.findChild(QLabel, "trained_on").text()
+    return window.toolbar.findChild(QLabel, "trained_on").text().replace("\n", " ")
 
 
 def test_a_dropped_file_that_does_not_fit_is_only_looked_at(window, qtbot, silicon_file, alloy_file):

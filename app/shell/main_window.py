@@ -89,6 +89,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self.needs)
         self.spaces.lines_changed.connect(self.needs.show_lines)
         self.spaces.changed.connect(self.refresh_commands)
+        self.spaces.changed.connect(self.toasts.arrange)
         session.cures.wanted.connect(self.show_cure)
         self._make_menus()
         self.verdict = VerdictBar(session, self)

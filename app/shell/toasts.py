@@ -173,7 +173,7 @@ class Toasts(QObject):
         self.shown.append(toast)
         toast.show()
         toast.fit()
-        self._arrange()
+        self.arrange()
 
     def _least(self) -> Toast:
         """Return what may go first: what asks nothing and is the least grave, the oldest of these."""
@@ -187,9 +187,10 @@ class Toasts(QObject):
             self.shown.remove(toast)
             toast.hide()
             toast.deleteLater()
-            self._arrange()
+            self.arrange()
 
-    def _arrange(self) -> None:
+    def arrange(self) -> None:
+        """Put the toasts into their corner, over everything that has come since."""
         bottom = self._window.height() - BOTTOM
         for toast in reversed(self.shown):
             toast.move(MARGIN, bottom - toast.height())
@@ -199,5 +200,5 @@ class Toasts(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow the window's size and the toasts' own."""
         if event.type() == QEvent.Type.Resize:
-            self._arrange()
+            self.arrange()
         return False
