@@ -199,4 +199,4 @@ def test_atomic_energies_stand_against_those_of_the_reference(
     assert session.selection.current.atoms == {(key, 1, 1)}
     parity.resize(300, 300)
     parity.buttons["atomic"].click()
-    assert len(parity.table()["atom"]) == 32 and len(parity.figure()().axes) == 3
+    assert len(parity.table()["atom (from 0)"]) == 32 and len(parity.figure()().axes) == 3

@@ -161,7 +161,7 @@ class ParityPanel(AnalysisPanel[Parity]):
             pairs = MEV_PER_EV * np.concatenate([group.energies for group in groups])
             return {
                 "group": [group.name for group in groups for _ in group.frames],
-                "frame": np.concatenate([group.frames for group in groups]).tolist(),
+                "frame (from 0)": np.concatenate([group.frames for group in groups]).tolist(),
                 "reference energy (meV/atom)": pairs[:, 0].tolist(),
                 "predicted energy (meV/atom)": pairs[:, 1].tolist(),
             }
@@ -169,16 +169,16 @@ class ParityPanel(AnalysisPanel[Parity]):
             pairs = np.concatenate([_pairs(group, "atomic") for group in groups])
             return {
                 "group": [group.name for group in groups for _ in group.atomic],
-                "frame": np.concatenate([group.atomic_frames for group in groups]).tolist(),
-                "atom": np.concatenate([group.atomic_atoms for group in groups]).tolist(),
+                "frame (from 0)": np.concatenate([group.atomic_frames for group in groups]).tolist(),
+                "atom (from 0)": np.concatenate([group.atomic_atoms for group in groups]).tolist(),
                 "reference atomic energy (meV)": pairs[:, 0].tolist(),
                 "predicted atomic energy (meV)": pairs[:, 1].tolist(),
             }
         pairs = np.concatenate([group.forces.reshape(-1, 2) for group in groups])
         return {
             "group": [group.name for group in groups for _ in range(3 * len(group.forces))],
-            "frame": np.concatenate([np.repeat(group.force_frames, 3) for group in groups]).tolist(),
-            "atom": np.concatenate([np.repeat(group.force_atoms, 3) for group in groups]).tolist(),
+            "frame (from 0)": np.concatenate([np.repeat(group.force_frames, 3) for group in groups]).tolist(),
+            "atom (from 0)": np.concatenate([np.repeat(group.force_atoms, 3) for group in groups]).tolist(),
             "component": [c for group in groups for _ in range(len(group.forces)) for c in COMPONENTS],
             "reference force (eV/Å)": pairs[:, 0].tolist(),
             "predicted force (eV/Å)": pairs[:, 1].tolist(),

@@ -270,8 +270,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         groups = self.groups
         columns: dict[str, list] = {
             "group": [group.name for group in groups for _ in range(len(group.frame))],
-            "frame": np.concatenate([group.frame for group in groups]).tolist(),
-            "atom": np.concatenate([group.atom for group in groups]).tolist(),
+            "frame (from 0)": np.concatenate([group.frame for group in groups]).tolist(),
+            "atom (from 0)": np.concatenate([group.atom for group in groups]).tolist(),
         }
         for k in range(len(analysis.result.explained)):
             columns[f"PC{k + 1}"] = np.concatenate([_component(g.scores, k) for g in groups]).tolist()
