@@ -10,6 +10,7 @@ from ase.outputs import Properties, all_outputs
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from nnpcore.potential.model import AtomicEnergyModel
+from nnpcore.structures.changes import changes_between
 from nnpcore.structures.frame import Frame
 
 
@@ -64,6 +65,10 @@ class EatlasCalculator(Calculator):
         if prediction.stress is not None and prediction.stress_std is not None:
             self.results["stress"] = full_3x3_to_voigt_6_stress(prediction.stress[0])
             self.results["stress_std"] = full_3x3_to_voigt_6_stress(prediction.stress_std[0])
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What of the structure has changed since the last results, exactly."""
+        return changes_between(self.atoms, atoms)
 
     def export_properties(self) -> Properties:
         """Return the results that ASE knows by name (the spreads are not among them)."""

@@ -18,6 +18,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from nnpcore.errors import PotentialError, SettingsError
+from nnpcore.structures.changes import changes_between
 from nnpcore.structures.frame import Frame
 
 
@@ -164,18 +165,8 @@ class ReferenceCalculator(Calculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(virial / frame.volume)
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """What of the structure has changed since the last results, exactly; ASE's own way takes longer than
-        the energy."""
-        last = self.atoms
-        if last is None or len(last) != len(atoms):
-            return list(all_changes)
-        pairs = {
-            "positions": (last.positions, atoms.positions),
-            "numbers": (last.numbers, atoms.numbers),
-            "cell": (last.cell.array, atoms.cell.array),
-            "pbc": (last.pbc, atoms.pbc),
-        }
-        return [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+        """What of the structure has changed since the last results, exactly."""
+        return changes_between(self.atoms, atoms)
 
     def evaluate(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Atomic energies (n,) eV, forces (n, 3) eV/Å, virial (3, 3) eV; errors as in :meth:`calculate`."""
