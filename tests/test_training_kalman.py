@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.optimizers.centering import centered
 from nnpcore.training.optimizers.choice import choose_optimizer, covariance_bytes
+from nnpcore.training.optimizers.kalman import mended
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman, KalmanFilter
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
 from nnpcore.training.settings import KalmanSettings, TrainSettings
@@ -166,14 +169,46 @@ def test_forgetting_fades_over_all_epochs(silicon: FitSet) -> None:
     np.testing.assert_allclose(found, [1 - 0.1 * 0.5**n for n in (0, 2, 6, 10)])
 
 
-def test_spoiled_covariance_is_set_back(silicon: FitSet) -> None:
+@pytest.mark.parametrize("kind", [CompiledKalman, partial(TorchKalman, device="cpu")])
+def test_spoiled_covariance_is_mended_and_what_it_knows_stays(
+    kind: Callable[..., CompiledKalman | TorchKalman], silicon: FitSet
+) -> None:
     _, packing, flat = networks(n_members=1)
-    optimizer = CompiledKalman(SETTINGS, silicon, packing, flat, 30)
-    for part in optimizer._members[0].covariance:
-        part *= -1.0
-    assert optimizer.run_epoch(0, Pace()) is not None
-    assert "set back" in optimizer.take_messages()[0].text
+    optimizer = kind(SETTINGS, silicon, packing, flat, 30)
+    for epoch in range(3):
+        optimizer.run_epoch(epoch, Pace())
+    state = optimizer.state()
+    blocks = [name for name in state if name.startswith("covariance.")]
+    spoiled = {name: state[name] - np.float32(0.2) * _diagonal(state[name]) for name in blocks}
+    optimizer.restore(state | spoiled)
+    assert optimizer.run_epoch(3, Pace()) is not None
+    assert "mended" in optimizer.take_messages()[0].text
     assert optimizer.alive.all() and np.isfinite(optimizer.weights()).all()
+    initial = SETTINGS.kalman.initial_covariance
+    assert all(
+        (_diagonal(optimizer.state()[name]) * optimizer.state()[name]).max() < initial for name in blocks
+    )
+
+
+def _diagonal(covariances: np.ndarray) -> np.ndarray:
+    """Return 1 on the diagonals of full matrices or upper triangles kept row by row, 0 beside them."""
+    if covariances.ndim == 3:
+        return np.broadcast_to(np.eye(covariances.shape[1], dtype=np.float32), covariances.shape)
+    n = int((np.sqrt(8 * covariances.shape[1] + 1) - 1) / 2)
+    found = np.zeros_like(covariances)
+    found[:, np.cumsum([0, *range(n, 1, -1)])] = 1.0
+    return found
+
+
+def test_a_mended_covariance_keeps_all_but_what_is_not_positive() -> None:
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    variances = np.array([-0.3, -1e-7, 1e-4, 0.02, 0.5, 1.0, 3.0, 7.0])
+    found = mended(np.triu((axes * variances) @ axes.T).astype(np.float32), 10.0)
+    np.testing.assert_allclose(found @ axes[:, 2:], axes[:, 2:] * variances[2:], atol=1e-5)
+    np.testing.assert_allclose(np.diag(axes[:, :2].T @ found @ axes[:, :2]), 7e-6, atol=3e-6)
+    for hopeless in (-np.eye(3), np.full((3, 3), np.nan)):
+        np.testing.assert_array_equal(mended(hopeless, 10.0), 10.0 * np.eye(3))
 
 
 def test_l2_makes_weights_smaller(silicon: FitSet) -> None:

@@ -6,7 +6,7 @@ energies of a crystal at one volume might scatter by electronvolts where data le
 lose all their neighbors lose some electronvolts, and about an equilibrium the energy is stationary. So the
 covariance of the atomic energies of an element about their mean gets a second prior,
 
-    sum over training atoms of (E_i - mean)² / n S²,   S = 4 eV · d² / (d + 0.05),   d = std(g) / mean(g),
+    sum over training atoms of (E_i - mean)² / n S²,   S = 6 eV · d² / (d + 0.08),   d = std(g) / mean(g),
 
 with g the sum of the atom's radial symmetry functions, a smooth number of neighbors. Along one direction of
 the functions it says that the energies scatter by about S; what data determine better than that it leaves
@@ -25,10 +25,10 @@ from nnpcore.descriptors.functions import Radial
 from nnpcore.posterior.evidence import Solution
 from nnpcore.posterior.posterior import Posterior
 
-BINDING_ENERGY = 4.0
-"""eV that an atom loses with its neighbors; of silicon, copper and gold 3.5 to 4.6."""
+BINDING_ENERGY = 6.0
+"""eV that an atom loses with its neighbors; of solids 1 to 9, of silicon 4.6."""
 
-SMALL_CHANGE = 0.05
+SMALL_CHANGE = 0.08
 """Relative changes of the neighbors below this one are taken for changes about an equilibrium."""
 
 _SMALLEST = 1e-3

@@ -18,6 +18,7 @@ from nnpcore.training.settings import TrainSettings
 
 DEFAULT_BATCH = 10
 _MEMORY = 0.9
+_SMALLEST_VARIANCE = 1e-6
 SMALLEST_NOISE = 1e-5
 """Less would be lost in the covariance's single precision."""
 
@@ -35,6 +36,22 @@ def row_noise(multiple: float, left: float, now: float) -> float:
 def guide_noise(multiple: float, left: float) -> float:
     """Return the variance of a row of guidance, 1 where the noise of the data's rows follows what is left."""
     return multiple or 1.0 / max(left, SMALLEST_NOISE)
+
+
+def mended(covariance: np.ndarray, initial: float) -> np.ndarray:
+    """Return the covariance (n, n) of a block that rounding has made indefinite, positive again, float32.
+
+    What it knows stays: only variances below a millionth of the largest, negative ones among them, are raised
+    to that. Only the upper triangle is read. Where nothing positive is left, all have the ``initial``
+    variance.
+    """
+    upper = np.triu(covariance).astype(np.float64)
+    if np.isfinite(upper).all():
+        variances, axes = np.linalg.eigh(upper + np.triu(upper, 1).T)
+        if variances[-1] > 0:
+            variances = np.maximum(variances, _SMALLEST_VARIANCE * variances[-1])
+            return ((axes * variances) @ axes.T).astype(np.float32)
+    return np.diag(np.full(len(upper), initial, dtype=np.float32))
 
 
 class KalmanOptimizer(Optimizer):
@@ -119,7 +136,7 @@ class KalmanOptimizer(Optimizer):
         """Return what has happened since the last call."""
         messages = super().take_messages()
         for member in np.flatnonzero(self._restarted):
-            text = f"Member {member + 1}: rounding had spoiled the filter's covariance; it was set back"
+            text = f"Member {member + 1}: rounding had spoiled the filter's covariance; it was mended"
             messages.append(Message(text))
         self._restarted[:] = False
         return messages

@@ -27,7 +27,7 @@ from nnpcore.training.engines.kernels import ACTIVATION_CODES, batch_rows
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, row_noise, smoothed
+from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, mended, row_noise, smoothed
 from nnpcore.training.optimizers.schedule import MemberSchedule
 from nnpcore.training.settings import TrainSettings
 
@@ -43,7 +43,7 @@ class MemberFilter:
     weights : (n_parameters,) float64, in the order of ``Packing``.
     covariance : per block (n, n) float32, only the upper triangle is meaningful; times ``scale``.
     scale : common factor of the covariances; carries the forgetting.
-    restarted : whether the covariance was set back because rounding had spoiled it.
+    restarted : whether the covariance was mended because rounding had spoiled it.
     left : mean square of what its rows leave, lately; NaN before the first batch.
     """
 
@@ -143,8 +143,7 @@ class KalmanFilter:
         gains, overlap = self._gains(member, views)
         factor = _factor(overlap, member.scale, forgetting * noise)
         if factor is None:
-            member.covariance = self._fresh_covariance()
-            member.scale = 1.0
+            member.covariance = [mended(c, self.initial_covariance) for c in member.covariance]
             member.restarted = True
             return values
         self._apply(member, gains, factor, innovations)

@@ -18,7 +18,7 @@ from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, epoch_order
 from nnpcore.training.optimizers.base import ErrorSums
-from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, row_noise, smoothed
+from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, mended, row_noise, smoothed
 from nnpcore.training.settings import TrainSettings
 
 
@@ -195,14 +195,14 @@ class TorchKalman(KalmanOptimizer):
             move = (y.mT @ solved.to(y))[..., 0].double()
             self._weights[:, p] += torch.nan_to_num(self._scale[:, None] * move) * usable
             c -= (usable * self._scale[:, None]).to(c)[..., None] * (y.mT @ y)
-        self._restart(failed != 0)
+        self._mend(failed != 0)
 
-    def _restart(self, failed: Tensor) -> None:
-        """Set the covariance of some members back, where rounding has spoiled it."""
+    def _mend(self, failed: Tensor) -> None:
+        """Make the covariance of some members positive again, where rounding has spoiled it."""
         for member in failed.nonzero()[:, 0].tolist():
             for c in self._covariance:
-                c[member] = self._settings.kalman.initial_covariance * torch.eye(c.shape[1]).to(c)
-            self._scale[member] = 1.0
+                found = mended(c[member].cpu().numpy(), self._settings.kalman.initial_covariance)
+                c[member] = torch.as_tensor(found).to(c)
             self._restarted[member] = True
 
     def _filters(self) -> dict[str, np.ndarray]:
