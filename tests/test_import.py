@@ -307,5 +307,5 @@ def test_every_program_is_named_where_users_choose_one() -> None:
 def test_aenet_is_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x04\x00\x00\x00")
     for path in (tmp_path, tmp_path / name):
-        with pytest.raises(PotentialError, match="a network of aenet.*--calculator"):
+        with pytest.raises(PotentialError, match=r"a network of aenet.*--calculator"):
             read_foreign([path])

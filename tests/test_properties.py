@@ -316,6 +316,10 @@ def test_files_give_back_what_was_written(tmp_path: Path, still: Properties) -> 
     assert rows["c11"].error(0) == pytest.approx(0.0, abs=1e-4) and rows["c11"].text(0) == "151.4"
     assert rows["phonon_rmse"].values[0].value < 1e-5
     assert read_reference(path).values["c11"] == pytest.approx(151.4, abs=0.3)
+    named = unique_names([again.named("Net(model=small)"), again.named("Net (2)"), again.named("Other(a=1)")])
+    assert [model.name for model in named] == ["Net", "Net (2)", "Other"]
+    alike = unique_names([again.named("Net(model=small)"), again.named("Net(model=large)")])
+    assert [model.name for model in alike] == ["Net(model=small)", "Net(model=large)"]
     assert table_of(unique_names([again, again]), reference)["sw (2)"][0] == pytest.approx(5.431, abs=5e-4)
 
 

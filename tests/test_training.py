@@ -132,7 +132,9 @@ def test_too_little_memory_is_said_before_it_is_used(
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e5))
     settings = SMALL.replace(derivatives="memory")
-    with pytest.raises(TrainingError, match=r"the derivatives of 14 frames need about .* GB .* Keep them on disk"):
+    with pytest.raises(
+        TrainingError, match=r"the derivatives of 14 frames need about .* GB .* Keep them on disk"
+    ):
         Trainer(settings, frames[:10], frames[10:]).prepare()
 
 

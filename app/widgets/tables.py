@@ -303,6 +303,9 @@ class PropertyTable(_Table):
             self._put(number, 0, row.name, "")
             for column, (text, tip) in enumerate(row.cells, start=1):
                 self._put(number, column, text, tip)
+        for column in range(1, len(self.heads)):  # above numbers
+            if (item := self.horizontalHeaderItem(column)) is not None:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight)
         head = self.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)

@@ -93,7 +93,7 @@ def _program_of(path: Path) -> Program:
 
 
 def _refuse_aenet(path: Path) -> None:
-    """Raise PotentialError for networks of aenet, by their usual names: Si.nn, Si.15t-15t.nn.ascii, Si.ann."""
+    """Raise PotentialError for networks of aenet, by their names: Si.nn, Si.15t-15t.nn.ascii, Si.ann."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     found = [file for file in files if file.is_file() and _AENET.search(file.name)]
     if found:

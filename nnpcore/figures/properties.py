@@ -60,7 +60,7 @@ def deviations_figure(models: Sequence[Properties], reference: Reference) -> Fig
     ]
     if not rows:
         return None
-    figure = new_figure(max(4.0, 0.5 * len(rows) + 2.0), 2.8)
+    figure = new_figure(max(3.4, 0.5 * len(rows) + 1.2), 3.0)
     axes = figure.add_subplot()
     axes.axhline(0.0, color=PAPER["reference"], linewidth=0.8)
     width = 0.8 / len(models)
@@ -77,9 +77,9 @@ def deviations_figure(models: Sequence[Properties], reference: Reference) -> Fig
             axes.errorbar(
                 places, heights, spreads, fmt="none", ecolor=PAPER["muted"], elinewidth=0.8, capsize=2
             )
-    style_axes(axes, "", f"Off {plain(reference.name)} (%)")
+    style_axes(axes, "", f"Deviation from {plain(reference.name)} (%)")
     axes.set_xticks(range(len(rows)), [row.title for row in rows], rotation=40, ha="right", fontsize=SMALL)
-    add_legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    add_legend(axes, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
     return figure
 
 

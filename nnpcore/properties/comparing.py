@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ DIGITS = {"Å": 4, "Å³/atom": 3, "eV/atom": 4, "GPa": 1, "J/m²": 3, "eV": 3, 
 """Decimals by unit; two for others."""
 
 NOTHING = "–"
+
+_ARGUMENTS = re.compile(r"(?<=\w)\(\w+=.*[)…]$")
+"""Of a calculator's title: "EMT(asap_cutoff=True)"."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,12 @@ def table_of(models: Sequence[Properties], reference: Reference | None = None) -
 
 
 def unique_names(models: Sequence[Properties]) -> list[Properties]:
-    """Return the models with names of which no two are alike."""
+    """Return the models with names of which no two are alike; arguments of calculators go where they may."""
     found: list[Properties] = []
-    for model in models:
+    bare = [_ARGUMENTS.sub("", model.name) for model in models]
+    for model, short in zip(models, bare, strict=True):
+        if bare.count(short) == 1:
+            model = model.named(short)
         taken = {other.name for other in found}
         names = (model.name, *(f"{model.name} ({k})" for k in range(2, len(models) + 2)))
         found.append(model.named(next(name for name in names if name not in taken)))
