@@ -10,7 +10,7 @@ THREADS ?= 2
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: help run test test-foreign soak lint docs bench demo paper screenshots install compile clean system system-tests
+.PHONY: help run test test-foreign gpu-check gpu-pack soak lint docs bench demo paper screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
@@ -18,6 +18,8 @@ help:
 	@echo "make paper        every claim of the paper with our numbers: out/paper and docs/paper.md (QUICK=--quick)"
 	@echo "make test         lint, type check, documentation and all tests, on a virtual display where there is none"
 	@echo "make bench        the benchmark table (as JSON too where BENCH_JSON names a file)"
+	@echo "make gpu-check    tests, training and evaluation on a graphics card beside the processor (PACKED=FOLDER)"
+	@echo "make gpu-pack     what a machine with only torch, numba, scipy and scikit-learn lacks for it: build/gpu"
 	@echo "make soak         attacks for MINUTES=10 with SEED=0: damaged files, kills, full disks, a monkey; a table"
 	@echo "make test-foreign potentials of others, each in an environment of its own under build/foreign (downloads)"
 	@echo "make lint         ruff, import-linter and pyright"
@@ -53,6 +55,13 @@ demo: compile
 
 paper: compile
 	@$(BIN)/eatlas paper all -o out/paper --docs docs --threads $(THREADS) $(QUICK)
+
+# On the machine with the card, which may have nothing installed but the large packages.
+gpu-check:
+	@PYTHONPATH=$(PACKED) $(PYTHON) benchmarks/gpu_check.py
+
+gpu-pack: $(STAMP)
+	@$(BIN)/python benchmarks/gpu_check.py --pack build/gpu && du -sh build/gpu
 
 lint: $(STAMP)
 	$(BIN)/ruff check
