@@ -10,7 +10,7 @@ import pytest
 
 from app.documents.coloring import Coloring
 from app.documents.selection import AtomRef, Selection
-from app.session.messages import Notification
+from app.session.messages import FROM_ZERO, Notification
 from nnpcore.errors import DataError
 from nnpcore.structures import Role
 
@@ -221,9 +221,8 @@ def test_errors_of_tasks_become_messages(session, qtbot):
 
     with qtbot.waitSignal(session.messages.notified) as told:
         session.tasks.run("Measuring", user_error, print)
-    assert told.args[0] == Notification(
-        "error", "Measuring failed", "a.xyz, frame 3: the cell is flat. Give it a volume."
-    )
+    text = f"a.xyz, frame 3: the cell is flat. Give it a volume. {FROM_ZERO}"
+    assert told.args[0] == Notification("error", "Measuring failed", text)
     with qtbot.waitSignal(session.messages.notified) as told:
         session.tasks.run("Measuring", lambda _: 1 / 0, print)
     assert "ZeroDivisionError" in told.args[0].text

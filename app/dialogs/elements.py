@@ -58,7 +58,11 @@ def suit_calculator(widgets: dict[str, QWidget], elements: Sequence[str]) -> Non
     from ase.data import atomic_numbers
 
     box, wanted = widgets["calculator"], set(elements)
-    if not isinstance(box, QComboBox) or not wanted or not wanted <= atomic_numbers.keys():
+    if not isinstance(box, QComboBox) or not wanted:
+        return
+    if not wanted <= atomic_numbers.keys():  # no element yet: it is being typed
+        if box.property(BY_US) and box.currentData() == ANY:
+            set_value(box, next(iter(KNOWS)))
         return
     before = box.property(SUITED)
     box.setProperty(SUITED, sorted(wanted))

@@ -75,7 +75,7 @@ class MainWindow(QMainWindow):
         self.files = Files(session, self.dialogs, self)
         actions = window_commands(session, self.files, self.dialogs, self.keeper, self)
         self.commands = Commands(actions, self)
-        self.toasts = Toasts(self)
+        self.toasts = Toasts(self, self._height_of_needs)
         self.docks = layout.make_docks(session, self)
         for command in figure_commands(session, self.docks):
             self.commands.add(command)
@@ -88,6 +88,7 @@ class MainWindow(QMainWindow):
         self.needs = NeedsBar(self.commands, self)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self.needs)
         self.spaces.lines_changed.connect(self.needs.show_lines)
+        self.spaces.lines_changed.connect(lambda _lines: self.toasts.arrange())
         self.spaces.changed.connect(self.refresh_commands)
         self.spaces.changed.connect(self.toasts.arrange)
         session.cures.wanted.connect(self.show_cure)
@@ -128,6 +129,9 @@ class MainWindow(QMainWindow):
             dock.help_wanted.connect(partial(self.explain, name))
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
                 signal.connect(self._refresh_titles)
+
+    def _height_of_needs(self) -> int:
+        return 0 if self.needs.isHidden() else self.needs.sizeHint().height()
 
     def show_cure(self) -> None:
         """Show the workspace in which frames are found that heal a map."""

@@ -148,12 +148,13 @@ def _seconds_of(notification: Notification) -> int:
 class Toasts(QObject):
     """Shows toasts in the lower left corner of a window, over the end of the list of data and runs.
 
-    A message takes the place of one with the same title, and there are never more than two.
+    A message takes the place of one with the same title, and there are never more than two. ``floor`` gives
+    the height in pixels of what must not be covered above the status line.
     """
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, window: QWidget, floor: Callable[[], int] = lambda: 0) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self._floor = window, floor
         self.shown: list[Toast] = []
         window.installEventFilter(self)
 
@@ -191,7 +192,7 @@ class Toasts(QObject):
 
     def arrange(self) -> None:
         """Put the toasts into their corner, over everything that has come since."""
-        bottom = self._window.height() - BOTTOM
+        bottom = self._window.height() - BOTTOM - self._floor()
         for toast in reversed(self.shown):
             toast.move(MARGIN, bottom - toast.height())
             toast.raise_()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WELCOME = (
     "Open a trajectory or the silicon example, then train: the verdict on the atomic energies appears here."
 )
+TRAIN = "Train, and the verdict on the atomic energies appears here."
 OPENING = "Opening files…"
 ICONS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
@@ -61,7 +62,8 @@ class VerdictBar(QWidget):
         session.tasks.progressed.connect(self._on_progress)
         session.analyses.changed.connect(self._on_analysis_changed)
         session.analyses.watch(FORETOLD, self, True)
-        session.runs.current_changed.connect(self.refresh)
+        for signal in (session.runs.current_changed, session.data.added, session.data.removed):
+            signal.connect(self.refresh)
         session.runs.changed.connect(self._show_device)
         theme.signals().changed.connect(self.refresh)
         self.refresh()
@@ -86,7 +88,7 @@ class VerdictBar(QWidget):
         self.task_box.hide()
 
     # verdict ------------------------------------------------------------------------------------------
-    def refresh(self) -> None:
+    def refresh(self, *_changed: object) -> None:
         """Show the current run's verdict."""
         run = self._session.runs.current
         verdict = run.verdict() if run else None
@@ -100,7 +102,7 @@ class VerdictBar(QWidget):
             fix = " Open a crystal's volume scan as EOS reference for a verdict."
             self._show(f"{run.name}: no verdict yet.{'' if self._session.data.has_eos() else fix}", "info")
         else:
-            self._show(WELCOME, "info")
+            self._show(TRAIN if self._session.data.datasets else WELCOME, "info")
         self._show_device()
 
     def _awaits_eos(self) -> bool:
