@@ -87,7 +87,7 @@ def test_bad_frames_can_be_skipped_from_the_message(window, qtbot, silicon_file)
     (toast,) = window.toasts.shown
     assert toast.notification.text.startswith("Frame 2: ")
     with qtbot.waitSignal(window.session.data.added):
-        toast.buttons.itemAt(0).widget().click()
+        toast.buttons[0].click()
     (told,) = window.toasts.shown
     assert told.notification.text == "It is trained on: it has energies."
     (document,) = window.session.data.datasets.values()
@@ -316,7 +316,7 @@ def test_a_crash_is_noticed_and_the_session_offered(window, qtbot, app_home, sil
     (toast,) = window.toasts.shown
     assert toast.notification.title == "Eatlas did not end properly last time"
     with qtbot.waitSignal(window.session.data.added):
-        toast.buttons.itemAt(0).widget().click()
+        toast.buttons[0].click()
     (document,) = window.session.data.datasets.values()
     assert (document.role, document.color_index, document.frame_index) == (Role.VALIDATION, 4, 1)
     assert not gone.exists() and alive.exists()

@@ -38,7 +38,7 @@ from app.shell.panel_help import PAGE, PanelHelp, anchor_of
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
 from app.shell.tab_order import TabOrder
-from app.shell.toasts import Toasts
+from app.shell.toasts import LEAST_WIDTH, MARGIN, WIDTH, Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.welcome import Welcome
@@ -75,7 +75,7 @@ class MainWindow(QMainWindow):
         self.files = Files(session, self.dialogs, self)
         actions = window_commands(session, self.files, self.dialogs, self.keeper, self)
         self.commands = Commands(actions, self)
-        self.toasts = Toasts(self, self._height_of_needs)
+        self.toasts = Toasts(self, self._place_of_toasts)
         self.docks = layout.make_docks(session, self)
         for command in figure_commands(session, self.docks):
             self.commands.add(command)
@@ -130,8 +130,12 @@ class MainWindow(QMainWindow):
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
                 signal.connect(self._refresh_titles)
 
-    def _height_of_needs(self) -> int:
-        return 0 if self.needs.isHidden() else self.needs.sizeHint().height()
+    def _place_of_toasts(self) -> tuple[int, int]:
+        """Return the width of the list of data, within bounds, and the height of what panels lack."""
+        data = self.docks["data"]
+        beside = data.isHidden() or data.isFloating()
+        width = WIDTH if beside else min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
+        return width, 0 if self.needs.isHidden() else self.needs.sizeHint().height()
 
     def show_cure(self) -> None:
         """Show the workspace in which frames are found that heal a map."""

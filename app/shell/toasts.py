@@ -20,24 +20,27 @@ from app.look import icons, theme
 from app.look.style_sheet import styled
 from app.session.messages import Notification
 from app.widgets.controls import filled, tool_button
+from app.widgets.flow import FlowRow
 
 SECONDS = {"info": 5, "warning": 12, "error": 40}
 ASKING_SECONDS, OFFERING_SECONDS = 60, 12
 """How long messages stay; while the mouse is over one it does not go. The log keeps them all."""
 
-WIDTH, MARGIN, BOTTOM = 340, 10, 38
+WIDTH, LEAST_WIDTH, MARGIN, BOTTOM = 340, 240, 10, 38
 MAX_SHOWN = 2
 
 
 class Toast(QFrame):
     """One notification."""
 
-    def __init__(self, notification: Notification, close: Callable[[Toast], None], parent: QWidget) -> None:
+    def __init__(
+        self, notification: Notification, close: Callable[[Toast], None], parent: QWidget, width: int = WIDTH
+    ) -> None:
         super().__init__(parent)
         self.notification = notification
         self._close = close
         self.setObjectName("toast")
-        self.setFixedWidth(WIDTH)
+        self.setFixedWidth(width)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         column = filled(QVBoxLayout(self), self._head(), margins=(12, 10, 8, 10), spacing=6)
         self._column = column
@@ -51,9 +54,12 @@ class Toast(QFrame):
         self.details.setFixedHeight(140)
         self.details.hide()
         column.addWidget(self.details)
-        self.buttons = self._buttons()
-        if self.buttons.count() > 1:
-            column.addLayout(self.buttons)
+        self.buttons = self._make_buttons()
+        self._button_row = FlowRow(self, left=26, spacing=6)
+        for button in self.buttons:
+            self._button_row.add(button)
+        self._button_row.setVisible(bool(self.buttons))
+        column.addWidget(self._button_row)
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self.close_toast)
         self._seconds = _seconds_of(notification)
@@ -74,25 +80,24 @@ class Toast(QFrame):
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         return row
 
-    def _buttons(self) -> QHBoxLayout:
-        row = filled(QHBoxLayout(), margins=(26, 0, 4, 0), spacing=6)
+    def _make_buttons(self) -> list[QPushButton]:
+        buttons = []
         for number, (text, run) in enumerate(self.notification.actions):
             button = QPushButton(text, self)
             button.setProperty("primary", number == 0)
             button.clicked.connect(lambda _checked=False, run=run: self._act(run))
-            row.addWidget(button)
+            buttons.append(button)
         if self.notification.details:
             show = QPushButton("Details", self)
             show.setCheckable(True)
             show.toggled.connect(self._show_details)
-            row.addWidget(show)
+            buttons.append(show)
         if self.notification.level != "info":
             copy = QPushButton("Copy", self)
             copy.setToolTip("Copy the message with all details")
             copy.clicked.connect(self.copy)
-            row.addWidget(copy)
-        row.addStretch(1)
-        return row
+            buttons.append(copy)
+        return buttons
 
     def showEvent(self, event: QShowEvent) -> None:
         """Go some time from now."""
@@ -116,8 +121,9 @@ class Toast(QFrame):
 
     def fit(self) -> None:
         """Take the height the texts need at this width."""
+        self._button_row.resize(self.width() - 20, self._button_row.height())
         self._column.activate()
-        self.setFixedHeight(self._column.totalHeightForWidth(WIDTH))
+        self.setFixedHeight(self._column.totalHeightForWidth(self.width()))
 
     def _act(self, run: Callable[[], object]) -> None:
         self.close_toast()
@@ -148,13 +154,13 @@ def _seconds_of(notification: Notification) -> int:
 class Toasts(QObject):
     """Shows toasts in the lower left corner of a window, over the end of the list of data and runs.
 
-    A message takes the place of one with the same title, and there are never more than two. ``floor`` gives
-    the height in pixels of what must not be covered above the status line.
+    A message takes the place of one with the same title, and there are never more than two. ``place`` gives
+    their width, and the height of what must not be covered above the status line, in pixels.
     """
 
-    def __init__(self, window: QWidget, floor: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, window: QWidget, place: Callable[[], tuple[int, int]] = lambda: (WIDTH, 0)) -> None:
         super().__init__(window)
-        self._window, self._floor = window, floor
+        self._window, self._place = window, place
         self.shown: list[Toast] = []
         window.installEventFilter(self)
 
@@ -169,7 +175,7 @@ class Toasts(QObject):
             self._remove(toast)
         while len(self.shown) >= MAX_SHOWN:
             self._remove(self._least())
-        toast = Toast(notification, self._remove, self._window)
+        toast = Toast(notification, self._remove, self._window, self._place()[0])
         toast.installEventFilter(self)
         self.shown.append(toast)
         toast.show()
@@ -192,7 +198,7 @@ class Toasts(QObject):
 
     def arrange(self) -> None:
         """Put the toasts into their corner, over everything that has come since."""
-        bottom = self._window.height() - BOTTOM - self._floor()
+        bottom = self._window.height() - BOTTOM - self._place()[1]
         for toast in reversed(self.shown):
             toast.move(MARGIN, bottom - toast.height())
             toast.raise_()
