@@ -66,7 +66,7 @@ def test_consent_shows_the_import_and_its_arguments_and_cannot_be_forged(window)
     assert 'from os import system; system(command="rm -rf ~\\nEMT() is harmless\\u001b[2K")' in text
     assert "EMT (ase" not in text and text.count("\n") == 1
     assert started == []
-    toast.buttons.itemAt(0).widget().click()
+    toast.buttons[0].click()
     assert len(started) == 1
     long = CalculatorSpec("os:system", {"a": "x" * 5000})
     assert len(call_text(long)) <= 600 and call_text(long).startswith("from os import system")
