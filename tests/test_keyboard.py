@@ -61,6 +61,20 @@ def test_the_ring_goes_when_the_mouse_takes_over(opened):
     assert not opened.tab_order.ring.isVisible()
 
 
+def test_the_keyboard_goes_through_a_panel_that_is_torn_off(opened, qtbot):
+    dock = opened.docks["structure"]
+    dock.setFloating(True)
+    qtbot.waitUntil(dock.isVisible)
+    reached = set()
+    for _ in range(6):
+        QTest.keyClick(dock.focusWidget() or dock, Qt.Key.Key_Tab)
+        widget = dock.focusWidget()
+        reached.add(widget)
+        assert dock.isAncestorOf(widget) and dock._tab_order.ring.around is widget
+    assert len(reached) == 6
+    dock.setFloating(False)
+
+
 def test_tools_go_on_in_a_further_line_and_are_never_cut(opened, qtbot):
     opened.spaces.choose("cure")
     opened.spaces.show_panel("explore")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QShowEvent
 from PySide6.QtWidgets import (
@@ -18,6 +20,7 @@ from app.look import icons
 from app.look.style_sheet import styled
 from app.panels.base import Panel
 from app.session.session import Session
+from app.shell.tab_order import TabOrder
 from app.widgets.controls import filled, tool_button
 from app.widgets.flow import FlowRow
 from app.widgets.labels import ElidedLabel
@@ -79,6 +82,14 @@ class Dock(QDockWidget):
         self.lazy = False
         if not self.folded:
             self.panel.show()
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Let the Tab key go through a torn-off panel as through the window."""
+        return self._tab_order.move(next) if self.isFloating() else super().focusNextPrevChild(next)
+
+    @cached_property
+    def _tab_order(self) -> TabOrder:
+        return TabOrder(self)
 
     # folding ------------------------------------------------------------------------------------------
     @property

@@ -27,6 +27,8 @@ class Files:
     def __init__(self, session: Session, dialogs: Dialogs, parent: QWidget) -> None:
         self._session, self._dialogs, self._parent = session, dialogs, parent
         self._to_show: set[str] = set()
+        known = session.settings
+        known.recent_files = [path for path in known.recent_files if not _is_ours(path)]
         session.data.added.connect(self._on_dataset_added)
 
     def ask_open(self) -> None:

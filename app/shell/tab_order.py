@@ -20,9 +20,9 @@ SAME_LINE = 10
 
 
 class TabOrder:
-    """Moves the focus through what can be seen of a window, and shows where it is."""
+    """Moves the focus through what can be seen of a window or a torn-off panel, and shows where it is."""
 
-    def __init__(self, window: QMainWindow) -> None:
+    def __init__(self, window: QWidget) -> None:
         self._window = window
         self.ring = FocusRing(window)
 
@@ -75,7 +75,8 @@ class TabOrder:
         if isinstance(place, QStatusBar):
             return 4, 0, 0
         if isinstance(place, QToolBar):
-            below = self._window.toolBarArea(place) == Qt.ToolBarArea.BottomToolBarArea
+            window, bottom = self._window, Qt.ToolBarArea.BottomToolBarArea
+            below = isinstance(window, QMainWindow) and window.toolBarArea(place) == bottom
             return (3 if below else 1), corner.y(), corner.x()
         column = corner.x() if isinstance(place, (QDockWidget, QTabBar)) else 0
         return 2, column, corner.y()
