@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 USUAL_EPOCHS = {"kalman": 2, "adam": 20, "lbfgs": 50}
 """Epochs that networks learn from the data alone before: long enough to know the scale of their errors."""
 
-_MOST_FRAMES = 100
-_MOST_ATOMS = 10_000
+_MOST_FRAMES = 50
+_MOST_ATOMS = 5_000
+_SAMPLE = 12
+"""Frames that the process learns from, and its length from: with twice as many what silicon leaves open falls
+by 4 % only, and the time to the same accuracy grows by a third."""
+
 _ATOMS_AT_ONCE = 4096
 _DRAW_STREAM = 105
 _SMALLEST_DEVIATION = 2e-3
@@ -72,20 +76,21 @@ def guide_of(
 def fitted_posterior(
     frames: Sequence[Frame], data: FitSet, settings: TrainSettings, n_threads: int, progress: Progress
 ) -> Posterior:
-    """Return the posterior of (up to 100 of) the training frames, on what counts in the loss.
+    """Return the posterior of (up to 50 of) the training frames, on what counts in the loss.
 
     Raises
     ------
     DataError : there is nothing to learn from. Cancelled : by ``progress``.
     """
-    from nnpcore.posterior import Posterior
+    from nnpcore.posterior import Posterior, PosteriorSettings
 
     weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
     kinds = [k for k, weight in zip(("energy", "forces", "stress"), weights, strict=True) if weight > 0]
     n = min(_MOST_FRAMES, max(2, _MOST_ATOMS * len(frames) // max(1, data.descriptors.n_atoms)))
     chosen = [frames[k] for k in representative_frames(data.descriptors, n)]
     functions = data.descriptors.functions
-    return Posterior.fit(chosen, functions, kinds=kinds, n_threads=n_threads, progress=progress)
+    own = PosteriorSettings(n_sample=_SAMPLE)
+    return Posterior.fit(chosen, functions, kinds=kinds, settings=own, n_threads=n_threads, progress=progress)
 
 
 def representative_frames(descriptors: DescriptorSet, n: int) -> list[int]:
