@@ -1,9 +1,9 @@
-"""Keep what ``eatlas paper`` has made as examples that open at once.
+"""Keep what the examples have made as examples that open at once.
 
-``python tools/bundle_examples.py FOLDER``, where FOLDER is what ``eatlas paper fig1 --quick -o FOLDER`` has
-written. Of each study that has a tour (``resources/tours.toml``) the runs which the tour names are kept:
-settings, record, history and potential. The descriptors of the training atoms are worked out when the example
-is opened. Checkpoints are not kept: whoever wants to train on runs the study again.
+``python tools/bundle_examples.py FOLDER [NAME ...]``: examples with a tour (``resources/tours.toml``), or
+those named, are run in FOLDER in their quick size where they were not yet, and the runs which the tour names are
+kept: settings, record, history and potential. The descriptors of the training atoms are worked out when the
+example is opened. Checkpoints are not kept: whoever wants to train on runs the example again.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 
 from app.documents.tour import tours
-from app.workers.example_sessions import BUNDLED, DATA_PLACE, PLACE, session_path
+from app.workers.example_sessions import BUNDLED, DATA_PLACE, PLACE, run_example, session_path
 from nnpcore.installation import RESOURCES
+from nnpcore.progress import Progress
 
 KEPT = ("settings.toml", "data.json", "history.csv", "monitor.json", "potential")
 
@@ -36,16 +37,17 @@ def bundle(studies: Path, name: str, target: Path) -> int:
                 shutil.copytree(source, copy)
             elif source.is_file():
                 shutil.copy(source, copy)
-    shutil.copy(studies / name / "claims.json", target)
+    if (studies / name / "claims.json").is_file():  # else the session has its own
+        shutil.copy(studies / name / "claims.json", target)
     places = {str(RESOURCES / "data"): DATA_PLACE}
     places |= {run: f"{PLACE}/runs/{Path(run).name}" for run in session["runs"]}
     used = {step.data for step in tours()[name]}
     records = "".join(path.read_text("utf-8") for path in target.rglob("data.json"))
-    records += json.dumps(session["regions"])
+    records += json.dumps(session.get("regions", []))
     session["data"] = [d for d in session["data"] if d["path"] in records or Path(d["path"]).name in used]
     for entry in session["data"]:
         path = Path(entry["path"])
-        if studies / "data" in path.parents:
+        if studies in path.parents:
             copy = target / "data" / path.parent.name / path.name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.with_name(f"{copy.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
@@ -60,11 +62,12 @@ def bundle(studies: Path, name: str, target: Path) -> int:
 
 
 def main() -> int:
-    """Bundle every study of the folder that has a tour."""
+    """Make and bundle every example that has a tour, or those named."""
     studies = Path(sys.argv[1]).absolute()
-    for name in tours():
-        if session_path(studies, name).is_file():
-            print(name, f"{bundle(studies, name, BUNDLED / name) / 1e6:.2f} MB")
+    for name in sys.argv[2:] or tours():
+        if not session_path(studies, name).is_file():
+            run_example(name, studies, True, 1, Progress())
+        print(name, f"{bundle(studies, name, BUNDLED / name) / 1e6:.2f} MB", flush=True)
     return 0
 
 
