@@ -272,6 +272,10 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     dialog.start()
     assert refused(qtbot, dialog).startswith("Arguments: ")
     dialog.widgets["arguments"].clear()
+    type_in(qtbot, dialog, "python", "/no/such/python")
+    dialog.start()
+    assert refused(qtbot, dialog).startswith("Python: this is no Python")
+    dialog.widgets["python"].clear()
     dialog.start()
     finish(qtbot, dialog)
     session = window.session

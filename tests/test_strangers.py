@@ -68,6 +68,8 @@ def test_consent_shows_the_import_and_its_arguments_and_cannot_be_forged(window)
     assert started == []
     toast.buttons[0].click()
     assert len(started) == 1
+    elsewhere = call_text(CalculatorSpec("ase.calculators.emt:EMT", python="/tmp/odd/python"))
+    assert elsewhere == '"/tmp/odd/python" runs from ase.calculators.emt import EMT; EMT()'
     long = CalculatorSpec("os:system", {"a": "x" * 5000})
     assert len(call_text(long)) <= 600 and call_text(long).startswith("from os import system")
 

@@ -266,7 +266,8 @@ def call_text(spec: CalculatorSpec) -> str:
     """Return what a calculator imports and calls, on one line, whatever it calls itself."""
     module, _, name = spec.import_path.partition(":")
     arguments = ", ".join(f"{one_line(key)}={json.dumps(value)}" for key, value in spec.arguments.items())
-    return one_line(f"from {module} import {name}; {name}({arguments})", MOST_SHOWN)
+    call = f"from {module} import {name}; {name}({arguments})"
+    return one_line(f"{json.dumps(spec.python)} runs {call}" if spec.python else call, MOST_SHOWN)
 
 
 def start_calculator(session: Session, spec: CalculatorSpec) -> None:
