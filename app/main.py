@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window and return its exit status."""
     options = parser().parse_args(arguments)
+    from app.workers.memory import hold_heaps
+
+    hold_heaps()
     app = make_application()
     if options.info:
         from app.info import info_text

@@ -15,9 +15,10 @@ from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
 from app.documents.session_file import SavedSession
 from app.session.inputs import RunInputs
+from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.inputs import TRAINING_PARTS
 from nnpcore.analyses.prediction import PREDICTION
-from nnpcore.structures import read_dataset, write_frames
+from nnpcore.structures import Role, example_path, read_dataset, write_frames
 from nnpcore.training import RunFolder, keeping
 
 
@@ -163,6 +164,34 @@ def test_the_bottom_line_says_nothing_untrue_while_files_are_opened(window, qtbo
     assert window.verdict.verdict.text() == "Opening files…"
     qtbot.waitUntil(lambda: bool(shown) and window.verdict.verdict.text() != "Opening files…", timeout=30_000)
     assert "train" in window.verdict.verdict.text()
+
+
+def test_nothing_untrue_is_said_while_a_session_is_restored(window, qtbot, silicon_file, tmp_path):
+    run, session = started(window, qtbot, silicon_file), window.session
+    scan = tmp_path / "scan.extxyz"
+    write_frames(scan, read_dataset(example_path("eos")).frames)
+    session.data.open_paths([str(scan)], {str(scan): Role.EOS})
+    ended(qtbot, run)
+    qtbot.waitUntil(lambda: run.result(EOS) is not None, timeout=60_000)
+    saved = window.keeper.snapshot()
+    for run_id in list(session.runs.documents):
+        session.runs.remove(run_id)
+    for key in list(session.data.datasets):
+        session.data.remove(key)
+    said: list[str] = []
+
+    def look(*_: object) -> None:
+        said.extend([window.verdict.verdict.text(), *(text for text, _ in window.spaces.lines)])
+
+    for signal in (session.data.added, session.runs.added, session.tasks.finished, session.analyses.changed):
+        signal.connect(look)
+    window.spaces.lines_changed.connect(look)
+    window.keeper.restore(saved)
+    look()
+    qtbot.waitUntil(lambda: session.runs.current is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: session.runs.current.result(EOS) is not None, timeout=60_000)
+    assert "Opening files…" in said
+    assert not [text for text in said if "EOS reference" in text or "crystal" in text.lower()]
 
 
 def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):

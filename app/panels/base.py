@@ -33,6 +33,7 @@ from nnpcore.structures import Role
 if TYPE_CHECKING:
     from app.dialogs.figure import FigureDialog
     from app.session.session import Session
+    from app.workers.tasks import Task
     from nnpcore.analyses import Analysis
 
 ARRANGED = 3
@@ -42,6 +43,10 @@ Result = TypeVar("Result")
 
 OPEN, TRAIN, OPEN_SCAN = "file.open", "training.start", "file.scan"
 """Commands that give panels what they lack."""
+
+
+OPENING = "Opening files…"
+"""What is said while files are read that may bring what is missing."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,13 @@ class Panel(QWidget):
         self._seen = Seen()
         for signal in signals:
             signal.connect(self._throttle.request)
+        self.session.tasks.finished.connect(self._on_task_finished)
         self.session.analyses.changed.connect(self._on_analysis_followed)
         self.refresh()
+
+    def _on_task_finished(self, task: Task) -> None:
+        if task.opens:
+            self._throttle.request()
 
     def _on_analysis_followed(self, run_id: str, analysis: Analysis[object]) -> None:
         runs = self.session.runs
@@ -281,6 +291,8 @@ class AnalysisPanel(Panel, Generic[Result]):
     def empty_text(self) -> str:
         """Return what to do, or what is waited for, to see something here."""
         run = self.session.runs.current
+        if self.session.tasks.opening():
+            return OPENING
         return self.no_run if run is None else run.why(self.shows) or self.waiting
 
     def table(self) -> Table | None:

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtWidgets import QWidget
 
 from app.documents.run import run_ink
-from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
+from app.panels.base import OPENING, Drawing, Lack, Panel, Table, lacks_run
 from app.plots.distance_plot import DistanceCurve, DistanceHistogram
 from app.widgets.controls import refill
 from app.widgets.labels import NoteLabel
@@ -133,6 +133,8 @@ class DistancePanel(Panel):
 
     def _empty_text(self) -> str:
         run = self.session.runs.current
+        if self.session.tasks.opening():
+            return OPENING
         if run is None:
             return EMPTY
         return run.why(DISTANCE) or run.why(REACH) or WAITING

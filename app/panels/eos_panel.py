@@ -160,7 +160,8 @@ class EosPanel(AnalysisPanel[EosResult]):
         """Return what to do, or what is waited for, to see a curve."""
         run, data = self.session.runs.current, self.session.data
         lacks_crystal = not data.of_role(Role.EOS) and (run is not None or data.datasets)
-        return NO_CRYSTAL if lacks_crystal else super().empty_text()
+        opening = self.session.tasks.opening()
+        return NO_CRYSTAL if lacks_crystal and not opening else super().empty_text()
 
     def _show_numbers(self) -> None:
         analysis = self.analysis

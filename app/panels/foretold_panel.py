@@ -106,7 +106,7 @@ class ForetoldPanel(AnalysisPanel[Foretold]):
     def _text_without(self, pending: bool) -> str:
         run = self.session.runs.current
         if run is None:
-            return self.no_run
+            return self.empty_text()
         return TRAINING if run.state.active and not pending else self.empty_text()
 
     def _arrange(self) -> None:

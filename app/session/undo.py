@@ -53,8 +53,16 @@ class Change(QUndoCommand):
         return True
 
 
+MOST_STEPS = 100
+"""What can be undone; each step may hold data that was closed."""
+
+
 class UndoStack(QUndoStack):
-    """The changes of one session."""
+    """The changes of one session, the last of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setUndoLimit(MOST_STEPS)
 
     def change(
         self, text: str, apply: Callable[[T], None], old: T, new: T, merge_id: str = "", done: bool = False

@@ -70,7 +70,7 @@ class Spaces(QObject):
             session.data.added, session.data.changed, session.data.removed, session.runs.added,
             session.runs.removed, session.runs.current_changed, session.runs.changed,
             session.analyses.changed, session.regions.changed, session.sweeps.changed,
-            session.trainings.settings_changed,
+            session.trainings.settings_changed, session.tasks.finished,
         ):  # fmt: skip
             signal.connect(self.refresh_soon)
         for name, dock in self._docks.items():
@@ -244,7 +244,8 @@ class Spaces(QObject):
             self._raise_first(shown if anew else shown - before)
             self._refresh_titles()
             QTimer.singleShot(0, self, lambda: layout.show_tabs(self._window))
-        self._show_lines({name: lack for name, lack in lacks.items() if lack is not None})
+        opening = self._session.tasks.opening()  # it may bring what they lack
+        self._show_lines({} if opening else {name: lack for name, lack in lacks.items() if lack is not None})
 
     def _lack(self, name: str, dock: Dock) -> Lack | None:
         return None if name in self._forced else dock.panel_class.lacks(self._session)

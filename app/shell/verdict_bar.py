@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from app.look import icons, theme
 from app.look.style_sheet import styled
+from app.panels.base import OPENING
 from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
 from app.workers.tasks import Task
@@ -27,7 +28,6 @@ WELCOME = (
     "Open a trajectory or the silicon example, then train: the verdict on the atomic energies appears here."
 )
 TRAIN = "Train, and the verdict on the atomic energies appears here."
-OPENING = "Opening files…"
 ICONS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
 
@@ -94,9 +94,10 @@ class VerdictBar(QWidget):
         verdict = run.verdict() if run else None
         self._curable = verdict is not None and verdict.curable
         self._show_cure()
-        if verdict is not None and not (verdict.level == "unknown" and self._awaits_eos()):
+        opening = self._session.tasks.opening()
+        if verdict is not None and not (verdict.level == "unknown" and (opening or self._awaits_eos())):
             self._show(verdict.text, str(verdict.level))
-        elif self._session.tasks.opening():
+        elif opening:
             self._show(OPENING, "info")
         elif run is not None:
             fix = " Open a crystal's volume scan as EOS reference for a verdict."

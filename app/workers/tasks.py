@@ -61,6 +61,11 @@ class Task:
     def __post_init__(self) -> None:
         self.progress = Progress(self._on_report)
 
+    @property
+    def opens(self) -> bool:
+        """Whether it reads a file or opens a run."""
+        return self.lane == READ or (self.key or "").startswith(OPEN_RUN)
+
     def _on_report(self, fraction: float | None, text: str) -> None:
         self.fraction, self.text = fraction, text
 
@@ -113,7 +118,7 @@ class TaskRunner(QObject):
 
     def opening(self) -> bool:
         """Whether files are being read or runs opened."""
-        return self.reading() or any((task.key or "").startswith(OPEN_RUN) for task in self._tasks)
+        return any(task.opens for task in self._tasks)
 
     def run(
         self,
@@ -178,7 +183,12 @@ class TaskRunner(QObject):
             task.state = TaskState.CANCELLED
         else:
             task.state = TaskState.DONE if error is None else TaskState.FAILED
-        self.finished.emit(task)
+        try:
+            self._hand_over(task, value, error)
+        finally:  # only now: what was opened is there, and what follows from it has begun
+            self.finished.emit(task)
+
+    def _hand_over(self, task: Task, value: Any, error: BaseException | None) -> None:
         if task.state is TaskState.DONE:
             task.on_done(value)
         elif task.state is TaskState.FAILED and error is not None:

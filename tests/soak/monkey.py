@@ -72,7 +72,9 @@ class Monkey:
 
         from app import settings
         from app.main import SWITCH_SECONDS, make_application, make_window
+        from app.workers.memory import hold_heaps
 
+        hold_heaps()
         self.rng, self.place = random.Random(seed), place
         self.faults: list[str] = []
         self.actions: dict[str, int] = {}
@@ -316,10 +318,14 @@ class Monkey:
             self.fault(f"the window stood still for {taken:.1f} s, {worked:.1f} s of them at work")
 
     def _live(self, seconds: float) -> None:
+        from PySide6.QtCore import QEvent
+
         end = time.monotonic() + seconds
-        self.app.processEvents()
-        while time.monotonic() < end:
+        while True:
             self.app.processEvents()
+            self.app.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # as a running event loop does
+            if time.monotonic() > end:
+                return
             time.sleep(0.002)
 
     def _look(self) -> None:
