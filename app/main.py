@@ -109,11 +109,12 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
     session = window.session
     session.tasks.run("Getting ready", warm_up, lambda _: None, quiet=True)
     crashed = window.keeper.offer_crashed()
+    if options.example:
+        session.data.open_example()
     if options.files:
         window.files.open_paths([os.path.abspath(path) for path in options.files])
-    elif options.example:
-        session.data.open_example()
-    elif not crashed and window.settings.restore_session and window.keeper.can_restore():
+    asked = bool(options.example or options.files or crashed)
+    if not asked and window.settings.restore_session and window.keeper.can_restore():
         window.keeper.restore_last()
     if options.train:
         session.trainings.start_when_read()

@@ -194,6 +194,14 @@ def test_nothing_untrue_is_said_while_a_session_is_restored(window, qtbot, silic
     assert not [text for text in said if "EOS reference" in text or "crystal" in text.lower()]
 
 
+def test_the_example_is_opened_beside_files_that_are_named(window, qtbot, silicon_file):
+    from app.main import begin, parser
+
+    begin(window, parser().parse_args(["--example", str(silicon_file("mine.extxyz"))]))
+    qtbot.waitUntil(lambda: len(window.session.data.datasets) == 4, timeout=60_000)
+    assert set(window.session.data.datasets) == {"mine", "nvt", "npt", "eos"}
+
+
 def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):
     parts = tuple(("", np.arange(k, k + 2)) for k in (0, 2))
     run = session.runs.add("run", SMALL)

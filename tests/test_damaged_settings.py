@@ -29,6 +29,8 @@ from nnpcore.training.settings import TrainSettings
         ('seed="' + "9" * 5000 + '"', "seed: '9{79}… does not fit"),
         ("[descriptors]\ncutoff=inf", "inf is not sensible"),
         ("l2=nan", "nan is not sensible"),
+        ("[descriptors]\npreset=26", "descriptors.preset: 26 does not fit"),
+        ("[descriptors]\nbanana=1", "descriptors.banana: there is no setting of this name"),
     ],
 )
 def test_settings_that_cannot_be(text: str, pattern: str, tmp_path: Path) -> None:

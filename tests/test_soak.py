@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from soak.monkey import grows
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -22,6 +24,11 @@ def soak(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_growth_of_memory_is_told_from_what_one_analysis_takes() -> None:
+    assert grows([200, 400, 600, 600, 610, 590, 600, 610, 1500], 3) < 30
+    assert grows([200, 400, 600, 640, 690, 730, 780, 820, 870], 3) > 30
 
 
 def test_a_slice_of_the_attacks_finds_no_fault() -> None:

@@ -182,7 +182,8 @@ class Declared(BaseModel):
 def _plain(error: ValidationError, model: type[BaseModel]) -> SettingsError:
     """Turn pydantic's first complaint into one sentence."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or model.__name__
+    where = ".".join(str(part) for part in first["loc"])
+    where = f"{getattr(model, 'prefix', '')}{where}" if where else model.__name__
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(model.model_fields))
         return SettingsError("there is no setting of this name", where=where, fix=f"Known settings: {known}")

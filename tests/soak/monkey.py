@@ -50,7 +50,7 @@ def in_a_process(place: Path, tally: Tally, seed: int, seconds: float) -> None:
         env={**os.environ, **home},
     )
     if not report.is_file():
-        tally.add("monkey: actions", f"died with {done.returncode}: {done.stderr[-3000:]}")
+        tally.add("monkey: actions", f"died with {done.returncode}: {last_words(done.stderr)}")
         return
     found = json.loads(report.read_text())
     for kind, number in found["actions"].items():
@@ -60,7 +60,14 @@ def in_a_process(place: Path, tally: Tally, seed: int, seconds: float) -> None:
     for fault in found["faults"]:
         tally.add("monkey: faults", fault)
     if done.returncode:
-        tally.add("monkey: faults", f"ended with {done.returncode}: {done.stderr[-3000:]}")
+        tally.add("monkey: faults", f"ended with {done.returncode}: {last_words(done.stderr)}")
+
+
+def last_words(text: str) -> str:
+    """Return the end of what a process said, without the list of its modules: from the crash on, if any."""
+    said = "\n".join(line for line in text.splitlines() if not line.startswith("Extension modules:"))
+    start = said.rfind("Fatal Python error")
+    return said[start:][:6000] if start >= 0 else said[-3000:]
 
 
 class Monkey:
@@ -305,7 +312,9 @@ class Monkey:
                 gc.collect()
                 self.memory.append(anonymous_mb())
                 counts = self.session.undo_stack.count(), len(self.app.allWidgets())
-                print(f"{self.memory[-1]} MB; undo, widgets: {counts}", file=sys.stderr, flush=True)
+                busy = [task.title for task in self.session.tasks.tasks]
+                said = f"{self.memory[-1]} MB; undo, widgets: {counts}; at work: {busy}"
+                print(said, file=sys.stderr, flush=True)
 
     def _timed(self, deed: Callable[[], None]) -> None:
         began, busy = time.monotonic(), time.thread_time()
@@ -357,11 +366,15 @@ def anonymous_mb() -> float:
 
 
 def grows(memory: list[float], minutes_skipped: int) -> float:
-    """Return the slope of the memory by minute, MB, after the first minutes; 0 where there are too few."""
-    import numpy as np
+    """Return the slope of the memory by minute, MB, after the first minutes; 0 where there are too few.
+
+    It is the median over all pairs: what one large analysis takes for a while is no growth.
+    """
+    from statistics import median
 
     late = memory[minutes_skipped:]
-    return float(np.polyfit(np.arange(len(late)), late, 1)[0]) if len(late) > 3 else 0.0
+    slopes = [(b - a) / (n - m) for m, a in enumerate(late) for n, b in enumerate(late[m + 1 :], m + 1)]
+    return median(slopes) if len(late) > 3 else 0.0
 
 
 def main() -> None:
