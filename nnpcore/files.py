@@ -46,15 +46,25 @@ def writing_failed(error: OSError, path: Path) -> RunFolderError:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Fill a sibling of ``path`` and move it onto ``path``; RunFolderError in plain words where it fails."""
+    with file_beside(path) as beside, beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def file_beside(path: Path) -> Iterator[Path]:
+    """Give a file beside ``path`` to fill; it is moved onto ``path`` at the end.
+
+    Where the block fails nothing is left of it; RunFolderError in plain words where it cannot be written.
+    """
     beside: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
         beside = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield beside
         beside.chmod(0o644)
         beside.replace(path)
     except OSError as error:

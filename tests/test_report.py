@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 
 from nnpcore.analyses import MappingMonitor
 from nnpcore.cli import main
@@ -235,6 +235,42 @@ def test_pdf_keeps_every_line_on_the_page() -> None:
     assert len(pages) > 4 and len(at) > 300
     assert min(y for _, y in at) > 30 and max(y for _, y in at) < 842 - 57
     assert min(x for x, _ in at) > 57 and max(x for x, _ in at) < 595 - 57
+
+
+def lines_of(page: PageObject) -> list[tuple[str, float]]:
+    """Return texts and their heights on a page, points from below, without the footer."""
+    found: list[tuple[str, float]] = []
+
+    def note(text: str, matrix: list[float], line: list[float], _font: object, _size: float) -> None:
+        y = matrix[5] + matrix[3] * line[5]
+        if text.strip() and y > 60:
+            found.append((text, y))
+
+    page.extract_text(visitor_text=note)
+    return found
+
+
+def test_no_heading_stands_alone_and_no_page_is_half_empty() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(4):
+        sections = []
+        for k in range(12):
+            height = float(random.uniform(1.5, 4.5))
+            figure = new_figure(5.0, height)
+            figure.add_subplot().plot([1, 2], [3, 4])
+            rows = tuple((f"row {r}", "1") for r in range(int(random.integers(2, 14))))
+            blocks = [Text("Some words. " * int(random.integers(1, 60))), Picture(figure, "", "A caption."),
+                      Table(("Name", "Number"), rows)]  # fmt: skip
+            chosen = random.permutation(len(blocks))[: int(random.integers(1, 4))]
+            sections.append(Section(f"Heading {k}", tuple(blocks[c] for c in sorted(chosen))))
+        report = Report("run", "about", "verdict", "unknown", (("a", "1"),), tuple(sections))
+        pages = PdfReader(io.BytesIO(report_pdf(report))).pages
+        lowest = []
+        for lines in map(lines_of, pages):
+            lowest.append(min(y for _, y in lines))
+            for text, y in lines:
+                assert "Heading" not in text or y > lowest[-1] + 20, f"{text} is the last on its page"
+        assert max(lowest[:-1]) < 842 * 0.5, "a page is half empty"
 
 
 # what is missing --------------------------------------------------------------------------------------

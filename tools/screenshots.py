@@ -2,8 +2,8 @@
 
 ``python tools/screenshots.py [FOLDER [SCENE ...]]``. Needs no display: it starts a virtual one.
 Scenes are ``silicon`` (the bundled data: the first page, a training, two runs compared, the map, the cure,
-dialogs), ``example`` (a page of a bundled example) and ``slab`` (frames of a slab made here: bulk and surface
-at two temperatures); all of them by default.
+dialogs), ``example`` (a page of a bundled example), ``slab`` (frames of a slab made here: bulk and surface
+at two temperatures) and ``film`` (ten seconds of the first minute, for README); all of them by default.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from nnpcore.analyses.foretold import FORETOLD
 
 if TYPE_CHECKING:
+    from PIL import Image
     from PySide6.QtCore import QRect
     from PySide6.QtWidgets import QApplication
 
@@ -33,6 +34,61 @@ BITS, FEWER_BITS = 6, 5
 MAX_BYTES = 350_000
 TEMPERATURES = (100, 1700)
 N_FRAMES = 100
+
+
+FILM_SIZE, FILM_FPS, FILM_BYTES = (960, 600), 7, 3_000_000
+GRAB_SECONDS = 0.25
+
+
+class Film:
+    """Pictures of the window, a part after the other: as many of each as its seconds in the film take."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.pictures: list[Image.Image] = []
+
+    def part(self, seconds: float, wait: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Let the window live for some time, and keep pictures of it for ``seconds`` of film."""
+        end, taken = time.monotonic() + wait, [self._grab()]
+        while time.monotonic() < end and not until():
+            self.driver.wait(GRAB_SECONDS)
+            taken.append(self._grab())
+        n = round(seconds * FILM_FPS)
+        self.pictures += [taken[k * (len(taken) - 1) // max(n - 1, 1)] for k in range(n)]
+
+    def _grab(self) -> Image.Image:
+        from PIL import Image
+        from PySide6.QtCore import Qt
+        from PySide6.QtGui import QImage
+
+        self.driver.close_messages_now()
+        place = self.driver.window.geometry()
+        area = place.x(), place.y(), place.width(), place.height()
+        whole = self.driver.app.primaryScreen().grabWindow(0, *area).toImage()
+        smooth = Qt.TransformationMode.SmoothTransformation
+        small = whole.scaled(*FILM_SIZE, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+        small = small.convertToFormat(QImage.Format.Format_RGB888)
+        return Image.frombuffer(
+            "RGB", FILM_SIZE, bytes(small.constBits()), "raw", "RGB", small.bytesPerLine()
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a GIF with the same colours in all pictures, as many as leave it small enough."""
+        from PIL import Image
+
+        width, height = FILM_SIZE
+        chosen = self.pictures[:: max(len(self.pictures) // 8, 1)]
+        sheet = Image.new("RGB", (width, height * len(chosen)))
+        for k, picture in enumerate(chosen):
+            sheet.paste(picture, (0, k * height))
+        for n_colors in (128, 96, 64, 32):
+            palette = sheet.quantize(n_colors, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+            indexed = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in self.pictures]
+            each = round(1000 / FILM_FPS / 10) * 10
+            indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=each, loop=0)
+            if path.stat().st_size < FILM_BYTES:
+                break
+        print(path, f"{path.stat().st_size // 1000} kB", flush=True)
 
 
 class Driver:
@@ -85,12 +141,16 @@ class Driver:
         print(path, f"{path.stat().st_size // 1000} kB", flush=True)
 
     def close_messages(self) -> None:
+        """Close the messages that lie over the panels, and wait until they are gone."""
+        self.close_messages_now()
+        self.wait(0.3)
+
+    def close_messages_now(self) -> None:
         """Close the messages that lie over the panels."""
         from app.shell.toasts import Toast
 
         for toast in self.window.findChildren(Toast):
             toast.close_toast()
-        self.wait(0.3)
 
     def shoot_dialog(self, name: str, kind: str, **values: object) -> None:
         """Open a dialog, fill fields in, write its picture and close it again."""
@@ -277,7 +337,38 @@ def slab_files(home: Path) -> dict[str, str]:
     return roles | {str(path): "eos"}
 
 
-SCENES = {"silicon": silicon, "example": example, "slab": slab}
+def film(folder: Path, home: Path) -> None:
+    """Ten seconds of the first minute: the first page, the bundled data, a training, what it shows."""
+    from nnpcore.training import TrainSettings
+
+    driver = Driver(folder)
+    driver.window.setGeometry(0, 0, *SMALL)
+    driver.window.set_theme("light")
+    made = Film(driver)
+    driver.wait(1.5)
+    made.part(1.0, 1.0)
+    driver.session.data.open_example()
+    made.part(1.0, SETTLE_SECONDS, lambda: len(driver.session.data.datasets) == 3)
+    driver.only("nvt")
+    driver.session.coloring.set(kind="atomic_energy")
+    run = driver.session.runs.documents[str(driver.session.trainings.start(TrainSettings(epochs=12)))]
+    made.part(3.5, TRAINING_SECONDS, lambda: not run.state.active)
+    driver.settle()
+    view = driver.window.docks["structure"].panel.view  # type: ignore[attr-defined]
+    for _ in range(12):
+        view.set_camera(view.camera.turned(0.13))
+        made.part(1 / FILM_FPS, 0.2)
+    driver.front("eos")
+    driver.settle()
+    made.part(1.5, 1.0)
+    driver.front("pca")
+    driver.settle()
+    made.part(1.0, 1.0)
+    made.save(folder / "first-minute.gif")
+    driver.close()
+
+
+SCENES = {"silicon": silicon, "example": example, "slab": slab, "film": film}
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import chemical_symbols
 
-from app.documents.atom_values import AtomValues, is_scalar
+from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
 from app.documents.coloring import ALL_FRAMES, LABELS, PREDICTED_KINDS, Coloring
 from app.look.colormaps import range_colors, to_rgb
 from app.look.ink import ink, rgb_of
@@ -19,6 +20,7 @@ from nnpcore.analyses.all_frames import ALL_FRAMES as ALL_PREDICTIONS
 from nnpcore.analyses.all_frames import FramePredictions
 from nnpcore.analyses.foretold import DATA_POSTERIOR
 from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -36,6 +38,10 @@ RANGE_NOTES = {
     "all_percentile": "all frames, 2 to 98 %",
     "locked": "locked",
 }
+MOVING_KINDS = tuple(kind for kind in PREDICTED_KINDS if kind != "run_difference")
+"""What is predicted of any frame by the current run alone."""
+
+Painter = Callable[["Frame", Progress], np.ndarray]
 MOST_LISTED = 10
 """Elements in the legend at most."""
 NO_EXACT = "The reference of this frame does not know<br>atomic energies."
@@ -118,6 +124,38 @@ class StructureColors:
         )
         self._last = coloring, bar
         return ShownColors(colors, bar)
+
+    def painter(self) -> Painter | None:
+        """Return what colours any frame as the current one is shown, on any thread.
+
+        The range stays that of the bar; None where the colours are known of the frame shown alone.
+        """
+        session = self._session
+        coloring, frame, run = session.coloring.current, session.data.frame, session.runs.current
+        if coloring.kind == "element":
+            return lambda shot, _: element_colors(shot.numbers)
+        if frame is None or self._last is None or self._last[0] != coloring:
+            return None
+        bar = self._last[1]
+        look = {"reverse": coloring.reverse, "name": coloring.map_name}
+
+        def paint(found: AtomValues | None, n_atoms: int) -> np.ndarray:
+            if found is None:
+                return np.full((n_atoms, 3), UNKNOWN, np.uint8)
+            return to_rgb(found.values, bar.limits, coloring.diverging, unknown=UNKNOWN, **look)
+
+        if coloring.kind not in LABELS:
+            return lambda shot, _: paint(array_values(shot, coloring.kind), shot.n_atoms)
+        if coloring.kind not in MOVING_KINDS or run is None or run.potential is None:
+            return None
+        model, zero = run.potential, session.coloring.zero_for(frame)
+        n_threads = session.settings.threads
+
+        def predicted(shot: Frame, progress: Progress) -> np.ndarray:
+            found = model.predict([shot], stress=False, members=False, n_threads=n_threads, progress=progress)
+            return paint(predicted_values(shot, found, coloring, zero), shot.n_atoms)
+
+        return predicted
 
     def _by_region(self, frame: Frame) -> ShownColors:
         """Colours of the regions, with their names in the corner."""

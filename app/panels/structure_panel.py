@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,17 +35,20 @@ from app.viewer3d.view_tools import ViewTools
 from app.widgets.controls import filled, tool_button
 from app.widgets.lasso import selection_mode
 from app.widgets.placeholder import Placeholder
+from app.workers.movie import Movie, Shot, turned
 from nnpcore import figures
 from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.errors import SettingsError
 from nnpcore.figures import FigureStyle
 from nnpcore.structures import Role
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from app.dialogs.movie import MovieDialog, MovieWish
     from app.session.session import Session
 
 INCHES = 3.6
@@ -53,6 +57,7 @@ INCHES = 3.6
 MOST_SIDE = 8000
 """Pixels of the structure's picture along a side at most."""
 
+ONE_FRAME = "these colours are known of the frame shown alone"
 EMPTY = "Open a trajectory or drop a file here."
 SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, ALL_FRAMES, EOS, DATA_POSTERIOR, FRAME_FORETOLD)
 PATIENCE_MS = 500
@@ -86,6 +91,7 @@ class StructurePanel(Panel):
         super().__init__(session, parent)
         self._colors = StructureColors(session)
         self._shown_dataset: str | None = None
+        self._movie: MovieDialog | None = None
         self._picked: list[int] = []
         self._zero: tuple[object, str] | None = None
         """What the atomic energies of the last picture were relative to."""
@@ -110,7 +116,10 @@ class StructurePanel(Panel):
             self.add_tool(button)
         self.selecting = SelectionTools(self.session, self)
         self.add_tool(self.selecting.button)
-        self.camera = tool_button(self, "Save or copy a picture", self.ask_export, icon="camera")
+        self.pictures = QMenu(self)
+        self.pictures.addAction("Picture…", self.ask_export)
+        self.pictures.addAction("Movie…", self.ask_movie)
+        self.camera = tool_button(self, "Picture or movie", icon="camera", menu=self.pictures)
         self.add_tool(self.camera, at_end=True)
 
     def _build_overlays(self) -> None:
@@ -406,6 +415,36 @@ class StructurePanel(Panel):
         return lambda: figures.structure_figure(
             finished_rgba(view.draw_now(request), trimmings), size, scale, room
         )
+
+    def ask_movie(self) -> MovieDialog:
+        """Open the dialog that makes a movie of the trajectory or of a turn, and return it."""
+        from app.dialogs.movie import MovieDialog
+
+        if self._movie is None or self._movie.ended:
+            self._movie = MovieDialog(self.session, self, self.window())
+        self._movie.show()
+        self._movie.raise_()
+        self._movie.activateWindow()
+        return self._movie
+
+    def movie_of(self, wish: MovieWish) -> Movie | None:
+        """Return everything the wished movie is drawn of, or None where no structure is shown."""
+        view, document = self.view, self.session.data.current
+        if view.scene is None or view.frame is None or document is None:
+            return None
+        request = view.export_request(wish.size, False)
+        bar = None if self.shown.bar is None or not wish.bar else replace(self.shown.bar, note="")
+        colors, paint = self.shown.colors, self._colors.painter()
+        if wish.turn:
+            around = view.camera_around(wish.size)
+            shots = tuple(Shot(view.frame, camera) for camera in turned(around, wish.n_pictures))
+            paint = lambda _frame, _progress: colors  # noqa: E731
+        else:
+            shots = tuple(Shot(document.frames[k], request.camera) for k in wish.frames)
+        if paint is None:
+            raise SettingsError(ONE_FRAME, where="what", fix="Colour by something else, or choose a turn")
+        trimmings = view.trimmings(False, axes=wish.axes, bar=bar)
+        return Movie(shots, wish.fps, request, paint, trimmings, view.draw_now)
 
     def table(self) -> Table | None:
         """Return the frame's atoms: element, position, forces and what is predicted."""

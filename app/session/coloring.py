@@ -100,7 +100,7 @@ class SharedColoring(QObject):
         other = self.taken_off()
         found = self._runs.prediction_of(other) if other is not None and frame is self._data.frame else None
         minus = None if other is None or found is None else (found.prediction, other.name)
-        return predicted_values(frame, prediction, self.current, self._zero_for(frame), minus)
+        return predicted_values(frame, prediction, self.current, self.zero_for(frame), minus)
 
     def taken_off(self) -> RunDocument | None:
         """Return the run whose atomic energies are taken off, where colours show a difference of runs."""
@@ -112,7 +112,7 @@ class SharedColoring(QObject):
         able = [run for run in others if run.potential is not None]
         return next(iter([*named, *compared, *able]), None)
 
-    def _zero_for(self, frame: Frame) -> float | None:
+    def zero_for(self, frame: Frame) -> float | None:
         """Return the crystal's energy where the frame is made of the crystal's element alone."""
         crystal = next(iter(self._data.of_role(Role.EOS)), None)
         if crystal is None or len(crystal.summary.elements) != 1:

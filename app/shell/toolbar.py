@@ -132,6 +132,8 @@ class MainToolbar(QToolBar):
         for dock in self._docks.values():
             if dock.panel_class.lacks(self._session) is None and dock.panel_class.can_export():
                 self.export_menu.addAction(self._commands.actions[f"figure.{dock.panel_class.name}"])
+                if dock.panel_class.name == "structure":
+                    self.export_menu.addAction(self._commands.actions["figure.movie"])
 
 
 class PrimaryButton(QToolButton):

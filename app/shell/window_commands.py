@@ -196,7 +196,17 @@ def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command
         )
         for name, dock in docks.items()
         if dock.panel_class.can_export()
+    ] + [
+        Command("figure.movie", "Movie…", lambda: _movie(docks), menu="Export",
+                enabled=lambda: session.data.frame is not None,
+                tip="Of the trajectory or of a turn around the structure, as MP4 or GIF"),
     ]  # fmt: skip
+
+
+def _movie(docks: Mapping[str, Dock]) -> None:
+    panel = docks["structure"].panel
+    assert isinstance(panel, StructurePanel)
+    panel.ask_movie()
 
 
 def _edit(session: Session, window: Window) -> list[Command]:
@@ -308,6 +318,16 @@ def _view(session: Session, window: Window) -> list[Command]:
         Command("view.next", "Next Frame", lambda: step(1), "Ctrl+Right", "next", "View", 0),
         Command("view.previous", "Previous Frame", lambda: step(-1), "Ctrl+Left", "previous", "View", 0),
         *(themed(mode) for mode in ("system", "light", "dark")),
+        Command(
+            "view.console",
+            "Console",
+            lambda: window.spaces.show_panel("console"),
+            "F12",
+            "",
+            "View",
+            7,
+            "Python with the frame, the run and its potential, in a process of its own",
+        ),
         Command("view.full", "Full Screen", window.toggle_full_screen, "F11", "", "View", 8),
     ]
 

@@ -12,6 +12,7 @@ import numpy as np
 
 FIELD_OF_VIEW = np.radians(28.0)
 FIT_MARGIN = 1.12
+UPRIGHT = np.cos(np.radians(35.0))
 AXES = ("x", "y", "z", "a", "b", "c")
 
 
@@ -102,6 +103,16 @@ class Camera:
         return replace(
             self, rotation=orthonormal(rotation_about(np.array([0.0, 0.0, 1.0]), angle) @ self.rotation)
         )
+
+    def turned(self, angle: float) -> Camera:
+        """Go around the target by an angle in radians, about the axis that points up in the view.
+
+        That is x, y or z where one of them nearly does, so that it stays upright; else the view's vertical.
+        """
+        up = self.rotation[1]
+        nearest = int(np.argmax(np.abs(up)))
+        axis = np.sign(up[nearest]) * np.eye(3)[nearest] if abs(up[nearest]) > UPRIGHT else up
+        return replace(self, rotation=orthonormal(self.rotation @ rotation_about(axis, angle)))
 
     def panned(self, dx: float, dy: float, height: int) -> Camera:
         """Move the scene by (dx, dy) pixels in the target's plane."""

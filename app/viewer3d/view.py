@@ -52,6 +52,7 @@ SHARE_OF_A_FRAME = 0.8
 """Of the time between two frames of a playing trajectory, what drawing one may take."""
 
 ANIMATION_MS = 160
+TURN_STEPS, TURN_ROOM = 12, 1.04
 EXPORT_SAMPLES = 3
 
 
@@ -341,6 +342,17 @@ class StructureView(QWidget):
             return camera.fitted(self.scene.extent_points, self.scene.margin, aspect)
         own = self.width() / max(self.height(), 1)
         return replace(camera, extent=camera.extent * max(1.0, own / aspect))
+
+    def camera_around(self, size: tuple[int, int]) -> Camera:
+        """A camera for ``size`` pixels that shows everything while it goes around."""
+        assert self.scene is not None
+        camera, aspect = self.export_camera(size), size[0] / size[1]
+        middle, _ = self.scene.bounds
+        around = [
+            turned.fitted(self.scene.extent_points, self.scene.margin, aspect)
+            for turned in (camera.turned(2 * np.pi * k / TURN_STEPS) for k in range(TURN_STEPS))
+        ]
+        return replace(camera, target=middle, extent=TURN_ROOM * max(c.extent for c in around))
 
     def draw_now(self, request: DrawRequest) -> Picture:
         """Draw a request and wait for it; on any thread. RuntimeError when drawing fails."""

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
 from nnpcore.cli.table import COMMANDS
+
+NOT_FOR_USERS = ("py.warnings", "matplotlib", "PIL", "fontTools")
+
+
+def keep_terminal_quiet() -> None:
+    """Keep from the terminal what libraries warn their programmers of; other handlers still hear it."""
+    logging.captureWarnings(True)
+    for name in NOT_FOR_USERS:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -13,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     A command's name first runs that command; anything else (nothing, files, window options) opens the window.
     """
+    keep_terminal_quiet()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         from nnpcore import __version__

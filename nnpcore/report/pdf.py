@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,8 +38,17 @@ GAP = 0.22
 PADDING = 0.035
 """Inches above and below the text of a table's row."""
 
-UNBROKEN = 4.0
+UNBROKEN = 2.4
 """Inches: a lower table stays on one page."""
+
+LEAST_SCALE = 0.7
+"""A figure is made smaller by this at most, where it then fits on the page instead of leaving a gap."""
+
+AFTER_PICTURE = 0.55
+"""Inches kept below a figure for its caption."""
+
+HEADING, LINES, SHORT = 0.5, 0.8, 0.45
+"""Inches of a heading with the gap above it, of what has to follow, of a text that stays with its figure."""
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"
 FONT_FILES = {
@@ -93,9 +103,8 @@ class _Pages:
             self._table(Table((), report.numbers, words=(0, 1)))
 
     def _section(self, section: Section) -> None:
-        pdf, first = self.pdf, section.blocks[0] if section.blocks else None
-        following = _size(first)[1] + 0.55 if isinstance(first, Picture) else 0.8
-        if pdf.will_page_break(0.5 + following):
+        pdf = self.pdf
+        if pdf.will_page_break(min(HEADING + self._following(section.blocks), HEIGHT - TOP - BOTTOM)):
             pdf.add_page()
         else:
             pdf.ln(0.24)
@@ -106,6 +115,24 @@ class _Pages:
         pdf.ln(0.08)
         for block in section.blocks:
             self._block(block)
+
+    def _following(self, blocks: Sequence[Block]) -> float:
+        """Return the inches that have to follow a heading: some lines, and what a short one leads to."""
+        total = 0.0
+        for block in blocks:
+            if isinstance(block, Text):
+                self._font(BODY)
+                n_lines = math.ceil(1.05 * self.pdf.get_string_width(block.text) / INNER)
+                total += n_lines * BODY * LEADING * POINT + 0.06
+                if total > SHORT:
+                    break
+            elif isinstance(block, Picture):
+                return total + LEAST_SCALE * _size(block)[1] + AFTER_PICTURE
+            elif isinstance(block, Table):
+                return total + max(min(self._table_height(block), UNBROKEN), LINES)
+            else:
+                return total + LINES
+        return LINES
 
     def _block(self, block: Block) -> None:
         if isinstance(block, Text):
@@ -142,8 +169,11 @@ class _Pages:
     def _picture(self, picture: Picture) -> None:
         """Leave room for a figure, as wide as the page at most."""
         pdf, (width, height) = self.pdf, _size(picture)
-        if pdf.will_page_break(height + 0.55):
+        left = (HEIGHT - BOTTOM - pdf.get_y() - AFTER_PICTURE) / height
+        if left < LEAST_SCALE:
             pdf.add_page()
+        elif left < 1.0:
+            width, height = left * width, left * height
         scale = width / picture.figure.get_size_inches()[0]
         bottom = HEIGHT - pdf.get_y() - height
         self._figures.append((pdf.page, SIDE, bottom, scale, figure_bytes(picture.figure, "pdf")))
@@ -156,12 +186,8 @@ class _Pages:
         from fpdf import FontFace
 
         pdf, line = self.pdf, SMALL * LEADING * POINT
-        rows = [row for row in (table.head, *table.rows) if row]
-        self._font(SMALL, "B" if table.head else "")
-        wanted = [[pdf.get_string_width(cell) for cell in row] for row in rows]
-        widths = _column_widths([max(column) + 0.01 for column in zip(*wanted, strict=True)])
-        tall = sum(max(-(-w // v) for w, v in zip(row, widths, strict=True)) for row in wanted) * line
-        if (height := tall + 2 * PADDING * len(rows) + 0.3) < UNBROKEN and pdf.will_page_break(height):
+        rows, widths = self._laid_out(table)[:2]
+        if (height := self._table_height(table)) < UNBROKEN and pdf.will_page_break(height):
             pdf.add_page()
         self._font(SMALL)
         pdf.set_draw_color(LINE)
@@ -182,6 +208,19 @@ class _Pages:
         if table.caption:
             self._write(table.caption, size=SMALL, color=SOFT)
         pdf.ln(0.1)
+
+    def _laid_out(self, table: Table) -> tuple[list[tuple[str, ...]], list[float], list[list[float]]]:
+        """Return a table's rows, the widths of its columns, and what each cell would take in one line."""
+        rows = [row for row in (table.head, *table.rows) if row]
+        self._font(SMALL, "B" if table.head else "")
+        wanted = [[self.pdf.get_string_width(cell) for cell in row] for row in rows]
+        widths = _column_widths([max(column) + 0.01 for column in zip(*wanted, strict=True)])
+        return rows, widths, wanted
+
+    def _table_height(self, table: Table) -> float:
+        rows, widths, wanted = self._laid_out(table)
+        lines = sum(max(-(-w // v) for w, v in zip(row, widths, strict=True)) for row in wanted)
+        return lines * SMALL * LEADING * POINT + 2 * PADDING * len(rows) + 0.3
 
 
 def _size(picture: Picture) -> tuple[float, float]:
