@@ -49,7 +49,7 @@ def test_names_follow_the_window_and_leave_the_users_own_alone(tmp_path, frames)
 
 
 def test_run_and_potential_come_from_the_folder(tmp_path, frames, silicon_potential, run_folder, capsys):
-    folder = RunFolder.create(run_folder, TrainSettings(), ())
+    folder = RunFolder.create(run_folder, TrainSettings(), {})
     folder.write_potential(silicon_potential)
     folder.release()
     write_shown(tmp_path, shown(run=str(run_folder)), frames[0])

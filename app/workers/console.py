@@ -1,15 +1,20 @@
-"""The console's Python: started in a process of its own, interrupted, ended; all of it may take a while."""
+"""The console's Python: started in a process of its own, interrupted, ended; to start it takes a while."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nnpcore.errors import EatlasError
 
 MISSING = "The console needs qtconsole: pip install 'eatlas[console]'"
+END_SECONDS = 5.0
+CONNECTION = "connection.json"
 
 
 class ConsoleError(EatlasError):
@@ -20,26 +25,24 @@ class ConsoleError(EatlasError):
 class Kernel:
     """A running process; ``connection_file`` tells how to speak to it."""
 
-    manager: Any
-
-    @property
-    def connection_file(self) -> str:
-        """Where its ports and its key stand."""
-        return str(self.manager.connection_file)
+    process: subprocess.Popen[bytes]
+    connection_file: str
 
     @property
     def alive(self) -> bool:
         """Whether it runs."""
-        return bool(self.manager.is_alive())
+        return self.process.poll() is None
 
     def interrupt(self) -> None:
         """Stop the cell that runs."""
-        self.manager.interrupt_kernel()
+        if self.alive:
+            self.process.send_signal(signal.SIGINT)
 
     def end(self) -> None:
-        """End the process at once."""
-        self.manager.shutdown_kernel(now=True)
-        self.manager.cleanup_resources()
+        """End the process at once, and wait until it is gone."""
+        self.process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_SECONDS)
 
 
 def start_kernel(folder: Path) -> Kernel:
@@ -50,17 +53,22 @@ def start_kernel(folder: Path) -> Kernel:
     ConsoleError : qtconsole or ipykernel are not installed.
     """
     try:
-        import ipykernel.kernelspec
+        import ipykernel.kernelapp
         import qtconsole.client
         import qtconsole.rich_jupyter_widget
-        from jupyter_client.kernelspec import KernelSpec
-        from jupyter_client.manager import KernelManager
+        from jupyter_client.connect import write_connection_file
     except ImportError as error:
         raise ConsoleError(MISSING) from error
-    loaded = (ipykernel.kernelspec, qtconsole.client, qtconsole.rich_jupyter_widget)
-    assert all(loaded)
-    manager = KernelManager()
-    command = [sys.executable, "-P", "-m", "nnpcore.console", "{connection_file}", str(folder)]
-    manager._kernel_spec = KernelSpec(argv=command, display_name="Eatlas", language="python")
-    manager.start_kernel(cwd=str(Path.home()))
-    return Kernel(manager)
+    assert all((ipykernel.kernelapp, qtconsole.client, qtconsole.rich_jupyter_widget))
+    file, _ = write_connection_file(str(folder / CONNECTION))
+    command = [sys.executable, "-P", "-m", "nnpcore.console", file, str(folder)]
+    process = subprocess.Popen(
+        command,
+        cwd=Path.home(),
+        env=os.environ | {"JPY_PARENT_PID": str(os.getpid())},  # it ends with the window, whatever happens
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl+C in the window's terminal is not for it
+    )
+    return Kernel(process, file)
