@@ -2,8 +2,8 @@
 
 ``python tools/bundle_examples.py FOLDER [NAME ...]``: examples with a tour (``resources/tours.toml``), or
 those named, are run in FOLDER in their quick size where they were not yet, and the runs which the tour names
-are kept: settings, record, history and potential. The descriptors of the training atoms are worked out when the
-example is opened. Checkpoints are not kept: whoever wants to train on runs the example again.
+are kept: settings, record, history and potential. The descriptors of the training atoms are worked out when
+the example is opened. Checkpoints are not kept: whoever wants to train on runs the example again.
 """
 
 from __future__ import annotations
