@@ -134,7 +134,8 @@ class MainWindow(QMainWindow):
         """Return the width of the list of data, within bounds, and the height of what panels lack."""
         data = self.docks["data"]
         beside = data.isHidden() or data.isFloating()
-        width = WIDTH if beside else min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
+        wide = WIDTH if beside else min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
+        width = LEAST_WIDTH if self.spaces.welcoming else wide
         return width, 0 if self.needs.isHidden() else self.needs.sizeHint().height()
 
     def show_cure(self) -> None:
