@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QVBoxLay
 from app.look.colormaps import map_colors, to_rgb
 from app.look.style_sheet import styled
 from app.panels.base import Lack, Panel, lacks_run
+from app.session.messages import with_base
 from app.viewer3d import create_structure_view
 from app.viewer3d.color_bar import ColorBar, ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, rounded
@@ -163,7 +164,7 @@ class ExplorePanel(Panel):
         if found is None or self.session.cures.exploring:
             return ""
         n = len(found.looks)
-        why = f"Stopped: {found.reason}. " if found.reason else "Ended. "
+        why = f"Stopped: {with_base(found.reason)}. " if found.reason else "Ended. "
         return f" {why}{n} frames went into the pool of the cure."
 
     def _recolor(self) -> None:
