@@ -37,13 +37,15 @@ def test_tab_reaches_every_control_and_shows_where_it_is(opened, qtbot, workspac
     stops = opened.tab_order.stops()
     stops[-1].setFocus()
     reached, silent = [], []
-    for expected in stops:
-        area = place(opened, expected)
-        before = opened.grab(area).toImage()
+    for _ in stops:
         QTest.keyClick(opened.focusWidget(), Qt.Key.Key_Tab)
-        reached.append(opened.focusWidget())
-        if before == opened.grab(area).toImage():
-            silent.append(expected)
+        widget = opened.focusWidget()
+        reached.append(widget)
+        area = place(opened, widget) & opened.rect()
+        shown = opened.grab(area).toImage()
+        opened.tab_order.ring.hide()
+        if widget.visibleRegion().isEmpty() or shown == opened.grab(area).toImage():
+            silent.append(widget)
     assert silent == []
     assert reached == stops
     buttons = [b for b in opened.findChildren(QAbstractButton) if b.isVisibleTo(opened) and b.isEnabled()]

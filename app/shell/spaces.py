@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 LAYOUT_VERSION = 3
-REFRESH_MS = 60
+REFRESH_MS, SETTLED_MS = 60, 300
 ROOMY = 1100
 """In a window of this height nothing has to fold."""
 
@@ -243,7 +243,8 @@ class Spaces(QObject):
             self._share_out()
             self._raise_first(shown if anew else shown - before)
             self._refresh_titles()
-            QTimer.singleShot(0, self, lambda: layout.show_tabs(self._window))
+            for wait in (0, SETTLED_MS):
+                QTimer.singleShot(wait, self, lambda: layout.show_tabs(self._window))
         opening = self._session.tasks.opening()  # it may bring what they lack
         self._show_lines({} if opening else {name: lack for name, lack in lacks.items() if lack is not None})
 
