@@ -15,7 +15,6 @@ from app.widgets.tables import PropertyRow, PropertyTable
 from nnpcore.figures.properties import property_figures
 from nnpcore.properties.comparing import Row, left_out, rows_of, table_of, unique_names
 from nnpcore.properties.settings import PARTS
-from nnpcore.reference.calculators import REFERENCES
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -85,6 +84,8 @@ class PropertiesPanel(Panel):
         studies, menu = self.session.properties, self.against_menu
         menu.clear()
         menu.addAction("Nothing", studies.forget_reference)
+        from nnpcore.reference.calculators import REFERENCES
+
         for name, info in REFERENCES.items():
             action = menu.addAction(info.title, partial(studies.choose, against=name))
             action.setCheckable(True)
@@ -126,6 +127,8 @@ class PropertiesPanel(Panel):
     def _against_text(self) -> str:
         studies = self.session.properties
         if studies.against:
+            from nnpcore.reference.calculators import REFERENCES
+
             return REFERENCES[studies.against].title
         return "nothing" if studies.reference is None else studies.reference.name
 
