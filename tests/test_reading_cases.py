@@ -293,7 +293,9 @@ def test_without_them_the_hint_asks_and_does_not_choose() -> None:
     assert flags(proposal) == "" and proposal.names.stress is None
     (question,) = proposal.questions
     assert question.text == "What is virial_raw?"
-    assert "(--stress-key virial_raw=virial:eV)" in notes(proposal)[-1]
+    told = notes(proposal)[-1]
+    assert "--stress-key NAME=KIND:UNIT: virial_raw; virial in eV; stress in eV/A^3, GPa" in told
+    assert "--stress-key none" in told and len(told) < 300
 
 
 # Frames that repeat others

@@ -161,8 +161,8 @@ def test_other_settings_do_not_fit_a_checkpoint(data: Path, tmp_path: Path) -> N
         with pytest.raises(RunFolderError, match=f"{name} is no longer what the run was started with"):
             Trainer.resume(tmp_path / "run", SETTINGS.replace(**{name: value}))
     text = (tmp_path / "run" / "settings.toml").read_text()
-    (tmp_path / "run" / "settings.toml").write_text(text.replace("cutoff = 6.0", "cutoff = 5.0"))
-    with pytest.raises(RunFolderError, match=r"settings\.toml: descriptors\.cutoff is no longer what the"):
+    (tmp_path / "run" / "settings.toml").write_text(text.replace("seed = 0", "seed = 5"))
+    with pytest.raises(RunFolderError, match=r"settings\.toml: seed is no longer what the"):
         RunFolder.open(tmp_path / "run")
 
 

@@ -30,12 +30,15 @@ from app.widgets.controls import filled, tool_button
 from app.widgets.labels import NoteLabel
 from app.widgets.quiet import Choice
 from nnpcore.errors import SettingsError
+from nnpcore.structures import Role
 from nnpcore.training import TrainSettings
 from nnpcore.training.declared import Declaration, Shown, declarations
 from nnpcore.training.settings import DescriptorSettings
 
 if TYPE_CHECKING:
     from app.session.session import Session
+    from nnpcore.progress import Progress
+    from nnpcore.structures.frame import Frame
 
 
 DECLARED = {declaration.name: declaration for declaration in declarations(TrainSettings)}
@@ -63,6 +66,13 @@ def typed_value(declaration: Declaration, text: str) -> Any:
     """Return what was typed into a setting's field; ValueError where it has no value."""
     value = declaration.parse(text)
     return value / 100 if _shown(declaration).percent else value
+
+
+def counted(descriptors: DescriptorSettings) -> int:
+    """Return the number of symmetry functions; 0 where it is not known yet."""
+    if descriptors.functions is None:
+        return 26 if descriptors.preset == "26" else 0
+    return sum(len(entries) for entries in descriptors.functions.values())
 
 
 def about(run: RunDocument) -> str:
@@ -128,8 +138,7 @@ class ModelPanel(Panel):
         """Return functions and networks of the run looked at, else of the next training."""
         run = session.runs.current
         settings = session.trainings.settings if run is None else run.settings
-        table = settings.descriptors.functions
-        count = sum(len(entries) for entries in table.values()) if table else 26
+        count = counted(settings.descriptors) or "automatic"
         layers = "-".join(map(str, settings.hidden))
         return f"{count} functions · {settings.n_members} × {layers}"
 
@@ -191,9 +200,11 @@ class ModelPanel(Panel):
     def _add_descriptors(self, column: QVBoxLayout) -> None:
         self._heading(column, "Symmetry functions")
         self.functions = Choice(self)
-        self.functions.addItem("Preset 26", "preset")
-        self.functions.addItem("Table…", "table")
-        self.functions.setToolTip("Preset 26: 8 radial and 18 angular functions, or a table of your own")
+        for preset, text in DECLARED["preset"].setting.choices.items():
+            self.functions.addItem(text, preset)
+        self.functions.setToolTip(
+            "Automatic: chosen for the data, with its distances. Preset 26: 8 radial and 18 angular functions"
+        )
         self.functions.activated.connect(self._on_functions_chosen)
         self.edit_button = QPushButton("Edit…", self)
         self.edit_button.setToolTip("Look at the functions and change them")
@@ -319,10 +330,15 @@ class ModelPanel(Panel):
                     box.addItem(value, value)
                 box.setCurrentIndex(box.findData(value))
             repolish(box, "wrong", False)
-        table = settings.descriptors.functions
-        self.functions.setCurrentIndex(0 if table is None else 1)
-        count = sum(len(entries) for entries in table.values()) if table else 0
-        self.functions.setItemText(1, f"Table of {count}" if table else "Table…")
+        descriptors = settings.descriptors
+        table, count = descriptors.functions, counted(descriptors)
+        known = table is not None
+        shown = "table" if known and descriptors.preset != "auto" else descriptors.preset
+        for preset, text in DECLARED["preset"].setting.choices.items():
+            own = known and preset == shown
+            full = f"Table of {count}" if preset == "table" else f"{text}: {count}"
+            self.functions.setItemText(self.functions.findData(preset), full if own else text)
+        self.functions.setCurrentIndex(self.functions.findData(shown))
         self._lock(self.functions, self.run_shown is not None)
         self.edit_button.setEnabled(self.run_shown is None)
         self._lock(self._inputs["cutoff"], self.run_shown is not None or table is not None)
@@ -386,19 +402,39 @@ class ModelPanel(Panel):
 
     # symmetry functions -------------------------------------------------------------------------------
     def _on_functions_chosen(self, index: int) -> None:
-        if self.functions.itemData(index) == "table":
-            if self.session.trainings.settings.descriptors.functions is None:
+        preset, given = self.functions.itemData(index), self.session.trainings.settings.descriptors
+        if preset == "table":
+            if given.preset == "auto" or given.functions is None:
                 self.edit_functions()
         else:
-            descriptors = self.session.trainings.settings.descriptors.replace(functions=None)
+            descriptors = given.replace(preset=preset, functions=None)
             self._change("symmetry functions", {"descriptors": descriptors}, self.functions)
         self.refresh()
 
     def edit_functions(self) -> None:
-        """Open the table of symmetry functions."""
+        """Open the table of symmetry functions; those that the data suggest are made first."""
+        given, frames = self.settings.descriptors, self._frames()
+        if given.preset != "auto" or given.functions is not None or not frames:
+            self._open_table(None)
+            return
+
+        def make(progress: Progress) -> dict[str, Any]:
+            from nnpcore.descriptors import choose_functions
+
+            return choose_functions(frames, given.cutoff, progress=progress).functions.to_dict()
+
+        self.session.tasks.run("Choosing symmetry functions", make, self._open_table, key="functions")
+
+    def _frames(self) -> list[Frame]:
+        """Return the frames that the next training would take."""
+        roles = (Role.TRAINING, Role.VALIDATION)
+        documents = self.session.data.datasets.values()
+        return [frame for document in documents if document.role in roles for frame in document.frames]
+
+    def _open_table(self, made: dict[str, Any] | None) -> None:
         from app.widgets.function_table import FunctionTable
 
-        table = FunctionTable(self.settings.descriptors, self.session.data.elements(), self)
+        table = FunctionTable(self.settings.descriptors, self.session.data.elements(), self, made)
         if table.exec() == QDialog.DialogCode.Accepted:
             self.set_functions(table.descriptors())
         table.deleteLater()

@@ -318,7 +318,7 @@ class Trainings(QObject):
     def _on_prepared(self, run: RunDocument, start: Start) -> None:
         run.values, run.whitening, run.functions = start.values, start.whitening, start.functions
         run.n_epochs, run.used_device, run.sentence = start.n_epochs, start.device, start.sentence
-        run.sources = start.sources
+        run.sources, run.settings = start.sources, start.settings
         self._runs.locate_frames(run)
         run.history[:] = start.history
         if run.state == RunState.PREPARING:

@@ -20,7 +20,17 @@ from PySide6.QtWidgets import (
 )
 
 from app.look.style_sheet import repolish, styled
-from nnpcore.descriptors.functions import CUTOFF, G2, G4, KIND_NAMES, KINDS, KINDS_TEXT, all_parameters
+from nnpcore.descriptors.functions import (
+    CUTOFF,
+    G2,
+    G4,
+    KIND_NAMES,
+    KINDS,
+    KINDS_TEXT,
+    USUAL_CUTOFF,
+    SymmetryFunctions,
+    all_parameters,
+)
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.training.settings import DescriptorSettings
 
@@ -30,16 +40,24 @@ COLUMNS = ("Centre", "Type", "Neighbors", *(parameter.title for parameter in PAR
 
 
 class FunctionTable(QDialog):
-    """Edits the functions of all central elements, one row each."""
+    """Edits the functions of all central elements, one row each.
+
+    ``made`` : those that the preset auto makes of the data, as ``SymmetryFunctions.to_dict()``.
+    """
 
     def __init__(
-        self, settings: DescriptorSettings, elements: Sequence[str], parent: QWidget | None = None
+        self,
+        settings: DescriptorSettings,
+        elements: Sequence[str],
+        parent: QWidget | None = None,
+        made: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Symmetry functions")
         self.resize(720, 560)
         self._settings = settings
         self._elements = tuple(elements) or ("Si",)
+        self._made = made
         column = QVBoxLayout(self)
         hint = styled(QLabel(KINDS_TEXT, self), "muted")
         hint.setWordWrap(True)
@@ -61,7 +79,7 @@ class FunctionTable(QDialog):
         self.box.accepted.connect(self.accept)
         self.box.rejected.connect(self.reject)
         column.addWidget(self.box)
-        self.show_functions(settings.functions or self._preset())
+        self.show_functions(settings.functions or made or self._preset())
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -77,9 +95,11 @@ class FunctionTable(QDialog):
         return row
 
     def _preset(self) -> dict[str, Any]:
-        from nnpcore.descriptors import SymmetryFunctions
+        return SymmetryFunctions.preset("26", self._elements, self._cutoff).to_dict()
 
-        return SymmetryFunctions.preset("26", self._elements, self._settings.cutoff).to_dict()
+    @property
+    def _cutoff(self) -> float:
+        return self._settings.cutoff or USUAL_CUTOFF
 
     # rows ---------------------------------------------------------------------------------------------
     def show_functions(self, functions: dict[str, Any]) -> None:
@@ -115,7 +135,7 @@ class FunctionTable(QDialog):
             self._append([self._text(row, column) for column in range(len(COLUMNS))])
         else:
             element = self._elements[0]
-            plain = G2(element, 0.1, 0.0, self._settings.cutoff)
+            plain = G2(element, 0.1, 0.0, self._cutoff)
             self._append(_texts(element, {"type": "G2", **plain.values}))
         self.table.setCurrentCell(self.table.rowCount() - 1, 3)
         self._check()
@@ -133,8 +153,6 @@ class FunctionTable(QDialog):
     # result -------------------------------------------------------------------------------------------
     def functions(self) -> dict[str, list[dict[str, Any]]]:
         """Return the table as ``SymmetryFunctions.to_dict()`` does; SettingsError naming a bad row."""
-        from nnpcore.descriptors import SymmetryFunctions
-
         result: dict[str, list[dict[str, Any]]] = {}
         for row in range(self.table.rowCount()):
             texts = [self._text(row, column) for column in range(len(COLUMNS))]
@@ -142,11 +160,13 @@ class FunctionTable(QDialog):
         return SymmetryFunctions.from_dict(result).to_dict()
 
     def descriptors(self) -> DescriptorSettings:
-        """Return the settings with this table; the preset itself where nothing was changed."""
+        """Return the settings with this table; a preset itself where nothing was changed."""
         functions = self.functions()
+        if self._made is not None and functions == SymmetryFunctions.from_dict(self._made).to_dict():
+            return self._settings.replace(preset="auto", functions=None)
         if functions == self._preset():
-            return self._settings.replace(functions=None)
-        return self._settings.replace(functions=functions)
+            return self._settings.replace(preset="26", functions=None)
+        return self._settings.replace(preset="table", functions=functions)
 
     def _check(self, _item: object = None) -> None:
         self._show_columns()

@@ -37,6 +37,7 @@ class Start:
     device: str
     sentence: str
     sources: tuple[DataSource, ...]
+    settings: TrainSettings
 
 
 @dataclass
@@ -154,6 +155,7 @@ class TrainingJob:
             device=trainer.device,
             sentence=trainer.choice.sentence,
             sources=sources_of(trainer.frames()),
+            settings=trainer.settings,
         )
         with self._lock:
             self._news.start = start

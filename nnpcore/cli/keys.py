@@ -8,7 +8,11 @@ from shlex import quote
 from nnpcore.errors import SettingsError
 from nnpcore.structures import KeyNames, KeyProposal, StressKind, propose_keys
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.labels.key_names import Question
 from nnpcore.structures.readers.registry import file_units
+
+_FEW = 4
+"""Choices that are all written out."""
 
 
 def key_names(
@@ -74,9 +78,25 @@ def notes(proposal: KeyProposal) -> list[str]:
     """Return what a person should know about a file's names: what looks like what, what has to be asked."""
     lines = list(proposal.why)
     for question in proposal.questions:
-        shown = [(text, _stress_flag(names)) for text, names in question.choices]
-        stress = question.quantity == "stress"
-        choices = "; ".join(f"{text} ({flag})" if stress and flag else text for text, flag in shown)
-        lines.append(f"{question.text} Possible: {choices}")
+        if question.quantity == "stress":
+            lines.append(f"{question.text} {_stress_choices(question)}")
+        else:
+            lines.append(f"{question.text} Possible: {'; '.join(text for text, _ in question.choices)}")
     options = flags(proposal)
     return [*lines, f"take it by {options}"] if options else lines
+
+
+def _stress_choices(question: Question) -> str:
+    """Return how the command line is told what a stress is: every choice where they are few."""
+    given = [(text, names) for text, names in question.choices if names.stress_kind]
+    leave_out = "--stress-key none leaves it out"
+    if len(given) <= _FEW:
+        shown = "; ".join(f"{text} ({_stress_flag(names)})" for text, names in given)
+        return f"Possible: {shown}; {leave_out}"
+    names = " or ".join(dict.fromkeys(names.stress or "" for _, names in given))
+    kinds = [names.stress_kind.replace("Å³", "A^3").partition(":") for _, names in given]
+    units: dict[str, list[str]] = {}
+    for kind, _, unit in kinds:
+        units.setdefault(kind, []).append(unit)
+    shown = "; ".join(f"{kind} in {', '.join(dict.fromkeys(own))}" for kind, own in units.items())
+    return f"Say it by --stress-key NAME=KIND:UNIT: {names}; {shown}. {leave_out}"

@@ -24,6 +24,8 @@ from nnpcore.errors import PotentialError, SettingsError
 _PRESET_26_RADIAL_ETA = (0.003214, 0.035711, 0.071421, 0.124987, 0.214264, 0.357106, 0.714213, 1.428426)
 _PRESET_26_ANGULAR_ETA = (0.000357, 0.028569, 0.089277)
 _PRESET_26_ZETA = (1.0, 2.0, 4.0)
+USUAL_CUTOFF = 6.0
+"""Å, of a preset where none is given."""
 
 
 def _check_element(symbol: object, where: str) -> None:
@@ -520,7 +522,7 @@ class SymmetryFunctions:
         return index.astype(np.int32)
 
     @classmethod
-    def preset(cls, name: str, elements: Sequence[str], cutoff: float = 6.0) -> SymmetryFunctions:
+    def preset(cls, name: str, elements: Sequence[str], cutoff: float = USUAL_CUTOFF) -> SymmetryFunctions:
         """Build a named set for the given elements.
 
         ``"26"``: 8 G2 per neighbor element and 18 G4 (3 η, 3 ζ, 2 λ) per pair of neighbor elements, the

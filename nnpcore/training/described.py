@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
+from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, choose_functions
+from nnpcore.descriptors.functions import USUAL_CUTOFF
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
+from nnpcore.training.doubts import check_neighbors
 from nnpcore.training.run_folder import Checkpoint, TrainingValues
 from nnpcore.training.storage import Storage
 from nnpcore.training.windows import Windows
@@ -18,6 +20,40 @@ if TYPE_CHECKING:
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training.baseline.baseline import Baseline
+    from nnpcore.training.settings import TrainSettings
+
+
+def with_functions(
+    settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame]
+) -> tuple[TrainSettings, SymmetryFunctions, str]:
+    """Return settings, symmetry functions, and what was chosen where they are made from the frames.
+
+    Functions that are made stand as a table in the settings returned, so that a run says what it used. They
+    are made from all frames, those of the validation that have the same elements included: so they do not
+    hang on the split.
+
+    Raises
+    ------
+    DataError : a frame that cannot be used, or no atom has a neighbor.
+    """
+    from ase.data import chemical_symbols
+
+    given = settings.descriptors
+    if given.functions is not None:
+        functions = SymmetryFunctions.from_dict(given.functions)
+        check_neighbors(train, functions.cutoff)
+        return settings, functions, ""
+    numbers = np.unique(np.concatenate([f.numbers for f in train]))
+    if given.preset != "auto":
+        cutoff, elements = given.cutoff or USUAL_CUTOFF, [chemical_symbols[z] for z in numbers]
+        functions = SymmetryFunctions.preset(given.preset, elements, cutoff)
+        check_neighbors(train, cutoff)
+        return settings.replace(**{"descriptors.cutoff": cutoff}), functions, ""
+    alike = [f for f in valid if np.isin(f.numbers, numbers).all()]
+    chosen = choose_functions([*train, *alike], given.cutoff, n_threads=settings.n_threads)
+    functions = chosen.functions
+    used = {"descriptors.functions": functions.to_dict(), "descriptors.cutoff": functions.cutoff}
+    return settings.replace(**used), functions, chosen.sentence
 
 
 @dataclass(frozen=True, eq=False)

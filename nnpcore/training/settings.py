@@ -36,20 +36,28 @@ _LAYERS = Setting("the number of hidden layers", 1, 8)
 
 
 class DescriptorSettings(Declared):
-    """Which symmetry functions describe an atom: a preset with a cutoff, or an explicit table.
+    """Which symmetry functions describe an atom: made from the data, a preset, or an explicit table.
 
-    ``functions`` is ``SymmetryFunctions.to_dict()``, or None for the preset of ``SymmetryFunctions.preset``.
+    ``functions`` is ``SymmetryFunctions.to_dict()`` and comes first; None for the preset: "auto" is made by
+    :func:`nnpcore.descriptors.choose_functions` when the training begins, and its table then stands in the
+    run's settings; "26" is that of ``SymmetryFunctions.preset``. ``cutoff`` None: that of the data, or 6 Å.
     """
 
     prefix = "descriptors."
 
     # fmt: off
-    preset: Annotated[str, Setting("the set of symmetry functions where there is no table of them")] = "26"
-    cutoff: Annotated[float, Setting(
+    preset: Annotated[str, Setting(
+        "the set of symmetry functions",
+        choices={"auto": "Automatic", "26": "Preset 26", "table": "Table…"},
+        option=Option("Symmetry functions: auto (made from the data) or 26 (default {default})."),
+    )] = "26"
+    cutoff: Annotated[float | None, Setting(
         "the cutoff radius in Å", 1.0, 20.0, unit="Å",
-        shown=Shown("Symmetry functions", "Cutoff (Å)", "Radius within which neighbors count"),
-        option=Option("Cutoff radius of the preset, Å (default {default})."),
-    )] = 6.0
+        shown=Shown("Symmetry functions", "Cutoff (Å)",
+                    "Radius within which neighbors count; empty: as the distances suggest, 6 Å for preset 26",
+                    "automatic"),
+        option=Option("Their cutoff radius, Å (default: as the distances suggest; 6 for preset 26)."),
+    )] = None
     functions: dict[str, Any] | None = None
     # fmt: on
 
@@ -58,6 +66,24 @@ class DescriptorSettings(Declared):
     def _plain(cls, functions: Any) -> Any:
         """Turn tuples into the lists a file would give, so that equal tables compare equal."""
         return json.loads(json.dumps(functions, default=float)) if isinstance(functions, dict) else functions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_table(cls, values: Any) -> Any:
+        """Take a table without more for what it is."""
+        if isinstance(values, dict) and values.get("functions") is not None:
+            return {"preset": "table"} | values
+        return values
+
+    @model_validator(mode="after")
+    def _check_table(self) -> Self:
+        if self.preset == "table" and self.functions is None:
+            raise SettingsError(
+                "there is no table of symmetry functions",
+                where="descriptors.functions",
+                fix="Give one, or choose the preset auto or 26",
+            )
+        return self
 
 
 class KalmanSettings(Declared):
@@ -163,6 +189,7 @@ class TrainSettings(Declared):
     l2: Annotated[float, Setting(
         "the weight of the squared network weights in the loss", 0.0, 1e6,
         shown=Shown("Loss weights", "L2", "Weight of the squared network weights"),
+        option=Option("Weight of the squared network weights in the loss (default {default})."),
         swept=Swept("L2 strength", "l2", "0, 1e-6, 1e-4, 1e-2",
                     "Weight of the squared network weights in the loss"),
     )] = 0.0
@@ -319,6 +346,16 @@ class TrainSettings(Declared):
         ]
         tables = self.descriptors.functions, other.descriptors.functions
         return names if tables[0] == tables[1] else [*names, "descriptors.functions"]
+
+    def filled_from(self, begun: TrainSettings) -> TrainSettings:
+        """Return the settings with what they leave to the data as a training that has begun has it."""
+        mine, theirs = self.descriptors, begun.descriptors
+        changes: dict[str, Any] = {}
+        if mine.cutoff is None:
+            changes["descriptors.cutoff"] = theirs.cutoff
+        if mine.preset == theirs.preset == "auto" and mine.functions is None:
+            changes["descriptors.functions"] = theirs.functions
+        return self.replace(**changes) if changes else self
 
     def to_toml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the settings as TOML text without the unset ones; write it where a path is given."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import Cancelled, RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
@@ -22,7 +21,9 @@ from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.data import Guide, check_trainable
-from nnpcore.training.described import DescribedFrames, Scales
+from nnpcore.training.described import DescribedFrames, Scales, with_functions
+from nnpcore.training.divergence import diverged_members, own_rms
+from nnpcore.training.doubts import notes_on, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
@@ -104,11 +105,11 @@ class Trainer:
         check_trainable(
             train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0
         )
+        settings, self.functions, about_functions = with_functions(settings, train, valid)
         self.settings = settings
         self.monitor = monitor
         self.train_frames = tuple(train)
         self.valid_frames = tuple(valid)
-        self.functions = _functions(settings, self.train_frames)
         self.device = resolve_device(settings.device)
         self._template = NetworkWeights.initial(
             self.functions, settings.hidden, settings.n_members, settings.seed, settings.activation
@@ -116,6 +117,11 @@ class Trainer:
         self._packing = Packing.of(self._template)
         self.choice: OptimizerChoice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
+        self._opening = [Message(text, Severity.NOTE) for text in (about_functions,) if text]
+        self._opening += [
+            Message(self.choice.sentence, Severity.NOTE),
+            *notes_on(self.train_frames, settings),
+        ]
         self.data: DescribedFrames
         self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
@@ -154,14 +160,15 @@ class Trainer:
         folder = RunFolder.open(run_folder)
         checkpoint = folder.read_checkpoint()
         refuse_newer(folder.potential_path)
-        folder.refuse_changes(settings or folder.settings)
+        settings = folder.settings if settings is None else settings.filled_from(folder.settings)
+        folder.refuse_changes(settings)
         if train is None:
             frames = folder.find_frames()
         else:
             frames = {"training": list(train), "validation": list(valid or ())}
             folder.check_frames(frames)
         trainer = cls(
-            settings or folder.settings,
+            settings,
             frames["training"],
             frames["validation"],
             run_folder=folder.path,
@@ -283,8 +290,8 @@ class Trainer:
             if not record.alive.any():
                 with suppress(RunFolderError):  # the keeper's trouble tells
                     self.keeper.write_last(self)
-                fix = "Look for frames with extreme forces, or lower the learning rate"
-                raise TrainingError("all members have diverged", fix=f"{fix}; the last good weights are kept")
+                fix = f"{why_diverged(self.train_frames)}. The last good weights are kept"
+                raise TrainingError("all members have diverged", fix=fix)
             self.keeper.write_now_and_then(self)
             if on_epoch is not None:
                 on_epoch(record, self)
@@ -341,9 +348,9 @@ class Trainer:
         improved = bool((best.epoch == epoch).any())
         self._best = best
         if epoch == 1:
-            begun = (self.choice.sentence, self.data.note)
-            messages[:0] = [Message(text, Severity.NOTE) for text in begun if text]
-        return EpochRecord(
+            data_note = [Message(self.data.note, Severity.NOTE)] if self.data.note else []
+            messages[:0] = [*self._opening, *data_note]
+        record = EpochRecord(
             epoch=epoch,
             seconds=self._seconds,
             optimizer=self.choice.optimizer,
@@ -354,6 +361,16 @@ class Trainer:
             best=improved,
             mapping=mapping_errors(self.monitor, self.current_potential),
         )
+        return self._without_diverged(record)
+
+    def _without_diverged(self, record: EpochRecord) -> EpochRecord:
+        """Stop members that have diverged by their training errors; return the record with that in it."""
+        alive = self._need_engine().optimizer.alive
+        s = self.settings
+        own = own_rms(self.data.train.targets, (s.energy_weight, s.force_weight, s.stress_weight))
+        found = diverged_members([*self.history, record], own, alive)
+        alive[list(found)] = False
+        return replace(record, alive=alive.copy(), messages=(*record.messages, *found.values()))
 
     def _take_messages(self) -> list[Message]:
         """Return what has happened in the epoch at hand; it is remembered until the epoch has ended."""
@@ -495,14 +512,3 @@ class Trainer:
             where=where,
             fix="Take the settings the run was started with, or start a new training",
         )
-
-
-def _functions(settings: TrainSettings, frames: Sequence[Frame]) -> SymmetryFunctions:
-    """Return the settings' symmetry functions, for the elements of the frames where a preset is asked for."""
-    from ase.data import chemical_symbols
-
-    chosen = settings.descriptors
-    if chosen.functions is not None:
-        return SymmetryFunctions.from_dict(chosen.functions)
-    numbers = np.unique(np.concatenate([f.numbers for f in frames]))
-    return SymmetryFunctions.preset(chosen.preset, [chemical_symbols[z] for z in numbers], chosen.cutoff)

@@ -77,6 +77,7 @@ class KalmanOptimizer(Optimizer):
         self._scales = RowScales.of(settings, data)
         self._positions = np.zeros(n_members, dtype=np.int64)
         self._restarted = np.zeros(n_members, dtype=bool)
+        self._told = np.zeros(n_members, dtype=bool)
         self._predicted = np.zeros((n_members, data.n_frames, self._scales.n_slots))
         self._targets = np.zeros((data.n_frames, self._scales.n_slots))
 
@@ -135,9 +136,10 @@ class KalmanOptimizer(Optimizer):
     def take_messages(self) -> list[Message]:
         """Return what has happened since the last call."""
         messages = super().take_messages()
-        for member in np.flatnonzero(self._restarted):
+        for member in np.flatnonzero(self._restarted & ~self._told):
             text = f"Member {member + 1}: rounding had spoiled the filter's covariance; it was mended"
-            messages.append(Message(text))
+            messages.append(Message(f"{text}, as it will be whenever that happens"))
+        self._told |= self._restarted
         self._restarted[:] = False
         return messages
 

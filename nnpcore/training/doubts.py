@@ -1,0 +1,80 @@
+"""What training frames lack, in words: too few that differ, stress that is asked for and not there, and what
+may be why a training diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.descriptors import neighbor_pairs
+from nnpcore.descriptors.pool import no_neighbors
+from nnpcore.training.history import Message
+
+if TYPE_CHECKING:
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training.settings import TrainSettings
+
+_SAME = 1e-3
+"""Å: frames whose atoms and cells differ by less are called equal."""
+
+_ENOUGH = 10
+"""With so many different frames nothing is said."""
+
+_EXTREME = 20.0
+"""A force so many times the usual one is called extreme."""
+
+
+def check_neighbors(frames: Sequence[Frame], cutoff: float) -> None:
+    """Raise DataError where no atom of any frame has a neighbor within ``cutoff`` (Å)."""
+    if not any(len(neighbor_pairs(f, cutoff, where=f.label(k)).neighbor) for k, f in enumerate(frames)):
+        raise no_neighbors(cutoff)
+
+
+def notes_on(frames: Sequence[Frame], settings: TrainSettings) -> list[Message]:
+    """Return what a user should know about the training frames before the first epoch."""
+    found = []
+    n, different = len(frames), n_different(frames)
+    if different < min(n, _ENOUGH) or n == 1:
+        if n == 1:
+            what = "There is only one training frame"
+        elif different == 1:
+            what = f"All {n} training frames are equal to {_SAME:g} Å"
+        else:
+            what = f"Of the {n} training frames only {different} differ by more than {_SAME:g} Å"
+        found.append(Message(f"{what}: small errors here say nothing about other structures"))
+    if settings.stress_weight > 0:
+        usable = sum(f.stress is not None and bool(np.all(f.pbc)) and f.volume > 0 for f in frames)
+        if not usable:
+            text = "no training frame has a stress in a cell that is periodic in all directions"
+            found.append(Message(f"The weight of the stress counts for nothing: {text}"))
+        elif usable < n:
+            found.append(Message(f"{usable} of {n} training frames have a stress that counts"))
+    return found
+
+
+def n_different(frames: Sequence[Frame]) -> int:
+    """Return how many frames there are that differ by more than :data:`_SAME`, counted up to enough."""
+    seen = set()
+    for frame in frames:
+        arrays = (np.round(frame.positions / _SAME), np.round(frame.cell / _SAME), frame.numbers)
+        seen.add(tuple((array + 0.0).tobytes() for array in arrays))
+        if len(seen) >= _ENOUGH:
+            break
+    return len(seen)
+
+
+def why_diverged(frames: Sequence[Frame]) -> str:
+    """Return what a user should do about a training of which all members diverged."""
+    forces = [np.abs(f.forces).max(initial=0.0) if f.forces is not None else 0.0 for f in frames]
+    largest = int(np.argmax(forces))
+    usual = float(np.median([force for force in forces if force > 0] or [0.0]))
+    if forces[largest] > _EXTREME * usual > 0:
+        where = frames[largest].label(largest)
+        return f"Look at {where}: it has a force of {forces[largest]:.3g} eV/Å, {usual:.3g} are usual"
+    different = n_different(frames)
+    if different < min(len(frames), _ENOUGH):
+        what = f"Of the {len(frames)} training frames only {different} differ"
+        return f"{what}: add others, or take fewer epochs"
+    return "Take a smaller network, other symmetry functions, or a lower learning rate (Adam)"

@@ -1,0 +1,137 @@
+"""Symmetry functions made from data: the same for any order and orientation, few, finite, exportable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from builders import build_frame, build_potential
+from training_data import labelled, silicon_frames
+
+from nnpcore.descriptors import SymmetryFunctions, choose_functions, compute_descriptors
+from nnpcore.descriptors.auto import MOST, leading_columns
+from nnpcore.descriptors.pool import Distances
+from nnpcore.errors import DataError, RunFolderError
+from nnpcore.exchange import export_as, read_foreign
+from nnpcore.potential import Potential
+from nnpcore.structures.frame import Frame
+from nnpcore.training import DescriptorSettings, RunFolder, Trainer, TrainSettings
+
+CARBIDE = [build_frame("SiC", rattle=0.1, scale=1 + 0.02 * k, seed=k) for k in range(3)]
+SETTINGS = TrainSettings(
+    descriptors=DescriptorSettings(preset="auto"),
+    hidden=(4,),
+    n_members=2,
+    epochs=1,
+    n_threads=1,
+    device="cpu",
+)
+
+
+def turned(frame: Frame, seed: int) -> Frame:
+    """Rotate a frame and change the order of its atoms."""
+    rng = np.random.default_rng(seed)
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    order = rng.permutation(frame.n_atoms)
+    return replace(
+        frame,
+        numbers=frame.numbers[order],
+        positions=frame.positions[order] @ rotation,
+        cell=frame.cell @ rotation,
+    )
+
+
+@pytest.mark.parametrize("frames", [silicon_frames(3), CARBIDE], ids=["Si", "SiC"])
+def test_order_and_orientation_do_not_matter_and_descriptors_are_finite(frames: list[Frame]) -> None:
+    chosen = choose_functions(frames, n_threads=1)
+    other = choose_functions([turned(frame, k) for k, frame in enumerate(frames)][::-1], n_threads=2)
+    assert other.functions == chosen.functions
+    for element in chosen.functions.elements:
+        own = chosen.functions.functions[element]
+        assert 10 < len(own) <= MOST[len(chosen.functions.elements)] < chosen.n_candidates[element]
+        assert {e for f in own for e in f.neighbor_elements} == set(chosen.functions.elements)
+        assert {type(f).__name__ for f in own} == {"G2", "G4", "G5"}
+    found = compute_descriptors(frames, chosen.functions, n_threads=1)
+    assert found.derivatives is not None
+    assert np.isfinite(found.values).all() and np.isfinite(found.derivatives).all()
+    assert f"of {chosen.n_candidates['Si']} candidates for Si" in chosen.sentence
+
+
+def test_the_cutoff_follows_the_density_and_can_be_given() -> None:
+    near, far = (Distances.of([build_frame(scale=s)]).cutoff() for s in (0.9, 1.1))
+    assert 3.5 < near < far <= 6.5
+    n = 8 / 5.43**3 * np.pi * 4 / 3 * Distances.of([build_frame()]).cutoff() ** 3
+    assert 30 < n < 50
+    assert choose_functions(CARBIDE, 3.9, most=7, n_threads=1).functions.cutoff == 3.9
+    assert choose_functions(CARBIDE, most=9, n_threads=1).functions.n_descriptors <= 11
+
+
+def test_columns_are_chosen_until_they_tell_all_others() -> None:
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(200, 3)) * [3.0, 1.0, 0.3]
+    matrix = np.concatenate([hidden, hidden @ rng.normal(size=(3, 5))], axis=1)
+    taken = leading_columns(matrix.T @ matrix, 8, 1e-9)
+    assert len(taken) == 3
+    left = matrix - matrix[:, taken] @ np.linalg.lstsq(matrix[:, taken], matrix, rcond=None)[0]
+    assert np.abs(left).max() < 1e-9 * np.abs(matrix).max()
+
+
+def test_elements_that_do_not_meet_are_not_blind_for_each_other_and_rare_ones_are_found() -> None:
+    pair = Frame.from_atoms(Atoms("O2", [[0, 0, 0], [1.2, 0, 0]]))
+    frames = [build_frame(seed=k) for k in range(80)] + [pair]
+    chosen = choose_functions(frames, n_threads=1).functions
+    assert chosen.elements == ("O", "Si")
+    for element in chosen.elements:
+        assert {e for f in chosen.functions[element] for e in f.neighbor_elements} == {"O", "Si"}
+
+
+def test_equal_atoms_get_functions_and_isolated_ones_the_reason() -> None:
+    assert choose_functions([build_frame(rattle=0.0)], n_threads=1).functions.n_descriptors > 3
+    lonely = Frame.from_atoms(Atoms("Cu"))
+    with pytest.raises(DataError, match="no atom of the training frames has a neighbor within"):
+        choose_functions([lonely] * 3)
+    with pytest.raises(DataError, match="has a neighbor within 2 Å"):
+        choose_functions([build_frame()], 2.0)
+
+
+@pytest.mark.parametrize("program", ["n2p2", "simple-nn"])
+def test_they_leave_to_other_programs_and_come_back(program: str, tmp_path: Path) -> None:
+    functions = choose_functions(CARBIDE, most=12, n_threads=1).functions
+    potential = build_potential(functions, CARBIDE, n_members=1)
+    potential.save(tmp_path / "potential")
+    export_as(tmp_path / "potential", tmp_path / "out", program)
+    back, _ = read_foreign([tmp_path / "out"])
+    wanted, found = (p.predict(CARBIDE, n_threads=1) for p in (potential, back))
+    np.testing.assert_allclose(found.energy, wanted.energy, atol=1e-6)
+    assert found.forces is not None and wanted.forces is not None
+    np.testing.assert_allclose(found.forces, wanted.forces, atol=1e-6)
+
+
+def test_a_run_says_which_functions_it_has_used_and_goes_on_with_them(tmp_path: Path) -> None:
+    frames = silicon_frames(5)
+    trainer = Trainer(SETTINGS, frames[:3], frames[3:], run_folder=tmp_path / "run")
+    result = trainer.run()
+    assert result.messages[1].startswith("Symmetry functions from the data: ")
+    kept = RunFolder.open(tmp_path / "run").settings.descriptors
+    assert kept.preset == "auto" and kept.functions is not None
+    assert SymmetryFunctions.from_dict(kept.functions) == trainer.functions
+    assert Potential.load(tmp_path / "run" / "potential").functions == trainer.functions
+    on = Trainer.resume(tmp_path / "run", SETTINGS.replace(epochs=2), train=frames[:3], valid=frames[3:])
+    assert on.functions == trainer.functions
+    assert len(on.run().history) == 2
+    with pytest.raises(RunFolderError, match=r"descriptors\.functions is no longer"):
+        other = choose_functions(frames, 4.0).functions.to_dict()
+        Trainer.resume(
+            tmp_path / "run", SETTINGS.replace(**{"descriptors.functions": other}), train=frames[:3]
+        )
+
+
+def test_functions_do_not_hang_on_the_split() -> None:
+    frames = labelled(CARBIDE, ("C", "Si"))
+    first, second = (
+        Trainer(SETTINGS, *parts).functions for parts in ((frames[:2], frames[2:]), (frames[1:], frames[:1]))
+    )
+    assert first == second
