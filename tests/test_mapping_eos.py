@@ -326,7 +326,7 @@ def report_of(
         (
             {"error": -0.02},
             "wrong",
-            r"off by -20 meV .*: ad hoc mapping; add structures at other volumes\.$",
+            r"off by −20 meV .*: ad hoc mapping; add structures at other volumes\.$",
         ),
         (
             {"tilt_gpa": 5.0},
@@ -336,7 +336,7 @@ def report_of(
         (
             {"tilt_gpa": -1.4, "reach": 0.3},
             "doubtful",
-            r"the slope of E_at\(V\) is off by -1.4 GPa.*stress loss",
+            r"the slope of E_at\(V\) is off by −1.4 GPa.*stress loss",
         ),
         (
             {"std": 0.04},
@@ -377,7 +377,7 @@ def test_verdict_levels(arguments: dict[str, float], level: str, said: str) -> N
 )
 def test_what_is_foretold_tells_wrong_from_open(error: float, foretold: float, level: str, said: str) -> None:
     report, found = report_of(error=error)
-    spreads = Foretold(np.full(len(report.volumes), foretold), 0.3)
+    spreads = Foretold(np.full(len(report.volumes), foretold), None, 0.3)
     judged = verdict(0.9, report, found, foretold=spreads)
     assert judged.level == level and re.search(said, judged.text), judged.text
     assert judged.curable == (level in ("open", "doubtful"))
@@ -392,7 +392,7 @@ def test_a_border_lies_within_doubt_on_both_sides() -> None:
         levels = []
         for error, spread in values:
             report, found = report_of(error=error / 1000)
-            spreads = None if spread is None else Foretold(np.full(len(report.volumes), spread), 0.3)
+            spreads = None if spread is None else Foretold(np.full(len(report.volumes), spread), None, 0.3)
             levels.append(verdict(0.9, report, found, foretold=spreads).level)
         turns = [level for k, level in enumerate(levels) if k == 0 or level != levels[k - 1]]
         assert len(turns) == 3 and turns[1] == "doubtful" and turns[0] != turns[2]

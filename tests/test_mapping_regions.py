@@ -313,7 +313,7 @@ def error(name: str, mev: float | None, n_atoms: int = 10, std: float = 1.0) -> 
         (
             [error("bulk", 130.0, 24), error("surface", -80.0, 40)],
             "wrong",
-            "RMSE 0.9 meV/atom, but bulk +130, surface -80 meV/atom cancel: ad hoc mapping; "
+            "RMSE 0.9 meV/atom, but bulk +130, surface −80 meV/atom cancel: ad hoc mapping; "
             "add hotter or intermediate structures.",
         ),
         (
@@ -321,7 +321,7 @@ def error(name: str, mev: float | None, n_atoms: int = 10, std: float = 1.0) -> 
             "doubtful",
             "surface +4 meV/atom are off; 4 meV",
         ),
-        ([error("bulk", 130.0, 24), error("surface", -10.0, 40)], "wrong", "surface -10 meV/atom are off"),
+        ([error("bulk", 130.0, 24), error("surface", -10.0, 40)], "wrong", "surface −10 meV/atom are off"),
         ([error("tip", 30.0)], "wrong", "tip +30 meV/atom is off: ad hoc mapping"),
         ([error("bulk", 1.5), error("surface", -1.0)], "right", "atomic energies are right to 1.5 meV"),
         ([error("bulk", 1.5, std=19.0)], "open", "the members disagree by 19 meV on bulk"),
@@ -347,7 +347,7 @@ def test_the_worse_of_crystal_and_regions_counts(silicon_potential: Potential) -
     assert "E_at of the crystal is right" in good.text and "bulk +1 meV" in good.text
     both = verdict(0.9, analyse_eos(off, whole), whole, ad_hoc)
     assert both.level == "wrong" and "E_at of the crystal is off by +30 meV" in both.text
-    assert "(regions: bulk +130, surface -80 meV/atom)" in both.text
+    assert "(regions: bulk +130, surface −80 meV/atom)" in both.text
 
 
 # files
@@ -414,7 +414,8 @@ def test_any_model_gives_the_same_curve_and_errors(silicon_potential: Potential)
     values = TrainingValues(table.values, table.species, frame_of, frame_of % 3 != 0)
     model.asked = 0
     found = study(model, values, frames, functions=silicon_potential.functions)
-    assert model.asked == 1 and found.curve.energies.shape == (3, len(frames))
+    assert model.asked == 2  # the scan, and evenly spaced crystals about its minimum
+    assert found.curve.energies.shape == (3, len(frames))
     with pytest.raises(AnalysisError, match="foreign has no symmetry functions"):
         study(model, values, frames)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.atoms import ATOMS, ELEMENT
 from nnpcore.analyses.connectivity import CONNECTIVITY
-from nnpcore.analyses.crystal import POINTS, REFERENCE
+from nnpcore.analyses.crystal import FINE, POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, REACH
-from nnpcore.analyses.eos import CURVE, EOS, SLOPES
+from nnpcore.analyses.eos import CURVE, EOS, FINE_CURVE, SLOPES
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
@@ -19,18 +19,21 @@ from nnpcore.analyses.verdict import VERDICT
 
 __all__ = [
     "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DATA_POSTERIOR", "DISTANCE", "ELEMENT",
-    "EOS", "FORETOLD", "FRAME_FORETOLD", "MAP_ENERGIES", "PARITY", "PCA", "POINTS", "PREDICTION", "RADIAL",
-    "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "SLOPES", "VERDICT",
+    "EOS", "FINE", "FINE_CURVE", "FORETOLD", "FRAME_FORETOLD", "MAP_ENERGIES", "PARITY", "PCA", "POINTS",
+    "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "SLOPES",
+    "VERDICT",
 ]  # fmt: skip
 
 ANALYSES: tuple[Analysis[object], ...] = (
     POINTS,
     REFERENCE,
+    FINE,
     REACH,
     DISTANCE,
     PREDICTION,
     ALL_FRAMES,
     CURVE,
+    FINE_CURVE,
     SLOPES,
     EOS,
     REFERENCES,

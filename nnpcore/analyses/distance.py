@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnpcore.analyses.crystal import POINTS, REFERENCE
+from nnpcore.analyses.crystal import FINE, POINTS, REFERENCE, equilibrium
 from nnpcore.analyses.graph import Analysis, ByKey, Given, Missing
 from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, METRIC, TRAINING_VALUES
 from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
-from nnpcore.mapping.eos_fit import EosFit
 from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.training import TrainingValues
 
@@ -63,26 +62,18 @@ def _distances(given: Given) -> Distances | Missing:
         return reach
     species = given[FUNCTIONS].elements.index(points.element)
     train, _ = _whitened(given[TRAINING_VALUES], metric, species, training=True)
-    means = points.mean_of(points.values.T).T  # a point is the mean of its equivalent atoms
-    x = metric.transform(means, np.full(len(means), species, dtype=points.species.dtype))
-    distances = nearest_distances(x, train, progress=given.progress)
+
+    def distances_of(some: InvariantPoints) -> np.ndarray:
+        means = some.mean_of(some.values.T).T  # a point is the mean of its equivalent atoms
+        x = metric.transform(means, np.full(len(means), species, dtype=some.species.dtype))
+        return nearest_distances(x, train, progress=given.progress)
+
+    distances, fine = distances_of(points), given.get(FINE)
     v0 = equilibrium(points, given.get(REFERENCE), distances)
     bracket = bracket_from_distances(points.volumes, distances, v0, reach.threshold)
+    if fine is not None:
+        bracket = bracket.with_edges(fine.volumes, distances_of(fine), v0)
     return Distances(given[CRYSTAL].key, points, bracket)
-
-
-def equilibrium(points: InvariantPoints, fit: EosFit | None, distances: np.ndarray | None = None) -> float:
-    """Return the volume, Å³/atom, from which the bracket starts: never one that depends on the networks.
-
-    It is V0 of the reference's fit. Where there is no fit it is the volume of the lowest reference energy;
-    without any energies that of the point nearest to the training set (the middle one without ``distances``).
-    """
-    if fit is not None:
-        return fit.v0
-    if np.isfinite(points.reference).any():
-        return float(points.volumes[int(np.nanargmin(points.reference))])
-    middle = points.n_points // 2
-    return float(points.volumes[middle if distances is None else int(distances.argmin())])
 
 
 def _whitened(
@@ -101,5 +92,5 @@ DISTANCE = Analysis(
     "Distance to the training set",
     _distances,
     needs=(CRYSTAL, POINTS, REACH, TRAINING_VALUES, METRIC, FUNCTIONS),
-    uses=(REFERENCE,),
+    uses=(REFERENCE, FINE),
 )

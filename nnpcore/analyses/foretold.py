@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.analyses.crystal import POINTS, REFERENCE
+from nnpcore.analyses.crystal import FINE, POINTS, REFERENCE
 from nnpcore.analyses.eos import CURVE
 from nnpcore.analyses.graph import Analysis, Given, Input
 from nnpcore.analyses.inputs import CRYSTAL, FUNCTIONS, REGION_SETS, SHOWN_FRAME, TRAINING_FRAMES
@@ -17,8 +17,9 @@ from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.eos_spread import EosSpread, eos_spread, slope_spread_gpa
 from nnpcore.mapping.verdict import Foretold as Limits
+from nnpcore.mapping.wording import signed
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS
-from nnpcore.posterior.targets import Target
+from nnpcore.posterior.targets import Target, mean_targets
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ MOST_SPREADS = 2.0
 
 _NEAR = 0.04
 
+_CENTERS = slice(9, 22, 2)
+"""Of a fine scan's crystals those within 6 % that functions are centered at."""
+
 
 @dataclass(frozen=True, eq=False)
 class DataPosterior:
@@ -43,6 +47,8 @@ class DataPosterior:
     ----------
     posterior : see there. n_frames, n_total : training frames used, and how many there are.
     crystal : (n_points,) targets of the invariant points, by volume.
+    fine : targets of the crystal at evenly spaced volumes about its equilibrium; none where these are not
+        known.
     regions : targets of the regions of each set, by the set's key.
     """
 
@@ -50,6 +56,7 @@ class DataPosterior:
     n_frames: int
     n_total: int
     crystal: tuple[Target, ...]
+    fine: tuple[Target, ...] = ()
     regions: dict[str, tuple[Target, ...]] = field(default_factory=dict)
 
 
@@ -68,6 +75,8 @@ class Foretold:
     eos : V0 and B0 that the data say, with their spreads; None where they say no minimum.
     slope_gpa : spread of dE/dV at the reference's V0, GPa; None without one.
     v0 : of the reference, Å³/atom; None without one.
+    fine_volumes, fine_mev : (k,) volumes about the equilibrium, Å³/atom, and the spread there, meV/atom;
+        those of the points where there are no others.
     """
 
     data: DataPosterior
@@ -82,6 +91,8 @@ class Foretold:
     eos: EosSpread | None
     slope_gpa: float | None
     v0: float | None
+    fine_volumes: np.ndarray
+    fine_mev: np.ndarray
 
     @property
     def n_points(self) -> int:
@@ -94,8 +105,9 @@ class Foretold:
         regions = dict(
             zip(self.names[self.n_points :], self.spread_mev[self.n_points :].tolist(), strict=True)
         )
-        along = self.spread_mev[: self.n_points] if self.n_points else None
-        return Limits(along, self.slope_gpa, regions)
+        if not self.n_points:
+            return Limits(None, None, None, regions)
+        return Limits(self.fine_mev, self.fine_volumes, self.slope_gpa, regions)
 
     @property
     def near(self) -> np.ndarray:
@@ -136,8 +148,8 @@ class Foretold:
         if ratios[worst] <= MOST_SPREADS:
             return "The errors are no larger than what the data leave open."
         return (
-            f"{self.names[worst]} is off by {self.error_mev[worst]:+.0f} meV/atom, {ratios[worst]:.1f} "
-            f"times as much: the data know better than the potential."
+            f"{self.names[worst]} is off by {signed(float(self.error_mev[worst]), 0)} meV/atom, "
+            f"{ratios[worst]:.1f} times as much: the data know better than the potential."
         )
 
 
@@ -172,6 +184,8 @@ def _posterior(given: Given) -> DataPosterior:
             for f, v in zip(points.frames, points.volumes, strict=True)
         )
     )
+    fine = given.get(FINE)
+    about = () if fine is None else tuple(mean_targets(fine.frames))
     functions = given[FUNCTIONS]
     known = set(functions.elements)
     regions = {
@@ -183,12 +197,12 @@ def _posterior(given: Given) -> DataPosterior:
     posterior = Posterior.fit(
         chosen,
         functions,
-        targets=[*crystal, *(target for some in regions.values() for target in some)],
+        targets=[*about[_CENTERS], *crystal, *(target for some in regions.values() for target in some)],
         kinds=given.get(LEARNED_FROM) or (ENERGY, FORCES),
         n_threads=given.n_threads,
         progress=given.progress,
     )
-    return DataPosterior(posterior, len(chosen), len(frames), crystal, regions)
+    return DataPosterior(posterior, len(chosen), len(frames), crystal, about, regions)
 
 
 def _foretold(given: Given) -> Foretold:
@@ -201,15 +215,20 @@ def _foretold(given: Given) -> Foretold:
     targets = [*data.crystal, *(target for some in data.regions.values() for target in some)]
     mean, covariance = np.zeros(0), np.zeros((0, 0))
     if targets:
-        mean, covariance = data.posterior.mean_and_covariance(targets, n_threads=given.n_threads)
-    n = len(data.crystal)
+        asked = [*targets, *data.fine]
+        mean, covariance = data.posterior.mean_and_covariance(asked, n_threads=given.n_threads)
+    n, k = len(data.crystal), len(targets)
     volumes = np.zeros(0) if points is None or not n else points.volumes
-    along = covariance[:n, :n]
+    fine, own = given.get(FINE), slice(k, None)
+    about = None if fine is None else fine.volumes
+    if about is None or len(about) != len(data.fine):
+        about, own = volumes, slice(0, n)
+    along = covariance[own, own]
     eos, slope = None, None
     with suppress(AnalysisError):
-        eos = eos_spread(volumes, mean[:n], along) if n else None
+        eos = eos_spread(about, mean[own], along) if n else None
     with suppress(AnalysisError):
-        slope = slope_spread_gpa(volumes, along, reference.v0) if n and reference is not None else None
+        slope = slope_spread_gpa(about, along, reference.v0) if n and reference is not None else None
     return Foretold(
         data=data,
         key="" if crystal is None or not n else crystal.key,
@@ -217,12 +236,14 @@ def _foretold(given: Given) -> Foretold:
         frame_indices=np.zeros(0, dtype=np.int64) if points is None or not n else points.frame_indices,
         regions=tuple((key, k) for key, some in data.regions.items() for k in range(len(some))),
         names=tuple(target.name for target in targets),
-        mean=mean,
-        spread_mev=MEV_PER_EV * np.sqrt(covariance.diagonal()),
+        mean=mean[:k],
+        spread_mev=MEV_PER_EV * np.sqrt(covariance.diagonal()[:k]),
         error_mev=_errors(given, data),
         eos=eos,
         slope_gpa=slope,
         v0=None if reference is None else reference.v0,
+        fine_volumes=about,
+        fine_mev=MEV_PER_EV * np.sqrt(along.diagonal()),
     )
 
 
@@ -257,7 +278,7 @@ DATA_POSTERIOR = Analysis(
     "Posterior of the training data",
     _posterior,
     needs=(TRAINING_FRAMES, FUNCTIONS),
-    uses=(POINTS, REGION_SETS, LEARNED_FROM),
+    uses=(POINTS, FINE, REGION_SETS, LEARNED_FROM),
     costly=True,
     inner=True,
 )
@@ -268,7 +289,7 @@ FORETOLD = Analysis(
     "Foretold spread",
     _foretold,
     needs=(DATA_POSTERIOR,),
-    uses=(CRYSTAL, POINTS, REFERENCE, CURVE, REGION_ERRORS),
+    uses=(CRYSTAL, POINTS, FINE, REFERENCE, CURVE, REGION_ERRORS),
     costly=True,
 )
 FRAME_FORETOLD = Analysis(

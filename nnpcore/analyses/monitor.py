@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnpcore.analyses.crystal import POINTS, REFERENCE
-from nnpcore.analyses.distance import DISTANCE, equilibrium
+from nnpcore.analyses.crystal import POINTS, REFERENCE, equilibrium
+from nnpcore.analyses.distance import DISTANCE
 from nnpcore.analyses.graph import Evaluation, found, required
 from nnpcore.analyses.study import evaluation_of
 from nnpcore.errors import AnalysisError

@@ -59,6 +59,16 @@ class Bracket:
     high_open: bool = False
     message: str = ""
 
+    def with_edges(self, volumes: np.ndarray, distances: np.ndarray, v0: float) -> Bracket:
+        """Return the same bracket with edges told by further volumes (n,) within its own, and distances."""
+        own = (volumes > self.volumes[0]) & (volumes < self.volumes[-1])
+        order = np.argsort(np.concatenate([self.volumes, volumes[own]]), kind="stable")
+        along = np.concatenate([self.volumes, volumes[own]])[order]
+        far = np.concatenate([self.distances, distances[own]])[order]
+        found = bracket_from_distances(along, far, v0, self.threshold)
+        kept = {name: getattr(self, name) for name in ("volumes", "distances", "in_reach")}
+        return replace(found, **kept)
+
     def contains(self, volumes: np.ndarray) -> np.ndarray:
         """Whether volumes (n,) lie inside, bounds included; (n,) bool."""
         if self.low is None or self.high is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 MOST_AT_ODDS = 0.01
 """Share of B0 by which the reference's stress at V0 may differ from its energies' slope there."""
+
+FINE_WINDOW = 0.06
+"""The same share for points of a fine scan: they are the potential's own, without noise, and the narrower the
+window, the better the form holds B0."""
 
 _MIN_LOCAL_POINTS = 6
 
@@ -74,7 +79,9 @@ class EosReport:
     in_bracket : (n,) bool.
     error_mev : (n,) ensemble mean minus reference, meV/atom, NaN without a reference.
     rmse_in_bracket_mev, std_in_bracket_mev : of the mean against the reference, and mean of the members'
-        spread, over the points in the bracket, meV/atom.
+        spread, over the volumes ``judged``, meV/atom.
+    judged : (k,) Å³/atom, evenly spaced volumes in the bracket within :data:`WINDOW` of V0, whatever the
+        scan; without a fine scan the points in the bracket.
     rmse_mev : the same RMSE over all points.
     n_members : members of the ensemble.
     worst : index of the point in the bracket with the largest error, or None.
@@ -96,6 +103,7 @@ class EosReport:
     rmse_mev: float | None
     worst: int | None
     n_members: int
+    judged: np.ndarray
     message: str = ""
 
 
@@ -134,7 +142,12 @@ def reference_fit(curve: EosCurve | InvariantPoints) -> tuple[EosFit | None, str
         return None, f"reference: {error.what}"
 
 
-def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes | None = None) -> EosReport:
+def analyse_eos(
+    curve: EosCurve,
+    bracket: Bracket | None = None,
+    slopes: Slopes | None = None,
+    fine: EosCurve | None = None,
+) -> EosReport:
     """Compare the ensemble's equation of state with the reference, absolutely (no shift of either).
 
     Parameters
@@ -142,6 +155,8 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
     curve : by :func:`eos_curve`.
     bracket : the volumes in reach of the training set; None or an empty one counts no point as in reach.
     slopes : at the reference's V0 by the stress, as far as it tells them; the rest is read off local fits.
+    fine : the ensemble's curve at evenly spaced volumes about V0, see :func:`fine_points`: its minimum and
+        the errors in the bracket then do not hang on the volumes of the scan.
 
     Fits that are impossible leave None and a ``message``; one that misses the reference's points is said.
     """
@@ -149,14 +164,13 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
     inside = np.zeros(len(curve.volumes), dtype=bool) if bracket is None else bracket.contains(curve.volumes)
     center = reference.v0 if reference else float(curve.volumes[curve.mean.argmin()])
     fitted = _fit_points(curve.volumes, inside, center)
-    mean_fit, why = None, ""
-    try:
-        mean_fit = fit_near_minimum(curve.volumes, curve.mean, fitted)
-    except AnalysisError as error:
-        why = f"ensemble: {error.what}"
+    mean_fit, why = _mean_fit(curve, fitted, fine, bracket, center)
     found = _slope_errors(curve, reference, fitted, slopes)
     error = MEV_PER_EV * (curve.mean - curve.reference)
     known = np.isfinite(error)
+    judged = _judged(curve, reference, bracket, fine)
+    if judged is None:
+        judged = _Judged(curve.volumes[inside & known], error[inside & known], curve.std[inside])
     candidates = np.flatnonzero(inside & known)
     return EosReport(
         volumes=curve.volumes,
@@ -169,13 +183,60 @@ def analyse_eos(curve: EosCurve, bracket: Bracket | None = None, slopes: Slopes 
         slope_std_gpa=None if found is None else float(found.std()),
         in_bracket=inside,
         error_mev=error,
-        rmse_in_bracket_mev=_rms(error[inside & known]),
-        std_in_bracket_mev=float(MEV_PER_EV * curve.std[inside].mean()) if inside.any() else None,
+        rmse_in_bracket_mev=_rms(judged.error_mev),
+        std_in_bracket_mev=float(MEV_PER_EV * judged.std.mean()) if len(judged.std) else None,
         rmse_mev=_rms(error[known]),
         worst=int(candidates[np.abs(error[candidates]).argmax()]) if len(candidates) else None,
         n_members=len(curve.energies),
+        judged=judged.volumes,
         message="; ".join(part for part in (message, why) if part),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Where energies in the bracket are compared: volumes (k,), errors of the mean, meV/atom, spreads, eV."""
+
+    volumes: np.ndarray
+    error_mev: np.ndarray
+    std: np.ndarray
+
+
+def _judged(
+    curve: EosCurve, fit: EosFit | None, bracket: Bracket | None, fine: EosCurve | None
+) -> _Judged | None:
+    """Compare a fine scan with the reference in between its points: its fit and what this leaves of them.
+
+    None where there is no fine scan, no fit, or no volume to be judged.
+    """
+    known = np.isfinite(curve.reference)
+    if fine is None or fit is None or bracket is None:
+        return None
+    volumes = fine.volumes
+    scanned = (volumes >= curve.volumes[known].min()) & (volumes <= curve.volumes[known].max())
+    used = scanned & bracket.contains(volumes) & (np.abs(volumes / fit.v0 - 1.0) <= WINDOW * (1.0 + 1e-9))
+    if not used.any():
+        return None
+    left = curve.reference[known] - fit.energy(curve.volumes[known])
+    reference = fit.energy(volumes[used]) + np.interp(volumes[used], curve.volumes[known], left)
+    return _Judged(volumes[used], MEV_PER_EV * (fine.mean[used] - reference), fine.std[used])
+
+
+def _mean_fit(
+    curve: EosCurve, fitted: np.ndarray, fine: EosCurve | None, bracket: Bracket | None, center: float
+) -> tuple[EosFit | None, str]:
+    """Return the fit of the ensemble's mean, by its fine scan where that has a minimum; or None and why."""
+    if fine is not None:
+        inside = (
+            np.zeros(len(fine.volumes), dtype=bool) if bracket is None else bracket.contains(fine.volumes)
+        )
+        with suppress(AnalysisError):
+            chosen = _fit_points(fine.volumes, inside, center)
+            return fit_near_minimum(fine.volumes, fine.mean, chosen, FINE_WINDOW), ""
+    try:
+        return fit_near_minimum(curve.volumes, curve.mean, fitted), ""
+    except AnalysisError as error:
+        return None, f"ensemble: {error.what}"
 
 
 def _slope_errors(

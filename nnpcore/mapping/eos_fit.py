@@ -131,12 +131,14 @@ def _standard_errors(volumes: np.ndarray, v0: float, b0: float, rms: float) -> t
     return float(slope * by_volume * v0 / b0), float(curvature * by_volume**2 * v0)
 
 
-def fit_near_minimum(volumes: np.ndarray, energies: np.ndarray, allowed: np.ndarray | None = None) -> EosFit:
+def fit_near_minimum(
+    volumes: np.ndarray, energies: np.ndarray, allowed: np.ndarray | None = None, window: float = WINDOW
+) -> EosFit:
     """Fit the Birch-Murnaghan equation of state to the points near the minimum, however wide the scan.
 
-    Fitted are the points within :data:`WINDOW` of the volume at the minimum, and the nearest others where
-    these are fewer than five; the minimum is that of the lowest point first, then of the fit. Where such a
-    window holds no minimum it grows, up to the whole scan.
+    Fitted are the points within ``window`` (a share) of the volume at the minimum, and the nearest others
+    where these are fewer than five; the minimum is that of the lowest point first, then of the fit. Where
+    such a window holds no minimum it grows, up to the whole scan.
 
     Parameters
     ----------
@@ -153,11 +155,11 @@ def fit_near_minimum(volumes: np.ndarray, energies: np.ndarray, allowed: np.ndar
     center, found, chosen = float(volumes[energies.argmin()]), None, np.zeros(0, dtype=np.int64)
     for _ in range(_PASSES):
         near = np.argsort(np.abs(volumes / center - 1.0), kind="stable")
-        within = int((np.abs(volumes / center - 1.0) <= WINDOW).sum())
-        window = _first_with_minimum(volumes, energies, near, max(within, MIN_POINTS))
-        if np.array_equal(window, chosen):
+        within = int((np.abs(volumes / center - 1.0) <= window * (1.0 + 1e-9)).sum())
+        nearest = _first_with_minimum(volumes, energies, near, max(within, MIN_POINTS))
+        if np.array_equal(nearest, chosen):
             break
-        chosen, found = window, fit_eos(volumes[window], energies[window])
+        chosen, found = nearest, fit_eos(volumes[nearest], energies[nearest])
         center = found.v0
     return fit_eos(volumes, energies) if found is None else found
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.mapping.eos_fit import MIN_POINTS, EosFit, fit_eos, fit_near_minimum, local_slopes
+from nnpcore.mapping.eos_fit import MIN_POINTS, EosFit, fit_eos, fit_near_minimum
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
 _STEP = 1e-5
 """eV/atom, by which energies are moved to see how the fit follows."""
 
-_NEAR = 0.05
-"""Of the volume: farther away, where hardly anything may be determined, nothing tells of the slope."""
+_TERMS = 5
+"""Points that a slope is told by, a polynomial through them: exact to the fourth power of their distance."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def eos_spread(volumes: np.ndarray, energies: np.ndarray, covariance: np.ndarray
 
 
 def slope_spread_gpa(volumes: np.ndarray, covariance: np.ndarray, at: float) -> float:
-    """Return the spread of dE/dV at a volume, GPa, by the local fit to points of this covariance.
+    """Return the spread of dE/dV at a volume, GPa, by the polynomial through the five nearest points.
+
+    Of evenly and closely spaced points this is the derivative itself; it is linear in the energies.
 
     Parameters
     ----------
@@ -76,7 +78,13 @@ def slope_spread_gpa(volumes: np.ndarray, covariance: np.ndarray, at: float) -> 
     """
     if len(volumes) < MIN_POINTS:
         raise AnalysisError("too few points for a slope", fix=f"Scan at least {MIN_POINTS} volumes")
-    away = np.abs(volumes / at - 1.0)
-    near = np.sort(np.argsort(away, kind="stable")[: max(int((away <= _NEAR).sum()), MIN_POINTS)])
-    row = local_slopes(volumes[near], np.eye(len(near)), at)
+    near = np.sort(np.argsort(np.abs(volumes - at), kind="stable")[:_TERMS])
+    row = slope_row(volumes[near], at)
     return float(GPA_PER_EV_PER_ANG3 * np.sqrt(row @ covariance[np.ix_(near, near)] @ row))
+
+
+def slope_row(volumes: np.ndarray, at: float) -> np.ndarray:
+    """Return the weights (n,), 1/Å³, that make of energies at n volumes the slope of their polynomial."""
+    scale = float(np.ptp(volumes))
+    powers = np.vander((volumes - at) / scale, len(volumes), increasing=True)
+    return np.linalg.inv(powers)[1] / scale

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies
 from nnpcore.mapping.regions import RegionSet
+from nnpcore.mapping.wording import signed
 from nnpcore.units import MEV_PER_EV
 
 
@@ -38,7 +39,9 @@ class RegionError:
     @property
     def text(self) -> str:
         """The name and the error: "bulk +130 meV/atom"."""
-        return f"{self.name} {'unknown' if self.error_mev is None else f'{self.error_mev:+.0f} meV/atom'}"
+        return (
+            f"{self.name} {'unknown' if self.error_mev is None else f'{signed(self.error_mev, 0)} meV/atom'}"
+        )
 
 
 def region_errors(

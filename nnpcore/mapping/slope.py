@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.mapping.eos_fit import WINDOW, EosFit
+from nnpcore.mapping.fine_scan import crystals_at, scaled_copies
 
 if TYPE_CHECKING:
     from nnpcore.mapping.invariant import InvariantPoints
     from nnpcore.mapping.model_energies import AtomicEnergyModel
-    from nnpcore.structures.frame import Frame
-
-SAME_SHAPE = 1e-3
-"""Largest relative difference of cells and positions between crystals that count as scaled copies."""
 
 _MOST_TERMS = 4
 
@@ -40,10 +37,9 @@ def slopes_at(
     For crystals that are scaled copies of each other dE/dV is a third of the stress tensor's trace, exactly;
     for others (a hexagonal crystal whose c/a changes along the scan) the stress does not tell it.
     """
-    if not _scaled_copies(points, fit.v0):
+    if not scaled_copies(points, fit.v0):
         return Slopes(fit.v0, None, None)
-    nearest = int(np.abs(points.volumes - fit.v0).argmin())
-    crystal = _at_volume(points.frames[nearest], fit.v0)
+    (crystal,) = crystals_at(points, [fit.v0])
     found = model.predict([crystal], forces=False, stress=True, members=True, n_threads=n_threads)
     members = None
     if found.stress_members is not None and np.isfinite(found.stress_members).all():
@@ -61,35 +57,3 @@ def _reference_slope(points: InvariantPoints, fit: EosFit) -> float | None:
         return None
     terms = min(_MOST_TERMS, len(np.unique(volumes)))
     return float(np.linalg.lstsq(np.vander(volumes, terms, increasing=True), stress[near], rcond=None)[0][0])
-
-
-def _scaled_copies(points: InvariantPoints, v0: float) -> bool:
-    """Whether the crystals near V0 that have equally many atoms differ by their size alone."""
-    by_size: dict[int, list[Frame]] = {}
-    for volume, frame in zip(points.volumes, points.frames, strict=True):
-        if abs(volume / v0 - 1.0) <= WINDOW:
-            by_size.setdefault(frame.n_atoms, []).append(frame)
-    return all(_alike(frames[0], other) for frames in by_size.values() for other in frames[1:])
-
-
-def _alike(a: Frame, b: Frame) -> bool:
-    """Whether cells are scaled copies and atoms stand at the same places in them."""
-    metrics = [f.cell @ f.cell.T / f.volume ** (2.0 / 3.0) for f in (a, b)]
-    if np.abs(metrics[0] - metrics[1]).max() > SAME_SHAPE * np.abs(metrics[0]).max():
-        return False
-    apart = np.linalg.solve(a.cell.T, a.positions.T) - np.linalg.solve(b.cell.T, b.positions.T)
-    apart -= apart[:, :1]
-    return bool(np.abs(apart - np.round(apart)).max() <= SAME_SHAPE)
-
-
-def _at_volume(frame: Frame, volume: float) -> Frame:
-    """Return the crystal scaled to a volume in Å³/atom, without labels."""
-    factor = (volume * frame.n_atoms / frame.volume) ** (1.0 / 3.0)
-    return replace(
-        frame,
-        positions=factor * frame.positions,
-        cell=factor * frame.cell,
-        energy=None,
-        forces=None,
-        stress=None,
-    )

@@ -11,6 +11,7 @@ from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosReport
 from nnpcore.mapping.findings import SPREADS, Finding, Level, levels_of_all, one_of, rank_of
 from nnpcore.mapping.region_errors import RegionError
+from nnpcore.mapping.wording import signed
 
 __all__ = ["Foretold", "Level", "Verdict", "region_finding", "region_list", "verdict"]
 
@@ -39,12 +40,14 @@ class Foretold:
 
     Attributes
     ----------
-    crystal_mev : (n,) of E_at at the points of the volume scan, meV/atom.
+    crystal_mev : (n,) of E_at of the crystal at ``volumes``, meV/atom.
+    volumes : (n,) Å³/atom, rising; None for those of the volume scan.
     slope_gpa : of dE/dV at the reference's V0, GPa.
     regions_mev : of the mean energies of regions, by their names, meV/atom.
     """
 
     crystal_mev: np.ndarray | None = None
+    volumes: np.ndarray | None = None
     slope_gpa: float | None = None
     regions_mev: Mapping[str, float] = field(default_factory=dict)
 
@@ -115,8 +118,6 @@ def verdict(
 def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | None) -> list[Finding]:
     """Return the findings of the energy in reach and of the slope at V0."""
     floor = max(rmse_mev or 0.0, SMALLEST_RMSE)
-    spreads = None if foretold is None else foretold.crystal_mev
-    inside = report.in_bracket
     found = [
         Finding(
             subject="E_at of the crystal",
@@ -125,7 +126,7 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
             std=report.std_in_bracket_mev or 0.0,
             n_members=report.n_members,
             limit=RIGHT_RATIO * floor,
-            foretold=None if spreads is None else float(np.sqrt(np.mean(spreads[inside] ** 2))),
+            foretold=_foretold_of_crystal(report, foretold),
             most_open=OPEN_RATIO * floor,
             unit="meV",
             cure=CURE,
@@ -135,7 +136,7 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
         b0 = report.reference_fit.b0_gpa
         slope = Finding(
             subject="the slope of E_at(V)",
-            text=f"the slope of E_at(V) is off by {report.slope_error_gpa:+.1f} GPa",
+            text=f"the slope of E_at(V) is off by {signed(report.slope_error_gpa, 1)} GPa",
             error=abs(report.slope_error_gpa),
             std=report.slope_std_gpa or 0.0,
             n_members=report.n_members,
@@ -149,12 +150,20 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
     return found
 
 
+def _foretold_of_crystal(report: EosReport, foretold: Foretold | None) -> float | None:
+    """Return the foretold spread (root mean square) over the volumes where energies are judged."""
+    if foretold is None or foretold.crystal_mev is None:
+        return None
+    volumes = report.volumes if foretold.volumes is None else foretold.volumes
+    return float(np.sqrt(np.mean(np.interp(report.judged, volumes, foretold.crystal_mev**2))))
+
+
 def region_finding(rmse_mev: float | None, error: RegionError, foretold: Foretold | None = None) -> Finding:
     """Return what was found of a region with a reference value."""
     floor = max(rmse_mev or 0.0, SMALLEST_RMSE)
     return Finding(
         subject=error.name,
-        text=f"{error.name} is off by {error.error_mev or 0.0:+.0f} meV/atom",
+        text=f"{error.name} is off by {signed(error.error_mev or 0.0, 0)} meV/atom",
         error=abs(error.error_mev or 0.0),
         std=error.std_mev,
         n_members=len(error.members),
@@ -188,7 +197,7 @@ def _right_text(report: EosReport | None, missing: str, regions: Sequence[Region
         f"E_at of the crystal is right to {report.rmse_in_bracket_mev:.1f} meV in reach of the training set"
     )
     if report.slope_error_gpa is not None:
-        text += f" (slope error {report.slope_error_gpa:+.1f} GPa)"
+        text += f" (slope error {signed(report.slope_error_gpa, 1)} GPa)"
     return "; ".join(part for part in (text, listed) if part)
 
 
@@ -250,7 +259,7 @@ def _doubt(finding: Finding) -> str:
 def region_list(regions: Sequence[RegionError]) -> str:
     """Return "bulk +130, surface -80 meV/atom", the worst first, three at most."""
     ordered = sorted(regions, key=lambda e: -abs(e.error_mev or 0.0))
-    text = ", ".join(f"{e.name} {e.error_mev:+.0f}" for e in ordered[:_MOST_LISTED])
+    text = ", ".join(f"{e.name} {signed(e.error_mev or 0.0, 0)}" for e in ordered[:_MOST_LISTED])
     more = len(ordered) - _MOST_LISTED
     return f"{text} meV/atom" + (f" and {more} more" if more > 0 else "")
 
@@ -284,5 +293,5 @@ def _error_text(report: EosReport) -> str:
         return f"E_at of the crystal is off by {report.rmse_in_bracket_mev:.0f} meV"
     error = float(report.error_mev[report.worst])
     strain = 100.0 * (float(report.volumes[report.worst]) / report.v0 - 1.0)
-    where = "its equilibrium volume" if abs(strain) < 0.5 else f"{strain:+.0f} % volume"
-    return f"E_at of the crystal is off by {error:+.0f} meV at {where}"
+    where = "its equilibrium volume" if abs(strain) < 0.5 else f"{signed(strain, 0)} % volume"
+    return f"E_at of the crystal is off by {signed(error, 0)} meV at {where}"

@@ -1,0 +1,8 @@
+"""Numbers in sentences."""
+
+from __future__ import annotations
+
+
+def signed(value: float, places: int) -> str:
+    """Return a number with its sign, a true minus: "+13", "−0.4"."""
+    return f"{value:+.{places}f}".replace("-", "−")
