@@ -331,7 +331,7 @@ def report_of(
         (
             {"tilt_gpa": 5.0},
             "wrong",
-            r"off by [+-]\d+ meV at [+-]10 % volume and its slope by \+5.0 GPa: ad hoc mapping",
+            r"off by [+−]\d+ meV at [+−]10 % volume and its slope by \+5.0 GPa: ad hoc mapping",
         ),
         (
             {"tilt_gpa": -1.4, "reach": 0.3},

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, fcc100
 from ase.calculators.emt import EMT
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import AnalysisError, DataError, SettingsError
+from nnpcore.mapping.surface import JOULE_PER_M2, surface_energy_by_data
 from nnpcore.posterior import (
     Posterior,
     PosteriorSettings,
@@ -310,6 +311,25 @@ def test_differences_are_known_better_than_their_parts(posterior: Posterior, fra
     covariance = posterior.covariance([one, other])
     (spread,) = posterior.spread([one.minus(other)])
     assert spread**2 == pytest.approx(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], abs=1e-12)
+
+
+def test_a_surface_energy_by_the_data_is_slab_less_crystal() -> None:
+    functions = SymmetryFunctions.preset("26", ["Cu"], cutoff=4.5)
+    slab = Frame.from_atoms(fcc100("Cu", (1, 1, 5), a=3.6, vacuum=5.0, periodic=True))
+    crystal = Frame.from_atoms(bulk("Cu", a=3.6))
+    frames = alloy_frames(10, elements=("Cu",))
+    targets = [Target.mean(slab), Target.mean(crystal)]
+    posterior = Posterior.fit(frames, functions, targets=targets, settings=SMALL)
+    found = surface_energy_by_data(posterior, slab, crystal)
+    share = 5 / (2 * 3.6**2 / 2)
+    mean, covariance = posterior.mean_and_covariance(targets)
+    assert found.ev_per_ang2 == pytest.approx(share * (mean[0] - mean[1]))
+    variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    assert found.std_j_per_m2 == pytest.approx(JOULE_PER_M2 * share * np.sqrt(variance))
+    known = posterior.with_frames([labelled(slab.to_atoms())])
+    assert surface_energy_by_data(known, slab, crystal).std_j_per_m2 < 0.5 * found.std_j_per_m2
+    with pytest.raises(AnalysisError, match="shares of the elements"):
+        surface_energy_by_data(posterior, slab, Frame.from_atoms(bulk("Au", a=3.6)))
 
 
 def test_what_cannot_be_done_is_said(posterior: Posterior, frames: list[Frame]) -> None:

@@ -17,14 +17,19 @@ from nnpcore.figures.eos import (
     dense,
     energy_zero,
     eos_window,
+    open_at,
     relative_mev,
+    shade_of,
     spline,
 )
 from nnpcore.units import MEV_PER_EV
 
 MAX_RUNS = 6
 NARROW = 440
-FORETOLD_TIP = "How far the training data leave the first curve open: ± one foretold spread about it"
+FORETOLD_TIP = (
+    "How far the training data leave the first curve open: ± one foretold spread about it. Hatched at the "
+    "axis: more than 10 meV/atom, where members differ by chance and no shade is drawn"
+)
 BRACKET_TIP = "Volumes whose surroundings lie in reach of the training set"
 
 
@@ -41,6 +46,7 @@ class EosPlot(Plot):
         self.ring = self.add_points("current", "accent", "o", 13, hollow=False)
         self.ring.setZValue(19)
         self.open = [self.add_line(f"foretold:{k}", "muted", 1.2, 2, z=4) for k in range(2)]
+        self.strip = self.add_strip("foretold:0")
         self.zero = EnergyZero(0.0, "0")
         self.series: list[EosSeries] = []
         self.set_labels("Volume (Å³/atom)", "")
@@ -82,7 +88,7 @@ class EosPlot(Plot):
         at = dense(curve.volumes)
         energies = relative_mev(curve.mean, self.zero)
         mean = spline(curve.volumes, energies, at)
-        std = np.maximum(spline(curve.volumes, MEV_PER_EV * curve.std, at), 0.0)
+        std = shade_of(item, at)
         self.lines[number].setData(at, mean)
         self.bands[number].set_data(at, mean - std, mean + std)
         self.dots[number].setData(curve.volumes, energies)
@@ -101,8 +107,10 @@ class EosPlot(Plot):
             self.set_pickable("run:0", np.column_stack([curve.volumes, energies]), self._tip)
 
     def _show_foretold(self) -> None:
-        """Show what the data leave open of the first curve as two lines, which may leave the picture."""
+        """Show what the data leave open of the first curve: lines that may leave the picture, and a strip."""
         first = self.series[0]
+        volumes = dense(first.curve.volumes)
+        self.strip.set_mask(volumes, open_at(first, volumes))
         for line, sign in zip(self.open, (-1.0, 1.0), strict=True):
             if first.foretold is None:
                 line.setData([], [])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPolygonF
+from PySide6.QtGui import QBrush, QPainter, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from app.look.ink import faded, pen
@@ -90,6 +90,52 @@ class Band(PlotItem):
         painter.setBrush(faded(self.color, self.alpha))
         for polygon in self._polygons:
             painter.drawPolygon(polygon)
+
+
+class AxisStrip(PlotItem):
+    """A hatched strip along the lower axis over ranges of x; its height does not follow the view."""
+
+    def __init__(self, color: str = "muted", height: float = 7.0) -> None:
+        super().__init__()
+        self.color, self.height = color, height
+        self.ranges: list[tuple[float, float]] = []
+
+    def set_mask(self, x: np.ndarray, mask: np.ndarray) -> None:
+        """Hatch where ``mask`` (n,) holds along ``x`` (n,), which rises."""
+        self.prepareGeometryChange()
+        steps = np.diff(np.concatenate([[False], mask, [False]]).astype(int))
+        pairs = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1, strict=True)
+        self.ranges = [(float(x[a]), float(x[b])) for a, b in pairs]
+        self.update()
+
+    def dataBounds(
+        self, ax: int, frac: float = 1.0, orthoRange: tuple[float, float] | None = None
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return nothing: it follows the view."""
+        return None, None
+
+    def boundingRect(self) -> QRectF:
+        """Return the whole view."""
+        view = self.getViewBox()
+        return QRectF() if view is None else view.viewRect()
+
+    def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
+        """Hatch the ranges, in pixels of the screen."""
+        view = self.getViewBox()
+        if view is None or not self.ranges:
+            return
+        box = view.viewRect()
+        tall = self.height * box.height() / max(view.height(), 1.0)
+        to_screen = painter.transform()
+        painter.save()
+        painter.resetTransform()
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QBrush(faded(self.color, 0.9), Qt.BrushStyle.BDiagPattern))
+        for low, high in self.ranges:
+            left, right = max(low, box.left()), min(high, box.right())
+            if right > left:
+                painter.drawRect(to_screen.mapRect(QRectF(left, box.top(), right - left, tall)))
+        painter.restore()
 
 
 class RangeBracket(PlotItem):

@@ -16,7 +16,7 @@ from app.look.ink import DASHES, font, ink, pen
 from app.look.style_sheet import styled
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
-from app.plots.items import Band, RangeBracket
+from app.plots.items import AxisStrip, Band, RangeBracket
 from app.plots.legend import Legend
 from app.plots.points import PointCloud
 from app.widgets.controls import filled
@@ -156,6 +156,12 @@ class Plot(QWidget):
         bracket = RangeBracket(color)
         self._add(key, bracket, 30)
         return bracket
+
+    def add_strip(self, key: str, color: str = "muted") -> AxisStrip:
+        """Add an empty hatched strip along the lower axis."""
+        strip = AxisStrip(color)
+        self._add(key, strip, 3)
+        return strip
 
     def add_cloud(self, key: str, size: float = 5.0, alpha: float = 0.6, z: float = 8) -> PointCloud:
         """Add an empty cloud of very many points."""

@@ -81,7 +81,7 @@ def eos_window(series: Sequence[EosSeries], zero: EnergyZero) -> tuple[float, fl
     lines, shades = [np.zeros(1)], [np.zeros(1)]
     for item in series:
         seen = (item.curve.volumes >= low) & (item.curve.volumes <= high)
-        mean, std = relative_mev(item.curve.mean, zero), MEV_PER_EV * item.curve.std
+        mean, std = relative_mev(item.curve.mean, zero), shade_of(item, item.curve.volumes)
         lines += [v[seen] for v in (mean, relative_mev(item.curve.reference, zero))]
         shades += [v[seen] for v in (mean - std, mean + std)]
     bottom, top = _range_of(lines)
@@ -90,6 +90,24 @@ def eos_window(series: Sequence[EosSeries], zero: EnergyZero) -> tuple[float, fl
     bottom, top = max(min(bottom, lowest), bottom - most), min(max(top, highest), top + most)
     room = max(top - bottom, 1.0)
     return low, high, bottom - 0.06 * room, top + 0.16 * room
+
+
+OPEN_FROM = 10.0
+"""meV/atom: a foretold spread from which data leave a curve open. Members then differ by chance, and no shade
+is drawn: the range is marked at the axis."""
+
+
+def open_at(item: EosSeries, at: np.ndarray) -> np.ndarray:
+    """Return whether training data leave a curve open at volumes (n,); nowhere where nothing is foretold."""
+    if item.foretold is None:
+        return np.zeros(len(at), dtype=bool)
+    return np.interp(at, item.curve.volumes, item.foretold) > OPEN_FROM
+
+
+def shade_of(item: EosSeries, at: np.ndarray) -> np.ndarray:
+    """Return the members' spread at volumes (n,), meV/atom; NaN where the data leave the curve open."""
+    std = np.maximum(spline(item.curve.volumes, MEV_PER_EV * item.curve.std, at), 0.0)
+    return np.where(open_at(item, at), np.nan, std)
 
 
 def _range_of(values: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -236,7 +254,7 @@ def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool) -> N
     curve = item.curve
     at = dense(curve.volumes)
     mean = spline(curve.volumes, relative_mev(curve.mean, zero), at)
-    std = np.maximum(spline(curve.volumes, MEV_PER_EV * curve.std, at), 0.0)
+    std = shade_of(item, at)
     axes.fill_between(at, mean - std, mean + std, color=item.color, alpha=0.2, linewidth=0)
     if members:
         for row in spline(curve.volumes, relative_mev(curve.energies, zero), at):
@@ -246,9 +264,14 @@ def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool) -> N
 
 
 def _draw_left_open(axes: Axes, item: EosSeries, zero: EnergyZero) -> None:
-    """Draw what the training data leave open of the first curve as two lines."""
+    """Draw what the training data leave open of the first curve as two lines, hatched at the axis."""
     if item.foretold is None:
         return
+    volumes = dense(item.curve.volumes)
+    look = {"facecolor": "none", "edgecolor": PAPER["muted"], "hatch": "////////", "linewidth": 0.0}
+    axes.fill_between(
+        volumes, 0.0, 0.03, where=open_at(item, volumes), transform=axes.get_xaxis_transform(), **look
+    )
     at, mean = dense(item.curve.volumes), relative_mev(item.curve.mean, zero)
     for sign, label in ((-1.0, "left open"), (1.0, "_")):
         line = spline(item.curve.volumes, mean + sign * item.foretold, at)

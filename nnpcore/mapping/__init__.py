@@ -19,7 +19,7 @@ from nnpcore.mapping.region_references import with_references
 from nnpcore.mapping.regions import Region, RegionSet, indices_region, read_regions, write_regions
 from nnpcore.mapping.rigidity import LocalRigidity, mean_of_members
 from nnpcore.mapping.rigidity_study import LOSSES, RigidityStudy, rigidity_study
-from nnpcore.mapping.surface import surface_energy, surface_energy_of
+from nnpcore.mapping.surface import surface_energy, surface_energy_by_data, surface_energy_of
 from nnpcore.mapping.verdict import Verdict, verdict
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "rigidity_study",
     "subsample",
     "surface_energy",
+    "surface_energy_by_data",
     "surface_energy_of",
     "verdict",
     "with_references",

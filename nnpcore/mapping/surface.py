@@ -13,6 +13,7 @@ from nnpcore.errors import AnalysisError
 from nnpcore.mapping.model_energies import AtomicEnergyModel
 
 if TYPE_CHECKING:
+    from nnpcore.posterior.posterior import Posterior
     from nnpcore.structures.frame import Frame
 
 JOULE_PER_M2: float = ase_units._e * 1e20
@@ -26,7 +27,8 @@ class SurfaceEnergy:
     Attributes
     ----------
     ev_per_ang2, j_per_m2 : per area of one face.
-    std_j_per_m2 : spread over the members of an ensemble, J/m²; 0 for a single number.
+    std_j_per_m2 : spread over the members of an ensemble, or what the data leave open, J/m²; 0 for a single
+        number.
     message : what is odd about it, or empty.
     """
 
@@ -98,6 +100,43 @@ def surface_energy_of(
     slab_heights(slab, axis)
     found = model.predict([slab], forces=False, stress=False, members=False, n_threads=n_threads)
     return surface_energy(found.energy_members[:, 0], slab.n_atoms, bulk_energy, face_area(slab, axis))
+
+
+def surface_energy_by_data(
+    posterior: Posterior, slab: Frame, crystal: Frame, *, axis: int = 2, n_threads: int | None = None
+) -> SurfaceEnergy:
+    """Return what training data say of a surface energy, and how far they determine it, without any network.
+
+    The spread is that of the difference of slab and crystal: what both share is not counted twice.
+
+    Parameters
+    ----------
+    posterior : of the training data; best fitted with the atoms of both structures among its targets.
+    slab : with a vacuum along the cell vector ``axis`` and two alike faces. crystal : at its equilibrium,
+        any number of atoms. Labels of both are not looked at.
+
+    Raises
+    ------
+    AnalysisError : a slab without vacuum or faces, or with other shares of the elements than the crystal.
+    """
+    from nnpcore.mapping.region_choice import slab_heights
+    from nnpcore.posterior.targets import Target
+
+    slab_heights(slab, axis)
+    area = 2.0 * face_area(slab, axis)
+    counts = [np.bincount(f.numbers, minlength=120) / f.n_atoms for f in (slab, crystal)]
+    if not area or np.abs(counts[0] - counts[1]).max() > 1e-9:
+        raise AnalysisError(
+            "slab and crystal differ in their shares of the elements",
+            fix="Choose the crystal that the slab was cut from",
+        )
+    share = slab.n_atoms / area
+    target = Target.mean(slab, name="surface").times(share).minus(Target.mean(crystal).times(share))
+    mean, covariance = posterior.mean_and_covariance([target], n_threads=n_threads)
+    energy = float(mean[0])
+    message = "" if energy > 0 else "negative: the data do not tell the energy of this surface"
+    spread = JOULE_PER_M2 * float(np.sqrt(covariance[0, 0]))
+    return SurfaceEnergy(energy, JOULE_PER_M2 * energy, spread, message)
 
 
 def face_area(slab: Frame, axis: int = 2) -> float:
