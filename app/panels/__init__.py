@@ -35,4 +35,5 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.cure_panel", "CurePanel"),
     PanelEntry("app.panels.explore_panel", "ExplorePanel"),
     PanelEntry("app.panels.log_panel", "LogPanel"),
+    PanelEntry("app.panels.console_panel", "ConsolePanel"),
 )

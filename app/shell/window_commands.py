@@ -318,6 +318,16 @@ def _view(session: Session, window: Window) -> list[Command]:
         Command("view.next", "Next Frame", lambda: step(1), "Ctrl+Right", "next", "View", 0),
         Command("view.previous", "Previous Frame", lambda: step(-1), "Ctrl+Left", "previous", "View", 0),
         *(themed(mode) for mode in ("system", "light", "dark")),
+        Command(
+            "view.console",
+            "Console",
+            lambda: window.spaces.show_panel("console"),
+            "F12",
+            "",
+            "View",
+            7,
+            "Python with the frame, the run and its potential, in a process of its own",
+        ),
         Command("view.full", "Full Screen", window.toggle_full_screen, "F11", "", "View", 8),
     ]
 

@@ -1,0 +1,199 @@
+"""The Python of the window's console: a process of its own that knows what the window shows.
+
+The window leaves a description of what is open in a folder (:func:`write_shown`); before each cell the
+console reads it again. Nothing goes back: a console can neither change nor stop what the window does.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.files import FileFormat
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from nnpcore.potential import Potential
+    from nnpcore.structures.frame import Frame
+    from nnpcore.training import RunFolder
+
+FORMAT = FileFormat("eatlas-console", 1, "a console's description", RunFolderError, "Restart the console")
+SHOWN, FRAME = "shown.json", "frame.extxyz"
+
+BANNER = """\
+Eatlas: Python in a process of its own, with what the window shows, as copies.
+  atoms      the frame shown, as ASE Atoms           run        the folder of the run looked at
+  potential  its ensemble, an Eatlas Potential       session    files, frame, runs, selection: to read
+They follow the window from cell to cell; a name you have given something else comes back when what it stands
+for changes there. Frames and atoms count from 0 here, from 1 in the window. Ctrl+C interrupts.
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the window shows.
+
+    Attributes
+    ----------
+    files : name, path, role and number of frames of each open file. file : the name of the one shown, or "".
+    frame : its frame, from 0. runs : name and folder of each run. run : folder of the current one, or "".
+    selection : (file, frame, atom) of the selected atoms, from 0. version : changes with the frame.
+    """
+
+    files: list[dict[str, Any]] = field(default_factory=list)
+    file: str = ""
+    frame: int = 0
+    runs: list[dict[str, str]] = field(default_factory=list)
+    run: str = ""
+    selection: list[list[Any]] = field(default_factory=list)
+    version: int = 0
+
+
+def write_shown(folder: Path, shown: Shown, frame: Frame | None) -> None:
+    """Leave what the window shows for its console; RunFolderError where it cannot be written."""
+    from nnpcore.structures import write_frames
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if frame is not None:
+        write_frames(folder / FRAME, [frame])
+    FORMAT.write(folder / SHOWN, asdict(shown))
+
+
+def read_shown(folder: Path) -> Shown:
+    """Read what :func:`write_shown` has left; nothing is shown where there is nothing yet."""
+    path = folder / SHOWN
+    if not path.is_file():
+        return Shown()
+    with FORMAT.reading(path) as content:
+        return Shown(**{name: content[name] for name in Shown.__dataclass_fields__})
+
+
+class Session:
+    """What the window shows, to be read: the ``session`` of a console."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shown = Shown()
+        self._read: dict[str, tuple[object, Any]] = {}
+
+    def refresh(self) -> None:
+        """Look again; done before each cell."""
+        self._shown = read_shown(self._folder)
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """Name, path, role and number of frames of each open file."""
+        return list(self._shown.files)
+
+    @property
+    def file(self) -> str:
+        """The name of the file shown."""
+        return self._shown.file
+
+    @property
+    def frame_index(self) -> int:
+        """The frame shown, from 0."""
+        return self._shown.frame
+
+    @property
+    def runs(self) -> list[dict[str, str]]:
+        """Name and folder of each run."""
+        return list(self._shown.runs)
+
+    @property
+    def selection(self) -> list[tuple[str, int, int]]:
+        """(file, frame, atom) of the selected atoms, from 0."""
+        return [(str(name), int(frame), int(atom)) for name, frame, atom in self._shown.selection]
+
+    @property
+    def atoms(self) -> Atoms | None:
+        """A new copy of the frame shown, as ASE Atoms."""
+        from nnpcore.structures import read_dataset
+
+        if not self._shown.file:
+            return None
+        return read_dataset(str(self._folder / FRAME)).frames[0].to_atoms()
+
+    @property
+    def run(self) -> RunFolder | None:
+        """The folder of the run looked at, opened."""
+        from nnpcore.training import RunFolder
+
+        return None if not self._shown.run else RunFolder.open(self._shown.run)
+
+    @property
+    def potential(self) -> Potential | None:
+        """The ensemble of the run looked at, as its folder has it."""
+        from nnpcore.potential import Potential
+
+        run = self.run
+        return None if run is None or not run.potential_path.exists() else Potential.load(run.potential_path)
+
+    def read(self, name: str) -> list[Atoms]:
+        """Read a whole open file by its name, as ASE Atoms; KeyError for another name."""
+        from nnpcore.structures import read_dataset
+
+        path = {file["name"]: file["path"] for file in self._shown.files}[name]
+        return [frame.to_atoms() for frame in read_dataset(path).frames]
+
+    def changed(self) -> dict[str, Any]:
+        """Return those of atoms and run that stand for something else than when this was last asked."""
+        states = {"atoms": self._shown.version, "run": self._shown.run}
+        found = {}
+        for name, state in states.items():
+            if name not in self._read or self._read[name][0] != state:
+                found[name] = getattr(self, name)
+                self._read[name] = state, None
+        return found
+
+    def __repr__(self) -> str:
+        files = ", ".join(f"{file['name']} ({file['role']})" for file in self.files) or "none"
+        shown = f"{self.file}, frame {self.frame_index}" if self.file else "nothing"
+        run = Path(self._shown.run).name if self._shown.run else "none"
+        return f"files: {files}\nshown: {shown}\nrun: {run}\nselected atoms: {len(self._shown.selection)}"
+
+
+class Names:
+    """Keeps the names of a console's cells in step with the window."""
+
+    def __init__(self, folder: Path, names: dict[str, Any]) -> None:
+        self.session = Session(folder)
+        self._names = names
+        self._potential_of: str | None = None
+        names["session"] = self.session
+
+    def follow(self, cell: str) -> None:
+        """Bring the names up to date before a cell; the potential, slow to load, where the cell names it."""
+        try:
+            self.session.refresh()
+            self._names.update(self.session.changed())
+            run = self.session._shown.run
+            if re.search(r"\bpotential\b", cell) and run != self._potential_of:
+                self._names["potential"] = self.session.potential
+                self._potential_of = run
+        except EatlasError as error:
+            print(error, file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the kernel: ``python -m nnpcore.console CONNECTION_FILE FOLDER``."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    connection, folder = arguments or sys.argv[1:]
+    app = IPKernelApp.instance()
+    app.initialize(["-f", connection, "--IPKernelApp.ignore_cwd=True"])
+    shell: Any = app.shell
+    names = Names(Path(folder), shell.user_ns)
+    names.follow("")
+    shell.events.register("pre_run_cell", lambda info: names.follow(info.raw_cell or ""))
+    app.start()
+
+
+if __name__ == "__main__":
+    main()
