@@ -58,8 +58,8 @@ def test_run_and_potential_come_from_the_folder(tmp_path, frames, silicon_potent
     follow("atoms")
     assert names["run"].path == run_folder and "potential" not in names, "loaded where it is named"
     follow("potential.predict")
-    energies = names["potential"].predict([frames[0]]).energies
-    np.testing.assert_allclose(energies, silicon_potential.predict([frames[0]]).energies, rtol=1e-6)
+    energies = names["potential"].predict([frames[0]]).atomic_energies
+    np.testing.assert_allclose(energies, silicon_potential.predict([frames[0]]).atomic_energies, rtol=1e-6)
     write_shown(tmp_path, shown(run=str(tmp_path / "gone")), None)
     follow("run")
     assert "gone" in capsys.readouterr().err
