@@ -379,3 +379,71 @@ def test_all_errors_are_for_users() -> None:
         with pytest.raises(PotentialError, match=r"EMT, frame 0: the calculator failed .*Bi"):
             model.predict([Frame.from_atoms(Atoms("Bi2", [[0, 0, 0], [0, 0, 3]]))])
         assert model.predict([rattled("Cu")]).n_frames == 1
+
+
+# In another Python
+
+
+@pytest.mark.parametrize("python", [sys.executable, sys.prefix])
+def test_another_python_says_the_same(python: str) -> None:
+    frame = rattled("Cu")
+    spec = CalculatorSpec("ase.calculators.emt:EMT", python=python)
+    with CalculatorModel(spec) as model:
+        found = model.predict([frame], n_threads=1)
+        pid = model._process.pid if model._process else 0
+    atoms = frame.to_atoms()
+    atoms.calc = EMT()
+    assert found.energy[0] == pytest.approx(atoms.get_potential_energy(), abs=1e-12)
+    np.testing.assert_allclose(found.forces, atoms.get_forces(), atol=1e-12)
+    assert gone(pid)
+    assert CalculatorSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_the_worker_needs_nothing_of_eatlas_but_its_errors() -> None:
+    from nnpcore.potential.external import process
+
+    code = process._ELSEWHERE.replace("main()\n", "print(sorted(m for m in sys.modules if 'nnpcore' in m or ")
+    code = code.replace("import main\n", "import main as _\n") + "m in ('safetensors', 'pydantic', 'torch')))"
+    root = str(Path(process.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, text=True, check=True)
+    packages = ["nnpcore", "nnpcore.errors", "nnpcore.potential", "nnpcore.potential.external"]
+    assert done.stdout.strip() == str([*packages, "nnpcore.potential.external.worker"])
+
+
+def test_what_is_no_python_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for python in (tmp_path, tmp_path / "python"):
+        with pytest.raises(PotentialError, match=r"this is no Python.*env/bin/python"):
+            CalculatorModel(CalculatorSpec("ase.calculators.emt:EMT", python=str(python))).start()
+    missing = CalculatorSpec("not_there.calculators:Any", python=sys.executable)
+    with pytest.raises(PotentialError, match=f"Install not_there in the environment of {sys.executable}"):
+        CalculatorModel(missing).start()
+    given = ["evaluate", "--calculator", "ase.calculators.emt:EMT", "x.xyz", "--python", "a", "--python", "b"]
+    assert main(given) == 1
+    assert "2 --python for 1 --calculator" in capsys.readouterr().err
+
+
+def test_what_the_process_says_is_kept() -> None:
+    with CalculatorModel(trouble("Chatty")) as model:
+        model.predict([rattled("Cu")], n_threads=1)
+    assert model.messages and all(len(line) <= 300 for line in model.messages)
+    assert len(model.messages) == len(set(model.messages)) <= 20
+
+
+def test_nothing_is_pickled() -> None:
+    import io
+
+    from nnpcore.potential.external.worker import read_message, write_message
+
+    with pytest.raises(ValueError, match="holds no numbers"):
+        write_message(io.BytesIO(), {}, {"energy": np.array([object()])})
+    packed = io.BytesIO()
+    np.savez(packed, energy=np.array([print], dtype=object))
+    stream = io.BytesIO(b'{"body": {}, "size": %d}\n' % len(packed.getvalue()) + packed.getvalue())
+    with pytest.raises(EOFError):
+        read_message(stream)
+
+
+def test_labels_are_short() -> None:
+    path = "/home/somebody/models/2026/a-model-with-a-very-long-name.pth"
+    spec = CalculatorSpec("mace.calculators:MACECalculator", {"model_paths": path, "device": "cpu"})
+    assert len(spec.title) <= 48 and "somebody" not in spec.title
