@@ -220,9 +220,9 @@ def test_a_potential_with_a_hole_breaks() -> None:
             hot = found.energy[0] / frames[0].n_atoms > -4.25
             return replace(found, atomic_energies_members=found.atomic_energies_members - hot)
 
-    found = study_properties(Hole(1.0), SILICON, brief(max_temperature=3000.0), n_threads=1).values
-    assert 300.0 <= found["breaks_at"].value < 3000.0
-    assert found["breaks_at"].why.startswith("the energy is")
+    found = study_properties(Hole(1.0), SILICON, brief(max_temperature=3000.0), n_threads=1)
+    assert 300.0 <= found.values["breaks_at"].value < 3000.0
+    assert len(found.notes) == 1 and "K: the energy is" in found.notes[0]
 
 
 # what fails -------------------------------------------------------------------------------------------
@@ -251,6 +251,16 @@ def test_without_a_lattice_each_part_says_so() -> None:
     found = study_properties(NoStress(1.0), SILICON, PropertySettings(parts=("elastic",)), n_threads=1)
     assert [value.key for value in found.failed] == ["lattice", "elastic"]
     assert all("gives no stress" in value.why for value in found.failed)
+
+
+def test_a_row_of_what_failed_has_the_unit_of_the_others(still: Properties) -> None:
+    from nnpcore.properties.values import Found, Value
+
+    lost = Found((Value("vacancy", "Vacancy formation", "", None, why="it does not come to rest"),))
+    failed = replace(still, parts={**still.parts, "vacancy": lost})
+    for models, reference in (([failed, still], None), ([failed], Reference.of(still))):
+        row = next(row for row in rows_of(models, reference) if row.key == "vacancy")
+        assert row.name == "Vacancy, eV" and row.text(0) == "–" and row.why(0) == "it does not come to rest"
 
 
 def test_vacancies_of_compounds_are_refused() -> None:

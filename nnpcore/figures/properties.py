@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nnpcore.properties.values import Properties, Reference
 
 LINES = {
-    "eos": ("Volume (Å³/atom)", "Energy above the minimum (meV/atom)"),
+    "eos": ("Volume (Å³/atom)", "E - E0 (meV/atom)"),
     "rdf": ("Distance (Å)", "g(r)"),
     "drift": ("Time (ps)", "Total energy (meV/atom)"),
 }
@@ -56,7 +56,9 @@ def deviations_figure(models: Sequence[Properties], reference: Reference) -> Fig
     rows = [
         row
         for row in rows_of(models, reference)
-        if (row.key in COMPARED or row.key.startswith("surface_")) and row.reference
+        if (row.key in COMPARED or row.key.startswith("surface_"))
+        and row.reference
+        and any(row.error(k) is not None for k in range(len(models)))
     ]
     if not rows:
         return None

@@ -75,13 +75,21 @@ def rows_of(models: Sequence[Properties], reference: Reference | None = None) ->
     """Return a row for every property of any of the models, in the order of the first that has it."""
     known = [_with_differences(model, reference) for model in models]
     heads: dict[str, Value] = {}
-    for values in known:
-        heads |= {key: value for key, value in values.items() if key not in heads}
+    studied = reference.properties if reference is not None else None
+    for values in (*known, {} if studied is None else _known_too(studied, known)):
+        for key, value in values.items():  # a part that failed has no unit
+            if key not in heads or (heads[key].value is None and value.value is not None):
+                heads[key] = value
     given = {} if reference is None else reference.values
     return [
         Row(key, head.title, head.unit, tuple(values.get(key) for values in known), given.get(key))
         for key, head in heads.items()
     ]
+
+
+def _known_too(reference: Properties, models: Sequence[dict[str, Value]]) -> dict[str, Value]:
+    """Return the reference's properties that any of the models has a row for."""
+    return {key: v for key, v in reference.values.items() if any(key in values for values in models)}
 
 
 def _with_differences(model: Properties, reference: Reference | None) -> dict[str, Value]:

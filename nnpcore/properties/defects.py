@@ -116,18 +116,33 @@ def vacancy(asked: Asked, crystal: Crystal, progress: Progress) -> Found:
         raise AnalysisError("the supercell is too small for a vacancy", fix="Give a longer cell length")
     sites = _kinds_of_sites(crystal.atoms)
     full = asked.energies([whole], Progress(within=progress))[:, 0]
-    values = []
+    values: list[Value] = []
+    notes: list[str] = []
     for k, (site, part) in enumerate(zip(sites, progress.split(len(sites)), strict=True)):
-        starts = [with_vacancy(whole, site, drawn) for drawn in (0.0, _DRAWN)]
-        shares = part.split(len(starts))
-        rested = [asked.relaxed(a, p, rattle=_RATTLE) for a, p in zip(starts, shares, strict=True)]
+        rested = _rested_vacancies(asked, whole, site, notes, part)
         energies = asked.energies(rested, Progress(within=progress))
         formation = energies[:, int(energies.mean(axis=0).argmin())] - (n - 1) / n * full
         name, title = "vacancy", "Vacancy"
         if len(sites) > 1:
             name, title = f"vacancy_{k + 1}", f"Vacancy, site {k + 1}"
         values.append(Value(name, title, "eV", float(formation.mean()), spread_of(formation)))
-    return Found(tuple(values))
+    return Found(tuple(values), notes=tuple(notes))
+
+
+def _rested_vacancies(
+    asked: Asked, whole: Atoms, site: int, notes: list[str], progress: Progress
+) -> list[Atoms]:
+    """Relax from both starts; one that does not come to rest is noted, and an error where neither does."""
+    rested, errors = [], []
+    for drawn, part in zip((0.0, _DRAWN), progress.split(2), strict=True):
+        try:
+            rested.append(asked.relaxed(with_vacancy(whole, site, drawn), part, rattle=_RATTLE))
+        except AnalysisError as error:
+            errors.append(error)
+    if not rested:
+        raise errors[0]
+    notes += [f"vacancy, one of its two starts was left out: {error.what}" for error in errors]
+    return rested
 
 
 def with_vacancy(atoms: Atoms, site: int, drawn: float) -> Atoms:

@@ -66,7 +66,9 @@ def dynamics(asked: Asked, crystal: Crystal, progress: Progress, reach: Reach | 
     if settings.heating_ps > 0:
         rest = float(asked.energies([atoms], Progress(within=progress)).mean()) / len(atoms)
         values += _heat(moving, asked, step, rest, reach, parts[2])
-    return Found(tuple(values), {name: line for name, line in lines.items() if len(line.x) > 1})
+    lines = {name: line for name, line in lines.items() if len(line.x) > 1}
+    notes = [f"it breaks at {v.value:.0f} K: {v.why}" for v in values if v.key == "breaks_at" and v.value]
+    return Found(tuple(values), lines, notes=tuple(notes))
 
 
 def suitable_timestep(atoms: Atoms) -> float:
