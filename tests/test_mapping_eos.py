@@ -415,6 +415,8 @@ def test_verdict_says_what_is_missing() -> None:
     out = verdict(0.9, analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES)), far), far)
     assert out.level == "unknown"
     assert "out of reach of the training set (distance 3.00, usual up to 1.00)" in out.text
+    edge = bracket_from_distances(VOLUMES, np.full(11, 1.5), V0, 1.0)  # another split may turn it
+    assert verdict(0.9, analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES)), edge), edge).level == "doubtful"
     narrow = bracket_from_distances(VOLUMES, np.abs(VOLUMES - V0), V0, 0.5)
     holes = np.where(narrow.contains(VOLUMES), np.nan, energies_at(VOLUMES))
     between = verdict(0.9, analyse_eos(curve_of(VOLUMES, energies_at(VOLUMES), holes), narrow), narrow)

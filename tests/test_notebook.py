@@ -112,7 +112,7 @@ def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: 
         return [plain(line) for line in text_of(cell).splitlines()]
 
     def plain(line: str) -> str:
-        return "".join(re.sub(r"[-+]?[\d.]+(e[-+]\d+)?", "#", line).split())  # numpy fills up short numbers
+        return "".join(re.sub(r"[-+−]?[\d.]+(e[-+]\d+)?", "#", line).split())  # numpy fills up short numbers
 
     judged = {plain(sentence) for sentence in numbers["judged"]}
 

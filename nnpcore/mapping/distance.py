@@ -47,6 +47,7 @@ class Bracket:
     in_reach : (n,) bool, distance within the threshold, also outside the bracket.
     low_open, high_open : whether the scan ends before the reach does.
     message : why there is no bracket, or empty.
+    distance : of the crystal at its equilibrium volume; None where that lies outside the scan.
     """
 
     low: float | None
@@ -58,6 +59,7 @@ class Bracket:
     low_open: bool = False
     high_open: bool = False
     message: str = ""
+    distance: float | None = None
 
     def with_edges(self, volumes: np.ndarray, distances: np.ndarray, v0: float) -> Bracket:
         """Return the same bracket with edges told by further volumes (n,) within its own, and distances."""
@@ -168,11 +170,11 @@ def bracket_from_distances(
             f"the crystal at its equilibrium volume is out of reach of the training set "
             f"(distance {distance:.2f}, usual up to {threshold:.2f})"
         )
-        return replace(nothing, message=text)
+        return replace(nothing, message=text, distance=distance)
     right = int(np.searchsorted(volumes, v0, side="left"))
     low, low_open = _edge(volumes, distances, v0, distance, threshold, range(right - 1, -1, -1))
     high, high_open = _edge(volumes, distances, v0, distance, threshold, range(right, len(volumes)))
-    return Bracket(low, high, threshold, volumes, distances, in_reach, low_open, high_open)
+    return Bracket(low, high, threshold, volumes, distances, in_reach, low_open, high_open, distance=distance)
 
 
 def _edge(

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosReport
-from nnpcore.mapping.findings import SPREADS, Finding, Level, levels_of_all, one_of, rank_of
+from nnpcore.mapping.findings import MARGIN, SPREADS, Finding, Level, levels_of_all, one_of, rank_of
 from nnpcore.mapping.region_errors import RegionError
 from nnpcore.mapping.wording import signed
 
@@ -94,7 +94,8 @@ def verdict(
     Each within the margins of :class:`~nnpcore.mapping.findings.Finding`, so that neither another seed nor
     the last digits turn right into wrong: on a border the level is doubtful. The worst finding counts.
     Unknown: no region has a reference value, and there is no EOS data, no reference energies, or the crystal
-    is out of reach of the training set.
+    is out of reach of the training set; doubtful where it is so by less than the factor that another
+    choice of the validation frames may make of the reach.
     """
     known = [e for e in regions if e.error_mev is not None]
     missing = _missing(report, bracket)
@@ -103,7 +104,8 @@ def verdict(
         found += _of_crystal(rmse_mev, report, foretold)
     found += [region_finding(rmse_mev, e, foretold) for e in known]
     if not found:
-        return Verdict(_sentence(rmse_mev, "but", missing), "unknown")
+        level = "doubtful" if _just_out_of_reach(report, bracket) else "unknown"
+        return Verdict(_sentence(rmse_mev, "but", missing), level)
     levels = levels_of_all(tuple(found))
     level = one_of(levels)
     if level == "right":
@@ -286,6 +288,13 @@ def _missing(report: EosReport | None, bracket: Bracket | None) -> str:
         why = bracket.message if bracket is not None else "the reach of the training set is not known"
         return f"{why}: E_at of the crystal is a guess; add structures closer to it"
     return ""
+
+
+def _just_out_of_reach(report: EosReport | None, bracket: Bracket | None) -> bool:
+    """Return whether other validation frames could bring the crystal at its equilibrium into reach."""
+    if report is None or report.reference_fit is None or bracket is None or bracket.distance is None:
+        return False
+    return bracket.low is None and bracket.distance <= MARGIN * bracket.threshold
 
 
 def _error_text(report: EosReport) -> str:
