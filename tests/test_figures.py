@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import threading
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 
 from nnpcore import figures
 from nnpcore.errors import AnalysisError, RunFolderError
-from nnpcore.figures import EosSeries, ParitySeries, PointSeries
+from nnpcore.figures import EosSeries, ParitySeries, PointSeries, names
 from nnpcore.figures.eos import dense, energy_zero, eos_window, spline
 from nnpcore.figures.series import (
     Ending,
@@ -98,7 +101,7 @@ def test_training_figure_holds_the_history():
     assert [a.get_ylabel() for a in axes] == [
         "Energy RMSE (meV/atom)",
         "Force RMSE (eV/Å)",
-        "Mapping error (meV/atom)",
+        "|Mapping error| (meV/atom)",
     ]
     lines = lines_by_label(axes[0])
     assert lines["training"][:, 1] == pytest.approx([r.train["energy"]["mean"] for r in records])
@@ -111,6 +114,31 @@ def test_training_figure_holds_the_history():
     }
     assert axes[0].get_yscale() == "log"
     assert axes[2].lines[0].get_ydata() == pytest.approx(abs(mapping.errors))
+
+
+UNITS = "meV|meV/atom|eV|eV/atom|eV/Å|GPa|Å|Å³/atom|s|K|%|J/m²"
+FORM = re.compile(rf"(\S[^()]*?)( \(({UNITS})\))?")
+ROOT = Path(__file__).parents[1]
+
+
+def test_axes_and_columns_are_named_in_one_form():
+    """Quantity, then the unit in brackets, in the window, in figures and in tables."""
+    constants = [v for k, v in vars(names).items() if k.isupper() and k != "QUANTITIES"]
+    known = [n for v in constants for n in (v.values() if isinstance(v, dict) else [v])]
+    known = [n for v in known for n in ([v] if isinstance(v, str) else v)]
+    assert "Volume (Å³/atom)" in known and "Energy RMSE (meV/atom)" in known
+    for path in [*(ROOT / "app" / "plots").glob("*.py"), *(ROOT / "nnpcore" / "figures").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+                "set_labels", "style_axes",
+            ):  # fmt: skip
+                texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
+                known += [text for text in texts if isinstance(text, str) and text]
+    known += [*history_table(history())]
+    assert [name for name in known if not FORM.fullmatch(name)] == []
+    assert names.column_name("Volume (Å³/atom)") == "volume (Å³/atom)"
+    assert names.column_name("RMSE") == "RMSE"
+    assert names.column_name("Eₐₜ (meV)") == "Eₐₜ (meV)"
 
 
 def test_what_is_kept_and_where_it_ended_early():

@@ -37,7 +37,7 @@ from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.inputs import CHOSEN_GROUPS
 from nnpcore.analyses.parity import PARITY
-from nnpcore.analyses.pca import MAP_ENERGIES, PCA
+from nnpcore.analyses.pca import MAP_DISTANCES, MAP_ENERGIES, PCA
 from nnpcore.figures.eos import energy_zero
 from nnpcore.figures.tables import write_csv
 from nnpcore.structures import Role, example_path, read_dataset
@@ -306,7 +306,7 @@ def test_pca_colored_by_atomic_energy(shown, trained):
 def test_pca_colored_by_what_the_files_hold(shown, trained):
     panel = shown(PcaPanel, 500, 400)
     labels = [panel.color_by.itemText(i) for i in range(panel.color_by.count())]
-    assert labels[:5] == ["Data set", "Eₐₜ", "Std of Eₐₜ", "Force", "Volume"]
+    assert labels[:6] == ["Data set", "Eₐₜ", "Std of Eₐₜ", "Distance", "Force", "Volume"]
     assert "md_frame" in labels
     group = panel.whole_groups()[0]
     frames = trained.data.datasets[group.dataset_id].frames
@@ -319,6 +319,90 @@ def test_pca_colored_by_what_the_files_hold(shown, trained):
     color_by_kind(panel, "")
     assert panel.plot.groups[0].values is None
     assert "ramp" not in [entry.kind for entry in panel.plot.legend.entries]
+
+
+def choose(box, kind: str) -> None:
+    """Choose a kind of number as a user does, by its key."""
+    kinds = [box.itemData(i).kind for i in range(box.count())]
+    box.setCurrentIndex(kinds.index(kind))
+    box.activated.emit(box.currentIndex())
+
+
+def test_any_two_numbers_are_axes_and_sizes(qtbot, shown, trained, tmp_path):
+    panel = shown(PcaPanel, 500, 400)
+    choose(panel.x_axis, "volume")
+    choose(panel.y_axis, "atomic_energy")
+    panel.choose_size(next(a.data() for a in panel.sizes.actions() if a.text() == "Force"))
+    group, cloud = panel.whole_groups()[0], panel.plot.groups[0]
+    frames = trained.data.datasets[group.dataset_id].frames
+    energies = 1000 * (group.values["atomic_energy"] - trained.coloring.crystal_energy())
+    assert cloud.xy[:, 0] == pytest.approx([frames[f].volume / frames[f].n_atoms for f in group.frame])
+    assert cloud.xy[:, 1] == pytest.approx(energies)
+    forces = [np.linalg.norm(frames[f].forces[a]) for f, a in zip(group.frame, group.atom, strict=True)]
+    assert cloud.sizes == pytest.approx(forces)
+    assert panel.plot.axis("bottom").labelText == "Volume (Å³/atom)"
+    assert panel.plot.legend.titles == ("Eₐₜ (meV)",)
+    assert len({g.scale for g in panel.plot.cloud.groups}) == 5
+    assert panel.plot.legend.entries[0].kind == "sizes"
+    path = next(g for g in panel.plot.groups if g.path)
+    assert np.isfinite(path.xy).all(), "the invariant points have volumes and energies, too"
+    tip = cloud.tip(3)
+    assert "frame" in tip and "atom" in tip
+    assert f"Volume {cloud.xy[3, 0]:.4g} Å³/atom" in tip
+    assert f"Force {forces[3]:.4g} eV/Å" in tip
+    panel.equal.setChecked(True)
+    panel.grab()
+    (x0, x1), (y0, y1) = panel.plot.canvas.view.viewRange()
+    view = panel.plot.canvas.view
+    assert (x1 - x0) / view.width() == pytest.approx((y1 - y0) / view.height(), rel=1e-3)
+    axes = panel.figure()().axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Volume (Å³/atom)", "Eₐₜ (meV)")
+    assert axes.get_aspect() == 1.0
+    assert len(set(axes.collections[0].get_sizes())) > 3
+    table = panel.table()
+    assert table["force (eV/Å)"][:5] == pytest.approx(forces[:5])
+    assert table["volume (Å³/atom)"][:5] == pytest.approx(cloud.xy[:5, 0])
+
+
+def test_distances_of_the_map_are_computed_where_they_are_shown(shown, trained):
+    run = trained.runs.current
+    panel = shown(PcaPanel, 500, 400)
+    assert run.result(MAP_DISTANCES) is None
+    choose(panel.y_axis, "distance")
+    wait_for(lambda: run.result(MAP_DISTANCES) is not None)
+    panel.refresh()
+    shown_map, values = run.result(PCA), run.values
+    rows = values.is_training
+    metric = run.potential.metric
+    train, frames = metric.transform(values.values[rows], values.species[rows]), values.frame[rows]
+    far = np.linalg.norm(train[:40, None] - train[None], axis=2)
+    far[frames[:40, None] == frames[None]] = np.inf
+    assert panel.plot.groups[0].xy[:40, 1] == pytest.approx(far.min(axis=1), rel=1e-5)
+    valid = next(k for k, g in enumerate(shown_map.groups) if g.role == "validation")
+    other = metric.transform(shown_map.groups[valid].values, shown_map.groups[valid].species)
+    near = np.linalg.norm(other[:20, None] - train[None], axis=2).min(axis=1)
+    assert panel.plot.groups[valid].xy[:20, 1] == pytest.approx(near, rel=1e-5)
+    path = next(k for k, g in enumerate(shown_map.groups) if g.role == "eos")
+    assert panel.plot.groups[path].xy[:, 1] == pytest.approx(run.result(DISTANCE).bracket.distances, rel=1e-5)
+
+
+def test_an_arrow_leads_to_invariant_points_outside_the_view(qtbot, shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    beyond, view = panel.plot.beyond, panel.plot.canvas.view
+    path = np.vstack([g.xy for g in panel.plot.groups if g.path])
+    view.setRange(xRange=(path[:, 0].max() + 5, path[:, 0].max() + 9), yRange=(-1, 1), padding=0)
+    button = beyond.buttons["left"]
+    assert button.isVisible()
+    assert sum(len(found) for found in beyond.beyond.values()) == len(path)
+    assert button.text() == f"◂ {len(beyond.beyond['left'])}"
+    there = beyond.beyond["left"]
+    panel.grab()
+    qtbot.mouseClick(button, LEFT)
+    (x0, x1), (y0, y1) = view.viewRange()
+    inside = (there >= [x0, y0]) & (there <= [x1, y1])
+    assert inside.all(), "the view goes there"
+    panel.plot.set_series_visible(next(g.key for g in panel.plot.groups if g.path), False)
+    assert not any(button.isVisible() for button in beyond.buttons.values())
 
 
 def isolated(panel: PcaPanel, key: str) -> int:

@@ -23,7 +23,7 @@ from app.plots.held_click import LONGEST_MS
 from app.plots.legend import Entry, LegendList
 from app.plots.pca_plot import CloudGroup, PcaPlot
 from app.plots.plot import Plot
-from app.plots.points import STAMPS_PER_FRAME, PointCloud, PointGroup, Raster, stamp
+from app.plots.points import PointCloud, PointGroup, Raster, stamp
 from app.widgets.controls import choice_box, refill
 from app.widgets.labels import NoteLabel
 from app.widgets.lasso import inside_polygon
@@ -172,21 +172,55 @@ def test_a_point_is_drawn_where_it_belongs_inside_another_widget(qtbot, plot):
     assert cloud.n_drawn == 3
 
 
-def test_only_very_many_points_are_thinned(plot):
+def test_far_away_is_a_density_of_all_points_and_near_each_has_a_marker(qtbot, plot):
     shown = plot(width=500, height=400)
     cloud: PointCloud = shown.add_cloud("cloud")
     random = np.random.default_rng(0)
     cloud.set_groups([PointGroup(random.normal(size=(22_400, 2)), RED)])
     shown.set_window(-5, 5, -5, 5)
     shown.grab()
-    assert cloud.n_drawn == 22_400
-    cloud.set_groups([PointGroup(random.normal(size=(600_000, 2)), RED)])
+    assert (cloud.n_drawn, cloud.as_density) == (22_400, False)
+    xy = random.normal(size=(600_000, 2))
+    cloud.set_groups([PointGroup(xy, RED), PointGroup(np.array([[4.5, 4.5]]), RED[::-1])])
     shown.grab()
-    assert 100_000 < cloud.n_drawn <= STAMPS_PER_FRAME
-    shown.set_window(0.0, 0.2, 0.0, 0.2)
+    qtbot.waitUntil(lambda: cloud._density is not None)
     shown.grab()
-    xy = cloud.groups[0].xy
-    assert cloud.n_drawn >= ((xy > 0) & (xy < 0.2)).all(axis=1).sum()
+    assert (cloud.n_drawn, cloud.as_density) == (600_001, True)
+    px, py = shown.canvas.to_pixels(np.array([4.5, 4.4]), np.array([4.5, 4.5]))
+    places = [shown.canvas.mapTo(shown, QPoint(round(x), round(y))) for x, y in zip(px, py, strict=True)]
+    lone, beside = (color_at(shown, QPointF(place)) for place in places)
+    assert abs(lone[2] - beside[2]) + abs(lone[0] - beside[0]) > 60, "a lone point is seen, in its colour"
+    shown.set_window(0.0, 0.1, 0.0, 0.1)
+    shown.grab()
+    inside = ((xy > 0) & (xy < 0.1)).all(axis=1).sum()
+    assert not cloud.as_density
+    assert inside <= cloud.n_drawn < 1.2 * inside + 100
+
+
+def test_a_million_points_are_counted_in_short_steps_while_the_image_moves(qtbot, plot):
+    shown = plot(width=500, height=400)
+    cloud: PointCloud = shown.add_cloud("cloud")
+    xy = np.random.default_rng(0).normal(size=(500_000, 2))
+    cloud.set_groups([PointGroup(xy, RED)])
+    shown.set_window(-5, 5, -5, 5)
+    shown.grab()
+    assert cloud.as_density
+    assert cloud._density is None, "nothing is counted within one drawing"
+    qtbot.waitUntil(lambda: cloud._density is not None)
+    known = cloud._density
+    counts = known._counts.reshape(known.shape)
+    transform = known.transform
+    column = np.floor(xy[:, 0] * transform.m11() + transform.dx() - known.area.left() + 0.5) + 1
+    wanted = np.bincount(column.astype(int), minlength=known.shape[1])
+    assert counts.sum(axis=0)[: known.shape[1]].tolist() == wanted[: known.shape[1]].tolist()
+    shown.set_window(-4.5, 5.5, -5, 5)
+    shown.grab()
+    assert cloud._density is known, "a small move needs no counting"
+    assert cloud._counting is None
+    shown.set_window(1, 11, -5, 5)
+    shown.grab()
+    assert cloud._density is known, "the last image moves along"
+    qtbot.waitUntil(lambda: cloud._density is not known)
 
 
 def test_groups_take_turns():

@@ -14,7 +14,7 @@ from nnpcore.analyses.inputs import EOS_ROLE
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
     from app.documents.regions import RegionDocument
-    from nnpcore.analyses.pca import AtomMap, MapEnergies
+    from nnpcore.analyses.pca import AtomMap, MapDistances, MapEnergies
 
 GROUPING_TEXTS: dict[Grouping, str] = {
     "dataset": "Data set",
@@ -54,13 +54,19 @@ class AtomGroup:
 
 
 def atom_groups(
-    shown: AtomMap, energies: MapEnergies | None, datasets: Mapping[str, DatasetDocument]
+    shown: AtomMap,
+    energies: MapEnergies | None,
+    datasets: Mapping[str, DatasetDocument],
+    distances: MapDistances | None = None,
 ) -> tuple[AtomGroup, ...]:
-    """Return the groups of a map in the colours of their data sets, with their energies where known."""
+    """Return the groups of a map in the colours of their data sets, with the numbers that are known."""
     values: list[dict[str, np.ndarray]] = [{} for _ in shown.groups]
     if energies is not None and energies.map is shown:
         pairs = zip(energies.mean, energies.std, strict=True)
         values = [{"atomic_energy": mean, "atomic_energy_std": std} for mean, std in pairs]
+    if distances is not None and distances.map is shown:
+        for mine, distance in zip(values, distances.distances, strict=True):
+            mine["distance"] = distance
     return tuple(
         AtomGroup(g.name, g.key, g.role, color_of(g.key, datasets), g.frame, g.atom, scores, known)
         for g, scores, known in zip(shown.groups, shown.scores, values, strict=True)

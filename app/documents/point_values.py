@@ -1,8 +1,8 @@
-"""Numbers to colour the points of a map by: predicted ones, and whatever the files hold for atom or frame."""
+"""Numbers of a map's points: components, predicted ones, and whatever the files hold for atom or frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,32 +18,48 @@ FramesOf = Callable[[str], Sequence[Frame] | None]
 
 @dataclass(frozen=True)
 class ValueKind:
-    """One kind of number: ``kind`` is its key; ``diverging`` says that 0 is special."""
+    """One kind of number: ``kind`` is its key; ``diverging`` says that 0 is special; ``short``: for menus."""
 
     kind: str
     label: str
     unit: str = ""
     diverging: bool = False
+    short: str = ""
 
     @property
     def text(self) -> str:
         """Label with unit."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
+    @property
+    def entry(self) -> str:
+        """What a list of kinds calls it."""
+        return self.short or self.label
 
+
+DISTANCE = ValueKind("distance", "Distance to the training set", short="Distance")
 PREDICTED = (
     ValueKind("atomic_energy", "Eₐₜ", "meV", diverging=True),
     ValueKind("atomic_energy_std", "Std of Eₐₜ", "meV"),
-    ValueKind("distance", "Distance"),
 )
+ERROR = ValueKind("reference_error", "Eₐₜ − reference", "meV", diverging=True)
 FORCE = ValueKind("force", "Force", "eV/Å")
 VOLUME = ValueKind("volume", "Volume", "Å³/atom")
 
 
+def component(k: int, shares: np.ndarray) -> ValueKind:
+    """Return principal component ``k``, from 0, with its share of the variance."""
+    share = f" ({100 * shares[k]:.0f} %)" if k < len(shares) else ""
+    return ValueKind(f"pc:{k}", f"PC {k + 1}{share}", short=f"PC {k + 1}")
+
+
 def value_kinds(groups: Sequence[AtomGroup], frames_of: FramesOf) -> list[ValueKind]:
-    """Return what the points can be coloured by, judged by each group's first frame."""
+    """Return what is known of the points, judged by each group's first frame."""
     found = [kind for kind in PREDICTED if any(kind.kind in group.values for group in groups)]
     firsts = [frames[0] for group in groups if (frames := frames_of(group.dataset_id)) and not group.path]
+    if found and any(frame.exact_energies is not None for frame in firsts):
+        found.append(ERROR)
+    found.append(DISTANCE)
     if any(frame.forces is not None for frame in firsts):
         found.append(FORCE)
     if any(frame.volume > 0 for frame in firsts):
@@ -61,25 +77,41 @@ def point_values(
 
     Atomic energies (meV) are relative to ``energy_zero``, eV.
     """
+    if kind.kind.startswith("pc:"):
+        k = int(kind.kind[3:])
+        return group.scores[:, k] if k < group.scores.shape[1] else np.zeros(len(group.scores))
+    if kind == DISTANCE:
+        return group.values.get(kind.kind)
     if kind in PREDICTED:
         values = group.values.get(kind.kind)
-        if values is None or kind.kind == "distance":
-            return values
-        return MEV_PER_EV * (values - (energy_zero if kind.diverging else 0.0))
-    frames = frames_of(group.dataset_id)
-    if frames is None:
+        return None if values is None else MEV_PER_EV * (values - (energy_zero if kind.diverging else 0.0))
+    energies, frames = group.values.get("atomic_energy"), frames_of(group.dataset_id)
+    if frames is None or (kind == ERROR and energies is None):
         return None
     result = np.full(len(group.frame), np.nan)
-    for index in np.unique(group.frame):
+    for index, rows in rows_by_frame(group.frame):
         if index < len(frames):
-            rows = group.frame == index
             result[rows] = _of_frame(kind.kind, frames[index], group.atom[rows])
+    if kind == ERROR and energies is not None:
+        result = MEV_PER_EV * (energies - result)
     return result if np.isfinite(result).any() else None
+
+
+def rows_by_frame(frame: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield every number among ``frame`` (n,) and the rows that have it."""
+    if not len(frame):
+        return
+    order = np.argsort(frame, kind="stable")
+    starts = np.flatnonzero(np.diff(frame[order], prepend=-1))
+    for first, last in zip(starts, [*starts[1:], len(order)], strict=True):
+        yield int(frame[order[first]]), order[first:last]
 
 
 def _of_frame(kind: str, frame: Frame, atoms: np.ndarray) -> np.ndarray | float:
     """Return the value of a kind for some atoms of a frame: (n,), or one number for all."""
     what, _, name = kind.partition(":")
+    if what == "reference_error":
+        return np.nan if frame.exact_energies is None else frame.exact_energies[atoms]
     if what == "force":
         return np.nan if frame.forces is None else np.linalg.norm(frame.forces[atoms], axis=1)
     if what == "volume":

@@ -17,6 +17,8 @@ from app.plots.parity_plot import ParityPlot, ParityPoints
 from nnpcore import figures
 from nnpcore.analyses.parity import PARITY, Parity, ParityGroup
 from nnpcore.figures.drawing import paper_color
+from nnpcore.figures.names import PARITY as PARITY_NAMES
+from nnpcore.figures.names import column_name
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -51,9 +53,8 @@ class ParityPanel(AnalysisPanel[Parity]):
 
     def _build(self) -> None:
         self.plots = {
-            "energy": ParityPlot("Reference energy (meV/atom)", "Predicted (meV/atom)", "meV/atom", self),
-            "force": ParityPlot("Reference force (eV/Å)", "Predicted (eV/Å)", "eV/Å", self),
-            "atomic": ParityPlot("Reference atomic energy (meV)", "Predicted (meV)", "meV", self),
+            kind: ParityPlot(*PARITY_NAMES[kind], unit, self)
+            for kind, unit in (("energy", "meV/atom"), ("force", "eV/Å"), ("atomic", "meV"))
         }
         for kind, plot in self.plots.items():
             plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
@@ -162,8 +163,8 @@ class ParityPanel(AnalysisPanel[Parity]):
             return {
                 "group": [group.name for group in groups for _ in group.frames],
                 "frame (from 0)": np.concatenate([group.frames for group in groups]).tolist(),
-                "reference energy (meV/atom)": pairs[:, 0].tolist(),
-                "predicted energy (meV/atom)": pairs[:, 1].tolist(),
+                column_name(PARITY_NAMES["energy"][0]): pairs[:, 0].tolist(),
+                column_name(PARITY_NAMES["energy"][1]): pairs[:, 1].tolist(),
             }
         if self.front == "atomic":
             pairs = np.concatenate([_pairs(group, "atomic") for group in groups])
@@ -171,8 +172,8 @@ class ParityPanel(AnalysisPanel[Parity]):
                 "group": [group.name for group in groups for _ in group.atomic],
                 "frame (from 0)": np.concatenate([group.atomic_frames for group in groups]).tolist(),
                 "atom (from 0)": np.concatenate([group.atomic_atoms for group in groups]).tolist(),
-                "reference atomic energy (meV)": pairs[:, 0].tolist(),
-                "predicted atomic energy (meV)": pairs[:, 1].tolist(),
+                column_name(PARITY_NAMES["atomic"][0]): pairs[:, 0].tolist(),
+                column_name(PARITY_NAMES["atomic"][1]): pairs[:, 1].tolist(),
             }
         pairs = np.concatenate([group.forces.reshape(-1, 2) for group in groups])
         return {
@@ -180,8 +181,8 @@ class ParityPanel(AnalysisPanel[Parity]):
             "frame (from 0)": np.concatenate([np.repeat(group.force_frames, 3) for group in groups]).tolist(),
             "atom (from 0)": np.concatenate([np.repeat(group.force_atoms, 3) for group in groups]).tolist(),
             "component": [c for group in groups for _ in range(len(group.forces)) for c in COMPONENTS],
-            "reference force (eV/Å)": pairs[:, 0].tolist(),
-            "predicted force (eV/Å)": pairs[:, 1].tolist(),
+            column_name(PARITY_NAMES["force"][0]): pairs[:, 0].tolist(),
+            column_name(PARITY_NAMES["force"][1]): pairs[:, 1].tolist(),
         }
 
     def figure_of(self, analysis: Parity) -> Drawing | None:

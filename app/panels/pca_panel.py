@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QFontMetricsF
+from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
 from app.documents.grouping import GROUPING_TEXTS, AtomGroup, atom_groups, divided
-from app.documents.point_values import PREDICTED, ValueKind, point_values, value_kinds
-from app.look.ink import PAPER_MARKERS
+from app.documents.point_values import (
+    DISTANCE,
+    PREDICTED,
+    FramesOf,
+    ValueKind,
+    component,
+    point_values,
+    value_kinds,
+)
+from app.look import colormaps
+from app.look.ink import PAPER_MARKERS, font
 from app.look.numbers import true_minus
 from app.panels.base import AnalysisPanel, Drawing, Table
-from app.plots.pca_plot import CloudGroup, PcaPlot, marker_of
-from app.widgets.controls import refill
+from app.plots.pca_plot import CloudGroup, Drawn, Meaning, PcaPlot, marker_of
+from app.widgets.controls import plain_action, refill
 from app.widgets.lasso import selection_mode
 from nnpcore import figures
 from nnpcore.analyses.division import Grouping
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.inputs import ELEMENT_CHOICE
-from nnpcore.analyses.pca import MAP_ENERGIES, PCA, AtomMap
+from nnpcore.analyses.pca import MAP_DISTANCES, MAP_ENERGIES, PCA, AtomMap
 from nnpcore.figures.drawing import paper_color
+from nnpcore.figures.names import column_name
 
 if TYPE_CHECKING:
     from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
-HEADS = {"atomic_energy": "atomic energy (eV)", "atomic_energy_std": "std (eV)", "distance": "distance"}
+HEADS = {
+    "atomic_energy": "atomic energy (eV)",
+    "atomic_energy_std": "std (eV)",
+    "distance": column_name(DISTANCE.text),
+}
+Made = TypeVar("Made")
+MANY = 100_000
+"""Points of more atoms are put together in the background."""
 
 
 class PcaPanel(AnalysisPanel[AtomMap]):
@@ -44,8 +63,12 @@ class PcaPanel(AnalysisPanel[AtomMap]):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self._known: set[str] = set()
+        self._watches_distances = False
+        self._turn = 0
+        self._axes_shown = "", ""
         self.groups: tuple[AtomGroup, ...] = ()
         self.plot = PcaPlot(self)
+        self.plot.apart = self._draw_apart
         self.set_body(self.plot)
         self._build_tools()
         self.plot.point_clicked.connect(self._on_clicked)
@@ -55,16 +78,22 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         session.selection.changed.connect(self._show_selection)
         session.selection.hover_changed.connect(self._show_hovered)
         changes = (session.runs.current_changed, session.runs.removed, session.data.removed)
-        self.follow(
-            *changes, session.regions.changed, session.visibility.changed, analyses=(PCA, MAP_ENERGIES, EOS)
-        )
+        shown = (PCA, MAP_ENERGIES, MAP_DISTANCES, EOS)
+        self.follow(*changes, session.regions.changed, session.visibility.changed, analyses=shown)
 
     def _build_tools(self) -> None:
-        self.x_axis = self.add_choice("Component along x", self.refresh, width=64)
-        self.y_axis = self.add_choice("Component along y", self.refresh, width=64)
-        self.color_by = self.add_choice("Colour of the points", self.refresh, width=104)
+        self.x_axis = self.add_choice("What stands along x", self.refresh, width=64)
+        self.y_axis = self.add_choice("What stands along y", self.refresh, width=64)
+        self.color_by = self.add_choice("Colour of the points", self.refresh, width=96)
         self.element = self.add_choice("Element whose atoms are shown", self._on_element, width=52)
         self.element.hide()
+        self.menu = QMenu(self)
+        self.equal = self.menu.addAction("Same scale along both axes")
+        self.equal.setCheckable(True)
+        self.equal.toggled.connect(self.plot.set_equal)
+        self.sizes = self.menu.addMenu("Size of the points")
+        self.size_kind: ValueKind | None = None
+        self.options = self.add_button("Scale of the axes, size of the points", text="…", menu=self.menu)
         tip = "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes"
         lasso = self.plot.canvas.lasso
         toggled = partial(setattr, lasso, "enabled")
@@ -76,13 +105,22 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         run, analysis = self.session.runs.current, self.analysis
         if run is None or analysis is None:
             return ()
-        groups = atom_groups(analysis, run.result(MAP_ENERGIES), self.session.data.datasets)
+        distances, datasets = run.result(MAP_DISTANCES), self.session.data.datasets
+        groups = atom_groups(analysis, run.result(MAP_ENERGIES), datasets, distances)
         hidden = self.session.visibility.hidden
         return tuple(group for group in groups if group.dataset_id not in hidden)
 
-    def components(self) -> tuple[int, int]:
-        """Return the components along x and y, from 0."""
-        return max(self.x_axis.currentIndex(), 0), max(self.y_axis.currentIndex(), 0)
+    def axes(self) -> tuple[ValueKind, ValueKind]:
+        """Return what stands along x and y."""
+        shares = np.empty(0) if self.analysis is None else self.analysis.result.explained
+        kinds = [box.currentData() for box in (self.x_axis, self.y_axis)]
+        x, y = (kind if isinstance(kind, ValueKind) else component(k, shares) for k, kind in enumerate(kinds))
+        return x, y
+
+    def kinds_shown(self) -> list[ValueKind]:
+        """Return every kind of number that is shown: axes, colour and size, each once."""
+        kinds = (*self.axes(), self.value_kind(), self.size_kind)
+        return list(dict.fromkeys(kind for kind in kinds if kind is not None))
 
     def refresh(self) -> None:
         """Bring the map up to date."""
@@ -90,6 +128,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         if analysis is None:
             self.plot.set_message(self.empty_text())
             self.plot.show_groups([])
+            self._turn += 1
             self._seen.forget()
             self._show_tools(False)
             return
@@ -97,47 +136,115 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self._show_tools(True)
         groups = self.whole_groups()
         self._fill_tools(analysis, groups)
-        x, y = self.components()
-        kind = self.value_kind()
-        energies = tuple(values for group in groups for values in group.values.values())
-        values = (*energies, self.session.coloring.crystal_energy()) if kind else ()
+        self._watch_distances(self.isVisible())
+        shown = self.kinds_shown()
         grouping, labels = self.grouping(), self.session.regions.labels()
         names = tuple((group.name, group.role, group.color_index) for group in groups)
         alone = sum(group.role == "training" for group in groups) == 1
         self.groups = tuple(p for g in groups for p in divided(g, grouping, labels, alone))
-        if self._seen.again(analysis.result, names, x, y, kind, grouping, labels, *values):
+        looks = self.axes(), self.value_kind(), self.size_kind
+        if self._seen.again(analysis.result, names, looks, grouping, labels, *self._numbers_used(shown)):
             return
-        shares = analysis.result.explained
-        self.plot.set_labels(_axis_text(x, shares), _axis_text(y, shares))
-        clouds = [self._cloud_group(number, group) for number, group in enumerate(self.groups)]
-        for group, source in zip(clouds, self.groups, strict=True):
-            if group.key not in self._known:
-                self._known.add(group.key)
+        count = sum(len(group.frame) for group in self.groups)
+        self._turn += 1
+        done = partial(self._put, self._turn)
+        self._apart(count, "Putting the map together", partial(self._snapshot(), self.groups), done)
+
+    def _numbers_used(self, shown: Sequence[ValueKind]) -> list[object]:
+        """Return the arrays and numbers behind what is shown; as long as they stay, nothing has changed."""
+        needed = {"reference_error": "atomic_energy"}
+        names = {needed.get(kind.kind, kind.kind) for kind in shown}
+        arrays = [v for g in self.groups for name, v in g.values.items() if name in names and not g.part]
+        relative = any(kind.kind == "atomic_energy" for kind in shown)
+        return [*arrays, self.session.coloring.crystal_energy() if relative else None]
+
+    def _apart(self, count: int, title: str, work: Callable[[], Made], done: Callable[[Made], None]) -> None:
+        """Call ``done(work())``: at once, or of more than :data:`MANY` points in the background."""
+        if count <= MANY:
+            done(work())
+        else:
+            key = f"{self.name}:{title}"
+            self.session.tasks.run(title, lambda _progress: work(), done, key=key, quiet=True)
+
+    def _draw_apart(self, work: Callable[[], Drawn], done: Callable[[Drawn], None]) -> None:
+        count = sum(len(group.xy) for group in self.plot.visible_groups())
+        self._apart(count, "Drawing the map", work, done)
+
+    def _snapshot(self) -> CloudMaker:
+        """Return what is needed to make clouds of groups, without the session."""
+        frames = {key: document.frames for key, document in self.session.data.datasets.items()}
+        return CloudMaker(self.axes(), self.value_kind(), self.size_kind, frames, self._energy_zero())
+
+    def _put(self, turn: int, clouds: list[CloudGroup]) -> None:
+        """Show clouds, unless others are wanted meanwhile."""
+        if turn != self._turn or self.analysis is None:
+            return
+        clouds = [replace(cloud, tip=partial(self._tip, number)) for number, cloud in enumerate(clouds)]
+        for cloud, source in zip(clouds, self.groups, strict=True):
+            if cloud.key not in self._known:
+                self._known.add(cloud.key)
                 if source.role == "validation":
-                    self.plot.legend.set_hidden(group.key, True)
-        self.plot.show_groups(clouds, kind.unit if kind else "", kind.diverging if kind else False)
+                    self.plot.legend.set_hidden(cloud.key, True)
+        (x, y), color, size = self.axes(), self.value_kind(), self.size_kind
+        self.plot.set_labels(x.text, y.text)
+        meaning = Meaning(_meaning(color), color is not None and color.diverging, _meaning(size))
+        self.plot.show_groups(clouds, meaning)
+        if (x.kind, y.kind) != self._axes_shown:
+            self._axes_shown = x.kind, y.kind
+            self.plot.show_all()  # a part of other axes says nothing here
         self._show_selection()
 
+    def _watch_distances(self, seen: bool) -> None:
+        """Have distances computed while they are shown."""
+        wanted = seen and DISTANCE in self.kinds_shown()
+        if wanted != self._watches_distances:
+            self._watches_distances = wanted
+            self.session.analyses.watch(MAP_DISTANCES, self, wanted)
+
+    def _watch(self, seen: bool) -> None:
+        super()._watch(seen)
+        self._watch_distances(seen)
+
     def _show_tools(self, shown: bool) -> None:
-        for tool in (self.x_axis, self.y_axis, self.color_by, self.lasso):
+        for tool in (self.x_axis, self.y_axis, self.color_by, self.options, self.lasso):
             tool.setVisible(shown)
         self.element.setVisible(shown and self.element.count() > 1)
 
     def _fill_tools(self, analysis: AtomMap, groups: Sequence[AtomGroup]) -> None:
-        n = len(analysis.result.explained)
-        components = [(f"PC {k + 1}", k) for k in range(n)]
-        refill(self.x_axis, components)
-        refill(self.y_axis, components, default=1)
-        divisions = self.session.regions.labels().groupings()[1:]
+        shares = analysis.result.explained
         values = value_kinds(groups, self._frames_of)
-        texts = [(GROUPING_TEXTS[kind], kind) for kind in divisions] + [(kind.label, kind) for kind in values]
+        along = [component(k, shares) for k in range(len(shares))] + values
+        for box, default in ((self.x_axis, 0), (self.y_axis, 1)):
+            _refill_kinds(box, along, along[min(default, len(along) - 1)])
+        divisions = self.session.regions.labels().groupings()[1:]
+        texts = [(GROUPING_TEXTS[kind], kind) for kind in divisions] + [(kind.entry, kind) for kind in values]
         refill(self.color_by, [("Data set", None), *texts])
+        self._fill_sizes(values)
         run = self.session.runs.current
         functions = run.functions if run is not None else None
         known = functions.elements if functions is not None else [analysis.element]
         refill(self.element, [(element, element) for element in known])
         self.element.setCurrentText(analysis.element)
         self.element.setVisible(len(known) > 1)
+
+    def _fill_sizes(self, values: Sequence[ValueKind]) -> None:
+        wanted = [None, *values]
+        if self.size_kind not in wanted:
+            self.size_kind = None
+        if [action.data() for action in self.sizes.actions()] != wanted:
+            self.sizes.clear()
+            for kind in wanted:
+                text = "All alike" if kind is None else plain_action(kind.entry)
+                action = self.sizes.addAction(text, partial(self.choose_size, kind))
+                action.setData(kind)
+                action.setCheckable(True)
+        for action in self.sizes.actions():
+            action.setChecked(action.data() == self.size_kind)
+
+    def choose_size(self, kind: ValueKind | None) -> None:
+        """Let the size of the points tell a value, None: nothing."""
+        self.size_kind = kind
+        self.refresh()
 
     def _on_element(self) -> None:
         self.session.analyses.choose(ELEMENT_CHOICE, self.element.currentText())
@@ -156,13 +263,6 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         document = self.session.data.datasets.get(dataset_id)
         return document.frames if document is not None else None
 
-    def _values_of(self, group: AtomGroup) -> np.ndarray | None:
-        kind = self.value_kind()
-        if kind is None:
-            return None
-        found = point_values(kind, group, self._frames_of, self._energy_zero())
-        return np.full(len(group.frame), np.nan) if found is None else found
-
     def _energy_zero(self) -> float:
         """Return what atomic energies are relative to: the crystal's energy, else the mean of all atoms."""
         crystal = self.session.coloring.crystal_energy()
@@ -171,37 +271,17 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         parts = [g.values["atomic_energy"] for g in self.groups if "atomic_energy" in g.values]
         return float(np.concatenate(parts).mean()) if parts else 0.0
 
-    def _cloud_group(self, number: int, group: AtomGroup) -> CloudGroup:
-        x, y = self.components()
-        scores = group.scores
-        return CloudGroup(
-            key=f"{group.role}:{group.dataset_id or group.name}:{group.part}",
-            name=group.name,
-            xy=np.column_stack([_component(scores, x), _component(scores, y)]),
-            color=f"series:{group.color_index}",
-            marker=self._marker(number, group),
-            path=group.path,
-            values=None if group.path else self._values_of(group),
-            tip=lambda index, number=number: self._tip(number, index),
-        )
-
-    def _marker(self, number: int, group: AtomGroup) -> str:
-        """Return a marker: validation atoms share their data set's colour, not its marker."""
-        if group.path:
-            return "o"
-        rank = sum(not g.path and g.role != "validation" for g in self.groups[:number])
-        return "+" if group.role == "validation" else marker_of(rank)
-
     def _tip(self, number: int, index: int) -> str:
         if number >= len(self.groups):
             return ""
         group = self.groups[number]
         lines = [f"{group.name}, frame {group.frame[index] + 1}, atom {group.atom[index] + 1}"]
-        for kind in PREDICTED:
-            values = point_values(kind, group, self._frames_of, self._energy_zero())
+        one = _only(group, index)
+        for kind in dict.fromkeys((*PREDICTED, *self.kinds_shown())):
+            values = point_values(kind, one, self._frames_of, self._energy_zero())
             if values is not None:
-                value = true_minus(f"{values[index]:.3g}")
-                lines.append(f"{kind.label} {value} {kind.unit}")
+                value = true_minus(f"{values[0]:.4g}")
+                lines.append(f"{kind.label} {value} {kind.unit}".strip())
         return "\n".join(lines)
 
     # linking ------------------------------------------------------------------------------------------
@@ -266,7 +346,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
 
     # exporting ----------------------------------------------------------------------------------------
     def table_of(self, analysis: AtomMap) -> Table | None:
-        """Return all points: group, frame, atom, scores and values."""
+        """Return all points: group, frame (from 0), atom (from 0), components, and every number shown."""
         groups = self.groups
         columns: dict[str, list] = {
             "group": [group.name for group in groups for _ in range(len(group.frame))],
@@ -274,35 +354,116 @@ class PcaPanel(AnalysisPanel[AtomMap]):
             "atom (from 0)": np.concatenate([group.atom for group in groups]).tolist(),
         }
         for k in range(len(analysis.result.explained)):
-            columns[f"PC{k + 1}"] = np.concatenate([_component(g.scores, k) for g in groups]).tolist()
-        for kind, head in HEADS.items():
-            if any(kind in group.values for group in groups):
-                parts = [g.values.get(kind, np.full(len(g.frame), np.nan)) for g in groups]
+            kind = component(k, np.empty(0))
+            columns[f"PC{k + 1}"] = self._values_of(kind)
+        for name, head in HEADS.items():
+            if any(name in group.values for group in groups):
+                parts = [g.values.get(name, np.full(len(g.frame), np.nan)) for g in groups]
                 columns[head] = np.concatenate(parts).tolist()
+        for kind in self.kinds_shown():
+            if not kind.kind.startswith("pc:") and kind != DISTANCE:
+                columns[column_name(kind.text)] = self._values_of(kind)
         return columns
 
-    def figure_of(self, analysis: AtomMap) -> Drawing | None:
-        """Draw the visible groups with matplotlib."""
-        x, y = self.components()
-        x_text, y_text = _axis_text(x, analysis.result.explained), _axis_text(y, analysis.result.explained)
-        kind = self.value_kind()
-        label = kind.text if kind else ""
-        (left, right), (bottom, top) = self.plot.canvas.view.viewRange()
-        window = (left, right, bottom, top)
+    def _values_of(self, kind: ValueKind) -> list[float]:
+        zero = self._energy_zero()
+        parts = [_numbers(kind, group, self._frames_of, zero) for group in self.groups]
+        return np.concatenate(parts).tolist()
 
+    def figure_of(self, analysis: AtomMap) -> Drawing | None:
+        """Draw the visible groups with matplotlib, as they are seen."""
+        x, y = self.axes()
+        kind, size = self.value_kind(), self.size_kind
+        (left, right), (bottom, top) = self.plot.canvas.view.viewRange()
         groups = [
-            figures.PointSeries(g.name, g.xy, paper_color(g.color), PAPER_MARKERS[g.marker], g.path, g.values)
+            figures.PointSeries(
+                g.name, g.xy, paper_color(g.color), PAPER_MARKERS[g.marker], g.path, g.values, g.sizes
+            )
             for g in self.plot.visible_groups()
         ]
-        return partial(figures.pca_figure, groups, x_text, y_text, value_label=label, window=window)
+        return partial(
+            figures.pca_figure,
+            groups,
+            x.text,
+            y.text,
+            value_label=kind.text if kind else "",
+            size_label=size.text if size else "",
+            window=(left, right, bottom, top),
+            limits=self.plot.limits,
+            colors=colormaps.map_colors(bool(kind and kind.diverging)),
+            equal=self.equal.isChecked(),
+        )
 
 
-def _component(scores: np.ndarray, k: int) -> np.ndarray:
-    return scores[:, k] if k < scores.shape[1] else np.zeros(len(scores))
+@dataclass(frozen=True, eq=False)
+class CloudMaker:
+    """Makes clouds of groups of atoms; knows all that it takes, so that it works in the background, too."""
+
+    axes: tuple[ValueKind, ValueKind]
+    color: ValueKind | None
+    size: ValueKind | None
+    frames: Mapping[str, Sequence[Frame]]
+    energy_zero: float
+
+    def __call__(self, groups: tuple[AtomGroup, ...]) -> list[CloudGroup]:
+        """Return a cloud for each group."""
+        return [self._cloud(number, groups) for number in range(len(groups))]
+
+    def _cloud(self, number: int, groups: tuple[AtomGroup, ...]) -> CloudGroup:
+        group = groups[number]
+        x, y = (self._numbers(kind, group) for kind in self.axes)
+        return CloudGroup(
+            key=f"{group.role}:{group.dataset_id or group.name}:{group.part}",
+            name=group.name,
+            xy=np.column_stack([x, y]),
+            color=f"series:{group.color_index}",
+            marker=_marker(number, groups),
+            path=group.path,
+            values=None if group.path or self.color is None else self._numbers(self.color, group),
+            tip=str,
+            sizes=None if group.path or self.size is None else self._numbers(self.size, group),
+        )
+
+    def _numbers(self, kind: ValueKind, group: AtomGroup) -> np.ndarray:
+        return _numbers(kind, group, self.frames.get, self.energy_zero)
 
 
-def _axis_text(k: int, shares: np.ndarray) -> str:
-    return f"PC {k + 1} ({100 * shares[k]:.0f} %)" if k < len(shares) else f"PC {k + 1}"
+def _numbers(kind: ValueKind, group: AtomGroup, frames_of: FramesOf, energy_zero: float) -> np.ndarray:
+    found = point_values(kind, group, frames_of, energy_zero)
+    return np.full(len(group.frame), np.nan) if found is None else found
+
+
+def _only(group: AtomGroup, index: int) -> AtomGroup:
+    """Return one atom of a group."""
+    rows = np.array([index])
+    values = {name: known[rows] for name, known in group.values.items()}
+    parts = {"frame": group.frame[rows], "atom": group.atom[rows], "scores": group.scores[rows]}
+    return replace(group, values=values, **parts)
+
+
+def _marker(number: int, groups: Sequence[AtomGroup]) -> str:
+    """Return a marker: validation atoms share their data set's colour, not its marker."""
+    group = groups[number]
+    if group.path:
+        return "o"
+    rank = sum(not g.path and g.role != "validation" for g in groups[:number])
+    return "+" if group.role == "validation" else marker_of(rank)
+
+
+def _meaning(kind: ValueKind | None) -> str:
+    """Return what stands behind a range in the legend."""
+    return "" if kind is None else kind.unit or kind.entry
+
+
+def _refill_kinds(box: QComboBox, kinds: Sequence[ValueKind], default: ValueKind) -> None:
+    """Offer kinds; a component keeps its place though its share of the variance changes."""
+    before = box.currentData()
+    known = [kind.kind for kind in kinds]
+    refill(box, [(kind.entry, kind) for kind in kinds], default)
+    if isinstance(before, ValueKind) and before.kind in known:
+        box.setCurrentIndex(known.index(before.kind))
+    longest = max(QFontMetricsF(font()).horizontalAdvance(kind.entry) for kind in kinds)
+    box.view().setMinimumWidth(int(longest) + 32)
 
 
 def _code(frame: int, atom: int) -> int:

@@ -13,6 +13,7 @@ from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore import figures
 from nnpcore.analyses.radial import RADIAL, RadialCurve, RadialDistributions
+from nnpcore.figures.names import PAIR_DISTANCE
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -65,7 +66,7 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
             self.plot.remove_series(f"line:{k}")
         curves = () if analysis is None else analysis.curves
         self._n_lines = len(curves)
-        self.plot.set_labels("Distance (Å)", LABELS[counts])
+        self.plot.set_labels(PAIR_DISTANCE, LABELS[counts])
         entries = []
         for k, curve in enumerate(curves):
             line = self.plot.add_line(f"line:{k}", f"series:{k}", 1.4, 0 if not curve.region else 1)
@@ -91,4 +92,4 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
         """Draw what is shown with matplotlib."""
         lines = {curve.name: self._values(curve) for curve in analysis.curves}
         y_label = LABELS[self.counts.isChecked()]
-        return partial(figures.lines_figure, analysis.r, lines, "Distance (Å)", y_label)
+        return partial(figures.lines_figure, analysis.r, lines, PAIR_DISTANCE, y_label)

@@ -15,6 +15,7 @@ from app.panels.base import Drawing, Lack, Panel, Table
 from app.plots.sweep_plot import ENERGY, FORCE, MAPPING, Quantity, SweepPlot
 from app.widgets.labels import NoteLabel
 from nnpcore import figures
+from nnpcore.figures.names import ERROR, RMSES
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -48,8 +49,8 @@ class SweepPanel(Panel):
         self.follow(session.sweeps.changed, *changes)
 
     def _build(self) -> None:
-        self.plot = SweepPlot((ENERGY, MAPPING), "meV/atom", self)
-        self.force = SweepPlot((FORCE,), "Force RMSE (eV/Å)", self)
+        self.plot = SweepPlot((ENERGY, MAPPING), ERROR, self)
+        self.force = SweepPlot((FORCE,), RMSES["force"], self)
         for plot in (self.plot, self.force):
             plot.point_clicked.connect(self._on_clicked)
         self.text = NoteLabel(self, lines=2)
@@ -131,5 +132,5 @@ class SweepPanel(Panel):
             np.array([point.x for point in points]),
             [point.text for point in points],
             sweep.setting.shown.label,
-            [("Error (meV/atom)", lines(ENERGY, MAPPING)), ("Force RMSE (eV/Å)", lines(FORCE))],
+            [(ERROR, lines(ENERGY, MAPPING)), (RMSES["force"], lines(FORCE))],
         )

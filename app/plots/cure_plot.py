@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.figures.cure import CURVES
+from nnpcore.figures.names import SHORT_TARGETS, TARGETS
 
 MARKERS = {"spread": "o", "error": "s"}
 
@@ -25,7 +26,7 @@ class CurePlot(Plot):
             self.dots[key] = self.add_points(key, color, MARKERS[key], 8.0)
         self.current = self.add_rule("current", "muted", dash=2)
         self.current.setVisible(False)
-        self.set_labels("Frames added", "Targets, root mean square (meV/atom)", "meV/atom", 340)
+        self.set_labels("Frames added", TARGETS, SHORT_TARGETS, 340)
 
     def show_curves(self, values: Mapping[str, np.ndarray], tip: Callable[[int], str]) -> None:
         """Show "spread" and "error" (n + 1,) with 0, 1, 2 ... frames added; NaN where unknown."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from app.look.ink import faded, pen
 from app.plots.legend import Entry
 from app.plots.plot import Plot
+from nnpcore.figures.names import TRAINING_DISTANCE, VOLUME
 
 IN_REACH, OUT_OF_REACH = "in reach", "out of reach"
 
@@ -40,7 +41,7 @@ class DistanceHistogram(Plot):
         self.threshold = self.add_rule("threshold", "text")
         self.inside = self.add_points("inside", "good", "o", 8)
         self.outside = self.add_points("outside", "error", "t", 8)
-        self.set_labels("Distance to the training set (whitened)", "Atoms")
+        self.set_labels(TRAINING_DISTANCE, "Atoms")
         self.set_crosshair(lambda x, _y: f"distance {x:.2f}")
 
     def _style_bars(self) -> None:
@@ -102,7 +103,7 @@ class DistanceCurve(Plot):
         self.dots = self.add_points("points", "reference", "o", 6.5, hollow=True)
         self.threshold = self.add_rule("threshold", "text", angle=0)
         self.bracket = self.add_bracket("bracket", "text")
-        self.set_labels("Volume (Å³/atom)", "Distance to the training set")
+        self.set_labels(VOLUME, TRAINING_DISTANCE)
         self.set_crosshair(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
         self.legend.set_entries(
             [

@@ -22,6 +22,7 @@ from nnpcore.figures.eos import (
     shade_of,
     spline,
 )
+from nnpcore.figures.names import VOLUME
 from nnpcore.units import MEV_PER_EV
 
 MAX_RUNS = 6
@@ -49,7 +50,7 @@ class EosPlot(Plot):
         self.strip = self.add_strip("foretold:0")
         self.zero = EnergyZero(0.0, "0")
         self.series: list[EosSeries] = []
-        self.set_labels("Volume (Å³/atom)", "")
+        self.set_labels(VOLUME, "")
         self.set_crosshair(self._describe)
 
     def show_series(self, series: Sequence[EosSeries], members: bool = False) -> None:
@@ -78,6 +79,7 @@ class EosPlot(Plot):
         for number, (color, dash) in enumerate(looks):
             key = f"run:{number}"
             self.bands.append(self.add_band(key, color))
+            self.bands[-1].set_outlined(len(looks) > 1, dash)
             self.members.append(self.add_line(f"members:{number}", color, 0.8, alpha=0.55))
             self.lines.append(self.add_line(key, color, 2.2, dash, z=12 - number))
             self.dots.append(self.add_points(key, color, "o", 4.5))
@@ -132,7 +134,7 @@ class EosPlot(Plot):
 
     def _write_legend(self) -> None:
         title = f"Eₐₜ − {self.zero.text} (meV/atom)"
-        self.set_labels("Volume (Å³/atom)", title, "Eₐₜ − E₀ (meV/atom)", narrow=NARROW)
+        self.set_labels(VOLUME, title, "Eₐₜ − E₀ (meV/atom)", narrow=NARROW)
         self.legend.setToolTip(f"Atomic energy relative to the {self.zero.text}, {self.zero.energy:.4f} eV")
         self.legend.set_entries(self._entries())
 
@@ -147,9 +149,10 @@ class EosPlot(Plot):
         entries = [Entry("reference", name, "reference", "points", tip="Total energy / number of atoms")]
         if not np.isfinite(self.series[0].curve.reference).any():
             entries = []
-        tip = "Ensemble mean; the shade is one standard deviation over the members"
+        tip = "Ensemble mean; the shade (or outline) is one standard deviation over the members"
         for number, item in enumerate(self.series):
-            entries.append(Entry(f"run:{number}", item.name, item.color, "band", item.dash, tip=tip))
+            kind = "band" if len(self.series) == 1 else "outline"
+            entries.append(Entry(f"run:{number}", item.name, item.color, kind, item.dash, tip=tip))
         if self.series[0].foretold is not None:
             entries.append(Entry("foretold", "left open", "muted", dash=2, tip=FORETOLD_TIP))
         brackets = any(item.bracket is not None and item.bracket.low is not None for item in self.series)

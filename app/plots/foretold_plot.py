@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.figures.foretold import SMALLEST_ERROR
+from nnpcore.figures.names import ABSOLUTE_ERROR, FORETOLD_SPREAD, SPREAD_AND_ERROR, VOLUME
 
 SPREAD_TIP = "How far the training data leave this energy open, foretold without any network or reference"
 ERROR_TIP = "How far the potential is off the reference"
@@ -27,7 +28,7 @@ class ForetoldCurves(Plot):
         self.line = self.add_line("spread", "series:0", 2.0)
         self.dots = self.add_points("spread", "series:0", "o", 4.5)
         self.errors = self.add_points("error", "reference", "o", 6.0, hollow=True)
-        self.set_labels("Volume (Å³/atom)", "meV/atom")
+        self.set_labels(VOLUME, SPREAD_AND_ERROR)
         self.volumes = np.empty(0)
         self.spread = np.empty(0)
         self.set_crosshair(self._describe)
@@ -65,7 +66,8 @@ class ErrorScatter(Plot):
         self.points = self.add_points("points", "reference", "o", 6.0, hollow=True)
         self.regions: list = []
         self._looks: list[str] = []
-        self.set_labels("log₁₀ foretold spread (meV/atom)", "|Error| (meV/atom)")
+        self.axis("bottom").logMode = True  # its points are given as logarithms
+        self.set_labels(FORETOLD_SPREAD, ABSOLUTE_ERROR)
 
     def show_points(
         self,

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QPainter, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from app.look.ink import faded, pen
+from app.look.ink import DASHES, faded, pen
 
 
 class PlotItem(pg.GraphicsObject):
@@ -46,10 +46,14 @@ class PlotItem(pg.GraphicsObject):
 
 
 class Band(PlotItem):
-    """The area between two curves over the same x; gaps where a value is not finite."""
+    """The area between two curves over the same x; gaps where a value is not finite.
+
+    It is filled, or ``outlined`` with ``dash`` where it would lie on others.
+    """
 
     def __init__(self, color: str, alpha: float = 0.22, log_y: bool = False) -> None:
         super().__init__()
+        self.outlined, self.dash = False, 0
         self.color, self.alpha, self.log_y = color, alpha, log_y
         self.curves = (np.empty(0), np.empty(0), np.empty(0))
         self._polygons: list[QPolygonF] = []
@@ -85,11 +89,24 @@ class Band(PlotItem):
         return self._box
 
     def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
-        """Fill it."""
+        """Fill it, or draw its edges."""
+        if self.outlined:
+            painter.setPen(pen(self.color, 1.0, DASHES[self.dash], 0.7))
+            for polygon in self._polygons:
+                half = polygon.size() // 2
+                painter.drawPolyline(polygon.mid(0, half))
+                painter.drawPolyline(polygon.mid(half))
+            return
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(faded(self.color, self.alpha))
         for polygon in self._polygons:
             painter.drawPolygon(polygon)
+
+    def set_outlined(self, outlined: bool, dash: int = 0) -> None:
+        """Draw its edges with a dash, or fill it."""
+        if (outlined, dash) != (self.outlined, self.dash):
+            self.outlined, self.dash = outlined, dash
+            self.update()
 
 
 class AxisStrip(PlotItem):

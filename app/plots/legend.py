@@ -63,7 +63,7 @@ class Legend(PaintedWidget):
 
     def toggle(self, entry: Entry) -> None:
         """Hide or show a series, as a click on its entry does."""
-        if entry.kind != "ramp":
+        if not entry.fixed:
             hide = entry.key not in self.hidden
             self.set_hidden(entry.key, hide)
             self.toggled.emit(entry.key, not hide)

@@ -98,7 +98,7 @@ def _widths(entries: Sequence[Entry], space: float, metrics: QFontMetricsF) -> l
     kept = [metrics.horizontalAdvance(extension_of(entry.label) + entry.tail) for entry in entries]
     shortest = SHORTEST * metrics.averageCharWidth()
     triples = zip(entries, wanted, kept, strict=True)
-    least = [w if e.kind == "ramp" else min(w, shortest + end) for e, w, end in triples]
+    least = [w if e.fixed else min(w, shortest + end) for e, w, end in triples]
     room = space - sum(_chrome(entry) + 2 * GAP for entry in entries)
     if not entries or sum(least) > room:
         return None

@@ -11,6 +11,7 @@ from app.look.numbers import number_text
 from app.plots.epoch_marks import EpochMarks, ending_entries
 from app.plots.legend import Entry
 from app.plots.plot import Plot
+from nnpcore.figures.names import ABSOLUTE_ERROR, ABSOLUTE_MAPPING_ERROR, EPOCH
 from nnpcore.figures.series import SMALLEST_ERROR, Ending, RunCurves
 
 RMSE = "rmse"
@@ -26,7 +27,7 @@ class MappingPlot(Plot):
         self._legend_shown = True
         self._looks: list[tuple[str, str, str, int, float]] = []
         self._lines: dict[tuple[int, str], object] = {}
-        self.set_labels("Epoch", "|Mapping error| (meV/atom)", "|Error| (meV/atom)", narrow=330)
+        self.set_labels(EPOCH, ABSOLUTE_MAPPING_ERROR, ABSOLUTE_ERROR, narrow=330)
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
         self.set_crosshair(self._describe)

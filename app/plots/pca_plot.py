@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from PySide6.QtWidgets import QWidget
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from app.look import colormaps
 from app.look.ink import MARKERS, rgb_of
 from app.look.numbers import true_minus
+from app.plots.beyond import BeyondButtons
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
@@ -24,6 +26,10 @@ MAX_MARKED = 400
 """More selected points than this keep their colours; the others are dimmed all the same."""
 
 
+SCALES = (0.6, 0.9, 1.3, 1.8, 2.4)
+"""Sizes of points that tell a value, in usual ones."""
+
+
 @dataclass(frozen=True, eq=False)
 class CloudGroup:
     """Atoms of one group in the plane.
@@ -32,6 +38,7 @@ class CloudGroup:
     ----------
     key : unique. name : for the legend. xy : (n, 2). color : of the group. marker : a pyqtgraph symbol.
     path : draw it as a path. values : (n,) to colour by, or None. tip : text for one of its points.
+    sizes : (n,) that the size of a point grows with, or None.
     """
 
     key: str
@@ -42,16 +49,44 @@ class CloudGroup:
     path: bool
     values: np.ndarray | None
     tip: Callable[[int], str]
+    sizes: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the colours and the sizes of points mean: texts with units, and whether 0 is special."""
+
+    value: str = ""
+    diverging: bool = False
+    size: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Points ready to be drawn, and the ranges of their colours and sizes (None: all alike)."""
+
+    groups: list[PointGroup]
+    colors: tuple[float, float] | None
+    sizes: tuple[float, float] | None
+
+
+NO_MEANING = Meaning()
 
 
 class PcaPlot(Plot):
-    """A cloud of all visible groups, a path for the invariant points, the selected atoms on top."""
+    """A cloud of all visible groups, a path for the invariant points, the selected atoms on top.
+
+    ``apart(work, done)`` calls ``done(work())``; where there are very many points it may do so in the
+    background.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.groups: list[CloudGroup] = []
-        self.value_text = ""
-        self.diverging = False
+        self.meaning = Meaning()
+        self._turn = 0
+        self.apart: Callable[[Callable[[], Drawn], Callable[[Drawn], None]], None] = _at_once
+        self.beyond = BeyondButtons(self.canvas, "invariant")
         self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
         self.path_line = self.add_line("path", "reference", 1.6, z=14)
         self.path_dots = self.add_points("path", "reference", "o", 6.5, hollow=True)
@@ -62,13 +97,20 @@ class PcaPlot(Plot):
         self.canvas.takes_lassos = True
         self.series_toggled.connect(lambda *_: self._draw_all())
         self._selected: dict[str, np.ndarray] = {}
-        self._limits = (0.0, 1.0)
+        self.limits: tuple[float, float] | None = None
+        self.restyle()
 
-    def show_groups(self, groups: list[CloudGroup], value_text: str = "", diverging: bool = False) -> None:
-        """Replace all points; ``value_text`` names the values and their unit where groups carry some."""
-        self.groups, self.value_text, self.diverging = groups, value_text, diverging
+    def show_groups(self, groups: list[CloudGroup], meaning: Meaning = NO_MEANING) -> None:
+        """Replace all points; ``meaning`` tells of their values and sizes where groups carry some."""
+        self.groups, self.meaning = groups, meaning
         self._draw_all()
         self.set_window(*_window(self.visible_groups()))
+
+    def set_equal(self, equal: bool) -> None:
+        """Give both axes the same scale, or let each fill the plot."""
+        self.canvas.view.setAspectLocked(equal, 1)
+        if not equal:
+            self.show_all()
 
     def visible_groups(self) -> list[CloudGroup]:
         """Return the groups that are not switched off."""
@@ -81,35 +123,37 @@ class PcaPlot(Plot):
     def _draw(self) -> None:
         shown = self.visible_groups()
         clouds = [group for group in shown if not group.path]
-        values = [group.values for group in clouds if group.values is not None]
-        limits = colormaps.limits_of(np.concatenate(values), self.diverging) if values else (0.0, 1.0)
-        self._limits = limits
-        drawn = [PointGroup(g.xy, self._colors(g, limits), _stamp_of(g.marker)) for g in clouds]
-        self.cloud.set_groups(drawn)
+        self._turn += 1
+        self.apart(partial(drawn, clouds, self.meaning.diverging), partial(self._put, self._turn))
         gap = np.full((1, 2), np.nan)
         paths = [np.vstack([group.xy, gap]) for group in shown if group.path]
         joined = np.vstack(paths) if paths else np.empty((0, 2))
         self.path_line.setData(*joined.T)
-        self.path_dots.setData(*joined[np.isfinite(joined).all(axis=1)].T)
+        known = joined[np.isfinite(joined).all(axis=1)]
+        self.path_dots.setData(*known.T)
+        self.beyond.set_points(known)
         self.clear_pickable()
         for group in shown:
             self.set_pickable(group.key, group.xy, group.tip)
-        self.legend.set_entries(self._entries(limits, bool(values)))
 
-    def _colors(self, group: CloudGroup, limits: tuple[float, float]) -> np.ndarray:
-        if group.values is not None:
-            return colormaps.to_rgb(group.values, limits, self.diverging)
-        return rgb_of(group.color)
+    def _put(self, turn: int, made: Drawn) -> None:
+        if turn != self._turn:
+            return
+        self.cloud.set_groups(made.groups)
+        self.limits = made.colors
+        self.legend.set_entries(self._entries(made))
 
-    def _entries(self, limits: tuple[float, float], colored: bool) -> list[Entry]:
+    def _entries(self, made: Drawn) -> list[Entry]:
         entries = []
-        if colored:
-            low, high = (true_minus(f"{v:.3g}") for v in limits)
-            colors = colormaps.ramp(self.diverging)
-            text = f"{low} … {high} {self.value_text}"
+        if made.colors is not None:
+            text = _range_text(made.colors, self.meaning.value)
+            colors = colormaps.ramp(self.meaning.diverging)
             entries.append(Entry("ramp", text, "text", "ramp", ramp=colors, tip=f"Colour: {text}"))
+        if made.sizes is not None:
+            text = _range_text(made.sizes, self.meaning.size)
+            entries.append(Entry("sizes", text, "muted", "sizes", tip=f"Size of the points: {text}"))
         for group in self.groups:
-            color = "reference" if group.path else ("muted" if colored else group.color)
+            color = "reference" if group.path else ("muted" if made.colors is not None else group.color)
             what = "points" if group.path else "atoms"
             tip = f"{group.name}: {len(group.xy)} {what}; click to hide or show"
             entries.append(
@@ -137,8 +181,10 @@ class PcaPlot(Plot):
     def _chosen_group(self, group: CloudGroup, rows: np.ndarray, few: bool) -> PointGroup:
         if few or group.path:
             return PointGroup(group.xy[rows], rgb_of(CHOSEN))
-        colors = np.broadcast_to(self._colors(group, self._limits), (len(group.xy), 3))
-        return PointGroup(group.xy[rows], colors[rows], _stamp_of(group.marker))
+        part = replace(group, xy=group.xy[rows], values=None if group.values is None else group.values[rows])
+        return PointGroup(
+            part.xy, _colors(part, self.limits, self.meaning.diverging), _stamp_of(group.marker)
+        )
 
     def inside(self, polygon: np.ndarray) -> dict[str, np.ndarray]:
         """Return the visible points inside a polygon (m, 2): key -> indices."""
@@ -157,8 +203,61 @@ class PcaPlot(Plot):
     def restyle(self) -> None:
         """Follow the theme, colours of the cloud included."""
         super().restyle()
+        if getattr(self, "beyond", None):
+            self.beyond.restyle()
         if getattr(self, "groups", None):
             self._draw_all()
+
+
+def _at_once(work: Callable[[], Drawn], done: Callable[[Drawn], None]) -> None:
+    done(work())
+
+
+def drawn(clouds: list[CloudGroup], diverging: bool) -> Drawn:
+    """Return clouds in their colours and sizes; no widget is touched."""
+    values = [group.values for group in clouds if group.values is not None]
+    sizes = [group.sizes for group in clouds if group.sizes is not None]
+    limits = colormaps.limits_of(np.concatenate(values), diverging) if values else None
+    grown = colormaps.limits_of(np.concatenate(sizes), False) if sizes else None
+    groups = [part for cloud in clouds for part in _parts(cloud, limits, grown, diverging)]
+    return Drawn(groups, limits, grown)
+
+
+def _parts(
+    cloud: CloudGroup,
+    limits: tuple[float, float] | None,
+    grown: tuple[float, float] | None,
+    diverging: bool,
+) -> list[PointGroup]:
+    """Return a cloud as groups of points of one size each, the small ones last, on top."""
+    colors, marker = _colors(cloud, limits, diverging), _stamp_of(cloud.marker)
+    if cloud.sizes is None or grown is None:
+        return [PointGroup(cloud.xy, colors, marker)]
+    which = size_class(cloud.sizes, grown)
+    rows = [np.flatnonzero(which == k) for k in range(len(SCALES))]
+    found = []
+    for k in reversed(range(len(SCALES))):
+        mine = colors[rows[k]] if colors.ndim == 2 else colors
+        found.append(PointGroup(cloud.xy[rows[k]], mine, marker, SCALES[k]))
+    return found
+
+
+def size_class(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return which of :data:`SCALES` each value has, (n,) int; the smallest where it is not known."""
+    low, high = limits
+    share = (values - low) / (high - low if high > low else 1.0)
+    return np.clip(np.nan_to_num(share, nan=0.0) * len(SCALES), 0, len(SCALES) - 1).astype(np.int64)
+
+
+def _colors(group: CloudGroup, limits: tuple[float, float] | None, diverging: bool) -> np.ndarray:
+    if group.values is None or limits is None:
+        return rgb_of(group.color)
+    return colormaps.to_rgb(group.values, limits, diverging)
+
+
+def _range_text(limits: tuple[float, float], name: str) -> str:
+    low, high = (true_minus(f"{v:.3g}") for v in limits)
+    return f"{low} … {high} {name}"
 
 
 def marker_of(number: int) -> str:

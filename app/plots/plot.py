@@ -22,7 +22,7 @@ from app.plots.points import PointCloud
 from app.widgets.controls import filled
 
 PICK_RADIUS = 9.0
-MAX_HOVERED = 200_000
+MAX_HOVERED = 2_000_000
 """With more points than this only clicks look for the nearest one."""
 
 
@@ -199,7 +199,8 @@ class Plot(QWidget):
     # what the mouse does ------------------------------------------------------------------------------
     def set_pickable(self, key: str, xy: np.ndarray, tip: Callable[[int], str]) -> None:
         """Make points (n, 2) hoverable and clickable; ``tip(index)`` is the text shown on hover."""
-        self._pickable[key] = (np.asarray(xy, dtype=np.float64).reshape(-1, 2), tip)
+        columns = np.asfortranarray(xy, dtype=np.float64).reshape(-1, 2, order="F")
+        self._pickable[key] = (columns, tip)  # each column in one piece: it is gone through while hovering
 
     def clear_pickable(self) -> None:
         """Forget all points registered."""
@@ -212,17 +213,21 @@ class Plot(QWidget):
     def point_at(self, position: QPointF) -> tuple[str, int]:
         """Return the key and index of the registered point nearest to a position, or ("", -1)."""
         best, found = PICK_RADIUS**2, ("", -1)
+        at = self.canvas.to_data(position).x()
+        left, right = self.canvas.view.viewRange()[0]
+        reach = (PICK_RADIUS + 1.0) * (right - left) / max(self.canvas.view.width(), 1.0)
         for key, (xy, _) in self._pickable.items():
             items = self._series.get(key)
             if not len(xy) or (items and not any(item.isVisible() for item in items)):
                 continue
-            y = np.log10(np.maximum(xy[:, 1], 1e-300)) if self.log_y else xy[:, 1]
-            px, py = self.canvas.to_pixels(xy[:, 0], y)
+            near = np.flatnonzero(np.abs(xy[:, 0] - at) <= reach)
+            y = np.log10(np.maximum(xy[near, 1], 1e-300)) if self.log_y else xy[near, 1]
+            px, py = self.canvas.to_pixels(xy[near, 0], y)
             distance = (px - position.x()) ** 2 + (py - position.y()) ** 2
             if np.isfinite(distance).any():
                 nearest = int(np.nanargmin(distance))
                 if distance[nearest] < best:
-                    best, found = float(distance[nearest]), (key, nearest)
+                    best, found = float(distance[nearest]), (key, int(near[nearest]))
         return found
 
     def _on_clicked(self, position: QPointF, modifiers: object) -> None:

@@ -1,4 +1,4 @@
-"""A cloud of very many points, drawn as one image: 10^5 points cost as little as 10^3 curves would not."""
+"""A cloud of very many points, drawn as one image: markers near, and from far their density."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSizeF, QTimer
 from PySide6.QtGui import QImage, QPainter, QTransform
 from PySide6.QtWidgets import QWidget
 
+from app.plots.density import DensityJob
 from app.plots.items import PlotItem
 
 STAMPS_PER_FRAME = 350_000
-"""Pixels set per drawing at most: keeps one drawing below about 10 ms."""
+"""Pixels set per drawing at most: keeps one drawing below about 10 ms. More points than that are counted."""
+
+STEP_SECONDS = 0.004
+AT_ONCE = 150_000
+"""So many points are counted at once; more in steps of milliseconds, while the last image moves along."""
+
+MARGIN = 0.2
+"""Part of the view that is counted beyond its edges, so that it can be moved."""
+
+SHUFFLED = 200_000
+"""Groups of more points are kept by x, to find those in view: far their density counts, near they are few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,25 +122,37 @@ class Raster:
 
 @dataclass
 class PointGroup:
-    """Points of one marker: ``xy`` (n, 2), ``rgb`` (n, 3) or (3,) uint8; drawn in a fixed random order."""
+    """Points of one marker: ``xy`` (n, 2), ``rgb`` (n, 3) or (3,) uint8; drawn in a fixed random order.
+
+    ``scale`` is their size in sizes of the cloud.
+    """
 
     xy: np.ndarray
     rgb: np.ndarray
     marker: str = "o"
+    scale: float = 1.0
     x: np.ndarray = field(init=False)
     y: np.ndarray = field(init=False)
     packed: np.ndarray = field(init=False)
+    by_x: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        order = _random_order(len(self.xy))
-        x, y = self.xy[order, 0], self.xy[order, 1]
+        red, green, blue = np.asarray(self.rgb, dtype=np.uint32).T
+        packed = np.broadcast_to((red << 16) | (green << 8) | blue, len(self.xy))
+        self.by_x = len(self.xy) > SHUFFLED
+        order = np.argsort(self.xy[:, 0]) if self.by_x else _random_order(len(self.xy))
+        x, y, packed = self.xy[order, 0], self.xy[order, 1], packed[order]
         finite = np.isfinite(x) & np.isfinite(y)
         if not finite.all():
-            x, y, order = x[finite], y[finite], order[finite]
-        self.x, self.y = x, y
-        red, green, blue = np.asarray(self.rgb, dtype=np.uint32).T
-        packed = (red << 16) | (green << 8) | blue
-        self.packed = packed[order] if packed.ndim else np.full(len(x), packed, dtype=np.uint32)
+            x, y, packed = x[finite], y[finite], packed[finite]
+        self.x, self.y = np.ascontiguousarray(x), np.ascontiguousarray(y)
+        self.packed = np.ascontiguousarray(packed)
+
+    def near(self, left: float, right: float) -> slice:
+        """Return a part with all points that have x in [left, right], and maybe others."""
+        if not self.by_x:
+            return slice(None)
+        return slice(*np.searchsorted(self.x, (left, right)).tolist())
 
 
 @lru_cache(maxsize=16)
@@ -138,7 +161,10 @@ def _random_order(n: int) -> np.ndarray:
 
 
 class PointCloud(PlotItem):
-    """Many points in one plot: drawn at the view's resolution, thinned out only where nobody can see it."""
+    """Many points in one plot: each a marker as long as these can be drawn, else their density, by pixels.
+
+    No point is left out. ``as_density`` tells which of the two was drawn, ``n_drawn`` of how many points.
+    """
 
     def __init__(self, size: float = 5.0, alpha: float = 0.6) -> None:
         super().__init__()
@@ -148,6 +174,12 @@ class PointCloud(PlotItem):
         self._cache: tuple[tuple, np.ndarray, QPoint] | None = None
         self._version = 0
         self.n_drawn = 0
+        self.as_density = False
+        self._density: DensityJob | None = None
+        self._counting: DensityJob | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._go_on)
 
     def set_groups(self, groups: list[PointGroup]) -> None:
         """Replace all points."""
@@ -160,7 +192,7 @@ class PointCloud(PlotItem):
             low, high = min(g.y.min() for g in known), max(g.y.max() for g in known)
             self._bounds = QRectF(left, low, right - left, high - low)
         self._version += 1
-        self._cache = None
+        self._cache = self._density = self._counting = None
         self.informViewBoundsChanged()
         self.update()
 
@@ -183,13 +215,55 @@ class PointCloud(PlotItem):
         return self.size / 2.0 + 1.0
 
     def paint(self, painter: QPainter, option: Any, widget: QWidget | None = None) -> None:
-        """Draw the cached image, made anew when the view or the points have changed."""
+        """Draw markers or density, made anew when the view or the points have changed."""
         view = self.getViewBox()
         if not self.groups or view is None:
             return
         ratio = painter.device().devicePixelRatioF()
         transform = painter.worldTransform() * QTransform.fromScale(ratio, ratio)
         target = transform.mapRect(view.viewRect()).toAlignedRect()
+        visible = sum(_visible_estimate(group, transform, target) for group in self.groups)
+        pixels, _ = self._level_of_detail(visible, ratio)
+        self.as_density = pixels * visible > STAMPS_PER_FRAME
+        if self.as_density:
+            self._paint_density(painter, transform, target, ratio)
+        else:
+            self._paint_markers(painter, transform, target, ratio)
+
+    def _paint_density(self, painter: QPainter, transform: QTransform, target: QRect, ratio: float) -> None:
+        known = self._density
+        fits = known is not None and known.alpha == self.alpha and known.covers(transform, target)
+        if not fits and self._counting is None:
+            x, y = (round(MARGIN * length) for length in (target.width(), target.height()))
+            self._counting = DensityJob(self.groups, transform, target.adjusted(-x, -y, x, y), self.alpha)
+            if sum(len(group.x) for group in self.groups) <= AT_ONCE:
+                self._counting.step(np.inf)
+            self._go_on(repaint=False)
+        shown = self._density
+        if shown is None:
+            return
+        self.n_drawn = shown.n_points
+        height, width = shown.shape
+        image = QImage(shown.pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
+        place = transform.mapRect(shown.data_rect)
+        painter.save()
+        painter.resetTransform()
+        painter.setClipRect(QRectF(QPointF(target.topLeft()) / ratio, QSizeF(target.size()) / ratio))
+        painter.drawImage(QRectF(place.topLeft() / ratio, place.size() / ratio), image)
+        painter.restore()
+
+    def _go_on(self, repaint: bool = True) -> None:
+        """Count some more; show the image once it is whole."""
+        if self._counting is None:
+            return
+        if not self._counting.done and not self._counting.step(STEP_SECONDS):
+            self._timer.start(0)
+            return
+        self._density, self._counting = self._counting, None
+        if repaint:
+            self.update()
+
+    def _paint_markers(self, painter: QPainter, transform: QTransform, target: QRect, ratio: float) -> None:
         key = (self._version, target, transform, self.size, self.alpha)
         if self._cache is None or self._cache[0] != key:
             raster, corner = self._raster(transform, target, ratio)
@@ -206,10 +280,9 @@ class PointCloud(PlotItem):
     def _raster(self, transform: QTransform, area: QRect, ratio: float) -> tuple[Raster, QPoint]:
         """Return the pixels of all points in ``area``, and where their image begins in it."""
         total = sum(_visible_estimate(group, transform, area) for group in self.groups)
-        pixels, marks = self._level_of_detail(total, ratio)
-        keep = min(1.0, STAMPS_PER_FRAME / max(total * pixels, 1))
-        placed = [_visible(group, transform, area, keep) for group in self.groups]
-        stamps = [stamp(group.marker, marks) for group in self.groups]
+        _, marks = self._level_of_detail(total, ratio)
+        placed = [_visible(group, transform, area) for group in self.groups]
+        stamps = [stamp(group.marker, round(marks * group.scale, 1)) for group in self.groups]
         box = _pixel_box(placed)
         raster = Raster((box.height(), box.width()), pad=max(s.reach for s in stamps) + 1)
         homes = [raster.index(x - box.left(), y - box.top()) for x, y, _ in placed]
@@ -226,7 +299,7 @@ class PointCloud(PlotItem):
             size = max(self.size * ratio * shrink, 1.0)
             pixels = len(stamp("o", size).dx)
             if pixels * n_visible <= STAMPS_PER_FRAME:
-                return pixels, size
+                break
         return pixels, size
 
 
@@ -240,20 +313,30 @@ def _pixels(
 
 
 def _visible_estimate(group: PointGroup, transform: QTransform, area: QRect, sample: int = 4000) -> float:
-    """Return about how many points lie in the view, from a random sample (the order is random)."""
-    x, y = group.x[:sample], group.y[:sample]
-    share = np.count_nonzero(_pixels(x, y, transform, area)[2]) / max(len(x), 1)
-    return max(share * len(group.x), 1.0)
+    """Return about how many points lie in the view, from a part of them."""
+    near = _near(group, transform, area)
+    x, y = group.x[near], group.y[near]
+    every = max(1, len(x) // sample)
+    return max(every * float(np.count_nonzero(_pixels(x[::every], y[::every], transform, area)[2])), 1.0)
+
+
+def _near(group: PointGroup, transform: QTransform, area: QRect) -> slice:
+    """Return a part of a group with all its points in the view."""
+    left, right = sorted(
+        (edge - transform.dx()) / transform.m11() for edge in (area.left() - 1, area.right() + 2)
+    )
+    return group.near(left, right)
 
 
 Placed = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _visible(group: PointGroup, transform: QTransform, area: QRect, keep: float) -> Placed:
-    """Return pixel positions and colours of a share of the points inside the view, in drawing order."""
-    n = min(len(group.x), int(np.ceil(len(group.x) * keep)))
-    x, y, inside = _pixels(group.x[:n], group.y[:n], transform, area)
-    return (x, y, group.packed[:n]) if inside.all() else (x[inside], y[inside], group.packed[:n][inside])
+def _visible(group: PointGroup, transform: QTransform, area: QRect) -> Placed:
+    """Return pixel positions and colours of the points inside the view, in drawing order."""
+    near = _near(group, transform, area)
+    x, y, inside = _pixels(group.x[near], group.y[near], transform, area)
+    packed = group.packed[near]
+    return (x, y, packed) if inside.all() else (x[inside], y[inside], packed[inside])
 
 
 def _pixel_box(placed: list[Placed]) -> QRect:

@@ -8,21 +8,11 @@ from PySide6.QtWidgets import QWidget
 from app.plots.epoch_marks import KEPT, EpochMarks, ending_entries
 from app.plots.legend import Entry
 from app.plots.plot import Plot
+from nnpcore.figures.names import EPOCH, RMSES, SHORT_RMSES
 from nnpcore.figures.series import Ending, RmseSeries, smoothed
 from nnpcore.training.quantities import QUANTITIES
 
 COLORS = {"energy": "series:0", "force": "series:1", "stress": "series:2"}
-TITLES = {
-    "energy": "Energy RMSE (meV/atom)",
-    "force": "Force RMSE (eV/Å)",
-    "stress": "Stress RMSE (GPa)",
-}
-SHORT_TITLES = {
-    "energy": "E (meV/atom)",
-    "force": "F (eV/Å)",
-    "stress": "S (GPa)",
-}
-
 NOT_ENDED = Ending()
 
 
@@ -52,7 +42,7 @@ class RmsePlot(Plot):
         }
         self.ring = self.add_points(KEPT, color, "o", 8, hollow=True)
         self.marks = EpochMarks(self)
-        self.set_labels("Epoch", TITLES[quantity], SHORT_TITLES[quantity], narrow=290)
+        self.set_labels(EPOCH, RMSES[quantity], SHORT_RMSES[quantity], narrow=290)
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
         self._data: dict[str, RmseSeries] = {}

@@ -19,7 +19,7 @@ class Entry:
     ``kind`` is "line", "band" (line with a shade), "outline" (line between two thin ones), "points" or
     "bracket"; ``dash`` indexes ``DASHES``; ``marker`` is a pyqtgraph symbol; ``hollow`` draws its outline;
     ``tip`` is shown on hover; ``tail`` follows the name and is never cut. A "ramp" shows the colours of
-    ``ramp``, low to high, and cannot be switched.
+    ``ramp``, low to high, "sizes" dots that grow; these two cannot be switched.
     """
 
     key: str
@@ -34,6 +34,11 @@ class Entry:
     tail: str = ""
 
     @property
+    def fixed(self) -> bool:
+        """Whether it explains numbers: it is never cut, and cannot be switched."""
+        return self.kind in ("ramp", "sizes")
+
+    @property
     def text(self) -> str:
         """The whole name, with what follows it."""
         return self.label + self.tail
@@ -41,7 +46,7 @@ class Entry:
 
 def swatch_width(entry: Entry) -> float:
     """Return the pixels a swatch takes."""
-    return {"points": 9.0, "ramp": 56.0}.get(entry.kind, SWATCH)
+    return {"points": 9.0, "ramp": 56.0, "sizes": 28.0}.get(entry.kind, SWATCH)
 
 
 def draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
@@ -49,6 +54,10 @@ def draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
     middle = box.center()
     if entry.kind == "points":
         draw_marker(painter, entry.marker, middle, 7.0, entry.color, entry.hollow)
+        return
+    if entry.kind == "sizes":
+        for x, size in ((2.0, 3.0), (11.0, 6.0), (23.0, 9.0)):
+            draw_marker(painter, "o", QPointF(box.left() + x, middle.y()), size, entry.color)
         return
     if entry.kind == "ramp":
         ramp = QLinearGradient(box.left(), 0, box.right(), 0)

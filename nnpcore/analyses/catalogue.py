@@ -11,7 +11,7 @@ from nnpcore.analyses.eos import CURVE, EOS, FINE_CURVE, SLOPES
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
-from nnpcore.analyses.pca import MAP_ENERGIES, PCA
+from nnpcore.analyses.pca import MAP_DISTANCES, MAP_ENERGIES, PCA
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.radial import RADIAL
 from nnpcore.analyses.regions import REFERENCES, REGION_ATOMS, REGION_ERRORS
@@ -19,7 +19,8 @@ from nnpcore.analyses.verdict import VERDICT
 
 __all__ = [
     "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DATA_POSTERIOR", "DISTANCE", "ELEMENT",
-    "EOS", "FINE", "FINE_CURVE", "FORETOLD", "FRAME_FORETOLD", "MAP_ENERGIES", "PARITY", "PCA", "POINTS",
+    "EOS", "FINE", "FINE_CURVE", "FORETOLD", "FRAME_FORETOLD", "MAP_DISTANCES", "MAP_ENERGIES", "PARITY", "PCA",
+    "POINTS",
     "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "SLOPES",
     "VERDICT",
 ]  # fmt: skip
@@ -46,6 +47,7 @@ ANALYSES: tuple[Analysis[object], ...] = (
     ELEMENT,
     PCA,
     MAP_ENERGIES,
+    MAP_DISTANCES,
     CONNECTIVITY,
     PARITY,
     FRAME_FORETOLD,

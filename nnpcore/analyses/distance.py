@@ -42,8 +42,8 @@ def _reaches(given: Given) -> Reaches | Missing:
     values, metric = given[TRAINING_VALUES], given[METRIC]
     reaches = Reaches()
     for index, element in enumerate(given[FUNCTIONS].elements):
-        train, frames = _whitened(values, metric, index, training=True)
-        valid, _ = _whitened(values, metric, index, training=False)
+        train, frames = whitened(values, metric, index, training=True)
+        valid, _ = whitened(values, metric, index, training=False)
         if not len(train):
             continue
         try:
@@ -61,7 +61,7 @@ def _distances(given: Given) -> Distances | Missing:
     if isinstance(reach, Missing):
         return reach
     species = given[FUNCTIONS].elements.index(points.element)
-    train, _ = _whitened(given[TRAINING_VALUES], metric, species, training=True)
+    train, _ = whitened(given[TRAINING_VALUES], metric, species, training=True)
 
     def distances_of(some: InvariantPoints) -> np.ndarray:
         means = some.mean_of(some.values.T).T  # a point is the mean of its equivalent atoms
@@ -76,7 +76,7 @@ def _distances(given: Given) -> Distances | Missing:
     return Distances(given[CRYSTAL].key, points, bracket)
 
 
-def _whitened(
+def whitened(
     values: TrainingValues, metric: Whitening, species: int, *, training: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return whitened training (or validation) atoms (n, d) of one element and the frame of each (n,)."""

@@ -1,4 +1,4 @@
-"""Principal components of the training atoms' surroundings: the map of atoms, and their energies on it."""
+"""Principal components of the training atoms' surroundings: the map of atoms, and numbers of its points."""
 
 from __future__ import annotations
 
@@ -7,10 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnpcore.analyses.atoms import ATOMS, ELEMENT, AtomGroup
+from nnpcore.analyses.distance import whitened
 from nnpcore.analyses.graph import Analysis, Given, Missing
-from nnpcore.analyses.inputs import ELEMENT_CHOICE, N_COMPONENTS, POTENTIAL, TRAINING
+from nnpcore.analyses.inputs import (
+    ELEMENT_CHOICE,
+    FUNCTIONS,
+    METRIC,
+    N_COMPONENTS,
+    POTENTIAL,
+    TRAINING,
+    TRAINING_VALUES,
+)
+from nnpcore.mapping.distance import left_out_distances, nearest_distances
 from nnpcore.mapping.model_energies import is_potential
+from nnpcore.mapping.nearest import subsample
 from nnpcore.mapping.pca import PcaResult, pca_of
+
+MOST_ASKED = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +53,18 @@ class MapEnergies:
     std: tuple[np.ndarray, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class MapDistances:
+    """Distance (n,) of the atoms of every group of ``map`` to the training set, whitened units.
+
+    Training atoms are compared with those of other frames. NaN where unknown: of a group with more than
+    :data:`MOST_ASKED` atoms that many, drawn at random, are asked about.
+    """
+
+    map: AtomMap
+    distances: tuple[np.ndarray, ...]
+
+
 def _map(given: Given) -> AtomMap | Missing:
     chosen = given.get(ELEMENT_CHOICE)
     element = chosen if chosen in given[ATOMS].functions.elements else given[ELEMENT]
@@ -61,9 +86,34 @@ def _energies(given: Given) -> MapEnergies | Missing:
     return MapEnergies(shown, mean, std)
 
 
+def _map_distances(given: Given) -> MapDistances | Missing:
+    shown, metric = given[PCA], given[METRIC]
+    species = given[FUNCTIONS].elements.index(shown.element)
+    train, frames = whitened(given[TRAINING_VALUES], metric, species, training=True)
+    start, found = 0, []
+    for group in shown.groups:
+        asked = subsample(len(group.frame), MOST_ASKED)
+        distances = np.full(len(group.frame), np.nan)
+        if group.role != TRAINING:
+            x = metric.transform(group.values[asked], group.species[asked])
+            distances[asked] = nearest_distances(x, train, progress=given.progress)
+        elif len(np.unique(frames)) > 1:
+            distances[asked] = left_out_distances(train, frames, start + asked)
+        start += len(group.frame) if group.role == TRAINING else 0
+        found.append(distances)
+    return MapDistances(shown, tuple(found))
+
+
 PCA = Analysis(
     "pca", "Principal components", _map, needs=(ATOMS, ELEMENT), uses=(ELEMENT_CHOICE, N_COMPONENTS)
 )
 MAP_ENERGIES = Analysis(
     "map_energies", "Atomic energies of the training set", _energies, needs=(POTENTIAL, PCA)
+)
+MAP_DISTANCES = Analysis(
+    "map_distances",
+    "Distances of the map's atoms to the training set",
+    _map_distances,
+    needs=(PCA, TRAINING_VALUES, METRIC, FUNCTIONS),
+    costly=True,
 )

@@ -16,6 +16,7 @@ from nnpcore.figures.drawing import (
     series_color,
     style_axes,
 )
+from nnpcore.figures.names import TARGETS
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def cure_figure(cure: Cure) -> Figure:
                 np.arange(len(values)), values, color=series_color(k), marker=MARKERS[k], linestyle=DASHES[k],
                 markersize=4, linewidth=1.3, label=name,
             )  # fmt: skip
-    style_axes(axes, "Frames added", "Targets, root mean square (meV/atom)")
+    style_axes(axes, "Frames added", TARGETS)
     log_axis(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not cure.chosen:

@@ -193,6 +193,17 @@ def add_color_bar(axes: Axes, colored: ScalarMappable, label: str, *, shrink: fl
         bar.solids.set_edgecolor("face")  # no white gaps between its steps
 
 
+def draw_band(
+    axes: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, *, alone: bool, dash: Any = "-"
+) -> None:
+    """Fill the area between two curves; only its edges where it would lie on the area of another series."""
+    if alone:
+        axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+    else:
+        edges: dict[str, Any] = {"facecolor": "none", "edgecolor": color, "linewidth": 0.6}
+        axes.fill_between(x, low, high, linestyle=dash, alpha=0.8, **edges)
+
+
 def add_diagonal(axes: Axes) -> None:
     """Make both axes alike and draw the line on which prediction is reference."""
     low = min(axes.get_xlim()[0], axes.get_ylim()[0])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.errors import AnalysisError
-from nnpcore.figures.drawing import DASHES, PAPER, SMALL, add_table, new_figure, plain, style_axes
+from nnpcore.figures.drawing import DASHES, PAPER, SMALL, add_table, draw_band, new_figure, plain, style_axes
+from nnpcore.figures.names import VOLUME
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False, table: boo
     axes = figure.add_subplot()
     zero = energy_zero(series)
     for item in series:
-        _draw_eos(axes, item, zero, members)
+        _draw_eos(axes, item, zero, members, alone=len(series) == 1)
     _draw_left_open(axes, series[0], zero)
     _draw_eos_reference(axes, series, zero)
     low, high, bottom, top = eos_window(series, zero)
@@ -189,7 +190,7 @@ def eos_figure(series: Sequence[EosSeries], *, members: bool = False, table: boo
     axes.set_ylim(bottom, top)
     for level, item in enumerate(series):
         draw_bracket(axes, item.bracket, item.color if len(series) > 1 else "black", 0.97 - 0.05 * level)
-    style_axes(axes, "Volume (Å³/atom)", "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
+    style_axes(axes, VOLUME, "$E_\\mathrm{at}$ − " + zero.text + " (meV/atom)")
     _add_eos_legend(axes)
     if rows:
         add_table(figure, rows, ["black"] * (len(rows) - len(series)) + [item.color for item in series])
@@ -250,16 +251,16 @@ def _fit_cells(fit: EosFit | None) -> tuple[str, str, str]:
     return f"{about}{fit.v0:.2f}", f"{about}{fit.b0_gpa:.1f}", f"{about}{fit.b0_prime:.1f}"
 
 
-def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool) -> None:
+def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool, *, alone: bool) -> None:
     curve = item.curve
     at = dense(curve.volumes)
     mean = spline(curve.volumes, relative_mev(curve.mean, zero), at)
     std = shade_of(item, at)
-    axes.fill_between(at, mean - std, mean + std, color=item.color, alpha=0.2, linewidth=0)
+    dash = DASHES[item.dash % len(DASHES)]
+    draw_band(axes, at, mean - std, mean + std, item.color, alone=alone, dash=dash)
     if members:
         for row in spline(curve.volumes, relative_mev(curve.energies, zero), at):
             axes.plot(at, row, color=item.color, linewidth=0.5, alpha=0.5)
-    dash = DASHES[item.dash % len(DASHES)]
     axes.plot(at, mean, linestyle=dash, color=item.color, linewidth=1.4, label=plain(item.name))
 
 

@@ -17,6 +17,7 @@ from nnpcore.figures.drawing import (
     series_color,
     style_axes,
 )
+from nnpcore.figures.names import ABSOLUTE_ERROR, FORETOLD_SPREAD, SPREAD_AND_ERROR, VOLUME
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def _along(axes: Axes, volumes: np.ndarray, spread: np.ndarray, error: np.ndarra
     axes.plot(volumes, spread, "-", color=paper_color("series:0"), linewidth=1.6, label="foretold spread")
     if np.isfinite(error).any():
         axes.plot(volumes, _shown(error), "o", color="black", markersize=3.5, label="|error|")
-    style_axes(axes, "Volume (Å³/atom)", "meV/atom")
+    style_axes(axes, VOLUME, SPREAD_AND_ERROR)
     log_axis(axes)
     add_legend(axes, loc="upper center")
 
@@ -78,7 +79,7 @@ def _of_regions(
     axes.barh(y, spread, height=0.5, color=[*colors], alpha=0.35, label="foretold spread")
     if np.isfinite(error).any():
         axes.plot(np.abs(error), y, "o", color="black", markersize=4, label="|error|")
-    style_axes(axes, "meV/atom", "")
+    style_axes(axes, SPREAD_AND_ERROR, "")
     axes.set_yticks(y, [plain(name) for name in names], fontsize=SMALL)
     axes.set_ylim(len(names) - 0.4, -0.6)
     add_legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0))
@@ -103,7 +104,7 @@ def _against(
         if known[k]:
             axes.plot(spread[k], _shown(error[k]), "s", color=colors[k - n_points], markersize=5,
                       label=plain(names[k]))  # fmt: skip
-    style_axes(axes, "Foretold spread (meV/atom)", "|Error| (meV/atom)")
+    style_axes(axes, FORETOLD_SPREAD, ABSOLUTE_ERROR)
     log_axis(axes, "x")
     log_axis(axes)
     add_legend(axes)

@@ -18,6 +18,7 @@ from nnpcore.figures.drawing import (
     style_axes,
 )
 from nnpcore.figures.eos import draw_bracket
+from nnpcore.figures.names import TRAINING_DISTANCE, VOLUME
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def distance_figure(
     right.axhline(bracket.threshold, linestyle=DASHES[1], label="99th percentile", **black)
     right.set_ylim(bottom=0.0)
     draw_bracket(right, bracket, color, 0.97)
-    style_axes(right, "Volume (Å³/atom)", "Distance to the training set")
+    style_axes(right, VOLUME, TRAINING_DISTANCE)
     add_legend(right, loc="upper center", bbox_to_anchor=(0.5, 0.94))
     return figure
 
@@ -71,7 +72,7 @@ def _usual_distances(axes: Axes, distances: np.ndarray, threshold: float, label:
     if len(known):
         axes.hist(known, bins=min(60, max(10, len(known) // 20)), color=color, alpha=0.6)
     axes.axvline(threshold, color="black", linestyle=DASHES[1], linewidth=0.9)
-    style_axes(axes, "Distance to the training set", label)
+    style_axes(axes, TRAINING_DISTANCE, label)
 
 
 # connectivity -----------------------------------------------------------------------------------------

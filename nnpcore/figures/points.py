@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from nnpcore.figures.drawing import (
     series_color,
     style_axes,
 )
+from nnpcore.figures.names import PARITY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,10 @@ MAX_MAP_POINTS = 2400
 
 @dataclass(frozen=True, eq=False)
 class PointSeries:
-    """Points (n, 2) of one group; ``values`` (n,) colour them instead of ``color``; ``path`` joins them."""
+    """Points (n, 2) of one group; ``values`` (n,) colour them instead of ``color``; ``path`` joins them.
+
+    Their size grows with ``sizes`` (n,).
+    """
 
     name: str
     xy: np.ndarray
@@ -42,6 +46,7 @@ class PointSeries:
     marker: str = "o"
     path: bool = False
     values: np.ndarray | None = None
+    sizes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +98,17 @@ def pca_figure(
     y_label: str,
     *,
     value_label: str = "",
+    size_label: str = "",
     window: tuple[float, float, float, float] | None = None,
+    limits: tuple[float, float] | None = None,
+    colors: np.ndarray | None = None,
+    equal: bool = False,
 ) -> Figure:
-    """Draw principal-component scores of groups of atoms; paths (invariant points) go on top.
+    """Draw groups of atoms by two numbers, such as principal components; paths (invariant points) go on top.
 
     Several groups are drawn in turns, so that none hides another. Large ones become one image inside SVG and
-    PDF, so that files stay small. ``window`` is (left, right, bottom, top), everything by default.
+    PDF, so that files stay small. ``window`` is (left, right, bottom, top), everything by default; ``limits``
+    and ``colors`` (256, 3) uint8 are the range and the map of the values; ``equal``: one scale for both axes.
 
     Raises
     ------
@@ -108,18 +118,23 @@ def pca_figure(
         raise AnalysisError("there are no points to draw", fix="Train on data first")
     figure = new_figure(3.6, 3.0)
     axes = figure.add_subplot()
-    limits = _value_limits(groups)
+    limits = _value_limits(groups) if limits is None else limits
     colored = None
     clouds = [group for group in groups if not group.path]
     many = sum(len(group.xy) for group in clouds) > MAX_DENSITY_POINTS
-    for group in _in_turns(clouds):
-        points = _draw_group(axes, group, limits, many)
+    sized = _sized(clouds)
+    for group in _in_turns(sized):
+        points = _draw_group(axes, group, _Colors(limits, color_map(colors)), many)
         colored = colored if group.values is None else points
     for group in groups:
         if group.path:
             _draw_path(axes, group)
     if colored is not None:
         add_color_bar(axes, colored, value_label)
+    if any(group.sizes is not None for group in groups):
+        axes.plot([], [], linestyle="none", label=f"size: {size_label}")
+    if equal:
+        axes.set_aspect("equal", adjustable="datalim")
     style_axes(axes, x_label, y_label)
     if window is not None:
         axes.set_xlim(window[0], window[1])
@@ -138,8 +153,10 @@ def _in_turns(groups: Sequence[PointSeries]) -> list[PointSeries]:
         for group, order in zip(groups, orders, strict=True):
             rows = order[turn::N_TURNS]
             values = None if group.values is None else group.values[rows]
+            sizes = None if group.sizes is None else group.sizes[rows]
             name = "_" if turn else group.name
-            parts.append(PointSeries(name, group.xy[rows], group.color, group.marker, values=values))
+            look = group.color, group.marker
+            parts.append(PointSeries(name, group.xy[rows], *look, values=values, sizes=sizes))
     return parts
 
 
@@ -148,12 +165,43 @@ def _draw_path(axes: Axes, group: PointSeries) -> None:
               markeredgewidth=0.8, label=group.name, zorder=5)  # fmt: skip
 
 
-def _draw_group(axes: Axes, group: PointSeries, limits: tuple[float, float], many: bool) -> Any:
+class _Colors(NamedTuple):
+    """Range and map of the values."""
+
+    limits: tuple[float, float]
+    map: Any
+
+
+def color_map(colors: np.ndarray | None) -> Any:
+    """Return matplotlib's map of colours (n, 3) uint8, by default the usual one."""
+    from matplotlib.colors import ListedColormap
+
+    return "viridis" if colors is None else ListedColormap(colors / 255.0)
+
+
+def _sized(groups: Sequence[PointSeries]) -> list[PointSeries]:
+    """Turn what sizes tell into areas in usual ones; what is not known is small."""
+    known = [group.sizes[np.isfinite(group.sizes)] for group in groups if group.sizes is not None]
+    if not sum(map(len, known)):
+        return [replace(group, sizes=None) for group in groups]
+    low, high = np.percentile(np.concatenate(known), (2.0, 98.0))
+    span = high - low if high > low else 1.0
+    return [
+        group
+        if group.sizes is None
+        else replace(group, sizes=0.4 + 5.0 * np.nan_to_num(np.clip((group.sizes - low) / span, 0.0, 1.0)))
+        for group in groups
+    ]
+
+
+def _draw_group(axes: Axes, group: PointSeries, shown: _Colors, many: bool) -> Any:
     look: dict[str, Any] = {"s": 4, "alpha": 0.5} if many else {"s": 8, "alpha": 0.8}
     if group.values is None:
         look["c"] = group.color
     else:
-        look |= {"c": group.values, "cmap": "viridis", "vmin": limits[0], "vmax": limits[1]}
+        look |= {"c": group.values, "cmap": shown.map, "vmin": shown.limits[0], "vmax": shown.limits[1]}
+    if group.sizes is not None:
+        look["s"] = look["s"] * group.sizes
     look |= {"marker": group.marker, "linewidths": 0, "label": group.name, "rasterized": many}
     return axes.scatter(*group.xy.T, **look)
 
@@ -178,16 +226,16 @@ def parity_figure(
     AnalysisError : without any pair.
     """
     panels = [
-        (energies, "energy (meV/atom)", "meV/atom"),
-        (forces, "force component (eV/Å)", "eV/Å"),
-        (atomic, "atomic energy (meV)", "meV"),
+        (energies, PARITY["energy"], "meV/atom"),
+        (forces, PARITY["force"], "eV/Å"),
+        (atomic, PARITY["atomic"], "meV"),
     ]
     panels = [panel for panel in panels if any(len(s.reference) for s in panel[0])]
     if not panels:
         raise AnalysisError("there are no reference values to compare with", fix="Open frames with energies")
     figure = new_figure(3.1 * len(panels), 3.0)
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (series, label, unit) in zip(all_axes, panels, strict=True):
+    for axes, (series, names, unit) in zip(all_axes, panels, strict=True):
         for item in series:
             many = len(item.reference) > MAX_DENSITY_POINTS
             axes.scatter(
@@ -196,6 +244,6 @@ def parity_figure(
                 label=f"{item.name} ({item.rmse:.3g} {unit})",
             )  # fmt: skip
         add_diagonal(axes)
-        style_axes(axes, f"Reference {label}", f"Predicted {label}")
+        style_axes(axes, *names)
         add_legend(axes, markerscale=2, loc="upper left")
     return figure

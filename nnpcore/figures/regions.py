@@ -17,6 +17,7 @@ from nnpcore.figures.drawing import (
     plain,
     style_axes,
 )
+from nnpcore.figures.names import MAPPING_ERROR
 from nnpcore.figures.series import RunCurves
 from nnpcore.figures.training import draw_curves
 
@@ -67,7 +68,7 @@ def _draw_regions(axes: Axes, regions: Sequence[RegionBar], runs: Sequence[str])
             axes.plot(members, np.full(len(members), y), "|", color=color, markersize=9, alpha=0.6)
             axes.errorbar(mean, y, xerr=std, color=color, elinewidth=1.2, capsize=2.5, **look)
     axes.axvline(0.0, color="black", linewidth=0.7)
-    style_axes(axes, "Mapping error (meV/atom)", "")
+    style_axes(axes, MAPPING_ERROR, "")
     axes.set_yticks(range(len(regions)), [plain(region.name) for region in regions], fontsize=FONT)
     axes.set_ylim(len(regions) - 0.4, -0.6)
     add_legend(axes)

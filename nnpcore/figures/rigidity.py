@@ -19,6 +19,7 @@ from nnpcore.figures.drawing import (
     series_color,
     style_axes,
 )
+from nnpcore.figures.names import ABSOLUTE_MAPPING_ERROR, VOLUME
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def _rigidity_along(axes: Axes, study: RigidityStudy, volumes: np.ndarray) -> No
         width = 1.8 if loss == study.trained_on else 1.0
         axes.plot(volumes, values[: len(volumes)], linestyle=DASHES[k], color=paper_color(LOSS_COLORS[loss]),
                   linewidth=width, label=loss)  # fmt: skip
-    style_axes(axes, "Volume (Å³/atom)", "Rigidity (LPR)")
+    style_axes(axes, VOLUME, "Rigidity (LPR)")
     log_axis(axes)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
@@ -87,7 +88,7 @@ def _expected(axes: Axes, study: RigidityStudy, n_points: int, colors: Sequence[
         at = n_points + k
         if np.isfinite(errors[at]):
             axes.plot(expected[at], errors[at], "s", color=color, markersize=5, label=plain(name))
-    style_axes(axes, "Expected std (meV/atom)", "|Mapping error| (meV/atom)")
+    style_axes(axes, "Expected std (meV/atom)", ABSOLUTE_MAPPING_ERROR)
     log_axis(axes, "x")
     log_axis(axes)
     add_legend(axes)

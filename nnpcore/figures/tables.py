@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import AnalysisError
+from nnpcore.figures.names import TRAINING_DISTANCE, VOLUME, column_name
 from nnpcore.files import write_atomically
 from nnpcore.foreign_text import spreadsheet_cell
 from nnpcore.units import MEV_PER_EV
@@ -73,7 +74,7 @@ def eos_table(
 ) -> dict[str, Any]:
     """Columns of an EOS: volume, reference, mean, spread, every member, error, distance and bracket."""
     columns: dict[str, Any] = {
-        "volume (Å³/atom)": curve.volumes,
+        column_name(VOLUME): curve.volumes,
         "reference (eV/atom)": curve.reference,
         "mean (eV/atom)": curve.mean,
         "std (meV/atom)": MEV_PER_EV * curve.std,
@@ -81,7 +82,7 @@ def eos_table(
     if report is not None:
         columns["error (meV/atom)"] = report.error_mev
     if found is not None:
-        columns["distance"] = found.distances
+        columns[column_name(TRAINING_DISTANCE)] = found.distances
         columns["in bracket"] = found.contains(curve.volumes).astype(int)
     for m, energies in enumerate(curve.energies, start=1):
         columns[f"member {m} (eV/atom)"] = energies
@@ -107,8 +108,8 @@ def eos_parameters_table(report: EosReport) -> dict[str, Any]:
 def distance_table(found: Bracket) -> dict[str, Any]:
     """Columns of the distance of invariant points to the training set."""
     return {
-        "volume (Å³/atom)": found.volumes,
-        "distance": found.distances,
+        column_name(VOLUME): found.volumes,
+        column_name(TRAINING_DISTANCE): found.distances,
         "threshold": np.full(len(found.volumes), found.threshold),
         "in reach": found.in_reach.astype(int),
         "in bracket": found.contains(found.volumes).astype(int),

@@ -13,12 +13,14 @@ from nnpcore.figures.drawing import (
     FONT,
     OKABE_ITO,
     add_legend,
+    draw_band,
     log_axis,
     new_figure,
     paper_color,
     plain,
     style_axes,
 )
+from nnpcore.figures.names import ABSOLUTE_MAPPING_ERROR, EPOCH, RMSES
 from nnpcore.figures.series import (
     SMALLEST_ERROR,
     Ending,
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nnpcore.training.history import EpochRecord
-
-LABELS = {"energy": "Energy RMSE (meV/atom)", "force": "Force RMSE (eV/Å)", "stress": "Stress RMSE (GPa)"}
 
 
 def training_figure(
@@ -75,11 +75,11 @@ def training_figure(
             _draw_rmse(axes, part, rmse_series(history, part, quantity), color, smoothing)
         _draw_ring(axes, history, quantity, color, ending)
         _draw_end(axes, ending)
-        _style_epochs(axes, LABELS[quantity])
+        _style_epochs(axes, RMSES[quantity])
     if mapping:
         draw_mapping(all_axes[-1], [RunCurves("", tuple(mapping))])
         _draw_end(all_axes[-1], ending)
-        _style_epochs(all_axes[-1], "Mapping error (meV/atom)")
+        _style_epochs(all_axes[-1], ABSOLUTE_MAPPING_ERROR)
         if len(mapping) > 1:
             add_legend(all_axes[-1])
     add_legend(all_axes[0])
@@ -95,7 +95,7 @@ def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing:
     mean = smoothed(np.where(series.mean > 0, series.mean, np.nan), smoothing)
     if is_valid and series.members.shape[1] > 1:
         low, high = smoothed(series.low, smoothing), smoothed(series.high, smoothing)
-        axes.fill_between(series.epochs, low, high, color=color, alpha=0.2, linewidth=0)
+        draw_band(axes, series.epochs, low, high, color, alone=True)
     style = "-" if is_valid else DASHES[1]
     label = "validation" if is_valid else "training"
     width = 1.4 if is_valid else 1.0
@@ -119,7 +119,7 @@ def _draw_end(axes: Axes, ending: Ending) -> None:
 def _style_epochs(axes: Axes, label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    style_axes(axes, "Epoch", label)
+    style_axes(axes, EPOCH, label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     log_axis(axes)
 
@@ -143,7 +143,7 @@ def draw_curves(axes: Axes, runs: Sequence[RunCurves]) -> None:
         if run.rmse is not None:
             axes.plot(*run.rmse, linestyle=DASHES[number % len(DASHES)], color=paper_color("muted"),
                       linewidth=0.9, label="_" if number else "energy RMSE")  # fmt: skip
-    _style_epochs(axes, "|Mapping error| (meV/atom)")
+    _style_epochs(axes, ABSOLUTE_MAPPING_ERROR)
 
 
 def draw_mapping(axes: Axes, runs: Sequence[RunCurves]) -> None:

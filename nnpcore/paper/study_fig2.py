@@ -25,7 +25,7 @@ from matplotlib.patches import Circle
 
 from nnpcore.analyses import evaluation_of, required
 from nnpcore.analyses.pca import PCA
-from nnpcore.figures.drawing import add_legend, new_figure, style_axes
+from nnpcore.figures.drawing import add_legend, draw_band, new_figure, style_axes
 from nnpcore.mapping import RegionSet
 from nnpcore.mapping.correlation import rank_correlation
 from nnpcore.paper.claims import Claim
@@ -221,7 +221,7 @@ def _draw_errors(axes: Axes, alone: Sequence[SlabRun], smooth: Sequence[SlabRun]
         for region, color in REGION_COLORS.items():
             members = np.array([r.members(region) for r in runs])
             mean, std = members.mean(axis=1), members.std(axis=1)
-            axes.fill_between(t, mean - std, mean + std, color=color, alpha=0.15, linewidth=0)
+            draw_band(axes, np.array(t), mean - std, mean + std, color, alone=False, dash=style)
             axes.plot(t, mean, linestyle=style, marker=marker, markersize=3.5, color=color, linewidth=1.3)
         axes.plot([], [], linestyle=style, color="0.3", linewidth=1.3, label=runs[0].kind)
     axes.axhline(0.0, color="black", linewidth=0.5)
