@@ -143,18 +143,19 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         alone = sum(group.role == "training" for group in groups) == 1
         self.groups = tuple(p for g in groups for p in divided(g, grouping, labels, alone))
         looks = self.axes(), self.value_kind(), self.size_kind
-        if self._seen.again(analysis.result, names, looks, grouping, labels, *self._numbers_used(shown)):
+        used = self._numbers_used(shown, groups)
+        if self._seen.again(analysis.result, names, looks, grouping, labels, *used):
             return
         count = sum(len(group.frame) for group in self.groups)
         self._turn += 1
         done = partial(self._put, self._turn)
         self._apart(count, "Putting the map together", partial(self._snapshot(), self.groups), done)
 
-    def _numbers_used(self, shown: Sequence[ValueKind]) -> list[object]:
+    def _numbers_used(self, shown: Sequence[ValueKind], groups: Sequence[AtomGroup]) -> list[object]:
         """Return the arrays and numbers behind what is shown; as long as they stay, nothing has changed."""
         needed = {"reference_error": "atomic_energy"}
         names = {needed.get(kind.kind, kind.kind) for kind in shown}
-        arrays = [v for g in self.groups for name, v in g.values.items() if name in names and not g.part]
+        arrays = [v for g in groups for name, v in g.values.items() if name in names]
         relative = any(kind.kind == "atomic_energy" for kind in shown)
         return [*arrays, self.session.coloring.crystal_energy() if relative else None]
 
