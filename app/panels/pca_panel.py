@@ -82,8 +82,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self.follow(*changes, session.regions.changed, session.visibility.changed, analyses=shown)
 
     def _build_tools(self) -> None:
-        self.x_axis = self.add_choice("What stands along x", self.refresh, width=64)
-        self.y_axis = self.add_choice("What stands along y", self.refresh, width=64)
+        self.x_axis = self.add_choice("What stands along x", self.refresh, width=78)
+        self.y_axis = self.add_choice("What stands along y", self.refresh, width=78)
         self.color_by = self.add_choice("Colour of the points", self.refresh, width=96)
         self.element = self.add_choice("Element whose atoms are shown", self._on_element, width=52)
         self.element.hide()

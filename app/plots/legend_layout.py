@@ -89,7 +89,7 @@ def _natural(entry: Entry, metrics: QFontMetricsF) -> float:
 def natural_width(title: str, entries: Sequence[Entry], metrics: QFontMetricsF) -> float:
     """Return the pixels of a title and all entries at full length."""
     needed = sum(_chrome(e) + _natural(e, metrics) + 2 * GAP for e in entries)
-    return _title_width(title, metrics) + needed
+    return _title_width(title, metrics) + needed + GAP
 
 
 def _widths(entries: Sequence[Entry], space: float, metrics: QFontMetricsF) -> list[float] | None:

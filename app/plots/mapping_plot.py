@@ -27,7 +27,7 @@ class MappingPlot(Plot):
         self._legend_shown = True
         self._looks: list[tuple[str, str, str, int, float]] = []
         self._lines: dict[tuple[int, str], object] = {}
-        self.set_labels(EPOCH, ABSOLUTE_MAPPING_ERROR, ABSOLUTE_ERROR, narrow=330)
+        self.set_labels(EPOCH, ABSOLUTE_MAPPING_ERROR, ABSOLUTE_ERROR)
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
         self.set_crosshair(self._describe)

@@ -42,7 +42,7 @@ class RmsePlot(Plot):
         }
         self.ring = self.add_points(KEPT, color, "o", 8, hollow=True)
         self.marks = EpochMarks(self)
-        self.set_labels(EPOCH, RMSES[quantity], SHORT_RMSES[quantity], narrow=290)
+        self.set_labels(EPOCH, RMSES[quantity], SHORT_RMSES[quantity])
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
         self._data: dict[str, RmseSeries] = {}
