@@ -63,7 +63,7 @@ def methods() -> set[str]:
     return {name for name in found if name.islower() and name not in HELPERS}
 
 
-HELPERS = {"is_potential", "atomic_energies", "frame_of", "plain_frame", "thinned"}
+HELPERS = {"is_potential", "atomic_energies", "frame_of", "plain_frame", "thinned", "subsample"}
 """What is no analysis: asking a model for energies, reading and writing."""
 
 

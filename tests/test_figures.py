@@ -116,7 +116,7 @@ def test_training_figure_holds_the_history():
     assert axes[2].lines[0].get_ydata() == pytest.approx(abs(mapping.errors))
 
 
-UNITS = "meV|meV/atom|eV|eV/atom|eV/Å|GPa|Å|Å³/atom|s|K|%|J/m²"
+UNITS = "meV|meV/atom|eV|eV/atom|eV/Å|GPa|THz|Å|Å³/atom|s|K|%|J/m²"
 FORM = re.compile(rf"(\S[^()]*?)( \(({UNITS})\))?")
 ROOT = Path(__file__).parents[1]
 

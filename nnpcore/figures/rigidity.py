@@ -57,7 +57,7 @@ def _rigidity_along(axes: Axes, study: RigidityStudy, volumes: np.ndarray) -> No
         width = 1.8 if loss == study.trained_on else 1.0
         axes.plot(volumes, values[: len(volumes)], linestyle=DASHES[k], color=paper_color(LOSS_COLORS[loss]),
                   linewidth=width, label=loss)  # fmt: skip
-    style_axes(axes, VOLUME, "Rigidity (LPR)")
+    style_axes(axes, VOLUME, "Rigidity, LPR")
     log_axis(axes)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
@@ -71,7 +71,7 @@ def _rigidity_of_regions(axes: Axes, study: RigidityStudy, n_points: int, *, leg
         at = y + 0.18 * (k - 1)
         axes.plot(values[n_points:], at, MARKERS[k], color=paper_color(LOSS_COLORS[loss]), markersize=5,
                   label=loss)  # fmt: skip
-    style_axes(axes, "Rigidity (LPR)", "")
+    style_axes(axes, "Rigidity, LPR", "")
     log_axis(axes, "x")
     axes.set_yticks(y, names, fontsize=SMALL)
     axes.set_ylim(len(names) - 0.4, -0.6)
