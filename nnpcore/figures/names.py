@@ -16,7 +16,7 @@ def axis_name(quantity: str, unit: str = "") -> str:
 
 def column_name(text: str) -> str:
     """Return an axis's name as a column's head: "Volume (Å³/atom)" becomes "volume (Å³/atom)"."""
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return text[:1].lower() + text[1:] if text[1:2].isascii() and text[1:2].islower() else text
 
 
 EPOCH = "Epoch"
