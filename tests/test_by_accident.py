@@ -59,6 +59,17 @@ def test_a_dropped_file_that_does_not_fit_is_only_looked_at(window, qtbot, silic
     assert trained_on(window) == "⚠ 2 files, 6 frames, Si-Ni-Cu"
 
 
+def test_the_button_of_a_message_does_nothing_about_a_file_that_was_closed(
+    window, qtbot, silicon_file, alloy_file
+):
+    opened(window, qtbot, silicon_file())
+    _, alloy = opened(window, qtbot, alloy_file)
+    button = window.toasts.shown[-1].findChild(QPushButton)
+    window.session.data.remove(alloy.id)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert trained_on(window) == "1 file, 4 frames, Si"
+
+
 def test_a_file_that_fits_joins_the_training_and_this_is_said(window, qtbot, silicon_file, tmp_path):
     opened(window, qtbot, silicon_file())
     lines = silicon_file("other.extxyz").read_text().replace("energy=-", "energy=-1")

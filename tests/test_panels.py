@@ -292,6 +292,12 @@ def test_pca_shows_all_groups_with_their_colors(shown, trained):
     assert panel.plot.axis("bottom").labelText.startswith("PC 3")
 
 
+def test_a_pca_without_groups_has_no_table(shown):
+    panel = shown(PcaPanel, 500, 400)
+    panel.groups = ()
+    assert panel.table() is None
+
+
 def test_pca_colored_by_atomic_energy(shown, trained):
     panel = shown(PcaPanel, 500, 400)
     color_by_kind(panel, "atomic_energy")

@@ -355,9 +355,9 @@ class Data(QObject):
         self.removed.emit(dataset_id)
 
     def set_role(self, dataset_id: str, role: Role) -> None:
-        """Give a data set a role (can be undone)."""
-        document = self.datasets[dataset_id]
-        if document.role != role:
+        """Give a data set a role (can be undone); nothing happens where it was closed."""
+        document = self.datasets.get(dataset_id)  # a message's button may outlive it
+        if document is not None and document.role != role:
             text = f"role of {document.name}"
             self._undo.change(text, lambda r: self._set_role(dataset_id, r), document.role, role)
 

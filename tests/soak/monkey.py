@@ -66,8 +66,9 @@ def in_a_process(place: Path, tally: Tally, seed: int, seconds: float) -> None:
 def last_words(text: str) -> str:
     """Return the end of what a process said, without the list of its modules: from the crash on, if any."""
     said = "\n".join(line for line in text.splitlines() if not line.startswith("Extension modules:"))
-    start = said.rfind("Fatal Python error")
-    return said[start:][:6000] if start >= 0 else said[-3000:]
+    start = max(said.rfind("Fatal Python error"), said.rfind("Timeout ("))
+    current = said.find("Current thread", max(start, 0))
+    return said[-3000:] if start < 0 else f"{said[current:][:5000]}\n\n{said[start:][:3000]}"
 
 
 class Monkey:
