@@ -85,11 +85,13 @@ def test_a_member_worse_than_no_network_or_ever_worse_has_diverged() -> None:
     own = {"force": 1.0}
     early = [(9.0, 9.0), (9.0, 0.5), (9.0, 0.4)]
     assert diverged_members(records(*early), own, both) == {}
-    worse = [*early, (9.0, 0.3), (8.0, 0.3), (7.0, 0.3)]
+    worse = [*early, (7.0, 0.3), (8.0, 0.3), (9.0, 0.3)]
     found = diverged_members(records(*worse), own, both)
     assert list(found) == [0]
-    assert "force 7, the data's own 1 eV/Å" in found[0].text
+    assert "force 9, the data's own 1 eV/Å" in found[0].text
     assert diverged_members(records(*worse), own, np.array([False, True])) == {}
+    improving = [*early, (9.0, 0.3), (8.0, 0.3), (7.0, 0.3)]
+    assert diverged_members(records(*improving), own, both) == {}
     growing = [(0.5, 0.05), (0.3, 0.02), (0.2, 0.01), (0.2, 0.2), (0.2, 0.3), (0.2, 0.4)]
     assert list(diverged_members(records(*growing), own, both)) == [1]
     tiny = [(0.5, 1e-9), (0.3, 1e-9), (0.2, 1e-9), (0.2, 1e-8), (0.2, 2e-8), (0.2, 3e-8)]

@@ -14,7 +14,7 @@ EPOCHS = 3
 """So many epochs in a row have to say so; as many at the beginning do not count."""
 
 WORSE = 1.5
-"""An RMSE so many times that of the data themselves is worse than no network."""
+"""An RMSE so many times that of the data themselves, and not falling, is worse than no network."""
 
 GROWN = 5.0
 """An RMSE so many times the smallest so far, and larger every epoch, has grown too much."""
@@ -58,7 +58,7 @@ def diverged_members(
         return {}
     errors = np.array([[record.train[name]["members"] for name in names] for record in recent])
     limits = np.array([own[name] for name in names])[:, None]
-    worse = (errors > WORSE * limits).all(axis=(0, 1))
+    worse = (errors > WORSE * limits).all(axis=(0, 1)) & (errors[-1] >= errors[0]).all(axis=0)
     best = np.array([[r.train[name]["members"] for name in names] for r in history if names[0] in r.train])
     grown = (errors[-1] > GROWN * best.min(axis=0)) & (errors[-1] > WORTH * limits)
     growing = (np.diff(errors, axis=0) > 0).all(axis=(0, 1)) & grown.all(axis=0)

@@ -364,7 +364,13 @@ class Trainer:
         return self._without_diverged(record)
 
     def _without_diverged(self, record: EpochRecord) -> EpochRecord:
-        """Stop members that have diverged by their training errors; return the record with that in it."""
+        """Stop members that have diverged by their training errors; return the record with that in it.
+
+        Optimizers that go down a loss may start high, and with L2 errors may grow on purpose: only a filter's
+        members are judged.
+        """
+        if self.choice.optimizer != "kalman":
+            return record
         alive = self._need_engine().optimizer.alive
         s = self.settings
         own = own_rms(self.data.train.targets, (s.energy_weight, s.force_weight, s.stress_weight))
