@@ -84,7 +84,7 @@ class EosReport:
         scan; without a fine scan the points in the bracket.
     rmse_mev : the same RMSE over all points.
     n_members : members of the ensemble.
-    worst : index of the point in the bracket with the largest error, or None.
+    worst : index of the point with the largest error among those in the range judged, or None.
     message : why a fit is missing, or that it misses the reference's points; or empty.
     """
 
@@ -168,10 +168,13 @@ def analyse_eos(
     found = _slope_errors(curve, reference, fitted, slopes)
     error = MEV_PER_EV * (curve.mean - curve.reference)
     known = np.isfinite(error)
-    judged = _judged(curve, reference, bracket, fine)
+    judged, candidates = _judged(curve, reference, bracket, fine), inside & known
     if judged is None:
-        judged = _Judged(curve.volumes[inside & known], error[inside & known], curve.std[inside])
-    candidates = np.flatnonzero(inside & known)
+        judged = _Judged(curve.volumes[candidates], error[candidates], curve.std[inside])
+    else:
+        there = (curve.volumes >= judged.volumes[0]) & (curve.volumes <= judged.volumes[-1])
+        candidates &= there | (not (candidates & there).any())
+    candidates = np.flatnonzero(candidates)
     return EosReport(
         volumes=curve.volumes,
         v0=reference.v0 if reference else (mean_fit.v0 if mean_fit else None),
