@@ -172,6 +172,24 @@ def test_function_table_gives_preset_or_table(window, qtbot):
     assert not table.box.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
 
 
+def test_functions_made_from_the_data_are_shown_and_stay_automatic(window, qtbot):
+    model, trainings = panel(window, "model"), window.session.trainings
+    model.functions.setCurrentIndex(model.functions.findData("auto"))
+    model.functions.activated.emit(model.functions.currentIndex())
+    assert trainings.settings.descriptors.preset == "auto"
+    made = trainings.settings.descriptors.replace(functions=None)
+    functions = {"Si": [{"type": "G2", "element": "Si", "eta": 0.5, "r_s": 2.3, "cutoff": 5.0}]}
+    table = FunctionTable(made, ("Si",), None, functions)
+    qtbot.addWidget(table)
+    assert table.table.rowCount() == 1
+    assert table.descriptors() == made
+    table.add_row()
+    table.table.setItem(1, 3, QTableWidgetItem("0.7"))
+    assert table.descriptors().preset == "table"
+    model.set_functions(made.replace(functions=functions))
+    assert model.functions.currentText() == "Automatic: 1"
+
+
 def test_training_settings_as_a_file(window, tmp_path):
     edit(window, "seed", "7")
     path = tmp_path / "run.toml"
