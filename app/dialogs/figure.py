@@ -353,19 +353,23 @@ class FigureDialog(FormDialog):
         table = self._table()
         return lambda _: (format_csv(table, "\t"), format_csv(table))
 
+    def _note(self, text: str) -> None:
+        if not self.ended:  # it may have been closed meanwhile
+            self.note.setText(text)
+
     def _put_picture(self, png: bytes) -> None:
         data = QMimeData()
         data.setImageData(QImage.fromData(png))
         data.setData("image/png", png)
         QGuiApplication.clipboard().setMimeData(data)
-        self.note.setText("The picture is on the clipboard.")
+        self._note("The picture is on the clipboard.")
 
     def _put_numbers(self, texts: tuple[str, str]) -> None:
         data = QMimeData()
         data.setText(texts[0])
         data.setData("text/csv", texts[1].encode("utf-8"))
         QGuiApplication.clipboard().setMimeData(data)
-        self.note.setText("The numbers are on the clipboard.")
+        self._note("The numbers are on the clipboard.")
 
     def end(self) -> None:
         """Close for good and keep the choices."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -16,6 +16,7 @@ class PaintedWidget(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.signals().changed.connect(self.update)
+        self.installEventFilter(self)
 
     def draw(self, painter: QPainter) -> None:
         """Draw everything; edges are smoothed and the font is the plots'."""
@@ -33,12 +34,12 @@ class PaintedWidget(QWidget):
         self.draw(painter)
         painter.end()
 
-    def event(self, event: QEvent) -> bool:
-        """Explain what is under the mouse."""
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Explain what is under the mouse. ``event`` would see its own deletion."""
+        if event.type() == QEvent.Type.ToolTip and watched is self and isinstance(event, QHelpEvent):
             QToolTip.showText(event.globalPos(), self.tip_at(QPointF(event.pos())), self)
             return True
-        return super().event(event)
+        return False
 
 
 def draw_dot(painter: QPainter, center: QPointF, color: str, radius: float = 4.0) -> None:
