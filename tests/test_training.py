@@ -337,7 +337,8 @@ def test_mixed_frames_train(optimizer: str, tmp_path: Path) -> None:
 
 
 def test_lbfgs_says_when_it_has_reached_a_minimum(frames: list[Frame]) -> None:
-    settings = SMALL.replace(optimizer="lbfgs", hidden=(2,), l2=0.1, epochs=5000, baseline="none")
+    usual = SMALL.replace(optimizer="lbfgs", hidden=(2,), l2=0.1, epochs=5000)
+    settings = usual.replace(baseline="none", guidance=0.0)  # of the data alone
     result = Trainer(settings, frames[:3], []).run()
     assert result.reason == "converged"
     assert sum("has reached a minimum of the loss" in m for m in result.messages) == 3

@@ -295,7 +295,8 @@ def _finished(
     except EatlasError:
         return None
     threads = {"n_threads": None}  # they do not change what comes out
-    if not history or run.settings.replace(**threads) != settings.replace(**threads):
+    wish = settings.filled_from(run.settings)
+    if not history or run.settings.replace(**threads) != wish.replace(**threads):
         return None
     wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
     ended = history[-1].epoch >= wanted or settings.patience is not None
