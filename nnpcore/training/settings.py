@@ -224,7 +224,7 @@ class TrainSettings(Declared):
         shown=Shown("Loss weights", "Guidance",
                     "How much atomic energies that the data leave open follow a Gaussian process; 0: none"),
         option=Option("Weight of the guidance by a Gaussian process (default {default}; 0: none)."),
-        swept=Swept("Weight of the guidance", "guide", "0, 0.03, 0.1, 0.3",
+        swept=Swept("Weight of the guidance", "guide", "0, 0.1, 0.3, 1",
                     "How much atomic energies that the data leave open follow a Gaussian process"),
     )] = 0.1
     optimizer: Annotated[str, Setting(
