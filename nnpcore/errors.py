@@ -11,6 +11,7 @@ __all__ = [
     "RunFolderError",
     "SettingsError",
     "TrainingError",
+    "UnknownElementError",
 ]
 
 
@@ -56,6 +57,10 @@ class NoRoomError(RunFolderError):
 
 class PotentialError(EatlasError):
     """A potential that cannot be loaded or does not fit the structure."""
+
+
+class UnknownElementError(PotentialError):
+    """A structure with an element that the potential does not know: a matter of the structure."""
 
 
 class TrainingError(EatlasError):

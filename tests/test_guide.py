@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from app.documents.chart import ChartWish
 from app.documents.coloring import LABELS
 from app.documents.tour import tours
 from app.settings import examples_folder
@@ -32,8 +34,10 @@ def test_every_example_has_pages_that_name_what_there_is():
     for name, steps in tours().items():
         assert 3 <= len(steps) <= 5, name
         for step in steps:
+            claim = re.sub("^Networks (as in the paper|over a smooth closed-form part)", "Networks {which}", step.claim)
+            claim = re.sub("^(Networks alone|With a smooth part)", "{kind}", claim)
             assert step.workspace in BY_NAME and step.color in ("", *LABELS) and step.frame >= 1
-            assert step.claim in texts, step.claim
+            assert claim in texts, claim
             assert len(step.text) <= 200, step.text
 
 
@@ -109,3 +113,37 @@ def test_next_sets_workspace_run_frame_and_colour(window, qtbot):
     QTest.mouseClick(bar.next, LEFT)
     assert not bar.isVisible()
     assert (examples_folder() / "fig1" / "runs" / "npt-networks").is_dir()
+
+
+def test_pages_draw_what_the_study_has_measured():
+    for name in ("fig2", "cluster", "connectivity", "surface"):
+        claims = example_sessions.read_claims(BUNDLED / name)
+        for step in tours()[name]:
+            if step.chart is None:
+                continue
+            claim = next(c for c in claims if step.claim in c.claim)
+            chart = step.chart.draw(claim.numbers)
+            assert chart is not None and list(chart.lines) == list(step.chart.lines.values()), step.text
+            assert "measured" in dict(step.panels)
+        assert any(step.chart for step in tours()[name])
+    wish = ChartWish("cutoff", "Cutoff (Å)", "Error", {"error": "e"})
+    assert wish.draw({"cutoff": [5.0, 6.0], "error": [1.0]}) is None and wish.draw({}) is None
+    named = wish.draw({"cutoff": ["a", "b"], "error": [1.0, 2.0]})
+    assert named is not None and named.names == ("a", "b") and named.x == (0.0, 1.0)
+
+
+def test_a_page_brings_its_panels_to_the_front(window, qtbot):
+    bar = window.findChild(GuideBar)
+    window.commands.run("file.example.cluster")
+    qtbot.waitUntil(lambda: bar.isVisible() and len(window.session.runs.documents) == 3, timeout=60_000)
+    window.guide.go(1)
+    parity = window.docks["parity"]
+    atomic = parity.panel.plots["atomic"]
+    qtbot.waitUntil(lambda: atomic.isVisible(), timeout=60_000)
+    assert not parity.visibleRegion().isEmpty() and window.session.told.chart is None
+    QTest.mouseClick(bar.next, LEFT)
+    measured = window.docks["measured"]
+    qtbot.waitUntil(lambda: not measured.visibleRegion().isEmpty(), timeout=10_000)
+    assert measured.panel.table()["Cutoff (Å)"] == [4.5, 5.0, 5.5, 6.0]
+    window.guide.end()
+    qtbot.waitUntil(measured.isHidden)

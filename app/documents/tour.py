@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from app.documents.chart import ChartWish
 from nnpcore.installation import RESOURCES
 
 
@@ -20,6 +21,8 @@ class Step:
     run, compared : names of the run folders that are looked at, and shown beside it.
     data, frame : name of a file, and its frame from 1. color : what atoms are coloured by; "" leaves it.
     claim : a part of the sentence of the claim that belongs to it; "" for none.
+    panels : names of panels that come to the front, and what each of them is to show ("" leaves that).
+    chart : what is drawn of the claim's numbers, or None.
     """
 
     text: str
@@ -30,6 +33,8 @@ class Step:
     frame: int = 1
     color: str = ""
     claim: str = ""
+    panels: tuple[tuple[str, str], ...] = ()
+    chart: ChartWish | None = None
 
 
 @cache
@@ -40,4 +45,10 @@ def tours() -> dict[str, tuple[Step, ...]]:
 
 
 def _step(values: dict[str, Any]) -> Step:
-    return Step(**{**values, "compared": tuple(values.get("compared", ()))})
+    chart = values.get("chart")
+    read = {
+        "compared": tuple(values.get("compared", ())),
+        "panels": tuple(values.get("panels", {}).items()),
+        "chart": None if chart is None else ChartWish(**chart),
+    }
+    return Step(**{**values, **read})

@@ -32,6 +32,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("app.panels.parity_panel", "ParityPanel"),
     PanelEntry("app.panels.radial_panel", "RadialPanel"),
     PanelEntry("app.panels.sweep_panel", "SweepPanel"),
+    PanelEntry("app.panels.measured_panel", "MeasuredPanel"),
     PanelEntry("app.panels.cure_panel", "CurePanel"),
     PanelEntry("app.panels.explore_panel", "ExplorePanel"),
     PanelEntry("app.panels.log_panel", "LogPanel"),

@@ -152,6 +152,9 @@ class Panel(QWidget):
     def refresh(self) -> None:
         """Bring what is shown up to date."""
 
+    def look_at(self, what: str) -> None:
+        """Show one of the things a panel can show, by its name; one that shows one thing only ignores it."""
+
     def arrange(self) -> None:
         """Show what the width has room for, and again where that changed the width."""
         for _ in range(ARRANGED):

@@ -105,6 +105,12 @@ class ConnectivityPanel(AnalysisPanel[Connections]):
         self.grouping.setCurrentIndex(max(self.grouping.findData(chosen), 0))
         self.grouping.setVisible(len(wanted) > 1 and self.analysis is not None)
 
+    def look_at(self, what: str) -> None:
+        """Group the atoms by "region", "temperature" or "dataset"."""
+        if what != self.session.analyses.chosen(GROUPING):
+            self.session.analyses.choose(GROUPING, what)
+            self.session.analyses.choose(CHOSEN_GROUPS, None)
+
     def _on_grouping(self) -> None:
         self.session.analyses.choose(GROUPING, self.grouping.currentData())
         self.session.analyses.choose(CHOSEN_GROUPS, None)

@@ -60,7 +60,7 @@ class ParityPanel(AnalysisPanel[Parity]):
             plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
         self.set_plots(dict.fromkeys(self.plots.values(), 1), gap=0)
         self.buttons = {
-            kind: self.add_button(tip, partial(self._choose, kind), text=text)
+            kind: self.add_button(tip, partial(self.look_at, kind), text=text)
             for kind, text, tip in (
                 ("energy", "E", "Energies per atom, the elements' reference energies subtracted"),
                 ("force", "F", "Force components"),
@@ -75,21 +75,28 @@ class ParityPanel(AnalysisPanel[Parity]):
         self.density.setChecked(True)
         self.density.toggled.connect(lambda _: self.refresh())
 
-    def _choose(self, kind: str) -> None:
-        self.front = kind
+    def look_at(self, what: str) -> None:
+        """Show "energy", "force" or "atomic" where there is room for one of them."""
+        self.front = what
         self.arrange()
 
     def _arrange(self) -> None:
         analysis = self.analysis
-        kinds = [k for k in self.plots if analysis is not None and (k != "atomic" or _has_atomic(analysis))]
+        kinds = self._kinds(analysis)
         wide = self.width() >= WIDE // 2 * max(len(kinds), 2)
-        if self.front not in kinds:
-            self.front = "energy"
+        front = self._front(analysis)
         self.density.setVisible(analysis is not None)
         for kind, plot in self.plots.items():
-            plot.setVisible(kind == self.front or (wide and kind in kinds))
+            plot.setVisible(kind == front or (wide and kind in kinds))
             self.buttons[kind].setVisible(kind in kinds and not wide)
-            self.buttons[kind].setChecked(kind == self.front)
+            self.buttons[kind].setChecked(kind == front)
+
+    def _kinds(self, analysis: Parity | None) -> list[str]:
+        return [k for k in self.plots if analysis is not None and (k != "atomic" or _has_atomic(analysis))]
+
+    def _front(self, analysis: Parity | None) -> str:
+        """Return what was chosen where it is known, energies otherwise."""
+        return self.front if self.front in self._kinds(analysis) else "energy"
 
     # what is shown ------------------------------------------------------------------------------------
     def refresh(self) -> None:
@@ -158,7 +165,8 @@ class ParityPanel(AnalysisPanel[Parity]):
     def table_of(self, analysis: Parity) -> Table | None:
         """Return the numbers of the plot in front: energies, force components or atomic energies."""
         groups = analysis.groups
-        if self.front == "energy":
+        front = self._front(analysis)
+        if front == "energy":
             pairs = MEV_PER_EV * np.concatenate([group.energies for group in groups])
             return {
                 "group": [group.name for group in groups for _ in group.frames],
@@ -166,7 +174,7 @@ class ParityPanel(AnalysisPanel[Parity]):
                 column_name(PARITY_NAMES["energy"][0]): pairs[:, 0].tolist(),
                 column_name(PARITY_NAMES["energy"][1]): pairs[:, 1].tolist(),
             }
-        if self.front == "atomic":
+        if front == "atomic":
             pairs = np.concatenate([_pairs(group, "atomic") for group in groups])
             return {
                 "group": [group.name for group in groups for _ in group.atomic],

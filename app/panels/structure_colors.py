@@ -228,10 +228,13 @@ class StructureColors:
             return self._without_foretold(frame, grey)
         if coloring.kind not in PREDICTED_KINDS:
             return ShownColors(grey, message=NO_ARRAY.format(name))
+        run = self._session.runs.current
+        why = "" if run is None else run.why(PREDICTION)
+        if why:
+            return ShownColors(grey, message=escape(why))
         if self.waiting():
             same = self._last is not None and self._last[0] == coloring
             return ShownColors(grey, self._last[1] if self._last is not None and same else None, WAITING)
-        run = self._session.runs.current
         if run is not None and run.potential is None and run.state.active:
             return ShownColors(element_colors(frame.numbers), message=FIRST_EPOCH)
         if run is None or run.potential is None:

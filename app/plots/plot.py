@@ -117,6 +117,10 @@ class Plot(QWidget):
         if self._follows:
             self.canvas.view.setRange(xRange=(left, right), yRange=(bottom, top), padding=0)
 
+    def free_window(self) -> None:
+        """Show all data from now on, not a part of the plane that was given."""
+        self._window = None
+
     def _on_zoomed(self, *_: object) -> None:
         self._follows = False
 

@@ -38,7 +38,7 @@ from nnpcore.analyses.inputs import POTENTIAL, TRAINING_FRAMES, TRAINING_VALUES
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
-from nnpcore.errors import AnalysisError
+from nnpcore.errors import AnalysisError, UnknownElementError
 
 T = TypeVar("T")
 
@@ -48,6 +48,9 @@ LOAD = 5.0
 
 STAGGER_MS = 150
 """Between the starts of two analyses while a training runs."""
+
+OF_THE_DATA = (AnalysisError, UnknownElementError)
+"""What the panels say themselves in place of a result."""
 
 OF_RUNS = (POTENTIAL, TRAINING_VALUES, TRAINING_FRAMES)
 """What hangs on one of these is the matter of a run, everything else of the data."""
@@ -312,7 +315,7 @@ class AnalysisScheduler(QObject):
         told: set[int] = set()
         for analysis, value in outcome.items():
             error = value.error if isinstance(value, Missing) else None
-            if error is not None and not isinstance(error, AnalysisError) and id(error) not in told:
+            if error is not None and not isinstance(error, OF_THE_DATA) and id(error) not in told:
                 told.add(id(error))
                 self._messages.notify_error(f"{analysis.title} failed", error)
 

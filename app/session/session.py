@@ -16,6 +16,7 @@ from app.session.runs import Runs
 from app.session.scheduler import AnalysisScheduler
 from app.session.selection import SharedSelection
 from app.session.sweeps import Sweeps
+from app.session.told import ToldNumbers
 from app.session.trainings import Trainings
 from app.session.undo import UndoStack
 from app.session.visibility import Visibility
@@ -34,7 +35,7 @@ class Session(QObject):
     coloring : by what atoms are coloured. analyses : results of the runs in sight. sweeps : trainings over
         the values of a setting. invariance : whether crystals are invariant points. visibility : which files
         are drawn in maps. cures : frames to add, and adding them. properties : what potentials say
-        of a crystal.
+        of a crystal. told : numbers that an example's page tells of.
     """
 
     export_wanted = Signal()
@@ -64,10 +65,11 @@ class Session(QObject):
             self.settings, self.data, self.selection, self.regions, self.runs, self.trainings, tasks, messages
         )
         self.properties = PropertyStudies(self.settings, self.data, self.runs, tasks, messages)
+        self.told = ToldNumbers()
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
             self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
-            self.memory, self.properties,
+            self.memory, self.properties, self.told,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)

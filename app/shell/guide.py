@@ -65,6 +65,7 @@ class Guide(QObject):
     def end(self) -> None:
         """Show no page any more."""
         self.steps, self._pending = (), False
+        self._session.told.show(None)
         self.changed.emit()
 
     def go(self, number: int) -> None:
@@ -103,6 +104,10 @@ class Guide(QObject):
                 session.runs.set_compared(key, name in step.compared)
             session.runs.set_current(names[step.run])
         session.undo_stack.endMacro()
+        claim = self.claim()
+        session.told.show(step.chart.draw(claim.numbers, claim.claim) if step.chart and claim else None)
+        for name, what in step.panels:
+            self._spaces.bring(name, what)
 
 
 class GuideBar(QToolBar):

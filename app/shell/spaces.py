@@ -135,6 +135,16 @@ class Spaces(QObject):
         dock.raise_()
         dock.build()
 
+    def bring(self, name: str, what: str = "") -> None:
+        """Bring a panel that has something to show to the front, and let it show ``what``."""
+        self.refresh()
+        dock = self._docks[name]
+        if not dock.isHidden():
+            dock.raise_()
+            dock.build()
+            if what:
+                dock.panel.look_at(what)
+
     def keep(self) -> None:
         """Remember how the user has arranged this workspace."""
         if self._customized and not self._welcoming:

@@ -74,7 +74,7 @@ def column(*parts: Part) -> Split:
 LISTED = Part(tabs("data"), 0.18, 262, 360)
 """The list of data and runs stands at the left of every workspace."""
 
-BELOW_CURVES = row(Part(tabs("structure"), 0.52), Part(tabs("parity", "sweep", "log"), 0.48))
+BELOW_CURVES = row(Part(tabs("structure"), 0.52), Part(tabs("parity", "sweep", "measured", "log"), 0.48))
 
 WORKSPACES: tuple[Workspace, ...] = (
     Workspace(
@@ -110,7 +110,7 @@ WORKSPACES: tuple[Workspace, ...] = (
         row(
             LISTED,
             Part(tabs("structure"), 0.40),
-            Part(column(Part(tabs("mapping"), 0.5), Part(tabs("connectivity"), 0.5)), 0.42),
+            Part(column(Part(tabs("mapping"), 0.5), Part(tabs("connectivity", "measured"), 0.5)), 0.42),
         ),
         ("structure", "mapping"),
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,16 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class ToldClaim:
-    """A claim of the paper beside our numbers, as lines of text; ``paper`` is "" where it is our own."""
+    """A claim of the paper beside our numbers, as lines of text; ``paper`` is "" where it is our own.
+
+    ``numbers``: those that the lines tell, by their entries.
+    """
 
     claim: str
     paper: str
     ours: str
     holds: bool
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def read_claims(folder: Path) -> tuple[ToldClaim, ...]:
     except RunFolderError:
         return ()
     claims = record.claims if record is not None else ()
-    return tuple(ToldClaim(c.claim, c.paper, "\n".join(measured(c.ours)), c.holds) for c in claims)
+    return tuple(ToldClaim(c.claim, c.paper, "\n".join(measured(c.ours)), c.holds, c.ours) for c in claims)
 
 
 def is_bundled(name: str) -> bool:

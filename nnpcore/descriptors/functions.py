@@ -19,7 +19,7 @@ from nnpcore.descriptors.shapes import (
     AngleFactor,
     DistanceFactor,
 )
-from nnpcore.errors import PotentialError, SettingsError
+from nnpcore.errors import SettingsError, UnknownElementError
 
 _PRESET_26_RADIAL_ETA = (0.003214, 0.035711, 0.071421, 0.124987, 0.214264, 0.357106, 0.714213, 1.428426)
 _PRESET_26_ANGULAR_ETA = (0.000357, 0.028569, 0.089277)
@@ -501,7 +501,7 @@ class SymmetryFunctions:
     def species_index(self, numbers: np.ndarray, *, where: str = "") -> np.ndarray:
         """Index into :attr:`elements` of each atomic number, (n,) int32.
 
-        Raises :class:`PotentialError` naming an element that has no functions; ``where`` goes into the
+        Raises :class:`UnknownElementError` naming an element that has no functions; ``where`` goes into the
         message.
         """
         numbers = np.asarray(numbers, dtype=np.int64)
@@ -514,7 +514,7 @@ class SymmetryFunctions:
             known_number = 0 < number < len(chemical_symbols)
             symbol = chemical_symbols[number] if known_number else f"atomic number {number}"
             known_text = ", ".join(self.elements)
-            raise PotentialError(
+            raise UnknownElementError(
                 f"the structure contains {symbol}, but the symmetry functions know only {known_text}",
                 where=where,
                 fix=f"Add symmetry functions for {symbol} or remove these atoms",

@@ -1,0 +1,58 @@
+"""Numbers that a study has measured, as a chart of an example's page wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ChartWish:
+    """What a page wants to be drawn of its claim's numbers.
+
+    Attributes
+    ----------
+    x : entry of the numbers along x, one number or text each. x_title, y_title : of the axes, with units.
+    lines : entry along y -> name of its line.
+    """
+
+    x: str
+    x_title: str
+    y_title: str
+    lines: Mapping[str, str] = field(default_factory=dict)
+
+    def draw(self, numbers: Mapping[str, Any], claim: str = "") -> Chart | None:
+        """Return the chart of a claim's numbers; None where they have no such entries."""
+        x, lines = numbers.get(self.x), {}
+        if not isinstance(x, list):
+            return None
+        for entry, name in self.lines.items():
+            values = numbers.get(entry)
+            if not _are_numbers(values, len(x)):
+                return None
+            lines[name] = tuple(map(float, values))
+        if _are_numbers(x, len(x)):
+            return Chart(tuple(map(float, x)), (), self.x_title, self.y_title, lines, claim)
+        return Chart(
+            tuple(map(float, range(len(x)))), tuple(map(str, x)), self.x_title, self.y_title, lines, claim
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Lines of numbers over x (n,), whose places have ``names`` (n) where they are no numbers.
+
+    ``claim``: the sentence they belong to.
+    """
+
+    x: tuple[float, ...]
+    names: tuple[str, ...]
+    x_title: str
+    y_title: str
+    lines: Mapping[str, Sequence[float]]
+    claim: str = ""
+
+
+def _are_numbers(values: object, n: int) -> bool:
+    return isinstance(values, list) and len(values) == n and all(isinstance(v, int | float) for v in values)
