@@ -171,6 +171,45 @@ def test_other_files_do_not_change_what_energies_are_relative_to(
     assert "Colours are relative to each frame's mean now" in told
 
 
+def test_another_run_is_no_change_of_what_energies_are_relative_to(
+    qtbot, session, panel, silicon_potential, silicon_file, monkeypatch
+):
+    told = []
+    session.messages.notified.connect(lambda n: told.append(n.title))
+    opened(session, silicon_file())
+    session.data.add(read_dataset(silicon_file("eos.extxyz")), Role.EOS)
+    energies = {"one": -5.0}
+    monkeypatch.setattr(session.coloring, "crystal_energy", lambda: energies.get(session.runs.current.name))
+    add_run(session, "one", silicon_potential)
+    session.coloring.set(kind="atomic_energy")
+    qtbot.waitUntil(lambda: panel.shown.bar is not None, timeout=WAIT)
+    assert panel.shown.bar.label == "Atomic energy − ensemble's crystal"
+    monkeypatch.setattr(panel, "_awaits_crystal", lambda: False)
+    add_run(session, "two", silicon_potential)
+    assert panel._colors.waiting()
+    panel._recolor()
+    assert panel.shown.bar.label == "Atomic energy − ensemble's crystal", "that of the run before"
+    qtbot.waitUntil(lambda: panel.shown.bar.label == "Atomic energy − frame's mean", timeout=WAIT)
+    assert "Colours are relative to each frame's mean now" not in told
+
+
+def test_elements_that_a_run_does_not_know_are_said_and_no_error(
+    qtbot, session, panel, silicon_potential, silicon_file, tmp_path
+):
+    from ase.build import bulk
+    from ase.io import write
+
+    told = []
+    session.messages.notified.connect(lambda n: told.append(n.title))
+    opened(session, silicon_file())
+    add_run(session, "one", silicon_potential)
+    session.coloring.set(kind="atomic_energy")
+    write(tmp_path / "ni.extxyz", bulk("Ni"), format="extxyz")
+    session.data.show(session.data.add(read_dataset(tmp_path / "ni.extxyz"), Role.INSPECT), 0)
+    qtbot.waitUntil(lambda: "contains Ni" in panel.shown.message, timeout=WAIT)
+    assert panel.message.isVisibleTo(panel) and not told
+
+
 def test_atomic_energies_stand_against_those_of_the_reference(
     qtbot, session, silicon_potential, silicon_file
 ):

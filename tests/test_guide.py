@@ -34,7 +34,8 @@ def test_every_example_has_pages_that_name_what_there_is():
     for name, steps in tours().items():
         assert 3 <= len(steps) <= 5, name
         for step in steps:
-            claim = re.sub("^Networks (as in the paper|over a smooth closed-form part)", "Networks {which}", step.claim)
+            which = "as in the paper|over a smooth closed-form part"
+            claim = re.sub(f"^Networks ({which})", "Networks {which}", step.claim)
             claim = re.sub("^(Networks alone|With a smooth part)", "{kind}", claim)
             assert step.workspace in BY_NAME and step.color in ("", *LABELS) and step.frame >= 1
             assert claim in texts, claim

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from app.look import theme
 from app.look.colormaps import limits_of, ramp, to_rgb
 from app.look.ink import DASHES, font, ink
-from app.look.names import shortened
+from app.look.names import shortened, told_apart
 from app.look.numbers import linear_ticks, log_text, log_ticks, tick_text
 from app.look.palette import DARK, LIGHT
 from app.plots.connectivity_plot import MatrixView, heat_color
@@ -418,6 +418,24 @@ def test_a_legend_takes_one_line_and_cuts_names_in_the_middle(plot, width, n):
             assert LONG.format(placed.entry.key) in legend.tip_at(placed.box.center())
     if width == 1500:
         assert line.title.startswith("Energy") == (n < 3)
+
+
+def test_short_names_are_not_cut_in_a_legend(plot):
+    shown = plot(width=330)
+    names = ["reference", "npt-networks", "nvt-networks", "left open", "in reach"]
+    shown.legend.set_entries([Entry(name, name, "series:0") for name in names])
+    line = shown.legend.line
+    assert line.folded and [placed.text for placed in line.placed] == names[: len(line.placed)]
+
+
+def test_names_that_begin_alike_are_told_apart():
+    metrics = QFontMetricsF(font())
+    names = ["si100-2x2-100K.extxyz", "si100-2x2.extxyz", "si100-2x2-1000K.extxyz"]
+    room = metrics.horizontalAdvance("si100-2x2-10.extxyz")
+    cut = told_apart(names, metrics, room)
+    assert cut == ["…2x2-100K.extxyz", "…2x2.extxyz", "…2x2-1000K.extxyz"]
+    assert told_apart(names, metrics, 1000.0) == names
+    assert told_apart(["same", "same"], metrics, 1.0)[0] == told_apart(["same"], metrics, 1.0)[0]
 
 
 def test_what_a_legend_folds_is_listed_by_a_click(qtbot, plot):

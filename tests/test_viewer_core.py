@@ -303,11 +303,12 @@ def test_values_become_colors():
     [
         (-300, 300, ["−200", "0", "200"]),
         (0, 0.5, ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
+        (-0.25, 0.25, ["−0.25", "0.25"]),
         (-107.02, -106.93, ["−107.02", "−107.00", "−106.98", "−106.96", "−106.94"]),
     ],
 )
 def test_ticks_are_round_and_readable(low, high, texts):
-    assert [text for _, text in labelled_ticks(low, high, 6 if high == 0.5 else 5)] == texts
+    assert [text for _, text in labelled_ticks(low, high, {0.5: 6, 0.25: 2}.get(high, 5))] == texts
 
 
 def test_facts_of_a_frame():

@@ -28,12 +28,13 @@ class ChartWish:
         if not isinstance(x, list):
             return None
         for entry, name in self.lines.items():
-            values = numbers.get(entry)
-            if not _are_numbers(values, len(x)):
+            values = _numbers(numbers.get(entry), len(x))
+            if values is None:
                 return None
-            lines[name] = tuple(map(float, values))
-        if _are_numbers(x, len(x)):
-            return Chart(tuple(map(float, x)), (), self.x_title, self.y_title, lines, claim)
+            lines[name] = values
+        along = _numbers(x, len(x))
+        if along is not None:
+            return Chart(along, (), self.x_title, self.y_title, lines, claim)
         return Chart(
             tuple(map(float, range(len(x)))), tuple(map(str, x)), self.x_title, self.y_title, lines, claim
         )
@@ -54,5 +55,9 @@ class Chart:
     claim: str = ""
 
 
-def _are_numbers(values: object, n: int) -> bool:
-    return isinstance(values, list) and len(values) == n and all(isinstance(v, int | float) for v in values)
+def _numbers(values: object, n: int) -> tuple[float, ...] | None:
+    """Return a list of n numbers, None where it is none."""
+    known = isinstance(values, list) and len(values) == n
+    if not known or not all(isinstance(value, int | float) for value in values):
+        return None
+    return tuple(map(float, values))

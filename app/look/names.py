@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import takewhile
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
@@ -31,3 +33,17 @@ def shortened(name: str, metrics: QFontMetricsF, width: float) -> str:
         if len(cut.strip("…")) >= 2:  # enough of it to tell something
             return cut + end
     return metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width)
+
+
+def told_apart(names: Sequence[str], metrics: QFontMetricsF, width: float) -> list[str]:
+    """Return names that fit into ``width`` pixels; where they must be cut, what all begin with goes."""
+    if all(metrics.horizontalAdvance(name) <= width for name in names):
+        return list(names)
+    letters = zip(*names, strict=False) if len(set(names)) > 1 else ()
+    start = "".join(same[0] for same in takewhile(lambda each: len(set(each)) == 1, letters))
+    start = start[: max((k + 1 for k, letter in enumerate(start) if not letter.isalnum()), default=0)]
+    rests = [name[len(start) :] for name in names]
+    if not start or not all(rests):
+        return [shortened(name, metrics, width) for name in names]
+    room = width - metrics.horizontalAdvance("…")
+    return [f"…{shortened(rest, metrics, room)}" for rest in rests]

@@ -141,8 +141,10 @@ class Panel(QWidget):
         note's ``indent`` are in pixels.
         """
         content = QWidget(self)
-        row = filled(QHBoxLayout(), *plots.items(), spacing=gap)
-        column = filled(QVBoxLayout(content), (row, 1), margins=(0, 0, 0, 4), spacing=2 if indent else 0)
+        self.plots_row = filled(QHBoxLayout(), *plots.items(), spacing=gap)
+        column = filled(
+            QVBoxLayout(content), (self.plots_row, 1), margins=(0, 0, 0, 4), spacing=2 if indent else 0
+        )
         if note is not None:
             column.addLayout(filled(QHBoxLayout(), note, margins=(indent, 0, indent, 0)))
         self.body = Placeholder(content, self)

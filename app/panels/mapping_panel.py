@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QIcon, QPixmap
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QBoxLayout, QMenu, QWidget
 
 from app.documents.region_rows import (
     ErrorRow,
@@ -42,12 +42,16 @@ EMPTY = (
 )
 NO_RUN = "Train or open a run to see the errors of these regions."
 NO_CURVE = "The curve comes with a training that is started while regions or an EOS reference are there."
-WIDE = 600
+WIDE, TALL = 600, 210
+"""Pixels from which the curve stands beside the table, and below it with what is around them."""
+
+BESIDE, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+QWIDGETSIZE_MAX = 16_777_215
 LEVELS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
 
 class MappingPanel(Panel):
-    """Table of regions and curve over the epochs: side by side where there is room, else one of the two."""
+    """Table of regions and curve over the epochs: beside each other, one below the other, or one."""
 
     title = "Mapping"
     name = "mapping"
@@ -110,13 +114,13 @@ class MappingPanel(Panel):
         curves = [self._curves_of(run) for run in runs]
         has_curves = any(run.curves for run in curves)
         self.body.set_message("" if self.rows or has_curves else EMPTY)
-        self.arrange()
         self.table_view.show_rows([_table_row(row, runs) for row in self.rows], [run.name for run in runs])
         self._show_text(runs)
         seen = [(run.id, run.epoch, run.name) for run in runs]
         if not self._seen.again(*seen, *self.session.regions.sets.values()):
             self.plot.set_message("" if has_curves else (NO_CURVE if runs else NO_RUN))
             self.plot.show_runs(curves)
+        self.arrange()
 
     def _curves_of(self, run: RunDocument) -> RunCurves:
         sets = [known.set for known in self.session.regions.sets.values()]
@@ -138,10 +142,14 @@ class MappingPanel(Panel):
         self.text.set_text(text, LEVELS.get(verdict.level, "muted"), tip="\n".join([text, *problems]))
 
     def _arrange(self) -> None:
-        wide = self.width() >= WIDE
-        self.curve_button.setVisible(not wide and not self.body.message)
-        self.table_view.setVisible(wide or not self.curve_button.isChecked())
-        self.plot.setVisible(wide or self.curve_button.isChecked())
+        wide, least = self.width() >= WIDE, self.table_view.full_height
+        high = not wide and not self.plot.message and self.height() >= least + TALL
+        both = wide or high
+        self.plots_row.setDirection(DOWN if high else BESIDE)
+        self.table_view.setMaximumHeight(least if high else QWIDGETSIZE_MAX)
+        self.curve_button.setVisible(not both and not self.body.message)
+        self.table_view.setVisible(both or not self.curve_button.isChecked())
+        self.plot.setVisible(both or self.curve_button.isChecked())
 
     # regions ------------------------------------------------------------------------------------------
     def _document(self, set_id: str) -> RegionDocument | None:

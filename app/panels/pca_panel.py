@@ -108,7 +108,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         distances, datasets = run.result(MAP_DISTANCES), self.session.data.datasets
         groups = atom_groups(analysis, run.result(MAP_ENERGIES), datasets, distances)
         hidden = self.session.visibility.hidden
-        return tuple(group for group in groups if group.dataset_id not in hidden)
+        seen = [group for group in groups if group.dataset_id not in hidden]
+        return tuple(sorted(seen, key=lambda group: group.role == "validation"))  # at first not shown
 
     def axes(self) -> tuple[ValueKind, ValueKind]:
         """Return what stands along x and y."""

@@ -270,6 +270,8 @@ class StructurePanel(Panel):
     def _tell_of_zero(self) -> None:
         """Say so when atomic energies are no longer relative to the crystal, and nobody chose that."""
         bar, session = self.shown.bar, self.session
+        if self._colors.waiting():
+            return  # the bar is that of the run or the frame before
         now = (session.runs.current_id, session.data.current_id, session.coloring.current)
         label = "" if bar is None else bar.label
         gone = self._zero is not None and self._zero[0] == now and self._zero[1] != label == FRAME_MEAN

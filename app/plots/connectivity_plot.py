@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.look.ink import font, ink, pen
+from app.look.names import told_apart
 from app.plots.legend import Entry, Legend
 from app.widgets.controls import filled
 from app.widgets.painted import PaintedWidget, draw_dot
@@ -107,20 +108,19 @@ class MatrixView(PaintedWidget):
     def _draw_names(self, painter: QPainter) -> None:
         left, top, width, height = self._geometry()
         metrics = QFontMetricsF(font())
-        for i, (name, color) in enumerate(zip(self.names, self.colors, strict=True)):
+        rows, heads = (told_apart(self.names, metrics, room) for room in (left - 26, width - 4))
+        for i, color in enumerate(self.colors):
             middle = QPointF(12, top + (i + 0.5) * height)
             draw_dot(painter, middle, color)
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, left - 26)
             painter.setPen(ink("text"))
             row = QRectF(20, top + i * height, left - 22, height)
-            painter.drawText(row, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+            painter.drawText(row, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, rows[i])
             head = QRectF(left + i * width, 0, width, top)
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, width - 4)
-            if metrics.horizontalAdvance(name) > width * 1.6:
+            if metrics.horizontalAdvance(heads[i]) > width:
                 draw_dot(painter, head.center(), color)
             else:
                 painter.setPen(ink("muted"))
-                painter.drawText(head, Qt.AlignmentFlag.AlignCenter, text)
+                painter.drawText(head, Qt.AlignmentFlag.AlignCenter, heads[i])
 
     def cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """Return (row, column) at a position, or None."""
@@ -230,17 +230,23 @@ class _Rows(PaintedWidget):
 
     def draw(self, painter: QPainter) -> None:
         """Draw names, bars and numbers."""
+        metrics, room = QFontMetricsF(font()), LABEL_SHARE * self.width() - 42
+        whole = [name for pair in self.pairs for name in pair.names]
+        each = (room - metrics.horizontalAdvance(" – ")) / 2
+        texts = [pair.text for pair in self.pairs]
+        if any(metrics.horizontalAdvance(text) > room for text in texts):
+            short = dict(zip(whole, told_apart(whole, metrics, each), strict=True))
+            texts = [" – ".join(short[name] for name in pair.names) for pair in self.pairs]
         for row, pair in enumerate(self.pairs):
-            self._draw_label(painter, row, pair)
+            self._draw_label(painter, row, pair, texts[row])
             for run, value in enumerate(pair.values):
                 self._draw_bar(painter, self.bar_rect(row, run), self.colors[run], value)
 
-    def _draw_label(self, painter: QPainter, row: int, pair: Pair) -> None:
+    def _draw_label(self, painter: QPainter, row: int, pair: Pair, text: str) -> None:
         height = self._row_height() - ROW_GAP
         box = QRectF(8, row * self._row_height() + 1, LABEL_SHARE * self.width() - 16, height)
         for k, color in enumerate(pair.colors):
             draw_dot(painter, QPointF(box.left() + 4 + 11 * k, box.center().y()), color)
-        text = QFontMetricsF(font()).elidedText(pair.text, Qt.TextElideMode.ElideMiddle, box.width() - 26)
         painter.setPen(ink("text"))
         painter.drawText(box.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
 

@@ -12,8 +12,9 @@ from app.look.names import extension_of, shortened
 from app.plots.swatch import Entry, swatch_width
 
 GAP = 6.0
-SHORTEST = 7.0
-"""Names are cut down to this many average letters and their extension before entries are folded."""
+SHORTEST, WHOLE = 9.0, 12
+"""Names are cut down to this many average letters and their extension before entries are folded; those of so
+few letters are not cut at all."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _widths(entries: Sequence[Entry], space: float, metrics: QFontMetricsF) -> l
     kept = [metrics.horizontalAdvance(extension_of(entry.label) + entry.tail) for entry in entries]
     shortest = SHORTEST * metrics.averageCharWidth()
     triples = zip(entries, wanted, kept, strict=True)
-    least = [w if e.fixed else min(w, shortest + end) for e, w, end in triples]
+    least = [w if e.fixed or len(e.label) <= WHOLE else min(w, shortest + end) for e, w, end in triples]
     room = space - sum(_chrome(entry) + 2 * GAP for entry in entries)
     if not entries or sum(least) > room:
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
 
 from app.panels.base import OPEN, OPEN_SCAN, TRAIN, Lack
 from app.settings import Settings
@@ -136,14 +136,14 @@ class Spaces(QObject):
         dock.build()
 
     def bring(self, name: str, what: str = "") -> None:
-        """Bring a panel that has something to show to the front, and let it show ``what``."""
-        self.refresh()
+        """Let a panel show ``what``, and bring it to the front if it has something to show."""
         dock = self._docks[name]
+        if what:
+            dock.panel.look_at(what)
+        self.refresh()
         if not dock.isHidden():
             dock.raise_()
             dock.build()
-            if what:
-                dock.panel.look_at(what)
 
     def keep(self) -> None:
         """Remember how the user has arranged this workspace."""
@@ -163,6 +163,9 @@ class Spaces(QObject):
         self._forced.clear()
         self._folds.clear()
         if self.welcome is not None:
+            focused = QApplication.focusWidget()
+            if focused is not None and self.welcome.isAncestorOf(focused):
+                self._window.setFocus()  # else Qt hands it on and rings whatever comes next
             self.welcome.hide()
         for dock in self._docks.values():
             dock.lazy = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,9 @@ class ColorBarSpec:
 def labelled_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
     """Round numbers in [low, high], at most ``most`` of them, and their texts."""
     ticks = linear_ticks(low, high, most - 1)
+    if len(ticks) < 2 and high > low:  # one number tells nothing of the range
+        step = 10.0 ** (math.floor(math.log10(high - low)) - 1)
+        return [(value, tick_text(value, step)) for value in (low, high)]
     step = ticks[1] - ticks[0] if len(ticks) > 1 else abs(high - low)
     return [(value, tick_text(value, step) if value else "0") for value in ticks]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.look.ink import font
@@ -20,6 +20,9 @@ PATIENCE_TICKS = 12
 
 RATE_SECONDS = 1.0
 """Over which the rate that is really reached is counted."""
+
+ROOMY = 350
+"""Pixels from which there is room for the rate beside the slider."""
 
 HELD = 0.85
 """Share of the chosen rate from which on it counts as held."""
@@ -47,6 +50,7 @@ class FrameBar(QWidget):
         self.pause.hide()
         self.next = self._button("next", "Next frame (→)", lambda: self.step(1))
         self.slider = Slider(self)
+        self.slider.setMinimumWidth(40)
         self.slider.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.slider.valueChanged.connect(self._on_chosen)
         self.number = Whole(self)
@@ -152,6 +156,11 @@ class FrameBar(QWidget):
         self.playing_changed.emit()
         self.play.setVisible(not self.playing)
         self.pause.setVisible(self.playing)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the rate out where the slider would have no room."""
+        super().resizeEvent(event)
+        self.fps.setVisible(self.width() >= ROOMY)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Do not play where nobody looks."""

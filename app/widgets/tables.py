@@ -114,6 +114,11 @@ class RegionTable(_Table):
         self._fit()
         self._filling = False
 
+    @property
+    def full_height(self) -> int:
+        """Pixels that show every row."""
+        return self.horizontalHeader().height() + self.verticalHeader().length() + 2 * self.frameWidth() + 2
+
     def _fit(self) -> None:
         """Leave out numbers of atoms, then where references come from, until the names have room."""
         wanted = self.sizeHintForColumn(NAME) + 6

@@ -30,9 +30,9 @@ def measured_figure(
     order = np.argsort(x)
     for k, (name, values) in enumerate(lines.items()):
         color = "black" if name == REFERENCE else series_color(k)
-        style = {"color": color, "marker": MARKERS[k % len(MARKERS)], "markersize": 5}
-        join = {"linestyle": "none"} if names else {"linewidth": 1.2}
-        axes.plot(np.array(x)[order], np.array(values)[order], label=plain(name), **style, **join)
+        marker, width = MARKERS[k % len(MARKERS)], 0.0 if names else 1.2
+        x_sorted, y = np.array(x)[order], np.array(values)[order]
+        axes.plot(x_sorted, y, color=color, marker=marker, markersize=5, linewidth=width, label=plain(name))
     if names:
         axes.set_xticks(list(x), list(names))
         axes.margins(x=0.15)
