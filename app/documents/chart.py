@@ -57,7 +57,7 @@ class Chart:
 
 def _numbers(values: object, n: int) -> tuple[float, ...] | None:
     """Return a list of n numbers, None where it is none."""
-    known = isinstance(values, list) and len(values) == n
-    if not known or not all(isinstance(value, int | float) for value in values):
+    if not isinstance(values, list) or len(values) != n:
         return None
-    return tuple(map(float, values))
+    found = tuple(float(value) for value in values if isinstance(value, int | float))
+    return found if len(found) == n else None
