@@ -6,6 +6,7 @@ console reads it again. Nothing goes back: a console can neither change nor stop
 
 from __future__ import annotations
 
+import platform
 import re
 import sys
 from collections.abc import Sequence
@@ -27,11 +28,13 @@ FORMAT = FileFormat("eatlas-console", 1, "a console's description", RunFolderErr
 SHOWN, FRAME = "shown.json", "frame.extxyz"
 
 BANNER = """\
-Eatlas: Python in a process of its own, with what the window shows, as copies.
-  atoms      the frame shown, as ASE Atoms           run        the folder of the run looked at
-  potential  its ensemble, an Eatlas Potential       session    files, frame, runs, selection: to read
-They follow the window from cell to cell; a name you have given something else comes back when what it stands
-for changes there. Frames and atoms count from 0 here, from 1 in the window. Ctrl+C interrupts.
+Python in a process of its own, with copies of what the window shows:
+  atoms      the frame shown, as ASE Atoms
+  run        the folder of the run looked at
+  potential  its ensemble, an Eatlas Potential
+  session    files, frame, runs, selection: to read
+They follow the window. Frames and atoms count from 0 here.
+Ctrl+C interrupts a cell.
 """
 
 
@@ -135,6 +138,13 @@ class Session:
         run = self.run
         return None if run is None or not run.potential_path.exists() else Potential.load(run.potential_path)
 
+    def potential_state(self) -> tuple[str, int]:
+        """Return what changes when there is another potential: the run's folder, and when it was written."""
+        run = self.run
+        if run is None or not run.potential_path.exists():
+            return self._shown.run, 0
+        return self._shown.run, max(file.stat().st_mtime_ns for file in _files_of(run.potential_path))
+
     def read(self, name: str) -> list[Atoms]:
         """Read a whole open file by its name, as ASE Atoms; KeyError for another name."""
         from nnpcore.structures import read_dataset
@@ -159,13 +169,34 @@ class Session:
         return f"files: {files}\nshown: {shown}\nrun: {run}\nselected atoms: {len(self._shown.selection)}"
 
 
+def _files_of(path: Path) -> list[Path]:
+    return [path, *path.iterdir()] if path.is_dir() else [path]
+
+
+def show_short(shell: Any) -> None:
+    """Let the objects of the window be shown in a few words, not with all their numbers; imports nothing."""
+    text = shell.display_formatter.formatters["text/plain"]
+    text.for_type_by_name(
+        "nnpcore.training.run_folder", "RunFolder", lambda run, out, _: out.text(f"run in {run.path}")
+    )
+    text.for_type_by_name(
+        "nnpcore.potential.potential", "Potential", lambda model, out, _: out.text(described(model))
+    )
+
+
+def described(potential: Potential) -> str:
+    """Return an ensemble in a line."""
+    elements = ", ".join(potential.elements)
+    return f"Potential of {potential.n_members} members for {elements}: .predict(frames), .calculator()"
+
+
 class Names:
     """Keeps the names of a console's cells in step with the window."""
 
     def __init__(self, folder: Path, names: dict[str, Any]) -> None:
         self.session = Session(folder)
         self._names = names
-        self._potential_of: str | None = None
+        self._potential_of: tuple[str, int] | None = None
         names["session"] = self.session
 
     def follow(self, cell: str) -> None:
@@ -173,10 +204,11 @@ class Names:
         try:
             self.session.refresh()
             self._names.update(self.session.changed())
-            run = self.session._shown.run
-            if re.search(r"\bpotential\b", cell) and run != self._potential_of:
-                self._names["potential"] = self.session.potential
-                self._potential_of = run
+            if re.search(r"\bpotential\b", cell):
+                state = self.session.potential_state()
+                if state != self._potential_of:
+                    self._names["potential"] = self.session.potential
+                    self._potential_of = state
         except EatlasError as error:
             print(error, file=sys.stderr)
 
@@ -189,6 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     app = IPKernelApp.instance()
     app.initialize(["-f", connection, "--IPKernelApp.ignore_cwd=True"])
     shell: Any = app.shell
+    shell.banner1, shell.enable_tip = f"Python {platform.python_version()}\n", False
+    show_short(shell)
     names = Names(Path(folder), shell.user_ns)
     names.follow("")
     shell.events.register("pre_run_cell", lambda info: names.follow(info.raw_cell or ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from ase import Atoms
 from panel_helpers import show_panel, wait_for
 
-from app.panels.console_panel import ConsolePanel
-from nnpcore.console import Names, Shown, read_shown, write_shown
+from app.panels.console_panel import ENDED, LONGEST, ConsolePanel
+from nnpcore.console import Names, Shown, described, read_shown, write_shown
 from nnpcore.errors import RunFolderError
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import RunFolder, TrainSettings
@@ -60,6 +61,14 @@ def test_run_and_potential_come_from_the_folder(tmp_path, frames, silicon_potent
     follow("potential.predict")
     energies = names["potential"].predict([frames[0]]).atomic_energies
     np.testing.assert_allclose(energies, silicon_potential.predict([frames[0]]).atomic_energies, rtol=1e-6)
+    loaded = names["potential"]
+    follow("potential")
+    assert names["potential"] is loaded
+    for file in folder.potential_path.iterdir():  # as a training goes on
+        os.utime(file, ns=(1, file.stat().st_mtime_ns + 10**9))
+    follow("potential")
+    assert names["potential"] is not loaded, "another one is in the folder"
+    assert described(loaded).startswith(f"Potential of {loaded.n_members} members for Si")
     write_shown(tmp_path, shown(run=str(tmp_path / "gone")), None)
     follow("run")
     assert "gone" in capsys.readouterr().err
@@ -105,5 +114,14 @@ def test_a_console_follows_and_is_interrupted(qtbot, session, silicon_file):
     qtbot.wait(300)
     panel.interrupt_button.click()
     wait_for(lambda: "KeyboardInterrupt" in text())
+    panel.console.execute("print('z' * 60_000)")
+    wait_for(lambda: "letters more)" in text())
+    assert "z" * LONGEST in text() and "z" * (LONGEST + 1) not in text()
+    panel.console.execute("import os; os._exit(1)")
+    wait_for(lambda: panel.body.message == ENDED)
+    panel.restart_button.click()
+    wait_for(lambda: panel.console is not None and "In [1]" in text())
+    assert panel.kernel is not kernel and panel.kernel.alive
+    kernel = panel.kernel
     session.shutdown()
     assert not kernel.alive and not folder.exists()

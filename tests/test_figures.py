@@ -196,9 +196,16 @@ def test_connectivity_distance_and_parity(scan):
     reference = random.normal(size=60)
     energies = [ParitySeries("nvt", reference, reference + 0.5, "#0072B2")]
     assert energies[0].rmse == pytest.approx(0.5)
-    (axes,) = figures.parity_figure(energies, []).axes
+    many = np.repeat(reference, 100)
+    figure = figures.parity_figure(energies, [ParitySeries("nvt", many, many + 0.25, "#0072B2")])
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["nvt (0.5 meV/atom, 0.25 eV/Å)"]
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        assert legend.get_window_extent().y0 >= axes.get_window_extent().y1, "above the points"
+        assert axes.get_window_extent().width > 150
+    axes, _ = figure.axes
     assert np.asarray(axes.collections[0].get_offsets())[:, 1] == pytest.approx(reference + 0.5)
-    assert axes.get_legend().get_texts()[0].get_text() == "nvt (0.5 meV/atom)"
     assert axes.get_xlim() == axes.get_ylim()
 
 

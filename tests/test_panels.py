@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.documents.frame_refs import FrameRefs
 from app.look import theme
+from app.look.colormaps import map_colors
 from app.look.ink import rgb_of
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
@@ -651,3 +652,30 @@ def test_the_eye_of_a_file_takes_its_atoms_off_the_map(shown, trained):
     trained.undo_stack.undo()
     panel.refresh()
     assert hidden in {group.dataset_id for group in panel.groups}
+
+
+def test_density_lines_are_made_in_the_background_and_drawn_in_figures(shown, trained):
+    panel = shown(PcaPanel, 500, 400)
+    panel.density.setChecked(True)
+    wait_for(lambda: panel.plot.density)
+    clouds = [group.key for group in panel.plot.visible_groups() if not group.path]
+    assert [key for key, _, _ in panel.plot.density] == clouds
+    color_by_kind(panel, "atomic_energy")
+    wait_for(lambda: panel.plot.density)
+    draw = panel.figure_of(panel.analysis)
+    figure = draw()
+    axes = figure.axes[0]
+    assert any("% of the points" in text.get_text() for text in axes.get_legend().get_texts())
+    shown_map = (255 * axes.collections[0].get_cmap()(np.linspace(0, 1, 256))[:, :3]).round().astype(int)
+    assert (shown_map == map_colors(panel.value_kind().diverging)).all()
+    panel.density.setChecked(False)
+    assert panel.plot.density == ()
+
+
+def test_a_map_without_any_atoms_is_an_empty_table(shown, trained):
+    panel = shown(PcaPanel)
+    heads = list(panel.table())
+    panel.groups = ()
+    table = panel.table()
+    assert list(table)[: len(heads[:3])] == heads[:3]
+    assert not any(len(column) for column in table.values())

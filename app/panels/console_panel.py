@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,26 @@ PAUSE_MS = 200
 """After a change what the window shows is left for the console."""
 
 MOST_SELECTED = 100_000
-LINES = 2000
+LINES = 500
+"""Lines kept: as many are written at a time where a cell prints without end."""
+
+LONGEST = 5000
+"""Letters of a line that are shown: a text of millions in one line would hold the window up."""
+
+WATCH_MS = 500
+"""Pause between two looks whether Python still runs."""
+
+ENDED = "Python has ended. Start it anew with the button above."
+STYLE = """
+QPlainTextEdit, QTextEdit {{
+    background-color: {0.panel}; color: {0.text};
+    selection-background-color: {0.accent}; selection-color: {0.on_accent};
+}}
+.inverted {{ background-color: {0.text}; color: {0.panel}; }}
+.error {{ color: {0.error}; }}
+.in-prompt, .in-prompt-number {{ color: {0.accent}; font-weight: bold; }}
+.out-prompt, .out-prompt-number {{ color: {0.warning}; font-weight: bold; }}
+"""
 
 
 class ConsolePanel(Panel):
@@ -58,6 +79,8 @@ class ConsolePanel(Panel):
             button.setEnabled(False)
         self._timer = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._timer.timeout.connect(self._leave)
+        self._watch_timer = QTimer(self, interval=WATCH_MS)
+        self._watch_timer.timeout.connect(self._look_after)
         session.closing.connect(self._on_closing)
         theme.signals().changed.connect(self._restyle)
 
@@ -99,6 +122,7 @@ class ConsolePanel(Panel):
         self._client.start_channels()
         self.console = RichJupyterWidget(self, buffer_size=LINES, gui_completion="droplist")
         self.console.banner = BANNER
+        self.console.append_stream = partial(_write, self.console)
         self.console.custom_interrupt = self.console.custom_restart = True
         self.console.custom_interrupt_requested.connect(self.interrupt)
         self.console.custom_restart_requested.connect(self.restart)
@@ -107,13 +131,18 @@ class ConsolePanel(Panel):
         self.console.kernel_client = self._client
         self._place.addWidget(self.console)
         self.body.set_message("")
+        self.setFocusProxy(self.console)
+        if self.hasFocus() or self.window().focusWidget() in (None, self):
+            self.console.setFocus()
+        self._watch_timer.start()
         for button in (self.interrupt_button, self.restart_button):
             button.setEnabled(True)
 
     def _restyle(self) -> None:
         if self.console is not None:
             self.console.font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-            self.console.set_default_style("linux" if theme.current().dark else "lightbg")
+            self.console.style_sheet = STYLE.format(theme.current())
+            self.console.syntax_style = "monokai" if theme.current().dark else "default"
 
     # the process --------------------------------------------------------------------------------------
     def interrupt(self, *_: object) -> None:
@@ -123,14 +152,25 @@ class ConsolePanel(Panel):
 
     def restart(self, *_: object) -> None:
         """End Python and start it anew; what its cells have made is gone."""
-        if self.kernel is not None:
+        self.restart_button.setEnabled(False)
+        if self.kernel is None:
+            self._start()
+        else:
             kernel = self._drop()
             self.session.tasks.run("Ending Python", lambda _: kernel.end(), lambda _: self._start())
+
+    def _look_after(self) -> None:
+        """Say so where Python has ended by itself."""
+        if self.kernel is not None and not self.kernel.alive:
+            self._drop()
+            self.body.set_message(ENDED)
+            self.restart_button.setEnabled(True)
 
     def _drop(self) -> Kernel:
         """Take the console away and return its process."""
         kernel = self.kernel
         assert kernel is not None
+        self._watch_timer.stop()
         self._client.stop_channels()
         self.console.deleteLater()
         self.kernel = self.console = self._client = None
@@ -200,3 +240,17 @@ class ConsolePanel(Panel):
             selection=[[documents[a.dataset_id].name, a.frame, a.atom] for a in chosen[:MOST_SELECTED]],
             version=self._version,
         )
+
+
+def _write(console: Any, text: str) -> None:
+    """Write what a cell prints, with the ends of very long lines cut off."""
+    type(console).append_stream(console, cut_lines(text))
+
+
+def cut_lines(text: str) -> str:
+    """Return a text without what its lines have beyond :data:`LONGEST` letters, saying how much that is."""
+
+    def cut(line: re.Match[str]) -> str:
+        return f"{line[0][:LONGEST]}… ({len(line[0]) - LONGEST} letters more)"
+
+    return re.sub(rf"[^\n]{{{LONGEST + 1},}}", cut, text)

@@ -26,6 +26,7 @@ from app.look import colormaps
 from app.look.ink import PAPER_MARKERS, font
 from app.look.numbers import true_minus
 from app.panels.base import AnalysisPanel, Drawing, Table
+from app.plots.density_lines import Lines
 from app.plots.pca_plot import CloudGroup, Drawn, Meaning, PcaPlot, marker_of
 from app.widgets.controls import plain_action, refill
 from app.widgets.lasso import selection_mode
@@ -36,6 +37,7 @@ from nnpcore.analyses.inputs import ELEMENT_CHOICE
 from nnpcore.analyses.pca import MAP_DISTANCES, MAP_ENERGIES, PCA, AtomMap
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.names import column_name
+from nnpcore.mapping.density import SHARES
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -68,7 +70,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self._axes_shown = "", ""
         self.groups: tuple[AtomGroup, ...] = ()
         self.plot = PcaPlot(self)
-        self.plot.apart = self._draw_apart
+        self.plot.apart, self.plot.lines_apart = self._draw_apart, self._lines_apart
         self.set_body(self.plot)
         self._build_tools()
         self.plot.point_clicked.connect(self._on_clicked)
@@ -91,9 +93,15 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self.equal = self.menu.addAction("Same scale along both axes")
         self.equal.setCheckable(True)
         self.equal.toggled.connect(self.plot.set_equal)
+        shares = ", ".join(f"{100 * share:.0f}" for share in SHARES)
+        self.density = self.menu.addAction(f"Density lines around {shares} % of each set's points")
+        self.density.setCheckable(True)
+        self.density.toggled.connect(self.plot.set_density)
         self.sizes = self.menu.addMenu("Size of the points")
         self.size_kind: ValueKind | None = None
-        self.options = self.add_button("Scale of the axes, size of the points", text="…", menu=self.menu)
+        self.options = self.add_button(
+            "Scale of the axes, density lines, size of the points", text="…", menu=self.menu
+        )
         tip = "Lasso (or hold Shift): select atoms; Ctrl adds, Alt removes"
         lasso = self.plot.canvas.lasso
         toggled = partial(setattr, lasso, "enabled")
@@ -171,6 +179,10 @@ class PcaPanel(AnalysisPanel[AtomMap]):
     def _draw_apart(self, work: Callable[[], Drawn], done: Callable[[Drawn], None]) -> None:
         count = sum(len(group.xy) for group in self.plot.visible_groups())
         self._apart(count, "Drawing the map", work, done)
+
+    def _lines_apart(self, work: Callable[[], Lines], done: Callable[[Lines], None]) -> None:
+        title = "Drawing density lines"
+        self.session.tasks.run(title, lambda _progress: work(), done, key=f"{self.name}:{title}", quiet=True)
 
     def _snapshot(self) -> CloudMaker:
         """Return what is needed to make clouds of groups, without the session."""
@@ -354,8 +366,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
             return None
         columns: dict[str, list] = {
             "group": [group.name for group in groups for _ in range(len(group.frame))],
-            "frame (from 0)": np.concatenate([group.frame for group in groups]).tolist(),
-            "atom (from 0)": np.concatenate([group.atom for group in groups]).tolist(),
+            "frame (from 0)": _joined([group.frame for group in groups]),
+            "atom (from 0)": _joined([group.atom for group in groups]),
         }
         for k in range(len(analysis.result.explained)):
             kind = component(k, np.empty(0))
@@ -363,7 +375,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         for name, head in HEADS.items():
             if any(name in group.values for group in groups):
                 parts = [g.values.get(name, np.full(len(g.frame), np.nan)) for g in groups]
-                columns[head] = np.concatenate(parts).tolist()
+                columns[head] = _joined(parts)
         for kind in self.kinds_shown():
             if not kind.kind.startswith("pc:") and kind != DISTANCE:
                 columns[column_name(kind.text)] = self._values_of(kind)
@@ -371,17 +383,24 @@ class PcaPanel(AnalysisPanel[AtomMap]):
 
     def _values_of(self, kind: ValueKind) -> list[float]:
         zero = self._energy_zero()
-        parts = [_numbers(kind, group, self._frames_of, zero) for group in self.groups]
-        return np.concatenate(parts).tolist()
+        return _joined([_numbers(kind, group, self._frames_of, zero) for group in self.groups])
 
     def figure_of(self, analysis: AtomMap) -> Drawing | None:
         """Draw the visible groups with matplotlib, as they are seen."""
         x, y = self.axes()
         kind, size = self.value_kind(), self.size_kind
         (left, right), (bottom, top) = self.plot.canvas.view.viewRange()
+        lines = {key: found for key, _, found in self.plot.density}
         groups = [
             figures.PointSeries(
-                g.name, g.xy, paper_color(g.color), PAPER_MARKERS[g.marker], g.path, g.values, g.sizes
+                g.name,
+                g.xy,
+                paper_color(g.color),
+                PAPER_MARKERS[g.marker],
+                g.path,
+                g.values,
+                g.sizes,
+                lines.get(g.key, ()),
             )
             for g in self.plot.visible_groups()
         ]
@@ -435,6 +454,11 @@ class CloudMaker:
 def _numbers(kind: ValueKind, group: AtomGroup, frames_of: FramesOf, energy_zero: float) -> np.ndarray:
     found = point_values(kind, group, frames_of, energy_zero)
     return np.full(len(group.frame), np.nan) if found is None else found
+
+
+def _joined(parts: Sequence[np.ndarray]) -> list:
+    """Return all numbers one after the other; none where every file's eye is closed."""
+    return np.concatenate(parts).tolist() if parts else []
 
 
 def _only(group: AtomGroup, index: int) -> AtomGroup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from PySide6.QtWidgets import QWidget
@@ -13,11 +14,14 @@ from app.look import colormaps
 from app.look.ink import MARKERS, rgb_of
 from app.look.numbers import true_minus
 from app.plots.beyond import BeyondButtons
+from app.plots.density_lines import DensityLines, Lines
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from app.plots.points import PointGroup
 from app.widgets.lasso import inside_polygon
+from nnpcore.mapping.density import density_lines
 
+Made = TypeVar("Made")
 DIMMED, NORMAL = 0.1, 0.6
 CHOSEN = "#F0E442"
 """Yellow with a rim in the accent colour: seen on every data set's colour, in both themes."""
@@ -86,6 +90,11 @@ class PcaPlot(Plot):
         self.meaning = Meaning()
         self._turn = 0
         self.apart: Callable[[Callable[[], Drawn], Callable[[Drawn], None]], None] = _at_once
+        self.lines_apart: Callable[[Callable[[], Lines], Callable[[Lines], None]], None] = _at_once
+        self.shows_density = False
+        self.density: Lines = ()
+        self.density_lines = DensityLines()
+        self._add("density", self.density_lines, 12, ignore_bounds=True)
         self.beyond = BeyondButtons(self.canvas, "invariant")
         self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
         self.path_line = self.add_line("path", "reference", 1.6, z=14)
@@ -112,6 +121,11 @@ class PcaPlot(Plot):
         if not equal:
             self.show_all()
 
+    def set_density(self, shown: bool) -> None:
+        """Draw lines around the densest parts of each group, or none."""
+        self.shows_density = shown
+        self._draw_all()
+
     def visible_groups(self) -> list[CloudGroup]:
         """Return the groups that are not switched off."""
         return [group for group in self.groups if group.key not in self.legend.hidden]
@@ -125,6 +139,10 @@ class PcaPlot(Plot):
         clouds = [group for group in shown if not group.path]
         self._turn += 1
         self.apart(partial(drawn, clouds, self.meaning.diverging), partial(self._put, self._turn))
+        if self.shows_density:
+            self.lines_apart(partial(lines_around, clouds), partial(self._put_lines, self._turn))
+        else:
+            self._put_lines(self._turn, ())
         gap = np.full((1, 2), np.nan)
         paths = [np.vstack([group.xy, gap]) for group in shown if group.path]
         joined = np.vstack(paths) if paths else np.empty((0, 2))
@@ -142,6 +160,11 @@ class PcaPlot(Plot):
         self.cloud.set_groups(made.groups)
         self.limits = made.colors
         self.legend.set_entries(self._entries(made))
+
+    def _put_lines(self, turn: int, made: Lines) -> None:
+        if turn == self._turn:
+            self.density = made
+            self.density_lines.set_lines(made)
 
     def _entries(self, made: Drawn) -> list[Entry]:
         entries = []
@@ -209,8 +232,13 @@ class PcaPlot(Plot):
             self._draw_all()
 
 
-def _at_once(work: Callable[[], Drawn], done: Callable[[Drawn], None]) -> None:
+def _at_once(work: Callable[[], Made], done: Callable[[Made], None]) -> None:
     done(work())
+
+
+def lines_around(clouds: list[CloudGroup]) -> Lines:
+    """Return the lines around the densest parts of each cloud, with its colour; no widget is touched."""
+    return tuple((cloud.key, cloud.color, density_lines(cloud.xy)) for cloud in clouds)
 
 
 def drawn(clouds: list[CloudGroup], diverging: bool) -> Drawn:

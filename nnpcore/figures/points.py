@@ -11,6 +11,7 @@ import numpy as np
 from nnpcore.errors import AnalysisError
 from nnpcore.figures.drawing import (
     MARKERS,
+    SMALL,
     add_color_bar,
     add_diagonal,
     add_legend,
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nnpcore.mapping import PcaResult
+    from nnpcore.mapping.density import DensityLine
 
 N_TURNS = 12
+DENSITY_WIDTHS = (0.5, 0.8, 1.2)
 MAX_DENSITY_POINTS = 3000
 MAX_MAP_POINTS = 2400
 """Points of the map of atoms that are drawn in a report, all groups together."""
@@ -37,7 +40,7 @@ MAX_MAP_POINTS = 2400
 class PointSeries:
     """Points (n, 2) of one group; ``values`` (n,) colour them instead of ``color``; ``path`` joins them.
 
-    Their size grows with ``sizes`` (n,).
+    Their size grows with ``sizes`` (n,). ``density``: lines around their densest parts, the widest first.
     """
 
     name: str
@@ -47,6 +50,7 @@ class PointSeries:
     path: bool = False
     values: np.ndarray | None = None
     sizes: np.ndarray | None = None
+    density: tuple[DensityLine, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +133,15 @@ def pca_figure(
     for group in groups:
         if group.path:
             _draw_path(axes, group)
+        _draw_density(axes, group)
     if colored is not None:
         add_color_bar(axes, colored, value_label)
     if any(group.sizes is not None for group in groups):
         axes.plot([], [], linestyle="none", label=f"size: {size_label}")
+    shares = sorted({line.share for group in groups for line in group.density})
+    if shares:
+        text = ", ".join(f"{100 * share:.0f}" for share in shares)
+        axes.plot([], [], color="black", linewidth=0.9, label=f"hold {text} % of the points")
     if equal:
         axes.set_aspect("equal", adjustable="datalim")
     style_axes(axes, x_label, y_label)
@@ -163,6 +172,16 @@ def _in_turns(groups: Sequence[PointSeries]) -> list[PointSeries]:
 def _draw_path(axes: Axes, group: PointSeries) -> None:
     axes.plot(*group.xy.T, "-o", color="black", linewidth=0.9, markerfacecolor="white", markersize=3.5,
               markeredgewidth=0.8, label=group.name, zorder=5)  # fmt: skip
+
+
+def _draw_density(axes: Axes, group: PointSeries) -> None:
+    """Draw lines around the densest parts of a group, the inner ones broader, set off from its points."""
+    from matplotlib.patheffects import withStroke
+
+    for line, width in zip(group.density, DENSITY_WIDTHS, strict=False):
+        halo = [withStroke(linewidth=width + 1.2, foreground="white", alpha=0.8)]
+        for part in line.lines:
+            axes.plot(*part.T, "-", color=group.color, linewidth=width, zorder=4, path_effects=halo)
 
 
 class _Colors(NamedTuple):
@@ -235,15 +254,31 @@ def parity_figure(
         raise AnalysisError("there are no reference values to compare with", fix="Open frames with energies")
     figure = new_figure(3.1 * len(panels), 3.0)
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (series, names, unit) in zip(all_axes, panels, strict=True):
+    for axes, (series, names, _) in zip(all_axes, panels, strict=True):
         for item in series:
             many = len(item.reference) > MAX_DENSITY_POINTS
             axes.scatter(
                 item.reference, item.predicted, s=2 if many else 8, c=item.color, marker=item.marker,
                 alpha=0.25 if many else 0.8, linewidths=0, rasterized=many,
-                label=f"{item.name} ({item.rmse:.3g} {unit})",
             )  # fmt: skip
         add_diagonal(axes)
         style_axes(axes, *names)
-        add_legend(axes, markerscale=2, loc="upper left")
+    _add_parity_legend(all_axes[0], [(series, unit) for series, _, unit in panels])
     return figure
+
+
+def _add_parity_legend(axes: Axes, panels: Sequence[tuple[Sequence[ParitySeries], str]]) -> None:
+    """Name the series above everything, where no point is, each with its errors from panel to panel."""
+    looks: dict[tuple[str, str, str], list[str]] = {}
+    for series, unit in panels:
+        for item in series:
+            if len(item.reference):
+                errors = looks.setdefault((item.name, item.color, item.marker), [])
+                errors.append(f"{item.rmse:.3g} {unit}")
+    handles = [
+        axes.plot([], [], linestyle="none", color=color, marker=marker, markersize=5.0,
+                  label=f"{plain(name)} ({', '.join(errors)})")[0]
+        for (name, color, marker), errors in looks.items()
+    ]  # fmt: skip
+    axes.figure.legend(handles=handles, loc="outside upper center", frameon=False, fontsize=SMALL,
+                       handlelength=1.8)  # fmt: skip

@@ -20,6 +20,7 @@ from nnpcore.files import read_regular
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
     from matplotlib.text import Text
 
 MM_PER_INCH = 25.4
@@ -225,6 +226,9 @@ def _apply_sheet(figure: Figure, values: dict[str, Any]) -> None:
         _set_axes(axes, values)
         _set_lines(axes, values)
         recolored(axes)
+    for legend in figure.legends:
+        legend.set_frame_on(values.get("legend.frameon", False))
+        recolored(legend)
 
 
 def _set_letters(figure: Figure, values: dict[str, Any]) -> None:
@@ -302,11 +306,11 @@ def _set_lines(axes: Axes, values: dict[str, Any]) -> None:
         legend.set_frame_on(values["legend.frameon"])
 
 
-def _recoloring(values: dict[str, Any]) -> Callable[[Axes], None]:
+def _recoloring(values: dict[str, Any]) -> Callable[[Axes | Legend], None]:
     """Return what gives series the colors of the style sheet's cycle in place of ours."""
     cycle = values.get("axes.prop_cycle")
     if cycle is None:
-        return lambda axes: None
+        return lambda _: None
     from matplotlib.collections import Collection
     from matplotlib.colors import to_rgb, to_rgba
     from matplotlib.lines import Line2D
@@ -319,8 +323,8 @@ def _recoloring(values: dict[str, Any]) -> Callable[[Axes], None]:
         red, green, blue, alpha = to_rgba(color)
         return (*swap.get((red, green, blue), (red, green, blue)), alpha)
 
-    def recolor(axes: Axes) -> None:
-        for item in axes.findobj():
+    def recolor(drawn: Axes | Legend) -> None:
+        for item in drawn.findobj():
             if isinstance(item, Line2D):
                 item.set_color(swapped(item.get_color()))
                 item.set_markerfacecolor(swapped(item.get_markerfacecolor()))
@@ -328,7 +332,7 @@ def _recoloring(values: dict[str, Any]) -> Callable[[Axes], None]:
             elif isinstance(item, Collection) and item.get_array() is None:
                 item.set_facecolor([swapped(color) for color in item.get_facecolor()])
                 item.set_edgecolor([swapped(color) for color in item.get_edgecolor()])
-            elif isinstance(item, Patch) and item is not axes.patch:
+            elif isinstance(item, Patch) and item is not getattr(drawn, "patch", None):
                 item.set_facecolor(swapped(item.get_facecolor()))
 
     return recolor
