@@ -663,6 +663,7 @@ def test_density_lines_are_made_in_the_background_and_drawn_in_figures(shown, tr
     color_by_kind(panel, "atomic_energy")
     wait_for(lambda: panel.plot.density)
     draw = panel.figure_of(panel.analysis)
+    assert draw is not None
     figure = draw()
     axes = figure.axes[0]
     assert any("% of the points" in text.get_text() for text in axes.get_legend().get_texts())
