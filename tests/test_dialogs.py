@@ -241,7 +241,7 @@ def test_units_that_the_file_does_not_tell_are_asked_for(window, qtbot, tmp_path
 def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeypatch):
     from app.dialogs.report import export_report
 
-    def write_report(folder, target, *, eos, regions, n_threads, progress):
+    def write_report(folder, target, *, eos, regions, properties, n_threads, progress):
         target.write_text(f"{folder.name} {len(eos)} {len(regions)}")
 
     fake = SimpleNamespace(write_report=write_report)

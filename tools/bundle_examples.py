@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.documents.tour import tours
 from app.workers.example_sessions import BUNDLED, DATA_PLACE, PLACE, run_example, session_path
+from nnpcore.cure.example import NAMES as CURES
 from nnpcore.installation import RESOURCES
 from nnpcore.progress import Progress
 
@@ -64,7 +65,7 @@ def bundle(studies: Path, name: str, target: Path) -> int:
 def main() -> int:
     """Make and bundle every example that has a tour, or those named."""
     studies = Path(sys.argv[1]).absolute()
-    for name in sys.argv[2:] or tours():
+    for name in sorted(sys.argv[2:] or tours(), key=CURES.__contains__):  # studies want a folder of their own
         if not session_path(studies, name).is_file():
             run_example(name, studies, True, 1, Progress())
         print(name, f"{bundle(studies, name, BUNDLED / name) / 1e6:.2f} MB", flush=True)
