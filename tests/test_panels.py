@@ -107,6 +107,14 @@ def test_training_curves_are_the_history(shown, trained):
         kept = best_record(run.history)
         ring = plot.ring.points()[0].pos()
         assert (ring.x(), 10 ** ring.y()) == (kept.epoch, pytest.approx(kept.valid[quantity]["mean"]))
+    panel.log_axes.click()
+    panel.refresh()
+    for quantity in ("energy", "force", "stress"):
+        plot = panel.plots[quantity]
+        y = plot.ring.points()[0].pos().y()
+        assert y == pytest.approx(kept.valid[quantity]["mean"]) and not plot.axis("left").logMode
+        _, low, high = plot.band.curves
+        assert plot.band.boundingRect().bottom() == pytest.approx(high.max())
     kept = f"finished   epoch {run.epoch} / 4   kept {run.best():.2f} meV/atom (epoch {kept.epoch})"
     assert panel.status.text().startswith(kept)
     assert panel.shared_legend.entries[-1].label == f"kept: {best_record(run.history).epoch}"

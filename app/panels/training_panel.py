@@ -103,6 +103,9 @@ class TrainingPanel(Panel):
         }
         for button in self.buttons.values():
             button.setCheckable(True)
+        tip = "Logarithmic axes, on which late epochs can be told apart; linear ones otherwise"
+        self.log_axes = self.add_button(tip, text="Log", toggled=self._on_log_axes)
+        self.log_axes.setChecked(True)
         self.smoothing = Slider(self)
         self.smoothing.setRange(0, 95)
         self.smoothing.setFixedWidth(64)
@@ -115,6 +118,11 @@ class TrainingPanel(Panel):
 
     def _all_plots(self) -> dict[str, Plot]:
         return {**self.plots, MAPPING: self.mapping_plot}
+
+    def _on_log_axes(self, log: bool) -> None:
+        for plot in self._all_plots().values():
+            plot.set_log_y(log)
+        self._throttle.request()
 
     # what is shown ------------------------------------------------------------------------------------
     @property
@@ -188,6 +196,7 @@ class TrainingPanel(Panel):
         run = self.run
         known, shown = self.known_quantities(), self.shown_quantities()
         self.smoothing_box.setVisible(bool(known))
+        self.log_axes.setVisible(bool(known))
         for quantity, plot in self._all_plots().items():
             plot.setVisible(quantity in shown)
             self.buttons[quantity].setVisible(quantity in known)

@@ -80,6 +80,11 @@ class Band(PlotItem):
         self.informViewBoundsChanged()
         self.update()
 
+    def set_log_y(self, log_y: bool) -> None:
+        """Draw the same area on a logarithmic or a linear axis."""
+        self.log_y = log_y
+        self.set_data(*self.curves)
+
     def data_box(self) -> QRectF | None:
         """Return the area's box."""
         return self._box if self._polygons else None

@@ -93,6 +93,18 @@ class Plot(QWidget):
         title, short, narrow = self._titles
         self.legend.set_title(*([short] if short and self.width() < narrow else [title, short]))
 
+    def set_log_y(self, log_y: bool) -> None:
+        """Make the vertical axis logarithmic or linear; points put in as logarithms have to be shown anew."""
+        if log_y == self.log_y:
+            return
+        self.log_y = log_y
+        self.canvas.item.setLogMode(x=False, y=log_y)
+        for items in self._series.values():
+            for item in items:
+                if isinstance(item, Band):
+                    item.set_log_y(log_y)
+        self.show_all()
+
     def zoom_along_x(self, first: float | None = None) -> None:
         """Let the user zoom along x alone (not before ``first``); y follows what is in view."""
         self.canvas.view.setLimits(xMin=first)

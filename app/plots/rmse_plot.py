@@ -1,4 +1,4 @@
-"""One quantity of a training against the epoch, on a logarithmic scale."""
+"""One quantity of a training against the epoch, on a logarithmic scale unless another is chosen."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RmsePlot(Plot):
         self.marks.show(ending)
         kept = front.at(ending.kept)
         if kept > 0:
-            self.ring.setData([ending.kept], [np.log10(kept)])
+            self.ring.setData([ending.kept], [np.log10(kept) if self.log_y else kept])
         else:
             self.ring.clear()
 

@@ -316,7 +316,8 @@ class Spaces(QObject):
             if lack.command in REASONS:
                 by_command.setdefault(lack.command, []).append(title)
             else:
-                lines.append((f"{title}: {lack.text}", lack.command))
+                said = lack.text if lack.text.lower().startswith(title.lower()) else f"{title}: {lack.text}"
+                lines.append((f"{said[:1].upper()}{said[1:]}", lack.command))
         grouped = [(f"{_listed(t)} {REASONS[c][len(t) > 1]}", c) for c, t in by_command.items()]
         missing = [n for n in panel_names(self.workspace) if n not in self._docks]
         lines = [*grouped, *lines, *((f"{n.title()} is not part of this version", "") for n in missing)]

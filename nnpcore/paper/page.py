@@ -36,6 +36,8 @@ def _named(name: str) -> str:
     """Return the name of an entry with its unit, which ends it or stands before a further word."""
     name = re.sub(r"(?<=\d)_k(?=_|$)", " K", name)
     for suffix, unit in _UNITS:
+        if name == suffix[1:]:
+            return unit
         found = re.search(rf"{suffix}(?=_|$)", name)
         if found:
             rest = name[: found.start()] + name[found.end() :]
