@@ -2,8 +2,8 @@
 
 ``python benchmarks/cures.py nvt|slab FOLDER [--seeds 1 2 3] [--members 3]`` prints one JSON line a training.
 Each case trains networks on the old data alone, with the chosen frames, and with frames drawn at random.
-``foretold`` is the spread that the posterior has with the same frames: draws of five differ by half of it, and
-a few of them need not be usual ones.
+``foretold`` is the spread that the posterior has with the same frames: draws of five differ by half of it, so
+that a few of them need not be usual ones.
 """
 
 from __future__ import annotations
