@@ -32,6 +32,7 @@ from nnpcore.cure import (
     generate,
     label_with,
     seeds_of,
+    usual_distance,
     write_candidates,
 )
 from nnpcore.cure.candidates import KINDS
@@ -185,6 +186,20 @@ def test_candidates_out_of_all_sense_are_left_out_with_the_reason() -> None:
     assert "come as close as 0.90 Å" in reasons["close"]
     assert "far from all known surroundings" in reasons["far"]
     assert "C" in reasons["other"]
+
+
+def test_a_usual_distance_is_that_of_frames_to_each_other() -> None:
+    frames = [build_frame("Si", repeat=(2, 1, 1), rattle=0.1, seed=s) for s in range(20)]
+    usual = usual_distance(frames, FUNCTIONS, n_threads=1)
+    known = Surroundings(frames, FUNCTIONS, n_threads=1)
+    alike, hotter = (
+        [known.of_frame(build_frame("Si", repeat=(2, 1, 1), rattle=r, seed=s)).max() for s in range(40, 50)]
+        for r in (0.1, 0.4)
+    )
+    assert np.median(alike) < usual and max(alike) < 2.0 * usual < np.median(hotter)
+    same = usual_distance([*frames, *frames[1:], frames[0]], FUNCTIONS, n_threads=1)
+    assert same < 0.1 * usual, "frames that are there twice are at no distance"
+    assert usual_distance(frames[:1], FUNCTIONS, n_threads=1) == 1.0
 
 
 # files ------------------------------------------------------------------------------------------------

@@ -64,9 +64,11 @@ class ExplorePanel(Panel):
         self.temperature = self._number(600.0, 1.0, 20_000.0, " K", 0, "Temperature of the dynamics")
         self.ensemble = self.add_choice("Fixed cell, or a cell that breathes", lambda: None)
         refill(self.ensemble, ENSEMBLES)
-        tip = "Stop where an atom's surroundings are farther from all known ones than this share of their "
-        tip += "distance from each other; 0: never"
-        self.distance = self._number(0.5, 0.0, 100.0, "", 2, tip)
+        tip = (
+            "Stop where an atom's surroundings are farther from the training set than so many times what is "
+        )
+        tip += "usual between its own frames (all but one atom in a thousand are nearer); 0: never"
+        self.distance = self._number(2.0, 0.0, 100.0, " ×", 1, tip)
         self.distance.setPrefix("distance ")
         self.distance.setSpecialValueText(f"distance {OFF}")
         tip = "Stop where the foretold spread of an atom's energy is larger; 0: never"

@@ -228,15 +228,16 @@ class Knowledge:
 
     posterior: Posterior
     distance: Callable[[Frame], np.ndarray]
+    usual: float
 
     def __call__(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        """Return spread (n_atoms,), eV, and distance (n_atoms,)."""
-        return self.posterior.atomic_spreads([frame], n_threads=1), self.distance(frame)
+        """Return spread (n_atoms,), eV, and distance (n_atoms,) in units of the usual one."""
+        return self.posterior.atomic_spreads([frame], n_threads=1), self.distance(frame) / self.usual
 
 
 def learn(subject: Subject, start: Frame, progress: Progress) -> Knowledge:
     """Learn what the training data know of atoms, those of the start among them."""
-    from nnpcore.cure import Surroundings
+    from nnpcore.cure import Surroundings, usual_distance
     from nnpcore.posterior import Posterior, mean_targets
 
     functions = subject.described_by()
@@ -244,7 +245,8 @@ def learn(subject: Subject, start: Frame, progress: Progress) -> Knowledge:
         subject.training, functions, targets=mean_targets([start]), kinds=subject.kinds, n_threads=1,
         progress=progress,
     )  # fmt: skip
-    return Knowledge(posterior, Surroundings(subject.training, functions, n_threads=1).of_frame)
+    usual = usual_distance(subject.training, functions, n_threads=1)
+    return Knowledge(posterior, Surroundings(subject.training, functions, n_threads=1).of_frame, usual)
 
 
 def run_exploration(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nnpcore.cure.folder import Addition, addition, check_zero, write_cure
     from nnpcore.cure.labelling import Labelled, collect, label_with
     from nnpcore.cure.pool import PoolSettings, generate, kinds_of
-    from nnpcore.cure.screening import Limits, Surroundings, reasons_text
+    from nnpcore.cure.screening import Limits, Surroundings, reasons_text, usual_distance
     from nnpcore.cure.seeds import Seeds, seeds_of
     from nnpcore.cure.writing import write_candidates
 
@@ -59,6 +59,7 @@ __all__ = [
     "reasons_text",
     "seeds_of",
     "summary",
+    "usual_distance",
     "write_candidates",
     "write_cure",
 ]
@@ -80,7 +81,7 @@ __getattr__, __dir__ = lazy_names(
         "folder": ("Addition", "addition", "check_zero", "write_cure"),
         "labelling": ("Labelled", "collect", "label_with"),
         "pool": ("PoolSettings", "generate", "kinds_of"),
-        "screening": ("Limits", "Surroundings", "reasons_text"),
+        "screening": ("Limits", "Surroundings", "reasons_text", "usual_distance"),
         "seeds": ("Seeds", "seeds_of"),
         "writing": ("write_candidates",),
     },

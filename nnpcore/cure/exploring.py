@@ -40,7 +40,7 @@ class ExploreSettings:
     timestep_fs, n_steps : of the dynamics, unless it stops before.
     every : steps between two looks. keep_every : looks between two frames that are kept.
     spread : meV; an atom whose energy is known less well stops the dynamics; None lets it go on.
-    distance : the same for the distance to known surroundings, in units of their distance from each other.
+    distance : the same for the distance to known surroundings, in the judge's unit: what is usual among them.
     seed : of the velocities.
 
     Raises :class:`SettingsError` for values out of range.
@@ -53,7 +53,7 @@ class ExploreSettings:
     every: int = 5
     keep_every: int = 10
     spread: float | None = None
-    distance: float | None = 0.5
+    distance: float | None = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -207,7 +207,7 @@ def _left_known(look: Look, settings: ExploreSettings) -> tuple[str, int | None]
         distance = float(look.distance[atom])
         if distance > settings.distance:
             return (
-                f"the surroundings of atom {atom} are new (distance {distance:.2g})",
+                f"the surroundings of atom {atom} are new (distance {distance:.2g} times the usual one)",
                 atom,
             )
     return "", None

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _MOST_ATOMS = 20_000
 _FLOOR, _PAIRS = 1e-3, 4000
+_HELD_OUT, _MOST_HELD = 5, 40
+"""Every fifth frame, 40 of them at most, tells how far atoms of one frame are from those of others."""
+
+_USUAL = 0.999
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,23 @@ class Surroundings:
         """Return that distance for the atoms of a frame, (n_atoms,)."""
         found = compute_descriptors([frame], self.functions, derivatives=False, n_threads=self.n_threads)
         return self.distances(found.values, found.species)
+
+
+def usual_distance(known: Sequence[Frame], functions: SymmetryFunctions, *, n_threads: int | None) -> float:
+    """Return how far atoms of some frames are from those of the others, in the unit of :class:`Surroundings`.
+
+    All but one in a thousand are nearer. Every fifth frame is held out for it; a single frame tells nothing
+    of others and is taken as a unit, 1.
+    """
+    held = list(range(0, len(known), _HELD_OUT))
+    held = held[:: -(-len(held) // _MOST_HELD)]
+    others = [frame for k, frame in enumerate(known) if k not in set(held)]
+    if not others:
+        return 1.0
+    around = Surroundings(others, functions, n_threads=n_threads)
+    found = np.concatenate([around.of_frame(known[k]) for k in held])
+    found = found[np.isfinite(found)]
+    return max(_FLOOR, float(np.quantile(found, _USUAL))) if len(found) else 1.0
 
 
 def _unit(z: np.ndarray) -> float:
