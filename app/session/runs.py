@@ -177,7 +177,8 @@ class Runs(QObject):
             return
         run.train, run.valid = found.train, found.valid
         for key in found.changed:
-            self._tell_of_changed(run, key)
+            if not self._data.datasets[key].reading:  # else the rest is still to come
+                self._tell_of_changed(run, key)
         self.changed.emit(run.id)
 
     def _tell_of_changed(self, run: RunDocument, dataset_id: str) -> None:
