@@ -96,6 +96,7 @@ def test_a_console_follows_and_is_interrupted(qtbot, session, silicon_file):
     session.data.open_paths([str(silicon_file())])
     wait_for(lambda: session.data.frame is not None)
     panel = show_panel(qtbot, ConsolePanel(session), 600, 400)
+    panel.take_keys()
     wait_for(lambda: panel.console is not None)
     kernel, folder = panel.kernel, panel._folder
 
@@ -104,6 +105,7 @@ def test_a_console_follows_and_is_interrupted(qtbot, session, silicon_file):
 
     wait_for(lambda: "In [1]" in text())
     assert "copies" in text(), "the banner"
+    assert panel.focusWidget() is panel.console._control, "keys go to the cell"
     panel.console.execute("print('here', len(atoms), session.frame_index)")
     wait_for(lambda: "here 8 0" in text())
     session.data.show(session.data.current_id, 2)

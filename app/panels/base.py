@@ -226,6 +226,9 @@ class Panel(QWidget):
         draw = self.figure_for(wanted)
         return None if draw is None else partial(write_figure, draw, wanted)
 
+    def take_keys(self) -> None:
+        """Take the keyboard, where the panel is there to type into; called when the user asks for it."""
+
     def table(self) -> Table | None:
         """Return what the panel shows as columns (name with unit -> values), or None if there is nothing."""
         return None

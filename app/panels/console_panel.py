@@ -29,6 +29,7 @@ STARTING = "Python is starting…"
 PAUSE_MS = 200
 """After a change what the window shows is left for the console."""
 
+LEAST_WIDTH = 340
 MOST_SELECTED = 100_000
 LINES = 500
 """Lines kept: as many are written at a time where a cell prints without end."""
@@ -40,6 +41,7 @@ WATCH_MS = 500
 """Pause between two looks whether Python still runs."""
 
 ENDED = "Python has ended. Start it anew with the button above."
+DARK_ANSI = {0: "grey", 1: "salmon", 2: "lightgreen", 4: "deepskyblue", 5: "violet", 6: "skyblue", 7: "white"}
 STYLE = """
 QPlainTextEdit, QTextEdit {{
     background-color: {0.panel}; color: {0.text};
@@ -63,7 +65,7 @@ class ConsolePanel(Panel):
         self.kernel: Kernel | None = None
         self.console: Any = None
         self._client: Any = None
-        self._begun = self._closed = self._leaving = False
+        self._begun = self._closed = self._leaving = self._wants_keys = False
         self._folder = Path()
         self._written: Frame | None = None
         self._version = 0
@@ -131,9 +133,9 @@ class ConsolePanel(Panel):
         self.console.kernel_client = self._client
         self._place.addWidget(self.console)
         self.body.set_message("")
-        self.setFocusProxy(self.console)
-        if self.hasFocus() or self.window().focusWidget() in (None, self):
-            self.console.setFocus()
+        self.console.setMinimumWidth(LEAST_WIDTH)
+        if self._wants_keys:
+            self.take_keys()
         self._watch_timer.start()
         for button in (self.interrupt_button, self.restart_button):
             button.setEnabled(True)
@@ -143,6 +145,14 @@ class ConsolePanel(Panel):
             self.console.font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
             self.console.style_sheet = STYLE.format(theme.current())
             self.console.syntax_style = "monokai" if theme.current().dark else "default"
+            if theme.current().dark:  # its own red and green are hardly seen on dark
+                self.console._ansi_processor.color_map.update(DARK_ANSI)
+
+    def take_keys(self) -> None:
+        """Let the next keys go to the cell, at once or as soon as Python runs."""
+        self._wants_keys = self.console is None
+        if self.console is not None:
+            self.console._control.setFocus()
 
     # the process --------------------------------------------------------------------------------------
     def interrupt(self, *_: object) -> None:

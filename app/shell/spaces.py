@@ -134,6 +134,7 @@ class Spaces(QObject):
         self.refresh()
         dock.raise_()
         dock.build()
+        dock.panel.take_keys()
 
     def bring(self, name: str, what: str = "") -> None:
         """Let a panel show ``what``, and bring it to the front if it has something to show."""
