@@ -43,6 +43,7 @@ from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import AnalysisError, DataError, RunFolderError, SettingsError, TrainingError
 from nnpcore.mapping import depth_regions
 from nnpcore.posterior import Posterior, Target
+from nnpcore.potential import Potential
 from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.reference import SamplerSettings, StillingerWeber, label, relax, sample, slab
 from nnpcore.structures import example_path, read_dataset, write_frames
@@ -321,6 +322,9 @@ def test_cure_and_training_on_it(tmp_path: Path, capfd: pytest.CaptureFixture[st
     found = json.loads(capfd.readouterr().out)
     assert 1 <= len(found["frames"]) <= 2 and found["n_labelled"] == len(found["frames"])
     assert found["frames"][0]["spread_mev"] < found["spread_mev"]
+    near = scan[1]  # the others are more than 5 % of the volume off
+    off = (float(Potential.load(run).predict([near]).energy[0]) - (near.energy or 0.0)) / near.n_atoms
+    assert found["model_error_mev"] == pytest.approx(1e3 * abs(off), rel=1e-3)
     assert (tmp_path / "cure/001/POSCAR").is_file() and (tmp_path / "cure/spread.png").is_file()
     assert main(["train", "--add", cured, "-o", healed, "--epochs", "1", "--json"]) == 0
     trained = json.loads(capfd.readouterr().out)

@@ -183,7 +183,7 @@ class CurePanel(Panel):
         for button in (self.label_button, self.export_button, self.train_button):
             button.setEnabled(bool(cure.chosen))
         out = f" {len(cure.left_out)} candidates were left out, see Log." if cure.left_out else ""
-        self.text.set_text(f"{cure.sentence()}{out}")
+        self.text.set_text(f"{cure.sentence()}{_model_text(cure)}{out}")
         self._mark()
         if self._seen.again(cure):
             return
@@ -254,6 +254,13 @@ def rows_of(cure: Cure) -> Sequence[tuple[str, ...]]:
         )
         for one in cure.chosen
     ]
+
+
+def _model_text(cure: Cure) -> str:
+    """Say what the networks themselves are wrong by: the curve's error is that of the posterior's mean."""
+    if cure.model_error is None:
+        return ""
+    return f" The networks as trained err by {MEV_PER_EV * cure.model_error:.3g} meV/atom there."
 
 
 def _tip(cure: Cure, index: int) -> str:

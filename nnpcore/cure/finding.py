@@ -102,6 +102,7 @@ class Cure:
     pool : the candidates that were looked at. alone : (n_pool,) eV, what each alone would leave.
     left_out : the others, with the reasons. notes : what else there is to say.
     cost_exponent : of the number of atoms.
+    model_error : eV, root mean square error of the potential at hand; None without one or without references.
     """
 
     aims: tuple[Aim, ...]
@@ -114,6 +115,7 @@ class Cure:
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
     cost_exponent: float
+    model_error: float | None = None
 
     @property
     def n_atoms(self) -> int:
@@ -237,6 +239,7 @@ def _cure(
     return Cure(
         tuple(order.aims), found.spread, np.sqrt(found.before), errors[0], tuple(chosen), tuple(pool),
         found.alone, tuple(left_out), tuple(notes), order.cost_exponent,
+        _model_error(order.model, order.aims, n_threads),
     )  # fmt: skip
 
 
@@ -269,12 +272,31 @@ def _errors(
     return errors
 
 
+def _model_error(model: AtomicEnergyModel | None, aims: Sequence[Aim], n_threads: int | None) -> float | None:
+    """Root mean square error of a potential at aims whose references are known, eV; None where nothing is."""
+    known = [aim for aim in aims if aim.reference is not None]
+    if model is None or not known:
+        return None
+    from nnpcore.mapping import atomic_energies
+
+    frames = list({id(f): f for aim in known for f in aim.target.frames}.values())
+    found = atomic_energies(model, frames, n_threads=n_threads).mean(axis=0)
+    starts = dict(zip(map(id, frames), np.cumsum([0, *(f.n_atoms for f in frames)]).tolist(), strict=False))
+    total = 0.0
+    for aim in known:
+        parts = ((starts[id(frame)], weights) for frame, weights in aim.target.parts)
+        energy = sum(float(found[first : first + len(weights)] @ weights) for first, weights in parts)
+        total += aim.weight * (energy - (aim.reference or 0.0)) ** 2
+    return float(np.sqrt(total / sum(aim.weight for aim in known)))
+
+
 def summary(cure: Cure) -> dict[str, Any]:
     """Return the numbers as JSON can hold them; spreads and errors in meV/atom."""
     mev = MEV_PER_EV
     return {
         "spread_mev": mev * cure.spread,
         "error_mev": None if cure.error is None else mev * cure.error,
+        "model_error_mev": None if cure.model_error is None else mev * cure.model_error,
         "cost_exponent": cure.cost_exponent,
         "sentence": cure.sentence(),
         "targets": [
