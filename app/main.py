@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if options.reset:
         settings.forget()
+    from app.workers.garbage import GarbageCollector
+
+    GarbageCollector(app)
     window = make_window(app, settings.load())
     window.show()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -104,10 +107,11 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
         print(f"{1000 * (time.perf_counter() - _START):.0f}", flush=True)
         window.close()
         return
+    from app.workers.garbage import leave_out_what_is_loaded
     from app.workers.warm_up import warm_up
 
     session = window.session
-    session.tasks.run("Getting ready", warm_up, lambda _: None, quiet=True)
+    session.tasks.run("Getting ready", warm_up, lambda _: leave_out_what_is_loaded(), quiet=True)
     crashed = window.keeper.offer_crashed()
     if options.example:
         session.data.open_example()

@@ -18,6 +18,7 @@ from app.look.ink import font
 from app.session.messages import Notification
 from app.widgets.controls import filled
 from app.workers.drawing_figures import Drawing, Preview, picture, preview, write_figure
+from app.workers.tasks import DRAW
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.figures import FigureStyle, StyleSheet, read_style
 from nnpcore.figures.drawing import DPI, FONT
@@ -76,6 +77,7 @@ class FigureDialog(FormDialog):
         self.title = f"Export {source.title}"
         self.doing = f"Exporting {source.title}"
         self._path = Path()
+        self._preview_key = f"preview {id(self)}"
         self._drawing = self._stale = False
         super().__init__(session, parent)
         self.resize(self.sizeHint())
@@ -256,7 +258,9 @@ class FigureDialog(FormDialog):
             lambda _: preview(draw, style, room),
             lambda found: self._on_preview(found, style),
             self._on_preview_failed,
+            key=self._preview_key,
             quiet=True,
+            lane=DRAW,
         )
 
     def _on_preview(self, found: Preview, style: FigureStyle) -> None:
@@ -343,7 +347,7 @@ class FigureDialog(FormDialog):
             return
         self.clear_error()
         self.remember()
-        self.session.tasks.run(f"Copying {self.source.title}", work, put, self.show_error)
+        self.session.tasks.run(f"Copying {self.source.title}", work, put, self.show_error, lane=DRAW)
 
     def _picture_job(self) -> Job:
         draw, style = self._figure()
@@ -376,6 +380,7 @@ class FigureDialog(FormDialog):
         if not self.ended:
             self.remember()
             self._timer.stop()
+            self.session.tasks.cancel(self._preview_key)
         super().end()
 
     def sizeHint(self) -> QSize:

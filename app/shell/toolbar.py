@@ -71,12 +71,12 @@ class MainToolbar(QToolBar):
         self.addWidget(spacer)
         self.addWidget(SearchField(commands, self))
 
-    def event(self, event: QEvent) -> bool:
+    def changeEvent(self, event: QEvent) -> None:
         """Keep the margins, which Qt forgets when the style sheet changes."""
-        done, layout = super().event(event), self.layout()
+        super().changeEvent(event)
+        layout = self.layout()
         if event.type() == QEvent.Type.StyleChange and layout is not None:
             layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        return done
 
     def _add(self, command_id: str, text: str = "") -> QToolButton:
         button = QToolButton(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRect, QSize
+from PySide6.QtCore import QEvent, QObject, QRect, QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -21,6 +21,7 @@ class FlowRow(QWidget):
         self._at_end: list[QWidget] = []
         self._height = 0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.installEventFilter(self)
 
     def add(self, widget: QWidget, *, at_end: bool = False) -> None:
         """Add a control behind the others at the left, or behind those ``at_end``."""
@@ -54,12 +55,11 @@ class FlowRow(QWidget):
         return QSize(self._left + widest, self.height_for(self.width()))
 
     # placing ------------------------------------------------------------------------------------------
-    def event(self, event: QEvent) -> bool:
-        """Place the controls when one of them has another size, comes or goes."""
-        done = super().event(event)
-        if event.type() == QEvent.Type.LayoutRequest:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Place the controls when one has another size, comes or goes. ``event`` would see its deletion."""
+        if event.type() == QEvent.Type.LayoutRequest and watched is self:
             self._refresh()
-        return done
+        return False
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Use the new width."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Drawing = Callable[[], "Figure"]
+_drawing = threading.Lock()
+"""Styles are matplotlib's, for all threads at once, and a figure takes some ten MB while it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,24 @@ def styled(draw: Drawing, style: FigureStyle) -> Figure:
 
 def preview(draw: Drawing, style: FigureStyle, room: tuple[int, int]) -> Preview:
     """Draw a figure that fits into ``room`` pixels."""
-    figure = styled(draw, style)
-    width, height = (float(inches) for inches in figure.get_size_inches())
-    dpi = max(min(room[0] / width, room[1] / height), 10.0)
-    return Preview(figure_bytes(figure, "png", dpi=int(dpi)), (width, height))
+    with _drawing:
+        figure = styled(draw, style)
+        width, height = (float(inches) for inches in figure.get_size_inches())
+        dpi = max(min(room[0] / width, room[1] / height), 10.0)
+        return Preview(figure_bytes(figure, "png", dpi=int(dpi)), (width, height))
 
 
 def picture(draw: Drawing, style: FigureStyle) -> bytes:
     """Draw a figure as PNG."""
-    figure = styled(draw, style)
-    style.check(tuple(figure.get_size_inches()))
-    return figure_bytes(figure, "png", dpi=style.dpi)
+    with _drawing:
+        figure = styled(draw, style)
+        style.check(tuple(figure.get_size_inches()))
+        return figure_bytes(figure, "png", dpi=style.dpi)
 
 
 def write_figure(draw: Drawing, style: FigureStyle, path: Path) -> None:
     """Draw a figure into a file, of the format its suffix says."""
-    figure = styled(draw, style)
-    style.check(tuple(figure.get_size_inches()))
-    save_figure(figure, path, dpi=style.dpi)
+    with _drawing:
+        figure = styled(draw, style)
+        style.check(tuple(figure.get_size_inches()))
+        save_figure(figure, path, dpi=style.dpi)

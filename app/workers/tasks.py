@@ -21,6 +21,7 @@ from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
 READ = "read"
+DRAW = "draw"
 OPEN_RUN = "open run "
 """What the keys of tasks begin with that open a run."""
 TRAINING, TASK = 10, 5
@@ -43,7 +44,7 @@ class TaskState(StrEnum):
 class Task:
     """One piece of background work; ``fraction`` is in [0, 1] or None when unknown.
 
-    Tasks of the lane "read" run one after the other, in the order they were started.
+    Tasks of the lane "read", and those of "draw", run one after the other, in the order they were started.
     """
 
     title: str
@@ -56,6 +57,8 @@ class Task:
     state: TaskState = TaskState.WAITING
     fraction: float | None = None
     text: str = ""
+    value: Any = None
+    error: BaseException | None = None
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +71,16 @@ class Task:
 
     def _on_report(self, fraction: float | None, text: str) -> None:
         self.fraction, self.text = fraction, text
+
+    def take(self) -> tuple[Any, BaseException | None]:
+        """Return its value and error, and drop what it worked with: for the thread of the widgets in it.
+
+        The thread that did the work may be the last to let go of the task: nothing of the window is in it.
+        """
+        taken = self.value, self.error
+        self.value = self.error = None
+        self.function = _nothing
+        return taken
 
     def cancel(self) -> None:
         """Ask it to stop; its result will be dropped."""
@@ -82,13 +95,14 @@ class TaskRunner(QObject):
     finished = Signal(object)
     failed = Signal(str, object)
     """A task without ``on_failed`` ended with an error: what to tell the user, and the error."""
-    _ended = Signal(object, object, object)
+    _ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None, n_threads: int = 3) -> None:
         super().__init__(parent)
         self._pools = {
             "": ThreadPoolExecutor(n_threads, "eatlas-task", step_back, (TASK,)),
             READ: ThreadPoolExecutor(1, "eatlas-read", step_back, (TASK,)),
+            DRAW: ThreadPoolExecutor(1, "eatlas-draw", step_back, (TASK,)),
         }
         self._tasks: list[Task] = []
         self._by_key: dict[str, Task] = {}
@@ -164,16 +178,16 @@ class TaskRunner(QObject):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _work(self, task: Task) -> None:
-        value, error = None, None
         task.state = TaskState.RUNNING
         try:
             task.progress.check()
-            value = task.function(task.progress)
+            task.value = task.function(task.progress)
         except BaseException as caught:
-            error = caught
-        self._ended.emit(task, value, error)
+            task.error = caught
+        self._ended.emit(task)
 
-    def _on_ended(self, task: Task, value: Any, error: BaseException | None) -> None:
+    def _on_ended(self, task: Task) -> None:
+        value, error = task.take()
         self._tasks.remove(task)
         if task.key is not None and self._by_key.get(task.key) is task:
             del self._by_key[task.key]
@@ -186,6 +200,7 @@ class TaskRunner(QObject):
         try:
             self._hand_over(task, value, error)
         finally:  # only now: what was opened is there, and what follows from it has begun
+            task.on_done, task.on_failed = _nothing, None
             self.finished.emit(task)
 
     def _hand_over(self, task: Task, value: Any, error: BaseException | None) -> None:
@@ -200,6 +215,10 @@ class TaskRunner(QObject):
     def _announce_progress(self) -> None:
         for task in self._tasks:
             self.progressed.emit(task)
+
+
+def _nothing(_: object) -> None:
+    pass
 
 
 def step_back(niceness: int) -> None:

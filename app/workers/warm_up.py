@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from importlib import import_module
 
 from nnpcore.progress import Progress
@@ -19,7 +18,7 @@ MODULES = (
 
 
 def warm_up(progress: Progress) -> None:
-    """Import the heavy modules one by one; then take all of it out of the garbage collector's rounds."""
+    """Import the heavy modules one by one."""
     from app.look import colormaps
 
     for name in (colormaps.SEQUENTIAL, colormaps.DIVERGING):
@@ -27,5 +26,3 @@ def warm_up(progress: Progress) -> None:
     for number, module in enumerate(MODULES):
         progress.report(number / len(MODULES), module)
         import_module(module)
-    gc.collect()
-    gc.freeze()

@@ -31,6 +31,8 @@ STANDSTILL = 4.0
 MOST_GROWTH_MB = 30.0
 """Per minute of anonymous memory, after the first minutes, that count as growing without end."""
 SETTLED_AFTER = 180.0
+JUMP_MB = 40.0
+"""A change of the memory over one deed that is said."""
 FORBIDDEN = ("file.quit", "help.documentation", "file.open", "file.slice", "file.run", "view.full")
 """Commands that open dialogs of the system, or end the window."""
 
@@ -80,6 +82,7 @@ class Monkey:
 
         from app import settings
         from app.main import SWITCH_SECONDS, make_application, make_window
+        from app.workers.garbage import GarbageCollector
         from app.workers.memory import hold_heaps
 
         hold_heaps()
@@ -88,7 +91,9 @@ class Monkey:
         self.actions: dict[str, int] = {}
         self.memory: list[float] = []
         self.doing = "starting"
+        self.weight = 0.0
         self.app = make_application()
+        GarbageCollector(self.app)
         self.window = make_window(self.app, settings.load())
         self.session = self.window.session
         self.window.confirm_close = lambda: True
@@ -308,6 +313,7 @@ class Monkey:
                 self._on_error(type(error), error, error.__traceback__)
             self._live(self.rng.choice((0.0, 0.02, 0.1)))
             self._look()
+            self._weigh()
             if time.monotonic() - begun > 60 * minute:
                 minute += 1
                 gc.collect()
@@ -316,6 +322,15 @@ class Monkey:
                 busy = [task.title for task in self.session.tasks.tasks]
                 said = f"{self.memory[-1]} MB; undo, widgets: {counts}; at work: {busy}"
                 print(said, file=sys.stderr, flush=True)
+
+    def _weigh(self) -> None:
+        """Say which deed made the memory jump, and what was at work then."""
+        now = anonymous_mb()
+        if abs(now - self.weight) > JUMP_MB:
+            busy = [task.title for task in self.session.tasks.tasks]
+            said = f"memory {self.weight:.0f} to {now:.0f} MB at {self.doing}; at work: {busy}"
+            print(said, file=sys.stderr, flush=True)
+        self.weight = now
 
     def _timed(self, deed: Callable[[], None]) -> None:
         began, busy = time.monotonic(), time.thread_time()
