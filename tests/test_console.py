@@ -116,6 +116,8 @@ def test_a_console_follows_and_is_interrupted(qtbot, session, silicon_file):
     qtbot.wait(300)
     panel.interrupt_button.click()
     wait_for(lambda: "KeyboardInterrupt" in text())
+    wait_for(lambda: "In [4]" in text() and not panel.console._executing)
+    qtbot.wait(200)  # what comes right after an interrupted cell is dropped with it
     panel.console.execute("print('z' * 60_000)")
     wait_for(lambda: "letters more)" in text())
     assert "z" * LONGEST in text() and "z" * (LONGEST + 1) not in text()
