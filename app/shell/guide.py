@@ -105,7 +105,11 @@ class Guide(QObject):
             session.runs.set_current(names[step.run])
         session.undo_stack.endMacro()
         claim = self.claim()
-        session.told.show(step.chart.draw(claim.numbers, claim.claim) if step.chart and claim else None)
+        chart = None
+        if step.chart is not None and claim is not None:
+            said = claim.claim if claim.holds else f"Does not hold here: {claim.claim}"
+            chart = step.chart.draw(claim.numbers, said)
+        session.told.show(chart)
         for name, what in step.panels:
             self._spaces.bring(name, what)
 
@@ -158,6 +162,8 @@ class GuideBar(QToolBar):
     def refresh(self) -> None:
         """Show the page of now."""
         guide, step = self._guide, self._guide.step
+        if step is None and self.next.hasFocus():
+            self.window().setFocus()  # else Qt hands it on and rings whatever comes next
         self.setVisible(step is not None)
         if step is None:
             return
