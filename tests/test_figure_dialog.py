@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 
 import pytest
 from panel_helpers import show_panel, wait_for
@@ -117,3 +118,26 @@ def test_what_cannot_be_is_said_at_its_field(dialog, tmp_path, monkeypatch):
 def test_the_preview_is_no_larger_than_its_place(dialog):
     assert isinstance(dialog.preview.image, QImage)
     assert dialog.preview.image.width() <= dialog.preview.width() + 1
+
+
+def test_figures_are_drawn_one_at_a_time():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from matplotlib.figure import Figure
+
+    from app.workers.drawing_figures import preview
+    from nnpcore.figures import FigureStyle
+
+    at_work, most = [], []
+
+    def draw() -> Figure:
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.05)
+        at_work.pop()
+        return Figure(figsize=(2, 2))
+
+    with ThreadPoolExecutor(3) as pool:
+        drawn = list(pool.map(lambda _: preview(draw, FigureStyle(), (100, 100)), range(3)))
+    assert len(drawn) == 3
+    assert most == [1, 1, 1]
