@@ -333,6 +333,7 @@ def test_a_crash_is_noticed_and_the_session_offered(window, qtbot, app_home, sil
     assert window.keeper.offer_crashed()
     (toast,) = window.toasts.shown
     assert toast.notification.title == "Eatlas did not end properly last time"
+    assert window.keeper.can_restore()  # after the toast has gone, too
     with qtbot.waitSignal(window.session.data.added):
         toast.buttons[0].click()
     (document,) = window.session.data.datasets.values()

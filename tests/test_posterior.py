@@ -384,3 +384,12 @@ def test_an_atom_far_from_everything_has_the_priors_spread(posterior: Posterior,
     assert (far > 10 * known).all() and (far > 0.3 * posterior.hyper.signal).all()
     targets = [Target.mean(lone, name="far"), *atom_targets(lone)]
     np.testing.assert_allclose(posterior.spread(targets)[1:], far, rtol=1e-6)
+
+
+def test_an_element_may_have_a_single_atom() -> None:
+    frames = alloy_frames(4, elements=("Cu",))
+    atoms = bulk("Cu", "fcc", a=3.9, cubic=True)
+    atoms.symbols[0] = "Au"
+    posterior = Posterior.fit([*frames, labelled(atoms)], FUNCTIONS, settings=SMALL)
+    found = posterior.spread(atom_targets(Frame.from_atoms(atoms)))
+    assert np.isfinite(found).all() and (found > 0).all()

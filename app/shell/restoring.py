@@ -129,6 +129,8 @@ class SessionKeeper(QObject):
         saved = next((session for session in sessions if not session.empty), None)
         if saved is None:
             return False
+        with contextlib.suppress(EatlasError, OSError):  # where nobody answers it can be reopened later
+            session_file.write(session_file.last_path(self._folder), saved)
         names = ", ".join(Path(d.path).name for d in saved.datasets) or "its runs"
         action = ("Restore", lambda: self.restore(saved))
         text = f"Open again what was open then ({names})? {_cut_off(saved)}".strip()

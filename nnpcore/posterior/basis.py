@@ -246,7 +246,8 @@ def _spread_out(own: np.ndarray, wanted: np.ndarray, n: int, rng: np.random.Gene
     first = far_apart(asked, min(n // 2, len(asked)))
     everything = np.concatenate([asked[first], z])
     chosen = far_apart(everything, min(n, len(everything)), n_given=len(first))
-    sample = (z if len(z) > 1 else asked)[rng.permutation(max(len(z), len(asked) if len(z) < 2 else 0))]
+    sample = z if len(z) > 1 else asked
+    sample = sample[rng.permutation(len(sample))]
     a, b = sample[:_DISTANCE_SAMPLE], sample[_DISTANCE_SAMPLE : 2 * _DISTANCE_SAMPLE]
     b = b if len(b) > 1 else a
     squared = ((a[:, None] - b[None]) ** 2).sum(-1) if len(a) else np.zeros(0)
