@@ -127,9 +127,10 @@ def settings() -> Group:
         for name, given in values.items():
             if given is not None:
                 value = _widths(given, texts[name]) if name in texts else given
-                if found.setdefault(paths[name], value) != value:
+                if paths[name] in found and found[paths[name]] != value:
                     what = "an old and a new name of one option are given, with different values"
                     raise SettingsError(what, where=paths[name], fix="Give the new one alone")
+                found[paths[name]] = value
         return found
 
     return Group(tuple(parameters), gather)

@@ -517,7 +517,7 @@ class SymmetryFunctions:
             raise UnknownElementError(
                 f"the structure contains {symbol}, but the symmetry functions know only {known_text}",
                 where=where,
-                fix=f"Add symmetry functions for {symbol} or remove these atoms",
+                fix=f"Take structures without {symbol}, or train with functions for it",
             )
         return index.astype(np.int32)
 
