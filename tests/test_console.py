@@ -11,7 +11,7 @@ from ase import Atoms
 from panel_helpers import show_panel, wait_for
 
 from app.panels.console_panel import ENDED, LONGEST, ConsolePanel
-from nnpcore.console import Names, Shown, described, read_shown, write_shown
+from nnpcore.console.kernel import Names, Shown, described, read_shown, write_shown
 from nnpcore.errors import RunFolderError
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import RunFolder, TrainSettings

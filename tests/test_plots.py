@@ -23,7 +23,8 @@ from app.plots.held_click import LONGEST_MS
 from app.plots.legend import Entry, LegendList
 from app.plots.pca_plot import CloudGroup, PcaPlot
 from app.plots.plot import Plot
-from app.plots.points import PointCloud, PointGroup, Raster, stamp
+from app.plots.point_group import PointGroup
+from app.plots.points import PointCloud, Raster, stamp
 from app.widgets.controls import choice_box, refill
 from app.widgets.labels import NoteLabel
 from app.widgets.lasso import inside_polygon
@@ -220,7 +221,7 @@ def test_a_million_points_are_counted_in_short_steps_while_the_image_moves(qtbot
     assert cloud._density is known, "the last image moves along"
     qtbot.waitUntil(lambda: cloud._counting is None, timeout=30_000)
     known = cloud._density
-    shown.set_window(-7, 3, -5, 5)
+    shown.set_window(-8, 2, -5, 5)
     shown.grab()
     assert cloud._density is known, "the last image moves along"
     qtbot.waitUntil(lambda: cloud._density is not known, timeout=30_000)

@@ -18,7 +18,7 @@ from app.panels.base import Panel
 from app.widgets.controls import filled, tool_button
 from app.widgets.placeholder import Placeholder
 from app.workers.console import Kernel, start_kernel
-from nnpcore.console import BANNER, Shown, write_shown
+from nnpcore.console.kernel import BANNER, Shown, write_shown
 
 if TYPE_CHECKING:
     from app.session.session import Session

@@ -11,7 +11,7 @@ from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QTransform
 
 if TYPE_CHECKING:
-    from app.plots.points import PointGroup
+    from app.plots.point_group import PointGroup
 
 CHUNK = 25_000
 """Points counted, or pixels coloured, at a time: a few milliseconds."""

@@ -13,7 +13,7 @@ from app.look.ink import rgb_of
 from app.look.numbers import true_minus
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from app.plots.points import PointGroup
+from app.plots.point_group import PointGroup
 
 N_BINS = 96
 

@@ -17,7 +17,7 @@ from app.plots.beyond import BeyondButtons
 from app.plots.density_lines import DensityLines, Lines
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from app.plots.points import PointGroup
+from app.plots.point_group import PointGroup
 from app.widgets.lasso import inside_polygon
 from nnpcore.mapping.density import density_lines
 

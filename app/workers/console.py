@@ -61,7 +61,7 @@ def start_kernel(folder: Path) -> Kernel:
         raise ConsoleError(MISSING) from error
     assert all((ipykernel.kernelapp, qtconsole.client, qtconsole.rich_jupyter_widget))
     file, _ = write_connection_file(str(folder / CONNECTION))
-    command = [sys.executable, "-P", "-m", "nnpcore.console", file, str(folder)]
+    command = [sys.executable, "-P", "-m", "nnpcore.console.kernel", file, str(folder)]
     process = subprocess.Popen(
         command,
         cwd=Path.home(),

@@ -214,7 +214,7 @@ class Names:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the kernel: ``python -m nnpcore.console CONNECTION_FILE FOLDER``."""
+    """Run the kernel: ``python -m nnpcore.console.kernel CONNECTION_FILE FOLDER``."""
     from ipykernel.kernelapp import IPKernelApp
 
     connection, folder = arguments or sys.argv[1:]
