@@ -301,12 +301,6 @@ def test_pca_shows_all_groups_with_their_colors(shown, trained):
     assert panel.plot.axis("bottom").labelText.startswith("PC 3")
 
 
-def test_a_pca_without_groups_has_no_table(shown):
-    panel = shown(PcaPanel, 500, 400)
-    panel.groups = ()
-    assert panel.table() is None
-
-
 def test_pca_colored_by_atomic_energy(shown, trained):
     panel = shown(PcaPanel, 500, 400)
     color_by_kind(panel, "atomic_energy")
@@ -386,18 +380,19 @@ def test_distances_of_the_map_are_computed_where_they_are_shown(shown, trained):
     choose(panel.y_axis, "distance")
     wait_for(lambda: run.result(MAP_DISTANCES) is not None)
     panel.refresh()
-    shown_map, values = run.result(PCA), run.values
+    values = run.values
     rows = values.is_training
     metric = run.potential.metric
     train, frames = metric.transform(values.values[rows], values.species[rows]), values.frame[rows]
     far = np.linalg.norm(train[:40, None] - train[None], axis=2)
     far[frames[:40, None] == frames[None]] = np.inf
     assert panel.plot.groups[0].xy[:40, 1] == pytest.approx(far.min(axis=1), rel=1e-5)
-    valid = next(k for k, g in enumerate(shown_map.groups) if g.role == "validation")
-    other = metric.transform(shown_map.groups[valid].values, shown_map.groups[valid].species)
+    valid = next(k for k, g in enumerate(panel.groups) if g.role == "validation")
+    wide = next(g for g in run.result(PCA).groups if g.role == "validation")
+    other = metric.transform(wide.values, wide.species)
     near = np.linalg.norm(other[:20, None] - train[None], axis=2).min(axis=1)
     assert panel.plot.groups[valid].xy[:20, 1] == pytest.approx(near, rel=1e-5)
-    path = next(k for k, g in enumerate(shown_map.groups) if g.role == "eos")
+    path = next(k for k, g in enumerate(panel.groups) if g.role == "eos")
     assert panel.plot.groups[path].xy[:, 1] == pytest.approx(run.result(DISTANCE).bracket.distances, rel=1e-5)
 
 

@@ -362,8 +362,6 @@ class PcaPanel(AnalysisPanel[AtomMap]):
     def table_of(self, analysis: AtomMap) -> Table | None:
         """Return all points: group, frame (from 0), atom (from 0), components, and every number shown."""
         groups = self.groups
-        if not groups:
-            return None
         columns: dict[str, list] = {
             "group": [group.name for group in groups for _ in range(len(group.frame))],
             "frame (from 0)": _joined([group.frame for group in groups]),

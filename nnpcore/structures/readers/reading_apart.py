@@ -14,8 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,13 @@ def read_apart(kind: str, path: Path, check: Callable[[], None] = lambda: None) 
     seconds = SECONDS + path.stat().st_size / BYTES_A_SECOND
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "found.traj"
-        answers = _answers(_start(kind, path, found, seconds), seconds, check)
-        for number, answer in enumerate(answers):
-            if "error" in answer:
-                raise FrameSyntaxError(answer["error"])
-            trajectory: Any
-            with Trajectory(str(found)) as trajectory:
-                yield trajectory[number]
+        with closing(_answers(_start(kind, path, found, seconds), seconds, check)) as answers:
+            for number, answer in enumerate(answers):
+                if "error" in answer:
+                    raise FrameSyntaxError(answer["error"])
+                trajectory: Any
+                with Trajectory(str(found)) as trajectory:
+                    yield trajectory[number]
 
 
 def _start(kind: str, path: Path, found: Path, seconds: float) -> subprocess.Popen[bytes]:
@@ -67,7 +67,7 @@ def _start(kind: str, path: Path, found: Path, seconds: float) -> subprocess.Pop
 
 def _answers(
     process: subprocess.Popen[bytes], seconds: float, check: Callable[[], None]
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any]]:
     """Yield what a process says, line by line; its last is an error where it did not come to its end."""
     assert process.stdout is not None
     handle, rest, ended = process.stdout.fileno(), b"", False
