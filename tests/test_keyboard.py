@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QSpinBox, QWidget
 
 from app.shell.workspaces import WORKSPACES, panel_names
 from app.widgets.flow import FlowRow, wanted
@@ -53,6 +53,16 @@ def test_tab_reaches_every_control_and_shows_where_it_is(opened, qtbot, workspac
     assert [b.toolTip() for b in unreached if b.parentWidget().objectName() != "qt_toolbar"] == []
     QTest.keyClick(opened.focusWidget(), Qt.Key.Key_Backtab)
     assert opened.focusWidget() is reached[-2]
+
+
+def test_nothing_is_ringed_where_the_focus_is_hidden(opened, qtbot):
+    frame = opened.docks["structure"].panel.findChild(QSpinBox)
+    opened.activateWindow()
+    frame.setFocus()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is frame)
+    opened.docks["structure"].hide()
+    assert not opened.tab_order.ring.isVisible()
+    assert not isinstance(opened.focusWidget(), QAbstractButton), "Space would press it"
 
 
 def test_the_ring_goes_when_the_mouse_takes_over(opened):

@@ -162,8 +162,6 @@ class GuideBar(QToolBar):
     def refresh(self) -> None:
         """Show the page of now."""
         guide, step = self._guide, self._guide.step
-        if step is None and self.next.hasFocus():
-            self.window().setFocus()  # else Qt hands it on and rings whatever comes next
         self.setVisible(step is not None)
         if step is None:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QToolBar, QWidget
+from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
 
 from app.panels.base import OPEN, OPEN_SCAN, TRAIN, Lack
 from app.settings import Settings
@@ -164,9 +164,6 @@ class Spaces(QObject):
         self._forced.clear()
         self._folds.clear()
         if self.welcome is not None:
-            focused = QApplication.focusWidget()
-            if focused is not None and self.welcome.isAncestorOf(focused):
-                self._window.setFocus()  # else Qt hands it on and rings whatever comes next
             self.welcome.hide()
         for dock in self._docks.values():
             dock.lazy = True

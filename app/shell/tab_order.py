@@ -27,11 +27,17 @@ class TabOrder:
         self.ring = FocusRing(window)
 
     def move(self, forward: bool) -> bool:
-        """Give the focus to the next or the previous control; False where there is none."""
+        """Give the focus to the next or the previous control; False where there is none.
+
+        Qt also asks where what has the focus is hidden: nobody has pressed a key then, and nothing is ringed.
+        """
+        current = self._window.focusWidget()
+        if current is not None and not current.isVisible():
+            self._window.setFocus()
+            return True
         order = self.stops()
         if not order:
             return False
-        current = self._window.focusWidget()
         if current in order:
             wanted = order[(order.index(current) + (1 if forward else -1)) % len(order)]
         else:
