@@ -294,14 +294,9 @@ class FigureDialog(FormDialog):
         """Ask for the file, then write it."""
         if self.task is not None:
             return
-        suffix = self.values()["format"]
-        kept = self.session.settings.dialogs.setdefault(self.name, {})
-        folder = Path(kept.get("folder") or Path.home())
-        place = str((folder if folder.is_dir() else Path.home()) / f"{self.source.name}.{suffix}")
-        path, _ = QFileDialog.getSaveFileName(self, self.title, place, f"*.{suffix}")
-        if path:
-            self._path = Path(path) if path.lower().endswith(f".{suffix}") else Path(f"{path}.{suffix}")
-            kept["folder"] = str(self._path.parent)
+        path = self.ask_where(self.source.name, self.values()["format"])
+        if path is not None:
+            self._path = path
             super().start()
 
     def job(self) -> Job:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
+    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -136,6 +138,18 @@ class FormDialog(QDialog):
 
         section.add(name, label, field, tip, wide=True, beside=push_button(self, choose, "Choose…"))
 
+    def ask_where(self, name: str, suffix: str) -> Path | None:
+        """Ask for a file to write, in the folder of the last one at first; None where nobody chose."""
+        kept = self.session.settings.dialogs.setdefault(self.name, {})
+        folder = Path(kept.get("folder") or Path.home())
+        place = str((folder if folder.is_dir() else Path.home()) / f"{name}.{suffix}")
+        chosen, _ = QFileDialog.getSaveFileName(self, self.title, place, f"*.{suffix}")
+        if not chosen:
+            return None
+        path = Path(chosen) if chosen.lower().endswith(f".{suffix}") else Path(f"{chosen}.{suffix}")
+        kept["folder"] = str(path.parent)
+        return path
+
     def restore(self, values: dict[str, Any]) -> None:
         """Fill in what was remembered."""
         widgets = self.widgets
@@ -146,7 +160,8 @@ class FormDialog(QDialog):
     def remember(self) -> None:
         """Keep the values for the next time."""
         kept = {name: value for name, value in self.values().items() if name not in self.forgotten}
-        self.session.settings.dialogs[self.name] = kept
+        place = {"folder": self.kept["folder"]} if "folder" in self.kept else {}  # of :meth:`ask_where`
+        self.session.settings.dialogs[self.name] = place | kept
 
     def _on_changed(self) -> None:
         self.clear_error()

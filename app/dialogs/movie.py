@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QWidget
+from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.dialogs.fields import choice, muted, number, whole
 from app.dialogs.form import FormDialog, Job
@@ -125,19 +125,10 @@ class MovieDialog(FormDialog):
         """Ask for the file, then make the movie."""
         if self.task is not None:
             return
-        suffix = self.values()["format"]
-        kept = self.session.settings.dialogs.setdefault(self.name, {})
-        folder = Path(kept.get("folder") or Path.home())
-        place = str((folder if folder.is_dir() else Path.home()) / f"structure.{suffix}")
-        path, _ = QFileDialog.getSaveFileName(self, "Save movie", place, f"*.{suffix}")
-        if path:
-            self._path = Path(path) if path.lower().endswith(f".{suffix}") else Path(f"{path}.{suffix}")
+        path = self.ask_where("structure", self.values()["format"])
+        if path is not None:
+            self._path = path
             super().start()
-
-    def remember(self) -> None:
-        """Keep the values and the folder."""
-        super().remember()
-        self.session.settings.dialogs[self.name]["folder"] = str(self._path.parent)
 
     def job(self) -> Job:
         """Return what draws and writes the movie."""
