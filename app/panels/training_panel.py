@@ -228,7 +228,7 @@ class TrainingPanel(Panel):
         for quantity, plot in self.plots.items():
             if quantity in shown:
                 plot.set_legend_shown(alone)
-        self.mapping_plot.set_legend_shown(alone)
+        self.mapping_plot.set_legend_shown(True)
         parts = {part for q, plot in self.plots.items() if q in shown for part in plot.known_parts()}
         marks = [] if self.run is None else ending_entries(ending(self.run))
         entries = [] if alone else [*rmse_entries("text", parts), *marks]

@@ -141,10 +141,10 @@ class RunCurves:
 
     @classmethod
     def of(cls, name: str, history: Sequence[EpochRecord], regions: Iterable[RegionSet] = ()) -> RunCurves:
-        """Return the curves of a history: of a crystal only the error at V₀, where it is known."""
+        """Return the curves of a history: of a crystal its RMSE in reach and its error at V₀."""
         rmses = [(record.valid or record.train).get("energy") for record in history]
         values = np.array([np.nan if rmse is None else rmse["mean"] for rmse in rmses], dtype=np.float64)
-        curves = without_doubles(mapping_curves(history, regions))
+        curves = mapping_curves(history, regions)
         return cls(name, tuple(curves), (_epochs(history), values) if np.isfinite(values).any() else None)
 
 
@@ -155,7 +155,7 @@ def crystal_curve(
     from nnpcore.analyses.monitor import AT_V0, RANGE
 
     ending, text = (AT_V0, "crystal at V₀") if at_v0 else (RANGE, "crystal, in reach")
-    return MappingCurve(name + ending, name + text, "reference" if at_v0 else "muted", epochs, errors)
+    return MappingCurve(name + ending, name + text, "muted" if at_v0 else "reference", epochs, errors)
 
 
 def mapping_curves(history: Sequence[EpochRecord], regions: Iterable[RegionSet] = ()) -> list[MappingCurve]:
@@ -177,11 +177,14 @@ def mapping_curves(history: Sequence[EpochRecord], regions: Iterable[RegionSet] 
 
 
 def without_doubles(curves: Sequence[MappingCurve]) -> list[MappingCurve]:
-    """Return what is shown: of a crystal only the error at V₀, where it is known."""
+    """Return one curve a crystal: its RMSE in reach, where it is known, else its error at V₀.
+
+    At the volume of the training data the error says least: total energies alone make it small.
+    """
     from nnpcore.analyses.monitor import AT_V0, RANGE
 
-    at_v0 = {curve.key.removesuffix(AT_V0) for curve in curves if curve.key.endswith(AT_V0)}
-    return [c for c in curves if not (c.key.endswith(RANGE) and c.key.removesuffix(RANGE) in at_v0)]
+    in_reach = {curve.key.removesuffix(RANGE) for curve in curves if curve.key.endswith(RANGE)}
+    return [c for c in curves if not (c.key.endswith(AT_V0) and c.key.removesuffix(AT_V0) in in_reach)]
 
 
 # tables and smooth curves -----------------------------------------------------------------------------
