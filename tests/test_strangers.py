@@ -153,7 +153,7 @@ def test_a_failed_map_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_denied_permission_comes_with_what_to_do():
-    error = PermissionError(13, "Permission denied", "/root/x.csv")
+    error = PermissionError(13, "Permission denied", "/data/x.csv")
     told = from_error("x.csv was not written", error)
-    assert told.text == "/root/x.csv: you may not write here. Choose a folder of your own."
+    assert told.text == "/data/x.csv: you may not write here. Choose a folder of your own."
     assert one_line("a\n b" * 100).endswith("…") and QGuiApplication.instance() is not None

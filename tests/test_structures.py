@@ -261,10 +261,7 @@ def test_summary_text() -> None:
     assert summary.volume_per_atom is not None
     low, high = summary.volume_per_atom
     volumes = f"{low:.2f} to {high:.2f} Å³/atom"
-    assert (
-        summary.text
-        == f"{n} frames · Si64 · energies, forces, stress · {volumes} · units assumed eV, Å, eV/Å³"
-    )
+    assert summary.text == f"{n} frames · Si64 · energies, forces, stress · {volumes} · units eV, Å, eV/Å³"
     mixed = [Frame.from_atoms(a) for a in (molecule("CH4"), labeled(molecule("H2O")), molecule("SiO"))]
     assert summarize(mixed).formula == "CH4, H2O, SiO"
     assert summarize(mixed).elements == ("H", "C", "O", "Si")

@@ -113,11 +113,11 @@ Unconverged = Annotated[
     bool, Option("--unconverged", help="Take steps whose electrons did not converge, too.")
 ]
 
-RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder of this training.")]
+RunOutput = Annotated[Path, Option("-o", "--output", metavar="RUN", help="Folder for the run.")]
 Output = Annotated[Path, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
 DemoOutput = Annotated[Path | None, Option("-o", "--output", metavar="DIR", help="Folder to write into.")]
 Json = Annotated[bool, Option("--json", help="One JSON object alone on standard output.")]
-Overwrite = Annotated[bool, Option("--overwrite", help="Write into a folder that holds files already.")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Write over what is there already.")]
 SkipBad = Annotated[bool, Option("--skip-bad", help="Leave bad frames out instead of stopping.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Threads = Annotated[int | None, Option(min=1, help="Processor threads (default all).")]

@@ -14,7 +14,7 @@ from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.key_names import KeyNames
 from nnpcore.structures.problems import FrameProblem
 
-UNITS_TEXT = "units assumed eV, Å, eV/Å³"
+UNITS_TEXT = "units eV, Å, eV/Å³"
 
 
 class Role(StrEnum):
@@ -38,7 +38,7 @@ class DatasetSummary:
     n_energies, n_forces, n_stresses : frames that have them.
     volume_per_atom : Å³, smallest and largest over the fully periodic frames, or None.
     energy_per_atom : eV, smallest and largest, or None.
-    units : text saying which units are assumed.
+    units : text saying which units its numbers have.
     formula : text, such as "Si64" or "Si8 to Si64".
     other_keys : further numbers and vectors of the file, by name (a hint where energies are missing).
     n_problems : bad frames that were left out.

@@ -206,7 +206,7 @@ def _comments(potential: Potential, member: PlainMember, m: int) -> list[str]:
         "# Whitening of the symmetry functions: folded into the weights of the first layer.",
     ]
     if folded:
-        lines.append(f"# Energies of free atoms ({energies}): folded into the bias of the output.")
+        lines.append(f"# Reference energies of the elements ({energies}): folded into the last bias.")
     if potential.weights.skip is not None:
         lines.append(
             "# Linear part beside the network: the last neurons of each hidden layer carry it; they work "

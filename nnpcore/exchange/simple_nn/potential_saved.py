@@ -133,7 +133,7 @@ def _comments(potential: Potential, m: int) -> list[str]:
     lines = [
         f"# Written by Eatlas {VERSION}: member {m + 1} of {potential.n_members}; Angstrom, eV",
         "# Whitening of the inputs: folded into the first layer.",
-        f"# Energies of free atoms ({energies}): folded into the last bias.",
+        f"# Reference energies of the elements ({energies}): folded into the last bias.",
     ]
     if potential.weights.skip is not None:
         lines.append("# Linear part beside the network: the last neurons of each hidden layer carry it.")

@@ -11,7 +11,7 @@ from nnpcore.training.data import FitSet
 from nnpcore.training.engines.guide import guide_batch
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import Batch, RowScales, make_batch
-from nnpcore.training.history import Message
+from nnpcore.training.history import Message, Severity
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
 from nnpcore.training.optimizers.centering import centered
 from nnpcore.training.settings import TrainSettings
@@ -138,7 +138,7 @@ class KalmanOptimizer(Optimizer):
         messages = super().take_messages()
         for member in np.flatnonzero(self._restarted & ~self._told):
             text = f"Member {member + 1}: rounding had spoiled the filter's covariance; it was mended"
-            messages.append(Message(f"{text}, as it will be whenever that happens"))
+            messages.append(Message(f"{text}, as it will be whenever that happens", Severity.NOTE))
         self._told |= self._restarted
         self._restarted[:] = False
         return messages
