@@ -155,7 +155,7 @@ def crystal_curve(
     from nnpcore.analyses.monitor import AT_V0, RANGE
 
     ending, text = (AT_V0, "crystal at V₀") if at_v0 else (RANGE, "crystal, in reach")
-    return MappingCurve(name + ending, name + text, "muted" if at_v0 else "reference", epochs, errors)
+    return MappingCurve(name + ending, name + text, "series:6" if at_v0 else "reference", epochs, errors)
 
 
 def mapping_curves(history: Sequence[EpochRecord], regions: Iterable[RegionSet] = ()) -> list[MappingCurve]:
