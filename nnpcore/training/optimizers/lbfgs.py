@@ -17,6 +17,9 @@ from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
 MEMORY = 30
 _SUFFICIENT = 1e-4
 _MOST_TRIES = 12
+_GAIN, _IDLE = 1e-9, 2 * MEMORY
+"""A member that in so many evaluations has not lowered its loss by this share is at a minimum: what is left
+is rounding, and differs from processor to processor."""
 
 
 class LbfgsOptimizer(Optimizer):
@@ -30,7 +33,7 @@ class LbfgsOptimizer(Optimizer):
 
     name = "lbfgs"
     kept = ("_point", "_value", "_gradient", "_direction", "_length", "_tries", "_moves", "_changes",
-            "_stored", "_settled", "_squares")  # fmt: skip
+            "_stored", "_settled", "_squares", "_lowest", "_idle")  # fmt: skip
 
     def __init__(self, loss: Loss, start: np.ndarray) -> None:
         n_members, n_parameters = start.shape
@@ -47,6 +50,12 @@ class LbfgsOptimizer(Optimizer):
         self._stored = np.zeros(n_members, dtype=np.int64)
         self._settled = np.zeros(n_members, dtype=bool)
         self._squares = np.zeros((3, n_members + 1))
+        self._lowest = np.full(n_members, np.inf)  # the loss when it last fell by a share that counts
+        self._idle = np.zeros(n_members, dtype=np.int64)  # evaluations since
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over what :meth:`state` returned, also before losses that rest were counted."""
+        super().restore({"lowest": self._lowest, "idle": self._idle} | state)
 
     @property
     def finished(self) -> bool:
@@ -66,6 +75,8 @@ class LbfgsOptimizer(Optimizer):
         self._tries[:] = 0
         self._stored[:] = 0
         self._settled[:] = False
+        self._lowest[:] = np.inf
+        self._idle[:] = 0
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Evaluate every member's trial point once."""
@@ -80,8 +91,23 @@ class LbfgsOptimizer(Optimizer):
             for k, member in enumerate(active):
                 if self._judge(int(member), trial[k], float(found.loss[k]), found.gradient[k]):
                     self._squares[:, member] = found.squares[:, k]
+                self._notice_rest(int(member))
             self._squares[:, -1] = found.squares[:, -1]
         return self._loss.errors(frames, self._squares.copy())
+
+    def _notice_rest(self, member: int) -> None:
+        """Count evaluations that lowered nothing; after enough of them the member is at a minimum."""
+        if self._value[member] < (1.0 - _GAIN) * self._lowest[member]:
+            self._lowest[member], self._idle[member] = self._value[member], 0
+            return
+        self._idle[member] += 1
+        if self._idle[member] >= _IDLE and not self._settled[member]:
+            self._settle(member)
+
+    def _settle(self, member: int) -> None:
+        self._settled[member] = True
+        text = f"Member {member + 1} has reached a minimum of the loss"
+        self._messages.append(Message(text, Severity.NOTE))
 
     def _judge(self, member: int, trial: np.ndarray, value: float, gradient: np.ndarray) -> bool:
         """Take the trial point and choose a new direction, or shorten the step; True where it was taken."""
@@ -113,9 +139,7 @@ class LbfgsOptimizer(Optimizer):
             self._stored[member] = 0
             self._turn(member)
         else:
-            self._settled[member] = True
-            text = f"Member {member + 1} has reached a minimum of the loss"
-            self._messages.append(Message(text, Severity.NOTE))
+            self._settle(member)
 
     def _remember(self, member: int, move: np.ndarray, change: np.ndarray) -> None:
         """Keep a pair whose curvature is positive."""
