@@ -40,6 +40,7 @@ TITLES = [
     "What the data determine",
     "All settings",
     "Versions",
+    "Methods",
     "How to cite",
 ]
 NAME = "a <b> & $c$_{"

@@ -161,6 +161,10 @@ Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-
 Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]
 
 ReportOutput = Annotated[Path, Option("-o", "--output", metavar="FILE", help="File to write: .html or .pdf.")]
+MethodsOutput = Annotated[
+    Path | None,
+    Option("-o", "--output", metavar="DIR", help="Folder for methods.txt, methods.tex, references.bib."),
+]
 ReportEos = Annotated[
     str | None,
     Option("--eos", metavar="FILE", help="Crystal along its volume scan (default: the monitored one)."),

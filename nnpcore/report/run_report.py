@@ -90,6 +90,7 @@ def make_report(
         citation_section,
         data_section,
         learning_section,
+        methods_section,
         rmse_numbers,
         settings_section,
         settings_text,
@@ -108,6 +109,7 @@ def make_report(
         *([] if properties is None else [property_section(properties)]),
         *([] if facts.folder.imported else [settings_text(facts)]),
         versions_section(),
+        methods_section(facts),
         citation_section(),
     ]
     verdict = required(facts.evaluation.value(VERDICT))

@@ -237,6 +237,14 @@ def _version(name: str) -> str:
         return "not installed"
 
 
+def methods_section(facts: RunFacts) -> Section:
+    """Return the paragraph of an article on how the potential was made, with its sources."""
+    from nnpcore.report.methods import methods
+
+    paragraph, _, sources = methods(facts.folder, facts.potential, facts.history).text.partition("\n\n")
+    return Section("Methods", (Text(paragraph), Code(sources)))
+
+
 def citation_section() -> Section:
     """Return the paper."""
     text = "The analysis is that of the following paper; cite it where you use these results."
