@@ -1,7 +1,8 @@
 """How well chosen frames heal maps, seed by seed: NVT silicon with a pool of NPT frames, and a slab.
 
 ``python benchmarks/cures.py nvt|slab FOLDER [--seeds 1 2 3] [--members 3]`` prints one JSON line a training.
-Each case trains networks on the old data alone, with the chosen frames, and with frames drawn at random.
+Each case trains networks on the old data alone, with the chosen frames, and with frames drawn at random; what
+is added counts by the same rule everywhere.
 ``foretold`` is the spread that the posterior has with the same frames: draws of five differ by half of it, so
 that a few of them need not be usual ones.
 """
@@ -34,6 +35,7 @@ from nnpcore.reference import SamplerSettings, StillingerWeber, label, relax, sa
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer, TrainSettings
+from nnpcore.training.counts import usual_count
 from nnpcore.units import MEV_PER_EV
 
 VOLUMES = (19.6, 21.7)
@@ -140,6 +142,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--draws", type=int, nargs="*", default=[0, 1, 2, 3, 4, 5], help="of five NPT frames")
+    parser.add_argument("--count", type=float, help="of each added frame; by default the usual one")
     parser.add_argument("--only", nargs="+", help="beginnings of names of cases")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -153,7 +156,9 @@ def main() -> None:
             settings = TrainSettings(
                 seed=seed, n_members=options.members, epochs=options.epochs, n_threads=1, device="cpu"
             )
-            trainer = Trainer(settings, [*train, *added], valid)
+            count = usual_count(len(train), len(added)) if options.count is None else options.count
+            counts = [1.0] * len(train) + [count] * len(added)
+            trainer = Trainer(settings, [*train, *added], valid, counts=counts)
             trainer.run()
             errors = errors_of(trainer, aims)
             rms = float(np.sqrt(np.mean(np.square(errors))))

@@ -49,6 +49,7 @@ from nnpcore.reference import SamplerSettings, StillingerWeber, label, relax, sa
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder
+from nnpcore.training.counts import usual_count
 
 FUNCTIONS = SymmetryFunctions.preset("26", ["Si"])
 
@@ -333,6 +334,17 @@ def test_cure_and_training_on_it(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert (old.parent, new.parent) == ("", run)
     assert len(new.find_frames()["training"]) == len(old.find_frames()["training"]) + found["n_labelled"]
     assert new.settings.hidden == old.settings.hidden
+    n_old, n_added = len(old.find_frames()["training"]), found["n_labelled"]
+    assert (
+        trained["count"] == usual_count(n_old, n_added) == 2
+        and new.counts == (1.0,) * n_old + (2.0,) * n_added
+    )
+    assert any("times" in text for text in trained["messages"])
+    again = ["train", healed, "--add", cured, "-o", str(tmp_path / "twice"), "--epochs", "1", "--count", "3"]
+    assert main(again) == 0
+    assert RunFolder.open(tmp_path / "twice").counts == new.counts + (3.0,) * n_added
+    assert main(["train", str(tmp_path / "data.extxyz"), "-o", str(tmp_path / "no"), "--count", "3"]) == 1
+    assert "--add" in capfd.readouterr().err
     assert main(["cure", run, *options]) == 1
     assert "holds files already" in capfd.readouterr().err
     with pytest.raises(RunFolderError, match="no such folder"):

@@ -20,6 +20,8 @@ from nnpcore.cure import ExploreSettings
 from nnpcore.reference import StillingerWeber, label
 from nnpcore.structures import Role, read_dataset, write_frames
 from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training.counts import usual_count
+from nnpcore.training.data_sources import counts_of
 from nnpcore.training.settings import DescriptorSettings
 
 LEFT = Qt.MouseButton.LeftButton
@@ -111,6 +113,9 @@ def test_a_healed_run_adds_what_was_computed_elsewhere(
     wait_for(lambda: folder_of(session) == target)
     asked = read_dataset(target / "001/POSCAR").frames[0]
     write_frames(target / "001/result.extxyz", [label(asked, StillingerWeber())])
+    panel = CurePanel(session)
+    qtbot.addWidget(panel)
+    assert panel.count.text() == "counts as usual"
     session.cures.add_and_train()
     wait_for(lambda: len(session.runs.documents) == 2 and not session.trainings.active)
     healed = session.runs.current
@@ -119,6 +124,17 @@ def test_a_healed_run_adds_what_was_computed_elsewhere(
     before = session.runs.documents[old]
     assert RunFolder.open(healed.folder).parent == str(before.folder)
     assert len(healed.train) == len(before.train) + 1 and len(healed.valid) == len(before.valid)
+    n_old = len(before.train)
+    assert RunFolder.open(healed.folder).counts == (1.0,) * n_old + (usual_count(n_old, 1),)
+    panel.count.setValue(7)
+    session.cures.add_and_train()
+    wait_for(lambda: len(session.runs.documents) == 3 and not session.trainings.active)
+    third = session.runs.current
+    assert third is not None and third.folder is not None
+    assert RunFolder.open(third.folder).counts == (1.0,) * n_old + (7.0,)
+    session.trainings.train_longer(third.id, epochs=2)
+    wait_for(lambda: not session.trainings.active)
+    assert third.epoch == 2 and counts_of(third.sources)[-1] == 7.0
 
 
 def test_other_energies_are_refused(session: Session, tmp_path: Path) -> None:

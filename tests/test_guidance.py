@@ -19,6 +19,7 @@ from nnpcore.training.data import FitSet, Guide
 from nnpcore.training.engines.compiled import CompiledLoss
 from nnpcore.training.engines.guide import ROWS_OF_DATA, ROWS_PER_FRAME, guide_batch, guide_term
 from nnpcore.training.engines.packing import Packing
+from nnpcore.training.engines.rows import EpochOrder
 from nnpcore.training.engines.torch_backend import TorchLoss
 from nnpcore.training.guidance import GuidancePlan, guide_of, representative_frames
 from nnpcore.training.optimizers.centering import networks_of
@@ -90,7 +91,7 @@ def test_rows_are_energies_of_single_atoms_with_each_member_s_target() -> None:
     data = guided()
     _, packing, flat = networks(ELEMENTS)
     assert data.guide is not None
-    batch = guide_batch(data, data.guide, np.array([1, 4]), 0, 0)
+    batch = guide_batch(data, data.guide, EpochOrder(np.array([1, 4]), np.zeros(2, dtype=np.int64)), 0, 0)
     assert len(batch.frames) == 2 * ROWS_PER_FRAME == len(set(batch.frames.tolist()))
     optimizer = CompiledKalman(SETTINGS, data, packing, flat, 30)
     for member, weights in enumerate(flat):

@@ -35,7 +35,11 @@ EMPTY = (
 )
 NO_DATA = "Open training data, or a run, to see which frames would make its map right."
 COSTS = (("Cost ∝ atoms", 1.0), ("Cost ∝ atoms²", 2.0), ("Cost ∝ atoms³", 3.0))
-MOST = 50
+MOST, MOST_COUNT = 50, 1000
+COUNT_TIP = (
+    "How many times each added frame counts in the training, as few are outvoted by many; as usual: the root "
+    "of the number of old frames over that of added ones"
+)
 
 
 class CurePanel(Panel):
@@ -98,7 +102,13 @@ class CurePanel(Panel):
         self.export_button = self._button("Export to compute…", tip, self.ask_export_cure)
         tip = "Train anew on the old data and these frames; the healed run stands beside the old one"
         self.train_button = self._button("Add and train again", tip, self.session.cures.add_and_train)
-        buttons = (self.label_button, self.export_button, self.train_button)
+        self.count = Whole(self)
+        self.count.setRange(0, MOST_COUNT)
+        self.count.setPrefix("counts × ")
+        self.count.setSpecialValueText("counts as usual")
+        self.count.setToolTip(COUNT_TIP)
+        self.count.valueChanged.connect(lambda n: self.session.cures.choose(count=n or None))
+        buttons = (self.label_button, self.export_button, self.train_button, self.count)
         row = filled(QHBoxLayout(), *buttons, margins=(8, 2, 8, 6), spacing=6)
         row.addStretch(1)
         words = filled(QHBoxLayout(), self.text, margins=(8, 2, 8, 2))
@@ -170,6 +180,7 @@ class CurePanel(Panel):
         """Bring everything up to date."""
         cures = self.session.cures
         self.number.setValue(cures.n)
+        self.count.setValue(cures.count or 0)
         self.cost.setCurrentIndex(max(self.cost.findData(cures.cost_exponent), 0))
         self.find_button.setText("Stop" if cures.busy else "Find frames")
         self.targets_button.setText(f"Targets: {self._targets_text()} ▾")

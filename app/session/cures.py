@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.frame_refs import FrameRefs, frames_of, refs_of_role
+from app.documents.frame_refs import FrameRefs, frames_of, refs_of_role, refs_of_roles
 from app.session.data import Data
 from app.session.messages import Messages, Notification
 from app.session.regions import Regions
@@ -33,10 +34,10 @@ from app.workers.curing import (
 from app.workers.tasks import Task, TaskRunner
 from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.structures import Role
+from nnpcore.training.counts import usual_count
+from nnpcore.training.data_sources import counts_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from app.documents.run import RunDocument
     from nnpcore.cure import Candidate, Exploration, ExploreSettings, Look
     from nnpcore.structures.frame import Frame
@@ -54,6 +55,13 @@ FINDING, EXPLORING = "cure", "explore"
 """Keys of the tasks."""
 
 
+class AddedFrames(TypedDict):
+    """What a training is launched with where frames are added: frames by role, and how often each counts."""
+
+    refs: tuple[FrameRefs, FrameRefs]
+    counts: tuple[float, ...]
+
+
 class Cures(QObject):
     """Looks for frames to add, and adds them.
 
@@ -62,6 +70,7 @@ class Cures(QObject):
     targets, kinds, files : names in ``TARGETS``, kinds that are generated, ids of data sets in the pool.
     explored : candidates that dynamics has met.
     n, cost_exponent : how many frames to choose, and what they cost.
+    count : how many times each added frame counts in a training; None for the usual number.
     found : the latest cure, with the id of its ``dataset_id``; ``labelled_id`` of what was computed of it.
     exploration : how the latest dynamics has ended.
     """
@@ -89,6 +98,7 @@ class Cures(QObject):
         self.files: frozenset[str] = frozenset()
         self.explored: tuple[Candidate, ...] = ()
         self.n, self.cost_exponent = 5, 2.0
+        self.count: int | None = None
         self.found: FoundCure | None = None
         self.dataset_id = self.labelled_id = ""
         self.exploration: Exploration | None = None
@@ -110,7 +120,7 @@ class Cures(QObject):
         self.wanted.emit()
 
     def choose(self, **values: object) -> None:
-        """Set targets, kinds, files, n or cost_exponent."""
+        """Set targets, kinds, files, n, cost_exponent or count."""
         for name, value in values.items():
             setattr(self, name, value)
         self.changed.emit()
@@ -165,8 +175,6 @@ class Cures(QObject):
         atoms: list[tuple[str, Frame, np.ndarray]] = []
         document, frame = self._data.current, self._data.frame
         if document is not None and frame is not None:
-            import numpy as np
-
             name = f"{document.name}, frame {self._data.frame_index}"
             chosen = self._selection.current.in_frame(document.id, self._data.frame_index)
             if SELECTION in self.targets and len(chosen):
@@ -288,17 +296,16 @@ class Cures(QObject):
     def _train(self) -> None:
         """Start the training; the healed run stands beside the old one at once."""
         assert self.found is not None
-        parent = self._parent()
-        labelled = self._data.datasets[self.labelled_id]
+        parent, trainings = self._parent(), self._trainings
         try:
             if parent is None:
-                run_id = self._trainings.launch(self._trainings.settings, queue=True)
+                others = [d for d in self._data.datasets.values() if d.id != self.labelled_id]
+                refs = refs_of_roles(others, trainings.settings)
+                run_id = trainings.launch(trainings.settings, queue=True, **self._added_to(*refs))
             else:
-                own = FrameRefs((*parent.train.parts, *_all_of(labelled.id, labelled.n_frames).parts))
-                name = f"{parent.name}-healed"
-                run_id = self._trainings.launch(
-                    parent.settings, name, queue=True, refs=(own, parent.valid), parent=parent.folder
-                )
+                more = self._added_to(parent.train, parent.valid, counts_of(parent.sources))
+                name, folder = f"{parent.name}-healed", parent.folder
+                run_id = trainings.launch(parent.settings, name, queue=True, parent=folder, **more)
         except (EatlasError, OSError) as error:
             self._messages.notify_error("Training cannot start", error)
             return
@@ -306,6 +313,14 @@ class Cures(QObject):
         if parent is not None:
             self._runs.set_compared(parent.id, True)
         self.changed.emit()
+
+    def _added_to(self, train: FrameRefs, valid: FrameRefs, counts: tuple[float, ...] = ()) -> AddedFrames:
+        """Return frames to train and validate on with the labelled ones added, and how often each counts."""
+        labelled = self._data.datasets[self.labelled_id]
+        own = FrameRefs((*train.parts, (labelled.id, np.arange(labelled.n_frames))))
+        each = usual_count(len(train), labelled.n_frames) if self.count is None else float(self.count)
+        old = counts or (1.0,) * len(train)
+        return {"refs": (own, valid), "counts": (*old, *(each,) * labelled.n_frames)}
 
     def _parent(self) -> RunDocument | None:
         """The run that the cure is for, if it is still open."""
@@ -371,9 +386,3 @@ class Cures(QObject):
         if dataset_id in self.files:
             self.files -= {dataset_id}
         self.changed.emit()
-
-
-def _all_of(dataset_id: str, n_frames: int) -> FrameRefs:
-    import numpy as np
-
-    return FrameRefs(((dataset_id, np.arange(n_frames)),))

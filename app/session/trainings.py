@@ -133,12 +133,14 @@ class Trainings(QObject):
         queue: bool = False,
         refs: tuple[FrameRefs, FrameRefs] | None = None,
         parent: Path | None = None,
+        counts: Sequence[float] = (),
     ) -> str:
         """Start a training on the data sets by their roles; TrainingError where there is nothing to train on.
 
         Returns the run's id. Mapping errors of the EOS reference and of the regions are followed. With
         ``queue`` it waits for the trainings before it, and takes the data as they are now. ``refs`` are
-        frames to train and validate on in place of those by role, ``parent`` is the run they add to.
+        frames to train and validate on in place of those by role, ``parent`` is the run they add to,
+        ``counts`` says how many times each training frame counts.
         """
         if settings.n_threads is None:
             settings = settings.replace(n_threads=self._preferences.threads)
@@ -156,7 +158,9 @@ class Trainings(QObject):
         run.n_epochs = settings.epochs or 0
         frames = {document.id: document.frames for document in datasets}
         parts = frames_of(train, frames), frames_of(valid, frames)
-        order = TrainingOrder(settings, *parts, folder, monitored=self._monitored(), parent=parent)
+        order = TrainingOrder(
+            settings, *parts, folder, monitored=self._monitored(), parent=parent, counts=tuple(counts)
+        )
         if queue and self._jobs:
             self._waiting[run.id] = order
             self._set_state(run.id, RunState.WAITING)

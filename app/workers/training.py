@@ -67,7 +67,8 @@ class TrainingOrder:
 
     With ``resume`` the frames are those of the run before, in the same order; without frames the folder is
     asked for them. ``monitored`` is what mapping errors are followed for; ``parent`` is the run whose
-    data these frames add to.
+    data these frames add to; ``counts`` says how many times each training frame counts, once each where there
+    are none.
     """
 
     settings: TrainSettings
@@ -77,6 +78,7 @@ class TrainingOrder:
     resume: bool = False
     monitored: Monitored = field(default_factory=Monitored)
     parent: Path | None = None
+    counts: Sequence[float] = ()
 
 
 class TrainingJob:
@@ -154,7 +156,7 @@ class TrainingJob:
             n_epochs=trainer.n_epochs,
             device=trainer.device,
             sentence=trainer.choice.sentence,
-            sources=sources_of(trainer.frames()),
+            sources=sources_of(trainer.frames(), trainer.counts),
             settings=trainer.settings,
         )
         with self._lock:
@@ -173,7 +175,7 @@ class TrainingJob:
             return Trainer.resume(order.folder, order.settings, train=train, valid=valid, monitor=monitor)
         return Trainer(
             order.settings, order.train, order.valid,
-            run_folder=order.folder, monitor=monitor, parent=order.parent,
+            run_folder=order.folder, monitor=monitor, parent=order.parent, counts=order.counts,
         )  # fmt: skip
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:

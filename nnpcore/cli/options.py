@@ -248,3 +248,12 @@ Add = Annotated[
         "is for, or DATA; may be repeated, and be a file.",
     ),
 ]
+Count = Annotated[
+    float | None,
+    Option(
+        "--count",
+        metavar="N",
+        help="With --add: how many times each added frame counts; by default the root of old over added "
+        "frames, rounded.",
+    ),
+]

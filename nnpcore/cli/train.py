@@ -41,6 +41,7 @@ def train_command(
     changes: dict[str, Any],
     resume: options.Resume = False,
     add: options.Add = None,
+    count: options.Count = None,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
@@ -50,6 +51,8 @@ def train_command(
 
     files: Sequence[str] = ()
     found = None
+    if count is not None and not add:
+        raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
     if resume:
         given = bool(data or valid or add or config is not None)
         settings = _settings_to_resume(output, changes, given=given)
@@ -67,7 +70,8 @@ def train_command(
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
         frames = _all_frames(files, valid or (), settings, read, terminal.warn, found)
         parent = None if found is None else found.parent
-        trainer = Trainer(settings, *frames, run_folder=output, parent=parent)
+        counts = () if found is None else found.counts(len(frames[0]) - len(found.added), count)
+        trainer = Trainer(settings, *frames, run_folder=output, parent=parent, counts=counts)
     with terminal.progress("Preparing") as progress:
         trainer.prepare(progress)
     control = TrainControl()
@@ -94,8 +98,14 @@ def train_command(
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
     terminal.show(rmse_table(result["data_sets"], kept_text(trainer.history)), then=then)
-    added = {} if found is None else {"parent": found.parent, "n_added": len(found.added)}
+    added = {} if found is None else _what_was_added(found, trainer)
     return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+
+
+def _what_was_added(found: Addition, trainer: Trainer) -> dict[str, Any]:
+    """Return the run before, how many frames were added, and how many times each of them counts."""
+    count = trainer.counts[-1] if trainer.counts else 1.0
+    return {"parent": found.parent, "n_added": len(found.added), "count": count}
 
 
 def _addition(

@@ -68,7 +68,8 @@ def play(name: str, folder: Path, quick: bool, n_threads: int | None, progress: 
     aims, _ = near_equilibrium(aims_of_frames(read_dataset(start.scan).frames, "eos"))
     _find(start, aims, trainer, cured, n_threads, finding)
     added = addition([cured], before)
-    _trained(settings, added.train, added.valid, after, before, healing)
+    counts = added.counts(len(added.train) - len(added.added))
+    _trained(settings, added.train, added.valid, after, before, healing, counts)
     session = {
         "data": [
             {"path": str(start.data), "role": "inspect"},
@@ -111,8 +112,9 @@ def _trained(
     folder: Path,
     parent: Path | None,
     progress: Progress,
+    counts: Sequence[float] = (),
 ) -> Trainer:
-    trainer = Trainer(settings, train, valid, run_folder=folder, parent=parent)
+    trainer = Trainer(settings, train, valid, run_folder=folder, parent=parent, counts=counts)
     trainer.prepare(Progress(within=progress))
 
     def tell(record: Any, source: Trainer) -> None:

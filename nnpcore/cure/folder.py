@@ -24,6 +24,7 @@ from nnpcore.errors import RunFolderError, TrainingError
 from nnpcore.files import FileFormat, json_value
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training.counts import usual_count
 
 FORMAT = FileFormat("eatlas cure", 1, "the record of a cure", RunFolderError, "Look for the cure again")
 RECORD = "cure.json"
@@ -62,6 +63,7 @@ class Addition:
     train, valid : the old frames by role, with the new ones behind the training frames.
     added : the new ones. parent : the folder of the run before, None without one.
     data : files the old frames are still to be read from, where there was no run.
+    old_counts : how many times each old training frame counts; nothing where all count once.
     """
 
     settings: TrainSettings
@@ -70,6 +72,16 @@ class Addition:
     added: tuple[Frame, ...]
     parent: Path | None
     data: tuple[str, ...] = ()
+    old_counts: tuple[float, ...] = ()
+
+    def counts(self, n_old: int, each: float | None = None) -> tuple[float, ...]:
+        """Return how many times each training frame counts, the added ones behind ``n_old`` others.
+
+        ``each`` : how many times each added one counts; None for the usual number (see
+        :func:`nnpcore.training.counts.usual_count`).
+        """
+        count = usual_count(n_old, len(self.added)) if each is None else each
+        return (*(self.old_counts or (1.0,) * n_old), *(count,) * len(self.added))
 
 
 def addition(new: Sequence[Path], parent: Path | None = None) -> Addition:
@@ -104,7 +116,8 @@ def addition(new: Sequence[Path], parent: Path | None = None) -> Addition:
             "this run has no training data to add to", where=str(parent), fix="Name its files"
         )
     check_zero(frames["training"], added)
-    return Addition(run.settings, (*frames["training"], *added), tuple(frames["validation"]), added, run.path)
+    train, valid = (*frames["training"], *added), tuple(frames["validation"])
+    return Addition(run.settings, train, valid, added, run.path, old_counts=run.counts)
 
 
 def check_zero(old: Sequence[Frame], new: Sequence[Frame]) -> None:

@@ -33,6 +33,7 @@ class Targets:
     has_energy, has_forces, has_stress : (n_frames,) bool.
     volume : (n_frames,) Å³; 1 where there is none.
     n_atoms : (n_frames,) int64.
+    counts : (n_frames,) how many times each frame counts.
     """
 
     energy: np.ndarray
@@ -43,12 +44,20 @@ class Targets:
     has_stress: np.ndarray
     volume: np.ndarray
     n_atoms: np.ndarray
+    counts: np.ndarray
 
     @classmethod
     def of(
-        cls, frames: Sequence[Frame], elements: Sequence[str], element_energies: dict[str, float]
+        cls,
+        frames: Sequence[Frame],
+        elements: Sequence[str],
+        element_energies: dict[str, float],
+        frame_counts: Sequence[float] = (),
     ) -> Targets:
-        """Collect the targets of ``frames``; a stress counts only in cells periodic in all directions."""
+        """Collect the targets of ``frames``; a stress counts only in cells periodic in all directions.
+
+        Without ``frame_counts`` every frame counts once.
+        """
         counts = composition(frames, elements)
         offsets = counts @ np.array([element_energies[e] for e in elements])
         energy = np.array([0.0 if f.energy is None else f.energy for f in frames])
@@ -69,7 +78,14 @@ class Targets:
             has_stress=has_stress,
             volume=np.array([f.volume if has_stress[k] else 1.0 for k, f in enumerate(frames)]),
             n_atoms=np.array([f.n_atoms for f in frames], dtype=np.int64),
+            counts=np.array(frame_counts, dtype=float) if len(frame_counts) else np.ones(len(frames)),
         )
+
+    @property
+    def passes(self) -> np.ndarray:
+        """(n_frames,) int64: how often an epoch of a filter takes each frame, its count rounded, once at
+        least."""
+        return np.maximum(1, np.rint(self.counts)).astype(np.int64)
 
     def of_frames(self, frames: np.ndarray, atoms: np.ndarray) -> Targets:
         """Return those of some frames, whose atoms these are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -40,6 +41,7 @@ class DataSource:
     indices : frame indices in that file, in the order they were given.
     fingerprint : of these frames, see :func:`fingerprint`.
     read_with : the names its labels were read under, as ``KeyNames.text``; empty for the usual ones.
+    count : how many times each of these frames counts.
     """
 
     role: str
@@ -47,11 +49,20 @@ class DataSource:
     indices: tuple[int, ...]
     fingerprint: str
     read_with: str = ""
+    count: float = 1.0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSource:
         """Rebuild from a run's data.json; KeyError, TypeError or ValueError where it is damaged."""
-        return cls(**{**values, "indices": tuple(int(i) for i in values["indices"])})
+        numbers = {
+            "indices": tuple(int(i) for i in values["indices"]),
+            "count": checked_count(values.get("count", 1.0)),
+        }
+        return cls(**{**values, **numbers})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a run's data.json says of it; a count of one is left out, as older versions do."""
+        return {name: value for name, value in vars(self).items() if name != "count" or value != 1.0}
 
     def read(self, folder: Path) -> dict[int, Frame]:
         """Return the good frames of its file by index: at its old place, or beside the run or in it."""
@@ -93,13 +104,35 @@ class DataSource:
         return picked
 
 
-def sources_of(frames: Mapping[str, Sequence[Frame]]) -> tuple[DataSource, ...]:
-    """Return where frames by role came from: neighbors of one file together, in the order of all frames."""
+def sources_of(frames: Mapping[str, Sequence[Frame]], counts: Sequence[float] = ()) -> tuple[DataSource, ...]:
+    """Return where frames by role came from: neighbors of one file together, in the order of all frames.
+
+    ``counts`` : how many times each training frame counts; once each where there are none.
+    """
     sources = []
     for role in ROLES:
-        for (source, read_with), group in groupby(frames.get(role, ()), lambda f: (f.source, f.read_with)):
-            part = list(group)
+        own = list(frames.get(role, ()))
+        each = [float(n) for n in counts] if role == "training" and len(counts) else [1.0] * len(own)
+        groups = groupby(zip(own, each, strict=True), lambda one: (one[0].source, one[0].read_with, one[1]))
+        for (source, read_with, count), group in groups:
+            part = [frame for frame, _ in group]
             path = str(Path(source).absolute()) if source else ""
             indices = tuple(frame.index for frame in part)
-            sources.append(DataSource(role, path, indices, fingerprint(part), read_with))
+            sources.append(DataSource(role, path, indices, fingerprint(part), read_with, count))
     return tuple(sources)
+
+
+def counts_of(sources: Sequence[DataSource]) -> tuple[float, ...]:
+    """Return how many times each training frame counts; nothing where all count once."""
+    own = [source for source in sources if source.role == "training"]
+    if all(source.count == 1.0 for source in own):
+        return ()
+    return tuple(source.count for source in own for _ in source.indices)
+
+
+def checked_count(value: Any) -> float:
+    """Return how many times a frame counts; ValueError unless it is a positive number."""
+    count = float(value)
+    if not 0.0 < count < math.inf:
+        raise ValueError(f"a frame cannot count {value} times")
+    return count

@@ -96,13 +96,15 @@ class DescribedFrames:
         scales: Scales | None = None,
         *,
         floor: float,
+        counts: Sequence[float] = (),
         storage: Storage | None = None,
         progress: Progress | None = None,
     ) -> DescribedFrames:
         """Compute the descriptors of all frames in one go, so that both sets share the memory.
 
-        ``floor`` is that of the whitening, where ``scales`` do not bring one; ``storage`` says where
-        derivatives are kept.
+        ``floor`` is that of the whitening, where ``scales`` do not bring one; ``counts`` says how many times
+        each training frame counts, once where there are none; ``storage`` says where derivatives are kept.
+        What scales are learned from is every frame once.
 
         Raises
         ------
@@ -117,13 +119,18 @@ class DescribedFrames:
             whitening = Whitening.fit(train_set.values, train_set.species, functions, floor)
             scales = Scales(whitening, fit_element_energies(train, functions.elements))
 
-        def fit_set(descriptors: DescriptorSet, frames: Sequence[Frame], own: Windows | None) -> FitSet:
-            targets = Targets.of(frames, functions.elements, scales.element_energies)
+        def fit_set(
+            descriptors: DescriptorSet,
+            frames: Sequence[Frame],
+            own: Windows | None,
+            counts: Sequence[float] = (),
+        ) -> FitSet:
+            targets = Targets.of(frames, functions.elements, scales.element_energies, counts)
             return FitSet.of(descriptors, scales.whitening, targets, own)
 
         after = None if windows is None else windows.after(len(train))
         fitted = None if valid_set is None else fit_set(valid_set, valid, after)
-        return cls(scales, fit_set(train_set, train, windows), fitted, note)
+        return cls(scales, fit_set(train_set, train, windows, counts), fitted, note)
 
     def over(self, baseline: Baseline | None) -> tuple[FitSet, FitSet | None]:
         """Return what the networks are fitted to and judged by: the targets less what lies under them."""

@@ -41,6 +41,11 @@ class Kept(Protocol):
         """One record an epoch."""
         ...
 
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """How many times each training frame counts; nothing where all count once."""
+        ...
+
     def frames(self) -> Mapping[str, Sequence[Frame]]:
         """Return the frames by role."""
         ...
@@ -113,7 +118,9 @@ class Keeper:
     def _claim(self, kept: Kept, path: Path) -> RunFolder:
         """Lock the folder of a new training and begin it; without room for that it is locked all the same."""
         self._older = id_of(path) if (path / "data.json").is_file() else None
-        self.folder = RunFolder.claim(path, kept.settings, kept.frames(), parent=self.parent)
+        self.folder = RunFolder.claim(
+            path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts
+        )
         self._unbegun = True
         try:
             self._begin_anew(self.folder)
@@ -197,7 +204,7 @@ class Keeper:
             raise
 
     def _move(self, kept: Kept, path: Path) -> None:
-        folder = RunFolder.create(path, kept.settings, kept.frames(), parent=self.parent)
+        folder = RunFolder.create(path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts)
         self._write_whole(kept, folder)
         if self.folder is not None:
             self.folder.release()

@@ -36,7 +36,7 @@ import numpy as np
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat, left_half_written, read_regular, write_atomically, writing_failed
 from nnpcore.potential.tensor_files import read_tensors, write_tensors
-from nnpcore.training.data_sources import ROLES, DataSource, sources_of
+from nnpcore.training.data_sources import ROLES, DataSource, counts_of, sources_of
 from nnpcore.training.folder_lock import LOCK_FILE, FolderLock
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
@@ -184,6 +184,7 @@ class RunFolder:
         *,
         imported: str = "",
         parent: str = "",
+        counts: Sequence[float] = (),
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
@@ -193,7 +194,7 @@ class RunFolder:
         ------
         RunFolderError : not writable, a folder with something else in it, or one that a training writes into.
         """
-        run = cls.claim(path, settings, frames, imported=imported, parent=parent)
+        run = cls.claim(path, settings, frames, imported=imported, parent=parent, counts=counts)
         try:
             run.begin()
         except BaseException:
@@ -210,6 +211,7 @@ class RunFolder:
         *,
         imported: str = "",
         parent: str = "",
+        counts: Sequence[float] = (),
     ) -> RunFolder:
         """Lock the folder of a new run, in which :meth:`begin` is to write first.
 
@@ -220,6 +222,7 @@ class RunFolder:
         frames : by role, "training" and "validation".
         imported : the format of a potential another program has trained.
         parent : the folder of the run whose data this one adds to.
+        counts : how many times each training frame counts; once each where there are none.
 
         Raises
         ------
@@ -227,7 +230,8 @@ class RunFolder:
         """
         folder = Path(path).absolute()
         _refuse_foreign(folder)
-        run = cls(folder, settings, sources_of(frames), imported, secrets.token_hex(8), parent=parent)
+        sources = sources_of(frames, counts)
+        run = cls(folder, settings, sources, imported, secrets.token_hex(8), parent=parent)
         run.lock()
         return run
 
@@ -246,7 +250,7 @@ class RunFolder:
         origins = {"imported": self.imported, "parent": self.parent}
         origin = {name: text for name, text in origins.items() if text}
         content = {
-            "sources": [vars(source) for source in self.sources],
+            "sources": [source.to_dict() for source in self.sources],
             _RUN: self.id,
             _SETTINGS: started_with.model_dump(mode="json", exclude_none=True),
         } | origin
@@ -399,6 +403,11 @@ class RunFolder:
         except (TypeError, ValueError) as error:
             raise _damaged(self.training_set_path, error) from None
 
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """How many times each training frame counts; nothing where all count once."""
+        return counts_of(self.sources)
+
     def find_frames(self) -> dict[str, list[Frame]]:
         """Read the run's frames again, by role, in their old order.
 
@@ -417,7 +426,8 @@ class RunFolder:
 
     def check_frames(self, frames: Mapping[str, Sequence[Frame]]) -> None:
         """Raise RunFolderError unless these are the frames the run was trained on, in the same order."""
-        given = sources_of(frames)
+        counts = self.counts if len(self.counts) == len(frames.get("training", ())) else ()
+        given = sources_of(frames, counts)
         if [(s.role, s.fingerprint) for s in given] != [(s.role, s.fingerprint) for s in self.sources]:
             raise RunFolderError(
                 "the given frames are not those this run was trained on",

@@ -20,6 +20,7 @@ from nnpcore.threads import default_threads, one_blas_thread
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.control import Pace, TrainControl
+from nnpcore.training.counts import checked_counts, sentence_on
 from nnpcore.training.data import Guide, check_trainable
 from nnpcore.training.described import DescribedFrames, Scales, with_functions
 from nnpcore.training.divergence import diverged_members, own_rms
@@ -77,6 +78,8 @@ class Trainer:
     monitor : asked after every epoch for the mapping errors of its weights (``EpochRecord.mapping``), a
         ``MappingMonitor`` or a function of the potential; kept in the run folder, but not by a resume.
     parent : the run whose data these frames add to; kept in the run folder.
+    counts : how many times each training frame counts (see :mod:`nnpcore.training.counts`), once each where
+        there are none; kept in the run folder.
 
     Attributes
     ----------
@@ -87,7 +90,7 @@ class Trainer:
 
     Raises
     ------
-    TrainingError : no frames, or nothing in them that the loss asks for.
+    TrainingError : no frames, nothing in them that the loss asks for, or counts that are none.
     SettingsError : a device that is not there, a filter that does not fit.
     """
 
@@ -100,6 +103,7 @@ class Trainer:
         run_folder: str | Path | None = None,
         monitor: MonitorLike | None = None,
         parent: str | Path | None = None,
+        counts: Sequence[float] = (),
     ) -> None:
         s = settings
         check_trainable(
@@ -110,6 +114,7 @@ class Trainer:
         self.monitor = monitor
         self.train_frames = tuple(train)
         self.valid_frames = tuple(valid)
+        self.counts = checked_counts(counts, len(self.train_frames))
         self.device = resolve_device(settings.device)
         self._template = NetworkWeights.initial(
             self.functions, settings.hidden, settings.n_members, settings.seed, settings.activation
@@ -122,6 +127,8 @@ class Trainer:
             Message(self.choice.sentence, Severity.NOTE),
             *notes_on(self.train_frames, settings),
         ]
+        if self.counts:
+            self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
         self.data: DescribedFrames
         self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
@@ -174,6 +181,7 @@ class Trainer:
             run_folder=folder.path,
             monitor=monitor,
             parent=folder.parent or None,
+            counts=folder.counts,
         )
         trainer.keeper.folder = folder
         trainer._checkpoint = checkpoint
@@ -208,6 +216,7 @@ class Trainer:
             self.valid_frames,
             self._kept_scales(),
             floor=self.settings.input_floor,
+            counts=self.counts,
             storage=Storage(
                 self.settings.derivatives,
                 self.keeper.path,

@@ -50,12 +50,14 @@ class TargetArrays(NamedTuple):
     has_forces: np.ndarray
     has_stress: np.ndarray
     volume: np.ndarray
+    counts: np.ndarray
 
     @classmethod
     def of(cls, data: FitSet) -> TargetArrays:
         """Collect them."""
         t = data.targets
-        return cls(t.energy, t.forces, t.stress, t.has_energy, t.has_forces, t.has_stress, t.volume)
+        has = t.has_energy, t.has_forces, t.has_stress
+        return cls(t.energy, t.forces, t.stress, *has, t.volume, t.counts)
 
 
 class Networks(NamedTuple):
@@ -231,23 +233,27 @@ def residuals(
 
     Parameters
     ----------
-    weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame.
-    squares : (3, n_members + 1) float64: sums of (ΔE/N)², |ΔF|², |Δσ|² of every member and of the mean
-        prediction.
+    weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame, times how often it counts.
+    squares : (2, 3, n_members + 1) float64: sums of (ΔE/N)², |ΔF|², |Δσ|² of every member and of the mean
+        prediction, of every frame once, and as often as it counts.
     factors, directions, strains : as for ``add_gradients``, zeros at first, filled.
     """
     for k in range(len(frames)):
         f = frames[k]
         first, n = arrays.frame_start[f], arrays.frame_start[f + 1] - arrays.frame_start[f]
         part = slice(starts[k], starts[k] + n)
+        count, own = targets.counts[f], np.zeros(squares.shape[1:])
+        counted = weights * count
         if targets.has_energy[f]:
-            _energy_part(prediction.energies[k], targets.energy[f], n, weights[0], squares[0], factors[k])
+            _energy_part(prediction.energies[k], targets.energy[f], n, counted[0], own[0], factors[k])
         if targets.has_forces[f]:
             known = targets.forces[first : first + n]
-            _force_part(prediction.forces[part], known, weights[1], squares[1], directions[part])
+            _force_part(prediction.forces[part], known, counted[1], own[1], directions[part])
         if targets.has_stress[f] and strains.shape[1]:
             virials, known = prediction.virials[k], targets.stress[f]
-            _stress_part(virials, known, targets.volume[f], weights[2], squares[2], strains[k])
+            _stress_part(virials, known, targets.volume[f], counted[2], own[2], strains[k])
+        squares[0] += own
+        squares[1] += count * own
 
 
 @njit(**OPTIONS)
@@ -318,7 +324,7 @@ class CompiledLoss(Loss):
         arrays, targets = FrameArrays.of(data), TargetArrays.of(data)
         networks = Networks.of(weights, self._packing, self._settings.activation)
         found, starts = _predict(arrays, networks, frames, factors[2] > 0)
-        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
+        squares, gradient = np.zeros((2, 3, len(weights) + 1)), np.zeros(weights.shape)
         follow = (
             np.zeros(found.energies.shape),
             np.zeros(found.forces.shape, dtype=np.float32),

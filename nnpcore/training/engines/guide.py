@@ -7,7 +7,7 @@ import numpy as np
 from nnpcore.potential.activation import get_activation
 from nnpcore.training.data import FitSet, Guide
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.rows import Batch
+from nnpcore.training.engines.rows import Batch, EpochOrder, pass_stream
 
 ROWS_PER_FRAME = 2
 ROWS_OF_DATA = 9
@@ -15,14 +15,15 @@ _ATOM_STREAM = 106
 _ATOMS_AT_ONCE = 512
 
 
-def guide_batch(data: FitSet, guide: Guide, frames: np.ndarray, seed: int, epoch: int) -> Batch:
+def guide_batch(data: FitSet, guide: Guide, part: EpochOrder, seed: int, epoch: int) -> Batch:
     """Return rows for randomly chosen atoms of some frames, two a frame, of unit noise.
 
     Members have targets of their own: common ones of zero, to which ``added`` is what a member lacks.
     """
-    rng = np.random.default_rng([seed, _ATOM_STREAM, epoch, int(frames[0])])
-    atoms = data.atoms_of(frames)
-    atoms = np.sort(rng.choice(atoms, min(ROWS_PER_FRAME * len(frames), len(atoms)), replace=False))
+    frames, t = part.frames, data.targets
+    rng = pass_stream(seed, _ATOM_STREAM, epoch, int(frames[0]), int(part.passes[0]))
+    own, share = data.atoms_of(frames), np.repeat(t.counts / t.passes, t.n_atoms)
+    atoms = np.sort(rng.choice(own, min(ROWS_PER_FRAME * len(frames), len(own)), replace=False))
     n, n_elements = len(atoms), data.element_start.shape[1] - 1
     state = np.ones((n, 1, data.n_inputs + 1), dtype=np.float32)
     state[:, 0, :-1] = data.inputs[atoms]
@@ -33,7 +34,7 @@ def guide_batch(data: FitSet, guide: Guide, frames: np.ndarray, seed: int, epoch
         state=state,
         starts=starts.astype(np.int64),
         targets=np.zeros((n, 1)),
-        scales=np.sqrt(guide.precision[atoms].astype(np.float64))[:, None],
+        scales=np.sqrt(share[atoms] * guide.precision[atoms].astype(np.float64))[:, None],
         shrink=np.empty((0, 0), dtype=np.float32),
         added=-guide.targets[:, atoms, None].astype(np.float64),
     )
@@ -47,15 +48,18 @@ def guide_term(
     It is such that at the minimum it weighs against the data as the filter's rows do: the loss that is left,
     times rows of guidance over rows of data, times the mean of ``precision (E - target)²``.
     """
-    atoms = data.atoms_of(frames)
+    atoms, t = data.atoms_of(frames), data.targets
     factor = guide.loss * ROWS_PER_FRAME / ROWS_OF_DATA / len(atoms)
+    usual = float((t.counts * t.n_atoms).sum() / t.n_atoms.sum())
+    counts = np.zeros(data.descriptors.n_atoms)
+    counts[atoms] = np.repeat(t.counts[frames] / usual, t.n_atoms[frames])
     loss, gradient = np.zeros(len(weights)), np.zeros_like(weights)
     species = data.descriptors.species[atoms]
     for element in range(packing.n_elements):
         own = atoms[species == element]
         for first in range(0, len(own), _ATOMS_AT_ONCE):
             part = own[first : first + _ATOMS_AT_ONCE]
-            targets, precision = guide.targets[:, part], factor * guide.precision[part]
+            targets, precision = guide.targets[:, part], factor * counts[part] * guide.precision[part]
             found = _one_element(data.inputs[part], targets, precision, weights, packing, element, activation)
             loss += found[0]
             gradient += found[1]

@@ -1,4 +1,7 @@
-"""The loss ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²) + l2 |w|²`` with its gradient."""
+"""The loss ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²) + l2 |w|²`` with its gradient.
+
+Means take every frame as many times as it counts.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class LossAndGradient(NamedTuple):
     """The loss of every member over some frames.
 
     loss (n_members,); gradient (n_members, n_parameters); squares (3, n_members + 1): sums of (ΔE/N)²,
-    |ΔF|², |Δσ|² of every member and of the mean prediction.
+    |ΔF|², |Δσ|² of every member and of the mean prediction, of every frame once.
     """
 
     loss: np.ndarray
@@ -68,13 +71,13 @@ class Loss(ABC):
         def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
             return self._part(frames[slice(*chunk)], weights, factors) if go_on() else None
 
-        squares, gradient = np.zeros((3, len(weights) + 1)), np.zeros(weights.shape)
+        squares, gradient = np.zeros((2, 3, len(weights) + 1)), np.zeros(weights.shape)
         for part in in_order(work, chunks, self._n_threads):
             if part is None:
                 return None
             squares += part[0]
             gradient += part[1]
-        loss, l2 = factors @ squares[:, :-1], self._settings.l2
+        loss, l2 = factors @ squares[1, :, :-1], self._settings.l2
         if l2:
             loss, gradient = loss + l2 * (weights**2).sum(axis=1), gradient + 2 * l2 * weights
         if (guide := self.data.guide) is not None:
@@ -82,15 +85,16 @@ class Loss(ABC):
                 guide = replace(guide, targets=guide.targets[members])
             more = guide_term(self.data, guide, frames, weights, self._packing, self._settings.activation)
             loss, gradient = loss + more[0], gradient + more[1]
-        return LossAndGradient(loss, gradient, squares)
+        return LossAndGradient(loss, gradient, squares[0])
 
     @abstractmethod
     def _part(
         self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the sums of squares and their gradient over some frames, without the part of L2.
+        """Return the sums of squares and the loss's gradient over some frames, without the part of L2.
 
-        ``factors`` (3,) weigh (ΔE/N)², |ΔF|² and |Δσ|².
+        ``factors`` (3,) weigh (ΔE/N)², |ΔF|² and |Δσ|². The sums (2, 3, n_members + 1) take every frame once,
+        and as often as it counts.
         """
 
     def errors(self, frames: np.ndarray, squares: np.ndarray) -> ErrorSums:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class RowScales:
         training.
         """
         t = data.targets
-        n_frames = data.n_frames
+        n_frames = float(t.counts.sum())
         weights = LossWeights.of(settings, data)
         flat = weights.flat(data)
         n_force = min(settings.kalman.rows_per_frame, 3 * int(t.n_atoms.max())) if weights.force else 0
@@ -85,7 +85,7 @@ class RowScales:
 class LossWeights:
     """The loss as a plain sum: energy Σ(ΔE/N)² + force Σ|ΔF|² + stress Σ|Δσ|², means turned into weights.
 
-    A part without weight or without reference data is 0.
+    The sums take every frame as often as it counts. A part without weight or without reference data is 0.
     """
 
     energy: float
@@ -96,9 +96,9 @@ class LossWeights:
     def of(cls, settings: TrainSettings, data: FitSet) -> LossWeights:
         """Divide the user's weights by how much there is of each quantity."""
         t = data.targets
-        n_energies = int(t.has_energy.sum())
-        n_forces = int(t.n_atoms[t.has_forces].sum())
-        n_stresses = int(t.has_stress.sum())
+        n_energies = float(t.counts[t.has_energy].sum())
+        n_forces = float((t.counts * t.n_atoms)[t.has_forces].sum())
+        n_stresses = float(t.counts[t.has_stress].sum())
         return cls(
             energy=settings.energy_weight / n_energies if n_energies else 0.0,
             force=settings.force_weight / n_forces if n_forces else 0.0,
@@ -114,9 +114,10 @@ class LossWeights:
         return max(self._flat(data.targets), SMALLEST_SHARE * whole)
 
     def _flat(self, t: Targets) -> float:
-        energy = float(((t.energy / t.n_atoms) ** 2).sum())
-        force = float((t.forces.astype(np.float64) ** 2).sum())
-        return self.energy * energy + self.force * force + self.stress * float((t.stress**2).sum())
+        energy = float((t.counts * (t.energy / t.n_atoms) ** 2).sum())
+        force = float((np.repeat(t.counts, t.n_atoms)[:, None] * t.forces.astype(np.float64) ** 2).sum())
+        stress = float((t.counts[:, None, None] * t.stress**2).sum())
+        return self.energy * energy + self.force * force + self.stress * stress
 
     def scaled(self, factor: float) -> LossWeights:
         """Return the weights times a factor: for a part of the frames that stands for all."""
@@ -139,6 +140,7 @@ class Batch:
     added : (n_members, n, n_slots) what lies under each member's networks beyond what was taken off the
         targets; None where members do not differ.
     guide : rows of single atoms that follow, or None.
+    first : (n,) bool, where this is the epoch's first pass of a frame; None where it is of all.
     """
 
     frames: np.ndarray
@@ -149,6 +151,7 @@ class Batch:
     shrink: np.ndarray
     added: np.ndarray | None = None
     guide: Batch | None = None
+    first: np.ndarray | None = None
 
     def of_member(self, member: int) -> Batch:
         """Return the rows as one member sees them: what it adds taken off their targets."""
@@ -158,25 +161,59 @@ class Batch:
             else replace(self, targets=self.targets - self.added[member], added=None)
         )
 
+    @property
+    def judged(self) -> np.ndarray | slice:
+        """Where predictions count for the errors that are shown: every frame's first pass."""
+        return slice(None) if self.first is None else self.first
+
     def mean_square(self, innovations: np.ndarray) -> float:
         """Return the mean square of scaled innovations (n * n_slots,) of rows with a reference."""
         known = self.scales.ravel() > 0
         return float(np.mean(innovations[known] ** 2)) if known.any() else 0.0
 
 
-def epoch_order(seed: int, epoch: int, n_frames: int) -> np.ndarray:
-    """Return the order in which an epoch takes the frames; a function of its arguments only."""
-    return np.random.default_rng([seed, _ORDER_STREAM, epoch]).permutation(n_frames)
+class EpochOrder(NamedTuple):
+    """What an epoch takes one after the other: frames (n,), and of each which of its passes (n,) this is."""
+
+    frames: np.ndarray
+    passes: np.ndarray
+
+    @classmethod
+    def of(cls, seed: int, epoch: int, passes: np.ndarray) -> EpochOrder:
+        """Return a random order, a function of its arguments only; ``passes`` (n_frames,) of every frame."""
+        frames = np.repeat(np.arange(len(passes)), passes)
+        number = np.arange(len(frames)) - np.repeat(np.cumsum(passes) - passes, passes)
+        order = np.random.default_rng([seed, _ORDER_STREAM, epoch]).permutation(len(frames))
+        return cls(frames[order], number[order])
+
+    def batch(self, index: int, size: int) -> EpochOrder:
+        """Return the part of one batch."""
+        part = slice(index * size, (index + 1) * size)
+        return EpochOrder(self.frames[part], self.passes[part])
+
+
+def pass_stream(seed: int, stream: int, epoch: int, frame: int, number: int) -> np.random.Generator:
+    """Return the random numbers of one pass of a frame; the first has those of a frame that counts once."""
+    return np.random.default_rng([seed, stream, epoch, frame, *([number] if number else [])])
 
 
 def make_batch(
-    data: FitSet, frames: np.ndarray, scales: RowScales, seed: int, epoch: int, n_parameters: int = 0
+    data: FitSet,
+    frames: np.ndarray,
+    scales: RowScales,
+    seed: int,
+    epoch: int,
+    n_parameters: int = 0,
+    passes: np.ndarray | None = None,
 ) -> Batch:
     """Draw the projections of some frames and work out their tangents.
 
-    The directions of a frame depend on the seed, the epoch and the frame's index only. ``n_parameters`` of a
-    member is needed where the loss has an L2 part.
+    The directions of a frame depend on the seed, the epoch, the frame's index and which of its ``passes``
+    (n,) this is, the first where not given. A frame that counts other than its number of passes has scales
+    that make up for it. ``n_parameters`` of a member is needed where the loss has an L2 part.
     """
+    number = np.zeros(len(frames), dtype=np.int64) if passes is None else passes
+    share = np.sqrt(data.targets.counts / data.targets.passes)[frames]
     counts = np.diff(data.element_start[frames], axis=1)
     ends = np.cumsum(counts.ravel()).reshape(counts.shape)
     starts = np.concatenate([(ends - counts)[:, :1], ends], axis=1)
@@ -185,14 +222,18 @@ def make_batch(
     row_scales = np.zeros((len(frames), scales.n_slots))
     window, places = data.window(frames)
     for k, (frame, place) in enumerate(zip(frames.tolist(), places.tolist(), strict=True)):
-        rng = np.random.default_rng([seed, _DIRECTION_STREAM, epoch, frame])
+        rng = pass_stream(seed, _DIRECTION_STREAM, epoch, frame, int(number[k]))
         directions = _directions(rng, scales.n_force_rows, int(data.targets.n_atoms[frame]))
         strains = STRESS_BASIS[: scales.n_stress_rows] / data.targets.volume[frame]  # whose tangents are σ's
         _fill_state(window, place, directions, strains, state[starts[k, 0] : starts[k, -1]])
         _fill_targets(window, place, directions, scales, targets[k], row_scales[k])
-    shrink = _shrink_rows(seed, epoch, int(frames[0]), n_parameters, scales.l2 * len(frames))
+    weight = scales.l2 * float((share**2).sum())
+    rng = pass_stream(seed, _SHRINK_STREAM, epoch, int(frames[0]), int(number[0]))
+    shrink = _shrink_rows(rng, n_parameters, weight)
     added = None if data.deviations is None else _added(data.deviations, state, starts)
-    return Batch(frames, state, starts, targets, row_scales, shrink, added)
+    first = number == 0 if number.any() else None
+    row_scales *= share[:, None]
+    return Batch(frames, state, starts, targets, row_scales, shrink, added, first=first)
 
 
 def _added(deviations: np.ndarray, state: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -204,11 +245,10 @@ def _added(deviations: np.ndarray, state: np.ndarray, starts: np.ndarray) -> np.
     return found
 
 
-def _shrink_rows(seed: int, epoch: int, first: int, n_parameters: int, weight: float) -> np.ndarray:
+def _shrink_rows(rng: np.random.Generator, n_parameters: int, weight: float) -> np.ndarray:
     """Return random rows whose squares add up to ``weight * |w|²`` on average; none without weight."""
     if not weight:
         return np.empty((0, n_parameters), dtype=np.float32)
-    rng = np.random.default_rng([seed, _SHRINK_STREAM, epoch, first])
     rows = rng.standard_normal((_N_SHRINK_ROWS, n_parameters), dtype=np.float32)
     return rows * np.float32(np.sqrt(weight / _N_SHRINK_ROWS))
 

@@ -181,13 +181,22 @@ class TorchLoss(Loss):
         self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         parameters = self._set.real(weights).requires_grad_(True)
-        inside = self._set.take(frames)
+        inside, t = self._set.take(frames), self.data.targets
         errors = self._errors(inside, frames, parameters)
-        members = torch.stack([(e**2).flatten(1).sum(1) for e in errors])
-        mean = torch.stack([(e.mean(0) ** 2).sum() for e in errors])
-        total = (torch.as_tensor(factors).to(members) @ members).sum()
+        count = t.counts[frames]
+        by_row = [self._set.real(values) for values in (count, np.repeat(count, t.n_atoms[frames]), count)]
+
+        def sums(counts: list[Tensor]) -> Tensor:
+            rows = [(e**2).flatten(2).sum(2) if e.ndim > 2 else e**2 for e in errors]
+            means = [(e.mean(0) ** 2).flatten(1).sum(1) if e.ndim > 2 else e.mean(0) ** 2 for e in errors]
+            members = torch.stack([row @ c for row, c in zip(rows, counts, strict=True)])
+            mean = torch.stack([own @ c for own, c in zip(means, counts, strict=True)])
+            return torch.cat([members, mean[:, None]], dim=1)
+
+        counted = sums(by_row)
+        total = (torch.as_tensor(factors).to(counted) @ counted[:, :-1]).sum()
         (gradient,) = torch.autograd.grad(total, parameters)
-        squares = torch.cat([members, mean[:, None]], dim=1).detach()
+        squares = torch.stack([sums([torch.ones_like(c) for c in by_row]), counted]).detach()
         return squares.cpu().double().numpy(), gradient.cpu().double().numpy()
 
     def _errors(self, inside: TorchFrames, frames: np.ndarray, parameters: Tensor) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.loss import Loss
-from nnpcore.training.engines.rows import epoch_order
+from nnpcore.training.engines.rows import EpochOrder
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
 from nnpcore.training.settings import TrainSettings
 
@@ -55,7 +55,7 @@ class AdamOptimizer(Optimizer):
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Go once over the frames in batches."""
         n_frames = self._loss.data.n_frames
-        order = epoch_order(self._seed, epoch, n_frames)
+        order = EpochOrder.of(self._seed, epoch, np.ones(n_frames, dtype=np.int64)).frames
         n_batches = -(-n_frames // self._batch)
         while (done := int(self._counters[1])) < n_batches and self.alive.any():
             pace.tell(done / n_batches, f"epoch {epoch + 1}")

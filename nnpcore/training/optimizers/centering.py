@@ -21,7 +21,8 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
     """Return weights (n_members, n_parameters) whose energies are right on average over training frames.
 
     The shift of each element's energy solves least squares of the energies per atom on the compositions of
-    up to 200 frames, evenly taken. Members with weights that are not finite stay as they are.
+    up to 200 frames, evenly taken, each as often as it counts. Members with weights that are not finite stay
+    as they are.
     """
     known = np.flatnonzero(data.targets.has_energy)
     frames = known[:: -(-len(known) // _MOST_FRAMES) or 1]
@@ -36,9 +37,10 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
     left = data.targets.energy[frames] - np.add.reduceat(energies, starts, axis=1)
     if data.added is not None:
         left -= data.added.energies[frames].T
-    parts = np.diff(data.element_start[frames], axis=1) / n_atoms[:, None]
+    weight = np.sqrt(data.targets.counts[frames])
+    parts = weight[:, None] * np.diff(data.element_start[frames], axis=1) / n_atoms[:, None]
     usable = np.isfinite(left).all(axis=1)
-    shifts = np.linalg.pinv(parts, rcond=_SMALLEST_SINGULAR) @ (left[usable] / n_atoms).T
+    shifts = np.linalg.pinv(parts, rcond=_SMALLEST_SINGULAR) @ (weight * left[usable] / n_atoms).T
     result = weights.copy()
     last = packing.n_per_element * np.arange(1, packing.n_elements + 1) - 1
     result[np.ix_(usable, last)] += shifts.T

@@ -10,7 +10,7 @@ import numpy as np
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.guide import guide_batch
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.rows import Batch, RowScales, make_batch
+from nnpcore.training.engines.rows import Batch, EpochOrder, RowScales, make_batch
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.optimizers.base import EXPLODED, ErrorSums, Optimizer
 from nnpcore.training.optimizers.centering import centered
@@ -80,30 +80,36 @@ class KalmanOptimizer(Optimizer):
         self._told = np.zeros(n_members, dtype=bool)
         self._predicted = np.zeros((n_members, data.n_frames, self._scales.n_slots))
         self._targets = np.zeros((data.n_frames, self._scales.n_slots))
+        self._n_passes = int(data.targets.passes.sum())
 
     @property
     def n_batches(self) -> int:
         """Batches of an epoch."""
-        return -(-self._data.n_frames // self._batch_frames)
+        return -(-self._n_passes // self._batch_frames)
 
     def retarget(self, data: FitSet) -> None:
         """Go on with other targets of the same frames."""
         self._data = data
 
-    def _make(self, order: np.ndarray, epoch: int, index: int) -> Batch:
+    def _order(self, epoch: int) -> EpochOrder:
+        """Return what an epoch takes one after the other."""
+        return EpochOrder.of(self._settings.seed, epoch, self._data.targets.passes)
+
+    def _make(self, order: EpochOrder, epoch: int, index: int) -> Batch:
         """Make one of an epoch's batches."""
-        frames = order[index * self._batch_frames : (index + 1) * self._batch_frames]
+        part = order.batch(index, self._batch_frames)
         seed, n = self._settings.seed, self._n_parameters
-        batch = make_batch(self._data, frames, self._scales, seed, epoch, n)
-        self._targets[frames] = batch.targets
+        batch = make_batch(self._data, part.frames, self._scales, seed, epoch, n, part.passes)
+        judged = batch.judged
+        self._targets[part.frames[judged]] = batch.targets[judged]
         if (guide := self._data.guide) is not None:
-            batch = replace(batch, guide=guide_batch(self._data, guide, frames, seed, epoch))
+            batch = replace(batch, guide=guide_batch(self._data, guide, part, seed, epoch))
         return batch
 
     def _forgetting(self, epoch: int, index: int) -> float:
         """Return the forgetting factor λ of a batch, which grows with every frame seen before it."""
         kalman = self._settings.kalman
-        seen = epoch * self._data.n_frames + index * self._batch_frames
+        seen = epoch * self._n_passes + index * self._batch_frames
         return 1.0 - (1.0 - kalman.forgetting) * kalman.forgetting_decay**seen
 
     def _centered(self) -> np.ndarray:
@@ -117,7 +123,7 @@ class KalmanOptimizer(Optimizer):
         return bool(mean_square < EXPLODED and np.isfinite(weights).all())
 
     def _errors(self) -> ErrorSums:
-        """Sum up the errors of the epoch's own predictions."""
+        """Sum up the errors of the epoch's own predictions, of every frame once."""
         t, s = self._data.targets, self._scales
         n_force = s.n_force_rows
         with np.errstate(all="ignore"):

@@ -25,7 +25,7 @@ from nnpcore.training.data import FitSet
 from nnpcore.training.engines import blas
 from nnpcore.training.engines.kernels import ACTIVATION_CODES, batch_rows
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.rows import Batch, epoch_order
+from nnpcore.training.engines.rows import Batch
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, mended, row_noise, smoothed
 from nnpcore.training.optimizers.schedule import MemberSchedule
@@ -249,7 +249,7 @@ class CompiledKalman(KalmanOptimizer):
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Take every living member through all frames."""
-        order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
+        order = self._order(epoch)
         n_batches = self.n_batches
         self._positions[~self.alive] = n_batches
         total = n_batches * len(self.alive)
@@ -273,7 +273,8 @@ class CompiledKalman(KalmanOptimizer):
         values = self._filter.step(filtered, own, forgetting)
         self._restarted[member] |= filtered.restarted
         filtered.restarted = False
-        self._predicted[member, batch.frames] = values + (batch.targets - own.targets)
+        judged, predicted = batch.judged, values + (batch.targets - own.targets)
+        self._predicted[member, batch.frames[judged]] = predicted[judged]
         if batch.guide is not None:
             noise = guide_noise(self._filter.noise, filtered.left)
             self._filter.step(filtered, batch.guide.of_member(member), 1.0, noise)

@@ -16,7 +16,7 @@ from nnpcore.potential.activation import get_activation
 from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.engines.rows import Batch, epoch_order
+from nnpcore.training.engines.rows import Batch
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.optimizers.kalman import KalmanOptimizer, guide_noise, mended, row_noise, smoothed
 from nnpcore.training.settings import TrainSettings
@@ -122,8 +122,7 @@ class TorchKalman(KalmanOptimizer):
 
     def run_epoch(self, epoch: int, pace: Pace) -> ErrorSums | None:
         """Take all living members through all frames."""
-        order = epoch_order(self._settings.seed, epoch, self._data.n_frames)
-        make = partial(self._make, order, epoch)
+        make = partial(self._make, self._order(epoch), epoch)
         while (index := int(self._positions[0])) < self.n_batches and self.alive.any():
             if not pace.go_on():
                 return None
@@ -139,7 +138,8 @@ class TorchKalman(KalmanOptimizer):
         before = self._weights.clone()
         rows, values, innovations = self._measure(batch)
         added = np.zeros(1) if batch.added is None else batch.added
-        self._predicted[:, batch.frames] = values.double().cpu().numpy() + added
+        predicted, judged = values.double().cpu().numpy() + added, batch.judged
+        self._predicted[:, batch.frames[judged]] = predicted[:, judged]
         noise = self._noise(batch, innovations.cpu().numpy())
         if len(batch.shrink):
             shrink = torch.as_tensor(batch.shrink).to(rows)
@@ -153,7 +153,7 @@ class TorchKalman(KalmanOptimizer):
             self._update(rows, innovations, torch.tensor(own).to(self._weights))
         for member in np.flatnonzero(self.alive):
             weights = self._weights[member].cpu().numpy()
-            if not self._good(batch, self._predicted[member, batch.frames], weights):
+            if not self._good(batch, predicted[member], weights):
                 self._stop(int(member))
         dead = torch.as_tensor(~self.alive, device=before.device)
         self._weights = torch.where(dead[:, None], before, self._weights)
