@@ -161,9 +161,15 @@ Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-
 Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]
 
 ReportOutput = Annotated[Path, Option("-o", "--output", metavar="FILE", help="File to write: .html or .pdf.")]
+Every = Annotated[float, Option(min=0.2, max=3600.0, help="Seconds between two looks.")]
+Once = Annotated[bool, Option("--once", help="Look once and end.")]
 MethodsOutput = Annotated[
     Path | None,
     Option("-o", "--output", metavar="DIR", help="Folder for methods.txt, methods.tex, references.bib."),
+]
+TrainEos = Annotated[
+    str | None,
+    Option("--eos", metavar="FILE", help="Crystal along its volume: follow its mapping error; verdict."),
 ]
 ReportEos = Annotated[
     str | None,

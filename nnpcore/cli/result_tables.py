@@ -40,7 +40,7 @@ def number(value: float | None) -> str:
 def rmse_table(data_sets: Mapping[str, Mapping[str, Any]], caption: str = "") -> Table:
     """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
     heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
-    table = _table("RMSE of the ensemble's mean (members)", "Data", *heads)
+    table = plain_table("RMSE of the ensemble's mean (members)", "Data", *heads)
     table.caption, table.caption_justify = caption or None, "left"
     for name, report in data_sets.items():
         table.add_row(
@@ -60,7 +60,7 @@ def kept_text(history: Sequence[EpochRecord]) -> str:
     )
 
 
-def _table(title: str, first: str, *heads: str) -> Table:
+def plain_table(title: str, first: str, *heads: str) -> Table:
     """Return an empty table, its numbers to the right."""
     table = _Table(title=title, title_justify="left")
     table.add_column(first)
@@ -119,7 +119,7 @@ def epoch_text(record: EpochRecord) -> str:
 
 def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> Table:
     """Return the equation of state of the ensemble beside the reference's."""
-    table = _table("Crystal along its volume", "", "ensemble", "reference")
+    table = plain_table("Crystal along its volume", "", "ensemble", "reference")
     low, high = numbers["bracket_volume"]
     bracket = "none" if low is None else f"{low:.2f} to {high:.2f}"
     table.add_row("V0, Å³/atom", _digits(numbers["v0"], 3), _digits(reference["v0"], 3))
@@ -136,7 +136,7 @@ def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> T
 def comparison_table(report: Mapping[str, Any]) -> Table:
     """Return the equations of state of several models beside the reference's, a row each."""
     heads = ("V0, Å³/atom", "B0, GPa", "slope error, GPa", "RMSE, meV/atom")
-    table = _table("Crystal along its volume", "", *heads)
+    table = plain_table("Crystal along its volume", "", *heads)
     reference = report["reference"]
     table.add_row("reference", _digits(reference["v0"], 3), _digits(reference["b0_gpa"], 1), "", "")
     for name, model in report["models"].items():
@@ -153,7 +153,7 @@ def _digits(value: float | None, digits: int) -> str:
 def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
     """Return the demonstration's three ensembles beside the reference, a column each."""
     heads = (titles.get(name, name) for name in report["runs"])
-    table = _table("Silicon: the same totals, different atomic energies", "", *heads, "DFT")
+    table = plain_table("Silicon: the same totals, different atomic energies", "", *heads, "DFT")
     rows = (
         ("RMSE of energies, meV/atom", "rmse_energy_mev_per_atom", 2),
         ("RMSE of forces, eV/Å", "rmse_force_ev_per_ang", 3),
@@ -173,7 +173,7 @@ def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
 
 def properties_table(crystal: str, names: Sequence[str], reference: str, rows: Sequence[Row]) -> Table:
     """Return the properties of models side by side, and of the reference behind them."""
-    table = _table(crystal, "", *names, *((reference,) if reference else ()))
+    table = plain_table(crystal, "", *names, *((reference,) if reference else ()))
     for row in rows:
         cells = [row.text(k) for k in range(len(names))]
         table.add_row(row.name, *cells, *((row.reference_text,) if reference else ()))
@@ -184,7 +184,7 @@ def cure_rows(cure: Cure) -> Table:
     """Return the frames of a cure, best first, with what each leaves together with those before it."""
     known = any(one.error is not None for one in cure.chosen)
     heads = ("Atoms", "Cost", "Spread left, meV/atom", *(("Error left, meV/atom",) if known else ()))
-    table = _table("Frames to add", "Frame", *heads)
+    table = plain_table("Frames to add", "Frame", *heads)
     first = "–", "–", number(MEV_PER_EV * cure.spread)
     table.add_row("nothing", *first, *((_mev(cure.error),) if known else ()))
     for one in cure.chosen:

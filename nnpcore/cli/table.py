@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
     "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
     "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, what data determine.",
+    "watch": "Follow a training that another process does, here or on a cluster: curves and mapping errors.",
     "methods": "Say in a paragraph for an article how a potential was made, with its sources for BibTeX.",
     "demo": "Show on the bundled silicon data that good totals may hide wrong atomic energies.",
     "paper": "Show the paper's claims with our own numbers: figures, tables, claims.json and a report.",

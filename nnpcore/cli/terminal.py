@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -27,18 +27,44 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.progress import Progress as Bars
-from rich.table import Table
+from rich.progress import Progress as RichProgress
 
 from nnpcore.errors import EatlasError
 from nnpcore.files import json_value
 from nnpcore.foreign_text import printable
 from nnpcore.progress import Progress
 
-Update = Callable[[float, str], None]
-"""``update(done, text)``."""
+
+class Update(Protocol):
+    """Moves a bar on."""
+
+    def __call__(self, done: float, text: str, below: Callable[[int], RenderableType] | None = None) -> None:
+        """Show what is done and a text; ``below`` makes what is drawn under it, so wide."""
+        ...
+
+
+class Bars(RichProgress):
+    """Bars with something under them that grows while they do.
+
+    Attributes
+    ----------
+    below : what is drawn there; None for nothing.
+    """
+
+    below: RenderableType | None = None
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Give the bars, and what is below them."""
+        yield from super().get_renderables()
+        if self.below is not None:
+            yield self.below
+
+
 PLAIN_INTERVAL = 5.0
 """Seconds between two lines of progress where standard error is not a terminal."""
+
+DRAWING_INTERVAL = 1.0
+"""Seconds between two pictures under a bar."""
 
 
 class Terminal:
@@ -54,7 +80,7 @@ class Terminal:
         self.err = Console(stderr=True, highlight=False, emoji=False)
         self.out = Console(highlight=False, emoji=False)
 
-    def show(self, *results: Table | str, then: str = "") -> None:
+    def show(self, *results: RenderableType, then: str = "") -> None:
         """Print results for a person, and tell something more; with ``--json`` nothing."""
         if self.json_only:
             return
@@ -100,10 +126,10 @@ class Terminal:
         columns = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         with self._bar(title, total, *columns) as bar:
 
-            def update(done: float, text: str) -> None:
+            def update(done: float, text: str, below: Callable[[int], RenderableType] | None = None) -> None:
                 nonlocal last
                 if bar is not None:
-                    bar(done, text)
+                    bar(done, text, below)
                 elif time.monotonic() - last > PLAIN_INTERVAL or done == total:
                     last = time.monotonic()
                     self.say(f"{title} {done}/{total}  {text}")
@@ -121,7 +147,15 @@ class Terminal:
         shown = (TextColumn("{task.description}"), BarColumn(), *columns, TextColumn("{task.fields[text]}"))
         with Bars(*shown, console=self.err, transient=transient) as bars:
             task = bars.add_task(title, total=total, text="")
-            yield lambda done, text: bars.update(task, completed=done, text=escape(printable(text)))
+            drawn = -math.inf
+
+            def update(done: float, text: str, below: Callable[[int], RenderableType] | None = None) -> None:
+                nonlocal drawn
+                if below is not None and (time.monotonic() - drawn > DRAWING_INTERVAL or done == total):
+                    drawn, bars.below = time.monotonic(), below(self.err.width)
+                bars.update(task, completed=done, text=escape(printable(text)))
+
+            yield update
 
     @contextlib.contextmanager
     def stop_on_interrupt(self, stop: Callable[[], None], kept: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.cli import options
+from nnpcore.cli.curves import curves
 from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.keys import advice
@@ -45,33 +46,41 @@ def train_command(
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
+    eos: options.TrainEos = None,
 ) -> Result:
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
-    from nnpcore.training import ControlState, TrainControl, TrainSettings
-
-    files: Sequence[str] = ()
-    found = None
     if count is not None and not add:
         raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
+    added: Result = {}
     if resume:
-        given = bool(data or valid or add or config is not None)
-        settings = _settings_to_resume(output, changes, given=given)
+        given = bool(data or valid or add or eos or config is not None)
+        trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
     else:
         refuse_to_replace(output, overwrite)
         files, found = _addition(data or (), valid, add)
-        usual = TrainSettings() if found is None else found.settings
-        settings = usual if config is None else TrainSettings.from_toml(config)
-        settings = settings.replace(**changes) if changes else settings
-    from nnpcore.training import Trainer  # only now: it is slow to load
-
-    if resume:
-        trainer = Trainer.resume(output, settings=settings, monitor=_monitored(output, terminal.warn))
-    else:
+        settings = _settings(config, changes, found)
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
         frames = _all_frames(files, valid or (), settings, read, terminal.warn, found)
-        parent = None if found is None else found.parent
         counts = () if found is None else found.counts(len(frames[0]) - len(found.added), count)
-        trainer = Trainer(settings, *frames, run_folder=output, parent=parent, counts=counts)
+        crystal = [] if eos is None else read([eos])
+        parent = None if found is None else found.parent
+        trainer = _begun(settings, frames, crystal, run_folder=output, parent=parent, counts=counts)
+        added = {} if found is None else _what_was_added(found, trainer)
+    stopped = _train(trainer, terminal)
+    result = _result(trainer, terminal)
+    then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
+    if stopped:
+        then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
+    terminal.show(rmse_table(result["data_sets"], kept_text(trainer.history)), then=then)
+    if trainer.monitor is not None and not stopped:
+        result |= _verdict(output, trainer.settings.n_threads, terminal)
+    return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+
+
+def _train(trainer: Trainer, terminal: Terminal) -> bool:
+    """Train to the end, with curves where there is a terminal; return whether it was stopped before."""
+    from nnpcore.training import ControlState, TrainControl
+
     with terminal.progress("Preparing") as progress:
         trainer.prepare(progress)
     control = TrainControl()
@@ -81,7 +90,7 @@ def train_command(
         tell(trainer.keeper.trouble)
 
         def on_epoch(record: EpochRecord, trainer: Trainer) -> None:
-            update(record.epoch, epoch_text(record))
+            update(record.epoch, epoch_text(record), partial(curves, trainer.history))
             for message in record.messages:
                 terminal.warn(f"epoch {record.epoch}: {message.text}")
             tell(trainer.keeper.trouble)
@@ -92,14 +101,49 @@ def train_command(
                 terminal.warn(note)
         except RunFolderError as error:
             raise _rescued(trainer, error) from error
-    stopped = control.state is ControlState.STOPPING
-    result = _result(trainer, terminal)
-    then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
-    if stopped:
-        then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
-    terminal.show(rmse_table(result["data_sets"], kept_text(trainer.history)), then=then)
-    added = {} if found is None else _what_was_added(found, trainer)
-    return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+    return control.state is ControlState.STOPPING
+
+
+def _verdict(output: Path, n_threads: int | None, terminal: Terminal) -> Result:
+    """Say whether the mapping of what was monitored is right."""
+    from nnpcore.analyses import required
+    from nnpcore.analyses.verdict import VERDICT
+    from nnpcore.report.facts import read_run
+
+    with terminal.progress("Verdict") as progress:
+        facts = read_run(output, None, (), progress)
+        verdict = required(facts.evaluation.value(VERDICT, n_threads=n_threads, progress=progress))
+    terminal.show(verdict.text)
+    return {"verdict": verdict.text, "verdict_level": verdict.level}
+
+
+def _settings(config: Path | None, changes: dict[str, Any], found: Addition | None) -> TrainSettings:
+    """Return a new training's settings: of a file, else of the run that is added to, else the usual ones."""
+    from nnpcore.training import TrainSettings
+
+    usual = TrainSettings() if found is None else found.settings
+    settings = usual if config is None else TrainSettings.from_toml(config)
+    return settings.replace(**changes) if changes else settings
+
+
+def _begun(
+    settings: TrainSettings,
+    frames: tuple[Sequence[Frame], Sequence[Frame]],
+    crystal: Sequence[Frame],
+    **options: Any,
+) -> Trainer:
+    """Return a new training of (training, validation) frames that follows a crystal, where one is given."""
+    from nnpcore.analyses import MappingMonitor
+    from nnpcore.training import Trainer
+
+    return Trainer(settings, *frames, monitor=MappingMonitor(crystal) if crystal else None, **options)
+
+
+def _resumed(output: Path, settings: TrainSettings, terminal: Terminal) -> Trainer:
+    """Return a training that goes on, with what it has monitored so far."""
+    from nnpcore.training import Trainer
+
+    return Trainer.resume(output, settings=settings, monitor=_monitored(output, terminal.warn))
 
 
 def _what_was_added(found: Addition, trainer: Trainer) -> dict[str, Any]:

@@ -69,6 +69,26 @@ class FolderLock:
         self._end()
 
 
+def writer_of(folder: Path) -> str:
+    """Return who holds a folder's lock, in words; empty where nobody does as far as can be told.
+
+    Nothing is locked by asking. Of a process of another computer only its mark is known: it may have ended.
+    """
+    try:
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        mark = _mark_of(handle)
+    finally:
+        os.close(handle)
+    if not mark:
+        return ""
+    if not _same_host(mark):
+        return f"process {mark['pid']} on another computer"
+    return f"process {mark['pid']}" if _lives(mark) or mark["pid"] == os.getpid() else ""
+
+
 def _mark(handle: int) -> None:
     """Write who holds a lock; on a full disk the system's own lock is enough."""
     os.ftruncate(handle, 0)

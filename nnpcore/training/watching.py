@@ -1,0 +1,122 @@
+"""Following a training that another process does: a run folder that grows is read, and never written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from nnpcore.errors import RunFolderError
+from nnpcore.training.folder_lock import writer_of
+from nnpcore.training.history import EpochRecord
+from nnpcore.training.run_folder import RunFolder
+
+SILENT_AFTER = 120.0
+"""Seconds without a new epoch after which a training on another computer may have ended unseen."""
+
+_TRIES = 3
+
+
+class Activity(StrEnum):
+    """What a run folder does."""
+
+    TRAINING = "training"
+    SILENT = "silent"
+    ENDED = "ended"
+    TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a run folder showed when it was looked at.
+
+    Attributes
+    ----------
+    activity : "silent" where a process of another computer has written nothing for long.
+    writer : who trains there, in words; empty where nobody does.
+    records : of the epochs so far.
+    goal : epochs it is to reach; None where the settings leave it to the optimizer.
+    quiet_for : seconds since the folder last changed.
+    replaced : whether it is another training than the one looked at before.
+    trouble : why it cannot be read, else None; the records are then those last seen.
+    """
+
+    activity: Activity
+    writer: str
+    records: Sequence[EpochRecord]
+    goal: int | None
+    quiet_for: float
+    replaced: bool = False
+    trouble: RunFolderError | None = None
+
+
+class RunWatch:
+    """Looks at a run folder again and again; what has not changed is not read again.
+
+    Attributes
+    ----------
+    path : the folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self._id: str | None = None
+        self._state: tuple[object, ...] = ()
+        self._records: list[EpochRecord] = []
+        self._goal: int | None = None
+
+    def look(self) -> Sight:
+        """Return what the folder shows now; trouble with it is in the answer, not raised."""
+        writer = writer_of(self.path)
+        replaced, trouble = False, None
+        try:
+            replaced = self._read()
+        except RunFolderError as error:
+            trouble = error
+        quiet = self._quiet_for()
+        if trouble is not None:
+            activity = Activity.TROUBLE
+        elif not writer:
+            activity = Activity.ENDED
+        else:
+            elsewhere = writer.endswith("computer")
+            activity = Activity.SILENT if elsewhere and quiet > SILENT_AFTER else Activity.TRAINING
+        return Sight(activity, writer, self._records, self._goal, quiet, replaced, trouble)
+
+    def _read(self) -> bool:
+        """Read what has changed; return whether it is another training than before."""
+        for attempt in range(_TRIES):
+            state = _state_of(self.path)
+            if state == self._state:
+                return False
+            try:
+                run = RunFolder.open(self.path)
+                records = run.read_history()
+            except RunFolderError:
+                if attempt + 1 < _TRIES and _state_of(self.path) != state:
+                    continue  # it was written in between: its files are those of two moments
+                raise
+            replaced = self._id is not None and run.id != self._id
+            self._state, self._id, self._records = state, run.id, records
+            self._goal = run.settings.epochs
+            return replaced
+        return False
+
+    def _quiet_for(self) -> float:
+        newest = max((stamp[1] for stamp in _state_of(self.path) if stamp is not None), default=None)
+        return 0.0 if newest is None else max(0.0, time.time() - newest / 1e9)
+
+
+def _state_of(folder: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """Return size, time of change and place of the files that are read, None for what is not there."""
+    found = []
+    for name in ("data.json", "settings.toml", "history.csv"):
+        try:
+            status = os.stat(folder / name)
+            found.append((status.st_size, status.st_mtime_ns, status.st_ino))
+        except OSError:
+            found.append(None)
+    return tuple(found)
