@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from nnpcore.training.counts import checked_counts, sentence_on, usual_count
 from nnpcore.training.data import FitSet, Guide
 from nnpcore.training.engines.compiled import CompiledLoss
 from nnpcore.training.engines.guide import guide_batch, guide_term
+from nnpcore.training.engines.loss import Loss, LossAndGradient
+from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import EpochOrder, LossWeights, RowScales, make_batch
 from nnpcore.training.engines.torch_backend import TorchLoss
 from nnpcore.training.optimizers.centering import centered
@@ -51,14 +54,22 @@ def listed() -> FitSet:
     return replace(many, inputs=inputs, matrix=once.matrix, targets=targets)
 
 
-@pytest.mark.parametrize("kind", [CompiledLoss, TorchLoss])
-def test_a_frame_that_counts_three_times_is_one_that_is_listed_three_times(kind: type) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda data, packing: CompiledLoss(SETTINGS, data, packing, 1),
+        lambda data, packing: TorchLoss(SETTINGS, data, packing, "cpu"),
+    ],
+    ids=["compiled", "torch"],
+)
+def test_a_frame_that_counts_three_times_is_one_that_is_listed_three_times(
+    make: Callable[[FitSet, Packing], Loss],
+) -> None:
     once, many = fit_set(mixed_frames(), ELEMENTS)[0], listed()
     _, packing, flat = networks(ELEMENTS)
-    last = 1 if kind is CompiledLoss else "cpu"
 
-    def of(data: FitSet):
-        found = kind(SETTINGS, data, packing, last)(np.arange(data.n_frames), flat, lambda: True)
+    def of(data: FitSet) -> LossAndGradient:
+        found = make(data, packing)(np.arange(data.n_frames), flat, lambda: True)
         assert found is not None
         return found
 
@@ -175,8 +186,8 @@ def test_runs_keep_counts_and_go_on_exactly(optimizer: str, tmp_path: Path) -> N
     stops, trainer = 0, new(tmp_path / "parts")
     while trainer.run(control=Stops(after=9)).reason == "stopped":
         stops += 1
-        known = {"train": frames[:7], "valid": frames[7:]} if stops % 2 else {}
-        trainer = Trainer.resume(tmp_path / "parts", **known)
+        train, valid = (frames[:7], frames[7:]) if stops % 2 else (None, None)
+        trainer = Trainer.resume(tmp_path / "parts", train=train, valid=valid)
         assert trainer.counts == tuple(counts)
     assert stops > 0
     np.testing.assert_array_equal(trainer._best.last, whole._best.last)
