@@ -40,6 +40,7 @@ class RunState(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     IMPORTED = "imported"
+    ELSEWHERE = "training elsewhere"
 
     @property
     def active(self) -> bool:

@@ -30,6 +30,7 @@ STATES = {
     RunState.FINISHED: ("finished", "good"),
     RunState.FAILED: ("failed", "error"),
     RunState.IMPORTED: ("imported", "good"),
+    RunState.ELSEWHERE: ("training elsewhere", "accent"),
 }
 """Words and colours of the states."""
 
@@ -47,7 +48,7 @@ def run_menu(session: Session, run_id: str, parent: QWidget) -> QMenu:
     elif run.state is RunState.WAITING:
         menu.addAction("Drop", lambda: session.trainings.stop(run_id))
         menu.addAction("Drop all that wait", session.trainings.drop_waiting)
-    elif not run.state.active or run.state is RunState.PAUSED:
+    elif run.state is not RunState.ELSEWHERE and (not run.state.active or run.state is RunState.PAUSED):
         menu.addAction("Resume", lambda: session.trainings.resume(run_id))
     if run.state.active:
         menu.addAction("Stop", lambda: session.trainings.stop(run_id))
@@ -149,6 +150,8 @@ def describe(run: RunDocument) -> str:
     if best is not None:
         parts.append(f"{best:.3g} meV/atom")
     eta = run.eta_seconds
-    if run.state is RunState.RUNNING and eta is not None and run.n_epochs:
+    if run.state in (RunState.RUNNING, RunState.ELSEWHERE) and eta is not None and run.n_epochs:
         parts.append(f"{duration(eta)} left")
+    if run.state is RunState.ELSEWHERE:
+        parts.append(run.message)
     return " · ".join(parts)

@@ -313,7 +313,8 @@ class TrainingPanel(Panel):
 
 def ending(run: RunDocument) -> Ending:
     """Return which epoch of a run is kept, and where it ended early."""
-    asked = 0 if run.state.active or run.state is RunState.IMPORTED else run.n_epochs
+    goes_on = run.state.active or run.state in (RunState.IMPORTED, RunState.ELSEWHERE)
+    asked = 0 if goes_on else run.n_epochs
     why = run.message.removeprefix(ENDED_EARLY).strip(" .") if run.message.startswith(ENDED_EARLY) else ""
     return ending_of(run.history, asked, patience=run.settings.patience, why=why)
 
@@ -330,9 +331,9 @@ def status_text(run: RunDocument) -> str:
     each = run.seconds_per_epoch
     if each:
         parts.append(f"{1 / each:.1f} epochs/s" if each < 0.5 else f"{each:.1f} s each")
-    state = {RunState.PAUSED: "paused", RunState.STOPPING: "stopping", RunState.STOPPED: "stopped"}
-    if run.state in state:
-        parts.insert(0, state[run.state])
+    stands = (RunState.PAUSED, RunState.STOPPING, RunState.STOPPED, RunState.ELSEWHERE)
+    if run.state in stands:
+        parts.insert(0, run.state.value)
     elif run.state is RunState.FINISHED:
         parts.insert(0, "finished" if end.ended is None else "ended early")
     if end.ended is not None and run.state in (RunState.FINISHED, RunState.STOPPED):

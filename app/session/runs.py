@@ -41,6 +41,7 @@ class Runs(QObject):
     added = Signal(str)
     changed = Signal(str)
     removed = Signal(str)
+    opened = Signal(str)
     current_changed = Signal()
     comparison_changed = Signal()
     epoch_finished = Signal(str)
@@ -137,6 +138,7 @@ class Runs(QObject):
         self.changed.emit(run.id)
         self.values_changed.emit(run.id)
         self.potential_changed.emit(run.id)
+        self.opened.emit(run.id)
         return run
 
     # where frames are ---------------------------------------------------------------------------------

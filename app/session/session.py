@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from app.session.coloring import SharedColoring
 from app.session.cures import Cures
 from app.session.data import Data
+from app.session.following import Following
 from app.session.invariance import InvarianceChecks
 from app.session.memory import FreedMemory
 from app.session.messages import Messages
@@ -32,8 +33,9 @@ class Session(QObject):
     settings : preferences. messages : what the user is told. undo_stack : what can be undone.
     tasks : background work. data : open files and the frame shown. selection : chosen atoms.
     regions : named groups of atoms. runs : trained and imported potentials. trainings : threads that train.
-    coloring : by what atoms are coloured. analyses : results of the runs in sight. sweeps : trainings over
-        the values of a setting. invariance : whether crystals are invariant points. visibility : which files
+    following : open runs whose folders others train in. coloring : by what atoms are coloured.
+    analyses : results of the runs in sight. sweeps : trainings over the values of a setting.
+    invariance : whether crystals are invariant points. visibility : which files
         are drawn in maps. cures : frames to add, and adding them. properties : what potentials say
         of a crystal. told : numbers that an example's page tells of.
     """
@@ -53,6 +55,7 @@ class Session(QObject):
         self.regions = Regions(self.data, self.selection, tasks, messages, undo)
         self.runs = Runs(self.data, self.regions, tasks, messages, undo)
         self.trainings = Trainings(self.settings, self.data, self.regions, self.runs, tasks, messages, undo)
+        self.following = Following(self.runs, tasks, messages)
         self.memory = FreedMemory(self.data, self.runs, self.trainings, tasks)
         self.coloring = SharedColoring(self.data, self.runs, undo)
         self.analyses = AnalysisScheduler(
@@ -69,7 +72,7 @@ class Session(QObject):
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
             self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
-            self.memory, self.properties, self.told,
+            self.memory, self.properties, self.told, self.following,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)
@@ -78,6 +81,7 @@ class Session(QObject):
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""
         self.closing.emit()
+        self.following.shutdown()
         self.analyses.shutdown()
         self.trainings.shutdown()
         self.memory.shutdown()

@@ -28,6 +28,9 @@ from nnpcore.training.history import thin
 
 TICK_MS = 100
 WAIT_MS = 50
+_NOT_OURS = (RunState.IMPORTED, RunState.WAITING, RunState.ELSEWHERE)
+"""States of runs that do not go on here."""
+
 ENDS = {
     "no progress": "Ended early: no member became better.",
     "converged": "Ended early: it has converged.",
@@ -179,7 +182,7 @@ class Trainings(QObject):
         Frames are taken from the open data sets where all are there, else read from the files again.
         """
         run = self._runs.documents[run_id]
-        if run.folder is None or run_id in self._jobs or run.state in (RunState.IMPORTED, RunState.WAITING):
+        if run.folder is None or run_id in self._jobs or run.state in _NOT_OURS:
             return
         if run_id in self.unsaved:
             self.unsaved.warn(run, f"{run.name} is not saved", f"{run.unsaved} It goes on once it is saved.")
