@@ -12,7 +12,6 @@ from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.posterior import Posterior
-from nnpcore.posterior.scatter import relative_covariance, with_scatter
 from nnpcore.training import KalmanSettings, TrainControl, Trainer, TrainSettings
 from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet, Guide
@@ -125,11 +124,11 @@ def test_members_follow_draws_of_the_posterior_under_a_prior_of_physical_size() 
     data, _ = fit_set(frames)
     posterior = Posterior.fit(frames, data.descriptors.functions, n_threads=1)
     d = data.descriptors
-    sized = with_scatter(posterior, relative_covariance(posterior, d.values, d.species))
+    assert posterior.scatter.any()
     guide = guide_of(posterior, data, [-1.0], TrainSettings(guidance=2.0, n_members=3), 0.1)
-    mean = sized.energies_of(d.values, d.species) + 1.0
+    mean = posterior.energies_of(d.values, d.species) + 1.0
     np.testing.assert_allclose(guide.targets.mean(axis=0), mean, atol=1e-5)
-    variance = sized.spreads_of(d.values, d.species) ** 2
+    variance = posterior.spreads_of(d.values, d.species) ** 2
     np.testing.assert_allclose(2.0 / guide.precision, variance + 4e-6, rtol=1e-4)
     assert 0.3 < guide.targets.var(axis=0).mean() / variance.mean() < 1.2
     single = guide_of(posterior, data, [-1.0], TrainSettings(guidance=2.0, n_members=1), 0.1)

@@ -68,8 +68,13 @@ class Solution:
     coefficients: np.ndarray
 
     @classmethod
-    def of(cls, moments: Mapping[str, Moments], hyper: Hyperparameters) -> Solution:
-        """Solve for the coefficients."""
+    def of(
+        cls, moments: Mapping[str, Moments], hyper: Hyperparameters, scatter: np.ndarray | None = None
+    ) -> Solution:
+        """Solve for the coefficients.
+
+        ``scatter`` : (m, m), what a second prior adds to the precision (:mod:`nnpcore.posterior.scatter`).
+        """
         m = len(next(iter(moments.values())).vector)
         precision, right = np.zeros((m, m)), np.zeros(m)
         for kind, sums in moments.items():
@@ -77,7 +82,7 @@ class Solution:
             right += hyper.weight(kind) * sums.vector
         largest = float(precision.diagonal().max(initial=0.0))
         precision[np.diag_indices(m)] += max(hyper.signal**-2, _SMALLEST_PRIOR * largest)
-        return cls.solved(precision, right)
+        return cls.solved(precision if scatter is None else precision + scatter, right)
 
     @classmethod
     def solved(cls, precision: np.ndarray, right: np.ndarray) -> Solution:

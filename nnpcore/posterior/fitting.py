@@ -12,6 +12,7 @@ from nnpcore.errors import DataError
 from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
 from nnpcore.posterior.evidence import Hyperparameters, Solution, best_hyperparameters, first_guess
 from nnpcore.posterior.moments import ENERGY, Moments
+from nnpcore.posterior.scatter import plausible_scatter, scatter_precision
 from nnpcore.posterior.settings import PosteriorSettings
 from nnpcore.posterior.streaming import batches, summed
 from nnpcore.posterior.targets import Target
@@ -32,6 +33,7 @@ class Fitted:
     hyper: Hyperparameters
     zeros: np.ndarray
     moments: dict[str, Moments]
+    scatter: np.ndarray
     solution: Solution
     n_frames: int
 
@@ -52,7 +54,9 @@ def fit(
         raise DataError("no frame has a label to learn from", fix="Give frames with energies or forces")
     zeros = element_zeros(used, functions)
     with one_blas_thread():
-        bases = _bases(used, functions, targets, settings, n_threads, progress.part(0.0, 0.15))
+        some = spread_frames(used, _MOST_FRAMES_FOR_CENTERS, 10**5)
+        atoms = _atoms_of(some, functions, n_threads, progress.part(0.0, 0.1))
+        bases = _bases(atoms, functions, targets, settings, n_threads, progress.part(0.1, 0.15))
         sample = spread_frames(used, settings.n_sample, settings.max_sample_atoms)
         chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))
         moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0))
@@ -62,8 +66,12 @@ def fit(
         else:
             tempering = {kind: settings.tempering for kind in moments if kind != ENERGY}
         hyper = replace(hyper, tempering=tempering)
-        solution = Solution.of(moments, hyper)
-    return Fitted(chosen, hyper, zeros, moments, solution, len(used))
+        scatter = np.zeros((chosen.size, chosen.size))
+        if settings.binding_energy is not None:
+            sizes = plausible_scatter(atoms, functions, settings.binding_energy)
+            scatter = scatter_precision(chosen, atoms, sizes)
+        solution = Solution.of(moments, hyper, scatter)
+    return Fitted(chosen, hyper, zeros, moments, scatter, solution, len(used))
 
 
 def _has_label(frame: Frame, kinds: tuple[str, ...]) -> bool:
@@ -94,8 +102,15 @@ def spread_frames(frames: Sequence[Frame], most: int, most_atoms: int) -> list[F
     return [frames[k] for k in places]
 
 
+def _atoms_of(
+    frames: Sequence[Frame], functions: SymmetryFunctions, n_threads: int | None, progress: Progress
+) -> Atoms:
+    found = compute_descriptors(frames, functions, derivatives=False, n_threads=n_threads, progress=progress)
+    return Atoms(found.values, found.species)
+
+
 def _bases(
-    frames: Sequence[Frame],
+    training: Atoms,
     functions: SymmetryFunctions,
     targets: Sequence[Target],
     settings: PosteriorSettings,
@@ -103,14 +118,11 @@ def _bases(
     progress: Progress,
 ) -> list[SparseBasis]:
     """Return bases of all lengths, about atoms of targets and of some training frames."""
-    some = spread_frames(frames, _MOST_FRAMES_FOR_CENTERS, 10**5)
-    training = compute_descriptors(some, functions, derivatives=False, n_threads=n_threads, progress=progress)
-    asked_frames = list({id(f): f for target in targets for f in target.frames}.values())
-    asked = compute_descriptors(asked_frames, functions, derivatives=False, n_threads=n_threads)
+    asked = list({id(f): f for target in targets for f in target.frames}.values())
     return make_bases(
         functions,
-        Atoms(training.values, training.species),
-        Atoms(asked.values, asked.species),
+        training,
+        _atoms_of(asked, functions, n_threads, progress),
         n_centers=settings.n_centers,
         lengths=settings.lengths,
         spectrum=settings.spectrum,

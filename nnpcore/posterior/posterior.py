@@ -37,6 +37,7 @@ class Posterior:
     zeros : (n_elements,) energy of an atom of each element that everything counts from, eV.
     kinds : kinds of labels that count, of those the frames have.
     moments : sums over the training frames, by kind.
+    scatter : (m, m), what a prior of the size of atomic energies adds to the precision; zero without one.
     solution : precision matrix (m, m) and mean of the coefficients.
     n_frames : training frames that went into it.
     """
@@ -46,6 +47,7 @@ class Posterior:
     zeros: np.ndarray
     kinds: tuple[str, ...]
     moments: Mapping[str, Moments]
+    scatter: np.ndarray
     solution: Solution
     n_frames: int
 
@@ -235,7 +237,7 @@ class Posterior:
             what = f"the training frames had no {' and no '.join(unknown)}, these have"
             raise DataError(what, fix="Fit a posterior to all frames")
         moments = added(self.moments, more)
-        solution = Solution.of(moments, self.hyper)
+        solution = Solution.of(moments, self.hyper, self.scatter)
         return replace(self, moments=moments, solution=solution, n_frames=self.n_frames + len(frames))
 
     # inside ---------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ class PosteriorSettings:
     signal : bounds of the prior's standard deviation of an atomic energy, eV.
     energy_noise, force_noise, stress_noise : bounds of what a function of this kind leaves of energies
         (eV/atom), force components (eV/Å) and stress components (eV/Å³).
+    binding_energy : eV that an atom loses with all its neighbors (solids: 1 to 9, silicon 4.6), which bounds
+        how much atomic energies may scatter, see :mod:`nnpcore.posterior.scatter`; None leaves that out.
     tempering : share in (0, 1] that force components count with; None finds it by the rule of
         :mod:`nnpcore.posterior.tempering`.
     spectrum : directions of the kernel matrix below this part of the largest eigenvalue are left out.
@@ -34,6 +36,7 @@ class PosteriorSettings:
     energy_noise: tuple[float, float] = (2e-4, 0.05)
     force_noise: tuple[float, float] = (2e-3, 1.0)
     stress_noise: tuple[float, float] = (1e-5, 0.02)
+    binding_energy: float | None = 6.0
     tempering: float | None = None
     spectrum: float = 1e-9
     n_sample: int = 32
@@ -49,6 +52,8 @@ class PosteriorSettings:
             low, high = getattr(self, name)
             if not 0 < low <= high < math.inf:
                 raise SettingsError(f"bounds must be positive and rise, not {low} and {high}", where=name)
+        if self.binding_energy is not None and not 0 < self.binding_energy < math.inf:
+            raise SettingsError(f"must be positive, not {self.binding_energy}", where="binding_energy")
         if self.tempering is not None and not 0 < self.tempering <= 1:
             raise SettingsError(f"must be in (0, 1], not {self.tempering}", where="tempering")
         if self.n_sample < 2:

@@ -2,8 +2,7 @@
 
 Totals and forces leave open much of how a total is split into atomic energies, and networks fill that in by
 accident. A :class:`~nnpcore.posterior.Posterior` of the same frames says what atomic energies may be and how
-far the data determine them; what they leave open has a prior of physical size
-(:mod:`nnpcore.posterior.scatter`). The networks are asked for these energies, too, each with the posterior's
+far the data determine them. The networks are asked for these energies, too, each with the posterior's
 variance as noise: what the data determine stays theirs, what they leave open follows the process. Every
 member follows a draw of its own, so that members differ by what the data leave open. What comes out is a
 plain network.
@@ -55,12 +54,10 @@ def guide_of(
 
     ``element_energies`` : of the elements of ``data``, eV; ``loss`` : see :class:`Guide`.
     """
-    from nnpcore.posterior.scatter import balanced_draws, relative_covariance, with_scatter
+    from nnpcore.posterior.scatter import balanced_draws
 
     d = data.descriptors
-    covariance = relative_covariance(posterior, d.values, d.species)
-    posterior = with_scatter(posterior, covariance)
-    own = balanced_draws(posterior, covariance, settings.n_members, [settings.seed, _DRAW_STREAM])
+    own = balanced_draws(posterior, settings.n_members, [settings.seed, _DRAW_STREAM])
     shift = posterior.zeros - np.asarray(element_energies)
     targets = np.empty((len(own), d.n_atoms), dtype=np.float32)
     precision = np.empty(d.n_atoms, dtype=np.float32)
