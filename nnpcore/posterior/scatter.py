@@ -6,7 +6,7 @@ energies of a crystal at one volume might scatter by electronvolts where data le
 lose all their neighbors lose some electronvolts, and about an equilibrium the energy is stationary. So the
 covariance of the atomic energies of an element about their mean gets a second prior,
 
-    sum over training atoms of (E_i - mean)² / n S²,   S = B d² / (d + 0.08),   d = rms(change of g) / mean(g),
+    sum over training atoms of (E_i - mean)² / n S²,   S = B d² / (d + 0.08),   d = rms(change of g) / mean g,
 
 with g the sum of the atom's radial symmetry functions, a smooth number of neighbors, and B the binding energy
 of an atom, 6 eV. Along one direction of the functions it says that the energies scatter by about S; what data
