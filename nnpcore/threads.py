@@ -19,12 +19,22 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+_share: int | None = None
+
+
+def share_threads(n_threads: int | None) -> None:
+    """Let this process use at most so many threads where nobody says how many; None for all."""
+    global _share
+    _share = n_threads
+
+
 def default_threads() -> int:
-    """Physical cores this process may use."""
+    """Physical cores this process may use, or its share of them."""
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    most = max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    return most if _share is None else min(most, _share)
 
 
 class _Blas:

@@ -17,6 +17,7 @@ from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError
 
 if TYPE_CHECKING:
+    from nnpcore.potential import Potential
     from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.structures import KeyNames
@@ -127,10 +128,14 @@ def predict_command(
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
     overwrite: options.Overwrite = False,
+    scheduler: options.SchedulerOption = None,
     keys: KeyNames | None = None,
 ) -> Result:
     """Write files' frames with the atomic energies, forces and spreads of a run or of a calculator."""
-    from nnpcore.exchange.structures_out import check_suffix, predict_frames, write_structures
+    from nnpcore.cluster import open_executor
+    from nnpcore.exchange.predicting import predict
+    from nnpcore.exchange.structures_out import check_suffix, write_structures
+    from nnpcore.potential import Potential
 
     specs = specs_of(calculator, arguments, python)
     run, data = _split_run(given, specs, "predict")
@@ -138,27 +143,28 @@ def predict_command(
         raise SettingsError("several models at once", where="predict", fix="Give one run or one calculator")
     check_suffix(output)
     refuse_to_replace_file(output, overwrite)
+    model = specs[0] if run is None else named(Potential.load(run), run)
     frames = read_frames(data, skip_bad, terminal, keys)
     with (
-        open_models([] if run is None else [run], specs, terminal) as models,
+        open_executor(scheduler, threads, terminal.warn) as executor,
         terminal.progress("Predicting") as progress,
     ):
-        model = models[0]
-        found = predict_frames(model, frames, n_threads=threads, progress=progress)
-        note = str(getattr(model, "note", ""))
-    write_structures(output, found)
-    with_atoms = "atomic_energies" in found[0].arrays
+        found = predict(model, frames, executor, progress)
+    for line in found.messages:
+        terminal.say(f"{found.name} says: {line}")
+    write_structures(output, found.frames)
+    with_atoms = "atomic_energies" in found.frames[0].arrays
     if not with_atoms:
-        terminal.warn(f"{model.name} gives no energies of single atoms: totals and forces only")
-    if note:
-        terminal.warn(f"{model.name}: {note}")
-    terminal.say(f"{len(found)} frames are in {output}.")
+        terminal.warn(f"{found.name} gives no energies of single atoms: totals and forces only")
+    for note in found.notes:
+        terminal.warn(f"{found.name}: {note}")
+    terminal.say(f"{len(found.frames)} frames are in {output}.")
     return {
-        "model": model.name,
+        "model": found.name,
         "file": output,
-        "n_frames": len(found),
+        "n_frames": len(found.frames),
         "atomic_energies": with_atoms,
-        "note": note,
+        "note": " ".join(found.notes),
     }
 
 
@@ -203,13 +209,17 @@ def open_models(
     with contextlib.ExitStack() as stack:
         models: list[AtomicEnergyModel] = []
         for run in runs:
-            potential = Potential.load(run)
-            models.append(replace(potential, info=potential.info | {"name": run.absolute().name}))
+            models.append(named(Potential.load(run), run))
         foreign = [stack.enter_context(CalculatorModel(spec)) for spec in specs]
         yield [*models, *foreign]
         for model in foreign:
             for line in model.messages:
                 terminal.say(f"{model.name} says: {line}")
+
+
+def named(potential: Potential, run: Path) -> Potential:
+    """Return a potential that is called as its run's folder is."""
+    return replace(potential, info=potential.info | {"name": run.absolute().name})
 
 
 def _split_run(

@@ -121,6 +121,14 @@ Overwrite = Annotated[bool, Option("--overwrite", help="Write over what is there
 SkipBad = Annotated[bool, Option("--skip-bad", help="Leave bad frames out instead of stopping.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Threads = Annotated[int | None, Option(min=1, help="Processor threads (default all).")]
+SchedulerOption = Annotated[
+    str | None,
+    Option(
+        "--scheduler",
+        metavar="WHERE",
+        help="Work elsewhere: local:N for N processes here, slurm:FILE, or the address of a dask scheduler.",
+    ),
+]
 Eos = Annotated[str, Option(metavar="FILE", help="Crystal along its volume scan, with energies.")]
 Headless = Annotated[bool, Option("--headless", help="No window: figures and a report.")]
 Resume = Annotated[bool, Option("--resume", help="Go on with the training in RUN; no DATA needed.")]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nnpcore.cluster import Executor, Hand, InProcess, Job, in_order, portions
 from nnpcore.cure.writing import LABELLED
 from nnpcore.errors import DataError, EatlasError, PotentialError
+from nnpcore.potential.external.model import CalculatorModel, CalculatorSpec
+from nnpcore.potential.external.worker import INPUT_ARRAYS, INPUT_VALUES
 from nnpcore.progress import Progress
+from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.structures.frame import EXACT_ENERGIES, Frame
 from nnpcore.structures.reading import read_dataset
 from nnpcore.structures.writing import write_frames
-
-if TYPE_CHECKING:
-    from nnpcore.potential.external.model import CalculatorSpec
 
 _OUTPUTS = ("vasprun.xml", "OUTCAR", "*.extxyz", "*.xyz", "*.traj", "*.out", "*.log", "*.pwo")
 """Files in which a computed frame is looked for, the best first."""
@@ -34,22 +35,31 @@ class Labelled:
 
 
 def label_with(
-    structures: Sequence[Frame], calculator: str | CalculatorSpec, progress: Progress | None = None
+    structures: Sequence[Frame],
+    calculator: str | CalculatorSpec,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Labelled:
-    """Compute structures one after the other; one that fails does not lose the others.
+    """Compute structures; one that fails does not lose the others.
 
     Parameters
     ----------
     calculator : name of a reference potential (``nnpcore.reference.REFERENCES``), or any ASE calculator,
         which runs in a process of its own and is ended when it is late or cancelled.
+    executor : who does the work; this process, one after the other, by default.
 
     Raises
     ------
     EatlasError : the calculator cannot be started, or none of the structures could be computed.
     """
-    progress = progress or Progress()
-    found = _by_reference if isinstance(calculator, str) else _by_process
-    frames, failures = found(structures, calculator, progress)  # type: ignore[arg-type]
+    executor = executor or InProcess()
+    asked = calculator if isinstance(calculator, str) else asdict(calculator)
+    jobs = [_job(structures, part, asked) for part in portions(len(structures), executor)]
+    frames: list[Frame] = []
+    failures: list[tuple[int, str]] = []
+    for values in in_order(executor, jobs, progress):
+        frames += [_labelled(structures[int(one["number"])], one) for one in values["labels"]]
+        failures += [(int(one["number"]), str(one["why"])) for one in values["failures"]]
     if structures and not frames:
         raise PotentialError(
             f"none of {len(structures)} structures could be computed; the first: {failures[0][1]}",
@@ -59,26 +69,65 @@ def label_with(
     return Labelled(tuple(frames), tuple(failures))
 
 
+def _job(structures: Sequence[Frame], part: range, calculator: str | dict[str, Any]) -> Job:
+    def given() -> dict[str, Any]:
+        own = frames_to_values(structures[part.start : part.stop], INPUT_ARRAYS, INPUT_VALUES)
+        return {"structures": own, "start": part.start, "calculator": calculator}
+
+    title = f"structures {part.start + 1} to {part.stop}"
+    return Job(title, label_job, given, cost=sum(structures[k].n_atoms for k in part))
+
+
+def label_job(given: Mapping[str, Any], hand: Hand) -> dict[str, Any]:
+    """Compute structures as a job: ``labels`` of those that succeed, ``failures`` of the others."""
+    structures, start = frames_from_values(given["structures"]), int(given["start"])
+    calculator = given["calculator"]
+    if isinstance(calculator, str):
+        frames, failures = _by_reference(structures, calculator, hand.progress)
+    else:
+        frames, failures = _by_process(structures, CalculatorSpec.from_dict(calculator), hand.progress)
+    failed = {k for k, _ in failures}
+    numbers = [start + k for k in range(len(structures)) if k not in failed]
+    labels = [
+        {
+            "number": number,
+            "energy": f.energy,
+            "forces": f.forces,
+            "stress": f.stress,
+            "energies": f.exact_energies,
+        }
+        for number, f in zip(numbers, frames, strict=True)
+    ]
+    return {"labels": labels, "failures": [{"number": start + k, "why": why} for k, why in failures]}
+
+
+def _labelled(structure: Frame, label: Mapping[str, Any]) -> Frame:
+    """The structure with the labels of a job."""
+    arrays = {name: values for name, values in structure.arrays.items() if name != EXACT_ENERGIES}
+    if label["energies"] is not None:
+        arrays[EXACT_ENERGIES] = label["energies"]
+    return replace(
+        structure, energy=label["energy"], forces=label["forces"], stress=label["stress"], arrays=arrays
+    )
+
+
 Found = tuple[list[Frame], list[tuple[int, str]]]
 
 
 def _by_reference(structures: Sequence[Frame], name: str, progress: Progress) -> Found:
     from nnpcore.reference import label, reference_calculator
 
-    calculator = reference_calculator(name)
     frames, failures = [], []
     for k, frame in enumerate(structures):
         progress.report(k / len(structures), f"Structure {k + 1} of {len(structures)}")
         try:
-            frames.append(label(frame, calculator))
+            frames.append(label(frame, reference_calculator(name)))  # a new one: it has seen no others
         except EatlasError as error:
             failures.append((k, str(error)))
     return frames, failures
 
 
 def _by_process(structures: Sequence[Frame], spec: CalculatorSpec, progress: Progress) -> Found:
-    from nnpcore.potential.external.model import CalculatorModel
-
     frames, failures = [], []
     with CalculatorModel(spec) as model:
         model.start(progress=progress)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".extxyz", ".xyz", ".traj")
 """Names of files that can be written."""
 
-_CHUNK = 32
+CHUNK = 32
+"""Frames that are predicted at once."""
 _KEPT_BY_TRAJ = ("tags", "momenta", "masses", "initial_magmoms", "initial_charges")
 
 
@@ -47,8 +48,8 @@ def predict_frames(
     PotentialError : an element the model does not know, or a calculator that fails.
     """
     found: list[Frame] = []
-    for start in range(0, len(frames), _CHUNK):
-        part = frames[start : start + _CHUNK]
+    for start in range(0, len(frames), CHUNK):
+        part = frames[start : start + CHUNK]
         prediction = model.predict(part, forces=True, stress=True, members=False, n_threads=n_threads)
         found += with_prediction(part, prediction, model.name)
         if progress is not None:

@@ -59,6 +59,8 @@ _OF_A_RUN = (
     "potential/potential.json",
     "potential/potential.safetensors",
 )
+FILES_OF_A_RUN = ("data.json", "settings.toml", *_OF_A_RUN)
+"""Names of all files of a run, the lock not among them."""
 _NAMES = {"data.json", "settings.toml", *(name.rpartition("/")[2] for name in _OF_A_RUN)}
 _MARK = "# Eatlas run "
 _RUN, _CHECKSUM, _SETTINGS = "run", "sha256", "settings"
@@ -229,7 +231,7 @@ class RunFolder:
         RunFolderError : not writable, a folder with something else in it, or one that a training writes into.
         """
         folder = Path(path).absolute()
-        _refuse_foreign(folder)
+        refuse_foreign(folder)
         sources = sources_of(frames, counts)
         run = cls(folder, settings, sources, imported, secrets.token_hex(8), parent=parent)
         run.lock()
@@ -502,7 +504,7 @@ def _refuse_changes(started_with: TrainSettings, settings: TrainSettings, where:
         )
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
     """Leave a folder alone that holds something else than a run."""
     names = entries_of(folder)
     if names and "data.json" not in names:

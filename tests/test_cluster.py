@@ -1,0 +1,280 @@
+"""Work on other processes: the same numbers, and what happens when one is killed, cancelled or other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from builders import build_frame
+
+from nnpcore.cluster import Executor, InProcess, Scheduler, open_executor, opening, portions
+from nnpcore.cluster.dask_executor import DaskExecutor
+from nnpcore.cluster.packing import pack, unpack
+from nnpcore.cluster.scheduler import SlurmFile
+from nnpcore.cure import label_with
+from nnpcore.errors import Cancelled, EatlasError, SettingsError
+from nnpcore.exchange.predicting import predict
+from nnpcore.potential import Potential
+from nnpcore.potential.external.model import CalculatorSpec
+from nnpcore.progress import Progress
+from nnpcore.structures import Frame
+from nnpcore.structures.as_values import frames_from_values, frames_to_values
+from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training.apart import TrainingData, training_job, write_run
+from nnpcore.training.data_sources import fingerprint
+
+pytestmark = pytest.mark.timeout(90)
+SETTINGS = TrainSettings(hidden=(4,), n_members=2, epochs=6, device="cpu", n_threads=1)
+
+
+@pytest.fixture(scope="module")
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def cluster(told: list[str]) -> Iterator[DaskExecutor]:
+    with open_executor("local:2", n_threads=1, on_text=told.append) as executor:
+        assert isinstance(executor, DaskExecutor)
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    structures = [build_frame("Si", seed=seed) for seed in range(9)]
+    return list(label_with(structures, "stillinger-weber").frames)
+
+
+def trained(executor: Executor, frames: list[Frame], folder: Path, seeds=(0, 1, 2), heard=None) -> list[str]:
+    """Train an ensemble for every seed; return why each has ended."""
+    data = TrainingData.of(frames[:6], frames[6:])
+    folders = [folder / f"seed{seed}" for seed in seeds]
+    settings = [SETTINGS.replace(seed=seed) for seed in seeds]
+    jobs = [training_job(s, data, f) for s, f in zip(settings, folders, strict=True)]
+    reasons = [""] * len(jobs)
+    for outcome in executor.run(jobs, heard=heard):
+        values = outcome.taken()
+        if not executor.here:
+            write_run(folders[outcome.index], values["files"])
+        reasons[outcome.index] = values["reason"]
+    return reasons
+
+
+def numbers_of(folder: Path) -> list[np.ndarray]:
+    """Return all that a training has come to, but how long it took."""
+    run = RunFolder.open(folder)
+    history = [{k: v for k, v in r.to_dict().items() if k != "seconds"} for r in run.read_history()]
+    arrays = Potential.load(folder).weights.to_arrays()
+    values = run.training_values()
+    return [np.array(str(history)), *(arrays[name] for name in sorted(arrays)), values.values]
+
+
+def pid_of(cluster: DaskExecutor, index: int) -> int | None:
+    """Return the process that works on the job of an index."""
+    for address, keys in cluster.client.processing().items():
+        if any(str(key).endswith(f"-{index}") for key in keys):
+            return cluster.client.run(os.getpid, workers=[address])[address]
+    return None
+
+
+def test_a_killed_worker_costs_its_task_and_no_digit(
+    cluster: DaskExecutor, frames: list[Frame], told: list[str], tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    def heard(index: int, news) -> None:
+        if not killed and "record" in news and (pid := pid_of(cluster, index)) is not None:
+            killed.append(pid)
+            os.kill(pid, signal.SIGKILL)
+
+    there = trained(cluster, frames, tmp_path / "there", heard=heard)
+    here = trained(InProcess(1), frames, tmp_path / "here")
+    assert killed and there == here == ["finished"] * 3
+    assert any(
+        f"process {killed[0]}) is lost with seed" in text and "begins it again" in text for text in told
+    )
+    for seed in range(3):
+        for a, b in zip(*(numbers_of(tmp_path / p / f"seed{seed}") for p in ("there", "here")), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_predictions_and_labels_are_the_same_elsewhere(
+    cluster: DaskExecutor, silicon_potential: Potential
+) -> None:
+    frames = [build_frame("Si", seed=seed) for seed in range(70)]
+    assert len(portions(len(frames), cluster, 32)) == 3
+    here, there = (predict(silicon_potential, frames, e) for e in (InProcess(1), cluster))
+    for a, b in zip(here.frames, there.frames, strict=True):
+        assert a.arrays.keys() == b.arrays.keys() and a.info.keys() == b.info.keys()
+        for name in a.arrays:
+            np.testing.assert_array_equal(a.arrays[name], b.arrays[name])
+        assert a.info["predicted_energy"] == b.info["predicted_energy"]
+    copper = Frame.from_atoms(bulk("Cu", cubic=True))
+    for calculator in ("stillinger-weber", CalculatorSpec("ase.calculators.emt:EMT")):
+        asked = [*frames[:3], copper]
+        one, other = (label_with(asked, calculator, executor=e) for e in (None, cluster))
+        assert [k for k, _ in one.failures] == [k for k, _ in other.failures] != []
+        assert fingerprint(one.frames) == fingerprint(other.frames)
+
+
+def test_cancel_and_stop_reach_the_workers(
+    cluster: DaskExecutor, frames: list[Frame], tmp_path: Path
+) -> None:
+    data = TrainingData.of(frames[:6], frames[6:])
+    long = training_job(SETTINGS.replace(epochs=100_000), data, tmp_path / "long")
+    progress = Progress()
+
+    def cancel(_: int, news) -> None:
+        if "record" in news:
+            progress.cancel()
+
+    with pytest.raises(Cancelled):
+        list(cluster.run([long, long], progress, cancel))
+    deadline = time.monotonic() + 20
+    idle = training_job(SETTINGS.replace(epochs=1), data, tmp_path / "next")
+    assert [o.taken()["reason"] for o in cluster.run([idle, idle])] == ["finished"] * 2
+    assert time.monotonic() < deadline, "the workers went on with what nobody wants"
+
+    def stop(_: int, news) -> None:
+        if "record" in news:
+            cluster.stop()
+
+    try:
+        outcomes = list(cluster.run([long] * 9, heard=stop))
+    finally:
+        cluster._stopping = False
+    assert 1 <= len(outcomes) <= 2, "jobs that had not begun do not begin"
+    assert {o.taken()["reason"] for o in outcomes} == {"stopped"}
+    reached = []
+    for outcome in outcomes:
+        folder = tmp_path / f"long{outcome.index}"
+        write_run(folder, outcome.taken()["files"])
+        reached.append(len(RunFolder.open(folder).read_checkpoint().state["history"]))
+    assert max(reached) >= 1
+
+
+def test_an_error_of_a_job_is_its_outcome(cluster: DaskExecutor, frames: list[Frame], tmp_path: Path) -> None:
+    bare = [build_frame("Si", seed=k) for k in range(3)]
+    jobs = [
+        training_job(SETTINGS, TrainingData.of(bare, []), tmp_path / "bare"),
+        training_job(SETTINGS.replace(epochs=1), TrainingData.of(frames[:6], frames[6:]), tmp_path / "good"),
+    ]
+    errors = {outcome.index: outcome.error for outcome in cluster.run(jobs)}
+    assert type(errors[0]).__name__ == "TrainingError" and errors[1] is None
+
+
+def test_other_versions_are_refused_before_work_is_sent(
+    cluster: DaskExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nnpcore.cluster import dask_executor
+
+    here = {**dask_executor.versions(), "numpy": "1.0"}
+    monkeypatch.setattr(cluster, "_check_versions", DaskExecutor._check_versions.__get__(cluster))
+    with monkeypatch.context() as patched:
+        patched.setattr(dask_executor, "versions", type("Fixed", (), {"__call__": lambda self: here})())
+        patched.setattr(cluster.client, "run", lambda *_, **__: {"tcp://far:1": {**here, "numpy": "2.0"}})
+        with pytest.raises(EatlasError, match=r"worker tcp://far:1: it has numpy 2.0 instead of 1.0"):
+            cluster._check_versions()
+        jobs = [training_job(SETTINGS, TrainingData.of([], []), Path("x"))]
+        with pytest.raises(EatlasError, match=r"instead of 1.0. Install the same versions"):
+            next(iter(cluster.run(jobs))).taken()  # a worker that has come later says so itself
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_CONNECT_SECONDS", 0.5)
+    with (
+        pytest.raises(
+            EatlasError, match=r"no scheduler answers at tcp://127.0.0.1:9.*dask scheduler.*local:N"
+        ),
+        open_executor("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_nothing_of_dask_is_loaded_here() -> None:
+    code = "import sys; from nnpcore.cluster import open_executor\n"
+    code += "with open_executor(None) as e:\n assert e.here\n"
+    code += "assert not {'dask', 'distributed'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_where_work_may_run() -> None:
+    assert Scheduler.from_text("local:4") == Scheduler("local", n=4)
+    assert Scheduler.from_text(" slurm:a file.toml") == Scheduler("slurm", "a file.toml")
+    for text in ("tcp://node7:8786", "tls://10.0.0.1:8786", "node-7.lab:8786"):
+        assert Scheduler.from_text(text) == Scheduler("address", text)
+    for text in (
+        "local",
+        "local:0",
+        "local:x",
+        "slurm:",
+        "",
+        "node7",
+        "http://a:1",
+        "tcp://a:99999",
+        "a:b:c",
+    ):
+        with pytest.raises(SettingsError, match=r"no place to work.*local:N"):
+            Scheduler.from_text(text)
+
+
+def test_a_slurm_file_becomes_a_job_script(tmp_path: Path) -> None:
+    from dask_jobqueue.slurm import SLURMCluster
+
+    path = tmp_path / "slurm.toml"
+    path.write_text(
+        'jobs = 4\ncores = 8\nmemory = "16GB"\nqueue = "long"\nwalltime = "04:00:00"\n'
+        f'job_script_prologue = ["module load gcc"]\nshared_temp_directory = "{tmp_path}"\n'
+    )
+    file = SlurmFile.read(path)
+    assert (file.jobs, file.n_threads, file.tls) == (4, 8, True)
+    assert opening.slurm_options(file)["protocol"] == "tls://"
+    with SLURMCluster(**opening.slurm_options(replace(file, tls=False))) as cluster:
+        script = cluster.job_script()
+    for line in (
+        "-p long",
+        "--cpus-per-task=8",
+        "--mem=15G",
+        "-t 04:00:00",
+        "module load gcc",
+        "--nthreads 1",
+    ):
+        assert line in script
+    for text, message in {
+        "jobs = 1\ncores = 2\n": "memory must be said",
+        'jobs = 1\ncores = 2\nmemory = "1GB"\nqueu = "a"': "'queu' is not known",
+        'jobs = 0\ncores = 2\nmemory = "1GB"': "jobs cannot be 0",
+        'jobs = 1\ncores = 2\nmemory = "1GB"\ntasks_per_job = 3': "more tasks_per_job than cores",
+        "jobs = ": "not a TOML file",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=message):
+            SlurmFile.read(path)
+
+
+def test_values_come_back_with_all_their_bits() -> None:
+    rng = np.random.default_rng(0)
+    values = {
+        "a": rng.normal(size=(3, 4)),
+        "b": [1, 0.1, None, "x", True, {"c": b"\x00\xff"}],
+        "d": np.arange(3),
+    }
+    back = unpack(pack(values))
+    np.testing.assert_array_equal(back["a"], values["a"])
+    assert back["d"].dtype == np.int64 and back["b"] == values["b"]
+    with pytest.raises(TypeError, match="cannot be sent"):
+        pack({"a": np.array(["text", None], dtype=object)})
+    with pytest.raises(ValueError, match="no values of ours"):
+        unpack(b"\x80\x04\x95" + bytes(40))
+    some = [build_frame("Si", seed=1), *label_with([build_frame("Si", seed=2)], "stillinger-weber").frames]
+    assert fingerprint(frames_from_values(unpack(pack(frames_to_values(some))))) == fingerprint(some)
+    assert frames_from_values(frames_to_values([])) == []
