@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLineEdit
+from PySide6.QtWidgets import QComboBox, QDialog, QLineEdit
 
+from app.dialogs.questions import AGAIN_MS
 from app.settings import data_folder, examples_folder
 from app.workers.example_sessions import EXAMPLES
 from app.workers.foreign import SharedModel, shifts_to
@@ -371,6 +372,33 @@ def test_other_label_names_are_confirmed_once(window, qtbot, renamed_file):
         window.files.open_paths([renamed_file("c.extxyz")])
     assert "energy from ref_energy" in window.docks["log"].panel.text.toPlainText().lower()
     assert session.settings.key_names
+
+
+def test_questions_wait_for_each_other_and_for_open_dialogs(window, qtbot):
+    asked, answers = [], []
+
+    def question(name):
+        def ask(answered):
+            asked.append(name)
+            answers.append(answered)
+
+        return ask
+
+    modal = QDialog(window)
+    modal.setModal(True)
+    modal.show()
+    for name in "abc":
+        window.questions.ask(question(name))
+    qtbot.wait(2 * AGAIN_MS)
+    assert asked == []
+    modal.close()
+    qtbot.waitUntil(lambda: asked == ["a"])
+    qtbot.wait(10)
+    answers[0]()
+    qtbot.waitUntil(lambda: asked == ["a", "b"])
+    answers[1]()
+    qtbot.waitUntil(lambda: asked == ["a", "b", "c"])
+    answers[2]()
 
 
 def test_a_file_that_is_not_confirmed_is_not_opened(window, qtbot, renamed_file):

@@ -39,7 +39,8 @@ def test_every_example_has_pages_that_name_what_there_is():
             claim = re.sub("^(Networks alone|With a smooth part)", "{kind}", claim)
             assert step.workspace in BY_NAME and step.color in ("", *LABELS) and step.frame >= 1
             assert claim in texts, claim
-            assert len(step.text) <= 200, step.text
+            assert len(step.text) <= 200 and len(step.otherwise) <= 200, step.text
+            assert bool(step.claim) or not step.otherwise, step.text
 
 
 def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
@@ -51,6 +52,8 @@ def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
             assert path.startswith((PLACE, DATA_PLACE)), path
         wanted = {run for step in tours()[name] for run in (step.run, *step.compared) if run}
         assert {Path(run).name for run in session["runs"]} == wanted
+        for run in wanted:
+            assert RunFolder.open(BUNDLED / name / "runs" / run).sources, "it stands for its place, and opens"
         files = {Path(entry["path"]).name for entry in session["data"]}
         assert {step.data for step in tours()[name] if step.data} <= files
     example_sessions.unpack(tmp_path, "fig1")

@@ -15,6 +15,7 @@ from app.shell.workspaces import BY_NAME, WORKSPACES, leaves, panel_names, prune
 from app.workers.example_sessions import EXAMPLES
 from nnpcore.structures import Role
 
+DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -220,6 +221,18 @@ def test_recent_files_are_offered(window, qtbot, silicon_file, app_home):
     with qtbot.waitSignal(window.session.data.added):
         QTest.mouseClick(link, LEFT)
     assert window.docks["structure"].isVisible()
+
+
+def test_changes_of_workspace_leave_no_tab_bars_behind(opened, qtbot):
+    """Qt makes new bars at every change and keeps the old ones."""
+    counts = []
+    for _ in range(3):
+        for workspace in WORKSPACES:
+            opened.spaces.choose(workspace.name)
+            qtbot.wait(1)
+        opened.spaces._customized = True  # the second time as it was left, not as by default
+        counts.append(len(opened.findChildren(QTabBar, options=DIRECT)))
+    assert max(counts) <= 8 and counts[-1] <= counts[0], counts
 
 
 def test_the_tabs_of_a_place_are_seen_though_their_bar_was_hidden(qtbot):

@@ -19,6 +19,7 @@ from nnpcore.structures.labels.stress_kinds import ALL_KINDS
 from nnpcore.units import GPA_PER_EV_PER_ANG3
 
 if TYPE_CHECKING:
+    from app.dialogs.questions import Questions
     from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
@@ -162,31 +163,28 @@ def describe(frame: Frame) -> str:
 class KeyAsker:
     """Asks about one file after the other; files with names that were just confirmed are not asked about."""
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
-        self._session, self._parent = session, parent
-        self._waiting: list[tuple[ReadFile, Put]] = []
+    def __init__(self, session: Session, questions: Questions, parent: QWidget) -> None:
+        self._session, self._questions, self._parent = session, questions, parent
         self.dialog: KeyNamesDialog | None = None
 
     def ask(self, found: ReadFile, put: Put) -> None:
         """Ask about a file now, or when the ones before are done."""
-        self._waiting.append((found, put))
-        if self.dialog is None:
-            self._next()
+        self._questions.ask(lambda answered: self._show(found, put, answered))
 
-    def _next(self) -> None:
-        self.dialog = None
-        while self._waiting:
-            found, put = self._waiting.pop(0)
-            assert found.proposal is not None
-            known = self._session.data.key_memory.recall(found.proposal.signature)
-            if known is None:
-                self._show(found, put)
-                return
+    def _show(self, found: ReadFile, put: Put, answered: Callable[[], None]) -> None:
+        assert found.proposal is not None
+        known = self._session.data.key_memory.recall(found.proposal.signature)
+        if known is not None:
             self._read(found.dataset, known, put)
+            answered()
+            return
 
-    def _show(self, found: ReadFile, put: Put) -> None:
+        def finished(_: int) -> None:
+            self.dialog = None
+            answered()
+
         self.dialog = KeyNamesDialog(self._session, found, put, self._parent)
-        self.dialog.finished.connect(lambda _: self._next())
+        self.dialog.finished.connect(finished)
         self.dialog.show()
 
     def _read(self, dataset: Dataset, known: KeyNames, put: Put) -> None:

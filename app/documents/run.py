@@ -74,6 +74,7 @@ class RunDocument(Evaluated):
     settings : what it was started with.
     history : a record per epoch.
     potential : the latest snapshot of the best weights (None before the first epoch), or another model.
+    potential_epoch : the epoch after which it was taken, 0 for the last.
     train, valid : the frames it trains on and validates on.
     values : descriptors of the training and validation atoms, once they are known.
     whitening, functions : the map and the symmetry functions these values belong to.
@@ -95,6 +96,7 @@ class RunDocument(Evaluated):
     n_epochs: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     potential: AtomicEnergyModel | None = None
+    potential_epoch: int = 0
     values: TrainingValues | None = None
     whitening: Whitening | None = None
     functions: SymmetryFunctions | None = None
@@ -137,6 +139,12 @@ class RunDocument(Evaluated):
     def device(self) -> str:
         """The device it works on, or was told to use."""
         return self.used_device or self.settings.device
+
+    def rmse_of_potential(self) -> float | None:
+        """Return the energy RMSE of the potential that is judged: while it trains, epochs go on after it."""
+        if not self.potential_epoch:
+            return energy_rmse(self.history)
+        return energy_rmse([record for record in self.history if record.epoch <= self.potential_epoch])
 
     def best(self) -> float | None:
         """Return the energy RMSE of the potential at hand, as the verdict and the report give it, or None."""

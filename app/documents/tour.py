@@ -17,7 +17,8 @@ class Step:
 
     Attributes
     ----------
-    text : one sentence or two. workspace : by its name.
+    text : one sentence or two. otherwise : those where the claim does not hold; "" for the same.
+    workspace : by its name.
     run, compared : names of the run folders that are looked at, and shown beside it.
     data, frame : name of a file, and its frame from 1. color : what atoms are coloured by; "" leaves it.
     claim : a part of the sentence of the claim that belongs to it; "" for none.
@@ -35,6 +36,7 @@ class Step:
     claim: str = ""
     panels: tuple[tuple[str, str], ...] = ()
     chart: ChartWish | None = None
+    otherwise: str = ""
 
 
 @cache

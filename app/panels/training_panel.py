@@ -94,6 +94,7 @@ class TrainingPanel(Panel):
         self.status = NoteLabel(body, "muted")
         self.warning = NoteLabel(body, "warning")
         self.shared_legend = Legend(body)
+        self.shared_legend.toggled.connect(self._on_shared_toggled)
         status = filled(QHBoxLayout(), (self.status, 1), self.shared_legend, margins=(8, 0, 0, 0), spacing=-1)
         warning = filled(QHBoxLayout(), (self.warning, 1), margins=(8, 0, 0, 0))
         filled(QVBoxLayout(body), (row, 1), status, warning, margins=(0, 0, 0, 4))
@@ -228,12 +229,16 @@ class TrainingPanel(Panel):
         for quantity, plot in self.plots.items():
             if quantity in shown:
                 plot.set_legend_shown(alone)
-        self.mapping_plot.set_legend_shown(True)
+        self.mapping_plot.leave_out_marks(not alone)
         parts = {part for q, plot in self.plots.items() if q in shown for part in plot.known_parts()}
         marks = [] if self.run is None else ending_entries(ending(self.run))
         entries = [] if alone else [*rmse_entries("text", parts), *marks]
         self.shared_legend.set_entries(entries)
         self.shared_legend.setFixedWidth(min(self.shared_legend.full_width(), self.width() // 2))
+
+    def _on_shared_toggled(self, key: str, visible: bool) -> None:
+        for plot in self._all_plots().values():
+            plot.set_series_visible(key, visible)
 
     def mapping_curves(self, run: RunDocument) -> list[MappingCurve]:
         """Return the mapping errors that were monitored; else those of the EOS seen while it trained."""

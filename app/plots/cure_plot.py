@@ -26,7 +26,7 @@ class CurePlot(Plot):
             self.dots[key] = self.add_points(key, color, MARKERS[key], 8.0)
         self.current = self.add_rule("current", "muted", dash=2)
         self.current.setVisible(False)
-        self.set_labels("Frames added", TARGETS, SHORT_TARGETS, 340)
+        self.set_labels("Frames added", TARGETS, SHORT_TARGETS, narrow=340)
 
     def show_curves(self, values: Mapping[str, np.ndarray], tip: Callable[[int], str]) -> None:
         """Show "spread" and "error" (n + 1,) with 0, 1, 2 ... frames added; NaN where unknown."""

@@ -11,8 +11,8 @@ from app.look.numbers import number_text
 from app.plots.epoch_marks import EpochMarks, ending_entries
 from app.plots.legend import Entry
 from app.plots.plot import Plot
-from nnpcore.figures.names import ABSOLUTE_ERROR, ABSOLUTE_MAPPING_ERROR, EPOCH
-from nnpcore.figures.series import SMALLEST_ERROR, Ending, RunCurves
+from nnpcore.figures.names import ABSOLUTE_MAPPING_ERROR, ATOMIC_ENERGY_ERRORS, EPOCH
+from nnpcore.figures.series import IN_REACH, SMALLEST_ERROR, Ending, RunCurves
 
 RMSE = "rmse"
 NOT_ENDED = Ending()
@@ -24,10 +24,10 @@ class MappingPlot(Plot):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, log_y=True)
         self.runs: list[RunCurves] = []
-        self._legend_shown = True
+        self._legend_shown = self._marks_shown = True
         self._looks: list[tuple[str, str, str, int, float]] = []
         self._lines: dict[tuple[int, str], object] = {}
-        self.set_labels(EPOCH, ABSOLUTE_MAPPING_ERROR, ABSOLUTE_ERROR)
+        self.set_labels(EPOCH, ABSOLUTE_MAPPING_ERROR, *ATOMIC_ENERGY_ERRORS)
         self.axis("bottom").integers = True
         self.zoom_along_x(first=0)
         self.set_crosshair(self._describe)
@@ -54,6 +54,12 @@ class MappingPlot(Plot):
             self._legend_shown = shown
             self.legend.set_entries(self._entries() if shown else [])
 
+    def leave_out_marks(self, out: bool) -> None:
+        """Leave the marks of epochs out of the legend: plots beside each other share one for them."""
+        if out == self._marks_shown:
+            self._marks_shown = not out
+            self.legend.set_entries(self._entries() if self._legend_shown else [])
+
     def _make_items(self) -> None:
         looks = []
         for number, run in enumerate(self.runs):
@@ -78,7 +84,8 @@ class MappingPlot(Plot):
         for run in self.runs:
             for curve in run.curves:
                 tip = f"{curve.name}: absolute error of the ensemble's mean; click to hide or show"
-                entries.setdefault(curve.key, Entry(curve.key, curve.name, curve.color, tip=tip))
+                name = curve.name.removesuffix(IN_REACH)
+                entries.setdefault(curve.key, Entry(curve.key, name, curve.color, tip=tip))
         if any(run.rmse is not None for run in self.runs):
             entries[RMSE] = Entry(RMSE, "RMSE", "muted", tip="Energy RMSE of the validation frames")
         found = list(entries.values())
@@ -87,7 +94,7 @@ class MappingPlot(Plot):
                 Entry(f"run:{k}", run.name, "text", dash=k % 6, tip=f"Lines of {run.name}")
                 for k, run in enumerate(self.runs)
             ]
-        return found + ending_entries(self.marks.ending)
+        return found + (ending_entries(self.marks.ending) if self._marks_shown else [])
 
     def set_series_visible(self, key: str, visible: bool) -> None:
         """Hide or show a quantity of all runs, or all lines of a run."""

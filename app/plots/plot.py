@@ -52,7 +52,8 @@ class Plot(QWidget):
         self._window: tuple[float, float, float, float] | None = None
         self._follows = True
         self._hovered: tuple[str, int] = ("", -1)
-        self._titles = "", "", 0
+        self._titles: tuple[str, ...] = ()
+        self._narrow = 0
         self._build_overlays()
         self.canvas.clicked.connect(self._on_clicked)
         self.canvas.hovered.connect(self._on_hovered)
@@ -80,18 +81,19 @@ class Plot(QWidget):
         self._label.hide()
 
     # axes ---------------------------------------------------------------------------------------------
-    def set_labels(self, x: str, y: str, short_y: str = "", narrow: int = 0) -> None:
+    def set_labels(self, x: str, y: str, *shorter: str, narrow: int = 0) -> None:
         """Name the axes, with units; y stands above the plot, at its left, where it is easy to read.
 
-        ``short_y`` takes its place where the legend needs the room, and below ``narrow`` pixels.
+        The first of the ``shorter`` ones that fits takes its place where the legend needs the room, and below
+        ``narrow`` pixels.
         """
         self.axis("bottom").set_text(x)
-        self._titles = y, short_y, narrow
+        self._titles, self._narrow = (y, *shorter), narrow
         self._write_title()
 
     def _write_title(self) -> None:
-        title, short, narrow = self._titles
-        self.legend.set_title(*([short] if short and self.width() < narrow else [title, short]))
+        narrow = len(self._titles) > 1 and self.width() < self._narrow
+        self.legend.set_title(*self._titles[narrow:])
 
     def set_log_y(self, log_y: bool) -> None:
         """Make the vertical axis logarithmic or linear; points put in as logarithms have to be shown anew."""

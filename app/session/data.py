@@ -44,8 +44,9 @@ class Data(QObject):
         self._colors: dict[str, int] = {}
         self._checked: tuple[tuple[object, ...], tuple[str, ...]] | None = None
         self.key_memory = KeyMemory(settings.key_names)
-        self.ask_types: Callable[[str], str] | None = None
-        """Asked for the elements of a file's numeric types, given its name: "Cu Au", or "" to leave it."""
+        self.ask_types: Callable[[str, Callable[[str], None]], None] | None = None
+        """Asked for the elements of a file's numeric types, given its name and what takes the answer,
+        "Cu Au", or "" to leave it."""
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
         self._previews: dict[str, str] = {}
         self._came.connect(self._on_came)
@@ -112,11 +113,16 @@ class Data(QObject):
             on_done(found)
 
         def failed(error: BaseException) -> None:
-            given = self.ask_types(name) if self.ask_types is not None and wants_types(error) else ""
-            if given:
-                self._read(path, on_done, KeyNames(types=given))
+            def answered(types: str) -> None:
+                if types:
+                    self._read(path, on_done, KeyNames(types=types))
+                else:
+                    self._messages.notify_error(f"{name} was not opened", error)
+
+            if self.ask_types is not None and wants_types(error):
+                self.ask_types(name, answered)
             else:
-                self._messages.notify_error(f"{name} was not opened", error)
+                answered("")
 
         def came(dataset: Dataset) -> None:
             self._came.emit(path, dataset)

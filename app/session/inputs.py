@@ -14,7 +14,6 @@ from nnpcore.analyses.graph import Input, Missing, same
 from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
 from nnpcore.structures import Role
-from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -74,7 +73,7 @@ class RunInputs:
     def _set_potential(self, run: RunDocument) -> None:
         evaluation = run.evaluation
         evaluation.set(given.POTENTIAL, run.potential)
-        evaluation.set(given.ENERGY_RMSE, energy_rmse(run.history))
+        evaluation.set(given.ENERGY_RMSE, run.rmse_of_potential())
         evaluation.set(given.FUNCTIONS, run.functions)
         evaluation.set(LEARNED_FROM, learned_from(run.settings))
         evaluation.set(given.METRIC, run.whitening)

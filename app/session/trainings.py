@@ -317,7 +317,7 @@ class Trainings(QObject):
             self._runs.epoch_finished.emit(run.id)
             changed = True
         if news.potential is not None:
-            run.potential = news.potential
+            run.potential, run.potential_epoch = news.potential, news.epoch
             self._runs.potential_changed.emit(run.id)
         if self.unsaved.hear(run, news) or changed:
             self._runs.changed.emit(run.id)

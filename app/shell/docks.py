@@ -35,15 +35,30 @@ def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
     return docks
 
 
+def clear(window: QMainWindow, docks: Docks) -> None:
+    """Take all docks out of the window, and the tab bars with them.
+
+    Qt keeps the empty places of removed docks, each with its bar, and makes new ones beside them: some more
+    at every change. A state without docks, restored, forgets the places; a bar of another parent signs off by
+    itself.
+    """
+    for dock in docks.values():
+        dock.set_folded(False)
+        dock.setFloating(False)
+        window.removeDockWidget(dock)
+    window.restoreState(window.saveState())
+    for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        bar.hide()
+        bar.setParent(None)
+        bar.deleteLater()
+
+
 def arrange(window: QMainWindow, docks: Docks, tree: Node) -> None:
     """Put the docks of a tree where it says; the others are hidden and wait behind its last place."""
     used = pruned(tree, set(docks))
     if used is None:
         return
-    for dock in docks.values():
-        dock.set_folded(False)
-        dock.setFloating(False)
-        window.removeDockWidget(dock)
+    clear(window, docks)
     places = list(leaves(used))
     window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks[places[0].names[0]])
     _split(window, docks, used)

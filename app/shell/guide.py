@@ -82,6 +82,13 @@ class Guide(QObject):
             return None
         return next((claim for claim in self.claims if step.claim in claim.claim), None)
 
+    def text(self) -> str:
+        """Return the sentence of the page; it is another one where its claim does not hold."""
+        step, claim = self.step, self.claim()
+        if step is None:
+            return ""
+        return step.otherwise if step.otherwise and claim is not None and not claim.holds else step.text
+
     def _on_opened(self, *_: object) -> None:
         if self._pending:
             self._timer.start()
@@ -167,7 +174,7 @@ class GuideBar(QToolBar):
             return
         self.title.setText(guide.title)
         self.place.setText(f"page {guide.number + 1} of {len(guide.steps)}")
-        self.text.set_text(step.text)
+        self.text.set_text(guide.text())
         claim = guide.claim()
         self.claim.set_text("")
         self.again.setVisible(guide.again is not None)

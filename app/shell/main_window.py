@@ -21,6 +21,7 @@ from app.dialogs import plain
 from app.dialogs.every import Dialogs
 from app.dialogs.key_names import KeyAsker
 from app.dialogs.preferences import Preferences
+from app.dialogs.questions import Questions
 from app.look import theme
 from app.look.preferred import use_look
 from app.session.messages import Notification
@@ -106,9 +107,10 @@ class MainWindow(QMainWindow):
         self.spaces.begin(self.welcome)
         self.tab_order, self.drop_shade = TabOrder(self), DropShade(self)
         self._closing = False
-        self.key_asker = KeyAsker(session, self)
+        self.questions = Questions(self)
+        self.key_asker = KeyAsker(session, self.questions, self)
         session.data.ask_names = self.key_asker.ask
-        session.data.ask_types = lambda name: plain.ask_types(name, self)
+        session.data.ask_types = self._ask_types
         session.trainings.confirm = lambda warnings: plain.ask_to_train(warnings, self)
         session.trainings.unsaved.ask_folder = self.files.ask_folder_for
         self.confirm_close: Callable[[], bool] = self.ask_close
@@ -281,6 +283,14 @@ class MainWindow(QMainWindow):
         event.acceptProposedAction()
 
     # dialogs ------------------------------------------------------------------------------------------
+    def _ask_types(self, name: str, put: Callable[[str], None]) -> None:
+        def ask(answered: Callable[[], None]) -> None:
+            types = plain.ask_types(name, self)
+            answered()
+            put(types)
+
+        self.questions.ask(ask)
+
     def ask_more_epochs(self) -> None:
         """Ask how many epochs more and go on with the current run."""
         run = self.session.runs.current

@@ -196,8 +196,7 @@ class Spaces(QObject):
         state, wanted = kept.get("state"), kept.get("wanted")
         if not isinstance(state, str) or not isinstance(wanted, list):
             return False
-        for dock in self._docks.values():
-            dock.set_folded(False)
+        layout.clear(self._window, self._docks)
         if not self._window.restoreState(QByteArray.fromBase64(state.encode()), LAYOUT_VERSION):
             return False
         self._customized, self._tree = True, self.workspace.tree

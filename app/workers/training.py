@@ -45,11 +45,13 @@ class News:
     """What happened in a training since the last look.
 
     ``trouble`` is why its last state is not on disk, empty where it is; ``folder`` is where it is written;
-    ``unsaved``: it has ended, and what it has reached is in memory only.
+    ``unsaved``: it has ended, and what it has reached is in memory only. ``epoch``: that after which the
+    potential was taken, 0 for the last.
     """
 
     records: list[EpochRecord] = field(default_factory=list)
     potential: Potential | None = None
+    epoch: int = 0
     text: str = ""
     start: Start | None = None
     ended: bool = False
@@ -208,6 +210,7 @@ class TrainingJob:
                 news.folder = keeper.path
             news.unsaved = unsaved or news.unsaved
             news.records.extend(records)
-            news.potential = potential or news.potential
+            if potential is not None:
+                news.potential, news.epoch = potential, 0 if ended else records[-1].epoch
             news.result, news.error = result or news.result, error or news.error
             news.ended = ended or news.ended

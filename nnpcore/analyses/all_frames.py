@@ -9,6 +9,7 @@ import numpy as np
 
 from nnpcore.analyses.graph import Analysis, Given, Missing
 from nnpcore.analyses.inputs import POTENTIAL, SHOWN_FRAMES
+from nnpcore.analyses.prediction import unknown_elements
 
 if TYPE_CHECKING:
     from nnpcore.potential import Prediction
@@ -33,6 +34,9 @@ def _all_frames(given: Given) -> FramePredictions | Missing:
     n_all = len(shown.frames)
     if not n_all:
         return Missing("there are no frames")
+    unknown = unknown_elements(model, shown.frames)
+    if unknown is not None:
+        return unknown
     largest = max(frame.n_atoms for frame in shown.frames)
     most = min(MOST_FRAMES, max(MOST_ATOMS // max(largest, 1), 1), n_all)
     chosen = np.linspace(0, n_all - 1, most).round().astype(int).tolist()

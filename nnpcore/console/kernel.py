@@ -28,13 +28,13 @@ FORMAT = FileFormat("eatlas-console", 1, "a console's description", RunFolderErr
 SHOWN, FRAME = "shown.json", "frame.extxyz"
 
 BANNER = """\
-Python in a process of its own, with copies of what the window shows:
-  atoms      the frame shown, as ASE Atoms
+Python with copies of what the window shows:
+  atoms      the frame, as ASE Atoms
   run        the folder of the run looked at
-  potential  its ensemble, an Eatlas Potential
-  session    files, frame, runs, selection: to read
-They follow the window. Frames and atoms count from 0 here.
-Ctrl+C interrupts a cell.
+  potential  its ensemble
+  session    files, frame, runs, selection
+They follow the window. Frames and atoms
+count from 0 here. Ctrl+C stops a cell.
 """
 
 

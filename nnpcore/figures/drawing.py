@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
     from matplotlib.offsetbox import AnchoredOffsetbox
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
@@ -177,10 +178,21 @@ def log_axis(axes: Axes, which: Literal["x", "y"] = "y") -> None:
 def add_legend(axes: Axes, **options: Any) -> None:
     """Add a legend without a frame where anything has a name."""
     if axes.get_legend_handles_labels()[0]:
-        legend = axes.legend(frameon=False, fontsize=SMALL, handlelength=1.8, **options)
-        for handle in legend.legend_handles:
-            if handle is not None:
-                handle.set_alpha(1.0)
+        _make_opaque(axes.legend(frameon=False, fontsize=SMALL, handlelength=1.8, **options))
+
+
+def add_legend_above(axes: Axes, **options: Any) -> None:
+    """Add a legend above the axes, where it covers nothing, if anything has a name."""
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        options = {"frameon": False, "fontsize": SMALL, "handlelength": 1.8, "ncols": 2} | options
+        _make_opaque(axes.figure.legend(handles, names, loc="outside upper center", **options))
+
+
+def _make_opaque(legend: Legend) -> None:
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1.0)
 
 
 def add_color_bar(axes: Axes, colored: ScalarMappable, label: str, *, shrink: float = 0.9) -> None:

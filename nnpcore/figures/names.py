@@ -27,6 +27,8 @@ RMSES = {name: axis_name(f"{name.capitalize()} RMSE", known.unit) for name, know
 SHORT_RMSES = {name: axis_name(name[0].upper(), known.unit) for name, known in QUANTITIES.items()}
 ERROR = axis_name("Error", "meV/atom")
 ABSOLUTE_ERROR = axis_name("|Error|", "meV/atom")
+ATOMIC_ENERGY_ERRORS = (axis_name("|Eₐₜ error|", "meV/atom"), axis_name("|Eₐₜ error|", "meV"))
+"""The mapping error where there is less room."""
 MAPPING_ERROR = axis_name("Mapping error", "meV/atom")
 ABSOLUTE_MAPPING_ERROR = axis_name("|Mapping error|", "meV/atom")
 FORETOLD_SPREAD = axis_name("Foretold spread", "meV/atom")

@@ -14,7 +14,7 @@ from nnpcore.figures.drawing import (
     SMALL,
     add_color_bar,
     add_diagonal,
-    add_legend,
+    add_legend_above,
     new_figure,
     plain,
     series_color,
@@ -148,7 +148,7 @@ def pca_figure(
     if window is not None:
         axes.set_xlim(window[0], window[1])
         axes.set_ylim(window[2], window[3])
-    add_legend(axes, markerscale=1.8)
+    add_legend_above(axes, markerscale=1.8)
     return figure
 
 

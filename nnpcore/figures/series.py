@@ -20,6 +20,9 @@ PARTS = ("train", "valid")
 SMALLEST_ERROR = 1e-2
 """meV/atom: smaller mapping errors are drawn as this on a logarithmic axis."""
 
+IN_REACH = ", in reach"
+"""How the name of a crystal's curve ends that is the RMSE over the volumes in reach of the data."""
+
 
 @dataclass(frozen=True, eq=False)
 class RmseSeries:
@@ -154,7 +157,7 @@ def crystal_curve(
     """Return the curve of a crystal: its RMSE in reach of the data, or its error at V₀ (n,), meV/atom."""
     from nnpcore.analyses.monitor import AT_V0, RANGE
 
-    ending, text = (AT_V0, "crystal at V₀") if at_v0 else (RANGE, "crystal, in reach")
+    ending, text = (AT_V0, "crystal at V₀") if at_v0 else (RANGE, f"crystal{IN_REACH}")
     return MappingCurve(name + ending, name + text, "series:6" if at_v0 else "reference", epochs, errors)
 
 

@@ -49,7 +49,7 @@ def property_section(studied: StudiedProperties) -> Section:
         alt, caption = _CAPTIONS[name]
         blocks.append(Picture(figure, alt, caption or alt))
     blocks += [missing(line) for line in left_out(models)]
-    blocks += [Text(sentence(f"{model.name}: {note}")) for model in models for note in model.notes]
+    blocks += [Text(f"{model.name}: {sentence(note)}") for model in models for note in model.notes]
     return Section("Properties", tuple(blocks))
 
 

@@ -462,7 +462,8 @@ def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSetti
     with FORMAT.reading(path) as document:
         wanted = document.pop(_CHECKSUM, None)
         content = {name: value for name, value in document.items() if name not in FORMAT.mark}
-        if wanted != (_digest(content) if wanted is not None or _RUN in content else None):
+        known = (_digest(content), _digest(content, ())) if wanted is not None or _RUN in content else (None,)
+        if wanted not in known:
             raise RunFolderError("damaged: its checksum does not fit, it was changed after it was written")
         sources = tuple(DataSource.from_dict(values) for values in document["sources"])
         started_with = document.get(_SETTINGS)
@@ -486,10 +487,14 @@ def id_of(folder: str | os.PathLike[str]) -> str:
         return ""
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    """Return the checksum of data.json; a file that has moved may be named anew: frames have their own."""
+def _digest(content: Mapping[str, Any], movable: tuple[str, ...] = ("parent",)) -> str:
+    """Return the checksum of data.json; what has moved may be named anew: frames have their own.
+
+    Earlier the folder of the run before, if any, was part of it (``movable`` empty).
+    """
     sources = [{k: v for k, v in source.items() if k != "path"} for source in content["sources"]]
-    return hashlib.sha256(json.dumps({**content, "sources": sources}, sort_keys=True).encode()).hexdigest()
+    kept = {name: value for name, value in content.items() if name not in movable} | {"sources": sources}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _refuse_changes(started_with: TrainSettings, settings: TrainSettings, where: str) -> None:
