@@ -166,12 +166,12 @@ def test_points_paths_and_values():
     assert np.asarray(axes.collections[0].get_offsets()) == pytest.approx(xy)
     assert axes.collections[0].get_rasterized()
     assert lines_by_label(axes)["EOS"] == pytest.approx(path)
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["nvt", "EOS"]
+    assert [t.get_text() for t in axes.figure.legends[0].get_texts()] == ["nvt", "EOS"]
     both = [PointSeries("nvt", xy[:1500], "#0072B2"), PointSeries("npt", xy[1500:], "#D55E00", "s")]
     (axes,) = figures.pca_figure(both, "x", "y", window=(-1, 1, -2, 2)).axes
     drawn = np.concatenate([np.asarray(points.get_offsets()) for points in axes.collections])
     assert drawn[np.lexsort(drawn.T)] == pytest.approx(xy[np.lexsort(xy.T)])
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["nvt", "npt"]
+    assert [t.get_text() for t in axes.figure.legends[0].get_texts()] == ["nvt", "npt"]
     assert all(points.get_rasterized() for points in axes.collections)
     assert axes.get_xlim() == (-1, 1)
     values = PointSeries("nvt", xy[:50], "#0072B2", values=xy[:50, 0])

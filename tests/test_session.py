@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from app.documents.coloring import Coloring
+from app.documents.counting import FROM_ZERO
 from app.documents.selection import AtomRef, Selection
-from app.session.messages import FROM_ZERO, Notification
+from app.session.messages import Notification
 from nnpcore.errors import DataError
 from nnpcore.structures import Role
 

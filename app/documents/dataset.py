@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnpcore.foreign_text import one_line
 from nnpcore.structures import Dataset, DatasetSummary, Role
 from nnpcore.structures.fitting_together import misfits
 from nnpcore.structures.frame import Frame
@@ -48,7 +49,7 @@ class DatasetDocument:
         file, at, part = self.path.partition("@")
         again = self.id.rpartition(" (")[2] if self.id.endswith(")") else ""
         number = f" ({again}" if again.rstrip(")").isdigit() else ""
-        return f"{Path(file).name or self.id}{at}{part}{number}"
+        return one_line(f"{Path(file).name or self.id}{at}{part}{number}")
 
     @property
     def path(self) -> str:

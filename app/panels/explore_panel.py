@@ -8,10 +8,10 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
+from app.documents.counting import with_base
 from app.look.colormaps import map_colors, to_rgb
 from app.look.style_sheet import styled
 from app.panels.base import Lack, Panel, lacks_run
-from app.session.messages import with_base
 from app.viewer3d import create_structure_view
 from app.viewer3d.color_bar import ColorBar, ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, rounded

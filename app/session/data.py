@@ -9,9 +9,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.documents.counting import with_base
 from app.documents.dataset import DatasetDocument, free_name, guess_role, short_name
 from app.documents.session_file import SavedDataset
-from app.session.messages import Messages, Notification, with_base
+from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, read, read_with, wants_types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
+from app.documents.counting import with_base
 from nnpcore.errors import EatlasError
 from nnpcore.files import writing_failed
 from nnpcore.foreign_text import printable
@@ -28,15 +28,6 @@ class Notification:
     details: str = ""
     silent: bool = False
     actions: tuple[tuple[str, Callable[[], object]], ...] = ()
-
-
-_NUMBERED = re.compile(r"\b(frame|atom|atoms) \d+\b")
-FROM_ZERO = "(Frames and atoms are counted from 0 here, as in Python; in the window from 1.)"
-
-
-def with_base(text: str) -> str:
-    """Return a message of the core; where it names frames or atoms by number, with how these count."""
-    return f"{text} {FROM_ZERO}" if _NUMBERED.search(text) else text
 
 
 def from_error(title: str, error: BaseException) -> Notification:

@@ -21,6 +21,7 @@ from app.workers.opening import OpenedRun, open_run
 from app.workers.tasks import OPEN_RUN, TaskRunner
 from nnpcore.analyses.foretold import FRAME_FORETOLD
 from nnpcore.analyses.prediction import PREDICTION
+from nnpcore.foreign_text import one_line
 from nnpcore.structures import Role
 from nnpcore.training import TrainSettings
 
@@ -69,7 +70,7 @@ class Runs(QObject):
     def add(self, name: str, settings: TrainSettings, state: RunState = RunState.STOPPED) -> RunDocument:
         """Add an empty run."""
         self._count += 1
-        run = RunDocument(f"run-{self._count}", name, settings, state, color_index=self._count - 1)
+        run = RunDocument(f"run-{self._count}", one_line(name), settings, state, color_index=self._count - 1)
         self.documents[run.id] = run
         self.added.emit(run.id)
         return run

@@ -30,6 +30,16 @@ WELCOME = (
 TRAIN = "Train, and the verdict on the atomic energies appears here."
 ICONS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
+MEANINGS = {
+    "ad hoc mapping": "the total energies are right, but how they are shared among the atoms is made up: the "
+    "data would tell it otherwise, or another training would share them in another way.",
+    "leave it open": "the training data do not tell this energy; other networks that fit them as well say "
+    "something else. Further structures settle it (Cure).",
+    "foretold": "the spread that the training data leave, worked out from the data without any network.",
+    "cancel": "the errors of the regions are of both signs and make up for each other in the total energy.",
+}
+"""What the words of a verdict mean, for its tip."""
+
 
 class VerdictBar(QWidget):
     """Verdict at the left; running task with cancel, device and memory at the right."""
@@ -121,7 +131,8 @@ class VerdictBar(QWidget):
         colors = {"good": current.good, "warning": current.warning, "error": current.error}
         name = ICONS.get(level, "info")
         self.icon.setPixmap(icons.icon(name, colors.get(name, current.muted)).pixmap(16, 16))
-        self.verdict.set_text(text)
+        means = [f"{word.capitalize()}: {meaning}" for word, meaning in MEANINGS.items() if word in text]
+        self.verdict.set_text(text, tip="\n\n".join([text, *means]))
 
     def offer_cure(self, open_cure: Callable[[], object]) -> None:
         """Offer what finds further structures beside a verdict that asks for some."""

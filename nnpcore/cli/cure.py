@@ -64,7 +64,7 @@ def cure_command(
         Template.read(template)
     refuse_to_replace(output, overwrite)
     known = _known(given, skip_bad, terminal, keys)
-    aims, n_far = near_equilibrium(_aims(targets, terminal, keys), volume_range / 100.0)
+    aims, n_far = near_equilibrium(_aims(targets, skip_bad, terminal, keys), volume_range / 100.0)
     if n_far:
         terminal.warn(f"{n_far} crystals are no targets, being more than {volume_range:g} % off equilibrium")
     with terminal.progress("Looking for a cure") as progress:
@@ -164,12 +164,12 @@ def _known_run(path: Path, terminal: Terminal) -> Known:
     return Known(frames, potential.functions, kinds_of_settings(run.settings), potential, run.path)
 
 
-def _aims(targets: Sequence[str], terminal: Terminal, keys: KeyNames | None) -> list[Aim]:
+def _aims(targets: Sequence[str], skip_bad: bool, terminal: Terminal, keys: KeyNames | None) -> list[Aim]:
     from nnpcore.cure import read_aims
 
     found = []
     for path in targets:
-        frames = None if path.endswith(".json") else read(path, False, terminal, keys).frames
+        frames = None if path.endswith(".json") else read(path, skip_bad, terminal, keys).frames
         found += read_aims(path, frames)
     return found
 

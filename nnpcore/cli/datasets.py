@@ -39,8 +39,10 @@ def info_command(terminal: Terminal, *, data: options.File, keys: KeyNames | Non
     return result | {"keys": {"options": flags(proposal), "why": proposal.why, "questions": questions}}
 
 
-def read(path: str, skip_bad: bool, terminal: Terminal, keys: KeyNames | None = None) -> Dataset:
+def read(path: str, skip_bad: bool | None, terminal: Terminal, keys: KeyNames | None = None) -> Dataset:
     """Read one file; bad frames are an error that says how to go on, or left out with a note.
+
+    ``skip_bad`` None: of a command that cannot leave frames out.
 
     Where its energies may stand under another name, a note says by which options they are taken.
     """
@@ -50,7 +52,7 @@ def read(path: str, skip_bad: bool, terminal: Terminal, keys: KeyNames | None = 
         with terminal.progress(f"Reading {path}") as progress:
             dataset = read_dataset(path, on_bad="skip" if skip_bad else "raise", keys=keys, progress=progress)
     except BadFramesError as error:
-        if error.n_good == 0:
+        if error.n_good == 0 or skip_bad is None:
             raise
         fix = f"Mend the file, or go on with the {error.n_good} good frames by --skip-bad"
         raise DataError(error.what, where=error.where, fix=fix) from None

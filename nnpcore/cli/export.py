@@ -60,7 +60,7 @@ def export_command(
         result["files"] = [*files, *_lammps_input(run, output, format, start, terminal)]
     if check_with is None or check_data is None:
         return result
-    frames = read(check_data, False, terminal).frames
+    frames = read(check_data, None, terminal).frames
     return result | _engine(run, output, format, check_with, frames, terminal)
 
 
@@ -70,7 +70,7 @@ def _start_of(run: Path, structure: str | None, terminal: Terminal) -> Frame:
     from nnpcore.training import RunFolder
 
     if structure is not None:
-        return read(structure, False, terminal).frames[0]
+        return read(structure, None, terminal).frames[0]
     try:
         return bulk_frame(RunFolder.open(run).find_frames()["training"])
     except EatlasError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.potential.model import AtomicEnergyModel
     from nnpcore.structures import KeyNames
+    from nnpcore.structures.frame import Frame
 
 
 @gathers(keys=keys)
@@ -66,6 +67,7 @@ def map_command(
     python: options.CalculatorPython = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
 ) -> Result:
     """Analyse the mapping of a run, write figures, tables and report.json, show the verdict."""
@@ -73,11 +75,12 @@ def map_command(
 
     specs = specs_of(calculator, arguments, python)
     if specs:
-        return _compare(terminal, run, specs, eos, output, threads, overwrite, keys)
+        frames = read(eos, skip_bad, terminal, keys).frames
+        return _compare(terminal, run, specs, frames, output, threads, overwrite)
     if run is None:
         fix = "Name the folder of a training, or a calculator by --calculator"
         raise SettingsError("there is nothing to map", where="RUN", fix=fix)
-    dataset = read(eos, False, terminal, keys)
+    dataset = read(eos, skip_bad, terminal, keys)
     with terminal.progress("Mapping") as progress:
         mapping = map_run(run, dataset.frames, n_threads=threads, progress=progress)
     folder = output_folder(output, overwrite)
@@ -91,16 +94,14 @@ def _compare(
     terminal: Terminal,
     run: Path | None,
     specs: Sequence[CalculatorSpec],
-    eos: str,
+    frames: Sequence[Frame],
     output: Path,
     threads: int | None,
     overwrite: bool,
-    keys: KeyNames | None,
 ) -> Result:
     """Compare the equations of state of calculators, and of a run beside them."""
     from nnpcore.report.side_by_side import compare_eos, comparison_summary, write_comparison
 
-    frames = read(eos, False, terminal, keys).frames
     with (
         open_models([] if run is None else [run], specs, terminal) as models,
         terminal.progress("Mapping") as progress,

@@ -82,15 +82,15 @@ PropertyMaxTemperature = Annotated[
 PropertyHeating = Annotated[float, Option("--heating", min=0.0, help="ps that heating takes; 0 for none.")]
 PropertyCell = Annotated[float, Option("--cell-length", help="Shortest edge of supercells, Å.")]
 EnergyKey = Annotated[
-    str | None, Option(metavar="NAME", help="Name of the energy in DATA, such as REF_energy.")
+    str | None, Option(metavar="NAME", help="Name of the energy in the data, such as REF_energy.")
 ]
-ForcesKey = Annotated[str | None, Option(metavar="NAME", help="Name of the forces in DATA.")]
+ForcesKey = Annotated[str | None, Option(metavar="NAME", help="Name of the forces in the data.")]
 StressKey = Annotated[
     str | None,
     Option(
         metavar="NAME[=KIND:UNIT]",
-        help="Name of the stress, and what it is: stress, pressure (other sign) :eV/A^3, GPa, kbar or bar; "
-        "virial:eV (-stress·volume) or negative-virial:eV.",
+        help="Name of the stress in the data, and what it is: stress, pressure (other sign) :eV/A^3, GPa, "
+        "kbar or bar; virial:eV (-stress·volume) or negative-virial:eV.",
     ),
 ]
 FileUnits = Annotated[
@@ -129,7 +129,7 @@ SchedulerOption = Annotated[
         help="Work elsewhere: local:N for N processes here, slurm:FILE, or the address of a dask scheduler.",
     ),
 ]
-Eos = Annotated[str, Option(metavar="FILE", help="Crystal along its volume scan, with energies.")]
+Eos = Annotated[str, Option(metavar="FILE", help="A crystal's volume scan, with energies.")]
 Headless = Annotated[bool, Option("--headless", help="No window: figures and a report.")]
 Resume = Annotated[bool, Option("--resume", help="Go on with the training in RUN; no DATA needed.")]
 
@@ -161,9 +161,7 @@ ExportStructure = Annotated[
 Sources = Annotated[
     list[str], Argument(metavar="DIR...", help="Folders or files of the members of one ensemble.")
 ]
-ImportFormat = Annotated[
-    str, Option(metavar="FORMAT", help="n2p2, simple-nn, potential or auto (default auto).")
-]
+ImportFormat = Annotated[str, Option(metavar="FORMAT", help="n2p2, simple-nn, potential or auto.")]
 ImportData = Annotated[list[str] | None, Option("--data", metavar="FILE", help="What it was trained on.")]
 Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-hartree.")]
 Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]

@@ -94,7 +94,7 @@ def _crystal(
     from nnpcore.properties import find_crystal
 
     if structure is not None:
-        frames = list(read(structure, False, terminal).frames)
+        frames = list(read(structure, None, terminal).frames)
     else:
         frames = [frame for data in known if data is not None for frame in data.frames]
     if not frames:

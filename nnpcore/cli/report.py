@@ -27,6 +27,7 @@ def report_command(
     properties: options.ReportProperties = None,
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
+    skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
 ) -> Result:
     """Analyse the run, write the page, say what could not be shown."""
@@ -42,7 +43,7 @@ def report_command(
 
         studied = StudiedProperties(*read_properties(properties))
     region_sets = read_regions(regions) if regions is not None else []
-    frames = None if eos is None else read(eos, False, terminal, keys).frames
+    frames = None if eos is None else read(eos, skip_bad, terminal, keys).frames
     with terminal.progress("Report") as progress:
         report = make_report(
             run, eos=frames, regions=region_sets, properties=studied, n_threads=threads, progress=progress

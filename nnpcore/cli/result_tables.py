@@ -122,8 +122,8 @@ def mapping_table(numbers: Mapping[str, Any], reference: Mapping[str, Any]) -> T
     table = plain_table("Crystal along its volume", "", "ensemble", "reference")
     low, high = numbers["bracket_volume"]
     bracket = "none" if low is None else f"{low:.2f} to {high:.2f}"
-    table.add_row("V0, Å³/atom", _digits(numbers["v0"], 3), _digits(reference["v0"], 3))
-    table.add_row("B0, GPa", _digits(numbers["b0_gpa"], 1), _digits(reference["b0_gpa"], 1))
+    table.add_row("V0, Å³/atom", _fitted(numbers, "v0", 3), _fitted(reference, "v0", 3))
+    table.add_row("B0, GPa", _fitted(numbers, "b0_gpa", 1), _fitted(reference, "b0_gpa", 1))
     table.add_row("Slope error at V0, GPa", _digits(numbers["slope_error_gpa"], 2), "")
     table.add_row("Bracket, Å³/atom", bracket, "")
     table.add_row(
@@ -138,12 +138,17 @@ def comparison_table(report: Mapping[str, Any]) -> Table:
     heads = ("V0, Å³/atom", "B0, GPa", "slope error, GPa", "RMSE, meV/atom")
     table = plain_table("Crystal along its volume", "", *heads)
     reference = report["reference"]
-    table.add_row("reference", _digits(reference["v0"], 3), _digits(reference["b0_gpa"], 1), "", "")
+    table.add_row("reference", _fitted(reference, "v0", 3), _fitted(reference, "b0_gpa", 1), "", "")
     for name, model in report["models"].items():
-        numbers = ((model["v0"], 3), (model["b0_gpa"], 1), (model["slope_error_gpa"], 2))
+        fitted = (_fitted(model, "v0", 3), _fitted(model, "b0_gpa", 1))
         rmse = _digits(model["eos_rmse_mev_per_atom"], 2) + (" *" if model["shift_ev_per_atom"] else "")
-        table.add_row(name, *(_digits(value, digits) for value, digits in numbers), rmse)
+        table.add_row(name, *fitted, _digits(model["slope_error_gpa"], 2), rmse)
     return table
+
+
+def _fitted(numbers: Mapping[str, Any], name: str, digits: int) -> str:
+    """Return a number of a fit; one that is rough has a ≈ before it."""
+    return ("≈ " if numbers.get("doubt") else "") + _digits(numbers[name], digits)
 
 
 def _digits(value: float | None, digits: int) -> str:

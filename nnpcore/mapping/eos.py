@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,6 +165,7 @@ def analyse_eos(
     center = reference.v0 if reference else float(curve.volumes[curve.mean.argmin()])
     fitted = _fit_points(curve.volumes, inside, center)
     mean_fit, why = _mean_fit(curve, fitted, fine, bracket, center)
+    mean_fit = None if mean_fit is None else within(mean_fit, bracket)
     found = _slope_errors(curve, reference, fitted, slopes)
     error = MEV_PER_EV * (curve.mean - curve.reference)
     known = np.isfinite(error)
@@ -194,6 +195,13 @@ def analyse_eos(
         judged=judged.volumes,
         message="; ".join(part for part in (message, why) if part),
     )
+
+
+def within(fit: EosFit, bracket: Bracket | None) -> EosFit:
+    """Return a fit that knows the volumes in reach of the training set: outside of them it is rough."""
+    if bracket is None or bracket.low is None or bracket.high is None:
+        return fit
+    return replace(fit, reach=(bracket.low, bracket.high))
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ class EosFit:
     n_points : number of points it was fitted to. low, high : their smallest and largest volume, Å³/atom.
     v0_std, b0_std_gpa : standard errors that the residuals leave V0 and B0, Å³/atom and GPa; inf where as
         many parameters as points leave none.
+    reach : smallest and largest volume in reach of a training set, Å³/atom, if it is one's crystal.
     """
 
     v0: float
@@ -48,10 +49,17 @@ class EosFit:
     high: float
     v0_std: float
     b0_std_gpa: float
+    reach: tuple[float, float] | None = None
 
     @property
     def doubt(self) -> str:
-        """Why the form does not describe the points well enough for V0 and B0, or empty."""
+        """Why V0 and B0 are rough: the minimum lies out of reach, or the form misses the points; or empty."""
+        if self.reach is not None and not self.reach[0] <= self.v0 <= self.reach[1]:
+            low, high = self.reach
+            return (
+                f"the minimum at {self.v0:.2f} Å³/atom lies out of reach of the training set ({low:.2f} to "
+                f"{high:.2f} Å³/atom)"
+            )
         if self.v0_std <= MOST_V0_DOUBT * self.v0 and self.b0_std_gpa <= MOST_B0_DOUBT * self.b0_gpa:
             return ""
         off = "" if np.isinf(self.v0_std) else f" (V0 ± {self.v0_std:.2f} Å³, B0 ± {self.b0_std_gpa:.0f} GPa)"

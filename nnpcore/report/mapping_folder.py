@@ -23,7 +23,8 @@ from nnpcore.figures.tables import (
     write_tables,
 )
 from nnpcore.files import all_or_nothing, write_atomically
-from nnpcore.mapping import EosCurve, EosFit, fit_near_minimum
+from nnpcore.mapping import Bracket, EosCurve, EosFit, fit_near_minimum
+from nnpcore.mapping.eos import within
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def eos_numbers(found: MappingStudy) -> dict[str, Any]:
     minimum it has elsewhere in the scan.
     """
     report = found.report
-    fit = report.mean_fit or _fit_around_minimum(found.curve)
+    fit = report.mean_fit or _fit_around_minimum(found.curve, found.bracket)
     return {
         **fit_numbers(fit),
         "slope_error_gpa": report.slope_error_gpa,
@@ -91,9 +92,9 @@ def eos_numbers(found: MappingStudy) -> dict[str, Any]:
     }
 
 
-def _fit_around_minimum(curve: EosCurve) -> EosFit | None:
+def _fit_around_minimum(curve: EosCurve, bracket: Bracket) -> EosFit | None:
     try:
-        return fit_near_minimum(curve.volumes, curve.mean)
+        return within(fit_near_minimum(curve.volumes, curve.mean), bracket)
     except AnalysisError:
         return None
 
@@ -103,9 +104,10 @@ def reference_numbers(found: MappingStudy) -> dict[str, Any]:
     return fit_numbers(found.report.reference_fit)
 
 
-def fit_numbers(fit: EosFit | None) -> dict[str, float | None]:
-    """Return V0 (Å³/atom), B0 (GPa) and B0' of a fit, None where there is none."""
-    return {name: getattr(fit, name) if fit else None for name in ("v0", "b0_gpa", "b0_prime")}
+def fit_numbers(fit: EosFit | None) -> dict[str, Any]:
+    """Return V0 (Å³/atom), B0 (GPa) and B0' of a fit, None where there is none, and why they are rough."""
+    numbers = {name: getattr(fit, name) if fit else None for name in ("v0", "b0_gpa", "b0_prime")}
+    return {**numbers, "doubt": fit.doubt if fit else ""}
 
 
 def summary(found: MappingStudy) -> dict[str, Any]:
