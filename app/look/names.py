@@ -46,4 +46,7 @@ def told_apart(names: Sequence[str], metrics: QFontMetricsF, width: float) -> li
     if not start or not all(rests):
         return [shortened(name, metrics, width) for name in names]
     room = width - metrics.horizontalAdvance("…")
+    ends = {extension_of(rest) for rest in rests}
+    if len(ends) == 1 and any(metrics.horizontalAdvance(rest) > room for rest in rests):
+        rests = [rest.removesuffix(ends.copy().pop()) for rest in rests]  # all have the same
     return [f"…{shortened(rest, metrics, room)}" for rest in rests]

@@ -192,7 +192,10 @@ class PairBars(QWidget):
     def show_pairs(self, pairs: Sequence[Pair], names: Sequence[str], colors: Sequence[str]) -> None:
         """Replace everything; the runs have names and colours."""
         self.legend.set_title("Connectivity")
-        entries = [Entry(n, n, c, "points", marker="s") for n, c in zip(names, colors, strict=True)]
+        entries = [
+            Entry(name, name, color, "points", marker="s", hollow=color in colors[:k])
+            for k, (name, color) in enumerate(zip(names, colors, strict=True))
+        ]
         self.legend.set_entries(entries)
         self.rows.show_pairs(pairs, colors)
 
@@ -240,7 +243,8 @@ class _Rows(PaintedWidget):
         for row, pair in enumerate(self.pairs):
             self._draw_label(painter, row, pair, texts[row])
             for run, value in enumerate(pair.values):
-                self._draw_bar(painter, self.bar_rect(row, run), self.colors[run], value)
+                again = self.colors[run] in self.colors[:run]
+                self._draw_bar(painter, self.bar_rect(row, run), self.colors[run], value, hollow=again)
 
     def _draw_label(self, painter: QPainter, row: int, pair: Pair, text: str) -> None:
         height = self._row_height() - ROW_GAP
@@ -250,13 +254,20 @@ class _Rows(PaintedWidget):
         painter.setPen(ink("text"))
         painter.drawText(box.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
 
-    def _draw_bar(self, painter: QPainter, full: QRectF, color: str, value: float | None) -> None:
+    def _draw_bar(
+        self, painter: QPainter, full: QRectF, color: str, value: float | None, *, hollow: bool
+    ) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ink("grid"))
         painter.drawRoundedRect(full, 2, 2)
         shown = QRectF(full)
         shown.setWidth(full.width() * min(max(value or 0.0, 0.0), 1.0))
-        painter.setBrush(ink(color))
+        if hollow:  # another run of the same data, and colour
+            painter.setPen(pen(color, 1.4))
+            painter.setBrush(ink("panel"))
+            shown.adjust(0.7, 0.7, -0.7, -0.7)
+        else:
+            painter.setBrush(ink(color))
         painter.drawRoundedRect(shown, 2, 2)
         painter.setPen(ink("text" if value is not None else "muted"))
         text = "–" if value is None else f"{value:.2f}"

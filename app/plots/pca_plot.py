@@ -74,6 +74,9 @@ class Drawn:
     sizes: tuple[float, float] | None
 
 
+FEW_SHARE, FEW_SIZE = 0.02, 7.5
+"""A group with no more than this share of all points is drawn on top of them, and larger."""
+
 NO_MEANING = Meaning()
 
 
@@ -97,6 +100,7 @@ class PcaPlot(Plot):
         self._add("density", self.density_lines, 12, ignore_bounds=True)
         self.beyond = BeyondButtons(self.canvas, "invariant")
         self.cloud = self.add_cloud("cloud", 5.0, NORMAL)
+        self.few = self.add_cloud("few", FEW_SIZE, 0.9, z=9)
         self.path_line = self.add_line("path", "reference", 1.6, z=14)
         self.path_dots = self.add_points("path", "reference", "o", 6.5, hollow=True)
         self.chosen_rim = self.add_cloud("chosen", 10.5, 1.0, z=25)
@@ -157,7 +161,10 @@ class PcaPlot(Plot):
     def _put(self, turn: int, made: Drawn) -> None:
         if turn != self._turn:
             return
-        self.cloud.set_groups(made.groups)
+        total = sum(len(group.xy) for group in made.groups)
+        most = 0 if made.sizes is not None else FEW_SHARE * total  # sizes tell something else then
+        self.cloud.set_groups([group for group in made.groups if len(group.xy) > most])
+        self.few.set_groups([group for group in made.groups if len(group.xy) <= most])
         self.limits = made.colors
         self.legend.set_entries(self._entries(made))
 
