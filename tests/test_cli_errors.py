@@ -181,7 +181,7 @@ def test_map_of_too_few_volumes_says_so(run: Path, tmp_path: Path, capfd: pytest
     target = tmp_path / "map"
     assert main(["map", str(run), "--eos", f"{EOS}@:3", "-o", str(target), "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert found["reference"] == {"v0": None, "b0_gpa": None, "b0_prime": None}
+    assert found["reference"] == {"v0": None, "b0_gpa": None, "b0_prime": None, "doubt": ""}
     assert found["slope_error_gpa"] is None
     assert "an equation of state needs at least 5 different volumes, there are 3" in found["verdict"]
 

@@ -6,11 +6,15 @@ import re
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QApplication, QLabel
 
 from app.panels.structure_panel import FRAME_KEYS
+from app.plots import canvas, legend
+from app.plots.plot import Plot
+from app.plots.swatch import Entry
 from app.shell.gestures import everything
 from app.shell.panel_help import PanelHelp, sections
 from app.viewer3d.mouse import DRAGS, KEYS
@@ -80,6 +84,64 @@ def test_the_keys_and_drags_of_the_list_do_what_it_says(opened, qtbot):
         assert moved == (drag.mode == "pan"), drag
         assert (view.camera != before) == (drag.mode != "lasso"), drag
         view.lassoed.disconnect()
+
+
+def test_the_mouse_does_in_plots_what_the_list_says(qtbot):
+    plot = Plot()
+    qtbot.addWidget(plot)
+    plot.resize(400, 300)
+    line = plot.add_line("line", "text")
+    line.setData([0.0, 1.0, 2.0], [0.0, 1.0, 0.0])
+    plot.set_pickable("line", np.array([[1.0, 0.5]]), str)
+    plot.legend.set_entries([Entry("line", "line", "text")])
+    plot.canvas.takes_lassos = True
+    plot.show()
+    qtbot.waitExposed(plot)
+    plot.canvas.view.setRange(xRange=(0, 2), yRange=(0, 1))
+    port, view = plot.canvas.viewport(), plot.canvas.view
+    middle = view.sceneBoundingRect().center().toPoint()
+    shift, none = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
+
+    def drag(held):
+        QTest.mousePress(port, LEFT, held, middle)
+        for step in (QPoint(20, 0), QPoint(40, 40), QPoint(0, 40), QPoint(-20, 10)):
+            QTest.mouseMove(port, middle + step)
+            QTest.qWait(5)
+        QTest.mouseRelease(port, LEFT, held, middle + QPoint(-20, 10))
+
+    def wheel():
+        at = QPointF(middle)
+        event = QWheelEvent(
+            at, port.mapToGlobal(at), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, none,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(port, event)
+
+    def double_click():
+        QTest.mouseClick(port, LEFT, none, middle)
+        QTest.mouseDClick(port, LEFT, none, middle)
+
+    told: list[str] = []
+    view.sigRangeChangedManually.connect(lambda *_: told.append("moved"))
+    plot.canvas.reset_wanted.connect(lambda: told.append("reset"))
+    plot.point_clicked.connect(lambda *_: told.append("point"))
+    plot.lassoed.connect(lambda *_: told.append("loop"))
+    box = plot.legend.line.placed[0].box.center().toPoint()
+    deeds = {
+        "Click": (lambda: QTest.mouseClick(port, LEFT, none, middle), "point"),
+        "Shift+drag": (lambda: drag(shift), "loop"),
+        "Drag": (lambda: drag(none), "moved"),
+        "Wheel": (wheel, "moved"),
+        "Double click": (double_click, "reset"),
+        "Click in the legend": (lambda: QTest.mouseClick(plot.legend, LEFT, none, box), ""),
+    }
+    assert set(deeds) == {name for name, _ in (*canvas.GESTURES, *legend.GESTURES)}
+    for deed, effect in deeds.values():
+        told.clear()
+        deed()
+        if effect:
+            qtbot.waitUntil(lambda effect=effect: effect in told)
+    assert not line.isVisible()
 
 
 def test_the_palette_finds_commands_of_the_viewer_and_says_when_nothing_fits(opened, qtbot):

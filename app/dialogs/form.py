@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Job = Callable[[Progress], Any]
 WIDTH = 640
+KEYS = (("Ctrl+Enter", "Start, from any field"), ("Esc", "Close without it"))
+"""What keys do in a dialog."""
 
 
 class FormDialog(QDialog):

@@ -17,6 +17,15 @@ from app.widgets.lasso import Lasso, Modifier
 CLICK_SLOP = 4
 LASSO_KEYS = Modifier.ShiftModifier | Modifier.ControlModifier | Modifier.AltModifier
 
+GESTURES = (
+    ("Drag", "Move what is shown"),
+    ("Wheel", "Zoom to the cursor; over an axis, along it alone"),
+    ("Double click", "Show everything again"),
+    ("Click", "Show the frame of a point, and pick its atom"),
+    ("Shift+drag", "Select the atoms inside a loop, in maps (Ctrl adds, Alt removes)"),
+)
+"""What the mouse does in a plot."""
+
 
 class Canvas(pg.PlotWidget):
     """A pyqtgraph plot with our axes, that tells about clicks, hovering and lassos in data coordinates.

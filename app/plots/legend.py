@@ -19,6 +19,8 @@ __all__ = ["Entry", "Legend", "LegendList"]
 MOST_LISTED = 40
 """More rows than this do not fit onto a screen."""
 
+GESTURES = (("Click in the legend", "Hide or show a series; “+ more” lists all of them"),)
+
 
 class Legend(PaintedWidget):
     """Title of the vertical axis at the left, entries at the right, never more than a line.

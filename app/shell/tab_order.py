@@ -19,6 +19,10 @@ SAME_LINE = 10
 """Pixels between the middles of controls that stand in one line."""
 
 
+KEYS = (("Tab, Shift+Tab", "The next and the previous control, in reading order"),)
+"""What the class below does with keys."""
+
+
 class TabOrder:
     """Moves the focus through what can be seen of a window or a torn-off panel, and shows where it is."""
 
