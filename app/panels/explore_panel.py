@@ -137,8 +137,7 @@ class ExplorePanel(Panel):
             if look is not None:
                 first, self.look = self.look is None, look
                 self.body.set_message("")
-                self.view.set_frame(look.frame, keep_view=not first)
-                self._recolor()
+                self.view.set_frame(look.frame, self._colors_of(look), keep_view=not first)
                 self.refresh()
 
     def _on_closing(self) -> None:
@@ -170,10 +169,13 @@ class ExplorePanel(Panel):
         return f" {why}{n} frames went into the pool of the cure."
 
     def _recolor(self) -> None:
-        """Colour the atoms by what is chosen; the range only grows while one dynamics runs."""
+        """Colour the atoms by what is chosen."""
         look = self.look
-        if look is None or self.view.frame is not look.frame:
-            return
+        if look is not None and self.view.frame is look.frame:
+            self.view.set_colors(self._colors_of(look))
+
+    def _colors_of(self, look: Look) -> np.ndarray:
+        """Return the atoms' colours by what is chosen; the range only grows while one dynamics runs."""
         kind = self.color_by.currentData()
         values = getattr(look, kind)
         values = np.full(look.frame.n_atoms, np.nan) if values is None else values
@@ -183,7 +185,7 @@ class ExplorePanel(Panel):
         diverging = kind == "energies"
         self._tops[kind] = top = max(self._tops.get(kind, 1e-3), _largest(shown))
         limits = rounded(-top if diverging else 0.0, top, diverging)
-        self.view.set_colors(to_rgb(shown, limits, diverging, unknown=UNKNOWN))
+        return to_rgb(shown, limits, diverging, unknown=UNKNOWN)
         label = "E − mean" if diverging else self.color_by.currentText()
         self.bar.set_spec(ColorBarSpec(label, unit, limits, map_colors(diverging)))
         atom = self.session.cures.exploration.atom if self.session.cures.exploration else None

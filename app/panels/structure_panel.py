@@ -210,7 +210,8 @@ class StructurePanel(Panel):
             return
         if frame is not self.view.frame:
             self.tools.follow_frame(frame.n_atoms)
-            self.view.set_frame(frame, keep_view=dataset_id == self._shown_dataset)
+            colors = self._colors.shown(frame).colors
+            self.view.set_frame(frame, colors, keep_view=dataset_id == self._shown_dataset)
             self._shown_dataset = dataset_id
         self._recolor()
         self._show_selection()

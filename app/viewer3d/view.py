@@ -117,10 +117,13 @@ class StructureView(QWidget):
         """The frame shown, or None."""
         return self.scene.frame if self.scene else None
 
-    def set_frame(self, frame: Frame | None, *, keep_view: bool = True) -> None:
-        """Show a frame (None: nothing). Colours and selection stay if the number of atoms does.
+    def set_frame(
+        self, frame: Frame | None, colors: np.ndarray | None = None, *, keep_view: bool = True
+    ) -> None:
+        """Show a frame (None: nothing) in its colours, (n_atoms, 3) uint8; without any its atoms are grey.
 
-        ``keep_view`` keeps the camera, except for the first frame; otherwise everything is brought into view.
+        The selection stays if the number of atoms does. ``keep_view`` keeps the camera, except for the first
+        frame; otherwise everything is brought into view.
         """
         had = self.frame
         if frame is None:
@@ -135,8 +138,12 @@ class StructureView(QWidget):
         if had is None or had.n_atoms != frame.n_atoms:
             self._marks = np.zeros(frame.n_atoms, np.uint8)
             self._hovered = -1
-        if len(self._colors) != frame.n_atoms:
-            self._colors = np.full((frame.n_atoms, 3), UNKNOWN, np.uint8)
+        if (
+            frame is not had or colors is not None
+        ):  # never those of another frame: a picture may be drawn at once
+            self._colors = (
+                np.full((frame.n_atoms, 3), UNKNOWN, np.uint8) if colors is None else _bytes(colors)
+            )
         self.scene = build_scene(frame, self.options)
         if self._needs_fit or not keep_view:
             self.fit()
@@ -144,10 +151,7 @@ class StructureView(QWidget):
 
     def set_colors(self, rgb: np.ndarray) -> None:
         """Colour the atoms: (n_atoms, 3), uint8 or floats in [0, 1]."""
-        colors = np.asarray(rgb)
-        if colors.dtype.kind == "f":
-            colors = np.clip(colors * 255 + 0.5, 0, 255)
-        colors = np.ascontiguousarray(colors, dtype=np.uint8)
+        colors = _bytes(rgb)
         if self.frame is not None and colors.shape != (self.frame.n_atoms, 3):
             raise ValueError(f"colours of shape {colors.shape} for {self.frame.n_atoms} atoms")
         if not np.array_equal(colors, self._colors):
@@ -443,6 +447,14 @@ class StructureView(QWidget):
     def _on_theme(self) -> None:
         self._request(moving=False)
         self.update()
+
+
+def _bytes(rgb: np.ndarray) -> np.ndarray:
+    """Return colours as uint8, from uint8 or floats in [0, 1]."""
+    colors = np.asarray(rgb)
+    if colors.dtype.kind == "f":
+        colors = np.clip(colors * 255 + 0.5, 0, 255)
+    return np.ascontiguousarray(colors, dtype=np.uint8)
 
 
 def _rgb(color: str) -> tuple[float, float, float]:

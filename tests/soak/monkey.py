@@ -33,6 +33,10 @@ MOST_GROWTH_MB = 30.0
 SETTLED_AFTER = 180.0
 JUMP_MB = 40.0
 """A change of the memory over one deed that is said."""
+REST_AFTER, REST_AT_MOST = 120.0, 90.0
+"""Seconds between rests, in which everything is closed, and that are waited for what works to end."""
+MOST_LEFT_MB = 15.0
+"""Per rest of what is left when everything is closed, after the first two, that count as a leak."""
 FORBIDDEN = ("file.quit", "help.documentation", "file.open", "file.slice", "file.run", "view.full")
 """Commands that open dialogs of the system, or end the window."""
 
@@ -59,6 +63,7 @@ def in_a_process(place: Path, tally: Tally, seed: int, seconds: float) -> None:
         tally.tries[f"monkey: {kind}"] += number
     tally.tries["monkey: minutes"] += round(found["minutes"])
     print(f"monkey's memory, MB by minute: {found['memory']}", file=sys.stderr)
+    print(f"monkey's memory with everything closed, MB: {found['at_rest']}", file=sys.stderr)
     for fault in found["faults"]:
         tally.add("monkey: faults", fault)
     if done.returncode:
@@ -90,6 +95,7 @@ class Monkey:
         self.faults: list[str] = []
         self.actions: dict[str, int] = {}
         self.memory: list[float] = []
+        self.at_rest: list[float] = []
         self.doing = "starting"
         self.weight = 0.0
         self.app = make_application()
@@ -303,7 +309,11 @@ class Monkey:
             self.command: 8, self.click: 40, self.resize: 2, self.undo: 3,
         }  # fmt: skip
         end, begun, minute = time.monotonic() + seconds, time.monotonic(), 0
+        rested = begun
         while time.monotonic() < end:
+            if time.monotonic() - rested > REST_AFTER:
+                self.rest()
+                rested = time.monotonic()
             (deed,) = self.rng.choices(list(deeds), list(deeds.values()))
             self.doing = deed.__name__
             self.actions[deed.__name__] = self.actions.get(deed.__name__, 0) + 1
@@ -322,6 +332,32 @@ class Monkey:
                 busy = [task.title for task in self.session.tasks.tasks]
                 said = f"{self.memory[-1]} MB; undo, widgets: {counts}; at work: {busy}"
                 print(said, file=sys.stderr, flush=True)
+
+    def rest(self) -> None:
+        """Close everything and note the memory that is left; what works is to end, which is not timed."""
+        from app.workers.memory import give_back
+
+        self.doing = "resting"
+        session = self.session
+        session.trainings.stop_all()
+        session.tasks.cancel_all()
+        end = time.monotonic() + REST_AT_MOST
+        while time.monotonic() < end:
+            self._live(0.3)
+            for run_id in list(session.runs.documents):
+                session.runs.remove(run_id)
+            for key in list(session.data.datasets):
+                session.data.remove(key)
+            if not (session.tasks.tasks or session.trainings.active):
+                break
+        session.undo_stack.clear()
+        self._live(0.5)
+        gc.collect()
+        self._live(0.2)
+        give_back()
+        self.at_rest.append(anonymous_mb())
+        busy = [task.title for task in session.tasks.tasks]
+        print(f"at rest {self.at_rest[-1]} MB; at work: {busy}", file=sys.stderr, flush=True)
 
     def _weigh(self) -> None:
         """Say which deed made the memory jump, and what was at work then."""
@@ -403,8 +439,14 @@ def main() -> None:
     slope = grows(monkey.memory, int(SETTLED_AFTER // 60))
     if slope > MOST_GROWTH_MB:
         monkey.fault(f"memory grows by {slope:.0f} MB a minute: {monkey.memory}")
+    left = grows(monkey.at_rest, 2)
+    if left > MOST_LEFT_MB:
+        monkey.fault(f"memory at rest grows by {left:.0f} MB a time: {monkey.at_rest}")
     minutes = (time.monotonic() - began) / 60
-    found = {"actions": monkey.actions, "faults": monkey.faults, "memory": monkey.memory, "minutes": minutes}
+    found = {
+        "actions": monkey.actions, "faults": monkey.faults, "minutes": minutes,
+        "memory": monkey.memory, "at_rest": monkey.at_rest,
+    }  # fmt: skip
     (place / "report.json").write_text(json.dumps(found))
 
 
