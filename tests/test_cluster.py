@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 from ase.build import bulk
 from builders import build_frame
 
+from nnpcore.cli import main
 from nnpcore.cluster import Executor, InProcess, Scheduler, open_executor, opening, portions
 from nnpcore.cluster.dask_executor import DaskExecutor
 from nnpcore.cluster.packing import pack, unpack
@@ -26,7 +29,7 @@ from nnpcore.exchange.predicting import predict
 from nnpcore.potential import Potential
 from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.progress import Progress
-from nnpcore.structures import Frame
+from nnpcore.structures import Frame, write_frames
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.training import RunFolder, TrainSettings
 from nnpcore.training.apart import TrainingData, training_job, write_run
@@ -278,3 +281,45 @@ def test_values_come_back_with_all_their_bits() -> None:
     some = [build_frame("Si", seed=1), *label_with([build_frame("Si", seed=2)], "stillinger-weber").frames]
     assert fingerprint(frames_from_values(unpack(pack(frames_to_values(some))))) == fingerprint(some)
     assert frames_from_values(frames_to_values([])) == []
+
+
+def test_sweep_trains_what_is_missing_and_says_what_is_best(
+    frames: list[Frame], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_frames(tmp_path / "data.extxyz", frames)
+    scan = [build_frame("Si", rattle=0.0, scale=0.97 + 0.01 * k) for k in range(7)]
+    write_frames(tmp_path / "eos.extxyz", label_with(scan, "stillinger-weber").frames)
+    out = tmp_path / "sweep"
+    command = ["sweep", str(tmp_path / "data.extxyz"), "-o", str(out), "--setting", "l2", "--json"]
+    command += ["--eos", str(tmp_path / "eos.extxyz"), "--epochs", "2", "--members", "2", "--hidden", "4"]
+    command += ["--threads", "1", "--values"]
+    assert main([*command, "0, 1e-2"]) == 0
+    first = json.loads(capfd.readouterr().out)
+    assert [t["value"] for t in first["trainings"]] == ["0", "1e-2"]
+    assert all(t["mapping error (meV/atom)"] > 0 for t in first["trainings"])
+    assert {first["chosen"]["by_rmse"], first["chosen"]["by_mapping"]} <= {"0", "1e-2"}
+    assert main([*command, "0, 1e-2"]) == 1 and "--overwrite" in capfd.readouterr().out
+    before = (out / "l2=0" / "checkpoint.safetensors").stat().st_mtime_ns
+    assert main([*command, "0, 1e-3", "--resume"]) == 0
+    again = json.loads(capfd.readouterr().out)
+    assert again["trainings"][0] == first["trainings"][0]
+    assert (out / "l2=0" / "checkpoint.safetensors").stat().st_mtime_ns == before
+    assert main([*command, "0, many"]) == 1 and "no value of this setting" in capfd.readouterr().out
+    assert main(["sweep", "x", "-o", "y", "--setting", "colour", "--json"]) == 1
+    assert "cannot be swept" in capfd.readouterr().out
+
+
+def test_train_elsewhere_is_train(
+    frames: list[Frame], cluster: DaskExecutor, tmp_path: Path, monkeypatch
+) -> None:
+    """The command with a scheduler leaves the run that the command without one does."""
+    write_frames(tmp_path / "data.extxyz", frames)
+    monkeypatch.setattr(opening, "_of_address", lambda _: contextlib.nullcontext(cluster.client))
+    command = ["train", str(tmp_path / "data.extxyz"), "--epochs", "3", "--members", "2", "--hidden", "4"]
+    command += ["--threads", "1", "--device", "cpu", "--json", "-o"]
+    assert main([*command, str(tmp_path / "here")]) == 0
+    assert main([*command, str(tmp_path / "there"), "--scheduler", "tcp://a:1"]) == 0
+    for a, b in zip(*(numbers_of(tmp_path / name) for name in ("here", "there")), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert main(["train", "-o", str(tmp_path / "there"), "--resume", "--epochs", "4"]) == 0
+    assert len(RunFolder.open(tmp_path / "there").read_history()) == 4

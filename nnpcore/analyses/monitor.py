@@ -175,8 +175,13 @@ class MappingMonitor:
         with FORMAT.reading(path) as document:
             if document.get("run", "") not in ("", id_of(folder)):
                 raise AnalysisError("it is of another training, of which files have come into this folder")
-            crystals = {str(n): [frame_of(f) for f in frames] for n, frames in document["crystals"].items()}
-            return cls(crystals, [RegionSet.from_dict(s) for s in document["region_sets"]])
+            return cls.from_dict(document)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MappingMonitor:
+        """Rebuild a monitor from :meth:`to_dict`."""
+        crystals = {str(n): [frame_of(f) for f in frames] for n, frames in values["crystals"].items()}
+        return cls(crystals, [RegionSet.from_dict(s) for s in values["region_sets"]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,6 +121,14 @@ Overwrite = Annotated[bool, Option("--overwrite", help="Write over what is there
 SkipBad = Annotated[bool, Option("--skip-bad", help="Leave bad frames out instead of stopping.")]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Threads = Annotated[int | None, Option(min=1, help="Processor threads (default all).")]
+SweptName = Annotated[
+    str, Option("--setting", metavar="NAME", help="What the trainings differ in, such as l2 or seed.")
+]
+SweptValues = Annotated[
+    str | None,
+    Option("--values", metavar="LIST", help="Its values, such as '0, 1e-4, 1e-2' (default usual)."),
+]
+ResumeSweep = Annotated[bool, Option("--resume", help="Train only what has not ended in DIR.")]
 SchedulerOption = Annotated[
     str | None,
     Option(

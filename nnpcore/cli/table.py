@@ -10,6 +10,8 @@ prints the version.
 COMMANDS = {
     "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.",
     "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
+    "sweep": "Train with several values of one setting, here or on a cluster; say which value the RMSE "
+    "and which one the mapping error chooses.",
     "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of "
     "files.",
     "predict": "Write files' structures with atomic energies, forces and their spread by a potential or "

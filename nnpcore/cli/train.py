@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -22,7 +22,9 @@ from nnpcore.errors import AnalysisError, RunFolderError, SettingsError, Trainin
 
 if TYPE_CHECKING:
     from nnpcore.analyses import MappingMonitor
+    from nnpcore.cluster import Job
     from nnpcore.cure import Addition
+    from nnpcore.potential import Potential
     from nnpcore.structures import Frame, KeyNames
     from nnpcore.training import EpochRecord, Trainer, TrainSettings
 
@@ -47,12 +49,17 @@ def train_command(
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
     eos: options.TrainEos = None,
+    scheduler: options.SchedulerOption = None,
 ) -> Result:
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
     if count is not None and not add:
         raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
     added: Result = {}
     if resume:
+        if scheduler is not None:
+            raise SettingsError(
+                "a training goes on where its folder is", where="--scheduler", fix="Leave it out"
+            )
         given = bool(data or valid or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
     else:
@@ -66,19 +73,23 @@ def train_command(
         parent = None if found is None else found.parent
         trainer = _begun(settings, frames, crystal, run_folder=output, parent=parent, counts=counts)
         added = {} if found is None else _what_was_added(found, trainer)
-    stopped = _train(trainer, terminal)
-    result = _result(trainer, terminal)
+    if scheduler is not None:
+        reached = _train_elsewhere(trainer, scheduler, output, terminal)
+    else:
+        reached = _train(trainer, terminal)
+    stopped = reached.stopped
+    result = _result(reached, trainer.frames(), terminal)
     then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
-    terminal.show(rmse_table(result["data_sets"], kept_text(trainer.history)), then=then)
+    terminal.show(rmse_table(result["data_sets"], kept_text(reached.history)), then=then)
     if trainer.monitor is not None and not stopped:
         result |= _verdict(output, trainer.settings.n_threads, terminal)
     return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
 
 
-def _train(trainer: Trainer, terminal: Terminal) -> bool:
-    """Train to the end, with curves where there is a terminal; return whether it was stopped before."""
+def _train(trainer: Trainer, terminal: Terminal) -> Reached:
+    """Train to the end, with curves where there is a terminal."""
     from nnpcore.training import ControlState, TrainControl
 
     with terminal.progress("Preparing") as progress:
@@ -101,7 +112,64 @@ def _train(trainer: Trainer, terminal: Terminal) -> bool:
                 terminal.warn(note)
         except RunFolderError as error:
             raise _rescued(trainer, error) from error
-    return control.state is ControlState.STOPPING
+    return Reached(trainer.potential(), trainer.history, control.state is ControlState.STOPPING)
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """What a training has come to: its best weights, its history, whether it was stopped before its end."""
+
+    potential: Potential
+    history: Sequence[EpochRecord]
+    stopped: bool
+
+
+def _train_elsewhere(trainer: Trainer, scheduler: str, output: Path, terminal: Terminal) -> Reached:
+    """Train on a cluster what a trainer here was made for, and write the run here."""
+    from nnpcore.cluster import open_executor
+    from nnpcore.potential import Potential
+    from nnpcore.training import RunFolder
+    from nnpcore.training.apart import reserved, write_run
+
+    with (
+        reserved(output),
+        open_executor(scheduler, trainer.settings.n_threads, terminal.warn) as executor,
+        terminal.progress("Training") as progress,
+        terminal.stop_on_interrupt(executor.stop, KEPT),
+    ):
+
+        def heard(_: int, news: Mapping[str, Any]) -> None:
+            record = news.get("record", {})
+            for text in record.get("messages", ()):
+                terminal.warn(f"epoch {record['epoch']}: {text}")
+
+        values = next((o.taken() for o in executor.run([_job(trainer, output)], progress, heard)), None)
+        if values is None:
+            raise TrainingError("it was stopped before it began", fix="Start it again")
+        write_run(output, values["files"])
+    history = RunFolder.open(output).read_history()
+    return Reached(Potential.load(output), history, values["reason"] == "stopped")
+
+
+def _job(trainer: Trainer, output: Path) -> Job:
+    """Return the job that does what a trainer was made for."""
+    from nnpcore.analyses import MappingMonitor
+    from nnpcore.analyses.monitored_training import train_monitored
+    from nnpcore.cluster import Shared
+    from nnpcore.training.apart import TrainingData, train, training_job
+
+    monitor, parent = trainer.monitor, trainer.keeper.parent
+    followed = isinstance(monitor, MappingMonitor)
+    more = {"monitor": Shared(monitor.to_dict())} if isinstance(monitor, MappingMonitor) else {}
+    return training_job(
+        trainer.settings,
+        TrainingData.of(trainer.train_frames, trainer.valid_frames),
+        output,
+        function=train_monitored if followed else train,
+        more=more,
+        parent=str(parent or ""),
+        counts=trainer.counts,
+    )
 
 
 def _verdict(output: Path, n_threads: int | None, terminal: Terminal) -> Result:
@@ -181,7 +249,7 @@ def _all_frames(
     """Return (training, validation) frames, those that are added behind the training frames."""
     if found is not None and found.parent is not None:
         return found.train, found.valid
-    train, rest = _frames(data, valid, settings, read, warn)
+    train, rest = frames_of(data, valid, settings, read, warn)
     if found is None:
         return train, rest
     from nnpcore.cure import check_zero
@@ -230,7 +298,7 @@ def _rescued(trainer: Trainer, error: RunFolderError) -> RunFolderError:
     return RunFolderError(error.what, where=error.where, fix=fix)
 
 
-def _frames(
+def frames_of(
     data: Sequence[str],
     valid: Sequence[str],
     settings: TrainSettings,
@@ -289,19 +357,18 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
     return RunFolder.open(output).settings.replace(**changes)
 
 
-def _result(trainer: Trainer, terminal: Terminal) -> Result:
+def _result(reached: Reached, frames: Mapping[str, Sequence[Frame]], terminal: Terminal) -> Result:
     """Return what was reached: RMSEs of the best weights on the training and validation frames, messages."""
     from nnpcore.training import rmse_report
 
-    frames = {"training": trainer.train_frames, "validation": trainer.valid_frames}
     with terminal.progress("Evaluating") as progress:
         known = {name: part for name, part in frames.items() if part}
-        data_sets = rmse_report(trainer.potential(), known, progress=progress)
-    last = trainer.history[-1] if trainer.history else None
+        data_sets = rmse_report(reached.potential, known, progress=progress)
+    last = reached.history[-1] if reached.history else None
     return {
         "epochs": last.epoch if last else 0,
         "optimizer": last.optimizer if last else "",
         "train_seconds": last.seconds if last else 0.0,
-        "messages": [message.text for record in trainer.history for message in record.messages],
+        "messages": [message.text for record in reached.history for message in record.messages],
         "data_sets": data_sets,
     }

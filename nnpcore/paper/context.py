@@ -284,20 +284,10 @@ def _finished(
 ) -> TrainedRun | None:
     """Return the run in ``folder`` if it is just the one that is wanted and has ended."""
     from nnpcore.potential import Potential
-    from nnpcore.training import RunFolder
-    from nnpcore.training.optimizers.choice import usual_epochs
+    from nnpcore.training.apart import ended_run
 
+    history = ended_run(folder, settings, train, valid)
     try:
-        run = RunFolder.open(folder)
-        run.check_frames({"training": train, "validation": valid})
-        history = run.read_history()
-        potential = Potential.load(folder)
+        return None if history is None else TrainedRun(folder, Potential.load(folder), history)
     except EatlasError:
         return None
-    threads = {"n_threads": None}  # they do not change what comes out
-    wish = settings.filled_from(run.settings)
-    if not history or run.settings.replace(**threads) != wish.replace(**threads):
-        return None
-    wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
-    ended = history[-1].epoch >= wanted or settings.patience is not None
-    return TrainedRun(folder, potential, history) if ended else None

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnpcore.cluster import Hand, Job, Shared
-from nnpcore.errors import RunFolderError
+from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import read_regular, write_atomically, writing_failed
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.structures.frame import Frame
 from nnpcore.training.control import ControlState, TrainControl
 from nnpcore.training.folder_lock import FolderLock
 from nnpcore.training.history import EpochRecord
-from nnpcore.training.run_folder import FILES_OF_A_RUN, refuse_foreign
+from nnpcore.training.optimizers.choice import usual_epochs
+from nnpcore.training.run_folder import FILES_OF_A_RUN, RunFolder, refuse_foreign
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def training_job(
     function: Callable[[Mapping[str, Any], Hand], dict[str, Any]] | None = None,
     more: Mapping[str, Shared] | None = None,
     parent: str = "",
+    counts: Sequence[float] = (),
 ) -> Job:
     """Return the job of a training.
 
@@ -66,11 +68,13 @@ def training_job(
     folder : of the run; where the job runs elsewhere, :func:`write_run` is to write what comes back.
     function : another one than :func:`train`, such as one with a monitor; ``more`` is for it.
     parent : the run whose data these frames add to.
+    counts : how many times each training frame counts; once each where there are none.
     """
     given = {
         "settings": settings.model_dump(mode="json", exclude_none=True),
         "folder": str(Path(folder).absolute()),
         "parent": parent,
+        "counts": [float(count) for count in counts],
     }
     shared = {"train": data.train, "valid": data.valid, **(more or {})}
     return Job(Path(folder).name, function or train, given, shared)
@@ -94,7 +98,12 @@ def train_with(given: Mapping[str, Any], hand: Hand, monitor_of: MakeMonitor) ->
     frames = [frames_from_values(given[name]) for name in ("train", "valid")]
     with _place(Path(given["folder"]), apart=hand.apart) as folder:
         trainer = Trainer(
-            settings, *frames, run_folder=folder, monitor=monitor_of(given), parent=given["parent"] or None
+            settings,
+            *frames,
+            run_folder=folder,
+            monitor=monitor_of(given),
+            parent=given["parent"] or None,
+            counts=given["counts"],
         )
         trainer.prepare(hand.progress.part(0.0, 0.05))
         hand.tell({"n_epochs": trainer.n_epochs})
@@ -167,3 +176,21 @@ def write_run(folder: Path, files: Mapping[str, bytes]) -> None:
         raise writing_failed(error, folder) from error
     for name in sorted(files, key=lambda name: name not in _FIRST):
         write_atomically(folder / name, files[name])
+
+
+def ended_run(
+    folder: Path, settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame]
+) -> list[EpochRecord] | None:
+    """Return the history of the run in a folder if it is just the one that is wanted, and has ended."""
+    try:
+        run = RunFolder.open(folder)
+        run.check_frames({"training": train, "validation": valid})
+        history = run.read_history()
+    except EatlasError:
+        return None
+    threads = {"n_threads": None}  # they do not change what comes out
+    wish = settings.filled_from(run.settings)
+    if not history or run.settings.replace(**threads) != wish.replace(**threads):
+        return None
+    wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
+    return history if history[-1].epoch >= wanted or settings.patience is not None else None

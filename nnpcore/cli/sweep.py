@@ -1,0 +1,251 @@
+"""``eatlas sweep``: trainings that differ in one setting, here or on a cluster, and which value is best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from nnpcore.cli import options
+from nnpcore.cli.datasets import read_frames
+from nnpcore.cli.gathered import Result, gathers, keys, settings
+from nnpcore.cli.output import output_folder, refuse_to_replace
+from nnpcore.cli.terminal import Terminal
+from nnpcore.cli.train import STOPPED, frames_of
+from nnpcore.errors import EatlasError, SettingsError
+
+if TYPE_CHECKING:
+    from nnpcore.cluster import Executor, Job
+    from nnpcore.structures import Frame, KeyNames
+    from nnpcore.training import TrainSettings
+    from nnpcore.training.sweeping import SweepPlan, SweepPoint
+
+TABLE = "sweep.csv"
+HEADS = ("value", "epoch", "energy RMSE (meV/atom)", "force RMSE (eV/Å)", "mapping error (meV/atom)")
+
+
+@gathers(changes=settings, keys=keys)
+def sweep_command(
+    terminal: Terminal,
+    *,
+    output: options.Output,
+    setting: options.SweptName,
+    values: options.SweptValues = None,
+    data: options.TrainData = None,
+    valid: options.ValidFiles = None,
+    config: options.Config = None,
+    changes: dict[str, Any],
+    eos: options.TrainEos = None,
+    scheduler: options.SchedulerOption = None,
+    resume: options.ResumeSweep = False,
+    overwrite: options.Overwrite = False,
+    skip_bad: options.SkipBad = False,
+    keys: KeyNames | None = None,
+) -> Result:
+    """Train once for every value and say which value the RMSE and which one the mapping error chooses."""
+    from nnpcore.cluster import open_executor
+    from nnpcore.training import TrainSettings
+
+    base = TrainSettings() if config is None else TrainSettings.from_toml(config)
+    plan = planned(setting, values, base.replace(**changes) if changes else base)
+    if not resume:
+        refuse_to_replace(output, overwrite)
+
+    @cache
+    def read(names: tuple[str, ...]) -> list[Frame]:
+        return read_frames(names, skip_bad, terminal, keys)
+
+    said: set[str] = set()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            terminal.warn(text)
+        said.add(text)
+
+    crystal = [] if eos is None else read((eos,))
+    parts = [frames_of(tuple(data or ()), tuple(valid or ()), s, read, warn) for s in plan.settings]
+    folder = output_folder(output, overwrite=True)
+    with open_executor(scheduler, base.replace(**changes).n_threads, terminal.warn) as executor:
+        trainings = Trainings(plan, parts, folder, crystal, resume=resume)
+        errors, stopped = trained(trainings, executor, terminal)
+    points = trainings.points(set(errors))
+    return _told(plan, points, errors, folder, stopped, terminal)
+
+
+def planned(name: str, values: str | None, base: TrainSettings) -> SweepPlan:
+    """Return the trainings; SettingsError where the setting or its values are none."""
+    from nnpcore.training.sweeping import SETTINGS, plan_sweep, setting_named
+
+    try:
+        setting = setting_named(name.replace("-", "_"))
+    except KeyError:
+        known = ", ".join(one.name for one in SETTINGS)
+        raise SettingsError(
+            f"{name!r} cannot be swept", where="--setting", fix=f"Choose one of {known}"
+        ) from None
+    return plan_sweep(setting, values or setting.shown.values, base)
+
+
+class Trainings:
+    """The trainings of a sweep: their jobs, and what stands in their folders."""
+
+    def __init__(
+        self,
+        plan: SweepPlan,
+        parts: Sequence[tuple[Sequence[Frame], Sequence[Frame]]],
+        folder: Path,
+        crystal: Sequence[Frame],
+        *,
+        resume: bool,
+    ) -> None:
+        from nnpcore.training.apart import ended_run
+        from nnpcore.training.sweeping import value_text
+
+        self.plan, self.parts, self._crystal = plan, parts, crystal
+        self.texts = [value_text(value) for value in plan.values]
+        self.folders = [folder / f"{plan.setting.name}={text}" for text in self.texts]
+        jobs = zip(self.folders, plan.settings, parts, strict=True)
+        self.left = [
+            k for k, (path, s, part) in enumerate(jobs) if not resume or ended_run(path, s, *part) is None
+        ]
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs of those that are left to do; data are shared where they are the same."""
+        from nnpcore.cluster import Shared
+        from nnpcore.training.apart import TrainingData, train, training_job
+
+        data: dict[tuple[int, ...], TrainingData] = {}
+        more, function = {}, train
+        if self._crystal:
+            from nnpcore.analyses import MappingMonitor
+            from nnpcore.analyses.monitored_training import train_monitored
+
+            more = {"monitor": Shared(MappingMonitor(self._crystal).to_dict())}
+            function = train_monitored
+        jobs = []
+        for k in self.left:
+            key = tuple(id(frame) for part in self.parts[k] for frame in (None, *part))
+            if key not in data:
+                data[key] = TrainingData.of(*self.parts[k])
+            jobs.append(
+                training_job(self.plan.settings[k], data[key], self.folders[k], function=function, more=more)
+            )
+        return jobs
+
+    def points(self, failed: set[int]) -> list[SweepPoint]:
+        """Return what the trainings have reached, by what stands in their folders."""
+        from nnpcore.training import RunFolder
+        from nnpcore.training.sweeping import SweepPoint, positions, reached
+
+        setting, found = self.plan.setting, []
+        places = positions(self.plan.values, setting.shown.logarithmic)
+        for k, (folder, x) in enumerate(zip(self.folders, places, strict=True)):
+            point = SweepPoint(folder.name, folder.name, self.texts[k], x, k not in failed)
+            try:
+                run = RunFolder.open(folder)
+                point = reached(point, run.read_history(), run.settings)
+            except EatlasError:
+                pass  # it was not begun
+            found.append(point)
+        return sorted(found, key=lambda point: point.x)
+
+
+def trained(
+    trainings: Trainings, executor: Executor, terminal: Terminal
+) -> tuple[dict[int, EatlasError], bool]:
+    """Train what is left; return errors by the number of the value, and whether it was stopped."""
+    from nnpcore.training.apart import reserved, write_run
+
+    errors: dict[int, EatlasError] = {}
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        executor.stop()
+
+    jobs = trainings.jobs()
+    with (
+        terminal.progress("Sweep") as progress,
+        terminal.stop_on_interrupt(stop, "what has been reached is kept"),
+    ):
+        for outcome in executor.run(jobs, progress) if jobs else ():
+            k = trainings.left[outcome.index]
+            if outcome.error is not None:
+                errors[k] = outcome.error
+                terminal.warn(f"{trainings.folders[k].name}: {outcome.error}")
+            elif not executor.here:
+                with reserved(trainings.folders[k]):
+                    write_run(trainings.folders[k], outcome.taken()["files"])
+    return errors, stopped
+
+
+def _told(
+    plan: SweepPlan,
+    points: Sequence[SweepPoint],
+    errors: dict[int, EatlasError],
+    folder: Path,
+    stopped: bool,
+    terminal: Terminal,
+) -> Result:
+    """Write and show the table."""
+    from nnpcore.figures.tables import write_csv
+    from nnpcore.training.sweeping import choose, sentence
+
+    heads: tuple[str, ...] = (
+        "value",
+        "epoch",
+        "energy RMSE (meV/atom)",
+        "force RMSE (eV/Å)",
+        "mapping error (meV/atom)",
+    )
+    rows = [(p.text, p.epoch, p.energy, p.force, p.mapping) for p in points]
+    columns: dict[str, list[Any]] = {head: [row[k] for row in rows] for k, head in enumerate(HEADS)}
+    write_csv(folder / TABLE, columns)
+    choice = choose(points)
+    text = sentence(points)
+    then = f"The trainings and {TABLE} are in {folder}."
+    if stopped:
+        then += " Stopped: the same command with --resume trains what is missing."
+    terminal.show(_table(plan, rows, (choice.by_rmse, choice.by_mapping)), text, then=then)
+    chosen = {"by_rmse": choice.by_rmse, "by_mapping": choice.by_mapping}
+    return {
+        "setting": plan.setting.name,
+        "folder": folder,
+        "trainings": [
+            {**dict(zip(HEADS, row, strict=True)), "run": folder / p.name}
+            for p, row in zip(points, rows, strict=True)
+        ],
+        "chosen": {name: None if k is None else points[k].text for name, k in chosen.items()},
+        "sentence": text,
+        "failed": {name: str(error) for name, error in _named(plan, errors).items()},
+        "stopped": stopped,
+        "exit_status": STOPPED if stopped else int(bool(errors)),
+    }
+
+
+def _named(plan: SweepPlan, errors: dict[int, EatlasError]) -> dict[str, EatlasError]:
+    from nnpcore.training.sweeping import value_text
+
+    return {value_text(plan.values[k]): error for k, error in errors.items()}
+
+
+def _table(plan: SweepPlan, rows: Sequence[Sequence[Any]], chosen: Sequence[int | None]) -> Table:
+    table = Table(title=plan.setting.shown.label, title_justify="left")
+    for head in (*HEADS, "lowest"):
+        table.add_column(head, justify="right")
+    names = ("RMSE", "mapping error")
+
+    def text(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        return "-" if math.isnan(value) else f"{value:.4g}"
+
+    for k, row in enumerate(rows):
+        lowest = " and ".join(n for n, c in zip(names, chosen, strict=True) if c == k)
+        table.add_row(*map(text, row), lowest)
+    return table
