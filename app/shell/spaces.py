@@ -57,6 +57,8 @@ class Spaces(QObject):
         self._folds: dict[str, bool] = {}
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
+        self._reveal_timer = QTimer(self, singleShot=True, interval=0)
+        self._reveal_timer.timeout.connect(self._reveal)
         window.installEventFilter(self)
         self._connect()
 
@@ -170,8 +172,14 @@ class Spaces(QObject):
         arrange()
         self._busy = False
         self.refresh(anew=True)
-        self._window.setUpdatesEnabled(True)
+        self._reveal_timer.start()
         self.changed.emit()
+
+    def _reveal(self) -> None:
+        """Show the new arrangement once it is laid out: what came before stays in sight until then."""
+        self._share_out()
+        layout.show_tabs(self._window)
+        self._window.setUpdatesEnabled(True)
 
     def _arrange(self) -> None:
         self._customized, self._bare = False, self._is_bare()
