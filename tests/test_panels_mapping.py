@@ -26,8 +26,8 @@ from app.panels.structure_panel import StructurePanel
 from app.session.session import Session
 from app.settings import Settings
 from app.workers.monitoring import Monitored, make_monitor
-from nnpcore.analyses.atoms import ATOMS
-from nnpcore.analyses.connectivity import CONNECTIVITY
+from nnpcore.analyses.atoms import ATOMS, AtomGroup
+from nnpcore.analyses.connectivity import CONNECTIVITY, LinkedGroup, told_apart
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
@@ -55,6 +55,16 @@ SETTINGS = TrainSettings(hidden=(6,), n_members=2, epochs=2, n_threads=1)
 def shown(qtbot):
     yield lambda kind, session, width=425, height=200: show_panel(qtbot, kind(session), width, height)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def test_groups_of_one_name_stay_apart():
+    """Else atoms of one would stand under the other."""
+    rows, values = np.arange(2, dtype=np.int32), np.zeros((2, 1))
+    group = AtomGroup("300 K", "", "training", rows, rows, values, np.zeros(2, np.int32))
+    parts = [LinkedGroup(group, color_index=k) for k in range(3)]
+    found = told_apart(parts)
+    assert [part.atoms.name for part in found] == ["300 K", "300 K (2)", "300 K (3)"]
+    assert [part.color_index for part in found] == [0, 1, 2]
 
 
 def settled(session: Session) -> None:
@@ -162,6 +172,16 @@ def test_regions_without_a_run_wait_for_one(session, qtbot, shown):
     assert [texts[0] for texts in panel.table_view.texts()] == ["bulk", "surface"]
     assert panel.text.text() == mapping_panel.NO_RUN
     assert panel.figure_task() is None
+
+
+def test_numbers_are_copied_at_once_though_the_table_is_drawn_later(session, qtbot, shown, silicon_potential):
+    divided(session, qtbot)
+    panel = shown(MappingPanel, session)
+    run = RunDocument("r", "r", SETTINGS, RunState.FINISHED, potential=silicon_potential)
+    session.runs.documents["r"] = run
+    session.runs.set_current("r")  # nothing is drawn anew before the next turn of the event loop
+    assert f"{run.name}: error (meV/atom)" in panel.table()
+    assert panel.figure() is not None
 
 
 def test_errors_are_those_of_the_core(session, qtbot, shown, silicon_potential, tmp_path):

@@ -82,7 +82,7 @@ class Witness:
         self.pictures.append((request.scene.frame, request.colors.tobytes()))
 
     def wrong_pictures(self) -> int:
-        """Return how many pictures had colours that are not grey and were never worked out for their frame."""
+        """Count pictures in colours that are not grey and were never worked out for their frame."""
         return sum(
             colors not in self.worked_out.get(id(frame), []) and set(colors) != {UNKNOWN}
             for frame, colors in self.pictures

@@ -215,22 +215,25 @@ class MappingPanel(Panel):
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
         """Return the regions with reference values, and error and spread by every run shown."""
-        if not self.rows:
+        runs = self.session.runs.shown()
+        rows = error_rows(self.session.regions.sets, runs)  # the table that is seen may be a moment old
+        if not rows:
             return None
         columns: dict[str, list] = {
-            "region": [row.name for row in self.rows],
-            "atoms": [row.n_atoms or None for row in self.rows],
-            "reference (eV/atom)": [row.reference for row in self.rows],
-            "source": [row.source for row in self.rows],
+            "region": [row.name for row in rows],
+            "atoms": [row.n_atoms or None for row in rows],
+            "reference (eV/atom)": [row.reference for row in rows],
+            "source": [row.source for row in rows],
         }
-        for k, run in enumerate(self.session.runs.shown()):
-            columns[f"{run.name}: error (meV/atom)"] = [row.errors[k].error_mev for row in self.rows]
-            columns[f"{run.name}: std (meV/atom)"] = [row.errors[k].std_mev for row in self.rows]
+        for k, run in enumerate(runs):
+            columns[f"{run.name}: error (meV/atom)"] = [row.errors[k].error_mev for row in rows]
+            columns[f"{run.name}: std (meV/atom)"] = [row.errors[k].std_mev for row in rows]
         return columns
 
     def figure(self) -> Drawing | None:
         """Draw the errors as bars and the curves beside them with matplotlib."""
-        rows, runs = tuple(self.rows), self.session.runs.shown()
+        runs = self.session.runs.shown()
+        rows = tuple(error_rows(self.session.regions.sets, runs))
         if not rows or not runs:
             return None
         bars = [

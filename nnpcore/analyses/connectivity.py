@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nnpcore.analyses.atoms import ATOMS, ELEMENT, AtomGroup
@@ -42,7 +43,7 @@ def _connections(given: Given) -> Connections:
     groups = given[ATOMS].of_element(element)
     alone = sum(group.role == TRAINING for group in given[ATOMS].groups) == 1
     labels = given.get(LABELS) if grouping != "dataset" else None
-    available = [part for group in groups for part in _divided(group, grouping, labels, alone)]
+    available = told_apart([part for group in groups for part in _divided(group, grouping, labels, alone)])
     chosen = [part for part in available if part.atoms.name in (given.get(CHOSEN_GROUPS) or ())]
     if len(chosen) < 2:
         roles = given.get(LINKED_ROLES) if grouping == "dataset" else (TRAINING, EOS_ROLE)
@@ -52,6 +53,19 @@ def _connections(given: Given) -> Connections:
     result = connectivity(x, progress=given.progress)
     names = tuple(part.atoms.name for part in available)
     return Connections(element, result, tuple(chosen), names, grouping)
+
+
+def told_apart(parts: Sequence[LinkedGroup]) -> list[LinkedGroup]:
+    """Return the groups, those that are called as one before them with a number behind their names."""
+    taken: set[str] = set()
+    found = []
+    for part in parts:
+        own = part.atoms.name
+        names = (own, *(f"{own} ({number})" for number in range(2, len(parts) + 2)))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        found.append(part if name == own else replace(part, atoms=replace(part.atoms, name=name)))
+    return found
 
 
 def _divided(group: AtomGroup, grouping: Grouping, labels: Labels | None, alone: bool) -> list[LinkedGroup]:
