@@ -47,9 +47,16 @@ def large_frames(n: int) -> list[Any]:
 
 def train(threads: int, where: str, n_frames: int) -> dict[str, Any]:
     """Train for two epochs with the derivatives in one place; return rates and memory."""
-    from nnpcore.training import Trainer, TrainSettings
+    from nnpcore.training import PRESET_26, Trainer, TrainSettings
 
-    settings = TrainSettings(n_threads=threads, epochs=_EPOCHS, device="cpu", derivatives=where, guidance=0.0)
+    settings = TrainSettings(
+        descriptors=PRESET_26,
+        n_threads=threads,
+        epochs=_EPOCHS,
+        device="cpu",
+        derivatives=where,
+        guidance=0.0,
+    )
     frames = large_frames(n_frames)
     n_valid = len(frames) // 20
     Trainer(settings.replace(epochs=1, derivatives="auto"), frames[:6], frames[6:8]).run()

@@ -36,10 +36,10 @@ def reach_goals(threads: int) -> dict[str, Any]:
     """
     from workload import load_workload
 
-    from nnpcore.training import EpochRecord, TrainControl, Trainer, TrainSettings
+    from nnpcore.training import PRESET_26, EpochRecord, TrainControl, Trainer, TrainSettings
 
     train, valid = load_workload()
-    settings = TrainSettings(n_threads=threads, epochs=MOST_EPOCHS, device="cpu")
+    settings = TrainSettings(descriptors=PRESET_26, n_threads=threads, epochs=MOST_EPOCHS, device="cpu")
     Trainer(settings.replace(epochs=1), train[:6], valid[:2]).run()
     result: dict[str, Any] = {f"{kind}_{goal}": None for goal in GOALS for kind in ("cpu", "wall", "epochs")}
     cpu, wall = time.process_time(), time.perf_counter()
@@ -68,10 +68,12 @@ def adam_epoch(threads: int, repeats: int = 4) -> dict[str, Any]:
     """Return the fastest wall time of an epoch of Adam, seconds: every energy and force, all members."""
     from workload import load_workload
 
-    from nnpcore.training import Trainer, TrainSettings
+    from nnpcore.training import PRESET_26, Trainer, TrainSettings
 
     train, _ = load_workload()
-    settings = TrainSettings(n_threads=threads, optimizer="adam", epochs=repeats, device="cpu")
+    settings = TrainSettings(
+        descriptors=PRESET_26, n_threads=threads, optimizer="adam", epochs=repeats, device="cpu"
+    )
     Trainer(settings.replace(epochs=1), train[:6], []).run()
     trainer = Trainer(settings, train, [])
     seconds = [0.0]

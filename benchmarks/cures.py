@@ -34,7 +34,7 @@ from nnpcore.posterior import Posterior
 from nnpcore.reference import SamplerSettings, StillingerWeber, label, relax, sample, slab
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
-from nnpcore.training import Trainer, TrainSettings
+from nnpcore.training import PRESET_26, Trainer, TrainSettings
 from nnpcore.training.counts import usual_count
 from nnpcore.units import MEV_PER_EV
 
@@ -154,7 +154,12 @@ def main() -> None:
             continue
         for seed in options.seeds:
             settings = TrainSettings(
-                seed=seed, n_members=options.members, epochs=options.epochs, n_threads=1, device="cpu"
+                descriptors=PRESET_26,
+                seed=seed,
+                n_members=options.members,
+                epochs=options.epochs,
+                n_threads=1,
+                device="cpu",
             )
             count = usual_count(len(train), len(added)) if options.count is None else options.count
             counts = [1.0] * len(train) + [count] * len(added)

@@ -185,10 +185,12 @@ class Check:
     def _trainer(self, optimizer: str, epochs: int, device: str, *, validate: bool):
         from workload import load_workload
 
-        from nnpcore.training import Trainer, TrainSettings
+        from nnpcore.training import PRESET_26, Trainer, TrainSettings
 
         train, valid = load_workload(*self._n_frames)
-        settings = TrainSettings(optimizer=optimizer, epochs=epochs, device="cpu", guidance=0.0, seed=1)
+        settings = TrainSettings(
+            descriptors=PRESET_26, optimizer=optimizer, epochs=epochs, device="cpu", guidance=0.0, seed=1
+        )
         trainer = Trainer(settings, train, valid if validate else [])
         trainer.device = device
         return trainer

@@ -40,7 +40,7 @@ from nnpcore.paper.silicon_slab import cluster_frames, relaxed_slab, slab_frames
 from nnpcore.potential import Potential
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
-from nnpcore.training import EpochRecord, Trainer, TrainSettings, rmse_report
+from nnpcore.training import PRESET_26, EpochRecord, Trainer, TrainSettings, rmse_report
 from nnpcore.units import MEV_PER_EV
 
 Row = dict[str, Any]
@@ -181,7 +181,7 @@ CASES: dict[str, Callable[[TrainSettings, Path], Row]] = {
 
 def settings_of(changes: Sequence[str], n_members: int) -> TrainSettings:
     """Return settings with changes such as ``kalman.noise=0``."""
-    settings = TrainSettings(n_threads=1, n_members=n_members, device="cpu")
+    settings = TrainSettings(descriptors=PRESET_26, n_threads=1, n_members=n_members, device="cpu")
     for text in changes:
         name, _, value = text.partition("=")
         try:

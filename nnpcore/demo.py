@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nnpcore.files import write_atomically
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset, split_frames
-from nnpcore.training import EpochRecord, KalmanSettings, TrainControl, TrainSettings
+from nnpcore.training import PRESET_26, EpochRecord, KalmanSettings, TrainControl, TrainSettings
 
 if TYPE_CHECKING:
     from nnpcore.analyses import MappingStudy
@@ -81,6 +81,7 @@ class DemoSettings:
     def training(self, case: Case) -> TrainSettings:
         """Return the settings of one of the three trainings."""
         return TrainSettings(
+            descriptors=PRESET_26,
             seed=self.seed,
             n_members=self.n_members,
             epochs=self.epochs,

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from ase import Atoms
 from builders import build_frame, build_potential
-from training_data import labelled, silicon_frames
+from training_data import silicon_frames
 
 from nnpcore.descriptors import SymmetryFunctions, choose_functions, compute_descriptors
 from nnpcore.descriptors.auto import MOST, leading_columns
+from nnpcore.descriptors.functions import G2
 from nnpcore.descriptors.pool import Distances
-from nnpcore.errors import DataError, RunFolderError
+from nnpcore.errors import Cancelled, DataError, RunFolderError
 from nnpcore.exchange import export_as, read_foreign
 from nnpcore.potential import Potential
+from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
-from nnpcore.training import DescriptorSettings, RunFolder, Trainer, TrainSettings
+from nnpcore.training import DescriptorSettings, RunFolder, Trainer, TrainSettings, choosing
+from nnpcore.training.choosing import FEWEST_FRAMES, choice_for
 
 CARBIDE = [build_frame("SiC", rattle=0.1, scale=1 + 0.02 * k, seed=k) for k in range(3)]
 SETTINGS = TrainSettings(
@@ -111,27 +114,67 @@ def test_they_leave_to_other_programs_and_come_back(program: str, tmp_path: Path
 
 
 def test_a_run_says_which_functions_it_has_used_and_goes_on_with_them(tmp_path: Path) -> None:
-    frames = silicon_frames(5)
-    trainer = Trainer(SETTINGS, frames[:3], frames[3:], run_folder=tmp_path / "run")
+    frames = silicon_frames(FEWEST_FRAMES)
+    trainer = Trainer(SETTINGS, frames[6:], frames[:6], run_folder=tmp_path / "run")
+    heard: list[str] = []
+    trainer.prepare(Progress(lambda _, text: heard.append(text)))
+    assert "trying symmetry functions" in " ".join(heard)
     result = trainer.run()
-    assert result.messages[1].startswith("Symmetry functions from the data: ")
+    assert result.messages[1].startswith("Symmetry functions")
+    assert "Short trainings on 16 frames" in result.messages[1]
     kept = RunFolder.open(tmp_path / "run").settings.descriptors
     assert kept.preset == "auto" and kept.functions is not None
     assert SymmetryFunctions.from_dict(kept.functions) == trainer.functions
     assert Potential.load(tmp_path / "run" / "potential").functions == trainer.functions
-    on = Trainer.resume(tmp_path / "run", SETTINGS.replace(epochs=2), train=frames[:3], valid=frames[3:])
+    on = Trainer.resume(tmp_path / "run", SETTINGS.replace(epochs=2), train=frames[6:], valid=frames[:6])
     assert on.functions == trainer.functions
     assert len(on.run().history) == 2
     with pytest.raises(RunFolderError, match=r"descriptors\.functions is no longer"):
         other = choose_functions(frames, 4.0).functions.to_dict()
         Trainer.resume(
-            tmp_path / "run", SETTINGS.replace(**{"descriptors.functions": other}), train=frames[:3]
+            tmp_path / "run", SETTINGS.replace(**{"descriptors.functions": other}), train=frames[6:]
         )
 
 
-def test_functions_do_not_hang_on_the_split() -> None:
-    frames = labelled(CARBIDE, ("C", "Si"))
-    first, second = (
-        Trainer(SETTINGS, *parts).functions for parts in ((frames[:2], frames[2:]), (frames[1:], frames[:1]))
-    )
-    assert first == second
+def test_the_choice_hangs_neither_on_the_order_nor_on_an_element_of_one_frame_and_can_be_cancelled() -> None:
+    frames = silicon_frames(FEWEST_FRAMES)
+    lonely = replace(frames[0], numbers=np.full(frames[0].n_atoms, 6))
+    settings = SETTINGS.replace(**{"descriptors.cutoff": 3.6})
+    first, second = (choice_for([*own, lonely], settings) for own in (frames, frames[::-1]))
+    assert first.functions == second.functions
+    assert first.functions.elements == ("C", "Si")
+    progress = Progress(lambda _, text: progress.cancel() if text.startswith("trying") else None)
+    with pytest.raises(Cancelled):
+        choice_for(frames, SETTINGS, progress)
+
+
+def test_few_frames_get_preset_26() -> None:
+    few = choice_for(silicon_frames(FEWEST_FRAMES - 1), SETTINGS.replace(**{"descriptors.cutoff": 4.5}))
+    assert few.functions == SymmetryFunctions.preset("26", ["Si"], 4.5)
+    assert "too few" in few.sentence
+
+
+@pytest.mark.parametrize(
+    ("scores", "cutoff", "radial"),
+    [((1.0, 0.97, 0.98), "usual", False), ((1.0, 0.6, 0.8), "near", False), ((1.0, 1.2, 0.9), "6", True)],
+)
+def test_another_set_is_taken_where_short_trainings_find_it_clearly_better(
+    scores: tuple[float, ...], cutoff: str, radial: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(scores)
+    monkeypatch.setattr(choosing, "_score", lambda *_: next(left))
+    frames = silicon_frames(FEWEST_FRAMES)
+    usual = choose_functions(frames).functions.cutoff
+    found = choice_for(frames, SETTINGS)
+    wanted = {"usual": usual, "near": round(0.75 * usual, 1), "6": 6.0}[cutoff]
+    assert found.functions.cutoff == wanted
+    assert (found.functions == SymmetryFunctions.preset("26", ["Si"], 6.0)) == radial
+    assert "1.00, " in found.sentence
+
+
+def test_the_better_functions_win_a_short_training() -> None:
+    frames = silicon_frames(FEWEST_FRAMES)
+    poor = SymmetryFunctions({"Si": (G2("Si", 0.01, 0.0, 6.0), G2("Si", 0.1, 0.0, 6.0))})
+    good = SymmetryFunctions.preset("26", ["Si"], 6.0)
+    scores = [choosing._score(f, frames[6:], frames[:6], SETTINGS, Progress()) for f in (poor, good)]
+    assert scores[1] < scores[0] - 0.5

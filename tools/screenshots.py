@@ -231,14 +231,14 @@ def shrink(path: Path) -> None:
 
 def silicon(folder: Path, home: Path) -> None:
     """The bundled silicon data: a training, then constant volume against constant pressure."""
-    from nnpcore.training import TrainSettings
+    from nnpcore.training import PRESET_26, TrainSettings
 
     driver = Driver(folder)
     driver.window.set_theme("light")
     driver.shoot("welcome-light")
     driver.session.data.open_example()
     driver.wait(SETTLE_SECONDS, lambda: len(driver.session.data.datasets) == 3)
-    usual = TrainSettings(n_members=5, epochs=12)
+    usual = TrainSettings(descriptors=PRESET_26, n_members=5, epochs=12)
     driver.only("nvt")
     first = driver.train(usual, epochs_shown=3)
     driver.session.coloring.set(kind="atomic_energy")
@@ -288,7 +288,7 @@ def example(folder: Path, home: Path) -> None:
 
 def slab(folder: Path, home: Path) -> None:
     """A slab at two temperatures: bulk and surface, and what a training at each says about them."""
-    from nnpcore.training import TrainSettings
+    from nnpcore.training import PRESET_26, TrainSettings
 
     driver = Driver(folder)
     driver.window.set_theme("dark")
@@ -300,7 +300,9 @@ def slab(folder: Path, home: Path) -> None:
     session.regions.by_depth()
     driver.wait(SETTLE_SECONDS, lambda: bool(session.regions.sets))
     session.coloring.set(kind="region")
-    usual = TrainSettings(n_members=4, epochs=8, baseline_ridge=1e-5)  # the one of the study of Fig. 2
+    usual = TrainSettings(
+        descriptors=PRESET_26, n_members=4, epochs=8, baseline_ridge=1e-5
+    )  # the one of the study of Fig. 2
     driver.only(cold)
     first = driver.train(usual)
     driver.only(hot)
@@ -339,7 +341,7 @@ def slab_files(home: Path) -> dict[str, str]:
 
 def film(folder: Path, home: Path) -> None:
     """Ten seconds of the first minute: the first page, the bundled data, a training, what it shows."""
-    from nnpcore.training import TrainSettings
+    from nnpcore.training import PRESET_26, TrainSettings
 
     driver = Driver(folder)
     driver.window.setGeometry(0, 0, *SMALL)
@@ -351,7 +353,9 @@ def film(folder: Path, home: Path) -> None:
     made.part(1.0, SETTLE_SECONDS, lambda: len(driver.session.data.datasets) == 3)
     driver.only("nvt")
     driver.session.coloring.set(kind="atomic_energy")
-    run = driver.session.runs.documents[str(driver.session.trainings.start(TrainSettings(epochs=12)))]
+    run = driver.session.runs.documents[
+        str(driver.session.trainings.start(TrainSettings(descriptors=PRESET_26, epochs=12)))
+    ]
     made.part(3.5, TRAINING_SECONDS, lambda: not run.state.active)
     driver.settle()
     view = driver.window.docks["structure"].panel.view  # type: ignore[attr-defined]

@@ -413,15 +413,16 @@ class ModelPanel(Panel):
 
     def edit_functions(self) -> None:
         """Open the table of symmetry functions; those that the data suggest are made first."""
-        given, frames = self.settings.descriptors, self._frames()
+        settings, frames = self.settings, self._frames()
+        given = settings.descriptors
         if given.preset != "auto" or given.functions is not None or not frames:
             self._open_table(None)
             return
 
         def make(progress: Progress) -> dict[str, Any]:
-            from nnpcore.descriptors import choose_functions
+            from nnpcore.training.choosing import choice_for
 
-            return choose_functions(frames, given.cutoff, progress=progress).functions.to_dict()
+            return choice_for(frames, settings, progress).functions.to_dict()
 
         self.session.tasks.run("Choosing symmetry functions", make, self._open_table, key="functions")
 

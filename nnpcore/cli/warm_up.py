@@ -21,7 +21,7 @@ def warm_up() -> float:
     from nnpcore.mapping.connectivity import spanning_tree
     from nnpcore.reference import CleriRosato, StillingerWeber
     from nnpcore.structures.frame import Frame
-    from nnpcore.training import Trainer, TrainSettings
+    from nnpcore.training import PRESET_26, Trainer, TrainSettings
 
     start = time.perf_counter()
     rng = np.random.default_rng(0)
@@ -35,6 +35,7 @@ def warm_up() -> float:
         frames.append(Frame.from_atoms(atoms))
     for optimizer in ("kalman", "adam", "lbfgs"):
         settings = TrainSettings(
+            descriptors=PRESET_26,
             optimizer=optimizer,
             epochs=1,
             n_members=2,

@@ -25,7 +25,7 @@ from nnpcore.progress import Progress
 from nnpcore.reference import SamplerSettings, StillingerWeber, crystal, crystal_scan, sample
 from nnpcore.structures import example_path, read_dataset, split_frames, write_frames
 from nnpcore.structures.frame import Frame
-from nnpcore.training import Trainer, TrainSettings
+from nnpcore.training import PRESET_26, Trainer, TrainSettings
 from nnpcore.units import MEV_PER_EV
 
 HEALING, DFT = "heal", "heal_dft"
@@ -60,7 +60,9 @@ def play(name: str, folder: Path, quick: bool, n_threads: int | None, progress: 
     preparing, training, finding, healing = progress.split([1, 3, 2, 3])
     start = (_stillinger_weber if name == HEALING else _bundled)(own, quick, preparing)
     # as many epochs as usual: after a few the crystal is still off by ten meV where frames were added
-    settings = TrainSettings(n_members=3, n_threads=n_threads, device="cpu")
+    settings = TrainSettings(
+        descriptors=PRESET_26, valid_fraction=0.3, n_members=3, n_threads=n_threads, device="cpu"
+    )
     train, valid = split_frames(start.frames, settings.valid_fraction, settings.seed)
     parts = [start.frames[k] for k in train], [start.frames[k] for k in valid]
     before, after, cured = own / "runs" / "before", own / "runs" / "healed", own / "cure"

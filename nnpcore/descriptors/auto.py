@@ -91,7 +91,7 @@ def choose_functions(
     if not frames:
         raise DataError("there are no frames to choose symmetry functions for")
     progress = progress or Progress()
-    some = _some_of_each_kind(frames)
+    some = of_each_kind(frames, _MOST_FRAMES, _ATOMS)
     distances = Distances.of(some)
     if cutoff is None:
         cutoff = best_cutoff(some, distances, n_threads, progress.part(0.0, 0.4, "cutoff"))
@@ -110,8 +110,8 @@ def choose_functions(
     return ChosenFunctions(SymmetryFunctions(chosen), counts, len(some))
 
 
-def _some_of_each_kind(frames: Sequence[Frame]) -> list[Frame]:
-    """Return frames with some hundreds of atoms, evenly spread in an order that is not that of the list."""
+def of_each_kind(frames: Sequence[Frame], most_frames: int, most_atoms: int) -> list[Frame]:
+    """Return some frames, six at least where there are, evenly spread in an order that is not the list's."""
 
     def kind(frame: Frame) -> tuple[object, ...]:
         numbers = tuple(np.unique(frame.numbers, return_counts=True)[1].tolist())
@@ -120,7 +120,7 @@ def _some_of_each_kind(frames: Sequence[Frame]) -> list[Frame]:
 
     ordered = sorted(frames, key=kind)
     mean_atoms = sum(frame.n_atoms for frame in ordered) / len(ordered)
-    n = max(min(len(ordered), int(_ATOMS / mean_atoms), _MOST_FRAMES), min(len(ordered), 6))
+    n = max(min(len(ordered), int(most_atoms / mean_atoms), most_frames), min(len(ordered), 6))
     places = np.linspace(0, len(ordered) - 1, n).round().astype(int)
     seen = {z for k in places for z in np.unique(ordered[k].numbers).tolist()}
     rest = [k for k, frame in enumerate(ordered) if not seen.issuperset(frame.numbers.tolist())]

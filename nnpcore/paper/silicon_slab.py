@@ -29,7 +29,7 @@ from nnpcore.reference import (
     wulff_cluster,
 )
 from nnpcore.structures.frame import Frame
-from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training import PRESET_26, RunFolder, TrainSettings
 from nnpcore.units import MEV_PER_EV
 
 NETWORKS, SMOOTH = "networks alone", "with a smooth part"
@@ -194,7 +194,9 @@ class SlabRun:
 
 def training_settings(context: StudyContext, kind: str, epochs: int, n_members: int) -> TrainSettings:
     """Return the settings of a study's training: Kalman filter, with or without a smooth part."""
-    settings = TrainSettings(seed=context.seed, n_members=n_members, epochs=epochs, baseline="none")
+    settings = TrainSettings(
+        descriptors=PRESET_26, seed=context.seed, n_members=n_members, epochs=epochs, baseline="none"
+    )
     return settings if kind == NETWORKS else settings.replace(**SMOOTH_PART)
 
 

@@ -105,7 +105,7 @@ def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
     for (name, cutoff, (train, of_run)), part in zip(jobs, parts, strict=True):
         label = f"{name.replace(' ', '-')}-{cutoff:g}A"
         settings = TrainSettings(
-            descriptors=DescriptorSettings(cutoff=cutoff),
+            descriptors=DescriptorSettings(preset="26", cutoff=cutoff),
             baseline="none",
             n_members=plan.n_members,
             epochs=plan.epochs,

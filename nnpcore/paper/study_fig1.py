@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from nnpcore.analyses import MappingStudy
-from nnpcore.demo import CASES, EPOCHS, Case, DemoSettings, mapping_of, split_example
+from nnpcore.demo import CASES, EPOCHS, VALID_FRACTION, Case, DemoSettings, mapping_of, split_example
 from nnpcore.figures.drawing import DASHES, OKABE_ITO, add_legend, new_figure, style_axes
 from nnpcore.figures.eos import dense, spline
 from nnpcore.figures.tables import eos_table
@@ -27,7 +27,7 @@ from nnpcore.paper.volume_direction import Change, change, fit_direction
 from nnpcore.progress import Progress
 from nnpcore.report.mapping_folder import compared_figure
 from nnpcore.structures import example_path, read_dataset
-from nnpcore.training import TrainSettings
+from nnpcore.training import PRESET_26, TrainSettings
 from nnpcore.units import MEV_PER_EV
 
 TILT_GPA = 5.0
@@ -106,7 +106,13 @@ def _settings(context: StudyContext, kind: str, case: Case) -> TrainSettings:
     n_members = context.choose(*N_MEMBERS)
     if kind == SMOOTH:
         return DemoSettings(seed=context.seed, n_members=n_members).training(case)
-    common: dict[str, Any] = {"seed": context.seed, "n_members": n_members, "epochs": EPOCHS}
+    common: dict[str, Any] = {
+        "descriptors": PRESET_26,
+        "valid_fraction": VALID_FRACTION,
+        "seed": context.seed,
+        "n_members": n_members,
+        "epochs": EPOCHS,
+    }
     return TrainSettings(stress_weight=case.stress_weight, baseline="none", **common)
 
 

@@ -156,7 +156,7 @@ def _networks(context: StudyContext, training_set: TrainingSet) -> TrainedRun:
     """Train an ensemble with the usual settings on the same frames, a part of which validates."""
     first, second = split_frames(training_set.frames, _VALID_FRACTION, context.seed)
     settings = TrainSettings(
-        descriptors=DescriptorSettings(cutoff=training_set.functions.cutoff),
+        descriptors=DescriptorSettings(preset="26", cutoff=training_set.functions.cutoff),
         stress_weight=_STRESS_WEIGHT if STRESS in training_set.kinds else 0.0,
         n_members=_N_MEMBERS,
         epochs=_EPOCHS,

@@ -21,7 +21,7 @@ from nnpcore.paper.context import StudyContext, StudyOutcome
 from nnpcore.paper.equal_rmse import Curve, Target, crystal_target, follow, ratio_at_equal_rmse, slab_target
 from nnpcore.paper.figure_parts import legend_below, plain_numbers
 from nnpcore.progress import Progress
-from nnpcore.training import TrainSettings
+from nnpcore.training import PRESET_26, TrainSettings
 
 OPTIMIZERS = ("kalman", "adam")
 TITLES = {"kalman": "Kalman filter", "adam": "Adam"}
@@ -70,6 +70,7 @@ def _sweep(context: StudyContext, plan: Plan, target: Target, progress: Progress
     for (optimizer, width), part in zip(jobs, parts, strict=True):
         epochs = plan.kalman_epochs if optimizer == "kalman" else plan.adam_epochs
         settings = TrainSettings(
+            descriptors=PRESET_26,
             baseline="none",
             optimizer=optimizer,
             hidden=(width, width),

@@ -18,7 +18,7 @@ from nnpcore.paper.claims import Claim
 from nnpcore.paper.context import StudyContext, StudyOutcome
 from nnpcore.paper.equal_rmse import Curve, Target, crystal_target, follow, slab_target
 from nnpcore.progress import Progress
-from nnpcore.training import TrainSettings
+from nnpcore.training import PRESET_26, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,11 @@ NAMES = {"l2": "L2 of the weights", "ridge": "ridge of the linear part, eV²"}
 
 def _settings(context: StudyContext, plan: Plan, kind: str, strength: float) -> TrainSettings:
     """Return the settings for a strength: networks alone, or over a linear part from the start."""
-    common: dict[str, Any] = {"n_members": plan.n_members, "seed": context.seed}
+    common: dict[str, Any] = {
+        "descriptors": PRESET_26,
+        "n_members": plan.n_members,
+        "seed": context.seed,
+    }
     if kind == "l2":
         adam = {"optimizer": "adam", "epochs": plan.adam_epochs}
         return TrainSettings(baseline="none", l2=strength, **adam, **common)

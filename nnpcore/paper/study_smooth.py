@@ -27,7 +27,7 @@ from nnpcore.potential import Potential
 from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
-from nnpcore.training import TrainSettings
+from nnpcore.training import PRESET_26, TrainSettings
 from nnpcore.units import MEV_PER_EV
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -161,6 +161,7 @@ def _crystal(context: StudyContext, name: str, file: str, stress_weight: float) 
 
 def _train(context: StudyContext, system: System, variant: str, progress: Progress) -> Result:
     settings = TrainSettings(
+        descriptors=PRESET_26,
         seed=context.seed,
         n_members=context.choose(5, 4),
         epochs=system.epochs,

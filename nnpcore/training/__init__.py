@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from nnpcore.training.evaluate import rmse_report
     from nnpcore.training.history import EpochRecord, Rmse
     from nnpcore.training.run_folder import RunFolder, TrainingValues
-    from nnpcore.training.settings import DescriptorSettings, KalmanSettings, TrainSettings
+    from nnpcore.training.settings import PRESET_26, DescriptorSettings, KalmanSettings, TrainSettings
     from nnpcore.training.trainer import Trainer, TrainResult
 
 __all__ = [
+    "PRESET_26",
     "ControlState",
     "DescriptorSettings",
     "EpochRecord",
@@ -39,7 +40,7 @@ __getattr__, __dir__ = lazy_names(
         "evaluate": ("rmse_report",),
         "history": ("EpochRecord", "Rmse"),
         "run_folder": ("RunFolder", "TrainingValues"),
-        "settings": ("DescriptorSettings", "KalmanSettings", "TrainSettings"),
+        "settings": ("PRESET_26", "DescriptorSettings", "KalmanSettings", "TrainSettings"),
         "trainer": ("TrainResult", "Trainer"),
     },
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening, choose_functions
+from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
 from nnpcore.descriptors.functions import USUAL_CUTOFF
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
 from nnpcore.training.doubts import check_neighbors
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 
 
 def with_functions(
-    settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame]
-) -> tuple[TrainSettings, SymmetryFunctions, str]:
-    """Return settings, symmetry functions, and what was chosen where they are made from the frames.
-
-    Functions that are made stand as a table in the settings returned, so that a run says what it used. They
-    are made from all frames, those of the validation that have the same elements included: so they do not
-    hang on the split.
+    settings: TrainSettings, train: Sequence[Frame]
+) -> tuple[TrainSettings, SymmetryFunctions]:
+    """Return settings, with the cutoff they have, and symmetry functions; the preset is a fixed one.
 
     Raises
     ------
@@ -41,19 +37,12 @@ def with_functions(
     given = settings.descriptors
     if given.functions is not None:
         functions = SymmetryFunctions.from_dict(given.functions)
-        check_neighbors(train, functions.cutoff)
-        return settings, functions, ""
-    numbers = np.unique(np.concatenate([f.numbers for f in train]))
-    if given.preset != "auto":
-        cutoff, elements = given.cutoff or USUAL_CUTOFF, [chemical_symbols[z] for z in numbers]
-        functions = SymmetryFunctions.preset(given.preset, elements, cutoff)
-        check_neighbors(train, cutoff)
-        return settings.replace(**{"descriptors.cutoff": cutoff}), functions, ""
-    alike = [f for f in valid if np.isin(f.numbers, numbers).all()]
-    chosen = choose_functions([*train, *alike], given.cutoff, n_threads=settings.n_threads)
-    functions = chosen.functions
-    used = {"descriptors.functions": functions.to_dict(), "descriptors.cutoff": functions.cutoff}
-    return settings.replace(**used), functions, chosen.sentence
+    else:
+        elements = [chemical_symbols[z] for z in np.unique(np.concatenate([f.numbers for f in train]))]
+        functions = SymmetryFunctions.preset(given.preset, elements, given.cutoff or USUAL_CUTOFF)
+        settings = settings.replace(**{"descriptors.cutoff": functions.cutoff})
+    check_neighbors(train, functions.cutoff)
+    return settings, functions
 
 
 @dataclass(frozen=True, eq=False)

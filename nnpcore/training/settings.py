@@ -23,6 +23,8 @@ _WHOLE_RECORD = {"descriptors", "hidden", "n_members", "seed", "optimizer", "val
 """Names that every written record has, and hardly a file somebody typed."""
 
 AS_IN_VERSION_0_2: dict[str, Any] = {
+    "descriptors.preset": "26",
+    "valid_fraction": 0.3,
     "input_floor": 0.01,
     "guidance": 0.0,
     "baseline": "linear",
@@ -38,9 +40,9 @@ _LAYERS = Setting("the number of hidden layers", 1, 8)
 class DescriptorSettings(Declared):
     """Which symmetry functions describe an atom: made from the data, a preset, or an explicit table.
 
-    ``functions`` is ``SymmetryFunctions.to_dict()`` and comes first; None for the preset: "auto" is made by
-    :func:`nnpcore.descriptors.choose_functions` when the training begins, and its table then stands in the
-    run's settings; "26" is that of ``SymmetryFunctions.preset``. ``cutoff`` None: that of the data, or 6 Å.
+    ``functions`` is ``SymmetryFunctions.to_dict()`` and comes first; None for the preset: "auto" is chosen by
+    :mod:`nnpcore.training.choosing` when the training is prepared, and its table then stands in the run's
+    settings; "26" is that of ``SymmetryFunctions.preset``. ``cutoff`` None: that of the data, or 6 Å.
     """
 
     prefix = "descriptors."
@@ -49,7 +51,7 @@ class DescriptorSettings(Declared):
     preset: Annotated[str, Setting(
         "the set of symmetry functions",
         choices={"auto": "Automatic", "26": "Preset 26", "table": "Table…"},
-        option=Option("Symmetry functions: auto (made from the data) or 26 (default {default})."),
+        option=Option("Symmetry functions: auto (chosen by the data) or 26 (default {default})."),
     )] = "26"
     cutoff: Annotated[float | None, Setting(
         "the cutoff radius in Å", 1.0, 20.0, unit="Å",
@@ -84,6 +86,10 @@ class DescriptorSettings(Declared):
                 fix="Give one, or choose the preset auto or 26",
             )
         return self
+
+
+PRESET_26 = DescriptorSettings(preset="26")
+"""What version 0.2 took by default; the paper's studies and the benchmarks name it."""
 
 
 class KalmanSettings(Declared):

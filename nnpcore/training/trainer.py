@@ -16,9 +16,11 @@ from nnpcore.errors import Cancelled, RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.storage import refuse_newer
+from nnpcore.progress import Progress
 from nnpcore.threads import default_threads, one_blas_thread
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
+from nnpcore.training.choosing import choice_for
 from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.counts import checked_counts, sentence_on
 from nnpcore.training.data import Guide, check_trainable
@@ -33,14 +35,13 @@ from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
 from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
-from nnpcore.training.optimizers.choice import OptimizerChoice, choose_optimizer, usual_epochs
+from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.storage import Storage
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
-    from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
 
@@ -67,8 +68,9 @@ class TrainResult:
 class Trainer:
     """Trains an ensemble on frames.
 
-    The constructor checks what can be checked at once; :meth:`prepare` computes the descriptors;
-    :meth:`run` trains. :meth:`potential` may be called from any thread at any time after :meth:`prepare`.
+    The constructor checks what can be checked at once; :meth:`prepare` chooses symmetry functions where they
+    are left to the data, and computes the descriptors; :meth:`run` trains. :meth:`potential` may be called
+    from any thread at any time after :meth:`prepare`.
 
     Parameters
     ----------
@@ -85,7 +87,8 @@ class Trainer:
     ----------
     data : the frames with their descriptors, and what is learned from them; after :meth:`prepare`.
     history : one record an epoch.
-    choice : the optimizer, with the reason in a sentence.
+    functions, choice : symmetry functions; the optimizer, with the reason in a sentence. With the preset
+        auto there are some after :meth:`prepare` only.
     keeper : writes the run folder; its ``trouble`` says why the last state is not on disk.
 
     Raises
@@ -109,37 +112,58 @@ class Trainer:
         check_trainable(
             train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0
         )
-        settings, self.functions, about_functions = with_functions(settings, train, valid)
         self.settings = settings
         self.monitor = monitor
         self.train_frames = tuple(train)
         self.valid_frames = tuple(valid)
         self.counts = checked_counts(counts, len(self.train_frames))
         self.device = resolve_device(settings.device)
-        self._template = NetworkWeights.initial(
-            self.functions, settings.hidden, settings.n_members, settings.seed, settings.activation
-        )
-        self._packing = Packing.of(self._template)
-        self.choice: OptimizerChoice = choose_optimizer(settings, self._packing)
         self.history: list[EpochRecord] = []
-        self._opening = [Message(text, Severity.NOTE) for text in (about_functions,) if text]
-        self._opening += [
-            Message(self.choice.sentence, Severity.NOTE),
-            *notes_on(self.train_frames, settings),
-        ]
+        self._opening = notes_on(self.train_frames, settings)
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
         self.data: DescribedFrames
         self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
-        self._baseline = BaselinePlan(settings, self.choice.optimizer)
-        self._guidance = GuidancePlan(settings, self.choice.optimizer)
         self._guide: Guide | None = None
-        self._best = Best.start(self._packing.to_internal(self._template))
         self._seconds = 0.0
         self._told: list[Message] = []  # in the epoch at hand
         self._running = threading.Lock()
+        self._undecided = settings.descriptors.preset == "auto" and settings.descriptors.functions is None
+        if not self._undecided:
+            self._decide(settings)
+
+    def _decide(self, settings: TrainSettings) -> None:
+        """Lay out the networks for the symmetry functions of the settings."""
+        settings, functions = with_functions(settings, self.train_frames)
+        template = NetworkWeights.initial(
+            functions, settings.hidden, settings.n_members, settings.seed, settings.activation
+        )
+        packing = Packing.of(template)
+        choice = choose_optimizer(settings, packing)
+        self.settings, self.functions = settings, functions
+        self._template, self._packing, self.choice = template, packing, choice
+        self._opening.insert(0, Message(choice.sentence, Severity.NOTE))
+        self._baseline = BaselinePlan(settings, choice.optimizer)
+        self._guidance = GuidancePlan(settings, choice.optimizer)
+        self._best = Best.start(packing.to_internal(template))
+        self._undecided = False
+
+    def _choose_functions(self, progress: Progress) -> None:
+        """Let the frames choose the symmetry functions; they then stand as a table in the settings.
+
+        Frames of the validation that have the same elements count, too: so they do not hang on the split.
+        """
+        numbers = np.unique(np.concatenate([f.numbers for f in self.train_frames]))
+        alike = [f for f in self.valid_frames if np.isin(f.numbers, numbers).all()]
+        found = choice_for([*self.train_frames, *alike], self.settings, progress)
+        used = {
+            "descriptors.functions": found.functions.to_dict(),
+            "descriptors.cutoff": found.functions.cutoff,
+        }
+        self._decide(self.settings.replace(**used))
+        self._opening.insert(0, Message(found.sentence, Severity.NOTE))
 
     @classmethod
     def resume(
@@ -195,11 +219,17 @@ class Trainer:
     def prepare(self, progress: Progress | None = None) -> None:
         """Begin the run folder, or take it up where it stopped; compute descriptors and reference energies.
 
+        Where symmetry functions are left to the data, they are chosen before.
+
         Raises
         ------
         RunFolderError : the folder cannot be written, or its checkpoint does not fit.
         DataError, PotentialError : a frame that cannot be used, naming it.
         """
+        if self._undecided:
+            progress = progress or Progress()
+            self._choose_functions(progress.part(0.0, 0.7))
+            progress = progress.part(0.7, 1.0)
         self.keeper.begin(self)
         try:
             self._prepare(progress)
