@@ -11,7 +11,7 @@ import numpy as np
 
 from app.documents.dataset import DatasetDocument
 from nnpcore.errors import TrainingError
-from nnpcore.structures import Role, split_frames
+from nnpcore.structures import Role
 from nnpcore.training.data_sources import DataSource, fingerprint
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def refs_of_roles(
     if validation:
         return everything, refs_of_role(validation, Role.VALIDATION)
     frames = [frame for d in training for frame in d.frames]
-    train, valid = split_frames(frames, settings.valid_fraction, settings.seed)
+    train, valid = settings.split_of(frames)
     return everything.subset(train), everything.subset(valid)
 
 

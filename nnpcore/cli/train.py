@@ -309,7 +309,6 @@ def frames_of(
 
     ``warn`` is told of files that do not fit together.
     """
-    from nnpcore.structures import split_frames
     from nnpcore.structures.fitting_together import by_source, frames_in_both, misfits_of_all
 
     if not data:
@@ -330,7 +329,7 @@ def frames_of(
         if n_both:
             warn(f"{n_both} of the {len(checked)} validation frames are trained on as well")
         return frames, checked
-    train, rest = split_frames(frames, settings.valid_fraction, settings.seed)
+    train, rest = settings.split_of(frames)
     return [frames[i] for i in train], [frames[i] for i in rest]
 
 

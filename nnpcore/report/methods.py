@@ -27,6 +27,12 @@ OPTIMIZERS: dict[str, tuple[str, tuple[Reference, ...]]] = {
     "adam": ("Adam", (references.ADAM,)),
     "lbfgs": ("L-BFGS", (references.LBFGS,)),
 }
+_SPLITS = {
+    "frames": ", split at random with seed {seed}",
+    "blocks": ", split at random with seed {seed} by blocks of time",
+    "groups": ", split at random with seed {seed} by groups of configurations",
+    "files": ", split at random with seed {seed} by files",
+}
 _CITED = re.compile(r"\{([a-z0-9,]+)\}")
 _TEX = {"\\": r"\textbackslash{}"} | {mark: f"\\{mark}" for mark in "&%$#_{}"} | {"~": r"\~{}", "^": r"\^{}"}
 _UNITS = {"Å²": r"\AA{}$^2$", "Å": r"\AA{}", "×": r"$\times$", "²": r"$^2$", "³": r"$^3$"}
@@ -158,7 +164,9 @@ def _data(folder: RunFolder) -> str:
     split = f"The data were {' and '.join(parts)}"
     files = {source.path for source in folder.sources if source.role == "validation"}
     if files & {source.path for source in folder.sources if source.role == "training"}:
-        split += f", split at random with seed {folder.settings.seed}"
+        split += _SPLITS[folder.settings.split].format(seed=folder.settings.seed)
+        if folder.settings.folds:
+            split += f", fold {folder.settings.fold} of {folder.settings.folds} being put aside"
     return split + "."
 
 

@@ -6,14 +6,18 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import field_validator, model_validator
 
 from nnpcore.errors import SettingsError
 from nnpcore.files import read_regular, write_atomically
 from nnpcore.training.declared import Declared, Option, Setting, Shown, Swept, declarations
+
+if TYPE_CHECKING:
+    from nnpcore.structures.frame import Frame
 
 DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 _LARGEST_FILE = 10_000_000
@@ -266,6 +270,28 @@ class TrainSettings(Declared):
                     percent=True),
         option=Option("Part of DATA for validation (default {default})."),
     )] = 0.3
+    split: Annotated[str, Setting(
+        "what stays together when frames are put aside",
+        choices={"frames": "Frames", "blocks": "Blocks of time", "groups": "Groups", "files": "Files"},
+        shown=Shown("Training", "Split by",
+                    "Frames of a trajectory resemble their neighbors: a split by blocks of time, by groups "
+                    "(config_type, group, tag) or by files tells more honestly what is not known yet"),
+        option=Option("What stays together in the split: frames, blocks, groups, files (default {default})."),
+    )] = "frames"
+    folds: Annotated[int | None, Setting(
+        "the number of parts of a cross-validation", 2, 1000,
+        shown=Shown("Training", "Folds",
+                    "Parts of a cross-validation; one of them is for validation. Empty: a share is drawn",
+                    "a share"),
+        option=Option("Parts of a cross-validation (default: a share of DATA is drawn)."),
+    )] = None
+    fold: Annotated[int, Setting(
+        "the part that is for validation, from 1", 1, 1000,
+        shown=Shown("Training", "Fold", "Which of the folds is for validation, from 1"),
+        option=Option("Which of the folds is for validation, from 1."),
+        swept=Swept("Fold", "fold", "1, 2, 3, 4, 5", "Which of the folds is for validation, from 1",
+                    logarithmic=False),
+    )] = 1
     seed: Annotated[int, Setting(
         "the seed of the random numbers", 0, 2**31 - 1,
         shown=Shown("Training", "Seed", "Seed of the random numbers"),
@@ -340,8 +366,21 @@ class TrainSettings(Declared):
                 where="energy_weight, force_weight, stress_weight",
                 fix="Give at least one of them a positive value",
             )
+        if self.folds is not None and self.fold > self.folds:
+            raise SettingsError(
+                f"there is no fold {self.fold} of {self.folds}",
+                where="fold",
+                fix=f"Choose one from 1 to {self.folds}",
+            )
         _check_device_name(self.device)
         return self
+
+    def split_of(self, frames: Sequence[Frame]) -> tuple[list[int], list[int]]:
+        """Return which frames are for training and which for validation; see ``split_frames``."""
+        from nnpcore.structures import split_frames
+
+        folds = self.folds or 0
+        return split_frames(frames, self.valid_fraction, self.seed, self.split, folds=folds, fold=self.fold)
 
     def changed(self, other: TrainSettings) -> list[str]:
         """Return the names of settings that differ in ``other`` and may not change in a training."""
