@@ -10,7 +10,7 @@ THREADS ?= 2
 MINUTES ?= 10
 SEED ?= 0
 
-.PHONY: help run test test-foreign gpu-check gpu-pack soak lint docs bench demo paper screenshots install compile clean system system-tests
+.PHONY: help run test test-foreign gpu-check gpu-pack soak soak-all lint docs bench demo paper screenshots install compile clean system system-tests
 
 help:
 	@echo "make run          open the window on the bundled silicon data and train"
@@ -21,6 +21,7 @@ help:
 	@echo "make gpu-check    tests, training and evaluation on a graphics card beside the processor (PACKED=FOLDER)"
 	@echo "make gpu-pack     what a machine with only torch, numba, scipy and scikit-learn lacks for it: build/gpu"
 	@echo "make soak         attacks for MINUTES=10 with SEED=0: damaged files, kills, full disks, a monkey; a table"
+	@echo "make soak-all     two soaks, more mutants, kills and monkeys, 200 openings, 100,000 epochs: out/soak.md (1.5 h)"
 	@echo "make test-foreign potentials of others, each in an environment of its own under build/foreign (downloads)"
 	@echo "make lint         ruff, import-linter and pyright"
 	@echo "make docs         the documentation as a site: out/site/index.html"
@@ -79,6 +80,10 @@ test: system-tests $(STAMP) lint docs compile
 # Not a part of make test, which runs a short slice of it.
 soak: system-tests compile
 	@PYTHONPATH=tests:. $(BIN)/python -m soak --minutes $(MINUTES) --seed $(SEED)
+
+soak-all: system-tests compile
+	@mkdir -p out
+	@PYTHONPATH=tests:. $(BIN)/python -m soak.whole out/soak.md --seed $(SEED)
 
 # Not a part of make test: it installs CHGNet and SevenNet with a torch of their own, some gigabytes.
 test-foreign: $(STAMP) compile
