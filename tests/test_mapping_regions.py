@@ -348,6 +348,9 @@ def test_the_worse_of_crystal_and_regions_counts(silicon_potential: Potential) -
     both = verdict(0.9, analyse_eos(off, whole), whole, ad_hoc)
     assert both.level == "wrong" and "E_at of the crystal is off by +30 meV" in both.text
     assert "(regions: bulk +130, surface −80 meV/atom)" in both.text
+    mixed = verdict(0.9, fine, whole, [error("bulk", 130.0), error("surface", 1.0), error("bulk", 2.0)])
+    assert mixed.of_crystal == mixed.of_region("surface") == "right" and mixed.of_region("bulk") == "wrong"
+    assert both.of_crystal == "wrong" and good.of_region("surface") == "unknown"
 
 
 # files

@@ -42,6 +42,7 @@ from nnpcore.mapping import (
     verdict,
     with_references,
 )
+from nnpcore.mapping.verdict import CURE
 from nnpcore.posterior import atom_targets
 from nnpcore.structures import Role, example_path, read_dataset
 from nnpcore.training import TrainSettings
@@ -198,6 +199,7 @@ def test_errors_are_those_of_the_core(session, qtbot, shown, silicon_potential, 
     assert texts[2] == f"{expected[0].reference:.4f} exact".replace("-", "−")
     assert texts[3].startswith(f"{expected[0].error_mev:+.0f}".replace("-", "−"))
     judged = verdict(None, None, None, run.result(REGION_ERRORS).all)
+    assert [row.errors[0].level for row in panel.rows] == [judged.of_region(e.name) for e in expected]
     assert run.verdict() == judged
     assert panel.text.text() == judged.text
     panel.figure_task()(tmp_path / "mapping.png")
@@ -482,6 +484,21 @@ def judged(run: RunDocument) -> Verdict:
     return verdict(
         energy_rmse(run.history), report, bracket, known, None if foretold is None else foretold.limits
     )
+
+
+def test_the_table_takes_an_error_as_the_verdict_does(trained, shown, monkeypatch):
+    """A small error at V0 is not good where the data leave the crystal open."""
+    panel, run = shown(MappingPanel, trained), trained.runs.current
+    crystal = [row.name for row in panel.rows].index("crystal at V₀")
+    known = run.verdict()
+    finding = next(f for f in known.findings if f.unit == "meV" and f.cure == CURE)
+    for foretold, level, tone in ((0.0, "right", "good"), (500.0, "open", "warning")):
+        judged = replace(finding, error=0.1, std=0.0, foretold=foretold)
+        monkeypatch.setattr(run, "verdict", lambda judged=judged: replace(known, findings=(judged,)))
+        panel.refresh()
+        assert panel.rows[crystal].errors[0].level == level
+        text, told, _ = panel.table_view.rows[crystal].errors[0]
+        assert told == tone and text.endswith(", open") == (level == "open")
 
 
 def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
     from app.documents.run import RunDocument
     from nnpcore.mapping import Region
+    from nnpcore.mapping.verdict import Level
 
 CRYSTAL_KEY = ("", 0)
 NO_REFERENCE = (
@@ -26,10 +27,14 @@ NO_REFERENCE = (
 
 @dataclass(frozen=True)
 class ErrorValue:
-    """Error of an ensemble's mean and spread of its members, meV/atom; None where unknown."""
+    """Error of an ensemble's mean and spread of its members, meV/atom; None where unknown.
+
+    ``level`` : how the verdict takes it; of the crystal at all volumes, not only at V₀.
+    """
 
     error_mev: float | None
     std_mev: float | None
+    level: Level = "unknown"
 
     @property
     def mean_and_std(self) -> tuple[float, float, np.ndarray] | None:
@@ -82,7 +87,9 @@ def _region_row(key: tuple[str, int], name: str, region: Region, runs: Sequence[
         if error is None:
             errors.append(UNKNOWN)
             continue
-        errors.append(ErrorValue(error.error_mev, error.std_mev))
+        verdict = run.verdict()
+        level = "unknown" if verdict is None else verdict.of_region(error.name)
+        errors.append(ErrorValue(error.error_mev, error.std_mev, level))
         if reference is None and error.reference is not None:
             reference, source = error.reference, error.source
     return ErrorRow(key, name, region.color_index, len(region.atoms), reference, source, tuple(errors))
@@ -94,8 +101,12 @@ def _crystal_row(runs: Sequence[RunDocument]) -> ErrorRow | None:
     if not fits:
         return None
     source = "minimum of the EOS reference"
-    errors = tuple(UNKNOWN if a is None else crystal_error(a) for a in found)
-    return ErrorRow(CRYSTAL_KEY, "crystal at V₀", None, 0, fits[0].e0, source, errors)
+    errors = []
+    for run, analysis in zip(runs, found, strict=True):
+        verdict = run.verdict()
+        error = UNKNOWN if analysis is None else crystal_error(analysis)
+        errors.append(error if verdict is None else replace(error, level=verdict.of_crystal))
+    return ErrorRow(CRYSTAL_KEY, "crystal at V₀", None, 0, fits[0].e0, source, tuple(errors))
 
 
 def crystal_error(analysis: EosResult) -> ErrorValue:
@@ -126,14 +137,3 @@ def short_source(source: str) -> str:
     if source.startswith("exact"):
         return "exact"
     return "EOS" if "EOS" in source else source
-
-
-def level_of(error_mev: float | None, rmse_mev: float | None) -> str:
-    """Return "good", "warning" or "error" by how the verdict takes an error; "muted" unknown."""
-    from nnpcore.mapping.findings import MARGIN
-    from nnpcore.mapping.verdict import RIGHT_RATIO, SMALLEST_RMSE
-
-    if error_mev is None:
-        return "muted"
-    ratio = abs(error_mev) / max(rmse_mev or 0.0, SMALLEST_RMSE) / RIGHT_RATIO
-    return "error" if ratio > MARGIN else "warning" if ratio > 1.0 / MARGIN else "good"

@@ -13,7 +13,6 @@ from app.documents.region_rows import (
     ErrorRow,
     ErrorValue,
     error_rows,
-    level_of,
     region_problems,
     short_source,
 )
@@ -29,7 +28,6 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.figures import RunCurves
-from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
     from app.documents.regions import RegionDocument
@@ -47,6 +45,10 @@ WIDE, TALL = 600, 210
 
 BESIDE, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 QWIDGETSIZE_MAX = 16_777_215
+WORDS = {
+    "doubtful": "Doubtful: on a border of right, open and wrong",
+    "open": "Open: the data do not tell it, so that a small error is luck and a large one no surprise",
+}
 LEVELS = {"right": "good", "doubtful": "warning", "open": "warning", "wrong": "error"}
 
 
@@ -272,7 +274,9 @@ def _error_cell(value: ErrorValue, run: RunDocument) -> tuple[str, str, str]:
     if value.std_mev is not None:
         text += f" ± {number_text(value.std_mev, places)}"
     tip = f"{run.name}: ensemble mean minus reference ± spread of the members, meV/atom"
-    return text, level_of(value.error_mev, energy_rmse(run.history)), tip
+    if value.level in WORDS:
+        text, tip = f"{text}, {value.level}", f"{tip}\n{WORDS[value.level]}"
+    return text, LEVELS.get(value.level, "muted"), tip
 
 
 def _swatch(color: str) -> QIcon:

@@ -35,9 +35,8 @@ class Finding:
     subject : what it is about: "E_at of the crystal".
     text : what is off, and by how much: "E_at of the crystal is off by +13 meV at -1 % volume".
     error : its size. std : spread of the members. n_members : how many.
-    limit : size from which it is no longer right.
+    limit : size from which it is no longer right. Where the spread is larger, even a small error is luck.
     foretold : standard deviation that the data leave open; None where nobody foretold it.
-    most_open : spread, foretold or of the members, from which even a small error is luck.
     unit : of all of these.
     cure : what helps where the data leave it open.
     """
@@ -49,7 +48,6 @@ class Finding:
     n_members: int
     limit: float
     foretold: float | None
-    most_open: float
     unit: str
     cure: str
 
@@ -71,8 +69,8 @@ class Finding:
         least, most = self.spread / SPREAD_MARGIN, self.spread * SPREAD_MARGIN
         found: set[Level] = set()
         if low <= self.limit:
-            found |= {"right"} if least <= self.most_open else set()
-            found |= {"open"} if most > self.most_open else set()
+            found |= {"right"} if least <= self.limit else set()
+            found |= {"open"} if most > self.limit else set()
         if high > self.limit:
             open_to = 0.0 if self.foretold is None else SPREADS  # members tell neither from the other
             off = self.error * MARGIN**2 > self.limit

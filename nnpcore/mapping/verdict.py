@@ -19,13 +19,11 @@ SMALLEST_RMSE = 1.0
 """meV/atom: the RMSE that mapping errors are compared with is not taken smaller than this."""
 
 RIGHT_RATIO = 4.0
-"""Mapping error over RMSE from which it is no longer right."""
+"""Mapping error over RMSE from which it is no longer right, and spread over RMSE from which it would be so by
+luck."""
 
-OPEN_RATIO = 10.0
-"""Spread over RMSE from which the data leave an atomic energy open, whatever its error happens to be."""
-
-RIGHT_SHIFT, OPEN_SHIFT = 0.015, 0.05
-"""The same of a slope, as shares of B0: by so much of its volume a crystal would relax wrongly."""
+RIGHT_SHIFT = 0.015
+"""The same of a slope, as a share of B0: by so much of its volume a crystal would relax wrongly."""
 
 CURE = "add structures at other volumes"
 CURE_OF_SLOPE = f"{CURE} or turn on the stress loss"
@@ -56,13 +54,25 @@ class Foretold:
 class Verdict:
     """The sentence, its level, and whether further structures would help (what *Cure* looks for).
 
-    ``levels`` : between which a doubtful one is.
+    ``levels`` : between which a doubtful one is. ``findings`` : what was judged, crystal first.
     """
 
     text: str
     level: Level
     curable: bool = False
     levels: tuple[Level, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def of_crystal(self) -> Level:
+        """Level of the crystal alone."""
+        own = tuple(f for f in self.findings if f.cure != CURE_OF_REGIONS)
+        return one_of(levels_of_all(own))
+
+    def of_region(self, name: str) -> Level:
+        """Level of a region alone; of several of one name that of the worst."""
+        own = tuple(f for f in self.findings if f.cure == CURE_OF_REGIONS and f.subject == name)
+        return one_of(levels_of_all(own))
 
 
 def verdict(
@@ -87,9 +97,9 @@ def verdict(
 
     - right up to 4 r (1.5 % of B0 for a slope),
     - open where it is larger, but within two foretold spreads; or not larger, but by luck, because the
-      spread exceeds 10 r (5 % of B0),
+      spread exceeds 4 r (1.5 % of B0): then other seeds or frames make another error,
     - wrong beyond two spreads: the data could know better. Where nothing is foretold, whatever is off is
-      wrong, and members that disagree by more than 10 r leave even a small error open.
+      wrong, and members that disagree by more than 4 r leave even a small error open.
 
     Each within the margins of :class:`~nnpcore.mapping.findings.Finding`, so that neither another seed nor
     the last digits turn right into wrong: on a border the level is doubtful. The worst finding counts.
@@ -109,11 +119,12 @@ def verdict(
     levels = levels_of_all(tuple(found))
     level = one_of(levels)
     if level == "right":
-        return Verdict(_sentence(rmse_mev, "and", _right_text(report, missing, known)), level)
+        text = _right_text(report, missing, known)
+        return Verdict(_sentence(rmse_mev, "and", text), level, findings=tuple(found))
     culprits = _culprits(found)
     text = _off_text(culprits, level, known)
     curable = "open" in levels or any(f.foretold is None for f in culprits)
-    return Verdict(_sentence(rmse_mev, "but", text), level, curable, tuple(sorted(levels)))
+    return Verdict(_sentence(rmse_mev, "but", text), level, curable, tuple(sorted(levels)), tuple(found))
 
 
 # findings -----------------------------------------------------------------------------------------------
@@ -129,7 +140,6 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
             n_members=report.n_members,
             limit=RIGHT_RATIO * floor,
             foretold=_foretold_of_crystal(report, foretold),
-            most_open=OPEN_RATIO * floor,
             unit="meV",
             cure=CURE,
         )
@@ -144,7 +154,6 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
             n_members=report.n_members,
             limit=RIGHT_SHIFT * b0,
             foretold=None if foretold is None else foretold.slope_gpa,
-            most_open=OPEN_SHIFT * b0,
             unit="GPa",
             cure=CURE_OF_SLOPE,
         )
@@ -171,7 +180,6 @@ def region_finding(rmse_mev: float | None, error: RegionError, foretold: Foretol
         n_members=len(error.members),
         limit=RIGHT_RATIO * floor,
         foretold=None if foretold is None else foretold.regions_mev.get(error.name),
-        most_open=OPEN_RATIO * floor,
         unit="meV",
         cure=CURE_OF_REGIONS,
     )
