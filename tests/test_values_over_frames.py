@@ -28,7 +28,7 @@ TINY = {
     "descriptors": {"cutoff": 4.0}, "hidden": [3], "n_members": 2, "epochs": 300, "n_threads": 1,
     "optimizer": "kalman", "guidance": 0.0,
 }  # fmt: skip
-N_DEEDS, PATIENCE = 25, 0.6
+N_DEEDS, PATIENCE = 20, 0.6
 """Things done while the trainings run, and afterwards; seconds that a prediction is waited for at times."""
 
 
@@ -113,8 +113,8 @@ def test_no_frame_is_seen_in_the_values_of_another(
         for _ in range(N_DEEDS):
             disturb(window, rng, [str(path) for path in paths])
             turn(session, rng.choice((0.0, 0.02, 0.05, PATIENCE)))
-    assert witness.n_values > 5
-    assert len(witness.pictures) > 20
+    assert witness.n_values > 2
+    assert len(witness.pictures) > 10
     assert witness.wrong_pictures() == 0
 
 
