@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
 """Colours of series, told apart by colour-blind people."""
+
+LONGEST_LABEL = 26
+"""Letters beside a bar of 50 mm."""
 
 PAPER = {"reference": "#000000", "text": "#1c2026", "muted": "#667080"}
 """Other colours on white paper."""
@@ -195,10 +199,15 @@ def _make_opaque(legend: Legend) -> None:
             handle.set_alpha(1.0)
 
 
+def in_lines(label: str) -> str:
+    """Return the label of a bar, broken where it is longer than a small figure is high."""
+    return "\n".join(wrap(label, LONGEST_LABEL, break_long_words=False)) or label
+
+
 def add_color_bar(axes: Axes, colored: ScalarMappable, label: str, *, shrink: float = 0.9) -> None:
     """Put a bar beside the axes that tells what the colours mean, drawn as vectors."""
     bar = axes.figure.colorbar(colored, ax=axes, shrink=shrink)
-    bar.set_label(label, fontsize=FONT)
+    bar.set_label(in_lines(label), fontsize=FONT)
     bar.ax.tick_params(labelsize=SMALL, width=0.6)
     if bar.solids is not None:
         bar.solids.set_rasterized(False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.figures.drawing import FONT, SMALL
+from nnpcore.figures.drawing import FONT, SMALL, in_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 BAR = 0.11
 """Inches: the width of a colour bar."""
 
-LETTERS = 5.6
-"""Heights of letters that a colour bar with its numbers and its title takes beside a picture."""
+LETTERS = 7.4
+"""Heights of letters that a colour bar with its numbers and its title, two lines, takes beside a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def _add_bar(figure: Figure, scale: Scale, place: tuple[float, float, float, flo
 
     colored = ScalarMappable(Normalize(*scale.limits), ListedColormap(scale.colors / 255.0))
     bar = figure.colorbar(colored, cax=figure.add_axes(place))
-    bar.set_label(scale.label, fontsize=FONT)
+    bar.set_label(in_lines(scale.label), fontsize=FONT)
     bar.ax.tick_params(labelsize=SMALL, width=0.6)
     bar.outline.set_linewidth(0.6)  # type: ignore[operator]
     if bar.solids is not None:
