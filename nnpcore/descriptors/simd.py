@@ -24,7 +24,7 @@ from numba.extending import lower_builtin, models, register_model
 LANES = 8
 Vector = Any
 """What a type checker sees of a ``f64x8``."""
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 HELPER: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",

@@ -116,7 +116,7 @@ def stillinger_weber(
     pull, index = np.empty((most, 3)), np.empty(most, dtype=np.int64)
     energies[:], forces[:], virial[:] = 0.0, 0.0, 0.0
     for i in range(n_atoms):
-        n, energy = 0, 0.0
+        n, energy = np.int64(0), 0.0
         for p in range(start[i], start[i + 1]):
             j = neighbor[p]
             x = positions[j, 0] - positions[i, 0] + offset[p, 0]
@@ -129,7 +129,8 @@ def stillinger_weber(
             gap = distance - cutoff
             if gap > -1e-9:
                 continue
-            v[n], r[n], index[n] = (x, y, z), distance, j
+            v[n, 0], v[n, 1], v[n, 2] = x, y, z
+            r[n], index[n] = distance, j
             e[n], slope[n] = math.exp(gamma * sigma / gap), -gamma * sigma / (gap * gap)
             # half of the pair's energy and of its slope: the other half comes with the other atom's turn
             repulsion = big_b * (sigma / distance) ** 4

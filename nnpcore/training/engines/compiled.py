@@ -14,7 +14,7 @@ from numba import njit
 
 from nnpcore.threads import in_order
 from nnpcore.training.data import FitSet, MemberValues, chunks_of
-from nnpcore.training.engines.contractions import OPTIONS, Pairs, frame_forces, frame_tangents
+from nnpcore.training.engines.contractions import INNER, OPTIONS, Pairs, frame_forces, frame_tangents
 from nnpcore.training.engines.kernels import ACTIVATION_CODES, add_rows, network_gradients, network_rows
 from nnpcore.training.engines.loss import Loss
 from nnpcore.training.engines.packing import Packing
@@ -74,7 +74,7 @@ class Networks(NamedTuple):
         return cls(np.ascontiguousarray(weights, dtype=np.float32), sizes, ACTIVATION_CODES[activation])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _inputs_of(arrays: FrameArrays, begin: Any, stop: Any) -> np.ndarray:
     """Return the network inputs (n, n_in + 1) of a stretch of ``arrays.order``, with a trailing 1."""
     n_in = arrays.inputs.shape[1]
@@ -86,7 +86,7 @@ def _inputs_of(arrays: FrameArrays, begin: Any, stop: Any) -> np.ndarray:
     return rows
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _state_of(
     inputs: np.ndarray, atoms: np.ndarray, tangents: np.ndarray, m: int, matrix: np.ndarray
 ) -> np.ndarray:
@@ -157,7 +157,7 @@ def predict_frames(
         )
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _lines(rows: np.ndarray, sizes: Any) -> list[np.ndarray]:
     """Return ``rows`` as one array (2, n_out, n_in + 1) for each layer."""
     lines, offset = [], 0
@@ -256,7 +256,7 @@ def residuals(
         squares[1] += count * own
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _energy_part(
     energies: np.ndarray, target: Any, n: Any, weight: float, squares: np.ndarray, factors: np.ndarray
 ) -> None:
@@ -270,7 +270,7 @@ def _energy_part(
     squares[-1] += mean * mean
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _force_part(
     forces: np.ndarray, target: np.ndarray, weight: float, squares: np.ndarray, directions: np.ndarray
 ) -> None:
@@ -287,7 +287,7 @@ def _force_part(
             squares[-1] += mean * mean
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def _stress_part(
     virials: np.ndarray,
     target: np.ndarray,

@@ -15,8 +15,15 @@ from numba import njit
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
-"""Of all compiled functions of training. Sums may be reordered, but always in the same way."""
+HELPER: dict[str, Any] = {
+    "nogil": True,
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    "no_cfunc_wrapper": True,
+}
+"""Of compiled functions of training that others call. Sums may be reordered, but always in the same way."""
+OPTIONS: dict[str, Any] = {**HELPER, "cache": True}
+"""Of those that Python calls; what they call is kept on disk with them."""
+INNER: dict[str, Any] = {**HELPER, "no_cpython_wrapper": True}
 
 
 class Pairs(NamedTuple):
@@ -76,7 +83,7 @@ def frame_tangents(
         np.dot(moves, pairs.derivatives[begin:end].reshape(3 * (end - begin), n_d), out[i])
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def frame_forces(
     pairs: Pairs, first_atom: Any, gradients: np.ndarray, forces: np.ndarray, virial: np.ndarray
 ) -> None:

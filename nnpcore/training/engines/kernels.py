@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from nnpcore.training.engines.contractions import OPTIONS as _OPTIONS
+from nnpcore.training.engines.contractions import INNER, OPTIONS
 
 ACTIVATION_CODES = {"tanh": 0, "softplus": 1, "sigmoid": 2, "gaussian": 3}
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def _tanh(x: Any) -> Any:
     """Return tanh to about 3e-7 by a rational function, vectorisable (coefficients: Eigen's ptanh)."""
     x = min(max(x, np.float32(-7.9)), np.float32(7.9))
@@ -42,7 +42,7 @@ def _tanh(x: Any) -> Any:
     return x * p / q
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def activate(code: int, z: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
     """Replace z (n,) by f(z) and fill f'(z) and f''(z)."""
     one = np.float32(1)
@@ -67,7 +67,7 @@ def activate(code: int, z: np.ndarray, first: np.ndarray, second: np.ndarray) ->
                 z[i], first[i], second[i] = s, slope, slope * (one - np.float32(2) * s)
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def _forward(
     state: np.ndarray,
     matrix: np.ndarray,
@@ -104,7 +104,7 @@ def _forward(
             after[i, q, n_out] = np.float32(0)
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def _backward(
     back: np.ndarray, slope: np.ndarray, bend: np.ndarray, changes: np.ndarray, adjoint: np.ndarray
 ) -> None:
@@ -119,7 +119,7 @@ def _backward(
                 adjoint[i, q, k] = curved + slope[i, k] * back[i, q, k]
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def _layer_rows(state: np.ndarray, adjoint: np.ndarray, out: np.ndarray) -> None:
     """Fill ``out`` (1 + n_rows, n_out, n_in + 1): the derivative of every row by one layer's matrix."""
     n, n_slots, width = state.shape
@@ -134,7 +134,7 @@ def _layer_rows(state: np.ndarray, adjoint: np.ndarray, out: np.ndarray) -> None
                 out[q, k, c] += crossed[k, q, c]
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def network_rows(
     state: np.ndarray, parameters: np.ndarray, sizes: np.ndarray, code: int, rows: list, values: np.ndarray
 ) -> None:
@@ -185,7 +185,7 @@ def network_rows(
             back = np.dot(adjoint.reshape(n * n_slots, n_out), matrix).reshape(n, n_slots, width)
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def network_gradients(
     inputs: np.ndarray, parameters: np.ndarray, sizes: np.ndarray, code: int, gradients: np.ndarray
 ) -> Any:
@@ -236,7 +236,7 @@ def network_gradients(
     return energy
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def add_rows(lines: list, factor: float, gradient: np.ndarray) -> None:
     """Add factor times the energy row plus the tangent row to a network's gradient."""
     offset = 0
@@ -247,7 +247,7 @@ def add_rows(lines: list, factor: float, gradient: np.ndarray) -> None:
         offset += flat.shape[1]
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def batch_rows(
     state: np.ndarray,
     starts: np.ndarray,
@@ -299,14 +299,14 @@ def batch_rows(
                     _scale(line[q].reshape(line[q].size), scales[f, q])
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def _scale(values: np.ndarray, factor: Any) -> None:
     """Multiply a vector by a factor; 0 clears it, whatever was there."""
     for k in range(len(values)):
         values[k] = values[k] * factor if factor != 0 else np.float32(0)
 
 
-@njit(**_OPTIONS)
+@njit(**INNER)
 def _output_rows(state: np.ndarray, weights: np.ndarray, row: np.ndarray, values: np.ndarray) -> None:
     """Sum the last hidden layer over the atoms: output rows (1 + n_rows, 1, n_in + 1), values."""
     n, n_slots, width = state.shape
