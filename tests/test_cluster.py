@@ -16,16 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
-from builders import build_frame
+from builders import build_frame, build_functions
 
 from nnpcore.cli import main
 from nnpcore.cluster import Executor, InProcess, Scheduler, open_executor, opening, portions
 from nnpcore.cluster.dask_executor import DaskExecutor
 from nnpcore.cluster.packing import pack, unpack
 from nnpcore.cluster.scheduler import SlurmFile
-from nnpcore.cure import label_with
+from nnpcore.cure import CureOrder, aims_of_frames, find_cure, from_files, label_with
 from nnpcore.errors import Cancelled, EatlasError, SettingsError
 from nnpcore.exchange.predicting import predict
+from nnpcore.posterior.settings import PosteriorSettings
 from nnpcore.potential import Potential
 from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.progress import Progress
@@ -271,7 +272,9 @@ def test_values_come_back_with_all_their_bits() -> None:
         "b": [1, 0.1, None, "x", True, {"c": b"\x00\xff"}],
         "d": np.arange(3),
     }
-    back = unpack(pack(values))
+    back = unpack(pack({**values, "t": values["a"].T, "z": np.array(2.0)}))
+    np.testing.assert_array_equal(back["t"], values["a"].T)
+    assert back["t"].flags.f_contiguous and back["z"].shape == ()
     np.testing.assert_array_equal(back["a"], values["a"])
     assert back["d"].dtype == np.int64 and back["b"] == values["b"]
     with pytest.raises(TypeError, match="cannot be sent"):
@@ -323,3 +326,15 @@ def test_train_elsewhere_is_train(
         np.testing.assert_array_equal(a, b)
     assert main(["train", "-o", str(tmp_path / "there"), "--resume", "--epochs", "4"]) == 0
     assert len(RunFolder.open(tmp_path / "there").read_history()) == 4
+
+
+def test_a_cure_is_the_same_elsewhere(cluster: DaskExecutor, frames: list[Frame]) -> None:
+    functions = build_functions(["Si"])
+    scan = [build_frame("Si", rattle=0.0, scale=scale) for scale in (0.97, 1.0, 1.03)]
+    pool = from_files([build_frame("Si", seed=seed, rattle=0.2) for seed in range(30, 42)], "pool")
+    settings = PosteriorSettings(n_centers=20)
+    order = CureOrder(frames, functions, aims_of_frames(scan, "scan"), pool, n=3, settings=settings)
+    here, there = (find_cure(order, n_threads=1, executor=e) for e in (None, cluster))
+    assert [c.candidate.name for c in here.chosen] == [c.candidate.name for c in there.chosen]
+    np.testing.assert_array_equal(here.alone, there.alone)
+    np.testing.assert_array_equal(here.spreads, there.spreads)

@@ -113,3 +113,14 @@ def test_senseless_preferences_fall_back(app_home):
     assert found.memory_gb == 0.0
     use_look(found)
     assert colormaps.usual(True) == colormaps.DIVERGING
+
+
+def test_a_place_to_work_is_checked_while_it_is_typed(window):
+    def fill(dialog: Preferences) -> None:
+        dialog.scheduler.setText("local:many")
+        assert not dialog.ok_button.isEnabled() and "local:N" in dialog.scheduler_note.text()
+        dialog.scheduler.setText(" local:2 ")
+        assert dialog.ok_button.isEnabled() and not dialog.scheduler_note.text()
+
+    answer(window, fill)
+    assert window.settings.scheduler == "local:2"

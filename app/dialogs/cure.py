@@ -57,7 +57,7 @@ class LabelDialog(FormDialog):
     def job(self) -> Job:
         """Return the computing."""
         values = self.values()
-        return partial(label_cure, self.found, chosen(values), values["n"])
+        return partial(label_cure, self.found, chosen(values), values["n"], self.session.settings.scheduler)
 
     def apply(self, value: LabelledCure) -> None:
         """Open the frames."""

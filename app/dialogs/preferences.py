@@ -23,6 +23,8 @@ from app.look.style_sheet import styled
 from app.settings import Settings, default_folder
 from app.widgets.controls import filled
 from app.widgets.quiet import Choice, Number, Whole
+from nnpcore.cluster.scheduler import Scheduler
+from nnpcore.errors import SettingsError
 
 THEMES = (("Follow the system", "system"), ("Light", "light"), ("Dark", "dark"))
 SIZES = (("Smaller (90 %)", 90), ("Usual", 100), ("Larger (115 %)", 115), ("Large (130 %)", 130))
@@ -44,9 +46,11 @@ class Preferences(QDialog):
         self._form.setVerticalSpacing(8)
         self._add_look()
         self._add_work()
+        self._add_cluster()
         self._add_start((("As it was left", ""), *workspaces))
         kinds = QDialogButtonBox.StandardButton
         box = QDialogButtonBox(kinds.Ok | kinds.Cancel | kinds.RestoreDefaults, self)
+        self.ok_button = box.button(kinds.Ok)
         box.accepted.connect(self.accept)
         box.rejected.connect(self.reject)
         self.reset_button = box.button(kinds.RestoreDefaults)
@@ -97,6 +101,30 @@ class Preferences(QDialog):
         choose.clicked.connect(self._choose)
         self._form.addRow("Folder for runs", filled(QHBoxLayout(), (self.folder, 1), choose, spacing=-1))
 
+    def _add_cluster(self) -> None:
+        self._heading("Cluster", "for cures looked for or computed from now on")
+        self.scheduler = QLineEdit(self, placeholderText="This computer, in this process")
+        tip = "local:4 for 4 processes here, slurm:FILE, or the address of a dask scheduler: tcp://host:8786"
+        self.scheduler.setToolTip(f"{tip}. Help › Documentation › On a cluster says more")
+        self._form.addRow("Scheduler", self.scheduler)
+        self.scheduler_note = styled(QLabel(self), "muted", "small")
+        self.scheduler_note.setWordWrap(True)
+        self.scheduler_note.hide()
+        self._form.addRow("", self.scheduler_note)
+        self.scheduler.textChanged.connect(self._check_scheduler)
+
+    def _check_scheduler(self, text: str) -> None:
+        """Say what cannot be used, and refuse to take it over."""
+        problem = ""
+        if text.strip():
+            try:
+                Scheduler.from_text(text)
+            except SettingsError as error:
+                problem = f"⚠ {error.fix}."
+        self.scheduler_note.setText(problem)
+        self.scheduler_note.setVisible(bool(problem))
+        self.ok_button.setEnabled(not problem)
+
     def _add_start(self, workspaces: Items) -> None:
         self._heading("Session", "autosave at once, the rest at the next start")
         self.autosave = Whole(self)
@@ -128,6 +156,7 @@ class Preferences(QDialog):
         self.threads.setValue(settings.n_threads)
         self.memory.setValue(settings.memory_gb)
         self.folder.setText(settings.folder)
+        self.scheduler.setText(settings.scheduler)
         self.autosave.setValue(settings.autosave_seconds)
         self.restore.setChecked(settings.restore_session)
 
@@ -138,5 +167,6 @@ class Preferences(QDialog):
         settings.n_threads = self.threads.value()
         settings.memory_gb = self.memory.value()
         settings.folder = self.folder.text().strip()
+        settings.scheduler = self.scheduler.text().strip()
         settings.autosave_seconds = self.autosave.value()
         settings.restore_session = self.restore.isChecked()

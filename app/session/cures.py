@@ -201,8 +201,9 @@ class Cures(QObject):
         pool = [c for document in chosen for c in from_files(document.frames, document.name)]
         threads = self._settings.threads
         wish = CureWish(
-            subject, wanted, (*pool, *self.explored), self.kinds, self.n, self.cost_exponent, threads
-        )
+            subject, wanted, (*pool, *self.explored), self.kinds, self.n, self.cost_exponent, threads,
+            self._settings.scheduler,
+        )  # fmt: skip
         self._task = self._tasks.run(
             "Looking for a cure",
             lambda progress: look_for_cure(wish, progress),

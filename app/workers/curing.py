@@ -93,6 +93,7 @@ class CureWish:
     ----------
     pool : candidates at hand. kinds : what is generated beside them.
     n, cost_exponent : see ``CureOrder``. n_threads : of the processor.
+    scheduler : where it is looked for, see the settings.
     """
 
     subject: Subject
@@ -102,6 +103,7 @@ class CureWish:
     n: int
     cost_exponent: float
     n_threads: int | None = None
+    scheduler: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +124,7 @@ def look_for_cure(wish: CureWish, progress: Progress) -> FoundCure:
     ------
     EatlasError : nothing to aim at, no candidates, or what the parts have against it.
     """
+    from nnpcore.cluster import open_executor
     from nnpcore.cure import CureOrder, PoolSettings, find_cure, generate, seeds_of, write_cure
     from nnpcore.potential.calculator import EatlasCalculator
 
@@ -139,7 +142,9 @@ def look_for_cure(wish: CureWish, progress: Progress) -> FoundCure:
         subject.training, subject.described_by(), aims, pool,
         n=wish.n, cost_exponent=wish.cost_exponent, kinds=subject.kinds, model=subject.model,
     )  # fmt: skip
-    cure = find_cure(order, n_threads=wish.n_threads, progress=progress.part(0.3, 1.0))
+    with open_executor(wish.scheduler, None if wish.scheduler else wish.n_threads) as executor:
+        part = progress.part(0.3, 1.0)
+        cure = find_cure(order, n_threads=wish.n_threads, progress=part, executor=executor)
     folder = free_folder(f"cure-{subject.name}")
     parent = "" if subject.parent is None else str(subject.parent)
     data = sorted({frame.source for frame in subject.training if frame.source}) if not parent else []
@@ -164,20 +169,24 @@ class LabelledCure:
     failures: tuple[str, ...]
 
 
-def label_cure(found: FoundCure, calculator: CalculatorChoice, n: int, progress: Progress) -> LabelledCure:
+def label_cure(
+    found: FoundCure, calculator: CalculatorChoice, n: int, scheduler: str, progress: Progress
+) -> LabelledCure:
     """Compute the first ``n`` chosen structures and keep them beside the others.
 
     Raises
     ------
     EatlasError : the calculator fails on all of them, or their energies count from another zero.
     """
+    from nnpcore.cluster import open_executor
     from nnpcore.cure import check_zero, label_with
     from nnpcore.cure.writing import LABELLED
 
     chosen = found.cure.chosen[:n]
     how = calculator.reference or calculator.spec
     assert how is not None
-    labelled = label_with([one.candidate.frame for one in chosen], how, progress)
+    with open_executor(scheduler) as executor:
+        labelled = label_with([one.candidate.frame for one in chosen], how, progress, executor)
     check_zero(found.subject.training, labelled.frames)
     names = (f"{Path(LABELLED).stem}{f'-{k}' if k > 1 else ''}.extxyz" for k in count(1))
     target = next(path for name in names if not (path := found.folder / name).exists())

@@ -18,6 +18,7 @@ from nnpcore.errors import RunFolderError, SettingsError
 if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
 
+    from nnpcore.cluster import Executor
     from nnpcore.cure import Aim, Candidate, Cure
     from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.potential import Potential
@@ -48,9 +49,11 @@ def cure_command(
     threads: options.Threads = None,
     overwrite: options.Overwrite = False,
     skip_bad: options.SkipBad = False,
+    scheduler: options.SchedulerOption = None,
     keys: KeyNames | None = None,
 ) -> Result:
     """Rank the frames of a pool, write them ready to be computed, and compute them where that is asked."""
+    from nnpcore.cluster import open_executor
     from nnpcore.cure import CureOrder, find_cure, near_equilibrium, reasons_text, summary, write_cure
     from nnpcore.cure.writing import Template
     from nnpcore.figures import cure_figure
@@ -67,13 +70,16 @@ def cure_command(
     aims, n_far = near_equilibrium(_aims(targets, skip_bad, terminal, keys), volume_range / 100.0)
     if n_far:
         terminal.warn(f"{n_far} crystals are no targets, being more than {volume_range:g} % off equilibrium")
-    with terminal.progress("Looking for a cure") as progress:
+    with (
+        open_executor(scheduler, threads, terminal.warn) as executor,
+        terminal.progress("Looking for a cure") as progress,
+    ):
         candidates, notes = _pool(known, aims, pool or (), kinds, mover, terminal, progress.part(0.0, 0.3))
         order = CureOrder(
             known.frames, known.functions, aims, candidates,
             n=n, cost_exponent=cost_exponent, kinds=known.kinds, model=known.potential,
         )  # fmt: skip
-        cure = find_cure(order, n_threads=threads, progress=progress.part(0.3, 1.0))
+        cure = find_cure(order, n_threads=threads, progress=progress.part(0.3, 1.0), executor=executor)
     folder = output_folder(output, overwrite)
     files = write_cure(
         folder, cure, parent=str(known.run or ""), data=[str(path) for path in known.data], template=template
@@ -90,17 +96,20 @@ def cure_command(
     if labeller is None or not cure.chosen:
         _say_next(terminal, folder, labelled=False)
         return result
-    return result | _label(cure, labeller, folder, terminal)
+    with open_executor(scheduler, threads, terminal.warn) as executor:
+        return result | _label(cure, labeller, folder, executor, terminal)
 
 
-def _label(cure: Cure, calculator: str | CalculatorSpec, folder: Path, terminal: Terminal) -> Result:
+def _label(
+    cure: Cure, calculator: str | CalculatorSpec, folder: Path, executor: Executor, terminal: Terminal
+) -> Result:
     """Compute the chosen frames and keep them; those that fail are told of."""
     from nnpcore.cure import label_with
     from nnpcore.cure.writing import LABELLED
     from nnpcore.structures import write_frames
 
     with terminal.progress("Computing") as progress:
-        found = label_with([one.candidate.frame for one in cure.chosen], calculator, progress)
+        found = label_with([one.candidate.frame for one in cure.chosen], calculator, progress, executor)
     write_frames(folder / LABELLED, found.frames)
     for number, why in found.failures:
         terminal.warn(f"{cure.chosen[number].candidate.name} was not computed: {why}")

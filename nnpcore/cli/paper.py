@@ -9,7 +9,9 @@ from rich.table import Table
 from nnpcore.cli import options
 from nnpcore.cli.gathered import Result
 from nnpcore.cli.terminal import Terminal
-from nnpcore.paper import PaperResult, names_of, run_studies, titles
+from nnpcore.cluster import open_executor
+from nnpcore.paper import PaperResult, names_of, titles
+from nnpcore.paper.elsewhere import run_studies_by
 from nnpcore.paper.page import REPORT, measured, write_docs
 
 
@@ -24,12 +26,18 @@ def paper_command(
     networks: options.Networks = "default",
     resume: options.ResumeStudies = False,
     docs: options.Docs = None,
+    scheduler: options.SchedulerOption = None,
 ) -> Result:
     """Run the studies, show their claims and return them; exit status 1 where a study has failed."""
     names = names_of(name)
     kept = "the studies that have ended are kept"
-    with terminal.progress("Paper") as progress, terminal.stop_on_interrupt(progress.cancel, kept):
-        result = run_studies(
+    with (
+        open_executor(scheduler, threads, terminal.warn) as executor,
+        terminal.progress("Paper") as progress,
+        terminal.stop_on_interrupt(progress.cancel, kept),
+    ):
+        result = run_studies_by(
+            executor,
             names,
             output,
             quick=quick,

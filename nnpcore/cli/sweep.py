@@ -196,13 +196,6 @@ def _told(
     from nnpcore.figures.tables import write_csv
     from nnpcore.training.sweeping import choose, sentence
 
-    heads: tuple[str, ...] = (
-        "value",
-        "epoch",
-        "energy RMSE (meV/atom)",
-        "force RMSE (eV/Å)",
-        "mapping error (meV/atom)",
-    )
     rows = [(p.text, p.epoch, p.energy, p.force, p.mapping) for p in points]
     columns: dict[str, list[Any]] = {head: [row[k] for row in rows] for k, head in enumerate(HEADS)}
     write_csv(folder / TABLE, columns)

@@ -1,6 +1,7 @@
 """Plain values as bytes: a safetensors file whose header has the tree of values, with the arrays' places.
 
-Numbers come back with all their bits; nothing in such bytes can run code.
+Numbers come back with all their bits, and arrays in their order in memory, on which sums of products hang;
+nothing in such bytes can run code.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 _TREE = "tree"
-_ARRAY, _BYTES, _TREE_KEYS = "$array", "$bytes", frozenset({"$array", "$bytes"})
+_ARRAY, _BYTES, _TURNED = "$array", "$bytes", "$turned"
+_TREE_KEYS = frozenset({_ARRAY, _BYTES})
 
 
 def pack(values: Any) -> bytes:
@@ -44,14 +46,17 @@ def content_key(content: bytes) -> str:
 
 def _laid_out(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Return a value with its arrays taken out."""
+    name = str(len(arrays))
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "fiub":
             raise TypeError(f"an array of {value.dtype} cannot be sent")
-        arrays[str(len(arrays))] = np.ascontiguousarray(value).reshape(value.shape)
-        return {_ARRAY: str(len(arrays) - 1)}
+        turned = value.flags.f_contiguous and not value.flags.c_contiguous
+        kept = value.T if turned else value
+        arrays[name] = np.ascontiguousarray(kept).reshape(kept.shape)
+        return {_ARRAY: name, _TURNED: turned}
     if isinstance(value, bytes):
-        arrays[str(len(arrays))] = np.frombuffer(value, dtype=np.uint8)
-        return {_BYTES: str(len(arrays) - 1)}
+        arrays[name] = np.frombuffer(value, dtype=np.uint8)
+        return {_BYTES: name}
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value) or _TREE_KEYS & value.keys():
             raise TypeError("names of values must be texts")
@@ -71,7 +76,8 @@ def _put_together(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(tree, dict):
         return tree
     if _ARRAY in tree:
-        return arrays[tree[_ARRAY]]
+        found = arrays[tree[_ARRAY]].copy()  # aligned as any array is
+        return found.T if tree[_TURNED] else found
     if _BYTES in tree:
         return arrays[tree[_BYTES]].tobytes()
     return {key: _put_together(part, arrays) for key, part in tree.items()}

@@ -93,18 +93,31 @@ def rank(
     AnalysisError : no targets or no candidates, or a precision that is none.
     """
     _check(targets, rows)
+    factor = factor_of(precision)
+    news = [news_of(factor, values) for values in rows]
+    return rank_news(factor, targets, news, costs, n, weights=weights, least=least, progress=progress)
+
+
+def rank_news(
+    factor: np.ndarray,
+    targets: np.ndarray,
+    news: Sequence[np.ndarray],
+    costs: np.ndarray,
+    n: int,
+    *,
+    weights: np.ndarray | None = None,
+    least: float = 0.02,
+    progress: Progress | None = None,
+) -> Ranking:
+    """Do as :func:`rank` does, with the precision's factor and every candidate's :func:`news_of` at hand."""
+    _check(targets, news)
     progress = progress or Progress()
-    factor = _factor(precision)
     aims, weights = _solved(factor, targets), _shares(weights, len(targets))
-    news = []
-    for k, values in enumerate(rows):
-        news.append(_news(_solved(factor, values)))
-        progress.report(0.4 * (k + 1) / len(rows), f"Candidate {k + 1} of {len(rows)}")
-    covariance, now = np.eye(precision.shape[0]), (aims**2).sum(axis=1)
+    covariance, now = np.eye(len(factor)), (aims**2).sum(axis=1)
     before, costs = now, np.asarray(costs, dtype=np.float64)
     steps: list[Step] = []
-    alone, left = np.full(len(rows), np.nan), list(range(len(rows)))
-    for number in range(min(n, len(rows))):
+    alone, left = np.full(len(news), np.nan), list(range(len(news)))
+    for number in range(min(n, len(news))):
         total = float(now @ weights)
         falls = np.array([_fall(news[k], covariance, aims) @ weights for k in left])
         after = np.maximum(total - falls, 1e-12 * total)
@@ -113,7 +126,7 @@ def rank(
         gains = 0.5 * np.log(total / after)
         useful = np.where(gains >= least, gains / costs[left], -1.0)
         best = int(useful.argmax())
-        progress.report(0.4 + 0.6 * (number + 1) / n, f"{number + 1} of {n} chosen")
+        progress.report((number + 1) / n, f"{number + 1} of {n} chosen")
         if useful[best] < 0.0:
             break
         chosen = left.pop(best)
@@ -121,6 +134,11 @@ def rank(
         now = np.maximum(((aims @ covariance) * aims).sum(axis=1), 0.0)
         steps.append(Step(chosen, float(costs[chosen]), now, float(np.sqrt(now @ weights))))
     return Ranking(before, float(np.sqrt(before @ weights)), alone, costs, tuple(steps))
+
+
+def news_of(factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return what rows (m, k) tell that is new, in coordinates in which the covariance is the identity."""
+    return _news(_solved(factor, rows))
 
 
 def _check(targets: np.ndarray, rows: Sequence[np.ndarray]) -> None:
@@ -135,7 +153,8 @@ def _shares(weights: np.ndarray | None, n: int) -> np.ndarray:
     return found / found.sum()
 
 
-def _factor(precision: np.ndarray) -> np.ndarray:
+def factor_of(precision: np.ndarray) -> np.ndarray:
+    """Return the lower factor of a precision; AnalysisError where it is none."""
     try:
         return np.linalg.cholesky(np.asarray(precision, dtype=np.float64))
     except np.linalg.LinAlgError:

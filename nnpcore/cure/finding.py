@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.cluster import Executor, Hand, InProcess, Job, Shared, in_order, portions
 from nnpcore.cure.aims import Aim
 from nnpcore.cure.candidates import Candidate, LeftOut, cost_of
-from nnpcore.cure.choosing import Ranking, rank
+from nnpcore.cure.choosing import Ranking, factor_of, news_of, rank_news
 from nnpcore.cure.screening import Limits, Surroundings, screen
 from nnpcore.errors import AnalysisError, SettingsError
+from nnpcore.posterior.basis import SparseBasis
 from nnpcore.posterior.moments import ENERGY, FORCES, STRESS
 from nnpcore.posterior.posterior import Posterior
 from nnpcore.posterior.settings import PosteriorSettings
-from nnpcore.posterior.streaming import each_rows
+from nnpcore.posterior.streaming import basis_from_values, basis_to_values, each_rows
 from nnpcore.posterior.targets import Target
 from nnpcore.progress import Progress
+from nnpcore.structures.as_values import frames_from_values, frames_to_values
+from nnpcore.threads import one_blas_thread
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -146,8 +150,16 @@ def kinds_of_settings(settings: TrainSettings) -> tuple[str, ...]:
     return tuple(kind for kind, weight in weights.items() if weight > 0)
 
 
-def find_cure(order: CureOrder, *, n_threads: int | None = None, progress: Progress | None = None) -> Cure:
+def find_cure(
+    order: CureOrder,
+    *,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> Cure:
     """Screen the pool, learn what the training data leave open, and choose frames one after the other.
+
+    ``executor`` : who goes over training frames and pool; this process by default.
 
     Raises
     ------
@@ -159,7 +171,7 @@ def find_cure(order: CureOrder, *, n_threads: int | None = None, progress: Progr
         )
     if not order.pool:
         raise AnalysisError("the pool is empty", fix="Give files of structures, or have structures generated")
-    progress = progress or Progress()
+    progress, executor = progress or Progress(), executor or InProcess(n_threads)
     screening, fitting, rows_of, choosing, errors = progress.split([1, 4, 3, 1, 1])
     known = Surroundings(
         [*order.training, *_frames_of(order.aims)], order.functions,
@@ -180,12 +192,14 @@ def find_cure(order: CureOrder, *, n_threads: int | None = None, progress: Progr
     posterior = Posterior.fit(
         order.training, order.functions,
         targets=asked, kinds=order.kinds, settings=order.settings, n_threads=n_threads, progress=fitting,
+        executor=executor,
     )  # fmt: skip
-    rows = weighted_rows(posterior, [c.frame for c in pool], n_threads=n_threads, progress=rows_of)
-    found = rank(
-        posterior.solution.precision,
+    with one_blas_thread():
+        factor = factor_of(posterior.solution.precision)
+    found = rank_news(
+        factor,
         posterior.features(targets, n_threads=n_threads),
-        rows,
+        pool_news(posterior, factor, [c.frame for c in pool], executor, rows_of),
         np.array([cost_of(c.n_atoms, order.cost_exponent) for c in pool]),
         order.n,
         weights=np.array([aim.weight for aim in order.aims]),
@@ -205,13 +219,57 @@ def weighted_rows(
 
     What would be computed are the kinds of labels that the posterior has learned from.
     """
-    weights = {kind: np.sqrt(posterior.hyper.weight(kind)) for kind in posterior.kinds}
-    found = []
-    for row in each_rows(posterior.basis, frames, n_threads, progress):
+    return list(_weighted(posterior.basis, _weights(posterior), frames, n_threads, progress))
+
+
+def _weights(posterior: Posterior) -> dict[str, float]:
+    """Roots of the weights of the kinds of labels, in their order."""
+    return {kind: float(np.sqrt(posterior.hyper.weight(kind))) for kind in posterior.kinds}
+
+
+def _weighted(
+    basis: SparseBasis,
+    weights: Mapping[str, float],
+    frames: Sequence[Frame],
+    n_threads: int | None,
+    progress: Progress | None,
+) -> Iterator[np.ndarray]:
+    for row in each_rows(basis, frames, n_threads, progress):
         parts = {ENERGY: row.energy[None], FORCES: row.forces, STRESS: row.stress}
         kept = [weights[kind] * part for kind, part in parts.items() if kind in weights and part is not None]
-        found.append(np.concatenate(kept))
-    return found
+        yield np.concatenate(kept)
+
+
+def pool_news(
+    posterior: Posterior,
+    factor: np.ndarray,
+    frames: Sequence[Frame],
+    executor: Executor,
+    progress: Progress | None = None,
+) -> list[np.ndarray]:
+    """Return what each structure's labels would tell that is new, (r, m) each, see :func:`news_of`."""
+    asked = {**basis_to_values(posterior.basis), "weights": _weights(posterior), "factor": factor}
+    shared = Shared(asked)
+
+    def job(part: range) -> Job:
+        def given() -> dict[str, Any]:
+            return {"frames": frames_to_values(frames[part.start : part.stop])}
+
+        return Job(
+            f"candidates {part.start + 1} to {part.stop}", news_job, given, {"asked": shared}, len(part)
+        )
+
+    jobs = [job(part) for part in portions(len(frames), executor)]
+    return [news for values in in_order(executor, jobs, progress) for news in values["news"]]
+
+
+def news_job(given: Mapping[str, Any], hand: Hand) -> dict[str, Any]:
+    """Find as a job what structures' labels would tell that is new."""
+    asked, frames = given["asked"], frames_from_values(given["frames"])
+    basis, weights = basis_from_values(asked), dict(asked["weights"])
+    with one_blas_thread():
+        rows = _weighted(basis, weights, frames, hand.n_threads, hand.progress)
+        return {"news": [news_of(asked["factor"], row) for row in rows]}
 
 
 def _frames_of(aims: Sequence[Aim]) -> list[Frame]:

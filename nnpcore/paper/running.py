@@ -143,7 +143,7 @@ def run_studies(
     """
     chosen = [STUDIES[single] for name in names for single in names_of(name)]
     top = paper_folder(folder)
-    folder = _column_folder(top, networks)
+    folder = column_folder(top, networks)
     whole = progress or Progress()
     outcomes: dict[str, StudyOutcome] = {}
     failures: dict[str, str] = {}
@@ -164,11 +164,11 @@ def run_studies(
         if study.name in failures and on_text is not None:
             on_text(f"{study.name} failed: {failures[study.name]}")
     records = merge_claims(folder, list(STUDIES))
-    _write_columns(top)
+    write_columns(top)
     return PaperResult(folder, outcomes, failures, records)
 
 
-def _column_folder(top: Path, networks: str) -> Path:
+def column_folder(top: Path, networks: str) -> Path:
     """Return the folder of a column's studies: the top one for the usual networks."""
     if networks not in COLUMNS:
         raise SettingsError(
@@ -184,7 +184,7 @@ def _has_ended(context: StudyContext) -> bool:
     return record is not None and (record.quick, record.seed, record.networks) == wanted
 
 
-def _write_columns(top: Path) -> None:
+def write_columns(top: Path) -> None:
     """Write ``columns.md`` where there is more than one column."""
     folders = {column: top if column == DEFAULT else top / column for column in COLUMNS}
     records = {c: [r for name in STUDIES if (r := read_record(f / name))] for c, f in folders.items()}

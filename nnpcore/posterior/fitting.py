@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnpcore.cluster import Executor
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
 from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
@@ -47,6 +48,7 @@ def fit(
     settings: PosteriorSettings,
     n_threads: int | None,
     progress: Progress,
+    executor: Executor | None = None,
 ) -> Fitted:
     """See :meth:`nnpcore.posterior.Posterior.fit`."""
     used = [frame for frame in frames if _has_label(frame, kinds)]
@@ -59,7 +61,7 @@ def fit(
         bases = _bases(atoms, functions, targets, settings, n_threads, progress.part(0.1, 0.15))
         sample = spread_frames(used, settings.n_sample, settings.max_sample_atoms)
         chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))
-        moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0))
+        moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0), executor)
         hyper, _ = best_hyperparameters(moments, hyper, settings)
         if settings.tempering is None:
             tempering = found_tempering(moments, hyper, _energy_rows(chosen, used, zeros, n_threads))

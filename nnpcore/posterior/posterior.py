@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from nnpcore.cluster import Executor
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
 from nnpcore.posterior.asking import Asked, asked, beyond_of_atoms
@@ -62,6 +63,7 @@ class Posterior:
         settings: PosteriorSettings | None = None,
         n_threads: int | None = None,
         progress: Progress | None = None,
+        executor: Executor | None = None,
     ) -> Posterior:
         """Learn from labelled frames; they are streamed, so that memory does not grow with their number.
 
@@ -75,6 +77,7 @@ class Posterior:
         kinds : of labels to learn from: "energy", "forces", "stress".
         settings, n_threads : None for the usual ones; all physical cores.
         progress : told how much is done; cancels.
+        executor : who goes over the frames; this process by default.
 
         Raises
         ------
@@ -89,6 +92,7 @@ class Posterior:
             settings=settings or PosteriorSettings(),
             n_threads=n_threads,
             progress=progress or Progress(),
+            executor=executor,
         )
         return cls(**vars(found), kinds=tuple(found.moments))
 
