@@ -53,9 +53,11 @@ class Finding:
 
     @property
     def errors(self) -> tuple[float, float]:
-        """Smallest and largest size the error has within the margins."""
+        """Smallest and largest size the error has within the margins, which are independent: in quadrature."""
         known_to = STANDARD_ERRORS * self.std / np.sqrt(self.n_members)
-        return max(self.error - known_to, 0.0) / MARGIN, (self.error + known_to) * MARGIN
+        less = np.hypot((1.0 - 1.0 / MARGIN) * self.error, known_to)
+        more = np.hypot((MARGIN - 1.0) * self.error, known_to)
+        return max(self.error - float(less), 0.0), self.error + float(more)
 
     @property
     def spread(self) -> float:
