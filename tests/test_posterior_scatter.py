@@ -13,7 +13,8 @@ from sklearn.linear_model import Ridge
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
 from nnpcore.posterior import Posterior, PosteriorSettings, mean_targets
 from nnpcore.posterior.basis import Atoms
-from nnpcore.posterior.scatter import SMALL_CHANGE, balanced_draws, plausible_scatter
+from nnpcore.posterior.draws import balanced_draws
+from nnpcore.posterior.scatter import SMALL_CHANGE, plausible_scatter
 from nnpcore.reference import StillingerWeber, label, slab
 from nnpcore.structures.frame import Frame
 

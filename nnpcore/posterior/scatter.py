@@ -19,14 +19,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.descriptors.functions import Radial
 
 if TYPE_CHECKING:
     from nnpcore.posterior.basis import Atoms, SparseBasis
-    from nnpcore.posterior.posterior import Posterior
 
 SMALL_CHANGE = 0.08
 """Relative changes of the neighbors below this one are taken for changes about an equilibrium."""
@@ -80,21 +78,3 @@ def scatter_precision(basis: SparseBasis, atoms: Atoms, scatter: np.ndarray) -> 
         mean = total / len(own)
         found += (squares / len(own) - np.outer(mean, mean)) / scatter[index] ** 2
     return found
-
-
-def balanced_draws(posterior: Posterior, n: int, seed: list[int]) -> np.ndarray:
-    """Return coefficients (n, m) drawn from the posterior, whose mean and spreads are its own.
-
-    Along each principal axis of what it leaves open over the training atoms (by ``posterior.scatter``) their
-    standard deviation is exactly the foretold one. One alone is the mean.
-    """
-    factor, mean = posterior.solution.factor, posterior.solution.coefficients
-    half = solve_triangular(factor, posterior.scatter, trans=1, check_finite=False)
-    opened = solve_triangular(factor, half.T, trans=1, check_finite=False)
-    _, axes = np.linalg.eigh(0.5 * (opened + opened.T))
-    streams = [np.random.default_rng([*seed, k]) for k in range(n)]
-    normal = np.array([stream.standard_normal(len(mean)) for stream in streams])
-    normal -= normal.mean(axis=0)
-    size = np.sqrt((normal**2).mean(axis=0))
-    normal *= np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    return mean + solve_triangular(factor, axes @ normal.T, check_finite=False).T

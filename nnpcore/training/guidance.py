@@ -54,7 +54,7 @@ def guide_of(
 
     ``element_energies`` : of the elements of ``data``, eV; ``loss`` : see :class:`Guide`.
     """
-    from nnpcore.posterior.scatter import balanced_draws
+    from nnpcore.posterior.draws import balanced_draws
 
     d = data.descriptors
     own = balanced_draws(posterior, settings.n_members, [settings.seed, _DRAW_STREAM])
