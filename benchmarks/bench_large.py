@@ -51,6 +51,7 @@ def train(threads: int, where: str, n_frames: int) -> dict[str, Any]:
 
     settings = TrainSettings(
         descriptors=PRESET_26,
+        stress_weight=0.0,
         n_threads=threads,
         epochs=_EPOCHS,
         device="cpu",

@@ -39,7 +39,9 @@ def reach_goals(threads: int) -> dict[str, Any]:
     from nnpcore.training import PRESET_26, EpochRecord, TrainControl, Trainer, TrainSettings
 
     train, valid = load_workload()
-    settings = TrainSettings(descriptors=PRESET_26, n_threads=threads, epochs=MOST_EPOCHS, device="cpu")
+    settings = TrainSettings(
+        descriptors=PRESET_26, stress_weight=0.0, n_threads=threads, epochs=MOST_EPOCHS, device="cpu"
+    )
     Trainer(settings.replace(epochs=1), train[:6], valid[:2]).run()
     result: dict[str, Any] = {f"{kind}_{goal}": None for goal in GOALS for kind in ("cpu", "wall", "epochs")}
     cpu, wall = time.process_time(), time.perf_counter()
@@ -72,7 +74,12 @@ def adam_epoch(threads: int, repeats: int = 4) -> dict[str, Any]:
 
     train, _ = load_workload()
     settings = TrainSettings(
-        descriptors=PRESET_26, n_threads=threads, optimizer="adam", epochs=repeats, device="cpu"
+        descriptors=PRESET_26,
+        stress_weight=0.0,
+        n_threads=threads,
+        optimizer="adam",
+        epochs=repeats,
+        device="cpu",
     )
     Trainer(settings.replace(epochs=1), train[:6], []).run()
     trainer = Trainer(settings, train, [])

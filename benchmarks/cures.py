@@ -155,6 +155,7 @@ def main() -> None:
         for seed in options.seeds:
             settings = TrainSettings(
                 descriptors=PRESET_26,
+                stress_weight=0.0,
                 seed=seed,
                 n_members=options.members,
                 epochs=options.epochs,

@@ -189,7 +189,13 @@ class Check:
 
         train, valid = load_workload(*self._n_frames)
         settings = TrainSettings(
-            descriptors=PRESET_26, optimizer=optimizer, epochs=epochs, device="cpu", guidance=0.0, seed=1
+            descriptors=PRESET_26,
+            stress_weight=0.0,
+            optimizer=optimizer,
+            epochs=epochs,
+            device="cpu",
+            guidance=0.0,
+            seed=1,
         )
         trainer = Trainer(settings, train, valid if validate else [])
         trainer.device = device

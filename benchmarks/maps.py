@@ -181,7 +181,9 @@ CASES: dict[str, Callable[[TrainSettings, Path], Row]] = {
 
 def settings_of(changes: Sequence[str], n_members: int) -> TrainSettings:
     """Return settings with changes such as ``kalman.noise=0``."""
-    settings = TrainSettings(descriptors=PRESET_26, n_threads=1, n_members=n_members, device="cpu")
+    settings = TrainSettings(
+        descriptors=PRESET_26, stress_weight=0.0, n_threads=1, n_members=n_members, device="cpu"
+    )
     for text in changes:
         name, _, value = text.partition("=")
         try:

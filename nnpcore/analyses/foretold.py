@@ -168,7 +168,7 @@ def _rounded(value: float) -> str:
 
 def learned_from(settings: TrainSettings) -> tuple[str, ...]:
     """Return the kinds of labels that a training with these settings learns from."""
-    weights = {ENERGY: settings.energy_weight, FORCES: settings.force_weight, STRESS: settings.stress_weight}
+    weights = dict(zip((ENERGY, FORCES, STRESS), settings.loss_weights, strict=True))
     return tuple(kind for kind in KINDS if weights[kind] > 0)
 
 

@@ -61,7 +61,12 @@ def play(name: str, folder: Path, quick: bool, n_threads: int | None, progress: 
     start = (_stillinger_weber if name == HEALING else _bundled)(own, quick, preparing)
     # as many epochs as usual: after a few the crystal is still off by ten meV where frames were added
     settings = TrainSettings(
-        descriptors=PRESET_26, valid_fraction=0.3, n_members=3, n_threads=n_threads, device="cpu"
+        descriptors=PRESET_26,
+        stress_weight=0.0,
+        valid_fraction=0.3,
+        n_members=3,
+        n_threads=n_threads,
+        device="cpu",
     )
     train, valid = split_frames(start.frames, settings.valid_fraction, settings.seed)
     parts = [start.frames[k] for k in train], [start.frames[k] for k in valid]

@@ -146,7 +146,7 @@ class Cure:
 
 def kinds_of_settings(settings: TrainSettings) -> tuple[str, ...]:
     """Return the kinds of labels that a training with these settings takes into account."""
-    weights = {ENERGY: settings.energy_weight, FORCES: settings.force_weight, STRESS: settings.stress_weight}
+    weights = dict(zip((ENERGY, FORCES, STRESS), settings.loss_weights, strict=True))
     return tuple(kind for kind, weight in weights.items() if weight > 0)
 
 

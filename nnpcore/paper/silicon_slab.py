@@ -195,7 +195,12 @@ class SlabRun:
 def training_settings(context: StudyContext, kind: str, epochs: int, n_members: int) -> TrainSettings:
     """Return the settings of a study's training: Kalman filter, with or without a smooth part."""
     settings = TrainSettings(
-        descriptors=PRESET_26, seed=context.seed, n_members=n_members, epochs=epochs, baseline="none"
+        descriptors=PRESET_26,
+        stress_weight=0.0,
+        seed=context.seed,
+        n_members=n_members,
+        epochs=epochs,
+        baseline="none",
     )
     return settings if kind == NETWORKS else settings.replace(**SMOOTH_PART)
 

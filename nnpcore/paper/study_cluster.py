@@ -106,6 +106,7 @@ def run(context: StudyContext, plan: Plan | None = None) -> StudyOutcome:
         label = f"{name.replace(' ', '-')}-{cutoff:g}A"
         settings = TrainSettings(
             descriptors=DescriptorSettings(preset="26", cutoff=cutoff),
+            stress_weight=0.0,
             baseline="none",
             n_members=plan.n_members,
             epochs=plan.epochs,

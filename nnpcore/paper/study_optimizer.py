@@ -71,6 +71,7 @@ def _sweep(context: StudyContext, plan: Plan, target: Target, progress: Progress
         epochs = plan.kalman_epochs if optimizer == "kalman" else plan.adam_epochs
         settings = TrainSettings(
             descriptors=PRESET_26,
+            stress_weight=0.0,
             baseline="none",
             optimizer=optimizer,
             hidden=(width, width),

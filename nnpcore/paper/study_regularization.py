@@ -129,6 +129,7 @@ def _settings(context: StudyContext, plan: Plan, kind: str, strength: float) -> 
     """Return the settings for a strength: networks alone, or over a linear part from the start."""
     common: dict[str, Any] = {
         "descriptors": PRESET_26,
+        "stress_weight": 0.0,
         "n_members": plan.n_members,
         "seed": context.seed,
     }

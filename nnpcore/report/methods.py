@@ -174,7 +174,7 @@ def _training(settings: TrainSettings, history: Sequence[EpochRecord], cite: par
     name = history[-1].optimizer if history else settings.optimizer
     optimizer, sources = OPTIMIZERS.get(name, (name, ()))
     weights = {
-        "energy": settings.energy_weight, "force": settings.force_weight, "stress": settings.stress_weight,
+        "energy": settings.energy_weight, "force": settings.force_weight, "stress": settings.loss_weights[2],
     }  # fmt: skip
     used = ", ".join(f"{quantity} {weight:g}" for quantity, weight in weights.items() if weight)
     by = f"{optimizer} {cite(*sources)}" if sources else optimizer

@@ -97,7 +97,10 @@ def _training_rows(facts: RunFacts) -> list[tuple[str, str]]:
     epochs = f"{reached} of {s.epochs}" if s.epochs else str(reached)
     best = [record.epoch for record in history if record.best]
     return [
-        ("Loss weights", f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.stress_weight:g}"),
+        (
+            "Loss weights",
+            f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.loss_weights[2]:g}",
+        ),
         ("Optimizer", optimizer),
         ("Epochs", epochs + (f", best {best[-1]}" if best else "")),
         ("Training time", f"{history[-1].seconds:.0f} s" if history else NOTHING),

@@ -44,7 +44,7 @@ def notes_on(frames: Sequence[Frame], settings: TrainSettings) -> list[Message]:
         else:
             what = f"Of the {n} training frames only {different} differ by more than {_SAME:g} Å"
         found.append(Message(f"{what}: small errors here say nothing about other structures"))
-    if settings.stress_weight > 0:
+    if settings.loss_weights[2] > 0:
         usable = sum(f.stress is not None and bool(np.all(f.pbc)) and f.volume > 0 for f in frames)
         if not usable:
             text = "no training frame has a stress in a cell that is periodic in all directions"

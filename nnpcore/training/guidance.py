@@ -81,8 +81,8 @@ def fitted_posterior(
     """
     from nnpcore.posterior import Posterior, PosteriorSettings
 
-    weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
-    kinds = [k for k, weight in zip(("energy", "forces", "stress"), weights, strict=True) if weight > 0]
+    names = ("energy", "forces", "stress")
+    kinds = [k for k, weight in zip(names, settings.loss_weights, strict=True) if weight > 0]
     n = min(_MOST_FRAMES, max(2, _MOST_ATOMS * len(frames) // max(1, data.descriptors.n_atoms)))
     chosen = [frames[k] for k in representative_frames(data.descriptors, n)]
     functions = data.descriptors.functions
@@ -111,11 +111,8 @@ def representative_frames(descriptors: DescriptorSet, n: int) -> list[int]:
 
 def loss_left(record: EpochRecord, settings: TrainSettings) -> float:
     """Return the loss of a usual member on the training frames after an epoch, without L2."""
-    parts = {
-        "energy": settings.energy_weight,
-        "force": 3 * settings.force_weight,
-        "stress": 9 * settings.stress_weight,
-    }
+    energy, force, stress = settings.loss_weights
+    parts = {"energy": energy, "force": 3 * force, "stress": 9 * stress}
     total = 0.0
     for name, weight in parts.items():
         if name in record.train:

@@ -28,6 +28,7 @@ _WHOLE_RECORD = {"descriptors", "hidden", "n_members", "seed", "optimizer", "val
 
 AS_IN_VERSION_0_2: dict[str, Any] = {
     "descriptors.preset": "26",
+    "stress_weight": 0.0,
     "valid_fraction": 0.3,
     "input_floor": 0.01,
     "guidance": 0.0,
@@ -134,7 +135,8 @@ class TrainSettings(Declared):
     """Everything a training needs beside its frames.
 
     The loss is ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²) + l2 |w|²`` in eV, eV/Å, eV/Å³; only
-    the ratios of the three weights matter for the Kalman filter. Member m starts from the m-th stream of
+    the ratios of the three weights matter for the Kalman filter. Where ``stress_weight`` is None, the stress
+    counts if it can be trusted (:mod:`nnpcore.training.stress`). Member m starts from the m-th stream of
     ``seed``.
 
     The baseline lies under the networks: a function of their inputs, solved in closed form on the same loss,
@@ -191,11 +193,14 @@ class TrainSettings(Declared):
         swept=Swept("Force weight : energy weight", "f:e", "0, 1e-4, 5e-3, 0.1",
                     "Weight of |ΔF|² in (eV/Å)² over that of (ΔE/N)² in eV²"),
     )] = 0.005
-    stress_weight: Annotated[float, Setting(
+    stress_weight: Annotated[float | None, Setting(
         "the weight of the stresses in the loss", 0.0, 1e9,
-        shown=Shown("Loss weights", "Stress", "Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out"),
-        option=Option("Weight of the stresses (default {default}, off)."),
-    )] = 0.0
+        shown=Shown("Loss weights", "Stress",
+                    "Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out; empty: it counts where it agrees with "
+                    "the energies of strained cells", "automatic"),
+        option=Option("Weight of the stresses (default: they count where they agree with the energies of "
+                      "strained cells; 0 leaves them out)."),
+    )] = None
     l2: Annotated[float, Setting(
         "the weight of the squared network weights in the loss", 0.0, 1e6,
         shown=Shown("Loss weights", "L2", "Weight of the squared network weights"),
@@ -360,7 +365,7 @@ class TrainSettings(Declared):
     @model_validator(mode="after")
     def _check(self) -> Self:
         _LAYERS.check(len(self.hidden), "hidden")
-        if not (self.energy_weight or self.force_weight or self.stress_weight):
+        if not any(self.loss_weights):
             raise SettingsError(
                 "all weights of the loss are zero, so there is nothing to learn",
                 where="energy_weight, force_weight, stress_weight",
@@ -382,6 +387,11 @@ class TrainSettings(Declared):
         folds = self.folds or 0
         return split_frames(frames, self.valid_fraction, self.seed, self.split, folds=folds, fold=self.fold)
 
+    @property
+    def loss_weights(self) -> tuple[float, float, float]:
+        """Weights of energy, forces and stress; 0 for a stress whose weight is left to the data."""
+        return self.energy_weight, self.force_weight, self.stress_weight or 0.0
+
     def changed(self, other: TrainSettings) -> list[str]:
         """Return the names of settings that differ in ``other`` and may not change in a training."""
         names = [
@@ -398,6 +408,8 @@ class TrainSettings(Declared):
         changes: dict[str, Any] = {}
         if mine.cutoff is None:
             changes["descriptors.cutoff"] = theirs.cutoff
+        if self.stress_weight is None:
+            changes["stress_weight"] = begun.stress_weight
         if mine.preset == theirs.preset == "auto" and mine.functions is None:
             changes["descriptors.functions"] = theirs.functions
         return self.replace(**changes) if changes else self

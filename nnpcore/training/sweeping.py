@@ -194,7 +194,7 @@ def reached(point: SweepPoint, history: Sequence[EpochRecord], settings: TrainSe
 def best_of(history: Sequence[EpochRecord], settings: TrainSettings) -> EpochRecord | None:
     """Return the epoch with the lowest mean logarithm of the RMSEs that are in the loss, or None."""
     weights = {"energy": settings.energy_weight, "force": settings.force_weight,
-               "stress": settings.stress_weight}  # fmt: skip
+               "stress": settings.loss_weights[2]}  # fmt: skip
 
     def score(record: EpochRecord) -> float:
         rmse = record.valid or record.train

@@ -39,6 +39,7 @@ from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.storage import Storage
+from nnpcore.training.stress import with_stress_weight
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -108,10 +109,9 @@ class Trainer:
         parent: str | Path | None = None,
         counts: Sequence[float] = (),
     ) -> None:
-        s = settings
-        check_trainable(
-            train, energy=s.energy_weight > 0, forces=s.force_weight > 0, stress=s.stress_weight > 0
-        )
+        settings, about_stress = with_stress_weight(settings, train)
+        energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
+        check_trainable(train, energy=energy, forces=forces, stress=stress)
         self.settings = settings
         self.monitor = monitor
         self.train_frames = tuple(train)
@@ -119,7 +119,7 @@ class Trainer:
         self.counts = checked_counts(counts, len(self.train_frames))
         self.device = resolve_device(settings.device)
         self.history: list[EpochRecord] = []
-        self._opening = notes_on(self.train_frames, settings)
+        self._opening = [*about_stress, *notes_on(self.train_frames, settings)]
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
         self.data: DescribedFrames
@@ -411,8 +411,7 @@ class Trainer:
         if self.choice.optimizer != "kalman":
             return record
         alive = self._need_engine().optimizer.alive
-        s = self.settings
-        own = own_rms(self.data.train.targets, (s.energy_weight, s.force_weight, s.stress_weight))
+        own = own_rms(self.data.train.targets, self.settings.loss_weights)
         found = diverged_members([*self.history, record], own, alive)
         alive[list(found)] = False
         return replace(record, alive=alive.copy(), messages=(*record.messages, *found.values()))
@@ -425,12 +424,11 @@ class Trainer:
 
     def _score(self, train: ErrorSums, valid: ErrorSums | None) -> np.ndarray:
         """Return every member's score: of the validation, or of the training where that says nothing."""
-        s = self.settings
-        weights = (s.energy_weight, s.force_weight, s.stress_weight)
+        weights = self.settings.loss_weights
         score = None if valid is None else monitored_score(valid, weights)
         if score is None:
             score = monitored_score(train, weights)
-        return np.zeros(s.n_members) if score is None else score
+        return np.zeros(self.settings.n_members) if score is None else score
 
     def _without_progress(self) -> bool:
         """Whether neither a member's score nor the mapping has become better for ``patience`` epochs."""

@@ -103,6 +103,6 @@ class Loss(ABC):
         counts = [
             t.has_energy[frames].sum(),
             3 * t.n_atoms[frames][t.has_forces[frames]].sum(),
-            9 * t.has_stress[frames].sum() if self._settings.stress_weight > 0 else 0,
+            9 * t.has_stress[frames].sum() if self._settings.loss_weights[2] > 0 else 0,
         ]
         return ErrorSums(squares, np.array(counts))

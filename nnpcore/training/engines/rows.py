@@ -102,7 +102,7 @@ class LossWeights:
         return cls(
             energy=settings.energy_weight / n_energies if n_energies else 0.0,
             force=settings.force_weight / n_forces if n_forces else 0.0,
-            stress=settings.stress_weight / n_stresses if n_stresses else 0.0,
+            stress=settings.loss_weights[2] / n_stresses if n_stresses else 0.0,
         )
 
     def flat(self, data: FitSet) -> float:

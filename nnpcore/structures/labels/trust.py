@@ -1,0 +1,70 @@
+"""Whether the stresses of frames can be trusted: their work must agree with the energies of strained cells.
+
+A wrong sign or unit spoils a training in silence, and where all cells are alike nothing tells it. So a
+stress is believed where pairs of strained frames, or energies along the volume, say that it is one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnpcore.structures.frame import Frame
+from nnpcore.structures.labels.strained_pairs import strained_pairs
+from nnpcore.structures.labels.stress_kinds import ASE_STRESS, judge_by_work, judge_stress
+
+FEWEST_FRAMES = 20
+"""With fewer frames agreement may be chance."""
+
+_MOST_FRAMES = 300
+_UNTOLD = "nothing in these frames tells whether sign and unit are right"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What frames say about their stresses.
+
+    Attributes
+    ----------
+    trusted : whether they are stresses in eV/Å³, positive under tension.
+    why : the reason, for the user.
+    """
+
+    trusted: bool
+    why: str
+
+
+def trust_in_stress(frames: Sequence[Frame]) -> Trust | None:
+    """Return whether the stresses of frames agree with their energies; None where none has one that counts.
+
+    At most 300 frames, evenly spread, are looked at.
+    """
+    known = [f for f in frames if f.stress is not None and bool(f.pbc.all()) and f.volume > 0.0]
+    if not known:
+        return None
+    if len(known) < FEWEST_FRAMES:
+        return Trust(False, _UNTOLD)
+    places = np.unique(np.linspace(0, len(known) - 1, min(len(known), _MOST_FRAMES)).round().astype(int))
+    return _judged([known[k] for k in places])
+
+
+def _judged(frames: Sequence[Frame]) -> Trust:
+    energies = np.array([np.nan if f.energy is None else f.energy for f in frames])
+    stresses = np.array([f.stress for f in frames])
+    volumes, n_atoms = np.array([f.volume for f in frames]), np.array([f.n_atoms for f in frames])
+    pairs = strained_pairs(frames, energies)
+    by_work = None if pairs is None else judge_by_work(stresses, volumes, pairs)
+    if by_work is not None:
+        kind = by_work.kinds[0]
+        if kind == ASE_STRESS:
+            return Trust(True, by_work.why)
+        return Trust(False, f"they look like a {kind.words}, for then {by_work.why}")
+    kinds = [np.bincount(frame.numbers).tobytes() for frame in frames]
+    common = Counter(kinds).most_common(1)[0][0]
+    alike = np.array([k for k, kind in enumerate(kinds) if kind == common])
+    found = judge_stress(stresses[alike], volumes[alike], n_atoms[alike], energies[alike])
+    trusted = found.decided and found.kinds[0] == ASE_STRESS
+    return Trust(trusted, found.why if trusted else _UNTOLD)
