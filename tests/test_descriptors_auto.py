@@ -121,7 +121,7 @@ def test_a_run_says_which_functions_it_has_used_and_goes_on_with_them(tmp_path: 
     assert "trying symmetry functions" in " ".join(heard)
     result = trainer.run()
     assert result.messages[1].startswith("Symmetry functions")
-    assert "Short trainings on 16 frames" in result.messages[1]
+    assert "Short trainings on 20 frames" in result.messages[1]
     kept = RunFolder.open(tmp_path / "run").settings.descriptors
     assert kept.preset == "auto" and kept.functions is not None
     assert SymmetryFunctions.from_dict(kept.functions) == trainer.functions

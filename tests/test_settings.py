@@ -11,7 +11,7 @@ import pytest
 
 from nnpcore.cli.gathered import Group, settings
 from nnpcore.errors import SettingsError
-from nnpcore.training import KalmanSettings, TrainSettings
+from nnpcore.training import PRESET_26, KalmanSettings, TrainSettings
 from nnpcore.training.declared import Declaration, Declared, Option, Setting, Shown, declarations
 from nnpcore.training.settings import AS_IN_VERSION_0_2
 
@@ -89,7 +89,12 @@ def test_a_whole_record_of_an_older_version_keeps_hard_inputs_and_constant_noise
         later = ("input_floor", "guidance")
         return {name: value for name, value in record.items() if name not in later} | {"kalman": kalman}
 
-    today = TrainSettings(kalman=KalmanSettings(initial_covariance=100.0, forgetting=0.98), baseline="linear")
+    today = TrainSettings(
+        descriptors=PRESET_26,
+        stress_weight=0.0,
+        kalman=KalmanSettings(initial_covariance=100.0, forgetting=0.98),
+        baseline="linear",
+    )
     old = TrainSettings.model_validate(without(tomllib.loads(today.to_toml())))
     assert (old.input_floor, old.kalman.noise) == (0.01, 0.0)
     assert old == TrainSettings().replace(**AS_IN_VERSION_0_2)

@@ -31,7 +31,7 @@ from nnpcore.training.optimizers.choice import choose_optimizer
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.storage import Storage
 
-FEWEST_FRAMES = 24
+FEWEST_FRAMES = 30
 """With fewer nothing can be told apart: preset 26."""
 
 _MOST_FRAMES = 90
@@ -43,7 +43,7 @@ _EPOCHS = 10
 _NEARER = 0.75
 """The second cutoff, in units of the one that the distances suggest."""
 
-_CLEARLY = 1.05
+_CLEARLY = 1.1
 """By such a factor another set must be better than that of the usual cutoff."""
 
 

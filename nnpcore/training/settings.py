@@ -29,7 +29,6 @@ _WHOLE_RECORD = {"descriptors", "hidden", "n_members", "seed", "optimizer", "val
 AS_IN_VERSION_0_2: dict[str, Any] = {
     "descriptors.preset": "26",
     "stress_weight": 0.0,
-    "valid_fraction": 0.3,
     "input_floor": 0.01,
     "guidance": 0.0,
     "baseline": "linear",
@@ -57,7 +56,7 @@ class DescriptorSettings(Declared):
         "the set of symmetry functions",
         choices={"auto": "Automatic", "26": "Preset 26", "table": "Table…"},
         option=Option("Symmetry functions: auto (chosen by the data) or 26 (default {default})."),
-    )] = "26"
+    )] = "auto"
     cutoff: Annotated[float | None, Setting(
         "the cutoff radius in Å", 1.0, 20.0, unit="Å",
         shown=Shown("Symmetry functions", "Cutoff (Å)",
