@@ -108,7 +108,6 @@ class Preferences(QDialog):
         self.scheduler.setToolTip(f"{tip}. Help › Documentation › On a cluster says more")
         self._form.addRow("Scheduler", self.scheduler)
         self.scheduler_note = styled(QLabel(self), "muted", "small")
-        self.scheduler_note.setWordWrap(True)
         self.scheduler_note.hide()
         self._form.addRow("", self.scheduler_note)
         self.scheduler.textChanged.connect(self._check_scheduler)
@@ -119,8 +118,8 @@ class Preferences(QDialog):
         if text.strip():
             try:
                 Scheduler.from_text(text)
-            except SettingsError as error:
-                problem = f"⚠ {error.fix}."
+            except SettingsError:
+                problem = "⚠ Write local:N, slurm:FILE or an address: tcp://host:8786"
         self.scheduler_note.setText(problem)
         self.scheduler_note.setVisible(bool(problem))
         self.ok_button.setEnabled(not problem)
