@@ -125,13 +125,13 @@ def test_members_follow_draws_of_the_posterior_under_a_prior_of_physical_size() 
     posterior = Posterior.fit(frames, data.descriptors.functions, n_threads=1)
     d = data.descriptors
     assert posterior.scatter.any()
-    guide = guide_of(posterior, data, [-1.0], TrainSettings(guidance=2.0, n_members=3), 0.1)
+    guide = guide_of(posterior, frames, data, [-1.0], TrainSettings(guidance=2.0, n_members=3), 0.1)
     mean = posterior.energies_of(d.values, d.species) + 1.0
     np.testing.assert_allclose(guide.targets.mean(axis=0), mean, atol=1e-5)
     variance = posterior.spreads_of(d.values, d.species) ** 2
     np.testing.assert_allclose(2.0 / guide.precision, variance + 4e-6, rtol=1e-4)
     assert 0.3 < guide.targets.var(axis=0).mean() / variance.mean() < 1.2
-    single = guide_of(posterior, data, [-1.0], TrainSettings(guidance=2.0, n_members=1), 0.1)
+    single = guide_of(posterior, frames, data, [-1.0], TrainSettings(guidance=2.0, n_members=1), 0.1)
     np.testing.assert_allclose(single.targets[0], mean, atol=1e-5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,15 @@ from scipy.linalg import solve_triangular
 
 if TYPE_CHECKING:
     from nnpcore.posterior.posterior import Posterior
+
+
+def balanced_numbers(n: int, m: int, seed: Sequence[int]) -> np.ndarray:
+    """Return normal numbers (n, m), of each column mean zero and variance one exactly; zeros for n = 1."""
+    streams = [np.random.default_rng([*seed, k]) for k in range(n)]
+    normal = np.array([stream.standard_normal(m) for stream in streams])
+    normal -= normal.mean(axis=0)
+    size = np.sqrt((normal**2).mean(axis=0))
+    return normal * np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
 
 
 def balanced_draws(posterior: Posterior, n: int, seed: list[int]) -> np.ndarray:
@@ -21,9 +31,5 @@ def balanced_draws(posterior: Posterior, n: int, seed: list[int]) -> np.ndarray:
     half = solve_triangular(factor, posterior.scatter, trans=1, check_finite=False)
     opened = solve_triangular(factor, half.T, trans=1, check_finite=False)
     _, axes = np.linalg.eigh(0.5 * (opened + opened.T))
-    streams = [np.random.default_rng([*seed, k]) for k in range(n)]
-    normal = np.array([stream.standard_normal(len(mean)) for stream in streams])
-    normal -= normal.mean(axis=0)
-    size = np.sqrt((normal**2).mean(axis=0))
-    normal *= np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
+    normal = balanced_numbers(n, len(mean), seed)
     return mean + solve_triangular(factor, axes @ normal.T, check_finite=False).T

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -108,6 +108,15 @@ class MemberValues(NamedTuple):
         """Return those of some frames, whose atoms these are."""
         return MemberValues(self.energies[frames], self.forces[atoms], self.virials[frames])
 
+    def of_members(self, members: np.ndarray) -> MemberValues:
+        """Return those of some members."""
+        return MemberValues(*(values[:, members] for values in self))
+
+    def less(self, other: MemberValues) -> MemberValues:
+        """Return the differences to others of the same frames; virials where these have any."""
+        virials = self.virials - other.virials[:, : self.virials.shape[1]]
+        return MemberValues(self.energies - other.energies, self.forces - other.forces, virials)
+
 
 @dataclass(frozen=True, eq=False)
 class Guide:
@@ -118,11 +127,31 @@ class Guide:
     targets : (n_members, n_atoms) float32 eV, the elements' reference energies taken off.
     precision : (n_atoms,) float32 1/eV², what each counts.
     loss : what networks have left of the loss when the guidance begins, a unit for gradients.
+    moved : by what the data of each member differ, see :mod:`nnpcore.training.deviations`; None where they do
+        not.
     """
 
     targets: np.ndarray
     precision: np.ndarray
     loss: float
+    moved: MemberValues | None = None
+
+    def of_members(self, members: np.ndarray) -> Guide:
+        """Return that of some members."""
+        moved = None if self.moved is None else self.moved.of_members(members)
+        return replace(self, targets=self.targets[members], moved=moved)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the numbers by name, for a checkpoint."""
+        own = {name: np.atleast_1d(value) for name, value in vars(self).items() if name != "moved"}
+        return own if self.moved is None else own | {f"moved.{k}": v for k, v in self.moved._asdict().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Guide:
+        """Rebuild from :meth:`to_arrays`; KeyError for a missing name."""
+        names = [name for name in MemberValues._fields if f"moved.{name}" in arrays]
+        moved = MemberValues(*(arrays[f"moved.{name}"] for name in MemberValues._fields)) if names else None
+        return cls(arrays["targets"], arrays["precision"], arrays["loss"].item(), moved)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 
 from nnpcore.errors import Cancelled, DataError
 from nnpcore.progress import Progress
-from nnpcore.training.data import FitSet, Guide
+from nnpcore.training.data import FitSet, Guide, MemberValues
 from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.quantities import QUANTITIES
 
@@ -45,19 +45,30 @@ _SMALLEST_DEVIATION = 2e-3
 
 def guide_of(
     posterior: Posterior,
+    frames: Sequence[Frame],
     data: FitSet,
     element_energies: Sequence[float],
     settings: TrainSettings,
     loss: float,
+    n_threads: int | None = None,
 ) -> Guide:
-    """Return what a posterior says about the atoms of a training set.
+    """Return what a posterior says about the atoms of a training set, and by what members are to differ.
 
-    ``element_energies`` : of the elements of ``data``, eV; ``loss`` : see :class:`Guide`.
+    ``frames`` are those of ``data``; ``element_energies`` : of its elements, eV; ``loss`` : see
+    :class:`Guide`.
     """
     from nnpcore.posterior.draws import balanced_draws
+    from nnpcore.training.deviations import OpenAxes, moved_by
 
-    d = data.descriptors
-    own = balanced_draws(posterior, settings.n_members, [settings.seed, _DRAW_STREAM])
+    d, seed = data.descriptors, [settings.seed, _DRAW_STREAM]
+    moved: MemberValues | None = None
+    if settings.spread_cost and settings.n_members > 1:
+        axes = OpenAxes.of(posterior, frames, settings, loss, n_threads)
+        drawn = axes.draws(settings.n_members, seed)
+        own = posterior.solution.coefficients + drawn @ axes.coefficients.T
+        moved = moved_by(posterior, (axes.shares * drawn) @ axes.coefficients.T, data)
+    else:
+        own = balanced_draws(posterior, settings.n_members, seed)
     shift = posterior.zeros - np.asarray(element_energies)
     targets = np.empty((len(own), d.n_atoms), dtype=np.float32)
     precision = np.empty(d.n_atoms, dtype=np.float32)
@@ -67,7 +78,7 @@ def guide_of(
         targets[:, part] = own @ posterior.basis.features(values, species).T + shift[species]
         spread = posterior.spreads_of(values, species)
         precision[part] = settings.guidance / (spread**2 + _SMALLEST_DEVIATION**2)
-    return Guide(targets, precision, loss)
+    return Guide(targets, precision, loss, moved)
 
 
 def fitted_posterior(
@@ -160,7 +171,8 @@ class GuidancePlan:
             self._messages.append(Message(text, Severity.WARNING))
             return None
         energies = [element_energies[element] for element in data.descriptors.functions.elements]
-        found = guide_of(posterior, data, energies, self._settings, loss_left(record, self._settings))
+        loss = loss_left(record, self._settings)
+        found = guide_of(posterior, frames, data, energies, self._settings, loss, n_threads)
         open_by = 1e3 * float(np.median(np.sqrt(self._settings.guidance / found.precision)))
         text = (
             f"Guidance by a posterior of {posterior.n_frames} frames, which leave a usual atomic energy open"

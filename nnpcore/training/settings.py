@@ -241,6 +241,13 @@ class TrainSettings(Declared):
         swept=Swept("Weight of the guidance", "guide", "0, 0.1, 0.3, 1",
                     "How much atomic energies that the data leave open follow a Gaussian process"),
     )] = 0.1
+    spread_cost: Annotated[float, Setting(
+        "the share of the loss that differing may cost a member", 0.0, 10.0,
+        option=Option("Share of its loss that a member may lose by differing from the others as far as the "
+                      "data leave them open (default {default}; 0: nothing)."),
+        swept=Swept("Cost of the spread", "spread", "0, 0.1, 0.3",
+                    "How much members may lose by differing as far as the data leave them open"),
+    )] = 0.03
     optimizer: Annotated[str, Setting(
         "the optimizer",
         choices={"auto": "Automatic", "kalman": "Kalman filter", "adam": "Adam", "lbfgs": "L-BFGS"},
@@ -344,6 +351,14 @@ class TrainSettings(Declared):
         if not isinstance(kalman, dict) or "noise" in kalman or not values.keys() >= _WHOLE_RECORD:
             return values
         return {"input_floor": 0.01, "guidance": 0.0} | values | {"kalman": kalman | {"noise": 0.0}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_data_for_all(cls, values: Any) -> Any:
+        """Read a whole record from before members' data differed as what it was."""
+        if not isinstance(values, dict) or not values.keys() >= _WHOLE_RECORD:
+            return values
+        return {"spread_cost": 0.0} | values
 
     @model_validator(mode="before")
     @classmethod

@@ -505,7 +505,7 @@ class Trainer:
         arrays |= {f"whitening.{k}": v for k, v in self.data.scales.whitening.to_arrays().items()}
         arrays |= self._best.to_arrays()
         if self._guide is not None:
-            arrays |= {f"guide.{name}": np.atleast_1d(value) for name, value in vars(self._guide).items()}
+            arrays |= {f"guide.{name}": value for name, value in self._guide.to_arrays().items()}
         state = {
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
@@ -526,7 +526,7 @@ class Trainer:
             best = Best.from_arrays(checkpoint, self.settings.baseline, self.functions.elements)
             self._best = replace(best, baseline=best.baseline or self._best.baseline)
             if guide := checkpoint.named("guide."):
-                self._guide = Guide(guide["targets"], guide["precision"], guide["loss"].item())
+                self._guide = Guide.from_arrays(guide)
             self._retarget()
             self._need_engine().optimizer.restore(checkpoint.named("optimizer."))
             if self._best.weights.shape != shape:

@@ -318,7 +318,7 @@ class CompiledLoss(Loss):
         super().__init__(settings, data, packing, n_threads)
 
     def _part(
-        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
+        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray, moved: MemberValues | None
     ) -> tuple[np.ndarray, np.ndarray]:
         data, frames = self.data.window(np.asarray(frames, dtype=np.int64))
         arrays, targets = FrameArrays.of(data), TargetArrays.of(data)
@@ -330,7 +330,12 @@ class CompiledLoss(Loss):
             np.zeros(found.forces.shape, dtype=np.float32),
             np.zeros(found.virials.shape),
         )
-        residuals(arrays, targets, frames, starts, factors, found, squares, *follow)
+        seen = found if moved is None else found.less(moved)
+        residuals(arrays, targets, frames, starts, factors, seen, squares, *follow)
+        if moved is not None:  # what is shown are errors of the data themselves
+            plain, unused = np.zeros_like(squares), tuple(np.zeros_like(values) for values in follow)
+            residuals(arrays, targets, frames, starts, factors, found, plain, *unused)
+            squares[0] = plain[0]
         add_gradients(arrays, networks, frames, starts, *follow, gradient)
         return squares, gradient
 

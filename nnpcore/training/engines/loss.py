@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from nnpcore.threads import in_order
-from nnpcore.training.data import FitSet, chunks_of
+from nnpcore.training.data import FitSet, MemberValues, chunks_of
 from nnpcore.training.engines.guide import guide_term
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import LossWeights
@@ -67,9 +66,15 @@ class Loss(ABC):
         scaled = self._weights.scaled(self.data.n_frames / len(frames))
         factors = np.array([scaled.energy, scaled.force, scaled.stress])
         chunks = list(pairwise(chunks_of(self.data.targets.n_atoms[frames], self.atoms_at_once)))
+        guide = self.data.guide
+        if guide is not None and members is not None:
+            guide = guide.of_members(members)
+        moved = None if guide is None else guide.moved
 
         def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
-            return self._part(frames[slice(*chunk)], weights, factors) if go_on() else None
+            own = frames[slice(*chunk)]
+            shift = None if moved is None else moved.of_frames(own, self.data.atoms_of(own))
+            return self._part(own, weights, factors, shift) if go_on() else None
 
         squares, gradient = np.zeros((2, 3, len(weights) + 1)), np.zeros(weights.shape)
         for part in in_order(work, chunks, self._n_threads):
@@ -80,21 +85,19 @@ class Loss(ABC):
         loss, l2 = factors @ squares[1, :, :-1], self._settings.l2
         if l2:
             loss, gradient = loss + l2 * (weights**2).sum(axis=1), gradient + 2 * l2 * weights
-        if (guide := self.data.guide) is not None:
-            if members is not None:
-                guide = replace(guide, targets=guide.targets[members])
+        if guide is not None:
             more = guide_term(self.data, guide, frames, weights, self._packing, self._settings.activation)
             loss, gradient = loss + more[0], gradient + more[1]
         return LossAndGradient(loss, gradient, squares[0])
 
     @abstractmethod
     def _part(
-        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
+        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray, moved: MemberValues | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the sums of squares and the loss's gradient over some frames, without the part of L2.
 
         ``factors`` (3,) weigh (ΔE/N)², |ΔF|² and |Δσ|². The sums (2, 3, n_members + 1) take every frame once,
-        and as often as it counts.
+        and as often as it counts; the latter and the gradient are of targets ``moved`` for each member.
         """
 
     def errors(self, frames: np.ndarray, squares: np.ndarray) -> ErrorSums:

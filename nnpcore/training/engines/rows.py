@@ -140,6 +140,7 @@ class Batch:
     added : (n_members, n, n_slots) what lies under each member's networks beyond what was taken off the
         targets; None where members do not differ.
     guide : rows of single atoms that follow, or None.
+    moved : (n_members, n, n_slots) what each member's targets differ by, see ``Guide``; None without.
     first : (n,) bool, where this is the epoch's first pass of a frame; None where it is of all.
     """
 
@@ -152,14 +153,18 @@ class Batch:
     added: np.ndarray | None = None
     guide: Batch | None = None
     first: np.ndarray | None = None
+    moved: np.ndarray | None = None
 
     def of_member(self, member: int) -> Batch:
-        """Return the rows as one member sees them: what it adds taken off their targets."""
-        return (
-            self
-            if self.added is None
-            else replace(self, targets=self.targets - self.added[member], added=None)
-        )
+        """Return the rows as one member sees them: targets moved for it, less what it adds."""
+        targets = self.targets
+        targets = targets if self.added is None else targets - self.added[member]
+        targets = targets if self.moved is None else targets + self.moved[member]
+        return self if targets is self.targets else replace(self, targets=targets, added=None, moved=None)
+
+    def whole(self, member: int, values: np.ndarray) -> np.ndarray:
+        """Return what a member predicts of the rows (n, n_slots), what lies under its networks included."""
+        return values if self.added is None else values + self.added[member]
 
     @property
     def judged(self) -> np.ndarray | slice:
@@ -220,6 +225,8 @@ def make_batch(
     state = np.empty((int(starts[-1, -1]), scales.n_slots, data.n_inputs + 1), dtype=np.float32)
     targets = np.zeros((len(frames), scales.n_slots))
     row_scales = np.zeros((len(frames), scales.n_slots))
+    guide = data.guide
+    moved = None if guide is None or guide.moved is None else np.zeros((len(guide.targets), *targets.shape))
     window, places = data.window(frames)
     for k, (frame, place) in enumerate(zip(frames.tolist(), places.tolist(), strict=True)):
         rng = pass_stream(seed, _DIRECTION_STREAM, epoch, frame, int(number[k]))
@@ -227,13 +234,30 @@ def make_batch(
         strains = STRESS_BASIS[: scales.n_stress_rows] / data.targets.volume[frame]  # whose tangents are σ's
         _fill_state(window, place, directions, strains, state[starts[k, 0] : starts[k, -1]])
         _fill_targets(window, place, directions, scales, targets[k], row_scales[k])
+        if moved is not None:
+            moved[:, k] = _moved(data, frame, directions, scales)
     weight = scales.l2 * float((share**2).sum())
     rng = pass_stream(seed, _SHRINK_STREAM, epoch, int(frames[0]), int(number[0]))
     shrink = _shrink_rows(rng, n_parameters, weight)
     added = None if data.deviations is None else _added(data.deviations, state, starts)
     first = number == 0 if number.any() else None
     row_scales *= share[:, None]
-    return Batch(frames, state, starts, targets, row_scales, shrink, added, first=first)
+    return Batch(frames, state, starts, targets, row_scales, shrink, added, first=first, moved=moved)
+
+
+def _moved(data: FitSet, frame: int, directions: np.ndarray, scales: RowScales) -> np.ndarray:
+    """Return by what each member's targets of a frame's rows differ, (n_members, n_slots)."""
+    assert data.guide is not None and data.guide.moved is not None
+    moved, t = data.guide.moved, data.targets
+    found = np.zeros((moved.energies.shape[1], scales.n_slots))
+    first = int(data.descriptors.frame_start[frame])
+    own = moved.forces[first : first + int(t.n_atoms[frame])]
+    virials = moved.virials[frame].astype(np.float64) / t.volume[frame]
+    found[:, 0] = moved.energies[frame]
+    found[:, 1 : 1 + scales.n_force_rows] = -np.einsum("iqc,imc->mq", directions, own)
+    basis = STRESS_BASIS[: scales.n_stress_rows]
+    found[:, 1 + scales.n_force_rows :] = np.einsum("qab,mab->mq", basis, virials)
+    return found
 
 
 def _added(deviations: np.ndarray, state: np.ndarray, starts: np.ndarray) -> np.ndarray:

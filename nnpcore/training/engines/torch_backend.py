@@ -178,30 +178,34 @@ class TorchLoss(Loss):
         self._set = TorchSet(data, device, dtype)
 
     def _part(
-        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray
+        self, frames: np.ndarray, weights: np.ndarray, factors: np.ndarray, moved: MemberValues | None
     ) -> tuple[np.ndarray, np.ndarray]:
         parameters = self._set.real(weights).requires_grad_(True)
         inside, t = self._set.take(frames), self.data.targets
-        errors = self._errors(inside, frames, parameters)
+        found = predict(inside, parameters, self._packing, self._settings.activation)
+        plain = seen = self._errors(found, frames)
+        if moved is not None:
+            shift = [self._set.real(values).swapaxes(0, 1) for values in moved]
+            seen = self._errors(TorchValues(*(v - s for v, s in zip(found, shift, strict=True))), frames)
         count = t.counts[frames]
         by_row = [self._set.real(values) for values in (count, np.repeat(count, t.n_atoms[frames]), count)]
 
-        def sums(counts: list[Tensor]) -> Tensor:
+        def sums(errors: tuple[Tensor, ...], counts: list[Tensor]) -> Tensor:
             rows = [(e**2).flatten(2).sum(2) if e.ndim > 2 else e**2 for e in errors]
             means = [(e.mean(0) ** 2).flatten(1).sum(1) if e.ndim > 2 else e.mean(0) ** 2 for e in errors]
             members = torch.stack([row @ c for row, c in zip(rows, counts, strict=True)])
             mean = torch.stack([own @ c for own, c in zip(means, counts, strict=True)])
             return torch.cat([members, mean[:, None]], dim=1)
 
-        counted = sums(by_row)
+        counted = sums(seen, by_row)
         total = (torch.as_tensor(factors).to(counted) @ counted[:, :-1]).sum()
         (gradient,) = torch.autograd.grad(total, parameters)
-        squares = torch.stack([sums([torch.ones_like(c) for c in by_row]), counted]).detach()
+        once = [torch.ones_like(c) for c in by_row]
+        squares = torch.stack([sums(plain, once), counted]).detach()
         return squares.cpu().double().numpy(), gradient.cpu().double().numpy()
 
-    def _errors(self, inside: TorchFrames, frames: np.ndarray, parameters: Tensor) -> tuple[Tensor, ...]:
+    def _errors(self, found: TorchValues, frames: np.ndarray) -> tuple[Tensor, ...]:
         """Return ΔE/N, ΔF and Δσ of all members, zero where there is no reference."""
-        found = predict(inside, parameters, self._packing, self._settings.activation)
         t = self.data.targets
         atoms, real = self.data.atoms_of(frames), self._set.real
         energy = (found.energies - real(t.energy[frames])) / real(t.n_atoms[frames])

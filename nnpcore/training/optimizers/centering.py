@@ -37,6 +37,8 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
     left = data.targets.energy[frames] - np.add.reduceat(energies, starts, axis=1)
     if data.added is not None:
         left -= data.added.energies[frames].T
+    if data.guide is not None and data.guide.moved is not None:
+        left += data.guide.moved.energies[frames].T
     weight = np.sqrt(data.targets.counts[frames])
     parts = weight[:, None] * np.diff(data.element_start[frames], axis=1) / n_atoms[:, None]
     usable = np.isfinite(left).all(axis=1)

@@ -273,7 +273,7 @@ class CompiledKalman(KalmanOptimizer):
         values = self._filter.step(filtered, own, forgetting)
         self._restarted[member] |= filtered.restarted
         filtered.restarted = False
-        judged, predicted = batch.judged, values + (batch.targets - own.targets)
+        judged, predicted = batch.judged, batch.whole(member, values)
         self._predicted[member, batch.frames[judged]] = predicted[judged]
         if batch.guide is not None:
             noise = guide_noise(self._filter.noise, filtered.left)

@@ -163,8 +163,9 @@ class TorchKalman(KalmanOptimizer):
         weights = self._weights.to(self._dtype)
         rows, values = batch_rows(weights, self._packing, self._settings.activation, batch)
         added = np.zeros(1) if batch.added is None else batch.added
+        moved = np.zeros(1) if batch.moved is None else batch.moved
         scales = torch.as_tensor(batch.scales).to(self._weights)
-        targets = torch.as_tensor(batch.targets - added).to(self._weights)
+        targets = torch.as_tensor(batch.targets - added + moved).to(self._weights)
         innovations = ((targets - values) * scales).flatten(1)
         return (rows * scales.to(rows)[..., None]).flatten(1, 2), values, innovations
 
