@@ -109,9 +109,16 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
         return
     from app.workers.garbage import leave_out_what_is_loaded
     from app.workers.warm_up import warm_up
+    from nnpcore.training.compiling import TEXT, compile_kernels
 
     session = window.session
-    session.tasks.run("Getting ready", warm_up, lambda _: leave_out_what_is_loaded(), quiet=True)
+
+    def on_ready(compiled: bool) -> None:
+        leave_out_what_is_loaded()
+        if not compiled:
+            session.tasks.run(TEXT, compile_kernels, _nothing)
+
+    session.tasks.run("Getting ready", warm_up, on_ready, quiet=True)
     crashed = window.keeper.offer_crashed()
     if options.example:
         session.data.open_example()
@@ -122,6 +129,10 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
         window.keeper.restore_last()
     if options.train:
         session.trainings.start_when_read()
+
+
+def _nothing(_: object) -> None:
+    """Do nothing with a task's value."""
 
 
 def install_excepthook(session: Session) -> None:

@@ -14,6 +14,7 @@ from app.workers.tasks import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, TrainControl, TrainingValues, TrainSettings
+from nnpcore.training.compiling import compile_kernels
 from nnpcore.training.data_sources import DataSource, sources_of
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class TrainingJob:
     def _work(self) -> None:
         step_back(TRAINING)
         try:
+            compile_kernels(self._progress)
             trainer = self._make_trainer()
             trainer.prepare(self._progress)
             self._trainer = trainer

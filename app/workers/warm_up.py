@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from nnpcore.progress import Progress
+from nnpcore.training.compiling import compiled
 
 MODULES = (
     "numba",
@@ -17,8 +18,8 @@ MODULES = (
 """All that a training on the CPU needs; torch is loaded only where a training asks for it."""
 
 
-def warm_up(progress: Progress) -> None:
-    """Import the heavy modules one by one."""
+def warm_up(progress: Progress) -> bool:
+    """Import the heavy modules one by one; return whether all kernels are compiled."""
     from app.look import colormaps
 
     for name in (colormaps.SEQUENTIAL, colormaps.DIVERGING):
@@ -26,3 +27,4 @@ def warm_up(progress: Progress) -> None:
     for number, module in enumerate(MODULES):
         progress.report(number / len(MODULES), module)
         import_module(module)
+    return compiled()

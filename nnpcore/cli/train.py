@@ -91,8 +91,10 @@ def train_command(
 def _train(trainer: Trainer, terminal: Terminal) -> Reached:
     """Train to the end, with curves where there is a terminal."""
     from nnpcore.training import ControlState, TrainControl
+    from nnpcore.training.compiling import compile_kernels
 
     with terminal.progress("Preparing") as progress:
+        compile_kernels(progress)
         trainer.prepare(progress)
     control = TrainControl()
     stopping = terminal.stop_on_interrupt(control.stop, KEPT)
