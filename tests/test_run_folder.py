@@ -25,6 +25,7 @@ ENERGY_0_2 = -12.299260716352148
 
 SETTINGS = TrainSettings(
     descriptors={"functions": build_functions(["Si"]).to_dict()},
+    stress_weight=0.0,
     hidden=(4,),
     n_members=2,
     epochs=2,
