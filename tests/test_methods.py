@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nnpcore.cli import main
-from nnpcore.report.methods import methods, methods_of_run
+from nnpcore.descriptors import SymmetryFunctions
+from nnpcore.report.methods import made_from_data, methods, methods_of_run
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import DescriptorSettings, RunFolder, Trainer, TrainSettings
 from nnpcore.training.history import best_record
@@ -85,7 +86,11 @@ def test_what_was_used_is_what_is_said(run: RunFolder) -> None:
     object.__setattr__(history[-1], "best", True)
     found = methods(run, potential, history)
     keys = {source.key for source in found.sources}
-    assert {"bartok2015", "imbalzano2018", "yoo2019"} <= keys
+    assert {"bartok2015", "yoo2019"} <= keys
+    assert "imbalzano2018" not in keys  # the preset auto took preset 26
+    assert not made_from_data(potential.functions)
+    few = SymmetryFunctions({"Si": potential.functions.functions["Si"][:3]})
+    assert made_from_data(few)
     assert "the largest of 2 mapping errors was 12.3 meV/atom" in found.text
     assert "stress 2" in found.text and "A linear function" in found.text
     run.imported = "n2p2"

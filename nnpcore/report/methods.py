@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.files import write_atomically
 from nnpcore.installation import VERSION
 from nnpcore.report import references
@@ -147,9 +148,15 @@ def _functions(folder: RunFolder, potential: Potential, cite: partial[str]) -> s
         f"{cite(references.SYMMETRY_FUNCTIONS)}{' an element' if len(potential.elements) > 1 else ''} within "
         f"{potential.cutoff:g} Å"
     )
-    if not folder.imported and folder.settings.descriptors.preset == "auto":
+    automatic = not folder.imported and folder.settings.descriptors.preset == "auto"
+    if automatic and made_from_data(potential.functions):
         text += f", chosen from the data by CUR decomposition {cite(references.CHOICE)}"
     return text + "."
+
+
+def made_from_data(functions: SymmetryFunctions) -> bool:
+    """Return whether these are none of preset 26, which the preset auto may take, too."""
+    return functions != SymmetryFunctions.preset("26", functions.elements, functions.cutoff)
 
 
 def _data(folder: RunFolder) -> str:
