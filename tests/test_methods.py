@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,10 @@ def test_what_was_used_is_what_is_said(run: RunFolder) -> None:
     assert made_from_data(few)
     assert "the largest of 2 mapping errors was 12.3 meV/atom" in found.text
     assert "stress 2" in found.text and "A linear function" in found.text
+    assert "Members differ by draws" in found.text and "count" not in found.text
+    first, *others = run.sources
+    run.sources = (replace(first, count=4.0), *others)
+    assert "In this training count 6 frames 4 times." in methods(run, potential, history).text
     run.imported = "n2p2"
     found = methods(run, potential, [])
     assert "imported from n2p2" in found.text

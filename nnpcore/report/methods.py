@@ -16,6 +16,7 @@ from nnpcore.report import references
 from nnpcore.report.content import counted, significant
 from nnpcore.report.references import Reference
 from nnpcore.training import RunFolder
+from nnpcore.training.counts import sentence_on
 from nnpcore.training.history import EpochRecord, best_record
 from nnpcore.training.quantities import QUANTITIES
 
@@ -111,7 +112,12 @@ def methods(folder: RunFolder, potential: Potential, history: Sequence[EpochReco
     if folder.imported:
         sentences.append(f"The potential was trained by another program and imported from {folder.imported}.")
     else:
-        sentences += [_data(folder), _training(folder.settings, history, cite), _reached(history)]
+        sentences += [
+            _data(folder),
+            _training(folder.settings, history, cite),
+            _counts(folder),
+            _reached(history),
+        ]
     sentences.append(_mapped(history, cite))
     sentences.append(f"Structures were read and handled by ASE {cite(references.STRUCTURES)}.")
     return Methods(tuple(text for text in sentences if text), tuple(cited.values()))
@@ -177,6 +183,10 @@ def _data(folder: RunFolder) -> str:
     return split + "."
 
 
+def _counts(folder: RunFolder) -> str:
+    return f"{sentence_on(folder.counts)}." if folder.counts else ""
+
+
 def _training(settings: TrainSettings, history: Sequence[EpochRecord], cite: partial[str]) -> str:
     name = history[-1].optimizer if history else settings.optimizer
     optimizer, sources = OPTIMIZERS.get(name, (name, ()))
@@ -194,6 +204,8 @@ def _training(settings: TrainSettings, history: Sequence[EpochRecord], cite: par
             " Atomic energies that totals and forces leave open followed a sparse Gaussian process "
             f"{cite(references.PROCESS)} of the same frames, with a weight of {settings.guidance:g}."
         )
+        if settings.spread_cost and settings.n_members > 1:
+            text += " Members differ by draws of this process."
     if settings.baseline != "none":
         text += f" A {settings.baseline} function of the inputs in closed form lay under the networks."
     return text

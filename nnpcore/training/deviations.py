@@ -111,8 +111,7 @@ def costs_of(
         parts["force"].append(((rows.forces @ columns) ** 2).sum(axis=0) / frame.n_atoms)
         if rows.stress is not None:
             parts["stress"].append(((rows.stress @ columns) ** 2).sum(axis=0))
-    weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
-    pairs = zip(weights, parts.values(), strict=True)
+    pairs = zip(settings.loss_weights, parts.values(), strict=True)
     return sum((w * np.mean(p, axis=0) for w, p in pairs if w and p), np.zeros(columns.shape[1]))
 
 
