@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +40,7 @@ from nnpcore.posterior.evidence import (
 from nnpcore.posterior.moments import Moments
 from nnpcore.posterior.tempering import EnergyRows, found_tempering
 from nnpcore.structures.frame import Frame
+from nnpcore.tensor_files import parse_tensors, write_tensors
 from nnpcore.threads import one_blas_thread
 
 FUNCTIONS = SymmetryFunctions.preset("26", ["Cu", "Au"], cutoff=4.5)
@@ -384,6 +387,48 @@ def test_an_atom_far_from_everything_has_the_priors_spread(posterior: Posterior,
     assert (far > 10 * known).all() and (far > 0.3 * posterior.hyper.signal).all()
     targets = [Target.mean(lone, name="far"), *atom_targets(lone)]
     np.testing.assert_allclose(posterior.spread(targets)[1:], far, rtol=1e-6)
+
+
+def test_a_file_of_it_says_the_same(posterior: Posterior, frames: list[Frame], tmp_path: Path) -> None:
+    path, targets = tmp_path / "posterior.safetensors", mean_targets(frames)
+    posterior.save(path)
+    again = Posterior.load(path)
+    assert again.hyper == posterior.hyper and again.kinds == posterior.kinds
+    np.testing.assert_allclose(
+        again.covariance(targets), posterior.covariance(targets), rtol=1e-6, atol=1e-12
+    )
+    more = alloy_frames(1, seed=8)
+    one, other = (p.with_frames(more) for p in (again, posterior))
+    assert one.n_frames == other.n_frames
+    np.testing.assert_allclose(one.mean(targets), other.mean(targets), atol=1e-9)
+    (before,), (after,) = posterior.predict(frames[:1]), again.predict(frames[:1])
+    np.testing.assert_allclose(after.forces, before.forces, atol=1e-9)
+
+
+def test_files_that_are_no_posterior_are_refused(posterior: Posterior, tmp_path: Path) -> None:
+    path = tmp_path / "posterior.safetensors"
+    with pytest.raises(DataError, match="cannot be read"):
+        Posterior.load(path)
+    posterior.save(path)
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:-8] + bytes(8), pickle.dumps(posterior.hyper)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="the file is"):
+            Posterior.load(path)
+    arrays, texts = parse_tensors(whole)
+    for changed, said in (
+        ({"coefficients": arrays["coefficients"][:-1]}, "coefficients"),
+        ({"precision": np.full_like(arrays["precision"], np.nan)}, "precision"),
+        ({"basis.Cu.turn": arrays["basis.Cu.turn"][:-1]}, "turn"),
+    ):
+        write_tensors(path, {**arrays, **changed}, {"description": texts["description"]})
+        with pytest.raises(DataError, match=said):
+            Posterior.load(path)
+    newer = texts["description"].replace('"format_version": 1', '"format_version": 9')
+    for description, said in ((newer, "newer"), ("{}", "posterior"), ("7", "does not hold")):
+        write_tensors(path, arrays, {"description": description})
+        with pytest.raises(DataError, match=said):
+            Posterior.load(path)
 
 
 def test_an_element_may_have_a_single_atom() -> None:

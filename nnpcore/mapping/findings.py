@@ -53,7 +53,7 @@ class Finding:
 
     @property
     def errors(self) -> tuple[float, float]:
-        """Smallest and largest size the error has within the margins, which are independent: in quadrature."""
+        """Smallest and largest size the error has within the margins, which add in quadrature."""
         known_to = STANDARD_ERRORS * self.std / np.sqrt(self.n_members)
         less = np.hypot((1.0 - 1.0 / MARGIN) * self.error, known_to)
         more = np.hypot((MARGIN - 1.0) * self.error, known_to)

@@ -177,7 +177,7 @@ def _element_from(name: str, arrays: Mapping[str, np.ndarray]) -> ElementBasis |
     if f"{name}.centers" not in arrays:
         return None
     mean, scale, centers, turn = (arrays[f"{name}.{key}"] for key in ("mean", "scale", "centers", "turn"))
-    return ElementBasis(mean, scale, centers, float(arrays[f"{name}.length"]), turn)
+    return ElementBasis(mean, scale, centers, float(arrays[f"{name}.length"].item()), turn)
 
 
 # making one ---------------------------------------------------------------------------------------------

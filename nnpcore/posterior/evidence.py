@@ -90,6 +90,11 @@ class Solution:
         factor = cholesky(precision, check_finite=False)
         return cls(precision, factor, cho_solve((factor, False), right, check_finite=False))
 
+    @classmethod
+    def factorised(cls, precision: np.ndarray, coefficients: np.ndarray) -> Solution:
+        """Factorise a precision matrix whose mean is known."""
+        return cls(precision, cholesky(precision, check_finite=False), coefficients)
+
 
 def log_evidence(moments: Mapping[str, Moments], hyper: Hyperparameters) -> float:
     """Return the logarithm of the evidence."""

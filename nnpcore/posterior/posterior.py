@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -95,6 +96,22 @@ class Posterior:
             executor=executor,
         )
         return cls(**vars(found), kinds=tuple(found.moments))
+
+    def save(self, path: str | Path) -> None:
+        """Write it into one file, whole or not at all; RunFolderError where that is impossible."""
+        from nnpcore.posterior import storage
+
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Posterior:
+        """Read a file that :meth:`save` has written; nothing in it is executed.
+
+        DataError where it is missing, damaged, of another kind or of a newer Eatlas.
+        """
+        from nnpcore.posterior import storage
+
+        return storage.load(path)
 
     # atoms and structures -------------------------------------------------------------------------------
     @property

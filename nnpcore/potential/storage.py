@@ -19,7 +19,7 @@ from nnpcore.installation import VERSION
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.network import NetworkWeights
-from nnpcore.potential.tensor_files import parse_tensors, tensor_bytes
+from nnpcore.tensor_files import parse_tensors, tensor_bytes
 
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 FORMAT = FileFormat(

@@ -35,7 +35,7 @@ import numpy as np
 
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat, left_half_written, read_regular, write_atomically, writing_failed
-from nnpcore.potential.tensor_files import read_tensors, write_tensors
+from nnpcore.tensor_files import read_tensors, write_tensors
 from nnpcore.training.data_sources import ROLES, DataSource, counts_of, sources_of
 from nnpcore.training.folder_lock import LOCK_FILE, FolderLock
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
