@@ -88,4 +88,4 @@ def test_a_circle_is_found_however_it_is_hidden(tmp_path, line):
 def test_few_files_stand_outside_the_rooms():
     for room in ("app", "nnpcore"):
         loose = sorted(path.name for path in (ROOT / room).glob("*.py"))
-        assert len(loose) <= 11, loose
+        assert len(loose) <= 12, loose

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ class Fitted:
     basis: SparseBasis
     hyper: Hyperparameters
     zeros: np.ndarray
-    moments: dict[str, Moments]
+    moments: Mapping[str, Moments]
     scatter: np.ndarray
     solution: Solution
     n_frames: int

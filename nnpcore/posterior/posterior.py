@@ -12,10 +12,11 @@ from scipy.linalg import solve_triangular
 from nnpcore.cluster import Executor
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
+from nnpcore.posterior import storage
 from nnpcore.posterior.asking import Asked, asked, beyond_of_atoms
 from nnpcore.posterior.basis import FrameRows, SparseBasis
 from nnpcore.posterior.evidence import Hyperparameters, Solution
-from nnpcore.posterior.fitting import fit
+from nnpcore.posterior.fitting import Fitted, fit
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments, added
 from nnpcore.posterior.prediction import Predicted, predictions
 from nnpcore.posterior.settings import PosteriorSettings
@@ -99,9 +100,8 @@ class Posterior:
 
     def save(self, path: str | Path) -> None:
         """Write it into one file, whole or not at all; RunFolderError where that is impossible."""
-        from nnpcore.posterior import storage
-
-        storage.save(self, path)
+        parts = {name: value for name, value in vars(self).items() if name != "kinds"}
+        storage.save(Fitted(**parts), self.kinds, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Posterior:
@@ -109,9 +109,8 @@ class Posterior:
 
         DataError where it is missing, damaged, of another kind or of a newer Eatlas.
         """
-        from nnpcore.posterior import storage
-
-        return storage.load(path)
+        found, kinds = storage.load(path)
+        return cls(**vars(found), kinds=kinds)
 
     # atoms and structures -------------------------------------------------------------------------------
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from nnpcore.files import FileFormat
 from nnpcore.installation import VERSION
 from nnpcore.posterior.basis import SparseBasis
 from nnpcore.posterior.evidence import Hyperparameters, Solution
+from nnpcore.posterior.fitting import Fitted
 from nnpcore.posterior.moments import Moments
 from nnpcore.tensor_files import read_tensors, write_tensors
 from nnpcore.threads import one_blas_thread
-
-if TYPE_CHECKING:
-    from nnpcore.posterior.posterior import Posterior
 
 _AGAIN = "Take a fresh copy, or fit the posterior again"
 FORMAT = FileFormat(name="eatlas-posterior", version=1, noun="a posterior", error=DataError, fix=_AGAIN)
@@ -28,7 +26,7 @@ _DESCRIPTION = "description"
 _BASIS, _MOMENTS = "basis.", "moments."
 
 
-def save(posterior: Posterior, path: str | Path) -> None:
+def save(posterior: Fitted, kinds: tuple[str, ...], path: str | Path) -> None:
     """See :meth:`nnpcore.posterior.Posterior.save`."""
     arrays = {f"{_BASIS}{name}": array for name, array in posterior.basis.to_arrays().items()}
     for kind, sums in posterior.moments.items():
@@ -44,9 +42,9 @@ def save(posterior: Posterior, path: str | Path) -> None:
     description = FORMAT.mark | {
         "written_by": f"Eatlas {VERSION}",
         "units": UNITS,
-        "symmetry_functions": posterior.functions.to_dict(),
+        "symmetry_functions": posterior.basis.functions.to_dict(),
         "hyperparameters": vars(posterior.hyper) | {k: dict(v) for k, v in _by_kind(posterior.hyper)},
-        "kinds": list(posterior.kinds),
+        "kinds": list(kinds),
         "moments": {kind: {"square": s.square, "n": s.n} for kind, s in posterior.moments.items()},
         "n_frames": posterior.n_frames,
     }
@@ -57,10 +55,8 @@ def _by_kind(hyper: Hyperparameters) -> list[tuple[str, Any]]:
     return [("noise", hyper.noise), ("tempering", hyper.tempering)]
 
 
-def load(path: str | Path) -> Posterior:
+def load(path: str | Path) -> tuple[Fitted, tuple[str, ...]]:
     """See :meth:`nnpcore.posterior.Posterior.load`."""
-    from nnpcore.posterior.posterior import Posterior
-
     where = str(path)
     try:
         arrays, texts = read_tensors(Path(path))
@@ -85,16 +81,10 @@ def load(path: str | Path) -> Posterior:
             )
             for kind, sums in found["moments"].items()
         }
-        return Posterior(
-            basis,
-            hyper,
-            arrays["zeros"],
-            tuple(found["kinds"]),
-            moments,
-            arrays["scatter"],
-            Solution.factorised(arrays["precision"], arrays["coefficients"]),
-            int(found["n_frames"]),
-        )
+        solution = Solution.factorised(arrays["precision"], arrays["coefficients"])
+        n_frames = int(found["n_frames"])
+        read = Fitted(basis, hyper, arrays["zeros"], moments, arrays["scatter"], solution, n_frames)
+        return read, tuple(found["kinds"])
 
 
 def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
