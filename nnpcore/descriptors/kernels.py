@@ -428,7 +428,7 @@ def _angular(t: KernelAddresses, m: _Memory, o: _Output, g: int, slots: int, val
         k0, k1 = get_int(m.starts, 2 * sk), get_int(m.starts, 2 * sk + 1)
     for j in range(slots):
         put_int(m.count, j, 0)
-    triplets = np.int64(0)  # a literal 0 would compile all that is called with it twice
+    triplets = slots - slots  # 0; as a literal it would compile all that is called with it twice
     for j in range(j0, j1):
         if get(m.w, _R2 * m.n + j) < cutoff2:
             found = _reach(t, m, g, j, j + 1 if sj == sk else k0, k1)

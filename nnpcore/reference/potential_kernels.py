@@ -116,7 +116,7 @@ def stillinger_weber(
     pull, index = np.empty((most, 3)), np.empty(most, dtype=np.int64)
     energies[:], forces[:], virial[:] = 0.0, 0.0, 0.0
     for i in range(n_atoms):
-        n, energy = np.int64(0), 0.0
+        n, energy = i - i, 0.0  # a literal 0 would compile what takes n twice
         for p in range(start[i], start[i + 1]):
             j = neighbor[p]
             x = positions[j, 0] - positions[i, 0] + offset[p, 0]
