@@ -36,11 +36,10 @@ def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
 
 
 def clear(window: QMainWindow, docks: Docks) -> None:
-    """Take all docks out of the window, and the tab bars with them.
+    """Take all docks out of the window.
 
-    Qt keeps the empty places of removed docks, each with its bar, and makes new ones beside them: some more
-    at every change. A state without docks, restored, forgets the places; a bar of another parent signs off by
-    itself.
+    Qt keeps a bar of tabs or two from before. They are hidden and not deleted: Qt's layout goes on to use
+    them, and one that is deleted or waits to be leaves it with a pointer to nothing.
     """
     for dock in docks.values():
         dock.set_folded(False)
@@ -49,8 +48,6 @@ def clear(window: QMainWindow, docks: Docks) -> None:
     window.restoreState(window.saveState())
     for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
         bar.hide()
-        bar.setParent(None)
-        bar.deleteLater()
 
 
 def arrange(window: QMainWindow, docks: Docks, tree: Node) -> None:
@@ -143,11 +140,24 @@ def _across(docks: Docks, node: Node, along: Along) -> Dock | None:
     return next((dock for dock in found if dock is not None), None)
 
 
-def show_tabs(window: QMainWindow) -> None:
-    """Show the tabs of docks that share a place: Qt may leave a bar hidden that it uses again."""
+def show_tabs(window: QMainWindow, docks: Docks) -> None:
+    """Show the tabs of docks that share a place, and hide those of docks that are not in sight.
+
+    Qt may leave a bar hidden that it uses again, and leave one in sight whose docks are gone: that one lies
+    over the panels that have taken their place, or keeps them from being painted.
+    """
+    shown = {dock.windowTitle(): dock for dock in docks.values() if not dock.isHidden()}
     for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
-        if bar.count() > 1 and bar.isHidden() and window.rect().contains(bar.geometry()):
+        under = [shown[title] for k in range(bar.count()) if (title := bar.tabText(k)) in shown]
+        if not under:
+            bar.hide()
+        elif bar.count() > 1 and bar.isHidden() and any(_is_over(bar, dock) for dock in under):
             bar.show()
+
+
+def _is_over(bar: QTabBar, dock: Dock) -> bool:
+    place = bar.geometry()
+    return (place.x(), place.bottom() + 1) == (dock.x(), dock.y())
 
 
 def place_missing(window: QMainWindow, docks: Docks, tree: Node) -> None:

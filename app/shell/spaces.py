@@ -178,7 +178,7 @@ class Spaces(QObject):
     def _reveal(self) -> None:
         """Show the new arrangement once it is laid out: what came before stays in sight until then."""
         self._share_out()
-        layout.show_tabs(self._window)
+        layout.show_tabs(self._window, self._docks)
         self._window.setUpdatesEnabled(True)
 
     def _arrange(self) -> None:
@@ -262,7 +262,7 @@ class Spaces(QObject):
             self._raise_first(shown if anew else shown - before)
             self._refresh_titles()
             for wait in (0, SETTLED_MS):
-                QTimer.singleShot(wait, self, lambda: layout.show_tabs(self._window))
+                QTimer.singleShot(wait, self, lambda: layout.show_tabs(self._window, self._docks))
         opening = self._session.tasks.opening()  # it may bring what they lack
         self._show_lines({} if opening else {name: lack for name, lack in lacks.items() if lack is not None})
 
