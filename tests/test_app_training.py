@@ -210,6 +210,23 @@ def test_damaged_run_folders_are_told(window, qtbot, silicon_file, damage, words
     assert words in next(message.text for message in told if message.title == wanted)
 
 
+def test_the_file_of_an_opened_run_joins_no_training_set_twice(window, qtbot, silicon_file, tmp_path):
+    run = started(window, qtbot, silicon_file, epochs=1)
+    ended(qtbot, run)
+    data, runs = window.session.data, window.session.runs
+    (own,) = data.of_role(Role.TRAINING)
+    copy = tmp_path / "copy.extxyz"
+    shutil.copy(own.path, copy)
+    runs.remove(run.id)
+    data.remove(own.id)
+    data.open_paths([str(copy)])
+    qtbot.waitUntil(lambda: len(data.of_role(Role.TRAINING)) == 1, timeout=10_000)
+    n_before = len(data.datasets)
+    runs.open(run.folder)
+    qtbot.waitUntil(lambda: len(data.datasets) > n_before, timeout=10_000)
+    assert [document.path for document in data.of_role(Role.TRAINING)] == [str(copy)]
+
+
 def test_closing_while_training_writes_the_checkpoint_and_ends(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file, epochs=ENDLESS)
     window.confirm_close = lambda: False

@@ -67,15 +67,18 @@ class Data(QObject):
         open_now = {document.path for document in self.datasets.values()}
         self.open_paths([path for path in paths if path not in open_now], paths)
 
-    def open_missing(self, roles: Mapping[str, Role]) -> None:
-        """Open the files, by role, that exist and are neither open, whatever the slice, nor read."""
+    def open_missing(self, roles: Mapping[str, Role | None]) -> None:
+        """Open the files, by role, that exist and are neither open, whatever the slice, nor read.
+
+        Without a role, a file is trained on only where it fits to what is there, as any that is opened.
+        """
         known = {document.path.partition("@")[0] for document in self.datasets.values()}
         missing = {
             path: role
             for path, role in roles.items()
             if path not in known and not self._tasks.busy(f"read {path}") and Path(path).is_file()
         }
-        self.open_paths(missing, missing)
+        self.open_paths(missing, {path: role for path, role in missing.items() if role is not None})
 
     @property
     def reading(self) -> bool:

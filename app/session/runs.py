@@ -107,7 +107,8 @@ class Runs(QObject):
 
     def _put_opened(self, opened: OpenedRun) -> None:
         run = self._add_opened(opened)
-        wanted = {s.path: Role(s.role) for s in reversed(run.sources) if s.path}
+        trained_on = self._data.of_role(Role.TRAINING) or self._data.reading
+        wanted = {s.path: None if trained_on else Role(s.role) for s in reversed(run.sources) if s.path}
         self._data.open_missing(wanted)
         self._regions.take(opened.regions)
         if run.folder in self._compared_folders:
