@@ -81,6 +81,17 @@ def test_frames_are_stepped_and_played(qtbot, session, panel, silicon_file):
     assert panel.stated.message == EMPTY and not panel.frames.playing
 
 
+def test_the_caption_takes_further_lines_where_the_panel_is_narrow(qtbot, session, panel, silicon_file):
+    open_file(qtbot, session, silicon_file("a.extxyz", 1))
+    qtbot.waitUntil(lambda: "eV/atom" in panel.info.text())
+    wide = panel.view.insets.top()
+    assert panel.info.text().count("<br>") == 1
+    panel.resize(200, 420)
+    qtbot.waitUntil(lambda: panel.info.text().count("<br>") > 1)
+    assert panel.view.insets.top() > wide
+    assert panel.info.sizeHint().width() <= panel.view.width()
+
+
 def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
     dataset_id = open_file(qtbot, session, silicon_file())
     view, positions = panel.view, session.data.frame.positions

@@ -146,8 +146,12 @@ class StructurePanel(Panel):
         grid.setRowStretch(1, 2)
         grid.setRowStretch(2, 1)
         grid.setColumnStretch(0, 1)
-        lines = self.info.fontMetrics().height()
-        self.view.insets = QMargins(8, 2 * lines + 14, WIDTH, 8)
+        self._keep_free(2)
+
+    def _keep_free(self, n_lines: int) -> None:
+        """Leave the atoms their room beside the colour bar and under the lines of the caption."""
+        height = n_lines * self.info.fontMetrics().height()
+        self.view.insets = QMargins(8, height + 14, WIDTH, 8)
 
     def _connect(self) -> None:
         session, view = self.session, self.view
@@ -223,11 +227,25 @@ class StructurePanel(Panel):
         frame = self.view.frame if picture is None else picture.request.scene.frame
         if frame is None:
             return
-        facts = " · ".join(atom_card.frame_facts(frame))
+        lines = self._lines_of(atom_card.frame_facts(frame))
         muted = theme.current().muted
+        facts = "<br>".join(lines)
         text = f"<b>{atom_card.formula_of(frame)}</b><br><span style='color:{muted}'>{facts}</span>"
         if text != self.info.text():
             self.info.setText(text)
+            self._keep_free(1 + max(len(lines), 1))
+
+    def _lines_of(self, facts: list[str]) -> list[str]:
+        """Put facts side by side, and into a further line where the view is too narrow."""
+        metrics, room = self.info.fontMetrics(), self.view.width() - self.message.sizeHint().width() - 32
+        lines: list[str] = []
+        for fact in facts:
+            longer = f"{lines[-1]} · {fact}" if lines else fact
+            if lines and metrics.horizontalAdvance(longer) <= room:
+                lines[-1] = longer
+            else:
+                lines.append(fact)
+        return lines
 
     def _on_frame_chosen(self, index: int) -> None:
         dataset_id = self.session.data.current_id
