@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,3 +131,25 @@ def test_the_command_writes_three_files(
     assert main(["methods", str(run.path), "-o", str(tmp_path / "m")]) == 1
     assert "--overwrite" in capsys.readouterr().err
     assert main(["methods", str(tmp_path / "none")]) == 1
+
+
+def test_a_lost_history_is_said_and_nothing_made_up(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without it the paragraph would say that the weights were found "by auto"."""
+    there = tmp_path / "run"
+    shutil.copytree(run.path, there)
+    (there / "history.csv").unlink()
+    assert main(["methods", str(there)]) == 1
+    found = capsys.readouterr()
+    assert not found.out and "history of this run is missing" in found.err
+    os.mkfifo(there / "history.csv")
+    assert main(["methods", str(there)]) == 1 and "cannot be read" in capsys.readouterr().err
+
+
+def test_into_a_training_says_nothing_of_resuming(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["methods", str(run.path), "-o", str(run.path)]) == 1
+    said = capsys.readouterr().err
+    assert "holds a training already" in said and "--resume" not in said and "anew" not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,3 +126,13 @@ def test_settings_split_and_say_what_is_wrong(
     found = json.loads((run / "data.json").read_text())["sources"]
     (valid,) = [part["indices"] for part in found if part["role"] == "validation"]
     assert valid == split_frames(frames[:12], 0.3, 0, "blocks", folds=4, fold=1)[1] and len(valid) == 3
+
+
+def test_a_fold_that_is_not_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--epochs", "1", "--members", "1", "--hidden", "4", "--guidance", "0", "--cutoff", "4"]
+    command = ["train", f"{example_path('npt')}@:6", *small, "--threads", "1", "-o"]
+    assert main([*command, str(tmp_path / "one"), "--fold", "2"]) == 1
+    assert "no folds to take number 2 of" in capsys.readouterr().err and not (tmp_path / "one").exists()
+    valid = ["--folds", "3", "--split", "blocks", "--valid", f"{example_path('npt')}@6:8"]
+    assert main([*command, str(tmp_path / "two"), *valid]) == 0
+    assert "nothing is split: --split and --folds not used" in " ".join(capsys.readouterr().err.split())

@@ -8,15 +8,22 @@ from nnpcore.errors import RunFolderError
 from nnpcore.files import writing_failed
 
 
-def refuse_to_replace(folder: Path, overwrite: bool) -> None:
-    """Raise RunFolderError where ``folder`` holds something and the user has not allowed to write over it."""
+def refuse_to_replace(folder: Path, overwrite: bool, *, trains: bool = False) -> None:
+    """Raise RunFolderError where ``folder`` holds something and the user has not allowed to write over it.
+
+    ``trains``: the command would begin a training there.
+    """
     from nnpcore.training.run_folder import entries_of
 
     if overwrite or not folder.is_dir() or not entries_of(folder):
         return
     if (folder / "data.json").is_file():
         what = "the folder holds a training already"
-        fix = "Go on with it by --resume, start it anew by --overwrite, or choose another folder"
+        fix = (
+            "Go on with it by --resume, start it anew by --overwrite, or choose another folder"
+            if trains
+            else "Choose another folder, or write there all the same by --overwrite"
+        )
     else:
         what = "the folder holds files already"
         fix = "Choose another folder, or write over them by --overwrite"

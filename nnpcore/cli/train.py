@@ -63,7 +63,7 @@ def train_command(
         given = bool(data or valid or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
     else:
-        refuse_to_replace(output, overwrite)
+        refuse_to_replace(output, overwrite, trains=True)
         files, found = _addition(data or (), valid, add)
         settings = _settings(config, changes, found)
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
@@ -315,6 +315,7 @@ def frames_of(
 
     if not data:
         raise TrainingError("there are no training frames", fix="Name at least one file with energies")
+    _see_that_it_splits(settings, valid, warn)
     frames = read(data)
     if not any(frame.energy is not None or frame.forces is not None for frame in frames):
         names, options = ", ".join(data), advice(frames)
@@ -333,6 +334,20 @@ def frames_of(
         return frames, checked
     train, rest = settings.split_of(frames)
     return [frames[i] for i in train], [frames[i] for i in rest]
+
+
+def _see_that_it_splits(settings: TrainSettings, valid: Sequence[str], warn: Callable[[str], object]) -> None:
+    """Refuse a fold of no folds; warn of what a split is not asked for, since there are validation files."""
+    if settings.folds is None and settings.fold != 1:
+        raise SettingsError(
+            f"there are no folds to take number {settings.fold} of",
+            where="fold",
+            fix="Say how many there are, such as --folds 5, or leave the fold out",
+        )
+    given = {"--split": settings.split != "frames", "--folds": settings.folds is not None}
+    unused = [name for name, is_given in given.items() if is_given]
+    if valid and unused:
+        warn(f"there are files for validation, so nothing is split: {' and '.join(unused)} not used")
 
 
 def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -> TrainSettings:

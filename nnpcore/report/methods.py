@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from nnpcore.descriptors import SymmetryFunctions
+from nnpcore.errors import RunFolderError
 from nnpcore.files import write_atomically
 from nnpcore.installation import VERSION
 from nnpcore.report import references
@@ -101,7 +103,14 @@ def methods_of_run(run: str | Path) -> Methods:
     from nnpcore.potential import Potential
 
     folder = RunFolder.open(run)
-    return methods(folder, Potential.load(folder.path), folder.read_history())
+    potential, history = Potential.load(folder.path), folder.read_history()
+    if not history and not folder.imported:
+        raise RunFolderError(
+            "the history of this run is missing, and with it how its weights were found",
+            where=str(folder.history_path),
+            fix=f"Go on with the training: eatlas train --resume -o {quote(str(folder.path))}",
+        )
+    return methods(folder, potential, history)
 
 
 def methods(folder: RunFolder, potential: Potential, history: Sequence[EpochRecord]) -> Methods:

@@ -335,7 +335,7 @@ class RunFolder:
 
     def read_history(self) -> list[EpochRecord]:
         """Read history.csv; empty where no epoch has ended yet."""
-        if not self.history_path.is_file():
+        if not os.path.lexists(self.history_path):
             return []
         try:
             return parse_history_csv(read_regular(self.history_path).decode(), self.id)
