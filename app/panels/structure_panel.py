@@ -427,7 +427,7 @@ class StructurePanel(Panel):
             return None
         own = INCHES, INCHES * view.height() / max(view.width(), 1)
         size, bar = style.inches(own), self.shown.bar if style.legend else None
-        room = 0.0 if bar is None else figures.bar_room(style.font_size)
+        room = 0.0 if bar is None else figures.bar_room(style.font_size, bar.title)
         dpi = min(style.dpi, MOST_SIDE / max(size))
         pixels = max(round((size[0] - room) * dpi), 8), max(round(size[1] * dpi), 8)
         request = view.export_request(pixels, True, look=view.look(LIGHT))

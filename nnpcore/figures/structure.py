@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 BAR = 0.11
 """Inches: the width of a colour bar."""
 
-LETTERS = 7.4
-"""Heights of letters that a colour bar with its numbers and its title, two lines, takes beside a picture."""
+LETTERS, LINE = 5.6, 1.8
+"""Heights of letters that a colour bar with its numbers and a title takes, and each further line of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +28,9 @@ class Scale:
     label: str
 
 
-def bar_room(font_size: float) -> float:
-    """Return the inches that a colour bar with letters of ``font_size`` points takes beside a picture."""
-    return BAR + LETTERS * font_size / 72.0
+def bar_room(font_size: float, title: str) -> float:
+    """Return the inches that a bar with this title, in letters of ``font_size`` points, takes."""
+    return BAR + (LETTERS + LINE * in_lines(title).count("\n")) * font_size / 72.0
 
 
 def structure_figure(
