@@ -164,7 +164,7 @@ def _job(trainer: Trainer, output: Path) -> Job:
     followed = isinstance(monitor, MappingMonitor)
     more = {"monitor": Shared(monitor.to_dict())} if isinstance(monitor, MappingMonitor) else {}
     return training_job(
-        trainer.settings,
+        trainer.asked,
         TrainingData.of(trainer.train_frames, trainer.valid_frames),
         output,
         function=train_monitored if followed else train,

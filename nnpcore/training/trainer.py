@@ -109,6 +109,7 @@ class Trainer:
         parent: str | Path | None = None,
         counts: Sequence[float] = (),
     ) -> None:
+        self.asked = settings
         settings, about_stress = with_stress_weight(settings, train)
         energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
         check_trainable(train, energy=energy, forces=forces, stress=stress)
