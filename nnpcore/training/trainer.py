@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnpcore.descriptors.functions import USUAL_CUTOFF
 from nnpcore.errors import Cancelled, RunFolderError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
@@ -26,7 +27,7 @@ from nnpcore.training.counts import checked_counts, sentence_on
 from nnpcore.training.data import Guide, check_trainable
 from nnpcore.training.described import DescribedFrames, Scales, with_functions
 from nnpcore.training.divergence import diverged_members, own_rms
-from nnpcore.training.doubts import notes_on, why_diverged
+from nnpcore.training.doubts import check_neighbors, notes_on, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
@@ -132,7 +133,9 @@ class Trainer:
         self._told: list[Message] = []  # in the epoch at hand
         self._running = threading.Lock()
         self._undecided = settings.descriptors.preset == "auto" and settings.descriptors.functions is None
-        if not self._undecided:
+        if self._undecided:
+            check_neighbors(self.train_frames, settings.descriptors.cutoff or USUAL_CUTOFF)
+        else:
             self._decide(settings)
 
     def _decide(self, settings: TrainSettings) -> None:
