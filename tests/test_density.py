@@ -90,6 +90,5 @@ def test_figures_have_the_lines_of_each_group_and_say_what_they_hold():
     drawn = [line for line in axes.lines if np.size(line.get_xdata())]
     assert [line.get_color() for line in drawn] == ["#0072B2"] * 3
     assert np.asarray(drawn[0].get_xydata()) == pytest.approx(group.density[0].lines[0])
-    legend = axes.get_legend()
-    assert legend is not None
+    (legend,) = axes.figure.legends
     assert "hold 50, 80, 95 % of the points" in [text.get_text() for text in legend.get_texts()]

@@ -671,7 +671,7 @@ def test_density_lines_are_made_in_the_background_and_drawn_in_figures(shown, tr
     assert draw is not None
     figure = draw()
     axes = figure.axes[0]
-    assert any("% of the points" in text.get_text() for text in axes.get_legend().get_texts())
+    assert any("% of the points" in text.get_text() for text in figure.legends[0].get_texts())
     shown_map = (255 * axes.collections[0].get_cmap()(np.linspace(0, 1, 256))[:, :3]).round().astype(int)
     assert (shown_map == map_colors(panel.value_kind().diverging)).all()
     panel.density.setChecked(False)
