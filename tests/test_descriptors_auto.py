@@ -12,7 +12,7 @@ from builders import build_frame, build_potential
 from training_data import silicon_frames
 
 from nnpcore.descriptors import SymmetryFunctions, choose_functions, compute_descriptors
-from nnpcore.descriptors.auto import MOST, leading_columns
+from nnpcore.descriptors.auto import MOST, leading_columns, of_each_kind
 from nnpcore.descriptors.functions import G2
 from nnpcore.descriptors.pool import Distances
 from nnpcore.errors import Cancelled, DataError, RunFolderError
@@ -146,6 +146,29 @@ def test_the_choice_hangs_neither_on_the_order_nor_on_an_element_of_one_frame_an
     progress = Progress(lambda _, text: progress.cancel() if text.startswith("trying") else None)
     with pytest.raises(Cancelled):
         choice_for(frames, SETTINGS, progress)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_frames_of_one_volume_and_energy_are_taken_alike_in_any_order(labelled: bool) -> None:
+    frames = [build_frame("Si", rattle=0.1, seed=k) for k in range(40)]
+    if labelled:
+        frames = [replace(f, energy=1e-5 * k, forces=np.zeros((8, 3))) for k, f in enumerate(frames)]
+    found = of_each_kind(frames, 12, 10_000)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(40)
+        again = of_each_kind([frames[k] for k in order], 12, 10_000)
+        assert [id(frame) for frame in again] == [id(frame) for frame in found]
+
+
+def test_where_only_stress_is_learned_the_usual_weights_choose_and_what_fails_is_the_worst(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = silicon_frames(FEWEST_FRAMES)
+    only = SETTINGS.replace(energy_weight=0.0, force_weight=0.0, stress_weight=1.0)
+    assert choice_for(frames, only).sentence == choice_for(frames, SETTINGS).sentence
+    monkeypatch.setattr(choosing, "monitored_score", lambda *_: np.array([np.nan]))
+    failed = choice_for(frames, SETTINGS)
+    assert "nan" not in failed.sentence and failed.functions == choose_functions(frames).functions
 
 
 def test_few_frames_get_preset_26() -> None:

@@ -116,7 +116,10 @@ def of_each_kind(frames: Sequence[Frame], most_frames: int, most_atoms: int) -> 
     def kind(frame: Frame) -> tuple[object, ...]:
         numbers = tuple(np.unique(frame.numbers, return_counts=True)[1].tolist())
         energy = 0.0 if frame.energy is None else frame.energy / frame.n_atoms
-        return tuple(np.unique(frame.numbers).tolist()), numbers, round(frame.volume, 2), round(energy, 4)
+        like = tuple(np.unique(frame.numbers).tolist()), numbers, round(frame.volume, 2), round(energy, 4)
+        forces = 0.0 if frame.forces is None else float((frame.forces**2).sum())
+        about_center = frame.positions - frame.positions.mean(axis=0)
+        return *like, energy, forces, float((about_center**2).sum())  # among those alike, whatever tells
 
     ordered = sorted(frames, key=kind)
     mean_atoms = sum(frame.n_atoms for frame in ordered) / len(ordered)

@@ -46,6 +46,9 @@ _NEARER = 0.75
 _CLEARLY = 1.1
 """By such a factor another set must be better than that of the usual cutoff."""
 
+_WORST = 30.0
+"""What a training scores that has no finite error left, a logarithm."""
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -75,7 +78,9 @@ def choice_for(frames: Sequence[Frame], settings: TrainSettings, progress: Progr
     ----------
     frames : all that the training will see, those of its validation included, so that the functions do not
         hang on the split.
-    settings : their cutoff, where they have one, and the loss count, and the number of threads.
+    settings : their cutoff, where they have one, and the weights of energies and forces count (where there
+        is only stress in the loss, the usual ones), and the number of threads, which does not change the
+        choice.
 
     Raises
     ------
@@ -87,16 +92,17 @@ def choice_for(frames: Sequence[Frame], settings: TrainSettings, progress: Progr
         own = _preset(frames, settings.descriptors.cutoff)
         return Choice(own.functions, f"{own.sentence}: {len(usable)} frames are too few to choose others by")
     making, trying = progress.part(0.0, 0.4), progress.part(0.4, 1.0)
-    sets = list(_sets(frames, settings, making))
     some = of_each_kind(usable, _MOST_FRAMES, _MOST_ATOMS)
     some = [some[k] for k in np.random.default_rng(0).permutation(len(some))]
     rest = [frame for k, frame in enumerate(some) if k % _HELD_OUT]
-    scores = np.array(
-        [
-            _score(own.functions, rest, some[::_HELD_OUT], settings, part)
-            for own, part in zip(sets, trying.split(len(sets)), strict=True)
-        ]
-    )
+    with one_blas_thread():
+        sets = list(_sets(frames, settings, making))
+        scores = np.array(
+            [
+                _score(own.functions, rest, some[::_HELD_OUT], settings, part)
+                for own, part in zip(sets, trying.split(len(sets)), strict=True)
+            ]
+        )
     best = int(np.argmin(scores))
     taken = best if scores[best] < scores[0] - np.log(_CLEARLY) else 0
     left = ", ".join(
@@ -135,10 +141,9 @@ def _score(
     progress: Progress,
 ) -> float:
     """Return the mean logarithm of the errors that a short training leaves on frames it has not seen."""
-    weights = settings.energy_weight, settings.force_weight
-    own = TrainSettings(
-        energy_weight=weights[0], force_weight=weights[1], n_members=1, guidance=0.0, device="cpu"
-    )
+    usual = TrainSettings(n_members=1, guidance=0.0, stress_weight=0.0, device="cpu")
+    energy, force, _ = settings.loss_weights
+    own = usual.replace(energy_weight=energy, force_weight=force) if energy or force else usual
     template = NetworkWeights.initial(functions, own.hidden, 1, own.seed, own.activation)
     packing = Packing.of(template)
     storage = Storage("memory", None, "cpu", settings.n_threads)
@@ -149,8 +154,7 @@ def _score(
     engine = Engine(own, choice, packing, start, *data.over(None), n_threads=n_threads)
     for epoch in range(_EPOCHS):
         progress.report(0.3 + 0.7 * epoch / _EPOCHS, "trying symmetry functions")
-        with one_blas_thread():
-            engine.optimizer.run_epoch(epoch, Pace(None, Progress(within=progress)))
+        engine.optimizer.run_epoch(epoch, Pace(None, Progress(within=progress)))
     errors = engine.validate(engine.optimizer.weights())
-    score = None if errors is None else monitored_score(errors, (*weights, 0.0))
-    return float(np.nan_to_num(score[0], nan=np.inf)) if score is not None else 0.0
+    score = None if errors is None else monitored_score(errors, own.loss_weights)
+    return float(np.nan_to_num(score[0], nan=_WORST, posinf=_WORST)) if score is not None else 0.0
