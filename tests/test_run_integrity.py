@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,47 @@ def test_a_folder_that_loses_files_is_whole_at_the_end(run_folder: Path, act: Ca
     training.run(at_epoch(2, lambda: act(run_folder)))
     assert is_whole(run_folder, 3)
     assert not (run_folder / LOCK_FILE).exists()
+
+
+def vanishing(
+    folder: Path, part: str, monkeypatch: pytest.MonkeyPatch, after: Callable = lambda: None
+) -> None:
+    """Move the folder away once, just before a part of it is written; ``after`` that something may happen."""
+    monkeypatch.setattr(keeping, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(keeping, "SAVING_PART", 0.0)
+    write = getattr(RunFolder, part)
+
+    def instead(run: RunFolder, *given: object) -> None:
+        monkeypatch.setattr(RunFolder, part, write)
+        folder.rename(folder.with_name("moved"))
+        write(run, *given)
+        after()
+
+    monkeypatch.setattr(RunFolder, part, instead)
+
+
+@pytest.mark.parametrize("part", ["write_potential", "write_history", "write_checkpoint"])
+def test_a_folder_that_vanishes_while_it_is_written_is_whole_at_the_end(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """What is then written makes the folder anew, which is not taken for somebody else's."""
+    training = trainer(run_folder)
+    training.run(at_epoch(1, lambda: vanishing(run_folder, part, monkeypatch)))
+    assert is_whole(run_folder, 3) and (run_folder.with_name("moved") / "data.json").is_file()
+    assert any("is written anew" in text for text in training.keeper.take_notes())
+
+
+def test_what_another_run_has_left_in_the_place_of_a_folder_is_left_alone(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(tmp_path / "other").run()
+    place = run_folder / "checkpoint.safetensors"
+    foreign = (tmp_path / "other" / place.name).read_bytes()
+    training = trainer(run_folder)
+    put = partial(place.write_bytes, foreign)
+    with pytest.raises(RunFolderError, match="something else has come into the place"):
+        training.run(at_epoch(1, lambda: vanishing(run_folder, "write_checkpoint", monkeypatch, put)))
+    assert place.read_bytes() == foreign
 
 
 def test_a_folder_that_was_replaced_is_left_alone(run_folder: Path, tmp_path: Path) -> None:

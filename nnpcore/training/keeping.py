@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nnpcore.errors import NoRoomError, RunFolderError
+from nnpcore.errors import EatlasError, NoRoomError, RunFolderError
 from nnpcore.training.monitoring import Monitor
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues, entries_of, id_of
 
@@ -224,7 +224,7 @@ class Keeper:
 
     def _return_to(self, folder: RunFolder) -> None:
         """Lock the folder again, or a new one in its place; RunFolderError where something else is there."""
-        there = folder.path.exists()
+        there = folder.path.exists() and not _is_remnant(folder)
         if there and not self._is_ours(folder):
             raise RunFolderError(
                 "something else has come into the place of this training's folder",
@@ -261,3 +261,13 @@ class Keeper:
     def _write_monitor(self, kept: Kept, folder: RunFolder) -> None:
         if isinstance(kept.monitor, Monitor):
             kept.monitor.save(folder.path)
+
+
+def _is_remnant(folder: RunFolder) -> bool:
+    """Whether a folder holds only what a training wrote there when its own had vanished a moment before."""
+    if folder.data_path.exists() or not entries_of(folder.path):
+        return False
+    try:
+        return folder.has_only_its_own()
+    except (EatlasError, OSError):
+        return False

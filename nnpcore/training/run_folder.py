@@ -282,6 +282,20 @@ class RunFolder:
         """Whether the locked folder still is where it was: not removed, moved or replaced."""
         return self._lock is not None and self._lock.still_there()
 
+    def has_only_its_own(self) -> bool:
+        """Whether every file in the folder is one of this run; EatlasError where one cannot be read."""
+        from nnpcore.potential import Potential
+
+        if not set(entries_of(self.path)) <= {name.partition("/")[0] for name in FILES_OF_A_RUN}:
+            return False
+        self.read_history()
+        for path in (self.checkpoint_path, self.training_set_path):
+            if path.is_file():
+                self._read_arrays(path)
+        of_settings = _id_in_settings(self.settings_path) if self.settings_path.is_file() else self.id
+        of_potential = Potential.load(self.path).info.get(_RUN) if self.potential_path.exists() else self.id
+        return of_settings == of_potential == self.id
+
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
         """Open a run folder; RunFolderError names the file that is missing, damaged or foreign."""
