@@ -312,6 +312,36 @@ def test_sweep_trains_what_is_missing_and_says_what_is_best(
     assert "cannot be swept" in capfd.readouterr().out
 
 
+class StopsInTheSecond(InProcess):
+    """Is stopped after the first epoch of its second job."""
+
+    def run(self, jobs, progress=None, heard=None):
+        def listen(index, news):
+            if index == 1 and "record" in news:
+                self.stop()
+
+        return super().run(jobs, progress, listen)
+
+
+def test_a_stopped_sweep_compares_no_training_that_has_not_ended(
+    frames: list[Frame], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_frames(tmp_path / "data.extxyz", frames)
+    command = ["sweep", str(tmp_path / "data.extxyz"), "-o", str(tmp_path / "sweep"), "--setting", "seed"]
+    command += ["--values", "0, 1, 2", "--epochs", "3", "--members", "1", "--hidden", "4", "--json"]
+    stops = contextlib.nullcontext(StopsInTheSecond(1))
+    with monkeypatch.context() as patched:
+        patched.setattr("nnpcore.cluster.open_executor", lambda *_: stops, raising=False)
+        assert main(command) == 130
+    found = json.loads(capfd.readouterr().out)
+    assert found["stopped"] and found["sentence"] == "1 of 3 done."
+    assert found["chosen"] == {"by_rmse": None, "by_mapping": None}
+    assert [t["epoch"] > 0 for t in found["trainings"]] == [True, True, False]
+    assert main([*command, "--resume"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert not found["stopped"] and found["sentence"].startswith("RMSE chooses")
+
+
 def test_train_elsewhere_is_train(
     frames: list[Frame], cluster: DaskExecutor, tmp_path: Path, monkeypatch
 ) -> None:

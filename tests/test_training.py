@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from nnpcore.training import (
     TrainSettings,
     rmse_report,
 )
+from nnpcore.training.apart import ended_run
 from nnpcore.training.quantities import QUANTITIES
 
 SMALL = TrainSettings(
@@ -240,6 +242,25 @@ def test_early_stopping_counts_epochs_without_progress(frames: list[Frame]) -> N
     assert len(result.history) == result.best_epoch.max() + 3 < 500
     assert result.history[int(result.best_epoch.max()) - 1].best
     assert not any(record.best for record in result.history[-3:])
+
+
+def test_a_run_has_ended_by_its_epochs_or_its_patience_and_not_because_it_was_stopped(
+    frames: list[Frame], tmp_path: Path
+) -> None:
+    settings, control = SMALL.replace(epochs=500, patience=3), TrainControl()
+
+    def reached(name: str, **changes: Any) -> int:
+        own = settings.replace(**changes)
+        found = ended_run(tmp_path / name, own, frames[:10], frames[10:])
+        return 0 if found is None else found[-1].epoch
+
+    whole = Trainer(settings, frames[:10], frames[10:], run_folder=tmp_path / "whole").run()
+    assert reached("whole") == len(whole.history)
+    assert not reached("whole", patience=4) and not reached("whole", seed=1) and not reached("nowhere")
+    part = Trainer(settings, frames[:10], frames[10:], run_folder=tmp_path / "part")
+    assert part.run(lambda *_: control.stop(), control).reason == "stopped"
+    assert not reached("part") and not reached("part", patience=None)
+    assert reached("part", epochs=1) == 0  # another goal than that of the run is another training
 
 
 def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> None:

@@ -50,8 +50,8 @@ def sweep_command(
     from nnpcore.cluster import open_executor
     from nnpcore.training import TrainSettings
 
-    base = TrainSettings() if config is None else TrainSettings.from_toml(config)
-    plan = planned(setting, values, base.replace(**changes) if changes else base)
+    base = (TrainSettings() if config is None else TrainSettings.from_toml(config)).replace(**changes)
+    plan = planned(setting, values, base)
     if not resume:
         refuse_to_replace(output, overwrite)
 
@@ -69,11 +69,11 @@ def sweep_command(
     crystal = [] if eos is None else read((eos,))
     parts = [frames_of(tuple(data or ()), tuple(valid or ()), s, read, warn) for s in plan.settings]
     folder = output_folder(output, overwrite=True)
-    with open_executor(scheduler, base.replace(**changes).n_threads, terminal.warn) as executor:
+    with open_executor(scheduler, base.n_threads, terminal.warn) as executor:
         trainings = Trainings(plan, parts, folder, crystal, resume=resume)
-        errors, stopped = trained(trainings, executor, terminal)
-    points = trainings.points(set(errors))
-    return _told(plan, points, errors, folder, stopped, terminal)
+        ended, errors = trained(trainings, executor, terminal)
+    stopped = len(ended) + len(errors) < len(plan.values)
+    return _told(plan, trainings.points(ended), errors, folder, stopped, terminal)
 
 
 def planned(name: str, values: str | None, base: TrainSettings) -> SweepPlan:
@@ -136,15 +136,15 @@ class Trainings:
             )
         return jobs
 
-    def points(self, failed: set[int]) -> list[SweepPoint]:
-        """Return what the trainings have reached, by what stands in their folders."""
+    def points(self, ended: set[int]) -> list[SweepPoint]:
+        """Return what the trainings have reached, by what stands in their folders; some have ended."""
         from nnpcore.training import RunFolder
         from nnpcore.training.sweeping import SweepPoint, positions, reached
 
         setting, found = self.plan.setting, []
         places = positions(self.plan.values, setting.shown.logarithmic)
         for k, (folder, x) in enumerate(zip(self.folders, places, strict=True)):
-            point = SweepPoint(folder.name, folder.name, self.texts[k], x, k not in failed)
+            point = SweepPoint(folder.name, folder.name, self.texts[k], x, k in ended)
             try:
                 run = RunFolder.open(folder)
                 point = reached(point, run.read_history(), run.settings)
@@ -156,32 +156,33 @@ class Trainings:
 
 def trained(
     trainings: Trainings, executor: Executor, terminal: Terminal
-) -> tuple[dict[int, EatlasError], bool]:
-    """Train what is left; return errors by the number of the value, and whether it was stopped."""
+) -> tuple[set[int], dict[int, EatlasError]]:
+    """Train what is left; return the numbers of the values whose trainings have ended, and errors by number.
+
+    Those that were stopped are in neither.
+    """
     from nnpcore.training.apart import reserved, write_run
 
     errors: dict[int, EatlasError] = {}
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        executor.stop()
-
+    ended = set(range(len(trainings.folders))) - set(trainings.left)
     jobs = trainings.jobs()
     with (
         terminal.progress("Sweep") as progress,
-        terminal.stop_on_interrupt(stop, "what has been reached is kept"),
+        terminal.stop_on_interrupt(executor.stop, "what has been reached is kept"),
     ):
         for outcome in executor.run(jobs, progress) if jobs else ():
             k = trainings.left[outcome.index]
             if outcome.error is not None:
                 errors[k] = outcome.error
                 terminal.warn(f"{trainings.folders[k].name}: {outcome.error}")
-            elif not executor.here:
+                continue
+            found = outcome.taken()
+            if not executor.here:
                 with reserved(trainings.folders[k]):
-                    write_run(trainings.folders[k], outcome.taken()["files"])
-    return errors, stopped
+                    write_run(trainings.folders[k], found["files"])
+            if found["reason"] != "stopped":
+                ended.add(k)
+    return ended, errors
 
 
 def _told(

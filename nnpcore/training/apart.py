@@ -24,6 +24,7 @@ from nnpcore.structures.frame import Frame
 from nnpcore.training.control import ControlState, TrainControl
 from nnpcore.training.folder_lock import FolderLock
 from nnpcore.training.history import EpochRecord
+from nnpcore.training.monitoring import epochs_without_gain
 from nnpcore.training.optimizers.choice import usual_epochs
 from nnpcore.training.run_folder import FILES_OF_A_RUN, RunFolder, refuse_foreign
 from nnpcore.training.settings import TrainSettings
@@ -181,7 +182,11 @@ def write_run(folder: Path, files: Mapping[str, bytes]) -> None:
 def ended_run(
     folder: Path, settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame]
 ) -> list[EpochRecord] | None:
-    """Return the history of the run in a folder if it is just the one that is wanted, and has ended."""
+    """Return the history of the run in a folder if it is just the one that is wanted, and has ended.
+
+    It has where it has done its epochs, or nothing has become better for those of its patience. One that
+    converged earlier is not known to have ended.
+    """
     try:
         run = RunFolder.open(folder)
         run.check_frames({"training": train, "validation": valid})
@@ -193,4 +198,5 @@ def ended_run(
     if not history or run.settings.replace(**threads) != wish.replace(**threads):
         return None
     wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
-    return history if history[-1].epoch >= wanted or settings.patience is not None else None
+    impatient = settings.patience is not None and epochs_without_gain(history) >= settings.patience
+    return history if history[-1].epoch >= wanted or impatient else None

@@ -50,3 +50,9 @@ def last_gain(history: Sequence[EpochRecord]) -> int:
     """Return the last epoch whose largest absolute mapping error was a new smallest; 0 for none."""
     found = gains(history)
     return found[-1].epoch if found else 0
+
+
+def epochs_without_gain(history: Sequence[EpochRecord]) -> int:
+    """Return for how many epochs neither a member's score nor the mapping has become better."""
+    last = max((record.epoch for record in history if record.best), default=0)
+    return history[-1].epoch - max(last, last_gain(history)) if history else 0

@@ -34,7 +34,7 @@ from nnpcore.training.evaluate import monitored_score
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
-from nnpcore.training.monitoring import Monitor, MonitorLike, last_gain, mapping_errors
+from nnpcore.training.monitoring import Monitor, MonitorLike, epochs_without_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
@@ -338,7 +338,8 @@ class Trainer:
             self.keeper.write_now_and_then(self)
             if on_epoch is not None:
                 on_epoch(record, self)
-            if self._without_progress():
+            patience = self.settings.patience
+            if patience is not None and epochs_without_gain(self.history) >= patience:
                 return "no progress"
             if engine.optimizer.finished:
                 return "converged"
@@ -433,13 +434,6 @@ class Trainer:
         if score is None:
             score = monitored_score(train, weights)
         return np.zeros(self.settings.n_members) if score is None else score
-
-    def _without_progress(self) -> bool:
-        """Whether neither a member's score nor the mapping has become better for ``patience`` epochs."""
-        if self.settings.patience is None:
-            return False
-        last = max(int(self._best.epoch.max()), last_gain(self.history))
-        return self._epoch - last >= self.settings.patience
 
     def _need_engine(self) -> Engine:
         if self._engine is None:
