@@ -203,6 +203,17 @@ def test_a_folder_killed_in_its_first_write_counts_as_empty(tmp_path: Path) -> N
         trainer(tmp_path).prepare()
 
 
+def test_a_training_that_cannot_begin_leaves_what_was_there(run: Path, tmp_path: Path) -> None:
+    """Its crystal is none, which is found when its descriptors are known: an older run is still whole."""
+    scan = [replace(f, energy=-40.0) for f in FRAMES[:2]]
+    for folder in (run, tmp_path / "new"):
+        wrong = Trainer(SETTINGS, FRAMES[:3], FRAMES[3:], run_folder=folder, monitor=MappingMonitor(scan))
+        with pytest.raises(AnalysisError, match="equivalent"):
+            wrong.prepare()
+    assert is_whole(run, 3) and not (run / LOCK_FILE).exists()
+    assert not (tmp_path / "new").exists()
+
+
 # folders that change, disks that fill up ------------------------------------------------------------
 def at_epoch(number: int, act: Callable[[], object]) -> Callable[[EpochRecord, Trainer], None]:
     def on_epoch(record: EpochRecord, _: Trainer) -> None:
@@ -233,8 +244,6 @@ def vanishing(
     folder: Path, part: str, monkeypatch: pytest.MonkeyPatch, after: Callable = lambda: None
 ) -> None:
     """Move the folder away once, just before a part of it is written; ``after`` that something may happen."""
-    monkeypatch.setattr(keeping, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    monkeypatch.setattr(keeping, "SAVING_PART", 0.0)
     write = getattr(RunFolder, part)
 
     def instead(run: RunFolder, *given: object) -> None:

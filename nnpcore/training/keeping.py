@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -96,9 +97,10 @@ class Keeper:
         return "" if self.path is None else self.path.name
 
     def begin(self, kept: Kept) -> None:
-        """Lock the folder, and make it where this is a new training; where there is no room, that is to wait.
+        """Lock the folder, and make it where this is a new training; without room for that it trains on.
 
-        Raises RunFolderError where it cannot be written or another training writes there.
+        An older run stays there until :meth:`prepared`. Raises RunFolderError where the folder cannot be
+        written or another training writes there.
         """
         try:
             self._begin(kept)
@@ -116,19 +118,12 @@ class Keeper:
             self._claim(kept, self.path)
 
     def _claim(self, kept: Kept, path: Path) -> RunFolder:
-        """Lock the folder of a new training and begin it; without room for that it is locked all the same."""
+        """Lock the folder of a new training, which is still to be begun."""
         self._older = id_of(path) if (path / "data.json").is_file() else None
         self.folder = RunFolder.claim(
             path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts
         )
         self._unbegun = True
-        try:
-            self._begin_anew(self.folder)
-        except BaseException as error:
-            if not isinstance(error, NoRoomError):
-                self.folder.release()
-                self.folder = None
-            raise
         return self.folder
 
     def _begin_anew(self, folder: RunFolder) -> None:
@@ -148,19 +143,30 @@ class Keeper:
             self.trouble = error
 
     def prepared(self, kept: Kept) -> None:
-        """Write what is known before the first epoch of a new training."""
+        """Write what is known before the first epoch of a new training, in place of an older one.
+
+        Raises RunFolderError where nothing can be written, for another reason than that there is no room.
+        """
         self._whole = True
+        if self.folder is None or self.trouble is not None:
+            return
         try:
-            if self.folder is not None and self.trouble is None:
-                self.folder.write_training_values(kept.training_values())
-                self._write_monitor(kept, self.folder)
+            if self._unbegun:
+                self._begin_anew(self.folder)
+            self.folder.write_training_values(kept.training_values())
+            self._write_monitor(kept, self.folder)
         except RunFolderError as error:
+            if self._unbegun and not isinstance(error, NoRoomError):
+                raise
             self.trouble = error
 
     def end(self) -> None:
-        """Let others write into the folder."""
+        """Let others write into the folder; one that was made for nothing is removed."""
         if self.folder is not None:
             self.folder.release()
+            if self._unbegun:
+                with suppress(OSError):  # something is in it
+                    self.folder.path.rmdir()
 
     def move_to(self, path: Path) -> None:
         """Keep the training in another folder from the next writing on; callable from any thread."""
@@ -233,7 +239,7 @@ class Keeper:
             )
         folder.release()
         folder.lock()
-        if not there:
+        if not there and not self._unbegun:
             self._notes.append(f"{folder.path} was removed or moved in the training and is written anew")
             self._begin_anew(folder)
 
