@@ -9,23 +9,14 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
+from training_data import TINY
 
 from app.documents.run import RunDocument, RunState
 from app.panels.run_rows import describe, run_menu
 from app.panels.training_panel import status_text
 from app.session.session import Session
 from nnpcore.structures import example_path, read_dataset
-from nnpcore.training import DescriptorSettings, TrainControl, Trainer, TrainSettings
-
-SETTINGS = TrainSettings(
-    epochs=4,
-    n_members=2,
-    hidden=(4, 4),
-    guidance=0.0,
-    n_threads=1,
-    device="cpu",
-    descriptors=DescriptorSettings(cutoff=4.0),
-)
+from nnpcore.training import TrainControl, Trainer
 
 
 class Elsewhere:
@@ -33,7 +24,7 @@ class Elsewhere:
 
     def __init__(self, folder: Path, **changes: object) -> None:
         frames = read_dataset(f"{example_path('npt')}@:6").frames
-        self.trainer = Trainer(SETTINGS.replace(**changes), frames[:4], frames[4:], run_folder=folder)
+        self.trainer = Trainer(TINY.replace(**changes), frames[:4], frames[4:], run_folder=folder)
         self.turn, self.done = threading.Semaphore(0), threading.Semaphore(0)
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -56,7 +47,7 @@ class Elsewhere:
         self.wait()
 
     def finish(self) -> None:
-        for _ in range(SETTINGS.epochs or 0):
+        for _ in range(TINY.epochs or 0):
             self.turn.release()
         self.thread.join(60)
         assert not self.thread.is_alive()

@@ -138,6 +138,17 @@ def test_truncated_checkpoint_and_training_set_are_refused(data: Path, tmp_path:
         RunFolder.open(tmp_path / "run").training_values()
 
 
+def test_links_and_files_are_no_run(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(data, folder)
+    real = (folder / "data.json").rename(tmp_path / "real.json")
+    (folder / "data.json").symlink_to(real)
+    with pytest.raises(RunFolderError, match=r"data\.json: this is a link"):
+        RunFolder.open(folder)
+    with pytest.raises(RunFolderError, match=r"real\.json: this is a file"):
+        RunFolder.open(real)
+
+
 def test_foreign_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(RunFolderError, match=r"holds other things already \(thesis\.tex"):

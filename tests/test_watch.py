@@ -12,28 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from training_data import TINY
 
 from nnpcore.cli import main
 from nnpcore.cli.curves import BARS, curve, curves
 from nnpcore.structures import example_path, read_dataset
-from nnpcore.training import DescriptorSettings, EpochRecord, TrainControl, Trainer, TrainSettings
+from nnpcore.training import EpochRecord, TrainControl, Trainer
 from nnpcore.training.folder_lock import LOCK_FILE
 from nnpcore.training.watching import SILENT_AFTER, Activity, RunWatch
-
-SETTINGS = TrainSettings(
-    epochs=3,
-    n_members=2,
-    hidden=(4, 4),
-    guidance=0.0,
-    n_threads=1,
-    device="cpu",
-    descriptors=DescriptorSettings(cutoff=4.0),
-)
 
 
 def trainer_in(folder: Path, **changes: object) -> Trainer:
     frames = read_dataset(f"{example_path('npt')}@:6").frames
-    return Trainer(SETTINGS.replace(**changes), frames[:4], frames[4:], run_folder=folder)
+    return Trainer(TINY.replace(**changes), frames[:4], frames[4:], run_folder=folder)
 
 
 def test_a_training_is_followed_to_its_end_and_beyond(tmp_path: Path) -> None:
@@ -52,7 +43,7 @@ def test_a_training_is_followed_to_its_end_and_beyond(tmp_path: Path) -> None:
     counts = [n for _, n in seen]
     assert counts == sorted(counts) and counts[-1] >= 1
     sight = watch.look()
-    assert sight.activity is Activity.ENDED and not sight.writer and sight.goal == 3
+    assert sight.activity is Activity.ENDED and not sight.writer and sight.goal == 4
     assert [r.epoch for r in sight.records] == [r.epoch for r in trainer.history]
     assert not sight.replaced
     trainer_in(folder, epochs=1, seed=1).run()
@@ -115,7 +106,7 @@ def test_training_with_a_crystal_follows_it_and_says_the_verdict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, crystal = f"{example_path('npt')}@:8", str(example_path("eos"))
-    SETTINGS.replace(epochs=1, n_members=1).to_toml(tmp_path / "small.toml")
+    TINY.replace(epochs=1, n_members=1).to_toml(tmp_path / "small.toml")
     options = ["--config", str(tmp_path / "small.toml"), "--eos", crystal, "--json"]
     assert main(["train", data, "-o", str(tmp_path / "run"), *options]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -12,8 +12,20 @@ from builders import build_frame, build_functions, build_potential
 from nnpcore.descriptors import Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights
 from nnpcore.structures.frame import Frame
+from nnpcore.training import DescriptorSettings, TrainSettings
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
 from nnpcore.training.engines.packing import Packing
+
+TINY = TrainSettings(
+    epochs=4,
+    n_members=2,
+    hidden=(4, 4),
+    guidance=0.0,
+    n_threads=1,
+    device="cpu",
+    descriptors=DescriptorSettings(cutoff=4.0),
+)
+"""A training of a moment."""
 
 
 def labelled(frames: Sequence[Frame], elements: Sequence[str] = ("Si",), seed: int = 5) -> list[Frame]:

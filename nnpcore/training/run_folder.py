@@ -301,9 +301,12 @@ class RunFolder:
         """Open a run folder; RunFolderError names the file that is missing, damaged or foreign."""
         folder = Path(path).absolute()
         if not folder.is_dir():
-            raise RunFolderError(
-                "there is no such folder", where=str(folder), fix="Choose the folder of a training"
-            )
+            what = "this is a file" if folder.is_file() else "there is no such folder"
+            raise RunFolderError(what, where=str(folder), fix="Choose the folder of a training")
+        for name in FILES_OF_A_RUN:
+            if (folder / name).is_symlink():
+                what = "this is a link, and may lead to anything"
+                raise RunFolderError(what, where=str(folder / name), fix="Put the file itself there")
         data = folder / "data.json"
         if not data.is_file():
             raise RunFolderError(
