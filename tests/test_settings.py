@@ -104,6 +104,19 @@ def test_a_whole_record_of_an_older_version_keeps_hard_inputs_and_constant_noise
     assert (typed.input_floor, typed.kalman.noise) == (TrainSettings().input_floor, 1.0)
 
 
+def test_a_whole_record_leaves_to_the_data_what_it_did_and_has_the_members_data_that_it_had(
+    tmp_path: Path,
+) -> None:
+    for today in (TrainSettings(), TrainSettings(spread_cost=0.07), TrainSettings(stress_weight=0.0)):
+        assert TrainSettings.from_toml(_written(tmp_path, today)) == today
+        before = tomllib.loads(today.to_toml())
+        for name in ("spread_cost", "split", "fold"):
+            del before[name]
+        assert TrainSettings.model_validate(before) == today.replace(spread_cost=0.0)
+    typed = TrainSettings.model_validate({"epochs": 5})
+    assert (typed.stress_weight, typed.spread_cost) == (None, TrainSettings().spread_cost)
+
+
 def _written(folder: Path, settings: TrainSettings) -> Path:
     settings.to_toml(folder / "settings.toml")
     return folder / "settings.toml"

@@ -87,6 +87,9 @@ class Trainer:
 
     Attributes
     ----------
+    asked : the settings as they were given; of a training that is resumed, those its folder has.
+    settings : the same with what they left to the data, but symmetry functions of the preset auto, which
+        :meth:`prepare` puts in.
     data : the frames with their descriptors, and what is learned from them; after :meth:`prepare`.
     history : one record an epoch.
     functions, choice : symmetry functions; the optimizer, with the reason in a sentence. With the preset
