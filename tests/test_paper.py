@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import pytest
 from builders import build_potential
 from training_data import silicon_frames
 
+from nnpcore.cluster import Hand, InProcess, Outcome
+from nnpcore.cluster.packing import pack, unpack
 from nnpcore.descriptors import SymmetryFunctions
-from nnpcore.errors import Cancelled, RunFolderError, SettingsError
+from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
 from nnpcore.mapping import eos_curve
 from nnpcore.paper import (
     Claim,
@@ -25,6 +28,7 @@ from nnpcore.paper import (
     StudyContext,
     StudyOutcome,
     TrainedRun,
+    elsewhere,
     run_studies,
     run_study,
     running,
@@ -51,7 +55,8 @@ def studies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return what puts other studies in the place of the real ones."""
 
     def replace_all(**fakes: Fake) -> None:
-        monkeypatch.setattr(running, "STUDIES", {name: Study(name, f"About {name}") for name in fakes})
+        for module in (running, elsewhere):
+            monkeypatch.setattr(module, "STUDIES", {name: Study(name, f"About {name}") for name in fakes})
         for name, fake in fakes.items():
             module = types.SimpleNamespace(run=fake, __doc__=f"What {name} is about.")
             monkeypatch.setitem(sys.modules, f"nnpcore.paper.study_{name}", module)
@@ -103,6 +108,75 @@ def test_a_failed_study_does_not_take_the_others_with_it(
     assert [c["claim"] for c in claims_of(tmp_path)] == ["third"]
     with pytest.raises(SettingsError, match="it does not work"):
         run_study("alpha", tmp_path)
+
+
+class Apart(InProcess):
+    """Does what workers do: the last job first, all that is sent and told as bytes; here without processes.
+
+    ``blind`` : it does not see the folder.
+    """
+
+    here = False
+
+    def __init__(self, *, blind: bool = False) -> None:
+        super().__init__(1)
+        self._blind = blind
+
+    def run(self, jobs, progress=None, heard=None) -> Iterator[Outcome]:
+        for index, job in reversed(list(enumerate(jobs))):
+            given = unpack(pack(dict(job.own())))
+            if self._blind:
+                Path(given["token"]).unlink(missing_ok=True)
+
+            def tell(news, index=index) -> None:
+                heard(index, unpack(pack(dict(news))))
+
+            hand = Hand(progress or Progress(), 1, tell, threading.Event(), apart=True)
+            try:
+                yield Outcome(index, unpack(pack(dict(job.function(given, hand)))))
+            except EatlasError as error:
+                yield Outcome(index, error=error)
+
+
+def test_workers_leave_what_one_machine_does(tmp_path: Path, studies: Callable[..., None]) -> None:
+    threads = []
+
+    def broken(context: StudyContext) -> StudyOutcome:
+        threads.append(context.n_threads)
+        raise SettingsError("it does not work")
+
+    studies(alpha=outcome("first"), beta=broken, gamma=outcome("third", holds=False))
+    told: dict[str, list[str]] = {"here": [], "there": []}
+    found = {
+        name: elsewhere.run_studies_by(
+            executor, ["all"], tmp_path / name, quick=True, seed=3, on_text=told[name].append
+        )
+        for name, executor in {"here": InProcess(), "there": Apart()}.items()
+    }
+    here, there = found.values()
+    assert there.failures == here.failures == {"beta": "it does not work."}
+    assert list(there.outcomes) == list(here.outcomes) == ["alpha", "gamma"]
+    assert [o.claims for o in there.outcomes.values()] == [o.claims for o in here.outcomes.values()]
+    assert claims_of(tmp_path / "there") == claims_of(tmp_path / "here")
+    assert [(r.study, r.quick, r.seed) for r in there.records] == [("alpha", True, 3), ("gamma", True, 3)]
+    assert [text for text in told["there"] if "fail" in text] == ["beta failed: it does not work."]
+    assert len(told["there"]) == len(told["here"])
+    assert threads == [None, 1], "a worker has its share of threads"
+    assert not list((tmp_path / "there").glob(".seen-*"))
+
+
+def test_workers_that_do_not_see_the_folder_are_told_of(tmp_path: Path, studies: Callable[..., None]) -> None:
+    studies(alpha=outcome("first"), fig2=outcome("second"), connectivity=outcome("third"))
+    told: list[str] = []
+    result = elsewhere.run_studies_by(Apart(blind=True), ["all"], tmp_path, on_text=told.append)
+    assert set(result.failures) == {"alpha", "fig2", "connectivity"} and not result.outcomes
+    assert all("does not see this folder" in text for text in result.failures.values())
+    assert any(text.startswith("fig2 and connectivity failed") for text in told)
+
+
+def test_studies_that_use_each_other_s_trainings_go_to_one_worker_and_long_ones_first() -> None:
+    wanted = [("fig2", "connectivity"), ("fig3",), ("spline",)]
+    assert elsewhere.groups_of(["spline", "connectivity", "fig3", "fig2", "spline"]) == wanted
 
 
 def test_studies_go_on_and_stand_in_columns(tmp_path: Path, studies: Callable[..., None]) -> None:
