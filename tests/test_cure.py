@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ from nnpcore.cure import (
     write_candidates,
 )
 from nnpcore.cure.candidates import KINDS
-from nnpcore.cure.choosing import rank
+from nnpcore.cure.choosing import Ranking, factor_of, news_of, rank
 from nnpcore.cure.finding import weighted_rows
 from nnpcore.cure.screening import screen
 from nnpcore.descriptors import SymmetryFunctions
@@ -55,6 +56,11 @@ FUNCTIONS = SymmetryFunctions.preset("26", ["Si"])
 
 
 # choosing ---------------------------------------------------------------------------------------------
+def ranked(precision: np.ndarray, targets: np.ndarray, rows: list, *args: Any, **kwargs: Any) -> Ranking:
+    factor = factor_of(precision)
+    return rank(factor, targets, [news_of(factor, values) for values in rows], *args, **kwargs)
+
+
 def test_greedy_choice_is_that_of_brute_force() -> None:
     rng = np.random.default_rng(3)
     basis = rng.standard_normal((30, 12))
@@ -62,7 +68,7 @@ def test_greedy_choice_is_that_of_brute_force() -> None:
     targets, weights = rng.standard_normal((4, 12)), np.array([1.0, 2.0, 0.5, 1.0])
     rows = [rng.standard_normal((k, 12)) * scale for k, scale in ((1, 3.0), (20, 0.4), (3, 2.0), (5, 1.0))]
     costs = np.array([1.0, 4.0, 2.0, 3.0])
-    found = rank(precision, targets, rows, costs, 3, weights=weights)
+    found = ranked(precision, targets, rows, costs, 3, weights=weights)
 
     def spread(chosen: list[int]) -> float:
         total = precision + sum((rows[k].T @ rows[k] for k in chosen), np.zeros((12, 12)))
@@ -83,7 +89,7 @@ def test_greedy_choice_is_that_of_brute_force() -> None:
 
 def test_frames_that_say_nothing_are_not_chosen() -> None:
     useless = np.array([[0.0, 1.0]])
-    found = rank(np.eye(2), np.array([[1.0, 0.0]]), [useless, useless], np.ones(2), 2)
+    found = ranked(np.eye(2), np.array([[1.0, 0.0]]), [useless, useless], np.ones(2), 2)
     assert found.steps == ()
     np.testing.assert_allclose(found.alone, 1.0)
 
@@ -93,7 +99,7 @@ def test_foretold_spread_is_that_of_the_posterior_with_the_frame_in_it() -> None
     targets = [Target.mean(build_frame("Si", rattle=0.0, scale=s)) for s in (0.97, 1.0, 1.03)]
     posterior = Posterior.fit(frames, FUNCTIONS, targets=targets, kinds=("energy", "forces"), n_threads=1)
     rows = weighted_rows(posterior, new, n_threads=1)
-    found = rank(posterior.solution.precision, posterior.features(targets), rows, np.ones(3), 2)
+    found = ranked(posterior.solution.precision, posterior.features(targets), rows, np.ones(3), 2)
     with_both = posterior.with_frames([new[step.candidate] for step in found.steps], n_threads=1)
     np.testing.assert_allclose(np.sqrt(found.steps[-1].variances), with_both.spread(targets), rtol=5e-3)
 

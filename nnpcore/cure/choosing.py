@@ -66,9 +66,9 @@ class Ranking:
 
 
 def rank(
-    precision: np.ndarray,
+    factor: np.ndarray,
     targets: np.ndarray,
-    rows: Sequence[np.ndarray],
+    news: Sequence[np.ndarray],
     costs: np.ndarray,
     n: int,
     *,
@@ -80,37 +80,14 @@ def rank(
 
     Parameters
     ----------
-    precision : (k, k) of the coefficients as the training data leave them.
-    targets : (n_targets, k) what is asked, as linear functions of the coefficients, eV.
-    rows : of every candidate (m, k), each row divided by the noise of its datum.
+    factor : (k, k) of the precision of the coefficients as the training data leave them, :func:`factor_of`.
+    targets : (n_targets, k) what is asked, as linear functions of the coefficients, eV; one at least.
+    news : of every candidate, :func:`news_of`; one at least.
     costs : (n_candidates,) positive.
     n : how many to choose; fewer are chosen where the best one would lower the spread by less than the share
         ``least``.
     weights : (n_targets,) of the targets in the mean square, equal ones by default.
-
-    Raises
-    ------
-    AnalysisError : no targets or no candidates, or a precision that is none.
     """
-    _check(targets, rows)
-    factor = factor_of(precision)
-    news = [news_of(factor, values) for values in rows]
-    return rank_news(factor, targets, news, costs, n, weights=weights, least=least, progress=progress)
-
-
-def rank_news(
-    factor: np.ndarray,
-    targets: np.ndarray,
-    news: Sequence[np.ndarray],
-    costs: np.ndarray,
-    n: int,
-    *,
-    weights: np.ndarray | None = None,
-    least: float = 0.02,
-    progress: Progress | None = None,
-) -> Ranking:
-    """Do as :func:`rank` does, with the precision's factor and every candidate's :func:`news_of` at hand."""
-    _check(targets, news)
     progress = progress or Progress()
     aims, weights = _solved(factor, targets), _shares(weights, len(targets))
     covariance, now = np.eye(len(factor)), (aims**2).sum(axis=1)
@@ -137,15 +114,11 @@ def rank_news(
 
 
 def news_of(factor: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return what rows (m, k) tell that is new, in coordinates in which the covariance is the identity."""
+    """Return what rows (m, k), each divided by the noise of its datum, tell that is new.
+
+    In coordinates in which the covariance is the identity.
+    """
     return _news(_solved(factor, rows))
-
-
-def _check(targets: np.ndarray, rows: Sequence[np.ndarray]) -> None:
-    if len(targets) == 0:
-        raise AnalysisError("there is nothing to aim at", fix="Name targets: crystals, regions or structures")
-    if len(rows) == 0:
-        raise AnalysisError("there are no candidates", fix="Give a pool of structures, or have one generated")
 
 
 def _shares(weights: np.ndarray | None, n: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from nnpcore.cluster import Executor, Hand, InProcess, Job, Shared, in_order, portions
 from nnpcore.cure.aims import Aim
 from nnpcore.cure.candidates import Candidate, LeftOut, cost_of
-from nnpcore.cure.choosing import Ranking, factor_of, news_of, rank_news
+from nnpcore.cure.choosing import Ranking, factor_of, news_of, rank
 from nnpcore.cure.screening import Limits, Surroundings, screen
 from nnpcore.errors import AnalysisError, SettingsError
 from nnpcore.posterior.basis import SparseBasis
@@ -173,20 +173,7 @@ def find_cure(
         raise AnalysisError("the pool is empty", fix="Give files of structures, or have structures generated")
     progress, executor = progress or Progress(), executor or InProcess(n_threads)
     screening, fitting, rows_of, choosing, errors = progress.split([1, 4, 3, 1, 1])
-    known = Surroundings(
-        [*order.training, *_frames_of(order.aims)], order.functions,
-        n_threads=n_threads, progress=screening.part(0.0, 0.4),
-    )  # fmt: skip
-    pool, left_out = screen(
-        order.pool, order.training, known,
-        model=order.model, limits=order.limits, progress=screening.part(0.4, 1.0, "Screening"),
-    )  # fmt: skip
-    if not pool:
-        raise AnalysisError(
-            f"none of {len(left_out)} candidates makes sense; the first: {left_out[0].reason}",
-            where=left_out[0].name,
-            fix="Give structures that are nearer to what is known",
-        )
+    pool, left_out = _screened(order, n_threads, screening)
     targets = [aim.target for aim in order.aims]
     asked = [*targets, *(Target.mean(c.frame, name=c.name) for c in pool)]
     posterior = Posterior.fit(
@@ -196,7 +183,7 @@ def find_cure(
     )  # fmt: skip
     with one_blas_thread():
         factor = factor_of(posterior.solution.precision)
-    found = rank_news(
+    found = rank(
         factor,
         posterior.features(targets, n_threads=n_threads),
         pool_news(posterior, factor, [c.frame for c in pool], executor, rows_of),
@@ -206,6 +193,27 @@ def find_cure(
         progress=choosing,
     )
     return _cure(order, posterior, pool, left_out, found, n_threads, errors)
+
+
+def _screened(
+    order: CureOrder, n_threads: int | None, progress: Progress
+) -> tuple[list[Candidate], list[LeftOut]]:
+    """Return the candidates that make sense, one at least, and those that do not."""
+    known = Surroundings(
+        [*order.training, *_frames_of(order.aims)], order.functions,
+        n_threads=n_threads, progress=progress.part(0.0, 0.4),
+    )  # fmt: skip
+    pool, left_out = screen(
+        order.pool, order.training, known,
+        model=order.model, limits=order.limits, progress=progress.part(0.4, 1.0, "Screening"),
+    )  # fmt: skip
+    if not pool:
+        raise AnalysisError(
+            f"none of {len(left_out)} candidates makes sense; the first: {left_out[0].reason}",
+            where=left_out[0].name,
+            fix="Give structures that are nearer to what is known",
+        )
+    return pool, left_out
 
 
 def weighted_rows(
