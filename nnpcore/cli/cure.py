@@ -54,11 +54,8 @@ def cure_command(
 ) -> Result:
     """Rank the frames of a pool, write them ready to be computed, and compute them where that is asked."""
     from nnpcore.cluster import open_executor
-    from nnpcore.cure import CureOrder, find_cure, near_equilibrium, reasons_text, summary, write_cure
+    from nnpcore.cure import CureOrder, find_cure, near_equilibrium
     from nnpcore.cure.writing import Template
-    from nnpcore.figures import cure_figure
-    from nnpcore.figures.drawing import save_figures
-    from nnpcore.figures.tables import cure_table, write_csv
 
     kinds = _kinds(generate, pool)
     labeller = None if label_with is None else calculator_of(label_with, arguments)
@@ -70,34 +67,49 @@ def cure_command(
     aims, n_far = near_equilibrium(_aims(targets, skip_bad, terminal, keys), volume_range / 100.0)
     if n_far:
         terminal.warn(f"{n_far} crystals are no targets, being more than {volume_range:g} % off equilibrium")
-    with (
-        open_executor(scheduler, threads, terminal.warn) as executor,
-        terminal.progress("Looking for a cure") as progress,
-    ):
-        candidates, notes = _pool(known, aims, pool or (), kinds, mover, terminal, progress.part(0.0, 0.3))
-        order = CureOrder(
-            known.frames, known.functions, aims, candidates,
-            n=n, cost_exponent=cost_exponent, kinds=known.kinds, model=known.potential,
-        )  # fmt: skip
-        cure = find_cure(order, n_threads=threads, progress=progress.part(0.3, 1.0), executor=executor)
-    folder = output_folder(output, overwrite)
-    files = write_cure(
-        folder, cure, parent=str(known.run or ""), data=[str(path) for path in known.data], template=template
-    )
+    with open_executor(scheduler, threads, terminal.warn) as executor:
+        with terminal.progress("Looking for a cure") as progress:
+            making, finding = progress.part(0.0, 0.3), progress.part(0.3, 1.0)
+            candidates, notes = _pool(known, aims, pool or (), kinds, mover, terminal, making)
+            order = CureOrder(
+                known.frames, known.functions, aims, candidates,
+                n=n, cost_exponent=cost_exponent, kinds=known.kinds, model=known.potential,
+            )  # fmt: skip
+            cure = find_cure(order, n_threads=threads, progress=finding, executor=executor)
+        folder = output_folder(output, overwrite)
+        result = _written(cure, known, notes, folder, template, terminal)
+        if labeller is not None and cure.chosen:
+            return result | _label(cure, labeller, folder, executor, terminal)
+    _say_next(terminal, folder, labelled=False)
+    return result
+
+
+def _written(
+    cure: Cure,
+    known: Known,
+    notes: Sequence[str],
+    folder: Path,
+    template: str | None,
+    terminal: Terminal,
+) -> Result:
+    """Write structures, picture and table of a cure, and show what it is."""
+    from nnpcore.cure import reasons_text, summary, write_cure
+    from nnpcore.figures import cure_figure
+    from nnpcore.figures.drawing import save_figures
+    from nnpcore.figures.tables import cure_table, write_csv
+
+    data = [str(path) for path in known.data]
+    files = write_cure(folder, cure, parent=str(known.run or ""), data=data, template=template)
     files += save_figures(folder, {"spread": cure_figure(cure)})
     write_csv(folder / "ranking.csv", cure_table(cure))
-    for note in (*notes, *cure.notes):
+    notes = [*notes, *cure.notes]
+    for note in notes:
         terminal.warn(note)
     if cure.left_out:
         terminal.warn(f"{len(cure.left_out)} candidates were left out: {reasons_text(cure.left_out)}")
     terminal.show(cure_rows(cure), cure.sentence(), then=f"Structures, picture and table are in {folder}.")
-    result = {"run": known.run, **summary(cure), "notes": [*notes, *cure.notes]}
-    result |= {"files": [*files, folder / "ranking.csv"]}
-    if labeller is None or not cure.chosen:
-        _say_next(terminal, folder, labelled=False)
-        return result
-    with open_executor(scheduler, threads, terminal.warn) as executor:
-        return result | _label(cure, labeller, folder, executor, terminal)
+    files.append(folder / "ranking.csv")
+    return {"run": known.run, **summary(cure), "notes": notes, "files": files}
 
 
 def _label(
