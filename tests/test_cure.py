@@ -349,6 +349,12 @@ def test_cure_and_training_on_it(tmp_path: Path, capfd: pytest.CaptureFixture[st
     again = ["train", healed, "--add", cured, "-o", str(tmp_path / "twice"), "--epochs", "1", "--count", "3"]
     assert main(again) == 0
     assert RunFolder.open(tmp_path / "twice").counts == new.counts + (3.0,) * n_added
+    record = json.loads((tmp_path / "cure/cure.json").read_text()) | {"parent": healed}
+    (tmp_path / "cure/cure.json").write_text(json.dumps(record))
+    files = ["train", str(tmp_path / "data.extxyz"), "--valid", str(tmp_path / "eos.extxyz")]
+    assert main([*files, "--add", cured, "-o", str(tmp_path / "files"), "--epochs", "1"]) == 0
+    usual = usual_count(len(data), n_added)  # the files count once, whatever the run before did
+    assert RunFolder.open(tmp_path / "files").counts == (1.0,) * len(data) + (usual,) * n_added
     assert main(["train", str(tmp_path / "data.extxyz"), "-o", str(tmp_path / "no"), "--count", "3"]) == 1
     assert "--add" in capfd.readouterr().err
     assert main(["cure", run, *options]) == 1

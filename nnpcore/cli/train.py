@@ -236,7 +236,9 @@ def _addition(
         raise SettingsError(
             "a run keeps its data", where=str(parent), fix="Give the run with --add alone, or files"
         )
-    found = addition(add, parent) if not rest else replace(addition(add), train=(), valid=(), parent=None)
+    found = addition(add, parent)
+    if rest:
+        found = replace(found, train=(), valid=(), parent=None, old_counts=())
     return rest or found.data, found
 
 
