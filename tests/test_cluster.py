@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from nnpcore.cluster.dask_executor import DaskExecutor
 from nnpcore.cluster.packing import pack, unpack
 from nnpcore.cluster.scheduler import SlurmFile
 from nnpcore.cure import CureOrder, aims_of_frames, find_cure, from_files, label_with
-from nnpcore.errors import Cancelled, EatlasError, SettingsError
+from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
 from nnpcore.exchange.predicting import predict
 from nnpcore.posterior.settings import PosteriorSettings
 from nnpcore.potential import Potential
@@ -32,7 +33,7 @@ from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.progress import Progress
 from nnpcore.structures import Frame, write_frames
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
-from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training import RunFolder, TrainSettings, apart
 from nnpcore.training.apart import TrainingData, training_job, write_run
 from nnpcore.training.data_sources import fingerprint
 
@@ -356,6 +357,35 @@ def test_train_elsewhere_is_train(
         np.testing.assert_array_equal(a, b)
     assert main(["train", "-o", str(tmp_path / "there"), "--resume", "--epochs", "4"]) == 0
     assert len(RunFolder.open(tmp_path / "there").read_history()) == 4
+
+
+def test_what_cannot_be_written_here_is_among_temporary_files_and_costs_a_sweep_that_training(
+    frames: list[Frame],
+    cluster: DaskExecutor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def full(folder: Path, files: dict[str, bytes]) -> None:
+        if folder.name in ("run", "seed=0") and tmp_path in folder.parents:
+            raise RunFolderError("there is no room", where=str(folder))
+        write_run(folder, files)
+
+    write_frames(tmp_path / "data.extxyz", frames)
+    monkeypatch.setattr(opening, "_of_address", lambda _: contextlib.nullcontext(cluster.client))
+    monkeypatch.setattr(apart, "write_run", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path.parent))
+    common = [str(tmp_path / "data.extxyz"), "--epochs", "1", "--members", "1", "--hidden", "4"]
+    common += ["--scheduler", "tcp://a:1", "--json", "-o"]
+    assert main(["train", *common, str(tmp_path / "run")]) == 1
+    said = capfd.readouterr().out
+    found = re.search(r"The training is in (\S*/eatlas-\w+/run)", said)
+    assert found is not None and len(RunFolder.open(found[1]).read_history()) == 1
+    options = ["--setting", "seed", "--values", "0, 1, 2"]
+    assert main(["sweep", *common, str(tmp_path / "sweep"), *options]) == 1
+    swept = json.loads(capfd.readouterr().out)
+    assert list(swept["failed"]) == ["0"] and not swept["stopped"]
+    assert [t["epoch"] for t in swept["trainings"]] == [0, 1, 1]
 
 
 def test_a_cure_is_the_same_elsewhere(cluster: DaskExecutor, frames: list[Frame]) -> None:

@@ -172,16 +172,17 @@ def trained(
     ):
         for outcome in executor.run(jobs, progress) if jobs else ():
             k = trainings.left[outcome.index]
-            if outcome.error is not None:
-                errors[k] = outcome.error
-                terminal.warn(f"{trainings.folders[k].name}: {outcome.error}")
-                continue
-            found = outcome.taken()
-            if not executor.here:
-                with reserved(trainings.folders[k]):
-                    write_run(trainings.folders[k], found["files"])
-            if found["reason"] != "stopped":
-                ended.add(k)
+            folder = trainings.folders[k]
+            try:
+                found = outcome.taken()
+                if not executor.here:
+                    with reserved(folder):
+                        write_run(folder, found["files"])
+            except EatlasError as error:
+                errors[k] = error
+                terminal.warn(f"{folder.name}: {error}")
+            else:
+                ended |= {k} if found["reason"] != "stopped" else set()
     return ended, errors
 
 

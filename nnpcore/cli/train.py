@@ -54,12 +54,10 @@ def train_command(
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
     if count is not None and not add:
         raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
+    if resume and scheduler is not None:
+        raise SettingsError("a training goes on where its folder is", where="--scheduler", fix="Leave it out")
     added: Result = {}
     if resume:
-        if scheduler is not None:
-            raise SettingsError(
-                "a training goes on where its folder is", where="--scheduler", fix="Leave it out"
-            )
         given = bool(data or valid or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
     else:
@@ -73,10 +71,8 @@ def train_command(
         parent = None if found is None else found.parent
         trainer = _begun(settings, frames, crystal, run_folder=output, parent=parent, counts=counts)
         added = {} if found is None else _what_was_added(found, trainer)
-    if scheduler is not None:
-        reached = _train_elsewhere(trainer, scheduler, output, terminal)
-    else:
-        reached = _train(trainer, terminal)
+    train = _train if scheduler is None else partial(_train_elsewhere, scheduler=scheduler, output=output)
+    reached = train(trainer, terminal)
     stopped = reached.stopped
     result = _result(reached, trainer.frames(), terminal)
     then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
@@ -113,7 +109,8 @@ def _train(trainer: Trainer, terminal: Terminal) -> Reached:
             for note in trainer.keeper.take_notes():
                 terminal.warn(note)
         except RunFolderError as error:
-            raise _rescued(trainer, error) from error
+            kept = trainer.history
+            raise (_rescued(error, trainer.keeper.name, trainer.save_to) if kept else error) from error
     return Reached(trainer.potential(), trainer.history, control.state is ControlState.STOPPING)
 
 
@@ -126,7 +123,7 @@ class Reached:
     stopped: bool
 
 
-def _train_elsewhere(trainer: Trainer, scheduler: str, output: Path, terminal: Terminal) -> Reached:
+def _train_elsewhere(trainer: Trainer, terminal: Terminal, scheduler: str, output: Path) -> Reached:
     """Train on a cluster what a trainer here was made for, and write the run here."""
     from nnpcore.cluster import open_executor
     from nnpcore.potential import Potential
@@ -148,7 +145,10 @@ def _train_elsewhere(trainer: Trainer, scheduler: str, output: Path, terminal: T
         values = next((o.taken() for o in executor.run([_job(trainer, output)], progress, heard)), None)
         if values is None:
             raise TrainingError("it was stopped before it began", fix="Start it again")
-        write_run(output, values["files"])
+        try:
+            write_run(output, values["files"])
+        except RunFolderError as error:
+            raise _rescued(error, output.name, partial(write_run, files=values["files"])) from error
     history = RunFolder.open(output).read_history()
     return Reached(Potential.load(output), history, values["reason"] == "stopped")
 
@@ -289,13 +289,11 @@ def _teller(warn: Callable[[str], object]) -> Callable[[RunFolderError | None], 
     return tell
 
 
-def _rescued(trainer: Trainer, error: RunFolderError) -> RunFolderError:
+def _rescued(error: RunFolderError, name: str, save: Callable[[Path], object]) -> RunFolderError:
     """Save an ended training that could not be written among temporary files; return what is to be said."""
-    if not trainer.history:
-        return error
     try:
-        elsewhere = Path(tempfile.mkdtemp(prefix="eatlas-")) / (trainer.keeper.name or "run")
-        trainer.save_to(elsewhere)
+        elsewhere = Path(tempfile.mkdtemp(prefix="eatlas-")) / (name or "run")
+        save(elsewhere)
     except (RunFolderError, OSError):
         return error
     fix = f"The training is in {elsewhere}: copy it to where it is to stay"
@@ -361,7 +359,7 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
         raise SettingsError(
             "--resume takes its data and settings from the run folder",
             where=str(output),
-            fix="Leave out DATA, --valid and --config; --epochs may set a new goal",
+            fix="Leave out DATA, --valid, --add, --eos and --config; --epochs may set a new goal",
         )
     declared = [d for d in declarations(TrainSettings) if d.path in changes]
     fixed = [d.flag for d in declared if not d.setting.resumable]
