@@ -54,7 +54,7 @@ def cure_command(
 ) -> Result:
     """Rank the frames of a pool, write them ready to be computed, and compute them where that is asked."""
     from nnpcore.cluster import open_executor
-    from nnpcore.cure import CureOrder, find_cure, near_equilibrium
+    from nnpcore.cure import CureOrder, find_cure
     from nnpcore.cure.writing import Template
 
     kinds = _kinds(generate, pool)
@@ -64,23 +64,21 @@ def cure_command(
         Template.read(template)
     refuse_to_replace(output, overwrite)
     known = _known(given, skip_bad, terminal, keys)
-    aims, n_far = near_equilibrium(_aims(targets, skip_bad, terminal, keys), volume_range / 100.0)
-    if n_far:
-        terminal.warn(f"{n_far} crystals are no targets, being more than {volume_range:g} % off equilibrium")
+    aims = _aims(targets, volume_range, skip_bad, terminal, keys)
     with open_executor(scheduler, threads, terminal.warn) as executor:
         with terminal.progress("Looking for a cure") as progress:
-            making, finding = progress.part(0.0, 0.3), progress.part(0.3, 1.0)
+            making = progress.part(0.0, 0.3)
             candidates, notes = _pool(known, aims, pool or (), kinds, mover, terminal, making)
             order = CureOrder(
                 known.frames, known.functions, aims, candidates,
                 n=n, cost_exponent=cost_exponent, kinds=known.kinds, model=known.potential,
             )  # fmt: skip
-            cure = find_cure(order, n_threads=threads, progress=finding, executor=executor)
+            cure = find_cure(order, n_threads=threads, progress=progress.part(0.3, 1.0), executor=executor)
         folder = output_folder(output, overwrite)
         result = _written(cure, known, notes, folder, template, terminal)
         if labeller is not None and cure.chosen:
-            return result | _label(cure, labeller, folder, executor, terminal)
-    _say_next(terminal, folder, labelled=False)
+            result |= _label(cure, labeller, folder, executor, terminal)
+    _say_next(terminal, folder, labelled="labelled" in result)
     return result
 
 
@@ -125,7 +123,6 @@ def _label(
     write_frames(folder / LABELLED, found.frames)
     for number, why in found.failures:
         terminal.warn(f"{cure.chosen[number].candidate.name} was not computed: {why}")
-    _say_next(terminal, folder, labelled=True)
     failed = [{"name": cure.chosen[k].candidate.name, "why": why} for k, why in found.failures]
     return {"labelled": folder / LABELLED, "n_labelled": len(found.frames), "failed": failed}
 
@@ -185,14 +182,20 @@ def _known_run(path: Path, terminal: Terminal) -> Known:
     return Known(frames, potential.functions, kinds_of_settings(run.settings), potential, run.path)
 
 
-def _aims(targets: Sequence[str], skip_bad: bool, terminal: Terminal, keys: KeyNames | None) -> list[Aim]:
-    from nnpcore.cure import read_aims
+def _aims(
+    targets: Sequence[str], volume_range: float, skip_bad: bool, terminal: Terminal, keys: KeyNames | None
+) -> list[Aim]:
+    """Read the targets, crystals within ``volume_range`` (%) of their equilibrium; of others is told."""
+    from nnpcore.cure import near_equilibrium, read_aims
 
     found = []
     for path in targets:
         frames = None if path.endswith(".json") else read(path, skip_bad, terminal, keys).frames
         found += read_aims(path, frames)
-    return found
+    aims, n_far = near_equilibrium(found, volume_range / 100.0)
+    if n_far:
+        terminal.warn(f"{n_far} crystals are no targets, being more than {volume_range:g} % off equilibrium")
+    return aims
 
 
 def _kinds(generate: str | None, pool: Sequence[str] | None) -> tuple[str, ...]:

@@ -143,14 +143,8 @@ def explore(
     ------
     AnalysisError : the structure cannot be moved. PotentialError : the model does not know an element.
     """
-    from nnpcore.potential.calculator import EatlasCalculator
-    from nnpcore.reference.sampling import check_structure
-
-    atoms = start.to_atoms() if isinstance(start, Frame) else start.copy()
-    calculator = EatlasCalculator(model, n_threads=n_threads)
-    sampler, progress = settings.sampler(), progress or Progress()
-    check_structure(atoms, calculator, sampler)
-    dynamics = Dynamics(atoms, calculator, sampler, settings.temperature)
+    dynamics, calculator = _begun(start, model, settings, n_threads)
+    progress = progress or Progress()
     kept: list[Look] = []
     last, reason, atom = _look(dynamics, calculator, settings, 0, judge), "", None
     for step in range(1, settings.n_steps + 1):
@@ -173,6 +167,19 @@ def explore(
     if kept[-1] is not last:
         kept.append(last)
     return Exploration(tuple(kept), reason, atom)
+
+
+def _begun(
+    start: Atoms | Frame, model: AtomicEnergyModel, settings: ExploreSettings, n_threads: int | None
+) -> tuple[Dynamics, EatlasCalculator]:
+    """Return a structure that is about to move, and what moves it."""
+    from nnpcore.potential.calculator import EatlasCalculator
+    from nnpcore.reference.sampling import check_structure
+
+    atoms = start.to_atoms() if isinstance(start, Frame) else start.copy()
+    calculator, sampler = EatlasCalculator(model, n_threads=n_threads), settings.sampler()
+    check_structure(atoms, calculator, sampler)
+    return Dynamics(atoms, calculator, sampler, settings.temperature), calculator
 
 
 def _look(
