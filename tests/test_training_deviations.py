@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import linprog
 from training_data import fit_set, networks, silicon_frames
 
@@ -15,6 +17,7 @@ from nnpcore.posterior import Posterior
 from nnpcore.posterior.moments import MANDEL
 from nnpcore.structures.frame import Frame
 from nnpcore.training import TrainControl, Trainer, TrainSettings
+from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet, Guide, MemberValues
 from nnpcore.training.deviations import STRAINS, OpenAxes, affordable, moved_by, open_energies
 from nnpcore.training.engines.compiled import CompiledLoss
@@ -22,6 +25,8 @@ from nnpcore.training.engines.loss import Loss, LossAndGradient
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import RowScales, make_batch
 from nnpcore.training.engines.torch_backend import TorchLoss
+from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
+from nnpcore.training.optimizers.kalman_torch import TorchKalman
 
 SETTINGS = TrainSettings(n_members=2, stress_weight=2.0, guidance=0.3, spread_cost=0.1)
 VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
@@ -158,6 +163,27 @@ def test_losses_are_those_of_each_member_s_data_and_errors_those_of_the_data(
     assert np.abs(seen.loss / plain.loss - 1).min() > 1e-4
     alone = of(guided(data, moved), np.array([1]))
     np.testing.assert_allclose(alone.loss, seen.loss[1:], rtol=1e-6)
+
+
+def test_filters_agree_on_moved_data_that_count(
+    known: tuple[list[Frame], FitSet, Posterior], moved: MemberValues
+) -> None:
+    data, rng = guided(known[1], moved), np.random.default_rng(1)
+    _, packing, flat = networks()
+    n, counts = data.descriptors.n_atoms, np.array([1.0, 2.0, 1.0, 3.0, 1.0, 0.5, 1.0])
+    guide = Guide(rng.standard_normal((2, n)).astype(np.float32), np.full(n, 2, np.float32), 0.1, moved)
+    data = replace(data, guide=guide, targets=replace(data.targets, counts=counts))
+
+    def weights(data: FitSet, kind: type[CompiledKalman | TorchKalman], *more: Any) -> np.ndarray:
+        filter_ = kind(SETTINGS, data, packing, flat[:2], 30, *more)
+        for epoch in range(2):
+            filter_.run_epoch(epoch, Pace())
+        return filter_.weights()
+
+    fast = weights(data, CompiledKalman)
+    np.testing.assert_allclose(fast, weights(data, TorchKalman, "cpu", torch.float64), atol=0.02)
+    same = weights(replace(data, guide=replace(guide, moved=None)), CompiledKalman)
+    assert np.abs(fast - same).max() > 0.2
 
 
 @pytest.mark.parametrize(("optimizer", "epochs"), [("kalman", 5), ("adam", 23), ("lbfgs", 53)])
