@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def printable_line(text: str) -> str:
+    r"""Return a text as :func:`printable` does, on one line: line feeds are spelled out, too, as ``\x0a``."""
+    return printable(text).replace("\n", "\\x0a")
+
+
 def one_line(text: str, most: int = 200) -> str:
     """Return a text as one printable line, cut at ``most`` characters with an ellipsis."""
     joined = printable(" ".join(text.split()))

@@ -410,9 +410,14 @@ def test_what_an_epoch_tells_survives_a_stop_in_it(run_folder: Path) -> None:
     assert len(told) == 1
 
 
-def test_a_run_of_version_0_2_gets_an_id_when_it_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("history", ["as it was", "lost", "damaged"])
+def test_a_run_of_version_0_2_gets_an_id_when_it_goes_on(tmp_path: Path, history: str) -> None:
     old = tmp_path / "run"
     shutil.copytree(Path(__file__).parent / "data" / "run-0.2", old)
+    if history == "lost":
+        (old / "history.csv").unlink()
+    elif history == "damaged":
+        (old / "history.csv").write_text("epoch\nnone\n")
     folder = RunFolder.open(old)
     assert folder.id == ""
     with pytest.raises(RunFolderError, match=r"seed is no longer what the run was started with"):

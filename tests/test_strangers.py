@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QToolTip
 from test_app_window import drop, panel
+from training_data import silicon_frames
 
 from app.dialogs.potentials import call_text, offer_calculators
 from app.session.messages import Notification, from_error
@@ -20,6 +21,7 @@ from nnpcore.figures.tables import format_csv
 from nnpcore.files import all_or_nothing
 from nnpcore.foreign_text import one_line, printable, spreadsheet_cell
 from nnpcore.potential.external.model import CalculatorSpec
+from nnpcore.structures import write_frames
 
 EVIL = "<b>Start again?</b><img src='x'>"
 
@@ -97,6 +99,20 @@ def test_control_characters_reach_no_terminal(tmp_path, capfd):
     main(["train", str(tmp_path / "\x1b[2Jmissing.xyz"), "-o", str(tmp_path / "run")])
     said = capfd.readouterr()
     assert "\x1b" not in said.out + said.err and "\x07" not in said.out + said.err
+
+
+def test_a_name_with_a_line_feed_makes_no_line_of_its_own(tmp_path, capsys):
+    run, rows = tmp_path / "run", "8\nError: all is lost"
+    for name in (f"a\n{rows}[bold].extxyz", f"a\n{rows}\n[red].extxyz"):
+        write_frames(tmp_path / name, silicon_frames(2))
+        missing = tmp_path / f"missing {name}"
+        assert main(["info", str(tmp_path / name)]) == 0
+        assert main(["info", str(missing)]) == main(["watch", str(missing), "--once"]) == 1
+        assert main(["train", str(missing), "-o", str(run)]) == 1
+        said = capsys.readouterr()
+        lines = (said.out + said.err).splitlines()
+        assert not [line for line in lines if line.startswith(("8", "Error: all is lost"))], lines
+        assert name.replace("\n", "\\x0a") in said.out and str(missing).replace("\n", "\\x0a") in said.err
 
 
 def test_messages_lose_their_control_characters(window):

@@ -87,6 +87,22 @@ def test_damage_and_silence_are_told(tmp_path: Path) -> None:
     assert len(sight.records) == len(good.records)  # what was seen last stays
 
 
+def test_a_lost_history_is_no_training_without_epochs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    trainer_in(folder, epochs=2).run()
+    (folder / "history.csv").unlink()
+    assert main(["watch", str(folder), "--once"]) == 1
+    said = capsys.readouterr()
+    assert "no epoch yet" not in said.out and "history of this run is missing" in said.err
+    assert main(["report", str(folder), "-o", str(tmp_path / "r.html")]) == 1
+    assert "history of this run is missing" in capsys.readouterr().err
+    Trainer.resume(folder, TINY.replace(epochs=3)).run()  # as the message says
+    assert main(["watch", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["last"]["epoch"] == 3
+
+
 def test_the_command_ends_with_the_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     trainer = trainer_in(folder, epochs=4)

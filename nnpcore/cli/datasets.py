@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nnpcore.cli import options
 from nnpcore.cli.gathered import Result, gathers, keys
 from nnpcore.cli.keys import advice, flags, notes
-from nnpcore.cli.result_tables import problem_lines, summary_table
+from nnpcore.cli.result_tables import heading, problem_lines, summary_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
 
@@ -26,7 +26,7 @@ def info_command(terminal: Terminal, *, data: options.File, keys: KeyNames | Non
         dataset = read_dataset(data, on_bad="skip", keys=keys, progress=progress)
     summary = dataset.summary()
     proposal = propose_keys(dataset.frames) if keys is None else None
-    terminal.show(f"[bold]{dataset.name}[/]", summary_table(summary))
+    terminal.show(heading(dataset.name), summary_table(summary))
     for line in (*problem_lines(dataset.problems), *dataset.notes):
         terminal.warn(line)
     result = {"file": dataset.path, **asdict(summary), "problems": [asdict(p) for p in dataset.problems]}

@@ -12,7 +12,7 @@ from nnpcore.cli import options
 from nnpcore.cli.datasets import frames_by_name, read, read_frames
 from nnpcore.cli.gathered import Result, gathers, keys
 from nnpcore.cli.output import output_folder, refuse_to_replace_file
-from nnpcore.cli.result_tables import comparison_table, mapping_table, rmse_table
+from nnpcore.cli.result_tables import comparison_table, heading, mapping_table, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError
 
@@ -50,7 +50,7 @@ def evaluate_command(
                 found = rmse_report(model, frames, device=device, n_threads=threads, progress=progress)
             reports[model.name if model.name not in reports else f"{model.name} ({len(reports) + 1})"] = found
             if specs:
-                terminal.show(f"[bold]{model.name}[/]")
+                terminal.show(heading(model.name))
             terminal.show(rmse_table(found))
     return {"run": run, "models": reports} if specs else {"run": run, "data_sets": reports.popitem()[1]}
 

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from nnpcore.foreign_text import printable
+from nnpcore.foreign_text import printable_line
 from nnpcore.structures import DatasetSummary, FrameProblem
 from nnpcore.training import EpochRecord
 from nnpcore.training.history import best_record, energy_rmse
@@ -28,8 +28,13 @@ class _Table(Table):
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
         """Add a row of texts."""
-        plain = (escape(printable(cell)) if isinstance(cell, str) else cell for cell in cells)
+        plain = (escape(printable_line(cell)) if isinstance(cell, str) else cell for cell in cells)
         super().add_row(*plain, **options)
+
+
+def heading(name: str) -> str:
+    """Return a name, whatever stands in it, as it is shown above what belongs to it."""
+    return f"[bold]{escape(printable_line(name))}[/]"
 
 
 def number(value: float | None) -> str:
@@ -62,10 +67,10 @@ def kept_text(history: Sequence[EpochRecord]) -> str:
 
 def plain_table(title: str, first: str, *heads: str) -> Table:
     """Return an empty table, its numbers to the right."""
-    table = _Table(title=title, title_justify="left")
+    table = _Table(title=escape(printable_line(title)), title_justify="left")
     table.add_column(first)
     for head in heads:
-        table.add_column(head, justify="right")
+        table.add_column(escape(printable_line(head)), justify="right")
     return table
 
 

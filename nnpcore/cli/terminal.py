@@ -31,7 +31,7 @@ from rich.progress import Progress as RichProgress
 
 from nnpcore.errors import EatlasError
 from nnpcore.files import json_value
-from nnpcore.foreign_text import printable
+from nnpcore.foreign_text import printable, printable_line
 from nnpcore.progress import Progress
 
 
@@ -92,15 +92,15 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Tell what has happened (standard error, so that results can be piped)."""
-        self.err.print(escape(printable(text)), soft_wrap=True)
+        self.err.print(escape(printable_line(text)), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Tell what the user should know."""
-        self.err.print(f"[yellow]Note:[/] {escape(printable(text))}", soft_wrap=True)
+        self.err.print(f"[yellow]Note:[/] {escape(printable_line(text))}", soft_wrap=True)
 
     def fail(self, error: EatlasError) -> None:
         """Show an error: one line saying what, where and what to do."""
-        self.err.print(f"[bold red]Error:[/] [red]{escape(printable(str(error)))}[/]", soft_wrap=True)
+        self.err.print(f"[bold red]Error:[/] [red]{escape(printable_line(str(error)))}[/]", soft_wrap=True)
 
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Progress]:
@@ -146,14 +146,14 @@ class Terminal:
             return
         shown = (TextColumn("{task.description}"), BarColumn(), *columns, TextColumn("{task.fields[text]}"))
         with Bars(*shown, console=self.err, transient=transient) as bars:
-            task = bars.add_task(title, total=total, text="")
+            task = bars.add_task(escape(printable_line(title)), total=total, text="")
             drawn = -math.inf
 
             def update(done: float, text: str, below: Callable[[int], RenderableType] | None = None) -> None:
                 nonlocal drawn
                 if below is not None and (time.monotonic() - drawn > DRAWING_INTERVAL or done == total):
                     drawn, bars.below = time.monotonic(), below(self.err.width)
-                bars.update(task, completed=done, text=escape(printable(text)))
+                bars.update(task, completed=done, text=escape(printable_line(text)))
 
             yield update
 

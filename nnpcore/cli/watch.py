@@ -17,7 +17,7 @@ from nnpcore.cli.curves import curves
 from nnpcore.cli.gathered import Result, gathers
 from nnpcore.cli.result_tables import epoch_text
 from nnpcore.cli.terminal import PLAIN_INTERVAL, Terminal
-from nnpcore.foreign_text import printable
+from nnpcore.foreign_text import printable_line
 
 if TYPE_CHECKING:
     from nnpcore.training.watching import Sight
@@ -84,16 +84,16 @@ def _lines(terminal: Terminal, sights: Iterator[Sight]) -> Sight:
 
 def _picture(run: Path, sight: Sight, width: int) -> RenderableType:
     """Return all that is known of a training, for a terminal so wide."""
-    shown: list[RenderableType] = [Text(printable(f"{run}: {_activity(sight)}"), style="bold")]
+    shown: list[RenderableType] = [Text(printable_line(f"{run}: {_activity(sight)}"), style="bold")]
     if sight.replaced:
         shown.append(Text("Another training has taken this folder: these are its epochs.", style="yellow"))
     if sight.trouble is not None:
-        shown.append(Text(printable(str(sight.trouble)), style="red"))
+        shown.append(Text(printable_line(str(sight.trouble)), style="red"))
     if sight.records:
         shown.append(curves(sight.records, width))
         told = [(r.epoch, m) for r in sight.records for m in r.messages][-_MESSAGES:]
         shown += [
-            Text(printable(f"epoch {epoch}: {message.text}"), style="yellow") for epoch, message in told
+            Text(printable_line(f"epoch {epoch}: {message.text}"), style="yellow") for epoch, message in told
         ]
     return Group(*shown)
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 _AGAIN = "Choose another run, or start the training again"
+_GO_ON = "Go on with the training: its checkpoint has the history, too"
 FORMAT = FileFormat(
     name="eatlas run", version=1, noun="the record of a run", error=RunFolderError, fix=_AGAIN
 )
@@ -288,7 +289,8 @@ class RunFolder:
 
         if not set(entries_of(self.path)) <= {name.partition("/")[0] for name in FILES_OF_A_RUN}:
             return False
-        self.read_history()
+        if os.path.lexists(self.history_path):
+            self.read_history()
         for path in (self.checkpoint_path, self.training_set_path):
             if path.is_file():
                 self._read_arrays(path)
@@ -329,7 +331,9 @@ class RunFolder:
     def give_id(self) -> None:
         """Give a run of version 0.2 an id and a record of its settings, before it goes on."""
         if not self.id:
-            records = self.read_history()
+            records: list[EpochRecord] = []
+            with suppress(RunFolderError):  # the checkpoint, from which it goes on, has it, too
+                records = self.read_history()
             self._started_with, self.id = self.started_with(), secrets.token_hex(8)
             self.write_history(records)  # first: without an id its checksum is not looked at
             self._write_data(self._started_with)
@@ -351,14 +355,18 @@ class RunFolder:
         write_atomically(self.history_path, history_csv(records, self.id).encode())
 
     def read_history(self) -> list[EpochRecord]:
-        """Read history.csv; empty where no epoch has ended yet."""
+        """Read history.csv; empty where no epoch has ended yet. RunFolderError where it is lost or damaged."""
         if not os.path.lexists(self.history_path):
+            if self.checkpoint_path.is_file():  # which is written after it
+                raise RunFolderError(
+                    "the history of this run is missing", where=str(self.history_path), fix=_GO_ON
+                )
             return []
         try:
             return parse_history_csv(read_regular(self.history_path).decode(), self.id)
         except (OSError, ValueError) as error:
             what = error.strerror if isinstance(error, OSError) else str(error)
-            fix = _AGAIN if self.imported else "Go on with the training: its checkpoint has the history, too"
+            fix = _AGAIN if self.imported else _GO_ON
             raise RunFolderError(
                 f"the history cannot be read: {what}", where=str(self.history_path), fix=fix
             ) from None
