@@ -16,7 +16,7 @@ StudyName = Annotated[
     Argument(
         metavar="NAME",
         help="all, or one of fig1, fig2, fig3, spline, cluster, connectivity, surface, smooth, "
-        "optimizer, regularization.",
+        "optimizer, regularization, foretold.",
     ),
 ]
 Docs = Annotated[Path | None, Option(metavar="DIR", help="Write DIR/paper.md and its images, too.")]
