@@ -70,9 +70,9 @@ def test_reach_is_the_99th_percentile() -> None:
     train, valid = RNG.normal(size=(2000, 4)), RNG.normal(size=(500, 4))
     reach = reach_of(train, valid)
     assert reach.threshold == pytest.approx(np.percentile(nearest_distances(valid, train), 99))
-    assert not reach.left_out and len(reach.distances) == 500
+    assert not reach.n_left_out and len(reach.distances) == 500
     alone = reach_of(train, None, np.arange(2000) // 50)
-    assert alone.left_out and alone.threshold == pytest.approx(reach.threshold, rel=0.4)
+    assert alone.n_left_out == 2000 and alone.threshold == pytest.approx(reach.threshold, rel=0.4)
     with pytest.raises(AnalysisError, match="needs validation atoms"):
         reach_of(train)
 
@@ -330,7 +330,7 @@ def test_study_of_a_potential(silicon_study: MappingStudy) -> None:
     n_points = data.points.n_points
     assert len(data.scores["EOS"]) == n_points == len(silicon_study.curve.volumes)
     assert data.connectivity is not None and data.connectivity.names == ("training", "validation", "EOS")
-    assert silicon_study.bracket.threshold == data.reach.threshold and not data.reach.left_out
+    assert silicon_study.bracket.threshold == data.reach.threshold and data.reach.whose == "validation and left-out training atoms"
     assert silicon_study.report.reference_fit is not None
     assert silicon_study.verdict.level in ("wrong", "unknown") and silicon_study.verdict.text.startswith(
         "RMSE 1.0"

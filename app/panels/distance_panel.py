@@ -93,7 +93,7 @@ class DistancePanel(Panel):
             np.empty(0, dtype=bool) if bracket is None else bracket.in_reach,
             reach.threshold,
             color=color,
-            usual_name="left out" if reach.left_out else "validation",
+            usual_name="usual" if reach.n_left_out else "validation",
             tip=self._tip,
         )
         if bracket is not None:

@@ -107,7 +107,7 @@ class DistanceCurve(Plot):
         self.set_crosshair(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
         self.legend.set_entries(
             [
-                Entry("threshold", "99 %", "text", dash=1, tip="99th percentile of the validation atoms"),
+                Entry("threshold", "99 %", "text", dash=1, tip="99th percentile: farther is out of reach"),
                 Entry("bracket", "in reach", "text", "bracket"),
             ]
         )

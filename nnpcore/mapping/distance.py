@@ -16,6 +16,9 @@ QUANTILE = 0.99
 MAX_QUERIES = 20_000
 """Validation (or left-out training) atoms used for the threshold; more are thinned at random, seed 0."""
 
+FEW_ATOMS = 1000
+"""Validation atoms below which left-out training atoms are asked as well: a quantile of few atoms is luck."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reach:
@@ -24,14 +27,22 @@ class Reach:
     Attributes
     ----------
     threshold : 99th percentile of ``distances``.
-    distances : (m,) of the validation atoms; or, without a validation set, of training atoms to those of
-        other frames.
-    left_out : True for the latter.
+    distances : (m,) of the validation atoms, then of training atoms to those of other frames. The latter
+        are asked where there are fewer than :data:`FEW_ATOMS` of the former.
+    n_left_out : how many of the latter.
     """
 
     threshold: float
     distances: np.ndarray
-    left_out: bool
+    n_left_out: int = 0
+
+    @property
+    def whose(self) -> str:
+        """Say in a few words whose distances they are."""
+        if not self.n_left_out:
+            return "validation atoms"
+        alone = self.n_left_out == len(self.distances)
+        return "left-out training atoms" if alone else "validation and left-out training atoms"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,17 +143,25 @@ def reach_of(
     Parameters
     ----------
     train_x, valid_x : (m, d), (n, d) whitened atoms of one element; None or empty without a validation set.
-    train_frames : (m,) frame of each training atom; needed without a validation set.
+    train_frames : (m,) frame of each training atom; needed without a validation set, and asked for more
+        distances where that is small.
     """
+    found: list[np.ndarray] = []
     if valid_x is not None and len(valid_x):
-        distances = nearest_distances(
-            valid_x[subsample(len(valid_x), MAX_QUERIES)], train_x, progress=progress
-        )
-        return Reach(float(np.quantile(distances, QUANTILE)), distances, left_out=False)
-    if train_frames is None:
+        asked = valid_x[subsample(len(valid_x), MAX_QUERIES)]
+        found.append(nearest_distances(asked, train_x, progress=progress))
+    elif train_frames is None:
         raise AnalysisError("the reach of a training set needs validation atoms", fix="Add a validation set")
-    distances = left_out_distances(train_x, train_frames, subsample(len(train_x), MAX_QUERIES))
-    return Reach(float(np.quantile(distances, QUANTILE)), distances, left_out=True)
+    n_left_out = 0
+    if not found or (
+        len(found[0]) < FEW_ATOMS and train_frames is not None and len(np.unique(train_frames)) > 1
+    ):
+        assert train_frames is not None
+        asked = subsample(len(train_x), MAX_QUERIES)
+        found.append(left_out_distances(train_x, train_frames, asked))
+        n_left_out = len(asked)
+    distances = np.concatenate(found)
+    return Reach(float(np.quantile(distances, QUANTILE)), distances, n_left_out)
 
 
 def bracket_from_distances(

@@ -210,9 +210,8 @@ def _distance(facts: RunFacts) -> list[Block]:
     reach = reaches.of(pca.element)
     if isinstance(reach, Missing):
         return [missing(text_of(reach))]
-    whose = "training atoms to those of other frames" if reach.left_out else "validation atoms"
-    label = "Training atoms" if reach.left_out else "Validation atoms"
-    caption = f"Usual distances ({whose}), whitened units; the dashed line is their 99th percentile."
+    label = f"{reach.whose[0].upper()}{reach.whose[1:]}"
+    caption = f"Usual distances ({reach.whose}), whitened units; the dashed line is their 99th percentile."
     if eos is None or eos.bracket is None:
         figure = figures.reach_figure(reach.distances, reach.threshold, label=label)
         text = "Distances of invariant points are missing: there is no volume scan of a crystal."
