@@ -107,18 +107,29 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
         print(f"{1000 * (time.perf_counter() - _START):.0f}", flush=True)
         window.close()
         return
+    from app.panels import load_panels
     from app.workers.garbage import leave_out_what_is_loaded
     from app.workers.warm_up import warm_up
-    from nnpcore.training.compiling import TEXT, compile_kernels
 
     session = window.session
 
     def on_ready(compiled: bool) -> None:
+        from nnpcore.training.compiling import TEXT, compile_kernels
+
         leave_out_what_is_loaded()
         if not compiled:
             session.tasks.run(TEXT, compile_kernels, _nothing)
 
-    session.tasks.run("Getting ready", warm_up, on_ready, quiet=True)
+    def on_panels(_: object) -> None:
+        session.tasks.run("Getting ready", warm_up, on_ready, quiet=True)
+        open_asked(window, options)
+
+    session.tasks.run("Getting the panels", load_panels, on_panels, quiet=True)
+
+
+def open_asked(window: MainWindow, options: argparse.Namespace) -> None:
+    """Open what the arguments name, or what was open last time."""
+    session = window.session
     crashed = window.keeper.offer_crashed()
     if options.example:
         session.data.open_example()

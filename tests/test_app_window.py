@@ -389,7 +389,8 @@ def run_program(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]
 def test_the_program_starts_without_heavy_imports_and_ends(app_home, qtbot):
     code = (
         "import sys, app.main as m; m.main(['--exit-when-ready']);"
-        "print([n for n in ('torch', 'numba', 'scipy', 'sklearn', 'matplotlib') if n in sys.modules])"
+        "late = ('torch', 'numba', 'scipy', 'sklearn', 'matplotlib', 'pyqtgraph', 'pydantic', 'moderngl');"
+        "print([n for n in late if n in sys.modules])"
     )
     environment = os.environ | {"EATLAS_HOME": str(app_home)}
     done = subprocess.run(

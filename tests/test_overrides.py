@@ -56,6 +56,26 @@ def test_the_process_lives(tmp_path: Path) -> None:
     assert "told:" in done.stdout
 
 
+def test_an_import_reads_no_source_for_features(tmp_path: Path) -> None:
+    code = """
+import inspect, app, PySide6.QtWidgets
+def refuse(module): raise AssertionError(f"the source of {module} was read")
+inspect.getsource = refuse
+import colorsys, nnpcore.units
+from PySide6.QtCore import QPoint
+print(QPoint(1, 2).manhattanLength())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(app.__file__).parents[1],
+        env={"HOME": str(tmp_path), "PATH": ""},
+    )
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
 def test_an_undo_step_that_fails_reaches_who_pushed_it(qapp: QApplication) -> None:
     class Failing(QUndoCommand):
         def redo(self) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import settings as settings_module
+from app.panels import REGISTRY
 from app.shell.docks import show_tabs
 from app.shell.workspaces import BY_NAME, WORKSPACES, leaves, panel_names, pruned, swapped, tabs
 from app.workers.example_sessions import EXAMPLES
@@ -56,6 +57,13 @@ def test_trees_can_be_pruned_and_swapped():
     for workspace in WORKSPACES:
         names = panel_names(workspace)
         assert len(set(names)) == len(names) and "data" in names
+
+
+def test_what_is_known_of_a_panel_before_it_is_loaded_is_what_its_class_says():
+    for entry in REGISTRY:
+        found = entry.panel_class
+        known = (entry.name, entry.title, entry.foldable, entry.eager, entry.exports)
+        assert known == (found.name, found.title, found.foldable, found.eager, found.can_export())
 
 
 def test_an_empty_window_welcomes_and_builds_no_panel(window, qtbot):

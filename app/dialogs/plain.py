@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.info import info_text
 from app.look.style_sheet import styled
 from app.widgets.controls import filled
 from nnpcore.foreign_text import one_line
@@ -96,6 +95,8 @@ def ask_to_lose(parent: QWidget) -> bool:
 
 def show_about(parent: QWidget) -> None:
     """Show versions and the graphics driver, to be copied into a report."""
+    from app.info import info_text
+
     dialog = QDialog(parent)
     dialog.setWindowTitle("About Eatlas")
     name = QLabel("<b>Eatlas</b>: what a neural-network potential has really learned", dialog)

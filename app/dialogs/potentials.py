@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -18,7 +18,6 @@ from app.dialogs.fields import choice, line, muted, whole
 from app.dialogs.form import FormDialog, Job, push_button
 from app.look import theme
 from app.session.messages import Notification
-from app.workers.foreign import SharedModel
 from app.workers.importing import OpenedModel, import_potential, open_model
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.exchange.programs import READ
@@ -27,7 +26,6 @@ from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
-    from app.documents.run import RunDocument
     from app.session.session import Session
     from nnpcore.structures.frame import Frame
 
@@ -241,12 +239,6 @@ def add_model(session: Session, opened: OpenedModel) -> None:
 
 
 # kept with the session --------------------------------------------------------------------------------
-def specs_of(runs: Iterable[RunDocument]) -> list[dict[str, Any]]:
-    """Return the calculators from elsewhere that are open, as JSON can keep them."""
-    specs = [run.potential.spec for run in runs if isinstance(run.potential, SharedModel)]
-    return [spec.to_dict() for spec in specs if spec is not None]
-
-
 def offer_calculators(session: Session, kept: Sequence[Mapping[str, Any]]) -> None:
     """Offer to start calculators again that were open; nothing of them runs before the user agrees."""
     specs = []

@@ -23,13 +23,13 @@ from nnpcore.analyses.foretold import FRAME_FORETOLD
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.foreign_text import one_line
 from nnpcore.structures import Role
-from nnpcore.training import TrainSettings
 
 if TYPE_CHECKING:
     from app.workers.importing import OpenedModel
     from nnpcore.analyses.foretold import FrameForetold
     from nnpcore.analyses.prediction import FramePrediction
     from nnpcore.structures.frame import Frame
+    from nnpcore.training import TrainSettings
 
 OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameForetold")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
@@ -77,6 +77,8 @@ class Runs(QObject):
 
     def add_model(self, opened: OpenedModel) -> str:
         """Add a calculator from elsewhere as a run that cannot be trained, show it and return its id."""
+        from nnpcore.training import TrainSettings
+
         run = self.add(opened.model.name, TrainSettings(), RunState.IMPORTED)
         run.potential, run.message = opened.model, opened.text
         if opened.values is not None:

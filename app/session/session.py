@@ -78,6 +78,11 @@ class Session(QObject):
         tasks.failed.connect(messages.notify_error)
         self.trainings.started.connect(lambda _run_id: self.coloring.propose("atomic_energy"))
 
+    @property
+    def empty(self) -> bool:
+        """Whether no file and no run is open."""
+        return not (self.data.datasets or self.runs.documents)
+
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""
         self.closing.emit()

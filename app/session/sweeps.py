@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.frame_refs import name_of
-from app.documents.sweep import Sweep, SweepPlan, SweepPoint, sentence, setting_named, sweep_points
 from app.session.data import Data
 from app.session.messages import Messages, Notification
 from app.session.runs import Runs
 from app.session.trainings import Trainings
+
+if TYPE_CHECKING:
+    from app.documents.sweep import Sweep, SweepPlan, SweepPoint
 
 
 class Sweeps(QObject):
@@ -34,6 +36,8 @@ class Sweeps(QObject):
 
         Returns the runs' ids. All take the data and the regions as they are now.
         """
+        from app.documents.sweep import Sweep
+
         names = plan.names(name_of(self._data.datasets.values()))
         launch = partial(self._trainings.launch, queue=True)
         ids = [launch(settings, name) for name, settings in zip(names, plan.settings, strict=True)]
@@ -51,6 +55,8 @@ class Sweeps(QObject):
         """Return what the runs of the latest sweep have reached, along the axis."""
         if self.latest is None:
             return []
+        from app.documents.sweep import sweep_points
+
         return sweep_points(self.latest.setting, self.latest.runs_of(self._runs.documents.values()))
 
     def _on_followed(self, ended: str, started: str) -> None:
@@ -59,6 +65,8 @@ class Sweeps(QObject):
 
     def _on_idle(self) -> None:
         if self._going and self.latest is not None:
+            from app.documents.sweep import sentence
+
             self._going = False
             text = sentence(self.points())
             title = f"Sweep of {_lower(self.latest.setting.shown.label)} has ended"
@@ -73,6 +81,10 @@ class Sweeps(QObject):
 
     def restore(self, values: dict[str, Any]) -> None:
         """Take over a sweep that was kept; one that cannot be understood is left out."""
+        if not values:
+            return
+        from app.documents.sweep import Sweep, setting_named
+
         try:
             folders = [Path(path) for path in values["runs"]]
             self._set(Sweep(setting_named(values["setting"]), tuple(folders)))

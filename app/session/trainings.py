@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -23,8 +24,11 @@ from app.workers.tasks import TaskRunner
 from app.workers.training import News, Start, TrainingJob, TrainingOrder
 from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Role
-from nnpcore.training import ControlState, EpochRecord, TrainSettings
-from nnpcore.training.history import thin
+from nnpcore.training.control import ControlState
+from nnpcore.training.history import EpochRecord, thin
+
+if TYPE_CHECKING:
+    from nnpcore.training import TrainSettings
 
 TICK_MS = 100
 WAIT_MS = 50
@@ -62,7 +66,6 @@ class Trainings(QObject):
         super().__init__()
         self._preferences, self._data, self._regions = preferences, data, regions
         self._runs, self._messages, self._undo = runs, messages, undo
-        self.settings = _settings_of(preferences.train_settings)
         self.refused: dict[str, str] = {}
         """What was typed into fields of the settings and cannot be used: why, by the field's label."""
         self.confirm: Callable[[Sequence[str]], bool] = lambda _warnings: True
@@ -85,6 +88,17 @@ class Trainings(QObject):
     def n_waiting(self) -> int:
         """How many trainings wait for those before them."""
         return len(self._waiting)
+
+    @cached_property
+    def settings(self) -> TrainSettings:
+        """Those of the next training, made when they are first asked for."""
+        return _settings_of(self._preferences.train_settings)
+
+    def remember_settings(self) -> None:
+        """Put the settings of the next training among the preferences."""
+        if "settings" in vars(self):
+            known = self.settings.model_dump(mode="json", exclude_defaults=True)
+            self._preferences.train_settings = known
 
     def set_settings(self, wanted: TrainSettings, text: str = "training settings") -> None:
         """Use other settings for the next training (can be undone; edits of one field in a row are one)."""
@@ -145,6 +159,8 @@ class Trainings(QObject):
         frames to train and validate on in place of those by role, ``parent`` is the run they add to,
         ``counts`` says how many times each training frame counts.
         """
+        from nnpcore.training import TrainSettings
+
         if settings.n_threads is None:
             settings = settings.replace(n_threads=self._preferences.threads)
         if self._preferences.memory_gb and settings.memory_gb == TrainSettings().memory_gb:
@@ -368,6 +384,8 @@ def _ended_text(run: RunDocument) -> str:
 
 def _settings_of(remembered: dict[str, Any]) -> TrainSettings:
     """Return the training settings last used; the defaults where they no longer fit."""
+    from nnpcore.training import TrainSettings
+
     try:
         return TrainSettings(**remembered)
     except SettingsError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QShowEvent
@@ -18,12 +19,15 @@ from PySide6.QtWidgets import (
 
 from app.look import icons
 from app.look.style_sheet import styled
-from app.panels.base import Panel
+from app.panels import PanelEntry
 from app.session.session import Session
 from app.shell.tab_order import TabOrder
 from app.widgets.controls import filled, tool_button
 from app.widgets.flow import FlowRow
 from app.widgets.labels import ElidedLabel
+
+if TYPE_CHECKING:
+    from app.panels.base import Panel
 
 MAX_HEIGHT = 16_777_215
 ROW_HEIGHT = 28
@@ -42,19 +46,24 @@ class Dock(QDockWidget):
     help_wanted = Signal()
     closed = Signal()
 
-    def __init__(self, panel_class: type[Panel], session: Session, window: QMainWindow) -> None:
-        super().__init__(panel_class.title, window)
-        self.setObjectName(f"dock_{panel_class.name}")
-        self.panel_class, self._session = panel_class, session
+    def __init__(self, entry: PanelEntry, session: Session, window: QMainWindow) -> None:
+        super().__init__(entry.title, window)
+        self.setObjectName(f"dock_{entry.name}")
+        self.entry, self._session = entry, session
         self._panel: Panel | None = None
         self.lazy, self.wanted, self.folded = True, False, False
-        self.row = _TitleRow(self, panel_class.title, panel_class.foldable)
+        self.row = _TitleRow(self, entry.title, entry.foldable)
         self.setTitleBarWidget(self.row)
         self._holder = _Holder(self)
         self._column = filled(QVBoxLayout(self._holder))
         self.setWidget(self._holder)
-        if panel_class.eager:
+        if entry.eager:
             self.panel.show()
+
+    @property
+    def panel_class(self) -> type[Panel]:
+        """The panel's class, loaded on first use."""
+        return self.entry.panel_class
 
     @property
     def panel(self) -> Panel:

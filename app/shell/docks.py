@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,7 @@ def make_docks(session: Session, window: QMainWindow) -> dict[str, Dock]:
     """Make a dock for every panel of the registry, by panel name, hidden and without its panel."""
     docks = {}
     for entry in REGISTRY:
-        panel_class = getattr(import_module(entry.module), entry.class_name)
-        dock = docks[panel_class.name] = Dock(panel_class, session, window)
+        dock = docks[entry.name] = Dock(entry, session, window)
         window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
         dock.hide()
     return docks

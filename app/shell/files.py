@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 
 from app.dialogs.every import Dialogs
-from app.dialogs.potentials import ImportDialog, is_potential
 from app.dialogs.report import export_report
 from app.settings import examples_folder
 from nnpcore.installation import RESOURCES
@@ -69,6 +68,8 @@ class Files:
 
     def open_paths(self, paths: list[str]) -> None:
         """Open trajectories, run folders and other programs' potentials alike."""
+        from app.dialogs.potentials import ImportDialog, is_potential
+
         runs = [path for path in paths if Path(path).is_dir() and (Path(path) / "data.json").is_file()]
         for folder in runs:
             self._session.runs.open(folder)

@@ -195,7 +195,7 @@ class MainWindow(QMainWindow):
         """List the panels; the ones that can be seen are ticked."""
         self.panels_menu.clear()
         for name, dock in self.docks.items():
-            action = self.panels_menu.addAction(dock.panel_class.title)
+            action = self.panels_menu.addAction(dock.entry.title)
             action.setCheckable(True)
             action.setChecked(not dock.isHidden())
             action.triggered.connect(lambda on, name=name: self.spaces.show_panel(name, on))
@@ -334,7 +334,7 @@ class MainWindow(QMainWindow):
         """Say what a panel says: the named one, or the one the keyboard or the mouse is in."""
         dock = self.docks.get(name) or self._dock_at_hand()
         if dock is not None:
-            title = dock.panel_class.title
+            title = dock.entry.title
             PanelHelp(title, lambda: self.show_documentation(PAGE, anchor_of(title)), self).open_below(
                 dock.row.help
             )
@@ -418,9 +418,7 @@ class MainWindow(QMainWindow):
     def _keep_layout(self) -> None:
         self.settings.geometry = _text_of(self.saveGeometry())
         self.spaces.keep()
-        self.settings.train_settings = self.session.trainings.settings.model_dump(
-            mode="json", exclude_defaults=True
-        )
+        self.session.trainings.remember_settings()
 
 
 def _text_of(data: QByteArray) -> str:

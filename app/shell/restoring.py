@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
 
-from app.dialogs.potentials import offer_calculators, specs_of
 from app.documents import session_file
 from app.documents.session_file import SavedDataset, SavedSession
 from app.session.messages import Notification
 from app.settings import Settings, home
+from app.workers.foreign import specs_of
 from nnpcore.errors import EatlasError
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class SessionKeeper(QObject):
             str(run.folder) for key, run in session.runs.documents.items() if key in session.runs.compared
         ]
         regions = list(session.regions.sets.values())
-        coloring, specs = asdict(session.coloring.current), specs_of(session.runs.documents.values())
+        models = [run.potential for run in session.runs.documents.values()]
+        coloring, specs = asdict(session.coloring.current), specs_of(models)
         sweep = session.sweeps.to_dict()
         return SavedSession(datasets, runs, current, coloring, compared, regions, specs, sweep)
 
@@ -161,6 +162,8 @@ class SessionKeeper(QObject):
             text = f"{', '.join(gone)}: removed or moved since. Open it where it is now."
             self._session.messages.notify(Notification("warning", title, text))
         if saved.calculators:
+            from app.dialogs.potentials import offer_calculators
+
             offer_calculators(self._session, saved.calculators)
 
 

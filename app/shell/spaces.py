@@ -300,7 +300,7 @@ class Spaces(QObject):
         """Fold what is in the way and unfold it when it no longer is; return whether anything changed."""
         moved = False
         for name, dock in self._docks.items():
-            if not dock.panel_class.foldable or dock.isHidden():
+            if not dock.entry.foldable or dock.isHidden():
                 continue
             dock.show_summary(dock.panel_class.summary(self._session))
             folds = dock.panel_class.folds(self._session) and self._window.height() < ROOMY
@@ -315,7 +315,7 @@ class Spaces(QObject):
         by_command: dict[str, list[str]] = {}
         lines: list[Line] = []
         for name, lack in lacks.items():
-            title = self._docks[name].panel_class.title
+            title = self._docks[name].entry.title
             if lack.silent:
                 continue
             if lack.command in REASONS:

@@ -130,9 +130,9 @@ class MainToolbar(QToolBar):
             self.export_menu.addAction(self._commands.actions[command_id])
         self.export_menu.addSeparator()
         for dock in self._docks.values():
-            if dock.panel_class.lacks(self._session) is None and dock.panel_class.can_export():
-                self.export_menu.addAction(self._commands.actions[f"figure.{dock.panel_class.name}"])
-                if dock.panel_class.name == "structure":
+            if dock.entry.exports and dock.panel_class.lacks(self._session) is None:
+                self.export_menu.addAction(self._commands.actions[f"figure.{dock.entry.name}"])
+                if dock.entry.name == "structure":
                     self.export_menu.addAction(self._commands.actions["figure.movie"])
 
 

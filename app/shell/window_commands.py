@@ -10,7 +10,6 @@ from app.dialogs.examples import open_example
 from app.documents.coloring import LABELS
 from app.documents.run import RunState
 from app.look import theme
-from app.panels.structure_panel import StructurePanel
 from app.shell.commands import Command
 from app.shell.dock import Dock
 from app.shell.files import Files
@@ -24,6 +23,7 @@ from app.workers.example_sessions import EXAMPLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.panels.structure_panel import StructurePanel
     from app.session.session import Session
 
 VIEWER_TOOLS = (
@@ -190,12 +190,13 @@ def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command
     """Return a command for each panel that has a figure or numbers to export."""
     return [
         Command(
-            f"figure.{name}", f"Export {dock.panel_class.title}…", lambda dock=dock: dock.panel.ask_export(),
-            menu="Export", enabled=lambda dock=dock: dock.panel_class.lacks(session) is None,
+            f"figure.{name}", f"Export {dock.entry.title}…", lambda dock=dock: dock.panel.ask_export(),
+            menu="Export",
+            enabled=lambda dock=dock: not session.empty and dock.panel_class.lacks(session) is None,
             tip="Figure and numbers for a paper: size, letters, legend; PNG, SVG, PDF, CSV, clipboard",
         )
         for name, dock in docks.items()
-        if dock.panel_class.can_export()
+        if dock.entry.exports
     ] + [
         Command("figure.movie", "Movie…", lambda: _movie(docks), menu="Export",
                 enabled=lambda: session.data.frame is not None,
@@ -204,6 +205,8 @@ def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command
 
 
 def _movie(docks: Mapping[str, Dock]) -> None:
+    from app.panels.structure_panel import StructurePanel
+
     panel = docks["structure"].panel
     assert isinstance(panel, StructurePanel)
     panel.ask_movie()
@@ -336,6 +339,8 @@ def _viewer(window: Window) -> list[Command]:
     """What the structure's buttons and keys do, for the palette."""
 
     def panel() -> StructurePanel:
+        from app.panels.structure_panel import StructurePanel
+
         window.spaces.show_panel("structure")
         found = window.docks["structure"].panel
         assert isinstance(found, StructurePanel)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QWheelEvent
 
-from app.viewer3d.view import StructureView
+if TYPE_CHECKING:
+    from app.viewer3d.view import StructureView
 
 CLICK_SLACK = 4
 HOVER_MS = 30

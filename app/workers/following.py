@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnpcore.errors import EatlasError
-from nnpcore.training import RunFolder, TrainingValues
 from nnpcore.training.watching import Activity, RunWatch, Sight
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+    from nnpcore.training import TrainingValues
 
 Stamp = tuple[int, int]
 """Time of change and place of a file."""
@@ -69,6 +69,8 @@ def _potential(watch: RunWatch, stamp: Stamp | None) -> tuple[Potential | None, 
 
 
 def _values(watch: RunWatch) -> TrainingValues | None:
+    from nnpcore.training import RunFolder
+
     try:
         return RunFolder.open(watch.path).training_values()
     except EatlasError:

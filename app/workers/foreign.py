@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,3 +89,9 @@ def shifts_to(frames: Sequence[Frame], energies: Sequence[float]) -> dict[str, f
     missing = np.array([frame.energy or 0.0 for frame in frames]) - np.asarray(energies)
     found = np.linalg.lstsq(counts.astype(float), missing, rcond=1e-8)[0]
     return {chemical_symbols[n]: float(shift) for n, shift in zip(present, found, strict=True)}
+
+
+def specs_of(models: Iterable[object]) -> list[dict[str, Any]]:
+    """Return the calculators from elsewhere among models, as JSON can keep them."""
+    specs = [model.spec for model in models if isinstance(model, SharedModel)]
+    return [spec.to_dict() for spec in specs if spec is not None]

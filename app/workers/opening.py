@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from app.workers.monitoring import old_monitor
 from nnpcore.progress import Progress
-from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
     from nnpcore.potential import Potential
+    from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class OpenedRun:
 def open_run(path: Path, progress: Progress) -> OpenedRun:
     """Read a run folder; RunFolderError or PotentialError where it is missing, damaged or foreign."""
     from nnpcore.potential import Potential
+    from nnpcore.training import RunFolder
 
     progress.report(0.1, "Checking the folder")
     folder = RunFolder.open(path)

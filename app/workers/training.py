@@ -13,15 +13,15 @@ from app.workers.monitoring import Monitored, make_monitor, old_monitor
 from app.workers.tasks import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
-from nnpcore.training import EpochRecord, TrainControl, TrainingValues, TrainSettings
 from nnpcore.training.compiling import compile_kernels
+from nnpcore.training.control import TrainControl
 from nnpcore.training.data_sources import DataSource, sources_of
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
-    from nnpcore.training import Trainer, TrainResult
+    from nnpcore.training import EpochRecord, Trainer, TrainingValues, TrainResult, TrainSettings
 
 SNAPSHOT_SECONDS = 0.8
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 
 from nnpcore.progress import Progress
-from nnpcore.training.compiling import compiled
 
 MODULES = (
     "numba",
@@ -21,6 +20,7 @@ MODULES = (
 def warm_up(progress: Progress) -> bool:
     """Import the heavy modules one by one; return whether all kernels are compiled."""
     from app.look import colormaps
+    from nnpcore.training.compiling import compiled
 
     for name in (colormaps.SEQUENTIAL, colormaps.DIVERGING):
         colormaps.table(name)

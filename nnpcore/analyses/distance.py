@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
 from nnpcore.mapping.invariant import InvariantPoints
-from nnpcore.training import TrainingValues
+
+if TYPE_CHECKING:
+    from nnpcore.training import TrainingValues
 
 
 class Reaches(ByKey[Reach]):

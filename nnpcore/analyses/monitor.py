@@ -19,7 +19,6 @@ from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies, is_potential
 from nnpcore.mapping.regions import RegionSet
-from nnpcore.training.run_folder import id_of
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -163,12 +162,16 @@ class MappingMonitor:
 
     def save(self, folder: str | Path) -> None:
         """Write ``monitor.json`` into a run folder; RunFolderError where it cannot be written."""
+        from nnpcore.training.run_folder import id_of
+
         mark = {"run": id_of(folder)}
         FORMAT.write(Path(folder) / MONITOR_FILE, self.to_dict() | mark, indent=None)
 
     @classmethod
     def load(cls, folder: str | Path) -> MappingMonitor | None:
         """Read what a run folder monitored: None without such a file, AnalysisError where it is damaged."""
+        from nnpcore.training.run_folder import id_of
+
         path = Path(folder) / MONITOR_FILE
         if not path.is_file():
             return None

@@ -12,7 +12,6 @@ from pathlib import Path
 from nnpcore.errors import RunFolderError
 from nnpcore.training.folder_lock import writer_of
 from nnpcore.training.history import EpochRecord
-from nnpcore.training.run_folder import RunFolder
 
 SILENT_AFTER = 120.0
 """Seconds without a new epoch after which a training on another computer may have ended unseen."""
@@ -88,6 +87,8 @@ class RunWatch:
 
     def _read(self) -> bool:
         """Read what has changed; return whether it is another training than before."""
+        from nnpcore.training.run_folder import RunFolder
+
         for attempt in range(_TRIES):
             state = _state_of(self.path)
             if state == self._state:
