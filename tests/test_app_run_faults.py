@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from test_app_training import SMALL, ended, opened, started
 from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
 from app.documents.session_file import SavedSession
+from app.session import runs
 from app.session.inputs import RunInputs
+from app.widgets.row_list import ID
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.inputs import TRAINING_PARTS
 from nnpcore.analyses.prediction import PREDICTION
@@ -209,3 +212,38 @@ def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):
     RunInputs(session.data, session.regions).refresh(run)
     found = run.evaluation.known(TRAINING_PARTS)
     assert [part.name for part in found] == ["training", "training (2)", "validation", "validation (2)"]
+
+
+def test_restored_runs_keep_their_order_their_colors_and_the_one_looked_at(
+    window, qtbot, silicon_file, monkeypatch, tmp_path
+):
+    session, first = window.session, started(window, qtbot, silicon_file, epochs=1)
+    ended(qtbot, first)
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        shutil.copytree(first.folder, folder)
+    session.runs.remove(first.id)
+    asked: list[str] = []
+    wait = {"one": 3, "two": 2, "three": 1}
+    real = runs.open_run
+
+    def late(path, progress):
+        asked.append(path.name)
+        while sum(name in asked for name in wait) < 3 or wait[path.name] > 1 + n_put():
+            time.sleep(0.01)
+        return real(path, progress)
+
+    def n_put() -> int:
+        return sum(run.potential is not None for run in list(session.runs.documents.values()))
+
+    monkeypatch.setattr(runs, "open_run", late)
+    window.keeper.restore(SavedSession(runs=[str(f) for f in folders], current_run=str(folders[1])))
+    qtbot.waitUntil(lambda: n_put() == 3, timeout=20_000)
+    assert [run.name for run in session.runs.documents.values()] == ["one", "two", "three"]
+    listed = window.docks["data"].panel.runs.list
+    ids = [listed.item(k).data(ID) for k in range(listed.count())]
+    assert [session.runs.documents[key].name for key in ids] == ["three", "two", "one"]
+    qtbot.waitUntil(lambda: session.runs.current.name == "two")
+    colors = [run.color_index for run in session.runs.documents.values()]
+    assert colors == sorted(set(colors))
+    assert Path(window.keeper.snapshot().current_run).name == "two"

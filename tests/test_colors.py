@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QMenu
 
 from app.dialogs.range_menu import RangeDialog, fill_range_menu
@@ -239,3 +241,24 @@ def test_atomic_energies_stand_against_those_of_the_reference(
     parity.resize(300, 300)
     parity.buttons["atomic"].click()
     assert len(parity.table()["atom (from 0)"]) == 32 and len(parity.figure()().axes) == 3
+
+
+def test_the_list_of_colors_follows_the_runs(window, qtbot, silicon_potential, silicon_file):
+    session, box = window.session, window.toolbar.coloring
+    opened(session, silicon_file())
+    offered = [box.itemData(k) for k in range(box.count())]
+    assert "reference_error" in offered and "run_difference" not in offered
+    for name in ("one", "two"):
+        run = session.runs.add(name, TrainSettings())
+        run.potential = silicon_potential
+        session.runs.potential_changed.emit(run.id)
+    index = box.findData("run_difference")
+    assert index >= 0
+    QTest.mouseClick(box, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(box.view().isVisible)
+    box.view().setCurrentIndex(box.model().index(index, 0))
+    QTest.keyClick(box.view(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: session.coloring.current.kind == "run_difference")
+    session.coloring.set(kind="element")
+    session.runs.remove(run.id)
+    assert box.findData("run_difference") < 0

@@ -33,6 +33,7 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
 from nnpcore.analyses.inputs import GROUPING, POTENTIAL
 from nnpcore.analyses.regions import REGION_ERRORS
+from nnpcore.analyses.verdict import VERDICT
 from nnpcore.mapping import (
     Verdict,
     connectivity,
@@ -517,6 +518,12 @@ def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained)
     settled(trained)
     assert run.verdict() == judged(run)
     assert run.result(EOS) is not None
+    nothing = replace(judged(run), level="unknown")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.evaluation._entries[VERDICT], "value", nothing)
+        assert run.verdict() is nothing
+        patch.setattr(run.evaluation, "is_current", lambda node: node is not VERDICT)
+        assert run.verdict() is None, "it was made before the equation of state was there"
 
 
 def test_a_monitor_leaves_out_what_cannot_be_followed(trained):

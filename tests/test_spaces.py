@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app import settings as settings_module
 from app.panels import REGISTRY
+from app.session.messages import Notification
 from app.shell.docks import show_tabs
 from app.shell.workspaces import BY_NAME, WORKSPACES, leaves, panel_names, pruned, swapped, tabs
 from app.workers.example_sessions import EXAMPLES
@@ -267,3 +268,20 @@ def test_no_tabs_of_another_workspace_stay_over_the_panels(opened, qtbot):
         strange = [b.tabText(k) for b in bars for k in range(b.count()) if b.tabText(k) not in titles]
         assert not strange, (workspace.name, strange)
         assert not [w for w in QApplication.topLevelWidgets() if isinstance(w, QTabBar) and w.isVisible()]
+
+
+def test_messages_never_cover_the_fields_of_the_model_nor_leave_the_list(opened, qtbot):
+    spaces, toasts = opened.spaces, opened.toasts
+    spaces.choose("train")
+    spaces.fold("model", False)
+    toasts.show(Notification("error", "Training cannot start", "Members: 312 is not sensible. " * 3))
+    toast = toasts.shown[-1]
+    model = opened.docks["model"]
+    qtbot.waitUntil(lambda: model.height() > 200 and toast.x() > model.geometry().right())
+    QTest.mouseClick(model.row.chevron, LEFT)
+    qtbot.waitUntil(lambda: toast.geometry().right() <= opened.docks["data"].geometry().right())
+    assert toast.geometry().bottom() < opened.statusBar().geometry().top()
+    width, height = toast.width(), toast.height()
+    spaces.choose("map")
+    qtbot.waitUntil(lambda: toast.width() < width and toast.height() >= height)
+    assert toast.geometry().right() < opened.docks["structure"].geometry().left()

@@ -111,9 +111,15 @@ class RunDocument(Evaluated):
     sentence: str = ""
 
     def verdict(self) -> Verdict | None:
-        """Return the verdict on the potential, None while there is nothing to judge it by."""
+        """Return the verdict on the potential, None while there is nothing to judge it by.
+
+        One that could say nothing counts no more once there is something to judge by that it has not seen.
+        """
         known = self.result(EOS) is not None or self.result(REGION_ERRORS) is not None
-        return self.result(VERDICT) if known else None
+        verdict = self.result(VERDICT) if known else None
+        if verdict is not None and verdict.level == "unknown" and not self.evaluation.is_current(VERDICT):
+            return None
+        return verdict
 
     @property
     def epoch(self) -> int:

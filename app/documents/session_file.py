@@ -65,6 +65,7 @@ class SavedSession:
     ``lost`` says which entries of the file could not be understood when it was read.
     ``calculators`` are specs of calculators from elsewhere: started again only when the user says so, since
     that runs code of their names. ``sweep`` is the latest one: its setting and the folders of its runs.
+    ``current`` is the file of the frame shown, ``current_run`` the folder of the run looked at.
     """
 
     datasets: list[SavedDataset] = field(default_factory=list)
@@ -76,6 +77,7 @@ class SavedSession:
     calculators: list[dict[str, Any]] = field(default_factory=list)
     sweep: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    current_run: str = ""
 
     @property
     def empty(self) -> bool:
@@ -110,6 +112,7 @@ def read(path: Path) -> SavedSession:
         lost: list[str] = []
         take = partial(_entries, content, lost)
         current, coloring, sweep = (content.get(key) for key in ("current", "coloring", "sweep"))
+        run = content.get("current_run")
         return SavedSession(
             take("datasets", "a data set", lambda entry: SavedDataset(**entry)),
             take("runs", "a run", _path),
@@ -120,6 +123,7 @@ def read(path: Path) -> SavedSession:
             take("calculators", "a calculator", dict),
             dict(sweep) if isinstance(sweep, dict) else {},
             lost,
+            run if isinstance(run, str) and "\0" not in run else "",
         )
 
 

@@ -96,7 +96,7 @@ class DataPanel(Panel):
         runs.current_changed.connect(self._on_current_run_changed)
         for signal in (runs.comparison_changed, runs.added, runs.removed, theme.signals().changed):
             signal.connect(self._refresh_runs)
-        for run_id in runs.documents:
+        for run_id in reversed(runs.documents):
             self._add_run(run_id)
         self._on_current_run_changed()
 
@@ -155,7 +155,8 @@ class DataPanel(Panel):
             self.session.runs.open(folder)
 
     def _add_run(self, run_id: str) -> None:
-        self.runs.add(run_id, RunRow(self.session, run_id, self), first=True)
+        newer = list(reversed(self.session.runs.documents)).index(run_id)
+        self.runs.add(run_id, RunRow(self.session, run_id, self), at=newer)
 
     def _on_run_changed(self, run_id: str) -> None:
         row = self.runs.row(run_id)

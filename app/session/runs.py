@@ -59,6 +59,8 @@ class Runs(QObject):
         self.current_id: str | None = None
         self.compared: frozenset[str] = frozenset()
         self._compared_folders: set[Path] = set()
+        self._restored: dict[Path, int] = {}
+        self._wanted: Path | None = None
         self._told_of_changed: set[tuple[str, int]] = set()
         self._count = 0
         data.added.connect(self._on_dataset_added)
@@ -67,11 +69,19 @@ class Runs(QObject):
         data.reloaded.connect(self._on_frames_gone)
 
     # adding and removing ------------------------------------------------------------------------------
-    def add(self, name: str, settings: TrainSettings, state: RunState = RunState.STOPPED) -> RunDocument:
-        """Add an empty run."""
+    def add(
+        self,
+        name: str,
+        settings: TrainSettings,
+        state: RunState = RunState.STOPPED,
+        place: int | None = None,
+    ) -> RunDocument:
+        """Add an empty run, the last of all or in the ``place`` it had, which its colour follows."""
         self._count += 1
-        run = RunDocument(f"run-{self._count}", one_line(name), settings, state, color_index=self._count - 1)
+        color = self._count - 1 if place is None else place
+        run = RunDocument(f"run-{self._count}", one_line(name), settings, state, color_index=color)
         self.documents[run.id] = run
+        self.documents = dict(sorted(self.documents.items(), key=lambda entry: entry[1].color_index))
         self.added.emit(run.id)
         return run
 
@@ -91,6 +101,14 @@ class Runs(QObject):
         self.potential_changed.emit(run.id)
         self.set_current(run.id)
         return run.id
+
+    def restore(self, folders: Sequence[str], current: str = "") -> None:
+        """Open runs in this order, whichever is read first, and show ``current`` or the last."""
+        paths = [Path(folder).absolute() for folder in folders]
+        self._restored = {path: self._count + k for k, path in enumerate(paths)}
+        self._wanted = Path(current).absolute() if current else paths[-1] if paths else None
+        for path in paths:
+            self.open(path)
 
     def open(self, folder: str | Path) -> None:
         """Read a run folder in the background and show it; its data files are opened, too, if they exist."""
@@ -115,11 +133,13 @@ class Runs(QObject):
         self._regions.take(opened.regions)
         if run.folder in self._compared_folders:
             self._set_compared(self.compared | {run.id})
-        self.set_current(run.id)
+        beside = self._restored.pop(opened.folder.path, None) is not None
+        if not beside or run.folder == self._wanted or self.current is None:
+            self.set_current(run.id)
 
     def _add_opened(self, opened: OpenedRun) -> RunDocument:
         folder = opened.folder
-        run = self.add(folder.path.name, folder.settings)
+        run = self.add(folder.path.name, folder.settings, place=self._restored.get(folder.path))
         run.folder, run.sources = folder.path, folder.sources
         run.history, run.potential, run.values = opened.history, opened.potential, opened.values
         run.whitening, run.functions = opened.potential.metric, opened.potential.functions

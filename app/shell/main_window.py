@@ -39,7 +39,7 @@ from app.shell.panel_help import PAGE, PanelHelp, anchor_of
 from app.shell.restoring import SessionKeeper
 from app.shell.spaces import Spaces
 from app.shell.tab_order import TabOrder
-from app.shell.toasts import LEAST_WIDTH, MARGIN, WIDTH, Toasts
+from app.shell.toasts import LEAST_WIDTH, MARGIN, WIDTH, Place, Toasts
 from app.shell.toolbar import MainToolbar
 from app.shell.verdict_bar import VerdictBar
 from app.shell.welcome import Welcome
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 HIDDEN_PANELS_MS = 1200
 BETWEEN_PANELS_MS = 60
-STATUS_HEIGHT = 34
+STATUS_HEIGHT, FRAME_BAR = 34, 44
 LEAST_SIZE, MOST_SIZE, LARGE_SCREEN = (1024, 660), (1920, 1160), (1600, 1000)
 SHARE = 0.92
 """What a first window takes of a large screen; it fills a smaller one."""
@@ -78,6 +78,7 @@ class MainWindow(QMainWindow):
         self.commands = Commands(actions, self)
         self.toasts = Toasts(self, self._place_of_toasts)
         self.docks = layout.make_docks(session, self)
+        self.toasts.follow(self.docks["data"], self.docks["model"])
         for command in figure_commands(session, self.docks):
             self.commands.add(command)
         self.spaces = Spaces(self, self.docks, session, settings)
@@ -132,13 +133,17 @@ class MainWindow(QMainWindow):
             for signal in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
                 signal.connect(self._refresh_titles)
 
-    def _place_of_toasts(self) -> tuple[int, int]:
-        """Return the width of the list of data, within bounds, and the height of what panels lack."""
-        data = self.docks["data"]
-        beside = data.isHidden() or data.isFloating()
-        wide = WIDTH if beside else min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
-        width = LEAST_WIDTH if self.spaces.welcoming else wide
-        return width, 0 if self.needs.isHidden() else self.needs.sizeHint().height()
+    def _place_of_toasts(self) -> Place:
+        """Return the end of the list of data and runs; beside it where settings of a model are there."""
+        above = 0 if self.needs.isHidden() else self.needs.sizeHint().height()
+        if self.spaces.welcoming:
+            return Place(width=LEAST_WIDTH, above=above)
+        data, model = self.docks["data"], self.docks["model"]
+        if data.isHidden() or data.isFloating():
+            return Place(above=above)
+        if model.isVisible() and not (model.isFloating() or model.folded) and model.x() < data.width():
+            return Place(left=data.geometry().right() + 2 * MARGIN, above=above + FRAME_BAR)
+        return Place(width=min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH), above=above)
 
     def show_cure(self) -> None:
         """Show the workspace in which frames are found that heal a map."""

@@ -34,6 +34,7 @@ class SessionKeeper(QObject):
         for signal in (
             session.data.added, session.data.removed, session.data.changed, session.runs.added,
             session.runs.removed, session.coloring.changed, session.runs.comparison_changed,
+            session.runs.current_changed,
             session.regions.changed, session.sweeps.changed, session.visibility.changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
@@ -72,7 +73,11 @@ class SessionKeeper(QObject):
         models = [run.potential for run in session.runs.documents.values()]
         coloring, specs = asdict(session.coloring.current), specs_of(models)
         sweep = session.sweeps.to_dict()
-        return SavedSession(datasets, runs, current, coloring, compared, regions, specs, sweep)
+        shown = session.runs.current
+        looked_at = "" if shown is None or shown.folder is None else str(shown.folder)
+        return SavedSession(
+            datasets, runs, current, coloring, compared, regions, specs, sweep, current_run=looked_at
+        )
 
     def _save_in_background(self) -> None:
         saved, path = self.snapshot(), self._path
@@ -154,9 +159,8 @@ class SessionKeeper(QObject):
         self._session.runs.restore_compared(saved.compared)
         self._session.sweeps.restore(saved.sweep)
         gone = [folder for folder in saved.runs if not Path(folder).is_dir()]
-        for folder in saved.runs:
-            if folder not in gone:
-                self._session.runs.open(folder)
+        there = [folder for folder in saved.runs if folder not in gone]
+        self._session.runs.restore(there, saved.current_run if saved.current_run in there else "")
         if gone:
             title = "A run is gone" if len(gone) == 1 else f"{len(gone)} runs are gone"
             text = f"{', '.join(gone)}: removed or moved since. Open it where it is now."

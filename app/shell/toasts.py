@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QEnterEvent, QGuiApplication, QHideEvent, QShowEvent
@@ -33,14 +34,11 @@ MAX_SHOWN = 2
 class Toast(QFrame):
     """One notification."""
 
-    def __init__(
-        self, notification: Notification, close: Callable[[Toast], None], parent: QWidget, width: int = WIDTH
-    ) -> None:
+    def __init__(self, notification: Notification, close: Callable[[Toast], None], parent: QWidget) -> None:
         super().__init__(parent)
         self.notification = notification
         self._close = close
         self.setObjectName("toast")
-        self.setFixedWidth(width)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         column = filled(QVBoxLayout(self), self._head(), margins=(12, 10, 8, 10), spacing=6)
         self._column = column
@@ -119,8 +117,9 @@ class Toast(QFrame):
         super().leaveEvent(event)
         self._timer.start(1000 * self._seconds)
 
-    def fit(self) -> None:
-        """Take the height the texts need at this width."""
+    def fit(self, width: int) -> None:
+        """Take a width, and the height that the texts need at it."""
+        self.setFixedWidth(width)
         self._button_row.resize(self.width() - 20, self._button_row.height())
         self._column.activate()
         self.setFixedHeight(self._column.totalHeightForWidth(self.width()))
@@ -131,7 +130,7 @@ class Toast(QFrame):
 
     def _show_details(self, shown: bool) -> None:
         self.details.setVisible(shown)
-        self.fit()
+        self.fit(self.width())
 
     def copy(self) -> None:
         """Copy everything to the clipboard."""
@@ -151,14 +150,22 @@ def _seconds_of(notification: Notification) -> int:
     return OFFERING_SECONDS if notification.level == "info" else ASKING_SECONDS
 
 
-class Toasts(QObject):
-    """Shows toasts in the lower left corner of a window, over the end of the list of data and runs.
+@dataclass(frozen=True)
+class Place:
+    """Where toasts stand, in pixels: their left edge, their width, and how far above the status line."""
 
-    A message takes the place of one with the same title, and there are never more than two. ``place`` gives
-    their width, and the height of what must not be covered above the status line, in pixels.
+    left: int = MARGIN
+    width: int = WIDTH
+    above: int = 0
+
+
+class Toasts(QObject):
+    """Shows toasts at the bottom of a window, where ``place`` says.
+
+    A message takes the place of one with the same title, and there are never more than two.
     """
 
-    def __init__(self, window: QWidget, place: Callable[[], tuple[int, int]] = lambda: (WIDTH, 0)) -> None:
+    def __init__(self, window: QWidget, place: Callable[[], Place] = Place) -> None:
         super().__init__(window)
         self._window, self._place = window, place
         self.shown: list[Toast] = []
@@ -175,11 +182,10 @@ class Toasts(QObject):
             self._remove(toast)
         while len(self.shown) >= MAX_SHOWN:
             self._remove(self._least())
-        toast = Toast(notification, self._remove, self._window, self._place()[0])
+        toast = Toast(notification, self._remove, self._window)
         toast.installEventFilter(self)
         self.shown.append(toast)
         toast.show()
-        toast.fit()
         self.arrange()
 
     def _least(self) -> Toast:
@@ -197,15 +203,24 @@ class Toasts(QObject):
             self.arrange()
 
     def arrange(self) -> None:
-        """Put the toasts into their corner, over everything that has come since."""
-        bottom = self._window.height() - BOTTOM - self._place()[1]
+        """Put the toasts into their place, over everything that has come since."""
+        place = self._place()
+        bottom = self._window.height() - BOTTOM - place.above
         for toast in reversed(self.shown):
-            toast.move(MARGIN, bottom - toast.height())
+            toast.fit(place.width)
+            toast.move(place.left, bottom - toast.height())
             toast.raise_()
             bottom -= toast.height() + 8
 
+    def follow(self, *widgets: QWidget) -> None:
+        """Find the place anew when these change theirs."""
+        for widget in widgets:
+            widget.installEventFilter(self)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Follow the window's size and the toasts' own."""
-        if event.type() == QEvent.Type.Resize:
+        """Follow the window's size, the toasts' own, and what their place depends on."""
+        if event.type() == QEvent.Type.Resize or (
+            event.type() in (QEvent.Type.Show, QEvent.Type.Hide) and not isinstance(watched, Toast)
+        ):
             self.arrange()
         return False

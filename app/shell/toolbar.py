@@ -101,14 +101,18 @@ class MainToolbar(QToolBar):
         self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.coloring.activated.connect(self._on_coloring_chosen)
         self.addWidget(self.coloring)
-        self._session.coloring.changed.connect(self._refresh_coloring)
-        self._session.data.current_changed.connect(self._refresh_coloring)
+        data, runs = self._session.data, self._session.runs
+        for signal in (
+            self._session.coloring.changed, data.current_changed, runs.added, runs.removed,
+            runs.potential_changed, runs.current_changed,
+        ):  # fmt: skip
+            signal.connect(self._refresh_coloring)
         self._refresh_coloring()
 
     def _on_coloring_chosen(self, index: int) -> None:
         self._session.coloring.set(kind=self.coloring.itemData(index))
 
-    def _refresh_coloring(self) -> None:
+    def _refresh_coloring(self, _run_id: str = "") -> None:
         refill(self.coloring, ((label, kind) for kind, label in self._session.coloring.kinds()))
         self.coloring.setCurrentIndex(self.coloring.findData(self._session.coloring.current.kind))
 

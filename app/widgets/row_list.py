@@ -44,13 +44,13 @@ class RowList(QStackedWidget, Generic[Row]):
         self.addWidget(self.list)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def add(self, row_id: str, row: Row, *, first: bool = False) -> None:
-        """Add a row at the end, or as the ``first`` one."""
+    def add(self, row_id: str, row: Row, *, at: int | None = None) -> None:
+        """Add a row at the end, or with ``at`` rows above it."""
         item = QListWidgetItem()
         item.setData(ID, row_id)
         item.setSizeHint(QSize(10, row.sizeHint().height()))
         self._rows[row_id] = row
-        self.list.insertItem(0 if first else self.list.count(), item)
+        self.list.insertItem(self.list.count() if at is None else at, item)
         self.list.setItemWidget(item, row)
         self.setCurrentIndex(1)
         self.updateGeometry()
