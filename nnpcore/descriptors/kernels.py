@@ -16,6 +16,7 @@ factor u(cosθ), d = r_ij · r_ik:
 from __future__ import annotations
 
 import math
+import threading
 from collections import namedtuple
 from typing import NamedTuple
 
@@ -525,12 +526,15 @@ def fill_descriptors(
     _check("values", values, (len(species), n_d), np.float64)
     if derivatives is not None:
         _check("derivatives", derivatives, (n_pairs, 3, n_d), np.float32, np.float64)
-    memory = _scratch(tables, *_sizes(pair_start, vectors, tables.angular_cutoff2))
+    most, near = _sizes(pair_start, vectors, tables.angular_cutoff2)
+    memory = _thread.scratch
+    if memory is None or memory.tables is not tables or memory.most < most or memory.near < near:
+        memory = _thread.scratch = _scratch(tables, most, near)
     single = derivatives is not None and derivatives.dtype == np.float32
     address = 0 if derivatives is None or derivatives.size == 0 else derivatives.ctypes.data
     output = _Output(address, single, n_d)
     places = pair_species.ctypes.data, vectors.ctypes.data, values.ctypes.data
-    _fill(tables.addresses(), memory.layout, output, species, pair_start, *places)
+    _fill(memory.addresses, memory.layout, output, species, pair_start, *places)
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int, ...], *kinds: type[np.generic]) -> None:
@@ -540,15 +544,29 @@ def _check(name: str, array: np.ndarray, shape: tuple[int, ...], *kinds: type[np
 
 
 class _Scratch(NamedTuple):
-    """Scratch memory and what lies where in it."""
+    """Scratch memory for centres with at most ``most`` neighbors, ``near`` of them in angular functions."""
 
+    tables: KernelTables
+    addresses: KernelAddresses
+    most: int
+    near: int
     layout: _Memory
     reals: np.ndarray
     integers: np.ndarray
 
 
+class _Thread(threading.local):
+    """What each thread keeps for its next call."""
+
+    scratch: _Scratch | None = None
+
+
+_thread = _Thread()
+
+
 def _scratch(tables: KernelTables, most: int, near: int) -> _Scratch:
-    """Scratch memory for centres with at most ``most`` neighbors, ``near`` of them in angular functions."""
+    """Scratch memory, some larger than asked for."""
+    most, near = most + most // 8, near + near // 8
     n = (most + 7) // 8 * 8 + 16
     triplets = (near * (near + 1) // 2 + 7) // 8 * 8
     block = _FACTORS + 24 * tables.most_etas
@@ -559,4 +577,5 @@ def _scratch(tables: KernelTables, most: int, near: int) -> _Scratch:
     integers = np.empty(sum(sizes), dtype=np.int32)
     order, starts, count, found, listed = integers.ctypes.data + 4 * np.cumsum([0, *sizes[:-1]])
     numbers = (n, w, block, f, u, lanes, near, order, starts, count, found, listed)
-    return _Scratch(_Memory(*(int(v) for v in numbers)), reals, integers)
+    layout = _Memory(*(int(v) for v in numbers))
+    return _Scratch(tables, tables.addresses(), most, near, layout, reals, integers)

@@ -179,3 +179,36 @@ def search(
         if total - start[i - first] > s.most:
             return nearest, near_i, near_j, i
     return nearest, near_i, near_j, -1
+
+
+@njit(**OPTIONS)
+def within(
+    positions: np.ndarray,
+    pair_start: np.ndarray,
+    pair_neighbor: np.ndarray,
+    images: np.ndarray,
+    first: int,
+    cutoff2: float,
+    start: np.ndarray,
+    neighbor: np.ndarray,
+    vector: np.ndarray,
+) -> float:
+    """Of the pairs of the centres ``first``... keep those within the cutoff; return the smallest distance².
+
+    ``images`` (n_pairs, 3) is added to r_j - r_i; ``start`` of one more centre than are wanted says how many.
+    """
+    total, nearest = 0, _SELF
+    start[0] = 0
+    for i in range(first, first + len(start) - 1):
+        x0, y0, z0 = positions[i, 0], positions[i, 1], positions[i, 2]
+        for p in range(pair_start[i], pair_start[i + 1]):
+            j = pair_neighbor[p]
+            x = positions[j, 0] - x0 + images[p, 0]
+            y = positions[j, 1] - y0 + images[p, 1]
+            z = positions[j, 2] - z0 + images[p, 2]
+            r2 = x * x + y * y + z * z
+            neighbor[total], vector[total, 0], vector[total, 1], vector[total, 2] = j, x, y, z
+            total += 1 if r2 < cutoff2 else 0
+            nearest = min(nearest, r2)
+        start[i - first + 1] = total
+    return nearest

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.outputs import Properties, all_outputs
-from ase.stress import full_3x3_to_voigt_6_stress
 
+from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.model import AtomicEnergyModel
+from nnpcore.potential.prediction import Prediction
 from nnpcore.structures.changes import changes_between
 from nnpcore.structures.frame import Frame
+
+if TYPE_CHECKING:
+    from nnpcore.potential.stepping import Stepping
+
+
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
 class EatlasCalculator(Calculator):
@@ -38,6 +46,7 @@ class EatlasCalculator(Calculator):
         self.potential = potential
         self.device = device
         self.n_threads = n_threads
+        self._stepping: Stepping | None = None
 
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = ("energy",), system_changes: Any = all_changes
@@ -49,22 +58,39 @@ class EatlasCalculator(Calculator):
         periodic = bool(frame.pbc.all()) and frame.volume > 0
         if "stress" in properties and not periodic:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in all three directions")
-        prediction = self.potential.predict(
-            [frame], stress=periodic, device=self.device, n_threads=self.n_threads, members=False
-        )
-        energy = float(prediction.energy[0])
+        prediction = self._predict(frame, periodic)
+        energies, stresses = prediction.atomic_energies_members, prediction.stress_members
+        parts = [prediction.energy_members, energies]
+        if stresses is not None:
+            parts.append(stresses[:, 0, *_VOIGT])
+        members = np.concatenate(parts, axis=1)
+        n, mean, spread = energies.shape[1], members.mean(axis=0), members.std(axis=0)
+        energy = float(mean[0])
         self.results = {
             "energy": energy,
             "free_energy": energy,
-            "energies": prediction.atomic_energies,
+            "energies": mean[1 : n + 1],
             "forces": prediction.forces,
-            "energy_std": float(prediction.energy_std[0]),
-            "energies_std": prediction.atomic_energies_std,
+            "energy_std": float(spread[0]),
+            "energies_std": spread[1 : n + 1],
             "forces_std": prediction.forces_std,
         }
-        if prediction.stress is not None and prediction.stress_std is not None:
-            self.results["stress"] = full_3x3_to_voigt_6_stress(prediction.stress[0])
-            self.results["stress_std"] = full_3x3_to_voigt_6_stress(prediction.stress_std[0])
+        if stresses is not None:
+            self.results |= {"stress": mean[n + 1 :], "stress_std": spread[n + 1 :]}
+
+    def _predict(self, frame: Frame, stress: bool) -> Prediction:
+        """Ask the potential; of an ensemble on the processor what one step can use of the last is kept."""
+        from nnpcore.potential.inference import uses_kernels
+
+        if isinstance(self.potential, Ensemble) and uses_kernels(self.device):
+            from nnpcore.potential.stepping import Stepping
+
+            if self._stepping is None or self._stepping.potential is not self.potential:
+                self._stepping = Stepping(self.potential)
+            return self._stepping.predict(frame, stress=stress, n_threads=self.n_threads)
+        return self.potential.predict(
+            [frame], stress=stress, device=self.device, n_threads=self.n_threads, members=False
+        )
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """What of the structure has changed since the last results, exactly."""

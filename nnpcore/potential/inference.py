@@ -2,26 +2,30 @@
 
 A task finds the neighbors of its atoms, computes their descriptors, evaluates the networks and contracts the
 derivatives, so that dG/dr is never held for more than the tasks in flight. What tasks return is added in the
-order of the atoms: the result does not depend on the number of threads.
+order of the atoms: the result does not depend on the number of threads. Compiled networks say the same of an
+atom whatever the task; others (matrix products of arrays) are given the same tasks for any number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnpcore.descriptors import NeighborFinder, NeighborPairs
-from nnpcore.descriptors.kernel_tables import build_tables
+from nnpcore.descriptors.kernel_tables import KernelTables, build_tables
 from nnpcore.descriptors.kernels import fill_descriptors
+from nnpcore.potential.compiled import CompiledNetworks, PairGradients, contracted, slopes_of
 from nnpcore.potential.ensemble import Ensemble
-from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
+from nnpcore.potential.network_kernels import add_ordered
 from nnpcore.potential.prediction import Prediction, frame_starts
-from nnpcore.threads import in_order
+from nnpcore.threads import default_threads, in_order
 
 if TYPE_CHECKING:
+    from nnpcore.descriptors.skin import SkinList
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -68,14 +72,22 @@ class Accumulator:
         if wanted.stress:
             stress = self.virials.swapaxes(0, 1) / self._volumes[:, None, None]
             stress = 0.5 * (stress + stress.swapaxes(2, 3))
+        mean, spread = _mean_and_spread(self.forces) if wanted.forces else (None, None)
         return Prediction(
             frame_start=self.frame_start,
             atomic_energies_members=self.energies,
-            forces=self.forces.mean(axis=1) if wanted.forces else None,
-            forces_std=self.forces.std(axis=1) if wanted.forces else None,
+            forces=mean,
+            forces_std=spread,
             forces_members=self.forces.swapaxes(0, 1) if wanted.forces and wanted.members else None,
             stress_members=stress,
         )
+
+
+def _mean_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and population deviation (n, 3) of ``values`` (n, n_members, 3), faster than numpy's."""
+    n = values.shape[1]
+    mean = sum(values[:, m] for m in range(n)) / n
+    return mean, np.sqrt(sum((values[:, m] - mean) ** 2 for m in range(n)) / n)
 
 
 def stress_volumes(frames: Sequence[Frame]) -> np.ndarray:
@@ -97,7 +109,7 @@ def uses_kernels(device: str) -> bool:
 class _Range:
     """Atoms ``first`` to ``stop`` of a frame whose atoms begin at ``offset``."""
 
-    finder: NeighborFinder
+    finder: NeighborFinder | SkinList
     species: np.ndarray
     frame: int
     offset: int
@@ -107,12 +119,32 @@ class _Range:
 
 @dataclass(frozen=True)
 class _Evaluated:
-    """What a task returns: energies (M, n), f_p (n_pairs, M, 3) and the virial (1, M, 3, 3) of its range."""
+    """What a task returns: energies (M, n) of its atoms, and dE/dr of their pairs."""
 
     energies: np.ndarray
     found: NeighborPairs
-    pairs: np.ndarray | None = None
-    virial: np.ndarray | None = None
+    gradients: PairGradients | None = None
+
+
+class _Thread(threading.local):
+    """Memory for dG/dr that a thread keeps for its next range: fresh pages cost more than the contraction."""
+
+    kept: np.ndarray | None = None
+
+    def room(self, n_pairs: int, n_d: int) -> np.ndarray:
+        """Return (n_pairs, 3, n_d) that holds anything."""
+        size = 3 * n_pairs * n_d
+        if self.kept is None or len(self.kept) < size:
+            self.kept = np.empty(size + size // 8)
+        return self.kept[:size].reshape(n_pairs, 3, n_d)
+
+
+_thread = _Thread()
+
+
+def compiled_networks(potential: Ensemble) -> CompiledNetworks | None:
+    """The ensemble's networks for the kernels, or None for networks that only arrays can evaluate."""
+    return CompiledNetworks(potential) if CompiledNetworks.fits(potential) else None
 
 
 def predict_cpu(
@@ -123,51 +155,79 @@ def predict_cpu(
     progress: Progress | None = None,
 ) -> Prediction:
     """Predict with the compiled kernels; see :meth:`Potential.predict`."""
+    networks = compiled_networks(potential) if wanted.derivatives else None
+    finders = (NeighborFinder(f, potential.cutoff, where=f.label(k)) for k, f in enumerate(frames))
+    return predict_with(potential, networks, finders, frames, wanted, n_threads, progress)
+
+
+def predict_with(
+    potential: Ensemble,
+    networks: CompiledNetworks | None,
+    finders: Iterable[NeighborFinder | SkinList],
+    frames: Sequence[Frame],
+    wanted: Wanted,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Prediction:
+    """Predict with networks that are compiled already and whatever finds each frame's neighbors."""
     total = Accumulator(frames, potential.n_members, wanted)
+    forces = np.zeros((len(total.forces), 3, potential.n_members))
+    virials = np.zeros((len(frames), 3, 3, potential.n_members))
+    threads = default_threads() if n_threads is None else n_threads
+    size = _MOST_ATOMS
+    if networks is None or threads > 1:
+        size = int(np.clip(total.frame_start[-1] // 16, _FEWEST_ATOMS, _MOST_ATOMS))
+
+    tables = build_tables(potential.functions)
 
     def work(task: _Range) -> tuple[_Range, _Evaluated]:
-        return task, _evaluate_range(potential, task, wanted)
+        return task, _evaluate_range(potential, networks, tables, task, wanted)
 
     n_atoms = max(int(total.frame_start[-1]), 1)
-    for task, part in in_order(work, _ranges(potential, frames, total.frame_start), n_threads):
+    for task, part in in_order(work, _ranges(potential, finders, frames, total.frame_start, size), threads):
         window = slice(task.offset + task.first, task.offset + task.stop)
         total.energies[:, window] = part.energies
-        if wanted.forces and part.pairs is not None:
-            forces = total.forces[task.offset :]
-            add_forces(part.pairs, task.first, part.found.start, part.found.neighbor, forces)
-        if part.virial is not None:
-            total.virials[task.frame] += part.virial[0]
+        if part.gradients is not None:
+            g, around = part.gradients, (part.found.start, part.found.neighbor)
+            of_frame = forces[task.offset :], virials[task.frame]
+            add_ordered(g.pairs, g.own, g.virials, task.first, *around, *of_frame)
         if progress is not None:
             progress.report(window.stop / n_atoms, "energies and forces")
+    total.forces = forces.swapaxes(1, 2)
+    total.virials = virials.transpose(0, 3, 1, 2)
     return total.prediction()
 
 
-def _ranges(potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray) -> Iterator[_Range]:
-    size = int(np.clip(frame_start[-1] // 16, _FEWEST_ATOMS, _MOST_ATOMS))
-    for k, frame in enumerate(frames):
-        where = frame.label(k)
-        species = potential.functions.species_index(frame.numbers, where=where)
-        finder = NeighborFinder(frame, potential.cutoff, where=where)
+def _ranges(
+    potential: Ensemble,
+    finders: Iterable[NeighborFinder | SkinList],
+    frames: Sequence[Frame],
+    frame_start: np.ndarray,
+    size: int,
+) -> Iterator[_Range]:
+    for k, (frame, finder) in enumerate(zip(frames, finders, strict=True)):
+        species = potential.functions.species_index(frame.numbers, where=frame.label(k))
         for first in range(0, frame.n_atoms, size):
             stop = min(first + size, frame.n_atoms)
             yield _Range(finder, species, k, int(frame_start[k]), first, stop)
 
 
-def _evaluate_range(potential: Ensemble, task: _Range, wanted: Wanted) -> _Evaluated:
+def _evaluate_range(
+    potential: Ensemble,
+    networks: CompiledNetworks | None,
+    tables: KernelTables,
+    task: _Range,
+    wanted: Wanted,
+) -> _Evaluated:
     """Describe and evaluate one range on the calling thread alone."""
     found = task.finder.pairs(task.first, task.stop)
     n, n_d = task.stop - task.first, potential.functions.n_descriptors
     values = np.empty((n, n_d))
-    slopes = np.empty((len(found.neighbor), 3, n_d)) if wanted.derivatives else None
+    derivatives = _thread.room(len(found.neighbor), n_d) if wanted.derivatives else None
     centers, neighbors = task.species[task.first : task.stop], task.species[found.neighbor]
-    tables = build_tables(potential.functions)
-    fill_descriptors(tables, centers, found.start, neighbors, found.vector, values, slopes)
-    if slopes is None:
+    fill_descriptors(tables, centers, found.start, neighbors, found.vector, values, derivatives)
+    if derivatives is None:
         return _Evaluated(potential.atomic_energies_of(values, centers), found)
-    energies, gradients = potential.gradients_of(values, centers)
-    pairs = pair_gradients(np.ascontiguousarray(gradients.swapaxes(0, 1)), found.start, slopes)
-    virial = None
-    if wanted.stress:
-        virial = np.zeros((1, potential.n_members, 3, 3))
-        add_virials(pairs, found.vector, found.start, np.zeros(n, dtype=np.int64), virial)
-    return _Evaluated(energies, found, pairs, virial)
+    slopes = slopes_of(potential, values, centers) if networks is None else networks.slopes(values, centers)
+    gradients = contracted(slopes, found.start, found.vector, derivatives, wanted.stress)
+    return _Evaluated(slopes.energies, found, gradients)

@@ -25,6 +25,7 @@ SOURCES = (
     "training/engines/kernels.py",
     "training/engines/compiled.py",
     "potential/pair_forces.py",
+    "potential/network_kernels.py",
     "reference/potential_kernels.py",
     "mapping/tree_kernel.py",
 )
