@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QDialogButtonBox, QLineEdit, QTableWidgetItem
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QLineEdit, QTableWidgetItem
 
 from app import settings as settings_module
 from app.dialogs.preferences import Preferences
@@ -409,3 +410,17 @@ def test_info_and_reset(app_home, qtbot):
     assert settings_module.load().theme == "dark"
     run_program("--reset", "--exit-when-ready", home=app_home)
     assert settings_module.load().theme == "system"
+
+
+def test_messages_have_room_for_their_words(window):
+    for level, title in (("info", "a file is open"), ("warning", "colours changed"), ("error", "failed")):
+        window.toasts.show(Notification(level, title, "There is no crystal of one element. " * 2, "a trace"))
+        for label in window.toasts.shown[-1].findChildren(QLabel):
+            assert label.height() >= max(label.heightForWidth(label.width()), 14)
+    for toast in window.toasts.shown:
+        (button,) = [b for b in toast.buttons if b.text() == "Details"]
+        height = toast.height()
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert toast.height() > height and toast.details.height() == 140
+    first, second = (toast.geometry() for toast in window.toasts.shown)
+    assert not first.intersects(second)

@@ -330,7 +330,10 @@ def test_study_of_a_potential(silicon_study: MappingStudy) -> None:
     n_points = data.points.n_points
     assert len(data.scores["EOS"]) == n_points == len(silicon_study.curve.volumes)
     assert data.connectivity is not None and data.connectivity.names == ("training", "validation", "EOS")
-    assert silicon_study.bracket.threshold == data.reach.threshold and data.reach.whose == "validation and left-out training atoms"
+    assert (
+        silicon_study.bracket.threshold == data.reach.threshold
+        and data.reach.whose == "validation and left-out training atoms"
+    )
     assert silicon_study.report.reference_fit is not None
     assert silicon_study.verdict.level in ("wrong", "unknown") and silicon_study.verdict.text.startswith(
         "RMSE 1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent, QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -33,6 +33,8 @@ MAX_SHOWN = 2
 
 class Toast(QFrame):
     """One notification."""
+
+    resized = Signal()
 
     def __init__(self, notification: Notification, close: Callable[[Toast], None], parent: QWidget) -> None:
         super().__init__(parent)
@@ -130,7 +132,7 @@ class Toast(QFrame):
 
     def _show_details(self, shown: bool) -> None:
         self.details.setVisible(shown)
-        self.fit(self.width())
+        self.resized.emit()
 
     def copy(self) -> None:
         """Copy everything to the clipboard."""
@@ -183,7 +185,7 @@ class Toasts(QObject):
         while len(self.shown) >= MAX_SHOWN:
             self._remove(self._least())
         toast = Toast(notification, self._remove, self._window)
-        toast.installEventFilter(self)
+        toast.resized.connect(self.arrange)
         self.shown.append(toast)
         toast.show()
         self.arrange()
@@ -218,9 +220,10 @@ class Toasts(QObject):
             widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Follow the window's size, the toasts' own, and what their place depends on."""
-        if event.type() == QEvent.Type.Resize or (
-            event.type() in (QEvent.Type.Show, QEvent.Type.Hide) and not isinstance(watched, Toast)
-        ):
+        """Follow the window's size, and what the place depends on.
+
+        Never the toasts' own: who changes a widget before its layout has seen its new size keeps the old one.
+        """
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide):
             self.arrange()
         return False
