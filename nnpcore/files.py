@@ -93,13 +93,7 @@ def all_or_nothing(folder: Path) -> Iterator[Path]:
         raise writing_failed(error, folder) from error
     try:
         yield beside
-        for path in sorted(beside.rglob("*")):
-            place = folder / path.relative_to(beside)
-            if path.is_dir():
-                place.mkdir(parents=True, exist_ok=True)
-            else:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(place)
+        _move_all(beside, folder)
     except OSError as error:
         raise writing_failed(error, folder) from error
     finally:
@@ -107,6 +101,49 @@ def all_or_nothing(folder: Path) -> Iterator[Path]:
         if new:
             with suppress(OSError):  # something was written into it
                 folder.rmdir()
+
+
+def _move_all(beside: Path, folder: Path) -> None:
+    """Move what is in ``beside`` into ``folder``; where a file cannot be moved, all is as it was before."""
+    if not any(folder.iterdir()):
+        with suppress(OSError):  # some systems move no folder onto another
+            beside.chmod(stat.S_IMODE(folder.stat().st_mode))
+            beside.replace(folder)
+            return
+    found, moved = sorted(beside.rglob("*")), list[tuple[Path, Path | None]]()
+    older = Path(tempfile.mkdtemp(dir=beside))
+    made: list[Path] = []
+    try:
+        for path in found:
+            place = folder / path.relative_to(beside)
+            if path.is_dir():
+                if not place.is_dir():
+                    place.mkdir()
+                    made.append(place)
+                continue
+            kept = older / str(len(moved)) if os.path.lexists(place) else None
+            if kept is not None:
+                _link(place, kept)
+            moved.append((place, kept))
+            path.replace(place)
+    except BaseException:
+        for place, kept in reversed(moved):
+            with suppress(OSError):
+                place.unlink() if kept is None else kept.replace(place)
+        for place in reversed(made):
+            with suppress(OSError):
+                place.rmdir()
+        raise
+
+
+def _link(path: Path, other: Path) -> None:
+    """Let a file have another name, too, or be copied where the file system has no links."""
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, "there is a folder of this name", str(path))
+    try:
+        os.link(path, other, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(path, other, follow_symlinks=False)
 
 
 def left_half_written(folder: Path, names: Collection[str]) -> list[Path]:

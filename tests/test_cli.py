@@ -207,3 +207,15 @@ def test_without_display_one_line_names_the_headless_twin(
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "eatlas demo --headless -o DIR" in said
+
+
+def test_a_display_that_does_not_answer_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Qt would end the process with a memory image."""
+    for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DISPLAY", ":60977")
+    assert main([]) == 1
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and "The display :60977 for the window does not answer" in said

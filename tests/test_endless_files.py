@@ -52,6 +52,13 @@ def test_frames_before_such_a_count_are_not_taken_for_all(tmp_path: Path) -> Non
     refused(tmp_path / "XDATCAR", f"{CELL} 2\n{FRAME}{CELL} 2000000000\n{FRAME}")
 
 
+def test_an_element_that_is_a_number_of_atoms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ASE makes one formula of elements and counts, and counts in it to the end."""
+    monkeypatch.setattr("nnpcore.structures.readers.reading_apart.SECONDS", 2.0)
+    what = refused(tmp_path / "XDATCAR", f"{CELL} 2\n{FRAME}{CELL.replace('Si', '2147483648')} 2\n{FRAME}")
+    assert "did not come to an end" in what or "more memory" in what
+
+
 def test_a_line_of_blanks_in_a_lammps_file(tmp_path: Path) -> None:
     text = f"# data\n\n8 atoms\n{' ' * 19_000}x\n0 5 xlo xhi\n"
     assert "line 4 is longer than 1000 characters" in refused(tmp_path / "a.data", text)

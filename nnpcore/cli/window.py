@@ -5,6 +5,7 @@ Its folder comes first in this process, so that no other package called ``app`` 
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import sys
@@ -22,9 +23,10 @@ def open_window(arguments: Sequence[str]) -> int:
     """Open the window and return its exit status; 1 and one line where there is no display."""
     if "--info" in arguments and not has_display(os.environ, sys.platform):
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    if not has_display(os.environ, sys.platform):
+    missing = "" if has_display(os.environ, sys.platform) else "There is no display for the window"
+    if missing or (missing := deaf_display(os.environ, sys.platform)):
         twin = f"{program()} demo --headless -o DIR"
-        print(f"There is no display for the window. The same without one: {twin}", file=sys.stderr)
+        print(f"{missing}. The same without one: {twin}", file=sys.stderr)
         return 1
     sys.path.insert(0, str(HOUSE))
     return int(importlib.import_module(WINDOW).main(list(arguments)) or 0)
@@ -37,6 +39,23 @@ def has_display(environment: os._Environ[str] | dict[str, str], platform: str) -
     if environment.get("QT_QPA_PLATFORM", "").partition(":")[0] in NO_DISPLAY_NEEDED:
         return True
     return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
+
+
+def deaf_display(environment: os._Environ[str] | dict[str, str], platform: str) -> str:
+    """Say that the display that is named does not answer, of which Qt would die; empty where it does."""
+    name = environment.get("DISPLAY", "")
+    named_otherwise = environment.get("QT_QPA_PLATFORM") or environment.get("WAYLAND_DISPLAY")
+    if not platform.startswith("linux") or not name or named_otherwise:
+        return ""
+    try:
+        library = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return ""  # Qt will say what is missing
+    library.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(library.xcb_connect(name.encode(), None))
+    deaf = library.xcb_connection_has_error(connection)
+    library.xcb_disconnect(connection)
+    return f"The display {name} for the window does not answer" if deaf else ""
 
 
 def program() -> str:

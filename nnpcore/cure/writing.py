@@ -18,7 +18,7 @@ from ase.data import chemical_symbols
 
 from nnpcore.cure.candidates import Candidate
 from nnpcore.errors import SettingsError
-from nnpcore.files import write_atomically
+from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.writing import write_frames
 
@@ -44,15 +44,16 @@ def write_candidates(
     pattern = Template.read(template) if template else None
     frames = [_bare(candidate, k) for k, candidate in enumerate(candidates)]
     files = [folder / FRAMES]
-    write_frames(files[0], frames)
-    for k, (candidate, frame) in enumerate(zip(candidates, frames, strict=True), start=1):
-        own = folder / f"{k:03d}"
-        contents = {"POSCAR": _poscar(frame, candidate.name)}
-        if pattern is not None:
-            contents = pattern.filled(frame, candidate.name, contents)
-        for name, content in contents.items():
-            write_atomically(own / name, content)
-            files.append(own / name)
+    with all_or_nothing(folder) as beside:
+        write_frames(beside / FRAMES, frames)
+        for k, (candidate, frame) in enumerate(zip(candidates, frames, strict=True), start=1):
+            own = f"{k:03d}"
+            contents = {"POSCAR": _poscar(frame, candidate.name)}
+            if pattern is not None:
+                contents = pattern.filled(frame, candidate.name, contents)
+            for name, content in contents.items():
+                write_atomically(beside / own / name, content)
+                files.append(folder / own / name)
     return files
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import RunFolderError
-from nnpcore.files import write_atomically
+from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.installation import VERSION
 from nnpcore.report import references
 from nnpcore.report.content import counted, significant
@@ -87,10 +87,10 @@ class Methods:
             "methods.tex": self.latex + "\n",
             "references.bib": self.bibtex,
         }
-        place = Path(folder)
-        for name, content in contents.items():
-            write_atomically(place / name, content.encode())
-        return [place / name for name in contents]
+        with all_or_nothing(Path(folder)) as beside:
+            for name, content in contents.items():
+                write_atomically(beside / name, content.encode())
+        return [Path(folder) / name for name in contents]
 
 
 def methods_of_run(run: str | Path) -> Methods:

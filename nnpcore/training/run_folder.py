@@ -355,7 +355,7 @@ class RunFolder:
         write_atomically(self.history_path, history_csv(records, self.id).encode())
 
     def read_history(self) -> list[EpochRecord]:
-        """Read history.csv; empty where no epoch has ended yet. RunFolderError where it is lost or damaged."""
+        """Read history.csv; empty where no epoch has ended yet. RunFolderError: it is lost or damaged."""
         if not os.path.lexists(self.history_path):
             if self.checkpoint_path.is_file():  # which is written after it
                 raise RunFolderError(

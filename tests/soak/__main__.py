@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from soak import deaths, mutants, two_processes
+from soak import deaths, mutants, two_processes, writers
 from soak.small_training import SmallTraining
 from soak.tally import Tally
 
-SHARES = {"mutants": 0.3, "deaths": 0.25, "disks": 0.15, "two": 0.05, "monkey": 0.25}
+SHARES = {"mutants": 0.3, "deaths": 0.2, "disks": 0.12, "writers": 0.1, "two": 0.05, "monkey": 0.23}
 """Of the time, what each kind of attack gets; the monkey comes last and takes what is left."""
 MUTANTS_AT_ONCE = 50
 
@@ -62,6 +63,7 @@ def _slice(small: SmallTraining, place: Path, tally: Tally, seed: int) -> None:
             first = rng.randrange(len(known))
             fault, refused = deaths.fail(small, beginning, kind, (first, first + 30), work)
             tally.add(f"{kind} under {beginning}", fault, refused=refused)
+    writers.attack(small, work, tally, rng, math.inf, step=12)
     for killed in (False, True):
         two_processes.meet(small, work, tally, rng, killed=killed)
 
@@ -89,6 +91,10 @@ def _disks(small: SmallTraining, place: Path, tally: Tally, seed: int, seconds: 
         deaths.limit_sizes(small, place, tally, rng)
 
 
+def _writers(small: SmallTraining, place: Path, tally: Tally, seed: int, seconds: float) -> None:
+    writers.attack(small, place, tally, random.Random(seed), time.monotonic() + seconds)
+
+
 def _two(small: SmallTraining, place: Path, tally: Tally, seed: int, seconds: float) -> None:
     rng, until = random.Random(seed), time.monotonic() + seconds
     while time.monotonic() < until:
@@ -101,7 +107,14 @@ def _monkey(_small: SmallTraining, place: Path, tally: Tally, seed: int, seconds
     monkey.in_a_process(place, tally, seed, seconds)
 
 
-ATTACKS = {"mutants": _mutants, "deaths": _deaths, "disks": _disks, "two": _two, "monkey": _monkey}
+ATTACKS = {
+    "mutants": _mutants,
+    "deaths": _deaths,
+    "disks": _disks,
+    "writers": _writers,
+    "two": _two,
+    "monkey": _monkey,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,6 +6,7 @@ some that follow fail. A write fails or dies after half of it.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ class Faults:
     error: int = DEATH
     done: list[str] = field(default_factory=list)
     _paths: dict[int, Path] = field(default_factory=dict)
+    _real_open: Callable[..., Any] = field(default=io.open, repr=False)
 
     @contextmanager
     def at_work(self) -> Iterator[Faults]:
@@ -44,18 +46,21 @@ class Faults:
         try:
             yield self
         finally:
+            io.open = self._real_open
             for name, function in real.items():
                 setattr(os, name, function)
 
     def start(self) -> dict[str, Callable[..., Any]]:
         """Put the layer under this process's file operations; return the real ones by name."""
-        names = ("open", "fdopen", "write", "fsync", "ftruncate", "replace", "unlink", "mkdir", "chmod")
+        on_paths = ("replace", "rename", "link", "unlink", "mkdir", "rmdir", "chmod")
+        names = ("open", "fdopen", "write", "fsync", "ftruncate", *on_paths)
         real = {name: getattr(os, name) for name in names}
-        of_paths = {name: self._on_path(real[name], name) for name in ("replace", "unlink", "mkdir", "chmod")}
+        of_paths = {name: self._on_path(real[name], name) for name in on_paths}
         of_handles = {name: self._on_handle(real[name], name) for name in ("fsync", "ftruncate", "write")}
         changed = {"open": self._open(real["open"]), "fdopen": self._fdopen(real["fdopen"])}
         for name, function in {**of_paths, **of_handles, **changed}.items():
             setattr(os, name, function)
+        self._real_open, io.open = io.open, self._file  # what a path opens itself by
         return real
 
     def _strike(self, name: str, path: Path, before: Callable[[], object] = lambda: None) -> None:
@@ -84,6 +89,15 @@ class Faults:
             return handle
 
         return opened
+
+    def _file(self, path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        writes = any(letter in mode for letter in "wax+") and self._is_mine(path)
+        if not writes:
+            return self._real_open(path, mode, *rest, **more)
+        self._strike("open", Path(path))
+        file = self._real_open(path, mode, *rest, **more)
+        self._paths[file.fileno()] = Path(path)
+        return _Writing(file, Path(path), self._strike)
 
     def _on_path(self, real: Callable[..., Any], name: str) -> Callable[..., Any]:
         def called(path: Any, *rest: Any, **more: Any) -> Any:
@@ -116,7 +130,7 @@ class _Writing:
     def __init__(self, file: Any, path: Path, strike: Callable[..., None]) -> None:
         self._file, self._path, self._strike = file, path, strike
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Any) -> int:
         def half() -> None:
             self._file.write(content[: len(content) // 2])
             self._file.flush()

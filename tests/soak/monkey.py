@@ -1,6 +1,6 @@
 """A monkey at the real window: it opens, trains, clicks, types by chance, and takes away what is in use.
 
-It runs in a process of its own, on a virtual display where there is none, with a home of its own. A fault is
+It runs in a process of its own, on a virtual display where none answers, with a home of its own. A fault is
 an error that is nobody's fault but the program's, a window that stands still for some seconds, a process that
 dies, values of a frame that is not shown, and memory that grows without end.
 """
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from soak.display import display
 from soak.tally import Tally
 
 if TYPE_CHECKING:
@@ -45,10 +46,9 @@ def in_a_process(place: Path, tally: Tally, seed: int, seconds: float) -> None:
     """Let the monkey work for some seconds and count what it says."""
     report = place / "report.json"
     command = [sys.executable, "-m", "soak.monkey", str(place), str(seed), str(seconds)]
-    display = [] if os.environ.get("DISPLAY") else ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"]
     home = {"EATLAS_HOME": str(place / "home"), "PYTHONFAULTHANDLER": "1"}
     done = subprocess.run(
-        [*display, *command],
+        command,
         check=False,
         capture_output=True,
         text=True,
@@ -433,9 +433,10 @@ def main() -> None:
     """``python -m soak.monkey FOLDER SEED SECONDS``: work and write report.json."""
     place, seed, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     began = time.monotonic()
-    monkey = Monkey(place, seed)
-    monkey.work(seconds)
-    monkey.end()
+    with display():
+        monkey = Monkey(place, seed)
+        monkey.work(seconds)
+        monkey.end()
     slope = grows(monkey.memory, int(SETTLED_AFTER // 60))
     if slope > MOST_GROWTH_MB:
         monkey.fault(f"memory grows by {slope:.0f} MB a minute: {monkey.memory}")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from soak.display import display
 from soak.monkey import Monkey, anonymous_mb, grows
 
 N_OPENINGS, EVERY = 200, 20
@@ -17,7 +18,12 @@ MOST_GROWTH = 5.0
 def main() -> int:
     """Open and close; print the memory with everything closed, every twenty times; 1 where it grows."""
     place, number = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else N_OPENINGS
-    monkey = Monkey(place, 0)
+    with display():
+        return openings(Monkey(place, 0), number)
+
+
+def openings(monkey: Monkey, number: int) -> int:
+    """Open and close so often; 1 where the memory grows."""
     session, files = monkey.session, [str(path) for path in monkey.files[:2]]
 
     def wait(there: Callable[[], bool]) -> None:

@@ -51,7 +51,7 @@ _LONGEST_LINES = {"lammps-data": 1000}  # of its header; the time of ASE's patte
 APART = frozenset((
     "abinit-in", "abinit-out", "castep-castep", "dftb", "dmol-arc", "dmol-car", "espresso-in",
     "gamess-us-out", "gaussian-in", "gaussian-out", "magres", "netcdftrajectory", "nwchem-in", "nwchem-out",
-    "onetep-out", "qbox", "rmc6f",
+    "onetep-out", "qbox", "rmc6f", "vasp-xdatcar",
 ))
 # fmt: on
 """Formats whose readers have patterns or loops that need not end, or do not let themselves be watched."""

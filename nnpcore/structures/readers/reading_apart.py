@@ -107,6 +107,8 @@ def main(arguments: Sequence[str]) -> None:
         _copy(kind, path, found, float(arguments[3]))
     except MemoryError:
         _say({"error": "its parser asks for more memory than such a file needs"})
+    except FrameSyntaxError as error:
+        _say({"error": str(error)})
     except Exception as error:
         text = " ".join(str(error).split())
         _say({"error": f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__})
