@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,38 @@ def test_a_failed_export_leaves_nothing_behind(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError), all_or_nothing(tmp_path / "file" / "out"):
         pass
+
+
+@pytest.mark.parametrize("there", ["nothing", "files"])
+def test_files_come_all_or_none_where_one_cannot_be_moved(tmp_path, monkeypatch, there):
+    folder, real = tmp_path / "map", os.replace
+    if there == "files":
+        (folder / "tables").mkdir(parents=True)
+        (folder / "a.csv").write_text("older")
+        (folder / "tables" / "c.csv").write_text("older")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.csv")}
+
+    def full(source, target, *rest):
+        if Path(target).name in ("b.csv", "map"):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        real(source, target, *rest)
+
+    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "rename", full)
+    with pytest.raises(RunFolderError, match="disk is full"), all_or_nothing(folder) as beside:
+        for name in ("a.csv", "a/new.csv", "b.csv", "tables/c.csv"):
+            (beside / name).parent.mkdir(exist_ok=True)
+            (beside / name).write_text("newer")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.csv")} == before
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_dir()) == (
+        ["map", "tables"] if there == "files" else []
+    )
+    monkeypatch.undo()
+    with all_or_nothing(folder) as beside:
+        (beside / "a.csv").write_text("newer")
+    usual = tmp_path / "usual"
+    usual.mkdir()
+    assert (folder / "a.csv").read_text() == "newer" and folder.stat().st_mode == usual.stat().st_mode
 
 
 def test_a_failed_map_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def _slice(small: SmallTraining, place: Path, tally: Tally, seed: int) -> None:
             first = rng.randrange(len(known))
             fault, refused = deaths.fail(small, beginning, kind, (first, first + 30), work)
             tally.add(f"{kind} under {beginning}", fault, refused=refused)
-    writers.attack(small, work, tally, rng, math.inf, step=12)
+    writers.attack(small, work, tally, rng, math.inf, step=40)
     for killed in (False, True):
         two_processes.meet(small, work, tally, rng, killed=killed)
 
