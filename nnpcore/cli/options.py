@@ -268,6 +268,15 @@ Add = Annotated[
         "is for, or DATA; may be repeated, and be a file.",
     ),
 ]
+Weights = Annotated[
+    Path | None,
+    Option(
+        "--weights",
+        metavar="FILE",
+        help='Weights of groups of frames in the loss, TOML: a line "Surface" = 2 or a table [Surface] with '
+        "energy, forces, stress for each group; other groups count once.",
+    ),
+]
 Count = Annotated[
     float | None,
     Option(

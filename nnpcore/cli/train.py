@@ -42,6 +42,7 @@ def train_command(
     valid: options.ValidFiles = None,
     config: options.Config = None,
     changes: dict[str, Any],
+    weights: options.Weights = None,
     resume: options.Resume = False,
     add: options.Add = None,
     count: options.Count = None,
@@ -52,11 +53,15 @@ def train_command(
     scheduler: options.SchedulerOption = None,
 ) -> Result:
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
+    from nnpcore.training.group_weights import read_weights
+
     if count is not None and not add:
         raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
     if resume and scheduler is not None:
         raise SettingsError("a training goes on where its folder is", where="--scheduler", fix="Leave it out")
     added: Result = {}
+    if weights is not None:
+        changes = changes | {"group_weights": read_weights(weights)}
     if resume:
         given = bool(data or valid or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
@@ -363,7 +368,8 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
         )
     declared = [d for d in declarations(TrainSettings) if d.path in changes]
     fixed = [d.flag for d in declared if not d.setting.resumable]
-    fixed += ["--linear-ridge"] if "linear_ridge" in changes else []
+    files = {"linear_ridge": "--linear-ridge", "group_weights": "--weights"}
+    fixed += [flag for name, flag in files.items() if name in changes]
     if fixed:
         raise SettingsError(
             f"{', '.join(sorted(fixed))} cannot change on the way",

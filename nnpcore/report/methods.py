@@ -19,6 +19,7 @@ from nnpcore.report.content import counted, significant
 from nnpcore.report.references import Reference
 from nnpcore.training import RunFolder
 from nnpcore.training.counts import sentence_on
+from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.history import EpochRecord, best_record
 from nnpcore.training.quantities import QUANTITIES
 
@@ -125,6 +126,7 @@ def methods(folder: RunFolder, potential: Potential, history: Sequence[EpochReco
             _data(folder),
             _training(folder.settings, history, cite),
             _counts(folder),
+            _weights(folder),
             _reached(history),
         ]
     sentences.append(_mapped(history, cite))
@@ -190,6 +192,11 @@ def _data(folder: RunFolder) -> str:
         if folder.settings.folds:
             split += f", fold {folder.settings.fold} of {folder.settings.folds} being put aside"
     return split + "."
+
+
+def _weights(folder: RunFolder) -> str:
+    text = sentence_on_weights(folder.settings.group_weights)
+    return f"{text}." if text else ""
 
 
 def _counts(folder: RunFolder) -> str:

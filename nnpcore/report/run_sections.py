@@ -27,6 +27,7 @@ from nnpcore.report.content import (
     significant,
 )
 from nnpcore.structures.dataset import summarize
+from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.history import EpochRecord, best_record, messages_of
 from nnpcore.training.quantities import QUANTITIES
 
@@ -96,11 +97,13 @@ def _training_rows(facts: RunFacts) -> list[tuple[str, str]]:
     reached = history[-1].epoch if history else 0
     epochs = f"{reached} of {s.epochs}" if s.epochs else str(reached)
     best = [record.epoch for record in history if record.best]
+    weights = sentence_on_weights(s.group_weights).partition(": ")[2]
     return [
         (
             "Loss weights",
             f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.loss_weights[2]:g}",
         ),
+        *((("Weights of groups", weights),) if weights else ()),
         ("Optimizer", optimizer),
         ("Epochs", epochs + (f", best {best[-1]}" if best else "")),
         ("Training time", f"{history[-1].seconds:.0f} s" if history else NOTHING),

@@ -4,6 +4,7 @@ from nnpcore.structures.checking import check_frame
 from nnpcore.structures.dataset import Dataset, DatasetSummary, Role, summarize
 from nnpcore.structures.examples import EXAMPLES, example_path
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.groups import group_of, groups_of
 from nnpcore.structures.labels.key_names import KeyMemory, KeyNames, KeyProposal, Question, propose_keys
 from nnpcore.structures.labels.stress_kinds import StressKind
 from nnpcore.structures.problems import BadFramesError, FrameProblem
@@ -27,6 +28,8 @@ __all__ = [
     "check_frame",
     "detect_key_names",
     "example_path",
+    "group_of",
+    "groups_of",
     "iter_frames",
     "parse_path",
     "propose_keys",

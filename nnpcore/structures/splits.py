@@ -10,9 +10,7 @@ import numpy as np
 
 from nnpcore.errors import DataError, SettingsError
 from nnpcore.structures.frame import Frame
-
-GROUP_KEYS = ("config_type", "group", "tag")
-"""Further values of a frame that say which group it belongs to; the first that is there counts."""
+from nnpcore.structures.groups import FIRST_FOUND, GROUP_KEYS, check_group_key, groups_of
 
 N_BLOCKS = 10
 """Blocks of time that the frames of a file are cut into, as long as each has a frame; with folds at least so
@@ -28,9 +26,10 @@ class Split:
     valid_fraction : share of validation frames, 0 <= valid_fraction < 1; 0 keeps all for training.
     seed : of the random order, >= 0.
     by : what stays together: "frames" (each for itself), "blocks" (of time: neighbors in a file), "groups"
-        (see :func:`group_of`) or "files".
+        (see :func:`~nnpcore.structures.groups.group_of`) or "files".
     folds : of a cross-validation, at least 2; the share then is one of so many, and 0 stands for none.
     fold : which of the folds is for validation, from 1.
+    group_key : by what groups are told.
     """
 
     valid_fraction: float
@@ -38,6 +37,7 @@ class Split:
     by: str = "frames"
     folds: int = 0
     fold: int = 1
+    group_key: str = FIRST_FOUND
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.valid_fraction < 1.0:
@@ -69,6 +69,7 @@ def split_frames(
     *,
     folds: int = 0,
     fold: int = 1,
+    group_key: str = FIRST_FOUND,
 ) -> tuple[list[int], list[int]]:
     """Split frames into training and validation, the same way for the same arguments; see :class:`Split`.
 
@@ -90,7 +91,7 @@ def split_frames(
     DataError
         When there are too few frames, or they cannot be told apart so.
     """
-    split = Split(valid_fraction, seed, by, folds, fold)
+    split = Split(valid_fraction, seed, by, folds, fold, group_key)
     n_frames, held_out = len(frames), valid_fraction > 0.0 or folds > 0
     if n_frames < (2 if held_out else 1):
         have = "there are no frames" if n_frames == 0 else "there is only one frame"
@@ -105,12 +106,6 @@ def split_frames(
     chosen = _fold(units, split) if folds else _share(units, split, n_frames)
     train, valid = _with_all_elements(frames, units, *chosen, exchanging=not folds)
     return sorted(k for unit in train for k in units[unit]), sorted(k for unit in valid for k in units[unit])
-
-
-def group_of(frame: Frame) -> str:
-    """Return the group a frame belongs to: its ``config_type``, ``group`` or ``tag``, else its file."""
-    found = (frame.info[key] for key in GROUP_KEYS if key in frame.info)
-    return str(next(found, frame.source))
 
 
 # what stays together ----------------------------------------------------------------------------------
@@ -133,7 +128,8 @@ def _blocks(frames: Sequence[Frame], split: Split) -> Units:
 
 
 def _groups(frames: Sequence[Frame], split: Split) -> Units:
-    return _together([group_of(frame) for frame in frames])
+    check_group_key(frames, split.group_key)
+    return _together(groups_of(frames, split.group_key))
 
 
 def _files(frames: Sequence[Frame], split: Split) -> Units:

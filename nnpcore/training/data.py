@@ -34,6 +34,8 @@ class Targets:
     volume : (n_frames,) Å³; 1 where there is none.
     n_atoms : (n_frames,) int64.
     counts : (n_frames,) how many times each frame counts.
+    group_weights : (n_frames, 3) weights of the group of each frame for energy, forces and stress, see
+        :mod:`nnpcore.training.group_weights`.
     """
 
     energy: np.ndarray
@@ -45,6 +47,7 @@ class Targets:
     volume: np.ndarray
     n_atoms: np.ndarray
     counts: np.ndarray
+    group_weights: np.ndarray
 
     @classmethod
     def of(
@@ -53,10 +56,11 @@ class Targets:
         elements: Sequence[str],
         element_energies: dict[str, float],
         frame_counts: Sequence[float] = (),
+        group_weights: np.ndarray | None = None,
     ) -> Targets:
         """Collect the targets of ``frames``; a stress counts only in cells periodic in all directions.
 
-        Without ``frame_counts`` every frame counts once.
+        Without ``frame_counts`` every frame counts once, without ``group_weights`` (n_frames, 3) all of it.
         """
         counts = composition(frames, elements)
         offsets = counts @ np.array([element_energies[e] for e in elements])
@@ -79,7 +83,13 @@ class Targets:
             volume=np.array([f.volume if has_stress[k] else 1.0 for k, f in enumerate(frames)]),
             n_atoms=np.array([f.n_atoms for f in frames], dtype=np.int64),
             counts=np.array(frame_counts, dtype=float) if len(frame_counts) else np.ones(len(frames)),
+            group_weights=np.ones((len(frames), 3)) if group_weights is None else group_weights,
         )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(n_frames, 3): how many times energy, forces and stress of each frame count in the loss."""
+        return self.counts[:, None] * self.group_weights
 
     @property
     def passes(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
 from nnpcore.descriptors.functions import USUAL_CUTOFF
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
 from nnpcore.training.doubts import check_neighbors
+from nnpcore.training.group_weights import learned_from, weights_of
 from nnpcore.training.run_folder import Checkpoint, TrainingValues
 from nnpcore.training.storage import Storage
 from nnpcore.training.windows import Windows
@@ -86,14 +87,16 @@ class DescribedFrames:
         *,
         floor: float,
         counts: Sequence[float] = (),
+        settings: TrainSettings | None = None,
         storage: Storage | None = None,
         progress: Progress | None = None,
     ) -> DescribedFrames:
         """Compute the descriptors of all frames in one go, so that both sets share the memory.
 
         ``floor`` is that of the whitening, where ``scales`` do not bring one; ``counts`` says how many times
-        each training frame counts, once where there are none; ``storage`` says where derivatives are kept.
-        What scales are learned from is every frame once.
+        each training frame counts, once where there are none; ``settings`` have the weights of groups, none
+        where not given; ``storage`` says where derivatives are kept. What scales are learned from is every
+        frame once, but energies of no weight.
 
         Raises
         ------
@@ -106,7 +109,8 @@ class DescribedFrames:
         valid_set = found.select(len(train), found.n_frames) if valid else None
         if scales is None:
             whitening = Whitening.fit(train_set.values, train_set.species, functions, floor)
-            scales = Scales(whitening, fit_element_energies(train, functions.elements))
+            counted = train if settings is None else learned_from(train, settings)
+            scales = Scales(whitening, fit_element_energies(counted, functions.elements))
 
         def fit_set(
             descriptors: DescriptorSet,
@@ -114,7 +118,8 @@ class DescribedFrames:
             own: Windows | None,
             counts: Sequence[float] = (),
         ) -> FitSet:
-            targets = Targets.of(frames, functions.elements, scales.element_energies, counts)
+            weights = None if settings is None else weights_of(frames, settings)
+            targets = Targets.of(frames, functions.elements, scales.element_energies, counts, weights)
             return FitSet.of(descriptors, scales.whitening, targets, own)
 
         after = None if windows is None else windows.after(len(train))

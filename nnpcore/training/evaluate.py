@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def _frame_errors(
 
 
 def prediction_errors(data: FitSet, found: MemberValues) -> ErrorSums:
-    """Sum up the errors of a fused prediction over a set."""
+    """Sum up the errors of a fused prediction over a set, also weighted where groups have weights."""
     t = data.targets
     if data.added is not None:
         n = found.virials.shape[1]
@@ -117,16 +118,32 @@ def prediction_errors(data: FitSet, found: MemberValues) -> ErrorSums:
         parts.append(stress.reshape(len(stress), -1, 9).swapaxes(1, 2).reshape(-1, found.energies.shape[1]))
     else:
         parts.append(np.zeros((0, found.energies.shape[1])))
-    squares = [np.append((p**2).sum(axis=0), (p.mean(axis=1) ** 2).sum()) for p in parts]
-    return ErrorSums(np.array(squares), np.array([len(p) for p in parts]))
+    once = [np.ones(len(p)) for p in parts]
+    if (t.weights == 1.0).all():
+        return _sums(parts, once)
+    times = (
+        t.weights[t.has_energy, 0],
+        np.repeat(np.repeat(t.weights[:, 1], t.n_atoms)[atoms], 3),
+        np.repeat(t.weights[t.has_stress, 2], 9)[: len(parts[2])],
+    )
+    return replace(_sums(parts, once), weighted=_sums(parts, times))
+
+
+def _sums(parts: Sequence[np.ndarray], times: Sequence[np.ndarray]) -> ErrorSums:
+    """Sum up the squares of errors (n, n_members) and of their means, each so many ``times`` (n,)."""
+    pairs = list(zip(parts, times, strict=True))
+    squares = [np.append(n @ p**2, n @ p.mean(axis=1) ** 2) for p, n in pairs]
+    return ErrorSums(np.array(squares), np.array([n.sum() for n in times]))
 
 
 def monitored_score(errors: ErrorSums, weights: tuple[float, float, float]) -> np.ndarray | None:
     """Return the score (n_members,) whose smallest value marks a member's best weights.
 
     It is the mean logarithm of the RMSEs of all quantities with a weight in the loss: a part gained in any
-    of them counts the same, whatever its unit. NaN where an RMSE is not finite; None without any quantity.
+    of them counts the same, whatever its unit. Where groups have weights, the RMSEs are weighted by these.
+    NaN where an RMSE is not finite; None without any quantity.
     """
+    errors = errors.weighted or errors
     used = [k for k in range(len(QUANTITIES)) if weights[k] > 0 and errors.counts[k]]
     if not used:
         return None

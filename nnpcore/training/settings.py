@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nnpcore.errors import SettingsError
 from nnpcore.files import read_regular, write_atomically
@@ -90,6 +90,32 @@ class DescriptorSettings(Declared):
                 fix="Give one, or choose the preset auto or 26",
             )
         return self
+
+
+class GroupWeights(Declared):
+    """How many times what is known of a group's frames counts in the loss; a number alone is for all three.
+
+    The means of the loss are weighted ones: only how groups compare matters, not all weights together.
+    """
+
+    prefix = "group_weights."
+
+    # fmt: off
+    energy: Annotated[float, Setting("how many times the energies of a group count", 0.0, 1e6)] = 1.0
+    forces: Annotated[float, Setting("how many times the forces of a group count", 0.0, 1e6)] = 1.0
+    stress: Annotated[float, Setting("how many times the stresses of a group count", 0.0, 1e6)] = 1.0
+    # fmt: on
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_number(cls, values: Any) -> Any:
+        """Take a number for all three."""
+        return dict.fromkeys(cls.model_fields, values) if isinstance(values, int | float) else values
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """Those of energy, forces and stress."""
+        return self.energy, self.forces, self.stress
 
 
 PRESET_26 = DescriptorSettings(preset="26")
@@ -303,6 +329,18 @@ class TrainSettings(Declared):
         swept=Swept("Fold", "fold", "1, 2, 3, 4, 5", "Which of the folds is for validation, from 1",
                     logarithmic=False),
     )] = 1
+    group_key: Annotated[str, Setting(
+        "what says which group a frame belongs to",
+        choices={"auto": "First found", "config_type": "config_type", "group": "group", "tag": "tag",
+                 "file": "File"},
+        open=True,
+        shown=Shown("Training", "Groups by",
+                    "Value of the frames' files that says their group, any name; first found: config_type, "
+                    "group or tag, else the file"),
+        option=Option("Value of the frames that says their group, by any name, or file "
+                      "(default {default}: config_type, group or tag, else the file)."),
+    )] = "auto"
+    group_weights: dict[str, GroupWeights] = Field(default_factory=dict)
     seed: Annotated[int, Setting(
         "the seed of the random numbers", 0, 2**31 - 1,
         shown=Shown("Training", "Seed", "Seed of the random numbers"),
@@ -376,6 +414,23 @@ class TrainSettings(Declared):
             "baseline_spread": 0.0,
         }
 
+    @field_validator("group_weights", mode="before")
+    @classmethod
+    def _of_groups(cls, values: Any) -> Any:
+        """Check the weights of each group, whose name stands in the message."""
+        if not isinstance(values, dict):
+            return values
+        found = {}
+        for group, value in values.items():
+            try:
+                found[str(group)] = GroupWeights.model_validate(value)
+            except SettingsError as error:
+                name = error.where.removeprefix(GroupWeights.prefix)
+                where = f"{GroupWeights.prefix}{group}"
+                where = where if name == GroupWeights.__name__ else f"{where}.{name}"
+                raise SettingsError(error.what, where=where, fix=error.fix) from None
+        return {group: weights for group, weights in found.items() if set(weights.numbers) != {1.0}}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         _LAYERS.check(len(self.hidden), "hidden")
@@ -399,7 +454,15 @@ class TrainSettings(Declared):
         from nnpcore.structures import split_frames
 
         folds = self.folds or 0
-        return split_frames(frames, self.valid_fraction, self.seed, self.split, folds=folds, fold=self.fold)
+        return split_frames(
+            frames,
+            self.valid_fraction,
+            self.seed,
+            self.split,
+            folds=folds,
+            fold=self.fold,
+            group_key=self.group_key,
+        )
 
     @property
     def loss_weights(self) -> tuple[float, float, float]:
@@ -413,6 +476,8 @@ class TrainSettings(Declared):
             for known in declarations(TrainSettings)
             if not known.setting.resumable and known.read(self) != known.read(other)
         ]
+        if self.group_weights != other.group_weights:
+            names.append("group_weights")
         tables = self.descriptors.functions, other.descriptors.functions
         return names if tables[0] == tables[1] else [*names, "descriptors.functions"]
 
@@ -441,7 +506,7 @@ class TrainSettings(Declared):
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
         """Read settings from a TOML file; anything wrong is a :class:`SettingsError` naming the file."""
         try:
-            return cls.model_validate(_parsed_toml(read_regular(Path(path))))
+            return cls.model_validate(parsed_toml(read_regular(Path(path))))
         except OSError as error:
             what = f"the settings cannot be read ({error.strerror})"
         except (ValueError, RecursionError) as error:  # also what a number of thousands of digits raises
@@ -451,7 +516,7 @@ class TrainSettings(Declared):
         raise SettingsError(what, where=str(path), fix="Choose a file with the settings of a training")
 
 
-def _parsed_toml(content: bytes) -> dict[str, Any]:
+def parsed_toml(content: bytes) -> dict[str, Any]:
     """Parse TOML; ValueError where it is none, or no settings by its size or its keys of very many parts."""
     if len(content) > _LARGEST_FILE:
         raise ValueError(f"it has more than {_LARGEST_FILE // 1_000_000} MB")

@@ -31,6 +31,7 @@ from nnpcore.training.doubts import check_neighbors, notes_on, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score
+from nnpcore.training.group_weights import check_group_weights, learned_from, sentence_on_weights
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
@@ -99,6 +100,7 @@ class Trainer:
     Raises
     ------
     TrainingError : no frames, nothing in them that the loss asks for, or counts that are none.
+    DataError : weights of groups that are not there.
     SettingsError : a device that is not there, a filter that does not fit.
     """
 
@@ -114,9 +116,10 @@ class Trainer:
         counts: Sequence[float] = (),
     ) -> None:
         self.asked = settings
-        settings, about_stress = with_stress_weight(settings, train)
+        settings, about_stress = with_stress_weight(settings, learned_from(train, settings))
         energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
         check_trainable(train, energy=energy, forces=forces, stress=stress)
+        check_group_weights(train, valid, settings)
         self.settings = settings
         self.monitor = monitor
         self.train_frames = tuple(train)
@@ -127,6 +130,9 @@ class Trainer:
         self._opening = [*about_stress, *notes_on(self.train_frames, settings)]
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
+        if settings.group_weights:
+            text = sentence_on_weights(settings.group_weights)
+            self._opening.append(Message(text, Severity.NOTE))
         self.data: DescribedFrames
         self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
@@ -164,7 +170,9 @@ class Trainer:
         """
         numbers = np.unique(np.concatenate([f.numbers for f in self.train_frames]))
         alike = [f for f in self.valid_frames if np.isin(f.numbers, numbers).all()]
-        found = choice_for([*self.train_frames, *alike], self.settings, progress)
+        frames = learned_from([*self.train_frames, *alike], self.settings)
+        known = [f for f in frames if f.energy is not None or f.forces is not None]
+        found = choice_for(known or frames, self.settings, progress)
         used = {
             "descriptors.functions": found.functions.to_dict(),
             "descriptors.cutoff": found.functions.cutoff,
@@ -254,6 +262,7 @@ class Trainer:
             self._kept_scales(),
             floor=self.settings.input_floor,
             counts=self.counts,
+            settings=self.settings,
             storage=Storage(
                 self.settings.derivatives,
                 self.keeper.path,

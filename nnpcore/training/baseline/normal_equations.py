@@ -68,11 +68,11 @@ def _weighted_rows(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Rows (k, n) and targets (k,) of a frame, times the roots of their weights; None without any."""
     t = data.targets
-    count = float(t.counts[frame])
+    times = t.weights[frame].tolist()
     wanted = (
-        count * weights.energy * t.has_energy[frame],
-        count * weights.force * t.has_forces[frame],
-        count * weights.stress * t.has_stress[frame],
+        times[0] * weights.energy * t.has_energy[frame],
+        times[1] * weights.force * t.has_forces[frame],
+        times[2] * weights.stress * t.has_stress[frame],
     )
     if not any(wanted):
         return None

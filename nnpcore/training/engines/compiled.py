@@ -50,14 +50,14 @@ class TargetArrays(NamedTuple):
     has_forces: np.ndarray
     has_stress: np.ndarray
     volume: np.ndarray
-    counts: np.ndarray
+    weights: np.ndarray
 
     @classmethod
     def of(cls, data: FitSet) -> TargetArrays:
         """Collect them."""
         t = data.targets
         has = t.has_energy, t.has_forces, t.has_stress
-        return cls(t.energy, t.forces, t.stress, *has, t.volume, t.counts)
+        return cls(t.energy, t.forces, t.stress, *has, t.volume, t.weights)
 
 
 class Networks(NamedTuple):
@@ -233,7 +233,7 @@ def residuals(
 
     Parameters
     ----------
-    weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame, times how often it counts.
+    weights : (3,) of (ΔE/N)², |ΔF|² and |Δσ|² of every frame, times how often each of them counts.
     squares : (2, 3, n_members + 1) float64: sums of (ΔE/N)², |ΔF|², |Δσ|² of every member and of the mean
         prediction, of every frame once, and as often as it counts.
     factors, directions, strains : as for ``add_gradients``, zeros at first, filled.
@@ -242,8 +242,8 @@ def residuals(
         f = frames[k]
         first, n = arrays.frame_start[f], arrays.frame_start[f + 1] - arrays.frame_start[f]
         part = slice(starts[k], starts[k] + n)
-        count, own = targets.counts[f], np.zeros(squares.shape[1:])
-        counted = weights * count
+        own = np.zeros(squares.shape[1:])
+        counted = weights * targets.weights[f]
         if targets.has_energy[f]:
             _energy_part(prediction.energies[k], targets.energy[f], n, counted[0], own[0], factors[k])
         if targets.has_forces[f]:
@@ -253,7 +253,8 @@ def residuals(
             virials, known = prediction.virials[k], targets.stress[f]
             _stress_part(virials, known, targets.volume[f], counted[2], own[2], strains[k])
         squares[0] += own
-        squares[1] += count * own
+        for quantity in range(3):
+            squares[1, quantity] += targets.weights[f, quantity] * own[quantity]
 
 
 @njit(**INNER)

@@ -1,6 +1,6 @@
 """The loss ``w_E mean((ΔE/N)²) + w_F mean(|ΔF|²) + w_S mean(|Δσ|²) + l2 |w|²`` with its gradient.
 
-Means take every frame as many times as it counts.
+Means take what is known of a frame as many times as it counts.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class RowScales:
         training.
         """
         t = data.targets
-        n_frames = float(t.counts.sum())
+        n_frames = float(t.counts[t.weights.any(axis=1)].sum())
         weights = LossWeights.of(settings, data)
         flat = weights.flat(data)
         n_force = min(settings.kalman.rows_per_frame, 3 * int(t.n_atoms.max())) if weights.force else 0
@@ -85,7 +85,8 @@ class RowScales:
 class LossWeights:
     """The loss as a plain sum: energy Σ(ΔE/N)² + force Σ|ΔF|² + stress Σ|Δσ|², means turned into weights.
 
-    The sums take every frame as often as it counts. A part without weight or without reference data is 0.
+    The sums take what is known of a frame as often as it counts. A part without weight or without reference
+    data is 0.
     """
 
     energy: float
@@ -96,9 +97,9 @@ class LossWeights:
     def of(cls, settings: TrainSettings, data: FitSet) -> LossWeights:
         """Divide the user's weights by how much there is of each quantity."""
         t = data.targets
-        n_energies = float(t.counts[t.has_energy].sum())
-        n_forces = float((t.counts * t.n_atoms)[t.has_forces].sum())
-        n_stresses = float(t.counts[t.has_stress].sum())
+        n_energies = float(t.weights[t.has_energy, 0].sum())
+        n_forces = float((t.weights[:, 1] * t.n_atoms)[t.has_forces].sum())
+        n_stresses = float(t.weights[t.has_stress, 2].sum())
         return cls(
             energy=settings.energy_weight / n_energies if n_energies else 0.0,
             force=settings.force_weight / n_forces if n_forces else 0.0,
@@ -114,9 +115,10 @@ class LossWeights:
         return max(self._flat(data.targets), SMALLEST_SHARE * whole)
 
     def _flat(self, t: Targets) -> float:
-        energy = float((t.counts * (t.energy / t.n_atoms) ** 2).sum())
-        force = float((np.repeat(t.counts, t.n_atoms)[:, None] * t.forces.astype(np.float64) ** 2).sum())
-        stress = float((t.counts[:, None, None] * t.stress**2).sum())
+        energy_times, force_times, stress_times = t.weights.T
+        energy = float((energy_times * (t.energy / t.n_atoms) ** 2).sum())
+        force = float((np.repeat(force_times, t.n_atoms)[:, None] * t.forces.astype(np.float64) ** 2).sum())
+        stress = float((stress_times[:, None, None] * t.stress**2).sum())
         return self.energy * energy + self.force * force + self.stress * stress
 
     def scaled(self, factor: float) -> LossWeights:
@@ -142,6 +144,8 @@ class Batch:
     guide : rows of single atoms that follow, or None.
     moved : (n_members, n, n_slots) what each member's targets differ by, see ``Guide``; None without.
     first : (n,) bool, where this is the epoch's first pass of a frame; None where it is of all.
+    times : (n, n_slots) how many times each row counts in this pass, which is in its scale, too; None where
+        all count once.
     """
 
     frames: np.ndarray
@@ -154,6 +158,7 @@ class Batch:
     guide: Batch | None = None
     first: np.ndarray | None = None
     moved: np.ndarray | None = None
+    times: np.ndarray | None = None
 
     def of_member(self, member: int) -> Batch:
         """Return the rows as one member sees them: targets moved for it, less what it adds."""
@@ -172,9 +177,13 @@ class Batch:
         return slice(None) if self.first is None else self.first
 
     def mean_square(self, innovations: np.ndarray) -> float:
-        """Return the mean square of scaled innovations (n * n_slots,) of rows with a reference."""
+        """Return the mean square of scaled innovations (n * n_slots,) of rows with a reference, each as often
+        as it counts; NaN where none counts."""
         known = self.scales.ravel() > 0
-        return float(np.mean(innovations[known] ** 2)) if known.any() else 0.0
+        if not known.any():
+            return float("nan")
+        n = np.count_nonzero(known) if self.times is None else self.times.ravel()[known].sum()
+        return float((innovations[known] ** 2).sum() / n)
 
 
 class EpochOrder(NamedTuple):
@@ -214,11 +223,12 @@ def make_batch(
     """Draw the projections of some frames and work out their tangents.
 
     The directions of a frame depend on the seed, the epoch, the frame's index and which of its ``passes``
-    (n,) this is, the first where not given. A frame that counts other than its number of passes has scales
-    that make up for it. ``n_parameters`` of a member is needed where the loss has an L2 part.
+    (n,) this is, the first where not given. What counts other than the number of passes has scales that make
+    up for it. ``n_parameters`` of a member is needed where the loss has an L2 part.
     """
     number = np.zeros(len(frames), dtype=np.int64) if passes is None else passes
-    share = np.sqrt(data.targets.counts / data.targets.passes)[frames]
+    t = data.targets
+    shares = (t.weights / t.passes[:, None])[frames]
     counts = np.diff(data.element_start[frames], axis=1)
     ends = np.cumsum(counts.ravel()).reshape(counts.shape)
     starts = np.concatenate([(ends - counts)[:, :1], ends], axis=1)
@@ -236,13 +246,24 @@ def make_batch(
         _fill_targets(window, place, directions, scales, targets[k], row_scales[k])
         if moved is not None:
             moved[:, k] = _moved(data, frame, directions, scales)
-    weight = scales.l2 * float((share**2).sum())
+    weight = scales.l2 * float((t.counts / t.passes * t.weights.any(axis=1))[frames].sum())
     rng = pass_stream(seed, _SHRINK_STREAM, epoch, int(frames[0]), int(number[0]))
     shrink = _shrink_rows(rng, n_parameters, weight)
     added = None if data.deviations is None else _added(data.deviations, state, starts)
     first = number == 0 if number.any() else None
-    row_scales *= share[:, None]
-    return Batch(frames, state, starts, targets, row_scales, shrink, added, first=first, moved=moved)
+    times = np.repeat(shares, [1, scales.n_force_rows, scales.n_stress_rows], axis=1)
+    return Batch(
+        frames,
+        state,
+        starts,
+        targets,
+        row_scales * np.sqrt(times),
+        shrink,
+        added,
+        first=first,
+        moved=moved,
+        times=None if (times == 1.0).all() else times,
+    )
 
 
 def _moved(data: FitSet, frame: int, directions: np.ndarray, scales: RowScales) -> np.ndarray:

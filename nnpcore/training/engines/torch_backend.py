@@ -187,8 +187,8 @@ class TorchLoss(Loss):
         if moved is not None:
             shift = [self._set.real(values).swapaxes(0, 1) for values in moved]
             seen = self._errors(TorchValues(*(v - s for v, s in zip(found, shift, strict=True))), frames)
-        count = t.counts[frames]
-        by_row = [self._set.real(values) for values in (count, np.repeat(count, t.n_atoms[frames]), count)]
+        energy, force, stress = t.weights[frames].T
+        by_row = [self._set.real(v) for v in (energy, np.repeat(force, t.n_atoms[frames]), stress)]
 
         def sums(errors: tuple[Tensor, ...], counts: list[Tensor]) -> Tensor:
             rows = [(e**2).flatten(2).sum(2) if e.ndim > 2 else e**2 for e in errors]

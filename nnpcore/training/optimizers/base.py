@@ -27,10 +27,12 @@ class ErrorSums:
     ----------
     squares : (3, n_members + 1): (ΔE/N)², |ΔF|², |Δσ|² of every member, last the ensemble's mean prediction.
     counts : (3,) how many numbers each sum goes over: energies, force components, stress components.
+    weighted : the same sums with each number as often as it counts by its group; None where all count once.
     """
 
     squares: np.ndarray
     counts: np.ndarray
+    weighted: ErrorSums | None = None
 
     def rmses(self) -> dict[str, Rmse]:
         """Return the RMSEs in shown units; quantities without reference data are absent."""

@@ -21,10 +21,11 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
     """Return weights (n_members, n_parameters) whose energies are right on average over training frames.
 
     The shift of each element's energy solves least squares of the energies per atom on the compositions of
-    up to 200 frames, evenly taken, each as often as it counts. Members with weights that are not finite stay
-    as they are.
+    up to 200 frames, evenly taken, each as often as its energy counts. Members with weights that are not
+    finite stay as they are.
     """
-    known = np.flatnonzero(data.targets.has_energy)
+    times = data.targets.weights[:, 0]
+    known = np.flatnonzero(data.targets.has_energy & (times > 0))
     frames = known[:: -(-len(known) // _MOST_FRAMES) or 1]
     if not len(frames):
         return weights
@@ -39,7 +40,7 @@ def centered(weights: np.ndarray, data: FitSet, packing: Packing, activation: st
         left -= data.added.energies[frames].T
     if data.guide is not None and data.guide.moved is not None:
         left += data.guide.moved.energies[frames].T
-    weight = np.sqrt(data.targets.counts[frames])
+    weight = np.sqrt(times[frames])
     parts = weight[:, None] * np.diff(data.element_start[frames], axis=1) / n_atoms[:, None]
     usable = np.isfinite(left).all(axis=1)
     shifts = np.linalg.pinv(parts, rcond=_SMALLEST_SINGULAR) @ (weight * left[usable] / n_atoms).T

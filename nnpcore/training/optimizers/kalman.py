@@ -24,13 +24,19 @@ SMALLEST_NOISE = 1e-5
 
 
 def smoothed(left: float, now: float) -> float:
-    """Return what rows leave on average of the last ten batches or so; ``left`` is NaN before the first."""
+    """Return what rows leave on average of the last ten batches or so; ``left`` is NaN before the first.
+
+    ``now`` is NaN of a batch in which nothing counts.
+    """
+    if np.isnan(now):
+        return left
     return now if np.isnan(left) else _MEMORY * left + (1.0 - _MEMORY) * now
 
 
 def row_noise(multiple: float, left: float, now: float) -> float:
     """Return the variance of a row's noise: 1, or a multiple of what rows leave, lately or ``now``."""
-    return max(multiple * max(left, now), SMALLEST_NOISE) if multiple else 1.0
+    known = [value for value in (left, now) if not np.isnan(value)]
+    return max(multiple * max(known), SMALLEST_NOISE) if multiple and known else 1.0
 
 
 def guide_noise(multiple: float, left: float) -> float:

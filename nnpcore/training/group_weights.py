@@ -1,0 +1,111 @@
+"""Weights of groups of frames in the loss: how many times their energies, forces and stresses count.
+
+Groups (see :mod:`nnpcore.structures.groups`) differ in how well they are calculated and in how much they
+matter. A weight stands beside how many times a frame counts (:mod:`nnpcore.training.counts`): the means of
+the loss take each energy, force and stress as often as its frame's count times its group's weight. A weight
+of zero leaves these labels out of everything that is learned; the errors that are shown still have them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnpcore.errors import SettingsError, TrainingError
+from nnpcore.files import read_regular
+from nnpcore.structures.groups import check_groups, groups_of
+from nnpcore.training.data import check_trainable
+from nnpcore.training.settings import GroupWeights, TrainSettings, parsed_toml
+
+if TYPE_CHECKING:
+    from nnpcore.structures.frame import Frame
+
+
+def weights_of(frames: Sequence[Frame], settings: TrainSettings) -> np.ndarray:
+    """Return how many times energy, forces and stress of each frame count by its group, (n_frames, 3)."""
+    given = settings.group_weights
+    if not given:
+        return np.ones((len(frames), 3))
+    usual = GroupWeights()
+    names = groups_of(frames, settings.group_key)
+    return np.array([given.get(name, usual).numbers for name in names]).reshape(-1, 3)
+
+
+def learned_from(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Frame, ...]:
+    """Return the frames without the labels whose groups have a weight of zero."""
+    if not settings.group_weights:
+        return tuple(frames)
+    found = []
+    for frame, (energy, forces, stress) in zip(frames, weights_of(frames, settings), strict=True):
+        found.append(
+            replace(
+                frame,
+                energy=frame.energy if energy else None,
+                forces=frame.forces if forces else None,
+                stress=frame.stress if stress else None,
+            )
+            if not (energy and forces and stress)
+            else frame
+        )
+    return tuple(found)
+
+
+def check_group_weights(train: Sequence[Frame], valid: Sequence[Frame], settings: TrainSettings) -> None:
+    """Refuse weights of groups that no frame is of, and such as leave nothing to learn.
+
+    Raises
+    ------
+    DataError : a group that is not there, or no frame says its group so.
+    TrainingError : every label that the loss asks for has a weight of zero.
+    """
+    if not settings.group_weights:
+        return
+    check_groups([*train, *valid], settings.group_key, settings.group_weights, "group_weights")
+    energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
+    try:
+        check_trainable(learned_from(train, settings), energy=energy, forces=forces, stress=stress)
+    except TrainingError:
+        raise TrainingError(
+            "the weights of the groups leave nothing to learn: all that the loss asks for has the weight 0",
+            where="group_weights",
+            fix="Give a group with energies or forces a positive weight",
+        ) from None
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, GroupWeights]:
+    """Read a TOML file with the weights of groups; SettingsError naming the file where it is none.
+
+    A line ``"Surface" = 5`` weighs all of a group, ``"Surface" = {energy = 5, forces = 2}`` or a table
+    ``[Surface]`` what is named. Settings of a training are read, too: their table ``group_weights`` counts.
+    """
+    try:
+        values = parsed_toml(read_regular(Path(path)))
+    except OSError as error:
+        what = f"the weights cannot be read ({error.strerror})"
+        raise SettingsError(what, where=str(path), fix="Choose a file with weights of groups") from None
+    except (ValueError, RecursionError) as error:
+        fix = 'Write a line for each group, such as "Surface" = {energy = 5, forces = 2}'
+        raise SettingsError(f"this is not a TOML file ({error})", where=str(path), fix=fix) from None
+    table = values["group_weights"] if isinstance(values.get("group_weights"), dict) else values
+    try:
+        return TrainSettings(group_weights=table).group_weights
+    except SettingsError as error:
+        raise SettingsError(error.what, where=f"{path}, {error.where}", fix=error.fix) from None
+
+
+def sentence_on_weights(weights: Mapping[str, GroupWeights]) -> str:
+    """Return, for the user, which groups count other than once; "" where none does."""
+    parts = [f"{group} {_text(own)}" for group, own in weights.items()]
+    return f"Weights of groups: {'; '.join(parts)}" if parts else ""
+
+
+def _text(weights: GroupWeights) -> str:
+    energy, forces, stress = weights.numbers
+    if energy == forces == stress:
+        return f"{energy:g}"
+    return f"energies {energy:g}, forces {forces:g}, stresses {stress:g}"
