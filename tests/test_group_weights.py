@@ -263,7 +263,7 @@ def test_what_is_refused_says_what_where_and_what_to_do(tmp_path: Path) -> None:
     settings.to_toml(tmp_path / "run.toml")
     assert TrainSettings.from_toml(tmp_path / "run.toml") == settings
     assert read_weights(tmp_path / "run.toml") == found
-    for text in ("Surface = ", "[Surface]\nenergie = 2\n", "Surface = -2\n", "group_weights = 3"):
+    for text in ("Surface = ", "[Surface]\nenergie = 2\n", "Surface = -2\n"):
         path.write_text(text)
         with pytest.raises(SettingsError, match=r"weights\.toml"):
             read_weights(path)
