@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QApplication, QLabel
 
 from app import settings as settings_module
@@ -15,6 +16,10 @@ from app.look import colormaps, theme
 from app.look.ink import font
 from app.look.numbers import number_text
 from app.look.preferred import use_look
+from app.plots.legend import Legend
+from app.plots.swatch import Entry
+from app.widgets.readout import Cell, Readout
+from app.widgets.tables import PointsTable
 from nnpcore.structures import Role
 
 
@@ -124,3 +129,22 @@ def test_a_place_to_work_is_checked_while_it_is_typed(window):
 
     answer(window, fill)
     assert window.settings.scheduler == "local:2"
+
+
+def test_texts_of_another_size_have_their_room_at_once(window, qtbot):
+    readout, legend, table = Readout(), Legend(), PointsTable()
+    for widget in (readout, legend, table):
+        qtbot.addWidget(widget)
+        widget.resize(260, 80)
+    readout.set_cells([Cell("V₀ Å³", "20.57", "20.58")], ("NN", "ref"))
+    legend.set_entries([Entry(name, name, "text") for name in ("reference", "in reach", "left open")])
+    heights = readout.height(), legend.height(), table.line_height
+    answer(window, lambda dialog: choose(dialog.text, 130))
+    line = QFontMetricsF(font()).height()
+    assert all(
+        now > before
+        for now, before in zip((readout.height(), legend.height(), table.line_height), heights, strict=True)
+    )
+    assert readout.height() >= 3 * line
+    boxes = [(placed.box, placed.text) for placed in legend.line.placed]
+    assert boxes and all(b.width() > QFontMetricsF(font()).horizontalAdvance(text) for b, text in boxes)

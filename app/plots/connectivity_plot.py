@@ -52,9 +52,15 @@ class MatrixView(PaintedWidget):
         self.names, self.colors = tuple(names), tuple(colors)
         self.values = np.asarray(values, dtype=np.float64)
         self.marked, self.tips = marked, tips or {}
+        self.measure()
+        self.update()
+
+    def measure(self) -> None:
+        """Keep room for some rows."""
+        if not self.names:
+            return
         line = QFontMetricsF(font()).height()
         self.setMinimumHeight(round(line + 12 + min(len(self.names), _ROWS_KEPT) * (line + 2)))
-        self.update()
 
     def sizeHint(self) -> QSize:
         """Return a modest size."""
@@ -211,8 +217,12 @@ class _Rows(PaintedWidget):
     def show_pairs(self, pairs: Sequence[Pair], colors: Sequence[str]) -> None:
         """Replace the rows, with a bar in each colour."""
         self.pairs, self.colors = tuple(pairs), tuple(colors)
-        self.setMinimumHeight(int(len(self.pairs) * self._row_height() + 4))
+        self.measure()
         self.update()
+
+    def measure(self) -> None:
+        """Take the height of all rows."""
+        self.setMinimumHeight(int(len(self.pairs) * self._row_height() + 4))
 
     def sizeHint(self) -> QSize:
         """Return the height of all rows."""

@@ -50,13 +50,13 @@ class Legend(PaintedWidget):
         found = tuple(filter(None, titles))
         if found != self.titles:
             self.titles = found
-            self._arrange()
+            self.measure()
 
     def set_entries(self, entries: Sequence[Entry]) -> None:
         """Replace the entries."""
         if tuple(entries) != self.entries:
             self.entries = tuple(entries)
-            self._arrange()
+            self.measure()
 
     def set_hidden(self, key: str, hidden: bool) -> None:
         """Show an entry as switched off or on; does not emit."""
@@ -85,7 +85,7 @@ class Legend(PaintedWidget):
         """Height of a row, pixels."""
         return QFontMetricsF(font()).height() + 2.0
 
-    def _arrange(self) -> None:
+    def measure(self) -> None:
         """Lay the entries out on the line."""
         self.line = lay_out(self.titles, self.entries, self.width(), self.row_height, QFontMetricsF(font()))
         self.setFixedHeight(int(self.row_height) + 2 if self.entries or self.titles else 0)
@@ -95,7 +95,7 @@ class Legend(PaintedWidget):
         """Lay out anew."""
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
-            self._arrange()
+            self.measure()
 
     def draw(self, painter: QPainter) -> None:
         """Draw title, swatches and names."""

@@ -141,8 +141,10 @@ class MainWindow(QMainWindow):
         data, model = self.docks["data"], self.docks["model"]
         if data.isHidden() or data.isFloating():
             return Place(above=above)
-        if model.isVisible() and not (model.isFloating() or model.folded) and model.x() < data.width():
+        below = model.isVisible() and not model.isFloating() and model.x() < data.width()
+        if below and not model.folded:
             return Place(left=data.geometry().right() + 2 * MARGIN, above=above + FRAME_BAR)
+        above += model.height() if below else 0
         return Place(width=min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH), above=above)
 
     def show_cure(self) -> None:

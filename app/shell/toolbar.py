@@ -99,6 +99,7 @@ class MainToolbar(QToolBar):
         self.coloring.setObjectName("coloring")
         self.coloring.setMinimumWidth(130)
         self.coloring.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.coloring.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.coloring.activated.connect(self._on_coloring_chosen)
         self.addWidget(self.coloring)
         data, runs = self._session.data, self._session.runs

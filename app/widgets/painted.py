@@ -11,16 +11,26 @@ from app.look.ink import font, ink
 
 
 class PaintedWidget(QWidget):
-    """Subclasses override :meth:`draw`, and :meth:`tip_at` where parts have tips of their own."""
+    """Subclasses override :meth:`draw`, and :meth:`tip_at` where parts have tips of their own.
+
+    :meth:`measure` is for what takes room by the size of its texts.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        theme.signals().changed.connect(self.update)
+        theme.signals().changed.connect(self._on_theme)
         self.installEventFilter(self)
 
     def draw(self, painter: QPainter) -> None:
         """Draw everything; edges are smoothed and the font is the plots'."""
         raise NotImplementedError
+
+    def measure(self) -> None:
+        """Take the room that the texts need now: they may be of another size."""
+
+    def _on_theme(self) -> None:
+        self.measure()
+        self.update()
 
     def tip_at(self, point: QPointF) -> str:
         """Return what to say about the part at a point, "" for nothing."""

@@ -42,9 +42,13 @@ class Readout(PaintedWidget):
         """Replace the numbers; ``row_names`` stand at the left of the values and of the references."""
         if (tuple(cells), row_names) != (self.cells, self.row_names):
             self.cells, self.row_names = tuple(cells), row_names
-            self.setFixedHeight(self._needed_height())
+            self.measure()
             self.setVisible(bool(cells))
             self.update()
+
+    def measure(self) -> None:
+        """Take the height of the rows."""
+        self.setFixedHeight(self._needed_height())
 
     def _needed_height(self) -> int:
         if not self.cells:

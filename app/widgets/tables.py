@@ -31,21 +31,31 @@ class _Table(QTableWidget):
     def __init__(self, name: str, n_columns: int, row_padding: int, parent: QWidget | None) -> None:
         super().__init__(0, n_columns, parent)
         self.setObjectName(name)
-        self.setFont(font())
+        self._row_padding = row_padding
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.line_height = QFontMetrics(font()).height()
         self.verticalHeader().hide()
-        self.verticalHeader().setMinimumSectionSize(self.line_height)
-        self.verticalHeader().setDefaultSectionSize(self.line_height + row_padding)
         head = self.horizontalHeader()
-        head.setFont(font())
         head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         head.setHighlightSections(False)
-        theme.signals().changed.connect(self._fill)
+        self._take_font()
+        theme.signals().changed.connect(self._on_theme)
+
+    def _take_font(self) -> None:
+        """Use the plots' font, and rows and a head of its height."""
+        self.line_height = QFontMetrics(font()).height()
+        self.setFont(font())
+        self.horizontalHeader().setFont(font())
+        self.horizontalHeader().setFixedHeight(self.line_height + 6)
+        self.verticalHeader().setMinimumSectionSize(self.line_height)
+        self.verticalHeader().setDefaultSectionSize(self.line_height + self._row_padding)
+
+    def _on_theme(self) -> None:
+        self._take_font()
+        self._fill()
 
     def _fill(self) -> None:
         raise NotImplementedError
@@ -85,7 +95,6 @@ class RegionTable(_Table):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setViewportMargins(0, 0, 6, 0)
         self.horizontalHeader().setMinimumSectionSize(24)
-        self.horizontalHeader().setFixedHeight(self.line_height + 6)
         self.cellClicked.connect(lambda row, _column: self.row_chosen.emit(*self.rows[row].key))
         self.itemChanged.connect(self._on_item_changed)
         self.customContextMenuRequested.connect(self._on_menu)
