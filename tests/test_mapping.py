@@ -77,6 +77,16 @@ def test_reach_is_the_99th_percentile() -> None:
         reach_of(train)
 
 
+def test_one_odd_validation_frame_of_few_does_not_tell_the_reach() -> None:
+    rng = np.random.default_rng(5)
+    train, frames = rng.normal(size=(2000, 4)), np.arange(2000) // 50
+    usual = reach_of(train, None, frames).threshold
+    for odd in (0.01, 6.0):  # both validation frames close together at the center; one of them far out
+        valid = np.concatenate([0.1 * rng.normal(size=(50, 4)), odd * rng.normal(size=(50, 4))])
+        assert reach_of(train, valid, frames).threshold == pytest.approx(usual, rel=0.35)
+        assert reach_of(train, valid).threshold != pytest.approx(usual, rel=0.35)
+
+
 def test_bracket_edges_are_interpolated() -> None:
     volumes = np.array([18.0, 19.0, 20.0, 21.0, 22.0, 23.0])
     distances = np.array([0.1, 3.0, 1.0, 0.5, 2.5, 0.2])

@@ -83,7 +83,13 @@ class DistanceHistogram(Plot):
         far = f"; {beyond} of them beyond the right edge" if beyond else ""
         entries = [
             Entry("bars", name, self.color, "points", marker="s", tip="Each atom's distance to its nearest"),
-            Entry("threshold", "99 %", "text", dash=1, tip="99th percentile: farther is out of reach"),
+            Entry(
+                "threshold",
+                "limit",
+                "text",
+                dash=1,
+                tip="Nearly all usual atoms are nearer: farther is out of reach",
+            ),
         ]
         if in_reach.any():
             tip = "Points of the crystal in reach"
@@ -107,7 +113,13 @@ class DistanceCurve(Plot):
         self.set_crosshair(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
         self.legend.set_entries(
             [
-                Entry("threshold", "99 %", "text", dash=1, tip="99th percentile: farther is out of reach"),
+                Entry(
+                    "threshold",
+                    "limit",
+                    "text",
+                    dash=1,
+                    tip="Nearly all usual atoms are nearer: farther is out of reach",
+                ),
                 Entry("bracket", "in reach", "text", "bracket"),
             ]
         )

@@ -106,8 +106,8 @@ class Foretold:
             zip(self.names[self.n_points :], self.spread_mev[self.n_points :].tolist(), strict=True)
         )
         if not self.n_points:
-            return Limits(None, None, None, regions)
-        return Limits(self.fine_mev, self.fine_volumes, self.slope_gpa, regions)
+            return Limits(None, None, None, regions, self.data.n_frames)
+        return Limits(self.fine_mev, self.fine_volumes, self.slope_gpa, regions, self.data.n_frames)
 
     @property
     def near(self) -> np.ndarray:

@@ -50,7 +50,7 @@ def distance_figure(
     _usual_distances(left, valid_distances, bracket.threshold, label, color)
     black: dict[str, Any] = {"color": "black", "linewidth": 0.9}
     right.plot(volumes, bracket.distances, "o-", markersize=3.5, label="invariant points", **black)
-    right.axhline(bracket.threshold, linestyle=DASHES[1], label="99th percentile", **black)
+    right.axhline(bracket.threshold, linestyle=DASHES[1], label="limit of reach", **black)
     right.set_ylim(bottom=0.0)
     draw_bracket(right, bracket, color, 0.97)
     style_axes(right, VOLUME, TRAINING_DISTANCE)
@@ -61,7 +61,7 @@ def distance_figure(
 def reach_figure(
     distances: np.ndarray, threshold: float, *, label: str = ATOMS, color: str = OKABE_ITO[0]
 ) -> Figure:
-    """Draw the histogram of the usual distances (m,) to the training set and their 99th percentile."""
+    """Draw the histogram of the usual distances (m,) to the training set and the limit of reach."""
     figure = new_figure(3.2, 2.6)
     _usual_distances(figure.add_subplot(), distances, threshold, label, color)
     return figure

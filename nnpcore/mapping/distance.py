@@ -13,6 +13,9 @@ from nnpcore.progress import Progress
 QUANTILE = 0.99
 """Share of validation atoms that counts as in reach by definition."""
 
+QUANTILE_OF_FEW = 0.95
+"""The same of fewer atoms than :data:`FEW_ATOMS`, whose 99th percentile would be that of one odd frame."""
+
 MAX_QUERIES = 20_000
 """Validation (or left-out training) atoms used for the threshold; more are thinned at random, seed 0."""
 
@@ -26,15 +29,17 @@ class Reach:
 
     Attributes
     ----------
-    threshold : 99th percentile of ``distances``.
+    threshold : quantile ``share`` of ``distances``.
     distances : (m,) of the validation atoms, then of training atoms to those of other frames. The latter
         are asked where there are fewer than :data:`FEW_ATOMS` of the former.
-    n_left_out : how many of the latter.
+    n_left_out : how many of the latter. share : :data:`QUANTILE`, or :data:`QUANTILE_OF_FEW` where they
+        were asked.
     """
 
     threshold: float
     distances: np.ndarray
     n_left_out: int = 0
+    share: float = QUANTILE
 
     @property
     def whose(self) -> str:
@@ -160,8 +165,8 @@ def reach_of(
         asked = subsample(len(train_x), MAX_QUERIES)
         found.append(left_out_distances(train_x, train_frames, asked))
         n_left_out = len(asked)
-    distances = np.concatenate(found)
-    return Reach(float(np.quantile(distances, QUANTILE)), distances, n_left_out)
+    distances, share = np.concatenate(found), QUANTILE_OF_FEW if n_left_out else QUANTILE
+    return Reach(float(np.quantile(distances, share)), distances, n_left_out, share)
 
 
 def bracket_from_distances(

@@ -22,6 +22,10 @@ SPREADS = 2.0
 SPREAD_MARGIN = 1.3
 """Factor to which a spread, and an error over a spread, is known."""
 
+FEW_FRAMES, FEW_MARGIN = 20, 3.0
+"""A spread foretold from fewer training frames is known to this factor only: as many others tell other length
+scales and noises."""
+
 STANDARD_ERRORS = 2.0
 """Standard errors of the members' mean within which an error is known."""
 
@@ -39,6 +43,7 @@ class Finding:
     foretold : standard deviation that the data leave open; None where nobody foretold it.
     unit : of all of these.
     cure : what helps where the data leave it open.
+    spread_margin : factor to which the spread is known.
     """
 
     subject: str
@@ -50,6 +55,7 @@ class Finding:
     foretold: float | None
     unit: str
     cure: str
+    spread_margin: float = SPREAD_MARGIN
 
     @property
     def errors(self) -> tuple[float, float]:
@@ -68,7 +74,7 @@ class Finding:
     def levels(self) -> frozenset[Level]:
         """Levels that it may have within the margins: one where it is certain."""
         low, high = self.errors
-        least, most = self.spread / SPREAD_MARGIN, self.spread * SPREAD_MARGIN
+        least, most = self.spread / self.spread_margin, self.spread * self.spread_margin
         found: set[Level] = set()
         if low <= self.limit:
             found |= {"right"} if least <= self.limit else set()

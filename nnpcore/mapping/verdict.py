@@ -9,7 +9,18 @@ import numpy as np
 
 from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosReport
-from nnpcore.mapping.findings import MARGIN, SPREADS, Finding, Level, levels_of_all, one_of, rank_of
+from nnpcore.mapping.findings import (
+    FEW_FRAMES,
+    FEW_MARGIN,
+    MARGIN,
+    SPREAD_MARGIN,
+    SPREADS,
+    Finding,
+    Level,
+    levels_of_all,
+    one_of,
+    rank_of,
+)
 from nnpcore.mapping.region_errors import RegionError
 from nnpcore.mapping.wording import signed
 
@@ -42,12 +53,20 @@ class Foretold:
     volumes : (n,) Å³/atom, rising; None for those of the volume scan.
     slope_gpa : of dE/dV at the reference's V0, GPa.
     regions_mev : of the mean energies of regions, by their names, meV/atom.
+    n_frames : training frames that told it; None: enough.
     """
 
     crystal_mev: np.ndarray | None = None
     volumes: np.ndarray | None = None
     slope_gpa: float | None = None
     regions_mev: Mapping[str, float] = field(default_factory=dict)
+    n_frames: int | None = None
+
+    @property
+    def margin(self) -> float:
+        """Factor to which the spreads are known."""
+        few = self.n_frames is not None and self.n_frames < FEW_FRAMES
+        return FEW_MARGIN if few else SPREAD_MARGIN
 
 
 @dataclass(frozen=True)
@@ -142,6 +161,7 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
             foretold=_foretold_of_crystal(report, foretold),
             unit="meV",
             cure=CURE,
+            spread_margin=SPREAD_MARGIN if foretold is None else foretold.margin,
         )
     ]
     if report.slope_error_gpa is not None and report.reference_fit is not None:
@@ -156,6 +176,7 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
             foretold=None if foretold is None else foretold.slope_gpa,
             unit="GPa",
             cure=CURE_OF_SLOPE,
+            spread_margin=SPREAD_MARGIN if foretold is None else foretold.margin,
         )
         found.append(slope)
     return found
@@ -182,6 +203,7 @@ def region_finding(rmse_mev: float | None, error: RegionError, foretold: Foretol
         foretold=None if foretold is None else foretold.regions_mev.get(error.name),
         unit="meV",
         cure=CURE_OF_REGIONS,
+        spread_margin=SPREAD_MARGIN if foretold is None else foretold.margin,
     )
 
 

@@ -211,7 +211,8 @@ def _distance(facts: RunFacts) -> list[Block]:
     if isinstance(reach, Missing):
         return [missing(text_of(reach))]
     label = f"{reach.whose[0].upper()}{reach.whose[1:]}"
-    caption = f"Usual distances ({reach.whose}), whitened units; the dashed line is their 99th percentile."
+    share = f"{100 * reach.share:.0f}th percentile"
+    caption = f"Usual distances ({reach.whose}), whitened units; the dashed line is their {share}."
     if eos is None or eos.bracket is None:
         figure = figures.reach_figure(reach.distances, reach.threshold, label=label)
         text = "Distances of invariant points are missing: there is no volume scan of a crystal."
