@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnpcore.analyses.all_frames import ALL_FRAMES
 from nnpcore.analyses.atoms import ATOMS, ELEMENT
+from nnpcore.analyses.calibration import CALIBRATION
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import FINE, POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, REACH
@@ -18,9 +19,9 @@ from nnpcore.analyses.regions import REFERENCES, REGION_ATOMS, REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 
 __all__ = [
-    "ALL_FRAMES", "ANALYSES", "ATOMS", "CONNECTIVITY", "CURVE", "DATA_POSTERIOR", "DISTANCE", "ELEMENT",
-    "EOS", "FINE", "FINE_CURVE", "FORETOLD", "FRAME_FORETOLD", "MAP_DISTANCES", "MAP_ENERGIES", "PARITY",
-    "PCA", "POINTS",
+    "ALL_FRAMES", "ANALYSES", "ATOMS", "CALIBRATION", "CONNECTIVITY", "CURVE", "DATA_POSTERIOR", "DISTANCE",
+    "ELEMENT", "EOS", "FINE", "FINE_CURVE", "FORETOLD", "FRAME_FORETOLD", "MAP_DISTANCES", "MAP_ENERGIES",
+    "PARITY", "PCA", "POINTS",
     "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "SLOPES",
     "VERDICT",
 ]  # fmt: skip
@@ -50,6 +51,7 @@ ANALYSES: tuple[Analysis[object], ...] = (
     MAP_DISTANCES,
     CONNECTIVITY,
     PARITY,
+    CALIBRATION,
     FRAME_FORETOLD,
     RADIAL,
 )

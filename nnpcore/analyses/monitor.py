@@ -19,6 +19,7 @@ from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints
 from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies, is_potential
 from nnpcore.mapping.regions import RegionSet
+from nnpcore.posterior.targets import Target
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -152,6 +153,26 @@ class MappingMonitor:
                     error = float(atoms[region.atoms].mean()) - region.reference
                     errors[regions.title_of(region)] = MEV_PER_EV * error
         return errors
+
+    def targets(self) -> dict[str, list[Target]]:
+        """Return what each entry is an error of, by its name: a mean energy, or those of some volumes.
+
+        RuntimeError where :meth:`prepare` has not been called.
+        """
+        if self._functions is None:
+            raise RuntimeError("call prepare() first")
+        found: dict[str, list[Target]] = {}
+        for name, scan in self._scans.items():
+            points = scan.points
+            nearest = int(np.abs(points.volumes - scan.v0).argmin())
+            prefix = f"{name} " if name else ""
+            found[f"{prefix}{RANGE}"] = [Target.mean(points.frames[k]) for k in np.flatnonzero(scan.counted)]
+            found[f"{prefix}{AT_V0}"] = [Target.mean(points.frames[nearest])]
+        for one in self.region_sets:
+            for region in one.regions:
+                if region.reference is not None:
+                    found[one.title_of(region)] = [Target.mean(one.frame, region.atoms)]
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold: what is monitored, not what was prepared."""

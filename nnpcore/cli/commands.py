@@ -76,8 +76,9 @@ def _parse(arguments: Sequence[str]) -> tuple[int, Work | None]:
     for name, text in COMMANDS.items():
         called = _not_called
         if name in arguments[:1]:
-            home = import_module(f"nnpcore.cli.{HOMES.get(name, name)}")
-            called = expanded(getattr(home, f"{name}_command"))
+            own = name.replace("-", "_")
+            home = import_module(f"nnpcore.cli.{HOMES.get(name, own)}")
+            called = expanded(getattr(home, f"{own}_command"))
         app.command(name, help=text)(called)
     try:
         app(list(arguments), prog_name="eatlas")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.potential.model import AtomicEnergyModel
+    from nnpcore.potential.spread_factors import SpreadFactors
     from nnpcore.structures import KeyNames
     from nnpcore.structures.frame import Frame
 
@@ -126,6 +127,7 @@ def predict_command(
     calculator: options.Calculators = None,
     arguments: options.CalculatorArguments = None,
     python: options.CalculatorPython = None,
+    calibrated: options.Calibrated = False,
     threads: options.Threads = None,
     skip_bad: options.SkipBad = False,
     overwrite: options.Overwrite = False,
@@ -145,12 +147,13 @@ def predict_command(
     check_suffix(output)
     refuse_to_replace_file(output, overwrite)
     model = specs[0] if run is None else named(Potential.load(run), run)
+    factors = _factors_of(run) if calibrated else None
     frames = read_frames(data, skip_bad, terminal, keys)
     with (
         open_executor(scheduler, threads, terminal.warn) as executor,
         terminal.progress("Predicting") as progress,
     ):
-        found = predict(model, frames, executor, progress)
+        found = predict(model, frames, executor, progress, factors)
     for line in found.messages:
         terminal.say(f"{found.name} says: {line}")
     write_structures(output, found.frames)
@@ -159,6 +162,10 @@ def predict_command(
         terminal.warn(f"{found.name} gives no energies of single atoms: totals and forces only")
     for note in found.notes:
         terminal.warn(f"{found.name}: {note}")
+    if factors is not None:
+        terminal.say(
+            f"Spreads are multiplied: energies by {factors.energy:.3g}, forces by {factors.force:.3g}."
+        )
     terminal.say(f"{len(found.frames)} frames are in {output}.")
     return {
         "model": found.name,
@@ -166,7 +173,19 @@ def predict_command(
         "n_frames": len(found.frames),
         "atomic_energies": with_atoms,
         "note": " ".join(found.notes),
+        "spread_factors": None if factors is None else vars(factors),
     }
+
+
+def _factors_of(run: Path | None) -> SpreadFactors:
+    """Return the factors that a run keeps for its spreads; RunFolderError where there are none."""
+    from nnpcore.training import RunFolder
+
+    factors = None if run is None else RunFolder.open(run).spread_factors()
+    if factors is None:
+        fix = "Give a run, and calibrate it first: eatlas calibrate RUN --store"
+        raise RunFolderError("no calibration of the spreads is kept", where=str(run or ""), fix=fix)
+    return factors
 
 
 def specs_of(

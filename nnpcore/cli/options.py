@@ -286,3 +286,44 @@ Count = Annotated[
         "frames, rounded.",
     ),
 ]
+
+Calibrated = Annotated[
+    bool,
+    Option(
+        "--calibrated",
+        help="Multiply spreads by the factors that eatlas calibrate --store has kept with the run.",
+    ),
+]
+CalibrationData = Annotated[
+    list[str] | None,
+    Option(
+        "--data",
+        metavar="FILE",
+        help="Frames with reference values that were not trained on (default: the run's validation).",
+    ),
+]
+CalibrationOutput = Annotated[
+    Path | None,
+    Option("-o", "--output", metavar="DIR", help="Folder for picture, tables, calibration.json."),
+]
+Store = Annotated[
+    bool, Option("--store", help="Keep the factors with the run, for those who ask for calibrated spreads.")
+]
+MembersOnly = Annotated[
+    bool, Option("--members-only", help="Leave out the foretold spread, which takes some seconds more.")
+]
+TestFrames = Annotated[
+    list[str] | None,
+    Option(
+        "--test", metavar="FILE", help="Measure errors on this file (default: a fifth of DATA, in blocks)."
+    ),
+]
+Sizes = Annotated[
+    str | None,
+    Option(
+        "--points",
+        metavar="LIST",
+        help="Numbers of training frames, such as 10,20,40 (default: all, half of them, a quarter ...).",
+    ),
+]
+Seeds = Annotated[int, Option("--seeds", min=1, help="Trainings of each size, with different frames.")]

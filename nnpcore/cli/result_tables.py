@@ -17,6 +17,7 @@ from nnpcore.training.quantities import QUANTITIES
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from nnpcore.analyses.calibration import Calibration
     from nnpcore.cure import Cure
     from nnpcore.properties.comparing import Row
 
@@ -187,6 +188,26 @@ def properties_table(crystal: str, names: Sequence[str], reference: str, rows: S
     for row in rows:
         cells = [row.text(k) for k in range(len(names))]
         table.add_row(row.name, *cells, *((row.reference_text,) if reference else ()))
+    return table
+
+
+def calibration_rows(found: Calibration) -> Table:
+    """Return each spread with its factor, coverage and likelihood, before and after."""
+    from nnpcore.mapping.calibration import WANTED
+
+    wanted = " and ".join(f"{100 * share:.0f} %" for share in WANTED)
+    heads = ("factor", "before, %", "after, %", "-ln L before", "after", "rank", "values")
+    table = plain_table(f"Spreads, and errors within 1 and 2 of them (wanted {wanted})", "", *heads)
+    for one in found.spreads:
+        low, high = one.bounds
+        bounds = "" if low != low else f" ({low:.2g} to {high:.2g})"
+        shares = (
+            ", ".join(f"{100 * share:.0f}" for share in part.coverage) for part in (one.before, one.after)
+        )
+        likelihood = (f"{part.nll:.2f}" for part in (one.before, one.after))
+        whose = "foretold" if one.whose == "data" else one.whose
+        name, rank = f"{one.quantity}, {whose}", _digits(one.rank, 2)
+        table.add_row(name, f"{one.factor:.3g}{bounds}", *shares, *likelihood, rank, str(one.n))
     return table
 
 

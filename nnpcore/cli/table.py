@@ -12,6 +12,8 @@ COMMANDS = {
     "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
     "sweep": "Train with several values of one setting, here or on a cluster; say which value the RMSE "
     "and which one the mapping error chooses.",
+    "learning-curve": "Train on ever more of the same data, here or on a cluster; say what twice as "
+    "many frames would bring.",
     "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of "
     "files.",
     "predict": "Write files' structures with atomic energies, forces and their spread by a potential or "
@@ -20,6 +22,8 @@ COMMANDS = {
     "With --calculator, which may be repeated: compare equations of state.",
     "properties": "Study what potentials say of a crystal: lattice, elastic constants, surfaces, vacancy, "
     "phonons, dynamics.\n\nSeveral runs and calculators stand side by side, beside a reference.",
+    "calibrate": "Compare spreads with true errors on data that were not trained on: coverage, the factor "
+    "that makes spreads right.",
     "cure": "Find the frames whose computation would tell most about atomic energies; write them ready to "
     "be computed.\n\nWith --label-with they are computed, too; eatlas train --add then trains again.",
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",

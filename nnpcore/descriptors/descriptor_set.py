@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,3 +69,25 @@ class DescriptorSet:
             pair_vector=self.pair_vector[pairs],
             derivatives=None if self.derivatives is None else self.derivatives[pairs],
         )
+
+
+def joined(parts: Sequence[DescriptorSet]) -> DescriptorSet:
+    """Return the frames of several sets of the same functions, one after the other; ValueError for none."""
+    first = np.cumsum([0, *(part.n_atoms for part in parts)])
+    with_derivatives = [part.derivatives for part in parts if part.derivatives is not None]
+    return DescriptorSet(
+        functions=parts[0].functions,
+        frame_start=_starts([part.frame_start for part in parts]),
+        species=np.concatenate([part.species for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        pair_start=_starts([part.pair_start for part in parts]),
+        pair_neighbor=np.concatenate(
+            [part.pair_neighbor + np.int32(start) for part, start in zip(parts, first, strict=False)]
+        ),
+        pair_vector=np.concatenate([part.pair_vector for part in parts]),
+        derivatives=np.concatenate(with_derivatives) if len(with_derivatives) == len(parts) else None,
+    )
+
+
+def _starts(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.cumsum(np.concatenate([[0], *(np.diff(part) for part in parts)]), dtype=np.int64)

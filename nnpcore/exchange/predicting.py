@@ -12,6 +12,7 @@ from nnpcore.potential import Potential
 from nnpcore.potential.as_values import model_from_values, model_to_values
 from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.potential.external.worker import INPUT_ARRAYS, INPUT_VALUES
+from nnpcore.potential.spread_factors import SpreadFactors
 from nnpcore.progress import Progress
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.structures.frame import Frame
@@ -32,6 +33,7 @@ def predict(
     frames: Sequence[Frame],
     executor: Executor,
     progress: Progress | None = None,
+    factors: SpreadFactors | None = None,
 ) -> Predicted:
     """Return frames with what a model says about them, see :func:`predict_frames`.
 
@@ -45,7 +47,8 @@ def predict(
     def job(part: range) -> Job:
         def given() -> dict[str, Any]:
             own = frames[part.start : part.stop]
-            return {"name": name, "frames": frames_to_values(own, INPUT_ARRAYS, INPUT_VALUES)}
+            values = frames_to_values(own, INPUT_ARRAYS, INPUT_VALUES)
+            return {"name": name, "frames": values, "factors": None if factors is None else vars(factors)}
 
         title = f"frames {part.start + 1} to {part.stop}"
         return Job(title, predict_job, given, {"model": asked}, cost=len(part))
@@ -67,7 +70,10 @@ def predict_job(given: Mapping[str, Any], hand: Hand) -> dict[str, Any]:
     """Predict frames as a job; what the model says of each comes back, by the names it is written under."""
     frames = frames_from_values(given["frames"])
     with model_from_values(given["model"], given["name"]) as model:
-        found = predict_frames(model, frames, n_threads=hand.n_threads, progress=hand.progress)
+        factors = None if given["factors"] is None else SpreadFactors(**given["factors"])
+        found = predict_frames(
+            model, frames, factors=factors, n_threads=hand.n_threads, progress=hand.progress
+        )
         notes = [note for note in [str(getattr(model, "note", ""))] if note]
         messages = list(getattr(model, "messages", ()))
     more = [

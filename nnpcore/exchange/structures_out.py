@@ -2,7 +2,8 @@
 
 Reference values stay what they are under their usual names; everything of the model has a name of its own:
 ``atomic_energies``, ``atomic_energies_std``, ``predicted_forces``, ``predicted_forces_std`` per atom,
-``predicted_energy``, ``predicted_energy_std``, ``predicted_stress`` and ``predicted_by`` per frame. A .traj
+``predicted_energy``, ``predicted_energy_std``, ``predicted_stress`` and ``predicted_by`` per frame, and
+``spread_factors`` where spreads were multiplied: by these for energies, forces, stress. A .traj
 has no room for such arrays of atoms; there they stand in ``atoms.info`` under the same names.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.files import write_atomically
+from nnpcore.potential.spread_factors import SpreadFactors, with_factors
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.writing import PER_ATOM_NAMES, format_frame
 
@@ -38,10 +40,11 @@ def predict_frames(
     model: AtomicEnergyModel,
     frames: Sequence[Frame],
     *,
+    factors: SpreadFactors | None = None,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> list[Frame]:
-    """Return the frames with what the model says about them.
+    """Return the frames with what the model says about them; ``factors`` are for its spreads.
 
     Raises
     ------
@@ -51,13 +54,17 @@ def predict_frames(
     for start in range(0, len(frames), CHUNK):
         part = frames[start : start + CHUNK]
         prediction = model.predict(part, forces=True, stress=True, members=False, n_threads=n_threads)
-        found += with_prediction(part, prediction, model.name)
+        if factors is not None:
+            prediction = with_factors(prediction, factors)
+        found += with_prediction(part, prediction, model.name, factors)
         if progress is not None:
             progress.report(len(found) / len(frames), f"{len(found)} of {len(frames)} frames")
     return found
 
 
-def with_prediction(frames: Sequence[Frame], prediction: Prediction, name: str) -> list[Frame]:
+def with_prediction(
+    frames: Sequence[Frame], prediction: Prediction, name: str, factors: SpreadFactors | None = None
+) -> list[Frame]:
     """Return copies of the frames that hold the prediction under its own names; ``name`` is the model's.
 
     A spread is only there for several members; atomic energies are left out where the model gives none,
@@ -78,6 +85,8 @@ def with_prediction(frames: Sequence[Frame], prediction: Prediction, name: str) 
         info: dict[str, Any] = {"predicted_by": name, "predicted_energy": float(prediction.energy[k])}
         if several:
             info["predicted_energy_std"] = float(prediction.energy_std[k])
+            if factors is not None:
+                info["spread_factors"] = np.array([factors.energy, factors.force, factors.stress])
         if prediction.stress is not None and np.isfinite(prediction.stress[k]).all():
             info["predicted_stress"] = prediction.stress[k]
         result.append(replace(frame, arrays=frame.arrays | arrays, info=frame.info | info))

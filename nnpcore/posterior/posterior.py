@@ -21,7 +21,7 @@ from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments, ad
 from nnpcore.posterior.prediction import Predicted, predictions
 from nnpcore.posterior.settings import PosteriorSettings
 from nnpcore.posterior.streaming import each_rows, summed
-from nnpcore.posterior.targets import Target
+from nnpcore.posterior.targets import Target, mean_targets
 from nnpcore.progress import Progress
 from nnpcore.structures.frame import Frame
 from nnpcore.threads import one_blas_thread
@@ -155,6 +155,23 @@ class Posterior:
     ) -> list[Predicted]:
         """Return energies, forces and stresses of structures by the posterior's mean."""
         return predictions(self.basis, self.solution.coefficients, self.zeros, frames, n_threads, progress)
+
+    @one_blas_thread()
+    def label_spreads(
+        self, frames: Sequence[Frame], *, n_threads: int | None = None, progress: Progress | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the foretold spreads of structures' energies and atoms' forces; no labels are looked at.
+
+        Returns
+        -------
+        energies : (n_frames,) eV/atom.
+        forces : (n_atoms,) eV/Å, root mean square over the components; of what the functions can express.
+        """
+        progress = progress or Progress()
+        asked = self.spread(mean_targets(frames), n_threads=n_threads, progress=progress.part(0.0, 0.3))
+        rows = each_rows(self.basis, frames, n_threads, progress.part(0.3, 1.0))
+        parts = [self.spread_of_features(row.forces).reshape(-1, 3) for row in rows]
+        return asked, np.sqrt((np.concatenate(parts) ** 2).mean(axis=1))
 
     # targets --------------------------------------------------------------------------------------------
     def features(

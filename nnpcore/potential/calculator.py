@@ -12,6 +12,7 @@ from ase.outputs import Properties, all_outputs
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.model import AtomicEnergyModel
 from nnpcore.potential.prediction import Prediction
+from nnpcore.potential.spread_factors import SpreadFactors, with_factors
 from nnpcore.structures.changes import changes_between
 from nnpcore.structures.frame import Frame
 
@@ -34,16 +35,23 @@ class EatlasCalculator(Calculator):
     potential : the potential, kept, not copied.
     device : "cpu", "auto" or a torch device such as "cuda".
     n_threads : threads of the CPU path; None for all cores.
+    factors : by what spreads are multiplied, such as those that a run keeps
+        (``RunFolder.open(run).spread_factors()``); None leaves them as they are.
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012 (ASE's)
     ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012 (ASE's)
 
     def __init__(
-        self, potential: AtomicEnergyModel, device: str = "cpu", n_threads: int | None = None
+        self,
+        potential: AtomicEnergyModel,
+        device: str = "cpu",
+        n_threads: int | None = None,
+        factors: SpreadFactors | None = None,
     ) -> None:
         super().__init__()
         self.potential = potential
+        self.factors = factors
         self.device = device
         self.n_threads = n_threads
         self._stepping: Stepping | None = None
@@ -59,6 +67,8 @@ class EatlasCalculator(Calculator):
         if "stress" in properties and not periodic:
             raise PropertyNotImplementedError("stress needs a cell that is periodic in all three directions")
         prediction = self._predict(frame, periodic)
+        if self.factors is not None:
+            prediction = with_factors(prediction, self.factors)
         energies, stresses = prediction.atomic_energies_members, prediction.stress_members
         parts = [prediction.energy_members, energies]
         if stresses is not None:

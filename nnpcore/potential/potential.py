@@ -12,6 +12,7 @@ from nnpcore.potential.prediction import Prediction
 
 if TYPE_CHECKING:
     from nnpcore.potential.calculator import EatlasCalculator
+    from nnpcore.potential.spread_factors import SpreadFactors
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -57,11 +58,13 @@ class Potential(Ensemble):
 
         return torch_inference.predict_torch(self, frames, wanted, device, progress)
 
-    def calculator(self, device: str = "cpu", n_threads: int | None = None) -> EatlasCalculator:
-        """Return an ASE calculator of this potential."""
+    def calculator(
+        self, device: str = "cpu", n_threads: int | None = None, factors: SpreadFactors | None = None
+    ) -> EatlasCalculator:
+        """Return an ASE calculator of this potential; ``factors`` are for its spreads."""
         from nnpcore.potential.calculator import EatlasCalculator
 
-        return EatlasCalculator(self, device=device, n_threads=n_threads)
+        return EatlasCalculator(self, device=device, n_threads=n_threads, factors=factors)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``potential.json`` and ``potential.safetensors`` into ``folder``; see ``storage.save``."""

@@ -55,6 +55,18 @@ def frames_in_both(training: Sequence[Frame], validation: Sequence[Frame]) -> in
     return sum(any(_same(frame, other) for other in known.get(_key(frame), ())) for frame in validation)
 
 
+def without_frames(
+    data: Mapping[str, Sequence[Frame]], training: Sequence[Frame]
+) -> tuple[dict[str, list[Frame]], int]:
+    """Return frames by name without those that are among the training frames, and how many these were."""
+    known = _by_key(training)
+    kept = {
+        name: [f for f in frames if not any(_same(f, other) for other in known.get(_key(f), ()))]
+        for name, frames in data.items()
+    }
+    return kept, sum(map(len, data.values())) - sum(map(len, kept.values()))
+
+
 def by_source(frames: Iterable[Frame]) -> dict[str, list[Frame]]:
     """Return frames by the file they came from: its name, or its path where two have the same name."""
     found: dict[str, list[Frame]] = defaultdict(list)

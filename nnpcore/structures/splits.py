@@ -118,10 +118,14 @@ def _frames(frames: Sequence[Frame], split: Split) -> Units:
 
 
 def _blocks(frames: Sequence[Frame], split: Split) -> Units:
-    """Return runs of neighbors in a file, in the order they stand in it."""
-    parts = []
     wanted = N_BLOCKS if not split.folds else split.folds * -(-N_BLOCKS // split.folds)
-    for unit in _files(frames, split):
+    return blocks_of(frames, wanted)
+
+
+def blocks_of(frames: Sequence[Frame], wanted: int = N_BLOCKS) -> Units:
+    """Return runs of neighbors in a file, in the order they stand in it: so many a file, or one a frame."""
+    parts = []
+    for unit in _together([frame.source for frame in frames]):
         ordered = np.array(sorted(unit, key=lambda k: frames[k].index))
         parts += [part.tolist() for part in np.array_split(ordered, min(wanted, len(ordered)))]
     return parts

@@ -92,7 +92,10 @@ def train(given: Mapping[str, Any], hand: Hand) -> dict[str, Any]:
 
 
 def train_with(given: Mapping[str, Any], hand: Hand, monitor_of: MakeMonitor) -> dict[str, Any]:
-    """Train with the monitor that is made of the given values; see :func:`train`."""
+    """Train with the monitor that is made of the given values; see :func:`train`.
+
+    ``given["describer"]``, which is no plain value, may be there where the job runs in this process.
+    """
     from nnpcore.training.trainer import Trainer
 
     settings = TrainSettings.model_validate(given["settings"])
@@ -105,6 +108,7 @@ def train_with(given: Mapping[str, Any], hand: Hand, monitor_of: MakeMonitor) ->
             monitor=monitor_of(given),
             parent=given["parent"] or None,
             counts=given["counts"],
+            describer=given.get("describer"),
         )
         trainer.prepare(hand.progress.part(0.0, 0.05))
         hand.tell({"n_epochs": trainer.n_epochs})

@@ -14,7 +14,7 @@ from nnpcore.training.data import FitSet, Targets, fit_element_energies
 from nnpcore.training.doubts import check_neighbors
 from nnpcore.training.group_weights import learned_from, weights_of
 from nnpcore.training.run_folder import Checkpoint, TrainingValues
-from nnpcore.training.storage import Storage
+from nnpcore.training.storage import Describer, Storage
 from nnpcore.training.windows import Windows
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class DescribedFrames:
         floor: float,
         counts: Sequence[float] = (),
         settings: TrainSettings | None = None,
-        storage: Storage | None = None,
+        storage: Describer | None = None,
         progress: Progress | None = None,
     ) -> DescribedFrames:
         """Compute the descriptors of all frames in one go, so that both sets share the memory.

@@ -8,6 +8,7 @@
 ``history.csv``                       one row an epoch
 ``checkpoint.safetensors``            all that is needed to go on exactly; its JSON state is in the header
 ``training_set.safetensors``          descriptors of every training and validation atom
+``calibration.json``                  factors of the spreads, where somebody has kept them
 ``training.lock``                     while a training writes here, see :mod:`nnpcore.training.folder_lock`
 ====================================  ==============================================================
 
@@ -44,6 +45,7 @@ from nnpcore.training.settings import TrainSettings
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
     from nnpcore.potential import Potential
+    from nnpcore.potential.spread_factors import SpreadFactors
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -52,11 +54,19 @@ _GO_ON = "Go on with the training: its checkpoint has the history, too"
 FORMAT = FileFormat(
     name="eatlas run", version=1, noun="the record of a run", error=RunFolderError, fix=_AGAIN
 )
+CALIBRATION = FileFormat(
+    name="eatlas calibration",
+    version=1,
+    noun="a record of factors of spreads",
+    error=RunFolderError,
+    fix="Calibrate this run again",
+)
 _OF_A_RUN = (
     "checkpoint.safetensors",
     "history.csv",
     "training_set.safetensors",
     "monitor.json",
+    "calibration.json",
     "potential/potential.json",
     "potential/potential.safetensors",
 )
@@ -177,6 +187,7 @@ class RunFolder:
         self.potential_path, self.history_path = path / "potential", path / "history.csv"
         self.checkpoint_path = path / "checkpoint.safetensors"
         self.training_set_path = path / "training_set.safetensors"
+        self.calibration_path = path / "calibration.json"
 
     @classmethod
     def create(
@@ -405,6 +416,41 @@ class RunFolder:
                 fix="Start the training again",
             )
         return Checkpoint(*self._read_arrays(self.checkpoint_path))
+
+    def write_spread_factors(self, factors: SpreadFactors, data: Sequence[str] = ()) -> None:
+        """Keep factors of the spreads of the potential as it is now; ``data`` names what they are from.
+
+        RunFolderError where they cannot be written, or there is no potential.
+        """
+        content = {_RUN: self.id, "potential": self._potential_digest(), "data": list(data)}
+        CALIBRATION.write(self.calibration_path, content | {"factors": vars(factors)})
+
+    def spread_factors(self) -> SpreadFactors | None:
+        """Return the factors of spreads that were kept, or None.
+
+        RunFolderError where they are damaged, or of other weights than the potential has now.
+        """
+        from nnpcore.potential.spread_factors import SpreadFactors
+
+        if not self.calibration_path.is_file():
+            return None
+        with CALIBRATION.reading(self.calibration_path) as document:
+            if document["run"] != self.id or document["potential"] != self._potential_digest():
+                raise RunFolderError(
+                    "the spreads were calibrated for other weights than the potential has now"
+                )
+            return SpreadFactors(**{str(name): value for name, value in document["factors"].items()})
+
+    def _potential_digest(self) -> str:
+        """Return a hash of the potential's numbers."""
+        from nnpcore.potential.storage import TENSORS_NAME
+
+        path = self.potential_path / TENSORS_NAME
+        try:
+            return hashlib.sha256(read_regular(path)).hexdigest()
+        except OSError as error:
+            what = f"the potential cannot be read ({error.strerror})"
+            raise RunFolderError(what, where=str(path), fix=_AGAIN) from None
 
     def write_training_values(self, values: TrainingValues) -> None:
         """Write training_set.safetensors."""

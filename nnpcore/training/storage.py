@@ -9,13 +9,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
+from nnpcore.descriptors.descriptor_set import joined
 from nnpcore.errors import TrainingError
 from nnpcore.training.data import chunks_of
+from nnpcore.training.data_sources import fingerprint
 from nnpcore.training.windows import OnDisk, PairArrays, Recomputed, Windows, empty_pairs
 
 if TYPE_CHECKING:
@@ -36,6 +38,44 @@ class Described(NamedTuple):
     descriptors: DescriptorSet
     windows: Windows | None
     note: str = ""
+
+
+class Describer(Protocol):
+    """Describes the frames of a training."""
+
+    def describe(
+        self, frames: Sequence[Frame], functions: SymmetryFunctions, progress: Progress | None = None
+    ) -> Described:
+        """Return descriptors, and where their derivatives are; see :meth:`Storage.describe`."""
+        ...
+
+
+class Remembered:
+    """Describes each frame once, for trainings one after the other that have frames in common.
+
+    Frames are known by what is in them. Where a set does not fit into memory beside what is remembered, it is
+    left to ``storage``.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._functions: SymmetryFunctions | None = None
+        self._known: dict[str, DescriptorSet] = {}
+
+    def describe(
+        self, frames: Sequence[Frame], functions: SymmetryFunctions, progress: Progress | None = None
+    ) -> Described:
+        """See :class:`Describer`."""
+        if functions != self._functions:
+            self._functions, self._known = functions, {}
+        names = [fingerprint([frame]) for frame in frames]
+        new = {name: frame for name, frame in zip(names, frames, strict=True) if name not in self._known}
+        if not self.storage.fits([*frames, *new.values()], functions):
+            return self.storage.describe(frames, functions, progress)
+        if new:
+            found = self.storage.compute(list(new.values()), functions, progress)
+            self._known |= {name: found.select(k, k + 1) for k, name in enumerate(new)}
+        return Described(joined([self._known[name] for name in names]), None)
 
 
 @dataclass(frozen=True)
@@ -67,17 +107,25 @@ class Storage:
         needed = bytes_of_derivatives(frames, functions.cutoff, functions.n_descriptors)
         where, note = self._choose(needed, len(frames))
         if where == "memory":
-            return Described(self._compute(frames, functions, progress), None, note)
+            return Described(self.compute(frames, functions, progress), None, note)
         if where == "disk":
             try:
                 return self._on_disk(frames, functions, note, progress)
             except OSError as error:
                 why = error.strerror or str(error)
                 note = f"{note}; that failed ({why}): they are worked out anew in every epoch"
-        values = self._compute(frames, functions, progress, derivatives=False)
+        values = self.compute(frames, functions, progress, derivatives=False)
         return Described(_without_pairs(values), Recomputed(tuple(frames), functions), note)
 
-    def _compute(
+    def fits(self, frames: Sequence[Frame], functions: SymmetryFunctions) -> bool:
+        """Whether derivatives of frames are to be, and can be, kept in memory."""
+        import psutil
+
+        needed = bytes_of_derivatives(frames, functions.cutoff, functions.n_descriptors)
+        free = float(psutil.virtual_memory().available)
+        return self.where in ("auto", "memory") and needed <= _PART_OF_FREE * free
+
+    def compute(
         self,
         frames: Sequence[Frame],
         functions: SymmetryFunctions,
@@ -85,6 +133,7 @@ class Storage:
         *,
         derivatives: bool = True,
     ) -> DescriptorSet:
+        """Describe frames, all in memory."""
         return compute_descriptors(
             frames,
             functions,
@@ -153,7 +202,7 @@ class Storage:
         counts, first = np.zeros(n_atoms + 1, dtype=np.int64), 0
         for begin, end in pairwise(edges):
             part = None if progress is None else progress.part(begin / len(frames), end / len(frames))
-            found = self._compute(frames[begin:end], functions, part)
+            found = self.compute(frames[begin:end], functions, part)
             window = slice(first, first + found.n_atoms)
             species[window], values[window] = found.species, found.values
             counts[first + 1 : window.stop + 1] = np.diff(found.pair_start)

@@ -40,7 +40,7 @@ from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
-from nnpcore.training.storage import Storage
+from nnpcore.training.storage import Describer, Storage
 from nnpcore.training.stress import with_stress_weight
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Trainer:
     parent : the run whose data these frames add to; kept in the run folder.
     counts : how many times each training frame counts (see :mod:`nnpcore.training.counts`), once each where
         there are none; kept in the run folder.
+    describer : what computes descriptors; by default a :class:`~nnpcore.training.storage.Storage` of its own.
 
     Attributes
     ----------
@@ -114,6 +115,7 @@ class Trainer:
         monitor: MonitorLike | None = None,
         parent: str | Path | None = None,
         counts: Sequence[float] = (),
+        describer: Describer | None = None,
     ) -> None:
         self.asked = settings
         settings, about_stress = with_stress_weight(settings, learned_from(train, settings))
@@ -127,6 +129,7 @@ class Trainer:
         self.counts = checked_counts(counts, len(self.train_frames))
         self.device = resolve_device(settings.device)
         self.history: list[EpochRecord] = []
+        self._describer = describer
         self._opening = [*about_stress, *notes_on(self.train_frames, settings)]
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
@@ -263,7 +266,8 @@ class Trainer:
             floor=self.settings.input_floor,
             counts=self.counts,
             settings=self.settings,
-            storage=Storage(
+            storage=self._describer
+            or Storage(
                 self.settings.derivatives,
                 self.keeper.path,
                 self.device,

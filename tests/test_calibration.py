@@ -1,0 +1,214 @@
+"""Calibration: factors that make spreads right, against independent computations, and where they are used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+from training_data import TINY, silicon_frames
+
+from nnpcore.analyses.calibrating import calibrate_run
+from nnpcore.cli import main
+from nnpcore.errors import AnalysisError, RunFolderError, SettingsError
+from nnpcore.mapping.calibration import SpreadErrors, calibrate
+from nnpcore.posterior import Posterior, Target
+from nnpcore.potential import Potential
+from nnpcore.potential.spread_factors import SpreadFactors
+from nnpcore.structures import read_dataset, write_frames
+from nnpcore.structures.frame import Frame
+from nnpcore.training import RunFolder, Trainer
+
+
+def drawn(factor: float, n: int = 600, k: int = 3, seed: int = 0) -> SpreadErrors:
+    """Return errors that are ``factor`` times as large as their spreads say, in ten blocks."""
+    rng = np.random.default_rng(seed)
+    spread = np.exp(rng.normal(-2.0, 0.7, n))
+    errors = factor * spread[:, None] * rng.normal(size=(n, k))
+    return SpreadErrors("force", spread, errors, np.arange(n) * 10 // n)
+
+
+# numbers ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
+def test_a_known_factor_is_found_within_its_uncertainty(factor: float) -> None:
+    found = calibrate(drawn(factor), "members")
+    assert abs(np.log(found.factor / factor)) < 4.0 / np.sqrt(2 * 1800)
+    assert found.is_right == (factor == 1.0)
+    np.testing.assert_allclose(found.after.coverage, [0.683, 0.954], atol=0.03)
+    assert found.after.nll <= found.before.nll
+    assert found.rank > 0.5
+    assert found.n_blocks == 10 and found.n == 600
+
+
+def test_the_factor_is_that_of_the_largest_likelihood() -> None:
+    """An independent search with SciPy's normal distribution ends at the same factor and likelihood."""
+    data = drawn(2.3, n=50)
+
+    def nll(log_factor: float) -> float:
+        scale = np.exp(log_factor) * np.repeat(data.spread[:, None], 3, axis=1)
+        return float(-stats.norm(0.0, scale).logpdf(data.errors).mean())
+
+    best = optimize.minimize_scalar(nll, bracket=(-1.0, 2.0))
+    found = calibrate(data, "members")
+    assert found.factor == pytest.approx(np.exp(best.x), rel=1e-5)
+    assert found.after.nll == pytest.approx(best.fun, rel=1e-8)
+    assert found.before.nll == pytest.approx(nll(0.0), rel=1e-12)
+
+
+def test_the_uncertainty_is_that_of_blocks() -> None:
+    """Independent values: that of so many values. Blocks that err together: much more."""
+    logs = [calibrate(drawn(1.5, seed=k), "members") for k in range(60)]
+    assert np.mean([one.log_std for one in logs]) == pytest.approx(1 / np.sqrt(2 * 1800), rel=0.2)
+    alone = drawn(1.0)
+    sizes = np.exp(np.random.default_rng(1).normal(0.0, 0.5, 10))[alone.block]
+    together = replace(alone, errors=alone.errors * sizes[:, None])
+    assert calibrate(together, "members").log_std > 3 * calibrate(alone, "members").log_std
+    one_block = replace(alone, block=np.zeros_like(alone.block))
+    assert np.isnan(calibrate(one_block, "members").log_std)
+
+
+def test_bins_hold_all_values_and_follow_the_factor() -> None:
+    data = drawn(2.0)
+    found = calibrate(data, "members")
+    np.testing.assert_allclose(found.bin_error / found.bin_spread, 2.0, rtol=0.25)
+    assert (np.diff(found.bin_spread) > 0).all()
+    assert np.mean(found.bin_error**2) == pytest.approx(np.mean(data.errors**2))
+
+
+def test_spreads_that_are_rounding_do_not_count() -> None:
+    data = drawn(1.0, n=40)
+    spread = np.where(np.arange(40) < 5, 1e-9, data.spread)
+    found = calibrate(replace(data, spread=spread), "members")
+    assert found.n == 35 and found.n_left_out == 5 and 0.5 < found.factor < 2.0
+    with pytest.raises(AnalysisError, match="no force has a spread"):
+        calibrate(replace(data, spread=np.zeros(40)), "members")
+
+
+# a run --------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def data() -> list[Frame]:
+    return silicon_frames(24)
+
+
+@pytest.fixture
+def run(data: list[Frame], tmp_path: Path) -> Path:
+    write_frames(tmp_path / "data.extxyz", data)
+    frames = read_dataset(tmp_path / "data.extxyz").frames
+    settings = TINY.replace(n_members=4, **{"descriptors.preset": "26"})
+    Trainer(settings, frames[:16], frames[16:], run_folder=tmp_path / "run").run()
+    return tmp_path / "run"
+
+
+def test_factors_of_a_run_are_those_counted_by_hand(run: Path, data: list[Frame]) -> None:
+    found, notes = calibrate_run(run, n_threads=1)
+    assert not notes and found.n_frames == 8 and found.names == ("validation",)
+    potential = Potential.load(run)
+    squares: dict[str, list[float]] = {"energy": [], "force": []}
+    for frame in RunFolder.open(run).find_frames()["validation"]:
+        members = [_one(potential, frame, m) for m in range(4)]
+        energies = np.array([energy for energy, _ in members]) / frame.n_atoms
+        forces = np.array([force for _, force in members])
+        assert frame.energy is not None and frame.forces is not None
+        z = (energies.mean() - frame.energy / frame.n_atoms) / energies.std()
+        squares["energy"].append(z**2)
+        spread = np.sqrt((forces.std(axis=0) ** 2).mean(axis=1))
+        squares["force"] += (((forces.mean(axis=0) - frame.forces) / spread[:, None]) ** 2).ravel().tolist()
+    for quantity, z2 in squares.items():
+        own = found.of(quantity)
+        assert own is not None and own.factor == pytest.approx(np.sqrt(np.mean(z2)), rel=1e-6)
+        assert getattr(found.factors, quantity) == own.factor
+    assert found.of("energy", "data") is not None and found.of("force", "data") is not None
+
+
+def _one(potential: Potential, frame: Frame, member: int) -> tuple[float, np.ndarray]:
+    found = potential.predict([frame], n_threads=1)
+    assert found.forces_members is not None
+    return float(found.energy_members[member, 0]), found.forces_members[member]
+
+
+def test_frames_that_were_trained_on_are_left_out(run: Path) -> None:
+    frames = read_dataset(run.parent / "data.extxyz").frames
+    found, notes = calibrate_run(run, {"all": frames}, foretold=False, n_threads=1)
+    assert found.n_frames == 8 and "16 frames were trained on" in notes[0]
+    with pytest.raises(AnalysisError, match="not trained on"):
+        calibrate_run(run, {"old": frames[:16]}, foretold=False, n_threads=1)
+
+
+def test_factors_are_kept_with_the_run_and_used_when_asked_for(
+    run: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = str(tmp_path / "data.extxyz")
+    predict = ["predict", str(run), file, "--threads", "1", "--json", "-o"]
+    assert main([*predict, str(tmp_path / "a.extxyz"), "--calibrated"]) == 1
+    assert "eatlas calibrate RUN --store" in capfd.readouterr().out
+    command = ["calibrate", str(run), "--threads", "1", "--json", "--store", "-o", str(tmp_path / "out")]
+    assert main(command) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"calibration.png", "calibration.json"}
+    factors = RunFolder.open(run).spread_factors()
+    assert factors is not None and vars(factors) == pytest.approx(told["factors"])
+    assert main([*predict, str(tmp_path / "plain.extxyz")]) == 0
+    assert main([*predict, str(tmp_path / "right.extxyz"), "--calibrated"]) == 0
+    plain, right = (read_dataset(tmp_path / f"{n}.extxyz").frames[3] for n in ("plain", "right"))
+    np.testing.assert_allclose(
+        right.arrays["atomic_energies_std"], factors.energy * plain.arrays["atomic_energies_std"], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        right.arrays["predicted_forces_std"], factors.force * plain.arrays["predicted_forces_std"], rtol=1e-5
+    )
+    np.testing.assert_allclose(right.info["spread_factors"][:2], [factors.energy, factors.force], rtol=1e-6)
+    np.testing.assert_array_equal(right.arrays["predicted_forces"], plain.arrays["predicted_forces"])
+
+
+def test_factors_of_older_weights_are_refused(run: Path, data: list[Frame]) -> None:
+    folder = RunFolder.open(run)
+    assert folder.spread_factors() is None
+    folder.write_spread_factors(SpreadFactors(energy=2.0), ["validation"])
+    found = RunFolder.open(run).spread_factors()
+    assert found == SpreadFactors(energy=2.0)
+    assert RunFolder.open(run).has_only_its_own()
+    Trainer.resume(run, RunFolder.open(run).settings.replace(epochs=6)).run()
+    with pytest.raises(RunFolderError, match="other weights") as caught:
+        RunFolder.open(run).spread_factors()
+    assert "calibration.json" in caught.value.where
+    document = json.loads((run / "calibration.json").read_text())
+    document["factors"]["force"] = -1.0
+    (run / "calibration.json").write_text(json.dumps(document))
+    with pytest.raises(RunFolderError):
+        RunFolder.open(run).spread_factors()
+
+
+def test_the_calculator_multiplies_spreads_and_nothing_else(run: Path, data: list[Frame]) -> None:
+    potential, atoms = Potential.load(run), data[0].to_atoms()
+    atoms.calc = None
+    factors = SpreadFactors(energy=3.0, force=0.5, stress=2.0)
+    plain, right = potential.calculator(n_threads=1), potential.calculator(n_threads=1, factors=factors)
+    for calculator in (plain, right):
+        calculator.calculate(atoms, ("energy", "forces", "stress"))
+    wanted = {"energy_std": 3.0, "energies_std": 3.0, "forces_std": 0.5, "stress_std": 2.0}
+    for name, value in plain.results.items():
+        np.testing.assert_allclose(right.results[name], wanted.get(name, 1.0) * value, rtol=1e-9, atol=1e-12)
+    with pytest.raises(SettingsError):
+        SpreadFactors(energy=0.0)
+
+
+def test_foretold_spreads_of_forces_are_those_of_moved_energies(data: list[Frame]) -> None:
+    """A force is minus the slope of the energy: the spread of its finite difference, by energies alone."""
+    from builders import build_functions
+
+    functions = build_functions(("Si",))
+    posterior = Posterior.fit(data[:12], functions, n_threads=1)
+    frame, h = data[20], 1e-3
+    energies, forces = posterior.label_spreads([frame], n_threads=1)
+    np.testing.assert_allclose(energies, posterior.spread([Target.mean(frame)], n_threads=1))
+    squares = []
+    for axis in range(3):
+        step = np.zeros_like(frame.positions)
+        step[2, axis] = h
+        there, back = (replace(frame, positions=frame.positions + s * step) for s in (1.0, -1.0))
+        slope = Target.mean(there).minus(Target.mean(back)).times(frame.n_atoms / (2 * h))
+        squares.append(posterior.spread_of_features(posterior.features([slope], n_threads=1))[0] ** 2)
+    assert forces[2] == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-4)
