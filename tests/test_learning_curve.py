@@ -138,7 +138,7 @@ def test_only_the_last_sizes_count_and_two_tell_no_interval() -> None:
     trend = trend_of("force", flat)
     assert trend is not None and abs(trend.exponent) < 1e-12 and trend.says == "little"
     two = trend_of("force", flat[2:4])
-    assert two is not None and math.isnan(two.low) and "cannot be told" in two.text
+    assert two is not None and math.isnan(two.low) and "2 sizes cannot tell" in two.text
     assert trend_of("force", flat[:1]) is None and trend_of("mapping", flat) is None
     assert sentence(flat[:1], 6) == "1 of 6 trainings are done."
     assert "So far: " in sentence(flat[:3], 6)
