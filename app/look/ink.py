@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QColor, QFont, QPen
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.look import theme
 from nnpcore.figures import drawing
@@ -64,3 +64,22 @@ def font(size: float = POINT_SIZE, bold: bool = False) -> QFont:
     result.setPointSizeF(size * theme.text_scale())
     result.setBold(bold)
     return result
+
+
+def follow_font(widget: QWidget) -> None:
+    """Give a widget the plots' font now and whenever texts get another size."""
+    slot = _Font(widget)
+    theme.signals().changed.connect(slot.apply)
+    slot.apply()
+
+
+class _Font(QObject):
+    """Lives with its widget, so that the connection ends with it."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._widget = widget
+
+    def apply(self) -> None:
+        """Set the font."""
+        self._widget.setFont(font())

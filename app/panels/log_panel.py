@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QWidget
 
 from app.look import theme
-from app.look.ink import font
+from app.look.ink import follow_font
 from app.panels.base import Lack, Panel
 from app.session.messages import Level, Notification
 from app.widgets.controls import refill, tool_button
@@ -60,7 +60,7 @@ class LogPanel(Panel):
         self.level = self.add_choice("What is shown, by how grave it is", self._fill)
         refill(self.level, SHOWN)
         self.search = QLineEdit(self, placeholderText="Search", clearButtonEnabled=True)
-        self.search.setFont(font())
+        follow_font(self.search)
         self.search.setFixedWidth(SEARCH_WIDTH)
         self.search.setToolTip("Show only what has these words")
         self.search.textChanged.connect(self._fill)

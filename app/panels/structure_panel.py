@@ -22,7 +22,7 @@ from app.dialogs.range_menu import fill_range_menu
 from app.dialogs.selecting import SelectionTools
 from app.documents.atom_values import FRAME_MEAN
 from app.look import theme
-from app.look.ink import font
+from app.look.ink import follow_font, font
 from app.look.palette import LIGHT
 from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.panels.structure_colors import ShownColors, StructureColors
@@ -128,7 +128,7 @@ class StructurePanel(Panel):
         self.message = QLabel(self.view)
         self.bar = ColorBar(self.view)
         for label in (self.info, self.card, self.message):
-            label.setFont(font())
+            follow_font(label)
             label.setTextFormat(Qt.TextFormat.RichText)
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
@@ -340,7 +340,7 @@ class StructurePanel(Panel):
             " border-radius: 6px; padding: 5px 8px; }"
         )
         self.info.setStyleSheet(
-            f"QLabel#frame_info {{ background: {_translucent(now.panel, 150)}; border-radius: 4px; }}"
+            f"QLabel#frame_info {{ background: {_translucent(now.panel, 225)}; border-radius: 4px; }}"
         )
         if self.session.data.frame is not None:
             self._show_frame()

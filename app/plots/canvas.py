@@ -26,6 +26,9 @@ GESTURES = (
 )
 """What the mouse does in a plot."""
 
+TOP = 7
+"""Pixels above a plot: half of the label of a tick at its very top."""
+
 
 class Canvas(pg.PlotWidget):
     """A pyqtgraph plot with our axes, that tells about clicks, hovering and lassos in data coordinates.
@@ -47,7 +50,7 @@ class Canvas(pg.PlotWidget):
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
         self.item.hideButtons()
-        self.item.setContentsMargins(4, 2, 10, 0)
+        self.item.setContentsMargins(4, TOP, 10, 0)
         self.item.getViewBox().setDefaultPadding(0.04)
         self.lasso = Lasso()
         self.takes_lassos = False

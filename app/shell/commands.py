@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -80,8 +81,10 @@ class Commands:
                 action.setToolTip(_tip(command, now))
 
     def shortcuts(self) -> list[tuple[str, str]]:
-        """Return (keys, title) of all commands that have a shortcut."""
-        return [(c.shortcut, c.title.rstrip("…")) for c in self.by_id.values() if c.shortcut]
+        """Return (keys, title) of all commands that have a shortcut; titles that are alike say their menu."""
+        bound = [(c, c.title.rstrip("…")) for c in self.by_id.values() if c.shortcut]
+        times = Counter(title for _, title in bound)
+        return [(c.shortcut, f"{c.menu}: {title}" if times[title] > 1 else title) for c, title in bound]
 
     def run(self, command_id: str) -> None:
         """Run a command by its id."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
-from app.look.ink import font
+from app.look.ink import follow_font
 from app.look.style_sheet import styled
 from app.widgets.controls import filled, tool_button
 from app.widgets.quiet import Slider, Whole
@@ -69,7 +69,7 @@ class FrameBar(QWidget):
         self.reached.setToolTip("Frames per second that are really shown: more cannot be drawn here")
         self.reached.hide()
         for widget in (self.number, self.total, self.fps):
-            widget.setFont(font())
+            follow_font(widget)
         self.fps.setFixedWidth(76)
         parts = self.previous, self.play, self.pause, self.next, (self.slider, 1), self.number, self.total
         parts = *parts, self.reached

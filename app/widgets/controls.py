@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QLayout, QMenu, QToolButton, QWidget
 
 from app.look import icons
-from app.look.ink import font
+from app.look.ink import follow_font
 from app.widgets.quiet import Choice
 
 Box = TypeVar("Box", bound=QBoxLayout)
@@ -54,7 +54,7 @@ def tool_button(
         button.setIconSize(QSize(size, size))
     if text:
         button.setText(text)
-        button.setFont(font())
+        follow_font(button)
     if run is not None:
         button.clicked.connect(lambda _checked=False: run())
     if toggled is not None:
@@ -71,7 +71,7 @@ def choice_box(
 ) -> QComboBox:
     """Return an empty combo box, ``width`` pixels wide (0: as its entries need); ``chosen``: by the user."""
     box = Choice(parent)
-    box.setFont(font())
+    follow_font(box)
     box.setToolTip(tip)
     if width:
         box.setFixedWidth(width)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from app.look.ink import font, ink
+from app.look.ink import follow_font, ink
 
 
 class ElidedLabel(QLabel):
@@ -55,7 +55,7 @@ class NoteLabel(ElidedLabel):
     def __init__(self, parent: QWidget | None = None, color: str = "text", *, lines: int = 1) -> None:
         super().__init__(parent)
         self.color, self.lines = color, lines
-        self.setFont(font())
+        follow_font(self)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def set_text(self, text: str, color: str | None = None, *, tip: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QStackedWidget, QWidget
 
-from app.look.ink import font
+from app.look.ink import follow_font
 from app.look.style_sheet import styled
 
 
@@ -18,7 +18,7 @@ class Placeholder(QStackedWidget):
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setWordWrap(True)
         self._label.setContentsMargins(16, 8, 16, 8)
-        self._label.setFont(font())
+        follow_font(self._label)
         self.addWidget(content)
         self.addWidget(self._label)
 

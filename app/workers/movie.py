@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,8 +139,7 @@ def _write_mp4(movie: Movie, path: Path, progress: Progress) -> None:
         )
         try:
             assert process.stdin is not None
-            for image in pictures(movie, progress):
-                process.stdin.write(image.constBits())
+            _feed(process.stdin, pictures(movie, progress))
             process.stdin.close()
             failed = process.wait() != 0
         except BrokenPipeError:
@@ -153,6 +153,22 @@ def _write_mp4(movie: Movie, path: Path, progress: Progress) -> None:
         if failed:
             told.seek(0)
             raise MovieError(f"ffmpeg could not write the movie ({_last_line(told.read())})")
+
+
+def _feed(stream: IO[bytes], drawn: Iterator[QImage]) -> None:
+    """Write each picture while the next one is drawn."""
+    with ThreadPoolExecutor(1, "eatlas-movie") as writer:
+        before: Future[int] | None = None
+        for image in drawn:
+            if before is not None:
+                before.result()
+            before = writer.submit(_write, stream, image)
+        if before is not None:
+            before.result()
+
+
+def _write(stream: IO[bytes], image: QImage) -> int:
+    return stream.write(image.constBits())
 
 
 def _close(stream: IO[bytes]) -> None:
