@@ -96,6 +96,9 @@ def all_or_nothing(folder: Path) -> Iterator[Path]:
         _move_all(beside, folder)
     except OSError as error:
         raise writing_failed(error, folder) from error
+    except RunFolderError as error:
+        where = error.where.replace(str(beside), str(folder))
+        raise type(error)(error.what, where=where, fix=error.fix) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         if new:

@@ -20,7 +20,7 @@ from app.session.messages import Notification, from_error
 from nnpcore.cli import main
 from nnpcore.errors import DataError, RunFolderError
 from nnpcore.figures.tables import format_csv
-from nnpcore.files import all_or_nothing
+from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.foreign_text import one_line, printable, spreadsheet_cell
 from nnpcore.potential.external.model import CalculatorSpec
 from nnpcore.structures import write_frames
@@ -181,6 +181,17 @@ def test_files_come_all_or_none_where_one_cannot_be_moved(tmp_path, monkeypatch,
     usual = tmp_path / "usual"
     usual.mkdir()
     assert (folder / "a.csv").read_text() == "newer" and folder.stat().st_mode == usual.stat().st_mode
+
+
+def test_a_failed_writing_names_the_place_that_was_asked_for(tmp_path, monkeypatch):
+    def full(_handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(RunFolderError) as caught, all_or_nothing(tmp_path / "map") as beside:
+        monkeypatch.setattr(os, "fsync", full)
+        write_atomically(beside / "tables" / "a.csv", b"a")
+    assert caught.value.where == str(tmp_path / "map" / "tables" / "a.csv")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_map_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -95,11 +95,14 @@ def _written(
     from nnpcore.figures import cure_figure
     from nnpcore.figures.drawing import save_figures
     from nnpcore.figures.tables import cure_table, write_csv
+    from nnpcore.files import all_or_nothing
 
     data = [str(path) for path in known.data]
-    files = write_cure(folder, cure, parent=str(known.run or ""), data=data, template=template)
-    files += save_figures(folder, {"spread": cure_figure(cure)})
-    write_csv(folder / "ranking.csv", cure_table(cure))
+    with all_or_nothing(folder) as beside:
+        files = write_cure(beside, cure, parent=str(known.run or ""), data=data, template=template)
+        files += save_figures(beside, {"spread": cure_figure(cure)})
+        write_csv(beside / "ranking.csv", cure_table(cure))
+    files = [folder / path.relative_to(beside) for path in files]
     notes = [*notes, *cure.notes]
     for note in notes:
         terminal.warn(note)

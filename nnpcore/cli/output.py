@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from nnpcore.errors import RunFolderError
@@ -38,10 +39,18 @@ def refuse_to_replace_file(path: Path, overwrite: bool) -> None:
 
 
 def output_folder(folder: Path, overwrite: bool) -> Path:
-    """Return a folder that exists and may be written into; RunFolderError says why there is none."""
+    """Return a folder that can be made and may be written into; RunFolderError says why there is none.
+
+    It is not there yet where it was not: what fails later leaves no empty one behind.
+    """
     refuse_to_replace(folder, overwrite)
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise writing_failed(error, folder) from error
+    finally:
+        for place in missing:
+            with suppress(OSError):  # it could not be made
+                place.rmdir()
     return folder

@@ -53,7 +53,9 @@ def operations(small: SmallTraining, beginning: str, place: Path) -> list[str]:
 def die_everywhere(small: SmallTraining, place: Path, tally: Tally, until: float, step: int = 1) -> None:
     """Kill trainings at every file operation (every ``step``-th), of all beginnings."""
     for beginning in BEGINNINGS:
-        for number in range(0, len(operations(small, beginning, place)), step):
+        known = len(operations(small, beginning, place))
+        tally.of[f"death of {beginning}"] = known
+        for number in range(0, known, step):
             if time.monotonic() > until:
                 return
             tally.add(f"death of {beginning}", die(small, beginning, number, place))

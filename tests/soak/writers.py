@@ -75,9 +75,10 @@ def _program(name: str) -> Writer:
 
 
 def _own(small: SmallTraining, place: Path, which: int) -> object:
-    from nnpcore.exchange import export_run
+    from nnpcore.exchange import write_export
+    from nnpcore.potential import Potential
 
-    return export_run(_run(small, which), place / "out")
+    return write_export(Potential.load(_run(small, which)), [], SETTINGS.to_toml(), place / "out")
 
 
 def _methods(small: SmallTraining, place: Path, which: int) -> object:
@@ -151,6 +152,8 @@ def attack(
         for older in (False, True):
             target = place / "target"
             before, after, n_operations = _references(small, writer, target, older=older)
+            kind_of_death = f"death in writing {name}"
+            tally.of[kind_of_death] = tally.of.get(kind_of_death, 0) + n_operations
             for number in range(rng.randrange(step), n_operations, step):
                 if time.monotonic() > until:
                     return
