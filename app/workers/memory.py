@@ -18,9 +18,9 @@ def hold_heaps() -> None:
     With one heap for each of some dozen threads, what one has freed is of no use to the others: over 40
     openings of files and a run the window grew to 670 MB, with two heaps to 430.
 
-    Arrays of a megabyte and more come from the system and go back to it when they are freed. The library would
+    Arrays of some megabytes and more come from the system and go back to it when freed. The library would
     soon take all below 32 MB from its heaps, where small pieces that stay between them hold their room: after
-    some minutes of everything, with all closed again, 500 MB instead of 320.
+    some minutes of everything, with all closed again, 500 MB instead of 340.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
