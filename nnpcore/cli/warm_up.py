@@ -33,7 +33,7 @@ def warm_up() -> float:
 
 
 def compile_descriptors() -> None:
-    """Call the kernels of neighbors, symmetry functions, reference potentials and trees."""
+    """Call the kernels of neighbors, symmetry functions, reference potentials, trees and prediction."""
     from ase.build import bulk
 
     from nnpcore.descriptors import warm_up as describe
@@ -46,6 +46,25 @@ def compile_descriptors() -> None:
         for _ in range(2):  # the second time with the pairs of the first
             calculator.evaluate(Frame.from_atoms(bulk(symbol, cubic=True)))
     spanning_tree(np.random.default_rng(0).normal(size=(4, 2)), np.ones(4))
+    compile_steps()
+
+
+def compile_steps() -> None:
+    """Call the kernels of prediction and of a calculator's steps."""
+    from ase.build import bulk
+
+    from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential import NetworkWeights, Potential
+
+    functions = SymmetryFunctions.preset("26", ["Si"])
+    values = np.random.default_rng(0).normal(size=(9, functions.n_descriptors))
+    whitening = Whitening.fit(values, np.zeros(9, dtype=np.int32), functions)
+    weights = NetworkWeights.initial(functions, (4, 4), n_members=2, seed=0)
+    atoms = bulk("Si", cubic=True)
+    atoms.calc = Potential(functions, whitening, weights, {"Si": 0.0}).calculator(n_threads=1)
+    for _ in range(2):  # the second time with the neighbors of the first
+        atoms.rattle(0.01)
+        atoms.get_forces()
 
 
 def compile_training() -> None:

@@ -21,6 +21,8 @@ from nnpcore.training.engines.packing import Packing
 from nnpcore.training.settings import TrainSettings
 
 ATOMS_AT_ONCE = 512
+_LOSS_ATOMS = 128
+"""Atoms of a chunk of frames; of the loss a quarter, so that all threads have something of a small batch."""
 
 
 class FrameArrays(NamedTuple):
@@ -242,19 +244,20 @@ def residuals(
         f = frames[k]
         first, n = arrays.frame_start[f], arrays.frame_start[f + 1] - arrays.frame_start[f]
         part = slice(starts[k], starts[k] + n)
-        own = np.zeros(squares.shape[1:])
-        counted = weights * targets.weights[f]
+        count, own = targets.weights[f], np.zeros((squares.shape[1], squares.shape[2]))
         if targets.has_energy[f]:
-            _energy_part(prediction.energies[k], targets.energy[f], n, counted[0], own[0], factors[k])
+            known = targets.energy[f]
+            _energy_part(prediction.energies[k], known, n, weights[0] * count[0], own[0], factors[k])
         if targets.has_forces[f]:
             known = targets.forces[first : first + n]
-            _force_part(prediction.forces[part], known, counted[1], own[1], directions[part])
+            _force_part(prediction.forces[part], known, weights[1] * count[1], own[1], directions[part])
         if targets.has_stress[f] and strains.shape[1]:
             virials, known = prediction.virials[k], targets.stress[f]
-            _stress_part(virials, known, targets.volume[f], counted[2], own[2], strains[k])
-        squares[0] += own
-        for quantity in range(3):
-            squares[1, quantity] += targets.weights[f, quantity] * own[quantity]
+            _stress_part(virials, known, targets.volume[f], weights[2] * count[2], own[2], strains[k])
+        for q in range(own.shape[0]):  # sums of whole arrays compile for seconds
+            for m in range(own.shape[1]):
+                squares[0, q, m] += own[q, m]
+                squares[1, q, m] += count[q] * own[q, m]
 
 
 @njit(**INNER)
@@ -313,7 +316,7 @@ def _stress_part(
 class CompiledLoss(Loss):
     """The loss by compiled kernels."""
 
-    atoms_at_once = ATOMS_AT_ONCE
+    atoms_at_once = _LOSS_ATOMS
 
     def __init__(self, settings: TrainSettings, data: FitSet, packing: Packing, n_threads: int) -> None:
         super().__init__(settings, data, packing, n_threads)
