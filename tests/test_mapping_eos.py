@@ -385,12 +385,12 @@ def test_what_is_foretold_tells_wrong_from_open(error: float, foretold: float, l
 
 
 @pytest.mark.parametrize(("foretold", "many", "few"), [(2.0, "right", "doubtful"), (8.0, "open", "doubtful")])
-def test_what_few_frames_foretell_is_known_less_well(foretold: float, many: str, few: str) -> None:
+def test_what_few_atoms_foretell_is_known_less_well(foretold: float, many: str, few: str) -> None:
     report, found = report_of(error=0.001)
     spread = np.full(len(report.volumes), foretold)
-    for n_frames, level in ((None, many), (20, many), (10, few)):
-        judged = verdict(0.9, report, found, foretold=Foretold(spread, None, 0.1, n_frames=n_frames))
-        assert judged.level == level, (n_frames, judged.text)
+    for n_atoms, level in ((None, many), (100, many), (40, few)):
+        judged = verdict(0.9, report, found, foretold=Foretold(spread, None, 0.1, n_atoms=n_atoms))
+        assert judged.level == level, (n_atoms, judged.text)
 
 
 def test_a_border_lies_within_doubt_on_both_sides() -> None:

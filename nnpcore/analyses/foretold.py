@@ -45,7 +45,8 @@ class DataPosterior:
 
     Attributes
     ----------
-    posterior : see there. n_frames, n_total : training frames used, and how many there are.
+    posterior : see there. n_frames, n_total : training frames used, and how many there are. n_atoms : of
+        those used.
     crystal : (n_points,) targets of the invariant points, by volume.
     fine : targets of the crystal at evenly spaced volumes about its equilibrium; none where these are not
         known.
@@ -55,6 +56,7 @@ class DataPosterior:
     posterior: Posterior
     n_frames: int
     n_total: int
+    n_atoms: int
     crystal: tuple[Target, ...]
     fine: tuple[Target, ...] = ()
     regions: dict[str, tuple[Target, ...]] = field(default_factory=dict)
@@ -106,8 +108,8 @@ class Foretold:
             zip(self.names[self.n_points :], self.spread_mev[self.n_points :].tolist(), strict=True)
         )
         if not self.n_points:
-            return Limits(None, None, None, regions, self.data.n_frames)
-        return Limits(self.fine_mev, self.fine_volumes, self.slope_gpa, regions, self.data.n_frames)
+            return Limits(None, None, None, regions, self.data.n_atoms)
+        return Limits(self.fine_mev, self.fine_volumes, self.slope_gpa, regions, self.data.n_atoms)
 
     @property
     def near(self) -> np.ndarray:
@@ -202,7 +204,9 @@ def _posterior(given: Given) -> DataPosterior:
         n_threads=given.n_threads,
         progress=given.progress,
     )
-    return DataPosterior(posterior, len(chosen), len(frames), crystal, about, regions)
+    return DataPosterior(
+        posterior, len(chosen), len(frames), sum(f.n_atoms for f in chosen), crystal, about, regions
+    )
 
 
 def _foretold(given: Given) -> Foretold:

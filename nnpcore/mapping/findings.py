@@ -22,8 +22,8 @@ SPREADS = 2.0
 SPREAD_MARGIN = 1.3
 """Factor to which a spread, and an error over a spread, is known."""
 
-FEW_FRAMES, FEW_MARGIN = 20, 3.0
-"""A spread foretold from fewer training frames is known to this factor only: as many others tell other length
+FEW_ATOMS, FEW_MARGIN = 100, 3.0
+"""A spread foretold from frames of fewer atoms is known to this factor only: as many others tell other length
 scales and noises."""
 
 STANDARD_ERRORS = 2.0

@@ -10,7 +10,7 @@ import numpy as np
 from nnpcore.mapping.distance import Bracket
 from nnpcore.mapping.eos import EosReport
 from nnpcore.mapping.findings import (
-    FEW_FRAMES,
+    FEW_ATOMS,
     FEW_MARGIN,
     MARGIN,
     SPREAD_MARGIN,
@@ -53,19 +53,19 @@ class Foretold:
     volumes : (n,) Å³/atom, rising; None for those of the volume scan.
     slope_gpa : of dE/dV at the reference's V0, GPa.
     regions_mev : of the mean energies of regions, by their names, meV/atom.
-    n_frames : training frames that told it; None: enough.
+    n_atoms : atoms of the training frames that told it; None: enough.
     """
 
     crystal_mev: np.ndarray | None = None
     volumes: np.ndarray | None = None
     slope_gpa: float | None = None
     regions_mev: Mapping[str, float] = field(default_factory=dict)
-    n_frames: int | None = None
+    n_atoms: int | None = None
 
     @property
     def margin(self) -> float:
         """Factor to which the spreads are known."""
-        few = self.n_frames is not None and self.n_frames < FEW_FRAMES
+        few = self.n_atoms is not None and self.n_atoms < FEW_ATOMS
         return FEW_MARGIN if few else SPREAD_MARGIN
 
 
