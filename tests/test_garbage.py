@@ -2,8 +2,6 @@
 
 import ast
 import gc
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +15,7 @@ from app.workers.garbage import GarbageCollector
 from app.workers.tasks import TaskRunner
 from nnpcore.progress import Progress
 
-ROOT = Path(__file__).parents[1]
-APP = ROOT / "app"
+APP = Path(__file__).parents[1] / "app"
 
 
 class Mortal:
@@ -113,31 +110,3 @@ def test_no_widget_s_event_is_in_python() -> None:
         if isinstance(node, ast.FunctionDef) and node.name == "event"
     ]
     assert not found
-
-
-_LARGE_ARRAYS = """
-import ctypes
-import numpy as np
-from app.workers.memory import hold_heaps
-
-class Info(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in "abcdefghij"]
-
-library = ctypes.CDLL(None)
-library.mallinfo2.restype = Info
-hold_heaps()
-for _ in range(3):
-    array = np.ones(1 << 20)
-    print(library.mallinfo2().e >= array.nbytes)  # bytes that came from the system, not from a heap
-    del array
-"""
-
-
-def test_large_arrays_never_stay_in_a_heap() -> None:
-    """The library would take the second one from a heap, and small pieces behind it would hold its room."""
-    if sys.platform != "linux":
-        return
-    done = subprocess.run(
-        [sys.executable, "-c", _LARGE_ARRAYS], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["True"] * 3

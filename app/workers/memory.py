@@ -8,8 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 _M_ARENA_MAX, _HEAPS = -8, 2
-_M_MMAP_THRESHOLD, _LARGE = -3, 1 << 22
-_M_TRIM_THRESHOLD, _KEPT = -1, 1 << 24
 
 
 def hold_heaps() -> None:
@@ -17,16 +15,10 @@ def hold_heaps() -> None:
 
     With one heap for each of some dozen threads, what one has freed is of no use to the others: over 40
     openings of files and a run the window grew to 670 MB, with two heaps to 430.
-
-    Arrays of some megabytes and more come from the system and go back to it when freed. The library would
-    soon take all below 32 MB from its heaps, where small pieces that stay between them hold their room: after
-    some minutes of everything, with all closed again, 500 MB instead of 340.
     """
     mallopt = _of_glibc("mallopt")
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _HEAPS)
-        mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def give_back() -> None:
