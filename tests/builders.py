@@ -9,6 +9,7 @@ import numpy as np
 from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights, Potential
 from nnpcore.potential.baseline import NonlinearBaseline
+from nnpcore.potential.short_range import PairRepulsion, ShortRange
 from nnpcore.structures.frame import Frame
 
 
@@ -60,11 +61,13 @@ def build_potential(
     activation: str = "tanh",
     skip: bool = False,
     baseline: str = "",
+    short_range: Sequence[str] = (),
     seed: int = 0,
 ) -> Potential:
     """Return a potential with random weights, whitened on ``frames``; forces are some tenths of eV/Å.
 
-    ``baseline`` may be "quadratic" or "kernel". A fresh network is nearly flat; here the output layers are
+    ``baseline`` may be "quadratic" or "kernel"; ``short_range`` names pairs of elements that repel each other
+    at usual distances. A fresh network is nearly flat; here the output layers are
     raised to what training makes of them.
     """
     found = compute_descriptors(frames, functions, derivatives=False, n_threads=1)
@@ -78,7 +81,9 @@ def build_potential(
             weights.skip[element][:] = rng.normal(0.0, 0.05, weights.skip[element].shape)
     energies = {element: -1.5 - k for k, element in enumerate(functions.elements)}
     part = build_baseline(functions, baseline, seed) if baseline else None
-    return Potential(functions, whitening, weights, energies, {"name": "random"}, nonlinear_baseline=part)
+    pairs = [PairRepulsion((one.split("-")[0], one.split("-")[1]), 1.5, 2.1) for one in short_range]
+    below = ShortRange(tuple(pairs)) if pairs else None
+    return Potential(functions, whitening, weights, energies, {"name": "random"}, None, part, below)
 
 
 def build_baseline(functions: SymmetryFunctions, kind: str, seed: int = 0) -> NonlinearBaseline:

@@ -24,6 +24,8 @@ CASES = {
     "binary-skip": ("SiC", {"activation": "sigmoid", "skip": True, "hidden": (6,)}),
     "unary-quadratic": ("Si", {"baseline": "quadratic", "n_members": 2}),
     "binary-kernel": ("SiC", {"baseline": "kernel", "skip": True, "n_members": 2}),
+    "unary-short-range": ("Si", {"short_range": ("Si-Si",)}),
+    "binary-short-range": ("SiC", {"short_range": ("C-Si", "Si-Si"), "n_members": 2}),
     "gaussian-one-member": ("Si", {"activation": "gaussian", "n_members": 1}),
 }
 
@@ -182,7 +184,7 @@ def test_smooth_where_an_atom_crosses_the_cutoff(model: Model) -> None:
         positions[neighbor] += (distance - distances[nearest]) * direction
         return moved(frame, positions)
 
-    result = model(at(cutoff - 1e-7), at(cutoff + 1e-7))
+    result = model(at(cutoff - 3e-8), at(cutoff + 3e-8))
     inside, outside = result.atoms_of(0), result.atoms_of(1)
     close(result.energy_members[:, 0], result.energy_members[:, 1], 1e-6)
     close(result.forces_members[:, inside], result.forces_members[:, outside], 1e-5)

@@ -86,7 +86,7 @@ def test_an_old_name_beside_the_new_one_must_agree():
 def test_a_whole_record_of_an_older_version_keeps_hard_inputs_and_constant_noise(tmp_path: Path) -> None:
     def without(record: dict[str, Any]) -> dict[str, Any]:
         kalman = {name: value for name, value in record["kalman"].items() if name != "noise"}
-        later = ("input_floor", "guidance")
+        later = ("input_floor", "guidance", "short_range")
         return {name: value for name, value in record.items() if name not in later} | {"kalman": kalman}
 
     today = TrainSettings(

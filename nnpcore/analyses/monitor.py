@@ -17,13 +17,19 @@ from nnpcore.errors import AnalysisError
 from nnpcore.files import FileFormat
 from nnpcore.mapping.frame_json import frame_of, plain_frame
 from nnpcore.mapping.invariant import InvariantPoints
-from nnpcore.mapping.model_energies import AtomicEnergyModel, atomic_energies, is_potential
+from nnpcore.mapping.model_energies import (
+    AtomicEnergyModel,
+    atomic_energies,
+    is_potential,
+    short_range_energies,
+)
 from nnpcore.mapping.regions import RegionSet
 from nnpcore.posterior.targets import Target
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
+    from nnpcore.potential.short_range import ShortRange
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainingValues
 
@@ -74,6 +80,7 @@ class MappingMonitor:
         self.crystals = {name: tuple(frames) for name, frames in named.items() if len(frames)}
         self.region_sets = tuple(region_sets)
         self._scans: dict[str, _Scan] = {}
+        self._below: tuple[ShortRange | None, np.ndarray] | None = None  # what frames have of it
         self._functions: SymmetryFunctions | None = None
         regions = [s.title_of(r) for s in self.region_sets for r in s.regions if r.reference is not None]
         for name in regions:
@@ -107,7 +114,7 @@ class MappingMonitor:
         """
         from nnpcore.descriptors import compute_descriptors
 
-        self._scans = {}
+        self._scans, self._below = {}, None
         for name, frames in self.crystals.items():
             of_scan = evaluation_of(None, values, functions=functions, whitening=whitening, eos_frames=frames)
             points = required(of_scan.value(POINTS, n_threads=n_threads))
@@ -133,11 +140,14 @@ class MappingMonitor:
         """
         if self._functions is None:
             raise RuntimeError("call prepare() first")
+        frames = [f for s in self._scans.values() for f in s.points.frames]
+        frames += [s.frame for s in self.region_sets]
         if is_potential(model) and model.functions == self._functions:
             mean = model.atomic_energies_of(self._values, self._species).mean(axis=0)[self._rows]
+            if self._below is None or self._below[0] != model.short_range:
+                self._below = model.short_range, short_range_energies(model, frames)
+            mean = mean + self._below[1]
         else:
-            points = [f for s in self._scans.values() for f in s.points.frames]
-            frames = [*points, *(s.frame for s in self.region_sets)]
             mean = atomic_energies(model, frames).mean(axis=0)
         errors: dict[str, float] = {}
         start = 0

@@ -13,7 +13,7 @@ from nnpcore.analyses.graph import Analysis, ByKey, Given, Missing
 from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL, REGION_SETS
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.errors import AnalysisError, EatlasError
-from nnpcore.mapping.model_energies import is_potential
+from nnpcore.mapping.model_energies import is_potential, short_range_energies
 from nnpcore.mapping.region_errors import RegionError, errors_of_energies, region_errors
 from nnpcore.mapping.region_references import with_references
 from nnpcore.mapping.regions import RegionSet
@@ -94,7 +94,8 @@ def _errors_of(
     if described is not None and is_potential(model) and model.functions == described.functions:
         known = described.found.get(key)
         if known is not None:
-            return errors_of_energies(model.atomic_energies_of(known[1], known[2]), regions)
+            energies = model.atomic_energies_of(known[1], known[2])
+            return errors_of_energies(energies + short_range_energies(model, [known[0]]), regions)
     return region_errors(model, regions, n_threads=given.n_threads)
 
 

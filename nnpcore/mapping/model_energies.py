@@ -35,6 +35,11 @@ def atomic_energies(
     return found.atomic_energies_members
 
 
+def short_range_energies(model: Potential, frames: Sequence[Frame]) -> np.ndarray:
+    """Return what no symmetry functions tell, (n_atoms,) eV, or () where the potential has none of it."""
+    return np.zeros(()) if model.short_range is None else model.short_range.atomic_energies(frames)
+
+
 def energies_of_points(
     model: AtomicEnergyModel,
     points: InvariantPoints,
@@ -48,7 +53,8 @@ def energies_of_points(
     crystals anew: their total energies are enough, so that a model without atomic energies will do.
     """
     if is_potential(model) and model.functions == points.functions:
-        return points.mean_of(model.atomic_energies_of(points.values, points.species))
+        energies = model.atomic_energies_of(points.values, points.species)
+        return points.mean_of(energies + short_range_energies(model, points.frames))
     found = model.predict(
         points.frames, forces=False, stress=False, members=False, n_threads=n_threads, progress=progress
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.potential.short_range import ShortRange
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import SymmetryFunctions, Whitening
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Numbers of an ensemble: E = sum_i E_i, E_i = element energy + network + skip . x_i + nonlinear part.
+    """Numbers of an ensemble: E = sum_i E_i, E_i = element energy + network + skip . x_i + nonlinear part
+    + short range.
 
     Attributes
     ----------
@@ -30,6 +32,7 @@ class Ensemble:
     data_whitening : of imported networks, whose ``whitening`` is only their scaling: the map learned from the
         training data, in which distances are measured. None where ``whitening`` itself is that.
     nonlinear_baseline : quadratic terms or a kernel under the networks, shared by all members; None without.
+    short_range : a repulsion of atoms closer than any data, the same for all members; None without.
     """
 
     functions: SymmetryFunctions
@@ -39,6 +42,7 @@ class Ensemble:
     info: dict[str, Any] = field(default_factory=dict)
     data_whitening: Whitening | None = None
     nonlinear_baseline: NonlinearBaseline | None = None
+    short_range: ShortRange | None = None
 
     @property
     def metric(self) -> Whitening:
@@ -74,13 +78,18 @@ class Ensemble:
         return np.array([self.element_energies[e] for e in self.elements])[species]
 
     def atomic_energies_of(self, values: np.ndarray, species: np.ndarray) -> np.ndarray:
-        """Return the atomic energies (n_members, n), eV, for descriptors ``values`` (n, n_descriptors)."""
+        """Return the atomic energies (n_members, n), eV, for descriptors ``values`` (n, n_descriptors).
+
+        Descriptors do not tell who is near: the short range, zero where data are, is not among them.
+        """
         x = self.whitening.transform(values, species)
         more = 0.0 if self.nonlinear_baseline is None else self.nonlinear_baseline.energies(x, species)
         return self.weights.energies(x, species) + self.element_energy_of(species) + more
 
     def gradients_of(self, values: np.ndarray, species: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the atomic energies (n_members, n), eV, and dE_i/dG_i (n_members, n, n_descriptors)."""
+        """Return the atomic energies (n_members, n), eV, and dE_i/dG_i (n_members, n, n_descriptors), both
+        without the short range.
+        """
         x = self.whitening.transform(values, species)
         energies, dx = self.weights.energies_and_gradients(x, species)
         if self.nonlinear_baseline is not None:

@@ -26,6 +26,7 @@ from nnpcore.threads import default_threads, in_order
 
 if TYPE_CHECKING:
     from nnpcore.descriptors.skin import SkinList
+    from nnpcore.potential.short_range import ClosePairs
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
@@ -226,8 +227,26 @@ def _evaluate_range(
     derivatives = _thread.room(len(found.neighbor), n_d) if wanted.derivatives else None
     centers, neighbors = task.species[task.first : task.stop], task.species[found.neighbor]
     fill_descriptors(tables, centers, found.start, neighbors, found.vector, values, derivatives)
+    close = None
+    if (below := potential.short_range) is not None:
+        close = below.close_pairs(potential.elements, centers, found.start, neighbors, found.vector)
     if derivatives is None:
-        return _Evaluated(potential.atomic_energies_of(values, centers), found)
+        energies = potential.atomic_energies_of(values, centers)
+        if close is not None:
+            np.add.at(energies, (slice(None), close.center), close.energies)
+        return _Evaluated(energies, found)
     slopes = slopes_of(potential, values, centers) if networks is None else networks.slopes(values, centers)
     gradients = contracted(slopes, found.start, found.vector, derivatives, wanted.stress)
+    if close is not None:
+        np.add.at(slopes.energies, (slice(None), close.center), close.energies)
+        _add_close(gradients, close, found.vector)
     return _Evaluated(slopes.energies, found, gradients)
+
+
+def _add_close(gradients: PairGradients, close: ClosePairs, vectors: np.ndarray) -> None:
+    """Add the short range, the same for all members, to what networks say."""
+    more = close.gradients[:, :, None]
+    gradients.pairs[close.pair] += more
+    np.add.at(gradients.own, close.center, more)
+    if len(gradients.virials):
+        np.add.at(gradients.virials, close.center, vectors[close.pair][:, :, None, None] * more[:, None])

@@ -19,14 +19,15 @@ from nnpcore.installation import VERSION
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.network import NetworkWeights
+from nnpcore.potential.short_range import ShortRange
 from nnpcore.tensor_files import parse_tensors, tensor_bytes
 
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 FORMAT = FileFormat(
-    name="eatlas-potential", version=2, noun="an Eatlas potential", error=PotentialError, fix=_AGAIN
+    name="eatlas-potential", version=3, noun="an Eatlas potential", error=PotentialError, fix=_AGAIN
 )
-"""Version 2 where layers have activations of their own or quadratic terms or a kernel lie under the networks,
-else 1, which older versions read, too."""
+"""Version 3 where a repulsion lies under the networks at short range; 2 where layers have activations of
+their own or quadratic terms or a kernel lie under them; else 1, which the oldest versions read, too."""
 JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
 _DESCRIPTION = "description"
@@ -47,6 +48,8 @@ def save(potential: Ensemble, folder: str | Path) -> Path:
     potential.weights.check()
     if potential.nonlinear_baseline is not None:
         potential.nonlinear_baseline.check(potential.weights.n_inputs)
+    if potential.short_range is not None:
+        potential.short_range.check(potential.elements, potential.cutoff)
     arrays = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in _arrays(potential).items()}
     description = _description(potential, arrays)
     tensors = tensor_bytes(arrays, {_DESCRIPTION: json.dumps(description, allow_nan=False)})
@@ -70,10 +73,10 @@ def _description(potential: Ensemble, arrays: dict[str, np.ndarray]) -> dict[str
     weights = potential.weights
     sizes = {e: [weights.n_inputs, *(w.shape[2] for w, _ in net)] for e, net in weights.layers.items()}
     named_layers = {"activations": weights.activations} if weights.activations else {}
-    baseline = potential.nonlinear_baseline
+    baseline, below = potential.nonlinear_baseline, potential.short_range
     return {
         "format": FORMAT.name,
-        "format_version": FORMAT.version if named_layers or baseline else 1,
+        "format_version": FORMAT.version if below else 2 if named_layers or baseline else 1,
         "written_by": f"Eatlas {VERSION}",
         "units": UNITS,
         "dtype": "float64",
@@ -88,6 +91,7 @@ def _description(potential: Ensemble, arrays: dict[str, np.ndarray]) -> dict[str
             **named_layers,
         },
         **({} if baseline is None else {"smooth": {"kind": baseline.kind}}),
+        **({} if below is None else {"short_range": below.to_dict()}),
         "symmetry_functions": potential.functions.to_dict(),
         "tensors": {"shapes": {name: list(array.shape) for name, array in arrays.items()}},
         "info": potential.info,
@@ -243,8 +247,12 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
     if "smooth" in description:
         baseline = NonlinearBaseline.from_arrays(description["smooth"]["kind"], functions.elements, arrays)
         baseline.check(weights.n_inputs)
+    below = None
+    if "short_range" in description:
+        below = ShortRange.from_dict(description["short_range"])
+        below.check(functions.elements, functions.cutoff)
     info = dict(description["info"])
-    return Ensemble(functions, whitening, weights, energies, info, data_whitening, baseline)
+    return Ensemble(functions, whitening, weights, energies, info, data_whitening, baseline, below)
 
 
 def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

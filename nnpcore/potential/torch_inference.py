@@ -77,6 +77,7 @@ class _Model:
         self, potential: Ensemble, frames: Sequence[Frame], frame_start: np.ndarray, device: torch.device
     ) -> None:
         self.functions = potential.functions
+        self.short_range = potential.short_range
         self.network = potential.weights.to_torch(str(device))
         baseline = potential.nonlinear_baseline
         self.baseline = None if baseline is None else baseline.to_torch(str(device))
@@ -109,6 +110,27 @@ class _Model:
                 sums.forces.index_add_(0, other.flatten(), pairs.flatten(0, 1), alpha=-1)
             if wanted.stress:
                 sums.virials.index_add_(0, self.frame[own], torch.einsum("cna,cnbm->cabm", place, pairs))
+        self._add_short_range(first, found, sums, wanted)
+
+    def _add_short_range(self, first: int, found: NeighborPairs, sums: _Sums, wanted: Wanted) -> None:
+        """Add the repulsion of the few pairs that are close, found on the CPU."""
+        if self.short_range is None:
+            return
+        species = self.species[first : first + len(found.start) - 1]
+        kinds, elements = self.species[found.neighbor], self.functions.elements
+        close = self.short_range.close_pairs(elements, species, found.start, kinds, found.vector)
+        if close is None:
+            return
+        arrays = (first + close.center, found.neighbor[close.pair], found.vector[close.pair], close.energies)
+        own, other, place, energies = (torch.as_tensor(a, device=self.device) for a in arrays)
+        slopes = torch.as_tensor(close.gradients, device=self.device)[:, :, None]
+        pairs = slopes.expand(-1, -1, len(sums.energies))
+        sums.energies.index_add_(1, own, energies.expand(len(sums.energies), -1))
+        if wanted.forces:
+            sums.forces.index_add_(0, own, pairs)
+            sums.forces.index_add_(0, other, pairs, alpha=-1)
+        if wanted.stress:
+            sums.virials.index_add_(0, self.frame[own], place[:, :, None, None] * pairs[:, None])
 
     def _network(self, e: int, values: Tensor, want: bool) -> tuple[Tensor, Tensor | None]:
         """Return (n_members, C) eV and, where wanted, dE/dG as (C, n_descriptors, n_members)."""

@@ -31,6 +31,7 @@ AS_IN_VERSION_0_2: dict[str, Any] = {
     "stress_weight": 0.0,
     "input_floor": 0.01,
     "guidance": 0.0,
+    "short_range": "off",
     "baseline": "linear",
     "kalman.noise": 0.0,
     "kalman.initial_covariance": 100.0,
@@ -171,6 +172,10 @@ class TrainSettings(Declared):
     the start. By ``baseline_spread`` members differ in what the data leave open about the linear part, in
     standard deviations; 0 = all alike; Kalman filter only.
 
+    Below the distances of the data ``short_range`` lays a repulsion of nuclei under the networks, see
+    :mod:`nnpcore.training.short_range`. ``short_range_pairs`` has pairs of elements, such as "O-Si", that
+    differ from that: "off", "on", "auto", or the two distances, Å, between which it is joined to zero.
+
     Progress, for ``patience``, is a better validation score of some member, or, with a monitor, a largest
     mapping error at least 1 % below the best so far.
     """
@@ -274,6 +279,17 @@ class TrainSettings(Declared):
         swept=Swept("Cost of the spread", "spread", "0, 0.1, 0.3",
                     "How much members may lose by differing as far as the data leave them open"),
     )] = 0.03
+    short_range: Annotated[str, Setting(
+        "the repulsion of nuclei under the networks, for atoms closer than any data",
+        choices={"auto": "Automatic", "on": "On", "off": "Off"},
+        shown=Shown("Network", "Short range",
+                    "A repulsion of nuclei (ZBL) where atoms come closer than in any data, of which networks "
+                    "know nothing. Zero where data are; automatic leaves compressed crystals to the "
+                    "networks, too"),
+        option=Option("Repulsion of nuclei (ZBL) below the distances of the data: off, on or auto, which "
+                      "leaves compressed crystals to the networks (default {default})."),
+    )] = "auto"
+    short_range_pairs: dict[str, str | tuple[float, float]] = Field(default_factory=dict)
     optimizer: Annotated[str, Setting(
         "the optimizer",
         choices={"auto": "Automatic", "kalman": "Kalman filter", "adam": "Adam", "lbfgs": "L-BFGS"},
@@ -400,6 +416,14 @@ class TrainSettings(Declared):
 
     @model_validator(mode="before")
     @classmethod
+    def _nothing_below(cls, values: Any) -> Any:
+        """Read a whole record from before the short range as what it was."""
+        if not isinstance(values, dict) or not values.keys() >= _WHOLE_RECORD:
+            return values
+        return {"short_range": "off"} | values
+
+    @model_validator(mode="before")
+    @classmethod
     def _linear_ridge(cls, values: Any) -> Any:
         """Read what Eatlas 0.1 wrote: a linear baseline from the start, the same for all members, or none."""
         if not isinstance(values, dict) or "linear_ridge" not in values:
@@ -447,6 +471,8 @@ class TrainSettings(Declared):
                 fix=f"Choose one from 1 to {self.folds}",
             )
         _check_device_name(self.device)
+        for name, value in self.short_range_pairs.items():
+            _check_short_range(name, value)
         return self
 
     def split_of(self, frames: Sequence[Frame]) -> tuple[list[int], list[int]]:
@@ -478,6 +504,8 @@ class TrainSettings(Declared):
         ]
         if self.group_weights != other.group_weights:
             names.append("group_weights")
+        if self.short_range_pairs != other.short_range_pairs:
+            names.append("short_range_pairs")
         tables = self.descriptors.functions, other.descriptors.functions
         return names if tables[0] == tables[1] else [*names, "descriptors.functions"]
 
@@ -523,6 +551,22 @@ def parsed_toml(content: bytes) -> dict[str, Any]:
     if _LONG_KEY.search(content):
         raise ValueError("a key has very many parts")
     return tomllib.loads(content.decode("utf-8-sig"))
+
+
+def _check_short_range(name: str, value: str | tuple[float, float]) -> None:
+    """Refuse a pair of elements that is none, and what no repulsion between them can be."""
+    from ase.data import atomic_numbers
+
+    where, symbols = f"short_range_pairs, {name}", name.split("-")
+    if len(symbols) != 2 or not all(symbol in atomic_numbers for symbol in symbols):
+        raise SettingsError("this is no pair of elements", where=where, fix="Name two, such as O-Si")
+    if isinstance(value, tuple):
+        if not 0.0 < value[0] < value[1] < 20.0:
+            fix = "Give two growing distances in Å: whole below the first, none from the second on"
+            raise SettingsError(f"{value[0]:g} and {value[1]:g} join nothing", where=where, fix=fix)
+    elif value not in ("off", "on", "auto"):
+        fix = "Choose off, on, auto or two distances in Å"
+        raise SettingsError(f"{value!r} is not a choice here", where=where, fix=fix)
 
 
 def _check_device_name(device: str) -> None:

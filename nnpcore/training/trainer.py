@@ -40,11 +40,13 @@ from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
+from nnpcore.training.short_range import short_range_of
 from nnpcore.training.storage import Describer, Storage
 from nnpcore.training.stress import with_stress_weight
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+    from nnpcore.potential.short_range import ShortRange
     from nnpcore.structures.frame import Frame
 
 
@@ -141,6 +143,8 @@ class Trainer:
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
         self._guide: Guide | None = None
+        self._short_range: ShortRange | None = None
+        self._bare_frames: Sequence[Frame] = self.train_frames  # less what lies below them
         self._seconds = 0.0
         self._told: list[Message] = []  # in the epoch at hand
         self._running = threading.Lock()
@@ -258,10 +262,11 @@ class Trainer:
     def _prepare(self, progress: Progress | None) -> None:
         if self._checkpoint is not None and self.keeper.folder is not None:
             self._checkpoint = self.keeper.folder.read_checkpoint()  # now that nobody else writes
+        valid = self._lay_below(progress)
         self.data = DescribedFrames.of(
             self.functions,
-            self.train_frames,
-            self.valid_frames,
+            self._bare_frames,
+            valid,
             self._kept_scales(),
             floor=self.settings.input_floor,
             counts=self.counts,
@@ -293,6 +298,21 @@ class Trainer:
         else:
             self._take_up(self._checkpoint)
             self.keeper.resumed(self)
+
+    def _lay_below(self, progress: Progress | None) -> Sequence[Frame]:
+        """Find the repulsion under the networks and take it off the labels; return those of validation."""
+        progress = None if progress is None else progress.part(0.0, 0.05)
+        frames = [*self.train_frames, *self.valid_frames]
+        functions = self.functions
+        self._short_range, sentence = short_range_of(
+            frames, functions.elements, functions.cutoff, self.settings, progress
+        )
+        if self._short_range is None:
+            return self.valid_frames
+        if self._checkpoint is None:
+            self._opening.append(Message(sentence, Severity.NOTE))
+        self._bare_frames = self._short_range.taken_off(self.train_frames)
+        return self._short_range.taken_off(self.valid_frames)
 
     def run(
         self,
@@ -377,7 +397,7 @@ class Trainer:
         threads = self.settings.n_threads or default_threads()
         energies, record = self.data.scales.element_energies, self.history[-1]
         try:
-            guide = self._guidance.guide(self.train_frames, self.data.train, energies, record, threads, pace)
+            guide = self._guidance.guide(self._bare_frames, self.data.train, energies, record, threads, pace)
         except Cancelled:
             if pace.go_on():
                 raise
@@ -477,7 +497,8 @@ class Trainer:
         }
         scales = self.data.scales
         weights = self._packing.to_weights(best.last if last else best.weights, self._template)
-        found = Potential(self.functions, scales.whitening, weights, dict(scales.element_energies), info)
+        energies, below = dict(scales.element_energies), self._short_range
+        found = Potential(self.functions, scales.whitening, weights, energies, info, short_range=below)
         under = best.baseline
         if under is None:
             return found
