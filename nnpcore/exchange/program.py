@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from nnpcore.exchange.lammps_styles import LammpsStyle, pair_lines, short_range_styles
 from nnpcore.exchange.member_folders import member_names
 from nnpcore.installation import filled
 
@@ -67,7 +68,15 @@ class Program(ABC):
         return bool(self.marker) and (path / self.marker).is_file()
 
     def lammps_lines(self, potential: Potential, places: list[str]) -> list[str]:
-        """Return LAMMPS input that runs members' files; several are a committee."""
+        """Return LAMMPS input that runs members' files; several are a committee, whose mean moves the atoms.
+
+        Beside them stands the repulsion at short range, where the potential has one.
+        """
+        members = [self.lammps_style(potential, place) for place in places]
+        return pair_lines(members, short_range_styles(potential))
+
+    def lammps_style(self, potential: Potential, place: str) -> LammpsStyle:
+        """Return how LAMMPS runs one member's file."""
         raise NotImplementedError
 
     def difference(self, potential: Potential, files: Sequence[Path], values: TrainingValues | None) -> float:

@@ -262,7 +262,8 @@ class Trainer:
     def _prepare(self, progress: Progress | None) -> None:
         if self._checkpoint is not None and self.keeper.folder is not None:
             self._checkpoint = self.keeper.folder.read_checkpoint()  # now that nobody else writes
-        valid = self._lay_below(progress)
+        progress = progress or Progress()
+        valid = self._lay_below(progress.part(0.0, 0.05))
         self.data = DescribedFrames.of(
             self.functions,
             self._bare_frames,
@@ -278,7 +279,7 @@ class Trainer:
                 self.device,
                 self.settings.n_threads,
             ),
-            progress=progress,
+            progress=progress.part(0.05, 1.0),
         )
         if self._baseline.epochs == 0:
             self._best = replace(self._best, baseline=self._baseline.from_start(self.data.train))
@@ -299,9 +300,8 @@ class Trainer:
             self._take_up(self._checkpoint)
             self.keeper.resumed(self)
 
-    def _lay_below(self, progress: Progress | None) -> Sequence[Frame]:
+    def _lay_below(self, progress: Progress) -> Sequence[Frame]:
         """Find the repulsion under the networks and take it off the labels; return those of validation."""
-        progress = None if progress is None else progress.part(0.0, 0.05)
         frames = [*self.train_frames, *self.valid_frames]
         functions = self.functions
         self._short_range, sentence = short_range_of(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnpcore.exchange.lammps_styles import LammpsStyle
 from nnpcore.exchange.n2p2.conventions import INPUT
 from nnpcore.exchange.n2p2.reading import read_n2p2
 from nnpcore.exchange.n2p2.writing import write_n2p2
@@ -36,14 +37,8 @@ class N2p2(Program):
         """See :func:`read_n2p2`."""
         return read_n2p2(paths, units=units, epoch=epoch)
 
-    def lammps_lines(self, potential: Potential, places: list[str]) -> list[str]:
-        """Return LAMMPS input that runs folders; several are a committee, whose mean drives the atoms."""
+    def lammps_style(self, potential: Potential, place: str) -> LammpsStyle:
+        """Return how LAMMPS runs a folder."""
         options = "showew no showewsum 1000 resetew yes maxew 1000000 cflength 1 cfenergy 1"
-        names = " ".join(potential.elements)
-        cutoff = repr(float(potential.cutoff))
-        if len(places) == 1:
-            return [f'pair_style hdnnp {cutoff} dir "{places[0]}" {options}', f"pair_coeff * * {names}"]
-        share = repr(1 / len(places))
-        styles = [f'{share} hdnnp {cutoff} dir "{folder}" {options}' for folder in places]
-        lines = ["pair_style hybrid/scaled &", *(f"  {style} &" for style in styles[:-1]), f"  {styles[-1]}"]
-        return lines + [f"pair_coeff * * hdnnp {m} {names}" for m in range(1, len(places) + 1)]
+        arguments = f'{float(potential.cutoff)!r} dir "{place}" {options}'
+        return LammpsStyle(self.pair_style, arguments, "* *", " ".join(potential.elements))

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnpcore.descriptors.shapes import CUTOFF_FUNCTIONS
 from nnpcore.errors import PotentialError, SettingsError
+from nnpcore.exchange.lammps_styles import short_range_comments
 from nnpcore.exchange.member_folders import member_paths
 from nnpcore.exchange.n2p2.conventions import (
     INPUT,
@@ -212,7 +213,7 @@ def _comments(potential: Potential, member: PlainMember, m: int) -> list[str]:
             "# Linear part beside the network: the last neurons of each hidden layer carry it; they work "
             "where the activation is linear to better than 1e-9 eV."
         )
-    return [*lines, ""]
+    return [*lines, *short_range_comments(potential), ""]
 
 
 def _cutoff_line(potential: Potential) -> str:

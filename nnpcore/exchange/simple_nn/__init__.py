@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnpcore.exchange.lammps_styles import LammpsStyle
 from nnpcore.exchange.program import Program
 from nnpcore.exchange.simple_nn.potential_saved import NAME, read_simple_nn, write_simple_nn
 
@@ -41,13 +42,6 @@ class SimpleNN(Program):
         with path.open("rb") as file:
             return file.read(4096).lstrip().startswith(b"ELEM_LIST")
 
-    def lammps_lines(self, potential: Potential, places: list[str]) -> list[str]:
-        """Return LAMMPS input that runs files; several are a committee."""
-        names = " ".join(potential.elements)
-        if len(places) == 1:
-            return ["pair_style nn", f'pair_coeff * * "{places[0]}" {names}']
-        share = repr(1 / len(places))
-        return [
-            "pair_style hybrid/scaled " + " ".join(f"{share} nn" for _ in places),
-            *(f'pair_coeff * * nn {m} "{file}" {names}' for m, file in enumerate(places, start=1)),
-        ]
+    def lammps_style(self, potential: Potential, place: str) -> LammpsStyle:
+        """Return how LAMMPS runs a file."""
+        return LammpsStyle(self.pair_style, "", "* *", f'"{place}" {" ".join(potential.elements)}')

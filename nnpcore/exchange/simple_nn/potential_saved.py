@@ -11,6 +11,7 @@ import numpy as np
 from nnpcore.descriptors.functions import G2, G4, G5, SymmetryFunction
 from nnpcore.errors import PotentialError, SettingsError
 from nnpcore.exchange.foreign_text import ForeignText, Line
+from nnpcore.exchange.lammps_styles import short_range_comments
 from nnpcore.exchange.member_folders import member_paths
 from nnpcore.exchange.plain_networks import (
     InputScaling,
@@ -137,7 +138,7 @@ def _comments(potential: Potential, m: int) -> list[str]:
     ]
     if potential.weights.skip is not None:
         lines.append("# Linear part beside the network: the last neurons of each hidden layer carry it.")
-    return lines
+    return lines + short_range_comments(potential)
 
 
 def read_simple_nn(paths: str | Path | Sequence[str | Path]) -> Potential:
