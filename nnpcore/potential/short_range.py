@@ -87,6 +87,12 @@ class ShortRange:
         """The largest ``outer``, Å."""
         return max(pair.outer for pair in self.pairs)
 
+    @property
+    def text(self) -> str:
+        """What it is, in words."""
+        pairs = ", ".join(f"{'-'.join(pair.elements)} below {pair.outer:g} Å" for pair in self.pairs)
+        return f"repulsion of nuclei (ZBL): {pairs}"
+
     @cached_property
     def elements(self) -> tuple[str, ...]:
         """All elements that have a part in it."""
@@ -175,6 +181,21 @@ class ShortRange:
         for index, element in enumerate(self.elements):
             species[frame.numbers == atomic_numbers[element]] = index
         return species
+
+    def numbers_of(self, element: str, elements: Sequence[str]) -> np.ndarray:
+        """Return, for neighbors of each of ``elements``, what V about an atom of ``element`` is made of.
+
+        (n_elements, 13): r_in, r_out, A, B, C, then the four k Z Z' c_i, eV Å, and d_i/a, 1/Å; r_out is
+        0 where there is no repulsion.
+        """
+        table = _table(self.pairs, tuple(elements))
+        kinds = table.index[tuple(elements).index(element)]
+        found = np.zeros((len(elements), 13))
+        for row, k in zip(found, kinds, strict=True):
+            if k >= 0:
+                row[:5] = table.inner[k], table.outer[k], table.cubic[k], table.quartic[k], table.shift[k]
+                row[5:] = *(table.height[k] * _HEIGHTS), *(table.decay[k] * _DECAYS)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""

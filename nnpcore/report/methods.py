@@ -129,7 +129,7 @@ def methods(folder: RunFolder, potential: Potential, history: Sequence[EpochReco
             _weights(folder),
             _reached(history),
         ]
-    sentences.append(_mapped(history, cite))
+    sentences += [_short_range(potential, cite), _mapped(history, cite)]
     sentences.append(f"Structures were read and handled by ASE {cite(references.STRUCTURES)}.")
     return Methods(tuple(text for text in sentences if text), tuple(cited.values()))
 
@@ -225,6 +225,16 @@ def _training(settings: TrainSettings, history: Sequence[EpochRecord], cite: par
     if settings.baseline != "none":
         text += f" A {settings.baseline} function of the inputs in closed form lay under the networks."
     return text
+
+
+def _short_range(potential: Potential, cite: partial[str]) -> str:
+    if potential.short_range is None:
+        return ""
+    pairs = ", ".join(f"{'-'.join(p.elements)} {p.outer:g} Å" for p in potential.short_range.pairs)
+    return (
+        f"Below the distances of the data a screened repulsion of nuclei {cite(references.SHORT_RANGE)} lies "
+        f"under the networks, joined smoothly to zero ({pairs})."
+    )
 
 
 def _reached(history: Sequence[EpochRecord]) -> str:

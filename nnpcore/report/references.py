@@ -31,7 +31,7 @@ class Reference:
         """The entry as a line of a list of references."""
         fields = self.fields
         authors = fields["author"].replace(" and others", " et al.").replace(" and ", "; ")
-        place = " ".join(fields[name] for name in ("journal", "volume") if name in fields)
+        place = " ".join(fields[name] for name in ("journal", "volume", "publisher") if name in fields)
         pages = f", {fields['pages']}" if "pages" in fields else ""
         found = f", doi:{fields['doi']}" if "doi" in fields else ""
         found = found or (f", arXiv:{fields['eprint']}" if "eprint" in fields else "")
@@ -81,6 +81,10 @@ LBFGS = _article(
     "On the limited memory BFGS method for large scale optimization",
     "Mathematical Programming", "45", "503--528", "1989", "10.1007/BF01589116",
 )  # fmt: skip
+SHORT_RANGE = Reference("ziegler1985", "book", {
+    "author": "Ziegler, J. F. and Biersack, J. P. and Littmark, U.",
+    "title": "The Stopping and Range of Ions in Solids", "publisher": "Pergamon", "year": "1985",
+})  # fmt: skip
 PROCESS = _article(
     "bartok2015", "Bart{\\'o}k, A. P. and Cs{\\'a}nyi, G.",
     "Gaussian approximation potentials: a brief tutorial introduction",

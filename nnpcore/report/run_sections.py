@@ -65,6 +65,7 @@ def settings_section(facts: RunFacts) -> Section:
         ("Cutoff radius", f"{potential.cutoff:g} Å"),
         ("Networks", f"{potential.n_members} × {_layers(potential)}, {potential.weights.activation}"),
         ("Baseline", _baseline(potential)),
+        ("Short range", "none" if potential.short_range is None else potential.short_range.text),
         ("Reference energies", energies),
     ]
     blocks: list[Block] = []

@@ -103,6 +103,7 @@ class _Element(nn.Module):
     pull: Tensor
     centers: Tensor
     heights: Tensor
+    close: Tensor
     length: float
     energy: float
     n_angular: int
@@ -134,6 +135,8 @@ class _Element(nn.Module):
         nothing = np.zeros((weights.n_members, weights.n_inputs))
         self._keep("skip", nothing if weights.skip is None else weights.skip[element])
         self._keep_baseline(potential, element)
+        below = potential.short_range
+        self._keep("close", [] if below is None else below.numbers_of(element, potential.elements))
         names = weights.activation_names(element)
         self.layers = nn.ModuleList(
             [_Layer(w, b, name) for (w, b), name in zip(weights.layers[element], names, strict=True)]
@@ -164,7 +167,21 @@ class _Element(nn.Module):
         h = x[None].expand(self.skip.shape[0], -1, -1)
         for layer in self.layers:
             h = layer(h)
-        return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + self.baseline(x) + self.energy
+        below = self.baseline(x) + self.energy
+        if self.close.shape[0] > 0:
+            below = below + self.short_range(r, species)
+        return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + below
+
+    def short_range(self, r: Tensor, species: Tensor) -> Tensor:
+        """Half of the repulsion of nuclei by all neighbors (C,), eV, where these are close."""
+        own = self.close[torch.clamp(species, min=0)]
+        total = own[:, :, 4]
+        for k in range(4):
+            total = total + own[:, :, 5 + k] * torch.exp(-own[:, :, 9 + k] * r) / r
+        t = torch.clamp(r - own[:, :, 0], min=0.0)
+        total = total + t * t * t * (own[:, :, 2] / 3.0 + own[:, :, 3] * t / 4.0)
+        real = (species >= 0) & (r < own[:, :, 1])
+        return 0.5 * torch.where(real, total, torch.zeros_like(total)).sum(1)
 
     def baseline(self, x: Tensor) -> Tensor:
         """Quadratic terms and kernel (C,), eV."""

@@ -68,12 +68,15 @@ def read_back_difference(potential: Potential, path: Path) -> float:
 
 
 def _cluster(potential: Potential) -> Frame:
-    """Twelve atoms of all elements on a shaken lattice of 2.4 Å, open in all directions."""
+    """Twelve atoms of all elements on a shaken lattice of 2.4 Å, or less where a repulsion is to be met; open in
+    all directions.
+    """
     from ase import Atoms
 
-    places = 2.4 * np.array([[x, y, z] for x in range(2) for y in range(2) for z in range(3)])
+    spacing = 2.4 if potential.short_range is None else min(2.4, 0.9 * potential.short_range.reach)
+    places = spacing * np.array([[x, y, z] for x in range(2) for y in range(2) for z in range(3)])
     symbols = [potential.elements[k % len(potential.elements)] for k in range(len(places))]
-    shaken = places + 0.3 * np.random.default_rng(0).standard_normal(places.shape)
+    shaken = places + 0.125 * spacing * np.random.default_rng(0).standard_normal(places.shape)
     return Frame.from_atoms(Atoms(symbols, positions=shaken))
 
 
