@@ -233,12 +233,12 @@ def _evaluate_range(
     if derivatives is None:
         energies = potential.atomic_energies_of(values, centers)
         if close is not None:
-            np.add.at(energies, (slice(None), close.center), close.energies)
+            np.add.at(energies.T, close.center, close.energies[:, None])
         return _Evaluated(energies, found)
     slopes = slopes_of(potential, values, centers) if networks is None else networks.slopes(values, centers)
     gradients = contracted(slopes, found.start, found.vector, derivatives, wanted.stress)
     if close is not None:
-        np.add.at(slopes.energies, (slice(None), close.center), close.energies)
+        np.add.at(slopes.energies.T, close.center, close.energies[:, None])
         _add_close(gradients, close, found.vector)
     return _Evaluated(slopes.energies, found, gradients)
 

@@ -68,9 +68,7 @@ def read_back_difference(potential: Potential, path: Path) -> float:
 
 
 def _cluster(potential: Potential) -> Frame:
-    """Twelve atoms of all elements on a shaken lattice of 2.4 Å, or less where a repulsion is to be met; open in
-    all directions.
-    """
+    """Twelve atoms of all elements on a shaken lattice, open in all directions, so close that they repel."""
     from ase import Atoms
 
     spacing = 2.4 if potential.short_range is None else min(2.4, 0.9 * potential.short_range.reach)
