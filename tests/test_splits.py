@@ -114,8 +114,8 @@ def test_settings_split_and_say_what_is_wrong(
 ) -> None:
     frames = read_dataset(str(example_path("npt"))).frames
     chosen = TrainSettings(split="blocks", folds=5, fold=2, seed=3)
-    assert chosen.split_of(frames) == split_frames(frames, 0.3, 3, "blocks", folds=5, fold=2)
-    assert TrainSettings().split_of(frames) == split_frames(frames, 0.3, 0)
+    assert chosen.split_of(frames)[:2] == split_frames(frames, 0.3, 3, "blocks", folds=5, fold=2)
+    assert TrainSettings().split_of(frames) == (*split_frames(frames, 0.3, 0), [])
     with pytest.raises(SettingsError, match="fold: there is no fold 3 of 2"):
         TrainSettings(folds=2, fold=3)
     run = tmp_path_factory.mktemp("split") / "run"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from app.documents.dataset import DatasetDocument
 from nnpcore.errors import TrainingError
 from nnpcore.structures import Role
-from nnpcore.training.data_sources import DataSource, fingerprint
+from nnpcore.structures.isolated import is_isolated
+from nnpcore.structures.overlap import refuse_overlap
+from nnpcore.training.data_sources import ROLES, DataSource, fingerprint
 
 if TYPE_CHECKING:
     from nnpcore.progress import Progress
@@ -50,15 +52,22 @@ class FrameRefs:
         return FrameRefs(tuple(parts))
 
 
-def refs_of_roles(
-    datasets: Sequence[DatasetDocument], settings: TrainSettings
-) -> tuple[FrameRefs, FrameRefs]:
-    """Return which frames are for training and validation; without validation data a part is put aside.
+class RoleRefs(NamedTuple):
+    """Which frames a training learns from, is validated on, and is tested on."""
 
-    Raises TrainingError where there are no training frames, or none with energies or forces.
+    train: FrameRefs
+    valid: FrameRefs
+    test: FrameRefs = FrameRefs()
+
+
+def refs_of_roles(datasets: Sequence[DatasetDocument], settings: TrainSettings) -> RoleRefs:
+    """Return which frames are for training, validation and test; without files for these a part is put aside.
+
+    Raises TrainingError where there are no training frames, or none with energies or forces, DataError where
+    test frames are among the others.
     """
     training = [d for d in datasets if d.role == Role.TRAINING]
-    validation = [d for d in datasets if d.role == Role.VALIDATION]
+    validation, test = (refs_of_role(datasets, role) for role in (Role.VALIDATION, Role.TEST))
     if not training:
         raise TrainingError(
             "there are no training frames",
@@ -72,11 +81,22 @@ def refs_of_roles(
             fix="Open a file with reference energies",
         )
     everything = refs_of_role(training, Role.TRAINING)
-    if validation:
-        return everything, refs_of_role(validation, Role.VALIDATION)
     frames = [frame for d in training for frame in d.frames]
-    train, valid = settings.split_of(frames)
-    return everything.subset(train), everything.subset(valid)
+    parts = settings.split_of(frames, valid=not validation.parts, test=not test.parts)
+    train, rest, aside = (everything.subset(part) for part in parts)
+    found = RoleRefs(train, validation if validation.parts else rest, test if test.parts else aside)
+    if test.parts:
+        _refuse_overlap(found, datasets)
+    return found
+
+
+def _refuse_overlap(refs: RoleRefs, datasets: Sequence[DatasetDocument]) -> None:
+    """Raise DataError where test frames are among the others; isolated atoms only fix a zero."""
+    known = {document.id: document.frames for document in datasets}
+    train, valid, test = (
+        [frame for frame in frames_of(part, known) if not is_isolated(frame)] for part in refs
+    )
+    refuse_overlap(test, {"training": train, "validation": valid})
 
 
 def frames_of(refs: FrameRefs, frames: Mapping[str, Sequence[Frame]]) -> list[Frame]:
@@ -100,12 +120,13 @@ class Located:
 
     Attributes
     ----------
-    train, valid : a part for every source; of an empty data set id where its frames are not open.
+    train, valid, test : a part for every source; of an empty data set id where its frames are not open.
     changed : ids of data sets of a source's file that hold something else than it.
     """
 
     train: FrameRefs
     valid: FrameRefs
+    test: FrameRefs
     changed: tuple[str, ...]
 
 
@@ -113,7 +134,7 @@ def locate(
     sources: Sequence[DataSource], open_frames: Mapping[str, Sequence[Frame]], progress: Progress
 ) -> Located:
     """Find the frames of a run among open data sets (by id), by what they hold; takes a while."""
-    parts: dict[str, list[tuple[str, np.ndarray]]] = {"training": [], "validation": []}
+    parts: dict[str, list[tuple[str, np.ndarray]]] = {role: [] for role in ROLES}
     changed: list[str] = []
     for source in sources:
         progress.check()
@@ -127,8 +148,8 @@ def locate(
             if mine[key]:
                 changed.append(key)
         parts[source.role].append(part)
-    train, valid = (FrameRefs(tuple(parts[role])) for role in ("training", "validation"))
-    return Located(train, valid, tuple(dict.fromkeys(changed)))
+    train, valid, test = (FrameRefs(tuple(parts[role])) for role in ROLES)
+    return Located(train, valid, test, tuple(dict.fromkeys(changed)))
 
 
 def _is_from(path: str, frames: Sequence[Frame]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.documents.counting import with_base
 from app.documents.frame_refs import FrameRefs
@@ -76,7 +76,7 @@ class RunDocument(Evaluated):
     history : a record per epoch.
     potential : the latest snapshot of the best weights (None before the first epoch), or another model.
     potential_epoch : the epoch after which it was taken, 0 for the last.
-    train, valid : the frames it trains on and validates on.
+    train, valid, test : the frames it trains on, validates on, and is tested on at the end.
     values : descriptors of the training and validation atoms, once they are known.
     whitening, functions : the map and the symmetry functions these values belong to.
     no_values : why there will never be such descriptors, or empty.
@@ -94,6 +94,7 @@ class RunDocument(Evaluated):
     folder: Path | None = None
     train: FrameRefs = field(default_factory=FrameRefs)
     valid: FrameRefs = field(default_factory=FrameRefs)
+    test: FrameRefs = field(default_factory=FrameRefs)
     n_epochs: int = 0
     history: list[EpochRecord] = field(default_factory=list)
     potential: AtomicEnergyModel | None = None
@@ -152,6 +153,11 @@ class RunDocument(Evaluated):
         if not self.potential_epoch:
             return energy_rmse(self.history)
         return energy_rmse([record for record in self.history if record.epoch <= self.potential_epoch])
+
+    def test_errors(self) -> dict[str, Any] | None:
+        """Return the RMSEs on the test frames that the potential was kept with, None without a test."""
+        info = getattr(self.potential, "info", {})
+        return None if self.potential_epoch else info.get("test")
 
     def best(self) -> float | None:
         """Return the energy RMSE of the potential at hand, as the verdict and the report give it, or None."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 ROLE_TEXTS = {
     Role.TRAINING: "Training",
     Role.VALIDATION: "Validation",
+    Role.TEST: "Test",
     Role.EOS: "EOS reference",
     Role.INSPECT: "Inspect only",
 }

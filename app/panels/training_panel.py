@@ -37,6 +37,7 @@ from nnpcore.figures.series import (
     rmse_series,
     without_doubles,
 )
+from nnpcore.training.quantities import rmse_text
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -331,6 +332,8 @@ def status_text(run: RunDocument) -> str:
     kept, end = run.best(), ending(run)
     if kept is not None:
         parts.append(f"kept {kept:.2f} meV/atom (epoch {end.kept})")
+    if not run.state.active and (test := run.test_errors()):
+        parts.append(f"test {rmse_text(test)}")
     if run.state.active and run.n_epochs and run.eta_seconds is not None:
         parts.append(f"ETA {duration(run.eta_seconds)}")
     each = run.seconds_per_epoch

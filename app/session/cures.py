@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.frame_refs import FrameRefs, frames_of, refs_of_role, refs_of_roles
+from app.documents.frame_refs import FrameRefs, RoleRefs, frames_of, refs_of_role, refs_of_roles
 from app.session.data import Data
 from app.session.messages import Messages, Notification
 from app.session.regions import Regions
@@ -58,7 +58,7 @@ FINDING, EXPLORING = "cure", "explore"
 class AddedFrames(TypedDict):
     """What a training is launched with where frames are added: frames by role, and how often each counts."""
 
-    refs: tuple[FrameRefs, FrameRefs]
+    refs: RoleRefs
     counts: tuple[float, ...]
 
 
@@ -302,9 +302,10 @@ class Cures(QObject):
             if parent is None:
                 others = [d for d in self._data.datasets.values() if d.id != self.labelled_id]
                 refs = refs_of_roles(others, trainings.settings)
-                run_id = trainings.launch(trainings.settings, queue=True, **self._added_to(*refs))
+                run_id = trainings.launch(trainings.settings, queue=True, **self._added_to(refs))
             else:
-                more = self._added_to(parent.train, parent.valid, counts_of(parent.sources))
+                refs = RoleRefs(parent.train, parent.valid, parent.test)
+                more = self._added_to(refs, counts_of(parent.sources))
                 name, folder = f"{parent.name}-healed", parent.folder
                 run_id = trainings.launch(parent.settings, name, queue=True, parent=folder, **more)
         except (EatlasError, OSError) as error:
@@ -315,13 +316,13 @@ class Cures(QObject):
             self._runs.set_compared(parent.id, True)
         self.changed.emit()
 
-    def _added_to(self, train: FrameRefs, valid: FrameRefs, counts: tuple[float, ...] = ()) -> AddedFrames:
+    def _added_to(self, refs: RoleRefs, counts: tuple[float, ...] = ()) -> AddedFrames:
         """Return frames to train and validate on with the labelled ones added, and how often each counts."""
         labelled = self._data.datasets[self.labelled_id]
-        own = FrameRefs((*train.parts, (labelled.id, np.arange(labelled.n_frames))))
-        each = usual_count(len(train), labelled.n_frames) if self.count is None else float(self.count)
-        old = counts or (1.0,) * len(train)
-        return {"refs": (own, valid), "counts": (*old, *(each,) * labelled.n_frames)}
+        own = FrameRefs((*refs.train.parts, (labelled.id, np.arange(labelled.n_frames))))
+        each = usual_count(len(refs.train), labelled.n_frames) if self.count is None else float(self.count)
+        old = counts or (1.0,) * len(refs.train)
+        return {"refs": refs._replace(train=own), "counts": (*old, *(each,) * labelled.n_frames)}
 
     def _parent(self) -> RunDocument | None:
         """The run that the cure is for, if it is still open."""

@@ -156,8 +156,10 @@ class Runs(QObject):
             part = FrameRefs((("", np.array(source.indices, dtype=np.int64)),))
             if source.role == "training":
                 run.train = FrameRefs(run.train.parts + part.parts)
-            else:
+            elif source.role == "validation":
                 run.valid = FrameRefs(run.valid.parts + part.parts)
+            else:
+                run.test = FrameRefs(run.test.parts + part.parts)
         self.locate_frames(run)
         self.changed.emit(run.id)
         self.values_changed.emit(run.id)
@@ -173,14 +175,16 @@ class Runs(QObject):
     def _on_frames_gone(self, dataset_id: str) -> None:
         """A data set was closed or read again: what is open under its name is no longer a run's."""
         for run in self.documents.values():
-            if any(key == dataset_id for refs in (run.train, run.valid) for key, _ in refs.parts):
-                run.train, run.valid = run.train.without(dataset_id), run.valid.without(dataset_id)
+            refs = (run.train, run.valid, run.test)
+            if any(key == dataset_id for part in refs for key, _ in part.parts):
+                run.train, run.valid, run.test = (part.without(dataset_id) for part in refs)
                 self.locate_frames(run)
                 self.changed.emit(run.id)
 
     def locate_frames(self, run: RunDocument) -> None:
         """Look in the background for frames of a run that are not known to be open."""
-        if not run.sources or (run.train.complete and run.valid.complete and len(run.train)):
+        complete = all(refs.complete for refs in (run.train, run.valid, run.test))
+        if not run.sources or (complete and len(run.train)):
             return
         sources = run.sources
         open_frames = {key: document.frames for key, document in self._data.datasets.items()}
@@ -201,7 +205,7 @@ class Runs(QObject):
         if any(now.get(key) is not frames for key, frames in looked_at.items()):
             self.locate_frames(run)  # something was closed or read again in the meantime
             return
-        run.train, run.valid = found.train, found.valid
+        run.train, run.valid, run.test = found.train, found.valid, found.test
         for key in found.changed:
             if not self._data.datasets[key].reading:  # else the rest is still to come
                 self._tell_of_changed(run, key)

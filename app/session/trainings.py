@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.documents.frame_refs import FrameRefs, frames_of, name_of, refs_of_roles
+from app.documents.frame_refs import RoleRefs, frames_of, name_of, refs_of_roles
 from app.documents.run import RunDocument, RunState
 from app.session.data import Data
 from app.session.messages import Messages, Notification, from_error
@@ -26,6 +26,7 @@ from nnpcore.errors import EatlasError, SettingsError
 from nnpcore.structures import Role
 from nnpcore.training.control import ControlState
 from nnpcore.training.history import EpochRecord, thin
+from nnpcore.training.quantities import rmse_text
 
 if TYPE_CHECKING:
     from nnpcore.training import TrainSettings
@@ -148,7 +149,7 @@ class Trainings(QObject):
         settings: TrainSettings,
         name: str = "",
         queue: bool = False,
-        refs: tuple[FrameRefs, FrameRefs] | None = None,
+        refs: RoleRefs | None = None,
         parent: Path | None = None,
         counts: Sequence[float] = (),
     ) -> str:
@@ -156,7 +157,7 @@ class Trainings(QObject):
 
         Returns the run's id. Mapping errors of the EOS reference and of the regions are followed. With
         ``queue`` it waits for the trainings before it, and takes the data as they are now. ``refs`` are
-        frames to train and validate on in place of those by role, ``parent`` is the run they add to,
+        frames to train, validate and test on in place of those by role, ``parent`` is the run they add to,
         ``counts`` says how many times each training frame counts.
         """
         from nnpcore.training import TrainSettings
@@ -166,19 +167,26 @@ class Trainings(QObject):
         if self._preferences.memory_gb and settings.memory_gb == TrainSettings().memory_gb:
             settings = settings.replace(memory_gb=self._preferences.memory_gb)
         datasets = list(self._data.datasets.values())
-        train, valid = refs or refs_of_roles(datasets, settings)
+        used = refs or refs_of_roles(datasets, settings)
         taken = {run.folder for run in self._runs.documents.values()}
         folder = free_folder(self._preferences.runs_folder, name or name_of(datasets), taken)
         known = {run.name for run in self._runs.documents.values()}
         run = self._runs.add(
             name if name and name not in known else folder.name, settings, RunState.PREPARING
         )
-        run.folder, run.train, run.valid = folder, train, valid
+        run.folder, (run.train, run.valid, run.test) = folder, used
         run.n_epochs = settings.epochs or 0
         frames = {document.id: document.frames for document in datasets}
-        parts = frames_of(train, frames), frames_of(valid, frames)
+        train, valid, test = (frames_of(part, frames) for part in used)
         order = TrainingOrder(
-            settings, *parts, folder, monitored=self._monitored(), parent=parent, counts=tuple(counts)
+            settings,
+            train,
+            valid,
+            test,
+            folder,
+            monitored=self._monitored(),
+            parent=parent,
+            counts=tuple(counts),
         )
         if queue and self._jobs:
             self._waiting[run.id] = order
@@ -207,12 +215,13 @@ class Trainings(QObject):
             run.settings = run.settings.replace(epochs=epochs)
         run.state, run.message = RunState.PREPARING, ""
         frames = {document.id: document.frames for document in self._data.datasets.values()}
-        used = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
+        refs = (run.train, run.valid, run.test)
+        used = {dataset_id for part in refs for dataset_id, _ in part.parts}
         known = bool(used) and used <= set(frames)
-        train, valid = (frames_of(refs, frames) if known else [] for refs in (run.train, run.valid))
+        train, valid, test = (frames_of(part, frames) if known else [] for part in refs)
         monitored = self._monitored() if known else Monitored()
         self._begin(
-            run, TrainingOrder(run.settings, train, valid, run.folder, resume=True, monitored=monitored)
+            run, TrainingOrder(run.settings, train, valid, test, run.folder, resume=True, monitored=monitored)
         )
         self._runs.changed.emit(run_id)
 
@@ -379,6 +388,7 @@ class Trainings(QObject):
 def _ended_text(run: RunDocument) -> str:
     best = run.best()
     reached = "" if best is None else f" Best energy RMSE {best:.3g} meV/atom."
+    reached += f" On the test: {rmse_text(test)}." if (test := run.test_errors()) else ""
     return f"{run.epoch} epochs.{reached} {run.message}".strip()
 
 

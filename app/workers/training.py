@@ -77,6 +77,7 @@ class TrainingOrder:
     settings: TrainSettings
     train: Sequence[Frame]
     valid: Sequence[Frame]
+    test: Sequence[Frame]
     folder: Path
     resume: bool = False
     monitored: Monitored = field(default_factory=Monitored)
@@ -174,12 +175,14 @@ class TrainingJob:
         order = self.order
         monitor = make_monitor(order.monitored, order.train)
         if order.resume:
-            train, valid = (order.train, order.valid) if order.train else (None, None)
+            names = ("train", "valid", "test")
+            frames = {name: getattr(order, name) for name in names} if order.train else {}
             monitor = monitor or old_monitor(order.folder)
-            return Trainer.resume(order.folder, order.settings, train=train, valid=valid, monitor=monitor)
+            return Trainer.resume(order.folder, order.settings, monitor=monitor, **frames)
         return Trainer(
             order.settings, order.train, order.valid,
             run_folder=order.folder, monitor=monitor, parent=order.parent, counts=order.counts,
+            test=order.test,
         )  # fmt: skip
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:

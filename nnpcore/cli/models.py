@@ -38,14 +38,20 @@ def evaluate_command(
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
 ) -> Result:
-    """Show the RMSEs on each file of a run's potential, or of calculators and of a run beside them."""
-    from nnpcore.training import rmse_report
+    """Show the RMSEs on each file of a run's potential, or of calculators and of a run beside them.
+
+    Without files those on the run's own training, validation and test frames.
+    """
+    from nnpcore.training import RunFolder, rmse_report
 
     specs = specs_of(calculator, arguments, python)
-    run, data = _split_run(given, specs, "compare with")
+    own = len(given or ()) == 1 and Path((given or [""])[0]).is_dir()
+    run, data = (Path((given or [""])[0]), []) if own else _split_run(given, specs, "compare with")
     reports: Result = {}
     with open_models([] if run is None else [run], specs, terminal) as models:
         frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
+        if run is not None and own:
+            frames = {role: part for role, part in RunFolder.open(run).find_frames().items() if part}
         for model in models:
             with terminal.progress(f"Evaluating {model.name}" if specs else "Evaluating") as progress:
                 found = rmse_report(model, frames, device=device, n_threads=threads, progress=progress)

@@ -142,6 +142,10 @@ Headless = Annotated[bool, Option("--headless", help="No window: figures and a r
 Resume = Annotated[bool, Option("--resume", help="Go on with the training in RUN; no DATA needed.")]
 
 ValidFiles = Annotated[list[str] | None, Option("--valid", metavar="FILE", help="Validate on this file.")]
+TestFiles = Annotated[
+    list[str] | None,
+    Option("--test", metavar="FILE", help="Show errors on this file at the end; no choice sees it."),
+]
 Config = Annotated[Path | None, Option(metavar="TOML", help="Settings; options given here come first.")]
 Seed = Annotated[int | None, Option(help="Of the split and the first weights (default 0).")]
 

@@ -15,7 +15,7 @@ from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, frames_of
+from nnpcore.cli.train import STOPPED, RoleFiles, RoleFrames, frames_of
 from nnpcore.errors import EatlasError, SettingsError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def sweep_command(
     values: options.SweptValues = None,
     data: options.TrainData = None,
     valid: options.ValidFiles = None,
+    test: options.TestFiles = None,
     config: options.Config = None,
     changes: dict[str, Any],
     eos: options.TrainEos = None,
@@ -67,7 +68,8 @@ def sweep_command(
         said.add(text)
 
     crystal = [] if eos is None else read((eos,))
-    parts = [frames_of(tuple(data or ()), tuple(valid or ()), s, read, warn) for s in plan.settings]
+    files = RoleFiles(tuple(data or ()), tuple(valid or ()), tuple(test or ()))
+    parts = [frames_of(files, s, read, warn) for s in plan.settings]
     folder = output_folder(output, overwrite=True)
     with open_executor(scheduler, base.n_threads, terminal.warn) as executor:
         trainings = Trainings(plan, parts, folder, crystal, resume=resume)
@@ -96,7 +98,7 @@ class Trainings:
     def __init__(
         self,
         plan: SweepPlan,
-        parts: Sequence[tuple[Sequence[Frame], Sequence[Frame]]],
+        parts: Sequence[RoleFrames],
         folder: Path,
         crystal: Sequence[Frame],
         *,

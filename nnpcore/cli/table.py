@@ -15,7 +15,7 @@ COMMANDS = {
     "learning-curve": "Train on ever more of the same data, here or on a cluster; say what twice as "
     "many frames would bring.",
     "evaluate": "Compare a trained potential, or ASE calculators, with the energies, forces and stresses of "
-    "files.",
+    "files; without files with those of the run's training, validation and test frames.",
     "predict": "Write files' structures with atomic energies, forces and their spread by a potential or "
     "calculator.",
     "map": "Check the atomic energies at invariant points: EOS, bracket, PCA, connectivity, verdict.\n\n"

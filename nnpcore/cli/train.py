@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnpcore.cli import options
 from nnpcore.cli.curves import curves
@@ -40,6 +40,7 @@ def train_command(
     output: options.RunOutput,
     data: options.TrainData = None,
     valid: options.ValidFiles = None,
+    test: options.TestFiles = None,
     config: options.Config = None,
     changes: dict[str, Any],
     weights: options.Weights = None,
@@ -63,15 +64,16 @@ def train_command(
     if weights is not None:
         changes = changes | {"group_weights": read_weights(weights)}
     if resume:
-        given = bool(data or valid or add or eos or config is not None)
+        given = bool(data or valid or test or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
     else:
         refuse_to_replace(output, overwrite, trains=True)
-        files, found = _addition(data or (), valid, add)
+        files, found = _addition(data or (), [*(valid or ()), *(test or ())], add)
         settings = _settings(config, changes, found)
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
-        frames = _all_frames(files, valid or (), settings, read, terminal.warn, found)
-        counts = () if found is None else found.counts(len(frames[0]) - len(found.added), count)
+        own = RoleFiles(files, valid or (), test or ())
+        frames = _all_frames(own, settings, read, terminal.warn, found)
+        counts = () if found is None else found.counts(len(frames.train) - len(found.added), count)
         crystal = [] if eos is None else read([eos])
         parent = None if found is None else found.parent
         trainer = _begun(settings, frames, crystal, run_folder=output, parent=parent, counts=counts)
@@ -79,7 +81,8 @@ def train_command(
     train = _train if scheduler is None else partial(_train_elsewhere, scheduler=scheduler, output=output)
     reached = train(trainer, terminal)
     stopped = reached.stopped
-    result = _result(reached, trainer.frames(), terminal)
+    shown = trainer.frames() if not stopped else {**trainer.frames(), "test": ()}
+    result = _result(reached, shown, terminal)
     then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
@@ -170,7 +173,7 @@ def _job(trainer: Trainer, output: Path) -> Job:
     more = {"monitor": Shared(monitor.to_dict())} if isinstance(monitor, MappingMonitor) else {}
     return training_job(
         trainer.asked,
-        TrainingData.of(trainer.train_frames, trainer.valid_frames),
+        TrainingData.of(trainer.train_frames, trainer.valid_frames, trainer.test_frames),
         output,
         function=train_monitored if followed else train,
         more=more,
@@ -201,17 +204,13 @@ def _settings(config: Path | None, changes: dict[str, Any], found: Addition | No
     return settings.replace(**changes) if changes else settings
 
 
-def _begun(
-    settings: TrainSettings,
-    frames: tuple[Sequence[Frame], Sequence[Frame]],
-    crystal: Sequence[Frame],
-    **options: Any,
-) -> Trainer:
-    """Return a new training of (training, validation) frames that follows a crystal, where one is given."""
+def _begun(settings: TrainSettings, frames: RoleFrames, crystal: Sequence[Frame], **options: Any) -> Trainer:
+    """Return a new training of frames that follows a crystal, where one is given."""
     from nnpcore.analyses import MappingMonitor
     from nnpcore.training import Trainer
 
-    return Trainer(settings, *frames, monitor=MappingMonitor(crystal) if crystal else None, **options)
+    monitor = MappingMonitor(crystal) if crystal else None
+    return Trainer(settings, frames.train, frames.valid, test=frames.test, monitor=monitor, **options)
 
 
 def _resumed(output: Path, settings: TrainSettings, terminal: Terminal) -> Trainer:
@@ -228,7 +227,7 @@ def _what_was_added(found: Addition, trainer: Trainer) -> dict[str, Any]:
 
 
 def _addition(
-    data: Sequence[str], valid: Sequence[str] | None, add: Sequence[Path] | None
+    data: Sequence[str], others: Sequence[str], add: Sequence[Path] | None
 ) -> tuple[Sequence[str], Addition | None]:
     """Return the files still to be read, and what is added to them or to a run's data."""
     if not add:
@@ -237,34 +236,33 @@ def _addition(
 
     parent = Path(data[0]) if data and Path(data[0]).is_dir() else None
     rest = data[1:] if parent is not None else data
-    if parent is not None and (rest or valid):
+    if parent is not None and (rest or others):
         raise SettingsError(
             "a run keeps its data", where=str(parent), fix="Give the run with --add alone, or files"
         )
     found = addition(add, parent)
     if rest:
-        found = replace(found, train=(), valid=(), parent=None, old_counts=())
+        found = replace(found, train=(), valid=(), test=(), parent=None, old_counts=())
     return rest or found.data, found
 
 
 def _all_frames(
-    data: Sequence[str],
-    valid: Sequence[str],
+    files: RoleFiles,
     settings: TrainSettings,
     read: Callable[..., list[Frame]],
     warn: Callable[[str], object],
     found: Addition | None,
-) -> tuple[Sequence[Frame], Sequence[Frame]]:
-    """Return (training, validation) frames, those that are added behind the training frames."""
+) -> RoleFrames:
+    """Return frames by role, those that are added behind the training frames."""
     if found is not None and found.parent is not None:
-        return found.train, found.valid
-    train, rest = frames_of(data, valid, settings, read, warn)
+        return RoleFrames(found.train, found.valid, found.test)
+    frames = frames_of(files, settings, read, warn)
     if found is None:
-        return train, rest
+        return frames
     from nnpcore.cure import check_zero
 
-    check_zero(train, found.added)
-    return [*train, *found.added], rest
+    check_zero(frames.train, found.added)
+    return frames._replace(train=[*frames.train, *found.added])
 
 
 def _monitored(output: Path, warn: Callable[[str], object]) -> MappingMonitor | None:
@@ -305,22 +303,38 @@ def _rescued(error: RunFolderError, name: str, save: Callable[[Path], object]) -
     return RunFolderError(error.what, where=error.where, fix=fix)
 
 
+class RoleFiles(NamedTuple):
+    """Files to train on, to validate on and for the test."""
+
+    data: Sequence[str]
+    valid: Sequence[str] = ()
+    test: Sequence[str] = ()
+
+
+class RoleFrames(NamedTuple):
+    """Frames to train on, to validate on and for the test."""
+
+    train: Sequence[Frame]
+    valid: Sequence[Frame]
+    test: Sequence[Frame] = ()
+
+
 def frames_of(
-    data: Sequence[str],
-    valid: Sequence[str],
+    files: RoleFiles,
     settings: TrainSettings,
     read: Callable[..., list[Frame]],
     warn: Callable[[str], object],
-) -> tuple[list[Frame], list[Frame]]:
-    """Return (training, validation) frames: those of the validation files, or a part of the others.
+) -> RoleFrames:
+    """Return frames by role: those of the validation and test files, or parts of the others.
 
     ``warn`` is told of files that do not fit together.
     """
     from nnpcore.structures.fitting_together import by_source, frames_in_both, misfits_of_all
 
+    data = files.data
     if not data:
         raise TrainingError("there are no training frames", fix="Name at least one file with energies")
-    _see_that_it_splits(settings, valid, warn)
+    _see_that_it_splits(settings, files, warn)
     frames = read(data)
     if not any(frame.energy is not None or frame.forces is not None for frame in frames):
         names, options = ", ".join(data), advice(frames)
@@ -331,28 +345,31 @@ def frames_of(
         )
     for text in misfits_of_all(by_source(frames)):
         warn(text)
-    if valid:
-        checked = read(valid)
-        n_both = frames_in_both(frames, checked)
+    parts = settings.split_of(frames, valid=not files.valid, test=not files.test)
+    train, valid, test = ([frames[i] for i in part] for part in parts)
+    if files.valid:
+        valid = read(files.valid)
+        n_both = frames_in_both(train, valid)
         if n_both:
-            warn(f"{n_both} of the {len(checked)} validation frames are trained on as well")
-        return frames, checked
-    train, rest = settings.split_of(frames)
-    return [frames[i] for i in train], [frames[i] for i in rest]
+            warn(f"{n_both} of the {len(valid)} validation frames are trained on as well")
+    return RoleFrames(train, valid, read(files.test) if files.test else test)
 
 
-def _see_that_it_splits(settings: TrainSettings, valid: Sequence[str], warn: Callable[[str], object]) -> None:
-    """Refuse a fold of no folds; warn of what a split is not asked for, since there are validation files."""
+def _see_that_it_splits(settings: TrainSettings, files: RoleFiles, warn: Callable[[str], object]) -> None:
+    """Refuse a fold of no folds; warn of what a split is not asked for, since there are files for that."""
     if settings.folds is None and settings.fold != 1:
         raise SettingsError(
             f"there are no folds to take number {settings.fold} of",
             where="fold",
             fix="Say how many there are, such as --folds 5, or leave the fold out",
         )
-    given = {"--split": settings.split != "frames", "--folds": settings.folds is not None}
+    drawn = bool(settings.test_fraction) and not files.test
+    given = {"--split": settings.split != "frames" and not drawn, "--folds": settings.folds is not None}
     unused = [name for name, is_given in given.items() if is_given]
-    if valid and unused:
+    if files.valid and unused:
         warn(f"there are files for validation, so nothing is split: {' and '.join(unused)} not used")
+    if files.test and settings.test_fraction:
+        warn("there are files for the test, so nothing is put aside for it: --test-fraction not used")
 
 
 def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -> TrainSettings:
@@ -364,7 +381,7 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
         raise SettingsError(
             "--resume takes its data and settings from the run folder",
             where=str(output),
-            fix="Leave out DATA, --valid, --add, --eos and --config; --epochs may set a new goal",
+            fix="Leave out DATA, --valid, --test, --add, --eos and --config; --epochs may set a new goal",
         )
     declared = [d for d in declarations(TrainSettings) if d.path in changes]
     fixed = [d.flag for d in declared if not d.setting.resumable]
@@ -380,7 +397,7 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
 
 
 def _result(reached: Reached, frames: Mapping[str, Sequence[Frame]], terminal: Terminal) -> Result:
-    """Return what was reached: RMSEs of the best weights on the training and validation frames, messages."""
+    """Return what was reached: RMSEs of the best weights on frames by role, messages."""
     from nnpcore.training import rmse_report
 
     with terminal.progress("Evaluating") as progress:

@@ -63,6 +63,7 @@ class Addition:
     train, valid : the old frames by role, with the new ones behind the training frames.
     added : the new ones. parent : the folder of the run before, None without one.
     data : files the old frames are still to be read from, where there was no run.
+    test : the test frames of the run before; none of the new ones is among them.
     old_counts : how many times each old training frame counts; nothing where all count once.
     """
 
@@ -73,6 +74,7 @@ class Addition:
     parent: Path | None
     data: tuple[str, ...] = ()
     old_counts: tuple[float, ...] = ()
+    test: tuple[Frame, ...] = ()
 
     def counts(self, n_old: int, each: float | None = None) -> tuple[float, ...]:
         """Return how many times each training frame counts, the added ones behind ``n_old`` others.
@@ -117,7 +119,8 @@ def addition(new: Sequence[Path], parent: Path | None = None) -> Addition:
         )
     check_zero(frames["training"], added)
     train, valid = (*frames["training"], *added), tuple(frames["validation"])
-    return Addition(run.settings, train, valid, added, run.path, old_counts=run.counts)
+    test = tuple(frames["test"])
+    return Addition(run.settings, train, valid, added, run.path, old_counts=run.counts, test=test)
 
 
 def check_zero(old: Sequence[Frame], new: Sequence[Frame]) -> None:

@@ -19,9 +19,10 @@ from nnpcore.report.content import counted, significant
 from nnpcore.report.references import Reference
 from nnpcore.training import RunFolder
 from nnpcore.training.counts import sentence_on
+from nnpcore.training.data_sources import ROLES
 from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.history import EpochRecord, best_record
-from nnpcore.training.quantities import QUANTITIES
+from nnpcore.training.quantities import QUANTITIES, rmse_text
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -128,6 +129,7 @@ def methods(folder: RunFolder, potential: Potential, history: Sequence[EpochReco
             _counts(folder),
             _weights(folder),
             _reached(history),
+            _tested(potential),
         ]
     sentences += [_short_range(potential, cite), _mapped(history, cite)]
     sentences.append(f"Structures were read and handled by ASE {cite(references.STRUCTURES)}.")
@@ -179,14 +181,15 @@ def made_from_data(functions: SymmetryFunctions) -> bool:
 def _data(folder: RunFolder) -> str:
     """Return which frames were used; their hashes tell them from any others."""
     parts = []
-    for role in ("training", "validation"):
+    for role in ROLES:
         sources = [source for source in folder.sources if source.role == role]
         if sources:
             number = sum(len(source.indices) for source in sources)
             hashes = ", ".join(source.fingerprint[:12] for source in sources)
             parts.append(f"{counted(number, 'frame')} for {role} (SHA-256 {hashes})")
-    split = f"The data were {' and '.join(parts)}"
-    files = {source.path for source in folder.sources if source.role == "validation"}
+    *most, last = parts or ["not recorded"]
+    split = f"The data were {' and '.join([', '.join(most), last] if most else [last])}"
+    files = {source.path for source in folder.sources if source.role != "training"}
     if files & {source.path for source in folder.sources if source.role == "training"}:
         split += _SPLITS[folder.settings.split].format(seed=folder.settings.seed)
         if folder.settings.folds:
@@ -255,6 +258,15 @@ def _reached(history: Sequence[EpochRecord]) -> str:
     return (
         f"After {counted(record.epoch, 'epoch')} the RMSE of the mean prediction was {' and '.join(parts)}."
     )
+
+
+def _tested(potential: Potential) -> str:
+    """Return the errors on the test frames, where there were any."""
+    test = potential.info.get("test")
+    if not isinstance(test, dict) or not rmse_text(test):
+        return ""
+    number = counted(int(test.get("n_frames", 0)), "test frame")
+    return f"On {number}, which no choice had seen, the mean prediction had an RMSE of {rmse_text(test)}."
 
 
 def _mapped(history: Sequence[EpochRecord], cite: partial[str]) -> str:

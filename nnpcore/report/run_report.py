@@ -104,7 +104,7 @@ def make_report(
     sections = [
         settings_section(facts),
         data_section(facts),
-        learning_section(facts.history),
+        learning_section(facts),
         *mapping_sections(facts),
         *([] if properties is None else [property_section(properties)]),
         *([] if facts.folder.imported else [settings_text(facts)]),

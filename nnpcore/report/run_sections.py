@@ -29,7 +29,7 @@ from nnpcore.report.content import (
 from nnpcore.structures.dataset import summarize
 from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.history import EpochRecord, best_record, messages_of
-from nnpcore.training.quantities import QUANTITIES
+from nnpcore.training.quantities import QUANTITIES, rmse_text
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -186,8 +186,9 @@ def _short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 # learning curves --------------------------------------------------------------------------------------
-def learning_section(history: Sequence[EpochRecord]) -> Section:
-    """Return the RMSEs: curves, and a table of the best epoch."""
+def learning_section(facts: RunFacts) -> Section:
+    """Return the RMSEs: curves, a table of the best epoch, and those of the test."""
+    history = facts.history
     title = "Learning curves"
     if not any(record.train or record.valid for record in history):
         return Section(title, (missing("There are no learning curves: no epoch is recorded."),))
@@ -200,12 +201,26 @@ def learning_section(history: Sequence[EpochRecord]) -> Section:
         if history[0].optimizer == "imported":
             text = "There is no learning curve: the potential was not trained here."
         blocks.append(missing(text))
-    blocks.append(_rmse_table(history))
+    blocks += [_rmse_table(history), *_tested(facts)]
     messages = messages_of(history)
     blocks += [Text(sentence(text)) for text in messages[:MOST_MESSAGES]]
     if len(messages) > MOST_MESSAGES:
         blocks.append(Text(f"And {len(messages) - MOST_MESSAGES} more messages in history.csv."))
     return Section(title, tuple(blocks))
+
+
+def _tested(facts: RunFacts) -> list[Block]:
+    """Return the errors on the test frames, or why there are none yet; nothing without such frames."""
+    number = sum(len(source.indices) for source in facts.folder.sources if source.role == "test")
+    frames, test = counted(number, "test frame"), facts.potential.info.get("test")
+    if not number:
+        return []
+    if not isinstance(test, dict):
+        text = f"The {frames} have not been looked at: the training was stopped, and may go on."
+        return [missing(f"{text} `eatlas evaluate RUN` looks at them.")]
+    return [
+        Text(f"On {frames}, which no choice has seen, the RMSE of the kept potential is {rmse_text(test)}.")
+    ]
 
 
 def _rmse_table(history: Sequence[EpochRecord]) -> Table:

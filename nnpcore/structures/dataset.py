@@ -22,6 +22,7 @@ class Role(StrEnum):
 
     TRAINING = "training"
     VALIDATION = "validation"
+    TEST = "test"
     EOS = "eos"
     INSPECT = "inspect"
 

@@ -1,20 +1,33 @@
-"""Splitting frames into training and validation parts: at random, or so that neighbors stay together."""
+"""Splitting frames into training, validation and test: at random, or so that neighbors stay together."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from nnpcore.errors import DataError, SettingsError
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.groups import FIRST_FOUND, GROUP_KEYS, check_group_key, groups_of
+from nnpcore.structures.isolated import isolated_of
+from nnpcore.structures.overlap import equal_frames
 
 N_BLOCKS = 10
 """Blocks of time that the frames of a file are cut into, as long as each has a frame; with folds at least so
 many, and as many in each fold."""
+
+_TEST_STREAM = 201
+
+
+class Parts(NamedTuple):
+    """Sorted indices of training, validation and test frames; together they have every frame once."""
+
+    train: list[int]
+    valid: list[int]
+    test: list[int]
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,8 @@ class Split:
     folds : of a cross-validation, at least 2; the share then is one of so many, and 0 stands for none.
     fold : which of the folds is for validation, from 1.
     group_key : by what groups are told.
+    test_fraction : share of all frames that is put aside first, for a test that no choice sees; the same in
+        every fold.
     """
 
     valid_fraction: float
@@ -38,13 +53,21 @@ class Split:
     folds: int = 0
     fold: int = 1
     group_key: str = FIRST_FOUND
+    test_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.valid_fraction < 1.0:
+        for name in ("valid_fraction", "test_fraction"):
+            share = getattr(self, name)
+            if not 0.0 <= share < 1.0:
+                raise SettingsError(
+                    f"{share} is no share of the frames", where=name, fix="Use 0 or more and less than 1"
+                )
+        if self.test_fraction and self.test_fraction + (0 if self.folds else self.valid_fraction) >= 1.0:
             raise SettingsError(
-                f"{self.valid_fraction} is no share of the frames",
-                where="valid_fraction",
-                fix="Use 0 or more and less than 1",
+                f"with {self.valid_fraction:g} for validation and {self.test_fraction:g} for the test "
+                "nothing is left for training",
+                where="valid_fraction, test_fraction",
+                fix="Use shares whose sum is less than 1",
             )
         if self.seed < 0:
             raise SettingsError(f"{self.seed} is negative", where="seed", fix="Use 0 or a positive integer")
@@ -91,21 +114,59 @@ def split_frames(
     DataError
         When there are too few frames, or they cannot be told apart so.
     """
-    split = Split(valid_fraction, seed, by, folds, fold, group_key)
-    n_frames, held_out = len(frames), valid_fraction > 0.0 or folds > 0
-    if n_frames < (2 if held_out else 1):
-        have = "there are no frames" if n_frames == 0 else "there is only one frame"
-        fix = (
-            "Add frames" if n_frames == 0 else "Add frames, give a validation file, or set the fraction to 0"
+    train, valid, _ = split_in_three(frames, Split(valid_fraction, seed, by, folds, fold, group_key))
+    return train, valid
+
+
+def split_in_three(frames: Sequence[Frame], split: Split) -> Parts:
+    """Split frames into training, validation and test, the same way for the same arguments.
+
+    The test is drawn first, from a stream of its own, and frames that are equal stay together, so that none
+    of it is among the others. Isolated atoms, which fix the zero of energy, are for training.
+
+    Raises
+    ------
+    DataError
+        When there are too few frames, or they cannot be told apart so that no part is empty.
+    """
+    isolated = isolated_of(frames)
+    kept = sorted(set(range(len(frames))) - set(isolated))
+    own = [frames[k] for k in kept]
+    train, valid, test = _split(own, split)
+    return Parts(
+        sorted([*isolated, *(kept[k] for k in train)]), [kept[k] for k in valid], [kept[k] for k in test]
+    )
+
+
+def _split(frames: Sequence[Frame], split: Split) -> Parts:
+    n_frames, held_out = len(frames), split.valid_fraction > 0.0 or split.folds > 0
+    n_parts = 1 + held_out + (split.test_fraction > 0)
+    if n_frames < n_parts:
+        have = {0: "there are no frames", 1: "there is only one frame"}.get(
+            n_frames, f"there are only {n_frames} frames"
         )
-        raise DataError(f"{have} to split into training and validation", fix=fix)
-    if not held_out:
-        return list(range(n_frames)), []
-    units = _UNITS[by](frames, split)
-    _check_units(split, len(units))
-    chosen = _fold(units, split) if folds else _share(units, split, n_frames)
-    train, valid = _with_all_elements(frames, units, *chosen, exchanging=not folds)
-    return sorted(k for unit in train for k in units[unit]), sorted(k for unit in valid for k in units[unit])
+        fix = "Add frames" if n_frames == 0 else f"Add frames, {_OTHERWISE}"
+        raise DataError(f"{have} to {_aim(split)}", fix=fix)
+    if n_parts == 1:
+        return Parts(list(range(n_frames)), [], [])
+    units = _UNITS[split.by](frames, split)
+    rest, test = list(range(len(units))), []
+    if split.test_fraction:
+        units = _equal_together(frames, units)
+        _check_units(split, len(units))
+        rng = np.random.default_rng([split.seed, _TEST_STREAM])
+        rest, test = _share(units, list(range(len(units))), split.test_fraction, n_frames, rng, n_parts - 1)
+        rest, test = _with_all_elements(frames, units, sorted(rest), test, exchanging=True)
+    _check_units(split, len(rest), after_test=bool(test))
+    train, valid = sorted(rest), []
+    if split.folds:
+        train, valid = _fold(units, train, split)
+    elif split.valid_fraction:
+        rng = np.random.default_rng(split.seed)
+        train, valid = _share(units, train, split.valid_fraction, n_frames, rng)
+    if valid:
+        train, valid = _with_all_elements(frames, units, train, valid, exchanging=not split.folds)
+    return Parts(*(sorted(k for unit in part for k in units[unit]) for part in (train, valid, test)))
 
 
 # what stays together ----------------------------------------------------------------------------------
@@ -147,16 +208,45 @@ def _together(names: Sequence[str]) -> Units:
     return list(found.values())
 
 
+def _equal_together(frames: Sequence[Frame], units: Units) -> Units:
+    """Return units of which none has a frame that another one has, too."""
+    unit_of = {k: number for number, unit in enumerate(units) for k in unit}
+    joined = list(range(len(units)))
+    for first, again in equal_frames(frames, frames):
+        one, other = joined[unit_of[first]], joined[unit_of[again]]
+        if one != other:
+            low, high = sorted((one, other))
+            joined = [low if number == high else number for number in joined]
+    merged: dict[int, list[int]] = {}
+    for number, unit in zip(joined, units, strict=True):
+        merged.setdefault(number, []).extend(unit)
+    return list(merged.values())
+
+
 _UNITS = {"frames": _frames, "blocks": _blocks, "groups": _groups, "files": _files}
 
 
-def _check_units(split: Split, n_units: int) -> None:
-    """Raise DataError where there are too few units to be split."""
-    needed = max(2, split.folds)
+_OTHERWISE = "give a validation file, or set the fraction to 0"
+
+
+def _aim(split: Split) -> str:
+    """Return what frames are to be split into, in words."""
+    into = "training and validation"
+    if split.test_fraction:
+        into = "training, validation and test" if split.valid_fraction or split.folds else "training and test"
+    return f"split into {into}"
+
+
+def _check_units(split: Split, n_units: int, *, after_test: bool = False) -> None:
+    """Raise DataError where there are too few units to be split; ``after_test``: beside those of the test."""
+    held_out = split.valid_fraction > 0.0 or split.folds > 0
+    needed = max(1 + held_out + (split.test_fraction > 0 and not after_test), split.folds)
     if n_units >= needed:
         return
     have = f"{n_units} {split.by if n_units != 1 else split.by.removesuffix('s')}"
-    wanted = f"split into {split.folds} folds" if split.folds else "split into training and validation"
+    wanted = f"split into {split.folds} folds" if split.folds else _aim(split)
+    if after_test:
+        wanted = f"{wanted.replace(', validation and test', ' and validation')} beside the test"
     fix = {
         "groups": f"Give frames a {' or '.join(GROUP_KEYS)}, or split by blocks",
         "files": "Give more files, or split by blocks",
@@ -165,28 +255,39 @@ def _check_units(split: Split, n_units: int) -> None:
 
 
 # choosing ---------------------------------------------------------------------------------------------
-def _share(units: Units, split: Split, n_frames: int) -> tuple[list[int], list[int]]:
-    """Draw units until the share is reached as nearly as they allow; return those of training, validation."""
-    order = np.random.default_rng(split.seed).permutation(len(units)).tolist()
-    wanted = min(max(round(n_frames * split.valid_fraction), 1), n_frames - 1)
-    train: list[int] = []
-    valid: list[int] = []
+def _share(
+    units: Units,
+    from_: Sequence[int],
+    fraction: float,
+    n_frames: int,
+    rng: np.random.Generator,
+    least_left: int = 1,
+) -> tuple[list[int], list[int]]:
+    """Draw units until a share of all frames is reached as nearly as they allow; return the others and them.
+
+    At least ``least_left`` units are left, and one is drawn.
+    """
+    order = [from_[k] for k in rng.permutation(len(from_)).tolist()]
+    available = sum(len(units[unit]) for unit in order)
+    wanted = min(max(round(n_frames * fraction), 1), available - 1)
+    others: list[int] = []
+    drawn: list[int] = []
     taken = 0
     for position, unit in enumerate(order):
-        size, last = len(units[unit]), position == len(order) - 1
+        size, still = len(units[unit]), len(order) - position
         nearer = abs(taken + size - wanted) < abs(taken - wanted)
-        if (nearer and not (last and not train)) or (last and not valid):
-            valid.append(unit)
+        if (nearer and len(others) + still > least_left) or (still == 1 and not drawn):
+            drawn.append(unit)
             taken += size
         else:
-            train.append(unit)
-    return train, valid
+            others.append(unit)
+    return others, drawn
 
 
-def _fold(units: Units, split: Split) -> tuple[list[int], list[int]]:
+def _fold(units: Units, from_: Sequence[int], split: Split) -> tuple[list[int], list[int]]:
     """Deal units out to the folds, large ones first; return all others and the one fold."""
-    order = np.random.default_rng(split.seed).permutation(len(units))
-    largest_first = sorted(order.tolist(), key=lambda unit: -len(units[unit]))
+    order = np.random.default_rng(split.seed).permutation(len(from_))
+    largest_first = sorted((from_[k] for k in order.tolist()), key=lambda unit: -len(units[unit]))
     folds: list[list[int]] = [[] for _ in range(split.folds)]
     sizes = [0] * split.folds
     for unit in largest_first:

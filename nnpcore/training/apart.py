@@ -44,11 +44,12 @@ class TrainingData:
 
     train: Shared
     valid: Shared
+    test: Shared
 
     @classmethod
-    def of(cls, train: Sequence[Frame], valid: Sequence[Frame]) -> TrainingData:
+    def of(cls, train: Sequence[Frame], valid: Sequence[Frame], test: Sequence[Frame] = ()) -> TrainingData:
         """Take frames: their structures, labels and origins."""
-        return cls(Shared(frames_to_values(train)), Shared(frames_to_values(valid)))
+        return cls(*(Shared(frames_to_values(part)) for part in (train, valid, test)))
 
 
 def training_job(
@@ -77,7 +78,7 @@ def training_job(
         "parent": parent,
         "counts": [float(count) for count in counts],
     }
-    shared = {"train": data.train, "valid": data.valid, **(more or {})}
+    shared = {"train": data.train, "valid": data.valid, "test": data.test, **(more or {})}
     return Job(Path(folder).name, function or train, given, shared)
 
 
@@ -99,16 +100,18 @@ def train_with(given: Mapping[str, Any], hand: Hand, monitor_of: MakeMonitor) ->
     from nnpcore.training.trainer import Trainer
 
     settings = TrainSettings.model_validate(given["settings"])
-    frames = [frames_from_values(given[name]) for name in ("train", "valid")]
+    train, valid, test = (frames_from_values(given[name]) for name in ("train", "valid", "test"))
     with _place(Path(given["folder"]), apart=hand.apart) as folder:
         trainer = Trainer(
             settings,
-            *frames,
+            train,
+            valid,
             run_folder=folder,
             monitor=monitor_of(given),
             parent=given["parent"] or None,
             counts=given["counts"],
             describer=given.get("describer"),
+            test=test,
         )
         trainer.prepare(hand.progress.part(0.0, 0.05))
         hand.tell({"n_epochs": trainer.n_epochs})
@@ -184,7 +187,11 @@ def write_run(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def ended_run(
-    folder: Path, settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame]
+    folder: Path,
+    settings: TrainSettings,
+    train: Sequence[Frame],
+    valid: Sequence[Frame],
+    test: Sequence[Frame] = (),
 ) -> list[EpochRecord] | None:
     """Return the history of the run in a folder if it is just the one that is wanted, and has ended.
 
@@ -193,7 +200,7 @@ def ended_run(
     """
     try:
         run = RunFolder.open(folder)
-        run.check_frames({"training": train, "validation": valid})
+        run.check_frames({"training": train, "validation": valid, "test": test})
         history = run.read_history()
     except EatlasError:
         return None

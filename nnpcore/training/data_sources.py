@@ -17,7 +17,7 @@ from nnpcore.errors import RunFolderError
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
-ROLES = ("training", "validation")
+ROLES = ("training", "validation", "test")
 
 
 def fingerprint(frames: Sequence[Frame]) -> str:
@@ -36,7 +36,7 @@ class DataSource:
 
     Attributes
     ----------
-    role : "training" or "validation".
+    role : one of :data:`ROLES`.
     path : the file, absolute; empty for frames that came from no file.
     indices : frame indices in that file, in the order they were given.
     fingerprint : of these frames, see :func:`fingerprint`.

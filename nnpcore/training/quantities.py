@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from nnpcore.units import GPA_PER_EV_PER_ANG3, MEV_PER_EV
 
@@ -36,3 +38,9 @@ _ALL = (
 )
 QUANTITIES = {quantity.name: quantity for quantity in _ALL}
 """By name, in the order of all arrays of three."""
+
+
+def rmse_text(report: Mapping[str, Any]) -> str:
+    """Return the errors of a mean prediction, as a report of RMSEs has them: "5.5 meV/atom, 0.64 eV/Å"."""
+    means = {q.unit: (report.get(q.report_key) or {}).get("mean") for q in _ALL}
+    return ", ".join(f"{mean:.3g} {unit}" for unit, mean in means.items() if mean is not None)

@@ -233,7 +233,7 @@ class RunFolder:
         ----------
         path : the folder; made with its parents where missing.
         settings : kept as settings.toml.
-        frames : by role, "training" and "validation".
+        frames : by role, see ``ROLES``.
         imported : the format of a potential another program has trained.
         parent : the folder of the run whose data this one adds to.
         counts : how many times each training frame counts; once each where there are none.

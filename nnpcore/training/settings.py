@@ -18,6 +18,7 @@ from nnpcore.training.declared import Declared, Option, Setting, Shown, Swept, d
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
+    from nnpcore.structures.splits import Parts
 
 DEVICES = "auto, cpu, cuda, cuda:0, cuda:1 and so on"
 _LARGEST_FILE = 10_000_000
@@ -323,6 +324,14 @@ class TrainSettings(Declared):
                     percent=True),
         option=Option("Part of DATA for validation (default {default})."),
     )] = 0.3
+    test_fraction: Annotated[float, Setting(
+        "the part of the training frames put aside for the test", 0.0, 0.99,
+        shown=Shown("Training", "Test (%)",
+                    "Part of the training frames put aside for a test that no choice sees, where no file has "
+                    "the role Test; its errors are shown at the end",
+                    percent=True),
+        option=Option("Part of DATA for a test that no choice sees, shown at the end (default {default})."),
+    )] = 0.0
     split: Annotated[str, Setting(
         "what stays together when frames are put aside",
         choices={"frames": "Frames", "blocks": "Blocks of time", "groups": "Groups", "files": "Files"},
@@ -470,25 +479,28 @@ class TrainSettings(Declared):
                 where="fold",
                 fix=f"Choose one from 1 to {self.folds}",
             )
+        if self.test_fraction and not self.folds and self.valid_fraction + self.test_fraction >= 1.0:
+            raise SettingsError(
+                "validation and test leave nothing for training",
+                where="valid_fraction, test_fraction",
+                fix="Use shares whose sum is less than 1",
+            )
         _check_device_name(self.device)
         for name, value in self.short_range_pairs.items():
             _check_short_range(name, value)
         return self
 
-    def split_of(self, frames: Sequence[Frame]) -> tuple[list[int], list[int]]:
-        """Return which frames are for training and which for validation; see ``split_frames``."""
-        from nnpcore.structures import split_frames
+    def split_of(self, frames: Sequence[Frame], *, valid: bool = True, test: bool = True) -> Parts:
+        """Return which frames are for training, validation and test; see ``split_in_three``.
 
-        folds = self.folds or 0
-        return split_frames(
-            frames,
-            self.valid_fraction,
-            self.seed,
-            self.split,
-            folds=folds,
-            fold=self.fold,
-            group_key=self.group_key,
-        )
+        Without ``valid`` or ``test`` there are files for that, and none of these frames is.
+        """
+        from nnpcore.structures.splits import Split, split_in_three
+
+        fraction, folds = (self.valid_fraction, self.folds or 0) if valid else (0.0, 0)
+        aside = self.test_fraction if test else 0.0
+        split = Split(fraction, self.seed, self.split, folds, self.fold, self.group_key, aside)
+        return split_in_three(frames, split)
 
     @property
     def loss_weights(self) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.storage import refuse_newer
 from nnpcore.progress import Progress
+from nnpcore.structures.overlap import refuse_overlap
 from nnpcore.threads import default_threads, one_blas_thread
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
@@ -30,7 +31,7 @@ from nnpcore.training.divergence import diverged_members, own_rms
 from nnpcore.training.doubts import check_neighbors, notes_on, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
-from nnpcore.training.evaluate import monitored_score
+from nnpcore.training.evaluate import monitored_score, rmse_report
 from nnpcore.training.group_weights import check_group_weights, learned_from, sentence_on_weights
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
@@ -61,6 +62,7 @@ class TrainResult:
     reason : why it ended: "finished", "stopped", "no progress" or "converged".
     best_epoch : (n_members,) epoch of every member's best weights, 0 = the initial ones.
     messages : everything worth telling the user, in order.
+    test : RMSEs on the test frames, see :func:`rmse_report`; None without any, or where it was stopped.
     """
 
     potential: Potential
@@ -68,6 +70,7 @@ class TrainResult:
     reason: str
     best_epoch: np.ndarray
     messages: list[str]
+    test: dict[str, Any] | None = None
 
 
 class Trainer:
@@ -88,6 +91,7 @@ class Trainer:
     counts : how many times each training frame counts (see :mod:`nnpcore.training.counts`), once each where
         there are none; kept in the run folder.
     describer : what computes descriptors; by default a :class:`~nnpcore.training.storage.Storage` of its own.
+    test : frames that no choice sees: looked at once, when the training has ended; kept in the run folder.
 
     Attributes
     ----------
@@ -99,11 +103,12 @@ class Trainer:
     functions, choice : symmetry functions; the optimizer, with the reason in a sentence. With the preset
         auto there are some after :meth:`prepare` only.
     keeper : writes the run folder; its ``trouble`` says why the last state is not on disk.
+    test_errors : RMSEs of the best weights on the test frames, once the training has ended.
 
     Raises
     ------
     TrainingError : no frames, nothing in them that the loss asks for, or counts that are none.
-    DataError : weights of groups that are not there.
+    DataError : weights of groups that are not there, a test frame among the others.
     SettingsError : a device that is not there, a filter that does not fit.
     """
 
@@ -118,6 +123,7 @@ class Trainer:
         parent: str | Path | None = None,
         counts: Sequence[float] = (),
         describer: Describer | None = None,
+        test: Sequence[Frame] = (),
     ) -> None:
         self.asked = settings
         settings, about_stress = with_stress_weight(settings, learned_from(train, settings))
@@ -128,6 +134,9 @@ class Trainer:
         self.monitor = monitor
         self.train_frames = tuple(train)
         self.valid_frames = tuple(valid)
+        self.test_frames = tuple(test)
+        self.test_errors: dict[str, Any] | None = None
+        refuse_overlap(self.test_frames, {"training": self.train_frames, "validation": self.valid_frames})
         self.counts = checked_counts(counts, len(self.train_frames))
         self.device = resolve_device(settings.device)
         self.history: list[EpochRecord] = []
@@ -195,6 +204,7 @@ class Trainer:
         *,
         train: Sequence[Frame] | None = None,
         valid: Sequence[Frame] | None = None,
+        test: Sequence[Frame] | None = None,
         monitor: MonitorLike | None = None,
     ) -> Trainer:
         """Go on with the training in a run folder, exactly where its checkpoint is.
@@ -203,7 +213,7 @@ class Trainer:
         ----------
         run_folder : of the training.
         settings : changed settings (more epochs, another number of threads); None = those of the folder.
-        train, valid : the frames, where they came from no file or their files are gone.
+        train, valid, test : the frames, where they came from no file or their files are gone.
         monitor : as for a new training, ``MappingMonitor.load(run_folder)`` for the one it had.
 
         Raises
@@ -218,7 +228,7 @@ class Trainer:
         if train is None:
             frames = folder.find_frames()
         else:
-            frames = {"training": list(train), "validation": list(valid or ())}
+            frames = {"training": list(train), "validation": list(valid or ()), "test": list(test or ())}
             folder.check_frames(frames)
         trainer = cls(
             settings,
@@ -228,6 +238,7 @@ class Trainer:
             monitor=monitor,
             parent=folder.parent or None,
             counts=folder.counts,
+            test=frames["test"],
         )
         trainer.keeper.folder = folder
         trainer._checkpoint = checkpoint
@@ -342,12 +353,34 @@ class Trainer:
         with self._running, one_blas_thread():
             self.keeper.begin(self)
             try:
-                reason = self._epochs(on_epoch, Pace(control, progress))
+                self.test_errors, pace = None, Pace(control, progress)
+                reason = self._epochs(on_epoch, pace)
+                self._test(reason, pace)
                 self.keeper.write_last(self)
             finally:
                 self.keeper.end()
         messages = [self.choice.sentence, *(m.text for r in self.history for m in r.messages)]
-        return TrainResult(self.potential(), list(self.history), reason, self._best.epoch.copy(), messages)
+        best_epoch = self._best.epoch.copy()
+        return TrainResult(
+            self.potential(), list(self.history), reason, best_epoch, messages, self.test_errors
+        )
+
+    def _test(self, reason: str, pace: Pace) -> None:
+        """Look at the test frames once the training has ended; one that was stopped may still go on."""
+        if not self.test_frames or reason == "stopped":
+            return
+
+        def heard(*_: object) -> None:
+            if not pace.go_on():
+                progress.cancel()
+
+        progress = Progress(heard)
+        threads = self.settings.n_threads
+        with suppress(Cancelled):
+            found = rmse_report(
+                self.potential(), {"test": self.test_frames}, n_threads=threads, progress=progress
+            )
+            self.test_errors = found["test"]
 
     def _epochs(self, on_epoch: Callable[[EpochRecord, Trainer], None] | None, pace: Pace) -> str:
         engine = self._need_engine()
@@ -488,7 +521,7 @@ class Trainer:
         """Return the best or the last weights as a potential, with what lies under them."""
         from nnpcore.potential import Potential
 
-        info = {
+        info: dict[str, Any] = {
             "name": self.keeper.name,
             "version": VERSION,
             "units": {"length": "Å", "energy": "eV"},
@@ -497,6 +530,8 @@ class Trainer:
         }
         scales = self.data.scales
         weights = self._packing.to_weights(best.last if last else best.weights, self._template)
+        if self.test_errors is not None and not last:
+            info["test"] = {"n_frames": len(self.test_frames)} | self.test_errors
         energies, below = dict(scales.element_energies), self._short_range
         found = Potential(self.functions, scales.whitening, weights, energies, info, short_range=below)
         under = best.baseline
@@ -528,7 +563,7 @@ class Trainer:
 
     def frames(self) -> dict[str, Sequence[Frame]]:
         """Return the frames by role."""
-        return {"training": self.train_frames, "validation": self.valid_frames}
+        return {"training": self.train_frames, "validation": self.valid_frames, "test": self.test_frames}
 
     def training_values(self) -> TrainingValues:
         """Return the descriptors of all atoms, as a run folder keeps them."""
