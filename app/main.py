@@ -107,11 +107,14 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
         print(f"{1000 * (time.perf_counter() - _START):.0f}", flush=True)
         window.close()
         return
+    from PySide6.QtCore import QTimer
+
     from app.panels import load_panels
     from app.workers.garbage import leave_out_what_is_loaded
     from app.workers.warm_up import warm_up
 
     session = window.session
+    leave_out_what_is_loaded()
 
     def on_ready(compiled: bool) -> None:
         from nnpcore.training.compiling import TEXT, compile_kernels
@@ -121,6 +124,13 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
             session.tasks.run(TEXT, compile_kernels, _nothing)
 
     def on_panels(_: object) -> None:
+        from app.viewer3d.drawing import load_driver
+
+        load_driver()
+        QTimer.singleShot(0, window, go_on)
+
+    def go_on() -> None:
+        leave_out_what_is_loaded()
         session.tasks.run("Getting ready", warm_up, on_ready, quiet=True)
         open_asked(window, options)
 

@@ -12,13 +12,26 @@ from ase.data import covalent_radii
 
 from app.documents.coloring import Coloring
 from app.look.colormaps import to_rgb
+from app.viewer3d import hidden
 from app.viewer3d.atom_card import formula_of, frame_facts
 from app.viewer3d.bonds import BOND_SLACK, MIN_BOND, completed_cell, find_bonds
 from app.viewer3d.camera import Camera, interpolated
 from app.viewer3d.color_bar import labelled_ticks
 from app.viewer3d.color_range import UNKNOWN, ColorRange, element_colors, nice
 from app.viewer3d.picking import Picker, measure, nearest_hit
-from app.viewer3d.scene import SlicePlane, ViewOptions, allowed_repeat, build_scene, vacuum_along
+from app.viewer3d.quick_renderer import QuickRenderer
+from app.viewer3d.scene import (
+    SELECTED,
+    DrawRequest,
+    Look,
+    SlicePlane,
+    Style,
+    ViewOptions,
+    allowed_repeat,
+    build_scene,
+    vacuum_along,
+)
+from app.viewer3d.software_renderer import SoftwareRenderer
 from nnpcore.structures.frame import Frame
 
 SIZE = (640, 400)
@@ -185,6 +198,44 @@ def test_slices_across_any_direction():
     kept = set(build_scene(frame, ViewOptions(slice_plane=plane)).atom)
     assert kept == set(np.flatnonzero(along <= along.min() + 0.25 * np.ptp(along) + 1e-5))
     assert SlicePlane("", direction=(0, 0, 0)).normal(frame.cell).tolist() == [0, 0, 1]
+
+
+def request_of(atoms: Atoms, camera: Camera, style: Style, rng: np.random.Generator) -> DrawRequest:
+    scene = build_scene(frame_of(atoms), ViewOptions(style=style))
+    camera = camera.fitted(scene.extent_points, scene.margin, SIZE[0] / SIZE[1])
+    colors = rng.integers(60, 255, (len(atoms), 3)).astype(np.uint8)
+    return DrawRequest(scene, camera, Look(), colors, np.zeros(len(atoms), np.uint8), SIZE, occlusion=False)
+
+
+@pytest.mark.parametrize("perspective", [True, False])
+@pytest.mark.parametrize("zoom", [1.0, 0.7])
+def test_spheres_found_hidden_change_no_pixel(perspective, zoom, monkeypatch):
+    atoms = bulk("NaCl", "rocksalt", a=5.0, cubic=True).repeat(6)
+    atoms.rattle(0.15, seed=2)
+    camera = random_camera(np.random.default_rng(8), perspective)
+    request = request_of(atoms, camera, "spheres", np.random.default_rng(1))
+    request = replace(request, camera=replace(request.camera, extent=zoom * request.camera.extent))
+    everything = SoftwareRenderer().draw(request)
+    monkeypatch.setattr(hidden, "MANY", 100)
+    found = hidden.seen_spheres(request.scene, request.camera, SIZE, request.marks)
+    assert found is not None and len(found) < 0.85 * len(atoms)
+    np.testing.assert_array_equal(SoftwareRenderer().draw(request), everything)
+    marked = np.setdiff1d(np.arange(len(atoms)), found)[:3]
+    request.marks[marked] = SELECTED
+    again = hidden.seen_spheres(request.scene, request.camera, SIZE, request.marks)
+    assert again is not None and set(again) == {*found, *marked}
+
+
+def test_the_quick_picture_is_much_like_the_good_one():
+    atoms = bulk("NaCl", "rocksalt", a=5.0, cubic=True).repeat(6)
+    atoms.rattle(0.1, seed=3)
+    camera = random_camera(np.random.default_rng(4), True)
+    request = request_of(atoms, camera, "spheres", np.random.default_rng(5))
+    good, quick = (renderer.draw(request).astype(int) for renderer in (SoftwareRenderer(), QuickRenderer()))
+    both = (good[..., 3] > 0) & (quick[..., 3] > 0)
+    assert both.sum() > 0.97 * max((good[..., 3] > 0).sum(), (quick[..., 3] > 0).sum())
+    alike = (abs(good - quick)[both] < 40).all(axis=1)
+    assert alike.mean() > 0.75
 
 
 @pytest.mark.parametrize("perspective", [True, False])

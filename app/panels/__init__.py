@@ -68,4 +68,5 @@ def load_panels(progress: Progress) -> None:
     for number, entry in enumerate(REGISTRY):
         progress.report(number / len(REGISTRY), entry.title)
         _ = entry.panel_class
-    import_module("app.dialogs.potentials")
+    for name in ("app.dialogs.potentials", "app.viewer3d.gl_renderer"):
+        import_module(name)

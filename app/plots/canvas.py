@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
-from app.plots.axis import ValueAxis
+from app.plots.axes_box import AxesBox
 from app.plots.held_click import HeldClick
 from app.widgets.lasso import Lasso, Modifier
 
@@ -30,7 +28,7 @@ TOP = 7
 """Pixels above a plot: half of the label of a tick at its very top."""
 
 
-class Canvas(pg.PlotWidget):
+class Canvas(pg.GraphicsView):
     """A pyqtgraph plot with our axes, that tells about clicks, hovering and lassos in data coordinates.
 
     What a click does is given to ``held``, since the first half of a double click does nothing.
@@ -43,15 +41,15 @@ class Canvas(pg.PlotWidget):
     reset_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        axes = {"left": ValueAxis("left"), "bottom": ValueAxis("bottom")}
-        super().__init__(parent, axisItems=axes, enableMenu=False)
-        self.item: Any = self.getPlotItem()
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.enableMouse(False)
+        self.box = AxesBox()
+        self.setCentralItem(self.box)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
-        self.item.hideButtons()
-        self.item.setContentsMargins(4, TOP, 10, 0)
-        self.item.getViewBox().setDefaultPadding(0.04)
+        self.box.setContentsMargins(4, TOP, 10, 0)
         self.lasso = Lasso()
         self.takes_lassos = False
         self.held = HeldClick(self)
@@ -60,7 +58,7 @@ class Canvas(pg.PlotWidget):
     @property
     def view(self) -> pg.ViewBox:
         """The view box."""
-        return self.item.getViewBox()
+        return self.box.view
 
     def to_data(self, position: QPointF) -> QPointF:
         """Map a position in the widget to data coordinates (log10 on a logarithmic axis)."""

@@ -62,7 +62,7 @@ class Plot(QWidget):
         self.canvas.reset_wanted.connect(self.show_all)
         self.canvas.view.sigRangeChangedManually.connect(self._on_zoomed)
         self.legend.toggled.connect(self.set_series_visible)
-        self.canvas.item.setLogMode(x=False, y=log_y)
+        self.canvas.box.set_log_y(log_y)
         theme.signals().changed.connect(self.restyle)
         self.restyle()
 
@@ -75,7 +75,7 @@ class Plot(QWidget):
         self._crosshair = pg.InfiniteLine(angle=90, movable=False)
         self._crosshair.setZValue(50)
         self._crosshair.hide()
-        self.canvas.item.addItem(self._crosshair, ignoreBounds=True)
+        self.canvas.box.add(self._crosshair, ignore_bounds=True)
         self._label = QLabel(self.canvas)
         self._label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._label.hide()
@@ -100,7 +100,7 @@ class Plot(QWidget):
         if log_y == self.log_y:
             return
         self.log_y = log_y
-        self.canvas.item.setLogMode(x=False, y=log_y)
+        self.canvas.box.set_log_y(log_y)
         for items in self._series.values():
             for item in items:
                 if isinstance(item, Band):
@@ -115,13 +115,13 @@ class Plot(QWidget):
 
     def axis(self, name: str) -> ValueAxis:
         """Return the "left" or "bottom" axis."""
-        return self.canvas.item.getAxis(name)
+        return self.canvas.box.axes[name]
 
     def show_all(self) -> None:
         """Show all data (or the window given), and go on following them."""
         self._follows = True
         if self._window is None:
-            self.canvas.item.enableAutoRange()
+            self.canvas.view.enableAutoRange()
         else:
             self.set_window(*self._window)
 
@@ -198,13 +198,13 @@ class Plot(QWidget):
     def _add(self, key: str, item: pg.GraphicsObject, z: float, ignore_bounds: bool = False) -> None:
         item.setZValue(z)
         self._series.setdefault(key, []).append(item)
-        self.canvas.item.addItem(item, ignoreBounds=ignore_bounds)
+        self.canvas.box.add(item, ignore_bounds)
         self._styles[-1]() if self._styles else None
 
     def remove_series(self, key: str) -> None:
         """Take a series away."""
         for item in self._series.pop(key, ()):
-            self.canvas.removeItem(item)
+            self.canvas.box.remove(item)
         self._pickable.pop(key, None)
 
     def set_series_visible(self, key: str, visible: bool) -> None:
@@ -308,7 +308,7 @@ class Plot(QWidget):
         """Show a text instead of the plot (what to do to see something here); "" shows the plot."""
         self._message.setText(text)
         self._message.setVisible(bool(text))
-        self.canvas.item.setVisible(not text)
+        self.canvas.box.setVisible(not text)
         self.legend.setVisible(not text)
         if text:
             self._hide_crosshair()

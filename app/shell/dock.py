@@ -139,8 +139,8 @@ class Dock(QDockWidget):
         menu.clear()
         menu.addAction("What Does This Say?", self.help_wanted.emit)
         menu.addSeparator()
-        if self._panel is not None and self._panel.can_export():
-            menu.addAction("Export…", self._panel.ask_export)
+        if self.entry.exports:
+            menu.addAction("Export…", lambda: self.panel.ask_export())
             menu.addSeparator()
         text = "Put Back" if self.isFloating() else "Tear Off"
         menu.addAction(text, lambda: self.setFloating(not self.isFloating()))

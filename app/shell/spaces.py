@@ -57,6 +57,9 @@ class Spaces(QObject):
         self._folds: dict[str, bool] = {}
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
+        self._to_build: list[Dock] = []
+        self._build_timer = QTimer(self, singleShot=True, interval=0)
+        self._build_timer.timeout.connect(self._build_next)
         self._reveal_timer = QTimer(self, singleShot=True, interval=0)
         self._reveal_timer.timeout.connect(self._reveal)
         window.installEventFilter(self)
@@ -275,7 +278,14 @@ class Spaces(QObject):
             names = [n for n in place.names if n in self._docks and not self._docks[n].isHidden()]
             if names and names[0] in new:
                 self._docks[names[0]].raise_()
-                self._docks[names[0]].build()
+                self._to_build.append(self._docks[names[0]])
+        self._build_timer.start()
+
+    def _build_next(self) -> None:
+        """Build one of the panels that have come to the front; the window gets a turn between any two."""
+        if self._to_build:
+            self._to_build.pop(0).build()
+            self._build_timer.start()
 
     def _refresh_titles(self) -> None:
         for dock in self._docks.values():

@@ -15,6 +15,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
+from app.viewer3d.quick_renderer import QuickRenderer
 from app.viewer3d.scene import DrawRequest
 from app.viewer3d.software_renderer import SoftwareRenderer
 
@@ -57,6 +58,19 @@ class Renderer(Protocol):
         ...
 
 
+def wants_opengl() -> bool:
+    """Whether OpenGL is to be tried: it is wanted, and the display may have some."""
+    if os.environ.get(SOFTWARE_VARIABLE, "0") not in ("", "0"):
+        return False
+    return QGuiApplication.platformName() not in ("offscreen", "minimal", "vnc", "linuxfb")
+
+
+def load_driver() -> None:
+    """Let Qt load the driver now, on the main thread; else the first drawer does, in the midst of more."""
+    if wants_opengl():
+        QOpenGLContext.supportsThreadedOpenGL()
+
+
 class Drawer(QObject):
     """Takes drawing requests; a newer one replaces one not begun. Made and stopped on the main thread.
 
@@ -73,6 +87,7 @@ class Drawer(QObject):
         self.description = ""
         self._surface = self._make_surface()
         self._renderer: Renderer | None = None
+        self._quick = QuickRenderer()
         self._condition = threading.Condition()
         self._pending: DrawRequest | None = None
         self._jobs: list[_Job] = []
@@ -84,9 +99,7 @@ class Drawer(QObject):
     @staticmethod
     def _make_surface() -> QOffscreenSurface | None:
         """A surface for OpenGL, or None where it is not wanted or known not to be there."""
-        if os.environ.get(SOFTWARE_VARIABLE, "0") not in ("", "0"):
-            return None
-        if QGuiApplication.platformName() in ("offscreen", "minimal", "vnc", "linuxfb"):
+        if not wants_opengl():
             return None
         from app.viewer3d.gl_renderer import make_surface
 
@@ -173,13 +186,13 @@ class Drawer(QObject):
 
     def _draw(self, request: DrawRequest) -> Picture | None:
         """A picture by the renderer at hand; where OpenGL fails, by software from then on."""
-        renderer = self._renderer or self._make_renderer()
+        renderer = self._quick if request.quick else self._renderer or self._make_renderer()
         started = time.perf_counter()
         try:
             return Picture(renderer.draw(request), request, time.perf_counter() - started)
         except Exception as error:
             _LOG.exception("drawing the structure by %s failed", renderer.name)
-            if isinstance(renderer, SoftwareRenderer):
+            if isinstance(renderer, (SoftwareRenderer, QuickRenderer)):
                 return None
             self._close_renderer()
             self._use(SoftwareRenderer(), f"OpenGL failed: {error}")

@@ -16,6 +16,7 @@ import numpy as np
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QOffscreenSurface, QOpenGLContext, QSurfaceFormat
 
+from app.viewer3d.hidden import seen_spheres
 from app.viewer3d.scene import BOND_RADIUS, DrawRequest, Scene
 from nnpcore.installation import RESOURCES
 
@@ -131,6 +132,8 @@ class GlRenderer:
         self._counts: dict[str, int] = {}
         self._scene: Scene | None = None
         self._tints: tuple[np.ndarray, np.ndarray] | None = None
+        self._chosen: slice | np.ndarray = slice(None)
+        """Those of the scene's spheres that are drawn."""
 
     def _compile(self) -> None:
         gl = self._gl
@@ -253,20 +256,30 @@ class GlRenderer:
         """Send to the driver what is new since the last picture."""
         scene, tints = request.scene, (request.colors, request.marks)
         new_scene = scene is not self._scene
+        new_spheres = self._choose_spheres(request) or new_scene
+        if new_spheres:
+            chosen = self._chosen
+            self._fill("spheres", 0, np.column_stack([scene.centers[chosen], scene.radii[chosen]]))
         if new_scene:
-            self._fill("spheres", 0, np.column_stack([scene.centers, scene.radii]))
             self._fill("bonds", 0, np.concatenate([scene.bond_starts, scene.bonds.vector], axis=1))
             self._fill("lines", 0, scene.lines.reshape(-1, 6))
             self._scene = scene
-        if (
-            new_scene
-            or self._tints is None
-            or any(a is not b for a, b in zip(self._tints, tints, strict=True))
-        ):
+        new_tints = self._tints is None or any(a is not b for a, b in zip(self._tints, tints, strict=True))
+        if new_spheres or new_tints:
             both = np.column_stack(tints).astype(np.uint8)
-            self._fill("spheres", 1, both[scene.atom])
-            self._fill("bonds", 1, both[scene.bonds.atom])
+            self._fill("spheres", 1, both[scene.atom[self._chosen]])
+            if new_scene or new_tints:
+                self._fill("bonds", 1, both[scene.bonds.atom])
             self._tints = tints
+
+    def _choose_spheres(self, request: DrawRequest) -> bool:
+        """Find out which spheres are drawn; return whether these are others than in the last picture."""
+        seen = seen_spheres(request.scene, request.camera, request.size, request.marks)
+        chosen = slice(None) if seen is None else seen
+        before, self._chosen = self._chosen, chosen
+        if isinstance(chosen, slice) or isinstance(before, slice):
+            return type(chosen) is not type(before)
+        return not np.array_equal(chosen, before)
 
     def _fill(self, name: str, number: int, values: np.ndarray) -> None:
         self._counts[name] = len(values)

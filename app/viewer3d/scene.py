@@ -341,6 +341,7 @@ class DrawRequest:
     occlusion : draw the soft shadows between atoms.
     pixel_ratio : device pixels per logical pixel, for the width of lines.
     moving : one of a series, as the view turns or plays.
+    quick : draw it coarsely, whatever else is drawn with.
     """
 
     scene: Scene
@@ -353,3 +354,4 @@ class DrawRequest:
     occlusion: bool = True
     pixel_ratio: float = 1.0
     moving: bool = False
+    quick: bool = False

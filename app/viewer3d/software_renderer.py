@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.viewer3d.camera import Camera
+from app.viewer3d.hidden import seen_spheres
 from app.viewer3d.scene import BOND_RADIUS, HOVERED, SELECTED, DrawRequest, Look
 
 CHUNK = 2_000_000
@@ -99,8 +100,10 @@ class _DepthBuffer:
 
     def add_spheres(self) -> None:
         """Add all spheres, and rings around the marked ones."""
-        marks = self.request.marks[self.request.scene.atom]
-        for items in self._chunks(self.spheres, self.sphere_radius):
+        scene = self.request.scene
+        marks = self.request.marks[scene.atom]
+        seen = seen_spheres(scene, self.camera, self.size, self.request.marks)
+        for items in self._chunks(self.spheres, self.sphere_radius, seen):
             item, x, y, off2 = self._disks(items, self.sphere_radius)
             hit = off2 < 1
             item, x, y, off2 = item[hit], x[hit], y[hit], off2[hit]
@@ -240,8 +243,7 @@ class _DepthBuffer:
 
     def _shade(self, base: np.ndarray, normal: np.ndarray, gloss: float) -> np.ndarray:
         """The light of the shaders: a key light, a fill light, a sky, a highlight and dark edges."""
-        light = 0.46 + 0.10 * normal[:, 1]
-        light += 0.52 * np.maximum(normal @ _KEY * 0.85 + 0.15, 0) + 0.10 * np.maximum(normal @ _FILL, 0)
+        light = _light(normal)
         halfway = _KEY + np.array([0.0, 0.0, 1.0])
         highlight = np.maximum(normal @ (halfway / np.linalg.norm(halfway)), 0) ** 42
         edge = 1 - np.clip(normal[:, 2], 0, 1)
@@ -270,6 +272,19 @@ class _DepthBuffer:
         factor = 1 - self.look.occlusion * np.where(coarse > -1e8, total / n_taps, 0)
         full = np.repeat(np.repeat(factor, step, axis=0), step, axis=1)
         return full[: self.size[1], : self.size[0]].astype(np.float32)
+
+
+def _light(normal: np.ndarray) -> np.ndarray:
+    """The light (n,) on surfaces with normals (n, 3), highlight and edges not counted."""
+    light = 0.46 + 0.10 * normal[:, 1]
+    light += 0.52 * np.maximum(normal @ _KEY * 0.85 + 0.15, 0)
+    return light + 0.10 * np.maximum(normal @ _FILL, 0)
+
+
+def shade(normal: np.ndarray, look: Look) -> np.ndarray:
+    """What a colour is multiplied by on surfaces with normals (n, 3), without a highlight."""
+    edge = 1 - np.clip(normal[:, 2], 0, 1)
+    return _light(normal) * (1 - look.outline * edge**4)
 
 
 def _rectangles(widths: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

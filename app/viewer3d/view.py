@@ -31,7 +31,16 @@ from app.viewer3d.drawing import Drawer, Picture
 from app.viewer3d.measuring import Ink, Measuring
 from app.viewer3d.picking import Picker
 from app.viewer3d.picture import Trimmings, as_image
-from app.viewer3d.scene import HOVERED, SELECTED, DrawRequest, Look, Scene, ViewOptions, build_scene
+from app.viewer3d.scene import (
+    HOVERED,
+    MAX_BONDED_SPHERES,
+    SELECTED,
+    DrawRequest,
+    Look,
+    Scene,
+    ViewOptions,
+    build_scene,
+)
 from app.viewer3d.tripod import draw_tripod
 from app.widgets.lasso import Lasso
 from nnpcore.structures.frame import Frame
@@ -42,8 +51,11 @@ SETTLE_MS = 180
 SLOW_SECONDS, FAST_SECONDS = 0.070, 0.020
 """While the view moves, pictures that take longer get less quality, and more again when they take less."""
 
-QUALITIES = ((2, True, 1), (1, True, 1), (1, False, 1), (1, False, 2))
+QUALITIES = ((2, True, 1), (1, True, 1), (1, False, 1), (1, False, 2), (1, False, 2))
 """From good to quick: samples along each axis, soft shadows, pixels of the screen for one of the picture."""
+
+QUICK = len(QUALITIES) - 1
+"""The last one is drawn by the quick renderer, and only of more spheres than have bonds."""
 
 LEAST_ROOM = 90
 """Pixels that must be left between texts, else they may cover atoms."""
@@ -145,6 +157,8 @@ class StructureView(QWidget):
                 np.full((frame.n_atoms, 3), UNKNOWN, np.uint8) if colors is None else _bytes(colors)
             )
         self.scene = build_scene(frame, self.options)
+        if had is None or had.n_atoms != frame.n_atoms:
+            self._quality = self._least_quality if self._least_quality == QUICK else self._quality
         if self._needs_fit or not keep_view:
             self.fit()
         self._request(moving=True)
@@ -291,6 +305,7 @@ class StructureView(QWidget):
         if self.scene is None or not self.isVisible() or self.width() < 2 or self.height() < 2:
             return
         self._needs_picture = False
+        self._quality = min(self._quality, self._least_quality)
         samples, occlusion, coarse = QUALITIES[self._quality if moving else 0]
         ratio = self.devicePixelRatioF() / coarse
         size = max(round(self.width() * ratio), 1), max(round(self.height() * ratio), 1)
@@ -299,7 +314,21 @@ class StructureView(QWidget):
         else:
             self._settle.stop()
         request = self.make_request(size, samples)
-        self._drawer.request(replace(request, occlusion=occlusion, pixel_ratio=ratio, moving=moving))
+        self._drawer.request(
+            replace(
+                request,
+                occlusion=occlusion,
+                pixel_ratio=ratio,
+                moving=moving,
+                quick=moving and self._quality == QUICK,
+            )
+        )
+
+    @property
+    def _least_quality(self) -> int:
+        """The last of the qualities that may be used for what is shown."""
+        many = self.scene is not None and len(self.scene.centers) > MAX_BONDED_SPHERES
+        return QUICK if many else QUICK - 1
 
     def _on_drawn(self, picture: Picture) -> None:
         if self.scene is None:
@@ -307,7 +336,7 @@ class StructureView(QWidget):
         if picture.request.moving:
             slow = min(SLOW_SECONDS, self.seconds_a_frame * SHARE_OF_A_FRAME)
             step = int(picture.seconds > slow) - int(picture.seconds < slow * FAST_SECONDS / SLOW_SECONDS)
-            self._quality = min(max(self._quality + step, 0), len(QUALITIES) - 1)
+            self._quality = min(max(self._quality + step, 0), self._least_quality)
         self.picture = picture
         self.update()
         self.drawn.emit()
