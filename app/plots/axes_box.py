@@ -59,10 +59,8 @@ class AxesBox(pg.GraphicsWidget):
     def set_log_y(self, log_y: bool) -> None:
         """Make the vertical axis logarithmic or linear, and show everything."""
         self.log_y = log_y
-        for axis in self.axes.values():
-            axis.setLogMode(False, log_y)
-        for item in self._items:
-            self._tell_scale(item)
+        for part in (*self.axes.values(), *self._items):
+            self._tell_scale(part)
         self.view.enableAutoRange()
 
     def _tell_scale(self, item: Any) -> None:

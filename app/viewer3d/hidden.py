@@ -82,9 +82,8 @@ def _cover(covered: np.ndarray, nearest: np.ndarray, radius: float) -> None:
 def _least_around(values: np.ndarray, reach: int) -> np.ndarray:
     """Return the least value in the square of ``reach`` cells around each; -inf where it leaves the grid."""
     for axis in (0, 1):
-        padded = np.pad(
-            values, [(reach, reach) if k == axis else (0, 0) for k in (0, 1)], constant_values=-np.inf
-        )
+        rows, columns = reach * (axis == 0), reach * (axis == 1)
+        padded = np.pad(values, ((rows, rows), (columns, columns)), constant_values=-np.inf)
         width = 1
         while 2 * width <= 2 * reach + 1:  # least of ever more cells in a row
             padded = _least_of_two(padded, width, axis)
