@@ -38,7 +38,7 @@ def set_torch_threads(threads: int) -> None:
 def as_dict(row: Any, threads: int) -> dict[str, Any]:
     """Return a row, given as :class:`row.Row` or as a dict with some of its fields, with all of them."""
     values = dict(row) if isinstance(row, dict) else row.to_dict()
-    return {"aim": None, "reference": "", "note": "", "threads": threads} | values
+    return {"aim": None, "before": None, "reference": "", "note": "", "threads": threads} | values
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ class Row:
     value : the figure, in ``unit``.
     unit : "s", "ms", "MB", "meV/atom" ...; rows in "s" and "ms" get a ratio to the matrix product.
     aim : the largest value that counts as good, or None.
+    before : the same figure before it was worked on, in ``unit``, or None: ratios, memory and CPU times.
     reference : what n2p2 and SIMPLE-NN take for the same, as text; may be empty.
     note : anything a reader needs; may be empty.
     threads : threads the figure was measured with.
@@ -28,6 +29,7 @@ class Row:
     reference: str = ""
     note: str = ""
     threads: int = 1
+    before: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain values."""

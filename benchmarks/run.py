@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("descriptors", "training", "inference", "window", "large")
+BENCHMARKS = ("descriptors", "training", "inference", "compiling", "files", "window", "large")
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -100,7 +100,7 @@ def show(result: dict[str, Any]) -> None:
         for n, seconds in machine["matmul_seconds"].items()
     )
     table = Table(title=f"{machine['cpu']}; 1024³ float32 product: {speeds}", title_justify="left")
-    for heading in ("what", "threads", "measured", "aim", "per matmul"):
+    for heading in ("what", "threads", "measured", "aim", "before", "per matmul"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     table.add_column("n2p2, SIMPLE-NN (another machine)")
     table.add_column("note")
@@ -113,6 +113,7 @@ def show(result: dict[str, Any]) -> None:
             str(row["threads"]),
             f"{measured} {row['unit']}",
             aim,
+            "" if row["before"] is None else f"{row['before']:g}",
             ratio,
             row["reference"],
             row["note"],

@@ -31,7 +31,8 @@ from nnpcore.structures.readers.reader import (
     read_error,
 )
 from nnpcore.structures.readers.registry import find_reader
-from nnpcore.structures.repeated import repeated_frames
+from nnpcore.structures.repeated import Repeated
+from nnpcore.structures.spool import Spool
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
@@ -125,12 +126,16 @@ def read_dataset(
     source = parse_path(path)
     frames: list[Frame] = []
     problems: list[FrameProblem] = []
+    repeated = Repeated()
     try:
-        for item in iter_frames(path, keys=keys, progress=progress):
-            if isinstance(item, FrameProblem):
-                problems.append(item)
-            else:
+        with Spool() as spool:
+            for item in iter_frames(path, keys=keys, progress=progress):
+                if isinstance(item, FrameProblem):
+                    problems.append(item)
+                    continue
                 frames.append(item)
+                repeated.look(item)
+                spool.take(item)
                 if seen is not None:
                     seen(item)
     except MemoryError as error:
@@ -148,7 +153,7 @@ def read_dataset(
         frames=tuple(frames),
         problems=tuple(problems),
         keys=keys,
-        notes=_notes(frames),
+        notes=(*_notes(frames), *repeated.notes()),
     )
 
 
@@ -182,7 +187,7 @@ def _notes(frames: list[Frame]) -> tuple[str, ...]:
     for text, indices in about.items():
         which = f"frame {indices[0]}" if len(indices) == 1 else f"{len(indices)} frames"
         notes.append(f"{'all frames' if len(indices) == len(frames) > 1 else which}: {text}")
-    return (*notes, *repeated_frames(frames))
+    return tuple(notes)
 
 
 def _checked(frame: Frame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,29 +12,41 @@ from nnpcore.structures.frame import Frame
 _SAME_ENERGY = 1e-6  # eV/atom
 
 
-def repeated_frames(frames: Sequence[Frame]) -> list[str]:
-    """Say which frames repeat others, with the same energy or another, and whether all are single atoms."""
-    first: dict[bytes, Frame] = {}
-    same: list[tuple[Frame, Frame]] = []
-    other: list[tuple[Frame, Frame]] = []
-    for frame in frames:
-        known = first.setdefault(_structure(frame), frame)
+class Repeated:
+    """Looks at the frames of a file one after the other, and remembers a few bytes of each."""
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, Frame] = {}
+        self._same: list[tuple[Frame, Frame]] = []
+        self._other: list[tuple[Frame, Frame]] = []
+        self._single = True
+
+    def look(self, frame: Frame) -> None:
+        """Compare a frame with those before it."""
+        known = self._first.setdefault(_structure(frame), frame)
         if known is not frame:
-            (same if _same_energy(frame, known) else other).append((frame, known))
-    notes = []
-    if same:
-        notes.append(f"{_count(same)} of the same structure as another ({_pair(same)}): they add no data")
-    if other:
-        what = "but with another energy: one of them is wrong, or their settings differ"
-        notes.append(f"{_count(other)} of the same structure as another ({_pair(other)}), {what}")
-    if frames and all(frame.n_atoms == 1 and not frame.pbc.any() for frame in frames):
-        notes.append("all frames are single atoms: they say nothing about bonds")
-    return notes
+            (self._same if _same_energy(frame, known) else self._other).append((frame, known))
+        self._single &= frame.n_atoms == 1 and not frame.pbc.any()
+
+    def notes(self) -> list[str]:
+        """Say which frames repeat others, with the same energy or not, and whether all are single atoms."""
+        same, other, notes = self._same, self._other, []
+        if same:
+            notes.append(f"{_count(same)} of the same structure as another ({_pair(same)}): they add no data")
+        if other:
+            what = "but with another energy: one of them is wrong, or their settings differ"
+            notes.append(f"{_count(other)} of the same structure as another ({_pair(other)}), {what}")
+        if self._first and self._single:
+            notes.append("all frames are single atoms: they say nothing about bonds")
+        return notes
 
 
 def _structure(frame: Frame) -> bytes:
-    parts = (frame.numbers, frame.positions, frame.cell, frame.pbc)
-    return b"|".join(np.ascontiguousarray(part).tobytes() for part in parts)
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (frame.numbers, frame.positions, frame.cell, frame.pbc):
+        digest.update(np.ascontiguousarray(part).tobytes())
+        digest.update(b"|")
+    return digest.digest()
 
 
 def _same_energy(a: Frame, b: Frame) -> bool:
