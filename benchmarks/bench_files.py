@@ -30,11 +30,13 @@ def write_long(path: Path, n_frames: int) -> None:
     known = [frame for part in load_workload() for frame in part]
     bodies = []
     for frame in known:
+        assert frame.forces is not None
         columns = np.hstack([frame.positions, frame.forces])
         bodies.append("".join(f"Si {' '.join(f'{x:.8f}' for x in row)}\n" for row in columns[1:]))
     with path.open("w") as file:
         for k in range(n_frames):
             frame = known[k % len(known)]
+            assert frame.forces is not None
             cell = " ".join(f"{x:.8f}" for x in frame.cell.ravel())
             x, y, z = frame.positions[0]
             force = " ".join(f"{x:.8f}" for x in frame.forces[0])
@@ -50,10 +52,8 @@ def read(path: str) -> dict[str, Any]:
     from nnpcore.structures.readers.extxyz import find_frames
 
     started = time.perf_counter()
-    frames = iter_frames(path)
-    next(frames)
+    next(iter_frames(path))
     first = time.perf_counter() - started
-    frames.close()
     used = time.process_time()
     with open(path, "rb") as stream:
         n_frames = sum(1 for _ in find_frames(stream))
