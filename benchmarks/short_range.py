@@ -2,7 +2,7 @@
 
 Run at the project's top: ``python benchmarks/short_range.py POTENTIAL DATA ...`` (pairs of them). Every
 potential gets the repulsion that ``short_range = "auto"`` lays under trainings on its data. In frames with
-the shortest distances two atoms are moved towards each other; one of the frames is compressed as a whole, too.
+the shortest distances two atoms are moved towards each other; one is compressed as a whole, too.
 Printed is, over all members and frames: how far the networks alone, and the sum, fall below where the
 repulsion begins, and where; and the least energy of the sum at the end.
 """
