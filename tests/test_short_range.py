@@ -107,10 +107,12 @@ def test_pairs_may_differ() -> None:
         ({"C-Si": "yes"}, "not a choice"), ({"C-Si": (2.0, 1.0)}, "join nothing"),
     ):  # fmt: skip
         with pytest.raises(SettingsError, match=says):
-            TrainSettings(short_range_pairs=wrong)
+            TrainSettings.model_validate({"short_range_pairs": wrong})
     for pairs, says in (({"O-Si": "on"}, "no O"), ({"C-Si": (1.0, 4.5)}, "beyond the cutoff")):
         with pytest.raises(SettingsError, match=says):
-            short_range_of(frames, ["C", "Si"], 4.0, TrainSettings(short_range_pairs=pairs))
+            short_range_of(
+                frames, ["C", "Si"], 4.0, TrainSettings.model_validate({"short_range_pairs": pairs})
+            )
 
 
 def test_a_training_on_data_above_it_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
