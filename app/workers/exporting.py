@@ -117,7 +117,8 @@ def _as_format(folder: Path, order: ExportOrder) -> str:
     done = export_as(folder, order.target, order.format, scaling=order.scaling)
     if done.difference is None:
         return README
-    return f"{README} Read back, atomic energies agree to {done.difference:.1e} eV."
+    left_out = f" {done.left_out}." if done.left_out else ""
+    return f"{README} Read back, atomic energies agree to {done.difference:.1e} eV.{left_out}"
 
 
 def _structures(order: ExportOrder, progress: Progress) -> str:

@@ -56,6 +56,9 @@ def export_command(
         return result
     terminal.say(f"Read back, atomic energies agree to {done.difference:.1e} eV.")
     result |= {"format": format, "read_back_difference_ev": done.difference}
+    if done.left_out:
+        terminal.warn(f"{done.left_out}.")
+        result["left_out"] = done.left_out
     if start is not None:
         result["files"] = [*files, *_lammps_input(run, output, format, start, terminal)]
     if check_with is None or check_data is None:

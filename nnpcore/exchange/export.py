@@ -12,6 +12,8 @@ from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.training import RunFolder
 
 if TYPE_CHECKING:
+    from nnpcore.exchange.program import Program
+    from nnpcore.potential import Potential
     from nnpcore.training import TrainingValues
 
 MOST_DIFFERENT = 1e-7
@@ -20,10 +22,14 @@ MOST_DIFFERENT = 1e-7
 
 @dataclass(frozen=True)
 class Exported:
-    """Written files, and by how much atomic energies, eV, are off when read back; for torch also forces."""
+    """Written files, and by how much atomic energies, eV, are off when read back; for torch also forces.
+
+    ``left_out`` says what of the potential the files themselves do not hold; empty where they hold all.
+    """
 
     files: list[Path]
     difference: float
+    left_out: str = ""
 
 
 def export_as(run: str | Path, folder: str | Path, format: str, *, scaling: str = "center") -> Exported:
@@ -55,7 +61,18 @@ def export_as(run: str | Path, folder: str | Path, format: str, *, scaling: str 
                 fix="Do not use it; please report this",
             )
         write_atomically(beside / "README.md", program.readme(potential).encode())
-    return Exported([*(target / file.relative_to(beside) for file in files), target / "README.md"], worst)
+    written = [*(target / file.relative_to(beside) for file in files), target / "README.md"]
+    return Exported(written, worst, _left_out(potential, program))
+
+
+def _left_out(potential: Potential, program: Program) -> str:
+    """Return what of a potential a program's files do not hold; "" where they hold all."""
+    if potential.short_range is None or not program.pair_style:
+        return ""
+    return (
+        f"{program.title}'s files do not hold the {potential.short_range.text}; LAMMPS adds it by the lines "
+        "in README.md"
+    )
 
 
 def _values_of(run: str | Path) -> TrainingValues | None:
