@@ -25,7 +25,7 @@ from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import LossWeights, RowScales, make_batch
 from nnpcore.training.engines.torch_backend import TorchLoss
 from nnpcore.training.evaluate import prediction_errors
-from nnpcore.training.group_weights import learned_from, read_weights, weights_of
+from nnpcore.training.group_weights import check_group_weights, counted_labels, read_weights, weights_of
 from nnpcore.training.optimizers.centering import centered
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
@@ -237,7 +237,9 @@ def test_groups_are_told_by_the_value_that_is_asked_for() -> None:
 def test_what_is_refused_says_what_where_and_what_to_do(tmp_path: Path) -> None:
     frames = grouped(6)
     with pytest.raises(DataError, match=r"group_weights: no frame is of the group 'bulkk'.*'wrong', 'bulk'"):
-        Trainer(SMALL.replace(group_weights={"bulkk": 2}), frames, [])
+        check_group_weights(frames, [], SMALL.replace(group_weights={"bulkk": 2}))
+    told = Trainer(SMALL.replace(group_weights={"bulkk": 2}), frames, [])._opening
+    assert any("'bulkk': its weight does nothing" in m.text for m in told)
     nothing = {"wrong": 0, "bulk": 0}
     with pytest.raises(TrainingError, match="leave nothing to learn"):
         Trainer(SMALL.replace(group_weights=nothing), frames, [])
@@ -275,6 +277,6 @@ def test_labels_of_weight_zero_are_left_out_of_what_is_learned_from() -> None:
     frames = grouped(6)
     settings = TrainSettings().replace(group_weights={"wrong": {"energy": 0, "stress": 0.5}})
     assert weights_of(frames, settings)[:2].tolist() == [[0, 1, 0.5], [1, 1, 1]]
-    found = learned_from(frames, settings)
+    found = counted_labels(frames, settings)
     assert found[0].energy is None and found[0].forces is not None and found[0].stress is not None
     assert found[1] is frames[1]

@@ -32,6 +32,7 @@ TITLES = [
     "Settings",
     "Data",
     "Learning curves",
+    "Errors by group, outliers",
     "Equation of state",
     "Mapping errors by region",
     "Map of atoms (PCA)",

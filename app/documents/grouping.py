@@ -10,6 +10,7 @@ import numpy as np
 
 from nnpcore.analyses.division import Grouping, Labels, SourceLabels, part_name, temperatures_of
 from nnpcore.analyses.inputs import EOS_ROLE
+from nnpcore.structures.groups import groups_of
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 GROUPING_TEXTS: dict[Grouping, str] = {
     "dataset": "Data set",
+    "group": "Group",
     "region": "Region",
     "temperature": "Temperature",
 }
@@ -89,7 +91,8 @@ def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument) -> Sou
     numbers = np.full(dataset.n_frames, -1, dtype=np.int64)
     for number, known in enumerate(mine):
         numbers[[known.fits(frame) for frame in dataset.frames]] = number
-    return SourceLabels(numbers, tuple(known.set for known in mine), temperatures_of(dataset.frames))
+    groups = tuple(groups_of(dataset.frames))
+    return SourceLabels(numbers, tuple(known.set for known in mine), temperatures_of(dataset.frames), groups)
 
 
 def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:

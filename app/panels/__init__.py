@@ -53,6 +53,7 @@ REGISTRY: tuple[PanelEntry, ...] = (
     PanelEntry("mapping", "Mapping", "MappingPanel"),
     PanelEntry("connectivity", "Connectivity", "ConnectivityPanel"),
     PanelEntry("parity", "Parity", "ParityPanel"),
+    PanelEntry("errors", "Errors", "ErrorsPanel"),
     PanelEntry("radial", "Radial distribution", "RadialPanel"),
     PanelEntry("sweep", "Sweep", "SweepPanel"),
     PanelEntry("measured", "Measured", "MeasuredPanel"),

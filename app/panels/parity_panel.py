@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from nnpcore import figures
+from nnpcore.analyses.inputs import VALIDATION
 from nnpcore.analyses.parity import PARITY, Parity, ParityGroup
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.names import PARITY as PARITY_NAMES
@@ -23,6 +25,7 @@ from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from app.session.session import Session
+    from nnpcore.analyses.division import Labels
 
 NO_FRAMES = "Open the files this run was trained on to compare its predictions with them here."
 COMPARING = "Comparing with the reference…"
@@ -74,6 +77,8 @@ class ParityPanel(AnalysisPanel[Parity]):
         self.density.setCheckable(True)
         self.density.setChecked(True)
         self.density.toggled.connect(lambda _: self.refresh())
+        tip = "Colour by the group of the frames: config_type, group or tag"
+        self.by_group = self.add_button(tip, text="Groups", toggled=self._on_by_group)
 
     def look_at(self, what: str) -> None:
         """Show "energy", "force" or "atomic" where there is room for one of them."""
@@ -108,10 +113,13 @@ class ParityPanel(AnalysisPanel[Parity]):
             self.body.set_message(text)
             return
         self.body.set_message("")
-        if self._seen.again(analysis, self.density.isChecked()):
+        labels = self.session.regions.labels()
+        self.by_group.setVisible("group" in labels.groupings())
+        if self._seen.again(analysis, self.density.isChecked(), self.by_group.isChecked(), labels):
             return
+        parts = self._parts(analysis)
         for kind in self.plots:
-            known = [group for group in analysis.groups if len(_pairs(group, kind))]
+            known = [group for group in parts if len(_pairs(group, kind))]
             groups = [self._points(group, kind) for group in known]
             n_points = sum(len(group.xy) for group in groups)
             self.plots[kind].set_message("" if n_points else f"The frames have no reference {kind}.")
@@ -130,7 +138,22 @@ class ParityPanel(AnalysisPanel[Parity]):
         parts = (*run.train.parts, *run.valid.parts)
         return any(dataset_id in self.session.data.datasets for dataset_id, _ in parts)
 
+    def _on_by_group(self, on: bool) -> None:
+        if on:
+            self.density.setChecked(False)
+        self.refresh()
+
+    def _parts(self, analysis: Parity) -> list[ParityGroup]:
+        """Return what stands in the legend: data sets by role, or the groups of frames in these."""
+        if not self.by_group.isChecked():
+            return list(analysis.groups)
+        labels = self.session.regions.labels()
+        return [part for group in analysis.groups for part in _by_group(group, labels)]
+
     def _color(self, group: ParityGroup) -> str:
+        groups = self.session.regions.labels().groups
+        if self.by_group.isChecked() and group.part in groups:
+            return f"series:{groups.index(group.part)}"
         return f"series:{color_of(group.key, self.session.data.datasets)}"
 
     def _points(self, group: ParityGroup, kind: str) -> ParityPoints:
@@ -153,7 +176,7 @@ class ParityPanel(AnalysisPanel[Parity]):
 
     def _on_clicked(self, kind: str, key: str, index: int) -> None:
         analysis = self.analysis
-        group = next((g for g in analysis.groups if _key(g) == key), None) if analysis else None
+        group = next((g for g in self._parts(analysis) if _key(g) == key), None) if analysis else None
         if group is None or group.key not in self.session.data.datasets:
             return
         if kind == "energy":
@@ -196,7 +219,7 @@ class ParityPanel(AnalysisPanel[Parity]):
     def figure_of(self, analysis: Parity) -> Drawing | None:
         """Draw energies, forces and atomic energies with matplotlib."""
         series: dict[str, list[figures.ParitySeries]] = {kind: [] for kind in self.plots}
-        for group in analysis.groups:
+        for group in self._parts(analysis):
             color, marker = paper_color(self._color(group)), _marker(group)
             for kind, found in series.items():
                 xy = _pairs(group, kind)
@@ -223,7 +246,39 @@ def _atom_of(group: ParityGroup, kind: str, index: int) -> tuple[int, int]:
 
 
 def _key(group: ParityGroup) -> str:
-    return f"{group.role}:{group.key}"
+    return f"{group.role}:{group.key}" + (f":{group.part}" if group.part else "")
+
+
+def _by_group(group: ParityGroup, labels: Labels) -> list[ParityGroup]:
+    """Divide what was compared by the groups of its frames; by itself where these are of one."""
+    rows = {
+        name: {part.name: part.rows for part in labels.parts("group", group.key, frames, frames)}
+        for name, frames in (
+            ("frames", group.frames),
+            ("forces", group.force_frames),
+            ("atomic", group.atomic_frames),
+        )
+    }
+    names = dict.fromkeys(name for own in rows.values() for name in own)
+    none = np.arange(0)
+
+    def of(name: str) -> ParityGroup:
+        energies, forces, atomic = (own.get(name, none) for own in rows.values())
+        return replace(
+            group,
+            name=f"{name} (valid)" if group.role == VALIDATION else name,
+            part=name,
+            frames=group.frames[energies],
+            energies=group.energies[energies],
+            force_frames=group.force_frames[forces],
+            force_atoms=group.force_atoms[forces],
+            forces=group.forces[forces],
+            atomic_frames=group.atomic_frames[atomic],
+            atomic_atoms=group.atomic_atoms[atomic],
+            atomic=group.atomic[atomic],
+        )
+
+    return [of(name) for name in names] or [group]
 
 
 def _marker(group: ParityGroup) -> str:

@@ -9,11 +9,13 @@ from app.documents.run import Evaluated, RunDocument
 from app.session.data import Data
 from app.session.regions import Regions
 from nnpcore.analyses import inputs as given
+from nnpcore.analyses.errors import GROUP_KEY, RUN_FRAMES
 from nnpcore.analyses.foretold import LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import Input, Missing, same
 from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
 from nnpcore.structures import Role
+from nnpcore.training.group_weights import counted_labels
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -76,6 +78,7 @@ class RunInputs:
         evaluation.set(given.ENERGY_RMSE, run.rmse_of_potential())
         evaluation.set(given.FUNCTIONS, run.functions)
         evaluation.set(LEARNED_FROM, learned_from(run.settings))
+        evaluation.set(GROUP_KEY, run.settings.group_key)
         evaluation.set(given.METRIC, run.whitening)
         why = Missing(run.no_values) if run.no_values else None
         evaluation.set(given.TRAINING_VALUES, run.values if run.values is not None else why)
@@ -95,6 +98,8 @@ class RunInputs:
         evaluation.set(given.TRAINING_PARTS, parts or None)
         evaluation.set(given.TRAINING_FRAMES, self._training_frames(run) or NOT_OPEN)
         evaluation.set(COMPARED_FRAMES, self._compared_frames(run, parts) or None)
+        wait = Missing("errors by group and outliers are worked out when the training has ended")
+        evaluation.set(RUN_FRAMES, wait if run.state.active else self._run_frames(parts) or None)
 
     def _parts(self, refs: FrameRefs, role: str) -> list[RunPart]:
         found: dict[str, RunPart] = {}
@@ -112,13 +117,22 @@ class RunInputs:
         known = [document for document in documents if document is not None]
         if len(known) < len(documents):
             return ()
-        stamp = (run.train, *(document.dataset for document in known))
+        weights = tuple(sorted((name, own.numbers) for name, own in run.settings.group_weights.items()))
+        stamp = (run.train, weights, *(document.dataset for document in known))
         before = self._frames.get(run.id)
         if before is None or not same(before[0], stamp):
             parts = zip(known, run.train.parts, strict=True)
             frames = tuple(d.frames[k] for d, (_, indices) in parts for k in indices.tolist())
-            before = self._frames[run.id] = stamp, frames
+            before = self._frames[run.id] = stamp, counted_labels(frames, run.settings)
         return before[1]
+
+    def _run_frames(self, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
+        """Return all frames of a run whose files are open."""
+        return tuple(
+            ComparedFrames(part, tuple(known.frames[i] for i in part.indices), len(part.indices))
+            for part in parts
+            if (known := self._data.datasets.get(part.key)) is not None
+        )
 
     def _compared_frames(self, run: RunDocument, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
         """Return the frames of the run whose files are open, thinned evenly."""

@@ -168,6 +168,12 @@ class Trainings(QObject):
             settings = settings.replace(memory_gb=self._preferences.memory_gb)
         datasets = list(self._data.datasets.values())
         used = refs or refs_of_roles(datasets, settings)
+        frames = {document.id: document.frames for document in datasets}
+        train, valid, test = (frames_of(part, frames) for part in used)
+        if settings.group_weights:
+            from nnpcore.training.group_weights import check_group_weights
+
+            check_group_weights(train, valid, settings)
         taken = {run.folder for run in self._runs.documents.values()}
         folder = free_folder(self._preferences.runs_folder, name or name_of(datasets), taken)
         known = {run.name for run in self._runs.documents.values()}
@@ -176,8 +182,6 @@ class Trainings(QObject):
         )
         run.folder, (run.train, run.valid, run.test) = folder, used
         run.n_epochs = settings.epochs or 0
-        frames = {document.id: document.frames for document in datasets}
-        train, valid, test = (frames_of(part, frames) for part in used)
         order = TrainingOrder(
             settings,
             train,
@@ -396,7 +400,8 @@ def _settings_of(remembered: dict[str, Any]) -> TrainSettings:
     """Return the training settings last used; the defaults where they no longer fit."""
     from nnpcore.training import TrainSettings
 
+    of_other_data = ("group_weights", "left_out")
     try:
-        return TrainSettings(**remembered)
+        return TrainSettings(**{name: v for name, v in remembered.items() if name not in of_other_data})
     except SettingsError:
         return TrainSettings()

@@ -74,7 +74,9 @@ def column(*parts: Part) -> Split:
 LISTED = Part(tabs("data"), 0.18, 262, 360)
 """The list of data and runs stands at the left of every workspace."""
 
-BELOW_CURVES = row(Part(tabs("structure"), 0.52), Part(tabs("parity", "sweep", "measured", "log"), 0.48))
+BELOW_CURVES = row(
+    Part(tabs("structure"), 0.52), Part(tabs("parity", "errors", "sweep", "measured", "log"), 0.48)
+)
 
 WORKSPACES: tuple[Workspace, ...] = (
     Workspace(

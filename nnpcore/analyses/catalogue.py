@@ -9,6 +9,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import FINE, POINTS, REFERENCE
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import CURVE, EOS, FINE_CURVE, SLOPES
+from nnpcore.analyses.errors import OUTLIERS, RUN_ERRORS
 from nnpcore.analyses.foretold import DATA_POSTERIOR, FORETOLD, FRAME_FORETOLD
 from nnpcore.analyses.graph import Analysis
 from nnpcore.analyses.parity import PARITY
@@ -21,9 +22,9 @@ from nnpcore.analyses.verdict import VERDICT
 __all__ = [
     "ALL_FRAMES", "ANALYSES", "ATOMS", "CALIBRATION", "CONNECTIVITY", "CURVE", "DATA_POSTERIOR", "DISTANCE",
     "ELEMENT", "EOS", "FINE", "FINE_CURVE", "FORETOLD", "FRAME_FORETOLD", "MAP_DISTANCES", "MAP_ENERGIES",
-    "PARITY", "PCA", "POINTS",
-    "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS", "SLOPES",
-    "VERDICT",
+    "OUTLIERS", "PARITY", "PCA", "POINTS",
+    "PREDICTION", "RADIAL", "REACH", "REFERENCE", "REFERENCES", "REGION_ATOMS", "REGION_ERRORS",
+    "RUN_ERRORS", "SLOPES", "VERDICT",
 ]  # fmt: skip
 
 ANALYSES: tuple[Analysis[object], ...] = (
@@ -53,5 +54,7 @@ ANALYSES: tuple[Analysis[object], ...] = (
     PARITY,
     CALIBRATION,
     FRAME_FORETOLD,
+    RUN_ERRORS,
+    OUTLIERS,
     RADIAL,
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
     from nnpcore.structures.frame import Frame
 
-Grouping = Literal["dataset", "region", "temperature"]
+Grouping = Literal["dataset", "group", "region", "temperature"]
 TEMPERATURE = "temperature"
 REST = "rest"
 """Name of the part that holds the atoms of no region."""
@@ -37,11 +37,13 @@ class SourceLabels:
     regions : (n_frames,) number of the region set of each frame, -1 for none.
     sets : the region sets.
     temperatures : (n_frames,) K, NaN where the frame does not know.
+    groups : (n_frames,) the group of each frame, see ``nnpcore.structures.groups``; () where not asked for.
     """
 
     regions: np.ndarray
     sets: tuple[RegionSet, ...]
     temperatures: np.ndarray
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,8 @@ class Labels:
     def groupings(self) -> list[Grouping]:
         """Return the ways in which the atoms can be divided."""
         found: list[Grouping] = ["dataset"]
+        if any(len(set(known.groups)) > 1 for known in self.by_source.values()):
+            found.append("group")
         if any(known.sets for known in self.by_source.values()):
             found.append("region")
         if len(self.temperatures) > 1:
@@ -74,9 +78,23 @@ class Labels:
         known = self.by_source.get(key)
         if known is None or grouping == "dataset" or not len(frame):
             return []
+        if grouping == "group":
+            return self._by_group(known.groups, frame)
         if grouping == "temperature":
             return self._by_temperature(known.temperatures[frame])
         return _by_region(known, frame, atom)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """All groups that occur, each once."""
+        return tuple(dict.fromkeys(name for known in self.by_source.values() for name in known.groups))
+
+    def _by_group(self, groups: Sequence[str], frame: np.ndarray) -> list[Part]:
+        if len(set(groups)) < 2:
+            return []
+        numbers = {name: k for k, name in enumerate(self.groups)}
+        which = np.array([numbers[name] for name in groups], dtype=np.int64)[frame]
+        return [Part(self.groups[k], k, np.flatnonzero(which == k)) for k in np.unique(which).tolist()]
 
     def _by_temperature(self, kelvin: np.ndarray) -> list[Part]:
         rows = {k: np.flatnonzero(kelvin == value) for k, value in enumerate(self.temperatures)}

@@ -45,6 +45,7 @@ class ParityGroup:
     atomic_frames, atomic_atoms : (k,) the frame and atom of each row of ``atomic``.
     atomic : (k, 2) atomic energies of references that know them, and predicted ones, eV, the elements'
         reference energies subtracted.
+    part : the group of frames it is, where it was divided by these.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ParityGroup:
     atomic_frames: np.ndarray = field(default_factory=lambda: np.arange(0))
     atomic_atoms: np.ndarray = field(default_factory=lambda: np.arange(0))
     atomic: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    part: str = ""
 
     @property
     def atomic_rmse_mev(self) -> float:

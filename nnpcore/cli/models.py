@@ -12,7 +12,7 @@ from nnpcore.cli import options
 from nnpcore.cli.datasets import frames_by_name, read, read_frames
 from nnpcore.cli.gathered import Result, gathers, keys
 from nnpcore.cli.output import output_folder, refuse_to_replace_file
-from nnpcore.cli.result_tables import comparison_table, heading, mapping_table, rmse_table
+from nnpcore.cli.result_tables import comparison_table, group_tables, heading, mapping_table, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError
 
@@ -35,31 +35,45 @@ def evaluate_command(
     python: options.CalculatorPython = None,
     device: options.Device = "auto",
     threads: options.Threads = None,
+    group_key: options.GroupKey = None,
     skip_bad: options.SkipBad = False,
     keys: KeyNames | None = None,
 ) -> Result:
-    """Show the RMSEs on each file of a run's potential, or of calculators and of a run beside them.
+    """Show RMSEs by file and group: of a run's potential, or of calculators and of a run beside them.
 
     Without files those on the run's own training, validation and test frames.
     """
+    from nnpcore.structures.groups import check_group_key
     from nnpcore.training import RunFolder, rmse_report
 
     specs = specs_of(calculator, arguments, python)
     own = len(given or ()) == 1 and Path((given or [""])[0]).is_dir()
     run, data = (Path((given or [""])[0]), []) if own else _split_run(given, specs, "compare with")
     reports: Result = {}
+    key = group_key or _group_key_of(run)
     with open_models([] if run is None else [run], specs, terminal) as models:
         frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
         if run is not None and own:
             frames = {role: part for role, part in RunFolder.open(run).find_frames().items() if part}
+        if group_key is not None:
+            check_group_key([frame for part in frames.values() for frame in part], group_key)
         for model in models:
             with terminal.progress(f"Evaluating {model.name}" if specs else "Evaluating") as progress:
-                found = rmse_report(model, frames, device=device, n_threads=threads, progress=progress)
+                found = rmse_report(
+                    model, frames, device=device, n_threads=threads, progress=progress, group_key=key
+                )
             reports[model.name if model.name not in reports else f"{model.name} ({len(reports) + 1})"] = found
             if specs:
                 terminal.show(heading(model.name))
-            terminal.show(rmse_table(found))
+            terminal.show(rmse_table(found), *group_tables(found))
     return {"run": run, "models": reports} if specs else {"run": run, "data_sets": reports.popitem()[1]}
+
+
+def _group_key_of(run: Path | None) -> str:
+    """Return by what a run tells groups."""
+    from nnpcore.training import RunFolder, TrainSettings
+
+    return (TrainSettings() if run is None else RunFolder.open(run).settings).group_key
 
 
 @gathers(keys=keys)

@@ -272,6 +272,43 @@ Add = Annotated[
         "is for, or DATA; may be repeated, and be a file.",
     ),
 ]
+Without = Annotated[
+    Path | None,
+    Option(
+        "--without",
+        metavar="FILE",
+        help="Leave out the frames that a file of eatlas outliers --leave-out names; the run keeps why.",
+    ),
+]
+LeaveOut = Annotated[
+    Path | None,
+    Option(
+        "--leave-out",
+        metavar="FILE",
+        help="Write the frames that are listed here, with the reasons, for eatlas train --without FILE.",
+    ),
+]
+MostOutliers = Annotated[
+    int, Option("-n", "--most", min=1, help="Frames, and atoms, that are listed at most.", show_default=True)
+]
+Times = Annotated[
+    float,
+    Option(
+        "--times",
+        min=0.0,
+        help="List what is off by so many times what is foretold, at least.",
+        show_default=True,
+    ),
+]
+GroupKey = Annotated[
+    str | None,
+    Option(
+        "--group-key",
+        metavar="NAME",
+        help="Value of the frames that says their group, or file (default: as the run has it: config_type, "
+        "group or tag, else the file).",
+    ),
+]
 Weights = Annotated[
     Path | None,
     Option(

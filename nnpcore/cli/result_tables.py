@@ -49,10 +49,27 @@ def rmse_table(data_sets: Mapping[str, Mapping[str, Any]], caption: str = "") ->
     table = plain_table("RMSE of the ensemble's mean (members)", "Data", *heads)
     table.caption, table.caption_justify = caption or None, "left"
     for name, report in data_sets.items():
-        table.add_row(
-            name, *(_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values())
-        )
+        table.add_row(name, *_rmse_cells(report))
     return table
+
+
+def group_tables(data_sets: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """Return the RMSEs by group of each data set that has several groups, the worst forces first."""
+    known = {name: report.get("groups") for name, report in data_sets.items()}
+    return [_group_table(name, groups) for name, groups in known.items() if groups]
+
+
+def _group_table(name: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
+    heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
+    table = plain_table(f"{name}, by group", "Group", "Frames", *heads)
+    force = QUANTITIES["force"].report_key
+    for group, own in sorted(groups.items(), key=lambda one: -(one[1][force]["mean"] or 0.0)):
+        table.add_row(group, str(own["n_frames"]), *_rmse_cells(own))
+    return table
+
+
+def _rmse_cells(report: Mapping[str, Any]) -> list[str]:
+    return [_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values()]
 
 
 def kept_text(history: Sequence[EpochRecord]) -> str:

@@ -26,6 +26,8 @@ COMMANDS = {
     "that makes spreads right.",
     "cure": "Find the frames whose computation would tell most about atomic energies; write them ready to "
     "be computed.\n\nWith --label-with they are computed, too; eatlas train --add then trains again.",
+    "outliers": "List the frames and atoms of a run whose errors are larger than foretold, to leave them "
+    "out.",
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
     "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
     "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, what data determine.",

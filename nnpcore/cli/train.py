@@ -16,7 +16,7 @@ from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.keys import advice
 from nnpcore.cli.output import refuse_to_replace
-from nnpcore.cli.result_tables import epoch_text, kept_text, rmse_table
+from nnpcore.cli.result_tables import epoch_text, group_tables, kept_text, rmse_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import AnalysisError, RunFolderError, SettingsError, TrainingError
 
@@ -44,6 +44,7 @@ def train_command(
     config: options.Config = None,
     changes: dict[str, Any],
     weights: options.Weights = None,
+    without: options.Without = None,
     resume: options.Resume = False,
     add: options.Add = None,
     count: options.Count = None,
@@ -55,6 +56,7 @@ def train_command(
 ) -> Result:
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
     from nnpcore.training.group_weights import read_weights
+    from nnpcore.training.leaving_out import read_left_out
 
     if count is not None and not add:
         raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
@@ -63,6 +65,8 @@ def train_command(
     added: Result = {}
     if weights is not None:
         changes = changes | {"group_weights": read_weights(weights)}
+    if without is not None:
+        changes = changes | {"left_out": read_left_out(without)}
     if resume:
         given = bool(data or valid or test or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
@@ -82,11 +86,12 @@ def train_command(
     reached = train(trainer, terminal)
     stopped = reached.stopped
     shown = trainer.frames() if not stopped else {**trainer.frames(), "test": ()}
-    result = _result(reached, shown, terminal)
+    result = _result(reached, shown, trainer.settings.group_key, terminal)
     then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
-    terminal.show(rmse_table(result["data_sets"], kept_text(reached.history)), then=then)
+    sets = result["data_sets"]
+    terminal.show(rmse_table(sets, kept_text(reached.history)), *group_tables(sets), then=then)
     if trainer.monitor is not None and not stopped:
         result |= _verdict(output, trainer.settings.n_threads, terminal)
     return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
@@ -208,7 +213,9 @@ def _begun(settings: TrainSettings, frames: RoleFrames, crystal: Sequence[Frame]
     """Return a new training of frames that follows a crystal, where one is given."""
     from nnpcore.analyses import MappingMonitor
     from nnpcore.training import Trainer
+    from nnpcore.training.group_weights import check_group_weights
 
+    check_group_weights(frames.train, frames.valid, settings)
     monitor = MappingMonitor(crystal) if crystal else None
     return Trainer(settings, frames.train, frames.valid, test=frames.test, monitor=monitor, **options)
 
@@ -385,7 +392,7 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
         )
     declared = [d for d in declarations(TrainSettings) if d.path in changes]
     fixed = [d.flag for d in declared if not d.setting.resumable]
-    files = {"linear_ridge": "--linear-ridge", "group_weights": "--weights"}
+    files = {"linear_ridge": "--linear-ridge", "group_weights": "--weights", "left_out": "--without"}
     fixed += [flag for name, flag in files.items() if name in changes]
     if fixed:
         raise SettingsError(
@@ -396,13 +403,15 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
     return RunFolder.open(output).settings.replace(**changes)
 
 
-def _result(reached: Reached, frames: Mapping[str, Sequence[Frame]], terminal: Terminal) -> Result:
+def _result(
+    reached: Reached, frames: Mapping[str, Sequence[Frame]], group_key: str, terminal: Terminal
+) -> Result:
     """Return what was reached: RMSEs of the best weights on frames by role, messages."""
     from nnpcore.training import rmse_report
 
     with terminal.progress("Evaluating") as progress:
         known = {name: part for name, part in frames.items() if part}
-        data_sets = rmse_report(reached.potential, known, progress=progress)
+        data_sets = rmse_report(reached.potential, known, progress=progress, group_key=group_key)
     last = reached.history[-1] if reached.history else None
     return {
         "epochs": last.epoch if last else 0,

@@ -14,9 +14,11 @@ from nnpcore.errors import AnalysisError
 from nnpcore.figures.names import TRAINING_DISTANCE, VOLUME, column_name
 from nnpcore.files import write_atomically
 from nnpcore.foreign_text import spreadsheet_cell
+from nnpcore.training.quantities import QUANTITIES
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
+    from nnpcore.analyses.errors import Outliers, RunErrors
     from nnpcore.cure import Cure
     from nnpcore.mapping import Bracket, ConnectivityResult, EosCurve, EosReport, PcaResult
 
@@ -156,4 +158,35 @@ def cure_table(cure: Cure) -> dict[str, Any]:
         f"cost (atoms^{cure.cost_exponent:g})": [one.cost for one in chosen],
         "spread left (meV/atom)": [MEV_PER_EV * one.spread for one in chosen],
         "error left (meV/atom)": [None if one.error is None else MEV_PER_EV * one.error for one in chosen],
+    }
+
+
+def group_errors_table(errors: RunErrors) -> dict[str, list[object]]:
+    """Return errors by role and group as columns; None where there is no reference value."""
+    groups = errors.by_group
+    table: dict[str, list[object]] = {
+        "group": [one.group for one in groups],
+        "role": [one.role for one in groups],
+        "frames": [one.n_frames for one in groups],
+    }
+    for name, quantity in QUANTITIES.items():
+        means = [one.rmses[name]["mean"] if name in one.rmses else None for one in groups]
+        table[f"{name} RMSE ({quantity.unit})"] = list(means)
+    return table
+
+
+def outliers_table(found: Outliers) -> dict[str, list[object]]:
+    """Return frames, then atoms, by their error against the foretold one, as columns."""
+    rows = [*found.frames, *found.atoms]
+    factors = [MEV_PER_EV if one.atom is None else 1.0 for one in rows]
+    return {
+        "file": [one.name for one in rows],
+        "frame (from 0)": [one.index for one in rows],
+        "atom (from 0)": [one.atom for one in rows],
+        "role": [one.role for one in rows],
+        "group": [one.group for one in rows],
+        "quantity": ["energy (meV/atom)" if one.atom is None else "force (eV/Å)" for one in rows],
+        "error": [factor * one.error for factor, one in zip(factors, rows, strict=True)],
+        "foretold": [factor * one.foretold for factor, one in zip(factors, rows, strict=True)],
+        "times": [one.ratio for one in rows],
     }

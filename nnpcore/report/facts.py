@@ -12,6 +12,7 @@ from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import REACH
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.errors import GROUP_KEY, OUTLIERS, RUN_ERRORS, RUN_FRAMES, run_frames
 from nnpcore.analyses.foretold import FORETOLD, LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import Analysis, Evaluation, Node
 from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
@@ -22,13 +23,24 @@ from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.mapping import RegionSet
 from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
+from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.history import energy_rmse
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.structures.frame import Frame
 
-REPORTED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, PCA, REACH, CONNECTIVITY, FORETOLD, VERDICT)
+REPORTED: tuple[Analysis[object], ...] = (
+    EOS,
+    REGION_ERRORS,
+    PCA,
+    REACH,
+    CONNECTIVITY,
+    FORETOLD,
+    VERDICT,
+    RUN_ERRORS,
+    OUTLIERS,
+)
 """What a report evaluates, in this order."""
 
 MAX_REGION_GROUPS = 8
@@ -132,7 +144,11 @@ def _evaluation(facts: RunFacts, values: TrainingValues | None) -> Evaluation:
         evaluation.set(TRAINING_VALUES, Missing(facts.trouble["values"]))
     frames = tuple((facts.frames or {}).get(TRAINING, []))
     why = facts.trouble.get("frames", "there are no training frames")
-    evaluation.set(LEARNED_FROM, learned_from(facts.folder.settings))
+    settings = facts.folder.settings
+    evaluation.set(LEARNED_FROM, learned_from(settings))
+    evaluation.set(GROUP_KEY, settings.group_key)
+    evaluation.set(RUN_FRAMES, run_frames(facts.frames) if facts.frames else Missing(why))
+    frames = counted_labels(frames, settings)
     evaluation.set(TRAINING_FRAMES, frames or Missing(f"it is a property of the training data: {why}"))
     return evaluation
 
@@ -141,7 +157,7 @@ def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> None:
     """Evaluate every analysis that the run's content allows."""
     for k, analysis in enumerate(REPORTED):
         part = progress.part(0.1 + 0.7 * k / len(REPORTED), 0.1 + 0.7 * (k + 1) / len(REPORTED))
-        if analysis is not FORETOLD or facts.has_targets:
+        if analysis not in (FORETOLD, OUTLIERS) or facts.has_targets:
             facts.evaluation.value(analysis, n_threads=n_threads, progress=part)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnpcore.analyses.errors import OUTLIERS, RUN_ERRORS
 from nnpcore.figures import training_figure
 from nnpcore.installation import VERSION
+from nnpcore.mapping.outliers import MANY
 from nnpcore.report.content import (
     NOTHING,
     Block,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from nnpcore.report.facts import RunFacts
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainSettings
+    from nnpcore.training.history import Rmse
 
 CITATION = (
     "D. Yoo, K. Lee, W. Jeong, D. Lee, S. Watanabe, S. Han, Atomic energy mapping of neural network "
@@ -43,6 +46,7 @@ CITATION = (
 )
 PACKAGES = ("numpy", "numba", "scipy", "torch", "ase", "matplotlib")
 MOST_MESSAGES = 12
+MOST_OUTLIERS = 5
 
 
 def about(facts: RunFacts, now: datetime) -> str:
@@ -241,6 +245,32 @@ def _rmse_table(history: Sequence[EpochRecord]) -> Table:
         "went on."
     )
     return Table(("RMSE", "Training", "Validation", f"Members ({where})"), tuple(rows), caption=caption)
+
+
+def groups_section(facts: RunFacts) -> tuple[Section, ...]:
+    """Return the errors by group, and the largest against what is foretold; nothing without either."""
+    errors, outliers = facts.found(RUN_ERRORS), facts.found(OUTLIERS)
+    blocks: list[Block] = []
+    if errors is not None and len(set(errors.groups)) > 1:
+        rows = [
+            (one.group, one.role, str(one.n_frames), *(_mean(one.rmses, name) for name in QUANTITIES))
+            for one in errors.by_group
+        ]
+        heads = (f"{name.capitalize()} ({quantity.unit})" for name, quantity in QUANTITIES.items())
+        caption = "RMSE of the ensemble's mean, by what frames say of their group."
+        head = ("Group", "Role", "Frames", *heads)
+        blocks.append(Table(head, tuple(rows), words=(0, 1), caption=caption))
+    if outliers is not None and (outliers.n_frames or outliers.n_atoms):
+        blocks.append(Text(outliers.sentence))
+        worst = sorted([*outliers.frames, *outliers.atoms], key=lambda one: -one.ratio)
+        blocks += [Text(sentence(one.text)) for one in worst[:MOST_OUTLIERS] if one.ratio > MANY]
+    left = facts.folder.settings.left_out
+    blocks += [Text(sentence(f"Left out: {one.file}, frame {one.frame}: {one.why}")) for one in left]
+    return (Section("Errors by group, outliers", tuple(blocks)),) if blocks else ()
+
+
+def _mean(rmses: Mapping[str, Rmse], name: str) -> str:
+    return significant(rmses[name]["mean"]) if name in rmses else NOTHING
 
 
 # versions ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
 from nnpcore.descriptors.functions import USUAL_CUTOFF
 from nnpcore.training.data import FitSet, Targets, fit_element_energies
 from nnpcore.training.doubts import check_neighbors
-from nnpcore.training.group_weights import learned_from, weights_of
+from nnpcore.training.group_weights import counted_labels, weights_of
 from nnpcore.training.run_folder import Checkpoint, TrainingValues
 from nnpcore.training.storage import Describer, Storage
 from nnpcore.training.windows import Windows
@@ -109,7 +109,7 @@ class DescribedFrames:
         valid_set = found.select(len(train), found.n_frames) if valid else None
         if scales is None:
             whitening = Whitening.fit(train_set.values, train_set.species, functions, floor)
-            counted = train if settings is None else learned_from(train, settings)
+            counted = train if settings is None else counted_labels(train, settings)
             scales = Scales(whitening, fit_element_energies(counted, functions.elements))
 
         def fit_set(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnpcore.structures.groups import FIRST_FOUND, groups_of
+from nnpcore.training.frame_errors import FrameErrors
 from nnpcore.training.history import Rmse
 from nnpcore.training.optimizers.base import ErrorSums
 from nnpcore.training.quantities import QUANTITIES
@@ -26,6 +29,7 @@ def rmse_report(
     device: str = "cpu",
     n_threads: int | None = None,
     progress: Progress | None = None,
+    group_key: str = FIRST_FOUND,
 ) -> dict[str, dict[str, Any]]:
     """Return the RMSEs of an ensemble by data set.
 
@@ -34,21 +38,32 @@ def rmse_report(
     potential : the ensemble.
     frames_by_name : data sets; frames without a reference value do not count for it.
     device, n_threads, progress : as in :meth:`Potential.predict`.
+    group_key : by what the groups of frames are told, see :func:`nnpcore.structures.group_of`.
 
     Returns
     -------
     report : per data set ``rmse_energy_mev_per_atom``, ``rmse_force_ev_per_ang`` (per component) and
         ``rmse_stress_gpa`` (per component of the 3x3 tensor), each ``{"mean": x, "members": [...]}``; x
         belongs to the mean prediction. Without reference data ``mean`` is None and ``members`` empty.
+        ``n_frames`` is their number; ``groups``, where there are several, is the same by group.
 
     Raises
     ------
     PotentialError : an element the potential does not know.
     """
-    return {
-        name: _report(_errors(potential, list(frames), device, n_threads, progress).rmses())
-        for name, frames in frames_by_name.items()
-    }
+    reports: dict[str, dict[str, Any]] = {}
+    for name, given in frames_by_name.items():
+        frames = list(given)
+        errors = FrameErrors.of(potential, frames, device=device, n_threads=n_threads, progress=progress)
+        reports[name] = {"n_frames": len(frames)} | _report(errors.sums().rmses())
+        groups = groups_of(frames, group_key)
+        number = Counter(groups)
+        if len(number) > 1:
+            reports[name]["groups"] = {
+                group: {"n_frames": number[group]} | _report(sums.rmses())
+                for group, sums in errors.by_group(groups).items()
+            }
+    return reports
 
 
 def _report(rmses: dict[str, Rmse]) -> dict[str, Any]:
@@ -56,48 +71,6 @@ def _report(rmses: dict[str, Rmse]) -> dict[str, Any]:
     for name, rmse in rmses.items():
         report[QUANTITIES[name].report_key] = {"mean": rmse["mean"], "members": rmse["members"].tolist()}
     return report
-
-
-def _errors(
-    potential: AtomicEnergyModel,
-    frames: list[Frame],
-    device: str,
-    n_threads: int | None,
-    progress: Progress | None,
-) -> ErrorSums:
-    """Predict frame by frame, so that memory stays that of one frame, and sum up the errors."""
-    squares, counts = np.zeros((3, potential.n_members + 1)), np.zeros(3)
-    for start in range(0, len(frames), 32):
-        part = frames[start : start + 32]
-        found = potential.predict(
-            part,
-            forces=any(f.forces is not None for f in part),
-            stress=any(f.stress is not None for f in part),
-            device=device,
-            n_threads=n_threads,
-        )
-        for k, frame in enumerate(part):
-            stress = None if found.stress_members is None else found.stress_members[:, k]
-            forces = None if found.forces_members is None else found.forces_members[:, found.atoms_of(k)]
-            for q, errors in enumerate(_frame_errors(frame, found.energy_members[:, k], forces, stress)):
-                if errors is not None and np.isfinite(errors).all():
-                    squares[q, :-1] += (errors**2).sum(axis=1)
-                    squares[q, -1] += (errors.mean(axis=0) ** 2).sum()
-                    counts[q] += errors.shape[1]
-        if progress is not None:
-            progress.report((start + len(part)) / len(frames), "evaluating")
-    return ErrorSums(squares, counts)
-
-
-def _frame_errors(
-    frame: Frame, energy: np.ndarray, forces: np.ndarray | None, stress: np.ndarray | None
-) -> list[np.ndarray | None]:
-    """Return the errors (n_members, n) of energy per atom, force components and stress components."""
-    found, wanted = (energy[:, None], forces, stress), (frame.energy, frame.forces, frame.stress)
-    return [
-        None if f is None or w is None else (f - w).reshape(len(energy), -1) / (1 if q else frame.n_atoms)
-        for q, (f, w) in enumerate(zip(found, wanted, strict=True))
-    ]
 
 
 def prediction_errors(data: FitSet, found: MemberValues) -> ErrorSums:

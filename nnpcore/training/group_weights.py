@@ -18,8 +18,9 @@ import numpy as np
 
 from nnpcore.errors import SettingsError, TrainingError
 from nnpcore.files import read_regular
-from nnpcore.structures.groups import check_groups, groups_of
+from nnpcore.structures.groups import check_groups, groups_of, listed
 from nnpcore.training.data import check_trainable
+from nnpcore.training.history import Message, Severity
 from nnpcore.training.settings import GroupWeights, TrainSettings, parsed_toml
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def weights_of(frames: Sequence[Frame], settings: TrainSettings) -> np.ndarray:
     return np.array([given.get(name, usual).numbers for name in names]).reshape(-1, 3)
 
 
-def learned_from(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Frame, ...]:
+def counted_labels(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Frame, ...]:
     """Return the frames without the labels whose groups have a weight of zero."""
     if not settings.group_weights:
         return tuple(frames)
@@ -58,17 +59,37 @@ def learned_from(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Fram
 def check_group_weights(train: Sequence[Frame], valid: Sequence[Frame], settings: TrainSettings) -> None:
     """Refuse weights of groups that no frame is of, and such as leave nothing to learn.
 
+    A training itself takes groups that its frames lack, so that parts of some data can be trained on.
+
     Raises
     ------
     DataError : a group that is not there, or no frame says its group so.
     TrainingError : every label that the loss asks for has a weight of zero.
     """
+    if settings.group_weights:
+        check_groups([*train, *valid], settings.group_key, settings.group_weights, "group_weights")
+        check_something_counts(train, settings)
+
+
+def notes_on_weights(train: Sequence[Frame], settings: TrainSettings) -> list[Message]:
+    """Return which groups count other than once, and which of them no training frame is of."""
+    if not settings.group_weights:
+        return []
+    there = set(groups_of(train, settings.group_key))
+    missing = [name for name in settings.group_weights if name not in there]
+    notes = [Message(sentence_on_weights(settings.group_weights), Severity.NOTE)]
+    if missing:
+        notes.append(Message(f"No training frame is of the group {listed(missing)}: its weight does nothing"))
+    return notes
+
+
+def check_something_counts(train: Sequence[Frame], settings: TrainSettings) -> None:
+    """Raise TrainingError where every label that the loss asks for has a weight of zero."""
     if not settings.group_weights:
         return
-    check_groups([*train, *valid], settings.group_key, settings.group_weights, "group_weights")
     energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
     try:
-        check_trainable(learned_from(train, settings), energy=energy, forces=forces, stress=stress)
+        check_trainable(counted_labels(train, settings), energy=energy, forces=forces, stress=stress)
     except TrainingError:
         raise TrainingError(
             "the weights of the groups leave nothing to learn: all that the loss asks for has the weight 0",

@@ -18,7 +18,7 @@ import numpy as np
 from nnpcore.errors import Cancelled, DataError
 from nnpcore.progress import Progress
 from nnpcore.training.data import FitSet, Guide, MemberValues
-from nnpcore.training.group_weights import learned_from
+from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.quantities import QUANTITIES
 
@@ -96,7 +96,7 @@ def fitted_posterior(
     names = ("energy", "forces", "stress")
     kinds = [k for k, weight in zip(names, settings.loss_weights, strict=True) if weight > 0]
     n = min(_MOST_FRAMES, max(2, _MOST_ATOMS * len(frames) // max(1, data.descriptors.n_atoms)))
-    learned = learned_from(frames, settings)
+    learned = counted_labels(frames, settings)
     chosen = [learned[k] for k in representative_frames(data.descriptors, n)]
     functions = data.descriptors.functions
     own = PosteriorSettings(n_sample=_SAMPLE)

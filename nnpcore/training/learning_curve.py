@@ -131,10 +131,14 @@ def plan_learning(
     """
     pool = list(frames)
     if not test:
-        kept, chosen = split_frames(pool, TEST_SHARE, settings.seed, settings.split)
+        kept, chosen = split_frames(
+            pool, TEST_SHARE, settings.seed, settings.split, group_key=settings.group_key
+        )
         pool, test = [pool[k] for k in kept], [pool[k] for k in chosen]
     if not valid and settings.valid_fraction > 0:
-        kept, chosen = split_frames(pool, settings.valid_fraction, settings.seed, settings.split)
+        kept, chosen = split_frames(
+            pool, settings.valid_fraction, settings.seed, settings.split, group_key=settings.group_key
+        )
         pool, valid = [pool[k] for k in kept], [pool[k] for k in chosen]
     least = len(first_of_all(pool, range(len(pool))))
     found = checked_sizes(sizes, len(pool), least) if sizes else usual_sizes(len(pool), least)

@@ -120,6 +120,22 @@ class GroupWeights(Declared):
         return self.energy, self.forces, self.stress
 
 
+class LeftOut(Declared):
+    """A frame that is left out of a training and its validation: its file's name, its index there, and why.
+
+    ``fingerprint`` is the beginning of a hash of what it holds; empty: whatever it holds.
+    """
+
+    prefix = "left_out."
+
+    # fmt: off
+    file: str
+    frame: Annotated[int, Setting("the index of a frame in its file", 0, 2**53)]
+    fingerprint: str = ""
+    why: str = ""
+    # fmt: on
+
+
 PRESET_26 = DescriptorSettings(preset="26")
 """What version 0.2 took by default; the paper's studies and the benchmarks name it."""
 
@@ -366,6 +382,7 @@ class TrainSettings(Declared):
                       "(default {default}: config_type, group or tag, else the file)."),
     )] = "auto"
     group_weights: dict[str, GroupWeights] = Field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
     seed: Annotated[int, Setting(
         "the seed of the random numbers", 0, 2**31 - 1,
         shown=Shown("Training", "Seed", "Seed of the random numbers"),
@@ -514,10 +531,8 @@ class TrainSettings(Declared):
             for known in declarations(TrainSettings)
             if not known.setting.resumable and known.read(self) != known.read(other)
         ]
-        if self.group_weights != other.group_weights:
-            names.append("group_weights")
-        if self.short_range_pairs != other.short_range_pairs:
-            names.append("short_range_pairs")
+        tables_of_data = ("group_weights", "left_out", "short_range_pairs")
+        names += [name for name in tables_of_data if getattr(self, name) != getattr(other, name)]
         tables = self.descriptors.functions, other.descriptors.functions
         return names if tables[0] == tables[1] else [*names, "descriptors.functions"]
 

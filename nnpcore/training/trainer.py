@@ -32,10 +32,11 @@ from nnpcore.training.doubts import check_neighbors, notes_on, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score, rmse_report
-from nnpcore.training.group_weights import check_group_weights, learned_from, sentence_on_weights
+from nnpcore.training.group_weights import check_something_counts, counted_labels, notes_on_weights
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
+from nnpcore.training.leaving_out import places_kept
 from nnpcore.training.monitoring import Monitor, MonitorLike, epochs_without_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
@@ -73,6 +74,16 @@ class TrainResult:
     test: dict[str, Any] | None = None
 
 
+def _without(
+    settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame], counts: Sequence[float]
+) -> tuple[list[Frame], list[Frame], tuple[float, ...], list[Message]]:
+    """Return training and validation frames that are not left out, their counts, and what to say."""
+    kept, messages = places_kept(train, settings.left_out)
+    kept_valid, more = places_kept(valid, settings.left_out)
+    own = tuple(counts[k] for k in kept) if counts else ()
+    return [train[k] for k in kept], [valid[k] for k in kept_valid], own, [*messages, *more]
+
+
 class Trainer:
     """Trains an ensemble on frames.
 
@@ -82,7 +93,7 @@ class Trainer:
 
     Parameters
     ----------
-    settings : the user's choices.
+    settings : the user's choices; frames that they leave out are not trained on.
     train, valid : frames of any size and composition; values they lack do not count.
     run_folder : where to keep the run; None keeps it in memory only.
     monitor : asked after every epoch for the mapping errors of its weights (``EpochRecord.mapping``), a
@@ -108,7 +119,7 @@ class Trainer:
     Raises
     ------
     TrainingError : no frames, nothing in them that the loss asks for, or counts that are none.
-    DataError : weights of groups that are not there, a test frame among the others.
+    DataError : a test frame among the others.
     SettingsError : a device that is not there, a filter that does not fit.
     """
 
@@ -126,10 +137,12 @@ class Trainer:
         test: Sequence[Frame] = (),
     ) -> None:
         self.asked = settings
-        settings, about_stress = with_stress_weight(settings, learned_from(train, settings))
+        counts = checked_counts(counts, len(train))
+        train, valid, counts, about_frames = _without(settings, train, valid, counts)
+        settings, about_stress = with_stress_weight(settings, counted_labels(train, settings))
         energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
         check_trainable(train, energy=energy, forces=forces, stress=stress)
-        check_group_weights(train, valid, settings)
+        check_something_counts(train, settings)
         self.settings = settings
         self.monitor = monitor
         self.train_frames = tuple(train)
@@ -137,16 +150,14 @@ class Trainer:
         self.test_frames = tuple(test)
         self.test_errors: dict[str, Any] | None = None
         refuse_overlap(self.test_frames, {"training": self.train_frames, "validation": self.valid_frames})
-        self.counts = checked_counts(counts, len(self.train_frames))
+        self.counts = counts
         self.device = resolve_device(settings.device)
         self.history: list[EpochRecord] = []
         self._describer = describer
-        self._opening = [*about_stress, *notes_on(self.train_frames, settings)]
+        self._opening = [*about_frames, *about_stress, *notes_on(self.train_frames, settings)]
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
-        if settings.group_weights:
-            text = sentence_on_weights(settings.group_weights)
-            self._opening.append(Message(text, Severity.NOTE))
+        self._opening += notes_on_weights(self.train_frames, settings)
         self.data: DescribedFrames
         self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
@@ -186,7 +197,7 @@ class Trainer:
         """
         numbers = np.unique(np.concatenate([f.numbers for f in self.train_frames]))
         alike = [f for f in self.valid_frames if np.isin(f.numbers, numbers).all()]
-        frames = learned_from([*self.train_frames, *alike], self.settings)
+        frames = counted_labels([*self.train_frames, *alike], self.settings)
         known = [f for f in frames if f.energy is not None or f.forces is not None]
         found = choice_for(known or frames, self.settings, progress)
         used = {

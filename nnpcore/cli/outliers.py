@@ -1,0 +1,83 @@
+"""``eatlas outliers``: frames and atoms of a run whose errors are larger than was foretold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnpcore.cli import options
+from nnpcore.cli.gathered import Result
+from nnpcore.cli.result_tables import number, plain_table
+from nnpcore.cli.terminal import Terminal
+from nnpcore.units import MEV_PER_EV
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nnpcore.analyses.errors import Outlier
+
+TIMES, LISTED = 4.0, 20
+
+
+def outliers_command(
+    terminal: Terminal,
+    *,
+    run: options.RunFolder,
+    most: options.MostOutliers = LISTED,
+    times: options.Times = TIMES,
+    leave_out: options.LeaveOut = None,
+    threads: options.Threads = None,
+) -> Result:
+    """List frames and atoms by their error against the foretold one; write what is to be left out."""
+    from nnpcore.analyses import required
+    from nnpcore.analyses.errors import OUTLIERS, RUN_ERRORS
+    from nnpcore.report.facts import read_run
+    from nnpcore.training.leaving_out import left_out, write_left_out
+
+    with terminal.progress("Outliers") as progress:
+        evaluation = read_run(run, None, (), progress).evaluation
+        found = required(evaluation.value(OUTLIERS, n_threads=threads, progress=progress))
+        errors = required(evaluation.value(RUN_ERRORS, n_threads=threads, progress=progress))
+    frames = [one for one in found.frames if one.ratio >= times][:most]
+    atoms = [one for one in found.atoms if one.ratio >= times][:most]
+    terminal.show(
+        found.sentence, _table("Frames by their energy", frames), _table("Atoms by their force", atoms)
+    )
+    result: Result = {
+        "run": run,
+        "sentence": found.sentence,
+        "frames": [_numbers(one) for one in frames],
+        "atoms": [_numbers(one) for one in atoms],
+    }
+    if leave_out is not None:
+        reasons: dict[int, str] = {}
+        for one in sorted([*frames, *atoms], key=lambda one: -one.ratio):
+            atom = "" if one.atom is None else f"atom {one.atom}: "
+            reasons.setdefault(one.place, atom + one.why)
+        write_left_out(leave_out, [left_out(errors.frames[place], why) for place, why in reasons.items()])
+        terminal.say(
+            f"{len(reasons)} frames are in {leave_out}: look at them, then eatlas train --without it"
+        )
+        result |= {"leave_out": leave_out, "n_left_out": len(reasons)}
+    return result
+
+
+def _table(title: str, rows: Sequence[Outlier]) -> Table:
+    unit = "eV/Å" if rows and rows[0].atom is not None else "meV/atom"
+    table = plain_table(title, "Frame", "Atom", "Role", "Group", f"Error, {unit}", "Foretold", "Times")
+    for one in rows:
+        factor = MEV_PER_EV if one.atom is None else 1.0
+        atom = "" if one.atom is None else str(one.atom)
+        sizes = number(factor * one.error), number(factor * one.foretold), f"{one.ratio:.1f}"
+        table.add_row(f"{one.name}, {one.index}", atom, one.role, one.group, *sizes)
+    return table
+
+
+def _numbers(one: Outlier) -> Result:
+    """Return an outlier for ``--json``: energies in meV/atom, forces in eV/Å."""
+    factor, unit = (MEV_PER_EV, "mev_per_atom") if one.atom is None else (1.0, "ev_per_ang")
+    found: Result = {"file": Path(one.key), "frame": one.index, "role": one.role, "group": one.group}
+    found |= {} if one.atom is None else {"atom": one.atom}
+    sizes = {f"error_{unit}": factor * one.error, f"foretold_{unit}": factor * one.foretold}
+    return found | sizes | {"times": one.ratio}

@@ -1,0 +1,81 @@
+"""The panel of errors by group and outliers: looking, leaving out, weights, and that they can be undone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from panel_helpers import show_panel, wait_for
+from training_data import TINY, silicon_frames
+
+from app.dialogs.group_weights import GroupWeightsDialog
+from app.panels.errors_panel import ErrorsPanel
+from app.session.session import Session
+from nnpcore.analyses.errors import OUTLIERS
+from nnpcore.structures import Role, read_dataset, write_frames
+from nnpcore.training import Trainer
+
+
+def test_errors_outliers_and_weights_in_the_window(qtbot, session: Session, tmp_path: Path) -> None:
+    made = [replace(f, info={"config_type": "ab"[k % 2]}) for k, f in enumerate(silicon_frames(12))]
+    made[4] = replace(made[4], energy=(made[4].energy or 0.0) + 3.0)
+    path = tmp_path / "data.extxyz"
+    write_frames(path, made)
+    frames = list(read_dataset(path).frames)
+    settings = TINY.replace(hidden=(5,), epochs=6, **{"descriptors.preset": "26"})
+    Trainer(settings, frames[:9], frames[9:], run_folder=tmp_path / "run").run()
+    session.data.open_paths([str(path)], {str(path): Role.TRAINING})
+    wait_for(lambda: "data" in session.data.datasets)
+    session.runs.open(tmp_path / "run")
+    wait_for(lambda: session.runs.current is not None)
+    panel = show_panel(qtbot, ErrorsPanel(session), 600, 400)
+    assert isinstance(panel, ErrorsPanel)
+    wait_for(lambda: panel.analysis is not None)
+    panel.refresh()
+    rows = panel.table_view.rows
+    assert [(row.name, row.cells[0][0], row.cells[1][0]) for row in rows] == [
+        ("a", "training", "5"), ("b", "training", "4"), ("b", "validation", "2"), ("a", "validation", "1")
+    ]  # fmt: skip
+    table = panel.table()
+    assert table is not None and list(table["frames"]) == [5, 4, 2, 1]
+    panel.look_at("outliers")
+    wait_for(lambda: panel.found is not None)
+    panel.refresh()
+    place = next(k for k, one in enumerate(panel.listed) if one.index == 4 and one.atom is None)
+    assert place == 0 and "frame 5" in panel.table_view.rows[0].name
+    panel.table_view.cellClicked.emit(place, 0)
+    assert session.data.frame_index == 4
+    atom = next(k for k, one in enumerate(panel.listed) if one.atom is not None)
+    panel.table_view.cellClicked.emit(atom, 0)
+    one = panel.listed[atom]
+    assert session.data.frame_index == one.index
+    panel.table_view.setCurrentCell(place, 0)
+    panel.leave.click()
+    (left,) = session.trainings.settings.left_out
+    assert (left.file, left.frame) == ("data.extxyz", 4) and "times what is foretold" in left.why
+    panel.refresh()
+    assert panel.table_view.rows[0].name.startswith("left out: ")
+    panel.leave.click()
+    assert len(session.trainings.settings.left_out) == 1
+    session.undo_stack.undo()
+    assert session.trainings.settings.left_out == ()
+    known = session.runs.current
+    assert known is not None and known.result(OUTLIERS) is not None
+    _check_weights(qtbot, session)
+
+
+def _check_weights(qtbot, session: Session) -> None:
+    dialog = GroupWeightsDialog(session)
+    qtbot.addWidget(dialog)
+    assert [dialog._text(k, 0) for k in range(dialog.table.rowCount())] == ["a", "b"]
+    cell = dialog.table.item(1, 2)
+    assert cell is not None
+    for wrong in ("-1", "much"):
+        cell.setText(wrong)
+        dialog.accept()
+        assert dialog.error.text() and not session.trainings.settings.group_weights
+    cell.setText("2,5")
+    dialog.accept()
+    assert session.trainings.settings.group_weights["b"].numbers == (2.5, 1.0, 1.0)
+    session.undo_stack.undo()
+    assert not session.trainings.settings.group_weights

@@ -1,0 +1,183 @@
+"""Errors by group and outliers: against sums worked out apart, planted faults, and frames left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import build_functions
+from training_data import TINY, silicon_frames
+
+from nnpcore.analyses import required
+from nnpcore.analyses.errors import GROUP_KEY, OUTLIERS, RUN_ERRORS, RUN_FRAMES, run_frames
+from nnpcore.analyses.graph import Evaluation
+from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL, TRAINING_FRAMES
+from nnpcore.cli import main
+from nnpcore.errors import SettingsError, TrainingError
+from nnpcore.mapping.outliers import foretold_errors, usual_error
+from nnpcore.posterior import Posterior, Target
+from nnpcore.posterior.label_spreads import label_spreads
+from nnpcore.structures import read_dataset, write_frames
+from nnpcore.structures.frame import Frame
+from nnpcore.training import RunFolder, Trainer, rmse_report
+from nnpcore.training.frame_errors import FrameErrors
+from nnpcore.training.leaving_out import left_out, read_left_out, write_left_out
+
+BAD_ENERGY, BAD_FORCE, BAD_ATOM = 3, 7, 5
+
+
+def planted(n: int = 14) -> list[Frame]:
+    """Return frames of two groups; one has a wrong energy, one a wrong force on one atom."""
+    frames = [replace(f, info={"config_type": "ab"[k % 2]}) for k, f in enumerate(silicon_frames(n))]
+    frames[BAD_ENERGY] = replace(frames[BAD_ENERGY], energy=(frames[BAD_ENERGY].energy or 0.0) + 2.0)
+    known = frames[BAD_FORCE].forces
+    assert known is not None
+    forces = known.copy()
+    forces[BAD_ATOM] += (2.0, -1.0, 1.0)
+    frames[BAD_FORCE] = replace(frames[BAD_FORCE], forces=forces)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a trained run whose data file has the planted faults."""
+    folder = tmp_path_factory.mktemp("outliers")
+    write_frames(folder / "data.extxyz", planted())
+    frames = list(read_dataset(folder / "data.extxyz").frames)
+    settings = TINY.replace(epochs=8, hidden=(6,), **{"descriptors.preset": "26"})
+    Trainer(settings, frames[:10], frames[10:], run_folder=folder / "run").run()
+    return folder / "run"
+
+
+def test_errors_by_group_are_those_of_the_frames_of_each_group() -> None:
+    frames = planted()[:8]
+    trainer = Trainer(TINY.replace(epochs=1, **{"descriptors.preset": "26"}), frames, [])
+    trainer.run()
+    potential = trainer.potential()
+    report = rmse_report(potential, {"all": frames})["all"]
+    assert report["n_frames"] == 8 and list(report["groups"]) == ["a", "b"]
+    for group, own in report["groups"].items():
+        mine = [f for f in frames if f.info["config_type"] == group]
+        predicted = potential.predict(mine)
+        assert predicted.forces is not None
+        energy = [(predicted.energy[k] - (f.energy or 0.0)) / f.n_atoms for k, f in enumerate(mine)]
+        force = predicted.forces - np.concatenate([f.forces for f in mine if f.forces is not None])
+        assert own["n_frames"] == 4
+        assert own["rmse_energy_mev_per_atom"]["mean"] == pytest.approx(
+            1e3 * np.sqrt(np.mean(np.square(energy)))
+        )
+        assert own["rmse_force_ev_per_ang"]["mean"] == pytest.approx(np.sqrt(np.mean(force**2)), rel=1e-5)
+        alone = rmse_report(potential, {"mine": mine})["mine"]
+        assert "groups" not in alone
+        assert alone["rmse_stress_gpa"]["members"] == pytest.approx(own["rmse_stress_gpa"]["members"])
+    found = FrameErrors.of(potential, frames)
+    errors = potential.predict(frames).energy - np.array([f.energy or 0.0 for f in frames])
+    np.testing.assert_allclose(found.energy, errors / 8, atol=1e-9)
+    nothing = FrameErrors.of(potential, [replace(frames[0], energy=None, forces=None), frames[1]])
+    assert np.isnan(nothing.energy[0]) and np.isnan(nothing.forces[:8]).all()
+    assert nothing.counts[0].tolist() == [0, 0, 9] and not nothing.sums(slice(0, 1)).rmses().keys() & {
+        "energy"
+    }
+
+
+def test_spreads_of_forces_are_those_of_differences_of_energies() -> None:
+    frames = silicon_frames(6)
+    posterior = Posterior.fit(frames, build_functions(("Si",)), n_threads=1)
+    energies, forces = label_spreads(posterior, frames[:1], n_threads=1)
+    assert energies.shape == (1,) and forces.shape == (8, 3)
+    step, features = 1e-4, []
+    for sign in (1.0, -1.0):
+        positions = frames[0].positions.copy()
+        positions[2, 1] += sign * step
+        target = Target.mean(replace(frames[0], positions=positions)).times(8.0)
+        features.append(posterior.features([target]))
+    slope = (features[0] - features[1]) / (2 * step)
+    assert forces[2, 1] == pytest.approx(float(posterior.spread_of_features(slope)[0]), rel=1e-3)
+    own = posterior.features([Target.mean(frames[0])])
+    assert energies[0] == pytest.approx(float(posterior.spread_of_features(own)[0]), rel=1e-6)
+
+
+def test_usual_errors_do_not_follow_outliers() -> None:
+    rng = np.random.default_rng(0)
+    errors = rng.normal(0, 2.0, 4000)
+    assert usual_error(errors) == pytest.approx(2.0, rel=0.06)
+    errors[:200] = 1e4
+    assert usual_error(errors) == pytest.approx(2.1, rel=0.1)
+    assert np.isnan(usual_error(np.array([np.nan])))
+    roles = ["training"] * 2000 + ["validation"] * 2000
+    errors[2000:] *= 3
+    foretold = foretold_errors(errors, np.full(4000, 1.5), roles)
+    assert foretold[0] == pytest.approx(np.hypot(1.5, usual_error(errors[:2000])))
+    assert foretold[-1] == pytest.approx(np.hypot(1.5, usual_error(errors[2000:])))
+
+
+def test_planted_faults_come_first() -> None:
+    frames = planted()
+    settings = TINY.replace(epochs=12, **{"descriptors.preset": "26"})
+    clean = [f for k, f in enumerate(frames) if k not in (BAD_ENERGY, BAD_FORCE)]
+    trainer = Trainer(settings, clean, [])
+    trainer.run()
+    evaluation = Evaluation()
+    evaluation.set(POTENTIAL, trainer.potential())
+    evaluation.set(RUN_FRAMES, run_frames({"training": [replace(f, index=k) for k, f in enumerate(frames)]}))
+    evaluation.set(GROUP_KEY, "config_type")
+    evaluation.set(TRAINING_FRAMES, tuple(clean))
+    evaluation.set(FUNCTIONS, trainer.functions)
+    found, errors = required(evaluation.value(OUTLIERS)), required(evaluation.value(RUN_ERRORS))
+    assert (found.frames[0].index, found.frames[0].atom, found.frames[0].group) == (BAD_ENERGY, None, "b")
+    assert (found.atoms[0].index, found.atoms[0].atom) == (BAD_FORCE, BAD_ATOM)
+    assert found.n_frames == 14 and found.n_atoms == 14 * 8 and found.n_frames_off >= 1
+    assert found.frames[0].error == pytest.approx(errors.errors.energy[BAD_ENERGY])
+    assert "energy off by -" in found.frames[0].why and "times what is foretold" in found.atoms[0].text
+    assert [one.ratio for one in found.atoms] == sorted((one.ratio for one in found.atoms), reverse=True)
+    assert [(g.role, g.group, g.n_frames) for g in errors.by_group] == [
+        ("training", "a", 7),
+        ("training", "b", 7),
+    ]
+
+
+def test_what_the_command_lists_can_be_left_out_with_the_reason(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "out.toml"
+    assert main(["outliers", str(run), "--times", "0", "-n", "2", "--leave-out", str(listed), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["frames"]) == len(result["atoms"]) == 2 and result["n_left_out"] >= 2
+    named = read_left_out(listed)
+    first = next(one for one in named if one.frame == result["frames"][0]["frame"])
+    assert "times what is foretold" in first.why and len(first.fingerprint) == 16
+    data, again = str(run.parent / "data.extxyz"), tmp_path / "again"
+    options = ["--epochs", "1", "--members", "1", "--hidden", "4", "--preset", "26", "--guidance", "0"]
+    assert main(["train", data, "-o", str(again), "--without", str(listed), *options]) == 0
+    text = capsys.readouterr()
+    assert first.why in text.err.replace("\n", " ") or first.why in text.out
+    folder = RunFolder.open(again)
+    used = {index for source in folder.sources for index in source.indices}
+    assert used == set(range(14)) - {one.frame for one in named}
+    assert folder.settings.left_out == named
+    assert main(["evaluate", str(run), data, "--group-key", "phase"]) == 1
+    assert "no frame has a value 'phase'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_frames_are_left_out_by_what_they_hold(tmp_path: Path) -> None:
+    frames = [replace(f, source="/x/data.xyz", index=k) for k, f in enumerate(planted()[:6])]
+    named = tuple(left_out(frames[k], "looks wrong") for k in (1, 4))
+    settings = TINY.replace(left_out=named)
+    trainer = Trainer(settings, frames[:4], frames[4:], counts=[1, 2, 3, 4])
+    assert [f.index for f in trainer.train_frames] == [0, 2, 3] and trainer.counts == (1, 3, 4)
+    assert [f.index for f in trainer.valid_frames] == [5]
+    other = [replace(f, energy=(f.energy or 0.0) + 1.0) for f in frames]
+    trainer = Trainer(settings, other, [])
+    assert len(trainer.train_frames) == 6  # the file has changed: these are other frames
+    assert any("no longer the one that was left out" in m.text for m in trainer._opening)
+    with pytest.raises(TrainingError):
+        Trainer(TINY.replace(left_out=tuple(left_out(f, "") for f in frames)), frames, [])
+    write_left_out(tmp_path / "a.toml", named)
+    assert read_left_out(tmp_path / "a.toml") == named
+    (tmp_path / "b.toml").write_text("[[left_out]]\nfile = 'a'\nframe = -1\n")
+    for name, what in (("b.toml", "not sensible"), ("c.toml", "cannot be read")):
+        with pytest.raises(SettingsError, match=what):
+            read_left_out(tmp_path / name)
