@@ -193,6 +193,9 @@ class TrainSettings(Declared):
     :mod:`nnpcore.training.short_range`. ``short_range_pairs`` has pairs of elements, such as "O-Si", that
     differ from that: "off", "on", "auto", or the two distances, Å, between which it is joined to zero.
 
+    ``group_weights`` say how many times energies, forces and stresses of a group count, groups being told by
+    ``group_key``; ``left_out`` names frames that are not trained on.
+
     Progress, for ``patience``, is a better validation score of some member, or, with a monitor, a largest
     mapping error at least 1 % below the best so far.
     """
