@@ -325,7 +325,7 @@ def test_a_wrong_crystal_and_foreign_regions_are_said_in_their_place(
     copper = Frame.from_atoms(bulk("Cu", cubic=True))
     regions = RegionSet(copper, (Region("all", np.arange(4), 0, -3.5),), "copper")
     report = make_report(folder, eos=broken, regions=[regions], n_threads=1)
-    eos, errors = (section_of(report, title) for title in TITLES[3:5])
+    eos, errors = (section_of(report, title) for title in TITLES[4:6])
     assert len(eos.blocks) == 1 and len(eos.missing) == 1
     assert "Cu" in errors.missing[0]
     assert any(isinstance(b, Picture) for b in section_of(report, "Map of atoms (PCA)").blocks)
