@@ -1,8 +1,8 @@
 """Measures how long the event loop is kept from its work, and names what keeps it.
 
-A 5 ms timer notes how late it comes, and a thread beside it looks at the stack of the window's thread while the
-timer is late. What the thread computed itself is told apart from what it waited for: on a machine with other
-work everybody waits.
+A 5 ms timer notes how late it comes, and a thread beside it looks at the stack of the window's thread while
+the timer is late. What the thread computed itself is told apart from what it waited for: on a machine with
+other work everybody waits.
 """
 
 from __future__ import annotations
