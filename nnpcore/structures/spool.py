@@ -15,7 +15,7 @@ import numpy as np
 
 from nnpcore.structures.frame import Frame
 
-IN_MEMORY = 64 << 20
+IN_MEMORY = 32 << 20
 _BLOCK = 8 << 20  # at least, and a sixteenth of what is written: every block keeps a file open
 _LEAST = 512  # bytes; smaller arrays are not worth their place in a file
 _SHARED = ("numbers", "cell", "pbc")
