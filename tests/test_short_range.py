@@ -14,6 +14,7 @@ from training_data import TINY, labelled, silicon_frames
 
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
 from nnpcore.exchange.programs import program_named
+from nnpcore.exchange.torchscript.writing import read_back_difference, write_torch
 from nnpcore.mapping.invariant import invariant_points
 from nnpcore.mapping.model_energies import energies_of_points
 from nnpcore.potential import Potential
@@ -225,3 +226,11 @@ def test_lammps_gets_it_beside_the_networks(format: str, tmp_path: Path) -> None
         ]
     bare = replace(potential, short_range=None)
     assert "zbl" not in " ".join(program.lammps_lines(bare, ["place"]))
+
+
+def test_the_module_for_torch_has_it(tmp_path: Path) -> None:
+    functions, frames = build_functions(["C", "Si"]), [build_frame("SiC", rattle=0.1)]
+    potential = build_potential(functions, frames, n_members=2, short_range=("C-Si", "Si-Si"))
+    files = write_torch(potential, tmp_path)
+    assert read_back_difference(potential, files[0]) < 1e-9
+    assert read_back_difference(replace(potential, short_range=None), files[0]) > 0.1
