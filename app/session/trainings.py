@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.documents.frame_refs import RoleRefs, frames_of, name_of, refs_of_roles
+from app.documents.frame_refs import FrameRefs, RoleRefs, frames_of, name_of, refs_of_roles
 from app.documents.run import RunDocument, RunState
 from app.session.data import Data
 from app.session.messages import Messages, Notification, from_error
@@ -355,6 +356,10 @@ class Trainings(QObject):
         run.values, run.whitening, run.functions = start.values, start.whitening, start.functions
         run.n_epochs, run.used_device, run.sentence = start.n_epochs, start.device, start.sentence
         run.sources, run.settings = start.sources, start.settings
+        for name, role in (("train", "training"), ("valid", "validation"), ("test", "test")):
+            number = sum(len(source.indices) for source in run.sources if source.role == role)
+            if number != len(getattr(run, name)):  # isolated atoms were left out
+                setattr(run, name, FrameRefs((("", np.arange(number)),)) if number else FrameRefs())
         self._runs.locate_frames(run)
         run.history[:] = start.history
         if run.state == RunState.PREPARING:

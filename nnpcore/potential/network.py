@@ -122,6 +122,13 @@ class NetworkWeights:
         for element in self.skip or {}:
             yield self.skip[element]  # type: ignore[index]
 
+    def shifted(self, energies: Mapping[str, float]) -> NetworkWeights:
+        """Return networks whose linear outputs lie higher by an energy (eV) of their element."""
+        layers = {
+            e: [*own[:-1], (own[-1][0], own[-1][1] + energies.get(e, 0.0))] for e, own in self.layers.items()
+        }
+        return replace(self, layers=layers)
+
     def flatten(self) -> np.ndarray:
         """Return all parameters as (n_members, n_parameters): element, layer, W row-major, b; then skip."""
         return np.concatenate([block.reshape(self.n_members, -1) for block in self._blocks()], axis=1)

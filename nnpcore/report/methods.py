@@ -126,6 +126,7 @@ def methods(folder: RunFolder, potential: Potential, history: Sequence[EpochReco
         sentences += [
             _data(folder),
             _training(folder.settings, history, cite),
+            _atoms(potential),
             _counts(folder),
             _weights(folder),
             _reached(history),
@@ -200,6 +201,17 @@ def _data(folder: RunFolder) -> str:
 def _weights(folder: RunFolder) -> str:
     text = sentence_on_weights(folder.settings.group_weights)
     return f"{text}." if text else ""
+
+
+def _atoms(potential: Potential) -> str:
+    """Return what energies count from."""
+    origin = potential.info.get("atom_energies")
+    listed = ", ".join(f"{e} {value:.6g} eV" for e, value in potential.element_energies.items())
+    if origin in ("given", "frames"):
+        return f"Energies count from those of isolated atoms, {listed}."
+    return (
+        f"Energies count from least-squares energies of the elements, {listed}." if origin == "fitted" else ""
+    )
 
 
 def _counts(folder: RunFolder) -> str:

@@ -70,7 +70,7 @@ def settings_section(facts: RunFacts) -> Section:
         ("Networks", f"{potential.n_members} × {_layers(potential)}, {potential.weights.activation}"),
         ("Baseline", _baseline(potential)),
         ("Short range", "none" if potential.short_range is None else potential.short_range.text),
-        ("Reference energies", energies),
+        ("Reference energies", energies + _origin(potential)),
     ]
     blocks: list[Block] = []
     if facts.folder.imported:
@@ -79,6 +79,17 @@ def settings_section(facts: RunFacts) -> Section:
     else:
         rows += _training_rows(facts)
     return Section("Settings", (*blocks, Table(("Setting", "Value"), tuple(rows), words=(0, 1))))
+
+
+def _origin(potential: Potential) -> str:
+    """Return where the reference energies come from, as far as the potential says."""
+    texts = {
+        "given": "of isolated atoms, given",
+        "frames": "of isolated atoms, from frames",
+        "fitted": "fitted",
+    }
+    text = texts.get(str(potential.info.get("atom_energies")))
+    return f" ({text})" if text else ""
 
 
 def _layers(potential: Potential) -> str:

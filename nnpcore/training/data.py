@@ -282,21 +282,24 @@ def composition(frames: Sequence[Frame], elements: Sequence[str]) -> np.ndarray:
     ).reshape(len(frames), len(numbers))
 
 
-def fit_element_energies(frames: Sequence[Frame], elements: Sequence[str]) -> dict[str, float]:
+def fit_element_energies(
+    frames: Sequence[Frame], elements: Sequence[str], about: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """Return each element's reference energy, eV: least squares of the energies per atom on the compositions.
 
     Where the compositions do not determine them (always the same stoichiometry, say), the solution of least
-    norm is taken; the network makes up for the rest. Frames without an energy do not count; without any,
-    all are zero.
+    norm is taken, counted from ``about`` (eV, zero without); the network makes up for the rest. Frames
+    without an energy do not count; without any, all are those of ``about``.
     """
     known = [f for f in frames if f.energy is not None]
     if not known:
-        return dict.fromkeys(elements, 0.0)
+        return {element: (about or {}).get(element, 0.0) for element in elements}
     counts = composition(known, elements)
     n_atoms = counts.sum(axis=1)
-    energies = np.array([f.energy for f in known], dtype=float)
+    zero = np.array([(about or {}).get(element, 0.0) for element in elements])
+    energies = np.array([f.energy for f in known], dtype=float) - counts @ zero
     solution, *_ = np.linalg.lstsq(counts / n_atoms[:, None], energies / n_atoms, rcond=1e-8)
-    return {element: float(value) for element, value in zip(elements, solution, strict=True)}
+    return {element: float(value) for element, value in zip(elements, solution + zero, strict=True)}
 
 
 def check_trainable(frames: Sequence[Frame], *, energy: bool, forces: bool, stress: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,7 @@ class DescribedFrames:
         floor: float,
         counts: Sequence[float] = (),
         settings: TrainSettings | None = None,
+        about: Mapping[str, float] | None = None,
         storage: Describer | None = None,
         progress: Progress | None = None,
     ) -> DescribedFrames:
@@ -95,7 +96,8 @@ class DescribedFrames:
 
         ``floor`` is that of the whitening, where ``scales`` do not bring one; ``counts`` says how many times
         each training frame counts, once where there are none; ``settings`` have the weights of groups, none
-        where not given; ``storage`` says where derivatives are kept. What scales are learned from is every
+        where not given; ``about`` : energies of isolated atoms;
+        ``storage`` says where derivatives are kept. What scales are learned from is every
         frame once, but energies of no weight.
 
         Raises
@@ -110,7 +112,7 @@ class DescribedFrames:
         if scales is None:
             whitening = Whitening.fit(train_set.values, train_set.species, functions, floor)
             counted = train if settings is None else counted_labels(train, settings)
-            scales = Scales(whitening, fit_element_energies(counted, functions.elements))
+            scales = Scales(whitening, fit_element_energies(counted, functions.elements, about))
 
         def fit_set(
             descriptors: DescriptorSet,

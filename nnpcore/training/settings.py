@@ -310,6 +310,14 @@ class TrainSettings(Declared):
                       "leaves compressed crystals to the networks (default {default})."),
     )] = "auto"
     short_range_pairs: dict[str, str | tuple[float, float]] = Field(default_factory=dict)
+    atom_energies: Annotated[str, Setting(
+        "the energies of isolated atoms, in eV", resumable=True,
+        shown=Shown("Training", "Atom energies",
+                    "Energies of isolated atoms that energies count from, such as Si=-0.12, O=-1.9 (eV); "
+                    "auto: of frames of one atom where there are any, else fitted; fitted: never of frames"),
+        option=Option("Energies of isolated atoms: auto (of frames of one atom, else fitted), frames, "
+                      "fitted, or Si=-0.12,O=-1.9 in eV (default {default}).", metavar="HOW"),
+    )] = "auto"
     optimizer: Annotated[str, Setting(
         "the optimizer",
         choices={"auto": "Automatic", "kalman": "Kalman filter", "adam": "Adam", "lbfgs": "L-BFGS"},
@@ -467,6 +475,17 @@ class TrainSettings(Declared):
             "baseline_spread": 0.0,
         }
 
+    @field_validator("atom_energies", mode="before")
+    @classmethod
+    def _of_atoms(cls, values: Any) -> Any:
+        """Take a table of elements, too, and check what is written."""
+        from nnpcore.training.atom_energies import parsed
+
+        text = ", ".join(f"{e}={v}" for e, v in values.items()) if isinstance(values, dict) else values
+        if isinstance(text, str):
+            parsed(text)
+        return text
+
     @field_validator("group_weights", mode="before")
     @classmethod
     def _of_groups(cls, values: Any) -> Any:
@@ -543,6 +562,8 @@ class TrainSettings(Declared):
         """Return the settings with what they leave to the data as a training that has begun has it."""
         mine, theirs = self.descriptors, begun.descriptors
         changes: dict[str, Any] = {}
+        if self.atom_energies == "auto":
+            changes["atom_energies"] = begun.atom_energies
         if mine.cutoff is None:
             changes["descriptors.cutoff"] = theirs.cutoff
         if self.stress_weight is None:

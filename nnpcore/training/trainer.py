@@ -20,6 +20,7 @@ from nnpcore.potential.storage import refuse_newer
 from nnpcore.progress import Progress
 from nnpcore.structures.overlap import refuse_overlap
 from nnpcore.threads import default_threads, one_blas_thread
+from nnpcore.training.atom_energies import atom_energies_of
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.choosing import choice_for
@@ -143,6 +144,16 @@ class Trainer:
         energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
         check_trainable(train, energy=energy, forces=forces, stress=stress)
         check_something_counts(train, settings)
+        self.atom_energies = atom_energies_of(
+            settings.atom_energies, train, settings.descriptors.cutoff or USUAL_CUTOFF
+        )
+        if self.atom_energies.values:
+            settings = settings.replace(atom_energies=self.atom_energies.text)
+            self.asked = self.asked.replace(atom_energies=self.atom_energies.text)
+        kept = self.atom_energies.kept(train)
+        counts = tuple(counts[k] for k in kept) if counts else counts
+        train = [train[k] for k in kept]
+        valid, test = ([part[k] for k in self.atom_energies.kept(part)] for part in (valid, test))
         self.settings = settings
         self.monitor = monitor
         self.train_frames = tuple(train)
@@ -154,7 +165,8 @@ class Trainer:
         self.device = resolve_device(settings.device)
         self.history: list[EpochRecord] = []
         self._describer = describer
-        self._opening = [*about_frames, *about_stress, *notes_on(self.train_frames, settings)]
+        self._opening = [*about_frames, *about_stress, *self.atom_energies.messages]
+        self._opening += notes_on(self.train_frames, settings)
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
         self._opening += notes_on_weights(self.train_frames, settings)
@@ -236,6 +248,11 @@ class Trainer:
         refuse_newer(folder.potential_path)
         settings = folder.settings if settings is None else settings.filled_from(folder.settings)
         folder.refuse_changes(settings)
+        if settings.atom_energies != folder.settings.atom_energies:
+            what = "the energies of isolated atoms are no longer those it was begun with"
+            raise RunFolderError(what, where=str(folder.path), fix="Leave them out, or start a new training")
+        if settings.atom_energies == "auto":  # it was begun with fitted ones
+            settings = settings.replace(atom_energies="fitted")
         if train is None:
             frames = folder.find_frames()
         else:
@@ -294,6 +311,7 @@ class Trainer:
             floor=self.settings.input_floor,
             counts=self.counts,
             settings=self.settings,
+            about=self.atom_energies.values,
             storage=self._describer
             or Storage(
                 self.settings.derivatives,
@@ -543,7 +561,11 @@ class Trainer:
         weights = self._packing.to_weights(best.last if last else best.weights, self._template)
         if self.test_errors is not None and not last:
             info["test"] = {"n_frames": len(self.test_frames)} | self.test_errors
+        info["atom_energies"] = self.atom_energies.origin
         energies, below = dict(scales.element_energies), self._short_range
+        if self.atom_energies.values:  # what is fitted beyond them is the networks'
+            apart = {e: energies[e] - self.atom_energies.values[e] for e in energies}
+            weights, energies = weights.shifted(apart), dict(self.atom_energies.values)
         found = Potential(self.functions, scales.whitening, weights, energies, info, short_range=below)
         under = best.baseline
         if under is None:
@@ -591,6 +613,7 @@ class Trainer:
             "optimizer": self.choice.optimizer,
             "block_size": self.choice.block_size,
             "element_energies": self.data.scales.element_energies,
+            "atom_energies": self.atom_energies.origin,
             "seconds": self._seconds,
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
             "messages": [[message.text, message.severity] for message in self._take_messages()],
@@ -614,6 +637,8 @@ class Trainer:
                 raise ValueError(f"weights {self._best.weights.shape} instead of {shape}")
             self.history = [EpochRecord.from_dict(values) for values in state["history"]]
             self._seconds = float(state["seconds"])
+            origin = str(state.get("atom_energies", self.atom_energies.origin))
+            self.atom_energies = replace(self.atom_energies, origin=origin)
             if "messages" in state:  # version 0.2 did not keep those of an epoch that was cut off
                 self._take_messages()
                 self._told = [Message(str(text), Severity(severity)) for text, severity in state["messages"]]
