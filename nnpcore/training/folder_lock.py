@@ -8,18 +8,24 @@ nobody holds it there.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import json
 import os
 import platform
 import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nnpcore.errors import RunFolderError
 from nnpcore.files import NO_ROOM, writing_failed
+
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of this kind: there the mark and its process decide
+    fcntl = None
 
 LOCK_FILE = "training.lock"
 _SAME_START = 2.0  # s, by which the start of one and the same process may be told differently
@@ -46,7 +52,7 @@ class FolderLock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
-                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | _flags("O_CLOEXEC", "O_NOFOLLOW"), 0o644)
                 try:
                     _refuse_held(handle, path)
                     if not _is_at(path, handle):
@@ -75,7 +81,8 @@ def writer_of(folder: Path) -> str:
     Nothing is locked by asking. Of a process of another computer only its mark is known: it may have ended.
     """
     try:
-        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        flags = _flags("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | flags)
     except OSError:
         return ""
     try:
@@ -92,6 +99,7 @@ def writer_of(folder: Path) -> str:
 def _mark(handle: int) -> None:
     """Write who holds a lock; on a full disk the system's own lock is enough."""
     os.ftruncate(handle, 0)
+    os.lseek(handle, 0, os.SEEK_SET)
     try:
         os.write(handle, json.dumps(_own_mark()).encode())
     except OSError as error:
@@ -99,9 +107,24 @@ def _mark(handle: int) -> None:
             raise
 
 
+def _flags(*names: str) -> int:
+    """Return flags of an opening; those that this system does not know are left out."""
+    found = 0
+    for name in names:
+        found |= getattr(os, name, 0)
+    return found
+
+
+def _lock(handle: int) -> None:
+    """Take the system's lock; BlockingIOError where another has it, OSError where there is none."""
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, "this system has no such locks")
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _grants_locks(handle: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle)
     except OSError:
         return False
     return True
@@ -111,7 +134,7 @@ def _refuse_held(handle: int, path: Path) -> None:
     """Take the system's lock; RunFolderError where somebody writes there."""
     mark = _mark_of(handle)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle)
         held = _same_host(mark) and _lives(mark)  # a file system may grant any lock
     except BlockingIOError:
         held = True
@@ -131,7 +154,8 @@ def _refuse_held(handle: int, path: Path) -> None:
 def _mark_of(handle: int) -> dict[str, Any]:
     """Return who holds or held a lock; nothing where the file does not say."""
     try:
-        found = json.loads(os.pread(handle, 1000, 0))
+        os.lseek(handle, 0, os.SEEK_SET)
+        found = json.loads(os.read(handle, 1000))
     except (OSError, ValueError, RecursionError):
         return {}
     whole = isinstance(found, dict) and type(found.get("pid")) is int
@@ -175,10 +199,12 @@ def _is_at(path: Path, handle: int) -> bool:
 
 
 def _give_up(path: Path, handle: int, owner: int) -> None:
-    try:
-        if os.getpid() == owner and _is_at(path, handle):
+    ours = os.getpid() == owner and _is_at(path, handle)
+    if ours:
+        with suppress(OSError):  # Windows removes no file that is open
             path.unlink()
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+            ours = False
+    os.close(handle)
+    if ours:
+        with suppress(OSError):
+            path.unlink()

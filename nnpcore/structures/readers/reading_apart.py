@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -70,13 +71,18 @@ def _answers(
 ) -> Generator[dict[str, Any]]:
     """Yield what a process says, line by line; its last is an error where it did not come to its end."""
     assert process.stdout is not None
-    handle, rest, ended = process.stdout.fileno(), b"", False
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    # a thread, since Windows cannot wait for a pipe with a limit of time
+    listening = threading.Thread(target=_listen, args=(process.stdout.fileno(), said), name="reading apart")
+    listening.start()
+    rest, ended = b"", False
     try:
         while True:
             check()
-            if not select.select([handle], [], [], _POLL_SECONDS)[0]:
+            try:
+                part = said.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
                 continue
-            part = os.read(handle, 1 << 16)
             if not part:
                 break
             *lines, rest = (rest + part).split(b"\n")
@@ -90,11 +96,21 @@ def _answers(
         with suppress(OSError):
             process.kill()
         process.wait()
+        listening.join()
         process.stdout.close()
 
 
+def _listen(handle: int, said: queue.SimpleQueue[bytes]) -> None:
+    """Pass on what comes out of a pipe; nothing at its end."""
+    part = b"-"
+    while part:
+        with suppress(InterruptedError):
+            part = os.read(handle, 1 << 16)
+            said.put(part)
+
+
 def _how_it_ended(status: int, seconds: float) -> str:
-    if status == -signal.SIGPROF:
+    if status == -getattr(signal, "SIGPROF", 0) != 0:
         return f"its parser did not come to an end within {seconds:.3g} s of work"
     return f"its parser has crashed (status {status})"
 
@@ -116,10 +132,14 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _limit(size: int) -> None:
-    import resource
-
+    """Hold memory and files of this process; Windows has no such limits, and macOS not that of the memory."""
+    try:
+        import resource
+    except ImportError:
+        return
     most = _MEMORY + _TIMES_ITS_SIZE * size
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
@@ -136,13 +156,19 @@ def _copy(kind: str, path: Path, found: Path, seconds: float) -> None:
     source: Any = str(path)
     if ioformats[kind].acceptsfd and not ioformats[kind].isbinary:
         source = GuardedText(path.open("rb"), path.name)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    _watch(seconds)
     images = iread(source, index=slice(None), format=kind, parallel=False, do_not_split_by_at_sign=True)
     with TrajectoryWriter(str(found)) as trajectory:
         for atoms in images:
             trajectory.write(atoms)
             _say({"structure": len(atoms)})
-            signal.setitimer(signal.ITIMER_PROF, seconds)
+            _watch(seconds)
+
+
+def _watch(seconds: float) -> None:
+    """End this process after so many seconds of work from now on, where the system can."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _say(answer: dict[str, Any]) -> None:
