@@ -208,10 +208,8 @@ def _atoms(potential: Potential) -> str:
     origin = potential.info.get("atom_energies")
     listed = ", ".join(f"{e} {value:.6g} eV" for e, value in potential.element_energies.items())
     if origin in ("given", "frames"):
-        return f"Energies count from those of isolated atoms, {listed}."
-    return (
-        f"Energies count from least-squares energies of the elements, {listed}." if origin == "fitted" else ""
-    )
+        return f"The zero of energy is that of isolated atoms, {listed}."
+    return f"Each element has an energy from least squares, {listed}." if origin == "fitted" else ""
 
 
 def _counts(folder: RunFolder) -> str:
