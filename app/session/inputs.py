@@ -15,7 +15,6 @@ from nnpcore.analyses.graph import Input, Missing, same
 from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
 from nnpcore.structures import Role
-from nnpcore.training.group_weights import counted_labels
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -113,6 +112,8 @@ class RunInputs:
 
     def _training_frames(self, run: RunDocument) -> tuple[Frame, ...]:
         """Return the training frames of a run; () where some of their files are not open."""
+        from nnpcore.training.group_weights import counted_labels
+
         documents = [self._data.datasets.get(key) for key, _ in run.train.parts]
         known = [document for document in documents if document is not None]
         if len(known) < len(documents):
