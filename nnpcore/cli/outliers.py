@@ -41,9 +41,8 @@ def outliers_command(
         errors = required(evaluation.value(RUN_ERRORS, n_threads=threads, progress=progress))
     frames = [one for one in found.frames if one.ratio >= times][:most]
     atoms = [one for one in found.atoms if one.ratio >= times][:most]
-    terminal.show(
-        found.sentence, _table("Frames by their energy", frames), _table("Atoms by their force", atoms)
-    )
+    titled = (("Frames by their energy", frames), ("Atoms by their force", atoms))
+    terminal.show(found.sentence, *(_table(title, rows) for title, rows in titled if rows))
     result: Result = {
         "run": run,
         "sentence": found.sentence,
@@ -56,21 +55,21 @@ def outliers_command(
             atom = "" if one.atom is None else f"atom {one.atom}: "
             reasons.setdefault(one.place, atom + one.why)
         write_left_out(leave_out, [left_out(errors.frames[place], why) for place, why in reasons.items()])
-        terminal.say(
-            f"{len(reasons)} frames are in {leave_out}: look at them, then eatlas train --without it"
-        )
+        are = "1 frame is" if len(reasons) == 1 else f"{len(reasons)} frames are"
+        terminal.say(f"{are} in {leave_out}: look at them; then eatlas train --without {leave_out}")
         result |= {"leave_out": leave_out, "n_left_out": len(reasons)}
     return result
 
 
 def _table(title: str, rows: Sequence[Outlier]) -> Table:
     unit = "eV/Å" if rows and rows[0].atom is not None else "meV/atom"
-    table = plain_table(title, "Frame", "Atom", "Role", "Group", f"Error, {unit}", "Foretold", "Times")
+    heads = ("Atom", "Role", "Group", f"Error, {unit}", "Foretold", "Times", "File")
+    table = plain_table(title, "Frame", *heads)
     for one in rows:
         factor = MEV_PER_EV if one.atom is None else 1.0
         atom = "" if one.atom is None else str(one.atom)
         sizes = number(factor * one.error), number(factor * one.foretold), f"{one.ratio:.1f}"
-        table.add_row(f"{one.name}, {one.index}", atom, one.role, one.group, *sizes)
+        table.add_row(str(one.index), atom, one.role, one.group, *sizes, one.name)
     return table
 
 
