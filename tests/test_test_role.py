@@ -18,6 +18,7 @@ from nnpcore.structures import Frame, example_path, read_dataset, write_frames
 from nnpcore.structures.overlap import equal_frames
 from nnpcore.structures.splits import Split, split_in_three
 from nnpcore.training import RunFolder, Trainer, TrainSettings, rmse_report
+from nnpcore.training.doubts import notes_on_split
 from nnpcore.training.run_folder import RunFolder as Folder
 
 SMALL = TrainSettings(
@@ -190,3 +191,16 @@ def test_command_line_trains_with_a_share_or_a_file_and_evaluates_what_is_kept(
     )
     assert main(["train", data, *OPTIONS, "--test", data, "-o", str(tmp_path / "b")]) == 1
     assert "trained on as well" in capsys.readouterr().err and not (tmp_path / "b").exists()
+
+
+def test_a_random_split_of_a_trajectory_is_said() -> None:
+    frames, rng = frames_from("nvt", 30), np.random.default_rng(0)
+    steps = np.cumsum(0.05 * rng.normal(size=(30, 64, 3)), axis=0)
+    walk = [replace(f, positions=frames[0].positions + step) for f, step in zip(frames, steps, strict=True)]
+    parts = TrainSettings().split_of(walk)
+    train, valid = ([walk[k] for k in part] for part in parts[:2])
+    (message,) = notes_on_split(train, valid, "frames")
+    assert "drawn at random from a trajectory" in message.text and message.is_note
+    assert notes_on_split(train, valid, "blocks") == []
+    far_apart = ([frames[k] for k in part] for part in parts[:2])
+    assert notes_on_split(*far_apart, "frames") == []

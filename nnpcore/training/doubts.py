@@ -10,7 +10,7 @@ import numpy as np
 
 from nnpcore.descriptors import neighbor_pairs
 from nnpcore.descriptors.pool import no_neighbors
-from nnpcore.training.history import Message
+from nnpcore.training.history import Message, Severity
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
@@ -21,6 +21,9 @@ _SAME = 1e-3
 
 _ENOUGH = 10
 """With so many different frames nothing is said."""
+
+_CLOSER, _LOOKED_AT = 0.8, 40
+"""A trajectory is told by frames that follow each other: closer than this times the farthest; of so many."""
 
 _EXTREME = 20.0
 """A force so many times the usual one is called extreme."""
@@ -78,3 +81,37 @@ def why_diverged(frames: Sequence[Frame]) -> str:
         what = f"Of the {len(frames)} training frames only {different} differ"
         return f"{what}: add others, or take fewer epochs"
     return "Take a smaller network, other symmetry functions, or a lower learning rate (Adam)"
+
+
+def notes_on_split(train: Sequence[Frame], valid: Sequence[Frame], split: str) -> list[Message]:
+    """Say so where validation frames were drawn at random from among frames of a trajectory like them.
+
+    Compared are the distances (Å, root mean square over atoms) to the nearest training frame in time and to
+    the farthest of the same file.
+    """
+    near, far = [], []
+    for frame in valid[:_LOOKED_AT] if split == "frames" else ():
+        same = [f for f in train if f.source and f.source == frame.source]
+        alike = [f for f in same if np.array_equal(f.numbers, frame.numbers)]
+        if len(alike) >= _ENOUGH:
+            alike.sort(key=lambda f: abs(f.index - frame.index))
+            near.append(_apart(frame, alike[0]))
+            far.append(_apart(frame, alike[-1]))
+    if not near or np.median(near) >= _CLOSER * np.median(far):
+        return []
+    text = (
+        "Validation frames were drawn at random from a trajectory: they are "
+        f"{np.median(near):.2g} Å from the nearest training frame in time, others {np.median(far):.2g} Å. "
+        "Their errors look too small; a split by blocks of time, or better a test of other data, tells more"
+    )
+    return [Message(text, Severity.NOTE)]
+
+
+def _apart(one: Frame, other: Frame) -> float:
+    """Return how far atoms have moved between two frames, less their common motion and whole cells, Å."""
+    moved = other.positions - one.positions
+    if one.volume > 0:
+        fractions = moved @ np.linalg.inv(one.cell)
+        moved = (fractions - np.where(one.pbc, np.round(fractions), 0.0)) @ one.cell
+    moved = moved - moved.mean(axis=0)
+    return float(np.sqrt((moved**2).sum(axis=1).mean()))

@@ -29,7 +29,7 @@ from nnpcore.training.counts import checked_counts, sentence_on
 from nnpcore.training.data import Guide, check_trainable
 from nnpcore.training.described import DescribedFrames, Scales, with_functions
 from nnpcore.training.divergence import diverged_members, own_rms
-from nnpcore.training.doubts import check_neighbors, notes_on, why_diverged
+from nnpcore.training.doubts import check_neighbors, notes_on, notes_on_split, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score, rmse_report
@@ -167,6 +167,7 @@ class Trainer:
         self._describer = describer
         self._opening = [*about_frames, *about_stress, *self.atom_energies.messages]
         self._opening += notes_on(self.train_frames, settings)
+        self._opening += notes_on_split(self.train_frames, self.valid_frames, settings.split)
         if self.counts:
             self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
         self._opening += notes_on_weights(self.train_frames, settings)
