@@ -12,6 +12,7 @@ from app.documents.counting import with_base
 from app.look.colormaps import map_colors, to_rgb
 from app.look.style_sheet import styled
 from app.panels.base import Lack, Panel, lacks_run
+from app.session.messages import Notification
 from app.viewer3d import create_structure_view
 from app.viewer3d.color_bar import ColorBar, ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, rounded
@@ -24,6 +25,7 @@ from nnpcore.units import MEV_PER_EV
 if TYPE_CHECKING:
     from app.session.session import Session
     from nnpcore.cure import Look
+    from nnpcore.potential.spread_factors import SpreadFactors
 
 TICK_MS = 50
 EMPTY = (
@@ -46,6 +48,7 @@ class ExplorePanel(Panel):
         super().__init__(session, parent)
         self.look: Look | None = None
         self._tops: dict[str, float] = {}
+        self._factor = 1.0
         self._build_tools()
         self._build_body()
         self._timer = QTimer(self, interval=TICK_MS)
@@ -75,6 +78,9 @@ class ExplorePanel(Panel):
         self.spread = self._number(0.0, 0.0, 1e5, " meV", 0, tip)
         self.spread.setPrefix("spread ")
         self.spread.setSpecialValueText(f"spread {OFF}")
+        tip = "Multiply foretold spreads by the factor that Calibration has kept with the run"
+        self.calibrated = self.add_button(tip, text="Calibrated")
+        self.calibrated.setCheckable(True)
         self.color_by = self.add_choice("Colour of the atoms", self._recolor)
         refill(self.color_by, VALUES)
         self.start = styled(QPushButton("Start", self), "primary")
@@ -118,6 +124,8 @@ class ExplorePanel(Panel):
             self.start.setEnabled(False)
             return
         self.look, self._tops = None, {}
+        factors = self._factors() if self.calibrated.isChecked() else None
+        self._factor = 1.0 if factors is None else factors.foretold_energy
         cures.explore(
             ExploreSettings(
                 temperature=self.temperature.value(),
@@ -125,10 +133,21 @@ class ExplorePanel(Panel):
                 spread=self.spread.value() or None,
                 distance=self.distance.value() or None,
                 n_steps=20_000,
-            )
+            ),
+            self._factor,
         )
         if cures.exploring:
             self._timer.start()
+
+    def _factors(self) -> SpreadFactors | None:
+        """Return the factors kept with the current run; a message where there are none."""
+        session = self.session
+        found = session.calibrations.factors_of(session.runs.current)
+        if found is None:
+            text = "Press Keep factors in the Calibration panel first; spreads are as they were foretold."
+            session.messages.notify(Notification("warning", "No calibration is kept with this run", text))
+            self.calibrated.setChecked(False)
+        return found
 
     def _take(self) -> None:
         """Draw the latest look, unless the last one is still being drawn."""
@@ -158,7 +177,8 @@ class ExplorePanel(Panel):
         if self.look is None:
             self.body.set_message("Learning what the training data know…" if cures.exploring else EMPTY)
             return
-        self.text.set_text(f"{_facts(self.look)}{self._end_text()}")
+        times = "" if self._factor == 1.0 else f" Spreads × {self._factor:.2g} (calibrated)."
+        self.text.set_text(f"{_facts(self.look)}{times}{self._end_text()}")
 
     def _end_text(self) -> str:
         found = self.session.cures.exploration

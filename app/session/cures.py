@@ -331,8 +331,11 @@ class Cures(QObject):
         return next((run for run in runs if folder is not None and run.folder == folder), None)
 
     # exploring ----------------------------------------------------------------------------------------
-    def explore(self, settings: ExploreSettings) -> None:
-        """Let the current potential move the frame shown, from where it is."""
+    def explore(self, settings: ExploreSettings, factor: float = 1.0) -> None:
+        """Let the current potential move the frame shown, from where it is.
+
+        Foretold spreads are multiplied by ``factor``.
+        """
         frame, document = self._data.frame, self._data.current
         try:
             subject = self.subject()
@@ -353,7 +356,9 @@ class Cures(QObject):
         self._stop, looked = stop, self._on_look
         self._exploring = self._tasks.run(
             "Exploring",
-            lambda progress: run_exploration(subject, frame, settings, known, looked, stop.is_set, progress),
+            lambda progress: run_exploration(
+                subject, frame, settings, known, looked, stop.is_set, factor, progress
+            ),
             put,
             lambda error: self._messages.notify_error("The dynamics cannot go on", error),
             key=EXPLORING,

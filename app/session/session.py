@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+from app.session.calibrations import Calibrations
 from app.session.coloring import SharedColoring
 from app.session.cures import Cures
 from app.session.data import Data
 from app.session.following import Following
 from app.session.invariance import InvarianceChecks
+from app.session.learning import Learning
 from app.session.memory import FreedMemory
 from app.session.messages import Messages
 from app.session.properties import PropertyStudies
@@ -37,7 +39,8 @@ class Session(QObject):
     analyses : results of the runs in sight. sweeps : trainings over the values of a setting.
     invariance : whether crystals are invariant points. visibility : which files
         are drawn in maps. cures : frames to add, and adding them. properties : what potentials say
-        of a crystal. told : numbers that an example's page tells of.
+        of a crystal. calibrations : factors of spreads, kept with runs. learning : trainings on ever more
+        frames. told : numbers that an example's page tells of.
     """
 
     export_wanted = Signal()
@@ -68,11 +71,13 @@ class Session(QObject):
             self.settings, self.data, self.selection, self.regions, self.runs, self.trainings, tasks, messages
         )
         self.properties = PropertyStudies(self.settings, self.data, self.runs, tasks, messages)
+        self.calibrations = Calibrations(tasks, messages)
+        self.learning = Learning(self.settings, self.data, self.runs, self.trainings, tasks, messages)
         self.told = ToldNumbers()
         for part in (
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
             self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
-            self.memory, self.properties, self.told, self.following,
+            self.memory, self.properties, self.told, self.following, self.calibrations, self.learning,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)
@@ -86,6 +91,7 @@ class Session(QObject):
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""
         self.closing.emit()
+        self.learning.shutdown()
         self.following.shutdown()
         self.analyses.shutdown()
         self.trainings.shutdown()

@@ -189,7 +189,7 @@ class Trainings(QObject):
             valid,
             test,
             folder,
-            monitored=self._monitored(),
+            monitored=self.monitored(),
             parent=parent,
             counts=tuple(counts),
         )
@@ -224,13 +224,14 @@ class Trainings(QObject):
         used = {dataset_id for part in refs for dataset_id, _ in part.parts}
         known = bool(used) and used <= set(frames)
         train, valid, test = (frames_of(part, frames) if known else [] for part in refs)
-        monitored = self._monitored() if known else Monitored()
+        monitored = self.monitored() if known else Monitored()
         self._begin(
             run, TrainingOrder(run.settings, train, valid, test, run.folder, resume=True, monitored=monitored)
         )
         self._runs.changed.emit(run_id)
 
-    def _monitored(self) -> Monitored:
+    def monitored(self) -> Monitored:
+        """Return what trainings follow the mapping errors of, as things stand now."""
         crystal = next((d.frames for d in self._data.of_role(Role.EOS)), ())
         return Monitored(crystal, tuple(self._regions.sets.values()))
 

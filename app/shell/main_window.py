@@ -94,6 +94,7 @@ class MainWindow(QMainWindow):
         self.spaces.changed.connect(self.refresh_commands)
         self.spaces.changed.connect(self.toasts.arrange)
         session.cures.wanted.connect(self.show_cure)
+        session.learning.wanted.connect(self.show_learning)
         self._make_menus()
         self.verdict = VerdictBar(session, self)
         if "cure" in self.docks:
@@ -151,6 +152,11 @@ class MainWindow(QMainWindow):
         """Show the workspace in which frames are found that heal a map."""
         self.spaces.choose("cure")
         self.spaces.show_panel("cure")
+
+    def show_learning(self) -> None:
+        """Show the workspace in which one trains, with the learning curve in front."""
+        self.spaces.choose("train")
+        self.spaces.show_panel("learning")
 
     # menus --------------------------------------------------------------------------------------------
     def _make_menus(self) -> None:

@@ -75,6 +75,7 @@ class Spaces(QObject):
             session.data.added, session.data.changed, session.data.removed, session.runs.added,
             session.runs.removed, session.runs.current_changed, session.runs.changed,
             session.analyses.changed, session.regions.changed, session.sweeps.changed,
+            session.learning.changed,
             session.trainings.settings_changed, session.tasks.finished,
         ):  # fmt: skip
             signal.connect(self.refresh_soon)

@@ -19,6 +19,7 @@ from app.shell.spaces import Spaces
 from app.shell.workspaces import WORKSPACES
 from app.viewer3d.mouse import KEYS
 from app.workers.example_sessions import EXAMPLES
+from nnpcore.structures import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -278,6 +279,11 @@ def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
             "training.sweep", "Sweep…", lambda: dialogs.open("sweep"), "", "", "Training", 1,
             "Train with several values of a setting: which one has the lowest RMSE, which one maps best",
             enabled=lambda: bool(session.data.datasets),
+        ),
+        Command(
+            "training.learning", "Learning Curve", session.learning.open, "", "", "Training", 1,
+            "Train on ever more of the data: whether more of the same would bring anything",
+            enabled=lambda: bool(session.data.of_role(Role.TRAINING)),
         ),
     ]  # fmt: skip
 

@@ -75,7 +75,8 @@ LISTED = Part(tabs("data"), 0.18, 262, 360)
 """The list of data and runs stands at the left of every workspace."""
 
 BELOW_CURVES = row(
-    Part(tabs("structure"), 0.52), Part(tabs("parity", "errors", "sweep", "measured", "log"), 0.48)
+    Part(tabs("structure"), 0.52),
+    Part(tabs("parity", "errors", "calibration", "learning", "sweep", "measured", "log"), 0.48),
 )
 
 WORKSPACES: tuple[Workspace, ...] = (

@@ -233,15 +233,17 @@ def export_cure(found: FoundCure, folder: Path, template: str, _progress: Progre
 # exploring --------------------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False)
 class Knowledge:
-    """What tells how well atoms are known; made once for a run."""
+    """What tells how well atoms are known; made once for a run. ``factor`` makes spreads right in size."""
 
     posterior: Posterior
     distance: Callable[[Frame], np.ndarray]
     usual: float
+    factor: float = 1.0
 
     def __call__(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """Return spread (n_atoms,), eV, and distance (n_atoms,) in units of the usual one."""
-        return self.posterior.atomic_spreads([frame], n_threads=1), self.distance(frame) / self.usual
+        spread = self.factor * self.posterior.atomic_spreads([frame], n_threads=1)
+        return spread, self.distance(frame) / self.usual
 
 
 def learn(subject: Subject, start: Frame, progress: Progress) -> Knowledge:
@@ -265,9 +267,12 @@ def run_exploration(
     knowledge: Knowledge | None,
     on_look: Callable[[Look], None],
     stopped: Callable[[], bool],
+    factor: float,
     progress: Progress,
 ) -> tuple[Exploration, Knowledge]:
     """Learn what is known unless that is at hand, and let the potential's dynamics run.
+
+    ``factor`` is what foretold spreads are multiplied by.
 
     Raises
     ------
@@ -280,6 +285,7 @@ def run_exploration(
         raise AnalysisError("there is no potential that could move the atoms", fix="Train one, or open a run")
     if knowledge is None:
         knowledge = learn(subject, start, progress.part(0.0, 0.5, "Learning what is known"))
+    knowledge = replace(knowledge, factor=factor)
     found = explore(
         start, subject.model, settings,
         judge=knowledge, on_look=on_look, stopped=stopped, n_threads=1, progress=progress,

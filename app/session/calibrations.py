@@ -1,0 +1,61 @@
+"""The part of a session that keeps factors of spreads with runs, and gives them to those who ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.session.messages import Messages, Notification
+from app.workers.tasks import TaskRunner
+from nnpcore.errors import EatlasError
+
+if TYPE_CHECKING:
+    from app.documents.run import RunDocument
+    from nnpcore.analyses.calibration import Calibration
+    from nnpcore.potential.spread_factors import SpreadFactors
+
+
+class Calibrations(QObject):
+    """Writes and reads the factors; ``kept`` tells a run's id."""
+
+    kept = Signal(str)
+
+    def __init__(self, tasks: TaskRunner, messages: Messages) -> None:
+        super().__init__()
+        self._tasks, self._messages = tasks, messages
+
+    def keep(self, run: RunDocument, found: Calibration) -> None:
+        """Write the factors of a calibration into the run's folder, in the background."""
+        from nnpcore.training import RunFolder
+
+        folder, factors, names, run_id = run.folder, found.factors, found.names, run.id
+        if folder is None:
+            return
+
+        def done(_: object) -> None:
+            text = f"Energies × {factors.energy:.3g}, forces × {factors.force:.3g}. "
+            text += (
+                "They are used where calibrated spreads are asked for: Explore, eatlas predict --calibrated."
+            )
+            self._messages.notify(Notification("info", f"Factors are kept with {run.name}", text))
+            self.kept.emit(run_id)
+
+        self._tasks.run(
+            "Keeping factors",
+            lambda _: RunFolder.open(folder).write_spread_factors(factors, names),
+            done,
+            lambda error: self._messages.notify_error("The factors were not kept", error),
+        )
+
+    def factors_of(self, run: RunDocument | None) -> SpreadFactors | None:
+        """Return the factors kept with a run, None where there are none or they are of other weights."""
+        from nnpcore.training import RunFolder
+
+        if run is None or run.folder is None or not (run.folder / "calibration.json").is_file():
+            return None
+        try:
+            return RunFolder.open(run.folder).spread_factors()
+        except EatlasError as error:
+            self._messages.notify_error("The factors of the spreads cannot be used", error)
+            return None
