@@ -31,7 +31,7 @@ from nnpcore.training import DescriptorSettings, RunFolder, Trainer, TrainSettin
 TITLES = [
     "Settings",
     "Data",
-    "Learning curves",
+    "Training curves",
     "Errors by group, outliers",
     "Equation of state",
     "Mapping errors by region",
@@ -39,6 +39,7 @@ TITLES = [
     "Distance to the training set",
     "Connectivity",
     "What the data determine",
+    "Calibration",
     "All settings",
     "Versions",
     "Methods",
@@ -145,7 +146,7 @@ def test_its_numbers_are_those_of_the_run(report: Report, folder: Path) -> None:
 
     history = RunFolder.open(folder).read_history()
     best = [r for r in history if r.best][-1]
-    rmses = {row[0]: row for row in cells_of(report, "Learning curves")}
+    rmses = {row[0]: row for row in cells_of(report, "Training curves")}
     assert float(rmses["energy (meV/atom)"][2]) == pytest.approx(best.valid["energy"]["mean"], rel=0.01)
     assert float(rmses["force (eV/Å)"][2]) == pytest.approx(best.valid["force"]["mean"], rel=0.01)
     monitor = MappingMonitor.load(folder)

@@ -17,7 +17,7 @@ from nnpcore.errors import SettingsError
 from nnpcore.exchange.programs import OWN, PROGRAMS, program_named
 
 OUR_NOTES = {
-    EATLAS: "potential.json and potential.safetensors with a README, settings, history and learning curves. "
+    EATLAS: "potential.json and potential.safetensors with a README, settings, history and training curves. "
             "Opens again in Eatlas and as an ASE calculator.",
     STRUCTURES: "The frames of a data set with atomic energies, forces and spreads, for OVITO and others.",
 }  # fmt: skip

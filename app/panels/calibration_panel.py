@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.calibration_plot import CalibrationPlot
 from app.widgets.labels import NoteLabel
-from nnpcore.analyses.calibration import CALIBRATION, Calibration
+from nnpcore.analyses.calibration import CALIBRATION, Calibration, sentence
 from nnpcore.figures.calibration import calibration_figure, calibration_table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class CalibrationPanel(AnalysisPanel[Calibration]):
     def look_at(self, what: str) -> None:
         """Show "energy" or "force" where there is room for one of them."""
         self.front = what
-        self.arrange()
+        self.refresh()
 
     def _keep(self) -> None:
         run, analysis = self.session.runs.current, self.analysis
@@ -74,6 +74,9 @@ class CalibrationPanel(AnalysisPanel[Calibration]):
             plot.setVisible(quantity == front or (wide and quantity in known))
             self.buttons[quantity].setVisible(quantity in known and len(known) > 1 and not wide)
             self.buttons[quantity].setChecked(quantity == front)
+
+    def _shows(self, quantity: str) -> bool:
+        return not self.plots[quantity].isHidden()
 
     # what is shown ------------------------------------------------------------------------------------
     def refresh(self) -> None:
@@ -92,7 +95,10 @@ class CalibrationPanel(AnalysisPanel[Calibration]):
             self._seen.forget()
             return
         self.body.set_message("")
-        self.text.set_text(analysis.text, tip=_details(analysis))
+        shown = [
+            one for one in analysis.spreads if one.quantity not in self.plots or self._shows(one.quantity)
+        ]
+        self.text.set_text(" ".join(map(sentence, shown)), tip=_details(analysis))
         if self._seen.again(analysis):
             return
         for quantity, plot in self.plots.items():

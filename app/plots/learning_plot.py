@@ -44,7 +44,9 @@ class LearningPlot(Plot):
         entries: list[Entry] = []
         for name in self.shown:
             entries += self._show(name)
-        self.legend.set_entries(entries)
+        if len(self.shown) > 1 and any(point.foretold for point in points):
+            entries.append(Entry("", "foretold", "muted", dash=1, tip=FORETOLD_TIP))
+        self.legend.set_entries(entries if len(self.shown) > 1 else [])
         sizes = sorted({point.n for point in points})
         self.axis("bottom").categories = {math.log10(n): str(n) for n in sizes} or {0.0: ""}
         self.axis("bottom").picture = None
@@ -63,10 +65,7 @@ class LearningPlot(Plot):
         if not known.any():
             return []
         color = LOOKS[name][0]
-        shown = [Entry(name, NAMES[name], color, "points", marker=MARKERS[name], tip=TIPS[name])]
-        if spreads:
-            shown.append(Entry(f"{name}:foretold", "foretold", color, dash=1, tip=FORETOLD_TIP))
-        return shown
+        return [Entry(name, name, color, "points", marker=MARKERS[name], tip=TIPS[name])]
 
     def _tip(self, index: int, name: str) -> str:
         point, unit = self.points[index], UNITS[name]

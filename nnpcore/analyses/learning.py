@@ -331,6 +331,16 @@ def read_points(folder: Path, plan: LearningPlan) -> list[LearningPoint]:
         return [LearningPoint.from_dict(values) for values in document["points"]]
 
 
+def read_any(folder: Path) -> tuple[list[LearningPoint], int]:
+    """Return the points kept in a folder, whatever they are of, and how many trainings were planned.
+
+    RunFolderError where they are damaged.
+    """
+    with FORMAT.reading(folder / FILE) as document:
+        points = [LearningPoint.from_dict(values) for values in document["points"]]
+        return points, len(document["sizes"]) * len(document["seeds"])
+
+
 def _identity(plan: LearningPlan) -> dict[str, Any]:
     settings = plan.settings.replace(n_threads=None, seed=0)
     return {

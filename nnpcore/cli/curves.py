@@ -1,4 +1,4 @@
-"""Learning curves in a line of text each, for terminals."""
+"""Training curves in a line of text each, for terminals."""
 
 from __future__ import annotations
 

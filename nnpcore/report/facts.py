@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from nnpcore.analyses import MappingMonitor, Missing, evaluation_of, found
+from nnpcore.analyses.calibration import CALIBRATION
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.crystal import POINTS
 from nnpcore.analyses.distance import REACH
@@ -15,7 +18,8 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.errors import GROUP_KEY, OUTLIERS, RUN_ERRORS, RUN_FRAMES, run_frames
 from nnpcore.analyses.foretold import FORETOLD, LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import Analysis, Evaluation, Node
-from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES
+from nnpcore.analyses.inputs import N_REGION_GROUPS, TRAINING, TRAINING_FRAMES, TRAINING_VALUES, RunPart
+from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames
 from nnpcore.analyses.pca import PCA
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
@@ -40,6 +44,7 @@ REPORTED: tuple[Analysis[object], ...] = (
     VERDICT,
     RUN_ERRORS,
     OUTLIERS,
+    CALIBRATION,
 )
 """What a report evaluates, in this order."""
 
@@ -150,6 +155,10 @@ def _evaluation(facts: RunFacts, values: TrainingValues | None) -> Evaluation:
     evaluation.set(RUN_FRAMES, run_frames(facts.frames) if facts.frames else Missing(why))
     frames = counted_labels(frames, settings)
     evaluation.set(TRAINING_FRAMES, frames or Missing(f"it is a property of the training data: {why}"))
+    held_out = {role: own for role, own in (facts.frames or {}).items() if role != TRAINING and own}
+    parts = [(RunPart(role, role, role, np.arange(len(own))), tuple(own)) for role, own in held_out.items()]
+    compared = tuple(ComparedFrames(part, own, len(own)) for part, own in parts)
+    evaluation.set(COMPARED_FRAMES, compared or None)
     return evaluation
 
 

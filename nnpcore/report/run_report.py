@@ -31,7 +31,7 @@ def write_report(
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write what is known of a run: settings, data, learning curves, mapping, verdict, versions.
+    """Write what is known of a run: settings, data, training curves, mapping, verdict, versions.
 
     What is missing (no volume scan, no regions, data that are gone) is said in its place.
 
@@ -83,6 +83,7 @@ def make_report(
     from nnpcore.analyses import required
     from nnpcore.analyses.verdict import VERDICT
     from nnpcore.report.facts import analyse, read_run
+    from nnpcore.report.held_out_sections import calibration_section, learning_curve_sections
     from nnpcore.report.mapping_sections import mapping_numbers, mapping_sections
     from nnpcore.report.property_section import property_section
     from nnpcore.report.run_sections import (
@@ -90,11 +91,11 @@ def make_report(
         citation_section,
         data_section,
         groups_section,
-        learning_section,
         methods_section,
         rmse_numbers,
         settings_section,
         settings_text,
+        training_section,
         versions_section,
     )
 
@@ -105,9 +106,11 @@ def make_report(
     sections = [
         settings_section(facts),
         data_section(facts),
-        learning_section(facts),
+        training_section(facts),
         *groups_section(facts),
         *mapping_sections(facts),
+        calibration_section(facts),
+        *learning_curve_sections(facts),
         *([] if properties is None else [property_section(properties)]),
         *([] if facts.folder.imported else [settings_text(facts)]),
         versions_section(),

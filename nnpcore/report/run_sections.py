@@ -1,4 +1,4 @@
-"""The sections of a report on the run itself: settings, data, learning curves, versions, citation."""
+"""The sections of a report on the run itself: settings, data, training curves, versions, citation."""
 
 from __future__ import annotations
 
@@ -200,21 +200,21 @@ def _short_names(paths: Sequence[str]) -> dict[str, str]:
     return {path: short(path) for path in paths}
 
 
-# learning curves --------------------------------------------------------------------------------------
-def learning_section(facts: RunFacts) -> Section:
+# training curves --------------------------------------------------------------------------------------
+def training_section(facts: RunFacts) -> Section:
     """Return the RMSEs: curves, a table of the best epoch, and those of the test."""
     history = facts.history
-    title = "Learning curves"
+    title = "Training curves"
     if not any(record.train or record.valid for record in history):
-        return Section(title, (missing("There are no learning curves: no epoch is recorded."),))
+        return Section(title, (missing("There are no training curves: no epoch is recorded."),))
     blocks: list[Block] = []
     if len(history) > 1:
         text = "RMSE by epoch: validation solid (its members shaded), training dashed."
         blocks.append(Picture(training_figure(history), "RMSE of energy, force and stress by epoch", text))
     else:
-        text = "There is no learning curve: only one epoch is recorded."
+        text = "There is no curve: only one epoch is recorded."
         if history[0].optimizer == "imported":
-            text = "There is no learning curve: the potential was not trained here."
+            text = "There is no curve: the potential was not trained here."
         blocks.append(missing(text))
     blocks += [_rmse_table(history), *_tested(facts)]
     messages = messages_of(history)
