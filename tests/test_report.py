@@ -137,7 +137,7 @@ def test_a_monitored_run_lacks_nothing(report: Report) -> None:
     assert [section.title for section in report.sections] == TITLES
     assert report.missing == []
     pictures = {s.title for s in report.sections if any(isinstance(b, Picture) for b in s.blocks)}
-    assert pictures == {TITLES[2], *TITLES[4:10]}
+    assert pictures == {TITLES[2], *TITLES[4:11]}
 
 
 def test_its_numbers_are_those_of_the_run(report: Report, folder: Path) -> None:
@@ -187,7 +187,7 @@ def test_page_needs_nothing_else(page: str, report: Report) -> None:
 
 def test_every_figure_is_whole_and_shows_something(page: str) -> None:
     images = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
-    assert len(images) == 8  # seven sections, regions with a curve besides
+    assert len(images) == 9  # eight sections, regions with a curve besides
     for image in images:
         svg = base64.b64decode(image).decode()
         assert svg.rstrip().endswith("</svg>") and svg.count("<path") + svg.count("<use") > 20
@@ -306,7 +306,7 @@ def test_imported_run_without_data(folder: Path, tmp_path: Path, scan: list[Fram
     bare = make_report(imported, n_threads=1)
     assert [s.title for s in bare.sections] == [t for t in TITLES if t not in ("All settings", OF_FRAMES)]
     assert not any(isinstance(b, Picture) for s in bare.sections for b in s.blocks)
-    assert len(bare.missing) == 10 and "imported without its training data" in bare.missing[1]
+    assert len(bare.missing) == 11 and "imported without its training data" in bare.missing[1]
     report_pdf(bare)
     frame = RunFolder.open(folder).find_frames()["training"][0]
     halves = (Region("bulk", np.arange(32)), Region("surface", np.arange(32, 64)))
