@@ -82,8 +82,9 @@ def _cover(covered: np.ndarray, nearest: np.ndarray, radius: float) -> None:
 def _least_around(values: np.ndarray, reach: int) -> np.ndarray:
     """Return the least value in the square of ``reach`` cells around each; -inf where it leaves the grid."""
     for axis in (0, 1):
-        rows, columns = reach * (axis == 0), reach * (axis == 1)
-        padded = np.pad(values, ((rows, rows), (columns, columns)), constant_values=-np.inf)
+        rows, columns = (reach, 0) if axis == 0 else (0, reach)
+        padded = np.full((values.shape[0] + 2 * rows, values.shape[1] + 2 * columns), -np.inf, values.dtype)
+        padded[rows : rows + values.shape[0], columns : columns + values.shape[1]] = values
         width = 1
         while 2 * width <= 2 * reach + 1:  # least of ever more cells in a row
             padded = _least_of_two(padded, width, axis)

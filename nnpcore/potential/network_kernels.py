@@ -65,10 +65,17 @@ def _product(matrix: int, values: int, n_in: int, width: int, out: int) -> None:
 
 @njit(**INLINE)
 def _tanh(z: Vector) -> Vector:
+    """To the last digits of f, also where z is tiny: neurons that carry a linear part stand on those."""
     size = choose_less(z, 0.0, z, z * -1.0)
     e = exponential(size + size)
     t = (1.0 - e) / (1.0 + e)
-    return choose_less(z, 0.0, t * -1.0, t)
+    s = z * z
+    odd = fma(s, splat(-1382.0 / 155925.0), splat(62.0 / 2835.0))  # the series, below 2e-16 of f
+    odd = fma(s, odd, splat(-17.0 / 315.0))
+    odd = fma(s, odd, splat(2.0 / 15.0))
+    odd = fma(s, odd, splat(-1.0 / 3.0))
+    near = fma(z * s, odd, z)
+    return choose_less(size, -0.05, choose_less(z, 0.0, t * -1.0, t), near)
 
 
 @njit(**HELPER)
