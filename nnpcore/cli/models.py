@@ -50,8 +50,8 @@ def evaluate_command(
     own = len(given or ()) == 1 and Path((given or [""])[0]).is_dir()
     run, data = (Path((given or [""])[0]), []) if own else _split_run(given, specs, "compare with")
     reports: Result = {}
-    key = group_key or _group_key_of(run)
     with open_models([] if run is None else [run], specs, terminal) as models:
+        key = group_key or _group_key_of(run)
         frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
         if run is not None and own:
             frames = {role: part for role, part in RunFolder.open(run).find_frames().items() if part}
@@ -70,10 +70,12 @@ def evaluate_command(
 
 
 def _group_key_of(run: Path | None) -> str:
-    """Return by what a run tells groups."""
+    """Return by what a run tells groups; a potential alone tells them as a run does by default."""
     from nnpcore.training import RunFolder, TrainSettings
 
-    return (TrainSettings() if run is None else RunFolder.open(run).settings).group_key
+    if run is None or not (run / "data.json").is_file():
+        return TrainSettings().group_key
+    return RunFolder.open(run).settings.group_key
 
 
 @gathers(keys=keys)
