@@ -47,6 +47,38 @@ def test_info_counts_what_a_slice_holds(capfd: pytest.CaptureFixture[str]) -> No
     assert found["problems"] == []
 
 
+def test_info_says_what_a_run_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    split = ["--split", "blocks", "--test-fraction", "0.2", "--seed", "3", "--atom-energies", "Si=-103.5"]
+    run = tmp_path / "run"
+    assert ask(capfd, "train", NPT, "-o", str(run), "--epochs", "1", *SMALL, *split)[0] == 0
+    status, found = ask(capfd, "info", str(run))
+    assert status == 0 and found["kind"] == "trained" and found["n_members"] == 2
+    assert found["atom_energies"] == {"origin": "given", "ev": {"Si": -103.5}}
+    assert found["split"]["text"] == "at random with seed 3 by blocks of time"
+    assert sum(part["n_frames"] for part in found["data"]) == 12
+    evaluated = ask(capfd, "evaluate", str(run))[1]["data_sets"]["test"]
+    assert found["test"]["rmse_energy_mev_per_atom"]["mean"] == pytest.approx(
+        evaluated["rmse_energy_mev_per_atom"]["mean"], rel=1e-6
+    )
+    assert main(["info", str(run)]) == 0
+    shown = capfd.readouterr().out
+    assert "Si -103.5000 eV (of isolated atoms, given)" in shown and "RMSE, test" in shown
+    status, found = ask(capfd, "info", str(run / "potential"))
+    assert status == 0 and found["kind"] == "potential" and found["atom_energies"]["origin"] == "given"
+    status, found = ask(capfd, "info", str(tmp_path))
+    assert status == 1 and "neither a potential" in found["error"]["what"]
+
+
+def test_parts_that_were_not_drawn_are_not_said_to_be(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, run = example_path("npt"), tmp_path / "run"
+    given = [f"{file}@:12", "--valid", f"{file}@12:18"]
+    assert ask(capfd, "train", *given, "-o", str(run), "--epochs", "1", *SMALL)[0] == 0
+    assert ask(capfd, "info", str(run))[1]["split"]["text"] == "into one piece of the file each"
+    assert "split into one piece of the file each." in ask(capfd, "methods", str(run))[1]["text"]
+
+
 def test_train_reports_rmses_by_data_set(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, found = ask(capfd, "train", NPT, "-o", str(tmp_path / "run"), "--epochs", "1", *SMALL)
     assert status == 0
@@ -101,6 +133,8 @@ def test_evaluate_names_two_files_of_one_name_apart(
     status, found = ask(capfd, "evaluate", str(run), str(tmp_path / "a/md.xyz"), str(tmp_path / "b/md.xyz"))
     assert status == 0
     assert len(found["data_sets"]) == 2
+    alone = ask(capfd, "evaluate", str(run / "potential"), str(tmp_path / "a/md.xyz"))[1]["data_sets"]
+    assert alone["md.xyz"] == found["data_sets"][str(tmp_path / "a/md.xyz")]
 
 
 def test_map_writes_figures_and_numbers(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

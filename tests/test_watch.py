@@ -60,7 +60,7 @@ def test_looking_writes_nothing_and_reads_only_what_has_changed(
     before = {path: path.stat() for path in folder.rglob("*")}
     watch = RunWatch(folder)
     first = watch.look()
-    monkeypatch.setattr("nnpcore.training.watching.RunFolder.open", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("nnpcore.training.run_folder.RunFolder.open", lambda path: pytest.fail("read again"))
     assert watch.look().records is first.records
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == {
         path: status.st_mtime_ns for path, status in before.items()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnpcore.cli import options
 from nnpcore.cli.gathered import Result, gathers, keys
 from nnpcore.cli.keys import advice, flags, notes
-from nnpcore.cli.result_tables import heading, problem_lines, summary_table
+from nnpcore.cli.result_tables import facts_table, heading, problem_lines, summary_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import DataError
 
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 
 
 @gathers(keys=keys)
-def info_command(terminal: Terminal, *, data: options.File, keys: KeyNames | None = None) -> Result:
-    """Show what a file contains, bad frames with their indices, and what may be its labels' names."""
-    from nnpcore.structures import propose_keys, read_dataset
+def info_command(terminal: Terminal, *, data: options.FileOrRun, keys: KeyNames | None = None) -> Result:
+    """Show what a file contains, bad frames with their indices, and what may be its labels' names.
 
+    Of the folder of a training: what it is.
+    """
+    from nnpcore.structures import propose_keys, read_dataset
+    from nnpcore.structures.readers.registry import folder_reader
+
+    folder = Path(data)
+    if folder.is_dir() and folder_reader(folder) is None:
+        return _run_info(terminal, folder)
     with terminal.progress(f"Reading {data}") as progress:
         dataset = read_dataset(data, on_bad="skip", keys=keys, progress=progress)
     summary = dataset.summary()
@@ -37,6 +45,15 @@ def info_command(terminal: Terminal, *, data: options.File, keys: KeyNames | Non
         terminal.warn(line)
     questions = [{"text": q.text, "choices": [text for text, _ in q.choices]} for q in proposal.questions]
     return result | {"keys": {"options": flags(proposal), "why": proposal.why, "questions": questions}}
+
+
+def _run_info(terminal: Terminal, run: Path) -> Result:
+    """Show what the folder of a training says of it."""
+    from nnpcore.report.run_info import info_of_run
+
+    found = info_of_run(run)
+    terminal.show(heading(run.absolute().name), facts_table(found.rows))
+    return {"run": run, **found.numbers}
 
 
 def read(path: str, skip_bad: bool | None, terminal: Terminal, keys: KeyNames | None = None) -> Dataset:

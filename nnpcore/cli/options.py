@@ -8,7 +8,13 @@ from typing import Annotated
 from typer import Argument, Option
 
 TrainData = Annotated[list[str] | None, Argument(metavar="DATA...", help="Files to train on.")]
-File = Annotated[str, Argument(metavar="FILE", help="A file ASE can read; file.xyz@::10 is a slice.")]
+FileOrRun = Annotated[
+    str,
+    Argument(
+        metavar="FILE_OR_RUN",
+        help="A file ASE can read (file.xyz@::10 is a slice), or the folder of a training.",
+    ),
+]
 RunFolder = Annotated[Path, Argument(metavar="RUN", help="Folder of a training.")]
 
 StudyName = Annotated[

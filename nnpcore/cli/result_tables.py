@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -103,21 +103,30 @@ def _rmse_cell(rmse: Mapping[str, Any] | None) -> str:
 
 def summary_table(summary: DatasetSummary) -> Table:
     """Return what a data set contains, a line a fact."""
-    table = _Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("Frames", str(summary.n_frames))
-    table.add_row("Composition", f"{summary.formula} ({', '.join(summary.elements)})")
-    table.add_row("Atoms a frame", _range(summary.n_atoms, "{:d}"))
+    rows = [
+        ("Frames", str(summary.n_frames)),
+        ("Composition", f"{summary.formula} ({', '.join(summary.elements)})"),
+        ("Atoms a frame", _range(summary.n_atoms, "{:d}")),
+    ]
     counts = {"Energies": summary.n_energies, "Forces": summary.n_forces, "Stresses": summary.n_stresses}
     for name, count in counts.items():
         whole = count == summary.n_frames
-        table.add_row(name, "all frames" if whole else f"{count} of {summary.n_frames} frames")
+        rows.append((name, "all frames" if whole else f"{count} of {summary.n_frames} frames"))
     if summary.energy_per_atom is not None:
-        table.add_row("Energy", _range(summary.energy_per_atom, "{:.4f}") + " eV/atom")
+        rows.append(("Energy", _range(summary.energy_per_atom, "{:.4f}") + " eV/atom"))
     if summary.volume_per_atom is not None:
-        table.add_row("Volume", _range(summary.volume_per_atom, "{:.3f}") + " Å³/atom")
-    table.add_row("Units", summary.units)
+        rows.append(("Volume", _range(summary.volume_per_atom, "{:.3f}") + " Å³/atom"))
+    rows.append(("Units", summary.units))
     if summary.other_keys and not summary.n_energies:
-        table.add_row("Other numbers", ", ".join(summary.other_keys))
+        rows.append(("Other numbers", ", ".join(summary.other_keys)))
+    return facts_table(rows)
+
+
+def facts_table(rows: Iterable[tuple[str, str]]) -> Table:
+    """Return a line a fact: its name, and what it is."""
+    table = _Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

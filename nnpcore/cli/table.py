@@ -8,7 +8,8 @@ prints versions and the graphics driver, [bold]--reset[/] forgets the window's s
 prints the version.
 """
 COMMANDS = {
-    "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.",
+    "info": "Say what a trajectory contains: frames, elements, energies, forces, stresses, bad frames.\n\n"
+    "Of a run: its potential, where the energies of its atoms come from, data and split, errors.",
     "train": "Train an ensemble of neural-network potentials; Ctrl+C stops it with everything kept.",
     "sweep": "Train with several values of one setting, here or on a cluster; say which value the RMSE "
     "and which one the mapping error chooses.",

@@ -17,6 +17,7 @@ from nnpcore.installation import VERSION
 from nnpcore.report import references
 from nnpcore.report.content import counted, significant
 from nnpcore.report.references import Reference
+from nnpcore.report.run_info import how_split
 from nnpcore.training import RunFolder
 from nnpcore.training.counts import sentence_on
 from nnpcore.training.data_sources import ROLES
@@ -32,12 +33,6 @@ OPTIMIZERS: dict[str, tuple[str, tuple[Reference, ...]]] = {
     "kalman": ("a block extended Kalman filter", (references.KALMAN, references.KALMAN_OF_FORCES)),
     "adam": ("Adam", (references.ADAM,)),
     "lbfgs": ("L-BFGS", (references.LBFGS,)),
-}
-_SPLITS = {
-    "frames": ", split at random with seed {seed}",
-    "blocks": ", split at random with seed {seed} by blocks of time",
-    "groups": ", split at random with seed {seed} by groups of configurations",
-    "files": ", split at random with seed {seed} by files",
 }
 _CITED = re.compile(r"\{([a-z0-9,]+)\}")
 _TEX = {"\\": r"\textbackslash{}"} | {mark: f"\\{mark}" for mark in "&%$#_{}"} | {"~": r"\~{}", "^": r"\^{}"}
@@ -190,12 +185,8 @@ def _data(folder: RunFolder) -> str:
             parts.append(f"{counted(number, 'frame')} for {role} (SHA-256 {hashes})")
     *most, last = parts or ["not recorded"]
     split = f"The data were {' and '.join([', '.join(most), last] if most else [last])}"
-    files = {source.path for source in folder.sources if source.role != "training"}
-    if files & {source.path for source in folder.sources if source.role == "training"}:
-        split += _SPLITS[folder.settings.split].format(seed=folder.settings.seed)
-        if folder.settings.folds:
-            split += f", fold {folder.settings.fold} of {folder.settings.folds} being put aside"
-    return split + "."
+    how = how_split(folder.sources, folder.settings)
+    return f"{split}, split {how}." if how else f"{split}."
 
 
 def _weights(folder: RunFolder) -> str:

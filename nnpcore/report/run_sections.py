@@ -28,13 +28,12 @@ from nnpcore.report.content import (
     sentence,
     significant,
 )
+from nnpcore.report.run_info import potential_rows, training_rows
 from nnpcore.structures.dataset import summarize
-from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.history import EpochRecord, best_record, messages_of
 from nnpcore.training.quantities import QUANTITIES, rmse_text
 
 if TYPE_CHECKING:
-    from nnpcore.potential import Potential
     from nnpcore.report.facts import RunFacts
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainSettings
@@ -60,71 +59,14 @@ def about(facts: RunFacts, now: datetime) -> str:
 # settings ---------------------------------------------------------------------------------------------
 def settings_section(facts: RunFacts) -> Section:
     """Return how the potential is made, and how it was trained."""
-    potential = facts.potential
-    energies = ", ".join(f"{e} {v:.4f} eV" for e, v in potential.element_energies.items())
-    functions = ", ".join(f"{potential.functions.count(e)} for {e}" for e in potential.elements)
-    rows = [
-        ("Elements", ", ".join(potential.elements)),
-        ("Symmetry functions", functions),
-        ("Cutoff radius", f"{potential.cutoff:g} Å"),
-        ("Networks", f"{potential.n_members} × {_layers(potential)}, {potential.weights.activation}"),
-        ("Baseline", _baseline(potential)),
-        ("Short range", "none" if potential.short_range is None else potential.short_range.text),
-        ("Reference energies", energies + _origin(potential)),
-    ]
+    rows = potential_rows(facts.potential, facts.folder.imported)
     blocks: list[Block] = []
     if facts.folder.imported:
         text = f"Another program ({facts.folder.imported}) trained this potential; how is not known here."
         blocks.append(missing(text))
     else:
-        rows += _training_rows(facts)
+        rows += training_rows(facts.folder.settings, facts.history)
     return Section("Settings", (*blocks, Table(("Setting", "Value"), tuple(rows), words=(0, 1))))
-
-
-def _origin(potential: Potential) -> str:
-    """Return where the reference energies come from, as far as the potential says."""
-    texts = {
-        "given": "of isolated atoms, given",
-        "frames": "of isolated atoms, from frames",
-        "fitted": "fitted",
-    }
-    text = texts.get(str(potential.info.get("atom_energies")))
-    return f" ({text})" if text else ""
-
-
-def _layers(potential: Potential) -> str:
-    """Return the widths of the layers; those of the first element, followed by a mark where others differ."""
-    shapes = [
-        "-".join(str(width) for width in (layers[0][0].shape[1], *(w.shape[2] for w, _ in layers)))
-        for layers in potential.weights.layers.values()
-    ]
-    return " / ".join(dict.fromkeys(shapes))
-
-
-def _baseline(potential: Potential) -> str:
-    kinds = ["linear"] if potential.weights.skip is not None else []
-    kinds += [potential.nonlinear_baseline.kind] if potential.nonlinear_baseline is not None else []
-    return " and ".join(kinds) or "none"
-
-
-def _training_rows(facts: RunFacts) -> list[tuple[str, str]]:
-    s, history = facts.folder.settings, facts.history
-    optimizer = history[-1].optimizer if history else s.optimizer
-    reached = history[-1].epoch if history else 0
-    epochs = f"{reached} of {s.epochs}" if s.epochs else str(reached)
-    best = [record.epoch for record in history if record.best]
-    weights = sentence_on_weights(s.group_weights).partition(": ")[2]
-    return [
-        (
-            "Loss weights",
-            f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.loss_weights[2]:g}",
-        ),
-        *((("Weights of groups", weights),) if weights else ()),
-        ("Optimizer", optimizer),
-        ("Epochs", epochs + (f", best {best[-1]}" if best else "")),
-        ("Training time", f"{history[-1].seconds:.0f} s" if history else NOTHING),
-        ("Seed", str(s.seed)),
-    ]
 
 
 def settings_text(facts: RunFacts) -> Section:

@@ -61,10 +61,8 @@ def find_reader(path: Path) -> Reader:
         When the file is missing, a folder, unreadable, empty, garbage, a pickle, or in no format we read.
     """
     where = str(path)
-    if path.is_dir():
-        for reader in READERS:
-            if reader.folders and reader.recognizes(path, b""):
-                return reader
+    if (reader := folder_reader(path)) is not None:
+        return reader
     head = _peek(path)
     if not head.strip():
         raise DataError("the file is empty", where=where, fix="Write it again, or open another file")
@@ -82,6 +80,13 @@ def find_reader(path: Path) -> Reader:
         if reader.name == name and (name in _BINARY_FORMATS or not binary):
             return reader
     raise no_structure(where, binary=binary)
+
+
+def folder_reader(path: Path) -> Reader | None:
+    """Return the reader of a folder that holds structures; None of another folder, and of a file."""
+    if not path.is_dir():
+        return None
+    return next((reader for reader in READERS if reader.folders and reader.recognizes(path, b"")), None)
 
 
 def name_patterns() -> tuple[str, ...]:
