@@ -18,6 +18,7 @@ from app.look.names import shortened, told_apart
 from app.look.numbers import linear_ticks, log_text, log_ticks, tick_text
 from app.look.palette import DARK, LIGHT
 from app.plots.connectivity_plot import MatrixView, heat_color
+from app.plots.curve import telling
 from app.plots.distance_plot import bins_of
 from app.plots.held_click import LONGEST_MS
 from app.plots.legend import Entry, LegendList
@@ -605,3 +606,50 @@ def test_a_label_breaks_at_spaces_and_elides_its_last_line(qtbot):
     label.resize(4000, 60)
     assert " ".join(label.shown_lines()) == text
     assert label.minimumSizeHint().height() < label.fontMetrics().height() * 2
+
+
+# curves of very many points ---------------------------------------------------------------------------
+def shown_of(line):
+    """Return what a line hands to the painter."""
+    return line.curve.getData()
+
+
+@pytest.mark.parametrize("log_y", [False, True])
+def test_very_many_points_are_thinned_and_nothing_seen_is_lost(plot, qtbot, log_y):
+    made, random = plot(width=700, log_y=log_y), np.random.default_rng(0)
+    line, n = made.add_line("a", "series:0"), 100_000
+    x, y = np.arange(n, dtype=float), 1.0 + np.abs(random.normal(size=n))
+    peaks = np.append(np.arange(707, 30_000, 1500), n - 1)  # the last point is one
+    y[peaks] = 50.0 + np.arange(len(peaks))
+    y[30_000:40_000:2] = np.nan  # peaks beside values that are missing
+    y[35_001] = 90.0
+    line.setData(x, y)
+    settle(qtbot, made)
+    drawn_x, drawn_y = shown_of(line)
+    wanted_x, wanted_y = np.append(peaks, 35_001), y[np.append(peaks, 35_001)]
+    at = np.searchsorted(drawn_x, wanted_x)
+    np.testing.assert_array_equal(drawn_x[at], wanted_x)
+    np.testing.assert_allclose(drawn_y[at], np.log10(wanted_y) if log_y else wanted_y)
+    assert len(drawn_x) < 10_000 and drawn_x[0] == 0.0
+    made.canvas.view.setXRange(50_000, 50_200, padding=0)
+    settle(qtbot, made)
+    near = shown_of(line)[0]
+    assert np.isin(np.arange(50_000, 50_201), near).all() and len(near) < 3_000
+    made.show_all()
+    settle(qtbot, made)
+    (left, right), (_, top) = made.canvas.view.viewRange()
+    assert left <= 0.0 and right >= n - 1 and top >= (np.log10(90.0) if log_y else 90.0)
+
+
+def test_thinned_points_tell_each_bin_apart():
+    random = np.random.default_rng(1)
+    x, y = np.arange(20_000.0), random.normal(size=20_000)
+    y[random.integers(0, len(y), 500)] = np.nan
+    kept = telling(x, y, 5_000.0, 14_999.0, 101)
+    assert (np.diff(kept) > 0).all() and {0, len(x) - 1} <= set(kept.tolist())
+    for first, last in pairwise(np.linspace(5_000, 15_000, 101).astype(int)):
+        inside = kept[(kept >= first) & (kept < last)]
+        assert np.nanmax(y[inside]) == np.nanmax(y[first:last]) and {first, last - 1} <= set(inside.tolist())
+        assert np.nanmin(y[inside]) == np.nanmin(y[first:last])
+        assert np.isnan(y[inside]).any() == np.isnan(y[first:last]).any()
+    assert len(telling(x, np.ones(len(x)), 0.0, 20_000.0, 100)) <= 2 * 100 + 10

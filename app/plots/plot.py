@@ -16,6 +16,7 @@ from app.look.ink import DASHES, font, ink, pen
 from app.look.style_sheet import styled
 from app.plots.axis import ValueAxis
 from app.plots.canvas import Canvas
+from app.plots.curve import Curve
 from app.plots.items import AxisStrip, Band, RangeBracket
 from app.plots.legend import Legend
 from app.plots.points import PointCloud
@@ -143,8 +144,7 @@ class Plot(QWidget):
         self, key: str, color: str, width: float = 2.0, dash: int = 0, *, alpha: float = 1.0, z: float = 10
     ) -> pg.PlotDataItem:
         """Add an empty curve; give it data with ``set_line``."""
-        curve = pg.PlotDataItem(connect="finite", antialias=True)
-        curve.setDownsampling(auto=True, method="peak")
+        curve = Curve()
         self._styles.append(lambda: curve.setPen(pen(color, width, DASHES[dash], alpha)))
         self._add(key, curve, z)
         return curve
