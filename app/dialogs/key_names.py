@@ -176,11 +176,13 @@ class KeyAsker:
         known = self._session.data.key_memory.recall(found.proposal.signature)
         if known is not None:
             self._read(found.dataset, known, put)
+            self._session.data.names_answered(found)
             answered()
             return
 
         def finished(_: int) -> None:
             self.dialog = None
+            self._session.data.names_answered(found)
             answered()
 
         self.dialog = KeyNamesDialog(self._session, found, put, self._parent)

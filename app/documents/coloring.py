@@ -12,6 +12,9 @@ PREDICTED_KINDS = (
     "atomic_energy", "atomic_energy_std", "reference_error", "run_difference", "force_error"
 )  # fmt: skip
 ALL_FRAMES: tuple[RangeMode, ...] = ("all", "all_percentile")
+FRAME_GROUP = "frame_group"
+"""By the group of the frame, see ``nnpcore.structures.groups``: all of its atoms alike."""
+
 LABELS = {
     "element": "Element",
     "atomic_energy": "Atomic energy",
@@ -20,6 +23,7 @@ LABELS = {
     "run_difference": "Difference of two runs",
     "force_error": "Force error",
     "region": "Region",
+    FRAME_GROUP: "Group of frames",
     "foretold": "Foretold spread",
 }
 OLD_KINDS = {"rigidity": "foretold"}

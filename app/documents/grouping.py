@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnpcore.analyses.division import Grouping, Labels, SourceLabels, part_name, temperatures_of
-from nnpcore.analyses.inputs import EOS_ROLE
-from nnpcore.structures.groups import groups_of
+from nnpcore.analyses.inputs import EOS_ROLE, TEST, VALIDATION
+from nnpcore.structures.groups import FIRST_FOUND, groups_of
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -32,7 +32,7 @@ class AtomGroup:
     Attributes
     ----------
     name : shown in legends. dataset_id : "" where the data set is not known.
-    role : "training", "validation", "eos" or "inspect".
+    role : "training", "validation", "test", "eos" or "inspect".
     frame, atom : (n,) int32: where each point comes from, for selection and the viewer.
     scores : (n, n_components) principal components (PCA) or empty.
     values : per-point numbers to colour by: "atomic_energy", "atomic_energy_std" (eV), "distance".
@@ -81,39 +81,56 @@ def color_of(dataset_id: str, datasets: Mapping[str, DatasetDocument]) -> int:
     return 0 if known is None else known.color_index
 
 
-def labels_of(sets: Mapping[str, RegionDocument], datasets: Iterable[DatasetDocument]) -> Labels:
-    """Return what is known of the atoms of every open data set, by its id."""
-    return Labels({d.id: _labels(sets, d) for d in datasets})
+def labels_of(
+    sets: Mapping[str, RegionDocument], datasets: Iterable[DatasetDocument], group_key: str = FIRST_FOUND
+) -> Labels:
+    """Return what is known of the atoms of every open data set, by its id; ``group_key`` tells groups."""
+    return Labels({d.id: _labels(sets, d, group_key) for d in datasets})
 
 
-def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument) -> SourceLabels:
+def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument, group_key: str) -> SourceLabels:
     mine = [known for known in sets.values() if known.is_of(dataset)]
     numbers = np.full(dataset.n_frames, -1, dtype=np.int64)
     for number, known in enumerate(mine):
         numbers[[known.fits(frame) for frame in dataset.frames]] = number
-    groups = tuple(groups_of(dataset.frames))
+    groups = tuple(groups_of(dataset.frames, group_key))
     return SourceLabels(numbers, tuple(known.set for known in mine), temperatures_of(dataset.frames), groups)
 
 
-def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:
-    """Return the parts of a group, or the group itself where nothing divides it; validation atoms stay one.
+def in_shown_frames(group: AtomGroup, shown: np.ndarray | None) -> AtomGroup:
+    """Return a group less the atoms of frames that are not ``shown`` (n,); all where that is None."""
+    return group if shown is None or group.path else _rows(group, np.flatnonzero(np.isin(group.frame, shown)))
 
-    Parts of a training set that stands ``alone`` go by their own names.
+
+def _rows(group: AtomGroup, rows: np.ndarray) -> AtomGroup:
+    return replace(
+        group,
+        frame=group.frame[rows],
+        atom=group.atom[rows],
+        scores=group.scores[rows],
+        values={name: values[rows] for name, values in group.values.items()},
+    )
+
+
+def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:
+    """Return the parts of a group, or the group itself where nothing divides it.
+
+    Atoms of the validation and of the test stay one. By groups of frames a data set that is of one has that
+    one's color. Parts of a training set that stands ``alone`` go by their own names.
     """
-    whole = group.path or group.role == "validation"
+    whole = group.path or group.role in (VALIDATION, TEST)
     parts = [] if whole else labels.parts(grouping, group.dataset_id, group.frame, group.atom)
     if not parts:
+        known = labels.by_source.get(group.dataset_id)
+        if grouping == "group" and not group.path and known is not None and len(set(known.groups)) == 1:
+            return [replace(group, color_index=labels.groups.index(known.groups[0]))]
         return [group]
     return [
         replace(
-            group,
+            _rows(group, part.rows),
             name=part_name(group.name, part.name, alone and group.role == "training"),
             color_index=part.color_index,
             part=part.name,
-            frame=group.frame[part.rows],
-            atom=group.atom[part.rows],
-            scores=group.scores[part.rows],
-            values={name: values[part.rows] for name, values in group.values.items()},
         )
         for part in parts
     ]

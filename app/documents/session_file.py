@@ -65,6 +65,8 @@ class SavedSession:
     ``lost`` says which entries of the file could not be understood when it was read.
     ``calculators`` are specs of calculators from elsewhere: started again only when the user says so, since
     that runs code of their names. ``sweep`` is the latest one: its setting and the folders of its runs.
+    ``training`` are those settings of the next training that belong to the data: weights of groups, frames
+    left out. ``hidden_groups`` are groups of frames that views leave out.
     ``current`` is the file of the frame shown, ``current_run`` the folder of the run looked at.
     """
 
@@ -78,6 +80,8 @@ class SavedSession:
     sweep: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     current_run: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    hidden_groups: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -112,6 +116,7 @@ def read(path: Path) -> SavedSession:
         lost: list[str] = []
         take = partial(_entries, content, lost)
         current, coloring, sweep = (content.get(key) for key in ("current", "coloring", "sweep"))
+        training = content.get("training")
         run = content.get("current_run")
         return SavedSession(
             take("datasets", "a data set", lambda entry: SavedDataset(**entry)),
@@ -124,6 +129,8 @@ def read(path: Path) -> SavedSession:
             dict(sweep) if isinstance(sweep, dict) else {},
             lost,
             run if isinstance(run, str) and "\0" not in run else "",
+            dict(training) if isinstance(training, dict) else {},
+            take("hidden_groups", "a hidden group", _text),
         )
 
 
@@ -141,6 +148,12 @@ def _entries(
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             lost.append(f"{noun} ({key}, entry {number}: {str(error)[:100]})")
     return found
+
+
+def _text(entry: Any) -> str:
+    if not isinstance(entry, str):
+        raise ValueError("no name")
+    return entry
 
 
 def _path(entry: Any) -> str:

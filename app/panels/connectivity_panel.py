@@ -58,7 +58,9 @@ class ConnectivityPanel(AnalysisPanel[Connections]):
         self.groups = self.add_button(tip, text="Groups ▾", menu=self.menu)
         runs, data = session.runs, session.data
         changes = (runs.current_changed, runs.removed, runs.comparison_changed, data.removed, data.added)
-        self.follow(*changes, session.regions.changed, analyses=(CONNECTIVITY,), compared=True)
+        self.follow(
+            *changes, session.regions.changed, session.groups.changed, analyses=(CONNECTIVITY,), compared=True
+        )
 
     def compared(self) -> list[tuple[RunDocument, Connections]]:
         """Return the runs shown whose result is grouped as the current one's, the current one first."""

@@ -1,4 +1,4 @@
-"""Predicted against reference values of the frames a run was trained and validated on."""
+"""Predicted against reference values of the frames a run was trained, validated and tested on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.parity_plot import ParityPlot, ParityPoints
 from nnpcore import figures
-from nnpcore.analyses.inputs import VALIDATION
+from nnpcore.analyses.inputs import TEST, VALIDATION
 from nnpcore.analyses.parity import PARITY, Parity, ParityGroup
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.names import PARITY as PARITY_NAMES
@@ -35,6 +35,9 @@ REST_SECONDS = 4.0
 
 DENSITY_FROM = 4000
 COMPONENTS = ("x", "y", "z")
+SHORT_ROLES = {VALIDATION: " (valid)", TEST: " (test)"}
+ROLE_MARKERS = {VALIDATION: "s", TEST: "t"}
+"""Others are discs."""
 
 
 class ParityPanel(AnalysisPanel[Parity]):
@@ -52,7 +55,7 @@ class ParityPanel(AnalysisPanel[Parity]):
         self.front = "energy"
         self._build()
         changes = (session.runs.changed, session.runs.current_changed, session.runs.removed)
-        self.follow(*changes, session.data.added, analyses=(PARITY,))
+        self.follow(*changes, session.data.added, session.groups.changed, analyses=(PARITY,))
 
     def _build(self) -> None:
         self.plots = {
@@ -266,7 +269,7 @@ def _by_group(group: ParityGroup, labels: Labels) -> list[ParityGroup]:
         energies, forces, atomic = (own.get(name, none) for own in rows.values())
         return replace(
             group,
-            name=f"{name} (valid)" if group.role == VALIDATION else name,
+            name=f"{name}{SHORT_ROLES.get(group.role, '')}",
             part=name,
             frames=group.frames[energies],
             energies=group.energies[energies],
@@ -282,4 +285,4 @@ def _by_group(group: ParityGroup, labels: Labels) -> list[ParityGroup]:
 
 
 def _marker(group: ParityGroup) -> str:
-    return "o" if group.role == "training" else "s"
+    return ROLE_MARKERS.get(group.role, "o")

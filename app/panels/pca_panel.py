@@ -12,7 +12,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QComboBox, QMenu, QWidget
 
-from app.documents.grouping import GROUPING_TEXTS, AtomGroup, atom_groups, divided
+from app.dialogs.groups_menu import GroupsTool
+from app.documents.grouping import GROUPING_TEXTS, AtomGroup, atom_groups, divided, in_shown_frames
 from app.documents.point_values import (
     DISTANCE,
     PREDICTED,
@@ -33,7 +34,7 @@ from app.widgets.lasso import selection_mode
 from nnpcore import figures
 from nnpcore.analyses.division import Grouping
 from nnpcore.analyses.eos import EOS
-from nnpcore.analyses.inputs import ELEMENT_CHOICE
+from nnpcore.analyses.inputs import ELEMENT_CHOICE, TEST, VALIDATION
 from nnpcore.analyses.pca import MAP_DISTANCES, MAP_ENERGIES, PCA, AtomMap
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.names import column_name
@@ -49,6 +50,7 @@ HEADS = {
     "distance": column_name(DISTANCE.text),
 }
 Made = TypeVar("Made")
+HELD_OUT_MARKERS = {VALIDATION: "+", TEST: "t"}
 MANY = 100_000
 """Points of more atoms are put together in the background."""
 
@@ -81,7 +83,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         session.selection.hover_changed.connect(self._show_hovered)
         changes = (session.runs.current_changed, session.runs.removed, session.data.removed)
         shown = (PCA, MAP_ENERGIES, MAP_DISTANCES, EOS)
-        self.follow(*changes, session.regions.changed, session.visibility.changed, analyses=shown)
+        own = (session.groups.changed, session.data.added)
+        self.follow(*changes, session.regions.changed, session.visibility.changed, *own, analyses=shown)
 
     def _build_tools(self) -> None:
         self.x_axis = self.add_choice("What stands along x", self.refresh, width=78)
@@ -89,6 +92,8 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self.color_by = self.add_choice("Colour of the points", self.refresh, width=96)
         self.element = self.add_choice("Element whose atoms are shown", self._on_element, width=52)
         self.element.hide()
+        self.frame_groups = GroupsTool(self.session, self)
+        self.add_tool(self.frame_groups.button)
         self.menu = QMenu(self)
         self.equal = self.menu.addAction("Same scale along both axes")
         self.equal.setCheckable(True)
@@ -116,7 +121,9 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         distances, datasets = run.result(MAP_DISTANCES), self.session.data.datasets
         groups = atom_groups(analysis, run.result(MAP_ENERGIES), datasets, distances)
         hidden = self.session.visibility.hidden
-        seen = [group for group in groups if group.dataset_id not in hidden]
+        shown = self.session.groups.shown_frames
+        seen = [in_shown_frames(g, shown(g.dataset_id)) for g in groups if g.dataset_id not in hidden]
+        seen = [group for group in seen if len(group.frame)]
         return tuple(sorted(seen, key=lambda group: group.role == "validation"))  # at first not shown
 
     def axes(self) -> tuple[ValueKind, ValueKind]:
@@ -153,6 +160,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self.groups = tuple(p for g in groups for p in divided(g, grouping, labels, alone))
         looks = self.axes(), self.value_kind(), self.size_kind
         used = self._numbers_used(shown, groups)
+        used = [*used, self.session.groups.hidden]
         if self._seen.again(analysis.result, names, looks, grouping, labels, *used):
             return
         count = sum(len(group.frame) for group in self.groups)
@@ -468,12 +476,12 @@ def _only(group: AtomGroup, index: int) -> AtomGroup:
 
 
 def _marker(number: int, groups: Sequence[AtomGroup]) -> str:
-    """Return a marker: validation atoms share their data set's colour, not its marker."""
+    """Return a marker: atoms of validation and test share their data set's colour, not its marker."""
     group = groups[number]
     if group.path:
         return "o"
-    rank = sum(not g.path and g.role != "validation" for g in groups[:number])
-    return "+" if group.role == "validation" else marker_of(rank)
+    rank = sum(not g.path and g.role not in HELD_OUT_MARKERS for g in groups[:number])
+    return HELD_OUT_MARKERS.get(group.role) or marker_of(rank)
 
 
 def _meaning(kind: ValueKind | None) -> str:

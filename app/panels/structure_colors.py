@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -11,7 +12,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from app.documents.atom_values import AtomValues, array_values, is_scalar, predicted_values
-from app.documents.coloring import ALL_FRAMES, LABELS, PREDICTED_KINDS, Coloring
+from app.documents.coloring import ALL_FRAMES, FRAME_GROUP, LABELS, PREDICTED_KINDS, Coloring
 from app.look.colormaps import range_colors, to_rgb
 from app.look.ink import ink, rgb_of
 from app.viewer3d.color_bar import ColorBarSpec
@@ -21,6 +22,7 @@ from nnpcore.analyses.all_frames import FramePredictions
 from nnpcore.analyses.foretold import DATA_POSTERIOR
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.progress import Progress
+from nnpcore.structures.groups import group_of
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -109,6 +111,8 @@ class StructureColors:
             return ShownColors(element_colors(frame.numbers), message=element_legend(frame.numbers))
         if coloring.kind == "region":
             return self._by_region(frame)
+        if coloring.kind == FRAME_GROUP:
+            return self._by_group(frame)
         found = self._session.coloring.atom_values()
         if found is None:
             return self._without_values(frame, coloring)
@@ -134,6 +138,10 @@ class StructureColors:
         coloring, frame, run = session.coloring.current, session.data.frame, session.runs.current
         if coloring.kind == "element":
             return lambda shot, _: element_colors(shot.numbers)
+        if coloring.kind == FRAME_GROUP:
+            key = session.groups.key
+            inks = {name: rgb_of(f"series:{k}") for k, name in enumerate(session.groups.names)}
+            return lambda shot, _: np.tile(inks.get(group_of(shot, key), UNKNOWN), (shot.n_atoms, 1))
         if frame is None or self._last is None or self._last[0] != coloring:
             return None
         bar = self._last[1]
@@ -169,6 +177,22 @@ class StructureColors:
             colors[region.atoms] = rgb_of(name)
             lines.append(f"{dot(ink(name).name())} {escape(region.name)}")
         return ShownColors(colors, message="<br>".join(lines))
+
+    def _by_group(self, frame: Frame) -> ShownColors:
+        """The color of the frame's group, with the groups of its file in the corner, its own in bold."""
+        groups, document = self._session.groups, self._session.data.current
+        mine = group_of(frame, groups.key)
+        names = groups.names
+        lines = []
+        counts = Counter(groups.of(document.id)) if document is not None else Counter([mine])
+        for name, count in counts.most_common(MOST_LISTED):
+            text = escape(f"{name} {count}")
+            color = ink(f"series:{names.index(name)}").name() if name in names else "gray"
+            lines.append(f"{dot(color)} {f'<b>{text}</b>' if name == mine else text}")
+        rest = len(counts) - MOST_LISTED
+        lines += [f"and {rest} more"] if rest > 0 else []
+        color = rgb_of(f"series:{names.index(mine)}") if mine in names else UNKNOWN
+        return ShownColors(np.tile(color, (frame.n_atoms, 1)).astype(np.uint8), message="<br>".join(lines))
 
     def _range_note(self, coloring: Coloring) -> str:
         """Say what the range covers, as far as that is known."""

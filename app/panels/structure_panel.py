@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.dialogs.groups_menu import GroupsTool
 from app.dialogs.range_menu import fill_range_menu
 from app.dialogs.selecting import SelectionTools
 from app.documents.atom_values import FRAME_MEAN
@@ -68,8 +69,8 @@ FRAME_KEYS: dict[Qt.Key, tuple[str, str, Callable[[FrameBar], object]]] = {
     Qt.Key.Key_Left: ("←", "The frame before", lambda frames: frames.step(-1)),
     Qt.Key.Key_Right: ("→", "The next frame", lambda frames: frames.step(1)),
     Qt.Key.Key_Space: ("Space", "Play or pause", lambda frames: frames.toggle()),
-    Qt.Key.Key_Home: ("Home", "The first frame", lambda frames: frames.frame_chosen.emit(0)),
-    Qt.Key.Key_End: ("End", "The last frame", lambda frames: frames.frame_chosen.emit(frames.n_frames - 1)),
+    Qt.Key.Key_Home: ("Home", "The first frame", lambda frames: frames.go(0)),
+    Qt.Key.Key_End: ("End", "The last frame", lambda frames: frames.go(frames.n_frames - 1)),
 }
 """Keys while the structure has the focus: name, what they do, and how."""
 
@@ -116,6 +117,8 @@ class StructurePanel(Panel):
             self.add_tool(button)
         self.selecting = SelectionTools(self.session, self)
         self.add_tool(self.selecting.button)
+        self.groups = GroupsTool(self.session, self)
+        self.add_tool(self.groups.button)
         self.pictures = QMenu(self)
         self.pictures.addAction("Picture…", self.ask_export)
         self.pictures.addAction("Movie…", self.ask_movie)
@@ -161,6 +164,7 @@ class StructurePanel(Panel):
         session.selection.hover_changed.connect(self._on_hover_changed)
         session.coloring.changed.connect(self._recolor)
         session.regions.changed.connect(self._recolor)
+        session.groups.changed.connect(self._on_groups)
         session.analyses.changed.connect(self._on_analysis)
         for signal in (session.runs.current_changed, session.runs.removed):
             signal.connect(self._recolor)
@@ -189,7 +193,8 @@ class StructurePanel(Panel):
     def _on_current(self) -> None:
         session = self.session
         document = session.data.current
-        self.frames.set_state(session.data.frame_index, document.n_frames if document else 0)
+        shown = session.groups.shown_frames(document.id) if document else None
+        self.frames.set_state(session.data.frame_index, document.n_frames if document else 0, shown)
         frame = session.data.frame
         if frame is None:
             self._patience.stop()
@@ -246,6 +251,14 @@ class StructurePanel(Panel):
             else:
                 lines.append(fact)
         return lines
+
+    def _on_groups(self) -> None:
+        """Leave frames of hidden groups out; one that is shown makes room for the next that is not hidden."""
+        self._on_current()
+        shown, index = self.frames.shown, self.frames.index
+        if shown is not None and len(shown) and index not in shown:
+            self.frames.step(1)
+        self._recolor()
 
     def _on_frame_chosen(self, index: int) -> None:
         dataset_id = self.session.data.current_id

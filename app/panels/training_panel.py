@@ -117,6 +117,8 @@ class TrainingPanel(Panel):
         caption = styled(QLabel("Smooth", self.smoothing_box), "muted", "small")
         filled(QHBoxLayout(self.smoothing_box), caption, self.smoothing, margins=(4, 0, 0, 0), spacing=-1)
         self.add_tool(self.smoothing_box)
+        tip = "Errors by group of frames, and the frames and atoms that are off by more than foretold"
+        self.errors = self.add_button(tip, lambda: self.session.panel_wanted.emit("errors"), text="By group")
 
     def _all_plots(self) -> dict[str, Plot]:
         return {**self.plots, MAPPING: self.mapping_plot}
@@ -199,6 +201,7 @@ class TrainingPanel(Panel):
         known, shown = self.known_quantities(), self.shown_quantities()
         self.smoothing_box.setVisible(bool(known))
         self.log_axes.setVisible(bool(known))
+        self.errors.setVisible(run is not None and bool(run.history) and not run.state.active)
         for quantity, plot in self._all_plots().items():
             plot.setVisible(quantity in shown)
             self.buttons[quantity].setVisible(quantity in known)

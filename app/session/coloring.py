@@ -9,8 +9,9 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.atom_values import AtomValues, array_values, foretold_values, is_scalar, predicted_values
-from app.documents.coloring import LABELS, OLD_KINDS, Coloring
+from app.documents.coloring import FRAME_GROUP, LABELS, OLD_KINDS, Coloring
 from app.session.data import Data
+from app.session.groups import Groups
 from app.session.runs import Runs
 from app.session.undo import UndoStack
 from nnpcore.analyses.eos import EOS
@@ -27,9 +28,9 @@ class SharedColoring(QObject):
 
     changed = Signal()
 
-    def __init__(self, data: Data, runs: Runs, undo: UndoStack) -> None:
+    def __init__(self, data: Data, groups: Groups, runs: Runs, undo: UndoStack) -> None:
         super().__init__()
-        self._data, self._runs, self._undo = data, runs, undo
+        self._data, self._groups, self._runs, self._undo = data, groups, runs, undo
         self.current = Coloring()
         self._chosen = False
 
@@ -71,6 +72,8 @@ class SharedColoring(QObject):
             hidden.add("reference_error")
         if sum(run.potential is not None for run in self._runs.documents.values()) < 2:
             hidden.add("run_difference")
+        if not self._groups.can_divide:
+            hidden.add(FRAME_GROUP)
         kinds = [(kind, label) for kind, label in LABELS.items() if kind not in hidden or kind == current]
         if frame is not None:
             kinds += [(name, name) for name in sorted(frame.arrays) if is_scalar(frame.arrays[name])]
@@ -86,7 +89,7 @@ class SharedColoring(QObject):
             return None
         if self.current.kind not in LABELS:
             return array_values(frame, self.current.kind)
-        if self.current.kind == "region":
+        if self.current.kind in ("region", FRAME_GROUP):
             return None
         if self.current.kind == "foretold":
             return foretold_values(self._runs.foretold)

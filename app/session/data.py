@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,8 @@ class Data(QObject):
         "Cu Au", or "" to leave it."""
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
         self._previews: dict[str, str] = {}
+        self._asked_about: Counter[str] = Counter()
+        """Files that are open once a question about them is answered."""
         self._came.connect(self._on_came)
         tasks.finished.connect(self._on_task_finished)
 
@@ -67,18 +70,21 @@ class Data(QObject):
         open_now = {document.path for document in self.datasets.values()}
         self.open_paths([path for path in paths if path not in open_now], paths)
 
-    def open_missing(self, roles: Mapping[str, Role | None]) -> None:
+    def open_missing(
+        self, roles: Mapping[str, Role | None], read_with: Mapping[str, str] | None = None
+    ) -> None:
         """Open the files, by role, that exist and are neither open, whatever the slice, nor read.
 
         Without a role, a file is trained on only where it fits to what is there, as any that is opened.
+        ``read_with`` has the names of their labels by path (``KeyNames.text``): nobody is asked again.
         """
-        known = {document.path.partition("@")[0] for document in self.datasets.values()}
-        missing = {
-            path: role
-            for path, role in roles.items()
-            if path not in known and not self._tasks.busy(f"read {path}") and Path(path).is_file()
-        }
-        self.open_paths(missing, {path: role for path, role in missing.items() if role is not None})
+        opened = {_absolute(document.path) for document in self.datasets.values()}
+        known = opened | set(self._asked_about) | {_absolute(path) for path in self._tasks.being_read()}
+        for path, role in roles.items():
+            if _absolute(path) in known or not Path(path).is_file():
+                continue
+            keys = None if read_with is None or path not in read_with else KeyNames.from_text(read_with[path])
+            self._read(path, lambda found, role=role: self._open(found, role), keys)
 
     @property
     def reading(self) -> bool:
@@ -95,9 +101,14 @@ class Data(QObject):
         if found.dataset.problems or found.proposal is not None:
             self._drop_preview(found.dataset.path)
         if found.proposal is not None and self.ask_names is not None:
+            self._asked_about[_absolute(found.dataset.path)] += 1
             self.ask_names(found, lambda dataset: self._offer(dataset, role))
         else:
             self._offer(found.dataset, role)
+
+    def names_answered(self, found: ReadFile) -> None:
+        """The question about the names in a file has been answered, or will not be."""
+        self._asked_about -= Counter([_absolute(found.dataset.path)])
 
     def _read(
         self,
@@ -406,3 +417,8 @@ class Data(QObject):
         if (dataset_id, index) != (self.current_id, document.frame_index):
             self.current_id, document.frame_index = dataset_id, index
             self.current_changed.emit()
+
+
+def _absolute(path: str) -> str:
+    """Return the file of a path, without the slice of it, so that two ways to name it are seen as one."""
+    return str(Path(path.partition("@")[0]).absolute())

@@ -29,7 +29,8 @@ N_COMPONENTS = 5
 MOST_FRAMES, MOST_LIVE_FRAMES = 400, 30
 """Frames of a data set and role whose predictions are compared with the reference, the latter in training."""
 
-LINKED_ROLES = (given.TRAINING, given.EOS_ROLE, given.INSPECT)
+LINKED_ROLES = (given.TRAINING, given.EOS_ROLE, given.INSPECT, given.TEST)
+SUFFIXES = {given.VALIDATION: " (validation)", given.TEST: " (test)"}
 NOT_OPEN = Missing(
     "what the training data determine cannot be told: they are not open",
     "Open the files this run was trained on",
@@ -77,7 +78,7 @@ class RunInputs:
         evaluation.set(given.ENERGY_RMSE, run.rmse_of_potential())
         evaluation.set(given.FUNCTIONS, run.functions)
         evaluation.set(LEARNED_FROM, learned_from(run.settings))
-        evaluation.set(GROUP_KEY, run.settings.group_key)
+        evaluation.set(GROUP_KEY, self._regions.groups.key)
         evaluation.set(given.METRIC, run.whitening)
         why = Missing(run.no_values) if run.no_values else None
         evaluation.set(given.TRAINING_VALUES, run.values if run.values is not None else why)
@@ -90,12 +91,14 @@ class RunInputs:
         shown = None if frame is None or key is None else ShownFrame(key, data.frame_index, frame)
         evaluation.set(given.SHOWN_FRAME, shown)
         evaluation.set(given.SHOWN_FRAMES, None if data.current is None else _group(data.current))
-        mine = {dataset_id for refs in (run.train, run.valid) for dataset_id, _ in refs.parts}
+        mine = {dataset_id for refs in (run.train, run.valid, run.test) for dataset_id, _ in refs.parts}
         others = tuple(_group(d) for d in data.datasets.values() if d.id not in mine or d.role == Role.EOS)
-        evaluation.set(given.ONLOOKERS, others)
+        test = self._parts(run.test, given.TEST)
+        evaluation.set(given.ONLOOKERS, (*self._test_frames(test), *others))
         parts = (*self._parts(run.train, given.TRAINING), *self._parts(run.valid, given.VALIDATION))
         evaluation.set(given.TRAINING_PARTS, parts or None)
         evaluation.set(given.TRAINING_FRAMES, self._training_frames(run) or NOT_OPEN)
+        parts = (*parts, *test)
         evaluation.set(COMPARED_FRAMES, self._compared_frames(run, parts) or None)
         wait = Missing("errors by group and outliers are worked out when the training has ended")
         evaluation.set(RUN_FRAMES, wait if run.state.active else self._run_frames(parts) or None)
@@ -105,7 +108,7 @@ class RunInputs:
         for key, indices in refs.parts:
             known = self._data.datasets.get(key)
             name = role if known is None else known.name
-            suffix = " (validation)" if known is not None and role == given.VALIDATION else ""
+            suffix = "" if known is None else SUFFIXES.get(role, "")
             named = free_name(f"{name}{suffix}", found)
             found[named] = RunPart(key, named, role, indices)
         return list(found.values())
@@ -126,6 +129,20 @@ class RunInputs:
             frames = tuple(d.frames[k] for d, (_, indices) in parts for k in indices.tolist())
             before = self._frames[run.id] = stamp, counted_labels(frames, run.settings)
         return before[1]
+
+    def _test_frames(self, parts: list[RunPart]) -> list[FrameGroup]:
+        """Return the frames of a test whose files are open; they look on, for nothing learns from them."""
+        return [
+            FrameGroup(
+                part.key,
+                part.name,
+                part.role,
+                tuple(known.frames[k] for k in part.indices),
+                tuple(part.indices.tolist()),
+            )
+            for part in parts
+            if (known := self._data.datasets.get(part.key)) is not None
+        ]
 
     def _run_frames(self, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
         """Return all frames of a run whose files are open."""

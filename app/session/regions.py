@@ -21,6 +21,7 @@ from app.documents.regions import (
     regions_of,
 )
 from app.session.data import Data
+from app.session.groups import Groups
 from app.session.messages import Messages, Notification
 from app.session.selection import SharedSelection
 from app.session.undo import UndoStack
@@ -51,20 +52,26 @@ class Regions(QObject):
     changed = Signal()
 
     def __init__(
-        self, data: Data, selection: SharedSelection, tasks: TaskRunner, messages: Messages, undo: UndoStack
+        self,
+        data: Data,
+        groups: Groups,
+        selection: SharedSelection,
+        tasks: TaskRunner,
+        messages: Messages,
+        undo: UndoStack,
     ) -> None:
         super().__init__()
-        self._data, self._selection = data, selection
+        self._data, self.groups, self._selection = data, groups, selection
         self._tasks, self._messages, self._undo = tasks, messages, undo
         self.sets: dict[str, RegionDocument] = {}
         self._labels: tuple[tuple[object, ...], Labels] | None = None
 
     def labels(self) -> Labels:
-        """Return what divides the atoms of the open data sets, by region and temperature."""
-        key = (self.sets, *(d.dataset for d in self._data.datasets.values()))
+        """Return what divides the atoms of the open data sets, by region, temperature and group."""
+        key = (self.sets, self.groups.key, *(d.dataset for d in self._data.datasets.values()))
         known = self._labels
         if known is None or len(known[0]) != len(key) or any(map(is_not, known[0], key)):
-            known = self._labels = key, labels_of(self.sets, self._data.datasets.values())
+            known = self._labels = key, labels_of(self.sets, self._data.datasets.values(), self.groups.key)
         return known[1]
 
     def current(self) -> RegionDocument | None:

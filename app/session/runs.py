@@ -129,7 +129,7 @@ class Runs(QObject):
         run = self._add_opened(opened)
         trained_on = self._data.of_role(Role.TRAINING) or self._data.reading
         wanted = {s.path: None if trained_on else Role(s.role) for s in reversed(run.sources) if s.path}
-        self._data.open_missing(wanted)
+        self._data.open_missing(wanted, {s.path: s.read_with for s in run.sources})
         self._regions.take(opened.regions)
         if run.folder in self._compared_folders:
             self._set_compared(self.compared | {run.id})

@@ -109,7 +109,7 @@ class AnalysisScheduler(QObject):
         signals = (
             data.added, data.removed, data.changed, data.current_changed, regions.changed,
             runs.changed, runs.current_changed, runs.comparison_changed, runs.potential_changed,
-            runs.values_changed, trainings.idle,
+            runs.values_changed, trainings.idle, regions.groups.changed,
         )  # fmt: skip
         for signal in signals:
             signal.connect(self._wake)

@@ -9,6 +9,7 @@ from app.session.coloring import SharedColoring
 from app.session.cures import Cures
 from app.session.data import Data
 from app.session.following import Following
+from app.session.groups import Groups
 from app.session.invariance import InvarianceChecks
 from app.session.learning import Learning
 from app.session.memory import FreedMemory
@@ -34,7 +35,8 @@ class Session(QObject):
     ----------
     settings : preferences. messages : what the user is told. undo_stack : what can be undone.
     tasks : background work. data : open files and the frame shown. selection : chosen atoms.
-    regions : named groups of atoms. runs : trained and imported potentials. trainings : threads that train.
+    groups : what tells the group of a frame, and which are left out. regions : named groups of atoms.
+    runs : trained and imported potentials. trainings : threads that train.
     following : open runs whose folders others train in. coloring : by what atoms are coloured.
     analyses : results of the runs in sight. sweeps : trainings over the values of a setting.
     invariance : whether crystals are invariant points. visibility : which files
@@ -44,6 +46,8 @@ class Session(QObject):
     """
 
     export_wanted = Signal()
+    panel_wanted = Signal(str)
+    """A panel leads to another one: its name."""
     closing = Signal()
 
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
@@ -55,12 +59,13 @@ class Session(QObject):
         tasks, messages, undo = self.tasks, self.messages, self.undo_stack
         self.data = Data(self.settings, tasks, messages, undo)
         self.selection = SharedSelection(self.data)
-        self.regions = Regions(self.data, self.selection, tasks, messages, undo)
+        self.groups = Groups(self.settings, self.data, undo)
+        self.regions = Regions(self.data, self.groups, self.selection, tasks, messages, undo)
         self.runs = Runs(self.data, self.regions, tasks, messages, undo)
         self.trainings = Trainings(self.settings, self.data, self.regions, self.runs, tasks, messages, undo)
         self.following = Following(self.runs, tasks, messages)
         self.memory = FreedMemory(self.data, self.runs, self.trainings, tasks)
-        self.coloring = SharedColoring(self.data, self.runs, undo)
+        self.coloring = SharedColoring(self.data, self.groups, self.runs, undo)
         self.analyses = AnalysisScheduler(
             self.settings, self.data, self.regions, self.runs, self.trainings, self.coloring, tasks, messages
         )
@@ -78,10 +83,15 @@ class Session(QObject):
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
             self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
             self.memory, self.properties, self.told, self.following, self.calibrations, self.learning,
+            self.groups,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)
         self.trainings.started.connect(lambda _run_id: self.coloring.propose("atomic_energy"))
+        self.trainings.settings_changed.connect(self._on_settings)
+
+    def _on_settings(self) -> None:
+        self.groups.tell_by(self.trainings.settings.group_key)
 
     @property
     def empty(self) -> bool:

@@ -32,6 +32,9 @@ from nnpcore.training.quantities import rmse_text
 if TYPE_CHECKING:
     from nnpcore.training import TrainSettings
 
+OF_DATA = ("group_weights", "left_out")
+"""Settings that belong to the data: sessions remember them, preferences do not."""
+
 TICK_MS = 100
 WAIT_MS = 50
 _NOT_OURS = (RunState.IMPORTED, RunState.WAITING, RunState.ELSEWHERE)
@@ -73,6 +76,7 @@ class Trainings(QObject):
         self.confirm: Callable[[Sequence[str]], bool] = lambda _warnings: True
         """Asked before a training on files that do not fit together: whether to train all the same."""
         self._confirmed: tuple[str, ...] = ()
+        self._of_data: dict[str, Any] = {}
         self._jobs: dict[str, TrainingJob] = {}
         self._waiting: dict[str, TrainingOrder] = {}
         self._timer = QTimer(self, interval=TICK_MS)
@@ -94,7 +98,30 @@ class Trainings(QObject):
     @cached_property
     def settings(self) -> TrainSettings:
         """Those of the next training, made when they are first asked for."""
-        return _settings_of(self._preferences.train_settings)
+        usual = _settings_of(self._preferences.train_settings)
+        return self._with_data(usual, self._of_data) if self._of_data else usual
+
+    def of_data(self) -> dict[str, Any]:
+        """Return the settings that belong to the data, not to the user: what a session remembers of them."""
+        if "settings" not in vars(self):
+            return self._of_data
+        return self.settings.model_dump(mode="json", include=set(OF_DATA), exclude_defaults=True)
+
+    def restore_of_data(self, saved: dict[str, Any]) -> None:
+        """Take over what a session remembered of :meth:`of_data` (not undone), if anything."""
+        known = {name: value for name, value in saved.items() if name in OF_DATA}
+        if known and "settings" in vars(self):
+            self._set_settings(self._with_data(self.settings, known))
+        elif known:
+            self._of_data = known  # settings are made when they are first asked for
+
+    def _with_data(self, settings: TrainSettings, of_data: dict[str, Any]) -> TrainSettings:
+        """Return settings with those of the data; without, and saying so, where these cannot be used."""
+        try:
+            return settings.replace(**of_data)
+        except SettingsError as error:
+            self._messages.notify_error("Weights of groups and frames left out were not restored", error)
+            return settings
 
     def remember_settings(self) -> None:
         """Put the settings of the next training among the preferences."""
@@ -406,8 +433,7 @@ def _settings_of(remembered: dict[str, Any]) -> TrainSettings:
     """Return the training settings last used; the defaults where they no longer fit."""
     from nnpcore.training import TrainSettings
 
-    of_other_data = ("group_weights", "left_out")
     try:
-        return TrainSettings(**{name: v for name, v in remembered.items() if name not in of_other_data})
+        return TrainSettings(**{name: v for name, v in remembered.items() if name not in OF_DATA})
     except SettingsError:
         return TrainSettings()

@@ -95,6 +95,7 @@ class MainWindow(QMainWindow):
         self.spaces.changed.connect(self.toasts.arrange)
         session.cures.wanted.connect(self.show_cure)
         session.learning.wanted.connect(self.show_learning)
+        session.panel_wanted.connect(self.spaces.show_panel)
         self._make_menus()
         self.verdict = VerdictBar(session, self)
         if "cure" in self.docks:

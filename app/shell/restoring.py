@@ -36,6 +36,7 @@ class SessionKeeper(QObject):
             session.runs.removed, session.coloring.changed, session.runs.comparison_changed,
             session.runs.current_changed,
             session.regions.changed, session.sweeps.changed, session.visibility.changed,
+            session.trainings.settings_changed, session.groups.changed,
         ):  # fmt: skip
             signal.connect(self._save_soon)
         session.runs.values_changed.connect(self._remember_run)
@@ -76,7 +77,17 @@ class SessionKeeper(QObject):
         shown = session.runs.current
         looked_at = "" if shown is None or shown.folder is None else str(shown.folder)
         return SavedSession(
-            datasets, runs, current, coloring, compared, regions, specs, sweep, current_run=looked_at
+            datasets,
+            runs,
+            current,
+            coloring,
+            compared,
+            regions,
+            specs,
+            sweep,
+            current_run=looked_at,
+            training=session.trainings.of_data(),
+            hidden_groups=sorted(session.groups.hidden),
         )
 
     def _save_in_background(self) -> None:
@@ -151,6 +162,8 @@ class SessionKeeper(QObject):
             text = f"Left out, for they cannot be understood: {'; '.join(saved.lost)}"
             self._session.messages.notify(Notification("warning", "Parts of the session are damaged", text))
         self._session.coloring.restore(saved.coloring)
+        self._session.trainings.restore_of_data(saved.training)
+        self._session.groups.restore(saved.hidden_groups)
         for d in saved.datasets:
             show = d.path == saved.current
             hide = self._session.visibility.hide if d.hidden else _nothing

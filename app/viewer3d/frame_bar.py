@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
@@ -44,6 +45,7 @@ class FrameBar(QWidget):
         self._is_due = False
         self._times: list[float] = []
         self.index, self.n_frames = 0, 0
+        self.shown: np.ndarray | None = None
         self.previous = self._button("previous", "Previous frame (←)", lambda: self.step(-1))
         self.play = self._button("train", "Play (space)", self.toggle)
         self.pause = self._button("pause", "Pause (space)", self.toggle)
@@ -81,9 +83,12 @@ class FrameBar(QWidget):
     def _button(self, icon: str, tip: str, run: Callable[[], None]) -> QToolButton:
         return tool_button(self, tip, run, icon=icon, size=16)
 
-    def set_state(self, index: int, n_frames: int) -> None:
-        """Show frame ``index`` (from 0) of ``n_frames``, without telling anybody."""
-        self.index, self.n_frames = index, n_frames
+    def set_state(self, index: int, n_frames: int, shown: np.ndarray | None = None) -> None:
+        """Show frame ``index`` (from 0) of ``n_frames``, without telling anybody.
+
+        Only frames ``shown`` (n,), rising, are stepped through and chosen; all where that is None.
+        """
+        self.index, self.n_frames, self.shown = index, n_frames, shown
         with QSignalBlocker(self.slider), QSignalBlocker(self.number):
             self.slider.setRange(0, max(n_frames - 1, 0))
             self.number.setRange(min(1, n_frames), n_frames)
@@ -91,10 +96,11 @@ class FrameBar(QWidget):
             self.number.setFixedWidth(digits + 40)
             self.slider.setValue(index)
             self.number.setValue(index + 1 if n_frames else 0)
-        self.total.setText(f"/ {n_frames}")
+        n_shown = n_frames if shown is None else len(shown)
+        self.total.setText(f"/ {n_frames}" if shown is None else f"/ {n_frames}, {n_shown} shown")
         for widget in (self.slider, self.number, self.previous, self.next, self.play, self.fps):
-            widget.setEnabled(n_frames > 1)
-        if n_frames < 2:
+            widget.setEnabled(n_shown > 1)
+        if n_shown < 2:
             self.stop()
 
     @property
@@ -104,11 +110,30 @@ class FrameBar(QWidget):
 
     def _on_chosen(self, index: int) -> None:
         if index != self.index and 0 <= index < self.n_frames:
+            self.go(index)
+
+    def go(self, index: int) -> None:
+        """Choose a frame, or the next one that is shown in the direction of it."""
+        if self.shown is not None and len(self.shown):
+            if index >= self.index:
+                place = min(int(np.searchsorted(self.shown, index)), len(self.shown) - 1)
+            else:
+                place = max(int(np.searchsorted(self.shown, index, side="right")) - 1, 0)
+            index = int(self.shown[place])
+        if index == self.index:
+            self.set_state(self.index, self.n_frames, self.shown)  # the slider goes back
+        else:
             self.frame_chosen.emit(index)
 
     def step(self, frames: int) -> None:
         """Go forward or back, from the last frame to the first and the reverse."""
-        if self.n_frames > 1:
+        if self.shown is not None:
+            if len(self.shown):
+                here = int(np.searchsorted(self.shown, self.index))
+                between = frames > 0 and self.index not in self.shown  # then the next one stands there
+                place = here + frames - int(between)
+                self.frame_chosen.emit(int(self.shown[place % len(self.shown)]))
+        elif self.n_frames > 1:
             self.frame_chosen.emit((self.index + frames) % self.n_frames)
 
     @property
@@ -120,7 +145,7 @@ class FrameBar(QWidget):
         """Play or pause."""
         if self.playing:
             self.stop()
-        elif self.n_frames > 1:
+        elif self.play.isEnabled():
             self._timer.start()
             self._show_playing()
 

@@ -45,10 +45,12 @@ def read(
     Labels under other names are read as ``memory`` knows, else proposed; with ``keys`` nothing is asked.
     ``came`` gets what a long file has so far: its first frame soon, then ever more at ever longer intervals.
     """
-    if keys is not None:
+    if keys is not None and keys != KeyNames():
         return ReadFile(read_with(path, keys, progress))
     seen = None if came is None else Growing(path, came).take
     dataset = read_dataset(path, on_bad="skip", progress=progress, seen=seen)
+    if keys is not None:
+        return ReadFile(dataset)
     proposal = propose_keys(dataset.frames)
     known = memory.recall(proposal.signature) if memory is not None else None
     if known is None:

@@ -130,6 +130,11 @@ class TaskRunner(QObject):
         """Whether files are being read."""
         return any(task.lane == READ for task in self._tasks)
 
+    def being_read(self) -> list[str]:
+        """Return the paths of files that wait to be read or are being read."""
+        keys = [task.key for task in self._tasks if task.lane == READ and task.key]
+        return [key.removeprefix("read ") for key in keys]
+
     def opening(self) -> bool:
         """Whether files are being read or runs opened."""
         return any(task.opens for task in self._tasks)

@@ -20,6 +20,7 @@ from nnpcore.analyses.inputs import (
     ONLOOKERS,
     REGION,
     REGION_SETS,
+    TEST,
     TRAINING,
     TRAINING_PARTS,
     TRAINING_VALUES,
@@ -75,7 +76,7 @@ class AtomGroups:
 
     functions: SymmetryFunctions
     groups: tuple[AtomGroup, ...]
-    described: dict[str, tuple[FrameGroup, AtomGroup]] = field(default_factory=dict)
+    described: dict[tuple[str, str], tuple[FrameGroup, AtomGroup]] = field(default_factory=dict)
 
     def of_role(self, *roles: str) -> list[AtomGroup]:
         """Return the groups of these roles."""
@@ -92,15 +93,16 @@ def _groups(given: Given) -> AtomGroups:
     functions, before = given[FUNCTIONS], given.before(ATOMS)
     known = before.described if before is not None and before.functions == functions else {}
     groups = [*_training_groups(given), *_further_groups(given), *_region_groups(given)]
-    described: dict[str, tuple[FrameGroup, AtomGroup]] = {}
+    described: dict[tuple[str, str], tuple[FrameGroup, AtomGroup]] = {}
     onlookers, crystal = given.get(ONLOOKERS) or (), given.get(CRYSTAL)
     if crystal is not None and crystal.key not in {onlooker.key for onlooker in onlookers}:
         onlookers = (*onlookers, crystal)
     for number, source in enumerate(onlookers):
         given.progress.report(number / len(onlookers), f"Describing {source.name}")
-        group = _onlooker(source, given, known.get(source.key))
+        place = source.key, TEST if source.role == TEST else ""
+        group = _onlooker(source, given, known.get(place))
         if group is not None:
-            described[source.key] = source, group
+            described[place] = source, group
             groups.append(group)
     return AtomGroups(functions, tuple(group for group in groups if len(group.frame)), described)
 
@@ -162,9 +164,9 @@ def _onlooker(
 ) -> AtomGroup | None:
     """Describe the atoms of frames (every n-th of many); None where they have unknown elements."""
     points, crystal = given.get(POINTS), given.get(CRYSTAL)
-    if points is not None and crystal is not None and crystal.key == source.key:
+    if points is not None and crystal is not None and crystal.key == source.key and source.role != TEST:
         return _crystal_group(source, points, given)
-    if known is not None and known[0].frames == source.frames:
+    if known is not None and (known[0].frames, known[0].numbers) == (source.frames, source.numbers):
         return replace(known[1], role=source.role, name=source.name)
     total = sum(frame.n_atoms for frame in source.frames)
     step = 1 if source.role == EOS_ROLE else max(1, -(-total // MAX_ATOMS))
@@ -176,8 +178,9 @@ def _onlooker(
         )
     except PotentialError:
         return None
-    frame = np.repeat(indices, np.diff(table.frame_start)).astype(np.int32)
-    atom = _index_in_frame(frame)
+    numbers = np.array(source.numbers, dtype=np.int64)[indices] if source.numbers else indices
+    frame = np.repeat(numbers, np.diff(table.frame_start)).astype(np.int32)
+    atom = _index_in_frame(np.repeat(indices, np.diff(table.frame_start)))
     group = AtomGroup(source.name, source.key, source.role, frame, atom, table.values, table.species)
     return group.rows(np.flatnonzero(group.atom == 0)) if source.role == EOS_ROLE else group
 

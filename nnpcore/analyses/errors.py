@@ -12,7 +12,7 @@ import numpy as np
 
 from nnpcore.analyses.foretold import DATA_POSTERIOR
 from nnpcore.analyses.graph import Analysis, Given, Input, Missing
-from nnpcore.analyses.inputs import POTENTIAL, RunPart
+from nnpcore.analyses.inputs import POTENTIAL, TEST, RunPart
 from nnpcore.analyses.parity import ComparedFrames
 from nnpcore.analyses.prediction import unknown_elements
 from nnpcore.mapping.outliers import MANY, foretold_errors
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nnpcore.training.history import Rmse
 
 ENERGY, FORCE = "energy", "force"
-TEST = "test"
 MOST = 200
 """Frames, and atoms, that are listed at most."""
 

@@ -22,11 +22,12 @@ __all__ = [
     "CHOSEN_GROUPS", "CRYSTAL", "CRYSTAL_GROUP", "ELEMENT_CHOICE", "ENERGY_RMSE", "EOS_ROLE", "FUNCTIONS",
     "FURTHER_ATOMS", "GROUPING", "INSPECT", "LABELS", "LINKED_ROLES", "METRIC", "N_COMPONENTS",
     "N_REGION_GROUPS", "ONLOOKERS", "POTENTIAL", "REGION", "REGION_SETS", "SHOWN_FRAME", "SHOWN_FRAMES",
-    "TRAINING", "TRAINING_FRAMES", "TRAINING_PARTS", "TRAINING_VALUES", "VALIDATION", "FrameGroup",
+    "TEST", "TRAINING", "TRAINING_FRAMES", "TRAINING_PARTS", "TRAINING_VALUES", "VALIDATION", "FrameGroup",
     "RunPart", "ShownFrame",
 ]  # fmt: skip
 
-TRAINING, VALIDATION, EOS_ROLE, INSPECT, REGION = "training", "validation", "eos", "inspect", "region"
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
+EOS_ROLE, INSPECT, REGION = "eos", "inspect", "region"
 """Roles of groups of atoms: what the frames they come from are used for."""
 
 CRYSTAL_GROUP = "EOS"
@@ -37,13 +38,15 @@ CRYSTAL_GROUP = "EOS"
 class FrameGroup:
     """Frames that are looked at together, of one file as a rule.
 
-    ``key`` finds them again: results carry it beside the number of the frame and of the atom.
+    ``key`` finds them again: results carry it beside the number of the frame and of the atom. ``numbers`` are
+    those of the frames under the key, where they are not counted from 0.
     """
 
     key: str
     name: str
     role: str
     frames: tuple[Frame, ...]
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
