@@ -51,6 +51,10 @@ REPORTED: tuple[Analysis[object], ...] = (
 MAX_REGION_GROUPS = 8
 """Regions on the map and in the matrix of connectivity; more could not be told apart."""
 
+MOST_OUTLIER_WORK = 500_000
+"""Training atoms times symmetry functions up to which a report looks for outliers though nothing else asks
+what the data leave open: some 20 s on one core."""
+
 _Found = TypeVar("_Found")
 
 
@@ -166,8 +170,21 @@ def analyse(facts: RunFacts, n_threads: int | None, progress: Progress) -> None:
     """Evaluate every analysis that the run's content allows."""
     for k, analysis in enumerate(REPORTED):
         part = progress.part(0.1 + 0.7 * k / len(REPORTED), 0.1 + 0.7 * (k + 1) / len(REPORTED))
-        if analysis not in (FORETOLD, OUTLIERS) or facts.has_targets:
+        if analysis is OUTLIERS and not facts.has_targets and (why := _too_much_for_outliers(facts)):
+            facts.trouble["outliers"] = why
+        elif analysis is not FORETOLD or facts.has_targets:
             facts.evaluation.value(analysis, n_threads=n_threads, progress=part)
+
+
+def _too_much_for_outliers(facts: RunFacts) -> str:
+    """Return why a report does not look for outliers; empty where that takes no more than some 20 s."""
+    n_atoms = sum(frame.n_atoms for frame in found(facts.evaluation.known(TRAINING_FRAMES)) or ())
+    if n_atoms * facts.potential.functions.n_descriptors <= MOST_OUTLIER_WORK:
+        return ""
+    return (
+        f"Outliers were not looked for: with {n_atoms:,} training atoms and no crystal or regions, which ask "
+        f"for the same, that takes more than 20 s. `eatlas outliers {facts.name}` lists them."
+    )
 
 
 def text_of(missing: Missing) -> str:

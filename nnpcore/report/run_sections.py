@@ -217,6 +217,8 @@ def groups_section(facts: RunFacts) -> tuple[Section, ...]:
         blocks.append(Text(outliers.sentence))
         worst = sorted([*outliers.frames, *outliers.atoms], key=lambda one: -one.ratio)
         blocks += [Text(sentence(one.text)) for one in worst[:MOST_OUTLIERS] if one.ratio > MANY]
+    if "outliers" in facts.trouble:
+        blocks.append(missing(facts.trouble["outliers"]))
     left = facts.folder.settings.left_out
     blocks += [Text(sentence(f"Left out: {one.file}, frame {one.frame}: {one.why}")) for one in left]
     return (Section("Errors by group, outliers", tuple(blocks)),) if blocks else ()
