@@ -133,7 +133,8 @@ def test_parity_and_errors_have_the_test_and_follow_the_setting(qtbot, opened: S
     panel.refresh()
     assert panel.analysis is not None
     test = next(group for group in panel.analysis.groups if group.role == "test")
-    assert test.name == "data.extxyz (test)" and test.frames.tolist() == [11, 12, 13] and len(test.forces) == 24
+    assert test.name == "data.extxyz (test)"
+    assert test.frames.tolist() == [11, 12, 13] and len(test.forces) == 24
     assert "data.extxyz (test)" in [group.name for group in panel.plots["energy"].groups]
     panel.by_group.click()
     assert "a (test)" in [group.name for group in panel.plots["energy"].groups]
