@@ -110,6 +110,8 @@ def test_the_map_has_groups_and_the_test_as_parts_and_leaves_hidden_groups_out(
     assert panel.atom(cloud.key, 9) == ("data", 12, 1)
     panel.color_by.setCurrentIndex(panel.color_by.findData("group"))
     panel.color_by.activated.emit(panel.color_by.currentIndex())
+    whole = {group.role: group.color_index for group in panel.groups if not group.part}
+    assert whole == {"validation": 3, "test": 3}  # no group's color
     parts = {group.name: (group.color_index, len(group.frame)) for group in panel.groups if group.part}
     assert parts == {"a": (0, 24), "b": (1, 24), "c": (2, 16)}
     tick(panel, "a")

@@ -112,19 +112,24 @@ def _rows(group: AtomGroup, rows: np.ndarray) -> AtomGroup:
     )
 
 
+def _as_a_whole(group: AtomGroup, labels: Labels) -> AtomGroup:
+    """Return a group that stays one among groups of frames, in the color of its own or of none of these."""
+    known = labels.by_source.get(group.dataset_id)
+    names = set() if known is None else set(known.groups)
+    color = labels.groups.index(names.pop()) if len(names) == 1 else len(labels.groups)
+    return replace(group, color_index=color)
+
+
 def divided(group: AtomGroup, grouping: Grouping, labels: Labels, alone: bool) -> list[AtomGroup]:
     """Return the parts of a group, or the group itself where nothing divides it.
 
-    Atoms of the validation and of the test stay one. By groups of frames a data set that is of one has that
-    one's color. Parts of a training set that stands ``alone`` go by their own names.
+    Atoms of the validation and of the test stay one. By groups of frames what stays one has a color of its
+    own, or that of its one group. Parts of a training set that stands ``alone`` go by their own names.
     """
     whole = group.path or group.role in (VALIDATION, TEST)
     parts = [] if whole else labels.parts(grouping, group.dataset_id, group.frame, group.atom)
     if not parts:
-        known = labels.by_source.get(group.dataset_id)
-        if grouping == "group" and not group.path and known is not None and len(set(known.groups)) == 1:
-            return [replace(group, color_index=labels.groups.index(known.groups[0]))]
-        return [group]
+        return [group if group.path or grouping != "group" else _as_a_whole(group, labels)]
     return [
         replace(
             _rows(group, part.rows),
