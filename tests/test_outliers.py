@@ -20,6 +20,9 @@ from nnpcore.errors import SettingsError, TrainingError
 from nnpcore.mapping.outliers import foretold_errors, usual_error
 from nnpcore.posterior import Posterior, Target
 from nnpcore.posterior.label_spreads import label_spreads
+from nnpcore.progress import Progress
+from nnpcore.report import facts
+from nnpcore.report.run_sections import groups_section
 from nnpcore.structures import read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, Trainer, rmse_report
@@ -181,3 +184,18 @@ def test_frames_are_left_out_by_what_they_hold(tmp_path: Path) -> None:
     for name, what in (("b.toml", "not sensible"), ("c.toml", "cannot be read")):
         with pytest.raises(SettingsError, match=what):
             read_left_out(tmp_path / name)
+
+
+def test_a_report_without_a_crystal_lists_outliers_or_says_why_not(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = []
+    for seconds in (20.0, 0.0):
+        monkeypatch.setattr(facts, "MOST_OUTLIER_SECONDS", seconds)
+        known = facts.read_run(run, None, (), Progress())
+        facts.analyse(known, 1, Progress())
+        (section,) = groups_section(known)
+        texts.append(" ".join(str(block) for block in section.blocks))
+    assert "Off by more than 4 times what is foretold" in texts[0] and "not looked for" not in texts[0]
+    assert "Outliers were not looked for" in texts[1] and "80 training atoms" in texts[1]
+    assert "Off by more" not in texts[1]
