@@ -34,6 +34,12 @@ class Dialogs:
         module, name = DIALOGS[kind]
         return self.show(kind, getattr(import_module(module), name))
 
+    def compare_runs(self) -> None:
+        """Show all runs in a table."""
+        from app.dialogs.compare_runs import show_comparison
+
+        show_comparison(self._session, self._parent)
+
     def show(self, key: str, make: Callable[[Session, QWidget], FormDialog]) -> FormDialog:
         """Show a dialog, the one that is open already where there is one; return it."""
         made = self.known.get(key)

@@ -16,6 +16,7 @@ from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.training.history import energy_rmse
+from nnpcore.training.notes import NO_NOTE, RunNote
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -84,6 +85,7 @@ class RunDocument(Evaluated):
     unsaved : why what it has reached is not in its folder, or empty.
     sentence : which optimizer is used, and why. used_device : where it runs.
     n_epochs : epochs asked for, 0 while unknown.
+    note : what its user says of it. no_note : why that cannot be changed, or empty.
     message : the last thing the training had to say. progress_text : what it is doing while preparing.
     """
 
@@ -110,6 +112,8 @@ class RunDocument(Evaluated):
     color_index: int = 0
     used_device: str = ""
     sentence: str = ""
+    note: RunNote = NO_NOTE
+    no_note: str = ""
 
     def verdict(self) -> Verdict | None:
         """Return the verdict on the potential, None while there is nothing to judge it by.

@@ -68,8 +68,11 @@ class DataPanel(Panel):
         self.runs_head.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
         tip = "Open the folder of a training"
         button = tool_button(self.runs_head, tip, self.ask_open_run, icon="folder", size=14, muted=True)
+        compare = tool_button(
+            self.runs_head, "Compare runs in a table", self.compare_runs, icon="table", size=14, muted=True
+        )
         caption = styled(QLabel("Runs", self.runs_head), "muted", "caption")
-        filled(QHBoxLayout(self.runs_head), (caption, 1), button, margins=(10, 2, 4, 2))
+        filled(QHBoxLayout(self.runs_head), (caption, 1), compare, button, margins=(10, 2, 4, 2))
         column = filled(QVBoxLayout(content), self.rows, self.runs_head, self.runs)
         column.addStretch(1)
         self.scroll_area = QScrollArea(self)
@@ -154,6 +157,12 @@ class DataPanel(Panel):
         folder = QFileDialog.getExistingDirectory(self, "Open the folder of a training", start)
         if folder:
             self.session.runs.open(folder)
+
+    def compare_runs(self) -> None:
+        """Show all runs in a table."""
+        from app.dialogs.compare_runs import show_comparison
+
+        show_comparison(self.session, self.window())
 
     def _add_run(self, run_id: str) -> None:
         newer = list(reversed(self.session.runs.documents)).index(run_id)

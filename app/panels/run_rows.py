@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QLabel, QMenu, QProgressBar, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
 from app.look import theme
 from app.look.numbers import duration
 from app.look.style_sheet import styled
+from app.session.notes import why_not
 from app.widgets.controls import filled, tool_button
 from app.widgets.eye import EyeButton
 from app.widgets.labels import ElidedLabel
@@ -59,6 +61,15 @@ def run_menu(session: Session, run_id: str, parent: QWidget) -> QMenu:
         "Use its settings", lambda: session.trainings.set_settings(run.settings, f"settings of {run.name}")
     )
     use.setToolTip("Copy this run's settings into Model")
+    star = menu.addAction(
+        "Star", partial(session.notes.set, run_id, replace(run.note, star=not run.note.star))
+    )
+    star.setCheckable(True)
+    star.setChecked(run.note.star)
+    note = menu.addAction("Note…", partial(_note, session, run_id, parent))
+    for action in (star, note):
+        action.setEnabled(not why_not(run))
+        action.setToolTip(why_not(run))
     export = menu.addAction("Export potential…", lambda: _ask_export(session, run_id))
     export.setEnabled(run.potential is not None)
     if run.folder is not None and run.state is not RunState.WAITING:
@@ -68,6 +79,24 @@ def run_menu(session: Session, run_id: str, parent: QWidget) -> QMenu:
         menu.addSeparator()
         menu.addAction("Take off the list", lambda: session.runs.remove(run_id))
     return menu
+
+
+def _note(session: Session, run_id: str, parent: QWidget) -> None:
+    """Open a text to be changed beside the window; nothing waits for it."""
+    run = session.runs.documents[run_id]
+    dialog = QInputDialog(parent.window())
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle("Note")
+    dialog.setLabelText(f"What to say of {run.name}:")
+    dialog.setOption(QInputDialog.InputDialogOption.UsePlainTextEditForTextInput)
+    dialog.setTextValue(run.note.text)
+
+    def keep(text: str) -> None:
+        if run_id in session.runs.documents:
+            session.notes.set(run_id, replace(run.note, text=text.strip()))
+
+    dialog.textValueSelected.connect(keep)
+    dialog.show()
 
 
 def _ask_export(session: Session, run_id: str) -> None:
@@ -109,7 +138,9 @@ class RunRow(QWidget):
     def refresh(self) -> None:
         """Show how the run stands."""
         run = self._session.runs.documents[self._run_id]
-        self.name.set_text(run.name, tip=run.message or str(run.folder or run.name))
+        about = run.message or str(run.folder or run.name)
+        tip = f"{run.note.text}\n{about}" if run.note.text else about
+        self.name.set_text(("★ " if run.note.star else "") + run.name, tip=tip)
         chosen = self._run_id == self._session.runs.current_id
         self.compare.show_state(chosen or self._run_id in self._session.runs.compared)
         self.compare.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, chosen)

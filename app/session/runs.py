@@ -143,7 +143,7 @@ class Runs(QObject):
         run.folder, run.sources = folder.path, folder.sources
         run.history, run.potential, run.values = opened.history, opened.potential, opened.values
         run.whitening, run.functions = opened.potential.metric, opened.potential.functions
-        run.n_epochs = opened.n_epochs
+        run.n_epochs, run.note, run.no_note = opened.n_epochs, opened.note, opened.no_note
         if run.history and run.history[0].epoch == 1 and run.history[0].messages:
             run.sentence = run.history[0].messages[0].text
         if run.n_epochs and run.epoch >= run.n_epochs:

@@ -14,6 +14,7 @@ from app.session.invariance import InvarianceChecks
 from app.session.learning import Learning
 from app.session.memory import FreedMemory
 from app.session.messages import Messages
+from app.session.notes import RunNotes
 from app.session.properties import PropertyStudies
 from app.session.regions import Regions
 from app.session.runs import Runs
@@ -35,9 +36,7 @@ class Session(QObject):
     ----------
     settings : preferences. messages : what the user is told. undo_stack : what can be undone.
     tasks : background work. data : open files and the frame shown. selection : chosen atoms.
-    groups : what tells the group of a frame, and which are left out. regions : named groups of atoms.
-    runs : trained and imported potentials. trainings : threads that train.
-    following : open runs whose folders others train in. coloring : by what atoms are coloured.
+            self.groups, self.notes,
     analyses : results of the runs in sight. sweeps : trainings over the values of a setting.
     invariance : whether crystals are invariant points. visibility : which files
         are drawn in maps. cures : frames to add, and adding them. properties : what potentials say
@@ -64,6 +63,7 @@ class Session(QObject):
         self.runs = Runs(self.data, self.regions, tasks, messages, undo)
         self.trainings = Trainings(self.settings, self.data, self.regions, self.runs, tasks, messages, undo)
         self.following = Following(self.runs, tasks, messages)
+        self.notes = RunNotes(self.runs, tasks, messages, undo)
         self.memory = FreedMemory(self.data, self.runs, self.trainings, tasks)
         self.coloring = SharedColoring(self.data, self.groups, self.runs, undo)
         self.analyses = AnalysisScheduler(
@@ -83,7 +83,7 @@ class Session(QObject):
             messages, undo, tasks, self.data, self.selection, self.regions, self.runs, self.trainings,
             self.coloring, self.analyses, self.invariance, self.sweeps, self.visibility, self.cures,
             self.memory, self.properties, self.told, self.following, self.calibrations, self.learning,
-            self.groups,
+            self.groups, self.notes,
         ):  # fmt: skip
             part.setParent(self)
         tasks.failed.connect(messages.notify_error)

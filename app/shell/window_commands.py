@@ -285,6 +285,11 @@ def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
             "Train on ever more of the data: whether more of the same would bring anything",
             enabled=lambda: bool(session.data.of_role(Role.TRAINING)),
         ),
+        Command(
+            "training.compare", "Compare Runs…", dialogs.compare_runs, "", "table", "Training", 1,
+            "All runs in a table: settings that differ, data, errors, verdicts; notes and stars",
+            enabled=lambda: bool(session.runs.documents),
+        ),
     ]  # fmt: skip
 
 

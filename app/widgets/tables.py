@@ -1,4 +1,4 @@
-"""Tables of panels: the regions with their errors, and the invariant points."""
+"""Tables of panels and dialogs: regions with their errors, invariant points, frames, properties, runs."""
 
 from __future__ import annotations
 
@@ -283,6 +283,115 @@ class CureTable(_Table):
     def _on_current(self, row: int, _column: int, before: int, _before_column: int) -> None:
         if not self._filling and row >= 0 and row != before:
             self.frame_chosen.emit(row)
+
+
+@dataclass(frozen=True)
+class RunTableRow:
+    """A run: ``tip`` of its name, ``locked`` why star and note cannot be changed, ``cells`` (text, tip)."""
+
+    name: str
+    tip: str
+    star: bool
+    note: str
+    locked: str
+    cells: tuple[tuple[str, str], ...]
+
+
+class RunTable(_Table):
+    """One row a run, named at the left whatever is scrolled; star and note can be changed, heads sort.
+
+    ``head_clicked`` has the number of a column of ``cells``, STAR or NOTE.
+    """
+
+    STAR, NOTE = -2, -1
+    MOST_WIDTH = 300
+
+    head_clicked = Signal(int)
+    star_clicked = Signal(int)
+    noted = Signal(int, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("run_table", 2, 6, parent)
+        self.heads: tuple[tuple[str, str], ...] = ()
+        self.rows: tuple[RunTableRow, ...] = ()
+        self.arrow: tuple[int, bool] | None = None
+        self._filling = False
+        self.setEditTriggers(
+            QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
+        )
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.verticalHeader().show()
+        self.verticalHeader().setFont(font())
+        self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.horizontalHeader().setSectionsClickable(True)
+        self.horizontalHeader().sectionClicked.connect(lambda column: self.head_clicked.emit(column - 2))
+        self.cellClicked.connect(self._on_click)
+        self.itemChanged.connect(self._on_changed)
+
+    def show_rows(
+        self,
+        heads: Sequence[tuple[str, str]],
+        rows: Sequence[RunTableRow],
+        arrow: tuple[int, bool] | None = None,
+    ) -> None:
+        """Replace heads (text, tip) and rows; ``arrow``: the column they are sorted by, and whether down."""
+        if (tuple(heads), tuple(rows), arrow) != (self.heads, self.rows, self.arrow):
+            self.heads, self.rows, self.arrow = tuple(heads), tuple(rows), arrow
+            self._fill()
+
+    def _fill(self) -> None:
+        if self.state() == QAbstractItemView.State.EditingState:
+            return
+        self._filling = True
+        self.setRowCount(len(self.rows))
+        self.setColumnCount(2 + len(self.heads))
+        for column, (text, tip) in enumerate((("★", "Click to give a star"), ("Note", ""), *self.heads)):
+            item = QTableWidgetItem(text)
+            item.setToolTip(tip or text)
+            self.setHorizontalHeaderItem(column, item)
+        for number, row in enumerate(self.rows):
+            self._fill_row(number, row)
+        head = self.horizontalHeader()
+        head.setSortIndicatorShown(self.arrow is not None)
+        if self.arrow is not None:
+            down = Qt.SortOrder.DescendingOrder if self.arrow[1] else Qt.SortOrder.AscendingOrder
+            head.setSortIndicator(self.arrow[0] + 2, down)
+        head.setMaximumSectionSize(self.MOST_WIDTH)
+        self.resizeColumnsToContents()
+        self._filling = False
+
+    def _fill_row(self, number: int, row: RunTableRow) -> None:
+        name = QTableWidgetItem(row.name)
+        name.setToolTip(row.tip)
+        self.setVerticalHeaderItem(number, name)
+        star = self._put(number, 0, "★" if row.star else "☆", row.locked or "Click to change")
+        star.setForeground(ink("warning" if row.star else "muted"))
+        note = self._put(number, 1, row.note, row.locked or row.note or "Double-click to write a note")
+        if not row.locked:
+            note.setFlags(note.flags() | Qt.ItemFlag.ItemIsEditable)
+        for column, (text, tip) in enumerate(row.cells, start=2):
+            self._put(number, column, text, tip or text)
+
+    def _put(self, row: int, column: int, text: str, tip: str) -> QTableWidgetItem:
+        item = QTableWidgetItem(text)
+        item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
+        item.setForeground(ink("muted" if text == "–" else "text"))
+        item.setToolTip(tip)
+        self.setItem(row, column, item)
+        return item
+
+    def _on_click(self, row: int, column: int) -> None:
+        if column == 0:
+            self.star_clicked.emit(row)
+
+    def _on_changed(self, item: QTableWidgetItem) -> None:
+        if not self._filling and item.column() == 1:
+            self.noted.emit(item.row(), item.text().strip())
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        """Show what came in the meantime."""
+        super().closeEditor(editor, hint)
+        QTimer.singleShot(0, self, self._fill)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.workers.monitoring import old_monitor
+from nnpcore.errors import RunFolderError
 from nnpcore.progress import Progress
+from nnpcore.training.notes import NO_NOTE, RunNote, read_note
 
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class OpenedRun:
-    """What a run folder holds; ``regions`` are those whose mapping errors were followed."""
+    """What a run folder holds; ``regions`` are those whose mapping errors were followed.
+
+    ``no_note`` : why the note on it cannot be read, or empty.
+    """
 
     folder: RunFolder
     history: list[EpochRecord]
@@ -28,6 +33,8 @@ class OpenedRun:
     values: TrainingValues | None
     n_epochs: int
     regions: tuple[RegionSet, ...]
+    note: RunNote = NO_NOTE
+    no_note: str = ""
 
 
 def open_run(path: Path, progress: Progress) -> OpenedRun:
@@ -44,7 +51,12 @@ def open_run(path: Path, progress: Progress) -> OpenedRun:
     values = folder.training_values() if folder.training_set_path.is_file() else None
     monitor = old_monitor(folder.path)
     regions = monitor.region_sets if monitor is not None else ()
-    return OpenedRun(folder, history, potential, values, _goal(folder, history), regions)
+    note, no_note = NO_NOTE, ""
+    try:
+        note = read_note(folder)
+    except RunFolderError as error:
+        no_note = str(error)
+    return OpenedRun(folder, history, potential, values, _goal(folder, history), regions, note, no_note)
 
 
 def _goal(folder: RunFolder, history: list[EpochRecord]) -> int:

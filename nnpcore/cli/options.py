@@ -374,3 +374,29 @@ Sizes = Annotated[
     ),
 ]
 Seeds = Annotated[int, Option("--seeds", min=1, help="Trainings of each size, with different frames.")]
+ComparedRunFolders = Annotated[list[Path], Argument(metavar="RUN...", help="Folders of trainings.")]
+ComparisonCsv = Annotated[
+    Path | None, Option("--csv", metavar="FILE", help="Write the table as CSV, too: a row for each run.")
+]
+SortBy = Annotated[
+    str | None,
+    Option(
+        "--sort", metavar="COLUMN", help="Sort by this column: its title, or a part of it that no other has."
+    ),
+]
+Descending = Annotated[bool, Option("--descending", help="The largest first.")]
+FoldersOnly = Annotated[
+    bool, Option("--quick", help="Only what the folders say: no verdicts, no errors by group.")
+]
+ComparedProperties = Annotated[
+    list[Path] | None,
+    Option(
+        "--properties",
+        metavar="DIR",
+        help="Show what eatlas properties has written into DIR for runs of these names; may be repeated.",
+    ),
+]
+NoteText = Annotated[
+    str | None, Argument(metavar="[TEXT]", help='What to say of it; "" takes the text away.')
+]
+Star = Annotated[bool | None, Option("--star/--no-star", help="Give it a star, or take it away.")]

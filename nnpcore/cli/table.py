@@ -34,6 +34,8 @@ COMMANDS = {
     "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, what data determine.",
     "watch": "Follow a training that another process does, here or on a cluster: curves and mapping errors.",
     "methods": "Say in a paragraph for an article how a potential was made, with its sources for BibTeX.",
+    "compare": "Show runs side by side: settings that differ, data, errors, verdict, properties, time.",
+    "note": "Show or change what you say of a run: a text, and a star.",
     "demo": "Show on the bundled silicon data that good totals may hide wrong atomic energies.",
     "paper": "Show the paper's claims with our own numbers: figures, tables, claims.json and a report.",
 }

@@ -9,6 +9,7 @@
 ``checkpoint.safetensors``            all that is needed to go on exactly; its JSON state is in the header
 ``training_set.safetensors``          descriptors of every training and validation atom
 ``calibration.json``                  factors of the spreads, where somebody has kept them
+``note.json``                         what a user says of the run, see :mod:`nnpcore.training.notes`
 ``training.lock``                     while a training writes here, see :mod:`nnpcore.training.folder_lock`
 ====================================  ==============================================================
 
@@ -40,6 +41,7 @@ from nnpcore.tensor_files import read_tensors, write_tensors
 from nnpcore.training.data_sources import ROLES, DataSource, counts_of, sources_of
 from nnpcore.training.folder_lock import LOCK_FILE, FolderLock
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
+from nnpcore.training.notes import FILE as NOTE_FILE
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ _OF_A_RUN = (
     "training_set.safetensors",
     "monitor.json",
     "calibration.json",
+    NOTE_FILE,
     "potential/potential.json",
     "potential/potential.safetensors",
 )
