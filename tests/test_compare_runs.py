@@ -242,7 +242,7 @@ def names_of(dialog: CompareRunsDialog) -> list[str]:
 
 def click_head(qtbot: QtBot, dialog: CompareRunsDialog, column: int) -> None:
     head = dialog.table.horizontalHeader()
-    dialog.table.scrollToItem(dialog.table.item(0, column))
+    dialog.table.scrollTo(dialog.table.model().index(0, column))
     place = head.sectionViewportPosition(column) + 6
     at = head.viewport().rect().center()
     at.setX(place)
@@ -280,7 +280,7 @@ def test_stars_and_notes_are_made_by_mouse_and_keyboard_and_undone(
     table = dialog.table
 
     def press(row: int, column: int, click: Callable[..., None]) -> None:
-        rect = table.visualItemRect(table.item(row, column))
+        rect = table.visualRect(table.model().index(row, column))
         click(table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
 
     press(1, 0, qtbot.mouseClick)
