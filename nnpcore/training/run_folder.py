@@ -41,7 +41,6 @@ from nnpcore.tensor_files import read_tensors, write_tensors
 from nnpcore.training.data_sources import ROLES, DataSource, counts_of, sources_of
 from nnpcore.training.folder_lock import LOCK_FILE, FolderLock
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
-from nnpcore.training.notes import FILE as NOTE_FILE
 from nnpcore.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ _OF_A_RUN = (
     "training_set.safetensors",
     "monitor.json",
     "calibration.json",
-    NOTE_FILE,
+    "note.json",
     "potential/potential.json",
     "potential/potential.safetensors",
 )
