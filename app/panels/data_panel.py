@@ -66,11 +66,11 @@ class DataPanel(Panel):
         self.runs_head = QWidget(content)
         self.runs_head.setObjectName("list_head")
         self.runs_head.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        tip = "Open the folder of a training"
-        button = tool_button(self.runs_head, tip, self.ask_open_run, icon="folder", size=14, muted=True)
         compare = tool_button(
             self.runs_head, "Compare runs in a table", self.compare_runs, icon="table", size=14, muted=True
         )
+        tip = "Open the folder of a training"
+        button = tool_button(self.runs_head, tip, self.ask_open_run, icon="folder", size=14, muted=True)
         caption = styled(QLabel("Runs", self.runs_head), "muted", "caption")
         filled(QHBoxLayout(self.runs_head), (caption, 1), compare, button, margins=(10, 2, 4, 2))
         column = filled(QVBoxLayout(content), self.rows, self.runs_head, self.runs)
