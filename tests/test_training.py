@@ -266,7 +266,7 @@ def test_a_run_has_ended_by_its_epochs_or_its_patience_and_not_because_it_was_st
 def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> None:
     trainer = train(SMALL.replace(epochs=8), frames)
     report = rmse_report(trainer.potential(), {"valid": frames[10:]}, n_threads=1)["valid"]
-    assert list(report) == [quantity.report_key for quantity in QUANTITIES.values()]
+    assert list(report) == ["n_frames", *(quantity.report_key for quantity in QUANTITIES.values())]
     for member, epoch in enumerate(trainer._best.epoch):
         record: EpochRecord = trainer.history[int(epoch) - 1]
         for name, quantity in QUANTITIES.items():

@@ -188,12 +188,7 @@ class Trainings(QObject):
         frames to train, validate and test on in place of those by role, ``parent`` is the run they add to,
         ``counts`` says how many times each training frame counts.
         """
-        from nnpcore.training import TrainSettings
-
-        if settings.n_threads is None:
-            settings = settings.replace(n_threads=self._preferences.threads)
-        if self._preferences.memory_gb and settings.memory_gb == TrainSettings().memory_gb:
-            settings = settings.replace(memory_gb=self._preferences.memory_gb)
+        settings = self._as_preferred(settings)
         datasets = list(self._data.datasets.values())
         used = refs or refs_of_roles(datasets, settings)
         frames = {document.id: document.frames for document in datasets}
@@ -226,6 +221,16 @@ class Trainings(QObject):
         else:
             self._begin(run, order)
         return run.id
+
+    def _as_preferred(self, settings: TrainSettings) -> TrainSettings:
+        """Return settings with the preferences' threads and memory, unless they name their own."""
+        from nnpcore.training import TrainSettings
+
+        if settings.n_threads is None:
+            settings = settings.replace(n_threads=self._preferences.threads)
+        if self._preferences.memory_gb and settings.memory_gb == TrainSettings().memory_gb:
+            settings = settings.replace(memory_gb=self._preferences.memory_gb)
+        return settings
 
     def show_started(self, run_id: str) -> None:
         """Show a training that has just started."""

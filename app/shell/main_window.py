@@ -89,20 +89,10 @@ class MainWindow(QMainWindow):
         self.addToolBar(GuideBar(self.guide, self))
         self.needs = NeedsBar(self.commands, self)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, self.needs)
-        self.spaces.lines_changed.connect(self.needs.show_lines)
-        self.spaces.lines_changed.connect(lambda _lines: self.toasts.arrange())
-        self.spaces.changed.connect(self.refresh_commands)
-        self.spaces.changed.connect(self.toasts.arrange)
-        session.cures.wanted.connect(self.show_cure)
-        session.learning.wanted.connect(self.show_learning)
-        session.panel_wanted.connect(self.spaces.show_panel)
+        self._follow_spaces()
         self._make_menus()
         self.verdict = VerdictBar(session, self)
-        if "cure" in self.docks:
-            self.verdict.offer_cure(self.show_cure)
-        self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().addWidget(self.verdict, 1)
-        self.statusBar().setFixedHeight(STATUS_HEIGHT)
+        self._fill_status_bar()
         self.setMinimumSize(*LEAST_SIZE)
         self._fit_screen()
         self.welcome = Welcome(session, self.commands, settings, self)
@@ -112,16 +102,38 @@ class MainWindow(QMainWindow):
         self._closing = False
         self.questions = Questions(self)
         self.key_asker = KeyAsker(session, self.questions, self)
+        self.confirm_close: Callable[[], bool] = self.ask_close
+        self._answer_session()
+        self._connect()
+        self.commands.refresh()
+
+    def _follow_spaces(self) -> None:
+        """Show what a workspace lacks, and what can be done in it."""
+        self.spaces.lines_changed.connect(self.needs.show_lines)
+        self.spaces.lines_changed.connect(lambda _lines: self.toasts.arrange())
+        self.spaces.changed.connect(self.refresh_commands)
+        self.spaces.changed.connect(self.toasts.arrange)
+
+    def _fill_status_bar(self) -> None:
+        if "cure" in self.docks:
+            self.verdict.offer_cure(self.show_cure)
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().addWidget(self.verdict, 1)
+        self.statusBar().setFixedHeight(STATUS_HEIGHT)
+
+    def _answer_session(self) -> None:
+        """Ask the user what the session cannot know."""
+        session = self.session
         session.data.ask_names = self.key_asker.ask
         session.data.ask_types = self._ask_types
         session.trainings.confirm = lambda warnings: plain.ask_to_train(warnings, self)
         session.trainings.unsaved.ask_folder = self.files.ask_folder_for
-        self.confirm_close: Callable[[], bool] = self.ask_close
-        self._connect()
-        self.commands.refresh()
 
     def _connect(self) -> None:
         session = self.session
+        session.cures.wanted.connect(self.show_cure)
+        session.learning.wanted.connect(self.show_learning)
+        session.panel_wanted.connect(self.spaces.show_panel)
         session.messages.notified.connect(self.toasts.show)
         for signal in (
             session.undo_stack.indexChanged, session.runs.changed, session.data.added,

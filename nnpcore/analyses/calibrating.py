@@ -20,6 +20,7 @@ from nnpcore.structures.fitting_together import without_frames
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
+    from nnpcore.training import RunFolder
 
 
 def calibrate_run(
@@ -51,22 +52,9 @@ def calibrate_run(
     from nnpcore.training import RunFolder
 
     progress = progress or Progress()
-    folder, notes = RunFolder.open(run), []
+    folder = RunFolder.open(run)
     potential = Potential.load(folder.path)
-    own: dict[str, list[Frame]] = {}
-    try:
-        own = folder.find_frames() if folder.sources else {}
-    except EatlasError as error:
-        if data is None:
-            raise
-        notes.append(f"whether these frames were trained on cannot be told: {error}")
-    training = own.pop(TRAINING, [])
-    if data is None:
-        parts = {role: frames for role, frames in own.items() if frames}
-    else:
-        parts, n_both = without_frames(data, training)
-        if n_both:
-            notes.append(f"{n_both} frames were trained on: they are left out")
+    training, parts, notes = _held_out(folder, data)
     evaluation = evaluation_of(potential, None)
     evaluation.set(COMPARED_FRAMES, tuple(_compared(name, frames) for name, frames in parts.items()) or None)
     if foretold and training:
@@ -75,6 +63,27 @@ def calibrate_run(
         evaluation.value(DATA_POSTERIOR, n_threads=n_threads, progress=progress.part(0.0, 0.6))
     found = evaluation.value(CALIBRATION, n_threads=n_threads, progress=progress.part(0.6, 1.0))
     return required(found), notes
+
+
+def _held_out(
+    folder: RunFolder, data: Mapping[str, Sequence[Frame]] | None
+) -> tuple[list[Frame], Mapping[str, Sequence[Frame]], list[str]]:
+    """Return a run's training frames, those to compare with by name, and what the user should know."""
+    own: dict[str, list[Frame]] = {}
+    notes: list[str] = []
+    try:
+        own = folder.find_frames() if folder.sources else {}
+    except EatlasError as error:
+        if data is None:
+            raise
+        notes.append(f"whether these frames were trained on cannot be told: {error}")
+    training = own.pop(TRAINING, [])
+    if data is None:
+        return training, {role: frames for role, frames in own.items() if frames}, notes
+    parts, n_both = without_frames(data, training)
+    if n_both:
+        notes.append(f"{n_both} frames were trained on: they are left out")
+    return training, parts, notes
 
 
 def _compared(name: str, frames: Sequence[Frame]) -> ComparedFrames:

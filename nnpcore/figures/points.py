@@ -136,12 +136,7 @@ def pca_figure(
         _draw_density(axes, group)
     if colored is not None:
         add_color_bar(axes, colored, value_label)
-    if any(group.sizes is not None for group in groups):
-        axes.plot([], [], linestyle="none", label=f"size: {size_label}")
-    shares = sorted({line.share for group in groups for line in group.density})
-    if shares:
-        text = ", ".join(f"{100 * share:.0f}" for share in shares)
-        axes.plot([], [], color="black", linewidth=0.9, label=f"hold {text} % of the points")
+    _explain(axes, groups, size_label)
     if equal:
         axes.set_aspect("equal", adjustable="datalim")
     style_axes(axes, x_label, y_label)
@@ -150,6 +145,16 @@ def pca_figure(
         axes.set_ylim(window[2], window[3])
     add_legend_above(axes, markerscale=1.8)
     return figure
+
+
+def _explain(axes: Axes, groups: Sequence[PointSeries], size_label: str) -> None:
+    """Name in the legend what sizes of points and lines of density mean."""
+    if any(group.sizes is not None for group in groups):
+        axes.plot([], [], linestyle="none", label=f"size: {size_label}")
+    shares = sorted({line.share for group in groups for line in group.density})
+    if shares:
+        text = ", ".join(f"{100 * share:.0f}" for share in shares)
+        axes.plot([], [], color="black", linewidth=0.9, label=f"hold {text} % of the points")
 
 
 def _in_turns(groups: Sequence[PointSeries]) -> list[PointSeries]:

@@ -152,20 +152,29 @@ def run_studies(
         context = StudyContext(study.name, folder, quick, seed, n_threads, part, on_text, networks, resume)
         if resume and _has_ended(context):
             continue
-        try:
-            outcomes[study.name] = _run(study, context)
-        except Cancelled:
-            raise
-        except EatlasError as error:
-            failures[study.name] = str(error)
-        except Exception as error:  # a mistake of ours: the others go on, its traceback is kept
-            traceback.print_exc()
-            failures[study.name] = f"unexpected {type(error).__name__}: {error}"
-        if study.name in failures and on_text is not None:
-            on_text(f"{study.name} failed: {failures[study.name]}")
+        found = _run_or_failure(study, context)
+        if not isinstance(found, str):
+            outcomes[study.name] = found
+            continue
+        failures[study.name] = found
+        if on_text is not None:
+            on_text(f"{study.name} failed: {found}")
     records = merge_claims(folder, list(STUDIES))
     write_columns(top)
     return PaperResult(folder, outcomes, failures, records)
+
+
+def _run_or_failure(study: Study, context: StudyContext) -> StudyOutcome | str:
+    """Return what a study has found, or why it failed; Cancelled goes on."""
+    try:
+        return _run(study, context)
+    except Cancelled:
+        raise
+    except EatlasError as error:
+        return str(error)
+    except Exception as error:  # a mistake of ours: the others go on, its traceback is kept
+        traceback.print_exc()
+        return f"unexpected {type(error).__name__}: {error}"
 
 
 def column_folder(top: Path, networks: str) -> Path:

@@ -140,7 +140,9 @@ def _cite(cited: dict[str, Reference], *sources: Reference) -> str:
 
 
 def _networks(folder: RunFolder, potential: Potential, cite: partial[str]) -> str:
-    program = "was imported into" if folder.imported else "was trained with"
+    program, version = "was imported into", VERSION
+    if not folder.imported:
+        program, version = "was trained with", str(potential.info.get("version", VERSION))
     count = "A neural network potential"
     if potential.n_members > 1:
         count = f"An ensemble of {potential.n_members} neural network potentials"
@@ -150,7 +152,7 @@ def _networks(folder: RunFolder, potential: Potential, cite: partial[str]) -> st
     elements = ", ".join(potential.elements)
     return (
         f"{count} of Behler-Parrinello type {cite(references.NETWORKS)} for {elements} {program} Eatlas "
-        f"{VERSION} {cite(references.eatlas(VERSION))}, with hidden layers of {' or '.join(shapes)} nodes "
+        f"{version} {cite(references.eatlas(version))}, with hidden layers of {' or '.join(shapes)} nodes "
         f"and {potential.weights.activation} activation."
     )
 

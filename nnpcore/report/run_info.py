@@ -202,7 +202,7 @@ def _error_rows(record: EpochRecord | None) -> Rows:
     if record is None:
         return []
     texts = {"RMSE, training": _means(record.train), "RMSE, validation": _means(record.valid)}
-    rows = [(name, text) for name, text in texts.items() if text]
+    rows = [(name, f"{text} in epoch {record.epoch}") for name, text in texts.items() if text]
     if record.mapping:
         each = ", ".join(f"{name} {significant(error)}" for name, error in record.mapping.items())
         rows.append(("Mapping errors", f"{each} meV/atom"))

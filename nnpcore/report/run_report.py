@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from nnpcore.errors import SettingsError
 from nnpcore.files import write_atomically, writing_failed
 from nnpcore.progress import Progress
-from nnpcore.report.content import Report
+from nnpcore.report.content import Report, Section
 
 if TYPE_CHECKING:
     from nnpcore.mapping import RegionSet
+    from nnpcore.report.facts import RunFacts
     from nnpcore.report.property_section import StudiedProperties
     from nnpcore.structures.frame import Frame
 
@@ -83,40 +84,13 @@ def make_report(
     from nnpcore.analyses import required
     from nnpcore.analyses.verdict import VERDICT
     from nnpcore.report.facts import analyse, read_run
-    from nnpcore.report.held_out_sections import calibration_section, learning_curve_sections
-    from nnpcore.report.mapping_sections import mapping_numbers, mapping_sections
-    from nnpcore.report.property_section import property_section
-    from nnpcore.report.run_sections import (
-        about,
-        citation_section,
-        data_section,
-        groups_section,
-        methods_section,
-        rmse_numbers,
-        settings_section,
-        settings_text,
-        training_section,
-        versions_section,
-    )
+    from nnpcore.report.mapping_sections import mapping_numbers
+    from nnpcore.report.run_sections import about, rmse_numbers
 
     progress = progress or Progress()
     facts = read_run(Path(run_folder), eos, regions, progress)
     analyse(facts, n_threads, progress)
     progress.report(0.8, "Drawing")
-    sections = [
-        settings_section(facts),
-        data_section(facts),
-        training_section(facts),
-        *groups_section(facts),
-        *mapping_sections(facts),
-        calibration_section(facts),
-        *learning_curve_sections(facts),
-        *([] if properties is None else [property_section(properties)]),
-        *([] if facts.folder.imported else [settings_text(facts)]),
-        versions_section(),
-        methods_section(facts),
-        citation_section(),
-    ]
     verdict = required(facts.evaluation.value(VERDICT))
     return Report(
         title=facts.name,
@@ -124,7 +98,30 @@ def make_report(
         verdict=verdict.text,
         level=verdict.level,
         numbers=(*rmse_numbers(facts.history), *mapping_numbers(facts)),
-        sections=tuple(sections),
+        sections=_sections(facts, properties),
+    )
+
+
+def _sections(facts: RunFacts, properties: StudiedProperties | None) -> tuple[Section, ...]:
+    """Return the page from its top to its bottom."""
+    from nnpcore.report import run_sections
+    from nnpcore.report.held_out_sections import calibration_section, learning_curve_sections
+    from nnpcore.report.mapping_sections import mapping_sections
+    from nnpcore.report.property_section import property_section
+
+    return (
+        run_sections.settings_section(facts),
+        run_sections.data_section(facts),
+        run_sections.training_section(facts),
+        *run_sections.groups_section(facts),
+        *mapping_sections(facts),
+        calibration_section(facts),
+        *learning_curve_sections(facts),
+        *([] if properties is None else [property_section(properties)]),
+        *([] if facts.folder.imported else [run_sections.settings_text(facts)]),
+        run_sections.versions_section(),
+        run_sections.methods_section(facts),
+        run_sections.citation_section(),
     )
 
 

@@ -124,22 +124,9 @@ def read_dataset(
         When the file cannot be read or holds no usable frame (:class:`BadFramesError` where frames are bad).
     """
     source = parse_path(path)
-    frames: list[Frame] = []
-    problems: list[FrameProblem] = []
-    repeated = Repeated()
     try:
-        with Spool() as spool:
-            for item in iter_frames(path, keys=keys, progress=progress):
-                if isinstance(item, FrameProblem):
-                    problems.append(item)
-                    continue
-                frames.append(item)
-                repeated.look(item)
-                spool.take(item)
-                if seen is not None:
-                    seen(item)
+        frames, problems, repeated = _gathered(iter_frames(path, keys=keys, progress=progress), seen)
     except MemoryError as error:
-        frames.clear()
         raise read_error(error, str(source.path)) from error
     if not frames and not problems:
         raise DataError("there is no frame in this file", where=source.text, fix="Open another file")
@@ -155,6 +142,30 @@ def read_dataset(
         keys=keys,
         notes=(*_notes(frames), *repeated.notes()),
     )
+
+
+def _gathered(
+    items: Iterable[Frame | FrameProblem], seen: Callable[[Frame], object] | None
+) -> tuple[list[Frame], list[FrameProblem], Repeated]:
+    """Return good frames, bad ones, and what was found twice; long files keep their arrays on disk."""
+    frames: list[Frame] = []
+    problems: list[FrameProblem] = []
+    repeated = Repeated()
+    try:
+        with Spool() as spool:
+            for item in items:
+                if isinstance(item, FrameProblem):
+                    problems.append(item)
+                    continue
+                frames.append(item)
+                repeated.look(item)
+                spool.take(item)
+                if seen is not None:
+                    seen(item)
+    except MemoryError:
+        frames.clear()
+        raise
+    return frames, problems, repeated
 
 
 def iter_frames(

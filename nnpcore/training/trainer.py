@@ -18,26 +18,22 @@ from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.storage import refuse_newer
 from nnpcore.progress import Progress
-from nnpcore.structures.overlap import refuse_overlap
 from nnpcore.threads import default_threads, one_blas_thread
-from nnpcore.training.atom_energies import atom_energies_of
 from nnpcore.training.baseline.fitting import BaselinePlan
 from nnpcore.training.best import Best
 from nnpcore.training.choosing import choice_for
 from nnpcore.training.control import Pace, TrainControl
-from nnpcore.training.counts import checked_counts, sentence_on
-from nnpcore.training.data import Guide, check_trainable
+from nnpcore.training.data import Guide
 from nnpcore.training.described import DescribedFrames, Scales, with_functions
 from nnpcore.training.divergence import diverged_members, own_rms
-from nnpcore.training.doubts import check_neighbors, notes_on, notes_on_split, why_diverged
+from nnpcore.training.doubts import check_neighbors, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score, rmse_report
-from nnpcore.training.group_weights import check_something_counts, counted_labels, notes_on_weights
+from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
-from nnpcore.training.leaving_out import places_kept
 from nnpcore.training.monitoring import Monitor, MonitorLike, epochs_without_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
@@ -45,7 +41,7 @@ from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.short_range import short_range_of
 from nnpcore.training.storage import Describer, Storage
-from nnpcore.training.stress import with_stress_weight
+from nnpcore.training.used_frames import UsedFrames
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -75,14 +71,13 @@ class TrainResult:
     test: dict[str, Any] | None = None
 
 
-def _without(
-    settings: TrainSettings, train: Sequence[Frame], valid: Sequence[Frame], counts: Sequence[float]
-) -> tuple[list[Frame], list[Frame], tuple[float, ...], list[Message]]:
-    """Return training and validation frames that are not left out, their counts, and what to say."""
-    kept, messages = places_kept(train, settings.left_out)
-    kept_valid, more = places_kept(valid, settings.left_out)
-    own = tuple(counts[k] for k in kept) if counts else ()
-    return [train[k] for k in kept], [valid[k] for k in kept_valid], own, [*messages, *more]
+def _with_its_atom_energies(settings: TrainSettings, folder: RunFolder) -> TrainSettings:
+    """Return settings with the energies of isolated atoms of a run; RunFolderError where they have others."""
+    if settings.atom_energies != folder.settings.atom_energies:
+        what = "the energies of isolated atoms are no longer those it was begun with"
+        raise RunFolderError(what, where=str(folder.path), fix="Leave them out, or start a new training")
+    begun_with_fitted = settings.atom_energies == "auto"
+    return settings.replace(atom_energies="fitted") if begun_with_fitted else settings
 
 
 class Trainer:
@@ -137,40 +132,18 @@ class Trainer:
         describer: Describer | None = None,
         test: Sequence[Frame] = (),
     ) -> None:
-        self.asked = settings
-        counts = checked_counts(counts, len(train))
-        train, valid, counts, about_frames = _without(settings, train, valid, counts)
-        settings, about_stress = with_stress_weight(settings, counted_labels(train, settings))
-        energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
-        check_trainable(train, energy=energy, forces=forces, stress=stress)
-        check_something_counts(train, settings)
-        self.atom_energies = atom_energies_of(
-            settings.atom_energies, train, settings.descriptors.cutoff or USUAL_CUTOFF
-        )
-        if self.atom_energies.values:
-            settings = settings.replace(atom_energies=self.atom_energies.text)
-            self.asked = self.asked.replace(atom_energies=self.atom_energies.text)
-        kept = self.atom_energies.kept(train)
-        counts = tuple(counts[k] for k in kept) if counts else counts
-        train = [train[k] for k in kept]
-        valid, test = ([part[k] for k in self.atom_energies.kept(part)] for part in (valid, test))
-        self.settings = settings
+        used = UsedFrames.of(settings, train, valid, test, counts)
+        self.asked = used.asked
+        self.settings = settings = used.settings
+        self.train_frames, self.valid_frames, self.test_frames = used.train, used.valid, used.test
+        self.counts = used.counts
+        self.atom_energies = used.atom_energies
         self.monitor = monitor
-        self.train_frames = tuple(train)
-        self.valid_frames = tuple(valid)
-        self.test_frames = tuple(test)
         self.test_errors: dict[str, Any] | None = None
-        refuse_overlap(self.test_frames, {"training": self.train_frames, "validation": self.valid_frames})
-        self.counts = counts
         self.device = resolve_device(settings.device)
         self.history: list[EpochRecord] = []
         self._describer = describer
-        self._opening = [*about_frames, *about_stress, *self.atom_energies.messages]
-        self._opening += notes_on(self.train_frames, settings)
-        self._opening += notes_on_split(self.train_frames, self.valid_frames, settings.split)
-        if self.counts:
-            self._opening.append(Message(sentence_on(self.counts), Severity.NOTE))
-        self._opening += notes_on_weights(self.train_frames, settings)
+        self._opening = list(used.messages)
         self.data: DescribedFrames
         self.keeper = Keeper(run_folder, parent)
         self._checkpoint: Checkpoint | None = None
@@ -249,11 +222,7 @@ class Trainer:
         refuse_newer(folder.potential_path)
         settings = folder.settings if settings is None else settings.filled_from(folder.settings)
         folder.refuse_changes(settings)
-        if settings.atom_energies != folder.settings.atom_energies:
-            what = "the energies of isolated atoms are no longer those it was begun with"
-            raise RunFolderError(what, where=str(folder.path), fix="Leave them out, or start a new training")
-        if settings.atom_energies == "auto":  # it was begun with fitted ones
-            settings = settings.replace(atom_energies="fitted")
+        settings = _with_its_atom_energies(settings, folder)
         if train is None:
             frames = folder.find_frames()
         else:
