@@ -115,6 +115,7 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
 
     session = window.session
     leave_out_what_is_loaded()
+    window.complete.connect(leave_out_what_is_loaded)
 
     def on_ready(compiled: bool) -> None:
         from nnpcore.training.compiling import TEXT, compile_kernels

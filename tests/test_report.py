@@ -277,6 +277,17 @@ def test_no_heading_stands_alone_and_no_page_is_half_empty() -> None:
         assert max(lowest[:-1]) < 842 * 0.5, "a page is half empty"
 
 
+def test_a_figure_without_room_follows_the_table_of_its_section() -> None:
+    figure = new_figure(5.0, 4.0)
+    figure.add_subplot().plot([1, 2], [3, 4])
+    table = Table(("Name", "Number"), (("first", "1"), ("second", "2")))
+    before = Section("Before", (Text("Some words. " * 200),))
+    after = Section("After", (Picture(figure, "", "A caption."), table))
+    report = Report("run", "about", "verdict", "unknown", (("a", "1"),), (before, after))
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(report_pdf(report))).pages]
+    assert len(pages) == 2 and "After" in pages[0] and "second" in pages[0] and "A caption." in pages[1]
+
+
 # what is missing --------------------------------------------------------------------------------------
 def test_gone_data_and_damaged_monitor_are_said(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import (
     QInputDialog,
@@ -61,6 +61,9 @@ SHARE = 0.92
 
 class MainWindow(QMainWindow):
     """One window on one session."""
+
+    complete = Signal()
+    """All panels are there."""
 
     def __init__(self, session: Session, settings: Settings) -> None:
         super().__init__()
@@ -266,6 +269,8 @@ class MainWindow(QMainWindow):
         if dock is not None:
             _ = dock.panel
             QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
+        else:
+            self.complete.emit()
 
     def reset_layout(self) -> None:
         """Put the panels of this workspace back where they stand by default."""

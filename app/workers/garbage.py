@@ -54,7 +54,7 @@ class GarbageCollector(QObject):
 
 
 def leave_out_what_is_loaded() -> None:
-    """Take all there is now out of the searches; for the window's thread, when modules have been loaded.
+    """Take all there is now out of the searches; for the window's thread, when modules or panels are there.
 
     What is garbage by now stays: some hundred objects of imports. To search for it would take a tenth of a
     second.

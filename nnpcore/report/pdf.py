@@ -44,10 +44,7 @@ UNBROKEN = 2.4
 LEAST_SCALE = 0.7
 """A figure is made smaller by this at most, where it then fits on the page instead of leaving a gap."""
 
-AFTER_PICTURE = 0.55
-"""Inches kept below a figure for its caption."""
-
-HEADING, LINES, SHORT = 0.5, 0.8, 0.45
+HEADING, LINES, SHORT = 0.58, 0.8, 0.45
 """Inches of a heading with the gap above it, of what has to follow, of a text that stays with its figure."""
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"
@@ -103,8 +100,10 @@ class _Pages:
             self._table(Table((), report.numbers, words=(0, 1)))
 
     def _section(self, section: Section) -> None:
-        pdf = self.pdf
-        if pdf.will_page_break(min(HEADING + self._following(section.blocks), HEIGHT - TOP - BOTTOM)):
+        pdf, blocks = self.pdf, section.blocks
+        if not self._has_room(blocks) and self._has_room(later := _figure_last(blocks)):
+            blocks = later
+        if not self._has_room(blocks):
             pdf.add_page()
         else:
             pdf.ln(0.24)
@@ -113,26 +112,37 @@ class _Pages:
         pdf.set_draw_color(LINE)
         pdf.line(SIDE, pdf.get_y(), SIDE + INNER, pdf.get_y())
         pdf.ln(0.08)
-        for block in section.blocks:
+        for block in blocks:
             self._block(block)
+
+    def _has_room(self, blocks: Sequence[Block]) -> bool:
+        """Return whether a section may begin on this page."""
+        return not self.pdf.will_page_break(min(HEADING + self._following(blocks), HEIGHT - TOP - BOTTOM))
 
     def _following(self, blocks: Sequence[Block]) -> float:
         """Return the inches that have to follow a heading: some lines, and what a short one leads to."""
         total = 0.0
         for block in blocks:
             if isinstance(block, Text):
-                self._font(BODY)
-                n_lines = math.ceil(1.05 * self.pdf.get_string_width(block.text) / INNER)
-                total += n_lines * BODY * LEADING * POINT + 0.06
+                total += self._n_lines(block.text, BODY) * BODY * LEADING * POINT + 0.06
                 if total > SHORT:
                     break
             elif isinstance(block, Picture):
-                return total + LEAST_SCALE * _size(block)[1] + AFTER_PICTURE
+                return total + LEAST_SCALE * _size(block)[1] + self._caption_height(block)
             elif isinstance(block, Table):
                 return total + max(min(self._table_height(block), UNBROKEN), LINES)
             else:
                 return total + LINES
         return LINES
+
+    def _n_lines(self, text: str, size: float) -> int:
+        """Return the lines a paragraph takes, rather one more than it will."""
+        self._font(size)
+        return math.ceil(1.05 * self.pdf.get_string_width(text) / INNER)
+
+    def _caption_height(self, picture: Picture) -> float:
+        """Return the inches below a figure that its caption takes."""
+        return self._n_lines(picture.caption, SMALL) * SMALL * LEADING * POINT + 0.08
 
     def _block(self, block: Block) -> None:
         if isinstance(block, Text):
@@ -169,7 +179,7 @@ class _Pages:
     def _picture(self, picture: Picture) -> None:
         """Leave room for a figure, as wide as the page at most."""
         pdf, (width, height) = self.pdf, _size(picture)
-        left = (HEIGHT - BOTTOM - pdf.get_y() - AFTER_PICTURE) / height
+        left = (HEIGHT - BOTTOM - pdf.get_y() - self._caption_height(picture)) / height
         if left < LEAST_SCALE:
             pdf.add_page()
         elif left < 1.0:
@@ -221,6 +231,13 @@ class _Pages:
         rows, widths, wanted = self._laid_out(table)
         lines = sum(max(-(-w // v) for w, v in zip(row, widths, strict=True)) for row in wanted)
         return lines * SMALL * LEADING * POINT + 2 * PADDING * len(rows) + 0.3
+
+
+def _figure_last(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Return the blocks of a section with one figure so that its texts and tables come first."""
+    figures = tuple(block for block in blocks if isinstance(block, Picture))
+    others = tuple(block for block in blocks if not isinstance(block, Picture))
+    return (*others, *figures) if len(figures) == 1 else tuple(blocks)
 
 
 def _size(picture: Picture) -> tuple[float, float]:
