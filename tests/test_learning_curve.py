@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from builders import build_frame
 from training_data import TINY, labelled, mixed_frames, silicon_frames
 
@@ -51,16 +53,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> list[Frame]:
 # planning -----------------------------------------------------------------------------------------------
 def test_sets_are_nested_and_never_meet_the_test(data: list[Frame]) -> None:
     plan = plan_learning(data, SETTINGS, n_seeds=3)
-    assert plan.sizes == (5, 9, 17) and plan.seeds == (0, 1, 2)
+    assert plan.sizes == (4, 8, 15) and plan.seeds == (0, 1, 2)
     parts = [*plan.pool, *plan.valid, *plan.test]
     assert sorted(map(id, parts)) == sorted(map(id, data))
-    assert len(plan.test) == 6 and len(plan.valid) == 7
+    assert len(plan.test) == 6 and len(plan.valid) == 9
     blocks = np.flatnonzero(np.diff(sorted(frame.index for frame in plan.test)) > 1)
     assert len(blocks) <= 1  # two blocks of three neighbors each, at most
     sets = {(n, seed): {id(f) for f in plan.frames_of(n, seed)} for n, seed in plan.trainings}
     for seed in plan.seeds:
-        assert sets[5, seed] < sets[9, seed] < sets[17, seed] == set(map(id, plan.pool))
-    assert sets[5, 0] != sets[5, 1] and {n for n, _ in plan.trainings} == set(plan.sizes)
+        assert sets[4, seed] < sets[8, seed] < sets[15, seed] == set(map(id, plan.pool))
+    assert sets[4, 0] != sets[4, 1] and {n for n, _ in plan.trainings} == set(plan.sizes)
 
 
 def test_the_smallest_set_has_every_element() -> None:
@@ -76,14 +78,35 @@ def test_the_smallest_set_has_every_element() -> None:
 
 
 def test_what_makes_no_curve_is_said(data: list[Frame]) -> None:
-    with pytest.raises(SettingsError, match="between 1 and 17"):
+    with pytest.raises(SettingsError, match="between 1 and 15"):
         plan_learning(data, SETTINGS, sizes=[5, 50])
     with pytest.raises(SettingsError, match="two sizes"):
         plan_learning(data, SETTINGS, sizes=[5, 5])
     with pytest.raises(DataError, match="too few for a learning curve"):
-        plan_learning(data[:9], SETTINGS)
+        plan_learning(data[:6], SETTINGS)
     with pytest.raises(SettingsError, match="trainings"):
         plan_learning(data, SETTINGS, n_seeds=50)
+
+
+def test_test_frames_are_those_that_are_asked_for(data: list[Frame]) -> None:
+    """A file for the test, the share of the settings, whole groups; never what is trained on."""
+    plan = plan_learning(data[:24], SETTINGS, test=data[24:])
+    assert plan.test == tuple(data[24:]) and len(plan.pool) + len(plan.valid) == 24
+    with pytest.raises(DataError, match="2 of the 6 test frames are trained on"):
+        plan_learning(data[:26], SETTINGS.replace(valid_fraction=0.0), test=data[24:])
+    assert len(plan_learning(data, SETTINGS.replace(test_fraction=0.4)).test) == 12
+    named = [replace(frame, info={"phase": f"p{k // 5}"}) for k, frame in enumerate(data)]
+    by_group = plan_learning(named, SETTINGS.replace(split="groups", group_key="phase"))
+    groups = [
+        {frame.info["phase"] for frame in part} for part in (by_group.pool, by_group.valid, by_group.test)
+    ]
+    assert all(groups) and not groups[2] & (groups[0] | groups[1])
+
+
+def test_isolated_atoms_are_in_every_training_set(data: list[Frame]) -> None:
+    lonely = labelled([Frame.from_atoms(Atoms("Si", cell=[12, 12, 12], pbc=True))])
+    plan = plan_learning([*data, *lonely], SETTINGS)
+    assert all(lonely[0] in plan.frames_of(n, seed) for n, seed in plan.trainings)
 
 
 # the power law ------------------------------------------------------------------------------------------
@@ -109,15 +132,31 @@ def test_an_exact_power_law_is_found() -> None:
 
 
 @pytest.mark.parametrize(("exponent", "noise", "says"), [
-    (0.02, 0.01, "little"), (0.6, 0.02, "helps"), (0.15, 0.6, "uncertain"), (-0.1, 0.01, "little"),
+    (0.02, 0.01, "little"), (0.6, 0.02, "helps"), (0.15, 0.3, "uncertain"), (-0.1, 0.01, "little"),
+    (0.15, 3.0, "untold"),
 ])  # fmt: skip
 def test_the_rule(exponent: float, noise: float, says: str) -> None:
     trend = trend_of("energy", points_of(exponent, noise, np.random.default_rng(4)))
     assert trend is not None and trend.says == says
     assert trends_text([trend]).startswith(
         {"little": "More of the same data brings little: ", "helps": "More of the same data helps: ",
-         "uncertain": "What more of the same data brings is uncertain: "}[says]
+         "uncertain": "What more of the same data brings is uncertain: ",
+         "untold": "What more of the same data does to the energy error is not told by these points."}[says]
     )  # fmt: skip
+    assert says != "untold" or "%" not in trends_text([trend])
+
+
+def test_an_end_of_the_trend_is_said() -> None:
+    """Errors of four sizes by two seeds: the last two sizes the same within the seeds, or not."""
+
+    def text(last: tuple[float, float]) -> str:
+        errors = {15: (12.0, 12.3), 30: (9.0, 9.4), 60: (5.0, 5.2), 120: last}
+        points = [LearningPoint(n, k, "", "", e) for n, own in errors.items() for k, e in enumerate(own)]
+        return sentence(points, 8)
+
+    assert "From 60 to 120 frames the energy error did not fall by more than the scatter" in text((5.1, 5.3))
+    assert "scatter" not in text((3.0, 3.2))  # as the power law says
+    assert "scatter" not in text((4.5, 4.55))  # less than that, and yet surely
 
 
 @pytest.mark.parametrize(("exponent", "says"), [(0.0, "does not close: add other"), (0.5, "falls by 29 %")])
@@ -147,7 +186,7 @@ def test_only_the_last_sizes_count_and_two_tell_no_interval() -> None:
 # a curve ------------------------------------------------------------------------------------------------
 @pytest.fixture
 def plan(data: list[Frame]) -> LearningPlan:
-    return decided(plan_learning(data, SETTINGS, sizes=[4, 8, 16], n_seeds=1))
+    return decided(plan_learning(data, SETTINGS, sizes=[4, 8, 15], n_seeds=1))
 
 
 def scan() -> list[Frame]:
@@ -168,11 +207,12 @@ def test_errors_and_foretold_spreads_are_those_of_the_trainings(
     seen: list[LearningPoint] = []
     curve = learn(plan, tmp_path, InProcess(1), monitor=MappingMonitor(scan()), on_point=seen.append)
     assert not curve.stopped and not curve.errors and seen == curve.points
-    assert [point.n for point in seen] == [4, 8, 16]
-    assert len(described) == len(set(described)) == 16 + len(plan.valid)  # each frame once
+    assert [point.n for point in seen] == [4, 8, 15]
+    assert len(described) == len(set(described)) == 15 + len(plan.valid)  # each frame once
     point, frames = seen[1], plan.frames_of(8, 0)
     potential = Potential.load(tmp_path / point.name)
     found = potential.predict(plan.test, n_threads=1)
+    assert found.forces is not None
     energy = [(found.energy[k] - f.energy) / f.n_atoms for k, f in enumerate(plan.test)]
     force = np.concatenate([found.forces[found.atoms_of(k)] - f.forces for k, f in enumerate(plan.test)])
     assert point.energy == pytest.approx(1000 * np.sqrt(np.mean(np.square(energy))))
@@ -213,7 +253,7 @@ def test_a_stopped_curve_goes_on_and_uses_what_is_there(plan: LearningPlan, tmp_
     written = (tmp_path / "frames=4-seed=0" / "checkpoint.safetensors").stat().st_mtime_ns
     seen: list[int] = []
     again = learn(plan, tmp_path, InProcess(1), resume=True, on_point=lambda point: seen.append(point.n))
-    assert not again.stopped and seen == [4, 8, 16] and again.points[0] == first.points[0]
+    assert not again.stopped and seen == [4, 8, 15] and again.points[0] == first.points[0]
     assert (tmp_path / "frames=4-seed=0" / "checkpoint.safetensors").stat().st_mtime_ns == written
     third = learn(plan, tmp_path, InProcess(1), resume=True)
     assert third.points == again.points
@@ -248,7 +288,7 @@ def test_the_command_streams_stops_and_resumes(
         "-o",
         str(out),
         "--points",
-        "4 8 16",
+        "4 8 15",
         "--json",
     ]
     command += [
@@ -268,11 +308,11 @@ def test_the_command_streams_stops_and_resumes(
     assert main(command) == 1 and "--overwrite" in capfd.readouterr().out
     assert main([*command, "--resume"]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert [point["n"] for point in found["points"]] == [4, 8, 16] and not found["stopped"]
+    assert [point["n"] for point in found["points"]] == [4, 8, 15] and not found["stopped"]
     assert {trend["quantity"] for trend in found["trends"]} == {"energy", "force", "mapping"}
     assert {path.name for path in out.iterdir()} >= {"learning-curve.png", "learning-curve.csv", FILE}
-    assert RunFolder.open(out / "frames=16-seed=0").settings.split == "blocks"
-    assert means_of([LearningPoint.from_dict(p) for p in found["points"]], "energy").keys() == {4, 8, 16}
+    assert RunFolder.open(out / "frames=15-seed=0").settings.split == "blocks"
+    assert means_of([LearningPoint.from_dict(p) for p in found["points"]], "energy").keys() == {4, 8, 15}
     assert main([*command, "--resume", "--points", "few"]) == 1
     assert "no numbers of frames" in capfd.readouterr().out
 

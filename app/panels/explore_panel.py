@@ -143,11 +143,14 @@ class ExplorePanel(Panel):
         """Return the factors kept with the current run; a message where there are none."""
         session = self.session
         found = session.calibrations.factors_of(session.runs.current)
-        if found is None:
-            text = "Press Keep factors in the Calibration panel first; spreads are as they were foretold."
-            session.messages.notify(Notification("warning", "No calibration is kept with this run", text))
-            self.calibrated.setChecked(False)
-        return found
+        if found is not None and found.foretold_energy != 1.0:
+            return found
+        kept = "calibration" if found is None else "factor of the foretold spread"
+        text = "Press Keep factors in the Calibration panel when both spreads are shown there; until then "
+        text += "spreads are as they were foretold."
+        session.messages.notify(Notification("warning", f"No {kept} is kept with this run", text))
+        self.calibrated.setChecked(False)
+        return None
 
     def _take(self) -> None:
         """Draw the latest look, unless the last one is still being drawn."""
@@ -205,11 +208,11 @@ class ExplorePanel(Panel):
         diverging = kind == "energies"
         self._tops[kind] = top = max(self._tops.get(kind, 1e-3), _largest(shown))
         limits = rounded(-top if diverging else 0.0, top, diverging)
-        return to_rgb(shown, limits, diverging, unknown=UNKNOWN)
         label = "E − mean" if diverging else self.color_by.currentText()
         self.bar.set_spec(ColorBarSpec(label, unit, limits, map_colors(diverging)))
         atom = self.session.cures.exploration.atom if self.session.cures.exploration else None
         self.view.set_selection(np.array([] if atom is None else [atom], dtype=np.int64))
+        return to_rgb(shown, limits, diverging, unknown=UNKNOWN)
 
 
 def _largest(values: np.ndarray) -> float:

@@ -15,17 +15,18 @@ from app.widgets.labels import NoteLabel
 from app.widgets.quiet import Whole
 from nnpcore.errors import SettingsError
 from nnpcore.figures.learning_curve import learning_curve_figure, learning_curve_table
-from nnpcore.figures.names import ERROR, RMSES
+from nnpcore.figures.names import ERROR, RMSES, SHORT_RMSES
 from nnpcore.structures import Role
-from nnpcore.training.learning_curve import means_of, sentence
+from nnpcore.training.learning_curve import UNITS, means_of, sentence
 
 if TYPE_CHECKING:
     from app.session.session import Session
 
 NO_DATA = "Open a trajectory with energies to see what more frames of it would bring."
 EMPTY = (
-    "Press Start to train on ever more of the training data and to see what more of the same would bring. A "
-    "fifth of the frames, in blocks of time, is kept from all trainings; errors are measured there."
+    "Press Start to train on ever more of the training data and to see what more of the same would bring. "
+    "Errors are measured on the files of the role Test; without any a fifth of the frames, in blocks of "
+    "time, is kept from all trainings for that, unless the settings say otherwise."
 )
 WAITING = "The first training runs…"
 WIDE = 420
@@ -48,12 +49,12 @@ class LearningPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
-        self.plot = LearningPlot(("energy", "mapping"), ERROR, self)
-        self.force = LearningPlot(("force",), RMSES["force"], self)
+        self.plot = LearningPlot(("energy", "mapping"), ERROR, UNITS["energy"], parent=self)
+        self.force = LearningPlot(("force",), RMSES["force"], SHORT_RMSES["force"], parent=self)
         for plot in (self.plot, self.force):
             plot.point_clicked.connect(lambda _key, index, _m: session.learning.show_run(index))
         self.text = NoteLabel(self, lines=4)
-        self.set_plots({self.plot: 3, self.force: 2}, self.text, gap=4)
+        self.set_plots({self.plot: 5, self.force: 3}, self.text, gap=4)
         self._build_tools()
         self.follow(session.learning.changed, session.data.added, session.data.removed)
 

@@ -31,7 +31,7 @@ class CalibrationPlot(Plot):
             self.fits[whose] = self.add_line(whose, color, 1.2, 1)
             self.dots[whose] = self.add_points(whose, color, "o", 7.0)
         self.axis("bottom").logMode = True  # its points are given as logarithms
-        self.set_labels(spread_axis(quantity), error_axis(quantity))
+        self.set_labels(spread_axis(quantity), error_axis(quantity), QUANTITIES[quantity].unit)
 
     def show_spreads(self, spreads: Sequence[CalibratedSpread]) -> None:
         """Show the spreads of this quantity."""

@@ -25,7 +25,9 @@ FORETOLD_TIP = "What the training data are foretold to leave open of the same"
 class LearningPlot(Plot):
     """A dot a training, a line through the means of the seeds, the foretold spread dashed."""
 
-    def __init__(self, shown: Sequence[str], title: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, shown: Sequence[str], title: str, *shorter: str, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent, log_y=True)
         self.shown = tuple(shown)
         self.points: list[LearningPoint] = []
@@ -35,7 +37,7 @@ class LearningPlot(Plot):
             self.spreads[name] = self.add_line(f"{name}:foretold", color, 1.4, 1)
             self.lines[name] = self.add_line(name, color, 1.8)
             self.dots[name] = self.add_points(name, color, MARKERS[name], 8.0)
-        self.set_labels(TRAINING_FRAMES, title)
+        self.set_labels(TRAINING_FRAMES, title, *shorter)
 
     def show_points(self, points: Sequence[LearningPoint]) -> None:
         """Show what is done so far."""

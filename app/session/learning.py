@@ -123,8 +123,8 @@ class Learning(QObject):
             settings = settings.replace(n_threads=self._settings.threads)
         folder = free_folder(self._settings.runs_folder, f"{name_of(documents)}-learning-curve")
         return LearningWish(
-            frames, self._frames(Role.VALIDATION), (), settings, self.sizes, self.n_seeds,
-            self._trainings.monitored(), folder, scheduler=self._settings.scheduler,
+            frames, self._frames(Role.VALIDATION), self._frames(Role.TEST), settings, self.sizes,
+            self.n_seeds, self._trainings.monitored(), folder, scheduler=self._settings.scheduler,
         )  # fmt: skip
 
     def _frames(self, role: Role) -> tuple[Frame, ...]:

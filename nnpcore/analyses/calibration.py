@@ -231,6 +231,6 @@ CALIBRATION = Analysis(
     "Spread against error",
     _calibration,
     needs=(POTENTIAL, COMPARED_FRAMES),
-    notices=(DATA_POSTERIOR,),
+    uses=(DATA_POSTERIOR,),
     costly=True,
 )

@@ -33,7 +33,7 @@ def learning_curve_command(
     output: options.Output,
     data: options.TrainData = None,
     valid: options.ValidFiles = None,
-    test: options.TestFrames = None,
+    test: options.TestFiles = None,
     points: options.Sizes = None,
     seeds: options.Seeds = 2,
     config: options.Config = None,

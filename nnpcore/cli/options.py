@@ -150,7 +150,7 @@ Resume = Annotated[bool, Option("--resume", help="Go on with the training in RUN
 ValidFiles = Annotated[list[str] | None, Option("--valid", metavar="FILE", help="Validate on this file.")]
 TestFiles = Annotated[
     list[str] | None,
-    Option("--test", metavar="FILE", help="Show errors on this file at the end; no choice sees it."),
+    Option("--test", metavar="FILE", help="Measure errors on this file; no training and no choice sees it."),
 ]
 Config = Annotated[Path | None, Option(metavar="TOML", help="Settings; options given here come first.")]
 Seed = Annotated[int | None, Option(help="Of the split and the first weights (default 0).")]
@@ -346,7 +346,7 @@ CalibrationData = Annotated[
     Option(
         "--data",
         metavar="FILE",
-        help="Frames with reference values that were not trained on (default: the run's validation).",
+        help="Frames with reference values that were not trained on (default: its validation and test).",
     ),
 ]
 CalibrationOutput = Annotated[
@@ -358,12 +358,6 @@ Store = Annotated[
 ]
 MembersOnly = Annotated[
     bool, Option("--members-only", help="Leave out the foretold spread, which takes some seconds more.")
-]
-TestFrames = Annotated[
-    list[str] | None,
-    Option(
-        "--test", metavar="FILE", help="Measure errors on this file (default: a fifth of DATA, in blocks)."
-    ),
 ]
 Sizes = Annotated[
     str | None,

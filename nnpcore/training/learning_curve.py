@@ -8,20 +8,22 @@ What more of the same data would bring is read off a power law, ``error = c n^-b
 of the trainings of the last sizes (Cortes et al., Adv. Neural Inf. Process. Syst. 6, 327 (1993); Huang & von
 Lilienfeld, J. Chem. Phys. 145, 161102 (2016)). The rule, which was there before anything was measured: with
 the 90 % interval of ``b``, more brings little where twice as many frames lower the error by less than 10 %
-even at its upper end; it helps where they lower it by more at its lower end; else it is uncertain.
+even at its upper end; it helps where they lower it by more at its lower end; else it is uncertain, or not
+told where the interval is wider than the error itself.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nnpcore.errors import DataError, SettingsError
-from nnpcore.structures.splits import split_frames
+from nnpcore.structures.isolated import isolated_of
+from nnpcore.structures.overlap import refuse_overlap
 from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from nnpcore.training.settings import TrainSettings
 
 TEST_SHARE = 0.2
-"""Share of the frames that is put aside."""
+"""Share of the frames that is put aside for the test where the settings say none."""
 
 FEWEST, MOST_SIZES = 4, 5
 """Frames of the smallest usual training set, and how many sizes there are by default, each half the next."""
@@ -39,6 +41,10 @@ MOST_TRAININGS = 60
 
 LAST = 4
 """Sizes that the power law is fitted to."""
+
+WIDE = 1.0
+"""Points do not tell what twice as many frames leave of an error where the ends of the interval differ by
+more than the error itself."""
 
 LITTLE = 0.9
 """More of the same data brings little where twice as many frames leave more than this part of the error."""
@@ -90,9 +96,16 @@ class LearningPlan:
 
 
 def order_of(frames: Sequence[Frame], seed: int) -> list[int]:
-    """Return a random order of frames in which the first few have all elements between them."""
+    """Return a random order of frames: isolated atoms first, then some that have all elements."""
     drawn = np.random.default_rng([seed, 14]).permutation(len(frames)).tolist()
-    return [*first_of_all(frames, drawn), *(k for k in drawn if k not in set(first_of_all(frames, drawn)))]
+    first = needed_of(frames, drawn)
+    return [*first, *(k for k in drawn if k not in set(first))]
+
+
+def needed_of(frames: Sequence[Frame], order: Sequence[int]) -> list[int]:
+    """Return which frames no training can do without: isolated atoms, which fix a zero, and all elements."""
+    isolated = isolated_of(frames)
+    return [*isolated, *first_of_all(frames, [k for k in order if k not in set(isolated)])]
 
 
 def first_of_all(frames: Sequence[Frame], order: Sequence[int]) -> list[int]:
@@ -120,27 +133,25 @@ def plan_learning(
 
     Parameters
     ----------
-    frames : labelled ones. settings : how to train; its ``split`` says what stays together when frames are
-        put aside, its ``valid_fraction`` how many of the rest choose the best epoch.
+    frames : labelled ones.
+    settings : how to train; its ``split`` and ``group_key`` say what stays together when frames are put
+        aside, its ``test_fraction`` (:data:`TEST_SHARE` where it is 0) and ``valid_fraction`` how many.
     valid, test : frames given for that; without them parts of ``frames``.
     sizes : numbers of training frames; by default all, half of them, a quarter and so on.
 
     Raises
     ------
-    SettingsError : sizes that are none. DataError : too few frames.
+    SettingsError : sizes that are none. DataError : too few frames, or test frames among the others.
     """
-    pool = list(frames)
-    if not test:
-        kept, chosen = split_frames(
-            pool, TEST_SHARE, settings.seed, settings.split, group_key=settings.group_key
-        )
-        pool, test = [pool[k] for k in kept], [pool[k] for k in chosen]
-    if not valid and settings.valid_fraction > 0:
-        kept, chosen = split_frames(
-            pool, settings.valid_fraction, settings.seed, settings.split, group_key=settings.group_key
-        )
-        pool, valid = [pool[k] for k in kept], [pool[k] for k in chosen]
-    least = len(first_of_all(pool, range(len(pool))))
+    aside = settings.replace(test_fraction=settings.test_fraction or (0.0 if test else TEST_SHARE))
+    parts = aside.split_of(frames, valid=not valid, test=not test)
+    pool, checked, tested = ([frames[k] for k in part] for part in parts)
+    checked, tested = list(valid) or checked, list(test) or tested
+    if test:
+        isolated = set(isolated_of(pool))
+        known = [frame for k, frame in enumerate(pool) if k not in isolated]
+        refuse_overlap(tested, {"training": known, "validation": checked})
+    least = len(needed_of(pool, range(len(pool))))
     found = checked_sizes(sizes, len(pool), least) if sizes else usual_sizes(len(pool), least)
     if not 1 <= n_seeds * len(found) <= MOST_TRAININGS:
         raise SettingsError(
@@ -149,7 +160,7 @@ def plan_learning(
             fix=f"Choose sizes and seeds for 1 to {MOST_TRAININGS}",
         )
     seeds = tuple(settings.seed + k for k in range(n_seeds))
-    return LearningPlan(settings, tuple(pool), tuple(valid), tuple(test), found, seeds)
+    return LearningPlan(settings, tuple(pool), tuple(checked), tuple(tested), found, seeds)
 
 
 def usual_sizes(n: int, least: int = 1) -> tuple[int, ...]:
@@ -230,6 +241,8 @@ class Trend:
     quantity : a key of :data:`NAMES`. n : frames of the largest training set. error : the fitted error there.
     exponent : b. low, high : ends of its 90 % interval; NaN where too few trainings tell.
     sizes : number of sizes it was fitted to.
+    ended_at : the last size but one, where the error fell by less than half of what the power law says from
+        there on, and by no more than trainings of one size scatter; else None.
     """
 
     quantity: str
@@ -239,11 +252,14 @@ class Trend:
     low: float
     high: float
     sizes: int
+    ended_at: int | None = None
 
     @property
-    def says(self) -> Literal["little", "helps", "uncertain"]:
+    def says(self) -> Literal["little", "helps", "uncertain", "untold"]:
         """What more of the same data would bring."""
         little = -math.log2(LITTLE)
+        if self.left(self.low) - self.left(self.high) > WIDE:
+            return "untold"
         if self.high < little:
             return "little"
         return "helps" if self.low > little else "uncertain"
@@ -294,16 +310,37 @@ def trend_of(quantity: str, points: Sequence[LearningPoint]) -> Trend | None:
     x, y = (np.log([pair[k] for pair in known if pair[0] >= sizes[0]]) for k in (0, 1))
     dx = x - x.mean()
     slope = float(dx @ y / (dx @ dx))
-    free = len(x) - 2
+    left, free = y - y.mean() - slope * dx, len(x) - 2
     low = high = math.nan
     if len(sizes) > 2 and free > 0:
-        from scipy import stats
-
-        left = y - y.mean() - slope * dx
-        width = float(stats.t.ppf(0.5 + CONFIDENCE / 2, free) * np.sqrt(left @ left / free / (dx @ dx)))
+        width = _quantile(0.5 + CONFIDENCE / 2, free) * float(np.sqrt(left @ left / free / (dx @ dx)))
         low, high = -slope - width, -slope + width
     error = math.exp(float(y.mean()) + slope * (math.log(sizes[-1]) - float(x.mean())))
-    return Trend(quantity, sizes[-1], error, -slope, low, high, len(sizes))
+    ended = sizes[-2] if len(sizes) > 2 and _has_ended(x, y, -slope, left) else None
+    return Trend(quantity, sizes[-1], error, -slope, low, high, len(sizes), ended)
+
+
+def _has_ended(x: np.ndarray, y: np.ndarray, exponent: float, left: np.ndarray) -> bool:
+    """Whether errors of the last size are those of the last but one within their scatter, unlike the law.
+
+    The scatter is that of trainings of one size, or without several of one size about the power law.
+    """
+    groups = [y[x == size] for size in np.unique(x)]
+    free = len(y) - len(groups)
+    squares = sum(float(((own - own.mean()) ** 2).sum()) for own in groups)
+    if free == 0:
+        free, squares = len(y) - 2, float(left @ left)
+    before, last = groups[-2:]
+    fell = float(before.mean() - last.mean())
+    scatter = math.sqrt(squares / free * (1 / len(before) + 1 / len(last)))
+    foretold = exponent * float(np.ptp(np.unique(x)[-2:]))
+    return fell < 0.5 * foretold and fell <= _quantile(CONFIDENCE, free) * scatter
+
+
+def _quantile(share: float, free: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(share, free))
 
 
 def trends_of(points: Sequence[LearningPoint]) -> list[Trend]:
@@ -329,7 +366,19 @@ def trends_text(trends: Sequence[Trend]) -> str:
         own = [trend.text for trend in trends if trend.says == says]
         if own:
             told.append(f"{start}: twice as many frames would lower {' and '.join(own)}.")
+    untold = _names(trend for trend in trends if trend.says == "untold")
+    if untold:
+        told.append(f"What more of the same data does to {untold} is not told by these points.")
+    ended = [trend for trend in trends if trend.ended_at is not None and trend.says != "little"]
+    for n in dict.fromkeys(trend.ended_at for trend in ended):
+        same = [trend for trend in ended if trend.ended_at == n]
+        text = f"From {n} to {same[0].n} frames {_names(same)} did not fall by more than the scatter"
+        told.append(f"{text}: what more of the same brings may have ended.")
     return " ".join(told)
+
+
+def _names(trends: Iterable[Trend]) -> str:
+    return " and ".join(f"the {NAMES[trend.quantity]}" for trend in trends)
 
 
 def foretold_text(points: Sequence[LearningPoint]) -> str:
