@@ -17,7 +17,7 @@ from nnpcore.errors import AnalysisError, RunFolderError, SettingsError
 from nnpcore.mapping.calibration import SpreadErrors, calibrate
 from nnpcore.posterior import Posterior, Target
 from nnpcore.potential import Potential
-from nnpcore.potential.spread_factors import SpreadFactors
+from nnpcore.potential.spread_factors import SpreadFactors, with_factors
 from nnpcore.structures import read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, Trainer
@@ -68,6 +68,39 @@ def test_the_uncertainty_is_that_of_blocks() -> None:
     assert calibrate(together, "members").log_std > 3 * calibrate(alone, "members").log_std
     one_block = replace(alone, block=np.zeros_like(alone.block))
     assert np.isnan(calibrate(one_block, "members").log_std)
+
+
+def test_what_all_frames_err_together_counts_once() -> None:
+    """One draw for all frames: the logarithm of its size scatters as it is said to."""
+    rng = np.random.default_rng(0)
+    found = []
+    for seed in range(400):
+        data = drawn(1.0, k=1, seed=seed)
+        ratios = rng.normal() + 0.01 * rng.normal(size=(600, 1))
+        found.append(calibrate(replace(data, errors=data.spread[:, None] * ratios), "members"))
+    logs = np.log([one.factor for one in found])
+    assert np.median([one.log_std for one in found]) == pytest.approx(np.std(logs), rel=0.15)
+    assert np.mean([one.is_right for one in found]) > 0.9
+
+
+def test_pressure_and_shear_have_factors_of_their_own(run: Path) -> None:
+    """Each is compared by itself, whatever the axes, and drawn apart by itself."""
+    found, _ = calibrate_run(run, foretold=False, n_threads=1)
+    potential, frames = Potential.load(run), RunFolder.open(run).find_frames()["validation"]
+    plain = potential.predict(frames, n_threads=1)
+    assert plain.stress_members is not None and plain.stress is not None
+    own = np.trace(plain.stress_members, axis1=2, axis2=3) / 3
+    true = [np.trace(frame.stress) / 3 for frame in frames if frame.stress is not None]
+    wanted = np.sqrt(np.mean(((own.mean(axis=0) - true) / own.std(axis=0)) ** 2))
+    pressure = found.of("pressure")
+    assert pressure is not None and pressure.factor == pytest.approx(wanted, rel=1e-6)
+    assert found.of("shear stress") is not None and found.factors.pressure == pressure.factor
+    spread = with_factors(plain, SpreadFactors(pressure=3.0, shear=0.0001)).stress_members
+    assert spread is not None
+    np.testing.assert_allclose(spread.mean(axis=0), plain.stress, atol=1e-12)
+    np.testing.assert_allclose((np.trace(spread, axis1=2, axis2=3) / 3).std(axis=0), 3 * own.std(axis=0))
+    shear = np.abs(plain.stress_members - plain.stress)[..., 0, 1].max()
+    assert np.abs(spread - plain.stress)[..., 0, 1].max() == pytest.approx(1e-4 * shear, rel=1e-3)
 
 
 def test_bins_hold_all_values_and_follow_the_factor() -> None:
@@ -184,7 +217,7 @@ def test_factors_of_older_weights_are_refused(run: Path, data: list[Frame]) -> N
 def test_the_calculator_multiplies_spreads_and_nothing_else(run: Path, data: list[Frame]) -> None:
     potential, atoms = Potential.load(run), data[0].to_atoms()
     atoms.calc = None
-    factors = SpreadFactors(energy=3.0, force=0.5, stress=2.0)
+    factors = SpreadFactors(energy=3.0, force=0.5, pressure=2.0, shear=2.0)
     plain, right = potential.calculator(n_threads=1), potential.calculator(n_threads=1, factors=factors)
     for calculator in (plain, right):
         calculator.calculate(atoms, ("energy", "forces", "stress"))

@@ -160,7 +160,14 @@ class ExplorePanel(Panel):
                 first, self.look = self.look is None, look
                 self.body.set_message("")
                 self.view.set_frame(look.frame, self._colors_of(look), keep_view=not first)
+                self._mark()
                 self.refresh()
+
+    def _mark(self) -> None:
+        """Ring the atom at which the dynamics has stopped."""
+        found = self.session.cures.exploration
+        atom = None if found is None or self.session.cures.exploring else found.atom
+        self.view.set_selection(np.array([] if atom is None else [atom], dtype=np.int64))
 
     def _on_closing(self) -> None:
         """Leave no timer and no drawing behind."""
@@ -175,6 +182,7 @@ class ExplorePanel(Panel):
         if not cures.exploring:
             self._timer.stop()
             self._take()
+            self._mark()
             self.start.setEnabled(True)
         self.start.setText("Stop" if cures.exploring else "Start")
         if self.look is None:
@@ -210,8 +218,6 @@ class ExplorePanel(Panel):
         limits = rounded(-top if diverging else 0.0, top, diverging)
         label = "E − mean" if diverging else self.color_by.currentText()
         self.bar.set_spec(ColorBarSpec(label, unit, limits, map_colors(diverging)))
-        atom = self.session.cures.exploration.atom if self.session.cures.exploration else None
-        self.view.set_selection(np.array([] if atom is None else [atom], dtype=np.int64))
         return to_rgb(shown, limits, diverging, unknown=UNKNOWN)
 
 

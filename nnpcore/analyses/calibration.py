@@ -37,7 +37,8 @@ WHOSE = {MEMBERS: "spread of the members", DATA: "foretold spread"}
 MOST_FORETOLD = 100
 """Frames whose foretold spreads are compared; of more, as many evenly spread."""
 
-_STRESS = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+PRESSURE, SHEAR = "pressure", "shear stress"
+"""The stress has two parts: data at one volume leave the first open and fix the second through the forces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,8 @@ class Calibration:
 _FACTORS = (
     ("energy", "energy", MEMBERS),
     ("force", "force", MEMBERS),
-    ("stress", "stress", MEMBERS),
+    ("pressure", PRESSURE, MEMBERS),
+    ("shear", SHEAR, MEMBERS),
     ("foretold_energy", "energy", DATA),
 )
 
@@ -144,7 +146,7 @@ def _errors_of(frame: Frame, found: Prediction, k: int) -> dict[str, np.ndarray]
     if frame.forces is not None and found.forces is not None:
         errors["force"] = found.forces[found.atoms_of(k)] - frame.forces
     if frame.stress is not None and found.stress is not None and np.isfinite(found.stress[k]).all():
-        errors["stress"] = (found.stress[k] - frame.stress)[_STRESS][None]
+        errors |= {name: part[None] for name, part in _parts_of(found.stress[k] - frame.stress).items()}
     return errors
 
 
@@ -152,9 +154,17 @@ def _members_spreads(frame: Frame, found: Prediction, k: int) -> dict[str, np.nd
     spreads = {"energy": found.energy_std[k : k + 1] / frame.n_atoms}
     if found.forces_std is not None:
         spreads["force"] = np.sqrt((found.forces_std[found.atoms_of(k)] ** 2).mean(axis=1))
-    if found.stress_std is not None:
-        spreads["stress"] = np.sqrt((found.stress_std[k][_STRESS] ** 2).mean())[None]
+    if found.stress_members is not None:
+        for name, part in _parts_of(found.stress_members[:, k]).items():
+            spreads[name] = np.sqrt(part.var(axis=0).mean())[None]
     return spreads
+
+
+def _parts_of(stress: np.ndarray) -> dict[str, np.ndarray]:
+    """Return mean (..., 1) and rest (..., 9) of stresses (..., 3, 3), both whatever the axes."""
+    mean = np.trace(stress, axis1=-2, axis2=-1)[..., None] / 3.0
+    rest = stress - mean[..., None] * np.eye(3)
+    return {PRESSURE: mean, SHEAR: rest.reshape(*rest.shape[:-2], 9)}
 
 
 def _foretold_spreads(

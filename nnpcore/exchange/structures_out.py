@@ -3,7 +3,7 @@
 Reference values stay what they are under their usual names; everything of the model has a name of its own:
 ``atomic_energies``, ``atomic_energies_std``, ``predicted_forces``, ``predicted_forces_std`` per atom,
 ``predicted_energy``, ``predicted_energy_std``, ``predicted_stress`` and ``predicted_by`` per frame, and
-``spread_factors`` where spreads were multiplied: by these for energies, forces, stress. A .traj
+``spread_factors`` where spreads were multiplied: by these for energies and forces. A .traj
 has no room for such arrays of atoms; there they stand in ``atoms.info`` under the same names.
 """
 
@@ -86,7 +86,7 @@ def with_prediction(
         if several:
             info["predicted_energy_std"] = float(prediction.energy_std[k])
             if factors is not None:
-                info["spread_factors"] = np.array([factors.energy, factors.force, factors.stress])
+                info["spread_factors"] = np.array([factors.energy, factors.force])
         if prediction.stress is not None and np.isfinite(prediction.stress[k]).all():
             info["predicted_stress"] = prediction.stress[k]
         result.append(replace(frame, arrays=frame.arrays | arrays, info=frame.info | info))

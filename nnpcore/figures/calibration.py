@@ -9,7 +9,7 @@ import numpy as np
 
 from nnpcore.figures.drawing import add_legend, log_axis, new_figure, paper_color, style_axes
 from nnpcore.figures.names import axis_name
-from nnpcore.training.quantities import QUANTITIES
+from nnpcore.training.quantities import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,14 +22,19 @@ COLORS = {"members": "series:0", "data": "series:1"}
 """Colours of spreads by whose they are."""
 
 
+def quantity_of(name: str) -> Quantity:
+    """Return unit and scale of what is calibrated; pressure and shear stress have the stress's."""
+    return QUANTITIES.get(name, QUANTITIES["stress"])
+
+
 def spread_axis(quantity: str) -> str:
     """Return the name of the axis of spreads."""
-    return axis_name(f"Spread of the {quantity}", QUANTITIES[quantity].unit)
+    return axis_name(f"Spread of the {quantity}", quantity_of(quantity).unit)
 
 
 def error_axis(quantity: str) -> str:
     """Return the name of the axis of errors."""
-    return axis_name(f"{quantity.capitalize()} error, RMS", QUANTITIES[quantity].unit)
+    return axis_name(f"{quantity.capitalize()} error, RMS", quantity_of(quantity).unit)
 
 
 def calibration_figure(found: Calibration) -> Figure:
@@ -45,7 +50,7 @@ def calibration_figure(found: Calibration) -> Figure:
 def _draw(axes: Axes, quantity: str, spreads: Sequence[CalibratedSpread]) -> None:
     from nnpcore.analyses.calibration import WHOSE
 
-    scale = QUANTITIES[quantity].factor
+    scale = quantity_of(quantity).factor
     all_x = scale * np.concatenate([one.bin_spread for one in spreads])
     ends = np.array([0.7 * all_x.min(), 1.4 * all_x.max()])
     axes.plot(ends, ends, "-", color=paper_color("muted"), linewidth=0.8, label="as large as the spread")
@@ -89,9 +94,9 @@ def calibration_bins(found: Calibration) -> dict[str, list[Any]]:
     from nnpcore.analyses.calibration import WHOSE
 
     rows = [
-        (one.quantity, QUANTITIES[one.quantity].unit, WHOSE[one.whose], factor * spread, factor * error)
+        (one.quantity, quantity_of(one.quantity).unit, WHOSE[one.whose], factor * spread, factor * error)
         for one in found.spreads
-        for factor in (QUANTITIES[one.quantity].factor,)
+        for factor in (quantity_of(one.quantity).factor,)
         for spread, error in zip(one.bin_spread.tolist(), one.bin_error.tolist(), strict=True)
     ]
     heads = ("quantity", "unit", "whose", "spread", "error")

@@ -4,7 +4,9 @@ An error ``e`` with the spread ``s`` is taken for a number drawn from a normal d
 deviation ``f s``. The factor of the largest likelihood is then ``f² = <e² / s²>`` over all values (Musil et
 al., J. Chem. Theory Comput. 15, 906 (2019)). Errors of one trajectory hang together, so its uncertainty
 is that of leaving out one block of frames after the other (jackknife of ``ln f``: Efron & Stein, Ann. Stat.
-9, 586 (1981)), not that of so many independent values.
+9, 586 (1981)), not that of so many independent values. What all frames err by together, such as the pressure
+at one volume, is a single draw that no block tells of: with the share ``c`` of the squares in the mean of
+``e / s``, the sum of squares is as uncertain as one of ``1 / c²`` values.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ SPREADS = (1.0, 2.0)
 WANTED = tuple(math.erf(k / math.sqrt(2.0)) for k in SPREADS)
 """Shares of a normal distribution within so many standard deviations: 0.683 and 0.954."""
 
-SMALLEST = {"energy": 1e-6, "force": 1e-5, "stress": 1e-8}
+SMALLEST = {"energy": 1e-6, "force": 1e-5, "pressure": 1e-8, "shear stress": 1e-8}
 """Spreads below, in eV/atom, eV/Å and eV/Å³, are rounding or symmetry, such as forces in a perfect
 crystal."""
 
@@ -36,9 +38,9 @@ class SpreadErrors:
 
     Attributes
     ----------
-    quantity : "energy" (per atom), "force" or "stress".
+    quantity : "energy" (per atom), "force", "pressure" or "shear stress" (the stress without its pressure).
     spread : (n,) of what has one spread: a structure's energy or stress, an atom's force (root mean square
-        over its components, so that it does not hang on the axes).
+        over the components, so that it does not hang on the axes).
     errors : (n, k) errors of its components.
     block : (n,) int, which block of frames each is of.
     """
@@ -162,16 +164,29 @@ def _factor(data: SpreadErrors) -> float:
 
 
 def _log_std(data: SpreadErrors, blocks: np.ndarray) -> float:
-    """Return the standard deviation of the factor's logarithm, by leaving out one block after the other."""
+    """Return the standard deviation of the factor's logarithm, by leaving out one block after the other.
+
+    To it comes that of the error that all values have in common.
+    """
     if len(blocks) < 2:
         return math.nan
+    ratios = data.errors / data.spread[:, None]
+    common = float((ratios.mean(axis=0) ** 2).mean() / max((ratios**2).mean(), 1e-300))
     squares = ((data.errors / data.spread[:, None]) ** 2).sum(axis=1)
     number = np.searchsorted(blocks, data.block)
     sums = np.bincount(number, squares, len(blocks))
     counts = np.bincount(number, minlength=len(blocks)) * data.errors.shape[1]
     left = (sums.sum() - sums) / (counts.sum() - counts)
     logs = 0.5 * np.log(np.maximum(left, 1e-300))
-    return float(np.sqrt((len(blocks) - 1) / len(blocks) * ((logs - logs.mean()) ** 2).sum()))
+    by_blocks = (len(blocks) - 1) / len(blocks) * float(((logs - logs.mean()) ** 2).sum())
+    return math.sqrt(by_blocks + _variance_of_log(ratios.shape[1] / max(common, 1e-6) ** 2))
+
+
+def _variance_of_log(n: float) -> float:
+    """Return the variance of the logarithm of a standard deviation that ``n`` normal values give."""
+    from scipy import special
+
+    return 0.25 * float(special.polygamma(1, n / 2))
 
 
 def _bins(data: SpreadErrors) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,8 @@ class SpreadFactors:
     Attributes
     ----------
     energy : for the members' spread of energies, those of single atoms included.
-    force, stress : for their spread of forces and stresses.
+    force : for their spread of forces.
+    pressure, shear : for that of a stress's mean, and of what is left without it.
     foretold_energy : for what the training data are foretold to leave open of energies; atoms included.
 
     Raises SettingsError for a factor that is not positive.
@@ -26,7 +27,8 @@ class SpreadFactors:
 
     energy: float = 1.0
     force: float = 1.0
-    stress: float = 1.0
+    pressure: float = 1.0
+    shear: float = 1.0
     foretold_energy: float = 1.0
 
     def __post_init__(self) -> None:
@@ -51,5 +53,14 @@ def with_factors(found: Prediction, factors: SpreadFactors) -> Prediction:
         atomic_energies_members=energies,
         forces_std=None if found.forces_std is None else factors.force * found.forces_std,
         forces_members=about_mean(found.forces_members, factors.force),
-        stress_members=about_mean(found.stress_members, factors.stress),
+        stress_members=_stress(found.stress_members, factors),
     )
+
+
+def _stress(members: np.ndarray | None, factors: SpreadFactors) -> np.ndarray | None:
+    if members is None:
+        return None
+    mean = members.mean(axis=0)
+    apart = members - mean
+    pressure = np.trace(apart, axis1=-2, axis2=-1)[..., None, None] / 3.0 * np.eye(3)
+    return mean + factors.pressure * pressure + factors.shear * (apart - pressure)
