@@ -80,7 +80,7 @@ def test_what_all_frames_err_together_counts_once() -> None:
         found.append(calibrate(replace(data, errors=data.spread[:, None] * ratios), "members"))
     logs = np.log([one.factor for one in found])
     assert np.median([one.log_std for one in found]) == pytest.approx(np.std(logs), rel=0.15)
-    assert np.mean([one.is_right for one in found]) > 0.9
+    assert 0.86 < np.mean([one.is_right for one in found]) < 0.97
 
 
 def test_pressure_and_shear_have_factors_of_their_own(run: Path) -> None:
