@@ -492,7 +492,7 @@ def test_the_table_takes_an_error_as_the_verdict_does(trained, shown, monkeypatc
     panel, run = shown(MappingPanel, trained), trained.runs.current
     crystal = [row.name for row in panel.rows].index("crystal at V₀")
     known = run.verdict()
-    finding = next(f for f in known.findings if f.unit == "meV" and f.cure == CURE)
+    finding = replace(known.findings[0], subject="E_at of the crystal", unit="meV", cure=CURE, limit=4.0)
     for foretold, level, tone in ((0.0, "right", "good"), (500.0, "open", "warning")):
         judged = replace(finding, error=0.1, std=0.0, foretold=foretold)
         monkeypatch.setattr(run, "verdict", lambda judged=judged: replace(known, findings=(judged,)))
