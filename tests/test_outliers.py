@@ -17,7 +17,7 @@ from nnpcore.analyses.graph import Evaluation
 from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL, TRAINING_FRAMES
 from nnpcore.cli import main
 from nnpcore.errors import SettingsError, TrainingError
-from nnpcore.mapping.outliers import foretold_errors, usual_error
+from nnpcore.mapping.outliers import MANY, foretold_errors, usual_error
 from nnpcore.posterior import Posterior, Target
 from nnpcore.posterior.label_spreads import label_spreads
 from nnpcore.progress import Progress
@@ -114,7 +114,17 @@ def test_usual_errors_do_not_follow_outliers() -> None:
     errors[2000:] *= 3
     foretold = foretold_errors(errors, np.full(4000, 1.5), roles)
     assert foretold[0] == pytest.approx(np.hypot(1.5, usual_error(errors[:2000])))
-    assert foretold[-1] == pytest.approx(np.hypot(1.5, usual_error(errors[2000:])))
+    assert foretold[-1] == pytest.approx(6.0, rel=0.08)  # the same spread for all tells nothing
+
+
+def test_a_wrong_label_does_not_hide_in_spreads_that_are_too_large() -> None:
+    errors = np.random.default_rng(1).normal(0, 1.0, 200)
+    errors[7] = 8.0
+    foretold = foretold_errors(errors, np.linspace(2.0, 20.0, 200), ["training"] * 200)
+    assert np.argmax(np.abs(errors) / foretold) == 7
+    assert abs(errors[7]) > MANY * foretold[7]
+    few = foretold_errors(errors[:20], np.full(20, 10.0), ["training"] * 20)
+    assert few == pytest.approx(np.hypot(10.0, usual_error(errors[:20])))  # too few to tell
 
 
 def test_planted_faults_come_first() -> None:
@@ -149,6 +159,8 @@ def test_what_the_command_lists_can_be_left_out_with_the_reason(
     assert main(["outliers", str(run), "--times", "0", "-n", "2", "--leave-out", str(listed), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert len(result["frames"]) == len(result["atoms"]) == 2 and result["n_left_out"] >= 2
+    assert main(["outliers", str(run), "--times", "1e6"]) == 0
+    assert capsys.readouterr().out.count("None is listed. Off most: data.extxyz, frame ") == 2
     named = read_left_out(listed)
     first = next(one for one in named if one.frame == result["frames"][0]["frame"])
     assert "times what is foretold" in first.why and len(first.fingerprint) == 16

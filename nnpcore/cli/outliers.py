@@ -15,7 +15,7 @@ from nnpcore.units import MEV_PER_EV
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nnpcore.analyses.errors import Outlier
+    from nnpcore.analyses.errors import Outlier, Outliers
 
 TIMES, LISTED = 4.0, 20
 
@@ -42,7 +42,8 @@ def outliers_command(
     frames = [one for one in found.frames if one.ratio >= times][:most]
     atoms = [one for one in found.atoms if one.ratio >= times][:most]
     titled = (("Frames by their energy", frames), ("Atoms by their force", atoms))
-    terminal.show(found.sentence, *(_table(title, rows) for title, rows in titled if rows))
+    tables = [_table(title, rows) for title, rows in titled if rows]
+    terminal.show(found.sentence, *(tables or _largest(found)))
     result: Result = {
         "run": run,
         "sentence": found.sentence,
@@ -56,9 +57,15 @@ def outliers_command(
             reasons.setdefault(one.place, atom + one.why)
         write_left_out(leave_out, [left_out(errors.frames[place], why) for place, why in reasons.items()])
         are = "1 frame is" if len(reasons) == 1 else f"{len(reasons)} frames are"
-        terminal.say(f"{are} in {leave_out}: look at them; then eatlas train --without {leave_out}")
+        then = f": look at them; then eatlas train --without {leave_out}" if reasons else ""
+        terminal.say(f"{are} in {leave_out}{then}")
         result |= {"leave_out": leave_out, "n_left_out": len(reasons)}
     return result
+
+
+def _largest(found: Outliers) -> list[str]:
+    """Name the frame and the atom that are off most, where none is off enough to be listed."""
+    return [f"None is listed. Off most: {rows[0].text}." for rows in (found.frames, found.atoms) if rows]
 
 
 def _table(title: str, rows: Sequence[Outlier]) -> Table:

@@ -13,6 +13,10 @@ MANY = 4.0
 """An error so many times the foretold one is called an outlier."""
 
 _SMALLEST = 1e-9
+_MOST, _WITHIN = 0.95, 1.96
+"""Of normal errors so many lie within so many standard deviations."""
+_ENOUGH = 40
+"""So many errors tell where the twentieth of them begins."""
 
 
 def usual_error(errors: np.ndarray) -> float:
@@ -27,6 +31,9 @@ def usual_error(errors: np.ndarray) -> float:
 def foretold_errors(errors: np.ndarray, spreads: np.ndarray, roles: Sequence[str]) -> np.ndarray:
     """Return the error (n,) that is foretold for each label: the root of ``spread² + usual²``.
 
+    Where fewer than one in twenty errors of a role are twice as large, as where the data leave open much
+    more than networks make of it, all are made smaller until one in twenty is: a wrong label would hide.
+
     Parameters
     ----------
     errors, spreads : (n,) or (n, 3), signed errors (NaN where not known), and how far the data leave open
@@ -37,5 +44,12 @@ def foretold_errors(errors: np.ndarray, spreads: np.ndarray, roles: Sequence[str
     names = np.array(roles, dtype=object)
     for role in dict.fromkeys(roles):
         own = names == role
-        found[own] = np.sqrt(spreads[own] ** 2 + max(usual_error(errors[own]), _SMALLEST) ** 2)
+        foretold = np.sqrt(spreads[own] ** 2 + max(usual_error(errors[own]), _SMALLEST) ** 2)
+        found[own] = np.maximum(foretold * _excess(errors[own] / foretold), _SMALLEST)
     return found
+
+
+def _excess(ratios: np.ndarray) -> float:
+    """Return by what errors are smaller than foretold as a whole, 1 where they are not or are few."""
+    known = np.abs(ratios[np.isfinite(ratios)])
+    return min(1.0, float(np.quantile(known, _MOST)) / _WITHIN) if len(known) >= _ENOUGH else 1.0

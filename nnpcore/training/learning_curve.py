@@ -278,7 +278,7 @@ class Trend:
         """What twice as many frames do to the error, as part of a sentence."""
         by, name = _percent(1 - self.left(self.exponent)), NAMES[self.quantity]
         if math.isnan(self.low):
-            return f"the {name} by {by}, how surely {self.sizes} sizes cannot tell"
+            return f"the {name} by {by} ({self.sizes} sizes cannot tell how surely)"
         ends = f"{_percent(1 - self.left(self.low), '')} to {_percent(1 - self.left(self.high))}"
         if self.says == "helps":
             ends += f"; {_times(self.to_halve)} as many halve it"
