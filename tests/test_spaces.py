@@ -84,8 +84,8 @@ def test_an_empty_window_welcomes_and_builds_no_panel(window, qtbot):
 
 
 def test_panels_without_data_are_one_line_with_its_button(opened, qtbot):
-    assert shown(opened) == {"data", "model", "structure", "learning"}
-    text = "Training, Parity, Errors and Calibration come with a training"
+    assert shown(opened) == {"data", "model", "structure"}
+    text = "Training, Parity, Errors, Calibration and Learning curve come with a training"
     assert opened.spaces.lines == [(text, "training.start")]
     button = opened.needs.buttons["training.start"]
     QTest.mouseClick(button, LEFT)

@@ -9,14 +9,13 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from app.look.style_sheet import styled
-from app.panels.base import OPEN, Drawing, Lack, Panel, Table
+from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
 from app.plots.learning_plot import LearningPlot
 from app.widgets.labels import NoteLabel
 from app.widgets.quiet import Whole
 from nnpcore.errors import SettingsError
 from nnpcore.figures.learning_curve import learning_curve_figure, learning_curve_table
 from nnpcore.figures.names import ERROR, RMSES, SHORT_RMSES
-from nnpcore.structures import Role
 from nnpcore.training.learning_curve import UNITS, means_of, sentence
 
 if TYPE_CHECKING:
@@ -42,10 +41,11 @@ class LearningPanel(Panel):
 
     @classmethod
     def lacks(cls, session: Session) -> Lack | None:
-        """Return that there is nothing to train on."""
-        if session.learning.points or session.data.of_role(Role.TRAINING):
+        """Return that nothing was trained yet; the menu shows the panel all the same."""
+        learning = session.learning
+        if learning.points or learning.busy or session.runs.current is not None:
             return None
-        return Lack(NO_DATA, OPEN)
+        return lacks_run(session, NO_DATA)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
