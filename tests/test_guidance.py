@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.posterior import Posterior
-from nnpcore.training import KalmanSettings, TrainControl, Trainer, TrainSettings
+from nnpcore.training import KalmanSettings, TrainControl, Trainer, TrainSettings, guidance
 from nnpcore.training.control import Pace
 from nnpcore.training.data import FitSet, Guide
 from nnpcore.training.engines.compiled import CompiledLoss
@@ -20,7 +21,7 @@ from nnpcore.training.engines.guide import ROWS_OF_DATA, ROWS_PER_FRAME, guide_b
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import EpochOrder
 from nnpcore.training.engines.torch_backend import TorchLoss
-from nnpcore.training.guidance import GuidancePlan, guide_of, representative_frames
+from nnpcore.training.guidance import GuidancePlan, guide_of, missed_by, representative_frames
 from nnpcore.training.optimizers.centering import networks_of
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
@@ -183,6 +184,28 @@ def test_frames_without_a_posterior_train_on() -> None:
     assert trainer.run().reason == "finished"
     assert len(trainer.history) == 4
     assert isinstance(trainer.functions, SymmetryFunctions)
+
+
+def test_a_posterior_that_misses_the_energies_does_not_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = silicon_frames(8)
+    data, _ = fit_set(frames)
+    d, posterior = data.descriptors, Posterior.fit(frames, data.descriptors.functions, n_threads=1)
+    shifted = replace(
+        data, targets=replace(data.targets, energy=data.targets.energy + 0.03 * data.targets.n_atoms)
+    )
+    said = posterior.energies_of(d.values, d.species) + 1.0
+    sums = np.array([said[a:b].sum() for a, b in pairwise(d.frame_start)])
+    wanted = 1e3 * np.sqrt(np.mean(((sums - shifted.targets.energy) / shifted.targets.n_atoms) ** 2))
+    assert missed_by(posterior, shifted, [-1.0]) == pytest.approx(wanted) and wanted > 20
+    settings = TrainSettings(epochs=5, n_members=2, hidden=(6,), n_threads=1, guidance=0.3)
+    without = Trainer(settings.replace(guidance=0.0), frames[:6], frames[6:]).run()
+    for missed, guided in ((30.0, True), (1e6, False)):
+        monkeypatch.setattr(guidance, "missed_by", lambda *_, missed=missed: missed)
+        monkeypatch.setattr(guidance, "_energy_rmse", lambda _: 7.0)
+        result = Trainer(settings, frames[:6], frames[6:]).run()
+        assert any(guidance.NO_GUIDANCE in message for message in result.messages) != guided
+        same = (result.potential.weights.flatten() == without.potential.weights.flatten()).all()
+        assert same != guided
 
 
 def test_few_frames_of_another_kind_guide_too() -> None:

@@ -22,6 +22,7 @@ from nnpcore.training import RunFolder
 from nnpcore.training.counts import sentence_on
 from nnpcore.training.data_sources import ROLES
 from nnpcore.training.group_weights import sentence_on_weights
+from nnpcore.training.guidance import NO_GUIDANCE
 from nnpcore.training.history import EpochRecord, best_record
 from nnpcore.training.quantities import QUANTITIES, rmse_text
 
@@ -221,7 +222,8 @@ def _training(settings: TrainSettings, history: Sequence[EpochRecord], cite: par
     if settings.l2:
         text += f", with an L2 strength of {settings.l2:g}"
     text += "."
-    if settings.guidance:
+    refused = (m.text.startswith(NO_GUIDANCE) for record in history for m in record.messages)
+    if settings.guidance and not any(refused):
         text += (
             " Atomic energies that totals and forces leave open followed a sparse Gaussian process "
             f"{cite(references.PROCESS)} of the same frames, with a weight of {settings.guidance:g}."

@@ -21,6 +21,7 @@ from nnpcore.training.data import FitSet, Guide, MemberValues
 from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.quantities import QUANTITIES
+from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet
@@ -40,8 +41,15 @@ by 4 % only, and the time to the same accuracy grows by a third."""
 
 _ATOMS_AT_ONCE = 4096
 _DRAW_STREAM = 105
+NO_GUIDANCE = "No guidance"
+"""What messages begin with where there is none though it was asked for."""
+
 _SMALLEST_DEVIATION = 2e-3
 """eV: what networks of this kind and the process may always differ by."""
+
+_MISSED, _TIMES_MISSED = 10.0, 5.0
+"""meV/atom, and times what the networks miss them by: a process that misses the training energies by more of
+both describes something else, and its word on what they leave open is worth nothing."""
 
 
 def guide_of(
@@ -80,6 +88,17 @@ def guide_of(
         spread = posterior.spreads_of(values, species)
         precision[part] = settings.guidance / (spread**2 + _SMALLEST_DEVIATION**2)
     return Guide(targets, precision, loss, moved)
+
+
+def missed_by(posterior: Posterior, data: FitSet, element_energies: Sequence[float]) -> float:
+    """Return the RMSE of a posterior's mean on the energies of a training set, meV/atom."""
+    targets, d = data.targets, data.descriptors
+    known = targets.has_energy & (targets.group_weights[:, 0] > 0)
+    if not known.any():
+        return 0.0
+    atomic = posterior.energies_of(d.values, d.species) - np.asarray(element_energies)[d.species]
+    errors = (np.add.reduceat(atomic, d.frame_start[:-1]) - targets.energy) / targets.n_atoms
+    return MEV_PER_EV * float(np.sqrt(np.mean(errors[known] ** 2)))
 
 
 def fitted_posterior(
@@ -134,6 +153,13 @@ def loss_left(record: EpochRecord, settings: TrainSettings) -> float:
     return total
 
 
+def _energy_rmse(record: EpochRecord) -> float:
+    """Return what a usual member misses the training energies by, meV/atom; 0 where it learns none."""
+    if "energy" not in record.train:
+        return 0.0
+    return float(np.median(record.train["energy"]["members"][record.alive]))
+
+
 class GuidancePlan:
     """When and how a training begins to follow a posterior.
 
@@ -169,10 +195,16 @@ class GuidancePlan:
         try:
             posterior = fitted_posterior(frames, data, self._settings, n_threads, _Listening(pace))
         except (DataError, np.linalg.LinAlgError) as error:
-            text = f"No guidance: the frames determine no posterior ({error})"
+            text = f"{NO_GUIDANCE}: the frames determine no posterior ({error})"
             self._messages.append(Message(text, Severity.WARNING))
             return None
         energies = [element_energies[element] for element in data.descriptors.functions.elements]
+        missed = missed_by(posterior, data, energies)
+        own = _energy_rmse(record)
+        if missed > max(_MISSED, _TIMES_MISSED * own):
+            text = f"{NO_GUIDANCE}: the posterior misses the training energies by {missed:.0f} meV/atom"
+            self._messages.append(Message(f"{text}, the networks by {own:.2g}", Severity.NOTE))
+            return None
         loss = loss_left(record, self._settings)
         found = guide_of(posterior, frames, data, energies, self._settings, loss, n_threads)
         open_by = 1e3 * float(np.median(np.sqrt(self._settings.guidance / found.precision)))
