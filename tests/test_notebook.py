@@ -99,7 +99,7 @@ def test_what_leaves_is_the_same(numbers: dict[str, Any]) -> None:
     assert numbers["levels"][0] in ("right", "doubtful", "open", "wrong")
     assert numbers["levels"][1] in ("wrong", "open", "doubtful")  # the surface is off by hundreds of RMSEs
     page = Path(numbers["page"]).read_text(encoding="utf-8")
-    assert "Mapping errors by region" in page and page.count("data:image/svg+xml") == 8
+    assert "Mapping errors by region" in page and page.count("data:image/svg+xml") == 9
 
 
 def test_stored_outputs_are_those_of_a_run(stored: Any, executed: Any, numbers: dict[str, Any]) -> None:
