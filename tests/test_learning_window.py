@@ -19,7 +19,7 @@ from nnpcore.analyses.calibration import CALIBRATION
 from nnpcore.structures import Role, read_dataset, write_frames
 from nnpcore.training import RunFolder
 
-SETTINGS = TINY.replace(epochs=2, split="blocks", **{"descriptors.preset": "26"})
+SETTINGS = TINY.replace(epochs=150, split="blocks", **{"descriptors.preset": "26"})
 LEFT = Qt.MouseButton.LeftButton
 
 
