@@ -226,6 +226,9 @@ def test_the_calculator_multiplies_spreads_and_nothing_else(run: Path, data: lis
         np.testing.assert_allclose(right.results[name], wanted.get(name, 1.0) * value, rtol=1e-9, atol=1e-12)
     with pytest.raises(SettingsError):
         SpreadFactors(energy=0.0)
+    for odd in (10**400, True):
+        with pytest.raises(SettingsError, match="no factor"):
+            SpreadFactors(foretold_energy=odd)
 
 
 def test_foretold_spreads_of_forces_are_those_of_moved_energies(data: list[Frame]) -> None:

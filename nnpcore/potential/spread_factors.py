@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnpcore.errors import SettingsError
 from nnpcore.potential.prediction import Prediction
+
+
+LARGEST_FACTOR = 1e9
+"""Of a spread, and more than any calibration finds."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class SpreadFactors:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not (isinstance(value, int | float) and 0.0 < value < math.inf):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and 0.0 < value < LARGEST_FACTOR):
                 raise SettingsError(f"{value} is no factor of a spread", where=name, fix="Calibrate again")
 
 
