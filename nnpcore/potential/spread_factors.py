@@ -9,7 +9,6 @@ import numpy as np
 from nnpcore.errors import SettingsError
 from nnpcore.potential.prediction import Prediction
 
-
 LARGEST_FACTOR = 1e9
 """Of a spread, and more than any calibration finds."""
 
