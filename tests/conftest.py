@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from window_fixtures import STALLS, app_home, session, silicon_file, window
+from window_fixtures import app_home, session, silicon_file, window
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -28,14 +28,6 @@ def _has_cuda() -> bool:
 __all__ = ["app_home", "session", "silicon_file", "window"]
 
 DEVICES = ("cpu", "cuda") if _has_cuda() else ("cpu",)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what kept the window from its loop; no test fails for it, as machines differ."""
-    if STALLS:
-        terminalreporter.section("the window stood still, by its own work")
-        for name, stalls in STALLS.items():
-            terminalreporter.write_line(f"{name}\n    " + "\n    ".join(stalls))
 
 
 @pytest.fixture(params=DEVICES)

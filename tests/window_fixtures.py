@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from app.session.session import Session
     from app.shell.main_window import MainWindow
-
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-STALLS: dict[str, list[str]] = {}
-"""What kept the loop of a window for a tenth of a second of its own work, by test; told when tests end."""
 
 OURS = ("eatlas", "descriptors", "inference")
 
@@ -54,9 +49,8 @@ def session(qtbot, app_home: Path) -> Iterator[Session]:
 
 
 @pytest.fixture
-def window(qtbot, app_home: Path, request: pytest.FixtureRequest) -> Iterator[MainWindow]:
+def window(qtbot, app_home: Path) -> Iterator[MainWindow]:
     from PySide6.QtCore import QCoreApplication, QEvent
-    from stall_probe import LONG_MS, StallProbe
 
     from app.main import make_application, make_window
     from app.settings import load
@@ -65,13 +59,7 @@ def window(qtbot, app_home: Path, request: pytest.FixtureRequest) -> Iterator[Ma
     made.confirm_close = lambda: True
     made.show()
     qtbot.waitExposed(made)
-    probe = StallProbe()
-    probe.start()
     yield made
-    probe.stop()
-    known = [stall for stall in probe.stalls if stall.cpu_ms >= LONG_MS and "app/" in stall.named]
-    if known:
-        STALLS[request.node.nodeid] = [f"{stall.cpu_ms:.0f} ms: {stall.named}" for stall in known]
     qtbot.waitUntil(lambda: _closed(made), timeout=20_000)
     assert our_threads() == []
     qtbot.waitUntil(lambda: active_timers(made) == [], timeout=3000)
