@@ -1,20 +1,22 @@
 """Measures how long the event loop is kept from its work, and names what keeps it.
 
 A 5 ms timer notes how late it comes, and a thread beside it looks at the stack of the window's thread while
-the timer is late. What the thread computed itself is told apart from what it waited for: on a machine with
-other work everybody waits.
+the timer is late. It looks through :mod:`faulthandler`, which holds nothing: frames held by another thread
+keep alive what they know, and a Qt object that dies in that thread may wait for the window forever. What the
+thread computed itself is told apart from what it waited for: on a machine with other work everybody waits.
 """
 
 from __future__ import annotations
 
-import sys
+import faulthandler
+import re
+import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from traceback import extract_stack
-from types import FrameType
+from typing import IO
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
@@ -22,7 +24,8 @@ INTERVAL_MS = 5
 LONG_MS = 100.0
 """A stall from here on has a name."""
 LOOK_SECONDS = 0.02
-HOUSE = str(Path(__file__).resolve().parents[1])
+HOUSE = Path(__file__).resolve().parents[1]
+_CALL = re.compile(r'  File "(.+)", line (\d+) in (.+)')
 
 
 @dataclass
@@ -99,24 +102,33 @@ class StallProbe(QObject):
         self._last, self._cpu = now, cpu
 
     def _watch(self) -> None:
-        while not self._ended.wait(LOOK_SECONDS):
-            late = 1000 * (time.perf_counter() - self._last)
-            if late > LONG_MS / 2:
-                frame = sys._current_frames().get(self._watched)
-                if frame is not None:
-                    self._seen.append(_calls(frame))
+        with tempfile.TemporaryFile("w+") as file:
+            while not self._ended.wait(LOOK_SECONDS):
+                late = 1000 * (time.perf_counter() - self._last)
+                if late > LONG_MS / 2 and (calls := calls_of(self._watched, file)):
+                    self._seen.append(calls)
 
 
-def _calls(frame: FrameType) -> tuple[str, ...]:
-    """Return the calls of a stack, outermost first; of those outside this project the innermost alone."""
-    stack = extract_stack(frame)
-    own = [call for call in stack if call.filename.startswith(HOUSE) and ".venv" not in call.filename]
-    shown = own if own and own[-1] is stack[-1] else [*own, stack[-1]]
-    return tuple(
-        f"{Path(call.filename).relative_to(HOUSE) if call in own else Path(call.filename).name}"
-        f":{call.lineno} {call.name}"
-        for call in shown
-    )
+def calls_of(thread: int, file: IO[str]) -> tuple[str, ...]:
+    """Return the calls of a thread, outermost first; of those outside this project the innermost alone.
+
+    ``file`` is written over.
+    """
+    file.seek(0)
+    file.truncate()
+    faulthandler.dump_traceback(file, all_threads=True)
+    file.seek(0)
+    for part in file.read().split("\n\n"):
+        if re.match(rf"(Current thread|Thread) 0x0*{thread:x} ", part):
+            calls = [(Path(name), f":{line} {call}") for name, line, call in _CALL.findall(part)]
+            inner = [path.name + call for path, call in calls[:1] if not _is_ours(path)]
+            own = [f"{path.relative_to(HOUSE)}{call}" for path, call in calls if _is_ours(path)]
+            return (*reversed(own), *inner)
+    return ()
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_relative_to(HOUSE) and ".venv" not in path.parts
 
 
 def percentile(values: list[float], percent: float) -> float:
