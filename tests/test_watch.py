@@ -126,7 +126,9 @@ def test_training_with_a_crystal_follows_it_and_says_the_verdict(
     options = ["--config", str(tmp_path / "small.toml"), "--eos", crystal, "--json"]
     assert main(["train", data, "-o", str(tmp_path / "run"), *options]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["verdict_level"] in ("right", "open", "doubtful", "wrong")
+    assert main(["map", str(tmp_path / "run"), "--eos", crystal, "-o", str(tmp_path / "map"), "--json"]) == 0
+    mapped = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], said["verdict_level"]) == (mapped["verdict"], mapped["verdict_level"])
     assert set(RunWatch(tmp_path / "run").look().records[0].mapping) == {"EOS rmse in range", "E_at(V0)"}
 
 

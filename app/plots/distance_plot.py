@@ -29,6 +29,12 @@ def bins_of(values: np.ndarray, most: int = 60) -> tuple[np.ndarray, np.ndarray]
     return counts, edges
 
 
+LIMIT = Entry(
+    "threshold", "limit", "text", dash=1, tip="Nearly all usual atoms are nearer: farther is out of reach"
+)
+"""Of reach, in the legends."""
+
+
 class DistanceHistogram(Plot):
     """Usual distances as bars, the threshold as a line, invariant points as markers on the baseline."""
 
@@ -83,13 +89,7 @@ class DistanceHistogram(Plot):
         far = f"; {beyond} of them beyond the right edge" if beyond else ""
         entries = [
             Entry("bars", name, self.color, "points", marker="s", tip="Each atom's distance to its nearest"),
-            Entry(
-                "threshold",
-                "limit",
-                "text",
-                dash=1,
-                tip="Nearly all usual atoms are nearer: farther is out of reach",
-            ),
+            LIMIT,
         ]
         if in_reach.any():
             tip = "Points of the crystal in reach"
@@ -113,13 +113,7 @@ class DistanceCurve(Plot):
         self.set_crosshair(lambda x, y: f"V {x:.2f}  distance {y:.2f}")
         self.legend.set_entries(
             [
-                Entry(
-                    "threshold",
-                    "limit",
-                    "text",
-                    dash=1,
-                    tip="Nearly all usual atoms are nearer: farther is out of reach",
-                ),
+                LIMIT,
                 Entry("bracket", "in reach", "text", "bracket"),
             ]
         )

@@ -191,11 +191,12 @@ def _verdict(output: Path, n_threads: int | None, terminal: Terminal) -> Result:
     """Say whether the mapping of what was monitored is right."""
     from nnpcore.analyses import required
     from nnpcore.analyses.verdict import VERDICT
-    from nnpcore.report.facts import read_run
+    from nnpcore.report.facts import analyse, read_run
 
     with terminal.progress("Verdict") as progress:
         facts = read_run(output, None, (), progress)
-        verdict = required(facts.evaluation.value(VERDICT, n_threads=n_threads, progress=progress))
+        analyse(facts, n_threads, progress, JUDGED)
+    verdict = required(facts.evaluation.value(VERDICT))
     terminal.show(verdict.text)
     return {"verdict": verdict.text, "verdict_level": verdict.level}
 

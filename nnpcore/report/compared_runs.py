@@ -14,18 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.errors import RUN_ERRORS
-from nnpcore.analyses.foretold import FORETOLD
-from nnpcore.analyses.graph import Analysis
-from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import AnalysisError, EatlasError
 from nnpcore.foreign_text import printable_line
 from nnpcore.progress import Progress
 from nnpcore.properties.comparing import number
 from nnpcore.report.content import NOTHING, significant
-from nnpcore.report.facts import RunFacts, analyse, read_run
+from nnpcore.report.facts import JUDGED, RunFacts, analyse, read_run
 from nnpcore.training import RunFolder, TrainSettings
 from nnpcore.training.data_sources import ROLES
 from nnpcore.training.declared import declarations
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
 SETTING, DATA, ERROR, MAPPING, PROPERTY, COST = "setting", "data", "error", "mapping", "property", "cost"
 PARTS = (SETTING, ERROR, MAPPING, PROPERTY, DATA, COST)
 """What columns are about, in the order in which they stand."""
-
-JUDGED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, FORETOLD, VERDICT, RUN_ERRORS)
-"""What is computed of each run, in this order; a run's verdict is that of its report."""
 
 HASH = 12
 """Characters of a hash that are shown, as in the paragraph on methods."""
@@ -282,7 +275,7 @@ def compared_run(
 
             def judged() -> RunFacts:
                 facts = read_run(path, eos, regions, told)
-                analyse(facts, n_threads, told, JUDGED)
+                analyse(facts, n_threads, told, (*JUDGED, RUN_ERRORS))
                 return facts
 
             facts = _or_trouble(trouble, judged)

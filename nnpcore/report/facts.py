@@ -48,6 +48,9 @@ REPORTED: tuple[Analysis[object], ...] = (
 )
 """What a report evaluates, in this order."""
 
+JUDGED: tuple[Analysis[object], ...] = (EOS, REGION_ERRORS, FORETOLD, VERDICT)
+"""What a verdict needs, in this order: without what is foretold it would be another one."""
+
 MAX_REGION_GROUPS = 8
 """Regions on the map and in the matrix of connectivity; more could not be told apart."""
 
