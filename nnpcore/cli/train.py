@@ -191,7 +191,7 @@ def _verdict(output: Path, n_threads: int | None, terminal: Terminal) -> Result:
     """Say whether the mapping of what was monitored is right."""
     from nnpcore.analyses import required
     from nnpcore.analyses.verdict import VERDICT
-    from nnpcore.report.facts import analyse, read_run
+    from nnpcore.report.facts import JUDGED, analyse, read_run
 
     with terminal.progress("Verdict") as progress:
         facts = read_run(output, None, (), progress)
