@@ -24,7 +24,7 @@ _USED = {
 def equal_frames(known: Sequence[Frame], frames: Sequence[Frame]) -> list[tuple[int, int]]:
     """Return pairs (index in ``known``, index in ``frames``) of equal structures, by the latter.
 
-    Of several equal ones in ``known`` the first is named.
+    Of several equal ones in ``known`` the first is named. Positions and cells that are not finite equal none.
     """
     from scipy.spatial import KDTree
 
@@ -33,8 +33,9 @@ def equal_frames(known: Sequence[Frame], frames: Sequence[Frame]) -> list[tuple[
         others = there.get(key, [])
         if not others:
             continue
-        tree = KDTree([_place(known[i]) for i in others])
-        near = tree.query_ball_point([_place(frames[j]) for j in mine], SAME, p=np.inf)
+        atoms = _moving([known[i] for i in others])
+        tree = KDTree([_place(known[i], atoms) for i in others])
+        near = tree.query_ball_point([_place(frames[j], atoms) for j in mine], SAME, p=np.inf)
         for j, candidates in zip(mine, near, strict=True):
             same = (others[c] for c in sorted(candidates) if _same(known[others[c]], frames[j]))
             first = next(same, None)
@@ -78,16 +79,24 @@ def _alike(frames: Sequence[Frame]) -> dict[tuple[bytes, bytes], list[int]]:
     """Return indices of frames that have the same atoms in the same order and are periodic alike."""
     found: dict[tuple[bytes, bytes], list[int]] = defaultdict(list)
     for k, frame in enumerate(frames):
-        found[frame.numbers.astype("<i4").tobytes(), frame.pbc.tobytes()].append(k)
+        if np.isfinite(frame.positions).all() and np.isfinite(frame.cell).all():
+            found[frame.numbers.astype("<i4").tobytes(), frame.pbc.tobytes()].append(k)
     return found
 
 
-def _place(frame: Frame) -> np.ndarray:
-    """Return the numbers that equal frames are looked up by: those of the first atoms and of the cell."""
-    return np.concatenate([frame.positions[:_LOOKED_UP].ravel(), frame.cell.ravel()])
+def _moving(frames: Sequence[Frame]) -> np.ndarray:
+    """Return the atoms that differ most in some frames: others may be held fixed, as those below a slab."""
+    low = high = frames[0].positions
+    for frame in frames[1:]:
+        low, high = np.minimum(low, frame.positions), np.maximum(high, frame.positions)
+    return np.argsort(-(high - low).sum(axis=1), kind="stable")[:_LOOKED_UP]
+
+
+def _place(frame: Frame, atoms: np.ndarray) -> np.ndarray:
+    """Return the numbers that equal frames are looked up by: those of some atoms and of the cell."""
+    return np.concatenate([frame.positions[atoms].ravel(), frame.cell.ravel()])
 
 
 def _same(one: Frame, other: Frame) -> bool:
-    return np.allclose(one.positions, other.positions, rtol=0, atol=SAME) and np.allclose(
-        one.cell, other.cell, rtol=0, atol=SAME
-    )
+    parts = (one.positions, other.positions), (one.cell, other.cell)
+    return all(np.abs(mine - theirs).max(initial=0.0) <= SAME for mine, theirs in parts)
