@@ -79,3 +79,28 @@ def test_without_room_for_the_file_frames_stay_in_memory(monkeypatch: pytest.Mon
     assert not any(is_mapped(frame.positions) for frame in frames)
     for frame, positions in zip(frames, expected, strict=True):
         np.testing.assert_array_equal(frame.positions, positions)
+
+
+def test_what_lies_behind_small_numbers_lies_as_the_processor_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spool, "_BLOCK", 1)
+    frames = []
+    for k in range(3):
+        n, rng = 129, np.random.default_rng(k)
+        frames.append(
+            Frame(
+                np.full(n, 14, np.int32), rng.normal(size=(n, 3)), 9 * np.eye(3), np.ones(3, bool),
+                arrays={"tags": np.arange(n, dtype=np.int32), "charges": rng.normal(size=(n, 3))},
+            )
+        )  # fmt: skip
+    plain = [replace(frame, arrays=dict(frame.arrays)) for frame in frames]
+    with Spool(0) as taken:
+        for frame in frames:
+            taken.take(frame)
+    for frame, other in zip(frames, plain, strict=True):
+        assert is_mapped(frame.positions) and frame.positions.flags.aligned
+        for name, array in frame.arrays.items():
+            assert is_mapped(array) and array.flags.aligned
+            np.testing.assert_array_equal(array, other.arrays[name])
+        np.testing.assert_array_equal(frame.positions, other.positions)

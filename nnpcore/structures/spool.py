@@ -17,6 +17,7 @@ from nnpcore.structures.frame import Frame
 
 IN_MEMORY = 32 << 20
 _BLOCK = 8 << 20  # at least, and a sixteenth of what is written: every block keeps a file open
+_ALIGNED = 16  # bytes, between whose multiples numbers of any kind lie as the processor wants them
 _LEAST = 512  # bytes; smaller arrays are not worth their place in a file
 _SHARED = ("numbers", "cell", "pbc")
 
@@ -61,15 +62,16 @@ class Spool:
 
     def _write(self) -> None:
         """Move the arrays of the waiting frames; where the file cannot be written, they stay in memory."""
-        waiting, self._waiting, size, self._bytes = self._waiting, [], self._bytes, 0
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
         arrays = [(frame, name, array) for frame in waiting for name, array in _large(frame).items()]
+        size = sum(_room(array) for *_, array in arrays)
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="eatlas-frames-")  # noqa: SIM115 (lives on)
             start = -(-self._file.seek(0, 2) // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
             self._file.seek(start)
             for *_, array in arrays:
-                self._file.write(array.tobytes())
+                self._file.write(array.tobytes() + bytes(_room(array) - array.nbytes))
             self._file.flush()
             held = mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_COPY, offset=start)
         except (OSError, ValueError):
@@ -79,11 +81,16 @@ class Spool:
         offset = 0
         for frame, name, array in arrays:
             view = np.frombuffer(held, array.dtype, array.size, offset).reshape(array.shape)
-            offset += array.nbytes
+            offset += _room(array)
             if name in frame.arrays:
                 frame.arrays[name] = view
             else:
                 object.__setattr__(frame, name, view)  # equal numbers in another place
+
+
+def _room(array: np.ndarray) -> int:
+    """Bytes of an array and of what lies between it and the next."""
+    return -(-array.nbytes // _ALIGNED) * _ALIGNED
 
 
 def _large(frame: Frame) -> dict[str, np.ndarray]:
