@@ -109,6 +109,16 @@ def test_what_cannot_be_used_is_refused(asked: str, what: str) -> None:
         atom_energies_of(asked, silicon(2))
 
 
+def test_what_is_not_given_is_read_from_isolated_atoms() -> None:
+    oxide = [replace(f, numbers=np.where(np.arange(64) < 1, 8, f.numbers)) for f in silicon(4)]
+    found = atom_energies_of("Si=-102.4", [atom(-30.0, 8), atom(-90.0), *oxide])
+    assert found.values == {"Si": -102.4, "O": -30.0} and found.origin == "given"
+    assert found.kept([atom(-30.0, 8), *oxide]) == [1, 2, 3, 4]
+    assert "as given, O read from frame 8 of atoms.extxyz;" in found.messages[0].text
+    with pytest.raises(SettingsError, match="O has no energy of the atom"):
+        atom_energies_of("Si=-102.4", [atom(-90.0), *oxide])
+
+
 def test_one_stoichiometry_is_divided_about_the_atoms() -> None:
     numbers = np.array([14, 8, 8], np.int32)
     frame = Frame(numbers, np.eye(3), 9 * np.eye(3), np.ones(3, bool), energy=-7890.0 - 2 * 2040.0 - 18.0)

@@ -86,8 +86,10 @@ def parsed(text: str) -> dict[str, float] | None:
 def atom_energies_of(asked: str, frames: Sequence[Frame], cutoff: float = 0.0) -> AtomEnergies:
     """Return what energies of training frames count from.
 
-    Left to the data (``auto``) isolated atoms among the frames (no neighbor within 8 Å and the cutoff) give
-    them, if there is one with an energy for every element and the others are bound as matter is.
+    Elements without a given one have that of their isolated atoms among the frames, as where frames are
+    added to a run of other elements. Left to the data (``auto``) isolated atoms among the frames (no
+    neighbor within 8 Å and the cutoff) give them, if there is one with an energy for every element and the
+    others are bound as matter is.
 
     Raises
     ------
@@ -102,17 +104,21 @@ def atom_energies_of(asked: str, frames: Sequence[Frame], cutoff: float = 0.0) -
     elements = [chemical_symbols[number] for number in numbers]
     given = parsed(asked)
     if given is not None:
-        lacking = [element for element in elements if element not in given]
+        new = [element for element in elements if element not in given]
+        read, where, several = _read([frames[k] for k in alone], new)
+        given = given | read
+        lacking = [element for element in new if element not in read]
         if lacking:
             what = f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no energy of the atom"
             raise SettingsError(what, where="atom_energies", fix="Give one for each element, or fitted")
         found = AtomEnergies(
             {element: given[element] for element in elements}, "given", apart if alone else 0.0
         )
-        return _said(found, rest, elements)
+        origin = f"as given, {' and '.join(read)} read from {where}{several}" if read else "as given"
+        return _said(found, rest, elements, origin)
     if asked == FITTED:
         return AtomEnergies({}, "fitted")
-    read, where, several = _read(frames, alone)
+    read, where, several = _read([frames[k] for k in alone])
     lacking = [element for element in elements if element not in read]
     if lacking or not elements:
         if asked == FRAMES:
@@ -128,30 +134,31 @@ def atom_energies_of(asked: str, frames: Sequence[Frame], cutoff: float = 0.0) -
         text = f"Energies of isolated atoms ({where}) are not taken, nor are these trained on: "
         message = Message(f"{text}{_absurd(rest, elements, found.values, shift)}. They are fitted instead")
         return AtomEnergies({}, "fitted", apart, (message,))
-    return _said(found, rest, elements, f"{where}; they are not trained on{several}")
+    return _said(found, rest, elements, f"read from {where}; they are not trained on{several}")
 
 
-def _read(frames: Sequence[Frame], alone: Sequence[int]) -> tuple[dict[str, float], str, str]:
-    """Return the lowest energy of each element's isolated atoms, where they are, and what differs."""
+def _read(alone: Sequence[Frame], wanted: Sequence[str] | None = None) -> tuple[dict[str, float], str, str]:
+    """Return the lowest energy of each element's isolated atoms, where they are, and what differs.
+
+    ``wanted`` : elements; None for all.
+    """
     from ase.data import chemical_symbols
 
     energies: dict[str, list[float]] = defaultdict(list)
-    for k in alone:
-        energy = frames[k].energy
-        if energy is not None:
-            energies[chemical_symbols[frames[k].numbers[0]]].append(energy)
+    if wanted is not None:
+        alone = [frame for frame in alone if chemical_symbols[frame.numbers[0]] in wanted]
+    for frame in alone:
+        if frame.energy is not None:
+            energies[chemical_symbols[frame.numbers[0]]].append(frame.energy)
     differ = [e for e, values in energies.items() if max(values) - min(values) > 1e-3]
     apart = f"; of {' and '.join(differ)} there are several, the lowest counts" if differ else ""
-    return {e: min(values) for e, values in energies.items()}, named(frames, alone), apart
+    return {e: min(values) for e, values in energies.items()}, named(alone, range(len(alone))), apart
 
 
-def _said(
-    found: AtomEnergies, frames: Sequence[Frame], elements: Sequence[str], where: str = ""
-) -> AtomEnergies:
+def _said(found: AtomEnergies, frames: Sequence[Frame], elements: Sequence[str], origin: str) -> AtomEnergies:
     """Add what is to be said of energies that are taken; SettingsError where they are of another method."""
     shift = _shift(frames, found.values)
     listed = ", ".join(f"{element} {value:.6g} eV" for element, value in found.values.items())
-    origin = f"read from {where}" if where else "as given"
     bound = "" if shift is None else f"; relative to them the data lie at {shift:+.3g} eV/atom"
     messages = [Message(f"Energies of isolated atoms: {listed}, {origin}{bound}", Severity.NOTE)]
     if shift is not None and abs(shift) > FARTHEST:
