@@ -240,6 +240,8 @@ def test_what_is_refused_says_what_where_and_what_to_do(tmp_path: Path) -> None:
         check_group_weights(frames, [], SMALL.replace(group_weights={"bulkk": 2}))
     told = Trainer(SMALL.replace(group_weights={"bulkk": 2}), frames, [])._opening
     assert any("'bulkk': its weight does nothing" in m.text for m in told)
+    told = Trainer(SMALL.replace(group_weights={"wrong": 0}), grouped(6)[1:3], grouped(6)[3:4])._opening
+    assert not any("does nothing" in m.text for m in told), "it is validated on"
     nothing = {"wrong": 0, "bulk": 0}
     with pytest.raises(TrainingError, match="leave nothing to learn"):
         Trainer(SMALL.replace(group_weights=nothing), frames, [])

@@ -71,15 +71,17 @@ def check_group_weights(train: Sequence[Frame], valid: Sequence[Frame], settings
         check_something_counts(train, settings)
 
 
-def notes_on_weights(train: Sequence[Frame], settings: TrainSettings) -> list[Message]:
-    """Return which groups count other than once, and which of them no training frame is of."""
+def notes_on_weights(
+    train: Sequence[Frame], valid: Sequence[Frame], settings: TrainSettings
+) -> list[Message]:
+    """Return which groups count other than once, and which of them no frame is of."""
     if not settings.group_weights:
         return []
-    there = set(groups_of(train, settings.group_key))
+    there = set(groups_of([*train, *valid], settings.group_key))
     missing = [name for name in settings.group_weights if name not in there]
     notes = [Message(sentence_on_weights(settings.group_weights), Severity.NOTE)]
     if missing:
-        notes.append(Message(f"No training frame is of the group {listed(missing)}: its weight does nothing"))
+        notes.append(Message(f"No frame is of the group {listed(missing)}: its weight does nothing"))
     return notes
 
 

@@ -81,5 +81,5 @@ class UsedFrames:
         said = [*messages, *more, *about_stress, *energies.messages, *notes_on(train, settings)]
         said += notes_on_split(train, valid, settings.split)
         said += [Message(sentence_on(counts), Severity.NOTE)] if counts else []
-        said += notes_on_weights(train, settings)
+        said += notes_on_weights(train, valid, settings)
         return cls(asked, settings, train, valid, test, counts, energies, tuple(said))
