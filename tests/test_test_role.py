@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnpcore.cli import main
-from nnpcore.errors import DataError, SettingsError
+from nnpcore.errors import DataError, EatlasError, SettingsError
 from nnpcore.potential import Potential
-from nnpcore.structures import Frame, example_path, read_dataset, write_frames
+from nnpcore.structures import Frame, example_path, overlap, read_dataset, write_frames
 from nnpcore.structures.overlap import equal_frames
 from nnpcore.structures.splits import Split, split_in_three
 from nnpcore.training import RunFolder, Trainer, TrainSettings, rmse_report
@@ -128,6 +128,51 @@ def test_equal_structures_are_found_whatever_their_labels_and_names(tmp_path: Pa
     again = list(read_dataset(str(tmp_path / "again.extxyz")).frames)
     near = replace(frames[3], positions=frames[3].positions + 2e-3)
     assert equal_frames(frames, [near, *again]) == [(6, 1), (2, 2)]
+
+
+def test_many_frames_above_fixed_atoms_are_looked_up_and_what_is_not_finite_equals_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng, (first,) = np.random.default_rng(0), frames_from("npt", 1)
+    moves = 0.1 * rng.normal(size=(40, 64, 3)) * (np.arange(64) >= 32)[:, None]
+    slabs = [replace(first, positions=first.positions + move) for move in moves]
+    compared: list[int] = []
+    same = overlap._same
+    monkeypatch.setattr(overlap, "_same", lambda *two: compared.append(1) or same(*two))
+    assert equal_frames(slabs, [*slabs[20:], *slabs]) == [(20 + k, k) for k in range(20)] + [
+        (k, 20 + k) for k in range(40)
+    ]
+    assert len(compared) == 60
+    lost = replace(first, positions=np.full((64, 3), np.nan))
+    assert equal_frames([first, lost], [lost, first]) == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"numbers": np.full(64, 8, np.int32)}, "contains O"),
+        ({"positions": np.zeros((64, 3))}, "on one spot"),
+    ],
+)
+def test_what_cannot_be_tested_is_refused_before_the_training(changes: dict[str, object], what: str) -> None:
+    frames = frames_from("nvt", 5)
+    trainer = Trainer(SMALL, frames[:3], frames[3:4], test=[replace(frames[4], **changes)])
+    with pytest.raises(EatlasError, match=what):
+        trainer.prepare()
+    assert not trainer.history
+
+
+def test_a_training_is_kept_whatever_happens_to_its_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("nnpcore.training.trainer.rmse_report", killed)
+    frames = frames_from("nvt", 5)
+    with pytest.raises(MemoryError):
+        Trainer(SMALL, frames[:3], frames[3:4], test=frames[4:], run_folder=tmp_path / "run").run()
+    assert len(RunFolder.open(tmp_path / "run").read_history()) == 2
 
 
 def test_the_test_changes_nothing_and_is_looked_at_once_at_the_end(tmp_path: Path) -> None:

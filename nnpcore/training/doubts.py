@@ -13,6 +13,7 @@ from nnpcore.descriptors.pool import no_neighbors
 from nnpcore.training.history import Message, Severity
 
 if TYPE_CHECKING:
+    from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.structures.frame import Frame
     from nnpcore.training.settings import TrainSettings
 
@@ -33,6 +34,16 @@ def check_neighbors(frames: Sequence[Frame], cutoff: float) -> None:
     """Raise DataError where no atom of any frame has a neighbor within ``cutoff`` (Å)."""
     if not any(len(neighbor_pairs(f, cutoff, where=f.label(k)).neighbor) for k, f in enumerate(frames)):
         raise no_neighbors(cutoff)
+
+
+def check_predictable(frames: Sequence[Frame], functions: SymmetryFunctions) -> None:
+    """Raise what a prediction of frames would, before anybody has trained for it.
+
+    That is PotentialError for an element without functions, and DataError for a structure that is none.
+    """
+    for k, frame in enumerate(frames):
+        functions.species_index(frame.numbers, where=frame.label(k))
+        neighbor_pairs(frame, functions.cutoff, where=frame.label(k))
 
 
 def notes_on(frames: Sequence[Frame], settings: TrainSettings) -> list[Message]:

@@ -26,7 +26,7 @@ from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.data import Guide
 from nnpcore.training.described import DescribedFrames, Scales, with_functions
 from nnpcore.training.divergence import diverged_members, own_rms
-from nnpcore.training.doubts import check_neighbors, why_diverged
+from nnpcore.training.doubts import check_neighbors, check_predictable, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score, rmse_report
@@ -272,6 +272,7 @@ class Trainer:
         if self._checkpoint is not None and self.keeper.folder is not None:
             self._checkpoint = self.keeper.folder.read_checkpoint()  # now that nobody else writes
         progress = progress or Progress()
+        check_predictable(self.test_frames, self.functions)
         valid = self._lay_below(progress.part(0.0, 0.05))
         self.data = DescribedFrames.of(
             self.functions,
@@ -368,6 +369,7 @@ class Trainer:
         """Look at the test frames once the training has ended; one that was stopped may still go on."""
         if not self.test_frames or reason == "stopped":
             return
+        self.keeper.write_last(self)  # whatever happens to the test
 
         def heard(*_: object) -> None:
             if not pace.go_on():
