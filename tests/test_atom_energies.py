@@ -93,6 +93,14 @@ def test_another_method_is_noticed_and_the_shift_shown() -> None:
     assert found.values == {"Si": -80.0} and "look wrong" in found.messages[-1].text
 
 
+def test_energies_of_elements_that_are_not_there_are_told() -> None:
+    found = atom_energies_of("Si=-102.5, O=-2000, C=-150", silicon(2))
+    assert found.values == {"Si": -102.5}
+    assert "O and C are in no training frame" in " ".join(message.text for message in found.messages)
+    (only,) = atom_energies_of("Si=-102.5", silicon(2)).messages
+    assert "no training frame" not in only.text
+
+
 @pytest.mark.parametrize(
     ("asked", "what"),
     [

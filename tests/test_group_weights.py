@@ -11,6 +11,7 @@ import pytest
 import torch
 from training_data import fit_set, mixed_frames, networks, silicon_frames
 
+from nnpcore.cli import main
 from nnpcore.errors import DataError, SettingsError, TrainingError
 from nnpcore.structures import group_of, read_dataset, split_frames, write_frames
 from nnpcore.structures.frame import Frame
@@ -271,8 +272,26 @@ def test_what_is_refused_says_what_where_and_what_to_do(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(SettingsError, match=r"weights\.toml"):
             read_weights(path)
+    with pytest.raises(SettingsError, match=r"weights\.toml, Surface\.energy: "):
+        read_weights(path)
     with pytest.raises(SettingsError, match="cannot be read"):
         read_weights(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("bulkk = 2", "no frame is of the group 'bulkk'"), ("bulk = 0\nwrong = 0", "nothing to learn")],
+)
+def test_weights_that_do_not_fit_are_refused_by_the_name_of_their_file(
+    text: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, weights = tmp_path / "data.extxyz", tmp_path / "weights.toml"
+    write_frames(data, grouped(6))
+    weights.write_text(text)
+    assert main(["train", str(data), "-o", str(tmp_path / "run"), "--weights", str(weights)]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{weights}: " in said and what in said and "group_weights" not in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_labels_of_weight_zero_are_left_out_of_what_is_learned_from() -> None:

@@ -15,7 +15,7 @@ from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.result_tables import plain_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED
+from nnpcore.cli.train import STOPPED, settings_of
 from nnpcore.errors import SettingsError, TrainingError
 
 if TYPE_CHECKING:
@@ -47,13 +47,11 @@ def learning_curve_command(
 ) -> Result:
     """Train on ever more frames, tell each error as it comes, and say what more would bring."""
     from nnpcore.cluster import open_executor
-    from nnpcore.training import TrainSettings
     from nnpcore.training.learning_curve import plan_learning
 
     if not resume:
         refuse_to_replace(output, overwrite)
-    base = TrainSettings() if config is None else TrainSettings.from_toml(config)
-    asked = base.replace(**{"split": "blocks", **changes})
+    asked = settings_of(config, {"split": "blocks", **changes})
     frames, checked, tested = (
         read_frames(tuple(names or ()), skip_bad, terminal, keys) for names in (data, valid, test)
     )

@@ -17,6 +17,7 @@ from nnpcore.cli.terminal import Terminal
 from nnpcore.errors import RunFolderError, SettingsError
 
 if TYPE_CHECKING:
+    from nnpcore.exchange.predicting import Predicted
     from nnpcore.potential import Potential
     from nnpcore.potential.external.model import CalculatorSpec
     from nnpcore.potential.model import AtomicEnergyModel
@@ -176,9 +177,14 @@ def predict_command(
         terminal.progress("Predicting") as progress,
     ):
         found = predict(model, frames, executor, progress, factors)
+    write_structures(output, found.frames)
+    return _predicted(found, output, factors, terminal)
+
+
+def _predicted(found: Predicted, output: Path, factors: SpreadFactors | None, terminal: Terminal) -> Result:
+    """Tell what was written, and what there is to know of it."""
     for line in found.messages:
         terminal.say(f"{found.name} says: {line}")
-    write_structures(output, found.frames)
     with_atoms = "atomic_energies" in found.frames[0].arrays
     if not with_atoms:
         terminal.warn(f"{found.name} gives no energies of single atoms: totals and forces only")

@@ -15,7 +15,7 @@ from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, RoleFiles, RoleFrames, frames_of
+from nnpcore.cli.train import STOPPED, RoleFiles, RoleFrames, frames_of, settings_of
 from nnpcore.errors import EatlasError, SettingsError
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ def sweep_command(
 ) -> Result:
     """Train once for every value and say which value the RMSE and which one the mapping error chooses."""
     from nnpcore.cluster import open_executor
-    from nnpcore.training import TrainSettings
 
-    base = (TrainSettings() if config is None else TrainSettings.from_toml(config)).replace(**changes)
+    base = settings_of(config, changes)
     plan = planned(setting, values, base)
     if not resume:
         refuse_to_replace(output, overwrite)

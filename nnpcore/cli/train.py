@@ -55,28 +55,23 @@ def train_command(
     scheduler: options.SchedulerOption = None,
 ) -> Result:
     """Train or go on; return what was reached. ``changes``: settings given as options, by path."""
-    from nnpcore.training.group_weights import read_weights
-    from nnpcore.training.leaving_out import read_left_out
-
     if count is not None and not add:
         raise SettingsError("--count says how many times added frames count", fix="Give --add, too")
     if resume and scheduler is not None:
         raise SettingsError("a training goes on where its folder is", where="--scheduler", fix="Leave it out")
     added: Result = {}
-    if weights is not None:
-        changes = changes | {"group_weights": read_weights(weights)}
-    if without is not None:
-        changes = changes | {"left_out": read_left_out(without)}
+    changes = changes | _changes_in(weights, without)
     if resume:
         given = bool(data or valid or test or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
     else:
         refuse_to_replace(output, overwrite, trains=True)
         files, found = _addition(data or (), [*(valid or ()), *(test or ())], add)
-        settings = _settings(config, changes, found)
+        settings = settings_of(config, changes, found)
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
         own = RoleFiles(files, valid or (), test or ())
         frames = _all_frames(own, settings, read, terminal.warn, found)
+        _see_that_weights_fit(frames, settings, weights)
         counts = () if found is None else found.counts(len(frames.train) - len(found.added), count)
         crystal = [] if eos is None else read([eos])
         parent = None if found is None else found.parent
@@ -84,6 +79,11 @@ def train_command(
         added = {} if found is None else _what_was_added(found, trainer)
     train = _train if scheduler is None else partial(_train_elsewhere, scheduler=scheduler, output=output)
     reached = train(trainer, terminal)
+    return {"run": output, **added, **_told(trainer, reached, output, terminal)}
+
+
+def _told(trainer: Trainer, reached: Reached, output: Path, terminal: Terminal) -> Result:
+    """Show errors, what is next, and the verdict of an ended training that followed a crystal."""
     stopped = reached.stopped
     shown = trainer.frames() if not stopped else {**trainer.frames(), "test": ()}
     result = _result(reached, shown, trainer.settings.group_key, terminal)
@@ -94,7 +94,7 @@ def train_command(
     terminal.show(rmse_table(sets, kept_text(reached.history)), *group_tables(sets), then=then)
     if trainer.monitor is not None and not stopped:
         result |= _verdict(output, trainer.settings.n_threads, terminal)
-    return {"run": output, **added, **result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
+    return {**result, "stopped": stopped, "exit_status": STOPPED if stopped else 0}
 
 
 def _train(trainer: Trainer, terminal: Terminal) -> Reached:
@@ -201,7 +201,7 @@ def _verdict(output: Path, n_threads: int | None, terminal: Terminal) -> Result:
     return {"verdict": verdict.text, "verdict_level": verdict.level}
 
 
-def _settings(config: Path | None, changes: dict[str, Any], found: Addition | None) -> TrainSettings:
+def settings_of(config: Path | None, changes: dict[str, Any], found: Addition | None = None) -> TrainSettings:
     """Return a new training's settings: of a file, else of the run that is added to, else the usual ones."""
     from nnpcore.training import TrainSettings
 
@@ -210,13 +210,27 @@ def _settings(config: Path | None, changes: dict[str, Any], found: Addition | No
     return settings.replace(**changes) if changes else settings
 
 
+def _changes_in(weights: Path | None, without: Path | None) -> dict[str, Any]:
+    """Return the settings that stand in files of their own."""
+    from nnpcore.training.group_weights import read_weights
+    from nnpcore.training.leaving_out import read_left_out
+
+    changes: dict[str, Any] = {} if weights is None else {"group_weights": read_weights(weights)}
+    return changes if without is None else changes | {"left_out": read_left_out(without)}
+
+
+def _see_that_weights_fit(frames: RoleFrames, settings: TrainSettings, weights: Path | None) -> None:
+    """Refuse weights of groups that are not there, by the name of their file where they have one."""
+    from nnpcore.training.group_weights import SETTING, check_group_weights
+
+    check_group_weights(frames.train, frames.valid, settings, SETTING if weights is None else str(weights))
+
+
 def _begun(settings: TrainSettings, frames: RoleFrames, crystal: Sequence[Frame], **options: Any) -> Trainer:
     """Return a new training of frames that follows a crystal, where one is given."""
     from nnpcore.analyses import MappingMonitor
     from nnpcore.training import Trainer
-    from nnpcore.training.group_weights import check_group_weights
 
-    check_group_weights(frames.train, frames.valid, settings)
     monitor = MappingMonitor(crystal) if crystal else None
     return Trainer(settings, frames.train, frames.valid, test=frames.test, monitor=monitor, **options)
 

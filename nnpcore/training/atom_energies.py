@@ -115,7 +115,8 @@ def atom_energies_of(asked: str, frames: Sequence[Frame], cutoff: float = 0.0) -
             {element: given[element] for element in elements}, "given", apart if alone else 0.0
         )
         origin = f"as given, {' and '.join(read)} read from {where}{several}" if read else "as given"
-        return _said(found, rest, elements, origin)
+        unused = [element for element in given if element not in elements]
+        return _said(found, rest, elements, origin, unused)
     if asked == FITTED:
         return AtomEnergies({}, "fitted")
     read, where, several = _read([frames[k] for k in alone])
@@ -155,12 +156,27 @@ def _read(alone: Sequence[Frame], wanted: Sequence[str] | None = None) -> tuple[
     return {e: min(values) for e, values in energies.items()}, named(alone, range(len(alone))), apart
 
 
-def _said(found: AtomEnergies, frames: Sequence[Frame], elements: Sequence[str], origin: str) -> AtomEnergies:
-    """Add what is to be said of energies that are taken; SettingsError where they are of another method."""
+def _said(
+    found: AtomEnergies,
+    frames: Sequence[Frame],
+    elements: Sequence[str],
+    origin: str,
+    unused: Sequence[str] = (),
+) -> AtomEnergies:
+    """Add what is to be said of energies that are taken; SettingsError where they are of another method.
+
+    ``unused`` : elements that have been given an energy and are in no frame.
+    """
     shift = _shift(frames, found.values)
     listed = ", ".join(f"{element} {value:.6g} eV" for element, value in found.values.items())
     bound = "" if shift is None else f"; relative to them the data lie at {shift:+.3g} eV/atom"
     messages = [Message(f"Energies of isolated atoms: {listed}, {origin}{bound}", Severity.NOTE)]
+    if unused:
+        are = "is" if len(unused) == 1 else "are"
+        text = (
+            f"{' and '.join(unused)} {are} in no training frame: energies given for other elements do nothing"
+        )
+        messages.append(Message(text))
     if shift is not None and abs(shift) > FARTHEST:
         fix = "Give those that the same method and pseudopotentials give, or let them be fitted"
         what = _absurd(frames, elements, found.values, shift)

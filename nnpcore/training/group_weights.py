@@ -26,6 +26,9 @@ from nnpcore.training.settings import GroupWeights, TrainSettings, parsed_toml
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
+SETTING = "group_weights"
+"""The setting that holds the weights, which errors name where no file does."""
+
 
 def weights_of(frames: Sequence[Frame], settings: TrainSettings) -> np.ndarray:
     """Return how many times energy, forces and stress of each frame count by its group, (n_frames, 3)."""
@@ -56,10 +59,13 @@ def counted_labels(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Fr
     return tuple(found)
 
 
-def check_group_weights(train: Sequence[Frame], valid: Sequence[Frame], settings: TrainSettings) -> None:
+def check_group_weights(
+    train: Sequence[Frame], valid: Sequence[Frame], settings: TrainSettings, where: str = SETTING
+) -> None:
     """Refuse weights of groups that no frame is of, and such as leave nothing to learn.
 
     A training itself takes groups that its frames lack, so that parts of some data can be trained on.
+    ``where`` the weights were given.
 
     Raises
     ------
@@ -67,8 +73,8 @@ def check_group_weights(train: Sequence[Frame], valid: Sequence[Frame], settings
     TrainingError : every label that the loss asks for has a weight of zero.
     """
     if settings.group_weights:
-        check_groups([*train, *valid], settings.group_key, settings.group_weights, "group_weights")
-        check_something_counts(train, settings)
+        check_groups([*train, *valid], settings.group_key, settings.group_weights, where)
+        check_something_counts(train, settings, where)
 
 
 def notes_on_weights(
@@ -85,7 +91,7 @@ def notes_on_weights(
     return notes
 
 
-def check_something_counts(train: Sequence[Frame], settings: TrainSettings) -> None:
+def check_something_counts(train: Sequence[Frame], settings: TrainSettings, where: str = SETTING) -> None:
     """Raise TrainingError where every label that the loss asks for has a weight of zero."""
     if not settings.group_weights:
         return
@@ -95,7 +101,7 @@ def check_something_counts(train: Sequence[Frame], settings: TrainSettings) -> N
     except TrainingError:
         raise TrainingError(
             "the weights of the groups leave nothing to learn: all that the loss asks for has the weight 0",
-            where="group_weights",
+            where=where,
             fix="Give a group with energies or forces a positive weight",
         ) from None
 
@@ -118,7 +124,10 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, GroupWeights]:
     try:
         return TrainSettings(group_weights=table).group_weights
     except SettingsError as error:
-        raise SettingsError(error.what, where=f"{path}, {error.where}", fix=error.fix) from None
+        place = error.where.removeprefix(SETTING).removeprefix(".")
+        raise SettingsError(
+            error.what, where=f"{path}, {place}" if place else f"{path}", fix=error.fix
+        ) from None
 
 
 def sentence_on_weights(weights: Mapping[str, GroupWeights]) -> str:
