@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import build_functions
+from rich.console import Console
 from training_data import TINY, silicon_frames
 
 from nnpcore.analyses import required
+from nnpcore.analyses.calibration import Calibration
 from nnpcore.analyses.errors import GROUP_KEY, OUTLIERS, RUN_ERRORS, RUN_FRAMES, run_frames
 from nnpcore.analyses.graph import Evaluation
 from nnpcore.analyses.inputs import FUNCTIONS, POTENTIAL, TRAINING_FRAMES
 from nnpcore.cli import main
+from nnpcore.cli.result_tables import calibration_rows, group_tables, rmse_table
 from nnpcore.errors import SettingsError, TrainingError
+from nnpcore.mapping.calibration import SpreadErrors, calibrate
 from nnpcore.mapping.outliers import MANY, foretold_errors, usual_error
 from nnpcore.posterior import Posterior, Target
 from nnpcore.posterior.label_spreads import label_spreads
@@ -175,6 +180,29 @@ def test_what_the_command_lists_can_be_left_out_with_the_reason(
     assert folder.settings.left_out == named
     assert main(["evaluate", str(run), data, "--group-key", "phase"]) == 1
     assert "no frame has a value 'phase'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_tables_are_whole_in_a_terminal_of_80_columns(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["outliers", str(run), "--times", "0", "-n", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split("│")[1:-1] for line in lines if line.startswith("│")]
+    assert len(rows) == 2 and all(row[-2].strip() in ("training", "validation") for row in rows)
+    titles = [line for line in lines if line.startswith(("Frames by", "Atoms by"))]
+    assert [title.rstrip().endswith("of data.extxyz") for title in titles] == [True, True]
+    whole = {"mean": 0.145, "members": [0.15, 0.22]}
+    report = dict.fromkeys(("rmse_energy_mev_per_atom", "rmse_force_ev_per_ang", "rmse_stress_gpa"), whole)
+    groups = {"a rather long group of frames": report | {"n_frames": 1000}}
+    sets = {"a-long-name.training.extxyz.xz": report | {"groups": groups}}
+    found = calibrate(SpreadErrors("shear stress", np.full(9, 0.2), np.ones((9, 9)), np.arange(9)), "members")
+    calibrated = calibration_rows(Calibration((found,), ("data",), 9))
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(rmse_table(sets), *group_tables(sets), calibrated)
+    text = console.export_text()
+    assert text.count("0.145 (0.150–0.220)") == 3 and text.count(" 0.145 │") == 3
+    assert "1000" in text and "shear stress, members" in text and "…" not in text
 
 
 def test_frames_are_left_out_by_what_they_hold(tmp_path: Path) -> None:

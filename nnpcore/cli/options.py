@@ -295,7 +295,10 @@ LeaveOut = Annotated[
     ),
 ]
 MostOutliers = Annotated[
-    int, Option("-n", "--most", min=1, help="Frames, and atoms, that are listed at most.", show_default=True)
+    int,
+    Option(
+        "-n", "--most", min=1, max=200, help="Frames, and atoms, that are listed at most.", show_default=True
+    ),
 ]
 Times = Annotated[
     float,

@@ -69,14 +69,18 @@ def _largest(found: Outliers) -> list[str]:
 
 
 def _table(title: str, rows: Sequence[Outlier]) -> Table:
-    unit = "eV/Å" if rows and rows[0].atom is not None else "meV/atom"
-    heads = ("Atom", "Role", "Group", f"Error, {unit}", "Foretold", "Times", "File")
-    table = plain_table(title, "Frame", *heads)
+    """Return a row for each; the file stands above where all are of one. Only groups and files may break."""
+    atoms, files = rows[0].atom is not None, list(dict.fromkeys(one.name for one in rows))
+    factor, unit = (1.0, "eV/Å") if atoms else (MEV_PER_EV, "meV/atom")
+    of = f", of {files[0]}" if len(files) == 1 else ""
+    heads = [*(["Atom"] if atoms else []), "Error", "Foretold", "Times", "Role"]
+    table = plain_table(f"{title}, {unit}{of}", "Frame", *heads, unbroken=True)
+    for head in ("Group", *([] if of else ["File"])):
+        table.add_column(head, overflow="fold")
     for one in rows:
-        factor = MEV_PER_EV if one.atom is None else 1.0
-        atom = "" if one.atom is None else str(one.atom)
+        where = [str(one.index), *([str(one.atom)] if atoms else [])]
         sizes = number(factor * one.error), number(factor * one.foretold), f"{one.ratio:.1f}"
-        table.add_row(str(one.index), atom, one.role, one.group, *sizes, one.name)
+        table.add_row(*where, *sizes, one.role, one.group, *([] if of else [one.name]))
     return table
 
 

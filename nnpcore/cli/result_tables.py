@@ -46,10 +46,11 @@ def number(value: float | None) -> str:
 def rmse_table(data_sets: Mapping[str, Mapping[str, Any]], caption: str = "") -> Table:
     """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
     heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
-    table = plain_table("RMSE of the ensemble's mean (members)", "Data", *heads)
+    table = plain_table("RMSE of the ensemble's mean (members)", "Data", *heads, unbroken=True)
     table.caption, table.caption_justify = caption or None, "left"
     for name, report in data_sets.items():
-        table.add_row(name, *_rmse_cells(report))
+        cells = (_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values())
+        table.add_row(name, *cells)
     return table
 
 
@@ -61,15 +62,14 @@ def group_tables(data_sets: Mapping[str, Mapping[str, Any]]) -> list[Table]:
 
 def _group_table(name: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
     heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
-    table = plain_table(f"{name}, by group", "Group", "Frames", *heads)
+    table = plain_table(
+        f"{name}, by group: RMSE of the ensemble's mean", "Group", "Frames", *heads, unbroken=True
+    )
     force = QUANTITIES["force"].report_key
     for group, own in sorted(groups.items(), key=lambda one: -(one[1][force]["mean"] or 0.0)):
-        table.add_row(group, str(own["n_frames"]), *_rmse_cells(own))
+        means = ((own.get(quantity.report_key) or {}).get("mean") for quantity in QUANTITIES.values())
+        table.add_row(group, str(own["n_frames"]), *map(number, means))
     return table
-
-
-def _rmse_cells(report: Mapping[str, Any]) -> list[str]:
-    return [_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values()]
 
 
 def kept_text(history: Sequence[EpochRecord]) -> str:
@@ -83,12 +83,12 @@ def kept_text(history: Sequence[EpochRecord]) -> str:
     )
 
 
-def plain_table(title: str, first: str, *heads: str) -> Table:
-    """Return an empty table, its numbers to the right."""
+def plain_table(title: str, first: str, *heads: str, unbroken: bool = False) -> Table:
+    """Return an empty table, its numbers to the right; ``unbroken``: none of them on two lines."""
     table = _Table(title=escape(printable_line(title)), title_justify="left")
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for head in heads:
-        table.add_column(escape(printable_line(head)), justify="right")
+        table.add_column(escape(printable_line(head)), justify="right", no_wrap=unbroken)
     return table
 
 
@@ -98,7 +98,7 @@ def _rmse_cell(rmse: Mapping[str, Any] | None) -> str:
     members = [m for m in rmse["members"] if m is not None and m == m]
     if len(members) < 2:
         return number(rmse["mean"])
-    return f"{number(rmse['mean'])} ({number(min(members))} to {number(max(members))})"
+    return f"{number(rmse['mean'])} ({number(min(members))}–{number(max(members))})"
 
 
 def summary_table(summary: DatasetSummary) -> Table:
@@ -184,7 +184,7 @@ def _fitted(numbers: Mapping[str, Any], name: str, digits: int) -> str:
 
 
 def _digits(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
 
 
 def demo_table(report: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
@@ -218,22 +218,22 @@ def properties_table(crystal: str, names: Sequence[str], reference: str, rows: S
 
 
 def calibration_rows(found: Calibration) -> Table:
-    """Return each spread with its factor, coverage and likelihood, before and after."""
+    """Return each spread with its factor, and its coverage before and after."""
     from nnpcore.mapping.calibration import WANTED
 
     wanted = " and ".join(f"{100 * share:.0f} %" for share in WANTED)
-    heads = ("factor", "before, %", "after, %", "-ln L before", "after", "rank", "values")
-    table = plain_table(f"Spreads, and errors within 1 and 2 of them (wanted {wanted})", "", *heads)
+    heads = ("factor", "before, %", "after, %", "rank", "values")
+    title = f"Spreads, and errors within 1 and 2 of them (wanted {wanted})"
+    table = plain_table(title, "", *heads, unbroken=True)
     for one in found.spreads:
         low, high = one.bounds
-        bounds = "" if low != low else f" ({low:.2g} to {high:.2g})"
+        bounds = "" if low != low else f" ({low:.2g}–{high:.2g})"
         shares = (
             ", ".join(f"{100 * share:.0f}" for share in part.coverage) for part in (one.before, one.after)
         )
-        likelihood = (f"{part.nll:.2f}" for part in (one.before, one.after))
         whose = "foretold" if one.whose == "data" else one.whose
         name, rank = f"{one.quantity}, {whose}", _digits(one.rank, 2)
-        table.add_row(name, f"{one.factor:.3g}{bounds}", *shares, *likelihood, rank, str(one.n))
+        table.add_row(name, f"{one.factor:.3g}{bounds}", *shares, rank, str(one.n))
     return table
 
 
