@@ -12,6 +12,7 @@ from scipy import optimize, stats
 from training_data import TINY, silicon_frames
 
 from nnpcore.analyses.calibrating import calibrate_run
+from nnpcore.analyses.calibration import Calibration, sentence
 from nnpcore.cli import main
 from nnpcore.errors import AnalysisError, RunFolderError, SettingsError
 from nnpcore.mapping.calibration import SpreadErrors, calibrate
@@ -81,6 +82,33 @@ def test_what_all_frames_err_together_counts_once() -> None:
     logs = np.log([one.factor for one in found])
     assert np.median([one.log_std for one in found]) == pytest.approx(np.std(logs), rel=0.15)
     assert 0.86 < np.mean([one.is_right for one in found]) < 0.97
+
+
+def test_a_common_shear_stress_is_five_draws() -> None:
+    """Nine components are compared, of which five are free."""
+    rng, logs, told = np.random.default_rng(0), [], []
+    for seed in range(300):
+        tensor = rng.normal(size=(3, 3))
+        tensor = tensor + tensor.T
+        tensor -= np.trace(tensor) / 3 * np.eye(3)
+        data = drawn(1.0, k=9, seed=seed)
+        errors = data.spread[:, None] * tensor.ravel()
+        found = calibrate(replace(data, quantity="shear stress", errors=errors), "members")
+        logs.append(np.log(found.factor))
+        told.append(found.log_std)
+    assert np.median(told) == pytest.approx(np.std(logs), rel=0.15)
+
+
+def test_frames_without_errors_are_no_finding() -> None:
+    data = drawn(1.0, n=40)
+    found = calibrate(replace(data, errors=0.0 * data.errors), "members")
+    assert (
+        sentence(found) == "Force: the spread of the members cannot be compared: these frames have no errors."
+    )
+    factors = Calibration((found,), ("data",), 40).factors
+    assert 0 < factors.force < 1e-5
+    one = calibrate(replace(drawn(1.0, n=1), block=np.zeros(1, dtype=int)), "members")
+    assert np.isnan(one.log_std) and "one block of frames cannot tell" in sentence(one)
 
 
 def test_pressure_and_shear_have_factors_of_their_own(run: Path) -> None:

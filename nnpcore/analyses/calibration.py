@@ -37,6 +37,9 @@ WHOSE = {MEMBERS: "spread of the members", DATA: "foretold spread"}
 MOST_FORETOLD = 100
 """Frames whose foretold spreads are compared; of more, as many evenly spread."""
 
+NO_ERROR = 1e-6
+"""Errors smaller than so many spreads are none, such as those of a potential on its own predictions."""
+
 PRESSURE, SHEAR = "pressure", "shear stress"
 """The stress has two parts: data at one volume leave the first open and fix the second through the forces."""
 
@@ -63,7 +66,7 @@ class Calibration:
     def factors(self) -> SpreadFactors:
         """The factors; 1 for what is not known."""
         found = {
-            name: max(one.factor, 1e-6)
+            name: max(one.factor, NO_ERROR)
             for name, quantity, whose in _FACTORS
             if (one := self.of(quantity, whose)) is not None
         }
@@ -89,6 +92,8 @@ def sentence(one: CalibratedSpread) -> str:
     inside, of = (100 * share[0] for share in (one.before.coverage, WANTED))
     wanted = f"{inside:.0f} % of the errors lie within one spread ({of:.0f} wanted)"
     name = f"{one.quantity.capitalize()}: the {WHOSE[one.whose]}"
+    if one.factor < NO_ERROR:
+        return f"{name} cannot be compared: these frames have no errors."
     if math.isnan(one.log_std):
         surely = "how surely one block of frames cannot tell"
         return f"{name} times {one.factor:.2g} would be right, {surely}; {wanted}."
@@ -98,7 +103,7 @@ def sentence(one: CalibratedSpread) -> str:
         right = f"right in size as far as these frames tell (factor {one.factor:.2g}, {between})"
         return f"{name} is {right}; {wanted}."
     much = "too small" if one.factor > 1 else "too large"
-    times = one.factor if one.factor > 1 else 1.0 / max(one.factor, 1e-6)
+    times = one.factor if one.factor > 1 else 1.0 / one.factor
     return f"{name} is {times:.2g} times {much} (factor {between}); {wanted}."
 
 

@@ -29,6 +29,9 @@ SMALLEST = {"energy": 1e-6, "force": 1e-5, "pressure": 1e-8, "shear stress": 1e-
 """Spreads below, in eV/atom, eV/Å and eV/Å³, are rounding or symmetry, such as forces in a perfect
 crystal."""
 
+FREE = {"shear stress": 5}
+"""Components of one value that are free of each other, where they are fewer than are compared."""
+
 MOST_BINS, FEWEST_IN_BIN = 10, 8
 
 
@@ -171,15 +174,16 @@ def _log_std(data: SpreadErrors, blocks: np.ndarray) -> float:
     if len(blocks) < 2:
         return math.nan
     ratios = data.errors / data.spread[:, None]
+    free = FREE[data.quantity] if data.quantity in FREE else data.errors.shape[1]
     common = float((ratios.mean(axis=0) ** 2).mean() / max((ratios**2).mean(), 1e-300))
-    squares = ((data.errors / data.spread[:, None]) ** 2).sum(axis=1)
+    squares = (ratios**2).sum(axis=1)
     number = np.searchsorted(blocks, data.block)
     sums = np.bincount(number, squares, len(blocks))
     counts = np.bincount(number, minlength=len(blocks)) * data.errors.shape[1]
     left = (sums.sum() - sums) / (counts.sum() - counts)
     logs = 0.5 * np.log(np.maximum(left, 1e-300))
     by_blocks = (len(blocks) - 1) / len(blocks) * float(((logs - logs.mean()) ** 2).sum())
-    return math.sqrt(by_blocks + _variance_of_log(ratios.shape[1] / max(common, 1e-6) ** 2))
+    return math.sqrt(by_blocks + _variance_of_log(free / max(common, 1e-6) ** 2))
 
 
 def _variance_of_log(n: float) -> float:
