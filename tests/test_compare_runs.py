@@ -136,6 +136,15 @@ def test_runs_are_sorted_with_those_that_lack_a_value_last() -> None:
         found.head("RMSE")
 
 
+def test_mapping_errors_are_sorted_by_their_size() -> None:
+    from nnpcore.report.compared_runs import Cell
+
+    head = Head("mapping", "Largest monitored mapping error", "meV/atom")
+    errors = {"a": -40.0, "b": 3.0, "c": -1.0}
+    found = ComparedRuns(tuple(ComparedRun(Path(n), n, {head: Cell(e)}) for n, e in errors.items()))
+    assert [run.name for run in found.sorted_by(head).runs] == list("cba")
+
+
 # notes ------------------------------------------------------------------------------------------------
 def test_a_note_stays_when_a_training_goes_on_and_goes_when_another_begins(runs: Path) -> None:
     run, note = runs / "one", RunNote("the <first> one\nof two", True)

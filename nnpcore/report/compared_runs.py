@@ -138,8 +138,8 @@ class ComparedRuns:
         raise AnalysisError(what, fix=f"Name one of these: {names}")
 
     def sorted_by(self, head: Head, *, descending: bool = False) -> ComparedRuns:
-        """Return the runs by what a column has, those without it last."""
-        return self.sorted_with(lambda run: _value(run, head), descending=descending)
+        """Return the runs by what a column has, those without it last; mapping errors by their size."""
+        return self.sorted_with(lambda run: _sorted_by(run, head), descending=descending)
 
     def sorted_with(self, value: Callable[[ComparedRun], Any], *, descending: bool = False) -> ComparedRuns:
         """Return the runs by a value of theirs, those without one (None) last; equal ones stay in order."""
@@ -194,6 +194,11 @@ def _value(run: ComparedRun, head: Head) -> float | int | str | None:
     cell = run.cells.get(head)
     value = None if cell is None else cell.value
     return None if isinstance(value, float) and value != value else value
+
+
+def _sorted_by(run: ComparedRun, head: Head) -> float | int | str | None:
+    value = _value(run, head)
+    return abs(value) if head.part == MAPPING and isinstance(value, float) else value
 
 
 def _order(value: object) -> tuple[int, float, str]:
