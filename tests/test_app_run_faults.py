@@ -229,7 +229,9 @@ def test_restored_runs_keep_their_order_their_colors_and_the_one_looked_at(
 
     def late(path, progress):
         asked.append(path.name)
+        end = time.monotonic() + 20.0  # what fails here is not to wait for ever
         while sum(name in asked for name in wait) < 3 or wait[path.name] > 1 + n_put():
+            assert time.monotonic() < end
             time.sleep(0.01)
         return real(path, progress)
 

@@ -275,6 +275,12 @@ def _training(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
             "Go on with a finished training for more epochs",
             enabled=lambda: state() in (RunState.FINISHED, RunState.STOPPED),
         ),
+        *_several_trainings(session, dialogs),
+    ]  # fmt: skip
+
+
+def _several_trainings(session: Session, dialogs: Dialogs) -> list[Command]:
+    return [
         Command(
             "training.sweep", "Sweep…", lambda: dialogs.open("sweep"), "", "", "Training", 1,
             "Train with several values of a setting: which one has the lowest RMSE, which one maps best",

@@ -126,20 +126,17 @@ def run_studies(
     Parameters
     ----------
     names : of :data:`STUDIES`.
-    folder : new, empty, or one that this function has made; every study writes into ``folder/NAME``, and
-        ``folder/claims.json`` is brought up to date after each.
+    folder : new, empty, or made by this function; a study writes into ``folder/NAME`` and ``claims.json``.
     quick, seed, n_threads : see :class:`StudyContext`.
     networks : of which version: "default", or "0.2.0", whose studies stand in ``folder/0.2.0`` and share the
         samples. ``folder/columns.md`` sets the claims of both side by side.
-    resume : leave out studies that have ended in this size, with this seed and these networks, and take
-        trainings that are there already.
-    progress : told the part of all studies that is done; may cancel.
+    resume : leave out studies that have ended with the same choices, and take trainings that are there.
+    progress : told the part of all studies that is done; may cancel, which keeps those that have ended.
     on_text : told sentences about what is going on.
 
     Raises
     ------
-    SettingsError : an unknown study. RunFolderError : the folder cannot be used. Cancelled : by ``progress``;
-        the studies that have ended are kept.
+    SettingsError : an unknown study. RunFolderError : the folder cannot be used. Cancelled.
     """
     chosen = [STUDIES[single] for name in names for single in names_of(name)]
     top = paper_folder(folder)
