@@ -210,15 +210,16 @@ def _together(names: Sequence[str]) -> Units:
 
 def _equal_together(frames: Sequence[Frame], units: Units) -> Units:
     """Return units of which none has a frame that another one has, too."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     unit_of = {k: number for number, unit in enumerate(units) for k in unit}
-    joined = list(range(len(units)))
-    for first, again in equal_frames(frames, frames):
-        one, other = joined[unit_of[first]], joined[unit_of[again]]
-        if one != other:
-            low, high = sorted((one, other))
-            joined = [low if number == high else number for number in joined]
+    pairs = [(unit_of[first], unit_of[again]) for first, again in equal_frames(frames, frames)]
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    shape = (len(units), len(units))
+    _, joined = connected_components(coo_array((np.ones(len(pairs)), (ends[0], ends[1])), shape))
     merged: dict[int, list[int]] = {}
-    for number, unit in zip(joined, units, strict=True):
+    for number, unit in zip(joined.tolist(), units, strict=True):
         merged.setdefault(number, []).extend(unit)
     return list(merged.values())
 
