@@ -75,6 +75,8 @@ def test_frames_of_one_atom_give_them_and_are_not_trained_on(tmp_path: Path) -> 
     assert any("frames 14, 14 of atoms.extxyz" in m and "the lowest counts" in m for m in result.messages)
     again = Trainer.resume(tmp_path, train=frames[:6], valid=frames[6:])
     assert again.run().potential.info["atom_energies"] == "frames"
+    as_given = Trainer.resume(tmp_path, train=[*alone, *frames[:6]], valid=frames[6:])
+    assert len(as_given.train_frames) == 6 and as_given.counts == run.counts
     assert len(Trainer(SMALL.replace(atom_energies="fitted"), [*alone, *frames], []).train_frames) == 10
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from nnpcore.descriptors.functions import USUAL_CUTOFF
 from nnpcore.errors import SettingsError
 from nnpcore.files import read_regular, write_atomically
 from nnpcore.foreign_text import one_line
+from nnpcore.structures.isolated import APART, is_isolated
 from nnpcore.training.data_sources import fingerprint
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.settings import LeftOut, TrainSettings, parsed_toml
@@ -47,6 +49,13 @@ def places_kept(frames: Sequence[Frame], named: Sequence[LeftOut]) -> tuple[list
             why = f": {one.why}" if one.why else ""
             messages.append(Message(f"Left out: {one.file}, frame {one.frame}{why}", Severity.NOTE))
     return kept, messages
+
+
+def without_unused(frames: Sequence[Frame], settings: TrainSettings) -> list[Frame]:
+    """Return frames without those that settings leave out and without isolated atoms, as a run may keep them."""
+    kept = [frames[k] for k in places_kept(frames, settings.left_out)[0]]
+    apart = max(APART, settings.descriptors.cutoff or USUAL_CUTOFF)
+    return [frame for frame in kept if not is_isolated(frame, apart)]
 
 
 def read_left_out(path: str | os.PathLike[str]) -> tuple[LeftOut, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,7 @@ from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
+from nnpcore.training.leaving_out import without_unused
 from nnpcore.training.monitoring import Monitor, MonitorLike, epochs_without_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
@@ -69,6 +70,19 @@ class TrainResult:
     best_epoch: np.ndarray
     messages: list[str]
     test: dict[str, Any] | None = None
+
+
+def _as_kept(
+    given: Mapping[str, list[Frame]], settings: TrainSettings, folder: RunFolder
+) -> Mapping[str, list[Frame]]:
+    """Return frames by role as a run keeps them; RunFolderError unless given so, or as to its training."""
+    try:
+        folder.check_frames(given)
+    except RunFolderError:
+        frames = {role: without_unused(part, settings) for role, part in given.items()}
+        folder.check_frames(frames)
+        return frames
+    return given
 
 
 def _with_its_atom_energies(settings: TrainSettings, folder: RunFolder) -> TrainSettings:
@@ -210,7 +224,8 @@ class Trainer:
         ----------
         run_folder : of the training.
         settings : changed settings (more epochs, another number of threads); None = those of the folder.
-        train, valid, test : the frames, where they came from no file or their files are gone.
+        train, valid, test : the frames, where they came from no file or their files are gone; as the training
+            was given them, or as its folder keeps them.
         monitor : as for a new training, ``MappingMonitor.load(run_folder)`` for the one it had.
 
         Raises
@@ -226,8 +241,8 @@ class Trainer:
         if train is None:
             frames = folder.find_frames()
         else:
-            frames = {"training": list(train), "validation": list(valid or ()), "test": list(test or ())}
-            folder.check_frames(frames)
+            given = {"training": list(train), "validation": list(valid or ()), "test": list(test or ())}
+            frames = _as_kept(given, settings, folder)
         trainer = cls(
             settings,
             frames["training"],
