@@ -52,7 +52,7 @@ def places_kept(frames: Sequence[Frame], named: Sequence[LeftOut]) -> tuple[list
 
 
 def without_unused(frames: Sequence[Frame], settings: TrainSettings) -> list[Frame]:
-    """Return frames without those that settings leave out and without isolated atoms, as a run may keep them."""
+    """Return frames without isolated atoms and what settings leave out, as a run may keep them."""
     kept = [frames[k] for k in places_kept(frames, settings.left_out)[0]]
     apart = max(APART, settings.descriptors.cutoff or USUAL_CUTOFF)
     return [frame for frame in kept if not is_isolated(frame, apart)]
