@@ -104,18 +104,9 @@ def atom_energies_of(asked: str, frames: Sequence[Frame], cutoff: float = 0.0) -
     elements = [chemical_symbols[number] for number in numbers]
     given = parsed(asked)
     if given is not None:
-        new = [element for element in elements if element not in given]
-        read, where, several = _read([frames[k] for k in alone], new)
-        given = given | read
-        lacking = [element for element in new if element not in read]
-        if lacking:
-            what = f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no energy of the atom"
-            raise SettingsError(what, where="atom_energies", fix="Give one for each element, or fitted")
-        found = AtomEnergies(
-            {element: given[element] for element in elements}, "given", apart if alone else 0.0
-        )
-        origin = f"as given, {' and '.join(read)} read from {where}{several}" if read else "as given"
+        values, origin = _completed(given, [frames[k] for k in alone], elements)
         unused = [element for element in given if element not in elements]
+        found = AtomEnergies(values, "given", apart if alone else 0.0)
         return _said(found, rest, elements, origin, unused)
     if asked == FITTED:
         return AtomEnergies({}, "fitted")
@@ -136,6 +127,21 @@ def atom_energies_of(asked: str, frames: Sequence[Frame], cutoff: float = 0.0) -
         message = Message(f"{text}{_absurd(rest, elements, found.values, shift)}. They are fitted instead")
         return AtomEnergies({}, "fitted", apart, (message,))
     return _said(found, rest, elements, f"read from {where}; they are not trained on{several}")
+
+
+def _completed(
+    given: Mapping[str, float], alone: Sequence[Frame], elements: Sequence[str]
+) -> tuple[dict[str, float], str]:
+    """Return energies of all elements, those not given of isolated atoms, and where they are from."""
+    new = [element for element in elements if element not in given]
+    read, where, several = _read(alone, new)
+    lacking = [element for element in new if element not in read]
+    if lacking:
+        what = f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no energy of the atom"
+        raise SettingsError(what, where="atom_energies", fix="Give one for each element, or fitted")
+    origin = f"as given, {' and '.join(read)} read from {where}{several}" if read else "as given"
+    known = {**given, **read}
+    return {element: known[element] for element in elements}, origin
 
 
 def _read(alone: Sequence[Frame], wanted: Sequence[str] | None = None) -> tuple[dict[str, float], str, str]:

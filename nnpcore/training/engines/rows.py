@@ -253,17 +253,9 @@ def make_batch(
     first = number == 0 if number.any() else None
     times = np.repeat(shares, [1, scales.n_force_rows, scales.n_stress_rows], axis=1)
     return Batch(
-        frames,
-        state,
-        starts,
-        targets,
-        row_scales * np.sqrt(times),
-        shrink,
-        added,
-        first=first,
-        moved=moved,
-        times=None if (times == 1.0).all() else times,
-    )
+        frames, state, starts, targets, row_scales * np.sqrt(times), shrink, added,
+        first=first, moved=moved, times=None if (times == 1.0).all() else times,
+    )  # fmt: skip
 
 
 def _moved(data: FitSet, frame: int, directions: np.ndarray, scales: RowScales) -> np.ndarray:
