@@ -89,7 +89,8 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
 def test_pca_points_know_their_atoms(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
-    qtbot.waitUntil(lambda: run.result(MAP_ENERGIES) is not None, timeout=20_000)
+    analyses = window.session.analyses  # results may be of an earlier epoch for a moment
+    qtbot.waitUntil(lambda: run.result(MAP_ENERGIES) is not None and analyses.up_to_date(), timeout=20_000)
     frames = window.session.data.datasets["train"].frames
     groups = {g.role: g for g in window.docks["pca"].panel.whole_groups()}
     used = {role: sorted(set(group.frame.tolist())) for role, group in groups.items()}
@@ -107,7 +108,9 @@ def test_atoms_can_be_coloured_by_what_was_learned(window, qtbot, silicon_file):
     session = window.session
     session.data.show("train", 4)
     session.coloring.set(kind="atomic_energy")
-    qtbot.waitUntil(lambda: session.coloring.atom_values() is not None, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: session.coloring.atom_values() is not None and session.analyses.up_to_date(), timeout=20_000
+    )
     values, label, unit, _ = session.coloring.atom_values()
     assert abs(values.sum()) < 1e-6 and unit == "meV" and "frame" in label
     session.coloring.set(relative=False)
