@@ -222,3 +222,28 @@ def test_a_run_opens_its_data_as_it_read_them_and_nobody_is_asked(session: Sessi
     put(found.dataset)
     session.data.names_answered(found)
     assert list(session.data.datasets) == ["data"]
+
+
+def test_groups_are_offered_where_there_are_two_and_only_the_largest_of_very_many(
+    qtbot, session: Session, tmp_path: Path
+) -> None:
+    def open_file(name: str, frames: list[Frame]) -> None:
+        write_frames(tmp_path / name, frames)
+        session.data.open_paths([str(tmp_path / name)])
+        wait_for(lambda: Path(name).stem in session.data.datasets)
+
+    frames = silicon_frames(44)
+    open_file("alike.extxyz", frames[:3])
+    structure, pca = StructurePanel(session), PcaPanel(session)
+    tools = structure.groups, pca.frame_groups
+    for panel in (structure, pca):
+        show_panel(qtbot, panel, 304, 500)
+    assert [tool.button.isHidden() for tool in tools] == [True, True]
+    named = [replace(f, info={"config_type": f"frame {k}"}) for k, f in enumerate(frames)]
+    open_file("each.extxyz", named)
+    assert [tool.button.isHidden() for tool in tools] == [False, False]
+    tools[0].menu.aboutToShow.emit()
+    assert len(tools[0].boxes) == 40
+    assert any(action.text() == "and 5 smaller ones" for action in tools[0].menu.actions())
+    session.data.remove("each")
+    assert [tool.button.isHidden() for tool in tools] == [True, True]

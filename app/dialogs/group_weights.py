@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -66,12 +67,12 @@ class GroupWeightsDialog(QDialog):
         roles = (Role.TRAINING, Role.VALIDATION)
         documents = [d for d in self._session.data.datasets.values() if d.role in roles]
         key = self._session.trainings.settings.group_key
-        names = [name for d in documents for name in groups_of(d.frames, key)]
-        rows = list(dict.fromkeys([*names, *given]))
+        counts = Counter(name for d in documents for name in groups_of(d.frames, key))
+        rows = list(dict.fromkeys([*counts, *given]))
         self.table.setRowCount(len(rows))
         for number, name in enumerate(rows):
             weights = given.get(name, GroupWeights()).numbers
-            for column, text in enumerate((name, str(names.count(name)), *(f"{w:g}" for w in weights))):
+            for column, text in enumerate((name, str(counts[name]), *(f"{w:g}" for w in weights))):
                 item = QTableWidgetItem(text)
                 if column < 2:
                     item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SIDE = 10
 """Pixels of the square in a group's color."""
 
+MOST = 40
+"""Groups that are offered: the largest. Some files have another value in every frame."""
+
 
 class GroupsTool(QObject):
     """A button with the menu; seen where open files have frames of several groups."""
@@ -53,8 +56,13 @@ class GroupsTool(QObject):
         """Offer the groups of open data, with their colors and how many frames are of each."""
         self.menu.clear()
         self.boxes = {}
-        counts = Counter(name for key in self._data.datasets for name in self._groups.of(key))
+        counts: Counter[str] = Counter()
+        for key in self._data.datasets:
+            counts.update(self._groups.counts(key))
+        largest = {name for name, _ in counts.most_common(MOST)}
         for number, (name, count) in enumerate(counts.items()):
+            if name not in largest:
+                continue
             row = QWidget(self.menu)
             box = QCheckBox(f"{plain_action(name)}  ({count})", row)
             follow_font(box)
@@ -68,5 +76,7 @@ class GroupsTool(QObject):
             action.setDefaultWidget(row)
             self.menu.addAction(action)
             self.boxes[name] = box
+        if len(counts) > len(largest):
+            self.menu.addAction(f"and {len(counts) - len(largest)} smaller ones").setEnabled(False)
         self.menu.addSeparator()
         self.menu.addAction("Show All", self._groups.show_all)

@@ -184,7 +184,7 @@ class StructureColors:
         mine = group_of(frame, groups.key)
         names = groups.names
         lines = []
-        counts = Counter(groups.of(document.id)) if document is not None else Counter([mine])
+        counts = Counter(groups.counts(document.id)) if document is not None else Counter([mine])
         for name, count in counts.most_common(MOST_LISTED):
             text = escape(f"{name} {count}")
             color = ink(f"series:{names.index(name)}").name() if name in names else "gray"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
@@ -12,6 +14,16 @@ from app.session.undo import UndoStack
 from app.settings import Settings
 from nnpcore.structures import Dataset
 from nnpcore.structures.groups import FIRST_FOUND, groups_of
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The groups of a data set's frames, (n_frames,), told by ``key``, and how many are of each."""
+
+    dataset: Dataset
+    key: str
+    groups: tuple[str, ...]
+    counts: Mapping[str, int]
 
 
 class Groups(QObject):
@@ -30,39 +42,52 @@ class Groups(QObject):
         self._data, self._undo = data, undo
         self.key = str(settings.train_settings.get("group_key", FIRST_FOUND))
         self.hidden: frozenset[str] = frozenset()
-        self._known: dict[str, tuple[Dataset, str, tuple[str, ...]]] = {}
+        self._known: dict[str, _Known] = {}
+        data.removed.connect(self._forget)
+
+    def _forget(self, dataset_id: str) -> None:
+        """Keep no frames of a file that is closed."""
+        self._known.pop(dataset_id, None)
 
     # what there is ------------------------------------------------------------------------------------
     def of(self, dataset_id: str) -> tuple[str, ...]:
         """Return the group of each frame of a data set, (n_frames,); () where it is not open."""
+        known = self._look(dataset_id)
+        return () if known is None else known.groups
+
+    def counts(self, dataset_id: str) -> Mapping[str, int]:
+        """Return how many frames of a data set are of each of its groups; empty where it is not open."""
+        known = self._look(dataset_id)
+        return {} if known is None else known.counts
+
+    def _look(self, dataset_id: str) -> _Known | None:
         document = self._data.datasets.get(dataset_id)
         if document is None:
             self._known.pop(dataset_id, None)
-            return ()
+            return None
         known = self._known.get(dataset_id)
-        if known is None or known[0] is not document.dataset or known[1] != self.key:
+        if known is None or known.dataset is not document.dataset or known.key != self.key:
             found = tuple(groups_of(document.frames, self.key))
-            known = self._known[dataset_id] = document.dataset, self.key, found
-        return known[2]
+            known = self._known[dataset_id] = _Known(document.dataset, self.key, found, Counter(found))
+        return known
 
     @property
     def names(self) -> tuple[str, ...]:
         """All groups of open data, each once; their places are their numbers in the palette."""
         return tuple(
-            dict.fromkeys(name for dataset_id in self._data.datasets for name in self.of(dataset_id))
+            dict.fromkeys(name for dataset_id in self._data.datasets for name in self.counts(dataset_id))
         )
 
     @property
     def can_divide(self) -> bool:
         """Whether some open file has frames of several groups."""
-        return any(len(set(self.of(dataset_id))) > 1 for dataset_id in self._data.datasets)
+        return any(len(self.counts(dataset_id)) > 1 for dataset_id in self._data.datasets)
 
     def shown_frames(self, dataset_id: str) -> np.ndarray | None:
         """Return which frames of a data set are of a group that is shown, (n,) int64; None where all are."""
-        names = self.of(dataset_id)
-        if self.hidden.isdisjoint(names):
+        if self.hidden.isdisjoint(self.counts(dataset_id)):
             return None
-        return np.flatnonzero([name not in self.hidden for name in names])
+        return np.flatnonzero([name not in self.hidden for name in self.of(dataset_id)])
 
     # changing -----------------------------------------------------------------------------------------
     def tell_by(self, key: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from app.documents.dataset import free_name
 from app.documents.run import Evaluated, RunDocument
@@ -14,9 +17,11 @@ from nnpcore.analyses.foretold import LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import Input, Missing, same
 from nnpcore.analyses.inputs import FrameGroup, RunPart, ShownFrame
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames, thinned
-from nnpcore.structures import Role
+from nnpcore.structures import Dataset, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.documents.dataset import DatasetDocument
     from app.documents.run import FrameRefs
     from nnpcore.structures.frame import Frame
@@ -37,6 +42,16 @@ NOT_OPEN = Missing(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class _PartFrames:
+    """The frames of a part of a run's data, and their places in the data set."""
+
+    dataset: Dataset
+    indices: np.ndarray
+    frames: tuple[Frame, ...]
+    places: tuple[int, ...]
+
+
 class RunInputs:
     """Sets the inputs of runs from the session's data and regions, and from what panels have chosen."""
 
@@ -45,10 +60,16 @@ class RunInputs:
         self.chosen: dict[Input[object], object] = {}
         """What every run is given alike, as panels have chosen; None for what was taken away."""
         self._frames: dict[str, tuple[tuple[object, ...], tuple[Frame, ...]]] = {}
+        self._of_parts: dict[tuple[str, str, str], _PartFrames] = {}
 
     def forget(self, run_id: str) -> None:
         """Forget a run."""
         self._frames.pop(run_id, None)
+        self._keep_parts(lambda run, _data: run != run_id)
+
+    def _keep_parts(self, kept: Callable[[str, str], bool]) -> None:
+        """Let go of the frames put together, but those of runs and data sets (ids) that are ``kept``."""
+        self._of_parts = {key: known for key, known in self._of_parts.items() if kept(*key[:2])}
 
     def refresh(self, run: RunDocument) -> None:
         """Give a run's evaluation everything it can look at now; what has not changed changes nothing."""
@@ -85,6 +106,7 @@ class RunInputs:
 
     def _set_data(self, run: RunDocument) -> None:
         data, evaluation = self._data, run.evaluation
+        self._keep_parts(lambda _run, key: key in data.datasets)
         crystal = next(iter(data.of_role(Role.EOS)), None)
         evaluation.set(given.CRYSTAL, None if crystal is None else _group(crystal))
         frame, key = data.frame, data.current_id
@@ -94,14 +116,14 @@ class RunInputs:
         mine = {dataset_id for refs in (run.train, run.valid, run.test) for dataset_id, _ in refs.parts}
         others = tuple(_group(d) for d in data.datasets.values() if d.id not in mine or d.role == Role.EOS)
         test = self._parts(run.test, given.TEST)
-        evaluation.set(given.ONLOOKERS, (*self._test_frames(test), *others))
+        evaluation.set(given.ONLOOKERS, (*self._test_frames(run, test), *others))
         parts = (*self._parts(run.train, given.TRAINING), *self._parts(run.valid, given.VALIDATION))
         evaluation.set(given.TRAINING_PARTS, parts or None)
         evaluation.set(given.TRAINING_FRAMES, self._training_frames(run) or NOT_OPEN)
         parts = (*parts, *test)
         evaluation.set(COMPARED_FRAMES, self._compared_frames(run, parts) or None)
         wait = Missing("errors by group and outliers are worked out when the training has ended")
-        evaluation.set(RUN_FRAMES, wait if run.state.active else self._run_frames(parts) or None)
+        evaluation.set(RUN_FRAMES, wait if run.state.active else self._run_frames(run, parts) or None)
 
     def _parts(self, refs: FrameRefs, role: str) -> list[RunPart]:
         found: dict[str, RunPart] = {}
@@ -130,27 +152,36 @@ class RunInputs:
             before = self._frames[run.id] = stamp, counted_labels(frames, run.settings)
         return before[1]
 
-    def _test_frames(self, parts: list[RunPart]) -> list[FrameGroup]:
+    def _test_frames(self, run: RunDocument, parts: list[RunPart]) -> list[FrameGroup]:
         """Return the frames of a test whose files are open; they look on, for nothing learns from them."""
+        found = [(part, self._frames_of(run, part)) for part in parts]
         return [
-            FrameGroup(
-                part.key,
-                part.name,
-                part.role,
-                tuple(known.frames[k] for k in part.indices),
-                tuple(part.indices.tolist()),
-            )
-            for part in parts
-            if (known := self._data.datasets.get(part.key)) is not None
+            FrameGroup(part.key, part.name, part.role, known.frames, known.places)
+            for part, known in found
+            if known is not None
         ]
 
-    def _run_frames(self, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
+    def _run_frames(self, run: RunDocument, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
         """Return all frames of a run whose files are open."""
+        found = [(part, self._frames_of(run, part)) for part in parts]
         return tuple(
-            ComparedFrames(part, tuple(known.frames[i] for i in part.indices), len(part.indices))
-            for part in parts
-            if (known := self._data.datasets.get(part.key)) is not None
+            ComparedFrames(part, known.frames, len(known.frames))
+            for part, known in found
+            if known is not None
         )
+
+    def _frames_of(self, run: RunDocument, part: RunPart) -> _PartFrames | None:
+        """Return the frames of a part, put together once; None where its file is not open."""
+        document = self._data.datasets.get(part.key)
+        if document is None:
+            return None
+        key = (run.id, part.key, f"{part.role}:{part.name}")
+        known = self._of_parts.get(key)
+        if known is None or known.indices is not part.indices or known.dataset is not document.dataset:
+            places = tuple(part.indices.tolist())
+            frames = tuple(document.frames[k] for k in places)
+            known = self._of_parts[key] = _PartFrames(document.dataset, part.indices, frames, places)
+        return known
 
     def _compared_frames(self, run: RunDocument, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
         """Return the frames of the run whose files are open, thinned evenly."""

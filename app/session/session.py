@@ -36,7 +36,9 @@ class Session(QObject):
     ----------
     settings : preferences. messages : what the user is told. undo_stack : what can be undone.
     tasks : background work. data : open files and the frame shown. selection : chosen atoms.
-            self.groups, self.notes,
+    regions : named groups of atoms. groups : groups of frames. runs : trained and imported potentials.
+    notes : what users say of runs. trainings : threads that train.
+    following : open runs whose folders others train in. coloring : by what atoms are coloured.
     analyses : results of the runs in sight. sweeps : trainings over the values of a setting.
     invariance : whether crystals are invariant points. visibility : which files
         are drawn in maps. cures : frames to add, and adding them. properties : what potentials say

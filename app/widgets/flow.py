@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QRect, QSize
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -24,13 +24,18 @@ class FlowRow(QWidget):
         self.installEventFilter(self)
 
     def add(self, widget: QWidget, *, at_end: bool = False) -> None:
-        """Add a control behind the others at the left, or behind those ``at_end``."""
+        """Add a control behind the others at the left, or behind those ``at_end``.
+
+        One that was hidden on purpose stays hidden.
+        """
+        chosen = widget.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+        hidden = chosen and widget.isHidden()
         widget.setParent(self)
         (self._at_end if at_end else self._before).append(widget)
         chain = [*self._before, *self._at_end]
         if len(chain) > 1 and at_end:
             self.setTabOrder(chain[-2], chain[-1])
-        widget.show()
+        widget.setVisible(not hidden)
         self._refresh()
 
     # sizes --------------------------------------------------------------------------------------------

@@ -28,14 +28,26 @@ def group_of(frame: Frame, key: str = FIRST_FOUND) -> str:
     ``key`` : the name of a further value of frames, "auto" for the first of ``GROUP_KEYS`` that the frame
     has, "file" for its file.
     """
-    keys = {FIRST_FOUND: GROUP_KEYS, BY_FILE: ()}.get(key, (key,))
-    found = next((one_line(str(frame.info[name])).strip() for name in keys if name in frame.info), "")
+    found = next((one_line(str(frame.info[name])).strip() for name in _keys(key) if name in frame.info), "")
     return found or one_line(PurePath(frame.source).name) or NO_GROUP
 
 
 def groups_of(frames: Iterable[Frame], key: str = FIRST_FOUND) -> list[str]:
     """Return the group of each frame, see :func:`group_of`."""
-    return [group_of(frame, key) for frame in frames]
+    names: dict[tuple[object, ...], str] = {}
+    keys = _keys(key)
+    found = []
+    for frame in frames:
+        value = next((str(frame.info[name]) for name in keys if name in frame.info), None)
+        known = value, frame.source
+        if known not in names:
+            names[known] = group_of(frame, key)
+        found.append(names[known])
+    return found
+
+
+def _keys(key: str) -> tuple[str, ...]:
+    return {FIRST_FOUND: GROUP_KEYS, BY_FILE: ()}.get(key, (key,))
 
 
 def check_group_key(frames: Sequence[Frame], key: str) -> None:
