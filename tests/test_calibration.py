@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from training_data import TINY, silicon_frames
 
 from nnpcore.analyses.calibrating import calibrate_run
-from nnpcore.analyses.calibration import Calibration, sentence
+from nnpcore.analyses.calibration import Calibration, sentence, short_sentences
 from nnpcore.cli import main
 from nnpcore.errors import AnalysisError, RunFolderError, SettingsError
 from nnpcore.mapping.calibration import SpreadErrors, calibrate
@@ -69,6 +69,16 @@ def test_the_uncertainty_is_that_of_blocks() -> None:
     assert calibrate(together, "members").log_std > 3 * calibrate(alone, "members").log_std
     one_block = replace(alone, block=np.zeros_like(alone.block))
     assert np.isnan(calibrate(one_block, "members").log_std)
+
+
+def test_few_words_say_which_spreads_are_right() -> None:
+    large, wrong = (calibrate(drawn(k, n=n), "members") for k, n in ((0.4, 600), (1.02, 600)))
+    wrong = replace(wrong, quantity="energy", factor=1.034, log_std=0.001)
+    right = replace(calibrate(drawn(1.0), "data"), quantity="pressure")
+    assert short_sentences([large, wrong, right]) == (
+        f"Spread of the members: force {1 / large.factor:.2g} times too large, "
+        "energy 1.03 times too small. Foretold spread: pressure right as far as can be told."
+    )
 
 
 def test_what_all_frames_err_together_counts_once() -> None:

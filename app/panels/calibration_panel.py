@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.plots.calibration_plot import CalibrationPlot
 from app.widgets.labels import NoteLabel
-from nnpcore.analyses.calibration import CALIBRATION, Calibration, sentence
+from nnpcore.analyses.calibration import CALIBRATION, Calibration, short_sentences
 from nnpcore.figures.calibration import calibration_figure, calibration_table
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class CalibrationPanel(AnalysisPanel[Calibration]):
         shown = [
             one for one in analysis.spreads if one.quantity not in self.plots or self._shows(one.quantity)
         ]
-        self.text.set_text(" ".join(map(sentence, shown)), tip=_details(analysis))
+        self.text.set_text(short_sentences(shown), tip=_details(analysis))
         if self._seen.again(analysis):
             return
         for quantity, plot in self.plots.items():

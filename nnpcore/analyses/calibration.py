@@ -102,9 +102,30 @@ def sentence(one: CalibratedSpread) -> str:
     if one.is_right:
         right = f"right in size as far as these frames tell (factor {one.factor:.2g}, {between})"
         return f"{name} is {right}; {wanted}."
-    much = "too small" if one.factor > 1 else "too large"
-    times = one.factor if one.factor > 1 else 1.0 / one.factor
-    return f"{name} is {times:.2g} times {much} (factor {between}); {wanted}."
+    return f"{name} is {_how_wrong(one.factor)} (factor {between}); {wanted}."
+
+
+def short_sentences(spreads: Sequence[CalibratedSpread]) -> str:
+    """Say of each kind of spread in a few words whether those of its quantities are right in size."""
+    found = []
+    for whose in dict.fromkeys(one.whose for one in spreads):
+        facts = ", ".join(f"{one.quantity} {_fact(one)}" for one in spreads if one.whose == whose)
+        found.append(f"{WHOSE[whose][:1].upper()}{WHOSE[whose][1:]}: {facts}.")
+    return " ".join(found)
+
+
+def _fact(one: CalibratedSpread) -> str:
+    if one.factor < NO_ERROR:
+        return "not compared, without errors"
+    if math.isnan(one.log_std):
+        return f"× {one.factor:.2g}, from one block only"
+    return "right as far as can be told" if one.is_right else _how_wrong(one.factor)
+
+
+def _how_wrong(factor: float) -> str:
+    much = "too small" if factor > 1 else "too large"
+    times = factor if factor > 1 else 1.0 / factor
+    return f"{times:.{2 if times >= 1.05 else 3}g} times {much}"
 
 
 # collecting -------------------------------------------------------------------------------------------
