@@ -16,6 +16,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QInputDialog, QLineEdit, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 from training_data import TINY, silicon_frames
 
 from app.dialogs.compare_runs import CompareRunsDialog, show_comparison
@@ -372,3 +373,16 @@ def test_a_note_that_cannot_be_written_is_shown_no_more(
     session.notes.set(run.id, RunNote("second"))
     wait_for(lambda: run.note == RunNote("first"))
     assert read_note(RunFolder.open(runs / "one")) == RunNote("first")
+
+
+def test_a_table_that_was_closed_hears_of_no_more_runs(
+    qtbot: QtBot, session: Session, above: QWidget, runs: Path
+) -> None:
+    opened(session, runs / "one")
+    dialog = comparison(session, above)
+    dialog.close()
+    wait_for(lambda: not isValid(dialog))
+    with qtbot.captureExceptions() as errors:
+        opened(session, runs / "two")
+        session.runs.add("three", SETTINGS)
+    assert not errors

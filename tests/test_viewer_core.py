@@ -238,6 +238,16 @@ def test_the_quick_picture_is_much_like_the_good_one():
     assert alike.mean() > 0.75
 
 
+def test_the_quick_picture_leaves_out_no_sphere_however_much_sizes_differ():
+    row = np.array([[0.0, 0.0, 0.0], [12.0, 0.0, 0.0]])
+    request = request_of(Atoms("Si2", positions=row), Camera(), "spheres", np.random.default_rng(0))
+    radii = np.array([0.02, 3.0], np.float32)
+    request = replace(request, scene=replace(request.scene, radii=radii))
+    picture = QuickRenderer().draw(request)
+    x, y = request.camera.project(row, SIZE)[:, :2].astype(int).T
+    assert (picture[y, x, 3] > 0).all()
+
+
 @pytest.mark.parametrize("perspective", [True, False])
 def test_picking_is_that_of_brute_force(perspective):
     random = np.random.default_rng(5)

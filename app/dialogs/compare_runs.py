@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from app.documents.run import RunState
 from app.session.notes import why_not
@@ -66,8 +67,8 @@ class CompareRunsDialog(QDialog):
         runs = session.runs
         for signal in (runs.changed, runs.removed, session.notes.changed, session.properties.changed):
             signal.connect(self._throttle.request)
-        runs.opened.connect(lambda _run_id: self._compute(fresh=False))
-        runs.added.connect(lambda _run_id: self._throttle.request())
+        runs.opened.connect(self._on_opened)  # methods, not functions: connections end with the dialog
+        runs.added.connect(self._throttle.request)
         self._compute()
 
     def _build_buttons(self) -> None:
@@ -91,6 +92,9 @@ class CompareRunsDialog(QDialog):
     def busy(self) -> bool:
         """Whether something is being computed."""
         return self._session.tasks.busy(KEY)
+
+    def _on_opened(self, _run_id: str) -> None:
+        self._compute(fresh=False)
 
     def _on_again(self) -> None:
         if self.busy:
@@ -266,7 +270,7 @@ class CompareRunsDialog(QDialog):
         self._session.tasks.run(
             "Saving the table of runs",
             lambda _progress: write_csv(path, table),
-            lambda _: self._say(f" The table is in {path}."),
+            lambda _: isValid(self) and self._say(f" The table is in {path}."),
             lambda error: self._session.messages.notify_error("The table was not saved", error),
         )
 

@@ -67,7 +67,8 @@ class _Picture:
         home = y[items].astype(np.int32) * self.width + x[items].astype(np.int32)
         radius = np.clip(scene.radii[items] * scale[items], 0.5, LARGEST)
         kind = (np.log(radius / radius.min()) / np.float32(np.log(ALIKE))).astype(np.int8)
-        for k in np.unique(np.minimum(kind, MOST_KINDS)):
+        kind = np.minimum(kind, MOST_KINDS)
+        for k in np.unique(kind):
             these = np.flatnonzero(kind == k)
             self._add(items[these], home[these], z[items[these]], float(radius[these].mean()))
 
