@@ -135,7 +135,11 @@ def begin(window: MainWindow, options: argparse.Namespace) -> None:
         session.tasks.run("Getting ready", warm_up, on_ready, quiet=True)
         open_asked(window, options)
 
-    session.tasks.run("Getting the panels", load_panels, on_panels, quiet=True)
+    def on_failed(error: BaseException) -> None:
+        session.messages.notify_error("Not all panels can be used", error)
+        on_panels(None)  # what was asked for is opened all the same
+
+    session.tasks.run("Getting the panels", load_panels, on_panels, on_failed, quiet=True)
 
 
 def open_asked(window: MainWindow, options: argparse.Namespace) -> None:

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from test_app_training import SMALL, ended, opened, started
 
+from app.documents import session_file
 from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
-from app.documents.session_file import SavedSession
+from app.documents.session_file import SavedDataset, SavedSession
 from app.session import runs
 from app.session.inputs import RunInputs
 from app.widgets.row_list import ID
 from nnpcore.analyses.eos import EOS
+from nnpcore.analyses.errors import RUN_FRAMES
 from nnpcore.analyses.inputs import TRAINING_PARTS
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.structures import Role, example_path, read_dataset, write_frames
@@ -203,6 +205,58 @@ def test_the_example_is_opened_beside_files_that_are_named(window, qtbot, silico
     begin(window, parser().parse_args(["--example", str(silicon_file("mine.extxyz"))]))
     qtbot.waitUntil(lambda: len(window.session.data.datasets) == 4, timeout=60_000)
     assert set(window.session.data.datasets) == {"mine", "nvt", "npt", "eos"}
+
+
+def test_files_that_are_named_are_opened_although_a_panel_cannot_be_loaded(
+    window, qtbot, silicon_file, monkeypatch
+):
+    from app.main import begin, parser
+
+    def broken(_progress):
+        raise ImportError("no such module")
+
+    monkeypatch.setattr("app.panels.load_panels", broken)
+    told = messages(window)
+    begin(window, parser().parse_args([str(silicon_file("mine.extxyz"))]))
+    qtbot.waitUntil(lambda: "mine" in window.session.data.datasets, timeout=60_000)
+    assert any("Not all panels can be used" in text for text in told)
+
+
+def test_a_window_closed_before_everything_is_open_again_loses_nothing(window, silicon_file, app_home):
+    from app.main import make_application, make_window
+    from app.settings import load
+
+    saved = SavedSession([SavedDataset(str(silicon_file("a.extxyz")), "validation", 2, 1)])
+    last = session_file.last_path(app_home)
+    session_file.write(last, saved)
+    window.close()  # before anything was restored
+    assert session_file.read(last).datasets == saved.datasets
+    again = make_window(make_application(), load())
+    again.keeper.restore_last()
+    again.close()  # while the file is being read
+    assert session_file.read(last).datasets == saved.datasets
+
+
+def test_frames_of_a_run_are_put_together_once_and_not_kept_when_their_file_is_closed(
+    window, qtbot, silicon_file
+):
+    opened(window, qtbot, silicon_file("a.extxyz"))
+    session = window.session
+    run = session.runs.add("run", SMALL)
+    run.train, run.test = (FrameRefs((("a", np.arange(k, k + 2)),)) for k in (0, 2))
+    inputs = RunInputs(session.data, session.regions)
+    inputs.refresh(run)
+    first = run.evaluation.known(RUN_FRAMES)
+    assert [part.frames for part in first] == [
+        session.data.datasets["a"].frames[:2],
+        session.data.datasets["a"].frames[2:4],
+    ]
+    inputs.refresh(run)
+    again = run.evaluation.known(RUN_FRAMES)
+    assert all(a.frames is b.frames for a, b in zip(first, again, strict=True))
+    session.data.remove("a")
+    inputs.refresh(run)
+    assert not inputs._of_parts
 
 
 def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):

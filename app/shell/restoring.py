@@ -40,8 +40,17 @@ class SessionKeeper(QObject):
         ):  # fmt: skip
             signal.connect(self._save_soon)
         session.runs.values_changed.connect(self._remember_run)
+        self._changed = False
+        self._coming: SavedSession | None = None
+        """A session whose files and runs are not all open yet."""
+        session.tasks.finished.connect(self._on_task_finished)
+
+    def _on_task_finished(self, _task: object) -> None:
+        if not self._session.tasks.opening():
+            self._coming = None
 
     def _save_soon(self, *_changed: object) -> None:
+        self._changed = True
         if self._settings.autosave_seconds:
             self._timer.start(1000 * self._settings.autosave_seconds)
 
@@ -104,10 +113,15 @@ class SessionKeeper(QObject):
         )
 
     def close(self) -> None:
-        """Keep the session as the last one that ended well."""
+        """Keep the session as the last one that ended well.
+
+        One that is still being restored is kept as it was; one in which nothing has happened replaces none.
+        """
         self._timer.stop()
         try:
-            session_file.write(session_file.last_path(self._folder), self.snapshot())
+            if self._changed or self._coming is not None:
+                saved = self._coming or self.snapshot()
+                session_file.write(session_file.last_path(self._folder), saved)
             self._path.unlink(missing_ok=True)
         except (EatlasError, OSError) as error:
             self._session.messages.notify_error("The session was not saved", error)
@@ -161,6 +175,7 @@ class SessionKeeper(QObject):
         if saved.lost:
             text = f"Left out, for they cannot be understood: {'; '.join(saved.lost)}"
             self._session.messages.notify(Notification("warning", "Parts of the session are damaged", text))
+        self._coming = saved
         self._session.coloring.restore(saved.coloring)
         self._session.trainings.restore_of_data(saved.training)
         self._session.groups.restore(saved.hidden_groups)
@@ -182,6 +197,7 @@ class SessionKeeper(QObject):
             from app.dialogs.potentials import offer_calculators
 
             offer_calculators(self._session, saved.calculators)
+        self._on_task_finished(None)
 
 
 def _nothing(_dataset_id: str) -> None:
