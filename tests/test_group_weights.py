@@ -301,3 +301,16 @@ def test_labels_of_weight_zero_are_left_out_of_what_is_learned_from() -> None:
     found = counted_labels(frames, settings)
     assert found[0].energy is None and found[0].forces is not None and found[0].stress is not None
     assert found[1] is frames[1]
+
+
+@pytest.mark.parametrize("command", [["learning-curve"], ["sweep", "--setting", "seed", "--values", "1,2"]])
+def test_commands_of_several_trainings_refuse_groups_that_are_not_there(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, config = tmp_path / "data.extxyz", tmp_path / "settings.toml"
+    write_frames(data, grouped(24))
+    config.write_text("[group_weights]\nbulkk = 2\n")
+    options = ["--config", str(config), "-o", str(tmp_path / "out")]
+    assert main([*command, str(data), *options]) == 1
+    assert "no frame is of the group 'bulkk'" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()

@@ -47,6 +47,7 @@ def learning_curve_command(
 ) -> Result:
     """Train on ever more frames, tell each error as it comes, and say what more would bring."""
     from nnpcore.cluster import open_executor
+    from nnpcore.training.group_weights import check_group_weights
     from nnpcore.training.learning_curve import plan_learning
 
     if not resume:
@@ -56,6 +57,7 @@ def learning_curve_command(
         read_frames(tuple(names or ()), skip_bad, terminal, keys) for names in (data, valid, test)
     )
     _see_that_they_are_labelled(frames, data or ())
+    check_group_weights(frames, checked, asked)
     plan = plan_learning(frames, asked, valid=checked, test=tested, sizes=_sizes(points), n_seeds=seeds)
     _tell_plan(plan, terminal)
     monitor = None if eos is None else _monitor(read_frames((eos,), skip_bad, terminal, keys))

@@ -49,6 +49,7 @@ def sweep_command(
 ) -> Result:
     """Train once for every value and say which value the RMSE and which one the mapping error chooses."""
     from nnpcore.cluster import open_executor
+    from nnpcore.training.group_weights import check_group_weights
 
     base = settings_of(config, changes)
     plan = planned(setting, values, base)
@@ -69,6 +70,8 @@ def sweep_command(
     crystal = [] if eos is None else read((eos,))
     files = RoleFiles(tuple(data or ()), tuple(valid or ()), tuple(test or ()))
     parts = [frames_of(files, s, read, warn) for s in plan.settings]
+    for frames, own in zip(parts, plan.settings, strict=True):
+        check_group_weights(frames.train, frames.valid, own)
     folder = output_folder(output, overwrite=True)
     with open_executor(scheduler, base.n_threads, terminal.warn) as executor:
         trainings = Trainings(plan, parts, folder, crystal, resume=resume)

@@ -168,7 +168,7 @@ def usual_sizes(n: int, least: int = 1) -> tuple[int, ...]:
     found = [math.ceil(n / 2**k) for k in range(MOST_SIZES) if math.ceil(n / 2**k) >= max(FEWEST, least)]
     if len(found) < 2:
         raise DataError(
-            f"{n} frames are left to train on, too few for a learning curve",
+            f"{n} {'frame is' if n == 1 else 'frames are'} left to train on, too few for a learning curve",
             fix="Add frames, or give files for --test and --valid",
         )
     return tuple(sorted(set(found)))
