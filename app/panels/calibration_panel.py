@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -120,6 +121,10 @@ def _spreads(analysis: Calibration, quantity: str) -> list:
     return [one for one in analysis.spreads if one.quantity == quantity]
 
 
+def _rank(rank: float) -> str:
+    return "–" if math.isnan(rank) else f"{rank:.2f}"
+
+
 def _details(analysis: Calibration) -> str:
     """Return the sentences, and coverage before and after, a line each."""
     lines = [f"{analysis.n_frames} frames of {', '.join(analysis.names)}.", analysis.text]
@@ -129,6 +134,6 @@ def _details(analysis: Calibration) -> str:
         )
         lines.append(
             f"{one.quantity}, {one.whose}: {before} % of the errors within 1 and 2 spreads, {after} % with "
-            f"the factor; rank correlation {one.rank:.2f}."
+            f"the factor; rank correlation {_rank(one.rank)}."
         )
     return "\n".join(lines)

@@ -27,23 +27,25 @@ class Calibrations(QObject):
 
     def keep(self, run: RunDocument, found: Calibration) -> None:
         """Write the factors of a calibration into the run's folder, in the background."""
+        from nnpcore.analyses.calibrating import keep_factors
         from nnpcore.training import RunFolder
 
-        folder, factors, names, run_id = run.folder, found.factors, found.names, run.id
+        folder, factors, run_id = run.folder, found.factors, run.id
         if folder is None:
             return
 
-        def done(_: object) -> None:
+        def done(notes: list[str]) -> None:
             text = f"Energies × {factors.energy:.3g}, forces × {factors.force:.3g}. "
             text += (
                 "They are used where calibrated spreads are asked for: Explore, eatlas predict --calibrated."
             )
+            text = " ".join([text, *notes])
             self._messages.notify(Notification("info", f"Factors are kept with {run.name}", text))
             self.kept.emit(run_id)
 
         self._tasks.run(
             "Keeping factors",
-            lambda _: RunFolder.open(folder).write_spread_factors(factors, names),
+            lambda _: keep_factors(RunFolder.open(folder), found),
             done,
             lambda error: self._messages.notify_error("The factors were not kept", error),
         )

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.analyses.calibration import CALIBRATION, Calibration
+from nnpcore.analyses.calibration import CALIBRATION, FACTOR_NAMES, Calibration
 from nnpcore.analyses.foretold import DATA_POSTERIOR, LEARNED_FROM, learned_from
 from nnpcore.analyses.graph import required
 from nnpcore.analyses.inputs import TRAINING, TRAINING_FRAMES, RunPart
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames
 from nnpcore.analyses.study import evaluation_of
-from nnpcore.errors import EatlasError
+from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.potential.spread_factors import SpreadFactors
 from nnpcore.progress import Progress
 from nnpcore.structures.fitting_together import without_frames
 
@@ -63,6 +64,36 @@ def calibrate_run(
         evaluation.value(DATA_POSTERIOR, n_threads=n_threads, progress=progress.part(0.0, 0.6))
     found = evaluation.value(CALIBRATION, n_threads=n_threads, progress=progress.part(0.6, 1.0))
     return required(found), notes
+
+
+def keep_factors(folder: RunFolder, found: Calibration) -> list[str]:
+    """Keep a calibration's factors with its run, over those that were kept for the same weights before.
+
+    Returns what the user should know, in sentences: which of the earlier ones are kept, as nothing new is
+    known of them, and which new ones these frames hardly tell.
+
+    Raises
+    ------
+    RunFolderError : they cannot be written, or something else writes into the run's folder.
+    """
+    from nnpcore.training.folder_lock import Writer
+
+    known, notes = found.known_factors, []
+    with folder.writing(Writer.CALIBRATION):
+        try:
+            before = folder.spread_factors()
+        except RunFolderError:  # of other weights, or damaged
+            before = None
+        kept = {} if before is None else vars(before)
+        older = {name: value for name, value in kept.items() if name not in known and value != 1.0}
+        folder.write_spread_factors(SpreadFactors(**older | known), found.names)
+    if older:
+        listed = ", ".join(f"{FACTOR_NAMES[name]} {value:.3g}" for name, value in older.items())
+        notes.append(f"Not computed now and kept as before: {listed}.")
+    if found.untold:
+        listed = ", ".join(FACTOR_NAMES[name] for name in found.untold)
+        notes.append(f"Kept although these frames hardly tell them: {listed}.")
+    return notes
 
 
 def _held_out(

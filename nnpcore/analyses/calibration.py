@@ -65,12 +65,22 @@ class Calibration:
     @property
     def factors(self) -> SpreadFactors:
         """The factors; 1 for what is not known."""
-        found = {
+        return SpreadFactors(**self.known_factors)
+
+    @property
+    def known_factors(self) -> dict[str, float]:
+        """The factors that these frames give, by their names in :class:`SpreadFactors`."""
+        return {
             name: max(one.factor, NO_ERROR)
             for name, quantity, whose in _FACTORS
             if (one := self.of(quantity, whose)) is not None
         }
-        return SpreadFactors(**found)
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """The names of those factors that these frames hardly tell."""
+        spreads = ((name, self.of(quantity, whose)) for name, quantity, whose in _FACTORS)
+        return tuple(name for name, one in spreads if one is not None and not one.is_told)
 
     @property
     def text(self) -> str:
@@ -85,6 +95,10 @@ _FACTORS = (
     ("shear", SHEAR, MEMBERS),
     ("foretold_energy", "energy", DATA),
 )
+FACTOR_NAMES = {
+    name: f"{quantity}, {'foretold' if whose == DATA else whose}" for name, quantity, whose in _FACTORS
+}
+"""What factors are called, by their names in :class:`SpreadFactors`."""
 
 
 def sentence(one: CalibratedSpread) -> str:
@@ -99,9 +113,16 @@ def sentence(one: CalibratedSpread) -> str:
         return f"{name} times {one.factor:.2g} would be right, {surely}; {wanted}."
     low, high = one.bounds
     between = f"{low:.2g} to {high:.2g}"
+    if one.is_right and not one.is_told:
+        asked = f"whether the {WHOSE[one.whose]} is right in size"
+        return f"{one.quantity.capitalize()}: these frames do not tell {asked} (factor {between}); {wanted}."
     if one.is_right:
         right = f"right in size as far as these frames tell (factor {one.factor:.2g}, {between})"
         return f"{name} is {right}; {wanted}."
+    if not one.is_told:
+        much = "too small" if one.factor > 1 else "too large"
+        surely = "by how much these frames do not tell"
+        return f"{name} is {much}, {surely} (factor {one.factor:.2g}, {between}); {wanted}."
     return f"{name} is {_how_wrong(one.factor)} (factor {between}); {wanted}."
 
 
@@ -119,7 +140,9 @@ def _fact(one: CalibratedSpread) -> str:
         return "not compared, without errors"
     if math.isnan(one.log_std):
         return f"× {one.factor:.2g}, from one block only"
-    return "right as far as can be told" if one.is_right else _how_wrong(one.factor)
+    if one.is_right:
+        return "right as far as can be told" if one.is_told else "not told by these frames"
+    return _how_wrong(one.factor) if one.is_told else f"too {'small' if one.factor > 1 else 'large'}"
 
 
 def _how_wrong(factor: float) -> str:

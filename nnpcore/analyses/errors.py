@@ -126,28 +126,30 @@ class Outliers:
     Attributes
     ----------
     frames : by their energy. atoms : by their force, up to :data:`MOST` of each.
-    n_frames, n_atoms : how many have an error that is known.
-    n_frames_off, n_atoms_off : how many are off by more than four times what is foretold.
+    frame_ratios, atom_ratios : (n,) the error over the foretold one of each whose error is known.
     """
 
     frames: tuple[Outlier, ...]
     atoms: tuple[Outlier, ...]
-    n_frames: int
-    n_atoms: int
-    n_frames_off: int
-    n_atoms_off: int
+    frame_ratios: np.ndarray
+    atom_ratios: np.ndarray
 
     @property
     def sentence(self) -> str:
-        """How many are off by more than was foretold, for the user."""
-        if not (self.n_frames or self.n_atoms):
+        """How many are off by more than four times what was foretold, for the user."""
+        return self.sentence_of(MANY)
+
+    def sentence_of(self, times: float) -> str:
+        """How many are off by more than so many times what was foretold, for the user."""
+        frames, atoms = self.frame_ratios, self.atom_ratios
+        if not (len(frames) or len(atoms)):
             return "No frame has an energy or forces to compare with."
         parts = []
-        if self.n_frames:
-            parts.append(f"{self.n_frames_off} of {self.n_frames} frames by their energy")
-        if self.n_atoms:
-            parts.append(f"{self.n_atoms_off} of {self.n_atoms} atoms by their force")
-        return f"Off by more than {MANY:g} times what is foretold: {', '.join(parts)}."
+        if len(frames):
+            parts.append(f"{int((frames > times).sum())} of {len(frames)} frames by their energy")
+        if len(atoms):
+            parts.append(f"{int((atoms > times).sum())} of {len(atoms)} atoms by their force")
+        return f"Off by more than {times:g} times what is foretold: {', '.join(parts)}."
 
 
 def _run_errors(given: Given) -> RunErrors | Missing:
@@ -184,7 +186,6 @@ def _outliers(given: Given) -> Outliers:
     ratios = np.abs(errors.energy) / of_energies, lengths[0] / lengths[1]
     for ratio, roles in zip(ratios, (found.roles, roles_of_atoms), strict=True):
         ratio[np.array(roles, dtype=object) == TEST] = np.nan  # no choice looks at them
-    known = [np.isfinite(ratio) for ratio in ratios]
     atoms = (
         _outlier(
             found,
@@ -201,8 +202,7 @@ def _outliers(given: Given) -> Outliers:
             for k in _largest(ratios[0])
         ),
         tuple(atoms),
-        *(int(own.sum()) for own in known),
-        *(int((ratio[own] > MANY).sum()) for ratio, own in zip(ratios, known, strict=True)),
+        *(ratio[np.isfinite(ratio)] for ratio in ratios),
     )
 
 

@@ -22,6 +22,7 @@ from nnpcore.training.apart import TrainingData, ended_run, reserved, train, tra
 from nnpcore.training.data_sources import fingerprint
 from nnpcore.training.described import with_functions
 from nnpcore.training.evaluate import rmse_report
+from nnpcore.training.folder_lock import Writer, one_writer
 from nnpcore.training.learning_curve import MAPPING, LearningPlan, LearningPoint
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
@@ -109,10 +110,11 @@ def learn(
 
     Raises
     ------
-    RunFolderError : the folder holds another learning curve, or cannot be written.
+    RunFolderError : the folder holds another learning curve, is being written, or cannot be.
     AnalysisError : what is monitored is none. Cancelled : by ``progress``; what is done is kept.
     """
-    return _Learning(plan, folder, executor, monitor, on_point).run(resume, progress or Progress())
+    with one_writer(folder, Writer.LEARNING_CURVE):
+        return _Learning(plan, folder, executor, monitor, on_point).run(resume, progress or Progress())
 
 
 class _Learning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,9 @@ def calibrate_command(
     keys: KeyNames | None = None,
 ) -> Result:
     """Compare spreads with errors; show factors, write them, keep them with the run where that is asked."""
-    from nnpcore.analyses.calibrating import calibrate_run
+    from nnpcore.analyses.calibrating import calibrate_run, keep_factors
     from nnpcore.training import RunFolder
+    from nnpcore.training.folder_lock import Writer
 
     if output is not None:
         refuse_to_replace(output, overwrite)
@@ -42,21 +44,26 @@ def calibrate_command(
     if data:
         found_data = [read(path, skip_bad, terminal, keys) for path in data]
         frames = {dataset.name: dataset.frames for dataset in found_data}
-    with terminal.progress("Calibrating") as progress:
-        found, notes = calibrate_run(
-            run, frames, foretold=not members_only, n_threads=threads, progress=progress
-        )
+    folder = RunFolder.open(run)
+    kept: list[str] = []
+    with folder.writing(Writer.CALIBRATION) if store else nullcontext():
+        with terminal.progress("Calibrating") as progress:
+            found, notes = calibrate_run(
+                run, frames, foretold=not members_only, n_threads=threads, progress=progress
+            )
+        if store:
+            kept = keep_factors(folder, found)
     for note in notes:
         terminal.warn(note)
     result = numbers_of(found)
     files = [] if output is None else _write(found, result, output_folder(output, overwrite))
-    if store:
-        RunFolder.open(run).write_spread_factors(found.factors, found.names)
     then = f"Picture, table and calibration.json are in {output}." if output is not None else ""
     terminal.show(calibration_rows(found), found.text, then=then)
     if store:
         terminal.say(f"The factors are kept in {run}: eatlas predict --calibrated and Explore can use them.")
-    return {"run": run, **result, "notes": notes, "stored": store, "files": files}
+        for note in kept:
+            terminal.warn(note)
+    return {"run": run, **result, "notes": [*notes, *kept], "stored": store, "files": files}
 
 
 def numbers_of(found: Calibration) -> dict[str, Any]:

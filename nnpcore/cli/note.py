@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rich.markup import escape
 
 from nnpcore.cli import options
@@ -20,15 +18,9 @@ def note_command(
     star: options.Star = None,
 ) -> Result:
     """Show the note on a run, or change its text, its star, or both."""
-    from nnpcore.training import RunFolder
-    from nnpcore.training.notes import read_note, write_note
+    from nnpcore.training.notes import change_note
 
-    before = read_note(RunFolder.open(run))
-    note = replace(
-        before, text=before.text if text is None else text, star=before.star if star is None else star
-    )
-    if note != before:
-        write_note(run, note)
+    note = change_note(run, text, star)
     shown = printable(("★ " if note.star else "") + (note.text or "(no note)"))
     terminal.show(escape(shown))
     return {"run": run, "note": note.text, "star": note.star}

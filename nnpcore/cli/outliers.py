@@ -43,10 +43,11 @@ def outliers_command(
     atoms = [one for one in found.atoms if one.ratio >= times][:most]
     titled = (("Frames by their energy", frames), ("Atoms by their force", atoms))
     tables = [_table(title, rows) for title, rows in titled if rows]
-    terminal.show(found.sentence, *(tables or _largest(found)))
+    sentence = found.sentence_of(times)
+    terminal.show(sentence, *(tables or _largest(found)))
     result: Result = {
         "run": run,
-        "sentence": found.sentence,
+        "sentence": sentence,
         "frames": [_numbers(one) for one in frames],
         "atoms": [_numbers(one) for one in atoms],
     }
@@ -56,8 +57,9 @@ def outliers_command(
             atom = "" if one.atom is None else f"atom {one.atom}: "
             reasons.setdefault(one.place, atom + one.why)
         write_left_out(leave_out, [left_out(errors.frames[place], why) for place, why in reasons.items()])
-        are = "1 frame is" if len(reasons) == 1 else f"{len(reasons)} frames are"
-        then = f": look at them; then eatlas train --without {leave_out}" if reasons else ""
+        one = len(reasons) == 1
+        are, them = ("1 frame is", "it") if one else (f"{len(reasons)} frames are", "them")
+        then = f": look at {them}; then eatlas train --without {leave_out}" if reasons else ""
         terminal.say(f"{are} in {leave_out}{then}")
         result |= {"leave_out": leave_out, "n_left_out": len(reasons)}
     return result

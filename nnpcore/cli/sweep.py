@@ -49,6 +49,7 @@ def sweep_command(
 ) -> Result:
     """Train once for every value and say which value the RMSE and which one the mapping error chooses."""
     from nnpcore.cluster import open_executor
+    from nnpcore.training.folder_lock import Writer, one_writer
     from nnpcore.training.group_weights import check_group_weights
 
     base = settings_of(config, changes)
@@ -73,7 +74,10 @@ def sweep_command(
     for frames, own in zip(parts, plan.settings, strict=True):
         check_group_weights(frames.train, frames.valid, own)
     folder = output_folder(output, overwrite=True)
-    with open_executor(scheduler, base.n_threads, terminal.warn) as executor:
+    with (
+        one_writer(folder, Writer.SWEEP),
+        open_executor(scheduler, base.n_threads, terminal.warn) as executor,
+    ):
         trainings = Trainings(plan, parts, folder, crystal, resume=resume)
         ended, errors = trained(trainings, executor, terminal)
     stopped = len(ended) + len(errors) < len(plan.values)

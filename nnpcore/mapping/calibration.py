@@ -34,6 +34,9 @@ FREE = {"shear stress": 5}
 
 MOST_BINS, FEWEST_IN_BIN = 10, 8
 
+WIDE = 3.0
+"""Frames do not tell a factor whose bounds are more than so many times smaller and larger than it."""
+
 
 @dataclass(frozen=True, eq=False)
 class SpreadErrors:
@@ -124,9 +127,15 @@ class CalibratedSpread:
 
     @property
     def is_right(self) -> bool:
-        """Whether the spread is right in size as far as the frames tell: whether 1 lies within its bounds."""
+        """Whether the spread may be right in size: whether 1 lies within the bounds of its factor."""
         low, high = self.bounds
         return low <= 1.0 <= high
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the frames tell the factor; not where its bounds are wide, or not known."""
+        low, _ = self.bounds
+        return self.factor <= WIDE * low
 
 
 def calibrate(data: SpreadErrors, whose: str) -> CalibratedSpread:

@@ -128,7 +128,7 @@ def training_rows(s: TrainSettings, history: Sequence[EpochRecord]) -> Rows:
     """Return how a potential was trained."""
     optimizer = history[-1].optimizer if history else s.optimizer
     reached = history[-1].epoch if history else 0
-    epochs = f"{reached} of {s.epochs}" if s.epochs else str(reached)
+    epochs = f"{reached} of {s.epochs}" if s.epochs and s.epochs >= reached else str(reached)
     best = [record.epoch for record in history if record.best]
     weights = sentence_on_weights(s.group_weights).partition(": ")[2]
     return [
@@ -201,8 +201,12 @@ def _frames_of(sources: Sequence[DataSource], role: str) -> str:
 def _error_rows(record: EpochRecord | None) -> Rows:
     if record is None:
         return []
-    texts = {"RMSE, training": _means(record.train), "RMSE, validation": _means(record.valid)}
-    rows = [(name, f"{text} in epoch {record.epoch}") for name, text in texts.items() if text]
+    met = f"as met during epoch {record.epoch}, while the weights changed"
+    texts = {
+        "RMSE, training": (_means(record.train), met),
+        "RMSE, validation": (_means(record.valid), f"after epoch {record.epoch}"),
+    }
+    rows = [(name, f"{text} {when}") for name, (text, when) in texts.items() if text]
     if record.mapping:
         each = ", ".join(f"{name} {significant(error)}" for name, error in record.mapping.items())
         rows.append(("Mapping errors", f"{each} meV/atom"))

@@ -213,7 +213,7 @@ def groups_section(facts: RunFacts) -> tuple[Section, ...]:
         caption = "RMSE of the ensemble's mean, by what frames say of their group."
         head = ("Group", "Role", "Frames", *heads)
         blocks.append(Table(head, tuple(rows), words=(0, 1), caption=caption))
-    if outliers is not None and (outliers.n_frames or outliers.n_atoms):
+    if outliers is not None and (len(outliers.frame_ratios) or len(outliers.atom_ratios)):
         blocks.append(Text(outliers.sentence))
         worst = sorted([*outliers.frames, *outliers.atoms], key=lambda one: -one.ratio)
         blocks += [Text(sentence(one.text)) for one in worst[:MOST_OUTLIERS] if one.ratio > MANY]

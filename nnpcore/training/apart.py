@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from nnpcore.files import read_regular, write_atomically, writing_failed
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.structures.frame import Frame
 from nnpcore.training.control import ControlState, TrainControl
-from nnpcore.training.folder_lock import FolderLock
+from nnpcore.training.folder_lock import Writer, one_writer
 from nnpcore.training.history import EpochRecord
 from nnpcore.training.monitoring import epochs_without_gain
 from nnpcore.training.optimizers.choice import usual_epochs
@@ -160,13 +160,8 @@ def reserved(folder: Path) -> Iterator[None]:
     """
     path = Path(folder).absolute()
     refuse_foreign(path)
-    lock = FolderLock.acquire(path)
-    try:
+    with one_writer(path, Writer.TRAINING):
         yield
-    finally:
-        lock.release()
-        with suppress(OSError):  # something was written into it
-            path.rmdir()
 
 
 def write_run(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -1,9 +1,9 @@
-"""One writer at a time: the lock of a run folder.
+"""One writer at a time: the lock of a run folder, and of one that holds many trainings.
 
-A training holds ``training.lock`` in its folder, with its process, when that began and a hash of the
-computer's name, and the system's own lock on that file. The latter ends with its process, however that ends;
-where a file system has none, the process is looked up instead. A copy of a folder may have the file, too:
-nobody holds it there.
+Whoever writes there holds ``training.lock``, with what it does, its process, when that began and a hash of
+the computer's name, and the system's own lock on that file. The latter ends with its process, however that
+ends; where a file system has none, the process is looked up instead. A copy of a folder may have the file,
+too: nobody holds it there. What is written in a moment, such as a note, is waited for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import os
 import platform
 import time
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,17 @@ except ImportError:  # Windows has no locks of this kind: there the mark and its
 
 LOCK_FILE = "training.lock"
 _SAME_START = 2.0  # s, by which the start of one and the same process may be told differently
+_PATIENCE, _BETWEEN = 5.0, 0.02  # s, for which a short lock is waited for, and between two looks
+
+
+class Writer(StrEnum):
+    """What writes into a folder."""
+
+    TRAINING = "training"
+    NOTE = "note"
+    CALIBRATION = "calibration"
+    LEARNING_CURVE = "learning curve"
+    SWEEP = "sweep"
 
 
 class FolderLock:
@@ -41,23 +54,25 @@ class FolderLock:
         self._end = weakref.finalize(self, _give_up, self._path, handle, os.getpid())
 
     @classmethod
-    def acquire(cls, folder: Path) -> FolderLock:
-        """Make the folder where it is missing, and take its lock.
+    def acquire(cls, folder: Path, writer: Writer = Writer.TRAINING) -> FolderLock:
+        """Make the folder where it is missing, and take its lock; one that is held for a moment is awaited.
 
         Raises
         ------
-        RunFolderError : another training writes there, or the folder cannot be written.
+        RunFolderError : something else writes there, or the folder cannot be written.
         """
-        path = folder / LOCK_FILE
+        path, until = folder / LOCK_FILE, time.monotonic() + _PATIENCE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
                 handle = os.open(path, os.O_RDWR | os.O_CREAT | _flags("O_CLOEXEC", "O_NOFOLLOW"), 0o644)
                 try:
-                    _refuse_held(handle, path)
+                    if not _has_taken(handle, path, writer, waits=time.monotonic() < until):
+                        time.sleep(_BETWEEN)
+                        continue
                     if not _is_at(path, handle):
                         continue  # its holder has just ended and removed it
-                    _mark(handle)
+                    _mark(handle, writer)
                     taken, handle = handle, -1
                     return cls(folder, taken)
                 finally:
@@ -75,8 +90,23 @@ class FolderLock:
         self._end()
 
 
+@contextmanager
+def one_writer(folder: Path, writer: Writer) -> Iterator[None]:
+    """Hold a folder's lock for a block; a folder that is empty then goes.
+
+    Raises RunFolderError where something else writes there, or the folder cannot be written.
+    """
+    lock = FolderLock.acquire(folder, writer)
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # something was written into it
+            folder.rmdir()
+
+
 def writer_of(folder: Path) -> str:
-    """Return who holds a folder's lock, in words; empty where nobody does as far as can be told.
+    """Return who trains in a folder, in words; empty where nobody does as far as can be told.
 
     Nothing is locked by asking. Of a process of another computer only its mark is known: it may have ended.
     """
@@ -89,19 +119,19 @@ def writer_of(folder: Path) -> str:
         mark = _mark_of(handle)
     finally:
         os.close(handle)
-    if not mark:
+    if not mark or _writer_in(mark) is not Writer.TRAINING:
         return ""
     if not _same_host(mark):
         return f"process {mark['pid']} on another computer"
     return f"process {mark['pid']}" if _lives(mark) or mark["pid"] == os.getpid() else ""
 
 
-def _mark(handle: int) -> None:
+def _mark(handle: int, writer: Writer) -> None:
     """Write who holds a lock; on a full disk the system's own lock is enough."""
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
     try:
-        os.write(handle, json.dumps(_own_mark()).encode())
+        os.write(handle, json.dumps(_own_mark() | {"writer": writer}).encode())
     except OSError as error:
         if error.errno not in NO_ROOM or not _grants_locks(handle):
             raise
@@ -130,25 +160,48 @@ def _grants_locks(handle: int) -> bool:
     return True
 
 
-def _refuse_held(handle: int, path: Path) -> None:
-    """Take the system's lock; RunFolderError where somebody writes there."""
-    mark = _mark_of(handle)
+def _has_taken(handle: int, path: Path, writer: Writer, *, waits: bool) -> bool:
+    """Take the system's lock; False where ``waits`` and what holds it is soon done.
+
+    RunFolderError where something else writes there.
+    """
+    mark, surely = _mark_of(handle), False
     try:
         _lock(handle)
         held = _same_host(mark) and _lives(mark)  # a file system may grant any lock
     except BlockingIOError:
-        held = True
+        held = surely = True
     except OSError:  # a file system without locks
         held = bool(mark) and (not _same_host(mark) or _lives(mark) or mark.get("pid") == os.getpid())
-    if not held:
-        return
+    if held and not (waits and _writer_in(mark) in (Writer.NOTE, None)):
+        raise _held(path, mark, writer, surely)
+    return not held
+
+
+def _held(path: Path, mark: dict[str, Any], writer: Writer, surely: bool) -> RunFolderError:
+    """Say who writes into a folder; where it is ``surely`` held, deleting its mark would be wrong."""
     here = "" if _same_host(mark) else " on another computer"
     who = f" (process {mark['pid']}{here})" if mark else ""
-    raise RunFolderError(
-        f"another training writes into this folder{who}",
+    other = _writer_in(mark) or Writer.TRAINING
+    writes = "is being written" if other is Writer.NOTE else "writes"
+    fix = "Stop it first, or choose another folder"
+    if writer is not Writer.TRAINING or other is not Writer.TRAINING:
+        fix = "Try again when that has ended"
+    return RunFolderError(
+        f"{'another' if other is writer else 'a'} {other} {writes} into this folder{who}",
         where=str(path.parent),
-        fix=f"Stop it first, or choose another folder. If none runs there, delete {LOCK_FILE}",
+        fix=fix if surely else f"{fix}. If none runs there, delete {LOCK_FILE}",
     )
+
+
+def _writer_in(mark: dict[str, Any]) -> Writer | None:
+    """Return what a mark says that writes, a training where it does not; None without a mark."""
+    if not mark:
+        return None
+    try:
+        return Writer(mark.get("writer", Writer.TRAINING))
+    except ValueError:
+        return Writer.TRAINING
 
 
 def _mark_of(handle: int) -> dict[str, Any]:

@@ -120,6 +120,9 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, GroupWeights]:
     except (ValueError, RecursionError) as error:
         fix = 'Write a line for each group, such as "Surface" = {energy = 5, forces = 2}'
         raise SettingsError(f"this is not a TOML file ({error})", where=str(path), fix=fix) from None
+    if not values:
+        fix = 'Write a line for each group, such as "Surface" = 5, or leave the file out'
+        raise SettingsError("there are no weights in this file", where=str(path), fix=fix)
     table = values["group_weights"] if isinstance(values.get("group_weights"), dict) else values
     try:
         return TrainSettings(group_weights=table).group_weights

@@ -269,17 +269,24 @@ class Trend:
         return 2.0**-exponent
 
     @property
+    def rises(self) -> bool:
+        """Whether the error rises with the number of frames, by a percentage that shows."""
+        return round(100 * (1 - self.left(self.exponent))) < 0
+
+    @property
     def to_halve(self) -> float:
         """How many times as many frames halve the error; infinite where they never do."""
         return 2.0 ** (1.0 / self.exponent) if self.exponent > 0 else math.inf
 
     @property
     def text(self) -> str:
-        """What twice as many frames do to the error, as part of a sentence."""
-        by, name = _percent(1 - self.left(self.exponent)), NAMES[self.quantity]
+        """What twice as many frames lower or raise, and by how much, as part of a sentence."""
+        sign = -1.0 if self.rises else 1.0
+        by, name = _percent(sign * (1 - self.left(self.exponent))), NAMES[self.quantity]
         if math.isnan(self.low):
             return f"the {name} by {by} ({self.sizes} sizes cannot tell how surely)"
-        ends = f"{_percent(1 - self.left(self.low), '')} to {_percent(1 - self.left(self.high))}"
+        lower, upper = sorted(sign * (1 - self.left(end)) for end in (self.low, self.high))
+        ends = f"{_percent(lower, '')} to {_percent(upper)}"
         if self.says == "helps":
             ends += f"; {_times(self.to_halve)} as many halve it"
         return f"the {name} by {by} ({ends})"
@@ -363,9 +370,11 @@ def trends_text(trends: Sequence[Trend]) -> str:
     """Say what more of the same data would bring, in a sentence for each answer."""
     told = []
     for says, start in _STARTS.items():
-        own = [trend.text for trend in trends if trend.says == says]
-        if own:
-            told.append(f"{start}: twice as many frames would lower {' and '.join(own)}.")
+        own = [trend for trend in trends if trend.says == says]
+        verbs = {"lower": [t.text for t in own if not t.rises], "raise": [t.text for t in own if t.rises]}
+        would = " and ".join(f"{verb} {' and '.join(texts)}" for verb, texts in verbs.items() if texts)
+        if would:
+            told.append(f"{start}: twice as many frames would {would}.")
     untold = _names(trend for trend in trends if trend.says == "untold")
     if untold:
         told.append(f"What more of the same data does to {untold} is not told by these points.")

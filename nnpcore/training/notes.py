@@ -7,15 +7,14 @@ goes with the run when another one begins in its folder.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nnpcore.errors import RunFolderError
 from nnpcore.files import FileFormat, writing_failed
+from nnpcore.training.folder_lock import Writer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nnpcore.training.run_folder import RunFolder
 
 MOST = 10_000
@@ -70,21 +69,40 @@ def write_note(run: str | os.PathLike[str], note: RunNote, *, trained_here: bool
     from nnpcore.training.run_folder import RunFolder
 
     folder = RunFolder.open(run)
-    path = folder.path / FILE
+    if trained_here:
+        _write(folder, note)
+        return
+    with folder.writing(Writer.NOTE):  # what another process trains is only read
+        _write(folder, note)
+
+
+def change_note(run: str | os.PathLike[str], text: str | None = None, star: bool | None = None) -> RunNote:
+    """Change a note's text, its star, or both, None staying as it is; return what it is then.
+
+    What somebody else changes at the same time is kept. For errors see :func:`write_note`.
+    """
+    from nnpcore.training.run_folder import RunFolder
+
+    folder = RunFolder.open(run)
+
+    def changed() -> tuple[RunNote, RunNote]:
+        old = read_note(folder)
+        new_text, new_star = old.text if text is None else text, old.star if star is None else star
+        return old, replace(old, text=new_text, star=new_star)
+
+    before, note = changed()
+    if note != before:
+        with folder.writing(Writer.NOTE):
+            _, note = changed()
+            _write(folder, note)
+    return note
+
+
+def _write(folder: RunFolder, note: RunNote) -> None:
+    path, run_id = folder.path / FILE, folder.id
     if len(note.text) > MOST:
         what = f"a note of {len(note.text):,} characters is too long"
         raise RunFolderError(what, where=str(path), fix=f"Shorten it to {MOST:,}")
-    if trained_here:
-        _write(path, folder.id, note)
-        return
-    folder.lock()  # what another process trains is only read
-    try:
-        _write(path, folder.id, note)
-    finally:
-        folder.release()
-
-
-def _write(path: Path, run_id: str, note: RunNote) -> None:
     if note != NO_NOTE:
         _FORMAT.write(path, {"run": run_id, "text": note.text, "star": note.star})
         return

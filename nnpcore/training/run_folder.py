@@ -27,8 +27,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat, left_half_written, read_regular, write_atomically, writing_failed
 from nnpcore.tensor_files import read_tensors, write_tensors
 from nnpcore.training.data_sources import ROLES, DataSource, counts_of, sources_of
-from nnpcore.training.folder_lock import LOCK_FILE, FolderLock
+from nnpcore.training.folder_lock import LOCK_FILE, FolderLock, Writer
 from nnpcore.training.history import EpochRecord, history_csv, parse_history_csv
 from nnpcore.training.settings import TrainSettings
 
@@ -273,13 +273,13 @@ class RunFolder:
         FORMAT.write(self.data_path, content | {_CHECKSUM: _digest(content)})
 
     # one writer at a time -----------------------------------------------------------------------------
-    def lock(self) -> None:
+    def lock(self, writer: Writer = Writer.TRAINING) -> None:
         """Become the only one who writes here, and remove what a killed one left half-written.
 
-        Raises RunFolderError where another training does, or the folder cannot be written.
+        Raises RunFolderError where something else does, or the folder cannot be written.
         """
         if self._lock is None:
-            self._lock = FolderLock.acquire(self.path)
+            self._lock = FolderLock.acquire(self.path, writer)
             for part in (self.path, self.potential_path):
                 for path in left_half_written(part, _NAMES):
                     with suppress(OSError):
@@ -290,6 +290,20 @@ class RunFolder:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    @contextmanager
+    def writing(self, writer: Writer) -> Iterator[None]:
+        """Be the only one who writes here for a block; a folder that is locked already stays so.
+
+        Raises RunFolderError where something else writes there, or the folder cannot be written.
+        """
+        locked_before = self._lock is not None
+        self.lock(writer)
+        try:
+            yield
+        finally:
+            if not locked_before:
+                self.release()
 
     @property
     def still_there(self) -> bool:
@@ -422,10 +436,11 @@ class RunFolder:
     def write_spread_factors(self, factors: SpreadFactors, data: Sequence[str] = ()) -> None:
         """Keep factors of the spreads of the potential as it is now; ``data`` names what they are from.
 
-        RunFolderError where they cannot be written, or there is no potential.
+        RunFolderError where they cannot be written, there is no potential, or something else writes here.
         """
-        content = {_RUN: self.id, "potential": self._potential_digest(), "data": list(data)}
-        CALIBRATION.write(self.calibration_path, content | {"factors": vars(factors)})
+        with self.writing(Writer.CALIBRATION):
+            content = {_RUN: self.id, "potential": self._potential_digest(), "data": list(data)}
+            CALIBRATION.write(self.calibration_path, content | {"factors": vars(factors)})
 
     def spread_factors(self) -> SpreadFactors | None:
         """Return the factors of spreads that were kept, or None.
@@ -441,7 +456,10 @@ class RunFolder:
                 raise RunFolderError(
                     "the spreads were calibrated for other weights than the potential has now"
                 )
-            return SpreadFactors(**{str(name): value for name, value in document["factors"].items()})
+            factors = document["factors"]
+            if missing := SpreadFactors.__dataclass_fields__.keys() - factors.keys():
+                raise RunFolderError(f"damaged: the factor {sorted(missing)[0]!r} is missing")
+            return SpreadFactors(**{str(name): value for name, value in factors.items()})
 
     def _potential_digest(self) -> str:
         """Return a hash of the potential's numbers."""

@@ -111,7 +111,15 @@ class GroupWeights(Declared):
     @model_validator(mode="before")
     @classmethod
     def _of_a_number(cls, values: Any) -> Any:
-        """Take a number for all three."""
+        """Take a number for all three; a table has a number for what it names."""
+        named = {f".{k}": v for k, v in values.items()} if isinstance(values, dict) else {"": values}
+        for name, value in named.items():
+            if isinstance(value, bool) or not isinstance(value, int | float | cls):
+                raise SettingsError(
+                    f"{json.dumps(value, default=str)} is no weight",
+                    where=f"{cls.__name__}{name}",
+                    fix="Write a number, or numbers for what it weighs: {energy = 5, forces = 2}",
+                )
         return dict.fromkeys(cls.model_fields, values) if isinstance(values, int | float) else values
 
     @property
@@ -497,9 +505,9 @@ class TrainSettings(Declared):
             try:
                 found[str(group)] = GroupWeights.model_validate(value)
             except SettingsError as error:
-                name = error.where.removeprefix(GroupWeights.prefix)
+                name = error.where.removeprefix(GroupWeights.prefix).removeprefix(GroupWeights.__name__)
                 where = f"{GroupWeights.prefix}{group}"
-                where = where if name == GroupWeights.__name__ else f"{where}.{name}"
+                where = f"{where}.{name.removeprefix('.')}" if name else where
                 raise SettingsError(error.what, where=where, fix=error.fix) from None
         return {group: weights for group, weights in found.items() if set(weights.numbers) != {1.0}}
 

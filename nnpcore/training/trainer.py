@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.descriptors.functions import USUAL_CUTOFF
-from nnpcore.errors import Cancelled, RunFolderError, TrainingError
+from nnpcore.errors import Cancelled, RunFolderError, SettingsError, TrainingError
 from nnpcore.installation import VERSION
 from nnpcore.potential.network import NetworkWeights
 from nnpcore.potential.storage import refuse_newer
@@ -83,6 +83,20 @@ def _as_kept(
         folder.check_frames(frames)
         return frames
     return given
+
+
+def _refuse_fewer_epochs(goal: int | None, checkpoint: Checkpoint, folder: RunFolder) -> None:
+    """Raise SettingsError where more epochs are done than a training is to go to."""
+    try:
+        done = int(checkpoint.state["history"][-1]["epoch"])
+    except (LookupError, TypeError, ValueError):
+        return  # none yet, or damaged, which is said where it is taken up
+    if goal and goal < done:
+        raise SettingsError(
+            f"{done} epochs are done, more than the {goal} it is to go to",
+            where=f"{folder.path}, epochs",
+            fix=f"Give a goal above {done}",
+        )
 
 
 def _with_its_atom_energies(settings: TrainSettings, folder: RunFolder) -> TrainSettings:
@@ -231,12 +245,14 @@ class Trainer:
         Raises
         ------
         RunFolderError : folder or checkpoint missing, damaged or foreign; data missing or changed.
+        SettingsError : a new goal of fewer epochs than are done.
         """
         folder = RunFolder.open(run_folder)
         checkpoint = folder.read_checkpoint()
         refuse_newer(folder.potential_path)
         settings = folder.settings if settings is None else settings.filled_from(folder.settings)
         folder.refuse_changes(settings)
+        _refuse_fewer_epochs(settings.epochs, checkpoint, folder)
         settings = _with_its_atom_energies(settings, folder)
         if train is None:
             frames = folder.find_frames()

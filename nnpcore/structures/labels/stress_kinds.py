@@ -161,8 +161,13 @@ def _by_energy(
         return None
     kinds = tuple(ALL_KINDS[i] for i in order if misfits[i] < max(_MISFIT, best * _AHEAD))
     decided = second > best * _AHEAD or len(kinds) == 1
-    text = f"it agrees with the slope of the energy along the volume to {100 * best:.0f} %"
-    return StressVerdict(kinds[:1] if decided else kinds, decided, text)
+    shares = [100 * misfits[i] for i in order[: len(kinds)]]
+    if decided:
+        text = f"it agrees with the slope of the energy along the volume to {shares[0]:.0f} %"
+        return StressVerdict(kinds[:1], True, text)
+    which = " and ".join(f"{kind.text} to {share:.0f} %" for kind, share in zip(kinds, shares, strict=True))
+    text = f"more than one kind agrees with the slope of the energy along the volume: {which}"
+    return StressVerdict(kinds, False, text)
 
 
 def judge_by_work(values: np.ndarray, volumes: np.ndarray, pairs: StrainedPairs) -> StressVerdict | None:
@@ -192,8 +197,11 @@ def _by_trend(values: np.ndarray, volumes: np.ndarray, per_atom: np.ndarray) -> 
             kept.append(kind)
     if not kept:
         return StressVerdict(ALL_KINDS, False, "it does not follow the volume clearly enough to tell")
-    text = f"only so does it rise with the volume by a modulus between {MODULUS_GPA[0]:g} and "
-    return StressVerdict(tuple(kept), len(kept) == 1, f"{text}{MODULUS_GPA[1]:g} GPa")
+    modulus = f"rise with the volume by a modulus between {MODULUS_GPA[0]:g} and {MODULUS_GPA[1]:g} GPa"
+    if len(kept) == 1:
+        return StressVerdict(tuple(kept), True, f"only so does it {modulus}")
+    which = ", ".join(kind.text for kind in kept)
+    return StressVerdict(tuple(kept), False, f"as each of {which} it would {modulus}")
 
 
 def as_tensor(value: object) -> np.ndarray | None:
