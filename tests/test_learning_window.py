@@ -90,7 +90,7 @@ def test_factors_of_validation_and_test_are_kept_and_explored_with(opened: Sessi
     assert found is not None and found.n_frames == len(run.valid) + 4 and "test.extxyz (test)" in found.names
     assert found.of("energy", "data") is not None
     panel.refresh()
-    assert "Force: the spread of the members" in panel.text.text()
+    assert "Spread of the members: " in panel.text.text()
     assert panel.plots["force"].spreads[0].factor == found.factors.force
     panel.look_at("energy")
     assert panel.table() is not None and panel.figure() is not None
