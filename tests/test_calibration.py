@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 from scipy import optimize, stats
 from training_data import TINY, silicon_frames
 
-from nnpcore.analyses.calibrating import calibrate_run
+from nnpcore.analyses.calibrating import calibrate_run, keep_factors
 from nnpcore.analyses.calibration import Calibration, sentence, short_sentences
 from nnpcore.cli import main
+from nnpcore.cli.result_tables import calibration_rows
 from nnpcore.errors import AnalysisError, RunFolderError, SettingsError
 from nnpcore.mapping.calibration import SpreadErrors, calibrate
 from nnpcore.posterior import Posterior, Target
@@ -119,6 +122,26 @@ def test_frames_without_errors_are_no_finding() -> None:
     assert 0 < factors.force < 1e-5
     one = calibrate(replace(drawn(1.0, n=1), block=np.zeros(1, dtype=int)), "members")
     assert np.isnan(one.log_std) and "one block of frames cannot tell" in sentence(one)
+
+
+def test_factors_with_wide_bounds_are_said_not_to_be_told() -> None:
+    few = calibrate(replace(drawn(1.0, n=4, k=1), block=np.arange(4)), "members")
+    hardly = replace(few, factor=577.0, log_std=3.6, rank=math.nan)
+    assert hardly.is_right and not hardly.is_told
+    text = sentence(hardly)
+    assert "these frames do not tell whether the spread of the members is right in size" in text
+    assert "is right in size as far" not in text and "0.43 to 7.7e+05" in text
+    off = replace(few, factor=50.0, log_std=0.9)
+    assert "is too small, by how much these frames do not tell (factor 50, 8.3 to 3e+02)" in sentence(off)
+    assert short_sentences([hardly, off]) == (
+        "Spread of the members: force not told by these frames, force too small."
+    )
+    told = calibrate(drawn(3.0), "members")
+    assert told.is_told and "3 times too small" in sentence(told)
+    found = Calibration((hardly, told), ("data",), 4)
+    assert found.untold == ("force",)
+    table = calibration_rows(found)
+    assert "–" in list(table.columns[4].cells) and "nan" not in str([list(c.cells) for c in table.columns])
 
 
 def test_pressure_and_shear_have_factors_of_their_own(run: Path) -> None:
@@ -234,6 +257,36 @@ def test_factors_are_kept_with_the_run_and_used_when_asked_for(
     np.testing.assert_array_equal(right.arrays["predicted_forces"], plain.arrays["predicted_forces"])
 
 
+def test_what_was_kept_before_and_is_not_computed_now_stays(
+    run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["calibrate", str(run), "--threads", "1", "--store", "--json"]
+    assert main(command) == 0
+    before = RunFolder.open(run).spread_factors()
+    assert before is not None and before.foretold_energy != 1.0
+    capfd.readouterr()
+    assert main([*command, "--members-only"]) == 0
+    assert RunFolder.open(run).spread_factors() == before
+    (said,) = [note for note in json.loads(capfd.readouterr().out)["notes"] if "kept as before" in note]
+    assert f"energy, foretold {before.foretold_energy:.3g}" in said
+
+
+def test_nothing_is_kept_with_a_run_that_trains(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    holder = RunFolder.open(run)
+    holder.lock()
+    found, _ = calibrate_run(run, foretold=False, n_threads=1)
+    assert main(["calibrate", str(run), "--threads", "1", "--store", "--members-only"]) == 1
+    said = " ".join(capfd.readouterr().err.split())
+    assert "a training writes into this folder" in said and f"process {os.getpid()}" in said
+    with pytest.raises(RunFolderError, match="a training writes"):
+        keep_factors(RunFolder.open(run), found)
+    assert main(["calibrate", str(run), "--threads", "1", "--members-only"]) == 0, "only reads"
+    holder.release()
+    assert not (run / "calibration.json").exists()
+    keep_factors(RunFolder.open(run), found)
+    assert RunFolder.open(run).spread_factors() == found.factors
+
+
 def test_factors_of_older_weights_are_refused(run: Path, data: list[Frame]) -> None:
     folder = RunFolder.open(run)
     assert folder.spread_factors() is None
@@ -241,15 +294,20 @@ def test_factors_of_older_weights_are_refused(run: Path, data: list[Frame]) -> N
     found = RunFolder.open(run).spread_factors()
     assert found == SpreadFactors(energy=2.0)
     assert RunFolder.open(run).has_only_its_own()
+    document = json.loads((run / "calibration.json").read_text())
+    for factors, what in (
+        ({}, "the factor 'energy' is missing"),
+        ({"energy": 2.0}, "the factor 'force' is missing"),
+        ({**document["factors"], "force": -1.0}, "-1.0 is no factor of a spread"),
+    ):
+        (run / "calibration.json").write_text(json.dumps(document | {"factors": factors}))
+        with pytest.raises(RunFolderError, match=f"{what}.*Calibrate"):
+            RunFolder.open(run).spread_factors()
+    (run / "calibration.json").write_text(json.dumps(document))
     Trainer.resume(run, RunFolder.open(run).settings.replace(epochs=6)).run()
     with pytest.raises(RunFolderError, match="other weights") as caught:
         RunFolder.open(run).spread_factors()
     assert "calibration.json" in caught.value.where
-    document = json.loads((run / "calibration.json").read_text())
-    document["factors"]["force"] = -1.0
-    (run / "calibration.json").write_text(json.dumps(document))
-    with pytest.raises(RunFolderError):
-        RunFolder.open(run).spread_factors()
 
 
 def test_the_calculator_multiplies_spreads_and_nothing_else(run: Path, data: list[Frame]) -> None:

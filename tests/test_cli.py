@@ -47,6 +47,27 @@ def test_info_counts_what_a_slice_holds(capfd: pytest.CaptureFixture[str]) -> No
     assert found["problems"] == []
 
 
+def test_a_folder_has_one_sweep_at_a_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from nnpcore.training.folder_lock import Writer, one_writer
+
+    command = [
+        "sweep",
+        NPT,
+        "-o",
+        str(tmp_path / "s"),
+        "--setting",
+        "l2",
+        "--values",
+        "0,1",
+        "--resume",
+        *SMALL,
+    ]
+    with one_writer(tmp_path / "s", Writer.SWEEP):
+        status, found = ask(capfd, *command)
+        assert status == 1 and "another sweep writes into this folder" in found["error"]["what"]
+    assert not (tmp_path / "s").exists()
+
+
 def test_info_says_what_a_run_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     split = ["--split", "blocks", "--test-fraction", "0.2", "--seed", "3", "--atom-energies", "Si=-103.5"]
     run = tmp_path / "run"
@@ -63,6 +84,8 @@ def test_info_says_what_a_run_is(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert main(["info", str(run)]) == 0
     shown = capfd.readouterr().out
     assert "Si -103.5000 eV (of isolated atoms, given)" in shown and "RMSE, test" in shown
+    whole = " ".join(shown.split())
+    assert "as met during epoch 1, while the weights changed" in whole and "after epoch 1" in whole
     status, found = ask(capfd, "info", str(run / "potential"))
     assert status == 0 and found["kind"] == "potential" and found["atom_energies"]["origin"] == "given"
     status, found = ask(capfd, "info", str(tmp_path))

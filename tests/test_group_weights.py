@@ -276,6 +276,18 @@ def test_what_is_refused_says_what_where_and_what_to_do(tmp_path: Path) -> None:
         read_weights(path)
     with pytest.raises(SettingsError, match="cannot be read"):
         read_weights(tmp_path / "none.toml")
+    for text, what in (
+        ("Surface = true", "true is no weight"),
+        ('Surface = "a"', '"a" is no weight'),
+        ("Surface = [2]", "is no weight"),
+        ("[Surface]\nforces = true", r"Surface\.forces: true is no weight"),
+        ("", "there are no weights"),
+        ("# Surface = 2", "there are no weights"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=what) as caught:
+            read_weights(path)
+        assert "dictionary" not in str(caught.value) and caught.value.fix.startswith("Write a ")
 
 
 @pytest.mark.parametrize(

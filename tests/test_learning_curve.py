@@ -146,6 +146,20 @@ def test_the_rule(exponent: float, noise: float, says: str) -> None:
     assert says != "untold" or "%" not in trends_text([trend])
 
 
+def test_an_error_that_rises_is_not_lowered_by_less_than_nothing() -> None:
+    points = [
+        LearningPoint(n, 0, "", energy=energy, force=force)
+        for n, energy, force in ((10, 1.0, 1.0), (20, 3.17, 0.8))
+    ]
+    text = sentence(points, 2)
+    assert "would lower the force error by 20 % (2 sizes cannot tell how surely) and raise the energy" in text
+    assert "raise the energy error by 217 %" in text and "−" not in text
+    trend = trend_of("energy", points_of(-0.1, 0.01, np.random.default_rng(4)))
+    assert trend is not None and trend.rises
+    low, high = (100 * (2.0**-exponent - 1) for exponent in (trend.high, trend.low))
+    assert f"({low:.0f} to {high:.0f} %" in trend.text and 0 < low < high
+
+
 def test_an_end_of_the_trend_is_said() -> None:
     """Errors of four sizes by two seeds: the last two sizes the same within the seeds, or not."""
 
@@ -257,6 +271,19 @@ def test_a_stopped_curve_goes_on_and_uses_what_is_there(plan: LearningPlan, tmp_
     assert (tmp_path / "frames=4-seed=0" / "checkpoint.safetensors").stat().st_mtime_ns == written
     third = learn(plan, tmp_path, InProcess(1), resume=True)
     assert third.points == again.points
+
+
+def test_a_folder_has_one_curve_at_a_time(plan: LearningPlan, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def second(_: LearningPoint) -> None:
+        with pytest.raises(RunFolderError, match="another learning curve writes into this folder") as caught:
+            learn(plan, tmp_path, InProcess(1), resume=True)
+        seen.append(caught.value.fix)
+
+    learn(replace(plan, sizes=(4,)), tmp_path, InProcess(1), on_point=second)
+    assert seen == ["Try again when that has ended"]
+    assert not (tmp_path / "training.lock").exists()
 
 
 def test_another_curve_in_the_folder_is_refused(

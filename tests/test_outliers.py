@@ -166,7 +166,15 @@ def test_what_the_command_lists_can_be_left_out_with_the_reason(
     result = json.loads(capsys.readouterr().out)
     assert len(result["frames"]) == len(result["atoms"]) == 2 and result["n_left_out"] >= 2
     assert main(["outliers", str(run), "--times", "1e6"]) == 0
-    assert capsys.readouterr().out.count("None is listed. Off most: data.extxyz, frame ") == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("None is listed. Off most: data.extxyz, frame ") == 2
+    assert "more than 1e+06 times what is foretold: 0 of 14 frames" in said
+    most = result["frames"][0]["times"]
+    one = ["--times", str(0.999 * most), "-n", "1", "--leave-out", str(tmp_path / "one.toml")]
+    assert main(["outliers", str(run), *one]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert ": 1 of 14 frames" in said
+    assert "1 frame is in" not in said or ": look at it; then" in said
     named = read_left_out(listed)
     first = next(one for one in named if one.frame == result["frames"][0]["frame"])
     assert "times what is foretold" in first.why and len(first.fingerprint) == 16

@@ -395,6 +395,18 @@ def test_judge_needs_volumes_and_order_of_six_numbers_is_ases() -> None:
     values = np.array([np.eye(3)] * 6)
     verdict = judge_stress(values, np.full(6, 40.0), np.full(6, 2), np.arange(6.0))
     assert not verdict.decided and verdict.kinds == ALL_KINDS
+    volumes = np.linspace(36.0, 44.0, 6)
+    rising = np.eye(3) * (0.5 * (volumes - 40.0) / 40.0)[:, None, None]  # 80 GPa in eV/Å³
+    several = judge_stress(rising * 20, volumes, np.full(6, 2))
+    assert not several.decided and len(several.kinds) > 1
+    assert "only" not in several.why and all(kind.text in several.why for kind in several.kinds)
+    loose = judge_stress(rising, volumes, np.full(6, 2), 0.25 * (volumes - 40.0) ** 2 / 40.0)
+    assert loose.decided and "agrees with the slope" in loose.why
+    volumes = np.linspace(154.0, 166.0, 6)  # stress in GPa and stress times volume are about the same numbers
+    stresses = np.eye(3) * (1.04 * 80.0 * (volumes - 160.0) / 160.0)[:, None, None]
+    alike = judge_stress(stresses, volumes, np.full(6, 8), 0.25 * (volumes - 160.0) ** 2 / 160.0)
+    assert {kind.text for kind in alike.kinds} == {"stress:GPa", "negative-virial:eV"} and not alike.decided
+    assert alike.why.startswith("more than one kind agrees with") and "stress:GPa to 4 %" in alike.why
     frame = Frame.from_atoms(bulk("Cu"))
     six = replace(frame, info={"sigma": np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])})
     stress = apply_keys(six, KeyNames(stress="sigma", stress_kind="stress:GPa")).stress

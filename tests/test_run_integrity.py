@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -19,11 +21,12 @@ from training_data import silicon_frames
 
 from nnpcore.analyses import MappingMonitor
 from nnpcore.cli.output import refuse_to_replace
-from nnpcore.errors import AnalysisError, EatlasError, PotentialError, RunFolderError
+from nnpcore.errors import AnalysisError, EatlasError, PotentialError, RunFolderError, SettingsError
 from nnpcore.potential import Potential
 from nnpcore.training import EpochRecord, RunFolder, TrainControl, Trainer, TrainSettings, keeping
-from nnpcore.training.folder_lock import LOCK_FILE
+from nnpcore.training.folder_lock import LOCK_FILE, FolderLock, Writer, writer_of
 from nnpcore.training.history import MOST_RECORDS, Message, best_record, gains, thin
+from nnpcore.training.notes import change_note, read_note
 
 SETTINGS = TrainSettings(
     descriptors={"functions": build_functions(["Si"]).to_dict()},  # type: ignore[arg-type]
@@ -473,3 +476,32 @@ def test_pipes_in_a_run_are_refused_without_waiting(run: Path) -> None:
         (run / name).unlink()
         (run / name).write_bytes(content)
     read()
+
+
+def test_what_writes_for_a_moment_is_waited_for_and_what_holds_a_folder_is_named(run: Path) -> None:
+    note = FolderLock.acquire(run, Writer.NOTE)
+    assert writer_of(run) == "", "nobody trains there"
+    Timer(0.3, note.release).start()
+    resumed(run, epochs=4).run()
+    held = FolderLock.acquire(run, Writer.CALIBRATION)
+    with pytest.raises(
+        RunFolderError, match=rf"a calibration writes .*process {os.getpid()}\).*Try again"
+    ) as told:
+        resumed(run, epochs=5).prepare()
+    assert LOCK_FILE not in str(told.value), "it is held: deleting its mark would let a second one in"
+    held.release()
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(lambda k: change_note(run, text=f"{k}") if k else change_note(run, star=True), range(8))
+        )
+    note_now = read_note(RunFolder.open(run))
+    assert note_now.star and note_now.text in map(str, range(1, 8))
+    assert not (run / LOCK_FILE).exists()
+
+
+def test_fewer_epochs_than_are_done_are_refused(run: Path) -> None:
+    with pytest.raises(SettingsError, match="3 epochs are done, more than the 2 it is to go to"):
+        resumed(run, epochs=2)
+    assert RunFolder.open(run).settings.epochs == 3
+    resumed(run, epochs=3).run()
+    assert is_whole(run, 3)

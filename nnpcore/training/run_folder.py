@@ -29,7 +29,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -457,8 +457,8 @@ class RunFolder:
                     "the spreads were calibrated for other weights than the potential has now"
                 )
             factors = document["factors"]
-            if missing := SpreadFactors.__dataclass_fields__.keys() - factors.keys():
-                raise RunFolderError(f"damaged: the factor {sorted(missing)[0]!r} is missing")
+            if missing := [field.name for field in fields(SpreadFactors) if field.name not in factors]:
+                raise RunFolderError(f"damaged: the factor {missing[0]!r} is missing")
             return SpreadFactors(**{str(name): value for name, value in factors.items()})
 
     def _potential_digest(self) -> str:
