@@ -15,7 +15,7 @@ from nnpcore.analyses import MappingMonitor
 from nnpcore.cli import main
 from nnpcore.errors import RunFolderError
 from nnpcore.structures import example_path, read_dataset
-from nnpcore.training import RunFolder, Trainer, TrainSettings
+from nnpcore.training import RunFolder, TrainControl, Trainer, TrainSettings
 from nnpcore.training.run_folder import RunFolder as Folder
 
 NPT = f"{example_path('npt')}@::12"
@@ -106,3 +106,25 @@ def test_a_disk_that_is_full_from_the_start_is_said(
     assert "the disk is full. Free some space" in capfd.readouterr().err
     monkeypatch.undo()
     assert main(["train", NPT, "-o", str(tmp_path / "run"), "--epochs", "1", *SMALL]) == 0
+
+
+def test_a_training_that_was_stopped_in_its_first_epoch_is_no_broken_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    frames, run = read_dataset(NPT).frames, tmp_path / "run"
+    settings = TrainSettings(hidden=(4,), n_members=2, descriptors={"cutoff": 4.0}, n_threads=1, epochs=2)  # type: ignore[arg-type]
+    control = TrainControl()
+    control.stop()
+    Trainer(settings, frames[:5], frames[5:], run_folder=run).run(control=control)
+    assert main(["info", str(run)]) == 0
+    assert "0 of 2, none has ended yet" in " ".join(capfd.readouterr().out.split())
+    for command in (["outliers"], ["methods"], ["report", "-o", str(tmp_path / "report.html")]):
+        assert main([command[0], str(run), *command[1:]]) == 1
+        said = " ".join(capfd.readouterr().err.split())
+        assert "no epoch of this training has ended yet" in said and "--resume" in said, command
+    assert main(["compare", str(run), str(run)]) == 0
+    assert "no epoch of this training has ended yet" in " ".join("".join(capfd.readouterr()).split())
+    assert main(["train", "-o", str(run), "--resume"]) == 0
+    (run / "history.csv").unlink()
+    with pytest.raises(RunFolderError, match="history of this run is missing"):
+        RunFolder.open(run).read_history()

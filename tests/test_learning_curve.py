@@ -95,6 +95,11 @@ def test_test_frames_are_those_that_are_asked_for(data: list[Frame]) -> None:
     with pytest.raises(DataError, match="2 of the 6 test frames are trained on"):
         plan_learning(data[:26], SETTINGS.replace(valid_fraction=0.0), test=data[24:])
     assert len(plan_learning(data, SETTINGS.replace(test_fraction=0.4)).test) == 12
+    strange = replace(data[29], numbers=np.full(data[29].n_atoms, 8, np.int32))
+    with pytest.raises(DataError, match="1 test frame contains O, which no training frame has: frame 29 of"):
+        plan_learning(data[:24], SETTINGS, test=[data[28], strange])
+    with pytest.raises(DataError, match="no energies and no forces: there is nothing to compare with"):
+        plan_learning(data[:24], SETTINGS, test=[replace(f, energy=None, forces=None) for f in data[24:]])
     named = [replace(frame, info={"phase": f"p{k // 5}"}) for k, frame in enumerate(data)]
     by_group = plan_learning(named, SETTINGS.replace(split="groups", group_key="phase"))
     groups = [

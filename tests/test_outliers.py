@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -27,12 +28,15 @@ from nnpcore.posterior import Posterior, Target
 from nnpcore.posterior.label_spreads import label_spreads
 from nnpcore.progress import Progress
 from nnpcore.report import facts
+from nnpcore.report.run_info import info_of_run
 from nnpcore.report.run_sections import groups_section
 from nnpcore.structures import read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, Trainer, rmse_report
+from nnpcore.training.apart import ended_run
 from nnpcore.training.frame_errors import FrameErrors
-from nnpcore.training.leaving_out import left_out, read_left_out, write_left_out
+from nnpcore.training.learning_curve import plan_learning
+from nnpcore.training.leaving_out import content_of, left_out, read_left_out, write_left_out
 
 BAD_ENERGY, BAD_FORCE, BAD_ATOM = 3, 7, 5
 
@@ -224,7 +228,7 @@ def test_frames_are_left_out_by_what_they_hold(tmp_path: Path) -> None:
     other = [replace(f, energy=(f.energy or 0.0) + 1.0) for f in frames]
     trainer = Trainer(settings, other, [])
     assert len(trainer.train_frames) == 6  # the file has changed: these are other frames
-    assert any("no longer the one that was left out" in m.text for m in trainer._opening)
+    assert any("has another structure or energy than listed" in m.text for m in trainer._opening)
     with pytest.raises(TrainingError):
         Trainer(TINY.replace(left_out=tuple(left_out(f, "") for f in frames)), frames, [])
     write_left_out(tmp_path / "a.toml", named)
@@ -248,3 +252,88 @@ def test_a_report_without_a_crystal_lists_outliers_or_says_why_not(
     assert "Off by more than 4 times what is foretold" in texts[0] and "not looked for" not in texts[0]
     assert "Outliers were not looked for" in texts[1] and "80 training atoms" in texts[1]
     assert "Off by more" not in texts[1]
+
+
+def listed_of(path: Path, *frames: Frame) -> Path:
+    """Return a list of frames to leave out."""
+    write_left_out(path, [left_out(frame, "looks wrong") for frame in frames])
+    return path
+
+
+OPTIONS = ["--epochs", "1", "--members", "1", "--hidden", "4", "--preset", "26", "--guidance", "0"]
+
+
+def test_frames_are_left_out_whatever_their_file_is_called_and_their_labels_are_read_by(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = read_dataset(run.parent / "data.extxyz").frames
+    assert frames[3].stress is not None
+    elsewhere = replace(frames[5], positions=frames[5].positions + 0.1)
+    listed = listed_of(tmp_path / "out.toml", frames[3], elsewhere, frames[7])
+    packed = tmp_path / "other.extxyz.xz"
+    packed.write_bytes(lzma.compress((run.parent / "data.extxyz").read_bytes()))
+    command = ["train", str(packed), "-o", str(tmp_path / "new"), "--without", str(listed), *OPTIONS]
+    assert main([*command, "--stress-key", "none", "--test-fraction", "0"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of 3 entries to leave out matches no frame, as data.extxyz, frame 5" in said
+    folder = RunFolder.open(tmp_path / "new")
+    used = [index for source in folder.sources for index in source.indices]
+    assert sorted(used) == [k for k in range(14) if k not in (3, 7)]
+    assert [(one.file, one.frame) for one in folder.settings.left_out] == [(packed.name, 3), (packed.name, 7)]
+    assert dict(info_of_run(folder.path).rows)["Left out"] == "2 frames"
+    assert Trainer.resume(folder.path, folder.settings.replace(epochs=2)).asked.left_out
+    assert ended_run(folder.path, folder.settings, *_roles(folder)) is not None
+
+
+def _roles(folder: RunFolder) -> tuple[list[Frame], list[Frame]]:
+    found = folder.find_frames()
+    return found["training"], found["validation"]
+
+
+def test_a_list_that_matches_no_frame_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = run.parent / "data.extxyz"
+    frames = read_dataset(data).frames
+    listed = listed_of(tmp_path / "out.toml", *(replace(f, energy=1.0) for f in frames[:2]))
+    command = [str(data), "-o", str(tmp_path / "new"), *OPTIONS]
+    assert main(["train", *command, "--without", str(listed)]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "none of the 2 entries matches a frame of these data" in said and "out.toml" in said
+    named = tuple(left_out(replace(f, energy=1.0), "") for f in frames[:2])
+    TINY.replace(left_out=named).to_toml(tmp_path / "settings.toml")
+    for name in (["learning-curve"], ["sweep", "--setting", "seed", "--values", "1 2"]):
+        assert main([*name, *command, "--config", str(tmp_path / "settings.toml")]) == 1
+        assert "none of the 2 entries" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_list_replaces_no_file_unasked(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "data.extxyz"
+    kept.write_text("mine")
+    command = ["outliers", str(run), "--leave-out", str(kept)]
+    assert main(command) == 1 and kept.read_text() == "mine"
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0 and "left_out" in kept.read_text()
+    assert main(["outliers", str(run), "--overwrite"]) == 0
+
+
+def test_a_learning_curve_has_none_of_the_frames_left_out() -> None:
+    frames = [replace(f, source="data.xyz", index=k) for k, f in enumerate(planted())]
+    plan = plan_learning(
+        frames, TINY.replace(left_out=(left_out(frames[3], ""),)), test=silicon_frames(2, 90)
+    )
+    assert 3 not in [f.index for f in (*plan.pool, *plan.valid)] and len(plan.settings.left_out) == 1
+
+
+def test_a_copy_in_digits_is_the_same_frame() -> None:
+    rng = np.random.default_rng(3)
+    for frame in silicon_frames(3):
+        for _ in range(20):
+            noise = rng.uniform(-1e-8, 1e-8, frame.positions.shape)
+            assert content_of(replace(frame, positions=frame.positions + noise)) == content_of(frame)
+        moved = frame.positions.copy()
+        moved[0, 0] += 2e-3
+        assert content_of(replace(frame, positions=moved)) != content_of(frame)

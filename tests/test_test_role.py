@@ -150,16 +150,15 @@ def test_many_frames_above_fixed_atoms_are_looked_up_and_what_is_not_finite_equa
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"numbers": np.full(64, 8, np.int32)}, "contains O"),
+        ({"numbers": np.full(64, 8, np.int32)}, r"1 test frame contains O, .*: frame 4 of .*nvt"),
+        ({"energy": None, "forces": None, "stress": None}, "nothing to compare with"),
         ({"positions": np.zeros((64, 3))}, "on one spot"),
     ],
 )
 def test_what_cannot_be_tested_is_refused_before_the_training(changes: dict[str, object], what: str) -> None:
     frames = frames_from("nvt", 5)
-    trainer = Trainer(SMALL, frames[:3], frames[3:4], test=[replace(frames[4], **changes)])
     with pytest.raises(EatlasError, match=what):
-        trainer.prepare()
-    assert not trainer.history
+        Trainer(SMALL, frames[:3], frames[3:4], test=[replace(frames[4], **changes)]).prepare()
 
 
 def test_a_training_is_kept_whatever_happens_to_its_test(

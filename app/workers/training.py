@@ -180,10 +180,25 @@ class TrainingJob:
             monitor = monitor or old_monitor(order.folder)
             return Trainer.resume(order.folder, order.settings, monitor=monitor, **frames)
         return Trainer(
-            order.settings, order.train, order.valid,
+            self._fitting_settings(), order.train, order.valid,
             run_folder=order.folder, monitor=monitor, parent=order.parent, counts=order.counts,
             test=order.test,
         )  # fmt: skip
+
+    def _fitting_settings(self) -> TrainSettings:
+        """Return the settings; where all frames to leave out are of other data without these, and say so."""
+        from nnpcore.training.leaving_out import Leaving
+
+        order, named = self.order, self.order.settings.left_out
+        if order.parent is not None or not named:
+            return order.settings
+        leaving = Leaving.of(named, order.train, order.valid, order.test)
+        if leaving.means_some:
+            return order.settings
+        text = f"no frame is left out: of those chosen ({len(named)}) none is among these data"
+        with self._lock:
+            self._news.notes.append(text)
+        return order.settings.replace(left_out=())
 
     def _on_epoch(self, record: EpochRecord, trainer: Trainer) -> None:
         now = time.perf_counter()

@@ -15,7 +15,7 @@ from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.result_tables import plain_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, settings_of
+from nnpcore.cli.train import STOPPED, RoleFrames, settings_of, with_known_left_out
 from nnpcore.errors import SettingsError, TrainingError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def learning_curve_command(
     )
     _see_that_they_are_labelled(frames, data or ())
     check_group_weights(frames, checked, asked)
+    asked = with_known_left_out(asked, RoleFrames(frames, checked, tested), terminal.warn)
     plan = plan_learning(frames, asked, valid=checked, test=tested, sizes=_sizes(points), n_seeds=seeds)
     _tell_plan(plan, terminal)
     monitor = None if eos is None else _monitor(read_frames((eos,), skip_bad, terminal, keys))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nnpcore.cli import options
 from nnpcore.cli.gathered import Result
+from nnpcore.cli.output import refuse_to_replace_file
 from nnpcore.cli.result_tables import number, plain_table
 from nnpcore.cli.terminal import Terminal
 from nnpcore.units import MEV_PER_EV
@@ -27,6 +28,7 @@ def outliers_command(
     most: options.MostOutliers = LISTED,
     times: options.Times = TIMES,
     leave_out: options.LeaveOut = None,
+    overwrite: options.Overwrite = False,
     threads: options.Threads = None,
 ) -> Result:
     """List frames and atoms by their error against the foretold one; write what is to be left out."""
@@ -35,6 +37,8 @@ def outliers_command(
     from nnpcore.report.facts import read_run
     from nnpcore.training.leaving_out import left_out, write_left_out
 
+    if leave_out is not None:
+        refuse_to_replace_file(leave_out, overwrite)
     with terminal.progress("Outliers") as progress:
         evaluation = read_run(run, None, (), progress).evaluation
         found = required(evaluation.value(OUTLIERS, n_threads=threads, progress=progress))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, RoleFiles, RoleFrames, frames_of, settings_of
+from nnpcore.cli.train import STOPPED, RoleFiles, RoleFrames, frames_of, settings_of, with_known_left_out
 from nnpcore.errors import EatlasError, SettingsError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def sweep_command(
     parts = [frames_of(files, s, read, warn) for s in plan.settings]
     for frames, own in zip(parts, plan.settings, strict=True):
         check_group_weights(frames.train, frames.valid, own)
+    leaving = (with_known_left_out(s, part, warn) for s, part in zip(plan.settings, parts, strict=True))
+    plan = replace(plan, settings=tuple(leaving))
     folder = output_folder(output, overwrite=True)
     with (
         one_writer(folder, Writer.SWEEP),

@@ -72,6 +72,8 @@ def train_command(
         own = RoleFiles(files, valid or (), test or ())
         frames = _all_frames(own, settings, read, terminal.warn, found)
         _see_that_weights_fit(frames, settings, weights)
+        if found is None or found.parent is None or without is not None:
+            settings = with_known_left_out(settings, frames, terminal.warn, without)
         counts = () if found is None else found.counts(len(frames.train) - len(found.added), count)
         crystal = [] if eos is None else read([eos])
         parent = None if found is None else found.parent
@@ -224,6 +226,24 @@ def _see_that_weights_fit(frames: RoleFrames, settings: TrainSettings, weights: 
     from nnpcore.training.group_weights import SETTING, check_group_weights
 
     check_group_weights(frames.train, frames.valid, settings, SETTING if weights is None else str(weights))
+
+
+def with_known_left_out(
+    settings: TrainSettings, frames: RoleFrames, warn: Callable[[str], object], without: Path | None = None
+) -> TrainSettings:
+    """Return settings that leave out those frames that are there; ``warn`` is told of entries for no frame.
+
+    SettingsError, by the name of their file where they have one, where no entry is for any frame.
+    """
+    from nnpcore.training.history import Severity
+    from nnpcore.training.leaving_out import known_left_out
+
+    where = "left_out" if without is None else str(without)
+    settings, leaving = known_left_out(settings, *frames, where=where)
+    for message in leaving.messages:
+        if message.severity is not Severity.NOTE:
+            warn(message.text)
+    return settings
 
 
 def _begun(settings: TrainSettings, frames: RoleFrames, crystal: Sequence[Frame], **options: Any) -> Trainer:

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -273,6 +273,7 @@ def compared_run(
     history = _or_trouble(trouble, folder.read_history)
     potential = _or_trouble(trouble, lambda: Potential.load(folder.path))
     if history is not None and potential is not None:
+        _or_trouble(trouble, partial(folder.refuse_unbegun, history))
         test = potential.info.get("test")
         cells |= _reached_cells(history, test if isinstance(test, dict) else {})
         if judge:

@@ -110,13 +110,15 @@ def read_run(
 
     Raises
     ------
-    RunFolderError, PotentialError : there is no run, or it has no potential yet.
+    RunFolderError, PotentialError : there is no run, it has no potential yet, or no epoch has ended.
     """
     from nnpcore.potential import Potential
 
     folder = RunFolder.open(run)
     progress.report(0.0, f"Reading {folder.path.name}")
-    facts = RunFacts(folder, Potential.load(folder.path), folder.read_history())
+    potential, history = Potential.load(folder.path), folder.read_history()
+    folder.refuse_unbegun(history)
+    facts = RunFacts(folder, potential, history)
     values = _or_trouble(facts.trouble, "values", folder.training_values)
     if not folder.sources:
         facts.trouble["frames"] = "this potential was imported without its training data"

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from nnpcore.descriptors import SymmetryFunctions
-from nnpcore.errors import RunFolderError
 from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.installation import VERSION
 from nnpcore.report import references
@@ -96,18 +94,13 @@ def methods_of_run(run: str | Path) -> Methods:
 
     Raises
     ------
-    RunFolderError, PotentialError : there is no run, or it has no potential yet.
+    RunFolderError, PotentialError : there is no run, it has no potential yet, or no epoch has ended.
     """
     from nnpcore.potential import Potential
 
     folder = RunFolder.open(run)
     potential, history = Potential.load(folder.path), folder.read_history()
-    if not history and not folder.imported:
-        raise RunFolderError(
-            "the history of this run is missing, and with it how its weights were found",
-            where=str(folder.history_path),
-            fix=f"Go on with the training: eatlas train --resume -o {quote(str(folder.path))}",
-        )
+    folder.refuse_unbegun(history)
     return methods(folder, potential, history)
 
 

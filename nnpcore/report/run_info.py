@@ -129,6 +129,7 @@ def training_rows(s: TrainSettings, history: Sequence[EpochRecord]) -> Rows:
     optimizer = history[-1].optimizer if history else s.optimizer
     reached = history[-1].epoch if history else 0
     epochs = f"{reached} of {s.epochs}" if s.epochs and s.epochs >= reached else str(reached)
+    epochs += "" if history else ", none has ended yet: go on with --resume"
     best = [record.epoch for record in history if record.best]
     weights = sentence_on_weights(s.group_weights).partition(": ")[2]
     return [

@@ -24,6 +24,7 @@ from nnpcore.structures.frame import Frame
 from nnpcore.training.control import ControlState, TrainControl
 from nnpcore.training.folder_lock import Writer, one_writer
 from nnpcore.training.history import EpochRecord
+from nnpcore.training.leaving_out import as_kept
 from nnpcore.training.monitoring import epochs_without_gain
 from nnpcore.training.optimizers.choice import usual_epochs
 from nnpcore.training.run_folder import FILES_OF_A_RUN, RunFolder, refuse_foreign
@@ -195,7 +196,7 @@ def ended_run(
     """
     try:
         run = RunFolder.open(folder)
-        run.check_frames({"training": train, "validation": valid, "test": test})
+        kept = as_kept({"training": train, "validation": valid, "test": test}, settings, run)
         history = run.read_history()
     except EatlasError:
         return None
@@ -203,6 +204,6 @@ def ended_run(
     wish = settings.filled_from(run.settings)
     if not history or run.settings.replace(**threads) != wish.replace(**threads):
         return None
-    wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(train))
+    wanted = settings.epochs or usual_epochs(history[-1].optimizer, len(kept["training"]))
     impatient = settings.patience is not None and epochs_without_gain(history) >= settings.patience
     return history if history[-1].epoch >= wanted or impatient else None

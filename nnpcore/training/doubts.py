@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.descriptors import neighbor_pairs
+from nnpcore.descriptors import SymmetryFunctions, neighbor_pairs
 from nnpcore.descriptors.pool import no_neighbors
+from nnpcore.errors import DataError
+from nnpcore.structures.overlap import named
 from nnpcore.training.history import Message, Severity
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import SymmetryFunctions
     from nnpcore.structures.frame import Frame
     from nnpcore.training.settings import TrainSettings
 
@@ -30,6 +31,10 @@ _EXTREME = 20.0
 """A force so many times the usual one is called extreme."""
 
 
+LABELS = {"energy": "energies", "forces": "forces", "stress": "stresses"}
+"""What a test compares with: attributes of a frame, and what they are called."""
+
+
 def check_neighbors(frames: Sequence[Frame], cutoff: float) -> None:
     """Raise DataError where no atom of any frame has a neighbor within ``cutoff`` (Å)."""
     if not any(len(neighbor_pairs(f, cutoff, where=f.label(k)).neighbor) for k, f in enumerate(frames)):
@@ -44,6 +49,36 @@ def check_predictable(frames: Sequence[Frame], functions: SymmetryFunctions) -> 
     for k, frame in enumerate(frames):
         functions.species_index(frame.numbers, where=frame.label(k))
         neighbor_pairs(frame, functions.cutoff, where=frame.label(k))
+
+
+def check_comparable(
+    test: Sequence[Frame],
+    train: Sequence[Frame],
+    settings: TrainSettings,
+    labels: Sequence[str] = tuple(LABELS),
+) -> None:
+    """Raise DataError where test frames have an element that no training frame has, or none of the labels."""
+    from ase.data import chemical_symbols
+
+    known = {chemical_symbols[z] for frame in train for z in np.unique(frame.numbers)}
+    if settings.descriptors.functions is not None:
+        known.update(SymmetryFunctions.from_dict(settings.descriptors.functions).elements)
+    own = [{chemical_symbols[z] for z in np.unique(frame.numbers)} for frame in test]
+    for symbol in sorted(set().union(*own) - known):
+        places = [k for k, elements in enumerate(own) if symbol in elements]
+        one = len(places) == 1
+        contain = "test frame contains" if one else f"of the {len(test)} test frames contain"
+        raise DataError(
+            f"{len(places)} {contain} {symbol}, which no training frame has: {named(test, places)}",
+            fix=f"Leave them out of the test, or train on frames with {symbol}",
+        )
+    if test and not any(getattr(frame, label) is not None for frame in test for label in labels):
+        lacking = " and no ".join(LABELS[label] for label in labels)
+        raise DataError(
+            f"the {len(test)} test frames have no {lacking}: there is nothing to compare with",
+            where=test[0].source,
+            fix="Give frames with reference values, say where these are, or do without a test",
+        )
 
 
 def notes_on(frames: Sequence[Frame], settings: TrainSettings) -> list[Message]:

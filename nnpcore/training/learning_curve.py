@@ -24,6 +24,8 @@ import numpy as np
 from nnpcore.errors import DataError, SettingsError
 from nnpcore.structures.isolated import isolated_of
 from nnpcore.structures.overlap import refuse_overlap
+from nnpcore.training.doubts import check_comparable
+from nnpcore.training.leaving_out import Leaving
 from nnpcore.training.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ def plan_learning(
 
     Parameters
     ----------
-    frames : labelled ones.
+    frames : labelled ones; those that the settings leave out are in no training.
     settings : how to train; its ``split`` and ``group_key`` say what stays together when frames are put
         aside, its ``test_fraction`` (:data:`TEST_SHARE` where it is 0) and ``valid_fraction`` how many.
     valid, test : frames given for that; without them parts of ``frames``.
@@ -141,15 +143,20 @@ def plan_learning(
 
     Raises
     ------
-    SettingsError : sizes that are none. DataError : too few frames, or test frames among the others.
+    SettingsError : sizes that are none. DataError : too few frames,
+        test frames among the others, with other elements, or without energies and forces.
     """
+    leaving = Leaving.of(settings.left_out, frames, valid)
+    settings = settings.replace(left_out=leaving.used)
+    frames, valid = [frames[k] for k in leaving.kept_train], [valid[k] for k in leaving.kept_valid]
     aside = settings.replace(test_fraction=settings.test_fraction or (0.0 if test else TEST_SHARE))
     parts = aside.split_of(frames, valid=not valid, test=not test)
     pool, checked, tested = ([frames[k] for k in part] for part in parts)
     checked, tested = list(valid) or checked, list(test) or tested
+    isolated = set(isolated_of(pool))
+    known = [frame for k, frame in enumerate(pool) if k not in isolated]
+    check_comparable(tested, known, settings, ("energy", "forces"))
     if test:
-        isolated = set(isolated_of(pool))
-        known = [frame for k, frame in enumerate(pool) if k not in isolated]
         refuse_overlap(tested, {"training": known, "validation": checked})
     least = len(needed_of(pool, range(len(pool))))
     found = checked_sizes(sizes, len(pool), least) if sizes else usual_sizes(len(pool), least)

@@ -31,6 +31,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -384,7 +385,7 @@ class RunFolder:
     def read_history(self) -> list[EpochRecord]:
         """Read history.csv; empty where no epoch has ended yet. RunFolderError: it is lost or damaged."""
         if not os.path.lexists(self.history_path):
-            if self.checkpoint_path.is_file():  # which is written after it
+            if self.checkpoint_path.is_file() and self._has_epochs():  # it is written after the history
                 raise RunFolderError(
                     "the history of this run is missing", where=str(self.history_path), fix=_GO_ON
                 )
@@ -397,6 +398,22 @@ class RunFolder:
             raise RunFolderError(
                 f"the history cannot be read: {what}", where=str(self.history_path), fix=fix
             ) from None
+
+    def _has_epochs(self) -> bool:
+        """Whether an epoch had ended when the checkpoint was written; true where that cannot be read."""
+        try:
+            return self.read_checkpoint().state.get("history") != []
+        except RunFolderError:
+            return True
+
+    def refuse_unbegun(self, history: Sequence[EpochRecord]) -> None:
+        """Raise RunFolderError where no epoch has ended yet: there are first weights, which know nothing."""
+        if not history and not self.imported:
+            raise RunFolderError(
+                "no epoch of this training has ended yet, and its first weights have learned nothing",
+                where=str(self.path),
+                fix=f"Go on with it: eatlas train -o {quote(str(self.path))} --resume",
+            )
 
     def started_with(self) -> TrainSettings:
         """Return the settings that weights here were made with, as far as the folder tells."""

@@ -131,7 +131,8 @@ class GroupWeights(Declared):
 class LeftOut(Declared):
     """A frame that is left out of a training and its validation: its file's name, its index there, and why.
 
-    ``fingerprint`` is the beginning of a hash of what it holds; empty: whatever it holds.
+    ``fingerprint`` is the beginning of a hash of its structure and energy, by which it is found in other
+    files, too; empty: whatever is in that place.
     """
 
     prefix = "left_out."

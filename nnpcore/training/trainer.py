@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.guidance import GuidancePlan
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
-from nnpcore.training.leaving_out import without_unused
+from nnpcore.training.leaving_out import as_kept
 from nnpcore.training.monitoring import Monitor, MonitorLike, epochs_without_gain, mapping_errors
 from nnpcore.training.optimizers.base import ErrorSums, diverged
 from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
@@ -70,19 +70,6 @@ class TrainResult:
     best_epoch: np.ndarray
     messages: list[str]
     test: dict[str, Any] | None = None
-
-
-def _as_kept(
-    given: Mapping[str, list[Frame]], settings: TrainSettings, folder: RunFolder
-) -> Mapping[str, list[Frame]]:
-    """Return frames by role as a run keeps them; RunFolderError unless given so, or as to its training."""
-    try:
-        folder.check_frames(given)
-    except RunFolderError:
-        frames = {role: without_unused(part, settings) for role, part in given.items()}
-        folder.check_frames(frames)
-        return frames
-    return given
 
 
 def _refuse_fewer_epochs(goal: int | None, checkpoint: Checkpoint, folder: RunFolder) -> None:
@@ -258,7 +245,7 @@ class Trainer:
             frames = folder.find_frames()
         else:
             given = {"training": list(train), "validation": list(valid or ()), "test": list(test or ())}
-            frames = _as_kept(given, settings, folder)
+            frames = as_kept(given, settings, folder)
         trainer = cls(
             settings,
             frames["training"],

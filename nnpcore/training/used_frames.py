@@ -11,10 +11,10 @@ from nnpcore.structures.overlap import refuse_overlap
 from nnpcore.training.atom_energies import AtomEnergies, atom_energies_of
 from nnpcore.training.counts import checked_counts, sentence_on
 from nnpcore.training.data import check_trainable
-from nnpcore.training.doubts import notes_on, notes_on_split
+from nnpcore.training.doubts import check_comparable, notes_on, notes_on_split
 from nnpcore.training.group_weights import check_something_counts, counted_labels, notes_on_weights
 from nnpcore.training.history import Message, Severity
-from nnpcore.training.leaving_out import places_kept
+from nnpcore.training.leaving_out import Leaving
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.stress import with_stress_weight
 
@@ -59,14 +59,14 @@ class UsedFrames:
         Raises
         ------
         TrainingError : no frames, nothing in them that the loss asks for, or counts that are none.
-        DataError : a test frame among the others.
+        DataError : a test frame among the others, with other elements, or no test frame with a label.
         SettingsError : energies of isolated atoms that do not belong to the frames.
         """
         counts = checked_counts(counts, len(train))
-        places, messages = places_kept(train, asked.left_out)
-        places_valid, more = places_kept(valid, asked.left_out)
-        train, valid = [train[k] for k in places], [valid[k] for k in places_valid]
-        counts = tuple(counts[k] for k in places) if counts else ()
+        leaving = Leaving.of(asked.left_out, train, valid, test)
+        asked = asked.replace(left_out=leaving.used) if leaving.means_some else asked
+        train, valid = [train[k] for k in leaving.kept_train], [valid[k] for k in leaving.kept_valid]
+        counts = tuple(counts[k] for k in leaving.kept_train) if counts else ()
         settings, about_stress = with_stress_weight(asked, counted_labels(train, asked))
         energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
         check_trainable(train, energy=energy, forces=forces, stress=stress)
@@ -77,8 +77,9 @@ class UsedFrames:
             settings, asked = (s.replace(atom_energies=energies.text) for s in (settings, asked))
         counts = tuple(counts[k] for k in energies.kept(train)) if counts else ()
         train, valid, test = (tuple(f[k] for k in energies.kept(f)) for f in (train, valid, test))
+        check_comparable(test, train, settings)
         refuse_overlap(test, {"training": train, "validation": valid})
-        said = [*messages, *more, *about_stress, *energies.messages, *notes_on(train, settings)]
+        said = [*leaving.messages, *about_stress, *energies.messages, *notes_on(train, settings)]
         said += notes_on_split(train, valid, settings.split)
         said += [Message(sentence_on(counts), Severity.NOTE)] if counts else []
         said += notes_on_weights(train, valid, settings)
