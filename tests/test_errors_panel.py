@@ -11,9 +11,11 @@ from training_data import TINY, silicon_frames
 from app.dialogs.group_weights import GroupWeightsDialog
 from app.panels.errors_panel import ErrorsPanel
 from app.session.session import Session
+from app.workers.training import TrainingJob, TrainingOrder
 from nnpcore.analyses.errors import OUTLIERS
 from nnpcore.structures import Role, read_dataset, write_frames
-from nnpcore.training import Trainer
+from nnpcore.training import RunFolder, Trainer
+from nnpcore.training.leaving_out import left_out
 
 
 def test_errors_outliers_and_weights_in_the_window(qtbot, session: Session, tmp_path: Path) -> None:
@@ -79,3 +81,25 @@ def _check_weights(qtbot, session: Session) -> None:
     assert session.trainings.settings.group_weights["b"].numbers == (2.5, 1.0, 1.0)
     session.undo_stack.undo()
     assert not session.trainings.settings.group_weights
+
+
+def test_frames_left_out_of_other_data_are_told_and_not_counted(tmp_path: Path) -> None:
+    frames = [replace(f, source="data.xyz", index=k) for k, f in enumerate(silicon_frames(6))]
+    other = left_out(replace(frames[0], energy=1.0), "")
+    job = TrainingJob(
+        TrainingOrder(TINY.replace(left_out=(other,)), frames[:4], frames[4:], (), tmp_path / "run")
+    )
+    job._work()
+    news = job.take_news()
+    assert news.error is None and news.notes == [
+        "no frame is left out: of those chosen (1) none is among these data"
+    ]
+    assert RunFolder.open(tmp_path / "run").settings.left_out == ()
+    wanted = TINY.replace(left_out=(other, left_out(frames[2], "")))
+    job = TrainingJob(TrainingOrder(wanted, frames[:4], frames[4:], (), tmp_path / "second"))
+    job._work()
+    assert [one.frame for one in RunFolder.open(tmp_path / "second").settings.left_out] == [2]
+    bare = [replace(silicon_frames(1, 90)[0], energy=None, forces=None, stress=None)]
+    job = TrainingJob(TrainingOrder(TINY, frames[:4], frames[4:], bare, tmp_path / "third"))
+    job._work()
+    assert "nothing to compare with" in str(job.take_news().error) and not (tmp_path / "third").exists()

@@ -275,7 +275,7 @@ def test_frames_are_left_out_whatever_their_file_is_called_and_their_labels_are_
     command = ["train", str(packed), "-o", str(tmp_path / "new"), "--without", str(listed), *OPTIONS]
     assert main([*command, "--stress-key", "none", "--test-fraction", "0"]) == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "1 of 3 entries to leave out matches no frame, as data.extxyz, frame 5" in said
+    assert "1 of 3 entries to leave out matches no frame, such as data.extxyz, frame 5" in said
     folder = RunFolder.open(tmp_path / "new")
     used = [index for source in folder.sources for index in source.indices]
     assert sorted(used) == [k for k in range(14) if k not in (3, 7)]

@@ -148,7 +148,7 @@ def _said(
     if unmatched:
         match = "matches" if len(unmatched) == 1 else "match"
         first = f"{unmatched[0].file}, frame {unmatched[0].frame}"
-        text = f"{len(unmatched)} of {len(named)} entries to leave out {match} no frame, as {first}"
+        text = f"{len(unmatched)} of {len(named)} entries to leave out {match} no frame, such as {first}"
         messages.append(Message(text))
     for label in changed if unmatched else ():
         messages.append(Message(f"{label} has another structure or energy than listed, and is not left out"))
@@ -171,7 +171,7 @@ def known_left_out(
         n, first = len(settings.left_out), settings.left_out[0]
         none = "the one entry matches no" if n == 1 else f"none of the {n} entries matches a"
         raise SettingsError(
-            f"{none} frame of these data by structure and energy, as {first.file}, frame {first.frame}",
+            f"{none} frame of these data by structure and energy, such as {first.file}, frame {first.frame}",
             where=where,
             fix="Give the data that the list was made of, read as they were then, or leave the list out",
         )
