@@ -48,15 +48,15 @@ def trained_on(window) -> str:
 def test_a_dropped_file_that_does_not_fit_is_only_looked_at(window, qtbot, silicon_file, alloy_file):
     (silicon,) = opened(window, qtbot, silicon_file())
     assert silicon.role is Role.TRAINING and titles(window) == ["si.extxyz is open"]
-    assert trained_on(window) == "1 file, 4 frames, Si"
+    assert trained_on(window) == "4 frames of Si in 1 file"
     _, alloy = opened(window, qtbot, alloy_file)
     assert alloy.role is Role.INSPECT and titles(window)[-1] == "cuni.extxyz is only looked at"
     toast = window.toasts.shown[-1]
     assert "it has Ni and Cu, which si.extxyz does not have" in toast.notification.text
-    assert trained_on(window) == "1 file, 4 frames, Si"
+    assert trained_on(window) == "4 frames of Si in 1 file"
     QTest.mouseClick(toast.findChild(QPushButton), Qt.MouseButton.LeftButton)
     assert alloy.role is Role.TRAINING
-    assert trained_on(window) == "⚠ 2 files, 6 frames, Si-Ni-Cu"
+    assert trained_on(window) == "⚠ 6 frames of Si-Ni-Cu in 2 files"
 
 
 def test_the_button_of_a_message_does_nothing_about_a_file_that_was_closed(
@@ -67,7 +67,7 @@ def test_the_button_of_a_message_does_nothing_about_a_file_that_was_closed(
     button = window.toasts.shown[-1].findChild(QPushButton)
     window.session.data.remove(alloy.id)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert trained_on(window) == "1 file, 4 frames, Si"
+    assert trained_on(window) == "4 frames of Si in 1 file"
 
 
 def test_a_file_that_fits_joins_the_training_and_this_is_said(window, qtbot, silicon_file, tmp_path):

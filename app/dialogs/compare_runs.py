@@ -60,7 +60,7 @@ class CompareRunsDialog(QDialog):
         self.table.head_clicked.connect(self._on_head)
         self.table.star_clicked.connect(self._on_star)
         self.table.noted.connect(self._on_noted)
-        self.text = NoteLabel(self, lines=2)
+        self.text = NoteLabel(self)
         self._build_buttons()
         self.resize(1100, 420)
         self._throttle = Throttle(self.refresh, self)

@@ -37,7 +37,7 @@ class CalibrationPanel(AnalysisPanel[Calibration]):
         super().__init__(session, parent)
         self.front = "force"
         self.plots = {quantity: CalibrationPlot(quantity, self) for quantity in ("energy", "force")}
-        self.text = NoteLabel(self, lines=3)
+        self.text = NoteLabel(self, lines=6)
         self.set_plots(dict.fromkeys(self.plots.values(), 1), self.text, gap=0)
         self._build_tools()
         runs, tasks = session.runs, session.tasks

@@ -96,7 +96,7 @@ class CurePanel(Panel):
         both.addWidget(self.table_view)
         both.setSizes([220, 200])
         both.setChildrenCollapsible(False)
-        self.text = NoteLabel(content, lines=3)
+        self.text = NoteLabel(content)
         self.label_button = self._button("Label with…", "Compute the frames by a calculator", self.ask_labels)
         tip = "Write the frames with POSCAR or your own input, to compute them elsewhere"
         self.export_button = self._button("Export to compute…", tip, self.ask_export_cure)

@@ -45,7 +45,7 @@ class ErrorsPanel(AnalysisPanel[RunErrors]):
         self.listed: list[Outlier] = []
         self.table_view = PropertyTable(self)
         self.table_view.cellClicked.connect(lambda row, _column: self._show(row))
-        self.text = NoteLabel(self, lines=2)
+        self.text = NoteLabel(self)
         self.set_plots({self.table_view: 1}, self.text)
         tip = "List frames and atoms by their error against what is foretold for it, the largest first"
         self.outliers = self.add_button(tip, text="Outliers", toggled=self._on_outliers)

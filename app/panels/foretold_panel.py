@@ -36,7 +36,7 @@ class ForetoldPanel(AnalysisPanel[Foretold]):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.curves, self.scatter = ForetoldCurves(self), ErrorScatter(self)
-        self.text = NoteLabel(self, lines=2)
+        self.text = NoteLabel(self)
         self.set_plots({self.curves: 1, self.scatter: 1}, self.text)
         self._build_tools()
         for plot in (self.curves, self.scatter):

@@ -53,7 +53,7 @@ class LearningPanel(Panel):
         self.force = LearningPlot(("force",), RMSES["force"], SHORT_RMSES["force"], parent=self)
         for plot in (self.plot, self.force):
             plot.point_clicked.connect(lambda _key, index, _m: session.learning.show_run(index))
-        self.text = NoteLabel(self, lines=4)
+        self.text = NoteLabel(self)
         self.set_plots({self.plot: 5, self.force: 3}, self.text, gap=4)
         self._build_tools()
         self.follow(session.learning.changed, session.data.added, session.data.removed)

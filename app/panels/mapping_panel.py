@@ -81,7 +81,7 @@ class MappingPanel(Panel):
 
     def _build(self) -> None:
         self.table_view, self.plot = RegionTable(self), MappingPlot(self)
-        self.text = NoteLabel(self, lines=2)
+        self.text = NoteLabel(self)
         self.set_plots({self.table_view: 1, self.plot: 1}, self.text, gap=4)
         self.menu = QMenu(self)
         tip = "Divide the structure shown into regions"

@@ -42,7 +42,7 @@ class PropertiesPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.table_view = PropertyTable(self)
-        self.text = NoteLabel(self, lines=2)
+        self.text = NoteLabel(self)
         self.set_plots({self.table_view: 1}, self.text)
         self._build_tools()
         runs = session.runs

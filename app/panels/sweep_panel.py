@@ -53,7 +53,7 @@ class SweepPanel(Panel):
         self.force = SweepPlot((FORCE,), RMSES["force"], self)
         for plot in (self.plot, self.force):
             plot.point_clicked.connect(self._on_clicked)
-        self.text = NoteLabel(self, lines=2)
+        self.text = NoteLabel(self)
         self.set_plots({self.plot: 3, self.force: 2}, self.text, gap=4)
 
     # what is shown ------------------------------------------------------------------------------------

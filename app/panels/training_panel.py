@@ -92,7 +92,7 @@ class TrainingPanel(Panel):
         self.plots = {q: RmsePlot(q, body) for q in QUANTITIES if q != MAPPING}
         self.mapping_plot = MappingPlot(body)
         row = filled(QHBoxLayout(), *dict.fromkeys(self._all_plots().values(), 1).items())
-        self.status = NoteLabel(body, "muted")
+        self.status = NoteLabel(body, "muted", lines=1)
         self.warning = NoteLabel(body, "warning")
         self.shared_legend = Legend(body)
         self.shared_legend.toggled.connect(self._on_shared_toggled)

@@ -314,14 +314,14 @@ class Data(QObject):
         return self.of_role(Role.TRAINING)
 
     def training_text(self) -> str:
-        """Return what would be trained on now, such as "2 files, 191 frames, Si", or nothing."""
+        """Return what would be trained on now, such as "191 frames of Si in 2 files", or nothing."""
         documents = self.trained_on()
         if not documents:
             return ""
         n_files, n_frames = len(documents), sum(document.n_frames for document in documents)
         files = "1 file" if n_files == 1 else f"{n_files} files"
         frames = "1 frame" if n_frames == 1 else f"{n_frames} frames"
-        return f"{files}, {frames}, {'-'.join(self._elements_of(documents))}"
+        return f"{frames} of {'-'.join(self._elements_of(documents))} in {files}"
 
     def training_warnings(self) -> tuple[str, ...]:
         """Say why the files that would be trained on do not fit together; known until they change."""

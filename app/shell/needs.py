@@ -38,7 +38,7 @@ class NeedsBar(QToolBar):
         self._row = QWidget(self)
         row = filled(QHBoxLayout(self._row), margins=(8, 0, 8, 0), spacing=8)
         for text, command in lines:
-            label = NoteLabel(self._row, "muted")
+            label = NoteLabel(self._row, "muted", lines=1)
             label.set_text(text)
             label.setMaximumWidth(label.sizeHint().width() + 8)
             row.addWidget(label, len(text))

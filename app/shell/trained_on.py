@@ -18,7 +18,7 @@ MARGIN, SIZE = 8, 8.0
 
 
 class TrainedOn(QLabel):
-    """Such as "2 files, 191 frames, Si"; in the warning colour, with the reasons, where they do not fit.
+    """Such as "191 frames of Si in 2 files"; in the warning colour, with the reasons, where they do not fit.
 
     Two short lines, so that the whole is read on small screens, too.
     """
@@ -38,7 +38,7 @@ class TrainedOn(QLabel):
         text, warnings = self._data.training_text(), self._data.training_warnings()
         shown = f"{'⚠ ' if warnings else ''}{text or NOTHING}"
         self.setFont(font(SIZE))
-        self.setText(",\n".join(shown.rsplit(", ", 1)) if self._data.datasets else "")
+        self.setText("\nin ".join(shown.rsplit(" in ", 1)) if self._data.datasets else "")
         color = ink("warning" if warnings else "muted").name()
         self.setStyleSheet(f"color: {color}")
         names = ", ".join(document.name for document in self._data.trained_on())

@@ -127,7 +127,7 @@ class Welcome(QScrollArea):
     def _examples(self, parent: QWidget) -> QVBoxLayout:
         grid = QGridLayout()
         grid.setSpacing(12)
-        silicon = ("file.example", "Silicon (DFT)", "Bundled: opens at once, trains in a minute", "silicon")
+        silicon = ("file.example", "Silicon (DFT)", "64 atoms by density-functional theory, bundled: opens at once, trains in a minute.", "silicon")
         entries = [silicon, *((f"file.example.{e.name}", e.title, e.about, e.name) for e in EXAMPLES)]
         for number, (command_id, title, about, picture) in enumerate(entries):
             run = partial(self._commands.run, command_id)
@@ -192,7 +192,7 @@ class Card(QFrame):
 
 
 class _Picture(QWidget):
-    """A picture that fills its place, cut where it has another shape."""
+    """A picture as large as its place allows, whole."""
 
     def __init__(self, name: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -218,7 +218,7 @@ class _Picture(QWidget):
         shape = QPainterPath()
         shape.addRoundedRect(QRectF(0, 0, self.width(), self.height() + 8), 7, 7)
         painter.setClipPath(shape)
-        size = self._kept.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatioByExpanding)
+        size = self._kept.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
         left, top = (self.width() - size.width()) // 2, (self.height() - size.height()) // 2
         painter.drawPixmap(
             QRectF(left, top, size.width(), size.height()), self._kept, QRectF(self._kept.rect())

@@ -50,9 +50,12 @@ class ElidedLabel(QLabel):
 
 
 class NoteLabel(ElidedLabel):
-    """A sentence beside a plot in a colour of the theme: as many lines as it needs, ``lines`` at most."""
+    """Text in a colour of the theme: as many lines as it needs, ``lines`` at most.
 
-    def __init__(self, parent: QWidget | None = None, color: str = "text", *, lines: int = 1) -> None:
+    By default these hold every sentence of the panels, in the narrowest of them, too.
+    """
+
+    def __init__(self, parent: QWidget | None = None, color: str = "text", *, lines: int = 4) -> None:
         super().__init__(parent)
         self.color, self.lines = color, lines
         follow_font(self)

@@ -40,38 +40,31 @@ class Example:
 EXAMPLES = (
     Example(
         "heal", "Train, Find, Label, Heal",
-        "Silicon trained at one volume maps wrongly. Candidates are made, the three that tell most about "
-        "the crystal are labelled by Stillinger-Weber, and the healed run stands beside the old one with "
-        "the error of both.", 1.0,
+        "Silicon at one volume maps wrongly. Three candidates are found, labelled and trained on.", 1.0,
     ),
     Example(
         "heal_dft", "Healed by Three Frames of a Pool",
-        "The bundled density-functional frames at one volume; of 95 frames at constant pressure the three "
-        "that tell most about the crystal are added. The error of the crystal is told before and after.", 1.0,
+        "Of 95 frames at constant pressure the three that tell most heal a training at one volume.", 1.0,
     ),
     Example(
         "fig1", "NVT Against NPT (Fig. 1)",
-        "Silicon trained at one volume has good total energies and a wrong equation of state. Training at "
-        "zero pressure, or with the stress in the loss, cures it.", 1.0,
+        "One volume: good total energies, a wrong equation of state. Pressure or stress cures it.", 1.0,
     ),
     Example(
         "fig2", "Slab at 100 K and 1000 K (Fig. 2)",
-        "Bulk and surface of a Si(100) slab: at 100 K their atoms are islands in G space, and energy moves "
-        "between them at will; at 1000 K the islands meet and the map becomes better.", 2.5,
+        "At 100 K bulk and surface are islands in G space; at 1000 K they meet and map better.", 2.5,
     ),
     Example(
         "fig3", "Cluster Teaches Surfaces (Fig. 3)",
-        "Networks trained on a silicon nanocluster are asked about slabs: the RMSE settles early, the "
-        "mapping errors much later.", 3.0,
+        "Trained on a silicon nanocluster, asked about slabs: RMSE settles long before the map.", 3.0,
     ),
     Example(
         "cluster", "Nickel Nanocluster",
-        "Every atomic energy of a nickel cluster against its reference, learned from total energies and "
-        "forces alone.", 1.5,
+        "Every atomic energy against the exact one, learned from total energies and forces.", 1.5,
     ),
     Example(
         "connectivity", "Connectivity and Mapping Error",
-        "The better the groups of atoms hang together in G space, the smaller the mapping error.", 1.5,
+        "The better groups of atoms hang together in G space, the smaller their mapping error.", 1.5,
     ),
     Example(
         "surface", "Surface Energies",

@@ -68,6 +68,9 @@ def relative_mev(energies: np.ndarray, zero: EnergyZero) -> np.ndarray:
     return MEV_PER_EV * (energies - zero.energy)
 
 
+EDGE = 0.025
+"""Share of the window's width that lies between a point and the edge at least."""
+
 MOST_SHADE = 0.6
 """Share of the lines' range by which a wide shade may stretch the axis, up and down."""
 
@@ -78,7 +81,7 @@ def eos_window(series: Sequence[EosSeries], zero: EnergyZero) -> tuple[float, fl
     A shade may stretch the energies by :data:`MOST_SHADE` of what means and reference take; a wider one
     leaves the picture.
     """
-    low, high = _volume_window(series)
+    low, high = _beside_points(*_volume_window(series), series)
     lines, shades = [np.zeros(1)], [np.zeros(1)]
     for item in series:
         seen = (item.curve.volumes >= low) & (item.curve.volumes <= high)
@@ -136,6 +139,15 @@ def _volume_window(series: Sequence[EosSeries]) -> tuple[float, float]:
     if high <= low:
         low, high = float(volumes.min()), float(volumes.max())
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _beside_points(low: float, high: float, series: Sequence[EosSeries]) -> tuple[float, float]:
+    """Return a window moved out where a point would lie on its edge and be cut."""
+    room = EDGE * (high - low)
+    volumes = np.concatenate([item.curve.volumes for item in series])
+    lowest = min([low, *(volumes[np.abs(volumes - low) < room] - room)])
+    highest = max([high, *(volumes[np.abs(volumes - high) < room] + room)])
+    return float(lowest), float(highest)
 
 
 def spline(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
