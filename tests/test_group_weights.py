@@ -13,6 +13,7 @@ from training_data import fit_set, mixed_frames, networks, silicon_frames
 
 from nnpcore.cli import main
 from nnpcore.errors import DataError, SettingsError, TrainingError
+from nnpcore.progress import Progress
 from nnpcore.structures import group_of, read_dataset, split_frames, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import RunFolder, Trainer, TrainSettings
@@ -27,6 +28,7 @@ from nnpcore.training.engines.rows import LossWeights, RowScales, make_batch
 from nnpcore.training.engines.torch_backend import TorchLoss
 from nnpcore.training.evaluate import prediction_errors
 from nnpcore.training.group_weights import check_group_weights, counted_labels, read_weights, weights_of
+from nnpcore.training.guidance import fitted_posterior
 from nnpcore.training.optimizers.centering import centered
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
@@ -312,7 +314,21 @@ def test_labels_of_weight_zero_are_left_out_of_what_is_learned_from() -> None:
     assert weights_of(frames, settings)[:2].tolist() == [[0, 1, 0.5], [1, 1, 1]]
     found = counted_labels(frames, settings)
     assert found[0].energy is None and found[0].forces is not None and found[0].stress is not None
+    assert found[0].label_weights == (0.0, 1.0, 0.5)
     assert found[1] is frames[1]
+
+
+def test_a_posterior_of_a_training_weighs_labels_as_its_loss() -> None:
+    """Energies of one group are wrong: with a small weight they do not raise the noise of the others."""
+    frames = grouped(16)
+    data = fit_set(frames, ("Si",))[0]
+    noises = []
+    for weight in (1.0, 1e-4):
+        settings = SMALL.replace(group_weights={"wrong": {"energy": weight}})
+        weighed = replace(data, targets=replace(data.targets, group_weights=weights_of(frames, settings)))
+        found = fitted_posterior(frames, weighed, settings, 1, Progress())
+        noises.append(found.hyper.noise["energy"])
+    assert noises[1] < 0.3 * noises[0]
 
 
 @pytest.mark.parametrize("command", [["learning-curve"], ["sweep", "--setting", "seed", "--values", "1,2"]])

@@ -38,7 +38,9 @@ from nnpcore.posterior.evidence import (
     log_evidence,
 )
 from nnpcore.posterior.moments import Moments
+from nnpcore.posterior.streaming import each_rows
 from nnpcore.posterior.tempering import EnergyRows, found_tempering
+from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.structures.frame import Frame
 from nnpcore.tensor_files import parse_tensors, write_tensors
 from nnpcore.threads import one_blas_thread
@@ -286,6 +288,39 @@ def test_a_frame_added_is_as_if_it_had_been_there(posterior: Posterior, frames: 
     np.testing.assert_allclose(foretold.mean(targets), posterior.mean(targets), atol=1e-7)
 
 
+def test_a_frame_that_counts_four_times_is_as_if_it_were_there_four_times(
+    posterior: Posterior, frames: list[Frame]
+) -> None:
+    """Its labels have half the noise. One of no weight is left out; one kind may count, another not."""
+    targets = mean_targets(frames)
+    more = alloy_frames(1, seed=9)[0]
+    heavy = posterior.with_frames([replace(more, label_weights=(4.0, 4.0, 4.0))])
+    often = posterior.with_frames([more] * 4)
+    np.testing.assert_allclose(heavy.mean(targets), often.mean(targets), atol=1e-7)
+    np.testing.assert_allclose(heavy.spread(targets), often.spread(targets), rtol=1e-6)
+    assert heavy.moments["forces"].n == posterior.moments["forces"].n + 3 * more.n_atoms
+    forces_only = posterior.with_frames([replace(more, label_weights=(0.0, 1.0, 0.0))])
+    bare = posterior.with_frames([replace(more, energy=None, stress=None)])
+    np.testing.assert_array_equal(forces_only.spread(targets), bare.spread(targets))
+    (sent,) = frames_from_values(frames_to_values([replace(more, label_weights=(0.5, 2.0, 0.0))]))
+    assert sent.label_weights == (0.5, 2.0, 0.0)
+
+
+def test_the_evidence_finds_the_noise_of_labels_that_count_once(frames: list[Frame]) -> None:
+    """Half of the forces are ten times noisier, and weighed so: what is found is the noise of the others."""
+    rng, noise = np.random.default_rng(2), 0.05
+    known = Posterior.fit(frames, FUNCTIONS, kinds=("forces",), settings=SMALL)
+    rows = np.concatenate([row.forces for row in each_rows(known.basis, frames, 1, None)])
+    truth = rows @ known.solution.coefficients
+    roots = np.where(np.arange(len(rows)) < len(rows) // 2, 0.1, 1.0)
+    targets = truth + noise / roots * rng.standard_normal(len(rows))
+    start = Hyperparameters(1.5, 1.0, {"forces": 0.1})
+    weighed = {"forces": Moments.of(roots[:, None] * rows, roots * targets)}
+    alike = {"forces": Moments.of(rows, targets)}
+    found, wrong = (best_hyperparameters(m, start, SMALL)[0].noise["forces"] for m in (weighed, alike))
+    assert found == pytest.approx(noise, rel=0.25) and wrong > 4 * noise
+
+
 def test_the_order_and_division_of_frames_do_not_matter(posterior: Posterior, frames: list[Frame]) -> None:
     emptied = replace(posterior, moments={}, n_frames=0)
     one_by_one = emptied
@@ -364,9 +399,8 @@ def tempering_of(repeats: int, systems: np.ndarray, shift: np.ndarray) -> float:
     energy_rows = rng.standard_normal((n, m))
     moments = {"forces": Moments.of(np.repeat(rows, repeats, axis=0), np.repeat(forces, repeats))}
     hyper = Hyperparameters(1.0, 1.0, {"forces": 0.5})
-    return found_tempering(moments, hyper, EnergyRows(energy_rows, energy_rows @ truth + shift, systems))[
-        "forces"
-    ]
+    energies = EnergyRows(energy_rows, energy_rows @ truth + shift, systems, np.ones(n))
+    return found_tempering(moments, hyper, energies)["forces"]
 
 
 def test_forces_that_say_the_same_again_count_once() -> None:

@@ -147,6 +147,7 @@ class Cures(QObject):
         AnalysisError where there is neither, or the run's files are not open.
         """
         from nnpcore.cure.finding import kinds_of_settings
+        from nnpcore.training.group_weights import counted_labels
 
         run = self._runs.current
         frames = {document.id: document.frames for document in self._data.datasets.values()}
@@ -157,7 +158,7 @@ class Cures(QObject):
                     where=run.name,
                     fix="Open the files it was trained on",
                 )
-            training = tuple(frames_of(run.train, frames))
+            training = counted_labels(frames_of(run.train, frames), run.settings)
             kinds = kinds_of_settings(run.settings)
             return Subject(run.name, training, kinds, run.functions, run.potential, run.folder)
         refs = refs_of_role(list(self._data.datasets.values()), Role.TRAINING)

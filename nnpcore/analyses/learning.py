@@ -23,6 +23,7 @@ from nnpcore.training.data_sources import fingerprint
 from nnpcore.training.described import with_functions
 from nnpcore.training.evaluate import rmse_report
 from nnpcore.training.folder_lock import Writer, one_writer
+from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.learning_curve import MAPPING, LearningPlan, LearningPoint
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
@@ -192,7 +193,7 @@ class _Learning:
             given = job.own()
             job = replace(job, given={**given, "describer": self._describer()})
         asked = {
-            "frames": frames_to_values(frames),
+            "frames": frames_to_values(counted_labels(frames, settings)),
             "functions": settings.descriptors.functions,
             "kinds": list(learned_from(settings)),
             "monitored": bool(monitored),

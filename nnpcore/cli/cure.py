@@ -173,6 +173,7 @@ def _known_run(path: Path, terminal: Terminal) -> Known:
     from nnpcore.cure.finding import kinds_of_settings
     from nnpcore.potential import Potential
     from nnpcore.training import RunFolder
+    from nnpcore.training.group_weights import counted_labels
 
     run = RunFolder.open(path)
     potential = Potential.load(path)
@@ -182,7 +183,8 @@ def _known_run(path: Path, terminal: Terminal) -> Known:
         raise RunFolderError(
             "this run has no training data", where=str(path), fix="Import it with --data, or name the files"
         )
-    return Known(frames, potential.functions, kinds_of_settings(run.settings), potential, run.path)
+    counted = list(counted_labels(frames, run.settings))
+    return Known(counted, potential.functions, kinds_of_settings(run.settings), potential, run.path)
 
 
 def _aims(

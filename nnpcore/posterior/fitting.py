@@ -12,7 +12,7 @@ from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
 from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
 from nnpcore.posterior.evidence import Hyperparameters, Solution, best_hyperparameters, first_guess
-from nnpcore.posterior.moments import ENERGY, Moments
+from nnpcore.posterior.moments import ENERGY, KINDS, Moments
 from nnpcore.posterior.scatter import plausible_scatter, scatter_precision
 from nnpcore.posterior.settings import PosteriorSettings
 from nnpcore.posterior.streaming import batches, summed
@@ -77,7 +77,8 @@ def fit(
 
 
 def _has_label(frame: Frame, kinds: tuple[str, ...]) -> bool:
-    return any(getattr(frame, kind) is not None for kind in kinds)
+    weights = dict(zip(KINDS, frame.label_weights, strict=True))
+    return any(getattr(frame, kind) is not None and weights[kind] > 0 for kind in kinds)
 
 
 def element_zeros(frames: Sequence[Frame], functions: SymmetryFunctions) -> np.ndarray:
@@ -157,7 +158,8 @@ def _energy_rows(
     basis: SparseBasis, frames: Sequence[Frame], zeros: np.ndarray, n_threads: int | None
 ) -> EnergyRows:
     """Return rows and targets of the energies of some frames."""
-    chosen = [f for f in spread_frames(frames, _MOST_FRAMES_FOR_ENERGIES, 10**5) if f.energy is not None]
+    some = spread_frames(frames, _MOST_FRAMES_FOR_ENERGIES, 10**5)
+    chosen = [f for f in some if f.energy is not None and f.label_weights[0] > 0]
     rows, targets = np.zeros((len(chosen), basis.size)), np.zeros(len(chosen))
     for part in batches(chosen):
         own = [chosen[k] for k in part]
@@ -169,4 +171,4 @@ def _energy_rows(
             targets[k] = energy / frame.n_atoms - zeros[d.species[first:end]].mean()
     numbers = [frame.numbers.tobytes() for frame in chosen]
     systems = np.unique(numbers, return_inverse=True)[1] if numbers else np.zeros(0, dtype=np.int64)
-    return EnergyRows(rows, targets, systems)
+    return EnergyRows(rows, targets, systems, np.array([frame.label_weights[0] for frame in chosen]))

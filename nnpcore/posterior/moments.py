@@ -53,7 +53,11 @@ class Moments:
 
 def labelled_rows(rows: FrameRows, frame: Frame, zero: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return rows (k, m) with targets (k,) for each kind of label that a frame has; ``zero`` off its
-    energy."""
+    energy.
+
+    A label that counts w times has the noise of its kind over the root of w: both are times this root. One
+    that counts not at all is left out.
+    """
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     if frame.energy is not None:
         found[ENERGY] = rows.energy[None], np.array([(frame.energy - zero) / frame.n_atoms])
@@ -61,7 +65,12 @@ def labelled_rows(rows: FrameRows, frame: Frame, zero: float) -> dict[str, tuple
         found[FORCES] = rows.forces, frame.forces.ravel()
     if frame.stress is not None and rows.stress is not None:
         found[STRESS] = rows.stress, MANDEL * frame.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-    return found
+    roots = {kind: w**0.5 for kind, w in zip(KINDS, frame.label_weights, strict=True) if w > 0}
+    return {kind: _times(roots[kind], *own) for kind, own in found.items() if kind in roots}
+
+
+def _times(root: float, rows: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (rows, targets) if root == 1.0 else (root * rows, root * targets)
 
 
 def added(one: Mapping[str, Moments], other: Mapping[str, Moments]) -> dict[str, Moments]:

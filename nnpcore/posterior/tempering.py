@@ -38,23 +38,32 @@ _STEPS = 20
 
 @dataclass(frozen=True, eq=False)
 class EnergyRows:
-    """Rows (n, m) and targets (n,) of the energies per atom of some frames, eV/atom, and systems (n,) int."""
+    """Rows (n, m) and targets (n,) of the energies per atom of some frames, eV/atom, and systems (n,) int.
+
+    ``weights`` : (n,), how many times each counts.
+    """
 
     rows: np.ndarray
     targets: np.ndarray
     systems: np.ndarray
+    weights: np.ndarray
 
     def differences(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows and targets less the means of their systems; of all where too few share a system."""
+        """Return rows and targets less the means of their systems; of all where too few share a system.
+
+        Both are times the root of their weights.
+        """
         n_systems = len(np.unique(self.systems))
         enough = len(self.targets) - n_systems > _FEWEST_AXES
         systems = self.systems if enough else np.zeros(len(self.targets), dtype=np.int64)
         rows, targets = self.rows.copy(), self.targets.copy()
         for system in np.unique(systems):
             own = systems == system
-            rows[own] -= rows[own].mean(0)
-            targets[own] -= targets[own].mean()
-        return rows, targets
+            share = self.weights[own] / self.weights[own].sum()
+            rows[own] -= share @ rows[own]
+            targets[own] -= share @ targets[own]
+        roots = np.sqrt(self.weights)
+        return roots[:, None] * rows, roots * targets
 
 
 def found_tempering(

@@ -33,6 +33,7 @@ def frames_to_values(
         "source": [frame.source for frame in frames],
         "index": [frame.index for frame in frames],
         "read_with": [frame.read_with for frame in frames],
+        "label_weights": [list(frame.label_weights) for frame in frames],
         "arrays": [{name: f.arrays[name] for name in arrays if _is_sent(f.arrays.get(name))} for f in frames],
         "info": [{n: f.info[n] for n in info if isinstance(f.info.get(n), _SENT_INFO)} for f in frames],
     }
@@ -64,9 +65,15 @@ def frames_from_values(values: Mapping[str, Any]) -> list[Frame]:
                 values["numbers"][own], values["positions"][own], values["cells"][cell], values["pbc"][cell],
                 energy, forces, stress, dict(values["arrays"][k]), dict(values["info"][k]),
                 values["source"][k], int(values["index"][k]), values["read_with"][k],
+                label_weights=_three(values["label_weights"][k]),
             )
         )  # fmt: skip
     return frames
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    first, second, third = values
+    return float(first), float(second), float(third)
 
 
 def _is_sent(values: object) -> bool:

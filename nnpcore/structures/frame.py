@@ -55,6 +55,7 @@ class Frame:
     info : further per-frame values of the file.
     source, index : the file it came from and its index there.
     read_with : the names its labels stood under there, as ``KeyNames.text``; empty for the usual ones.
+    label_weights : how many times its energy, forces and stress count where something is learned from it.
     """
 
     numbers: np.ndarray
@@ -69,6 +70,7 @@ class Frame:
     source: str = ""
     index: int = 0
     read_with: str = ""
+    label_weights: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def n_atoms(self) -> int:

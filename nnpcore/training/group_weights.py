@@ -41,19 +41,21 @@ def weights_of(frames: Sequence[Frame], settings: TrainSettings) -> np.ndarray:
 
 
 def counted_labels(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Frame, ...]:
-    """Return the frames without the labels whose groups have a weight of zero."""
+    """Return the frames without the labels whose groups have a weight of zero, the others with theirs."""
     if not settings.group_weights:
         return tuple(frames)
     found = []
-    for frame, (energy, forces, stress) in zip(frames, weights_of(frames, settings), strict=True):
+    for frame, weights in zip(frames, weights_of(frames, settings).tolist(), strict=True):
+        energy, forces, stress = weights
         found.append(
             replace(
                 frame,
                 energy=frame.energy if energy else None,
                 forces=frame.forces if forces else None,
                 stress=frame.stress if stress else None,
+                label_weights=(energy, forces, stress),
             )
-            if not (energy and forces and stress)
+            if weights != [1.0, 1.0, 1.0]
             else frame
         )
     return tuple(found)
