@@ -465,7 +465,7 @@ def test_importing_the_room_is_light() -> None:
 def test_every_kind_declares_what_the_rest_needs() -> None:
     from nnpcore.descriptors.functions import KINDS, all_parameters
 
-    usual = ["η (1/Å²)", "r_s (Å)", "ζ", "λ", "r_low (Å)", "θ_low (°)", "θ_high (°)", "Cutoff (Å)"]
+    usual = ["η (1/Å²)", "r_s (Å)", "ζ", "λ", "r_low (Å)", "θ_low (°)", "θ_high (°)", "n", "Cutoff (Å)"]
     assert [p.title for p in all_parameters()] == usual
     for name, kind in KINDS.items():
         declared = {kind.neighbors_field, *(p.name for p in kind.parameters), "cutoff", "cutoff_function"} - {

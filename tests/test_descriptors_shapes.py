@@ -14,6 +14,8 @@ from test_descriptors import NUMBERS, build, cluster, gradients, images, moved, 
 from nnpcore.descriptors import G2, G4, G5, SymmetryFunction, SymmetryFunctions, compute_descriptors
 from nnpcore.descriptors.functions import (
     Angular,
+    ChebyshevG2,
+    ChebyshevG5,
     CompactG2,
     CompactG4,
     CompactG5,
@@ -73,6 +75,9 @@ def every_kind() -> Iterator[SymmetryFunction]:
             yield kind(PAIRS[k % 3], *HUMPS[(k + 5) % 12], name)
         for kind in (WeightedCompactG4, WeightedCompactG5):
             yield kind(*HUMPS[(k + 3) % 12], name)
+    for n in (0, 1, 2, 5, 10):
+        yield ChebyshevG2("OSi"[n % 2 :][: 1 + n % 2], n, 4.4)
+        yield ChebyshevG5(PAIRS[n % 3], n, 4.2)
 
 
 def functions_without(*left_out: str) -> SymmetryFunctions:
@@ -86,7 +91,10 @@ def term(f: SymmetryFunction, *distances: float) -> float:
     for r in distances:
         if r >= f.cutoff:
             return 0.0
-        if isinstance(f, (G2, G4, G5, WeightedG2, WeightedG4)):
+        if isinstance(f, (ChebyshevG2, ChebyshevG5)):
+            order = f.order if isinstance(f, ChebyshevG2) else 0
+            product *= shape("cosine", r / f.cutoff) * math.cos(order * math.acos(2 * r / f.cutoff - 1))
+        elif isinstance(f, (G2, G4, G5, WeightedG2, WeightedG4)):
             inner = f.inner_cutoff * f.cutoff
             y = max(0.0, (r - inner) / (f.cutoff - inner))
             product *= math.exp(-f.eta * (r - f.r_s) ** 2) * shape(f.cutoff_function, y)
@@ -97,6 +105,8 @@ def term(f: SymmetryFunction, *distances: float) -> float:
 
 
 def angle_term(f: Angular, cosine: float) -> float:
+    if isinstance(f, ChebyshevG5):
+        return math.cos(f.order * math.acos(min(1.0, max(-1.0, cosine))))
     if isinstance(f, (G4, G5, WeightedG4)):
         return 2.0 ** (1.0 - f.zeta) * max(0.0, 1.0 + f.lambda_ * cosine) ** f.zeta
     low, high = f.values["angle_low"], f.values["angle_high"]
@@ -179,7 +189,7 @@ def test_atoms_in_a_line_have_finite_derivatives(device: str) -> None:
 def test_slopes_of_torch_shapes_are_those_of_autograd() -> None:
     from nnpcore.descriptors.torch_shapes import shape_of
 
-    for name in (*CUTOFF_FUNCTIONS, *COMPACT_SHAPES):
+    for name in (*CUTOFF_FUNCTIONS, *COMPACT_SHAPES, "chebyshev0", "chebyshev7", "wave0", "wave4"):
         y = torch.linspace(0.0, 0.99, 34, dtype=torch.float64, requires_grad=True)
         f, slope = shape_of(name, y)
         if name != "hard":
@@ -211,6 +221,8 @@ WRONG = [
     (lambda: CompactG2("Si", 5.0, 5.0), "low must be below the cutoff"),
     (lambda: CompactG5(("Si", "Si"), -5.0, 5.0, -10.0, 90.0), "neither within 0 and 180"),
     (lambda: CompactG2("Si", -5.0, 5.0, "cosine"), "there is no cutoff function 'cosine'"),
+    (lambda: ChebyshevG2("Si", 41, 5.0), "whole number from 0 to 40"),
+    (lambda: ChebyshevG5(("Si", "Si"), 1.5, 5.0), "whole number from 0 to 40"),
 ]
 
 
@@ -230,3 +242,12 @@ def test_the_table_keeps_every_function() -> None:
                 {"O": [], "Si": [], element: [_entry(0, _texts(element, entry))]}
             )
             assert again == SymmetryFunctions.from_dict({"O": [], "Si": [], element: [entry]})
+
+
+def test_a_polynomial_that_is_zero_at_a_neighbor_keeps_its_slope(device: str) -> None:
+    """T_1(2r/r_c - 1) at r = r_c/2."""
+    pair = build("Si Si", [[0, 0, 0], [3.0, 0.0, 0.0]])
+    functions = SymmetryFunctions({"Si": (ChebyshevG2("Si", 1, 6.0),)})
+    found = compute_descriptors([pair], functions, dtype=np.float64, device=device)
+    assert abs(found.values[0, 0]) < 1e-15
+    np.testing.assert_allclose(gradients(found)[0, 1, 0, 0], 1 / 6.0, rtol=1e-12)

@@ -301,11 +301,3 @@ def test_every_program_is_named_where_users_choose_one() -> None:
     assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
     for program in PROGRAMS:
         assert program.title and program.about and (not program.reads or program.marker)
-
-
-@pytest.mark.parametrize("name", ["Si.nn", "Si.15t-15t.nn.ascii", "Si.ann"])
-def test_aenet_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"\x04\x00\x00\x00")
-    for path in (tmp_path, tmp_path / name):
-        with pytest.raises(PotentialError, match=r"a network of aenet.*--calculator"):
-            read_foreign([path])

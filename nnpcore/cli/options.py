@@ -179,7 +179,7 @@ ExportStructure = Annotated[
 Sources = Annotated[
     list[str], Argument(metavar="DIR...", help="Folders or files of the members of one ensemble.")
 ]
-ImportFormat = Annotated[str, Option(metavar="FORMAT", help="n2p2, simple-nn, potential or auto.")]
+ImportFormat = Annotated[str, Option(metavar="FORMAT", help="n2p2, simple-nn, potential, aenet or auto.")]
 ImportData = Annotated[list[str] | None, Option("--data", metavar="FILE", help="What it was trained on.")]
 Units = Annotated[str | None, Option(help="Of n2p2's files: angstrom-ev or bohr-hartree.")]
 Epoch = Annotated[int | None, Option(help="Read n2p2's weights.ZZZ.NNNNNN.out of this epoch.")]

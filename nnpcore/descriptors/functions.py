@@ -15,6 +15,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from nnpcore.descriptors.shapes import (
     COMPACT_SHAPES,
     CUTOFF_FUNCTIONS,
+    MOST_CHEBYSHEV,
     WITHOUT_INNER,
     AngleFactor,
     DistanceFactor,
@@ -85,6 +86,7 @@ _LAMBDA = Parameter("lambda_", "λ", choices=(1.0, -1.0))
 _LOW = Parameter("low", "r_low", 1, signed=True)
 _ANGLE_LOW = Parameter("angle_low", "θ_low (°)", signed=True)
 _ANGLE_HIGH = Parameter("angle_high", "θ_high (°)", signed=True)
+_ORDER = Parameter("order", "n")
 
 
 class SymmetryFunction:
@@ -188,6 +190,19 @@ class _Compact(SymmetryFunction):
         center, width = 0.5 * (self.cutoff + self.low), 0.5 * (self.cutoff - self.low)
         shape = self.cutoff_function
         return DistanceFactor(0.0, 0.0, shape, center, width, True, self.cutoff, self.weighted)
+
+
+class _Chebyshev(SymmetryFunction):
+    """A polynomial of Chebyshev times the cosine cutoff."""
+
+    parameters = (_ORDER,)
+    shapes = ("cosine",)
+    order: int
+
+    def _check_values(self, where: str) -> None:
+        if self.order != int(self.order) or self.order > MOST_CHEBYSHEV:
+            what = f"the order is a whole number from 0 to {MOST_CHEBYSHEV}, not {self.order!r}"
+            raise SettingsError(what, where=where)
 
 
 class Radial(SymmetryFunction):
@@ -400,6 +415,46 @@ class WeightedCompactG5(_WeightedCompactG4):
     narrow = False
 
 
+@dataclass(frozen=True)
+class ChebyshevG2(_OfElement, Radial, _Chebyshev):
+    """Radial function ``Σ_j T_n(2 r_ij/r_c - 1) fc(r_ij)`` over neighbors of one element.
+
+    T_n is Chebyshev's polynomial of this ``order``, fc the cosine cutoff. Sums of them are aenet's
+    fingerprints: N. Artrith, A. Urban and G. Ceder, Phys. Rev. B 96, 014112 (2017).
+    """
+
+    element: str
+    order: int
+    cutoff: float
+    cutoff_function: str = "cosine"
+
+    @property
+    def distance_factor(self) -> DistanceFactor:
+        """The polynomial times the cutoff."""
+        return DistanceFactor(0.0, 0.0, f"chebyshev{int(self.order)}", 0.0, self.cutoff, False, self.cutoff)
+
+
+@dataclass(frozen=True)
+class ChebyshevG5(_OfElements, Angular, _Chebyshev):
+    """Wide angular function ``Σ_{j<k} T_n(cosθ_ijk) fc(r_ij) fc(r_ik)``; see :class:`ChebyshevG2`."""
+
+    narrow = False
+    elements: tuple[str, str]
+    order: int
+    cutoff: float
+    cutoff_function: str = "cosine"
+
+    @property
+    def distance_factor(self) -> DistanceFactor:
+        """The cutoff alone."""
+        return DistanceFactor(0.0, 0.0, "cosine", 0.0, self.cutoff, False, self.cutoff)
+
+    @property
+    def angle_factor(self) -> AngleFactor:
+        """The polynomial of the cosine."""
+        return AngleFactor(0.0, 2.0 * math.pi, f"wave{int(self.order)}")
+
+
 KINDS: dict[str, type[SymmetryFunction]] = {
     kind.__name__: kind
     for kind in (
@@ -414,6 +469,8 @@ KINDS: dict[str, type[SymmetryFunction]] = {
         WeightedCompactG2,
         WeightedCompactG4,
         WeightedCompactG5,
+        ChebyshevG2,
+        ChebyshevG5,
     )
 }
 """All kinds of symmetry functions, by name."""

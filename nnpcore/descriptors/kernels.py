@@ -162,7 +162,7 @@ def _other_channel(t: KernelAddresses, m: _Memory, channel: int, row: int) -> No
                 t.channel_value + 8 * FACTOR_NUMBERS * channel, get(m.w, _R2 * m.n + j)
             )
             put(m.w, row + j, weight * h)
-            put(m.w, row + m.n + j, slope / h if h > 0.0 else 0.0)
+            put(m.w, row + m.n + j, slope / h if h != 0.0 else 0.0)
 
 
 @njit(**HELPER)

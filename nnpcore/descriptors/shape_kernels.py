@@ -6,10 +6,12 @@ import math
 
 from numba import njit
 
-from nnpcore.descriptors.shapes import FIRST_ASYMMETRIC
+from nnpcore.descriptors.shapes import FIRST_ASYMMETRIC, FIRST_CHEBYSHEV, FIRST_WAVE
 from nnpcore.descriptors.simd import HELPER, get
 
 _OF_ONE = math.tanh(1.0) ** -3
+_NEARLY_ZERO = 1e-200
+"""Stands for a zero between others: slopes are kept relative to their values."""
 
 
 @njit(**HELPER)
@@ -24,6 +26,19 @@ def _polynomial(order: int, y: float) -> tuple[float, float]:
         return 1.0 + z * z * (y * (84.0 + y * (20.0 * y - 70.0)) - 35.0), -140.0 * z * y * (1.0 - y) ** 3
     inner = y * (420.0 + y * (y * (315.0 - 70.0 * y) - 540.0)) - 126.0
     return 1.0 + z * z * y * inner, -630.0 * z * z * (1.0 - y) ** 4
+
+
+@njit(**HELPER)
+def _chebyshev(order: int, y: float) -> tuple[float, float]:
+    """T_n(2y - 1) times the cosine cutoff, and its derivative."""
+    x = 2.0 * y - 1.0
+    t, before, slope, slope_before = 1.0, x, 0.0, 1.0
+    for _ in range(order):
+        t, before = 2.0 * x * t - before, t
+        slope, slope_before = 2.0 * before + 2.0 * x * slope - slope_before, slope
+    cosine, sine = math.cos(0.5 * math.pi * y), math.sin(0.5 * math.pi * y)
+    f = cosine * cosine * t
+    return f if f != 0.0 else _NEARLY_ZERO, 2.0 * cosine * cosine * slope - math.pi * sine * cosine * t
 
 
 @njit(**HELPER)
@@ -46,6 +61,11 @@ def shape_of(shape: int, y: float) -> tuple[float, float]:
         return f, -2.0 * y * rest * rest * f
     if shape < FIRST_ASYMMETRIC:
         return _polynomial(shape - 4, y)
+    if shape >= FIRST_WAVE:
+        k = 2.0 * math.pi * (shape - FIRST_WAVE)
+        return math.cos(k * y), -k * math.sin(k * y)
+    if shape >= FIRST_CHEBYSHEV:
+        return _chebyshev(shape - FIRST_CHEBYSHEV, y)
     f, slope = _polynomial(shape - FIRST_ASYMMETRIC + 1, y * (2.0 - y))
     return f, 2.0 * slope * (1.0 - y)
 

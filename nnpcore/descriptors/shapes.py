@@ -3,11 +3,16 @@
 A shape is a function of y that is 1 at y = 0 (``tanh3`` excepted) and 0 from y = 1 on. Cutoff functions have
 y = (r - r_i)/(r_c - r_i) beyond the inner cutoff r_i and y = 0 within it; compact functions (Bircher,
 Singraber and Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021)) have y = |x - center|/width.
+Chebyshev's polynomials times the cosine cutoff (Artrith, Urban and Ceder, Phys. Rev. B 96, 014112 (2017))
+have y = r/r_c, the same polynomials of cosθ, which are cos nθ, y = θ/2π.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+MOST_CHEBYSHEV = 40
+"""Highest order of Chebyshev's polynomials."""
 
 SHAPES = (
     "hard",
@@ -23,8 +28,11 @@ SHAPES = (
     "poly2a",
     "poly3a",
     "poly4a",
+    *(f"chebyshev{n}" for n in range(MOST_CHEBYSHEV + 1)),
+    *(f"wave{n}" for n in range(MOST_CHEBYSHEV + 1)),
 )
-"""All shapes; those that end with a are asymmetric: the same function of y (2 - y)."""
+"""All shapes; those that end with a are asymmetric: the same function of y (2 - y). ``chebyshev`` n is
+T_n(2y - 1) times the cosine cutoff, ``wave`` n is cos(2πny)."""
 
 FIRST_ASYMMETRIC = 9
 """Place of the first asymmetric shape; four before it is the one that it is made of."""
@@ -32,7 +40,11 @@ FIRST_ASYMMETRIC = 9
 CUTOFF_FUNCTIONS = SHAPES[:FIRST_ASYMMETRIC]
 """Shapes of cutoff functions; the place is n2p2's ``cutoff_type``."""
 
-COMPACT_SHAPES = SHAPES[4:]
+FIRST_CHEBYSHEV = 13
+FIRST_WAVE = FIRST_CHEBYSHEV + MOST_CHEBYSHEV + 1
+"""Places of the shapes of order 0."""
+
+COMPACT_SHAPES = SHAPES[4:FIRST_CHEBYSHEV]
 """Shapes of compact functions."""
 
 WITHOUT_INNER = ("hard", "tanh3", "tanh3_one")
@@ -68,8 +80,8 @@ class DistanceFactor(NamedTuple):
 class AngleFactor(NamedTuple):
     """What an angular function multiplies for every angle θ.
 
-    ``2^(1-ζ) (1 + λ cosθ)^ζ`` where ``shape`` is empty, with ``first, second`` = ζ, λ; else the compact
-    function ``f(|θ - first|/second)`` in radians.
+    ``2^(1-ζ) (1 + λ cosθ)^ζ`` where ``shape`` is empty, with ``first, second`` = ζ, λ; else
+    ``f(|θ - first|/second)`` in radians.
     """
 
     first: float

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nnpcore.descriptors.shapes import FIRST_ASYMMETRIC, SHAPES, AngleFactor, DistanceFactor
+from nnpcore.descriptors.shapes import (
+    FIRST_ASYMMETRIC,
+    FIRST_CHEBYSHEV,
+    FIRST_WAVE,
+    SHAPES,
+    AngleFactor,
+    DistanceFactor,
+)
 
 _SMALLEST_BASE = 1e-14
 _SMALLEST_SINE = 1e-7
@@ -28,6 +35,16 @@ def _polynomial(order: int, y: Tensor) -> tuple[Tensor, Tensor]:
         value = value * y + coefficient
         slope = slope * y + power * coefficient
     return constant + value * y ** (order + 1), slope * y**order
+
+
+def _chebyshev(order: int, y: Tensor) -> tuple[Tensor, Tensor]:
+    x = 2.0 * y - 1.0
+    t, before, slope, slope_before = torch.ones_like(y), x, torch.zeros_like(y), torch.ones_like(y)
+    for _ in range(order):
+        t, before = 2.0 * x * t - before, t
+        slope, slope_before = 2.0 * before + 2.0 * x * slope - slope_before, slope
+    cosine, sine = torch.cos(0.5 * math.pi * y), torch.sin(0.5 * math.pi * y)
+    return cosine**2 * t, 2.0 * cosine**2 * slope - math.pi * sine * cosine * t
 
 
 def shape_of(shape: str, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,6 +67,11 @@ def shape_of(shape: str, y: Tensor) -> tuple[Tensor, Tensor]:
         slope = -2.0 * y * rest * rest * f
     elif place < FIRST_ASYMMETRIC:
         f, slope = _polynomial(place - 4, y)
+    elif place >= FIRST_WAVE:
+        k = 2.0 * math.pi * (place - FIRST_WAVE)
+        f, slope = torch.cos(k * y), -k * torch.sin(k * y)
+    elif place >= FIRST_CHEBYSHEV:
+        f, slope = _chebyshev(place - FIRST_CHEBYSHEV, y)
     else:
         f, slope = _polynomial(place - FIRST_ASYMMETRIC + 1, y * (2.0 - y))
         slope = 2.0 * slope * (1.0 - y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from nnpcore.potential import Potential
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
-
-
-_AENET = re.compile(r"\.a?nn(\.ascii)?$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +77,6 @@ def _program_of(path: Path) -> Program:
     for program in READ:
         if program.holds(path):
             return program
-    _refuse_aenet(path)
     markers = [p.marker if p is OWN else f"{p.marker} of {p.title}" for p in READ]
     raise PotentialError(
         f"here is no potential Eatlas reads ({', '.join(markers)})"
@@ -90,18 +85,6 @@ def _program_of(path: Path) -> Program:
         where=str(path),
         fix="Choose the folder of a potential",
     )
-
-
-def _refuse_aenet(path: Path) -> None:
-    """Raise PotentialError for networks of aenet, by their names: Si.nn, Si.15t-15t.nn.ascii, Si.ann."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    found = [file for file in files if file.is_file() and _AENET.search(file.name)]
-    if found:
-        raise PotentialError(
-            "this is a network of aenet, which Eatlas does not read: its descriptors are aenet's own",
-            where=str(found[0]),
-            fix="Ask it through an ASE calculator, by --calculator",
-        )
 
 
 def import_run(

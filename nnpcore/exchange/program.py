@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _N_CHECKED = 300
 
 
-class Program(ABC):
+class Program:
     """A program that potentials go to and come from; errors are those of its own functions.
 
     Attributes
@@ -48,11 +47,11 @@ class Program(ABC):
         """The title, with the pair style of LAMMPS that runs it."""
         return f"{self.title} (LAMMPS: pair_style {self.pair_style})" if self.pair_style else self.title
 
-    @abstractmethod
     def write(
         self, potential: Potential, folder: Path, values: TrainingValues | None, scaling: str
     ) -> list[Path]:
         """Write a potential into a folder and return the files; ``values`` are of the training atoms."""
+        raise NotImplementedError
 
     def readme(self, potential: Potential) -> str:
         """Return the text that explains what was written: its own of ``resources/templates/readme``."""

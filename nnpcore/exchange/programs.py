@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnpcore.errors import SettingsError
+from nnpcore.exchange.aenet import Aenet
 from nnpcore.exchange.n2p2 import N2p2
 from nnpcore.exchange.own_format import OwnFormat
 from nnpcore.exchange.program import Program
@@ -11,7 +12,9 @@ from nnpcore.exchange.torchscript import TorchScript
 
 OWN = OwnFormat()
 PROGRAMS: tuple[Program, ...] = (N2p2(), SimpleNN(), TorchScript(), OWN)
-READ: tuple[Program, ...] = tuple(program for program in PROGRAMS if program.reads)
+"""Those that are written."""
+
+READ: tuple[Program, ...] = (*(program for program in PROGRAMS if program.reads), Aenet())
 
 
 def program_named(name: str, among: tuple[Program, ...] = PROGRAMS) -> Program:
