@@ -261,6 +261,9 @@ def test_runners_names_mean_the_same(folder: Path, tmp_path: Path) -> None:
     assert energies[0] == pytest.approx(energies[1], abs=1e-12)
     edit(other / "input.nn", "scale_min_short_atomic 0.0", "scale_min_short_atomic -1.0")
     assert abs(read_n2p2(other).predict([frame]).energy[0] - energies[0]) > 1e-6
+    edit(other / "input.nn", "cutoff_type 1", "cutoff_type 6\ninner_cutoff_ratio 0.3")
+    functions = read_n2p2(other).functions.functions["Si"]
+    assert {(f.cutoff_function, f.values["inner_cutoff"]) for f in functions} == {("poly2", 0.3)}
 
 
 BAD_INPUT = [
@@ -275,6 +278,9 @@ BAD_INPUT = [
     ("cutoff_type 1", "cutoff_type 1\nmean_energy 1.0", "'mean_energy' without 'conv_energy'"),
     ("cutoff_type 1", "cutoff_type 1\nnnp_type 4", "nnp_type 4 needs charges"),
     ("cutoff_type 1", "cutoff_type 1\nnnp_generation 4G", "nnp_generation 4G needs charges"),
+    ("cutoff_type 1", "cutoff_type 1\nnn_type 4G-HDNNP", "nn_type 4G-HDNNP needs charges"),
+    ("cutoff_type 1", "cutoff_type 1\nrunner_mode 3\natom_energy C -1.0", "only with 'remove_atom_energies'"),
+    ("scale_min_short 0.0", "scale_min_short -1.0\nrunner_mode 3", "from -1 to 1 by n2p2, from 0 to 1 by"),
     ("cutoff_type 1", "cutoff_type 1\ninitial_hardness C 10.0", "'initial_hardness' asks for charges"),
     ("cutoff_type 1", "cutoff_type 1\nuse_electrostatics", "'use_electrostatics' asks for an electrostatic"),
     ("cutoff_type 1", "cutoff_type 1\nnn_type_short 2", "it is no network for atoms"),
@@ -437,9 +443,11 @@ def test_every_type_and_cutoff_function_comes_back(tmp_path: Path) -> None:
     from test_descriptors_shapes import every_kind
 
     from nnpcore.descriptors.shapes import CUTOFF_FUNCTIONS
+    from nnpcore.exchange.n2p2.function_lines import TYPES
 
     for name in CUTOFF_FUNCTIONS:
-        listed = [f for f in every_kind() if f.cutoff_function == name or "Compact" in type(f).__name__]
+        known = [f for f in every_kind() if type(f) in TYPES]
+        listed = [f for f in known if f.cutoff_function == name or "Compact" in type(f).__name__]
         inner = max(f.values.get("inner_cutoff", 0.0) for f in listed)
         own = tuple(f for f in listed if "Compact" in type(f).__name__ or f.inner_cutoff == inner)  # type: ignore[attr-defined]
         functions = SymmetryFunctions({"O": own[::2], "Si": own})

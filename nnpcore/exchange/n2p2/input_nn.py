@@ -38,11 +38,12 @@ _RUNNER = {
     "scale_min_short_atomic": "scale_min_short",
     "scale_max_short_atomic": "scale_max_short",
     "nn_type_short": "nnp_type_short",
+    "inner_cutoff_ratio": "cutoff_alpha",
 }
 """RuNNer's names of keywords -> n2p2's."""
 _PAIRS = ("symfunction_pair", "global_symfunction_pair", "global_nodes_pair", "use_pairs")
 """RuNNer's keywords of networks for pairs of atoms."""
-_GENERATIONS = ("nnp_type", "nnp_generation", "nnp_gen")
+_GENERATIONS = ("nnp_type", "nn_type", "nnp_generation", "nnp_gen")
 _SHORT_RANGED = ("2", "2G", "2G-HDNNP")
 
 
@@ -131,6 +132,7 @@ def read_settings(text: ForeignText, units: Units) -> N2p2Settings:
     mean, conversion = _normalization(keywords)
     scaling = _scaling(keywords)
     low, high = _range(keywords, scaling)
+    _refuse_what_programs_read_differently(keywords, scaling, (low, high))
     return N2p2Settings(
         functions=_functions(keywords, elements, units),
         nodes=_nodes(keywords, elements, n_hidden),
@@ -164,6 +166,28 @@ def _refuse_others(keywords: _Keywords) -> None:
             )
     if keywords.has("nnp_type_short") and keywords.number("nnp_type_short", 1.0) != 1:
         raise keywords.text.problem(keywords.line("nnp_type_short").number, "it is no network for atoms", fix)
+
+
+def _refuse_what_programs_read_differently(
+    keywords: _Keywords, scaling: str, ends: tuple[float, float]
+) -> None:
+    """Refuse lines of RuNNer's files, known by ``runner_mode``, that n2p2 takes for something else."""
+    if not keywords.has("runner_mode"):
+        return
+    energies = keywords.lines.get("atom_energy", [])
+    counts = any(keywords.text.number(line, 2, "atom_energy") != 0 for line in energies)
+    if counts and not keywords.has("remove_atom_energies"):
+        raise keywords.text.problem(
+            energies[0].number,
+            "RuNNer adds 'atom_energy' only with 'remove_atom_energies', which is missing; n2p2 always does",
+            "Trained by RuNNer: delete the lines atom_energy. Trained by n2p2: delete runner_mode",
+        )
+    if scaling == "scale-center" and ends != (0.0, 1.0):
+        raise keywords.text.problem(
+            keywords.line("center_symmetry_functions").number,
+            f"centered inputs are scaled from {ends[0]:g} to {ends[1]:g} by n2p2, from 0 to 1 by RuNNer",
+            "Trained by RuNNer: let scale_min be 0 and scale_max 1. Trained by n2p2: delete runner_mode",
+        )
 
 
 def _cutoff_choice(keywords: _Keywords) -> CutoffChoice:
