@@ -49,7 +49,7 @@ def write_long(path: Path, n_frames: int) -> None:
 def read(path: str) -> dict[str, Any]:
     """Return seconds to the first frame, CPU seconds of finding all and of reading all, and memory in MB."""
     from nnpcore.structures import iter_frames, read_dataset
-    from nnpcore.structures.readers.extxyz import find_frames
+    from nnpcore.structures.readers.xyz_frames import find_frames
 
     started = time.perf_counter()
     next(iter_frames(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
@@ -42,10 +43,10 @@ def test_a_long_file_is_shown_while_it_is_read(window, qtbot, silicon_file, slow
     row = window.docks["data"].panel.rows.row(document.id)
     assert document.reading and document.role is Role.INSPECT
     assert data.training_text() == "" and row.role.isHidden()
-    qtbot.waitUntil(lambda: row.line.text() == "Reading… 2 frames so far · 25 %")
+    qtbot.waitUntil(lambda: row.line.text() == "Reading… 2 of 6 frames · 25 %")
     qtbot.waitUntil(lambda: window.docks["structure"].isVisible())
     frames = window.docks["structure"].panel.frames
-    qtbot.waitUntil(lambda: frames.text == "1 / 2")
+    qtbot.waitUntil(lambda: frames.text == "1 / 6")
     data.show(document.id, 1)
     slow.set()
     qtbot.waitUntil(lambda: not document.reading)
@@ -93,3 +94,51 @@ def test_a_session_keeps_how_files_were_read_and_their_eyes(window, qtbot, silic
     assert document.summary.n_energies == 0  # read again in the same way
     with pytest.raises(ValueError):
         SavedDataset(path, "inspect", 0, 0, False, {"nonsense": 1})
+
+
+def test_any_frame_can_be_looked_at_before_it_is_read(window, qtbot, silicon_file, slow):
+    path = silicon_file("long.extxyz", 6)
+    expected = read_dataset(path).frames
+    data, selection = window.session.data, window.session.selection
+    window.files.open_paths([str(path)])
+    qtbot.waitUntil(lambda: data.current is not None and data.current.n_found == 6)
+    document, frames = data.current, window.docks["structure"].panel.frames
+    assert document.n_frames == 2 and data.training_text() == ""
+    for position in (3, 5, 4):  # the last of those asked for is the one shown
+        data.show(document.id, position)
+    qtbot.waitUntil(lambda: data.frame_index == 4)
+    assert data.frame.energy == expected[4].energy and (data.frame.positions == expected[4].positions).all()
+    qtbot.waitUntil(lambda: frames.text == "5 / 6")
+    data._on_came(
+        str(path), replace(document.dataset, frames=expected[:3]), None
+    )  # more have been read: it stays in view
+    assert data.frame_index == 4 and data.frame.index == 4
+    selection.select_frame()
+    selection.invert()
+    assert len(selection.current) == 0
+    slow.set()
+    qtbot.waitUntil(lambda: not document.reading)
+    assert document.index is None and data.frame_index == 4 and document.role is Role.TRAINING
+    assert data.frame is document.frames[4] and frames.text == "5 / 6"
+
+
+def test_a_bad_frame_that_is_looked_at_says_so(window, qtbot, silicon_file, slow):
+    path = silicon_file("long.extxyz", 6)
+    lines = path.read_text().splitlines(keepends=True)
+    each = len(lines) // 6
+    lines[4 * each + 3] = "Si nowhere\n"
+    path.write_text("".join(lines))
+    data, messages = window.session.data, window.session.messages
+    window.files.open_paths([str(path)])
+    qtbot.waitUntil(lambda: data.current is not None and data.current.n_found == 6)
+    with qtbot.waitSignal(messages.notified) as posted:
+        data.show(data.current_id, 4)
+    assert "frame 5 cannot be used" in posted.args[0].title and f"line {4 * each + 4}" in posted.args[0].text
+    assert data.frame_index == 0
+    data.show(data.current_id, 5)
+    data.remove(data.current_id)  # while it is on its way
+    qtbot.waitUntil(lambda: not window.session.tasks.busy("look ahead"))
+    assert data.datasets == {} and data.frame is None
+    slow.set()
+    qtbot.waitUntil(lambda: not window.session.tasks.reading())
+    assert data.datasets == {}

@@ -241,7 +241,7 @@ def test_a_last_line_without_its_end(end: str, good: bool, tmp_path: Path) -> No
 
 
 def test_a_line_longer_than_any_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnpcore.structures.readers.extxyz.MAX_LINE", 1000)
+    monkeypatch.setattr("nnpcore.structures.readers.xyz_frames.MAX_LINE", 1000)
     path = xyz(tmp_path, LATTICE)
     path.write_text(path.read_text().replace("forces:R:3\n", f"forces:R:3 note={'x' * 2000}\n"))
     with pytest.raises(DataError, match="a line is longer than 1,000 bytes"):

@@ -155,11 +155,11 @@ def atoms_by(session: Session, text: str, everywhere: bool) -> list[tuple[str, i
     if everywhere and predicted:
         raise SettingsError(f"{predicted[0]} is known of the frame shown only", fix="Choose in this frame")
     frames = range(document.n_frames) if everywhere else [document.frame_index]
-    if sum(document.frames[k].n_atoms for k in frames) > MOST_ATOMS:
+    if sum(document.frame(k).n_atoms for k in frames) > MOST_ATOMS:
         raise SettingsError(f"there are more than {MOST_ATOMS:,} atoms", fix="Open fewer frames")
     found: list[tuple[str, int, int]] = []
     for index in frames:
-        frame = document.frames[index]
+        frame = document.frame(index)
         values = file_numbers(frame, index, names)
         if predicted:
             values |= _predictions(session)

@@ -10,6 +10,7 @@ from nnpcore.foreign_text import one_line
 from nnpcore.structures import Dataset, DatasetSummary, Role
 from nnpcore.structures.fitting_together import misfits
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame_index import FrameIndex
 
 ENDINGS = ("extxyz", "xyz", "traj", "db", "json", "cif", "vasp", "xml", "pdb")
 
@@ -26,6 +27,7 @@ class DatasetDocument:
     color_index : give it to ``Theme.dataset_color``; the same colour in every panel.
     frame_index : the frame last looked at.
     reading : more of its frames are still to come.
+    index : while it is being read, any frame that can be found without those before it; else None.
     """
 
     id: str
@@ -34,14 +36,23 @@ class DatasetDocument:
     color_index: int
     frame_index: int = 0
     reading: bool = False
+    index: FrameIndex | None = None
 
     def __post_init__(self) -> None:
         self.summary: DatasetSummary = self.dataset.summary()
+        self._looked_at: tuple[int, Frame] | None = None
 
     def replace(self, dataset: Dataset) -> None:
         """Take the file's new content, keeping role and colour."""
         self.dataset, self.summary = dataset, dataset.summary()
-        self.frame_index = min(self.frame_index, max(self.n_frames - 1, 0))
+        self.frame_index = min(self.frame_index, max(self.n_found - 1, 0))
+
+    def ended(self) -> None:
+        """All of its frames have come, or no more will."""
+        self.reading, self._looked_at = False, None
+        if self.index is not None:
+            self.index.close()
+            self.index = None
 
     @property
     def name(self) -> str:
@@ -65,6 +76,35 @@ class DatasetDocument:
     def n_frames(self) -> int:
         """Number of frames."""
         return len(self.dataset.frames)
+
+    @property
+    def n_found(self) -> int:
+        """Number of frames that can be looked at: those read, and those whose place in the file is known."""
+        return max(self.n_frames, 0 if self.index is None else self.index.count)
+
+    def at_hand(self, position: int) -> Frame | None:
+        """Return a frame that has been read, or looked at lately; None of others."""
+        if position < self.n_frames:
+            frame = self.dataset.frames[position]
+            if self.index is None or frame.index == self.index.number(position):
+                return frame
+        if self._looked_at is not None and self._looked_at[0] == position:
+            return self._looked_at[1]
+        return None if self.index is None else self.index.at_hand(position)
+
+    def frame(self, position: int) -> Frame:
+        """Return a frame that is, or was, looked at; read once more where that is needed."""
+        found = self.at_hand(position)
+        if found is None and self.index is not None:
+            item = self.index.get(position)
+            found = item if isinstance(item, Frame) else None
+        return self.dataset.frames[position] if found is None else found
+
+    def look_at(self, position: int, frame: Frame | None = None) -> None:
+        """Have a frame at hand and be the one looked at last; ``frame`` where it has not been read yet."""
+        self.frame_index = position
+        if frame is not None:
+            self._looked_at = position, frame
 
 
 def short_name(name: str) -> str:

@@ -86,6 +86,7 @@ class DataPanel(Panel):
         data.added.connect(self._add)
         data.removed.connect(self.rows.remove)
         data.changed.connect(self._on_changed)
+        data.found.connect(self._on_changed)
         data.current_changed.connect(self._on_current_changed)
         self.session.visibility.changed.connect(self._refresh_rows)
         self.session.tasks.progressed.connect(self._on_progress)
@@ -250,13 +251,18 @@ class DatasetRow(QWidget):
         self.role.setCurrentIndex(self.role.findData(document.role))
         self.role.setVisible(not document.reading)
         if document.reading:
-            frames = "1 frame" if document.n_frames == 1 else f"{document.n_frames} frames"
             self.line.set_text(
-                f"Reading… {frames} so far{self._share()}", tip="Its close button ends the reading"
+                f"Reading… {self._so_far()}{self._share()}", tip="Its close button ends the reading"
             )
         else:
             self.line.set_text(" · ".join(contents(document.summary)), tip=document.summary.text)
         self.eye.show_state(self._document.id not in self._session.visibility.hidden)
+
+    def _so_far(self) -> str:
+        document = self._document
+        if document.index is not None and document.index.complete:
+            return f"{document.n_frames:,} of {document.n_found:,} frames"
+        return "1 frame so far" if document.n_frames == 1 else f"{document.n_frames} frames so far"
 
     def _share(self) -> str:
         share = self._session.data.share_read(self._document.id)

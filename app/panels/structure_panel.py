@@ -160,6 +160,7 @@ class StructurePanel(Panel):
         session, view = self.session, self.view
         session.data.current_changed.connect(self._on_current)
         session.data.changed.connect(self._on_dataset_changed)
+        session.data.found.connect(self._on_found)
         session.selection.changed.connect(self._show_selection)
         session.selection.hover_changed.connect(self._on_hover_changed)
         session.coloring.changed.connect(self._recolor)
@@ -190,11 +191,20 @@ class StructurePanel(Panel):
             super().keyPressEvent(event)
 
     # frames -------------------------------------------------------------------------------------------
-    def _on_current(self) -> None:
+    def _show_place(self) -> None:
+        """Let the bar say which frame of how many is shown."""
         session = self.session
         document = session.data.current
         shown = session.groups.shown_frames(document.id) if document else None
-        self.frames.set_state(session.data.frame_index, document.n_frames if document else 0, shown)
+        self.frames.set_state(session.data.frame_index, document.n_found if document else 0, shown)
+
+    def _on_found(self, dataset_id: str) -> None:
+        if dataset_id == self.session.data.current_id:
+            self._show_place()
+
+    def _on_current(self) -> None:
+        session = self.session
+        self._show_place()
         frame = session.data.frame
         if frame is None:
             self._patience.stop()

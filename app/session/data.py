@@ -16,12 +16,17 @@ from app.documents.session_file import SavedDataset
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
-from app.workers.reading import ReadFile, describe_problems, read, read_with, wants_types
+from app.workers.reading import ReadFile, describe_problems, find_frames, read, read_with, wants_types
 from app.workers.tasks import READ, Task, TaskRunner, TaskState
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
 from nnpcore.structures.fitting_together import frames_in_both, misfits_of_all
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame_index import FrameIndex
+from nnpcore.structures.problems import FrameProblem
 from nnpcore.structures.readers.outputs import LEFT_OUT
+
+_AHEAD = "look ahead"
+"""Key of the task that reads a frame before all are read."""
 
 
 class Data(QObject):
@@ -34,8 +39,10 @@ class Data(QObject):
     """A data set has other frames than before; comes before ``changed``."""
     completed = Signal(str)
     """All frames have come of a data set that was shown while it was being read; before ``changed``."""
+    found = Signal(str)
+    """More frames can be looked at of a data set that is being read."""
     current_changed = Signal()
-    _came = Signal(str, object)
+    _came = Signal(str, object, object)
 
     def __init__(self, settings: Settings, tasks: TaskRunner, messages: Messages, undo: UndoStack) -> None:
         super().__init__()
@@ -51,6 +58,7 @@ class Data(QObject):
         "Cu Au", or "" to leave it."""
         self.ask_names: Callable[[ReadFile, Callable[[Dataset], Any]], None] | None = None
         self._previews: dict[str, str] = {}
+        self._wanted: tuple[str, int] | None = None
         self._asked_about: Counter[str] = Counter()
         """Files that are open once a question about them is answered."""
         self._came.connect(self._on_came)
@@ -139,8 +147,8 @@ class Data(QObject):
             else:
                 answered("")
 
-        def came(dataset: Dataset) -> None:
-            self._came.emit(path, dataset)
+        def came(dataset: Dataset, index: FrameIndex | None) -> None:
+            self._came.emit(path, dataset, index)
 
         self._tasks.run(
             f"Reading {name}",
@@ -152,9 +160,11 @@ class Data(QObject):
         )
 
     # what is shown while it is read -------------------------------------------------------------------
-    def _on_came(self, path: str, dataset: Dataset) -> None:
+    def _on_came(self, path: str, dataset: Dataset, index: FrameIndex | None) -> None:
         """Show what a long file has so far; it is only looked at until all of it is there."""
         if not self._tasks.busy(f"read {path}"):
+            if index is not None:
+                index.close()
             return
         document = self._preview(dataset.path)
         if document is not None:
@@ -165,8 +175,50 @@ class Data(QObject):
             return
         dataset_id = self.add(dataset, Role.INSPECT)
         self.datasets[dataset_id].reading = True
+        self.datasets[dataset_id].index = index
         self._previews[path] = dataset_id
         self.changed.emit(dataset_id)
+        if index is not None:
+            self._find_frames(dataset_id, index)
+
+    def _find_frames(self, dataset_id: str, index: FrameIndex) -> None:
+        """Find where the frames of a file lie, so that any can be looked at while they are read."""
+        self._tasks.run(
+            "Finding frames",
+            lambda progress: find_frames(index, lambda: self.found.emit(dataset_id), progress),
+            lambda _: self.found.emit(dataset_id),
+            lambda _: None,  # what is wrong with the file is told when it has been read
+            key=f"find {dataset_id}",
+            quiet=True,
+        )
+
+    def _look_ahead(self, document: DatasetDocument, position: int) -> None:
+        """Read a frame that has not come yet, and show it; of several asked for meanwhile the last one."""
+        index = document.index
+        self._wanted = document.id, position
+        if index is None or self._tasks.busy(_AHEAD):
+            return
+
+        def done(item: Frame | FrameProblem) -> None:
+            wanted, self._wanted = self._wanted, None
+            if wanted is None or wanted[0] != document.id or document.id not in self.datasets:
+                return
+            if isinstance(item, Frame):
+                self._put(document, position, item)
+            elif wanted[1] == position:
+                title = f"{document.name}, frame {position + 1} cannot be used"
+                self._messages.notify(Notification("warning", title, f"{item.what}. {item.fix}."))
+            if wanted[1] != position:
+                self.show(*wanted)
+
+        def failed(error: BaseException) -> None:
+            self._wanted = None
+            if document.index is index:
+                self._messages.notify_error(f"Frame {position + 1} of {document.name} cannot be shown", error)
+
+        self._tasks.run(
+            "Reading a frame", lambda _: index.get(position), done, failed, key=_AHEAD, quiet=True
+        )
 
     def _preview(self, path: str) -> DatasetDocument | None:
         shown = (self.datasets.get(dataset_id) for dataset_id in self._previews.values())
@@ -195,7 +247,9 @@ class Data(QObject):
         self._previews = {path: key for path, key in self._previews.items() if key != document.id}
         guessed, why = guess_role(dataset, self._training_frames()) if role is None else (role, "")
         document.replace(dataset)
-        document.reading, document.role = False, guessed
+        self._tasks.cancel(f"find {document.id}")
+        document.ended()
+        document.role = guessed
         self.completed.emit(document.id)
         self.changed.emit(document.id)
         if document is self.current:
@@ -369,7 +423,8 @@ class Data(QObject):
         return toggle
 
     def _remove(self, dataset_id: str) -> None:
-        del self.datasets[dataset_id]
+        self._tasks.cancel(f"find {dataset_id}")
+        self.datasets.pop(dataset_id).ended()
         if self.current_id == dataset_id:
             self.current_id = next(iter(self.datasets), None)
             self.current_changed.emit()
@@ -407,16 +462,26 @@ class Data(QObject):
     def frame(self) -> Frame | None:
         """The frame shown, or None."""
         document = self.current
-        return document.frames[document.frame_index] if document and document.frames else None
+        return document.at_hand(document.frame_index) if document else None
 
     def show(self, dataset_id: str, frame_index: int | None = None) -> None:
-        """Show a frame of a data set (its last one shown when no index is given; clipped to the range)."""
+        """Show a frame of a data set (its last one shown when no index is given; clipped to the range).
+
+        One that has not been read yet comes a little later.
+        """
         document = self.datasets[dataset_id]
         index = document.frame_index if frame_index is None else frame_index
-        index = min(max(index, 0), max(document.n_frames - 1, 0))
-        if (dataset_id, index) != (self.current_id, document.frame_index):
-            self.current_id, document.frame_index = dataset_id, index
-            self.current_changed.emit()
+        index = min(max(index, 0), max(document.n_found - 1, 0))
+        if document.index is not None and document.at_hand(index) is None:
+            self._look_ahead(document, index)
+        elif (dataset_id, index) != (self.current_id, document.frame_index):
+            self._put(document, index)
+
+    def _put(self, document: DatasetDocument, index: int, frame: Frame | None = None) -> None:
+        self._wanted = None
+        self.current_id = document.id
+        document.look_at(index, frame)
+        self.current_changed.emit()
 
 
 def _absolute(path: str) -> str:

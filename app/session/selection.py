@@ -62,7 +62,7 @@ class SharedSelection(QObject):
         if not frames and self._data.current_id is not None:
             frames = [(self._data.current_id, self._data.frame_index)]
         for key, frame in frames:
-            n_atoms = self._data.datasets[key].frames[frame].n_atoms
+            n_atoms = self._data.datasets[key].frame(frame).n_atoms
             chosen = self.current.in_frame(key, frame)
             wanted += [(key, frame, int(atom)) for atom in np.setdiff1d(np.arange(n_atoms), chosen)]
         self.select(wanted)
@@ -71,7 +71,7 @@ class SharedSelection(QObject):
         """Select the bonded neighbors of selected atoms, too."""
         wanted: list[tuple[str, int, int]] = []
         for key, frame in self.current.frames():
-            atoms = grown(self._data.datasets[key].frames[frame], self.current.in_frame(key, frame))
+            atoms = grown(self._data.datasets[key].frame(frame), self.current.in_frame(key, frame))
             wanted += [(key, frame, int(atom)) for atom in atoms]
         self.select(wanted)
 
@@ -79,7 +79,7 @@ class SharedSelection(QObject):
         """Return the selected atoms as columns; frames and atoms count from 0, as in files."""
         rows = []
         for key, index, atom in sorted(self.current.atoms):
-            frame = self._data.datasets[key].frames[index]
+            frame = self._data.datasets[key].frame(index)
             rows.append(
                 (key, index, atom, chemical_symbols[int(frame.numbers[atom])], *frame.positions[atom])
             )

@@ -6,16 +6,24 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from nnpcore.errors import DataError
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, KeyProposal, propose_keys, read_dataset
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame_index import FrameIndex
 from nnpcore.structures.readers.reader import TYPES_FIX
 from nnpcore.structures.reading import name_of, parse_path
 
 FIRST_SECONDS, LONGER = 0.4, 1.6
 """When a file that is still being read is first shown, and how much later each further time."""
+LARGE = 4_000_000
+"""Bytes of a file whose first frame is shown as soon as it is there: the others take a while."""
+_TELL_SECONDS = 0.1
+
+
+Came = Callable[[Dataset, FrameIndex | None], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +46,19 @@ def read(
     progress: Progress,
     memory: KeyMemory | None = None,
     keys: KeyNames | None = None,
-    came: Callable[[Dataset], object] | None = None,
+    came: Came | None = None,
 ) -> ReadFile:
     """Read a trajectory, keeping good frames and listing bad ones in ``problems``; raises DataError.
 
     Labels under other names are read as ``memory`` knows, else proposed; with ``keys`` nothing is asked.
-    ``came`` gets what a long file has so far: its first frame soon, then ever more at ever longer intervals.
+    ``came`` gets what a long file has so far: its first frame soon, then ever more at ever longer intervals;
+    with the first an index of all its frames, where there is one.
     """
     if keys is not None and keys != KeyNames():
         return ReadFile(read_with(path, keys, progress))
     seen = None if came is None else Growing(path, came).take
     dataset = read_dataset(path, on_bad="skip", progress=progress, seen=seen)
+    dataset.summary()  # here, and not where it would hold up the window
     if keys is not None:
         return ReadFile(dataset)
     proposal = propose_keys(dataset.frames)
@@ -64,17 +74,39 @@ def read(
 class Growing:
     """Shows the first frames of a file that takes long, and more of them as they come."""
 
-    def __init__(self, path: str, came: Callable[[Dataset], object]) -> None:
+    def __init__(self, path: str, came: Came) -> None:
         self._source, self._came = parse_path(path), came
         self._frames: list[Frame] = []
-        self._start, self._wait = time.monotonic(), FIRST_SECONDS
+        self._shown = False
+        self._start, self._wait = time.monotonic(), 0.0 if _is_large(self._source.path) else FIRST_SECONDS
 
     def take(self, frame: Frame) -> None:
         """Keep a frame, and show all of them where it is time to."""
         self._frames.append(frame)
         if time.monotonic() - self._start >= self._wait:
-            self._came(Dataset(name_of(self._source), self._source.text, tuple(self._frames)))
-            self._wait = LONGER * (time.monotonic() - self._start)
+            dataset = Dataset(name_of(self._source), self._source.text, tuple(self._frames))
+            dataset.summary()
+            self._came(dataset, None if self._shown else _index(self._source.text))
+            self._shown = True
+            self._wait = max(FIRST_SECONDS, LONGER * (time.monotonic() - self._start))
+
+
+def _is_large(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > LARGE
+
+
+def _index(path: str) -> FrameIndex | None:
+    return FrameIndex(path) if FrameIndex.serves(path) else None
+
+
+def find_frames(index: FrameIndex, told: Callable[[], object], progress: Progress) -> None:
+    """Find all frames of a file that is being read; ``told`` is called now and then, and at the end."""
+    last = 0.0
+    for _ in index.grow(progress):
+        if time.monotonic() - last > _TELL_SECONDS:
+            last = time.monotonic()
+            told()
+    told()
 
 
 def read_with(path: str, keys: KeyNames, progress: Progress) -> Dataset:

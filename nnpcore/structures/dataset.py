@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -106,7 +107,11 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def summary(self) -> DatasetSummary:
-        """Count what the frames have."""
+        """Count what the frames have, once."""
+        return self._summary
+
+    @cached_property
+    def _summary(self) -> DatasetSummary:
         return summarize(self.frames, n_problems=len(self.problems))
 
 

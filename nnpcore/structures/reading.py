@@ -36,6 +36,7 @@ from nnpcore.structures.spool import Spool
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
+_USUAL = KeyNames()
 
 
 class Source(NamedTuple):
@@ -182,10 +183,18 @@ def iter_frames(
         When the file cannot be read, at the first frame.
     """
     for item in _reported(parse_path(path), keys or KeyNames(), progress or Progress()):
-        if isinstance(item, Frame) and (texts := _checked(item)):
-            yield FrameProblem(item.index, "; ".join(texts), "Mend or remove this frame")
-        else:
-            yield item
+        yield _fit(item)
+
+
+def as_read(item: Frame | FrameProblem, keys: KeyNames) -> Frame | FrameProblem:
+    """Return a frame as it was parsed under the names of ``keys``, or a problem where it is unfit."""
+    return _fit(item if keys == _USUAL else _renamed(item, keys))
+
+
+def _fit(item: Frame | FrameProblem) -> Frame | FrameProblem:
+    if isinstance(item, Frame) and (texts := _checked(item)):
+        return FrameProblem(item.index, "; ".join(texts), "Mend or remove this frame")
+    return item
 
 
 def _notes(frames: list[Frame]) -> tuple[str, ...]:
@@ -255,7 +264,7 @@ def _read(
             file = OpenFile(source.path, stream, keys.units, progress.check, keys.unconverged, types)
             items = reader.read(file)
             for share, item in _chosen(source, items):
-                yield share, item if keys == KeyNames() else _renamed(item, keys)
+                yield share, item if keys == _USUAL else _renamed(item, keys)
     except (EatlasError, Cancelled):
         raise
     except Exception as error:

@@ -51,7 +51,7 @@ _LONGEST_LINES = {"lammps-data": 1000}  # of its header; the time of ASE's patte
 APART = frozenset((
     "abinit-in", "abinit-out", "castep-castep", "dftb", "dmol-arc", "dmol-car", "espresso-in",
     "gamess-us-out", "gaussian-in", "gaussian-out", "magres", "netcdftrajectory", "nwchem-in", "nwchem-out",
-    "onetep-out", "qbox", "rmc6f", "vasp-xdatcar",
+    "onetep-out", "qbox", "rmc6f",
 ))
 # fmt: on
 """Formats whose readers have patterns or loops that need not end, or do not let themselves be watched."""
@@ -293,8 +293,7 @@ def _output(name: str) -> Reader:
 
 READERS = (
     _ase("traj", ("*.traj",), completed=_with_per_atom),
-    _ase("vasp", ("*.vasp",)),
-    _ase("vasp-xdatcar", ("XDATCAR*", "POSCAR*")),
+    _ase("vasp", ("*.vasp", "POSCAR*")),
     _ase("cif", ("*.cif",), re.compile(rb"^data_.*?^_cell_length_a", re.MULTILINE | re.DOTALL)),
     _ase(
         "lammps-data",

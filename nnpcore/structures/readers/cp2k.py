@@ -21,14 +21,7 @@ from ase.units import Bohr, GPa, Hartree, bar
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
-from nnpcore.structures.readers.extxyz import (
-    FrameText,
-    find_frames,
-    looks_like_xyz,
-    parse_atoms,
-    read_text,
-    split_text,
-)
+from nnpcore.structures.readers.extxyz import looks_like_xyz, parse_atoms, split_text
 from nnpcore.structures.readers.outputs import (
     LEFT_OUT,
     UNCONVERGED,
@@ -37,6 +30,7 @@ from nnpcore.structures.readers.outputs import (
     element_number,
 )
 from nnpcore.structures.readers.reader import OpenFile, Reader, open_stream
+from nnpcore.structures.readers.xyz_frames import FrameText, find_frames, read_text
 
 _OUTPUT_LINE = re.compile(rb"^ CP2K\|", re.MULTILINE)
 

@@ -7,11 +7,12 @@ lines are handed to ASE frame by frame.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import IO, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -20,59 +21,36 @@ from nnpcore.errors import Cancelled, DataError
 from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.labels.units_in_file import convert_units
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
+from nnpcore.structures.readers.counted_lines import xyz_places
 from nnpcore.structures.readers.reader import (
-    MAX_LINE,
-    UNPACKING_ERRORS,
+    CountedFrames,
     IndexedFrames,
     OpenFile,
     Reader,
     StreamedFrames,
     is_packed,
 )
-from nnpcore.structures.readers.xyz_comment import parse_comment, quote
+from nnpcore.structures.readers.xyz_comment import parse_comment
+from nnpcore.structures.readers.xyz_frames import FrameText, find_frames, find_texts, is_count, read_text
 
-_FORMAT = "a count of atoms, a comment line, then one line per atom"
 _BOOLS = {
     name: value
     for value in (True, False)
     for name in (str(value)[0], str(value), str(value).lower(), str(value).upper())
 }
 _NAMES = {"pos": "positions", "Z": "numbers", "charge": "charges", "species": "symbols"}
-_LONGEST_COUNT = 80
 _CONTRADICTION = 0.02  # of the larger one, from which a stress and a virial do not agree
-
-
-class FrameText(NamedTuple):
-    """Where the text of frame ``number`` lies: first line (from 1), offset and size in bytes, what is wrong.
-
-    ``rare`` tells syntax that only ASE reads, ``open_end`` that the file ends without a line's end.
-    """
-
-    number: int
-    line: int
-    offset: int
-    size: int
-    problem: str
-    rare: bool
-    open_end: bool = False
 
 
 def looks_like_xyz(head: bytes) -> bool:
     """Whether a file that starts with ``head`` is an XYZ file by its content."""
     lines = head.split(b"\n", 3)
-    if len(lines) < 3 or not _is_count(lines[0]):
+    if len(lines) < 3 or not is_count(lines[0]):
         return False
     if int(lines[0]) == 0 or b"Properties=" in lines[1]:
         return True
     columns = lines[2].split()
     return len(columns) >= 4 and all(_is_float(x) for x in columns[1:4])
-
-
-def _is_count(line: bytes) -> bool:
-    if len(line) > _LONGEST_COUNT:
-        return False
-    word = line.strip()
-    return word.isdigit() and len(word) < 10
 
 
 def _is_float(token: bytes) -> bool:
@@ -81,100 +59,6 @@ def _is_float(token: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def find_frames(stream: IO[bytes]) -> Iterator[FrameText]:
-    """Find the frames of an XYZ stream, from where it stands, without parsing them.
-
-    A frame with too few or too many lines is given with its ``problem``; the search goes on at the next line
-    that holds a single integer.
-
-    Raises
-    ------
-    FrameSyntaxError
-        When the file does not start with a count of atoms.
-    """
-    return (place for place, _ in find_texts(stream))
-
-
-def find_texts(stream: IO[bytes]) -> Iterator[tuple[FrameText, bytes]]:
-    """Give the frames as :func:`find_frames` does, each with its text: the stream is gone over once."""
-    lines, number, index = _Lines(stream), 0, 0
-    header = lines.next()
-    while header:
-        number += 1
-        if not header.strip():
-            header = lines.next()
-            continue
-        if not _is_count(header):
-            raise FrameSyntaxError(f"line {number} is {_quote(header)}, but an XYZ file has {_FORMAT}")
-        start, lines.taken = lines.at - len(header), [header]
-        end, used, problem, rare, open_end, following = _measure_frame(lines, int(header), number)
-        text = b"".join(lines.taken[: 1 + used])
-        yield FrameText(index, number, start, end - start, problem, rare, open_end), text
-        number += used
-        index += 1
-        header = following
-
-
-class _Lines:
-    """Lines of a stream one after the other, and how far it was read; what ends a packed file is its end.
-
-    Attributes
-    ----------
-    at : the place behind the last line. taken : the lines since it was emptied.
-    trouble : why a packed file ends here.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.at = stream.tell()
-        self.taken: list[bytes] = []
-        self.trouble = ""
-
-    def next(self) -> bytes:
-        """Return the next line, empty at the end."""
-        try:
-            line = self._stream.readline(MAX_LINE)
-        except UNPACKING_ERRORS as error:
-            self.trouble = f"the packed file breaks off here ({error})"
-            return b""
-        if len(line) == MAX_LINE:
-            raise FrameSyntaxError(f"a line is longer than {MAX_LINE:,} bytes")
-        self.at += len(line)
-        self.taken.append(line)
-        return line
-
-
-def _measure_frame(lines: _Lines, n_atoms: int, number: int) -> tuple[int, int, str, bool, bool, bytes]:
-    """Return where it ends, lines behind the header, a problem, whether it has VEC lines and a cut last line,
-    and the next header.
-    """
-    comment = lines.next()
-    used, found, last = int(bool(comment)), 0, comment
-    line = lines.next()
-    while found < n_atoms and line and not _is_count(line):
-        used, found, last = used + 1, found + 1, line
-        line = lines.next()
-    problem = ""
-    if found < n_atoms:
-        problem = f"its header (line {number}) promises {n_atoms} atoms, but only {found} atom lines follow"
-        problem += "" if line else f"; {lines.trouble}" if lines.trouble else " before the file ends"
-    rare = False
-    while line and line.strip() and not _is_count(line):
-        if line.lstrip().startswith(b"VEC"):
-            rare = True
-        elif not problem:
-            problem = (
-                f"its header (line {number}) promises {n_atoms} atoms, but more lines follow: {_quote(line)}"
-            )
-        used, last = used + 1, line
-        line = lines.next()
-    return lines.at - len(line), used, problem, rare, not last.endswith(b"\n"), line
-
-
-def _quote(line: bytes) -> str:
-    return quote(line.decode("utf-8", errors="replace"))
 
 
 def read_frames(file: OpenFile) -> StreamedFrames:
@@ -245,12 +129,6 @@ def parse_frame(text: bytes, place: FrameText, source: str) -> Frame:
         _refuse_cut_number(lines, properties, place.line + 1 + len(lines))
     convert_units(info, arrays)
     return _build_frame(arrays, info, source, place.number)
-
-
-def read_text(stream: IO[bytes], place: FrameText) -> bytes:
-    """Return the text of one frame."""
-    stream.seek(place.offset)
-    return stream.read(place.size)
 
 
 def split_text(text: bytes, place: FrameText) -> tuple[str, list[bytes]]:
@@ -458,4 +336,20 @@ def _energy(info: dict[str, Any]) -> float | None:
     raise FrameSyntaxError(f"{key} is {value!r}, but one number is expected")
 
 
-EXTXYZ = Reader("extxyz", read_frames, lambda path, head: looks_like_xyz(head), ("*.extxyz", "*.xyz"))
+def _counted(file: OpenFile) -> CountedFrames:
+    where = str(file.path)
+
+    def parse(text: bytes, number: int, line: int) -> Frame | FrameProblem:
+        place = next(find_frames(io.BytesIO(text), line))
+        return _frame_of(text, place._replace(number=number), where)
+
+    return CountedFrames(xyz_places(file.stream, file.check), parse)
+
+
+EXTXYZ = Reader(
+    "extxyz",
+    read_frames,
+    lambda path, head: looks_like_xyz(head),
+    ("*.extxyz", "*.xyz"),
+    counted=_counted,
+)

@@ -7,6 +7,7 @@ else "metal", with a note where forces depend on it.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,8 +18,9 @@ from ase.units import Bohr, Hartree, kcal, mol
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
+from nnpcore.structures.readers.counted_lines import marked_places
 from nnpcore.structures.readers.outputs import WholeLines, table
-from nnpcore.structures.readers.reader import TYPES_FIX, OpenFile, Reader
+from nnpcore.structures.readers.reader import TYPES_FIX, CountedFrames, OpenFile, Reader
 
 METAL, REAL, ELECTRON = "LAMMPS metal: eV, Å", "LAMMPS real: kcal/mol, Å", "LAMMPS electron: Ha, Bohr"
 
@@ -59,21 +61,46 @@ def read_dump(file: OpenFile) -> Iterator[Frame | FrameProblem]:
     lines = WholeLines(file.stream, file.check)
     units = file.units
     for index, block in enumerate(_blocks(lines)):
-        try:
-            named = block.parts.get("UNITS")
-            if named is not None:
-                word = b"".join(named[1]).decode("utf-8", errors="replace").strip()
-                units = _BY_WORD.get(word, f"LAMMPS {word}")
-            yield _frame(block, units, file, index, lines.end)
-        except FrameSyntaxError as error:
-            yield FrameProblem(index, f"{error} (snapshot of line {block.line})", _FIX)
+        units = _units_of(block, units)
+        yield _item(block, units, file, index, lines.end)
+
+
+def _units_of(block: _Block, before: str) -> str:
+    """Return the units that a snapshot names, else those ``before``."""
+    named = block.parts.get("UNITS")
+    if named is None:
+        return before
+    word = b"".join(named[1]).decode("utf-8", errors="replace").strip()
+    return _BY_WORD.get(word, f"LAMMPS {word}")
+
+
+def _item(block: _Block, units: str, file: OpenFile, index: int, end: str) -> Frame | FrameProblem:
+    try:
+        return _frame(block, units, file, index, end)
+    except FrameSyntaxError as error:
+        return FrameProblem(index, f"{error} (snapshot of line {block.line})", _FIX)
+
+
+def _counted(file: OpenFile) -> CountedFrames:
+    """Find snapshots by their first lines; units that the first one names are those of all."""
+    first = next(_blocks(WholeLines(file.stream)), None)
+    units = file.units if first is None else _units_of(first, file.units)
+    file.stream.seek(0)
+    mark = b"ITEM: TIMESTEP\n"
+
+    def parse(text: bytes, number: int, line: int) -> Frame | FrameProblem:
+        lines = WholeLines(io.BytesIO(text), number=line - 1)
+        block = next(_blocks(lines))
+        return _item(block, _units_of(block, units), file, number, lines.end)
+
+    return CountedFrames(marked_places(file.stream, mark, file.check), parse)
 
 
 def _blocks(lines: WholeLines) -> Iterator[_Block]:
     """Yield the snapshots: each begins at the first item behind the one with the atoms."""
     parts: dict[str, tuple[int, list[bytes]]] = {}
     rows: list[bytes] = []
-    heading, start = "", 1
+    heading, start = "", lines.number + 1
     for line in lines:
         if not line.startswith(b"ITEM:"):
             rows.append(line)
@@ -240,4 +267,5 @@ DUMP = Reader(
     lambda path, head: head.startswith((b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME\n")),
     ("*.lammpstrj", "*.dump"),
     {"metal": METAL, "real": REAL, "electron": ELECTRON},
+    counted=_counted,
 )

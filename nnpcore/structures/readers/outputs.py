@@ -41,13 +41,15 @@ class WholeLines:
 
     Attributes
     ----------
-    number : of the line given last, from 1.
+    number : of the line given last, from 1; the stream may be given from behind some line of its file on.
     end : says where the file ends, such as "line 30".
     """
 
-    def __init__(self, stream: IO[bytes], check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, stream: IO[bytes], check: Callable[[], None] = lambda: None, *, number: int = 0
+    ) -> None:
         self._stream, self._check = stream, check
-        self.number = 0
+        self.number = number
         self.end = ""
 
     def __iter__(self) -> Iterator[bytes]:

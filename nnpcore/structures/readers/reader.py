@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
@@ -87,6 +89,20 @@ class StreamedFrames:
 
 
 @dataclass(frozen=True)
+class CountedFrames:
+    """The frames of an open text file that is found by counting lines, each of which is parsed alone.
+
+    Attributes
+    ----------
+    places : arrays (n, 3) of offset and size in bytes and first line (from 1) of frames, in their order.
+    parse : gives a frame of its number, first line, and text with the beginning of what follows it.
+    """
+
+    places: Iterator[np.ndarray]
+    parse: Callable[[bytes, int, int], Frame | FrameProblem]
+
+
+@dataclass(frozen=True)
 class Reader:
     """A file format: how it is known, how it is read. It is registered once, in ``READERS``.
 
@@ -98,6 +114,7 @@ class Reader:
     patterns : names that such files usually have, for the window's file dialog.
     units : where the format has no units: those its numbers may be in, by a short name for the command line.
     folders : whether a folder of files may be in this format; its stream is empty.
+    counted : finds frames without parsing them, so that any can be looked at before all are read.
     """
 
     name: str
@@ -106,6 +123,7 @@ class Reader:
     patterns: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     folders: bool = False
+    counted: Callable[[OpenFile], CountedFrames] | None = None
 
 
 class _Unpacked(io.RawIOBase):

@@ -21,6 +21,7 @@ from nnpcore.structures.readers import (
     vasp_outcar,
     vasp_xml,
     vaspout_h5,
+    xdatcar,
 )
 from nnpcore.structures.readers.reader import Reader, no_structure, open_stream, read_error
 
@@ -32,6 +33,7 @@ READERS: list[Reader] = [
     cp2k.OUTPUT,
     vasp_outcar.OUTCAR,
     vasp_xml.VASPRUN,
+    xdatcar.XDATCAR,
     espresso.PWSCF,
     lammps_dump.DUMP,
     res.RES,
