@@ -75,7 +75,7 @@ def test_rounding_is_not_painted():
     assert ColorRange().limits(np.array([-3.0, 4.0]), energies, floor=0.2) == (-4.0, 4.0)
 
 
-def test_a_perfect_crystal_has_one_color(qtbot, session, panel, silicon_potential, tmp_path):
+def test_a_perfect_crystal_has_one_color(qtbot, session, panel, silicon_potential, tmp_path, monkeypatch):
     from ase.build import bulk
     from ase.io import write
 
@@ -87,6 +87,9 @@ def test_a_perfect_crystal_has_one_color(qtbot, session, panel, silicon_potentia
     qtbot.waitUntil(lambda: panel.shown.bar is not None, timeout=WAIT)
     assert np.ptp(panel.shown.colors.astype(int), axis=0).max() <= 2
     assert panel.shown.bar.limits[1] >= 1e-4
+    monkeypatch.setattr(session.runs.current, "best", lambda: 0.7)
+    session.coloring.set(range_mode="frame")
+    assert panel.shown.bar.limits == (-0.8, 0.8), "less than the RMSE is no difference"
 
 
 def test_errors_of_atomic_energies_and_differences_of_runs(

@@ -36,6 +36,7 @@ def test_every_example_has_pages_that_name_what_there_is():
         for step in steps:
             which = "as in the paper|over a smooth closed-form part"
             claim = re.sub(f"^Networks ({which})", "Networks {which}", step.claim)
+            claim = re.sub("^Kalman filter:", "{training}:", claim)
             claim = re.sub("^(Networks alone|With a smooth part)", "{kind}", claim)
             assert step.workspace in BY_NAME and step.color in ("", *LABELS) and step.frame >= 1
             assert claim in texts, claim
@@ -55,7 +56,13 @@ def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
         for run in wanted:
             assert RunFolder.open(BUNDLED / name / "runs" / run).sources, "it stands for its place, and opens"
         files = {Path(entry["path"]).name for entry in session["data"]}
-        assert {step.data for step in tours()[name] if step.data} <= files
+        assert {name for step in tours()[name] for name in (step.data, *step.hidden) if name} <= files
+        claims = example_sessions.read_claims(BUNDLED / name)
+        for step in tours()[name]:
+            if claim := next((c for c in claims if step.claim and step.claim in c.claim and c.numbers), None):
+                told = step.measured(claim.numbers)
+                assert told and len(told) + len(step.paper or claim.paper) < 125, step.text
+                assert step.measured({}) == "", "numbers of another study"
     example_sessions.unpack(tmp_path, "fig1")
     found = example_sessions.read_example(tmp_path, "fig1")
     assert len(found.runs) == 3 and all(Path(path).exists() for path in (*found.runs, *found.data))
@@ -103,7 +110,7 @@ def test_next_sets_workspace_run_frame_and_colour(window, qtbot):
     qtbot.waitUntil(lambda: run_name() == "nvt-networks" and len(session.data.datasets) == 3, timeout=60_000)
     qtbot.waitUntil(lambda: session.data.current.name == "nvt.extxyz")
     assert window.spaces.name == "train" and session.coloring.current.kind == "atomic_energy"
-    assert "Paper: validation RMSE 0.9 meV/atom" in bar.claim.text() and "Here: " in bar.claim.text()
+    assert bar.claim.text().startswith("✓ Paper: 0.9 meV/atom and 0.11 eV/Å. Here: 1 meV/atom and 0.07 eV/Å")
     assert bar.place.text() == "page 1 of 5" and not bar.back.isEnabled()
     for _ in range(3):
         QTest.mouseClick(bar.next, LEFT)

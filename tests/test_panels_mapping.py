@@ -296,6 +296,15 @@ def test_labels_divide_by_region_and_temperature(session, qtbot):
         "100 K": [0, 2], "200 K": [1],
     }  # fmt: skip
     assert labels.parts("region", "unknown", frame, atom) == []
+    rest, random = document.frames[0], np.random.default_rng(1)
+    shaken = replace(
+        rest, source="md.xyz", positions=rest.positions + random.normal(0, 0.2, (n, 3)) + rest.cell[0]
+    )
+    other = replace(rest, source="other.xyz", positions=random.permutation(rest.positions))
+    for moved, n_parts in ((shaken, 2), (other, 0)):
+        key = session.data.add(replace(slab(1), frames=(moved,), name=moved.source), Role.INSPECT)
+        found = labels_of(session.regions.sets, [session.data.datasets[key]])
+        assert len(found.parts("region", key, frame[:n], atom[:n])) == n_parts, moved.source
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtGui import QRegion
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -109,6 +110,30 @@ def test_the_strip_and_the_keys_change_the_workspace(opened, qtbot):
     assert opened.commands.actions["space.train"].shortcut().toString() == "Ctrl+1"
     opened.commands.actions["space.train"].trigger()
     assert "model" in shown(opened)
+
+
+def test_another_workspace_is_painted_though_something_was_about_to_be(opened, qtbot):
+    spaces, painted = opened.spaces, QRegion()
+
+    class Painted(QObject):
+        def eventFilter(self, _watched, event):
+            nonlocal painted
+            if event.type() == QEvent.Type.Paint:
+                painted += event.region()
+            return False
+
+    seen = Painted(opened)
+    for name in ("map", "crystal", "map"):
+        qtbot.wait(100)
+        opened.docks["data"].update()  # an event of Qt is on its way when updates are stopped
+        opened.toolbar.update()
+        opened.installEventFilter(seen)
+        painted = QRegion()
+        spaces.choose(name)
+        qtbot.waitUntil(opened.updatesEnabled)
+        qtbot.wait(100)
+        opened.removeEventFilter(seen)
+        assert painted.boundingRect() == opened.rect(), name
 
 
 def test_one_key_swaps_structure_and_map(opened, qtbot):

@@ -89,7 +89,10 @@ def labels_of(
 
 
 def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument, group_key: str) -> SourceLabels:
+    """Return what divides a data set's atoms; its regions are its own, else those of what its frames show."""
     mine = [known for known in sets.values() if known.is_of(dataset)]
+    if not mine and dataset.n_frames:
+        mine = [known for known in sets.values() if known.moved_to(dataset.frames[0])]
     numbers = np.full(dataset.n_frames, -1, dtype=np.int64)
     for number, known in enumerate(mine):
         numbers[[known.fits(frame) for frame in dataset.frames]] = number

@@ -22,6 +22,9 @@ RULE_TEXTS: dict[Rule, str] = {
     "selection": "by hand",
 }
 
+MOST_MOVED = 1.0
+"""Å that half of the atoms of a structure have moved at most where its regions hold for them still."""
+
 
 @dataclass(frozen=True, eq=False)
 class RegionDocument:
@@ -70,6 +73,17 @@ class RegionDocument:
     def fits(self, frame: Frame) -> bool:
         """Whether a frame has the same atoms in the same order."""
         return np.array_equal(frame.numbers, self.frame.numbers)
+
+    def moved_to(self, frame: Frame) -> bool:
+        """Whether a frame of any file is the structure with its atoms moved a little, as in its dynamics."""
+        if not self.fits(frame):
+            return False
+        moves = frame.positions - self.frame.positions
+        if frame.cell is not None and frame.pbc.any():
+            from ase.geometry import find_mic
+
+            moves, _ = find_mic(moves, frame.cell, frame.pbc)
+        return float(np.median(np.linalg.norm(moves, axis=1))) < MOST_MOVED
 
     def labels(self) -> np.ndarray:
         """Return the region of every atom (n_atoms,), -1 for atoms in none."""

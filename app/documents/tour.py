@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,6 +24,9 @@ class Step:
     run, compared : names of the run folders that are looked at, and shown beside it.
     data, frame : name of a file, and its frame from 1. color : what atoms are coloured by; "" leaves it.
     claim : a part of the sentence of the claim that belongs to it; "" for none.
+    hidden : names of files whose atoms are left out of the map of atoms.
+    ours : what is told of the claim's numbers, as a format of them; "" tells the first of them.
+    paper : what is told of the paper where its words are long; "" tells those of the claim.
     panels : names of panels that come to the front, and what each of them is to show ("" leaves that).
     chart : what is drawn of the claim's numbers, or None.
     """
@@ -37,6 +42,17 @@ class Step:
     panels: tuple[tuple[str, str], ...] = ()
     chart: ChartWish | None = None
     otherwise: str = ""
+    hidden: tuple[str, ...] = ()
+    ours: str = ""
+    paper: str = ""
+
+    def measured(self, numbers: Mapping[str, Any]) -> str:
+        """Return what is told of a claim's numbers, "" where there is nothing to tell or one is missing."""
+        try:
+            told = self.ours.format_map(numbers)
+        except (KeyError, IndexError, TypeError, ValueError):
+            return ""
+        return re.sub(r"(?<=\d)%", " %", told)
 
 
 @cache
@@ -50,6 +66,7 @@ def _step(values: dict[str, Any]) -> Step:
     chart = values.get("chart")
     read = {
         "compared": tuple(values.get("compared", ())),
+        "hidden": tuple(values.get("hidden", ())),
         "panels": tuple(values.get("panels", {}).items()),
         "chart": None if chart is None else ChartWish(**chart),
     }

@@ -69,6 +69,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         self._known: set[str] = set()
         self._watches_distances = False
         self._turn = 0
+        self._wanted = ""
         self._axes_shown = "", ""
         self.groups: tuple[AtomGroup, ...] = ()
         self.plot = PcaPlot(self)
@@ -111,6 +112,11 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         lasso = self.plot.canvas.lasso
         toggled = partial(setattr, lasso, "enabled")
         self.lasso = self.add_button(tip, icon="lasso", size=16, toggled=toggled)
+
+    def look_at(self, what: str) -> None:
+        """Colour the points by a value's key or by "region", "temperature" or "dataset"."""
+        self._wanted = what
+        self.refresh()
 
     # what is shown ------------------------------------------------------------------------------------
     def whole_groups(self) -> tuple[AtomGroup, ...]:
@@ -241,6 +247,7 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         divisions = self.session.regions.labels().groupings()[1:]
         texts = [(GROUPING_TEXTS[kind], kind) for kind in divisions] + [(kind.entry, kind) for kind in values]
         refill(self.color_by, [("Data set", None), *texts])
+        self._choose_wanted()
         self._fill_sizes(values)
         run = self.session.runs.current
         functions = run.functions if run is not None else None
@@ -248,6 +255,20 @@ class PcaPanel(AnalysisPanel[AtomMap]):
         refill(self.element, [(element, element) for element in known])
         self.element.setCurrentText(analysis.element)
         self.element.setVisible(len(known) > 1)
+
+    def _choose_wanted(self) -> None:
+        """Colour by what was asked for, as soon as it is known."""
+        if not self._wanted:
+            return
+        keys = [
+            d.kind if isinstance(d, ValueKind) else d or "dataset"
+            for d in map(self.color_by.itemData, range(self.color_by.count()))
+        ]
+        if self._wanted in keys:
+            blocked = self.color_by.blockSignals(True)
+            self.color_by.setCurrentIndex(keys.index(self._wanted))
+            self.color_by.blockSignals(blocked)
+            self._wanted = ""
 
     def _fill_sizes(self, values: Sequence[ValueKind]) -> None:
         wanted = [None, *values]

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from nnpcore.potential import Prediction
     from nnpcore.structures.frame import Frame
 
+ENERGIES = ("atomic_energy", "reference_error", "run_difference")
+MOST_FLOOR = 5.0
+"""meV: ranges of energies go down to the run's energy RMSE, or to this where it is larger."""
+
 
 class SharedColoring(QObject):
     """Every view of atoms follows it; every change can be undone."""
@@ -103,7 +107,12 @@ class SharedColoring(QObject):
         other = self.taken_off()
         found = self._runs.prediction_of(other) if other is not None and frame is self._data.frame else None
         minus = None if other is None or found is None else (found.prediction, other.name)
-        return predicted_values(frame, prediction, self.current, self.zero_for(frame), minus)
+        values = predicted_values(frame, prediction, self.current, self.zero_for(frame), minus)
+        if values is None or self.current.kind not in ENERGIES or values.unit != "meV":
+            return values
+        run = self._runs.current
+        rmse = run.best() if run is not None else None
+        return values._replace(floor=max(values.floor, min(rmse or 0.0, MOST_FLOOR)))
 
     def taken_off(self) -> RunDocument | None:
         """Return the run whose atomic energies are taken off, where colours show a difference of runs."""

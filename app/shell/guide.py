@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolBar, QVBoxLayout, QWidget
 
 from app.documents.tour import Step, tours
+from app.look.numbers import true_minus
 from app.look.style_sheet import styled
 from app.shell.spaces import Spaces
 from app.widgets.controls import filled, tool_button
@@ -104,6 +105,8 @@ class Guide(QObject):
         self._spaces.choose(step.workspace)
         if step.data in files:
             session.data.show(files[step.data], step.frame - 1)
+        for name, key in files.items():
+            session.visibility.show(key, name not in step.hidden)
         if step.color:
             session.coloring.set(kind=step.color)
         if step.run in names:
@@ -180,10 +183,13 @@ class GuideBar(QToolBar):
         self.again.setVisible(guide.again is not None)
         if claim is not None:
             sign, color = ("✓", "good") if claim.holds else ("✗", "warning")
-            paper = f"Paper: {claim.paper}" if claim.paper else ""
+            paper, ours = (
+                f"Paper: {claim.paper}" if claim.paper else "",
+                true_minus(step.measured(claim.numbers)),
+            )
             tip = "\n\n".join(text for text in (claim.claim, paper, f"Here:\n{claim.ours}") if text)
-            told = f"{sign} {paper}. Here:" if paper else sign
-            self.claim.set_text(f"{told} {first_number(claim.ours)}", color, tip=tip)
+            told = f"{sign} Paper: {step.paper or claim.paper}. Here:" if paper else sign
+            self.claim.set_text(f"{told} {ours or first_number(claim.ours)}", color, tip=tip)
         self.back.setEnabled(guide.number > 0)
         self.next.setText("End" if guide.number + 1 == len(guide.steps) else "Next")
 

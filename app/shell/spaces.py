@@ -184,6 +184,7 @@ class Spaces(QObject):
         self._share_out()
         layout.show_tabs(self._window, self._docks)
         self._window.setUpdatesEnabled(True)
+        self._window.repaint()  # Qt forgets about what was to be painted when updates were stopped
 
     def _arrange(self) -> None:
         self._customized, self._bare = False, self._is_bare()

@@ -54,6 +54,8 @@ class VerdictBar(QWidget):
         self.icon = QLabel(self)
         self.verdict = ElidedLabel(self)
         self.verdict.setObjectName("verdict")
+        self.verdict.lines = 2
+        self.verdict.setMinimumHeight(2 * self.verdict.fontMetrics().height())
         tip = "Find the structures that would settle what the data leave open"
         self.cure_button = tool_button(self, tip, self._on_cure, text="Cure…")
         self.cure_button.hide()

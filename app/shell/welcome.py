@@ -127,7 +127,12 @@ class Welcome(QScrollArea):
     def _examples(self, parent: QWidget) -> QVBoxLayout:
         grid = QGridLayout()
         grid.setSpacing(12)
-        silicon = ("file.example", "Silicon (DFT)", "64 atoms by density-functional theory, bundled: opens at once, trains in a minute.", "silicon")
+        silicon = (
+            "file.example",
+            "Silicon (DFT)",
+            "64 atoms by density-functional theory, bundled: opens at once, trains in a minute.",
+            "silicon",
+        )
         entries = [silicon, *((f"file.example.{e.name}", e.title, e.about, e.name) for e in EXAMPLES)]
         for number, (command_id, title, about, picture) in enumerate(entries):
             run = partial(self._commands.run, command_id)
