@@ -28,6 +28,7 @@ from nnpcore.mapping import (
     verdict,
 )
 from nnpcore.mapping.eos_fit import local_slopes
+from nnpcore.mapping.findings import Finding
 from nnpcore.mapping.slope import slopes_at
 from nnpcore.mapping.verdict import Foretold
 from nnpcore.potential import CalculatorModel, Potential
@@ -382,6 +383,24 @@ def test_what_is_foretold_tells_wrong_from_open(error: float, foretold: float, l
     judged = verdict(0.9, report, found, foretold=spreads)
     assert judged.level == level and re.search(said, judged.text), judged.text
     assert judged.curable == (level in ("open", "doubtful"))
+
+
+@pytest.mark.parametrize(
+    ("std", "n_members", "foretold", "level"),
+    [
+        (3.6, 5, 1.0, "right"),  # the data tell it, and five members' mean is known to 1.6
+        (3.6, 5, None, "doubtful"),  # what all members miss is as likely as what they differ by
+        (3.6, 1, 1.0, "doubtful"),
+        (12.0, 5, 1.0, "open"),  # a mean of such members is luck, whatever the data tell
+        (0.0, 5, 3.6, "doubtful"),
+        (1.0, 5, 6.0, "open"),
+    ],
+)
+def test_noise_of_training_counts_once_and_less_with_more_members(
+    std: float, n_members: int, foretold: float | None, level: str
+) -> None:
+    """The error is 1.5, up to 4 would be right."""
+    assert Finding("", "", 1.5, std, n_members, 4.0, foretold, "meV", "").level == level
 
 
 @pytest.mark.parametrize(("foretold", "many", "few"), [(2.0, "right", "doubtful"), (8.0, "open", "doubtful")])

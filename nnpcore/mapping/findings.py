@@ -58,17 +58,35 @@ class Finding:
     spread_margin: float = SPREAD_MARGIN
 
     @property
+    def standard_error(self) -> float:
+        """By how much the members' mean differs from training to training."""
+        return self.std / self.n_members**0.5
+
+    @property
     def errors(self) -> tuple[float, float]:
-        """Smallest and largest size the error has within the margins, which add in quadrature."""
-        known_to = STANDARD_ERRORS * self.std / np.sqrt(self.n_members)
+        """Smallest and largest size the error has within the margins, which add in quadrature.
+
+        Where a spread is foretold, the standard error is part of it, and not counted twice.
+        """
+        known_to = STANDARD_ERRORS * self.standard_error if self.foretold is None else 0.0
         less = np.hypot((1.0 - 1.0 / MARGIN) * self.error, known_to)
         more = np.hypot((MARGIN - 1.0) * self.error, known_to)
         return max(self.error - float(less), 0.0), self.error + float(more)
 
     @property
     def spread(self) -> float:
-        """What is open: the foretold spread or, where that is larger or nobody foretold any, the members'."""
-        return max(self.foretold or 0.0, self.std)
+        """What is open: the foretold spread and the standard error of the members' mean, in quadrature.
+
+        Where nobody foretold any it is the members' spread: their mean may miss what all of them do not know.
+        """
+        if self.foretold is None:
+            return self.std
+        return float(np.hypot(self.foretold, self.standard_error))
+
+    @property
+    def told_by_data(self) -> bool:
+        """Whether the spread is mostly what the data leave open, not what the members differ by."""
+        return self.foretold is not None and self.foretold >= self.standard_error
 
     @property
     def levels(self) -> frozenset[Level]:

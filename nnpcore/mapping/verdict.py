@@ -240,8 +240,8 @@ def _off_text(culprits: Sequence[Finding], level: Level, regions: Sequence[Regio
     if level == "doubtful":
         return f"the mapping is doubtful: {what}; {_doubt(first)}; {first.cure}"
     if level == "open":
-        told = first.foretold is not None and first.foretold >= first.std
-        size = f"{first.spread:.{_places(first)}f} {first.unit}"
+        told = first.told_by_data
+        size = f"{first.spread if told else first.std:.{_places(first)}f} {first.unit}"
         if first.error > first.limit:
             how = f"foretold ± {size}" if told else f"the members disagree by {size}"
             return f"{what}: the data leave it open ({how}); {first.cure}"
@@ -277,10 +277,12 @@ def _doubt(finding: Finding) -> str:
     places, unit = _places(finding), finding.unit
     spread = f"{finding.std:.{places}f} {unit}"
     if {"right", "open"} <= set(finding.levels) and finding.errors[1] <= finding.limit:
-        who = "the members" if finding.foretold is None or finding.foretold < finding.std else "the data"
+        who = "the data" if finding.told_by_data else "the members"
         return f"{who} tell it to ± {finding.spread:.{places}f} {unit} only"
     if "right" in finding.levels:
         near = f"{finding.limit:.{places}f} {unit} would be right"
+        if finding.foretold is not None:
+            return f"{near}, and another training may err {MARGIN:g} times more or less"
         return f"{near}, and the members differ by {spread}"
     if finding.foretold is None:
         return f"the members differ by {spread}, so that the data may leave it open"

@@ -77,8 +77,8 @@ def fit(
 
 
 def _has_label(frame: Frame, kinds: tuple[str, ...]) -> bool:
-    weights = dict(zip(KINDS, frame.label_weights, strict=True))
-    return any(getattr(frame, kind) is not None and weights[kind] > 0 for kind in kinds)
+    weights = zip(KINDS, frame.label_weights, strict=True)
+    return any(kind in kinds and w > 0 and getattr(frame, kind) is not None for kind, w in weights)
 
 
 def element_zeros(frames: Sequence[Frame], functions: SymmetryFunctions) -> np.ndarray:
