@@ -9,10 +9,11 @@ import lzma
 import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
-from ase.units import kcal, mol
-from format_samples import BY_ASE, CELL, ENERGIES, FORCES, POSITIONS, SAMPLES, stress_of
+from ase.units import bar, kcal, mol
+from format_samples import BY_ASE, CELL, ENERGIES, FORCES, POSITIONS, SAMPLES, VOLUME, stress_of
 from fuzz_readers import fuzz, table
 
 from nnpcore.errors import DataError, EatlasError
@@ -150,6 +151,32 @@ def test_unconverged_steps_of_vasp_are_named_and_left_out_unless_asked_for(tmp_p
     reached = "------------------------ aborting loop because EDIFF is reached -----------\n"
     path = outcar(tmp_path, ("   ISPIN  ", silent), last, (FIRST, FIRST + reached))
     assert len(read_dataset(path).frames) == 2
+
+
+def test_vasprun_under_pressure_gives_energies_not_enthalpies(tmp_path: Path) -> None:
+    """With PSTRESS VASP writes E + PV behind the forces of a step, and E in its iterations."""
+    path = SAMPLES["vasprun"](tmp_path)
+    wanted = [frame.energy for frame in read_dataset(path).frames]
+    parts = re.split(
+        r"(</structure>)", path.read_text().replace("<parameters>", '<parameters><i name="PSTRESS"> 50 </i>')
+    )
+    for k in range(len(parts)):
+        if "forces" in parts[k]:
+            free = re.search(r'name="e_fr_energy"> *(\S+)', parts[k])
+            assert free is not None
+            enthalpy = float(free[1]) + 50 * 1000 * bar * VOLUME
+            parts[k] = parts[k].replace(free[1], f"{enthalpy:.8f}", 1)
+    path.write_text("".join(parts))
+    assert [frame.energy for frame in read_dataset(path).frames] == pytest.approx(wanted, abs=2e-8)
+
+
+def test_vaspout_under_pressure_says_that_its_energies_may_be_enthalpies(tmp_path: Path) -> None:
+    path = SAMPLES["vaspout-h5"](tmp_path)
+    for pressure, noted in ((0.0, False), (50.0, True)):
+        with h5py.File(path, "a") as file:
+            file.pop("input/incar/PSTRESS", None)
+            file["input/incar/PSTRESS"] = pressure
+        assert any("may be enthalpies" in note for note in read_dataset(path).notes) == noted
 
 
 def test_vasprun_with_all_iterations_used_up(tmp_path: Path) -> None:

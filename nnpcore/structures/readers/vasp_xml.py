@@ -47,6 +47,7 @@ class _Vasprun:
         self.file = file
         self.numbers: np.ndarray | None = None
         self.n_elm = 0
+        self.pressure = 0.0  # of PSTRESS, eV/Å³
         self.index, self.n_predicted = 0, 0
         self.n_begun, self.begun_line, self.inside = 0, 0, False
         self.broken, self.end = "", 0
@@ -105,6 +106,8 @@ class _Vasprun:
             self.numbers = np.array([kinds[name] for name in rows], dtype=np.int32)
         elif element.tag == "i" and element.get("name") == "NELM" and self.n_begun == 0:
             self.n_elm = int(element.text or 0)
+        elif element.tag == "i" and element.get("name") == "PSTRESS" and self.n_begun == 0:
+            self.pressure = float(element.text or 0) * 1000 * bar
 
     def _step(self, element: Element) -> Frame | FrameProblem | None:
         """Return a closed step; None for a predicted one."""
@@ -138,7 +141,7 @@ class _Vasprun:
             positions=scaled @ cell,
             cell=cell,
             pbc=np.ones(3, dtype=bool),
-            energy=_energy(element, scf),
+            energy=_energy(element, scf, self.pressure * abs(float(np.linalg.det(cell)))),
             forces=_varray(element, "varray[@name='forces']", (len(self.numbers), 3)),
             stress=None if stress is None else -500 * bar * (stress + stress.T),
             info=info,
@@ -147,8 +150,10 @@ class _Vasprun:
         )
 
 
-def _energy(element: Element, scf: Element | None) -> float | None:
-    """Return the energy, sigma → 0, of a step.
+def _energy(element: Element, scf: Element | None, work: float) -> float | None:
+    """Return the energy, sigma → 0, of a step; ``work`` is pressure times volume of an external pressure, eV.
+
+    Under pressure (PSTRESS) VASP writes enthalpies for the step itself, not for its iterations.
 
     VASP writes a wrong e_0_energy for the step itself, and leaves classical van der Waals parts out of those
     of the iterations: the last iteration's difference to its free energy is added to the step's free energy.
@@ -157,6 +162,8 @@ def _energy(element: Element, scf: Element | None) -> float | None:
     if scf is None or free is None:
         return free
     zero, last = (_number(scf, f"energy/i[@name='{name}']") for name in ("e_0_energy", "e_fr_energy"))
+    if last is None or abs(free - last) > 0.5 * abs(work):
+        free -= work
     return free if zero is None or last is None else free + (zero - last)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ase.units import bar
 
 from nnpcore.errors import DataError
-from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
 from nnpcore.structures.readers.outputs import element_number
 from nnpcore.structures.readers.reader import IndexedFrames, OpenFile, Reader
@@ -18,6 +18,8 @@ from nnpcore.structures.readers.reader import IndexedFrames, OpenFile, Reader
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _STEPS, _ATOMS = "intermediate/ion_dynamics", "results/positions"
 _MOST_UNPACKED = 1000
+_PRESSURE = "input/incar/PSTRESS"
+_PERHAPS = "PSTRESS is set: these energies may be enthalpies; compare one with the OUTCAR of the same run"
 
 
 def read_vaspout(file: OpenFile) -> IndexedFrames:
@@ -45,6 +47,7 @@ def read_vaspout(file: OpenFile) -> IndexedFrames:
     energies, column = _energies(content, array)
     if cells is None or scaled is None:
         raise _damaged(file.path, "it has no steps")
+    pressed = _PRESSURE in content and bool(np.any(content[_PRESSURE][()]))
     given = [values for values in (cells, scaled, forces, stresses, energies) if values is not None]
     count = min(len(values) for values in given)
     n_steps = max(len(values) for values in given)
@@ -54,6 +57,9 @@ def read_vaspout(file: OpenFile) -> IndexedFrames:
             return FrameProblem(index, "the step is not complete", "Use the frames before this one")
         cell = np.array(cells[index], dtype=np.float64)
         stress = None if stresses is None else np.array(stresses[index], dtype=np.float64)
+        info: dict[str, object] = {}
+        if pressed:
+            add_note(info, _PERHAPS)
         return Frame(
             numbers=numbers,
             positions=np.array(scaled[index], dtype=np.float64) @ cell,
@@ -62,6 +68,7 @@ def read_vaspout(file: OpenFile) -> IndexedFrames:
             energy=None if energies is None else float(energies[index][column]),
             forces=None if forces is None else np.array(forces[index], dtype=np.float64),
             stress=None if stress is None else -500 * bar * (stress + stress.T),
+            info=info,
             source=str(file.path),
             index=index,
         )
