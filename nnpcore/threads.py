@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,6 +99,46 @@ def one_blas_thread() -> Iterator[None]:
             _blas.release()
 
 
+class ProcessorTime:
+    """What a block takes of the processor: of its own thread, and of those that work for it by
+    :func:`in_order`.
+
+    Attributes
+    ----------
+    seconds : once the block has ended.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = Lock()
+
+    def __enter__(self) -> ProcessorTime:
+        self._outer = _counting.set(self)
+        self._started = time.thread_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.add(time.thread_time() - self._started)
+        _counting.reset(self._outer)
+
+    def add(self, seconds: float) -> None:
+        """Count what another thread has worked for the block."""
+        with self._lock:
+            self.seconds += seconds
+
+    def of(self, work: Callable[[Task], Result], task: Task) -> Result:
+        """Return ``work(task)``, done in another thread and counted here."""
+        started = time.thread_time()
+        _counting.set(self)
+        try:
+            return work(task)
+        finally:
+            self.add(time.thread_time() - started)
+
+
+_counting: ContextVar[ProcessorTime | None] = ContextVar("_counting", default=None)
+
+
 def in_order(
     work: Callable[[Task], Result], tasks: Iterable[Task], n_threads: int | None = None
 ) -> Iterator[Result]:
@@ -110,10 +153,12 @@ def in_order(
         yield from map(work, tasks)
         return
     waiting: deque[Future[Result]] = deque()
+    counting = _counting.get()
+    counted = work if counting is None else partial(counting.of, work)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="eatlas-work")
     try:
         for task in tasks:
-            waiting.append(pool.submit(work, task))
+            waiting.append(pool.submit(counted, task))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:

@@ -9,6 +9,7 @@ import numpy as np
 from nnpcore.descriptors import G2, G4, G5, SymmetryFunctions, Whitening, compute_descriptors
 from nnpcore.potential import NetworkWeights, Potential
 from nnpcore.potential.baseline import NonlinearBaseline
+from nnpcore.potential.crowding import Crowding
 from nnpcore.potential.short_range import PairRepulsion, ShortRange
 from nnpcore.structures.frame import Frame
 
@@ -62,6 +63,7 @@ def build_potential(
     skip: bool = False,
     baseline: str = "",
     short_range: Sequence[str] = (),
+    crowding: Sequence[Crowding] = (),
     seed: int = 0,
 ) -> Potential:
     """Return a potential with random weights, whitened on ``frames``; forces are some tenths of eV/Å.
@@ -82,7 +84,7 @@ def build_potential(
     energies = {element: -1.5 - k for k, element in enumerate(functions.elements)}
     part = build_baseline(functions, baseline, seed) if baseline else None
     pairs = [PairRepulsion((one.split("-")[0], one.split("-")[1]), 1.5, 2.1) for one in short_range]
-    below = ShortRange(tuple(pairs)) if pairs else None
+    below = ShortRange(tuple(pairs), tuple(crowding)) if pairs else None
     return Potential(functions, whitening, weights, energies, {"name": "random"}, None, part, below)
 
 

@@ -57,3 +57,25 @@ def test_a_command_that_fails_stops_the_page(
         tool.run(["python", "stop.py"], tmp_path)
     assert (tmp_path / "said.txt").read_text() == "$ python stop.py\nseen\n"
     assert "seen" in capsys.readouterr().out
+
+
+def test_a_page_that_was_broken_off_goes_on_where_it_was(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page.md").write_text(
+        "```python\n# one.py\nprint('one')\n```\n"
+        "```python\n# two.py\nimport pathlib, sys\nmade = pathlib.Path('made')\nmade.mkdir()\n"
+        "sys.exit(0 if pathlib.Path('ready').exists() else 3)\n```\n"
+        "```sh\npython one.py\npython two.py -o made\n```\n"
+    )
+    monkeypatch.setattr(tool, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(tool, "PICTURES", {})
+    folder = tmp_path / "out"
+    monkeypatch.setattr("sys.argv", ["daily_work.py", str(folder)])
+    with pytest.raises(tool.subprocess.CalledProcessError):
+        tool.main()
+    (folder / "ready").touch()
+    tool.main()
+    said = (folder / "said.txt").read_text().splitlines()
+    assert said == ["$ python one.py", "one", "$ python two.py -o made", "$ python two.py -o made"]
+    capsys.readouterr()

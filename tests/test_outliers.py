@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import build_functions
 from rich.console import Console
 from training_data import TINY, silicon_frames
 
@@ -24,8 +23,6 @@ from nnpcore.cli.result_tables import calibration_rows, group_tables, rmse_table
 from nnpcore.errors import SettingsError, TrainingError
 from nnpcore.mapping.calibration import SpreadErrors, calibrate
 from nnpcore.mapping.outliers import MANY, foretold_errors, usual_error
-from nnpcore.posterior import Posterior, Target
-from nnpcore.posterior.label_spreads import label_spreads
 from nnpcore.progress import Progress
 from nnpcore.report import facts
 from nnpcore.report.run_info import info_of_run
@@ -93,23 +90,6 @@ def test_errors_by_group_are_those_of_the_frames_of_each_group() -> None:
     assert nothing.counts[0].tolist() == [0, 0, 9] and not nothing.sums(slice(0, 1)).rmses().keys() & {
         "energy"
     }
-
-
-def test_spreads_of_forces_are_those_of_differences_of_energies() -> None:
-    frames = silicon_frames(6)
-    posterior = Posterior.fit(frames, build_functions(("Si",)), n_threads=1)
-    energies, forces = label_spreads(posterior, frames[:1], n_threads=1)
-    assert energies.shape == (1,) and forces.shape == (8, 3)
-    step, features = 1e-4, []
-    for sign in (1.0, -1.0):
-        positions = frames[0].positions.copy()
-        positions[2, 1] += sign * step
-        target = Target.mean(replace(frames[0], positions=positions)).times(8.0)
-        features.append(posterior.features([target]))
-    slope = (features[0] - features[1]) / (2 * step)
-    assert forces[2, 1] == pytest.approx(float(posterior.spread_of_features(slope)[0]), rel=1e-3)
-    own = posterior.features([Target.mean(frames[0])])
-    assert energies[0] == pytest.approx(float(posterior.spread_of_features(own)[0]), rel=1e-6)
 
 
 def test_usual_errors_do_not_follow_outliers() -> None:

@@ -12,12 +12,15 @@ from ase import Atoms
 from builders import build_frame, build_functions, build_potential
 from training_data import TINY, labelled, silicon_frames
 
+from nnpcore.descriptors.neighbors import neighbor_pairs
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
+from nnpcore.exchange.export import export_as
 from nnpcore.exchange.programs import program_named
 from nnpcore.exchange.torchscript.writing import read_back_difference, write_torch
 from nnpcore.mapping.invariant import invariant_points
 from nnpcore.mapping.model_energies import energies_of_points
 from nnpcore.potential import Potential
+from nnpcore.potential.crowding import Crowding, density
 from nnpcore.potential.short_range import PairRepulsion, ShortRange
 from nnpcore.reference.sampling import Dynamics, SamplerSettings
 from nnpcore.structures.frame import Frame
@@ -164,6 +167,116 @@ def test_compressed_crystals_have_it_on_the_fast_path_too() -> None:
     assert np.ptp(fast - without) > 0.5
 
 
+CROWDING = (
+    Crowding("C", (("C", 2.1), ("Si", 2.6)), 0.1, 0.05, 60.0),
+    Crowding("Si", (("C", 2.6), ("Si", 3.1)), 0.3, 0.04, 50.0),
+)
+
+
+def test_crowded_atoms_are_lifted_by_what_surrounds_them() -> None:
+    """An atom with neighbors at the corners of a cube: density, energy and slope by hand, forces by steps."""
+    below = ShortRange((C_SI,), CROWDING)
+    r = np.array([2.0, 2.6, 3.0])
+    assert density(r, 2.6)[0] == pytest.approx((1 - np.minimum(r / 2.6, 1.0) ** 2) ** 5)
+    one = CROWDING[1]
+    assert one.energy(np.array([0.3, 0.32, 0.34, 0.44])) == pytest.approx(
+        [0.0, 2.0 * (2.5 / 16 - 3 / 32 + 1 / 64), 1.0, 6.0]
+    )
+    frame = build_frame("SiC", rattle=0.15, seed=3)
+    pairs = neighbor_pairs(frame, 3.1)
+    distance = np.linalg.norm(pairs.vector, axis=1)
+    center = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.start))
+    reach = {(6, 6): 2.1, (6, 14): 2.6, (14, 6): 2.6, (14, 14): 3.1}
+    own = [
+        reach[int(frame.numbers[a]), int(frame.numbers[b])]
+        for a, b in zip(center, pairs.neighbor, strict=True)
+    ]
+    rho = np.bincount(center, density(distance, np.array(own))[0], frame.n_atoms)
+    wanted = sum(one.energy(rho) * (frame.numbers == z) for one, z in zip(CROWDING, (6, 14), strict=True))
+    pairs_alone = ShortRange((C_SI,)).of_frame(frame)
+    found = below.of_frame(frame)
+    assert found is not None
+    energies = found[0] - (0.0 if pairs_alone is None else pairs_alone[0])
+    assert energies.min() == 0.0 and energies.max() > 0.1
+    np.testing.assert_allclose(energies, wanted, atol=1e-9)
+    h = 1e-5
+    for atom, axis in ((0, 0), (3, 2), (5, 1)):
+        sums = []
+        for step in (h, -h):
+            positions = frame.positions.copy()
+            positions[atom, axis] += step
+            moved = below.of_frame(replace(frame, positions=positions))
+            assert moved is not None
+            sums.append(moved[0].sum())
+        assert found[1][atom, axis] == pytest.approx((sums[1] - sums[0]) / (2 * h), rel=1e-6, abs=1e-6)
+    strained = []
+    for step in (h, -h):
+        strain = np.eye(3)
+        strain[0, 1] = strain[1, 0] = 0.5 * step
+        moved = below.of_frame(replace(frame, positions=frame.positions @ strain, cell=frame.cell @ strain))
+        assert moved is not None
+        strained.append(moved[0].sum())
+    shear = 0.5 * (found[2][0, 1] + found[2][1, 0])
+    assert shear == pytest.approx((strained[0] - strained[1]) / (2 * h), rel=1e-5)
+
+
+def test_all_engines_and_what_leaves_have_it(tmp_path: Path) -> None:
+    functions, frames = build_functions(["C", "Si"]), [build_frame("SiC", rattle=0.1)]
+    potential = build_potential(functions, frames, n_members=2, short_range=("C-Si",), crowding=CROWDING)
+    assert potential.short_range is not None
+    bare = replace(potential, short_range=None)
+    pressed = [build_frame("SiC", rattle=0.1, scale=0.8)]
+    wanted = potential.short_range.of_frame(pressed[0])
+    assert wanted is not None
+    for device in ("cpu", "torch-cpu"):
+        after, before = (m.predict(pressed, device=device, n_threads=1) for m in (potential, bare))
+        assert after.forces is not None and before.forces is not None
+        np.testing.assert_allclose(after.atomic_energies - before.atomic_energies, wanted[0], atol=1e-8)
+        np.testing.assert_allclose(after.forces - before.forces, wanted[1], atol=1e-8)
+    potential.save(tmp_path / "own")
+    assert Potential.load(tmp_path / "own").short_range == potential.short_range
+    assert json.loads((tmp_path / "own" / "potential.json").read_text())["format_version"] == 4
+    files = write_torch(potential, tmp_path / "torch")
+    assert read_back_difference(potential, files[0]) < 1e-9
+    found = export_as(tmp_path / "own", tmp_path / "out", "n2p2")
+    tables = [file for file in found.files if file.name == "crowding.eam.fs"]
+    assert len(tables) == 2 and "of atoms more crowded" in found.left_out
+    lines = program_named("n2p2").lammps_lines(potential, ["member-1", "member-2"])
+    assert lines[-1] == 'pair_coeff * * eam/fs "member-1/crowding.eam.fs" C Si'
+    assert "1.0 eam/fs" in " ".join(lines)
+    text = tables[0].read_text().splitlines()
+    assert text[3] == "2 C Si"
+    n_rho, d_rho, n_r, d_r, cutoff = (float(word) for word in text[4].split())
+    numbers = np.array(" ".join(text[6 : 6 + int(n_rho + 2 * n_r) // 5]).split(), dtype=float)
+    rho = d_rho * np.arange(n_rho)
+    np.testing.assert_allclose(numbers[: int(n_rho)], CROWDING[0].energy(rho), atol=1e-9)
+    r = d_r * np.arange(n_r)
+    by_carbon_at_silicon = numbers[int(n_rho + n_r) :]
+    np.testing.assert_allclose(by_carbon_at_silicon, density(r, 2.6)[0], atol=1e-12)
+    assert cutoff == 3.1
+
+
+@pytest.mark.parametrize("mode", ["auto", "on"])
+def test_a_crystal_that_is_compressed_never_falls_below_the_data(mode: str) -> None:
+    functions, frames = build_functions(["Si"]), [build_frame("Si", rattle=0.1, seed=k) for k in range(4)]
+    settings = TrainSettings.model_validate({"short_range": mode})
+    below, sentence = short_range_of(frames, ["Si"], 5.0, settings)
+    assert below is not None and below.crowding and "more crowded" in sentence
+    assert below.taken_off(frames) == frames
+    start = next(
+        s for s in np.arange(1.0, 0.3, -0.01) if below.of_frame(build_frame("Si", rattle=0.0, scale=s))
+    )
+    assert start < (0.91 if mode == "auto" else 0.99)
+    scan = [build_frame("Si", rattle=0.0, scale=s) for s in np.arange(start, 0.4, -0.01)]
+    potential = build_potential(functions, frames, n_members=4, seed=2)
+    alone = potential.predict(scan, forces=False, stress=False, n_threads=1).energy_members
+    assert np.diff(alone).min() < 0.0  # networks know nothing of it
+    both = replace(potential, short_range=below)
+    found = both.predict(scan, forces=False, stress=False, n_threads=1).energy_members
+    assert (np.maximum.accumulate(found, axis=1) - found).max() < 0.02 * scan[0].n_atoms
+    assert (found[:, -1] - found[:, 0]).min() > 100.0 * scan[0].n_atoms
+
+
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     potential = build_potential(
         build_functions(["Si"]), [build_frame("Si", rattle=0.1)], short_range=("Si-Si",)
@@ -171,6 +284,15 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     potential.save(tmp_path)
     kept = json.loads((tmp_path / "potential.json").read_text())
     assert kept["format_version"] == 3
+    one = {"element": "Si", "reaches": {"Si": 3.0}, "start": 0.3, "width": 0.1, "slope": 9.0}
+    for more, says in (
+        ({"element": "C"}, "have not"), ({"reaches": {"Si": 99.0}}, "cutoff"),
+        ({"start": -0.1}, "not above 0"), ({"reaches": {}}, "not above 0"),
+    ):  # fmt: skip
+        short = {"kind": "zbl", "pairs": kept["short_range"]["pairs"], "crowding": [one | more]}
+        (tmp_path / "potential.json").write_text(json.dumps(kept | {"short_range": short}))
+        with pytest.raises(PotentialError, match=says):
+            Potential.load(tmp_path)
     for pairs, says in (
         ([{"elements": ["C", "Si"], "inner": 1.0, "outer": 2.0}], "symmetry functions have not"),
         ([{"elements": ["Si", "Si"], "inner": 2.0, "outer": 1.0}], "two growing distances"),

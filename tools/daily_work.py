@@ -5,7 +5,10 @@ blocks. Run at the project's top, about ten minutes of one processor::
 
     python tools/daily_work.py out/daily_work --threads 1
 
-What a command says is shown and kept in ``FOLDER/said.txt``. ``--from 3`` goes on at the third command.
+What a command says is shown and kept in ``FOLDER/said.txt``. Commands that have ended well stand in
+``FOLDER/done.txt`` and are not run again: after a break the same line goes on where it was. What a
+training that was broken off has left is taken away first. ``--from 3`` runs the third command and those
+after it again.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +54,14 @@ def commands_of(page: str) -> list[list[str]]:
     return [words for words in commands if words and words[0] in PROGRAMS]
 
 
+def left_behind(words: list[str], folder: Path) -> list[Path]:
+    """Return what a command that was broken off has written; a learning curve goes on with its own."""
+    if "learning-curve" in words:
+        return []
+    named = [folder / b for a, b in pairwise(words) if a in ("-o", "--leave-out")]
+    return [path for path in named if path.exists()]
+
+
 def run(words: list[str], folder: Path) -> None:
     """Run a command in the folder; what it says is shown and kept. CalledProcessError where it fails."""
     with (folder / "said.txt").open("a", encoding="utf-8") as said:
@@ -73,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the commands of docs/daily_work.md.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, help="processor threads of each command")
-    parser.add_argument("--from", type=int, default=1, dest="first", help="number of the first command")
+    parser.add_argument("--from", type=int, dest="first", help="number of the first command to run again")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.threads:
@@ -83,8 +95,20 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name, text in files_of(page).items():
         (given.folder / name).write_text(text, encoding="utf-8")
-    for words in commands_of(page)[given.first - 1 :]:
+    commands, done = commands_of(page), given.folder / "done.txt"
+    ended = done.read_text(encoding="utf-8").splitlines() if done.is_file() else []
+    if given.first:
+        again = {shlex.join(words) for words in commands[given.first - 1 :]}
+        ended = [line for line in ended if line not in again]
+        done.write_text("".join(f"{line}\n" for line in ended), encoding="utf-8")
+    for words in commands:
+        if (line := shlex.join(words)) in ended:
+            continue
+        for path in left_behind(words, given.folder):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         run(words, given.folder)
+        with done.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
     for made, shown in PICTURES.items():
         shutil.copy(given.folder / made, ROOT / "docs" / "images" / shown)
 

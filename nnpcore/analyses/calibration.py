@@ -219,7 +219,8 @@ def _parts_of(stress: np.ndarray) -> dict[str, np.ndarray]:
 def _foretold_spreads(
     posterior: Posterior, frames: Sequence[Frame], progress: Progress, n_threads: int | None
 ) -> list[dict[str, np.ndarray]]:
-    energies, forces = posterior.label_spreads(frames, n_threads=n_threads, progress=progress)
+    energies, components = posterior.label_spreads(frames, n_threads=n_threads, progress=progress)
+    forces = np.sqrt((components**2).mean(axis=1))
     ends = np.cumsum([frame.n_atoms for frame in frames])[:-1]
     return [{"energy": energies[k : k + 1], "force": own} for k, own in enumerate(np.split(forces, ends))]
 

@@ -171,11 +171,9 @@ def _run_errors(given: Given) -> RunErrors | Missing:
 
 
 def _outliers(given: Given) -> Outliers:
-    from nnpcore.posterior.label_spreads import label_spreads
-
     found, posterior = given[RUN_ERRORS], given[DATA_POSTERIOR].posterior
-    energy_spreads, force_spreads = label_spreads(
-        posterior, found.frames, n_threads=given.n_threads, progress=given.progress
+    energy_spreads, force_spreads = posterior.label_spreads(
+        found.frames, n_threads=given.n_threads, progress=given.progress
     )
     errors, n_atoms = found.errors, np.diff(found.errors.frame_start)
     of_energies = foretold_errors(errors.energy, energy_spreads, found.roles)

@@ -452,6 +452,7 @@ def _result(
         "epochs": last.epoch if last else 0,
         "optimizer": last.optimizer if last else "",
         "train_seconds": last.seconds if last else 0.0,
+        "train_cpu_seconds": last.cpu_seconds if last else 0.0,
         "messages": [message.text for record in reached.history for message in record.messages],
         "data_sets": data_sets,
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnpcore.errors import PotentialError
+from nnpcore.exchange.eam_file import write_crowding
 from nnpcore.exchange.programs import program_named
 from nnpcore.files import all_or_nothing, write_atomically
 from nnpcore.training import RunFolder
@@ -60,6 +61,9 @@ def export_as(run: str | Path, folder: str | Path, format: str, *, scaling: str 
                 where=potential.name,
                 fix="Do not use it; please report this",
             )
+        if program.pair_style:
+            for place in dict.fromkeys(file.parent for file in files):
+                files = [*files, *write_crowding(potential, place)]
         write_atomically(beside / "README.md", program.readme(potential).encode())
     written = [*(target / file.relative_to(beside) for file in files), target / "README.md"]
     return Exported(written, worst, _left_out(potential, program))

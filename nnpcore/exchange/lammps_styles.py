@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
+
+from nnpcore.exchange.eam_file import NAME
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -37,6 +40,17 @@ def short_range_styles(potential: Potential) -> list[LammpsStyle]:
             )
         )
     return found
+
+
+def crowding_styles(potential: Potential, place: str, *, is_folder: bool) -> list[LammpsStyle]:
+    """Return what lifts crowded atoms in LAMMPS: ``eam/fs`` with the file beside a member's; none without.
+
+    ``place`` is the member's folder, or its file.
+    """
+    if potential.short_range is None or not potential.short_range.crowding:
+        return []
+    folder = PurePosixPath(place) if is_folder else PurePosixPath(place).parent
+    return [LammpsStyle("eam/fs", "", "* *", f'"{folder / NAME}" {" ".join(potential.elements)}')]
 
 
 def pair_lines(members: Sequence[LammpsStyle], beside: Sequence[LammpsStyle] = ()) -> list[str]:
@@ -75,4 +89,6 @@ def short_range_comments(potential: Potential) -> list[str]:
     ]
     for own in short_range_styles(potential):
         lines.append(f"#   zbl {own.arguments}; pair_coeff {own.types} zbl {own.coefficients}")
+    if potential.short_range.crowding:
+        lines.append(f"#   and what lifts crowded atoms: eam/fs; pair_coeff * * eam/fs {NAME} ELEMENTS")
     return lines

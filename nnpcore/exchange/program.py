@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nnpcore.exchange.lammps_styles import LammpsStyle, pair_lines, short_range_styles
+from nnpcore.exchange.lammps_styles import LammpsStyle, crowding_styles, pair_lines, short_range_styles
 from nnpcore.exchange.member_folders import member_names
 from nnpcore.installation import filled
 
@@ -72,7 +72,8 @@ class Program:
         Beside them stands the repulsion at short range, where the potential has one.
         """
         members = [self.lammps_style(potential, place) for place in places]
-        return pair_lines(members, short_range_styles(potential))
+        crowding = crowding_styles(potential, places[0], is_folder=self.member_file == ".")
+        return pair_lines(members, [*short_range_styles(potential), *crowding])
 
     def lammps_style(self, potential: Potential, place: str) -> LammpsStyle:
         """Return how LAMMPS runs one member's file."""

@@ -211,6 +211,9 @@ def history_table(history: Sequence[EpochRecord]) -> dict[str, list[float]]:
     """Return the curves as named columns with units: epoch, seconds, then mean and members of each RMSE."""
     table: dict[str, list[float]] = {"epoch": [record.epoch for record in history]}
     table["training time (s)"] = [record.seconds for record in history]
+    if any(record.cpu_seconds is not None for record in history):
+        cpu = [record.cpu_seconds for record in history]
+        table["CPU time (s)"] = [float("nan") if seconds is None else seconds for seconds in cpu]
     for part in PARTS:
         for quantity, declared in QUANTITIES.items():
             series = rmse_series(history, part, quantity)

@@ -165,13 +165,13 @@ class Posterior:
         Returns
         -------
         energies : (n_frames,) eV/atom.
-        forces : (n_atoms,) eV/Å, root mean square over the components; of what the functions can express.
+        forces : (n_atoms, 3) eV/Å; of what the functions can express.
         """
         progress = progress or Progress()
         asked = self.spread(mean_targets(frames), n_threads=n_threads, progress=progress.part(0.0, 0.3))
         rows = each_rows(self.basis, frames, n_threads, progress.part(0.3, 1.0))
         parts = [self.spread_of_features(row.forces).reshape(-1, 3) for row in rows]
-        return asked, np.sqrt((np.concatenate(parts) ** 2).mean(axis=1))
+        return asked, np.concatenate([np.empty((0, 3)), *parts])
 
     # targets --------------------------------------------------------------------------------------------
     def features(

@@ -8,7 +8,8 @@ The screened repulsion of Ziegler, Biersack and Littmark (The Stopping and Range
     S(r) = C                                     r < r_in
     S(r) = A/3 (r - r_in)³ + B/4 (r - r_in)⁴ + C     r_in <= r < r_out
 
-so that V, V' and V'' are zero from r_out on. Half of it belongs to each of the two atoms.
+so that V, V' and V'' are zero from r_out on. Half of it belongs to each of the two atoms. Beside it, atoms
+more crowded than in any data may have an energy, see :mod:`nnpcore.potential.crowding`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import PotentialError
+from nnpcore.potential.crowding import Crowding, check_crowding, crowded_pairs
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
@@ -61,12 +63,12 @@ class PairRepulsion:
 
 @dataclass(frozen=True, eq=False)
 class ClosePairs:
-    """Those of some pairs that feel the repulsion.
+    """Those of some pairs that feel the repulsion, or whose center is crowded.
 
     Attributes
     ----------
     pair : (n,) which they are. center : (n,) their centers' place among those asked about.
-    energies : (n,) eV, what they add to the energy of their center: half of V.
+    energies : (n,) eV, what they add to the energy of their center: half of V, and their share of F.
     gradients : (n, 3) eV/Å, the derivative of that by the neighbor's position.
     """
 
@@ -78,25 +80,38 @@ class ClosePairs:
 
 @dataclass(frozen=True)
 class ShortRange:
-    """The repulsion under a potential's networks, for some or all pairs of its elements."""
+    """The repulsion under a potential's networks, for some or all pairs of its elements, and the energy of
+    atoms of some or all elements that are crowded.
+    """
 
     pairs: tuple[PairRepulsion, ...]
+    crowding: tuple[Crowding, ...] = ()
+
+    @cached_property
+    def reach(self) -> float:
+        """The largest distance at which a neighbor is felt, Å."""
+        crowding = (reach for one in self.crowding for _, reach in one.reaches)
+        return max(self.outer, *crowding, 0.0)
 
     @property
-    def reach(self) -> float:
-        """The largest ``outer``, Å."""
+    def outer(self) -> float:
+        """The largest ``outer`` of the pairs, Å."""
         return max(pair.outer for pair in self.pairs)
 
     @property
     def text(self) -> str:
         """What it is, in words."""
         pairs = ", ".join(f"{'-'.join(pair.elements)} below {pair.outer:g} Å" for pair in self.pairs)
-        return f"repulsion of nuclei (ZBL): {pairs}"
+        crowded = ", ".join(one.element for one in self.crowding)
+        more = f"; of atoms more crowded than in the data: {crowded}" if crowded else ""
+        return f"repulsion of nuclei (ZBL): {pairs}{more}"
 
     @cached_property
     def elements(self) -> tuple[str, ...]:
         """All elements that have a part in it."""
-        return tuple(dict.fromkeys(element for pair in self.pairs for element in pair.elements))
+        crowding = (element for one in self.crowding for element, _ in one.reaches)
+        pairs = (element for pair in self.pairs for element in pair.elements)
+        return tuple(dict.fromkeys((*pairs, *crowding)))
 
     def close_pairs(
         self,
@@ -110,25 +125,39 @@ class ShortRange:
 
         Parameters
         ----------
-        elements : that species point into. centers : (n,) species of the centers; a negative one feels
-            nothing. start : (n + 1,) into the pairs. neighbors : (n_pairs,) species of the neighbors.
+        elements : that species point into. centers : (n,) species of the centers, whose neighbors are all
+            there; a negative one feels nothing. start : (n + 1,) into the pairs.
+        neighbors : (n_pairs,) species of the neighbors.
         vectors : (n_pairs, 3) from center to neighbor, Å.
         """
         squares = np.einsum("pa,pa->p", vectors, vectors)
         near = np.flatnonzero(squares < self.reach**2)
         if not len(near):
             return None
-        table = _table(self.pairs, tuple(elements))
         center = np.searchsorted(start, near, "right") - 1
-        first, second = centers[center], neighbors[near]
-        kind = np.where((first < 0) | (second < 0), -1, table.index[first, second])
-        chosen = np.flatnonzero((kind >= 0) & (squares[near] < table.outer[kind] ** 2))
-        if not len(chosen):
-            return None
-        near, center, kind = near[chosen], center[chosen], kind[chosen]
         r = np.sqrt(squares[near])
-        energies, slopes = table.evaluate(r, kind)
-        return ClosePairs(near, center, 0.5 * energies, (0.5 * slopes / r)[:, None] * vectors[near])
+        first, second = centers[center], neighbors[near]
+        energies, slopes = self._repelling(elements, first, second, r)
+        if self.crowding:
+            more = crowded_pairs(self.crowding, elements, centers, center, second, r)
+            energies, slopes = energies + more[0], slopes + more[1]
+        felt = np.flatnonzero((energies != 0.0) | (slopes != 0.0))
+        if not len(felt):
+            return None
+        near, slopes = near[felt], slopes[felt] / r[felt]
+        return ClosePairs(near, center[felt], energies[felt], slopes[:, None] * vectors[near])
+
+    def _repelling(
+        self, elements: Sequence[str], first: np.ndarray, second: np.ndarray, r: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return half of V and half of V' of pairs of two species, zero for those too far apart."""
+        table = _table(self.pairs, tuple(elements))
+        kind = np.where((first < 0) | (second < 0), -1, table.index[first, second])
+        chosen = np.flatnonzero((kind >= 0) & (r < table.outer[kind]))
+        energies, slopes = np.zeros(len(r)), np.zeros(len(r))
+        found = table.evaluate(r[chosen], kind[chosen])
+        energies[chosen], slopes[chosen] = 0.5 * found[0], 0.5 * found[1]
+        return energies, slopes
 
     def of_frame(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return what it adds to a structure: atomic energies (n,), eV, forces (n, 3), eV/Å, and the virial
@@ -200,7 +229,8 @@ class ShortRange:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
         pairs = [{"elements": list(p.elements), "inner": p.inner, "outer": p.outer} for p in self.pairs]
-        return {"kind": KIND, "pairs": pairs}
+        crowding = {"crowding": [one.to_dict() for one in self.crowding]} if self.crowding else {}
+        return {"kind": KIND, "pairs": pairs, **crowding}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ShortRange:
@@ -211,10 +241,11 @@ class ShortRange:
         for one in values["pairs"]:
             first, second = map(str, one["elements"])
             pairs.append(PairRepulsion((first, second), float(one["inner"]), float(one["outer"])))
-        return cls(tuple(pairs))
+        return cls(tuple(pairs), tuple(map(Crowding.from_dict, values.get("crowding", ()))))
 
     def check(self, elements: Sequence[str], cutoff: float) -> None:
         """Raise :class:`PotentialError` unless it fits a potential of these elements and this cutoff, Å."""
+        check_crowding(self.crowding, elements, cutoff)
         known = {frozenset(pair.elements) for pair in self.pairs}
         if not self.pairs or len(known) < len(self.pairs):
             raise PotentialError("the short range has no pair of elements, or one of them twice")

@@ -24,10 +24,11 @@ from nnpcore.tensor_files import parse_tensors, tensor_bytes
 
 _AGAIN = "Take a fresh copy, or export the potential again from its run"
 FORMAT = FileFormat(
-    name="eatlas-potential", version=3, noun="an Eatlas potential", error=PotentialError, fix=_AGAIN
+    name="eatlas-potential", version=4, noun="an Eatlas potential", error=PotentialError, fix=_AGAIN
 )
-"""Version 3 where a repulsion lies under the networks at short range; 2 where layers have activations of
-their own or quadratic terms or a kernel lie under them; else 1, which the oldest versions read, too."""
+"""Version 4 where crowded atoms are lifted; 3 where a repulsion lies under the networks at short range; 2
+where layers have activations of their own or quadratic terms or a kernel lie under them; else 1, which the
+oldest versions read, too."""
 JSON_NAME = "potential.json"
 TENSORS_NAME = "potential.safetensors"
 _DESCRIPTION = "description"
@@ -76,7 +77,7 @@ def _description(potential: Ensemble, arrays: dict[str, np.ndarray]) -> dict[str
     baseline, below = potential.nonlinear_baseline, potential.short_range
     return {
         "format": FORMAT.name,
-        "format_version": FORMAT.version if below else 2 if named_layers or baseline else 1,
+        "format_version": _version(below, bool(named_layers or baseline)),
         "written_by": f"Eatlas {VERSION}",
         "units": UNITS,
         "dtype": "float64",
@@ -253,6 +254,13 @@ def _assemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
         below.check(functions.elements, functions.cutoff)
     info = dict(description["info"])
     return Ensemble(functions, whitening, weights, energies, info, data_whitening, baseline, below)
+
+
+def _version(below: ShortRange | None, newer: bool) -> int:
+    """Return the lowest version of the format that has all of a potential."""
+    if below is not None:
+        return FORMAT.version if below.crowding else 3
+    return 2 if newer else 1
 
 
 def _part(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -187,6 +187,8 @@ class ComparedRuns:
 
 def _number(head: Head, value: float) -> str:
     """Return a number as it is shown in a column."""
+    if head.part == COST:
+        return f"{value:.1f}"
     return number(value, head.unit) if head.part == PROPERTY else significant(value)
 
 
@@ -388,9 +390,19 @@ def _reached_cells(history: Sequence[EpochRecord], test: Mapping[str, Any]) -> d
     if record is not None:
         cells[Head(COST, "Epochs")] = Cell(history[-1].epoch)
         cells[Head(COST, "Best epoch")] = Cell(record.epoch)
-        tip = "Of all epochs, without pauses and validation"
-        cells[Head(COST, "Training time", "s")] = Cell(float(history[-1].seconds), tip=tip)
+        cells |= _time_cells(history[-1])
     return cells
+
+
+def _time_cells(last: EpochRecord) -> dict[Head, Cell]:
+    """Return what the epochs took by the clock and of the processor, or that only the clock is kept."""
+    tip = "Of all epochs, without pauses and validation"
+    clock, cpu = float(last.seconds), last.cpu_seconds
+    if cpu is None:
+        own = Cell(f"not kept; {clock:.1f} s by the clock", tip="Trained by a version without it")
+    else:
+        own = Cell(float(cpu), tip=f"{tip}, all threads")
+    return {Head(COST, "Training time", "s"): Cell(clock, tip=tip), Head(COST, "CPU time", "s"): own}
 
 
 def _judged_cells(facts: RunFacts) -> dict[Head, Cell]:

@@ -234,7 +234,16 @@ def _short_range(potential: Potential, cite: partial[str]) -> str:
     pairs = ", ".join(f"{'-'.join(p.elements)} {p.outer:g} Å" for p in potential.short_range.pairs)
     return (
         f"Below the distances of the data a screened repulsion of nuclei {cite(references.SHORT_RANGE)} lies "
-        f"under the networks, joined smoothly to zero ({pairs})."
+        f"under the networks, joined smoothly to zero ({pairs}).{_crowding(potential)}"
+    )
+
+
+def _crowding(potential: Potential) -> str:
+    if potential.short_range is None or not potential.short_range.crowding:
+        return ""
+    return (
+        " Atoms more crowded than any in the data are lifted by an embedding function of the sum of "
+        "(1 - r²/R²)^5 over their neighbors, which is zero below."
     )
 
 

@@ -124,6 +124,14 @@ def _baseline(potential: Potential) -> str:
 
 
 # the training -----------------------------------------------------------------------------------------
+def time_taken(last: EpochRecord) -> str:
+    """Return what the epochs up to a record took: by the clock, and of the processor where that is kept."""
+    clock = f"{last.seconds:.1f} s by the clock"
+    if last.cpu_seconds is None:
+        return f"{clock} (CPU time was not kept by the version that trained it)"
+    return f"{clock}, {last.cpu_seconds:.1f} s of CPU"
+
+
 def training_rows(s: TrainSettings, history: Sequence[EpochRecord]) -> Rows:
     """Return how a potential was trained."""
     optimizer = history[-1].optimizer if history else s.optimizer
@@ -140,7 +148,7 @@ def training_rows(s: TrainSettings, history: Sequence[EpochRecord]) -> Rows:
         *((("Weights of groups", weights),) if weights else ()),
         ("Optimizer", optimizer),
         ("Epochs", epochs + (f", best {best[-1]}" if best else "")),
-        ("Training time", f"{history[-1].seconds:.0f} s" if history else NOTHING),
+        ("Training time", time_taken(history[-1]) if history else NOTHING),
         ("Seed", str(s.seed)),
     ]
 
@@ -255,5 +263,7 @@ def _run_numbers(folder: RunFolder, history: Sequence[EpochRecord]) -> dict[str,
             "folds": settings.folds, "fold": settings.fold,
         },
         "epochs": history[-1].epoch if history else 0,
+        "train_seconds": history[-1].seconds if history else None,
+        "train_cpu_seconds": history[-1].cpu_seconds if history else None,
         "best": None if best is None else best.to_dict(),
     }  # fmt: skip

@@ -17,7 +17,8 @@ from nnpcore.files import json_value
 from nnpcore.training.quantities import QUANTITIES
 
 _PARTS = ("train", "valid")
-_FIRST, _LAST = ("epoch", "seconds", "optimizer"), ("alive", "best", "messages", "severities")
+_CPU = "cpu_seconds"
+_FIRST, _LAST = ("epoch", "seconds", _CPU, "optimizer"), ("alive", "best", "messages", "severities")
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
 _CHECK = "check"
 """Column whose last row has the checksum of the table and of the training it belongs to."""
@@ -74,6 +75,7 @@ class EpochRecord:
     ----------
     epoch : counted from 1.
     seconds : training time so far, all epochs, without pauses and without the validation.
+    cpu_seconds : of the processor, all threads, in the same time; None in runs of versions without it.
     optimizer : its name, "kalman", "adam" or "lbfgs".
     train, valid : by quantity, "energy" in meV/atom, "force" in eV/Å per component, "stress" in GPa per
         component; a quantity without reference data is absent. ``valid`` is exact; ``train`` is the running
@@ -95,6 +97,7 @@ class EpochRecord:
     messages: tuple[Message, ...] = ()
     best: bool = False
     mapping: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; floats keep every bit, NaN becomes None."""
@@ -115,6 +118,7 @@ class EpochRecord:
             messages=_messages(values["messages"], values.get("severities")),
             best=bool(values["best"]),
             mapping={str(name): _number(error) for name, error in values.get("mapping", {}).items()},
+            cpu_seconds=_known_number(values.get(_CPU)),
         )
 
 
@@ -149,6 +153,10 @@ def _rmses(values: dict[str, Any]) -> dict[str, Rmse]:
         name: Rmse(members=np.array([_number(v) for v in rmse["members"]]), mean=_number(rmse["mean"]))
         for name, rmse in values.items()
     }
+
+
+def _known_number(value: Any) -> float | None:
+    return None if value is None or value == "" else float(value)
 
 
 def _number(value: Any) -> float:
@@ -194,7 +202,8 @@ def history_csv(records: Sequence[EpochRecord], run: str = "") -> str:
     numbers = (head for part in _PARTS for name in QUANTITIES for head in _heads(part, name, n_members))
     known = dict.fromkeys(head for row in rows for head in row)
     mapped = [head for head in known if head.startswith(_MAPPING)]
-    heads = [*_FIRST, *(head for head in numbers if head in known), *mapped, *_LAST]
+    first = [head for head in _FIRST if any(head in row for row in rows)] or _FIRST
+    heads = [*first, *(head for head in numbers if head in known), *mapped, *_LAST]
     if run and rows:
         heads.append(_CHECK)
         table = [[str(row.get(head, "")) for head in heads[:-1]] for row in rows]
@@ -219,12 +228,14 @@ def _row_of_record(record: EpochRecord) -> dict[str, object]:
             values = (rmse["mean"], *rmse["members"])
             numbers |= dict(zip(_heads(part, name, len(rmse["members"])), values, strict=True))
     numbers |= {f"{_MAPPING}{name}{_MEV}": error for name, error in record.mapping.items()}
-    first = (record.epoch, f"{record.seconds:.4f}", record.optimizer)
+    first = {"epoch": record.epoch, "seconds": f"{record.seconds:.4f}", "optimizer": record.optimizer}
+    first |= {} if record.cpu_seconds is None else {_CPU: f"{record.cpu_seconds:.4f}"}
     alive = "".join("1" if a else "0" for a in record.alive)
     messages = ([message.text for message in record.messages], [m.severity for m in record.messages])
     last = (alive, int(record.best), *map(json.dumps, messages))
-    row: dict[str, object] = dict(zip(_FIRST, first, strict=True))
-    row |= {head: repr(float(v)) if np.isfinite(v) else "" for head, v in numbers.items()}
+    row: dict[str, object] = first | {
+        head: repr(float(v)) if np.isfinite(v) else "" for head, v in numbers.items()
+    }
     return row | dict(zip(_LAST, last, strict=True))
 
 

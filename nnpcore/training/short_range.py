@@ -1,4 +1,6 @@
-"""Where the repulsion of nuclei begins under the networks of a training: below the distances of its data."""
+"""Where the repulsion of nuclei begins under the networks of a training: below the distances of its data; and
+from which crowding on an atom is lifted: beyond the data's.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from nnpcore.descriptors.neighbors import neighbor_pairs
 from nnpcore.errors import SettingsError
+from nnpcore.potential.crowding import Crowding, density
 from nnpcore.potential.short_range import PairRepulsion, ShortRange
 from nnpcore.progress import Progress
 from nnpcore.threads import in_order
@@ -35,8 +38,25 @@ OF_RADII = 0.9
 INNER = 0.8
 """and is whole at such a part of where it begins."""
 
+OF_REACH = 1.4
+"""Neighbors count as crowding up to such a part of the sum of the covalent radii;"""
+
+ABOVE = 1.02
+"""more than such a part of the data's largest crowding lifts an atom, with "auto" more, too, than where
+distances are :data:`OF_NEAREST` of the usual ones;"""
+
+STEEP = 20.0
+"""eV by which it does for every usual crowding more,"""
+
+WIDTH = 0.1
+"""once such a part of the usual one is passed."""
+
+_ONE_BOND = float(density(np.array(1.0), OF_REACH)[0])
+"""Crowding by one neighbor at the sum of the covalent radii."""
+
 _HUNDREDTH = 100.0
 _SMALLEST = 0.1
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,17 @@ class Nearest:
 
     shortest: float
     usual: float
+
+
+@dataclass(frozen=True)
+class Crowded:
+    """How crowded atoms of an element are: usually, at the most, and usually where distances were
+    :data:`OF_NEAREST` of theirs.
+    """
+
+    usual: float
+    most: float
+    pressed: float
 
 
 def nearest_distances(
@@ -58,28 +89,64 @@ def nearest_distances(
     ------
     DataError : a frame that cannot be used. Cancelled : by ``progress``.
     """
+    return _surroundings(frames, reach, {}, n_threads, progress)[0]
+
+
+def _surroundings(
+    frames: Sequence[Frame],
+    reach: float,
+    reaches: Mapping[tuple[int, int], float],
+    n_threads: int | None,
+    progress: Progress | None,
+) -> tuple[dict[tuple[str, str], Nearest], dict[str, Crowded]]:
+    """Return how close atoms come, see :func:`nearest_distances`, and how crowded they are, by element.
+
+    ``reaches``: by two atomic numbers up to where neighbors count as crowding, Å.
+    """
     from ase.data import chemical_symbols
 
     found: dict[tuple[int, int], list[np.ndarray]] = {}
-    jobs = [(frame, frame.label(k), reach) for k, frame in enumerate(frames)]
-    for k, own in enumerate(in_order(lambda job: _nearest(*job), jobs, n_threads)):
+    crowds: dict[int, list[np.ndarray]] = {}
+    jobs = [(frame, frame.label(k), reach, reaches) for k, frame in enumerate(frames)]
+    for k, (own, crowd) in enumerate(in_order(lambda job: _around(*job), jobs, n_threads)):
         for pair, distances in own.items():
             found.setdefault(pair, []).append(distances)
+        for number, values in crowd.items():
+            crowds.setdefault(number, []).append(values)
         if progress is not None:
             progress.report((k + 1) / len(frames), "distances")
     nearest = {pair: np.concatenate(parts) for pair, parts in found.items()}
+    crowded = {number: np.concatenate(parts, axis=1) for number, parts in crowds.items()}
     return {
         (chemical_symbols[a], chemical_symbols[b]): Nearest(float(r.min()), float(np.median(r)))
         for (a, b), r in sorted(nearest.items())
+    }, {
+        chemical_symbols[number]: Crowded(float(np.median(rho)), float(rho.max()), float(np.median(pressed)))
+        for number, (rho, pressed) in sorted(crowded.items())
     }
 
 
-def _nearest(frame: Frame, where: str, reach: float) -> dict[tuple[int, int], np.ndarray]:
-    """Return by two atomic numbers the distances of atoms to the nearest neighbor of the other, Å."""
-    pairs = neighbor_pairs(frame, reach, where=where)
+def _around(
+    frame: Frame, where: str, reach: float, reaches: Mapping[tuple[int, int], float]
+) -> tuple[dict[tuple[int, int], np.ndarray], dict[int, np.ndarray]]:
+    """Return by two atomic numbers the distances of atoms to the nearest neighbor of the other, Å, and by one
+    the crowding (2, n) of its atoms, as they are and with shorter distances.
+    """
+    longest = max((*reaches.values(), 0.0)) / OF_NEAREST
+    pairs = neighbor_pairs(frame, max(reach, longest), where=where)
     r = np.linalg.norm(pairs.vector, axis=1)
     center = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.start))
     first, second = frame.numbers[center], frame.numbers[pairs.neighbor]
+    crowding: dict[int, np.ndarray] = {}
+    if reaches:
+        numbers = np.array(list(reaches))
+        table = np.full((max(numbers.max(), frame.numbers.max()) + 1,) * 2, _NOTHING)
+        table[numbers[:, 0], numbers[:, 1]] = list(reaches.values())
+        own = table[first, second]
+        both = [np.bincount(center, density(s * r, own)[0], frame.n_atoms) for s in (1.0, OF_NEAREST)]
+        crowding = {int(a): np.array(both)[:, frame.numbers == a] for a in np.unique(frame.numbers)}
+    near = r < reach
+    r, center, first, second = r[near], center[near], first[near], second[near]
     found: dict[tuple[int, int], np.ndarray] = {}
     for a, b in combinations_with_replacement(np.unique(frame.numbers).tolist(), 2):
         chosen = (first == a) & (second == b)
@@ -87,7 +154,7 @@ def _nearest(frame: Frame, where: str, reach: float) -> dict[tuple[int, int], np
             nearest = np.full(frame.n_atoms, np.inf)
             np.minimum.at(nearest, center[chosen], r[chosen])
             found[a, b] = nearest[np.isfinite(nearest)]
-    return found
+    return found, crowding
 
 
 def short_range_of(
@@ -114,7 +181,9 @@ def short_range_of(
     if all(value == "off" for value in wanted.values()):
         return None, ""
     reach = min(FARTHEST, cutoff)
-    known = nearest_distances(frames, reach, settings.n_threads, progress)
+    free = [pair for pair, value in wanted.items() if value in ("auto", "on")]
+    reaches = _reaches(free, cutoff)
+    known, crowds = _surroundings(frames, reach, _both_ways(reaches), settings.n_threads, progress)
     found = []
     for pair, value in wanted.items():
         if value == "off":
@@ -128,7 +197,36 @@ def short_range_of(
                 fix="Give shorter distances",
             )
         found.append(PairRepulsion(pair, inner, outer))
-    return ShortRange(tuple(found)), _sentence(found, known)
+    crowding = tuple(
+        _crowding(element, settings.short_range, reaches, crowds[element])
+        for element in elements
+        if element in crowds and any(element in pair for pair in reaches)
+    )
+    return ShortRange(tuple(found), crowding), _sentence(found, known, crowding)
+
+
+def _reaches(pairs: Sequence[tuple[str, str]], cutoff: float) -> dict[tuple[str, str], float]:
+    """Return by two elements up to where they crowd each other, Å."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    radii = {e: float(covalent_radii[atomic_numbers[e]]) for pair in pairs for e in pair}
+    return {(a, b): round(min(OF_REACH * (radii[a] + radii[b]), cutoff), 4) for a, b in pairs}
+
+
+def _both_ways(reaches: Mapping[tuple[str, str], float]) -> dict[tuple[int, int], float]:
+    """Return the same by atomic numbers in either order."""
+    from ase.data import atomic_numbers
+
+    ways = ((a, b, reach) for (x, y), reach in reaches.items() for a, b in ((x, y), (y, x)))
+    return {(atomic_numbers[a], atomic_numbers[b]): reach for a, b, reach in ways}
+
+
+def _crowding(element: str, mode: str, reaches: Mapping[tuple[str, str], float], crowd: Crowded) -> Crowding:
+    """Return how crowded atoms of an element are lifted."""
+    own = {b if a == element else a: reach for (a, b), reach in reaches.items() if element in (a, b)}
+    usual = max(crowd.usual, _ONE_BOND)
+    start = max(ABOVE * crowd.most, crowd.pressed if mode == "auto" else 0.0, 2.0 * _ONE_BOND)
+    return Crowding(element, tuple(own.items()), start, WIDTH * usual, STEEP / usual)
 
 
 def _ordered(name: str, elements: Sequence[str]) -> tuple[str, str]:
@@ -162,10 +260,15 @@ def _distances(
     return round(INNER * outer, 4), outer
 
 
-def _sentence(found: Sequence[PairRepulsion], known: Mapping[tuple[str, str], Nearest]) -> str:
+def _sentence(
+    found: Sequence[PairRepulsion],
+    known: Mapping[tuple[str, str], Nearest],
+    crowding: Sequence[Crowding],
+) -> str:
     parts = []
     for one in found:
         own, name = known.get(one.elements), "-".join(one.elements)
         data = "never seen so close" if own is None else f"shortest in the data {own.shortest:.2f} Å"
         parts.append(f"{name} below {one.outer:g} Å ({data})")
-    return f"Repulsion of nuclei (ZBL) under the networks: {', '.join(parts)}"
+    more = "; atoms more crowded than in the data are lifted, too" if crowding else ""
+    return f"Repulsion of nuclei (ZBL) under the networks: {', '.join(parts)}{more}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from nnpcore.training.optimizers.choice import choose_optimizer, usual_epochs
 from nnpcore.training.run_folder import Checkpoint, RunFolder, TrainingValues
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.short_range import short_range_of
+from nnpcore.training.spent_time import SpentTime
 from nnpcore.training.storage import Describer, Storage
 from nnpcore.training.used_frames import UsedFrames
 
@@ -166,7 +166,7 @@ class Trainer:
         self._guide: Guide | None = None
         self._short_range: ShortRange | None = None
         self._bare_frames: Sequence[Frame] = self.train_frames  # less what lies below them
-        self._seconds = 0.0
+        self._spent = SpentTime()
         self._told: list[Message] = []  # in the epoch at hand
         self._running = threading.Lock()
         self._undecided = settings.descriptors.preset == "auto" and settings.descriptors.functions is None
@@ -406,13 +406,12 @@ class Trainer:
         while (epoch := self._epoch) < self.n_epochs:
             if not pace.go_on():
                 return "stopped"
-            started, paused = time.perf_counter(), pace.paused_seconds
-            if epoch == self._baseline.epochs and self._best.baseline is None:
-                self._put_under()
-            if epoch == self._guidance.epochs and self._guide is None and not self._begin_guidance(pace):
-                return "stopped"
-            errors = engine.optimizer.run_epoch(epoch, pace)
-            self._seconds += time.perf_counter() - started - (pace.paused_seconds - paused)
+            with self._spent.counting(pace, self.device):
+                if epoch == self._baseline.epochs and self._best.baseline is None:
+                    self._put_under()
+                if epoch == self._guidance.epochs and self._guide is None and not self._begin_guidance(pace):
+                    return "stopped"
+                errors = engine.optimizer.run_epoch(epoch, pace)
             if errors is None:
                 return "stopped"
             record = self._judge(epoch + 1, errors)
@@ -484,7 +483,8 @@ class Trainer:
             messages[:0] = [*self._opening, *data_note]
         record = EpochRecord(
             epoch=epoch,
-            seconds=self._seconds,
+            seconds=self._spent.seconds,
+            cpu_seconds=self._spent.cpu_seconds,
             optimizer=self.choice.optimizer,
             train=train_errors.rmses(),
             valid={} if errors is None else errors.rmses(),
@@ -604,7 +604,7 @@ class Trainer:
             "block_size": self.choice.block_size,
             "element_energies": self.data.scales.element_energies,
             "atom_energies": self.atom_energies.origin,
-            "seconds": self._seconds,
+            **self._spent.to_dict(),
             "settings": self.settings.model_dump(mode="json", exclude_none=True),
             "messages": [[message.text, message.severity] for message in self._take_messages()],
             "history": [record.to_dict() for record in self.history],
@@ -626,7 +626,7 @@ class Trainer:
             if self._best.weights.shape != shape:
                 raise ValueError(f"weights {self._best.weights.shape} instead of {shape}")
             self.history = [EpochRecord.from_dict(values) for values in state["history"]]
-            self._seconds = float(state["seconds"])
+            self._spent = SpentTime.from_dict(state)
             origin = str(state.get("atom_energies", self.atom_energies.origin))
             self.atom_energies = replace(self.atom_energies, origin=origin)
             if "messages" in state:  # version 0.2 did not keep those of an epoch that was cut off

@@ -104,6 +104,10 @@ class _Element(nn.Module):
     centers: Tensor
     heights: Tensor
     close: Tensor
+    crowd: Tensor
+    start: float
+    rise: float
+    slope: float
     length: float
     energy: float
     n_angular: int
@@ -137,6 +141,7 @@ class _Element(nn.Module):
         self._keep_baseline(potential, element)
         below = potential.short_range
         self._keep("close", [] if below is None else below.numbers_of(element, potential.elements))
+        self._keep_crowding(potential, element)
         names = weights.activation_names(element)
         self.layers = nn.ModuleList(
             [_Layer(w, b, name) for (w, b), name in zip(weights.layers[element], names, strict=True)]
@@ -152,6 +157,16 @@ class _Element(nn.Module):
         self._keep("centers", own.get("centers", np.zeros((0, n))))
         self._keep("heights", own.get("weights", np.zeros(0)))
         self.length = float(own.get("length", 1.0))
+
+    def _keep_crowding(self, potential: "Potential", element: str) -> None:
+        """What lifts crowded atoms; no reaches where nothing does."""
+        below = potential.short_range
+        own = [one for one in (() if below is None else below.crowding) if one.element == element]
+        reaches = dict(own[0].reaches) if own else {}
+        self._keep("crowd", [reaches.get(other, 1e-9) for other in potential.elements] if own else [])
+        self.start, self.rise, self.slope = (
+            (own[0].start, own[0].width, own[0].slope) if own else (1.0, 1.0, 0.0)
+        )
 
     def _keep(self, name: str, values: object, dtype: torch.dtype = torch.float64) -> None:
         self.register_buffer(name, torch.tensor(np.asarray(values), dtype=dtype))
@@ -170,6 +185,8 @@ class _Element(nn.Module):
         below = self.baseline(x) + self.energy
         if self.close.shape[0] > 0:
             below = below + self.short_range(r, species)
+        if self.crowd.shape[0] > 0:
+            below = below + self.crowding(r, species)
         return h[:, :, 0] + torch.matmul(self.skip, x.transpose(0, 1)) + below
 
     def short_range(self, r: Tensor, species: Tensor) -> Tensor:
@@ -182,6 +199,15 @@ class _Element(nn.Module):
         total = total + t * t * t * (own[:, :, 2] / 3.0 + own[:, :, 3] * t / 4.0)
         real = (species >= 0) & (r < own[:, :, 1])
         return 0.5 * torch.where(real, total, torch.zeros_like(total)).sum(1)
+
+    def crowding(self, r: Tensor, species: Tensor) -> Tensor:
+        """The energy (C,), eV, of atoms that are crowded."""
+        reach = torch.where(species >= 0, self.crowd[torch.clamp(species, min=0)], 1e-9)
+        rho = (torch.clamp(1.0 - (r / reach) ** 2, min=0.0) ** 5).sum(1)
+        t = torch.clamp((rho - self.start) / self.rise, min=0.0)
+        low = torch.clamp(t, max=1.0)
+        bent = low**4 * (2.5 + low * (low - 3.0))
+        return self.slope * self.rise * (bent + torch.clamp(t - 1.0, min=0.0))
 
     def baseline(self, x: Tensor) -> Tensor:
         """Quadratic terms and kernel (C,), eV."""
