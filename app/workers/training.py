@@ -13,7 +13,7 @@ from app.workers.monitoring import Monitored, make_monitor, old_monitor
 from app.workers.tasks import TRAINING, step_back
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
-from nnpcore.training.compiling import compile_kernels
+from nnpcore.training.compiling import compile_kernels, parts_of_training
 from nnpcore.training.control import TrainControl
 from nnpcore.training.data_sources import DataSource, sources_of
 
@@ -137,7 +137,7 @@ class TrainingJob:
     def _work(self) -> None:
         step_back(TRAINING)
         try:
-            compile_kernels(self._progress)
+            compile_kernels(self._progress, parts_of_training(self.order.settings.optimizer))
             trainer = self._make_trainer()
             trainer.prepare(self._progress)
             self._trainer = trainer

@@ -102,10 +102,10 @@ def _told(trainer: Trainer, reached: Reached, output: Path, terminal: Terminal) 
 def _train(trainer: Trainer, terminal: Terminal) -> Reached:
     """Train to the end, with curves where there is a terminal."""
     from nnpcore.training import ControlState, TrainControl
-    from nnpcore.training.compiling import compile_kernels
+    from nnpcore.training.compiling import compile_kernels, parts_of_training
 
     with terminal.progress("Preparing") as progress:
-        compile_kernels(progress)
+        compile_kernels(progress, parts_of_training(trainer.settings.optimizer))
         trainer.prepare(progress)
     control = TrainControl()
     stopping = terminal.stop_on_interrupt(control.stop, KEPT)

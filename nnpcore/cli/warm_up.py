@@ -1,11 +1,12 @@
 """Compiles every kernel once, so that the first training does not wait for it; ``python -m`` this module.
 
-Compiled kernels are kept beside the sources (or in ``NUMBA_CACHE_DIR``), for this and every later start.
-Those of descriptors and those of training are compiled at the same time, by two processes.
+Compiled kernels are kept beside the sources (or in ``NUMBA_CACHE_DIR``), for this and every later start. Two
+processes compile at the same time, each its parts one after the other.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -13,43 +14,37 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.training.compiling import process, say_compiled
+from nnpcore.training.compiling import compile_kernels, compiled, say_compiled
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
-
-TRAINING = "training"
-
-
-def warm_up() -> float:
-    """Compile everything and note that it is done; return the seconds it took."""
-    start = time.perf_counter()
-    with process(TRAINING) as other:
-        compile_descriptors()
-        other.wait()
-    train_once()
-    say_compiled()
-    return time.perf_counter() - start
+    from nnpcore.training.data import FitSet
+    from nnpcore.training.engines.packing import Packing
+    from nnpcore.training.settings import TrainSettings
 
 
 def compile_descriptors() -> None:
-    """Call the kernels of neighbors, symmetry functions, reference potentials, trees and prediction."""
-    from ase.build import bulk
-
+    """Call the kernels of neighbors and symmetry functions, and of the trees over them."""
     from nnpcore.descriptors import warm_up as describe
     from nnpcore.mapping.connectivity import spanning_tree
+
+    describe()
+    spanning_tree(np.random.default_rng(0).normal(size=(4, 2)), np.ones(4))
+
+
+def compile_references() -> None:
+    """Call the kernels of the reference potentials."""
+    from ase.build import bulk
+
     from nnpcore.reference import CleriRosato, StillingerWeber
     from nnpcore.structures.frame import Frame
 
-    describe()
     for symbol, calculator in (("Si", StillingerWeber()), ("Ni", CleriRosato())):
         for _ in range(2):  # the second time with the pairs of the first
             calculator.evaluate(Frame.from_atoms(bulk(symbol, cubic=True)))
-    spanning_tree(np.random.default_rng(0).normal(size=(4, 2)), np.ones(4))
-    compile_steps()
 
 
-def compile_steps() -> None:
+def compile_prediction() -> None:
     """Call the kernels of prediction and of a calculator's steps."""
     from ase.build import bulk
 
@@ -67,15 +62,11 @@ def compile_steps() -> None:
         atoms.get_forces()
 
 
-def compile_training() -> None:
-    """Call the kernels of training on made-up symmetry functions, which the other process is compiling."""
+def made_up() -> tuple[TrainSettings, FitSet, Packing, np.ndarray]:
+    """Return what kernels of training take, of made-up symmetry functions, and weights of two members."""
     from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, Whitening
     from nnpcore.training.data import FitSet, Targets
-    from nnpcore.training.engines.compiled import CompiledLoss
-    from nnpcore.training.engines.kernels import ACTIVATION_CODES
     from nnpcore.training.engines.packing import Packing
-    from nnpcore.training.engines.rows import RowScales, make_batch
-    from nnpcore.training.optimizers.kalman_compiled import KalmanFilter
     from nnpcore.training.settings import TrainSettings
 
     rng, frames = np.random.default_rng(0), silicon(2)
@@ -90,10 +81,37 @@ def compile_training() -> None:
     data = FitSet.of(descriptors, whitening, Targets.of(frames, ["Si"], {"Si": 0.0}))
     settings = TrainSettings(stress_weight=1.0, device="cpu", n_threads=1)
     packing = Packing((data.n_inputs, 4, 4, 1), 1)
-    weights, every = 0.1 * rng.normal(size=(2, packing.n_parameters)), np.arange(2)
-    batch = make_batch(data, every, RowScales.of(settings, data), 0, 0)
+    return settings, data, packing, 0.1 * rng.normal(size=(2, packing.n_parameters))
+
+
+def compile_kalman() -> None:
+    """Call the kernels of the Kalman filter's rows, and those that tell a training's errors."""
+    from nnpcore.training.engines.compiled import predict
+    from nnpcore.training.engines.kernels import ACTIVATION_CODES
+    from nnpcore.training.engines.rows import RowScales, make_batch
+    from nnpcore.training.optimizers.kalman_compiled import KalmanFilter
+
+    settings, data, packing, weights = made_up()
+    batch = make_batch(data, np.arange(2), RowScales.of(settings, data), 0, 0)
     KalmanFilter(packing, ACTIVATION_CODES["tanh"], 100, 1.0).rows(weights[0], batch)
-    CompiledLoss(settings, data, packing, 1)(every, weights, lambda: True)
+    predict(data, weights, packing, "tanh")
+
+
+def compile_gradients() -> None:
+    """Call the kernels of the loss and its gradient."""
+    from nnpcore.training.engines.compiled import CompiledLoss
+
+    settings, data, packing, weights = made_up()
+    CompiledLoss(settings, data, packing, 1)(np.arange(2), weights, lambda: True)
+
+
+PARTS = {
+    "descriptors": compile_descriptors,
+    "prediction": compile_prediction,
+    "references": compile_references,
+    "kalman": compile_kalman,
+    "gradients": compile_gradients,
+}
 
 
 def silicon(n_frames: int) -> list[Frame]:
@@ -115,34 +133,17 @@ def silicon(n_frames: int) -> list[Frame]:
     return frames
 
 
-def train_once() -> None:
-    """Train and predict two silicon cells in memory: what is still missing is compiled, too."""
-    from nnpcore.training import PRESET_26, Trainer, TrainSettings
-
-    frames = silicon(3)
-    for optimizer in ("kalman", "adam", "lbfgs"):
-        settings = TrainSettings(
-            descriptors=PRESET_26,
-            optimizer=optimizer,
-            epochs=1,
-            n_members=2,
-            hidden=(4, 4),
-            stress_weight=1.0,
-            baseline_epochs=0,
-            device="cpu",
-            n_threads=1,
-        )
-        trainer = Trainer(settings, frames[:2], frames[2:])
-        trainer.run()
-    trainer.potential().predict(frames)
-
-
 def main(parts: Sequence[str] = ()) -> int:
-    """Compile and say how long it took."""
-    if TRAINING in parts:
-        compile_training()
-    else:
-        print(f"Kernels compiled in {warm_up():.0f} s")
+    """Compile these parts; without any all of them, by processes, and say how long it took."""
+    gc.disable()  # a compiler makes many objects that stay: looking for others takes a tenth of its time
+    for part in parts:
+        PARTS[part]()
+        say_compiled(part)
+    if not parts:
+        start = time.perf_counter()
+        compile_kernels(told=True)
+        print(f"Kernels compiled in {time.perf_counter() - start:.0f} s")
+        return 0 if compiled() else 1
     return 0
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import __version__ as _version
 from numba import njit, types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic as numba_intrinsic
@@ -24,13 +25,14 @@ from numba.extending import lower_builtin, models, register_model
 LANES = 8
 Vector = Any
 """What a type checker sees of a ``f64x8``."""
+CALLED_INSIDE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Options of every function that only compiled functions call."""
+if _version.startswith("0.68."):
+    from nnpcore.descriptors.inner_functions import InnerCompiler
+
+    CALLED_INSIDE["pipeline_class"] = InnerCompiler
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-HELPER: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
+HELPER: dict[str, Any] = {"nogil": True, "error_model": "numpy", **CALLED_INSIDE}
 INLINE: dict[str, Any] = {**HELPER, "forceinline": True}
 """Options for functions called from Python, those called from kernels, and small ones that melt into their
 callers.

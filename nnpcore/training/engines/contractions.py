@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from nnpcore.descriptors.simd import CALLED_INSIDE
+
 if TYPE_CHECKING:
     from nnpcore.descriptors import DescriptorSet
 
-HELPER: dict[str, Any] = {
-    "nogil": True,
-    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-    "no_cfunc_wrapper": True,
-}
-"""Of compiled functions of training that others call. Sums may be reordered, but always in the same way."""
-OPTIONS: dict[str, Any] = {**HELPER, "cache": True}
-"""Of those that Python calls; what they call is kept on disk with them."""
-INNER: dict[str, Any] = {**HELPER, "no_cpython_wrapper": True}
+_SUMS: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+"""Sums may be reordered, but always in the same way."""
+OPTIONS: dict[str, Any] = {**_SUMS, "cache": True, "no_cfunc_wrapper": True}
+"""Of compiled functions of training that Python calls; what they call is kept on disk with them."""
+INNER: dict[str, Any] = {**_SUMS, **CALLED_INSIDE}
+"""Of those that only others of them call."""
 
 
 class Pairs(NamedTuple):
