@@ -25,6 +25,7 @@ from nnpcore.training.guidance import GuidancePlan, guide_of, missed_by, represe
 from nnpcore.training.optimizers.centering import networks_of
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_torch import TorchKalman
+from nnpcore.training.optimizers.lbfgs import LbfgsOptimizer
 
 ELEMENTS = ("C", "Si")
 SETTINGS = TrainSettings(batch_frames=2, n_members=2, kalman=KalmanSettings(rows_per_frame=3, block_size=30))
@@ -219,3 +220,25 @@ def test_few_frames_of_another_kind_guide_too() -> None:
     assert len(set(chosen)) == len(chosen) == 10 and chosen == sorted(chosen)
     assert {40, 41} <= set(chosen)
     assert representative_frames(found, 42) == list(range(42))
+
+
+def test_lbfgs_goes_on_with_what_it_knows_of_the_curvature() -> None:
+    """Given the same targets again it takes the steps it would have taken, one evaluation later."""
+    data = replace(guided(), guide=None)
+    _, packing, flat = networks(ELEMENTS)
+    losses = []
+    for again in (False, True):
+        optimizer = LbfgsOptimizer(CompiledLoss(SETTINGS, data, packing, 1), flat)
+        for epoch in range(40):
+            optimizer.run_epoch(epoch, Pace())
+        if again:
+            optimizer.retarget(data)
+            optimizer.run_epoch(40, Pace())
+        for epoch in range(40 + again, 60 + again):
+            optimizer.run_epoch(epoch, Pace())
+        found = CompiledLoss(SETTINGS, data, packing, 1)(
+            np.arange(data.n_frames), optimizer.weights(), lambda: True
+        )
+        assert found is not None
+        losses.append(found.loss)
+    assert (losses[1] < 1.05 * losses[0]).all()

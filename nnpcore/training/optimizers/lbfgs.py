@@ -67,13 +67,16 @@ class LbfgsOptimizer(Optimizer):
         return self._point.copy()
 
     def retarget(self, data: FitSet) -> None:
-        """Begin anew with other targets of the same frames, where the members are now."""
+        """Go on with other targets of the same frames, where the members are now.
+
+        What is remembered of the curvature stays: most of it is that of networks and frames. Forgotten, it
+        takes as many evaluations again to come by.
+        """
         self._loss.data = data
         self._value[:] = np.inf
         self._direction[:] = 0.0
         self._length[:] = 0.0
         self._tries[:] = 0
-        self._stored[:] = 0
         self._settled[:] = False
         self._lowest[:] = np.inf
         self._idle[:] = 0
