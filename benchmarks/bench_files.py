@@ -1,6 +1,7 @@
 """A long extxyz file: when its first frame is there, what reading it costs, what its frames keep in memory.
 
-100,000 frames of 64 silicon atoms, 0.7 GB, written to the folder of temporary files and deleted afterwards.
+100,000 frames of 64 silicon atoms, 1 GB, written to the folder of temporary files and deleted afterwards. The
+first frame and the index are measured in the real window, too.
 Anonymous memory is what the process has for itself; mapped pages of files, which the system takes back when
 it needs them, are not counted (Linux only).
 """
@@ -18,45 +19,47 @@ from typing import Any
 import numpy as np
 from bench_large import Anonymous
 from bench_training import in_child_of
+from bench_window import display, measured
 
-_BEFORE_MB = 530.0  # three and a third times what 30,000 frames took
+_BEFORE = {}
 N_FRAMES = int(os.environ.get("BENCH_FILE_FRAMES", "100000"))
 
 
 def write_long(path: Path, n_frames: int) -> None:
-    """Write frames of the reference workload again and again, each moved by a step of its own."""
+    """Write frames of the reference workload with momenta again and again, each a little moved."""
     from workload import load_workload
 
     known = [frame for part in load_workload() for frame in part]
-    bodies = []
+    momenta = np.random.default_rng(0).normal(0.0, 10.0, (64, 3))
+    heads, bodies = [], []
     for frame in known:
         assert frame.forces is not None
-        columns = np.hstack([frame.positions, frame.forces])
-        bodies.append("".join(f"Si {' '.join(f'{x:.8f}' for x in row)}\n" for row in columns[1:]))
+        rows = [_columns(row) for row in np.hstack([frame.positions, frame.forces, momenta])]
+        cell = " ".join(f"{x:.8f}" for x in frame.cell.ravel())
+        properties = "species:S:1:pos:R:3:forces:R:3:momenta:R:3"
+        heads.append(f'64\nLattice="{cell}" Properties={properties} energy={frame.energy}\n')
+        bodies.append((rows[0].partition(" ")[2], "".join(f"Si {row}\n" for row in rows[1:])))
     with path.open("w") as file:
         for k in range(n_frames):
-            frame = known[k % len(known)]
-            assert frame.forces is not None
-            cell = " ".join(f"{x:.8f}" for x in frame.cell.ravel())
-            x, y, z = frame.positions[0]
-            force = " ".join(f"{x:.8f}" for x in frame.forces[0])
-            file.write(
-                f'64\nLattice="{cell}" Properties=species:S:1:pos:R:3:forces:R:3 energy={frame.energy}\n'
-            )
-            file.write(f"Si {x + 1e-7 * k:.8f} {y:.8f} {z:.8f} {force}\n{bodies[k % len(known)]}")
+            (first, others), x = bodies[k % len(known)], known[k % len(known)].positions[0, 0]
+            file.write(f"{heads[k % len(known)]}Si {x + 1e-7 * k:.13f} {first}\n{others}")
+
+
+def _columns(values: np.ndarray) -> str:
+    return " ".join(f"{value:.13f}" for value in values)
 
 
 def read(path: str) -> dict[str, Any]:
     """Return seconds to the first frame, CPU seconds of finding all and of reading all, and memory in MB."""
     from nnpcore.structures import iter_frames, read_dataset
-    from nnpcore.structures.readers.xyz_frames import find_frames
+    from nnpcore.structures.frame_index import FrameIndex
 
     started = time.perf_counter()
     next(iter_frames(path))
     first = time.perf_counter() - started
     used = time.process_time()
-    with open(path, "rb") as stream:
-        n_frames = sum(1 for _ in find_frames(stream))
+    with FrameIndex(path) as found:
+        (*_, n_frames) = found.grow()
     index = time.process_time() - used
     used = time.process_time()
     with Anonymous() as memory:
@@ -67,20 +70,30 @@ def read(path: str) -> dict[str, Any]:
 
 
 def rows(threads: int = 2) -> list[dict[str, Any]]:
-    """Measure in a process of its own."""
+    """Measure in a process of its own, and in a window."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.extxyz"
         write_long(path, N_FRAMES)
         size = path.stat().st_size / 1e9
         found = in_child_of(__file__, str(path))
+        with display() as environment:
+            seen = measured(environment, "file_child.py", str(path))
     name = f"{N_FRAMES:,} frames of extxyz, {size:.1f} GB"
+    before = _BEFORE if N_FRAMES == 100_000 else {}
+    values = [
+        ("the first frame", found["first"], "s", 0.3),
+        ("finding all frames, CPU", found["index"], "s", None),
+        ("reading and checking all, CPU", found["cpu"], "s", None),
+        ("anonymous memory", found["memory"], "MB", 300.0),
+        ("the first frame drawn in the window", seen["first"], "s", 0.3),
+        ("the last frame drawn in the window", seen["last"], "s", None),
+        ("longest turn of the window's thread meanwhile, CPU", seen["worst_cpu_ms"], "ms", 100.0),
+        ("the window's anonymous memory", seen["memory"], "MB", None),
+    ]
     return [
-        {"name": f"{name}: the first frame, wall", "value": found["first"], "unit": "s", "aim": 0.3},
-        {"name": f"{name}: finding all frames, CPU", "value": found["index"], "unit": "s"},
-        {"name": f"{name}: reading and checking all, CPU", "value": found["cpu"], "unit": "s"},
-        {"name": f"{name}: anonymous memory", "value": found["memory"], "unit": "MB", "aim": 300.0,
-         "before": _BEFORE_MB if N_FRAMES == 100_000 else None},
-    ]  # fmt: skip
+        {"name": f"{name}: {what}", "value": value, "unit": unit, "aim": aim, "before": before.get(what)}
+        for what, value, unit, aim in values
+    ]
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class Anonymous:
     """Samples this process's anonymous memory, MB, ten times a second."""
 
     def __enter__(self) -> Anonymous:
-        self._samples = [self._now()]
+        self._samples = [self.now()]
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
@@ -112,10 +112,11 @@ class Anonymous:
 
     def _sample(self) -> None:
         while not self._ended.wait(0.1):
-            self._samples.append(self._now())
+            self._samples.append(self.now())
 
     @staticmethod
-    def _now() -> float:
+    def now() -> float:
+        """Now."""
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 

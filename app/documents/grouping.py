@@ -10,7 +10,7 @@ import numpy as np
 
 from nnpcore.analyses.division import Grouping, Labels, SourceLabels, part_name, temperatures_of
 from nnpcore.analyses.inputs import EOS_ROLE, TEST, VALIDATION
-from nnpcore.structures.groups import FIRST_FOUND, groups_of
+from nnpcore.structures.groups import FIRST_FOUND
 
 if TYPE_CHECKING:
     from app.documents.dataset import DatasetDocument
@@ -96,7 +96,7 @@ def _labels(sets: Mapping[str, RegionDocument], dataset: DatasetDocument, group_
     numbers = np.full(dataset.n_frames, -1, dtype=np.int64)
     for number, known in enumerate(mine):
         numbers[[known.fits(frame) for frame in dataset.frames]] = number
-    groups = tuple(groups_of(dataset.frames, group_key))
+    groups = dataset.dataset.groups(group_key)
     return SourceLabels(numbers, tuple(known.set for known in mine), temperatures_of(dataset.frames), groups)
 
 

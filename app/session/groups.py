@@ -13,7 +13,7 @@ from app.session.data import Data
 from app.session.undo import UndoStack
 from app.settings import Settings
 from nnpcore.structures import Dataset
-from nnpcore.structures.groups import FIRST_FOUND, groups_of
+from nnpcore.structures.groups import FIRST_FOUND
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Groups(QObject):
             return None
         known = self._known.get(dataset_id)
         if known is None or known.dataset is not document.dataset or known.key != self.key:
-            found = tuple(groups_of(document.frames, self.key))
+            found = document.dataset.groups(self.key)
             known = self._known[dataset_id] = _Known(document.dataset, self.key, found, Counter(found))
         return known
 

@@ -58,7 +58,7 @@ def read(
         return ReadFile(read_with(path, keys, progress))
     seen = None if came is None else Growing(path, came).take
     dataset = read_dataset(path, on_bad="skip", progress=progress, seen=seen)
-    dataset.summary()  # here, and not where it would hold up the window
+    _count(dataset)
     if keys is not None:
         return ReadFile(dataset)
     proposal = propose_keys(dataset.frames)
@@ -85,10 +85,16 @@ class Growing:
         self._frames.append(frame)
         if time.monotonic() - self._start >= self._wait:
             dataset = Dataset(name_of(self._source), self._source.text, tuple(self._frames))
-            dataset.summary()
+            _count(dataset)
             self._came(dataset, None if self._shown else _index(self._source.text))
             self._shown = True
             self._wait = max(FIRST_SECONDS, LONGER * (time.monotonic() - self._start))
+
+
+def _count(dataset: Dataset) -> None:
+    """Have it count what its frames are, here and not where that would hold up the window."""
+    dataset.summary()
+    dataset.groups()
 
 
 def _is_large(path: Path) -> bool:

@@ -58,9 +58,17 @@ class AtomGroup:
     species: np.ndarray
 
     def rows(self, index: np.ndarray) -> AtomGroup:
-        """Return some of the atoms."""
+        """Return some of the atoms; they share their arrays where they stand one behind the other."""
+        chosen = as_slice(index)
         parts = (self.frame, self.atom, self.values, self.species)
-        return AtomGroup(self.name, self.key, self.role, *(part[index] for part in parts))
+        return AtomGroup(self.name, self.key, self.role, *(part[chosen] for part in parts))
+
+
+def as_slice(index: np.ndarray) -> slice | np.ndarray:
+    """Return indices (n,) as a slice where each is one more than the last: what it takes is no copy."""
+    if len(index) and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
 
 
 def _index_in_frame(frames: np.ndarray) -> np.ndarray:
@@ -115,9 +123,10 @@ def _training_groups(given: Given) -> Iterator[AtomGroup]:
     for role, flag in ((TRAINING, True), (VALIDATION, False)):
         rows = np.flatnonzero(values.is_training == flag)
         mine = [part for part in parts or () if part.role == role]
-        frames = values.frame[rows]
+        chosen = as_slice(rows)
+        frames = values.frame[chosen]
         atoms = _index_in_frame(frames)
-        whole = AtomGroup(role, "", role, frames, atoms, values.values[rows], values.species[rows])
+        whole = AtomGroup(role, "", role, frames, atoms, values.values[chosen], values.species[chosen])
         if not mine:
             yield whole
         start = 0

@@ -72,9 +72,15 @@ def _map(given: Given) -> AtomMap | Missing:
     training = [group.values for group in groups if group.role == TRAINING]
     if not training:
         return Missing(f"the training set has no atoms of {element}")
-    result = pca_of(np.concatenate(training), given.get(N_COMPONENTS))
-    scores = tuple(result.transform(group.values) for group in groups)
-    return AtomMap(element, result, tuple(groups), scores)
+    result = pca_of(training[0] if len(training) == 1 else np.concatenate(training), given.get(N_COMPONENTS))
+    scores, start = [], 0
+    for group in groups:
+        if group.role == TRAINING:  # in their order, as they were fitted
+            scores.append(result.scores[start : start + len(group.values)])
+            start += len(group.values)
+        else:
+            scores.append(result.transform(group.values))
+    return AtomMap(element, result, tuple(groups), tuple(scores))
 
 
 def _energies(given: Given) -> MapEnergies | Missing:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnpcore.errors import AnalysisError
 
 _CONSTANT = 1e-9
+_AT_ONCE = 20_000  # atoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,10 @@ class PcaResult:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Scores (n, n_components) of other atoms, from their symmetry functions (n, n_descriptors)."""
-        return ((values - self.mean) / self.scale) @ self.components.T
+        scores = np.empty((len(values), len(self.components)))
+        for part in _parts(len(values)):
+            scores[part] = ((values[part] - self.mean) / self.scale) @ self.components.T
+        return scores
 
 
 def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
@@ -49,8 +53,6 @@ def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
     ------
     AnalysisError : fewer than two atoms, or atoms that are all the same.
     """
-    from sklearn.decomposition import PCA
-
     if len(values) < 2:
         raise AnalysisError("principal components need at least two atoms", fix="Add structures")
     mean, std = values.mean(axis=0), values.std(axis=0)
@@ -61,12 +63,27 @@ def pca_of(values: np.ndarray, n_components: int | None = None) -> PcaResult:
             fix="Add structures that differ",
         )
     scale = np.where(varies, std, 1.0)
-    standard = (values[:, varies] - mean[varies]) / std[varies]
-    count = min(n_components or len(varies), *standard.shape)
-    found = PCA(count, svd_solver="full").fit(standard)
+    count = min(n_components or len(varies), len(values), int(varies.sum()))
+    _, singular, axes = np.linalg.svd(_triangle(values[:, varies], mean[varies], std[varies]))
     components = np.zeros((count, len(varies)))
-    components[:, varies] = found.components_
+    components[:, varies] = axes[:count]
     largest = np.abs(components).argmax(axis=1)
     components *= np.sign(components[np.arange(count), largest])[:, None]
-    explained = np.asarray(found.explained_variance_ratio_)
-    return PcaResult(mean, scale, components, explained, standard @ components[:, varies].T)
+    explained = singular[:count] ** 2 / (singular**2).sum()
+    result = PcaResult(mean, scale, components, explained, np.empty((0, count)))
+    return replace(result, scores=result.transform(values))
+
+
+def _triangle(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return R of a QR decomposition of the standardised values, which is taken part by part.
+
+    Its singular values and right singular vectors are those of all of them, with the same precision.
+    """
+    found = np.empty((0, values.shape[1]))
+    for part in _parts(len(values)):
+        found = np.asarray(np.linalg.qr(np.concatenate([found, (values[part] - mean) / std]), mode="r"))
+    return found
+
+
+def _parts(n: int) -> list[slice]:
+    return [slice(start, start + _AT_ONCE) for start in range(0, n, _AT_ONCE)]

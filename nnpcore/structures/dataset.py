@@ -12,6 +12,7 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 
 from nnpcore.structures.frame import Frame
+from nnpcore.structures.groups import FIRST_FOUND, groups_of
 from nnpcore.structures.labels.key_names import KeyNames
 from nnpcore.structures.problems import FrameProblem
 
@@ -109,6 +110,16 @@ class Dataset:
     def summary(self) -> DatasetSummary:
         """Count what the frames have, once."""
         return self._summary
+
+    def groups(self, key: str = FIRST_FOUND) -> tuple[str, ...]:
+        """Return the group of each frame, (n_frames,), told once for each key; see :func:`group_of`."""
+        if key not in self._groups:
+            self._groups[key] = tuple(groups_of(self.frames, key))
+        return self._groups[key]
+
+    @cached_property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
     @cached_property
     def _summary(self) -> DatasetSummary:
