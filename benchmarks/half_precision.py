@@ -7,6 +7,7 @@ that were trained on them are judged with exact derivatives.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import replace
@@ -20,6 +21,9 @@ from nnpcore.potential.pair_forces import add_forces, pair_gradients
 from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer, TrainSettings
 from nnpcore.training.storage import Storage
+
+
+EPOCHS = int(os.environ.get("HALF_EPOCHS", "15"))
 
 
 def rounded(found: DescriptorSet) -> DescriptorSet:
@@ -42,11 +46,11 @@ def data(name: str) -> tuple[list[Frame], list[Frame]]:
     if name == "silicon":
         from workload import load_workload
 
-        return load_workload(150, 150)
+        return load_workload(100, 100)
     from alloys import frames_of
 
-    frames = frames_of(name, 300)
-    return frames[:150], frames[150:]
+    frames = frames_of(name, 200)
+    return frames[:100], frames[100:]
 
 
 def errors(potential: Potential, frames: list[Frame]) -> dict[str, float]:
@@ -92,7 +96,7 @@ def moved_forces(potential: Potential, frames: list[Frame]) -> dict[str, float]:
 def main(name: str, seed: int) -> dict[str, Any]:
     """Train twice and compare."""
     train, valid = data(name)
-    settings = TrainSettings(seed=seed, n_threads=1, device="cpu", guidance=0.0, epochs=40)
+    settings = TrainSettings(seed=seed, n_threads=1, device="cpu", guidance=0.0, epochs=EPOCHS)
     result: dict[str, Any] = {"name": name, "seed": seed}
     usual = Storage.compute
     for kind in ("single", "half"):
