@@ -89,6 +89,11 @@ def test_claims_of_all_studies_are_merged_and_replaced_study_by_study(
     report = (tmp_path / "paper.md").read_text(encoding="utf-8")
     assert "1 of 2 claims hold" in report
     assert "- *beta*: second" in report
+    assert re.search(r"`alpha` 0 s on \d{4}-\d\d-\d\d \d\d:\d\d UTC, ", report)
+    path = tmp_path / "beta" / "claims.json"  # as before dates were kept
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "made"}))
+    run_study("alpha", tmp_path)
+    assert "`beta` 0 s (" in (tmp_path / "paper.md").read_text(encoding="utf-8")
 
 
 def test_a_failed_study_does_not_take_the_others_with_it(

@@ -12,15 +12,16 @@ import numpy as np
 
 from nnpcore.cure.aims import Aim, aims_of_frames, near_equilibrium
 from nnpcore.cure.candidates import Candidate, from_files
+from nnpcore.cure.exploring import ExploreSettings, explore
 from nnpcore.cure.finding import CureOrder, find_cure, kinds_of_settings
 from nnpcore.cure.folder import addition, write_cure
 from nnpcore.cure.labelling import label_with
 from nnpcore.cure.pool import PoolSettings, generate
+from nnpcore.cure.screening import Surroundings, usual_distance
 from nnpcore.cure.seeds import seeds_of
 from nnpcore.cure.writing import LABELLED
 from nnpcore.files import write_atomically
 from nnpcore.potential import Potential
-from nnpcore.potential.calculator import EatlasCalculator
 from nnpcore.progress import Progress
 from nnpcore.reference import SamplerSettings, StillingerWeber, crystal, crystal_scan, sample
 from nnpcore.structures import example_path, read_dataset, split_frames, write_frames
@@ -99,7 +100,7 @@ def _stillinger_weber(own: Path, quick: bool, progress: Progress) -> _Start:
     settings = SamplerSettings((1000.0,), n_frames=60 if quick else 150, spacing_fs=40.0)
     write_frames(data, sample(atoms, calculator, settings, progress.part(0.0, 0.8)))
     write_frames(scan, crystal_scan("Si", "diamond", calculator, lattice_range=(5.3, 5.56), n=15))
-    kinds = ("volumes", "shears", "rattled", "md")
+    kinds = ("volumes", "shears", "rattled")
     return _Start(data, scan, (), kinds, read_dataset(data).frames)
 
 
@@ -156,6 +157,24 @@ def claim_of(aims: Sequence[Aim], before: Path, after: Path) -> dict[str, Any]:
     return {"claim": CLAIM, "ours": ours, "holds": new < old and closed <= SHARE * open_}
 
 
+def _explored(
+    frames: Sequence[Frame], potential: Potential, n_threads: int | None, progress: Progress
+) -> list[Candidate]:
+    """Return what dynamics by the potential meets when hotter, until an atom leaves what is known."""
+    usual = usual_distance(frames, potential.functions, n_threads=n_threads)
+    known = Surroundings(frames, potential.functions, n_threads=n_threads)
+    settings = ExploreSettings(temperature=2000.0, n_steps=400, every=10, keep_every=10)
+    found = explore(
+        frames[-1],
+        potential,
+        settings,
+        judge=lambda frame: (None, known.of_frame(frame) / usual),
+        n_threads=n_threads,
+        progress=progress,
+    )
+    return found.candidates("dynamics")
+
+
 def _find(
     start: _Start,
     aims: Sequence[Aim],
@@ -169,9 +188,8 @@ def _find(
     pool = list(start.pool)
     if start.kinds:
         frames = [*(f for aim in aims for f in aim.target.frames), *start.frames]
-        settings = PoolSettings(kinds=start.kinds, n_md=4)
-        calculator = EatlasCalculator(potential, n_threads=n_threads)
-        pool += generate(seeds_of(frames), settings, calculator, progress.part(0.0, 0.4))[0]
+        pool += generate(seeds_of(frames), PoolSettings(kinds=start.kinds), None, progress.part(0.0, 0.1))[0]
+        pool += _explored(start.frames, potential, n_threads, progress.part(0.1, 0.4))
     order = CureOrder(
         trainer.train_frames, potential.functions, aims, pool,
         n=3, kinds=kinds_of_settings(trainer.settings), model=potential,

@@ -87,6 +87,7 @@ class StudyRecord:
     study : its name. quick, seed : how it was run. seconds : how long that took.
     claims : in the study's order. figures : names of its PNG files.
     networks : the column; a record that says none is of Eatlas 0.2.0.
+    made : when it was run, as date and time (UTC); "" where the record does not say.
     """
 
     study: str
@@ -96,12 +97,12 @@ class StudyRecord:
     claims: tuple[Claim, ...]
     figures: tuple[str, ...] = ()
     networks: str = "default"
+    made: str = ""
 
     def write(self, folder: Path) -> None:
         """Write ``claims.json`` into the study's folder."""
-        values = {
-            name: getattr(self, name) for name in ("study", "quick", "seed", "seconds", "figures", "networks")
-        }
+        names = ("study", "quick", "seed", "seconds", "figures", "networks", "made")
+        values = {name: getattr(self, name) for name in names}
         claims = [claim.to_dict() for claim in self.claims]
         write_json(folder / FILE, FORMAT.mark | values | {"claims": claims})
 
@@ -126,6 +127,7 @@ def read_record(folder: Path) -> StudyRecord | None:
             claims,
             tuple(str(name) for name in document.get("figures", ())),
             str(document.get("networks", "0.2.0")),
+            str(document.get("made", "")),
         )
 
 

@@ -107,7 +107,7 @@ def report_text(
 def _head(records: Sequence[StudyRecord]) -> str:
     claims = [claim for record in records for claim in record.claims]
     held = sum(claim.holds for claim in claims)
-    names = ", ".join(f"`{r.study}` {r.seconds:.0f} s" for r in records)
+    names = ", ".join(f"`{r.study}` {r.seconds:.0f} s" + (f" on {r.made}" if r.made else "") for r in records)
     quick = [r.study for r in records if r.quick]
     size = "all in full"
     if quick:

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nnpcore.errors import Cancelled, EatlasError, RunFolderError, SettingsError
@@ -228,8 +229,9 @@ def _run(study: Callable[[StudyContext], StudyOutcome], context: StudyContext) -
     seconds = round(time.perf_counter() - started, 1)
     pictures = tuple(path.name for path in outcome.figures if path.suffix == ".png")
     record = StudyRecord(
-        context.name, context.quick, context.seed, seconds, tuple(outcome.claims), pictures, context.networks
-    )
+        context.name, context.quick, context.seed, seconds, tuple(outcome.claims), pictures, context.networks,
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    )  # fmt: skip
     if outcome.session is not None:
         write_json(context.own / SESSION, outcome.session)
     record.write(context.own)
