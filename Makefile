@@ -85,7 +85,7 @@ soak-all: system-tests compile
 	@mkdir -p out
 	@PYTHONPATH=tests:. $(BIN)/python -m soak.whole out/soak.md --seed $(SEED)
 
-# Not a part of make test: it installs CHGNet and SevenNet with a torch of their own, some gigabytes.
+# Not a part of make test: it installs CHGNet, SevenNet, MACE, NEP, DeePMD and ORB, each on its own: 8 GB.
 test-foreign: $(STAMP) compile
 	$(BIN)/python tools/foreign_potentials.py build/foreign --picture build/foreign/silicon.png
 

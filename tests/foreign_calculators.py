@@ -48,7 +48,7 @@ class Crashes(Trouble):
 
 class Hangs(Trouble):
     def trouble(self) -> None:
-        print("thinking", file=sys.stderr, flush=True)
+        print("\x1b[32mthinking\x1b[0m", file=sys.stderr, flush=True)
         time.sleep(1000)
 
 

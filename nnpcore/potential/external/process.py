@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ _POLL_SECONDS = 0.1
 _TAIL_CHARS = 4000
 _TAIL_LINES = 4
 _MESSAGES, _MESSAGE_CHARS = 20, 300
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -203,7 +205,7 @@ def _receive(stream: IO[bytes], replies: queue.SimpleQueue[tuple[dict[str, Any],
 def _keep_tail(stream: IO[bytes], tail: list[str], messages: list[str]) -> None:
     with contextlib.suppress(ValueError, OSError):
         for raw in stream:
-            line = raw.decode("utf-8", errors="replace")[:_TAIL_CHARS]
+            line = _COLORS.sub("", raw.decode("utf-8", errors="replace"))[:_TAIL_CHARS]
             tail.append(line)
             del tail[:-_TAIL_LINES]
             if (said := line.strip()[:_MESSAGE_CHARS]) and said not in messages and len(messages) < _MESSAGES:
