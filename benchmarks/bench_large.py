@@ -81,6 +81,20 @@ def train(threads: int, where: str, n_frames: int) -> dict[str, Any]:
     }
 
 
+def learn(threads: int, n_frames: int) -> dict[str, Any]:
+    """Condition a posterior on all frames; return processor seconds and memory."""
+    from nnpcore.descriptors import SymmetryFunctions
+    from nnpcore.posterior import Posterior
+
+    frames, functions = large_frames(n_frames), SymmetryFunctions.preset("26", ["Si"])
+    Posterior.fit(frames[:4], functions, n_threads=1)
+    started = time.process_time()
+    with Anonymous() as memory:
+        Posterior.fit(frames, functions, n_threads=threads)
+    seconds = time.process_time() - started
+    return {"seconds": seconds, "start_mb": memory.start, "peak_mb": memory.peak}
+
+
 def drop_what_was_read() -> None:
     """Let the system forget what windows have read from disk."""
     from nnpcore.training.windows import OnDisk
@@ -150,8 +164,17 @@ def rows(threads: int = 2) -> list[dict[str, Any]]:
              "aim": 4000.0, "threads": threads,
              "note": "curve, MB: " + " ".join(f"{x:.0f}" for x in many["curve_mb"])},
         ]  # fmt: skip
+    for n, aim in ((350, 15.0), (N_FRAMES // 2, None)):
+        learned = in_child_of(__file__, "posterior", threads, n)
+        memory = f"anonymous memory {learned['start_mb']:.0f} MB before, {learned['peak_mb']:.0f} MB at most"
+        found.append(
+            {"name": f"{n:,} frames of 64 atoms into a posterior: CPU time", "value": learned["seconds"],
+             "unit": "s", "aim": aim, "threads": threads, "note": memory}
+        )  # fmt: skip
     return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(train(int(sys.argv[2]), sys.argv[1], int(sys.argv[3]))))
+    given = int(sys.argv[2]), int(sys.argv[3])
+    posterior = sys.argv[1] == "posterior"
+    print(json.dumps(learn(*given) if posterior else train(given[0], sys.argv[1], given[1])))
