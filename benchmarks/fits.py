@@ -81,7 +81,9 @@ def fitted(settings: TrainSettings, frames: Sequence[Frame]) -> tuple[Potential,
     }
     for role, values in report.items():
         row |= {
-            f"{role} {name.split('_')[1]}": v["mean"] for name, v in values.items() if v["mean"] is not None
+            f"{role} {name.split('_')[1]}": v["mean"]
+            for name, v in values.items()
+            if name.startswith("rmse_") and v["mean"] is not None
         }
     return result.potential, row
 

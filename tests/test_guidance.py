@@ -21,7 +21,8 @@ from nnpcore.training.engines.guide import ROWS_OF_DATA, ROWS_PER_FRAME, guide_b
 from nnpcore.training.engines.packing import Packing
 from nnpcore.training.engines.rows import EpochOrder
 from nnpcore.training.engines.torch_backend import TorchLoss
-from nnpcore.training.guidance import GuidancePlan, guide_of, missed_by, representative_frames
+from nnpcore.training.guidance import GuidancePlan, guide_of, missed_by
+from nnpcore.training.guidance_posterior import representative_frames
 from nnpcore.training.optimizers.centering import networks_of
 from nnpcore.training.optimizers.kalman_compiled import CompiledKalman
 from nnpcore.training.optimizers.kalman_torch import TorchKalman

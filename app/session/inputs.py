@@ -144,7 +144,8 @@ class RunInputs:
         if len(known) < len(documents):
             return ()
         weights = tuple(sorted((name, own.numbers) for name, own in run.settings.group_weights.items()))
-        stamp = (run.train, weights, *(document.dataset for document in known))
+        orders = tuple(sorted(run.settings.stress_order.items()))
+        stamp = (run.train, weights, orders, *(document.dataset for document in known))
         before = self._frames.get(run.id)
         if before is None or not same(before[0], stamp):
             parts = zip(known, run.train.parts, strict=True)

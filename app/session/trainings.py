@@ -32,7 +32,7 @@ from nnpcore.training.quantities import rmse_text
 if TYPE_CHECKING:
     from nnpcore.training import TrainSettings
 
-OF_DATA = ("group_weights", "left_out")
+OF_DATA = ("group_weights", "left_out", "stress_order")
 """Settings that belong to the data: sessions remember them, preferences do not."""
 
 TICK_MS = 100

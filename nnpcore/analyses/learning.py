@@ -14,10 +14,12 @@ from nnpcore.analyses.foretold import learned_from
 from nnpcore.analyses.monitor import MappingMonitor
 from nnpcore.analyses.monitored_training import train_monitored
 from nnpcore.cluster import Executor, Hand, Job, Outcome, Shared
+from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat
 from nnpcore.progress import Progress
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
+from nnpcore.threads import default_threads
 from nnpcore.training.apart import TrainingData, ended_run, reserved, train, training_job, write_run
 from nnpcore.training.data_sources import fingerprint
 from nnpcore.training.described import with_functions
@@ -28,7 +30,7 @@ from nnpcore.training.learning_curve import MAPPING, LearningPlan, LearningPoint
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.storage import Remembered, Storage
-from nnpcore.training.stress import with_stress_weight
+from nnpcore.training.stress import settled_stress
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ FORMAT = FileFormat(
 )
 MOST_FORETOLD = 40
 """Test frames whose spreads are foretold; of more, as many evenly spread."""
+
+_MOST_TELLING = 400
+"""Frames that may be among those that tell whether stresses count."""
 
 _FORETELL_COST = 0.2
 """Of foretelling what data leave open, where training on them costs one."""
@@ -75,17 +80,36 @@ def decided(plan: LearningPlan, progress: Progress | None = None) -> LearningPla
     """
     from nnpcore.training.choosing import choice_for
 
-    frames = [*plan.pool, *plan.valid]
-    settings, _ = with_stress_weight(plan.settings, frames)
+    frames, settings = [*plan.pool, *plan.valid], plan.settings
+    progress = progress or Progress()
+    choosing, telling = progress.part(0.0, 0.6), progress.part(0.6, 1.0)
     given = settings.descriptors
     if given.preset == "auto" and given.functions is None:
-        functions = choice_for(frames, settings, progress).functions
+        functions = choice_for(frames, settings, choosing).functions
         used = {"descriptors.functions": functions.to_dict(), "descriptors.cutoff": functions.cutoff}
         settings = settings.replace(**used)
     elif given.functions is None:
         settings, functions = with_functions(settings, frames)
         settings = settings.replace(**{"descriptors.functions": functions.to_dict()})
+    else:
+        functions = SymmetryFunctions.from_dict(given.functions)
+    if settings.stress_weight is None:
+        settings = _with_stress(settings, frames, functions, telling)
     return replace(plan, settings=settings)
+
+
+def _with_stress(
+    settings: TrainSettings, frames: Sequence[Frame], functions: SymmetryFunctions, progress: Progress
+) -> TrainSettings:
+    """Return settings with the weight and the order of the stress that some of the frames confirm."""
+    from nnpcore.descriptors import compute_descriptors
+
+    some = [frames[k] for k in np.linspace(0, len(frames) - 1, min(len(frames), _MOST_TELLING)).astype(int)]
+    threads = settings.n_threads or default_threads()
+    found = compute_descriptors(
+        some, functions, derivatives=False, n_threads=threads, progress=progress.part(0.0, 0.2)
+    )
+    return settled_stress(settings, some, found, threads, progress.part(0.2, 1.0)).settings
 
 
 def learn(

@@ -12,7 +12,7 @@ from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
 from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
 from nnpcore.posterior.evidence import Hyperparameters, Solution, best_hyperparameters, first_guess
-from nnpcore.posterior.moments import ENERGY, KINDS, Moments
+from nnpcore.posterior.moments import ENERGY, KINDS, STRESS, Moments, labelled_stress
 from nnpcore.posterior.scatter import plausible_scatter, scatter_precision
 from nnpcore.posterior.settings import PosteriorSettings
 from nnpcore.posterior.streaming import batches, summed
@@ -62,18 +62,59 @@ def fit(
         sample = spread_frames(used, settings.n_sample, settings.max_sample_atoms)
         chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))
         moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0), executor)
-        hyper, _ = best_hyperparameters(moments, hyper, settings)
-        if settings.tempering is None:
-            tempering = found_tempering(moments, hyper, _energy_rows(chosen, used, zeros, n_threads))
-        else:
-            tempering = {kind: settings.tempering for kind in moments if kind != ENERGY}
-        hyper = replace(hyper, tempering=tempering)
+        hyper = _tempered(moments, hyper, chosen, used, zeros, settings, n_threads)
         scatter = np.zeros((chosen.size, chosen.size))
         if settings.binding_energy is not None:
             sizes = plausible_scatter(atoms, functions, settings.binding_energy)
             scatter = scatter_precision(chosen, atoms, sizes)
         solution = Solution.of(moments, hyper, scatter)
     return Fitted(chosen, hyper, zeros, moments, scatter, solution, len(used))
+
+
+def with_stresses(
+    before: Fitted,
+    frames: Sequence[Frame],
+    rows: Sequence[np.ndarray | None],
+    settings: PosteriorSettings,
+    n_threads: int | None,
+) -> Fitted:
+    """Return what has learned the stresses of its own frames, too, with the same basis.
+
+    ``rows`` : (6, m) of the stress of each frame, None for one without a volume.
+    """
+    stress = Moments.zero(before.basis.size)
+    for frame, own in zip(frames, rows, strict=True):
+        labelled = None if own is None else labelled_stress(own, frame)
+        if labelled is not None:
+            stress += Moments.of(*labelled)
+    if not stress.n:
+        return before
+    moments = {**before.moments, STRESS: stress}
+    with one_blas_thread():
+        noise = {**first_guess(before.hyper.length, moments).noise, **before.hyper.noise}
+        hyper = replace(before.hyper, noise=noise, tempering={})
+        hyper = _tempered(moments, hyper, before.basis, frames, before.zeros, settings, n_threads)
+        return replace(
+            before, hyper=hyper, moments=moments, solution=Solution.of(moments, hyper, before.scatter)
+        )
+
+
+def _tempered(
+    moments: Mapping[str, Moments],
+    hyper: Hyperparameters,
+    basis: SparseBasis,
+    frames: Sequence[Frame],
+    zeros: np.ndarray,
+    settings: PosteriorSettings,
+    n_threads: int | None,
+) -> Hyperparameters:
+    """Return signal and noises of the largest evidence, and the tempering."""
+    hyper, _ = best_hyperparameters(moments, hyper, settings)
+    if settings.tempering is None:
+        tempering = found_tempering(moments, hyper, _energy_rows(basis, frames, zeros, n_threads))
+    else:
+        tempering = {kind: settings.tempering for kind in moments if kind != ENERGY}
+    return replace(hyper, tempering=tempering)
 
 
 def _has_label(frame: Frame, kinds: tuple[str, ...]) -> bool:

@@ -64,13 +64,26 @@ def labelled_rows(rows: FrameRows, frame: Frame, zero: float) -> dict[str, tuple
     if frame.forces is not None:
         found[FORCES] = rows.forces, frame.forces.ravel()
     if frame.stress is not None and rows.stress is not None:
-        found[STRESS] = rows.stress, MANDEL * frame.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        found[STRESS] = rows.stress, mandel(frame.stress)
     roots = {kind: w**0.5 for kind, w in zip(KINDS, frame.label_weights, strict=True) if w > 0}
     return {kind: _times(roots[kind], *own) for kind, own in found.items() if kind in roots}
 
 
 def _times(root: float, rows: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (rows, targets) if root == 1.0 else (root * rows, root * targets)
+
+
+def labelled_stress(rows: np.ndarray, frame: Frame) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return rows (6, m) of a frame's stress as they count, with targets (6,); None where it has none."""
+    weight = frame.label_weights[KINDS.index(STRESS)]
+    if frame.stress is None or weight <= 0:
+        return None
+    return _times(weight**0.5, rows, mandel(frame.stress))
+
+
+def mandel(stress: np.ndarray) -> np.ndarray:
+    """Return the six components of a stress (3, 3) in the notation of :class:`FrameRows`."""
+    return MANDEL * stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
 def added(one: Mapping[str, Moments], other: Mapping[str, Moments]) -> dict[str, Moments]:

@@ -16,7 +16,7 @@ from nnpcore.posterior import storage
 from nnpcore.posterior.asking import Asked, asked, beyond_of_atoms
 from nnpcore.posterior.basis import FrameRows, SparseBasis
 from nnpcore.posterior.evidence import Hyperparameters, Solution
-from nnpcore.posterior.fitting import Fitted, fit
+from nnpcore.posterior.fitting import Fitted, fit, with_stresses
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments, added
 from nnpcore.posterior.prediction import Predicted, predictions
 from nnpcore.posterior.settings import PosteriorSettings
@@ -276,6 +276,26 @@ class Posterior:
         moments = added(self.moments, more)
         solution = Solution.of(moments, self.hyper, self.scatter)
         return replace(self, moments=moments, solution=solution, n_frames=self.n_frames + len(frames))
+
+    def with_stresses(
+        self,
+        frames: Sequence[Frame],
+        rows: Sequence[np.ndarray | None],
+        *,
+        settings: PosteriorSettings | None = None,
+        n_threads: int | None = None,
+    ) -> Posterior:
+        """Return a posterior that has learned the stresses of its frames, too.
+
+        Parameters
+        ----------
+        frames : those it was fitted to, for energies and forces alone. rows : of their stresses, as
+            ``FrameRows.stress`` has them.
+        settings : the bounds of the hyperparameters, which are found anew on the same basis.
+        """
+        parts = {name: value for name, value in vars(self).items() if name != "kinds"}
+        found = with_stresses(Fitted(**parts), frames, rows, settings or PosteriorSettings(), n_threads)
+        return Posterior(**vars(found), kinds=tuple(found.moments))
 
     # inside ---------------------------------------------------------------------------------------------
     def _descriptors(

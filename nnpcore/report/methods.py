@@ -23,6 +23,7 @@ from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.guidance import NO_GUIDANCE
 from nnpcore.training.history import EpochRecord, best_record
 from nnpcore.training.quantities import QUANTITIES, rmse_text
+from nnpcore.training.stress_order import sentence_on_order
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -186,8 +187,8 @@ def _data(folder: RunFolder) -> str:
 
 
 def _weights(folder: RunFolder) -> str:
-    text = sentence_on_weights(folder.settings.group_weights)
-    return f"{text}." if text else ""
+    texts = (sentence_on_weights(folder.settings.group_weights), sentence_on_order(folder.settings))
+    return " ".join(f"{text}." for text in texts if text)
 
 
 def _atoms(potential: Potential) -> str:

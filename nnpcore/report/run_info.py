@@ -16,6 +16,7 @@ from nnpcore.training.data_sources import ROLES, DataSource
 from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.history import EpochRecord, Rmse, best_record
 from nnpcore.training.quantities import QUANTITIES, rmse_text
+from nnpcore.training.stress_order import sentence_on_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,12 +141,14 @@ def training_rows(s: TrainSettings, history: Sequence[EpochRecord]) -> Rows:
     epochs += "" if history else ", none has ended yet: go on with --resume"
     best = [record.epoch for record in history if record.best]
     weights = sentence_on_weights(s.group_weights).partition(": ")[2]
+    stresses = sentence_on_order(s).partition(": ")[2]
     return [
         (
             "Loss weights",
             f"energy {s.energy_weight:g}, force {s.force_weight:g}, stress {s.loss_weights[2]:g}",
         ),
         *((("Weights of groups", weights),) if weights else ()),
+        *((("Stresses by group", stresses),) if stresses else ()),
         ("Optimizer", optimizer),
         ("Epochs", epochs + (f", best {best[-1]}" if best else "")),
         ("Training time", time_taken(history[-1]) if history else NOTHING),

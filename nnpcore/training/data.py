@@ -66,17 +66,12 @@ class Targets:
         offsets = counts @ np.array([element_energies[e] for e in elements])
         energy = np.array([0.0 if f.energy is None else f.energy for f in frames])
         has_energy = np.array([f.energy is not None for f in frames], dtype=bool)
-        has_stress = np.array(
-            [f.stress is not None and bool(np.all(f.pbc)) and f.volume > 0 for f in frames], bool
-        )
+        has_stress, stress = _stresses(frames)
         forces = [np.zeros((f.n_atoms, 3)) if f.forces is None else f.forces for f in frames]
-        zero = np.zeros((3, 3))
         return cls(
             energy=np.where(has_energy, energy - offsets, 0.0),
             forces=np.concatenate(forces).astype(np.float32) if forces else np.zeros((0, 3), np.float32),
-            stress=np.array([zero if not has_stress[k] else f.stress for k, f in enumerate(frames)]).reshape(
-                -1, 3, 3
-            ),
+            stress=stress,
             has_energy=has_energy,
             has_forces=np.array([f.forces is not None for f in frames], dtype=bool),
             has_stress=has_stress,
@@ -85,6 +80,11 @@ class Targets:
             counts=np.array(frame_counts, dtype=float) if len(frame_counts) else np.ones(len(frames)),
             group_weights=np.ones((len(frames), 3)) if group_weights is None else group_weights,
         )
+
+    def with_stresses(self, frames: Sequence[Frame]) -> Targets:
+        """Return these targets with the stresses that their frames now have; none is new."""
+        has_stress, stress = _stresses(frames)
+        return replace(self, stress=stress, has_stress=has_stress)
 
     @property
     def weights(self) -> np.ndarray:
@@ -101,6 +101,14 @@ class Targets:
         """Return those of some frames, whose atoms these are."""
         taken = {name: v[atoms if name == "forces" else frames] for name, v in vars(self).items()}
         return Targets(**taken)
+
+
+def _stresses(frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which frames have a stress that counts (n_frames,), and the stresses (n_frames, 3, 3)."""
+    found = [f.stress if np.all(f.pbc) and f.volume > 0 else None for f in frames]
+    zero = np.zeros((3, 3))
+    stress = np.array([zero if own is None else own for own in found]).reshape(-1, 3, 3)
+    return np.array([own is not None for own in found], dtype=bool), stress
 
 
 class MemberValues(NamedTuple):

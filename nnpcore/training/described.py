@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from nnpcore.training.doubts import check_neighbors
 from nnpcore.training.group_weights import counted_labels, weights_of
 from nnpcore.training.run_folder import Checkpoint, TrainingValues
 from nnpcore.training.storage import Describer, Storage
+from nnpcore.training.stress_order import stresses_in_order
 from nnpcore.training.windows import Windows
 
 if TYPE_CHECKING:
@@ -121,12 +122,22 @@ class DescribedFrames:
             counts: Sequence[float] = (),
         ) -> FitSet:
             weights = None if settings is None else weights_of(frames, settings)
-            targets = Targets.of(frames, functions.elements, scales.element_energies, counts, weights)
+            labelled = frames if settings is None else stresses_in_order(frames, settings)
+            targets = Targets.of(labelled, functions.elements, scales.element_energies, counts, weights)
             return FitSet.of(descriptors, scales.whitening, targets, own)
 
         after = None if windows is None else windows.after(len(train))
         fitted = None if valid_set is None else fit_set(valid_set, valid, after)
         return cls(scales, fit_set(train_set, train, windows, counts), fitted, note)
+
+    def with_stresses(self, train: Sequence[Frame], valid: Sequence[Frame]) -> DescribedFrames:
+        """Return the same frames with the stresses that these copies of them have."""
+        own = replace(self.train, targets=self.train.targets.with_stresses(train))
+        if self.valid is None:
+            return replace(self, train=own)
+        return replace(
+            self, train=own, valid=replace(self.valid, targets=self.valid.targets.with_stresses(valid))
+        )
 
     def over(self, baseline: Baseline | None) -> tuple[FitSet, FitSet | None]:
         """Return what the networks are fitted to and judged by: the targets less what lies under them."""

@@ -22,6 +22,7 @@ from nnpcore.structures.groups import check_groups, groups_of, listed
 from nnpcore.training.data import check_trainable
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.settings import GroupWeights, TrainSettings, parsed_toml
+from nnpcore.training.stress_order import stresses_in_order
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
@@ -41,7 +42,10 @@ def weights_of(frames: Sequence[Frame], settings: TrainSettings) -> np.ndarray:
 
 
 def counted_labels(frames: Sequence[Frame], settings: TrainSettings) -> tuple[Frame, ...]:
-    """Return the frames without the labels whose groups have a weight of zero, the others with theirs."""
+    """Return the frames without the labels whose groups have a weight of zero, the others with theirs;
+    stresses in order.
+    """
+    frames = stresses_in_order(frames, settings)
     if not settings.group_weights:
         return tuple(frames)
     found = []

@@ -18,13 +18,12 @@ import numpy as np
 from nnpcore.errors import Cancelled, DataError
 from nnpcore.progress import Progress
 from nnpcore.training.data import FitSet, Guide, MemberValues
-from nnpcore.training.group_weights import counted_labels
+from nnpcore.training.guidance_posterior import Learned, fitted_posterior, with_their_stresses
 from nnpcore.training.history import EpochRecord, Message, Severity
 from nnpcore.training.quantities import QUANTITIES
 from nnpcore.units import MEV_PER_EV
 
 if TYPE_CHECKING:
-    from nnpcore.descriptors import DescriptorSet
     from nnpcore.posterior import Posterior
     from nnpcore.structures.frame import Frame
     from nnpcore.training.control import Pace
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
 USUAL_EPOCHS = {"kalman": 2, "adam": 20, "lbfgs": 50}
 """Epochs that networks learn from the data alone before: long enough to know the scale of their errors."""
-
-_MOST_FRAMES = 50
-_MOST_ATOMS = 5_000
-_SAMPLE = 12
-"""Frames that the process learns from, and its length from: with twice as many what silicon leaves open falls
-by 4 % only, and the time to the same accuracy grows by a third."""
 
 _ATOMS_AT_ONCE = 4096
 _DRAW_STREAM = 105
@@ -101,46 +94,6 @@ def missed_by(posterior: Posterior, data: FitSet, element_energies: Sequence[flo
     return MEV_PER_EV * float(np.sqrt(np.mean(errors[known] ** 2)))
 
 
-def fitted_posterior(
-    frames: Sequence[Frame], data: FitSet, settings: TrainSettings, n_threads: int, progress: Progress
-) -> Posterior:
-    """Return the posterior of (up to 50 of) the training frames, on what counts in the loss.
-
-    Raises
-    ------
-    DataError : there is nothing to learn from. Cancelled : by ``progress``.
-    """
-    from nnpcore.posterior import Posterior, PosteriorSettings
-
-    names = ("energy", "forces", "stress")
-    kinds = [k for k, weight in zip(names, settings.loss_weights, strict=True) if weight > 0]
-    n = min(_MOST_FRAMES, max(2, _MOST_ATOMS * len(frames) // max(1, data.descriptors.n_atoms)))
-    learned = counted_labels(frames, settings)
-    chosen = [learned[k] for k in representative_frames(data.descriptors, n)]
-    functions = data.descriptors.functions
-    own = PosteriorSettings(n_sample=_SAMPLE)
-    return Posterior.fit(chosen, functions, kinds=kinds, settings=own, n_threads=n_threads, progress=progress)
-
-
-def representative_frames(descriptors: DescriptorSet, n: int) -> list[int]:
-    """Return the indices of ``n`` frames at most: half of them unlike each other, the others evenly spread.
-
-    Few frames of another kind, as those that heal a map, are among them so.
-    """
-    from nnpcore.posterior.basis import far_apart
-
-    n_frames = descriptors.n_frames
-    if n_frames <= n:
-        return list(range(n_frames))
-    sums = np.add.reduceat(descriptors.values.astype(np.float64), descriptors.frame_start[:-1], axis=0)
-    means = sums / np.diff(descriptors.frame_start)[:, None]
-    scale = means.std(axis=0)
-    unlike = far_apart((means - means.mean(axis=0)) / np.where(scale > 0, scale, 1.0), (n + 1) // 2)
-    others = np.setdiff1d(np.arange(n_frames), unlike)
-    spread = others[np.linspace(0, len(others) - 1, n - len(unlike)).astype(np.int64)]
-    return np.union1d(unlike, spread).tolist()
-
-
 def loss_left(record: EpochRecord, settings: TrainSettings) -> float:
     """Return the loss of a usual member on the training frames after an epoch, without L2."""
     energy, force, stress = settings.loss_weights
@@ -187,13 +140,19 @@ class GuidancePlan:
         record: EpochRecord,
         n_threads: int,
         pace: Pace,
+        learned: Learned | None = None,
     ) -> Guide | None:
         """Return what the networks are to follow from now on; None where no posterior can be had.
 
-        ``record`` : of the last epoch. Raises Cancelled where the user stops the training or cancels it.
+        ``record`` : of the last epoch. ``learned`` : where energies and forces of these frames were learned
+        before. Raises Cancelled where the user stops the training or cancels it.
         """
         try:
-            posterior = fitted_posterior(frames, data, self._settings, n_threads, _Listening(pace))
+            if learned is not None:
+                posterior = with_their_stresses(learned, frames, self._settings, n_threads)
+            else:
+                listening = _Listening(pace)
+                posterior = fitted_posterior(frames, data.descriptors, self._settings, n_threads, listening)
         except (DataError, np.linalg.LinAlgError) as error:
             text = f"{NO_GUIDANCE}: the frames determine no posterior ({error})"
             self._messages.append(Message(text, Severity.WARNING))

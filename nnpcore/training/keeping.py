@@ -152,6 +152,7 @@ class Keeper:
             return
         try:
             if self._unbegun:
+                self.folder.settings = kept.settings  # some of them are known only now
                 self._begin_anew(self.folder)
             self.folder.write_training_values(kept.training_values())
             self._write_monitor(kept, self.folder)

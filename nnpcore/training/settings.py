@@ -203,7 +203,9 @@ class TrainSettings(Declared):
     differ from that: "off", "on", "auto", or the two distances, Å, between which it is joined to zero.
 
     ``group_weights`` say how many times energies, forces and stresses of a group count, groups being told by
-    ``group_key``; ``left_out`` names frames that are not trained on.
+    ``group_key``; ``left_out`` names frames that are not trained on. ``stress_order`` has groups whose
+    stresses stand in another order than they are said to, with what their places of yz, xz and xy hold, such
+    as "xz yz xy", or "none" where they are not used; found by :mod:`nnpcore.training.stress`.
 
     Progress, for ``patience``, is a better validation score of some member, or, with a monitor, a largest
     mapping error at least 1 % below the best so far.
@@ -255,10 +257,10 @@ class TrainSettings(Declared):
     stress_weight: Annotated[float | None, Setting(
         "the weight of the stresses in the loss", 0.0, 1e9,
         shown=Shown("Loss weights", "Stress",
-                    "Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out; empty: it counts where it agrees with "
-                    "the energies of strained cells", "automatic"),
-        option=Option("Weight of the stresses (default: they count where they agree with the energies of "
-                      "strained cells; 0 leaves them out)."),
+                    "Weight of |Δσ|², (eV/Å³)²; 0 leaves stress out; empty: it counts where energies and "
+                    "forces confirm it", "automatic"),
+        option=Option("Weight of the stresses (default: they count where energies and forces confirm sign, "
+                      "unit and pressure; 0 leaves them out)."),
     )] = None
     l2: Annotated[float, Setting(
         "the weight of the squared network weights in the loss", 0.0, 1e6,
@@ -403,6 +405,7 @@ class TrainSettings(Declared):
     )] = "auto"
     group_weights: dict[str, GroupWeights] = Field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
+    stress_order: dict[str, str] = Field(default_factory=dict)
     seed: Annotated[int, Setting(
         "the seed of the random numbers", 0, 2**31 - 1,
         shown=Shown("Training", "Seed", "Seed of the random numbers"),
@@ -536,6 +539,8 @@ class TrainSettings(Declared):
         _check_device_name(self.device)
         for name, value in self.short_range_pairs.items():
             _check_short_range(name, value)
+        for group, order in self.stress_order.items():
+            _check_order(group, order)
         return self
 
     def split_of(self, frames: Sequence[Frame], *, valid: bool = True, test: bool = True) -> Parts:
@@ -562,7 +567,7 @@ class TrainSettings(Declared):
             for known in declarations(TrainSettings)
             if not known.setting.resumable and known.read(self) != known.read(other)
         ]
-        tables_of_data = ("group_weights", "left_out", "short_range_pairs")
+        tables_of_data = ("group_weights", "left_out", "short_range_pairs", "stress_order")
         names += [name for name in tables_of_data if getattr(self, name) != getattr(other, name)]
         tables = self.descriptors.functions, other.descriptors.functions
         return names if tables[0] == tables[1] else [*names, "descriptors.functions"]
@@ -576,7 +581,7 @@ class TrainSettings(Declared):
         if mine.cutoff is None:
             changes["descriptors.cutoff"] = theirs.cutoff
         if self.stress_weight is None:
-            changes["stress_weight"] = begun.stress_weight
+            changes |= {"stress_weight": begun.stress_weight, "stress_order": begun.stress_order}
         if mine.preset == theirs.preset == "auto" and mine.functions is None:
             changes["descriptors.functions"] = theirs.functions
         return self.replace(**changes) if changes else self
@@ -627,6 +632,15 @@ def _check_short_range(name: str, value: str | tuple[float, float]) -> None:
     elif value not in ("off", "on", "auto"):
         fix = "Choose off, on, auto or two distances in Å"
         raise SettingsError(f"{value!r} is not a choice here", where=where, fix=fix)
+
+
+def _check_order(group: str, order: str) -> None:
+    """Refuse an order of components that is none."""
+    from nnpcore.structures.labels.foretold_stress import LEFT_OUT, ORDERS
+
+    if order not in (*ORDERS, LEFT_OUT):
+        fix = f"Choose one of {', '.join(map(repr, (*ORDERS, LEFT_OUT)))}"
+        raise SettingsError(f"{order!r} is no order of shears", where=f"stress_order, {group}", fix=fix)
 
 
 def _check_device_name(device: str) -> None:

@@ -31,6 +31,7 @@ from nnpcore.training.engines.packing import Packing
 from nnpcore.training.evaluate import monitored_score, rmse_report
 from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.guidance import GuidancePlan
+from nnpcore.training.guidance_posterior import Learned
 from nnpcore.training.history import EpochRecord, Message, Severity, thin
 from nnpcore.training.keeping import Keeper
 from nnpcore.training.leaving_out import as_kept
@@ -42,6 +43,8 @@ from nnpcore.training.settings import TrainSettings
 from nnpcore.training.short_range import short_range_of
 from nnpcore.training.spent_time import SpentTime
 from nnpcore.training.storage import Describer, Storage
+from nnpcore.training.stress import settled_stress
+from nnpcore.training.stress_order import stresses_in_order
 from nnpcore.training.used_frames import UsedFrames
 
 if TYPE_CHECKING:
@@ -118,8 +121,8 @@ class Trainer:
     Attributes
     ----------
     asked : the settings as they were given; of a training that is resumed, those its folder has.
-    settings : the same with what they left to the data, but symmetry functions of the preset auto, which
-        :meth:`prepare` puts in.
+    settings : the same with what they left to the data: :meth:`prepare` puts in symmetry functions of the
+        preset auto, the weight of the stress and its order.
     data : the frames with their descriptors, and what is learned from them; after :meth:`prepare`.
     history : one record an epoch.
     functions, choice : symmetry functions; the optimizer, with the reason in a sentence. With the preset
@@ -148,8 +151,7 @@ class Trainer:
         test: Sequence[Frame] = (),
     ) -> None:
         used = UsedFrames.of(settings, train, valid, test, counts)
-        self.asked = used.asked
-        self.settings = settings = used.settings
+        self.asked = self.settings = settings = used.settings
         self.train_frames, self.valid_frames, self.test_frames = used.train, used.valid, used.test
         self.counts = used.counts
         self.atom_energies = used.atom_energies
@@ -164,6 +166,7 @@ class Trainer:
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
         self._guide: Guide | None = None
+        self._learned: Learned | None = None
         self._short_range: ShortRange | None = None
         self._bare_frames: Sequence[Frame] = self.train_frames  # less what lies below them
         self._spent = SpentTime()
@@ -292,6 +295,7 @@ class Trainer:
         progress = progress or Progress()
         check_predictable(self.test_frames, self.functions)
         valid = self._lay_below(progress.part(0.0, 0.05))
+        describing, telling = progress.part(0.05, 0.8), progress.part(0.8, 1.0)
         self.data = DescribedFrames.of(
             self.functions,
             self._bare_frames,
@@ -308,8 +312,10 @@ class Trainer:
                 self.device,
                 self.settings.n_threads,
             ),
-            progress=progress.part(0.05, 1.0),
+            progress=describing,
         )
+        if self._checkpoint is None:
+            self._settle_stress(valid, telling)
         if self._baseline.epochs == 0:
             self._best = replace(self._best, baseline=self._baseline.from_start(self.data.train))
         self._engine = Engine(
@@ -342,6 +348,22 @@ class Trainer:
             self._opening.append(Message(sentence, Severity.NOTE))
         self._bare_frames = self._short_range.taken_off(self.train_frames)
         return self._short_range.taken_off(self.valid_frames)
+
+    def _settle_stress(self, valid: Sequence[Frame], progress: Progress) -> None:
+        """Let the frames tell whether their stresses count; ``valid`` : less what lies below them."""
+        threads = self.settings.n_threads or default_threads()
+        settled = settled_stress(
+            self.settings, self._bare_frames, self.data.train.descriptors, threads, progress
+        )
+        self._opening += settled.messages
+        self._learned = settled.learned if self._guidance.epochs is not None else None
+        if settled.settings != self.settings:
+            self.settings = settled.settings
+            self._baseline = BaselinePlan(self.settings, self.choice.optimizer)
+            self._guidance = GuidancePlan(self.settings, self.choice.optimizer)
+        if self.settings.stress_order:
+            parts = (self._bare_frames, valid)
+            self.data = self.data.with_stresses(*(stresses_in_order(p, self.settings) for p in parts))
 
     def run(
         self,
@@ -448,7 +470,10 @@ class Trainer:
         threads = self.settings.n_threads or default_threads()
         energies, record = self.data.scales.element_energies, self.history[-1]
         try:
-            guide = self._guidance.guide(self._bare_frames, self.data.train, energies, record, threads, pace)
+            guide = self._guidance.guide(
+                self._bare_frames, self.data.train, energies, record, threads, pace, self._learned
+            )
+            self._learned = None
         except Cancelled:
             if pace.go_on():
                 raise

@@ -1,4 +1,4 @@
-"""Which frames a training uses, how often each counts, and what its settings then leave to the data."""
+"""Which frames a training uses, and how often each counts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from nnpcore.training.atom_energies import AtomEnergies, atom_energies_of
 from nnpcore.training.counts import checked_counts, sentence_on
 from nnpcore.training.data import check_trainable
 from nnpcore.training.doubts import check_comparable, notes_on, notes_on_split
-from nnpcore.training.group_weights import check_something_counts, counted_labels, notes_on_weights
+from nnpcore.training.group_weights import check_something_counts, notes_on_weights
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.leaving_out import Leaving
 from nnpcore.training.settings import TrainSettings
-from nnpcore.training.stress import with_stress_weight
 
 if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
@@ -28,15 +27,13 @@ class UsedFrames:
 
     Attributes
     ----------
-    asked : the settings as given, with the energies of isolated atoms that were found.
-    settings : the same with the weight of stresses that the frames stand for.
+    settings : as given, with the energies of isolated atoms that were found.
     train, valid, test : frames by role.
     counts : how many times each training frame counts; nothing where all count once.
     atom_energies : what energies count from.
     messages : what is to be said of all this.
     """
 
-    asked: TrainSettings
     settings: TrainSettings
     train: tuple[Frame, ...]
     valid: tuple[Frame, ...]
@@ -48,7 +45,7 @@ class UsedFrames:
     @classmethod
     def of(
         cls,
-        asked: TrainSettings,
+        settings: TrainSettings,
         train: Sequence[Frame],
         valid: Sequence[Frame],
         test: Sequence[Frame],
@@ -63,24 +60,23 @@ class UsedFrames:
         SettingsError : energies of isolated atoms that do not belong to the frames.
         """
         counts = checked_counts(counts, len(train))
-        leaving = Leaving.of(asked.left_out, train, valid, test)
-        asked = asked.replace(left_out=leaving.used) if leaving.means_some else asked
+        leaving = Leaving.of(settings.left_out, train, valid, test)
+        settings = settings.replace(left_out=leaving.used) if leaving.means_some else settings
         train, valid = [train[k] for k in leaving.kept_train], [valid[k] for k in leaving.kept_valid]
         counts = tuple(counts[k] for k in leaving.kept_train) if counts else ()
-        settings, about_stress = with_stress_weight(asked, counted_labels(train, asked))
         energy, forces, stress = (weight > 0 for weight in settings.loss_weights)
         check_trainable(train, energy=energy, forces=forces, stress=stress)
         check_something_counts(train, settings)
         cutoff = settings.descriptors.cutoff or USUAL_CUTOFF
         energies = atom_energies_of(settings.atom_energies, train, cutoff)
         if energies.values:
-            settings, asked = (s.replace(atom_energies=energies.text) for s in (settings, asked))
+            settings = settings.replace(atom_energies=energies.text)
         counts = tuple(counts[k] for k in energies.kept(train)) if counts else ()
         train, valid, test = (tuple(f[k] for k in energies.kept(f)) for f in (train, valid, test))
         check_comparable(test, train, settings)
         refuse_overlap(test, {"training": train, "validation": valid})
-        said = [*leaving.messages, *about_stress, *energies.messages, *notes_on(train, settings)]
+        said = [*leaving.messages, *energies.messages, *notes_on(train, settings)]
         said += notes_on_split(train, valid, settings.split)
         said += [Message(sentence_on(counts), Severity.NOTE)] if counts else []
         said += notes_on_weights(train, valid, settings)
-        return cls(asked, settings, train, valid, test, counts, energies, tuple(said))
+        return cls(settings, train, valid, test, counts, energies, tuple(said))

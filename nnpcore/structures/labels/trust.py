@@ -1,7 +1,8 @@
-"""Whether the stresses of frames can be trusted: their work must agree with the energies of strained cells.
+"""Whether the energies of frames say that their stresses are such: their work between strained cells tells.
 
-A wrong sign or unit spoils a training in silence, and where all cells are alike nothing tells it. So a
-stress is believed where pairs of strained frames, or energies along the volume, say that it is one.
+A wrong sign or unit spoils a training in silence. So a stress is believed where pairs of strained frames, or
+energies along the volume, say that it is one; where all cells are alike,
+:mod:`nnpcore.structures.labels.foretold_stress` asks further.
 """
 
 from __future__ import annotations
@@ -31,10 +32,19 @@ class Trust:
     ----------
     trusted : whether they are stresses in eV/Å³, positive under tension.
     why : the reason, for the user.
+    contradicted : whether they are something else.
+    enough : whether there are frames enough to tell at all.
     """
 
     trusted: bool
     why: str
+    contradicted: bool = False
+    enough: bool = True
+
+
+def has_stress(frame: Frame) -> bool:
+    """Whether a frame has a stress that counts: only in cells periodic in all directions."""
+    return frame.stress is not None and bool(frame.pbc.all()) and frame.volume > 0.0
 
 
 def trust_in_stress(frames: Sequence[Frame]) -> Trust | None:
@@ -42,11 +52,11 @@ def trust_in_stress(frames: Sequence[Frame]) -> Trust | None:
 
     At most 300 frames, evenly spread, are looked at.
     """
-    known = [f for f in frames if f.stress is not None and bool(f.pbc.all()) and f.volume > 0.0]
+    known = [f for f in frames if has_stress(f)]
     if not known:
         return None
     if len(known) < FEWEST_FRAMES:
-        return Trust(False, _UNTOLD)
+        return Trust(False, _UNTOLD, enough=False)
     places = np.unique(np.linspace(0, len(known) - 1, min(len(known), _MOST_FRAMES)).round().astype(int))
     return _judged([known[k] for k in places])
 
@@ -61,7 +71,7 @@ def _judged(frames: Sequence[Frame]) -> Trust:
         kind = by_work.kinds[0]
         if kind == ASE_STRESS:
             return Trust(True, by_work.why)
-        return Trust(False, f"they look like a {kind.words}, for then {by_work.why}")
+        return Trust(False, f"they look like a {kind.words}, for then {by_work.why}", contradicted=True)
     kinds = [np.bincount(frame.numbers).tobytes() for frame in frames]
     common = Counter(kinds).most_common(1)[0][0]
     alike = np.array([k for k, kind in enumerate(kinds) if kind == common])
