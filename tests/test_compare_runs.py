@@ -386,3 +386,16 @@ def test_a_table_that_was_closed_hears_of_no_more_runs(
         opened(session, runs / "two")
         session.runs.add("three", SETTINGS)
     assert not errors
+
+
+def test_the_lines_of_a_note_are_not_lost_in_the_table(session: Session, above: QWidget, runs: Path) -> None:
+    opened(session, runs / "one", runs / "two")
+    (first, *_) = session.runs.documents
+    session.notes.set(first, replace(session.runs.documents[first].note, text="first line\nsecond line"))
+    dialog = comparison(session, above)
+    (row,) = (k for k in range(2) if dialog.table.item(k, 1).text() == "first line second line")
+    item = dialog.table.item(row, 1)
+    assert not item.flags() & Qt.ItemFlag.ItemIsEditable
+    assert "first line\nsecond line" in item.toolTip() and "menu of its run" in item.toolTip()
+    assert dialog.table.item(1 - row, 1).flags() & Qt.ItemFlag.ItemIsEditable
+    assert session.runs.documents[first].note.text == "first line\nsecond line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,7 +114,27 @@ def test_damage_ends_the_following_and_loses_nothing(
     run = opened(session, run_folder, qtbot)
     qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
     potential, history = run.potential, list(run.history)
+    good = (run_folder / "data.json").read_text()
     (run_folder / "data.json").write_text("{")
     qtbot.waitUntil(lambda: run.state is RunState.STOPPED, timeout=20_000)
     assert "data.json" in run.message
     assert run.potential is potential and run.history == history
+    told: list[str] = []
+    session.messages.notified.connect(lambda note: told.append(note.title))
+    (run_folder / "data.json").write_text(good)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    assert told == [f"{run.name} is followed again"]
+
+
+def test_a_training_that_was_killed_is_told_from_one_that_was_stopped(
+    session: Session, elsewhere: Elsewhere, run_folder: Path, qtbot: QtBot
+) -> None:
+    run = opened(session, run_folder, qtbot)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    told: list[str] = []
+    session.messages.notified.connect(lambda note: told.append(f"{note.title}: {note.text}"))
+    lock = run_folder / "training.lock"
+    lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": 2**22 + 7}))
+    qtbot.waitUntil(lambda: run.state is RunState.STOPPED, timeout=20_000)
+    assert len(told) == 1 and "is no longer trained: Its process was ended from outside" in told[0]
+    assert "its process was ended from outside" in status_text(run)

@@ -27,7 +27,7 @@ def spin(_: int = 0) -> None:
         pass
 
 
-def nested(_: int) -> None:
+def nested(_task: int) -> None:
     """Work in two threads of one's own."""
     for _ in in_order(spin, range(2), 2):
         pass
@@ -59,7 +59,6 @@ def test_threads_that_work_for_a_block_count_and_others_do_not(n_threads: int) -
     stop.set()
     beside.join()
     assert 6 * EACH <= own.seconds <= whole
-    assert whole - own.seconds >= 0.0
     outside = time.thread_time()
     with ProcessorTime() as idle:
         time.sleep(0.05)

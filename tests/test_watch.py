@@ -18,7 +18,7 @@ from nnpcore.cli import main
 from nnpcore.cli.curves import BARS, curve, curves
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord, TrainControl, Trainer
-from nnpcore.training.folder_lock import LOCK_FILE
+from nnpcore.training.folder_lock import LOCK_FILE, Writer, one_writer
 from nnpcore.training.watching import SILENT_AFTER, Activity, RunWatch
 
 
@@ -79,7 +79,12 @@ def test_damage_and_silence_are_told(tmp_path: Path) -> None:
     long_ago = time.time() - SILENT_AFTER - 60
     for path in folder.glob("*.*"):
         os.utime(path, (long_ago, long_ago))
-    assert watch.look().activity is Activity.SILENT
+    assert watch.look().activity is Activity.SILENT and "may have ended" in watch.look().silence
+    with one_writer(folder, Writer.TRAINING):  # a process that is there and writes nothing
+        os.utime(folder / LOCK_FILE, (long_ago, long_ago))
+        sight = watch.look()
+        assert sight.activity is Activity.SILENT and "it is there, but may hang" in sight.silence
+    (folder / LOCK_FILE).write_text(json.dumps(mark))
     history = folder / "history.csv"
     history.write_text(history.read_text().replace("kalman", "karman"))
     sight = watch.look()
@@ -148,3 +153,23 @@ def test_curves_fit_into_a_narrow_terminal(tmp_path: Path) -> None:
     text = console.export_text()
     assert "energy (validation)" in text and max(map(len, text.splitlines())) <= 70
     assert f"{trainer.history[-1].valid['force']['mean']:#.3g}" in text
+
+
+def test_a_training_whose_process_was_killed_is_told_from_one_that_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    trainer = trainer_in(folder, epochs=4)
+    control = TrainControl()
+    trainer.run(lambda *_: control.stop(), control)
+    sight = RunWatch(folder).look()
+    assert sight.activity is Activity.ENDED and not sight.broken_off
+    with one_writer(folder, Writer.TRAINING):
+        mark = json.loads((folder / LOCK_FILE).read_text())
+    (folder / LOCK_FILE).write_text(json.dumps({**mark, "pid": 2**22 + 7}))
+    sight = RunWatch(folder).look()
+    assert sight.activity is Activity.ENDED and sight.broken_off
+    assert main(["watch", str(folder), "--once"]) == 0
+    assert "ended from outside" in " ".join(capsys.readouterr().out.split())
+    Trainer.resume(folder, TINY.replace(epochs=4)).run()
+    assert not RunWatch(folder).look().broken_off

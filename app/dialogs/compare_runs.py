@@ -293,5 +293,4 @@ def _table_row(one: ComparedRun, run: RunDocument, heads: Sequence[Head]) -> Run
     tips = {head: cell.tip for head, cell in one.cells.items()}
     cells = tuple((one.text(head), tips.get(head, "") or one.trouble) for head in heads)
     name = f"⚠ {one.name}" if one.trouble else one.name
-    note = " ".join(one.note.text.split())
-    return RunTableRow(name, one.trouble or str(one.path), one.note.star, note, why_not(run), cells)
+    return RunTableRow(name, one.trouble or str(one.path), one.note.star, one.note.text, why_not(run), cells)

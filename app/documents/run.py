@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ENDED_EARLY = "Ended early:"
+"""How a run's message begins that says why it ended before its goal."""
+
 
 class RunState(StrEnum):
     """Where a run stands."""

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from app.documents.run import RunDocument, RunState
+from app.documents.run import ENDED_EARLY, RunDocument, RunState
 from app.look.numbers import duration
 from app.look.style_sheet import styled
 from app.panels.base import Drawing, Lack, Panel, Table, lacks_run
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 EMPTY = "Start a training to see the curves here."
-ENDED_EARLY = "Ended early:"
 MIN_PLOT_WIDTH = 140
 MAPPING = "mapping"
 QUANTITIES = ("energy", "force", "stress", MAPPING)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
 
-from app.documents.run import RunDocument, RunState
+from app.documents.run import ENDED_EARLY, RunDocument, RunState
 from app.session.messages import Messages, Notification
 from app.session.runs import Runs
 from app.workers.following import News, look_at
@@ -26,10 +26,11 @@ _KEY = "follow runs"
 
 @dataclass
 class _Followed:
-    """A run, how its folder is looked at, and the stamp of the potential it has."""
+    """A run, how its folder is looked at, the stamp of its potential, and whether it was lost sight of."""
 
     watch: RunWatch
     stamp: tuple[int, int] | None = None
+    lost: bool = False
 
 
 class Following(QObject):
@@ -49,6 +50,7 @@ class Following(QObject):
         if folder is not None:
             self._followed[run_id] = _Followed(RunWatch(folder))
             self._timer.start()
+            self.look()  # a folder that is trained in is not to be shown as one that has stopped
 
     def _end(self, run_id: str) -> None:
         self._followed.pop(run_id, None)
@@ -96,8 +98,13 @@ class Following(QObject):
         going = news.sight.activity in (Activity.TRAINING, Activity.SILENT)
         if not going and not was:
             return
+        if followed.lost:
+            followed.lost = False
+            self._messages.notify(Notification("info", f"{run.name} is followed again"))
         run.state = RunState.ELSEWHERE if going else _ended(run, news)
-        run.message = news.message
+        run.message = _why_ended(news) if run.state is RunState.STOPPED else news.message
+        if run.state is RunState.STOPPED and news.sight.broken_off:
+            self._tell_broken_off(run)
         if news.sight.goal:
             run.n_epochs = news.sight.goal
         grown = bool(news.sight.records) and news.sight.records[-1].epoch != run.epoch
@@ -120,11 +127,21 @@ class Following(QObject):
         self._runs.remove(run.id)
         self._runs.open(folder)
 
+    def _tell_broken_off(self, run: RunDocument) -> None:
+        """Say that a training has lost its process; the epochs that it has written are there."""
+        text = "Its process was ended from outside or broke off. What it had written is kept: it can go on."
+        self._messages.notify(Notification("warning", f"{run.name} is no longer trained", text))
+
     def _lose(self, run: RunDocument, why: str) -> None:
-        run.state, run.message = RunState.STOPPED, why
+        run.state, run.message, self._followed[run.id].lost = RunState.STOPPED, why, True
         text = f"{why} What was read before is kept."
         self._messages.notify(Notification("warning", f"{run.name} can no longer be followed", text))
         self._runs.changed.emit(run.id)
+
+
+def _why_ended(news: News) -> str:
+    """Return why a training ended before its goal, where more is known than that it was stopped."""
+    return f"{ENDED_EARLY} its process was ended from outside" if news.sight.broken_off else ""
 
 
 def _ended(run: RunDocument, news: News) -> RunState:

@@ -119,7 +119,7 @@ class Learning(QObject):
         settings = self._trainings.checked_settings()
         if settings.split == "frames":
             settings = settings.replace(split="blocks")
-        if settings.n_threads is None:
+        if settings.n_threads is None and not self._settings.scheduler:  # elsewhere each has its share
             settings = settings.replace(n_threads=self._settings.threads)
         folder = free_folder(self._settings.runs_folder, f"{name_of(documents)}-learning-curve")
         return LearningWish(

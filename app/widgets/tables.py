@@ -286,6 +286,9 @@ class CureTable(_Table):
             self.frame_chosen.emit(row)
 
 
+SEVERAL_LINES = "A note of several lines is changed by the menu of its run"
+
+
 @dataclass(frozen=True)
 class RunTableRow:
     """A run: ``tip`` of its name, ``locked`` why star and note cannot be changed, ``cells`` (text, tip)."""
@@ -366,8 +369,10 @@ class RunTable(_Table):
         self.setVerticalHeaderItem(number, name)
         star = self._put(number, 0, "★" if row.star else "☆", row.locked or "Click to change")
         star.setForeground(ink("warning" if row.star else "muted"))
-        note = self._put(number, 1, row.note, row.locked or row.note or "Double-click to write a note")
-        if not row.locked:
+        line, several = " ".join(row.note.split()), "\n" in row.note
+        tip = f"{row.note}\n\n{SEVERAL_LINES}" if several else row.note or "Double-click to write a note"
+        note = self._put(number, 1, line, row.locked or tip)
+        if not row.locked and not several:
             note.setFlags(note.flags() | Qt.ItemFlag.ItemIsEditable)
         for column, (text, tip) in enumerate(row.cells, start=2):
             self._put(number, column, text, tip or text)

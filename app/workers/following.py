@@ -51,8 +51,7 @@ def look_at(watch: RunWatch, stamp: Stamp | None, followed: bool, lacks_values: 
 def _message(sight: Sight) -> str:
     """Return in a sentence what another process does."""
     if sight.activity is Activity.SILENT:
-        minutes = sight.quiet_for / 60.0
-        return f"Nothing new for {minutes:.0f} min from {sight.writer}; it may have ended."
+        return f"{sight.silence[:1].upper()}{sight.silence[1:]}."
     return f"Trained by {sight.writer}." if sight.writer else ""
 
 

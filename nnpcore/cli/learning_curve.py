@@ -15,7 +15,14 @@ from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.result_tables import plain_table
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, RoleFrames, settings_of, with_known_left_out
+from nnpcore.cli.train import (
+    STOPPED,
+    RoleFrames,
+    changes_in,
+    see_that_weights_fit,
+    settings_of,
+    with_known_left_out,
+)
 from nnpcore.errors import SettingsError, TrainingError
 
 if TYPE_CHECKING:
@@ -38,6 +45,8 @@ def learning_curve_command(
     seeds: options.Seeds = 2,
     config: options.Config = None,
     changes: dict[str, Any],
+    weights: options.Weights = None,
+    without: options.Without = None,
     eos: options.TrainEos = None,
     scheduler: options.SchedulerOption = None,
     resume: options.ResumeSweep = False,
@@ -47,18 +56,18 @@ def learning_curve_command(
 ) -> Result:
     """Train on ever more frames, tell each error as it comes, and say what more would bring."""
     from nnpcore.cluster import open_executor
-    from nnpcore.training.group_weights import check_group_weights
     from nnpcore.training.learning_curve import plan_learning
 
     if not resume:
         refuse_to_replace(output, overwrite)
-    asked = settings_of(config, {"split": "blocks", **changes})
+    asked = settings_of(config, {"split": "blocks", **changes, **changes_in(weights, without)})
     frames, checked, tested = (
         read_frames(tuple(names or ()), skip_bad, terminal, keys) for names in (data, valid, test)
     )
     _see_that_they_are_labelled(frames, data or ())
-    check_group_weights(frames, checked, asked)
-    asked = with_known_left_out(asked, RoleFrames(frames, checked, tested), terminal.warn)
+    given = RoleFrames(frames, checked, tested)
+    see_that_weights_fit(given, asked, weights, config)
+    asked = with_known_left_out(asked, given, terminal.warn, without)
     plan = plan_learning(frames, asked, valid=checked, test=tested, sizes=_sizes(points), n_seeds=seeds)
     _tell_plan(plan, terminal)
     monitor = None if eos is None else _monitor(read_frames((eos,), skip_bad, terminal, keys))

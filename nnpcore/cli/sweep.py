@@ -16,7 +16,16 @@ from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
 from nnpcore.cli.output import output_folder, refuse_to_replace
 from nnpcore.cli.terminal import Terminal
-from nnpcore.cli.train import STOPPED, RoleFiles, RoleFrames, frames_of, settings_of, with_known_left_out
+from nnpcore.cli.train import (
+    STOPPED,
+    RoleFiles,
+    RoleFrames,
+    changes_in,
+    frames_of,
+    see_that_weights_fit,
+    settings_of,
+    with_known_left_out,
+)
 from nnpcore.errors import EatlasError, SettingsError
 
 if TYPE_CHECKING:
@@ -41,6 +50,8 @@ def sweep_command(
     test: options.TestFiles = None,
     config: options.Config = None,
     changes: dict[str, Any],
+    weights: options.Weights = None,
+    without: options.Without = None,
     eos: options.TrainEos = None,
     scheduler: options.SchedulerOption = None,
     resume: options.ResumeSweep = False,
@@ -51,9 +62,8 @@ def sweep_command(
     """Train once for every value and say which value the RMSE and which one the mapping error chooses."""
     from nnpcore.cluster import open_executor
     from nnpcore.training.folder_lock import Writer, one_writer
-    from nnpcore.training.group_weights import check_group_weights
 
-    base = settings_of(config, changes)
+    base = settings_of(config, changes | changes_in(weights, without))
     plan = planned(setting, values, base)
     if not resume:
         refuse_to_replace(output, overwrite)
@@ -73,8 +83,10 @@ def sweep_command(
     files = RoleFiles(tuple(data or ()), tuple(valid or ()), tuple(test or ()))
     parts = [frames_of(files, s, read, warn) for s in plan.settings]
     for frames, own in zip(parts, plan.settings, strict=True):
-        check_group_weights(frames.train, frames.valid, own)
-    leaving = (with_known_left_out(s, part, warn) for s, part in zip(plan.settings, parts, strict=True))
+        see_that_weights_fit(frames, own, weights, config)
+    leaving = (
+        with_known_left_out(s, part, warn, without) for s, part in zip(plan.settings, parts, strict=True)
+    )
     plan = replace(plan, settings=tuple(leaving))
     folder = output_folder(output, overwrite=True)
     with (

@@ -60,7 +60,7 @@ def train_command(
     if resume and scheduler is not None:
         raise SettingsError("a training goes on where its folder is", where="--scheduler", fix="Leave it out")
     added: Result = {}
-    changes = changes | _changes_in(weights, without)
+    changes = changes | changes_in(weights, without)
     if resume:
         given = bool(data or valid or test or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
@@ -71,7 +71,7 @@ def train_command(
         read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
         own = RoleFiles(files, valid or (), test or ())
         frames = _all_frames(own, settings, read, terminal.warn, found)
-        _see_that_weights_fit(frames, settings, weights)
+        see_that_weights_fit(frames, settings, weights, config)
         if found is None or found.parent is None or without is not None:
             settings = with_known_left_out(settings, frames, terminal.warn, without)
         counts = () if found is None else found.counts(len(frames.train) - len(found.added), count)
@@ -212,7 +212,7 @@ def settings_of(config: Path | None, changes: dict[str, Any], found: Addition | 
     return settings.replace(**changes) if changes else settings
 
 
-def _changes_in(weights: Path | None, without: Path | None) -> dict[str, Any]:
+def changes_in(weights: Path | None, without: Path | None) -> dict[str, Any]:
     """Return the settings that stand in files of their own."""
     from nnpcore.training.group_weights import read_weights
     from nnpcore.training.leaving_out import read_left_out
@@ -221,11 +221,14 @@ def _changes_in(weights: Path | None, without: Path | None) -> dict[str, Any]:
     return changes if without is None else changes | {"left_out": read_left_out(without)}
 
 
-def _see_that_weights_fit(frames: RoleFrames, settings: TrainSettings, weights: Path | None) -> None:
-    """Refuse weights of groups that are not there, by the name of their file where they have one."""
+def see_that_weights_fit(
+    frames: RoleFrames, settings: TrainSettings, weights: Path | None, config: Path | None
+) -> None:
+    """Refuse weights of groups that are not there, by the name of the file they are from."""
     from nnpcore.training.group_weights import SETTING, check_group_weights
 
-    check_group_weights(frames.train, frames.valid, settings, SETTING if weights is None else str(weights))
+    where = f"{config}, {SETTING}" if config is not None else SETTING
+    check_group_weights(frames.train, frames.valid, settings, where if weights is None else str(weights))
 
 
 def with_known_left_out(

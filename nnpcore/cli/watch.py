@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nnpcore.training.watching import Sight
 
 _MESSAGES = 3
+_BROKEN_OFF = "its process was ended from outside or broke off; it can go on by train --resume"
 _PATIENCE = 3
 """Times in a row that a folder may be unreadable before that is an error."""
 
@@ -46,7 +47,8 @@ def watch_command(
     known = [record.to_dict() for record in last.records[-1:]]
     return {
         "run": run, "activity": last.activity, "writer": last.writer, "goal": last.goal,
-        "quiet_for": round(last.quiet_for, 1), "last": known[0] if known else None,
+        "quiet_for": round(last.quiet_for, 1), "broken_off": last.broken_off,
+        "last": known[0] if known else None,
     }  # fmt: skip
 
 
@@ -104,8 +106,8 @@ def _activity(sight: Sight) -> str:
     goal = f" of {sight.goal}" if sight.goal and sight.records else ""
     state = {
         "training": f"training, {sight.writer}",
-        "silent": f"nothing new for {sight.quiet_for / 60:.0f} min from {sight.writer}; it may have ended",
-        "ended": "no training writes here",
+        "silent": sight.silence,
+        "ended": _BROKEN_OFF if sight.broken_off else "no training writes here",
         "trouble": "cannot be read just now",
     }[sight.activity]
     return f"{reached}{goal}, {state}"

@@ -243,8 +243,8 @@ def _crowding(potential: Potential) -> str:
     if potential.short_range is None or not potential.short_range.crowding:
         return ""
     return (
-        " Atoms more crowded than any in the data are lifted by an embedding function of the sum of "
-        "(1 - r²/R²)^5 over their neighbors, which is zero below."
+        " Atoms that are more crowded by neighbors than any in the data are lifted by an embedding function, "
+        "which is zero below."
     )
 
 

@@ -110,20 +110,32 @@ def writer_of(folder: Path) -> str:
 
     Nothing is locked by asking. Of a process of another computer only its mark is known: it may have ended.
     """
-    try:
-        flags = _flags("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
-        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | flags)
-    except OSError:
-        return ""
-    try:
-        mark = _mark_of(handle)
-    finally:
-        os.close(handle)
-    if not mark or _writer_in(mark) is not Writer.TRAINING:
+    mark = _mark_of_training(folder)
+    if not mark:
         return ""
     if not _same_host(mark):
         return f"process {mark['pid']} on another computer"
     return f"process {mark['pid']}" if _lives(mark) or mark["pid"] == os.getpid() else ""
+
+
+def was_broken_off(folder: Path) -> bool:
+    """Return whether the last training there was killed or crashed: its mark is left."""
+    mark = _mark_of_training(folder)
+    return bool(mark) and _same_host(mark) and not _lives(mark) and mark["pid"] != os.getpid()
+
+
+def _mark_of_training(folder: Path) -> dict[str, Any]:
+    """Return the mark of who trains in a folder, or has; nothing where there is none."""
+    try:
+        flags = _flags("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | flags)
+    except OSError:
+        return {}
+    try:
+        mark = _mark_of(handle)
+    finally:
+        os.close(handle)
+    return mark if mark and _writer_in(mark) is Writer.TRAINING else {}
 
 
 def _mark(handle: int, writer: Writer) -> None:

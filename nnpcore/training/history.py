@@ -228,14 +228,13 @@ def _row_of_record(record: EpochRecord) -> dict[str, object]:
             values = (rmse["mean"], *rmse["members"])
             numbers |= dict(zip(_heads(part, name, len(rmse["members"])), values, strict=True))
     numbers |= {f"{_MAPPING}{name}{_MEV}": error for name, error in record.mapping.items()}
-    first = {"epoch": record.epoch, "seconds": f"{record.seconds:.4f}", "optimizer": record.optimizer}
-    first |= {} if record.cpu_seconds is None else {_CPU: f"{record.cpu_seconds:.4f}"}
+    row: dict[str, object] = {"epoch": record.epoch, "seconds": f"{record.seconds:.4f}"}
+    row |= {"optimizer": record.optimizer}
+    row |= {} if record.cpu_seconds is None else {_CPU: f"{record.cpu_seconds:.4f}"}
     alive = "".join("1" if a else "0" for a in record.alive)
     messages = ([message.text for message in record.messages], [m.severity for m in record.messages])
     last = (alive, int(record.best), *map(json.dumps, messages))
-    row: dict[str, object] = first | {
-        head: repr(float(v)) if np.isfinite(v) else "" for head, v in numbers.items()
-    }
+    row |= {head: repr(float(v)) if np.isfinite(v) else "" for head, v in numbers.items()}
     return row | dict(zip(_LAST, last, strict=True))
 
 

@@ -10,11 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from nnpcore.errors import RunFolderError
-from nnpcore.training.folder_lock import writer_of
+from nnpcore.training.folder_lock import was_broken_off, writer_of
 from nnpcore.training.history import EpochRecord
 
 SILENT_AFTER = 120.0
-"""Seconds without a new epoch after which a training on another computer may have ended unseen."""
+"""Seconds without a new epoch after which a training counts as silent; longer where its epochs take long."""
+
+_EPOCHS = 5
+"""So many epochs' time is no silence."""
 
 _TRIES = 3
 
@@ -34,13 +37,14 @@ class Sight:
 
     Attributes
     ----------
-    activity : "silent" where a process of another computer has written nothing for long.
+    activity : "silent" where whoever trains has written nothing for long.
     writer : who trains there, in words; empty where nobody does.
     records : of the epochs so far.
     goal : epochs it is to reach; None where the settings leave it to the optimizer.
     quiet_for : seconds since the folder last changed.
     replaced : whether it is another training than the one looked at before.
     trouble : why it cannot be read, else None; the records are then those last seen.
+    broken_off : whether it has ended because its process was, as by a kill or a crash.
     """
 
     activity: Activity
@@ -50,6 +54,13 @@ class Sight:
     quiet_for: float
     replaced: bool = False
     trouble: RunFolderError | None = None
+    broken_off: bool = False
+
+    @property
+    def silence(self) -> str:
+        """How long nothing has come, and what that may mean."""
+        means = "it may have ended" if self.writer.endswith("computer") else "it is there, but may hang"
+        return f"nothing new for {self.quiet_for / 60:.0f} min from {self.writer}; {means}"
 
 
 class RunWatch:
@@ -81,9 +92,9 @@ class RunWatch:
         elif not writer:
             activity = Activity.ENDED
         else:
-            elsewhere = writer.endswith("computer")
-            activity = Activity.SILENT if elsewhere and quiet > SILENT_AFTER else Activity.TRAINING
-        return Sight(activity, writer, self._records, self._goal, quiet, replaced, trouble)
+            activity = Activity.SILENT if quiet > self._longest() else Activity.TRAINING
+        broken_off = activity is Activity.ENDED and was_broken_off(self.path)
+        return Sight(activity, writer, self._records, self._goal, quiet, replaced, trouble, broken_off)
 
     def _read(self) -> bool:
         """Read what has changed; return whether it is another training than before."""
@@ -105,6 +116,11 @@ class RunWatch:
             self._goal = run.settings.epochs
             return replaced
         return False
+
+    def _longest(self) -> float:
+        """Return after how many seconds without news a training is silent."""
+        last = self._records[-1] if self._records else None
+        return SILENT_AFTER if last is None else max(SILENT_AFTER, _EPOCHS * last.seconds / last.epoch)
 
     def _quiet_for(self) -> float:
         newest = max((stamp[1] for stamp in _state_of(self.path) if stamp is not None), default=None)
