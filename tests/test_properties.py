@@ -253,6 +253,22 @@ def test_without_a_lattice_each_part_says_so() -> None:
     assert all("gives no stress" in value.why for value in found.failed)
 
 
+def test_a_part_that_failed_says_so_in_the_rows_that_others_have_for_it(still: Properties) -> None:
+    from nnpcore.properties.comparing import left_out
+    from nnpcore.properties.values import Found, Value
+
+    names = {"lattice": "Lattice", "elastic": "Elastic constants"}
+    why = "its pressure grows with its volume"
+    lost = {key: Found((Value(key, name, "", None, why=why),)) for key, name in names.items()}
+    failed = replace(still, name="lost", parts={**still.parts, **lost})
+    for models, reference in (([failed, still], None), ([failed], Reference.of(still))):
+        rows = {row.key: row for row in rows_of(models, reference)}
+        assert not {"lattice", "elastic"} & set(rows)
+        assert rows["a"].why(0) == rows["c11"].why(0) == why and rows["c11"].unit == "GPa"
+    assert {"lattice", "elastic"} <= {row.key for row in rows_of([failed])}
+    assert left_out([failed]) == [f"lost, Lattice, Elastic constants: {why}"]
+
+
 def test_a_row_of_what_failed_has_the_unit_of_the_others(still: Properties) -> None:
     from nnpcore.properties.values import Found, Value
 
@@ -375,7 +391,7 @@ def test_a_report_has_a_section_of_them(still: Properties) -> None:
     section = property_section(StudiedProperties([model], Reference("experiment", {"c11": 165.7})))
     (table,) = (block for block in section.blocks if isinstance(block, Table))
     assert ("C11, GPa", "151.4", "165.7", "-8.6 %") in table.rows
-    assert section.missing == ["Sw, Molecular dynamics: it has exploded."]
+    assert section.missing == ["sw, Molecular dynamics: it has exploded."]
     pictures = [block for block in section.blocks if isinstance(block, Picture)]
     assert [p.alt for p in pictures] == [
         "Deviations from the reference",

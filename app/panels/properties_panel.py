@@ -121,7 +121,8 @@ class PropertiesPanel(Panel):
         heads = ["Property", *(model.name for model in models), *([reference.name] if reference else [])]
         self.table_view.show_rows(heads, [_row(row, len(models), reference is not None) for row in rows])
         missing, notes = left_out(models), [note for model in models for note in model.notes]
-        said = f" {len(missing)} without a number: see the tips of their cells." if missing else ""
+        lost = sum(row.why(k) != "" for row in rows for k in range(len(models)))
+        said = f" {lost} without a number: see the tips of their cells." if lost else ""
         self.text.set_text(f"{models[0].crystal}.{said}", tip="\n".join([*missing, *notes]))
 
     def _against_text(self) -> str:

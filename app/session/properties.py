@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.workers.properties import Studied, StudyWish, study
 from app.workers.tasks import Task, TaskRunner
 from nnpcore.errors import AnalysisError, EatlasError
+from nnpcore.properties.comparing import left_out
 from nnpcore.structures import Role
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class PropertyStudies(QObject):
     def _put(self, found: Studied) -> None:
         self.found |= found.properties
         self.reference = found.reference or self.reference
-        lines = [f"{p.name}, {v.title}: {v.why}" for p in found.properties.values() for v in p.failed]
+        lines = left_out([*found.properties.values()])
         lines += [f"{p.name}: {note}" for p in found.properties.values() for note in p.notes]
         if lines:
             self._messages.notify(Notification("info", "Properties", "\n".join(lines), silent=True))

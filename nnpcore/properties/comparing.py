@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,9 +73,10 @@ def number(value: float, unit: str) -> str:
 
 def rows_of(models: Sequence[Properties], reference: Reference | None = None) -> list[Row]:
     """Return a row for every property of any of the models, in the order of the first that has it."""
-    known = [_with_differences(model, reference) for model in models]
-    heads: dict[str, Value] = {}
     studied = reference.properties if reference is not None else None
+    others = [*models, *([] if studied is None else [studied])]
+    known = [_spread_over_rows(_with_differences(model, reference), model, others) for model in models]
+    heads: dict[str, Value] = {}
     for values in (*known, {} if studied is None else _known_too(studied, known)):
         for key, value in values.items():  # a part that failed has no unit
             if key not in heads or (heads[key].value is None and value.value is not None):
@@ -85,6 +86,21 @@ def rows_of(models: Sequence[Properties], reference: Reference | None = None) ->
         Row(key, head.title, head.unit, tuple(values.get(key) for values in known), given.get(key))
         for key, head in heads.items()
     ]
+
+
+def _spread_over_rows(
+    values: dict[str, Value], model: Properties, others: Sequence[Properties]
+) -> dict[str, Value]:
+    """Return the values with those of parts that failed in the rows that other models have for them."""
+    found: dict[str, Value] = {}
+    for key, value in values.items():
+        alike = [other.parts[key].values for other in others if key in model.parts and key in other.parts]
+        rows = [v for own in alike for v in own if v.key != key]
+        if value.value is None and rows:
+            found |= {v.key: replace(v, value=None, spread=None, why=value.why) for v in rows}
+        else:
+            found[key] = value
+    return found
 
 
 def _known_too(reference: Properties, models: Sequence[dict[str, Value]]) -> dict[str, Value]:
@@ -141,5 +157,11 @@ def unique_names(models: Sequence[Properties]) -> list[Properties]:
 
 
 def left_out(models: Sequence[Properties]) -> list[str]:
-    """Return a line for every property without a number: model, property, reason."""
-    return [f"{model.name}, {value.title}: {value.why}" for model in models for value in model.failed]
+    """Return a line for every reason of properties without a number: model, properties, reason."""
+    lines = []
+    for model in models:
+        titles: dict[str, list[str]] = {}
+        for value in model.failed:
+            titles.setdefault(value.why, []).append(value.title)
+        lines += [f"{model.name}, {', '.join(own)}: {why}" for why, own in titles.items()]
+    return lines

@@ -98,7 +98,7 @@ def study_properties(
         if name == "lattice":
             relaxed, parts[name], why = _first(asked, crystal, told)
         elif why:
-            parts[name] = _failure(name, f"the crystal has no lattice to start from: {why}")
+            parts[name] = _failure(name, why)
         else:
             parts[name] = _tried(name, partial(_part(name, known), asked, relaxed, told))
         share.report(1.0, f"{PARTS[name]}: done")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnpcore.figures.properties import property_figures
 from nnpcore.properties import Properties, Reference
 from nnpcore.properties.comparing import NOTHING, left_out, rows_of
-from nnpcore.report.content import Block, Picture, Section, Table, Text, missing, sentence
+from nnpcore.report.content import Block, Picture, Section, Table, Text, sentence
 
 _CAPTIONS = {
     "deviations": ("Deviations from the reference", "Lines: one standard deviation of the ensemble."),
@@ -48,7 +48,7 @@ def property_section(studied: StudiedProperties) -> Section:
     for name, figure in property_figures(models, reference).items():
         alt, caption = _CAPTIONS[name]
         blocks.append(Picture(figure, alt, caption or alt))
-    blocks += [missing(line) for line in left_out(models)]
+    blocks += [Text(line.rstrip(".") + ".", missing=True) for line in left_out(models)]
     blocks += [Text(f"{model.name}: {sentence(note)}") for model in models for note in model.notes]
     return Section("Properties", tuple(blocks))
 
