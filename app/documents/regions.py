@@ -79,10 +79,9 @@ class RegionDocument:
         if not self.fits(frame):
             return False
         moves = frame.positions - self.frame.positions
-        if frame.cell is not None and frame.pbc.any():
-            from ase.geometry import find_mic
-
-            moves, _ = find_mic(moves, frame.cell, frame.pbc)
+        if frame.volume > 0:
+            through = np.round(moves @ np.linalg.inv(frame.cell))
+            moves = moves - np.where(frame.pbc, through, 0.0) @ frame.cell
         return float(np.median(np.linalg.norm(moves, axis=1))) < MOST_MOVED
 
     def labels(self) -> np.ndarray:
