@@ -307,6 +307,10 @@ def test_layout_and_session_come_back(window, qtbot, silicon_file):
     window.docks["log"].close()
     edit(window, "baseline_ridge", "0.001")
     window.close()
+    between = make_window(make_application(), settings_module.load())
+    qtbot.addWidget(between)
+    between.session.coloring.set(kind="element")
+    between.close()  # nothing was open in it: it does not take the place of the one before
     again = make_window(make_application(), settings_module.load())
     qtbot.addWidget(again)
     again.show()

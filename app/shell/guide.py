@@ -16,6 +16,7 @@ from app.shell.spaces import Spaces
 from app.widgets.controls import filled, tool_button
 from app.widgets.labels import NoteLabel
 from app.workers.example_sessions import ToldClaim
+from nnpcore.analyses.inputs import CHOSEN_GROUPS, GROUPING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,8 @@ class Guide(QObject):
     ) -> None:
         """Show the first page of an example; ``again`` runs its study once more."""
         self.again = again
+        for choice in (GROUPING, CHOSEN_GROUPS):
+            self._session.analyses.choose(choice, None)  # of what stood here before
         self.title, self.steps, self.claims = title, tours().get(name, ()), tuple(claims)
         self.go(0)
 

@@ -40,7 +40,9 @@ class SessionKeeper(QObject):
         ):  # fmt: skip
             signal.connect(self._save_soon)
         session.runs.values_changed.connect(self._remember_run)
-        self._changed = False
+        self._opened = False
+        for signal in (session.data.added, session.runs.added):
+            signal.connect(self._note_opened)
         self._coming: SavedSession | None = None
         """A session whose files and runs are not all open yet."""
         session.tasks.finished.connect(self._on_task_finished)
@@ -50,9 +52,11 @@ class SessionKeeper(QObject):
             self._coming = None
 
     def _save_soon(self, *_changed: object) -> None:
-        self._changed = True
         if self._settings.autosave_seconds:
             self._timer.start(1000 * self._settings.autosave_seconds)
+
+    def _note_opened(self, *_opened: object) -> None:
+        self._opened = True
 
     def _remember_run(self, run_id: str) -> None:
         folder = self._session.runs.documents[run_id].folder
@@ -115,11 +119,11 @@ class SessionKeeper(QObject):
     def close(self) -> None:
         """Keep the session as the last one that ended well.
 
-        One that is still being restored is kept as it was; one in which nothing has happened replaces none.
+        One that is still being restored is kept as it was; one in which nothing was open replaces none.
         """
         self._timer.stop()
         try:
-            if self._changed or self._coming is not None:
+            if self._opened or self._coming is not None:
                 saved = self._coming or self.snapshot()
                 session_file.write(session_file.last_path(self._folder), saved)
             self._path.unlink(missing_ok=True)
