@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
     QLabel,
+    QLineEdit,
     QMainWindow,
     QPushButton,
     QTabBar,
@@ -311,3 +312,27 @@ def test_messages_never_cover_the_fields_of_the_model_nor_leave_the_list(opened,
     spaces.choose("map")
     qtbot.waitUntil(lambda: toast.width() < width and toast.height() >= height)
     assert toast.geometry().right() < opened.docks["structure"].geometry().left()
+
+
+def test_a_panel_is_built_in_turns_and_whole_for_whoever_takes_it(window):
+    """No turn of the event loop builds all of a large panel; nothing half-built is given away."""
+    before = window.session.trainings.settings
+    for name in ("model", "training", "parity", "structure"):
+        dock = window.docks[name]
+        dock.build_more()
+        assert not dock.built, name
+        panel = dock.panel
+        assert panel.whole
+        assert dock.panel is panel
+    model = window.docks["model"].panel
+    window.session.trainings.asked_for_settings.emit()
+    assert window.session.trainings.settings == before, "fields are filled before they are read"
+    assert {box.objectName() for box in model.findChildren(QLineEdit)} >= {"model_cutoff", "model_hidden"}
+
+
+def test_a_dock_that_is_seen_completes_its_panel_by_itself(window, qtbot):
+    dock = window.docks["parity"]
+    dock.show()
+    dock.build()
+    assert not dock.built
+    qtbot.waitUntil(lambda: dock.built)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,20 @@ OPENING = "Opening files…"
 """What is said while files are read that may bring what is missing."""
 
 
+_in_turns = False
+
+
+@contextmanager
+def in_turns() -> Iterator[None]:
+    """Let panels that are made here leave the later parts of themselves to :meth:`Panel.build_more`."""
+    global _in_turns
+    before, _in_turns = _in_turns, True
+    try:
+        yield
+    finally:
+        _in_turns = before
+
+
 @dataclass(frozen=True)
 class Lack:
     """Why a panel has nothing to show, and the id of the ``command`` that changes it ("" where none does).
@@ -73,7 +88,8 @@ class Panel(QWidget):
     ``add_tool`` and content with ``set_body``. A panel with a figure overrides :meth:`figure`; one with
     numbers overrides :meth:`table`; one dialog exports them. An ``eager`` panel is built with
     the window, since it listens from the start; the others when they are first seen. A ``foldable`` one can
-    be its title row alone. Where :meth:`lacks` has something to say the panel is not shown at all.
+    be its title row alone. Where :meth:`lacks` has something to say the panel is not shown at all. One that
+    takes more than a frame to build hands its parts to :meth:`later`: the window gets a turn between any two.
     """
 
     title: ClassVar[str] = ""
@@ -88,6 +104,7 @@ class Panel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
+        self._unbuilt: list[Callable[[], object]] = []
         self._exporting: FigureDialog | None = None
         self.setObjectName(self.name)
         self.setProperty("panel", True)
@@ -111,6 +128,28 @@ class Panel(QWidget):
         return ""
 
     # building -----------------------------------------------------------------------------------------
+    def later(self, build: Callable[[], object]) -> None:
+        """Build a part at once, or, where a dock builds the panel, in a turn of its own, in this order."""
+        if _in_turns:
+            self._unbuilt.append(build)
+        else:
+            build()
+
+    @property
+    def whole(self) -> bool:
+        """Whether no part is left to build."""
+        return not self._unbuilt
+
+    def build_more(self) -> None:
+        """Build the next part, if there is one."""
+        if self._unbuilt:
+            self._unbuilt.pop(0)()
+
+    def complete(self) -> None:
+        """Build all parts that are left."""
+        while self._unbuilt:
+            self.build_more()
+
     def set_body(self, widget: QWidget) -> None:
         """Put the panel's content under the toolbar."""
         widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -171,7 +210,8 @@ class Panel(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show what there is room for now."""
         super().resizeEvent(event)
-        self.arrange()
+        if self.whole:
+            self.arrange()
 
     def follow(
         self,

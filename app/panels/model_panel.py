@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,10 +152,6 @@ class ModelPanel(Panel):
         self._add_owner()
         content = QWidget(self)
         column = filled(QVBoxLayout(content), margins=(10, 4, 10, 10), spacing=4)
-        self._add_descriptors(column)
-        for title in COLUMNS:
-            self._add_section(column, title)
-        column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setWidget(content)
         scroll.setWidgetResizable(True)
@@ -166,12 +163,20 @@ class ModelPanel(Panel):
         save = tool_button(self, "Save training settings (TOML)", self._ask_save, icon="export")
         for button in (load, save):
             self.add_tool(button, at_end=True)
+        self.later(partial(self._add_descriptors, column))
+        for title in COLUMNS:
+            self.later(partial(self._add_section, column, title))
+        self.later(partial(column.addStretch, 1))
+        self.later(self._connect)
+
+    def _connect(self) -> None:
+        session = self.session
         session.trainings.settings_changed.connect(self.refresh)
         session.trainings.asked_for_settings.connect(self._take_typed)
         session.runs.current_changed.connect(self._on_current_run)
         session.runs.changed.connect(self._on_run_changed)
         self._on_current_run()
-        self.refresh()
+        self.arrange()
 
     # building -----------------------------------------------------------------------------------------
     def _add_owner(self) -> None:

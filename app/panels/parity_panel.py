@@ -40,6 +40,10 @@ ROLE_MARKERS = {VALIDATION: "s", TEST: "t"}
 """Others are discs."""
 
 
+UNITS = {"energy": "meV/atom", "force": "eV/Å", "atomic": "meV"}
+"""Units of what is compared."""
+
+
 class ParityPanel(AnalysisPanel[Parity]):
     """Energies, force components, atomic energies; on a sample while training, and only while seen."""
 
@@ -53,17 +57,22 @@ class ParityPanel(AnalysisPanel[Parity]):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.front = "energy"
-        self._build()
+        self.plots: dict[str, ParityPlot] = {}
+        for kind, unit in UNITS.items():
+            self.later(partial(self._add_plot, kind, unit))
+        self.later(self._build)
+        self.later(self._connect)
+
+    def _add_plot(self, kind: str, unit: str) -> None:
+        plot = self.plots[kind] = ParityPlot(*PARITY_NAMES[kind], unit, self)
+        plot.point_clicked.connect(lambda key, index, _m: self._on_clicked(kind, key, index))
+
+    def _connect(self) -> None:
+        session = self.session
         changes = (session.runs.changed, session.runs.current_changed, session.runs.removed)
         self.follow(*changes, session.data.added, session.groups.changed, analyses=(PARITY,))
 
     def _build(self) -> None:
-        self.plots = {
-            kind: ParityPlot(*PARITY_NAMES[kind], unit, self)
-            for kind, unit in (("energy", "meV/atom"), ("force", "eV/Å"), ("atomic", "meV"))
-        }
-        for kind, plot in self.plots.items():
-            plot.point_clicked.connect(lambda key, index, _m, kind=kind: self._on_clicked(kind, key, index))
         self.set_plots(dict.fromkeys(self.plots.values(), 1), gap=0)
         self.buttons = {
             kind: self.add_button(tip, partial(self.look_at, kind), text=text)

@@ -97,11 +97,10 @@ class StructurePanel(Panel):
         self._zero: tuple[object, str] | None = None
         """What the atomic energies of the last picture were relative to."""
         self.shown = ShownColors(np.empty((0, 3), np.uint8))
-        self._build()
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
         self._patience.timeout.connect(self._show_frame)
-        self._connect()
-        self._on_current()
+        for build in (self._build, self._add_view_tools, self._add_tools, self._connect, self._on_current):
+            self.later(build)
 
     # building -----------------------------------------------------------------------------------------
     def _build(self) -> None:
@@ -111,10 +110,15 @@ class StructurePanel(Panel):
         filled(QVBoxLayout(content), (self.view, 1), self.frames)
         self.stated = Placeholder(content, self)
         self.set_body(self.stated)
+        self.session.closing.connect(self._on_closing)
         self._build_overlays()
+
+    def _add_view_tools(self) -> None:
         self.tools = ViewTools(self.view, self)
         for button in self.tools.buttons:
             self.add_tool(button)
+
+    def _add_tools(self) -> None:
         self.selecting = SelectionTools(self.session, self)
         self.add_tool(self.selecting.button)
         self.groups = GroupsTool(self.session, self)
@@ -169,7 +173,6 @@ class StructurePanel(Panel):
         session.analyses.changed.connect(self._on_analysis)
         for signal in (session.runs.current_changed, session.runs.removed):
             signal.connect(self._recolor)
-        session.closing.connect(self._on_closing)
         view.atom_picked.connect(self._on_picked)
         view.atom_hovered.connect(self._on_hovered)
         view.background_clicked.connect(lambda: session.selection.select([]))

@@ -77,7 +77,22 @@ class TrainingPanel(Panel):
         self.wanted = list(QUANTITIES)
         self.front = "energy"
         self._throttle = Throttle(self._refresh_in_turn, self)
-        self._build()
+        self._body = QWidget(self)
+        self.set_body(self._body)
+        self.plots: dict[str, RmsePlot] = {}
+        for quantity in QUANTITIES:
+            self.later(partial(self._add_plot, quantity))
+        self.later(self._build)
+        self.later(self._connect)
+
+    def _add_plot(self, quantity: str) -> None:
+        if quantity == MAPPING:
+            self.mapping_plot = MappingPlot(self._body)
+        else:
+            self.plots[quantity] = RmsePlot(quantity, self._body)
+
+    def _connect(self) -> None:
+        session = self.session
         self._turns = {q: Throttle(partial(self._draw_in_turn, q), p) for q, p in self._all_plots().items()}
         session.runs.epoch_finished.connect(self._throttle.request)
         session.runs.changed.connect(self._throttle.request)
@@ -87,9 +102,7 @@ class TrainingPanel(Panel):
         self.refresh()
 
     def _build(self) -> None:
-        body = QWidget(self)
-        self.plots = {q: RmsePlot(q, body) for q in QUANTITIES if q != MAPPING}
-        self.mapping_plot = MappingPlot(body)
+        body = self._body
         row = filled(QHBoxLayout(), *dict.fromkeys(self._all_plots().values(), 1).items())
         self.status = NoteLabel(body, "muted", lines=1)
         self.warning = NoteLabel(body, "warning")
@@ -98,7 +111,6 @@ class TrainingPanel(Panel):
         status = filled(QHBoxLayout(), (self.status, 1), self.shared_legend, margins=(8, 0, 0, 0), spacing=-1)
         warning = filled(QHBoxLayout(), (self.warning, 1), margins=(8, 0, 0, 0))
         filled(QVBoxLayout(body), (row, 1), status, warning, margins=(0, 0, 0, 4))
-        self.set_body(body)
         self.buttons = {
             q: self.add_button(TIPS[q], partial(self._on_button, q), text=BUTTONS[q]) for q in QUANTITIES
         }
@@ -288,7 +300,7 @@ class TrainingPanel(Panel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show as many plots as there is room for."""
         super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
+        if self.whole and event.oldSize().width() != event.size().width():
             self.refresh()
 
     # exporting ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -67,30 +67,58 @@ class Dock(QDockWidget):
 
     @property
     def panel(self) -> Panel:
-        """The panel, built if it was not yet."""
+        """The panel, built and whole if it was not yet."""
+        panel = self._begun()
+        panel.complete()
+        return panel
+
+    @property
+    def built(self) -> bool:
+        """Whether the panel is there already, and whole."""
+        return self._panel is not None and self._panel.whole
+
+    def _begun(self) -> Panel:
         if self._panel is None:
-            self._panel = self.panel_class(self._session)
+            from app.panels.base import in_turns  # not needed for the window's first picture
+
+            with in_turns():
+                self._panel = self.panel_class(self._session)
             self._column.addWidget(self._panel)
             self.row.hold(self._panel.toolbar)
             self._panel.setVisible(not self.folded)
         return self._panel
 
-    @property
-    def built(self) -> bool:
-        """Whether the panel is there already."""
-        return self._panel is not None
+    def build_more(self) -> None:
+        """Begin the panel, or build its next part."""
+        if self._panel is None:
+            self._begun()
+        else:
+            self._panel.build_more()
+
+    def _build_in_turns(self) -> None:
+        """Show the panel and build it, the window getting a turn between any two parts."""
+        self._begun().show()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self.built:
+            QTimer.singleShot(0, self, self._next_part)
+
+    def _next_part(self) -> None:
+        self.build_more()
+        self._go_on()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Build the panel in time."""
         super().showEvent(event)
         if not self.lazy and not self.folded:
-            self.panel.show()
+            self._build_in_turns()
 
     def build(self) -> None:
         """Build the panel now if it is to be seen."""
         self.lazy = False
         if not self.folded:
-            self.panel.show()
+            self._build_in_turns()
 
     def focusNextPrevChild(self, next: bool) -> bool:
         """Let the Tab key go through a torn-off panel as through the window."""

@@ -259,7 +259,7 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
 
     def _build_hidden_panels(self) -> None:
-        """Build one panel, and the next one when the window has had time for what came meanwhile."""
+        """Build a part of a panel, and the next when the window has had time for what came meanwhile."""
         if self._closing:
             return
         if self.spaces.welcoming or self.session.tasks.reading():
@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
             return
         dock = next((dock for dock in self.docks.values() if not dock.built), None)
         if dock is not None:
-            _ = dock.panel
+            dock.build_more()
             QTimer.singleShot(BETWEEN_PANELS_MS, self, self._build_hidden_panels)
         else:
             self.complete.emit()

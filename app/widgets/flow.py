@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 
@@ -36,6 +36,12 @@ class FlowRow(QWidget):
         if len(chain) > 1 and at_end:
             self.setTabOrder(chain[-2], chain[-1])
         widget.setVisible(not hidden)
+        if self.isVisible():  # else all are placed when they are first seen
+            self._refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Place what has been added meanwhile."""
+        super().showEvent(event)
         self._refresh()
 
     # sizes --------------------------------------------------------------------------------------------
