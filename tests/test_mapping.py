@@ -166,6 +166,36 @@ def test_pca_against_the_eigenvectors_of_the_correlations() -> None:
     assert (found.components[np.arange(4), np.abs(found.components).argmax(axis=1)] > 0).all()
 
 
+def test_components_of_very_many_atoms_are_those_of_all_at_once() -> None:
+    """Parts of 20,000 atoms; directions of small variance keep their digits."""
+    values = RNG.normal(size=(45_000, 4)) @ (RNG.normal(size=(4, 4)) * [1.0, 1e-2, 1e-4, 1e-6])
+    found = pca_of(values)
+    standard = (values - values.mean(axis=0)) / values.std(axis=0)
+    _, singular, axes = np.linalg.svd(standard, full_matrices=False)
+    np.testing.assert_allclose(found.explained, singular**2 / (singular**2).sum(), rtol=1e-6)
+    signs = np.sign((found.components * axes).sum(axis=1))
+    np.testing.assert_allclose(found.components, signs[:, None] * axes, atol=1e-7)
+    np.testing.assert_allclose(found.scores, standard @ found.components.T, atol=1e-9)
+
+
+def test_errors_of_sampling_are_those_of_other_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    train, valid = rng.normal(size=(3000, 2)), rng.normal(size=(40_000, 2))
+    reach = reach_of(train, valid)
+    assert "20,000 of 40,000 atoms, drawn at random" in reach.sampling
+    others = [np.quantile(nearest_distances(rng.normal(size=(20_000, 2)), train), 0.99) for _ in range(8)]
+    assert 0.4 < reach.error / np.std(others, ddof=1) < 2.5
+    assert reach_of(train, valid[:5000]).sampling == ""
+    groups = {"a": rng.normal(size=(3000, 3)), "b": rng.normal(size=(3000, 3)) + [5.0, 0, 0]}
+    found = connectivity(groups, max_points=300, transform=lambda x: 2.0 * x)
+    draws = [connectivity({k: 2.0 * rng.permutation(x)[:300] for k, x in groups.items()}) for _ in range(8)]
+    assert all((draw.sampling_error == 0).all() for draw in draws)
+    spread = np.std([draw.matrix[0, 1] for draw in draws], ddof=1)
+    assert 0.0 < found.sampling_error[0, 1] < 4 * spread and " ± " in found.text
+    near = np.mean([draw.matrix[0, 1] for draw in draws])
+    assert abs(found.matrix[0, 1] - near) < 4 * spread
+
+
 def test_pca_drops_constant_functions_and_padding() -> None:
     values = RNG.normal(size=(50, 5))
     padded = np.concatenate([values[:, :2], np.full((50, 1), 3.7), values[:, 2:], np.zeros((50, 2))], axis=1)

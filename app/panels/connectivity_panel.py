@@ -249,8 +249,9 @@ def weakest_text(analysis: Connections) -> str:
     if pair is None:
         return ""
     row, column = pair
-    value = result.matrix[row, column]
-    return f"Weakest link: {result.names[row]} – {result.names[column]}, {value:.2f}"
+    value, error = result.matrix[row, column], result.sampling_error[row, column]
+    doubt = f" ± {error:.2f}" if error >= 0.005 else ""
+    return f"Weakest link: {result.names[row]} – {result.names[column]}, {value:.2f}{doubt}"
 
 
 def _tips(analysis: Connections) -> dict[tuple[int, int], str]:

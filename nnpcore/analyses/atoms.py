@@ -31,6 +31,7 @@ from nnpcore.analyses.regions import REGION_ATOMS
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import PotentialError
 from nnpcore.mapping.invariant import InvariantPoints
+from nnpcore.mapping.nearest import as_slice
 
 MAX_ATOMS = 20_000
 """Atoms taken from frames that only look on; of more, every n-th frame."""
@@ -62,13 +63,6 @@ class AtomGroup:
         chosen = as_slice(index)
         parts = (self.frame, self.atom, self.values, self.species)
         return AtomGroup(self.name, self.key, self.role, *(part[chosen] for part in parts))
-
-
-def as_slice(index: np.ndarray) -> slice | np.ndarray:
-    """Return indices (n,) as a slice where each is one more than the last: what it takes is no copy."""
-    if len(index) and (np.diff(index) == 1).all():
-        return slice(int(index[0]), int(index[-1]) + 1)
-    return index
 
 
 def _index_in_frame(frames: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from nnpcore.analyses.atoms import ATOMS, ELEMENT, AtomGroup
 from nnpcore.analyses.division import Grouping, Labels, part_name
 from nnpcore.analyses.graph import Analysis, Given
@@ -49,8 +51,12 @@ def _connections(given: Given) -> Connections:
         roles = given.get(LINKED_ROLES) if grouping == "dataset" else (TRAINING, EOS_ROLE)
         chosen = [part for part in available if roles is None or part.atoms.role in roles]
     metric, atoms = given[METRIC], [part.atoms for part in chosen]
-    x = {group.name: metric.transform(group.values, group.species) for group in atoms}
-    result = connectivity(x, progress=given.progress)
+    species = atoms[0].species[:1]
+    result = connectivity(
+        {group.name: group.values for group in atoms},
+        transform=lambda values: metric.transform(values, np.repeat(species, len(values))),
+        progress=given.progress,
+    )
     names = tuple(part.atoms.name for part in available)
     return Connections(element, result, tuple(chosen), names, grouping)
 

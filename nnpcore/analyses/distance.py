@@ -14,6 +14,7 @@ from nnpcore.descriptors import Whitening
 from nnpcore.errors import AnalysisError
 from nnpcore.mapping.distance import Bracket, Reach, bracket_from_distances, nearest_distances, reach_of
 from nnpcore.mapping.invariant import InvariantPoints
+from nnpcore.mapping.nearest import as_slice, in_parts
 
 if TYPE_CHECKING:
     from nnpcore.training import TrainingValues
@@ -83,8 +84,12 @@ def whitened(
     values: TrainingValues, metric: Whitening, species: int, *, training: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return whitened training (or validation) atoms (n, d) of one element and the frame of each (n,)."""
-    rows = (values.species == species) & (values.is_training == training)
-    return metric.transform(values.values[rows], values.species[rows]), values.frame[rows]
+    rows = as_slice(np.flatnonzero((values.species == species) & (values.is_training == training)))
+    mine, of_mine = values.values[rows], values.species[rows]
+    whitened = np.empty(mine.shape)
+    for part in in_parts(len(mine)):
+        whitened[part] = metric.transform(mine[part], of_mine[part])
+    return whitened, values.frame[rows]
 
 
 REACH = Analysis(

@@ -20,7 +20,7 @@ from nnpcore.analyses.inputs import (
 )
 from nnpcore.mapping.distance import left_out_distances, nearest_distances
 from nnpcore.mapping.model_energies import is_potential
-from nnpcore.mapping.nearest import subsample
+from nnpcore.mapping.nearest import in_parts, subsample
 from nnpcore.mapping.pca import PcaResult, pca_of
 
 MOST_ASKED = 20_000
@@ -87,9 +87,15 @@ def _energies(given: Given) -> MapEnergies | Missing:
     model, shown = given[POTENTIAL], given[PCA]
     if not is_potential(model):
         return Missing("the potential is no network of these symmetry functions")
-    energies = [model.atomic_energies_of(group.values, group.species) for group in shown.groups]
-    mean, std = (tuple(e.mean(axis=0) for e in energies), tuple(e.std(axis=0) for e in energies))
-    return MapEnergies(shown, mean, std)
+    means, stds = [], []
+    for group in shown.groups:
+        mean, std = np.empty(len(group.values)), np.empty(len(group.values))
+        for part in in_parts(len(group.values)):
+            energies = model.atomic_energies_of(group.values[part], group.species[part])
+            mean[part], std[part] = energies.mean(axis=0), energies.std(axis=0)
+        means.append(mean)
+        stds.append(std)
+    return MapEnergies(shown, tuple(means), tuple(stds))
 
 
 def _map_distances(given: Given) -> MapDistances | Missing:

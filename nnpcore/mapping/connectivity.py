@@ -11,7 +11,7 @@ sampled with; well below, they are islands, prone to offsets that cancel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,8 @@ class ConnectivityResult:
     n_points, n_used : (n_groups,) number of points as given, and after thinning.
     matrix : (n_groups, n_groups) symmetric, in (0, 1]; the diagonal tells how well a group hangs together.
     links : (i, j) with i <= j -> the weakest link.
+    sampling_error : (n_groups, n_groups) standard error of ``matrix`` by the thinning: how far a second draw
+        of other points is from this one, divided by √2; zero where nothing was thinned.
     """
 
     names: tuple[str, ...]
@@ -69,6 +71,7 @@ class ConnectivityResult:
     n_used: np.ndarray
     matrix: np.ndarray
     links: dict[tuple[int, int], Link]
+    sampling_error: np.ndarray
 
     @property
     def text(self) -> str:
@@ -78,7 +81,8 @@ class ConnectivityResult:
         text = f"weakest: {self.names[i]} and {self.names[j]}, {link.connectivity:.2f}"
         thinned = np.flatnonzero(self.n_used < self.n_points)
         if len(thinned):
-            text += f" ({int(self.n_used.max())} atoms a group drawn at random)"
+            error = self.sampling_error[i, j]
+            text += f" ± {error:.2f} ({int(self.n_used.max())} atoms a group drawn at random)"
         return text
 
 
@@ -87,6 +91,7 @@ def connectivity(
     *,
     n_neighbors: int = N_NEIGHBORS,
     max_points: int = MAX_POINTS,
+    transform: Callable[[np.ndarray], np.ndarray] | None = None,
     progress: Progress | None = None,
 ) -> ConnectivityResult:
     """Compute the connectivity of every pair of groups (definition: top of this module).
@@ -96,6 +101,7 @@ def connectivity(
     groups : name -> (n, d) whitened atoms of one element.
     n_neighbors : k of the core distance; fewer where there are fewer points.
     max_points : groups with more points are thinned.
+    transform : makes whitened atoms of the points that are used, where ``groups`` are not whitened yet.
 
     Raises
     ------
@@ -107,19 +113,53 @@ def connectivity(
         if len(points) == 0:
             raise AnalysisError(f"group '{name}' has no atoms", fix="Choose another group")
     if len(names) < 2:
-        raise AnalysisError(_too_few(groups, n_neighbors, max_points), fix=_TWO_GROUPS)
-    kept = [subsample(len(points), max_points) for points in groups.values()]
-    points = [np.asarray(x, dtype=np.float64)[k] for x, k in zip(groups.values(), kept, strict=True)]
-    pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
-    links: dict[tuple[int, int], Link] = {}
-    for done, (i, j) in enumerate(pairs):
-        progress.report(done / len(pairs), f"Connectivity of {names[i]} and {names[j]}")
-        links[i, j] = _link(points, kept, i, j, n_neighbors, progress)
-    matrix = np.ones((len(names), len(names)))
+        whole = groups if transform is None else {name: transform(x) for name, x in groups.items()}
+        raise AnalysisError(_too_few(whole, n_neighbors, max_points), fix=_TWO_GROUPS)
+    counts = np.array([len(x) for x in groups.values()])
+    drawn = [_Draw.of(groups, max_points, transform)]
+    if (counts > max_points).any():
+        drawn.append(_Draw.of(groups, max_points, transform, seed=1))
+    parts = progress.split(len(drawn))
+    links = [draw.links(names, n_neighbors, part) for draw, part in zip(drawn, parts, strict=True)]
+    matrices = [_matrix(len(names), found) for found in links]
+    error = np.abs(matrices[0] - matrices[-1]) / np.sqrt(2)
+    return ConnectivityResult(names, counts, np.minimum(counts, max_points), matrices[0], links[0], error)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """Points (n, d) that are used of each group, and which they are."""
+
+    points: list[np.ndarray]
+    kept: list[np.ndarray]
+
+    @classmethod
+    def of(
+        cls,
+        groups: Mapping[str, np.ndarray],
+        most: int,
+        transform: Callable[[np.ndarray], np.ndarray] | None,
+        seed: int = 0,
+    ) -> _Draw:
+        kept = [subsample(len(points), most, seed) for points in groups.values()]
+        points = [np.asarray(x, dtype=np.float64)[k] for x, k in zip(groups.values(), kept, strict=True)]
+        return cls(points if transform is None else [transform(x) for x in points], kept)
+
+    def links(self, names: Sequence[str], k: int, progress: Progress) -> dict[tuple[int, int], Link]:
+        """Return the weakest link of every pair of groups."""
+        pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
+        found = {}
+        for done, (i, j) in enumerate(pairs):
+            progress.report(done / len(pairs), f"Connectivity of {names[i]} and {names[j]}")
+            found[i, j] = _link(self.points, self.kept, i, j, k, progress)
+        return found
+
+
+def _matrix(n: int, links: Mapping[tuple[int, int], Link]) -> np.ndarray:
+    matrix = np.ones((n, n))
     for (i, j), link in links.items():
         matrix[i, j] = matrix[j, i] = link.connectivity
-    counts = np.array([len(x) for x in groups.values()])
-    return ConnectivityResult(names, counts, np.array([len(k) for k in kept]), matrix, links)
+    return matrix
 
 
 @dataclass(frozen=True, eq=False)

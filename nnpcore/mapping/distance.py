@@ -34,12 +34,31 @@ class Reach:
         are asked where there are fewer than :data:`FEW_ATOMS` of the former.
     n_left_out : how many of the latter. share : :data:`QUANTILE`, or :data:`QUANTILE_OF_FEW` where they
         were asked.
+    n_atoms : how many atoms there were to ask.
     """
 
     threshold: float
     distances: np.ndarray
     n_left_out: int = 0
     share: float = QUANTILE
+    n_atoms: int = 0
+
+    @property
+    def error(self) -> float:
+        """Standard error of the threshold, as a quantile of so many distances (half of what lies between
+        the quantiles one standard error of the share below and above it).
+        """
+        spread = np.sqrt(self.share * (1 - self.share) / len(self.distances))
+        low, high = np.quantile(self.distances, np.clip([self.share - spread, self.share + spread], 0, 1))
+        return float(high - low) / 2
+
+    @property
+    def sampling(self) -> str:
+        """Say how many atoms were drawn of how many, and what that costs; "" where all were asked."""
+        if len(self.distances) >= self.n_atoms:
+            return ""
+        drawn = f"{len(self.distances):,} of {self.n_atoms:,} atoms, drawn at random"
+        return f"{drawn}: the limit is known to ± {self.error / self.threshold:.1%}"
 
     @property
     def whose(self) -> str:
@@ -152,9 +171,11 @@ def reach_of(
         distances where that is small.
     """
     found: list[np.ndarray] = []
+    n_atoms = 0
     if valid_x is not None and len(valid_x):
         asked = valid_x[subsample(len(valid_x), MAX_QUERIES)]
         found.append(nearest_distances(asked, train_x, progress=progress))
+        n_atoms += len(valid_x)
     elif train_frames is None:
         raise AnalysisError("the reach of a training set needs validation atoms", fix="Add a validation set")
     n_left_out = 0
@@ -165,8 +186,9 @@ def reach_of(
         asked = subsample(len(train_x), MAX_QUERIES)
         found.append(left_out_distances(train_x, train_frames, asked))
         n_left_out = len(asked)
+        n_atoms += len(train_x)
     distances, share = np.concatenate(found), QUANTILE_OF_FEW if n_left_out else QUANTILE
-    return Reach(float(np.quantile(distances, share)), distances, n_left_out, share)
+    return Reach(float(np.quantile(distances, share)), distances, n_left_out, share, n_atoms)
 
 
 def bracket_from_distances(

@@ -15,11 +15,23 @@ if TYPE_CHECKING:
 _CHUNK = 1000
 
 
-def subsample(count: int, limit: int) -> np.ndarray:
+def subsample(count: int, limit: int, seed: int = 0) -> np.ndarray:
     """Sorted indices of at most ``limit`` of ``count`` points, drawn at random with a fixed seed; int64."""
     if count <= limit:
         return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, limit, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+
+
+def as_slice(index: np.ndarray) -> slice | np.ndarray:
+    """Return indices (n,) as a slice where each is one more than the last: what it takes is no copy."""
+    if len(index) and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
+
+
+def in_parts(n: int, at_once: int = 20_000) -> list[slice]:
+    """Return slices that go over ``n`` points, a bounded number at once."""
+    return [slice(start, start + at_once) for start in range(0, n, at_once)]
 
 
 def training_tree(train_x: np.ndarray) -> KDTree:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnpcore.errors import AnalysisError
+from nnpcore.mapping.nearest import in_parts
 
 _CONSTANT = 1e-9
-_AT_ONCE = 20_000  # atoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class PcaResult:
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Scores (n, n_components) of other atoms, from their symmetry functions (n, n_descriptors)."""
         scores = np.empty((len(values), len(self.components)))
-        for part in _parts(len(values)):
+        for part in in_parts(len(values)):
             scores[part] = ((values[part] - self.mean) / self.scale) @ self.components.T
         return scores
 
@@ -80,10 +80,6 @@ def _triangle(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarr
     Its singular values and right singular vectors are those of all of them, with the same precision.
     """
     found = np.empty((0, values.shape[1]))
-    for part in _parts(len(values)):
+    for part in in_parts(len(values)):
         found = np.asarray(np.linalg.qr(np.concatenate([found, (values[part] - mean) / std]), mode="r"))
     return found
-
-
-def _parts(n: int) -> list[slice]:
-    return [slice(start, start + _AT_ONCE) for start in range(0, n, _AT_ONCE)]

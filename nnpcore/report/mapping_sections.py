@@ -213,6 +213,7 @@ def _distance(facts: RunFacts) -> list[Block]:
     label = f"{reach.whose[0].upper()}{reach.whose[1:]}"
     share = f"{100 * reach.share:.0f}th percentile"
     caption = f"Usual distances ({reach.whose}), whitened units; the dashed line is their {share}."
+    caption += f" They are of {reach.sampling}." if reach.sampling else ""
     if eos is None or eos.bracket is None:
         figure = figures.reach_figure(reach.distances, reach.threshold, label=label)
         text = "Distances of invariant points are missing: there is no volume scan of a crystal."
