@@ -13,6 +13,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from training_data import TINY, silicon_frames
 
+from app.dialogs.movie import MovieDialog
 from app.documents import session_file
 from app.documents.coloring import FRAME_GROUP
 from app.look.ink import rgb_of
@@ -25,6 +26,7 @@ from app.session.messages import Notification
 from app.session.session import Session
 from app.shell.restoring import SessionKeeper
 from app.workers.reading import ReadFile
+from nnpcore.errors import SettingsError
 from nnpcore.structures import Dataset, Role, read_dataset, write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer
@@ -230,7 +232,8 @@ def test_groups_are_offered_where_there_are_two_and_only_the_largest_of_very_man
     def open_file(name: str, frames: list[Frame]) -> None:
         write_frames(tmp_path / name, frames)
         session.data.open_paths([str(tmp_path / name)])
-        wait_for(lambda: Path(name).stem in session.data.datasets)
+        stem, n = Path(name).stem, len(frames)  # a file may be seen before all of it is read
+        wait_for(lambda: stem in session.data.datasets and session.data.datasets[stem].n_frames == n)
 
     frames = silicon_frames(44)
     open_file("alike.extxyz", frames[:3])
@@ -247,3 +250,20 @@ def test_groups_are_offered_where_there_are_two_and_only_the_largest_of_very_man
     assert any(action.text() == "and 5 smaller ones" for action in tools[0].menu.actions())
     session.data.remove("each")
     assert [tool.button.isHidden() for tool in tools] == [True, True]
+
+
+def test_a_movie_has_the_frames_of_shown_groups(qtbot, opened: Session) -> None:
+    panel = StructurePanel(opened)
+    qtbot.addWidget(panel)
+    whole = len(grouped())
+    dialog = MovieDialog(opened, panel)
+    qtbot.addWidget(dialog)
+    assert dialog.wish().frames == tuple(range(whole)) and "left out" not in dialog.note.text()
+    opened.groups.show("b", False)
+    dialog.refresh()
+    assert dialog.wish().frames == tuple(k for k in range(whole) if k % 3 != 1)
+    assert "Groups that are not shown are left out" in dialog.note.text()
+    for name in "ac":
+        opened.groups.show(name, False)
+    with pytest.raises(SettingsError, match="no group of these frames is shown"):
+        dialog.job()

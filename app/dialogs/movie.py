@@ -105,6 +105,8 @@ class MovieDialog(FormDialog):
         wish = self.wish()
         n = wish.n_pictures if wish.turn else len(wish.frames)
         text = f"{n} pictures, {n / wish.fps:.1f} s. Colours keep the range that is shown now."
+        if values["what"] == TRAJECTORY and self._leaves_groups_out():
+            text += " Groups that are not shown are left out."
         missing = values["format"] == "mp4" and self._ffmpeg is None
         self.note.setText(f"{NO_FFMPEG}. {GET_FFMPEG}." if missing else text)
 
@@ -115,11 +117,24 @@ class MovieDialog(FormDialog):
         if values["size"] != OWN:
             width, _, height = values["size"].partition("x")
             size = int(width), int(height)
-        frames = tuple(range(values["first"] - 1, values["last"], values["every"]))
+        frames = self._of_shown_groups(range(values["first"] - 1, values["last"], values["every"]))
         n_pictures = max(round(values["seconds"] * values["fps"]), 2)
         even = size[0] + size[0] % 2, size[1] + size[1] % 2
         turn = values["what"] == TURN
         return MovieWish(turn, n_pictures, frames, even, values["fps"], values["bar"], values["axes"])
+
+    def _of_shown_groups(self, frames: range) -> tuple[int, ...]:
+        """Return those frames whose group is not left out of the structure."""
+        document = self.session.data.current
+        shown = None if document is None else self.session.groups.shown_frames(document.id)
+        if shown is None:
+            return tuple(frames)
+        kept = set(shown.tolist())
+        return tuple(k for k in frames if k in kept)
+
+    def _leaves_groups_out(self) -> bool:
+        document = self.session.data.current
+        return document is not None and self.session.groups.shown_frames(document.id) is not None
 
     def start(self) -> None:
         """Ask for the file, then make the movie."""
@@ -134,6 +149,9 @@ class MovieDialog(FormDialog):
         """Return what draws and writes the movie."""
         wish, path = self.wish(), self._path
         if not wish.turn and not wish.frames:
+            if self.values()["first"] <= self.values()["last"]:
+                fix = "Take others, or show their groups by the button Groups of the structure"
+                raise SettingsError("no group of these frames is shown", where="first", fix=fix)
             fix = "Let it end at a later frame"
             raise SettingsError("the last frame comes before the first", where="last", fix=fix)
         if max(wish.n_pictures, len(wish.frames)) > MOST_PICTURES:

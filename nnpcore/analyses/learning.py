@@ -13,7 +13,7 @@ import numpy as np
 from nnpcore.analyses.foretold import learned_from
 from nnpcore.analyses.monitor import MappingMonitor
 from nnpcore.analyses.monitored_training import train_monitored
-from nnpcore.cluster import Executor, Hand, Job, Outcome, Shared
+from nnpcore.cluster import Executor, Hand, Job, Outcome, Shared, open_executor
 from nnpcore.descriptors import SymmetryFunctions
 from nnpcore.errors import EatlasError, RunFolderError
 from nnpcore.files import FileFormat
@@ -110,6 +110,29 @@ def _with_stress(
         some, functions, derivatives=False, n_threads=threads, progress=progress.part(0.0, 0.2)
     )
     return settled_stress(settings, some, found, threads, progress.part(0.2, 1.0)).settings
+
+
+def learning_curve(
+    plan: LearningPlan,
+    folder: str | Path,
+    *,
+    scheduler: str = "",
+    monitor: MappingMonitor | None = None,
+    resume: bool = False,
+    on_point: Callable[[LearningPoint], object] | None = None,
+    progress: Progress | None = None,
+) -> LearningCurve:
+    """Decide what the settings leave to the data, and :func:`learn`.
+
+    ``scheduler`` : where the trainings run, such as "local:4"; this process where it is empty.
+    """
+    told = progress or Progress()
+    plan = decided(plan, told.part(0.0, 0.05))
+    with open_executor(scheduler, plan.settings.n_threads) as executor:
+        return learn(
+            plan, Path(folder), executor,
+            monitor=monitor, resume=resume, on_point=on_point, progress=told.part(0.05, 1.0),
+        )  # fmt: skip
 
 
 def learn(

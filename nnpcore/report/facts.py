@@ -103,6 +103,19 @@ class RunFacts:
 
 
 # what is in the folder --------------------------------------------------------------------------------
+def evaluation_of_run(
+    run: str | Path, eos: Sequence[Frame] | None = None, regions: Sequence[RegionSet] = ()
+) -> Evaluation:
+    """Return the analyses of a run folder, to be asked for by name (``ANALYSES``): errors by group, outliers,
+    calibration, verdict. ``eos`` and ``regions``: what it monitored, where they are not given.
+
+    Raises
+    ------
+    RunFolderError, PotentialError : there is no run, it has no potential yet, or no epoch has ended.
+    """
+    return read_run(Path(run), eos, regions, Progress()).evaluation
+
+
 def read_run(
     run: Path, eos: Sequence[Frame] | None, regions: Sequence[RegionSet], progress: Progress
 ) -> RunFacts:
