@@ -20,7 +20,7 @@ from nnpcore.cli import main
 from nnpcore.errors import RunFolderError, SettingsError
 from nnpcore.figures.drawing import new_figure, plain
 from nnpcore.mapping import Region, RegionSet, region_errors
-from nnpcore.report.content import Picture, Report, Section, Table, Text, number, sentence
+from nnpcore.report.content import Code, Picture, Report, Section, Table, Text, number, sentence
 from nnpcore.report.html import report_html
 from nnpcore.report.pdf import report_pdf
 from nnpcore.report.run_report import make_report, write_report
@@ -286,6 +286,14 @@ def test_a_figure_without_room_follows_the_table_of_its_section() -> None:
     report = Report("run", "about", "verdict", "unknown", (("a", "1"),), (before, after))
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(report_pdf(report))).pages]
     assert len(pages) == 2 and "After" in pages[0] and "second" in pages[0] and "A caption." in pages[1]
+
+
+def test_short_lines_stand_side_by_side() -> None:
+    code = Code("\n".join(f"setting_{k} = {k}" for k in range(61)))
+    report = Report("run", "about", "verdict", "unknown", (("a", "1"),), (Section("All settings", (code,)),))
+    (page,) = PdfReader(io.BytesIO(report_pdf(report))).pages
+    heights = {round(y, 1) for text, y in lines_of(page) if text.startswith("setting_")}
+    assert len(heights) == 21 and all(f"setting_{k} = {k}" in page.extract_text() for k in range(61))
 
 
 # what is missing --------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ UNBROKEN = 2.4
 LEAST_SCALE = 0.7
 """A figure is made smaller by this at most, where it then fits on the page instead of leaving a gap."""
 
+COLUMNS, LEAST_LINES = 3, 8
+"""Short lines stand in so many columns at most, each of so many lines at least."""
+
 HEADING, LINES, SHORT = 0.58, 0.8, 0.45
 """Inches of a heading with the gap above it, of what has to follow, of a text that stays with its figure."""
 
@@ -135,9 +138,9 @@ class _Pages:
                 return total + LINES
         return LINES
 
-    def _n_lines(self, text: str, size: float) -> int:
+    def _n_lines(self, text: str, size: float, family: str = SANS) -> int:
         """Return the lines a paragraph takes, rather one more than it will."""
-        self._font(size)
+        self._font(size, family=family)
         return math.ceil(1.05 * self.pdf.get_string_width(text) / INNER)
 
     def _caption_height(self, picture: Picture) -> float:
@@ -151,9 +154,29 @@ class _Pages:
         elif isinstance(block, Table):
             self._table(block)
         elif isinstance(block, Code):
-            self._write(block.text, size=CODE, family=MONO)
+            self._code(block.text)
         else:
             self._picture(block)
+
+    def _code(self, text: str) -> None:
+        """Set lines as they are: short ones side by side, and few ones on one page."""
+        pdf, lines, height = self.pdf, text.splitlines(), CODE * LEADING * POINT
+        self._font(CODE, family=MONO)
+        longest = max(map(pdf.get_string_width, lines), default=0.0)
+        n = max(1, min(COLUMNS, int(INNER / (longest + GAP)), len(lines) // LEAST_LINES))
+        size = -(-len(lines) // n)
+        n_set = size if n > 1 else sum(self._n_lines(line, CODE, MONO) or 1 for line in lines)
+        if (n > 1 or n_set * height < UNBROKEN) and pdf.will_page_break(n_set * height):
+            pdf.add_page()
+        if n == 1:
+            self._write(text, size=CODE, family=MONO)
+            return
+        top = pdf.get_y()
+        for k in range(n):
+            column = "\n".join(lines[k * size : (k + 1) * size])
+            pdf.set_xy(SIDE + k * INNER / n, top)
+            pdf.multi_cell(INNER / n, height, column, align="L", new_x="LMARGIN", new_y="NEXT")
+        pdf.set_y(top + size * height + 0.02)
 
     def _write(
         self,
