@@ -254,6 +254,55 @@ def test_numbers_that_touch_and_stars(tmp_path: Path) -> None:
     assert len(read_dataset(path, on_bad="skip").frames) == 1
 
 
+POSCAR = """Si2 of a test
+ 1.0
+   0.0 2.715 2.715
+   2.715 0.0 2.715
+   2.715 2.715 0.0
+   Si C_s
+   1 1
+{selective}Direct
+  0.0 0.0 0.0{flags}
+  0.25 0.25 0.25{flags}
+"""
+
+
+@pytest.mark.parametrize(("selective", "flags"), [("", ""), ("Selective dynamics\n", " T T F")])
+def test_a_poscar_is_known_by_its_content(selective: str, flags: str, tmp_path: Path) -> None:
+    path = tmp_path / "anything.txt"
+    path.write_text(POSCAR.format(selective=selective, flags=flags).replace("C_s", "C"))
+    (frame,) = read_dataset(path).frames
+    assert frame.numbers.tolist() == [14, 6] and frame.positions[1].tolist() == [1.3575] * 3
+
+
+def test_other_files_of_hdf5_and_folders_around_systems_are_told_apart(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.hdf5", "w") as file:
+        file["data"] = [1.0]
+    with pytest.raises(DataError, match=r"this HDF5 file is not VASP's vaspout\.h5"):
+        read_dataset(tmp_path / "other.hdf5")
+    (tmp_path / "all").mkdir()
+    system = SAMPLES["deepmd"](tmp_path / "all")
+    with pytest.raises(DataError, match=f"Choose one of the folders inside it, such as {system}"):
+        read_dataset(tmp_path / "all")
+    for part in system.glob("set.*"):
+        part.rename(part.with_name("raw"))
+    with pytest.raises(DataError, match="Write the sets of DeePMD-kit"):
+        read_dataset(system)
+
+
+@pytest.mark.parametrize(("section", "unit"), [("TRAJECTORY", "bohr"), ("FORCES", "eV*angstrom^-1")])
+def test_cp2k_printed_in_other_units_is_refused(section: str, unit: str, tmp_path: Path) -> None:
+    path = SAMPLES["cp2k-trajectory"](tmp_path)
+    lines = f"&MOTION\n &PRINT\n  &{section}\n   UNIT {{}}\n  &END {section}\n &END PRINT\n&END MOTION\n"
+    (tmp_path / "si.inp").write_text(
+        lines.format("Angstrom" if section == "TRAJECTORY" else "Hartree*Bohr^-1")
+    )
+    assert len(read_dataset(path).frames) == 2
+    (tmp_path / "si.inp").write_text(lines.format(unit))
+    with pytest.raises(DataError, match=rf"si\.inp has it printed with UNIT {re.escape(unit)} \({section}\)"):
+        read_dataset(path)
+
+
 def test_vaspout_without_h5py_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = SAMPLES["vaspout-h5"](tmp_path)
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)

@@ -291,9 +291,17 @@ def _output(name: str) -> Reader:
     return _ase(name, content=re.compile(known, re.MULTILINE) if known else None, ending=ending)
 
 
+_POSCAR = re.compile(
+    rb"\A[^\n]*\n[ \t]*-?[\d.]+[^\n]*\n"  # comment, scale
+    rb"(?:(?:[ \t]*-?\d*\.\d+(?:[Ee][+-]?\d+)?){3}[ \t\r]*\n){3}"
+    rb"[ \t]*[A-Z][a-z]?\b[^\n]*\n[ \t]*\d+(?:[ \t]+\d+)*[ \t\r]*\n"  # elements, numbers of atoms
+    rb"(?:[ \t]*[Ss][^\n]*\n)?[ \t]*[DdCcKk](?![^\n]*configuration)[^\n]*\n[ \t]*-?\d"
+)
+"""Of version 5 on, by what stands in it; ASE asks for the name."""
+
 READERS = (
     _ase("traj", ("*.traj",), completed=_with_per_atom),
-    _ase("vasp", ("*.vasp", "POSCAR*")),
+    _ase("vasp", ("*.vasp", "POSCAR*"), _POSCAR),
     _ase("cif", ("*.cif",), re.compile(rb"^data_.*?^_cell_length_a", re.MULTILINE | re.DOTALL)),
     _ase(
         "lammps-data",

@@ -48,6 +48,9 @@ _CLOSING = re.compile(
 )
 """What stands behind a structure's last numbers."""
 
+_PRINTED = {"TRAJECTORY": ("angstrom",), "FORCES": ("hartree*bohr^-1", "bohr^-1*hartree")}
+"""Usual units of what a run prints."""
+
 _STRESS_UNITS = {"GPa": GPa, "bar": bar, "kbar": 1000.0 * bar}
 
 
@@ -252,6 +255,12 @@ def _box_beside(path: Path, stem: str, number: str, *, changing: bool) -> _Box:
         if not file.is_file():
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
+        if odd := _odd_unit(text):
+            raise DataError(
+                f"{name} has it printed with {odd}, and Eatlas reads Å and Hartree/Bohr",
+                where=str(path),
+                fix="Print it without UNIT, or open the output of CP2K",
+            )
         changes = _changes_cell(text)
         if changes and not changing:
             raise DataError(
@@ -287,6 +296,15 @@ def _keywords(text: str) -> Iterator[tuple[list[str], list[str]]]:
             sections = [*sections, words[0][1:].upper()]
         else:
             yield sections, words
+
+
+def _odd_unit(text: str) -> str:
+    """Return the line that has positions or forces printed in other units, such as UNIT bohr, or ""."""
+    for sections, words in _keywords(text):
+        usual = _PRINTED.get(sections[-1]) if sections[-2:-1] == ["PRINT"] else None
+        if usual and words[0].upper() == "UNIT" and len(words) > 1 and words[1].lower() not in usual:
+            return f"UNIT {words[1]} ({sections[-1]})"
+    return ""
 
 
 def _changes_cell(text: str) -> str:

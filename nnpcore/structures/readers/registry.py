@@ -101,10 +101,20 @@ def file_units() -> dict[str, str]:
     return {short: text for reader in READERS for short, text in reader.units.items()}
 
 
+def _inside(path: Path) -> str:
+    """Return what to choose in place of a folder."""
+    system = next((part for part in sorted(path.glob("*/")) if folder_reader(part) is not None), None)
+    if system is not None:
+        return f"Choose one of the folders inside it, such as {system}"
+    if (path / "type.raw").is_file():
+        return "Write the sets of DeePMD-kit, set.*/coord.npy and others, from its raw files (by dpdata)"
+    return "Choose a file inside it"
+
+
 def _peek(path: Path) -> bytes:
     where = str(path)
     if path.is_dir():
-        raise DataError("this is a folder, not a file", where=where, fix="Choose a file inside it")
+        raise DataError("this is a folder, not a file", where=where, fix=_inside(path))
     if not path.exists():
         raise DataError(
             "there is no such file", where=where, fix="Check the name, or whether the file was moved"

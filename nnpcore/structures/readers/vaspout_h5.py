@@ -39,6 +39,12 @@ def read_vaspout(file: OpenFile) -> IndexedFrames:
             fix="Install it (pip install h5py), or open vasprun.xml of the same run",
         ) from None
     content: Any = h5py.File(file.stream, "r")
+    if "results" not in content and "intermediate" not in content:
+        raise DataError(
+            "this HDF5 file is not VASP's vaspout.h5",
+            where=str(file.path),
+            fix="Convert it to extxyz; of DeePMD-kit open the folder of its .npy files",
+        )
     numbers = _atomic_numbers(content, file.path)
     n_atoms = len(numbers)
     array = _arrays(content, file.path)
