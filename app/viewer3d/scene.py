@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ SELECTED, HOVERED = 1, 2
 """Bits of an atom's mark."""
 
 Style = Literal["balls", "spheres"]
+_COVALENT = np.nan_to_num(covalent_radii, nan=1.5)
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def wrapped_positions(frame: Frame) -> np.ndarray:
 
 def sphere_radii(numbers: np.ndarray, style: Style) -> np.ndarray:
     """Radii (n,), Å: balls that leave the bonds visible, or spheres of the element's covalent radius."""
-    covalent = np.nan_to_num(covalent_radii[np.clip(numbers, 0, len(covalent_radii) - 1)], nan=1.5)
+    covalent = _COVALENT[np.clip(numbers, 0, len(_COVALENT) - 1)]
     return covalent if style == "spheres" else 0.22 + 0.34 * covalent
 
 
@@ -296,16 +297,25 @@ def slice_normal(cell: np.ndarray, axis: str) -> np.ndarray:
 
 def cell_lines(cell: np.ndarray, repeat: tuple[int, int, int]) -> np.ndarray:
     """Edges (k, 2, 3) float32, Å, of the cell and of the box around its repeats."""
-    boxes = [cell] if tuple(repeat) == (1, 1, 1) else [cell, cell * np.array(repeat)[:, None]]
+    there = tuple((cell * cell).sum(axis=1) > 1e-16)
+    steps = _edge_steps(there)
+    if tuple(repeat) != (1, 1, 1):
+        steps = np.concatenate([steps, steps * np.array(repeat, dtype=np.float64)])
+    return (steps @ cell).astype(np.float32)
+
+
+@cache
+def _edge_steps(there: tuple[bool, bool, bool]) -> np.ndarray:
+    """Ends (k, 2, 3) of the edges of a box with these vectors, in units of the vectors."""
+    rows = [row for row in range(3) if there[row]]
     edges = []
-    for box in boxes:
-        there = [row for row in range(3) if np.linalg.norm(box[row]) > 1e-8]
-        for row in there:
-            others = [box[k] for k in there if k != row]
-            for corner in np.ndindex(*[2] * len(others)):
-                start = sum((n * v for n, v in zip(corner, others, strict=True)), np.zeros(3))
-                edges.append((start, start + box[row]))
-    return np.array(edges, dtype=np.float32).reshape(-1, 2, 3)
+    for row in rows:
+        others = [k for k in rows if k != row]
+        for corner in np.ndindex(*[2] * len(others)):
+            start = np.zeros(3)
+            start[others] = corner
+            edges.append((start, start + np.eye(3)[row]))
+    return np.array(edges).reshape(-1, 2, 3)
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ QUICK = len(QUALITIES) - 1
 LEAST_ROOM = 90
 """Pixels that must be left between texts, else they may cover atoms."""
 
-SHARE_OF_A_FRAME = 0.8
-"""Of the time between two frames of a playing trajectory, what drawing one may take."""
+SHARE_OF_A_FRAME = 0.7
+"""Of the time between two frames of a playing trajectory, what drawing may take; the rest is the window's."""
 
 ANIMATION_MS = 160
 TURN_STEPS, TURN_ROOM = 12, 1.04
