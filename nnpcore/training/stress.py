@@ -40,6 +40,9 @@ USUAL_STRESS_WEIGHT = 0.3
 _ENOUGH = 24
 """Frames whose stresses are compared, where there are so many."""
 
+_MOST_ATOMS = 10_000
+"""Of frames that are looked at beside those of the posterior."""
+
 
 @dataclass(frozen=True, eq=False)
 class SettledStress:
@@ -124,8 +127,9 @@ def _foretold(
     posterior = learned.posterior
     rows = dict(zip(learned.chosen, learned.rows, strict=True))
     kept = {k: f for k, f in enumerate(counted_labels(train, settings)) if has_stress(f)}
-    lacking = _ENOUGH - len(kept.keys() & rows.keys())
     others = [k for k in kept if k not in rows]
+    usual_atoms = np.mean([kept[k].n_atoms for k in others]) if others else 1
+    lacking = min(_ENOUGH - len(kept.keys() & rows.keys()), int(_MOST_ATOMS / usual_atoms))
     if lacking > 0 and others:
         some = np.unique(np.linspace(0, len(others) - 1, min(lacking, len(others))).round().astype(int))
         more = [others[k] for k in some]

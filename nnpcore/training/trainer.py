@@ -295,7 +295,7 @@ class Trainer:
         progress = progress or Progress()
         check_predictable(self.test_frames, self.functions)
         valid = self._lay_below(progress.part(0.0, 0.05))
-        describing, telling = progress.part(0.05, 0.8), progress.part(0.8, 1.0)
+        describing, telling = progress.part(0.05, 0.8), progress.part(0.8, 1.0, "foretelling stresses")
         self.data = DescribedFrames.of(
             self.functions,
             self._bare_frames,
