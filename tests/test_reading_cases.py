@@ -129,6 +129,15 @@ def test_six_numbers_of_stress_stand_in_ases_order(tmp_path: Path) -> None:
     assert frame.stress is not None and frame.stress.tolist() == [[1, 6, 5], [6, 2, 4], [5, 4, 3]]
 
 
+def test_a_tensor_that_is_not_symmetric_is_not_taken(tmp_path: Path) -> None:
+    for name in ("stress", "virial"):
+        dataset = read_dataset(xyz(tmp_path, f'{LATTICE} {name}="1 2 3 4 5 6 7 8 9"'))
+        assert dataset.frames[0].stress is None
+        assert dataset.notes == (f"frame 0: {name} is not symmetric and is not taken",)
+    nearly = f'{LATTICE} stress="1e-5 2e-6 0 -3e-6 1e-5 0 0 0 1e-5" virial="-7e-4 0 0 0 -7e-4 0 0 0 -7e-4"'
+    assert read_dataset(xyz(tmp_path, nearly)).frames[0].stress is not None
+
+
 def test_units_that_a_file_names_are_converted_with_a_note(tmp_path: Path) -> None:
     units = "energy-unit=hartree force_unit=Ha/bohr stress-unit=kbar"
     dataset = read_dataset(xyz(tmp_path, f'{LATTICE} energy=-1.5 REF_energy=2 stress="1 2 3 0 0 0" {units}'))

@@ -107,6 +107,7 @@ def summary_table(summary: DatasetSummary) -> Table:
         ("Frames", str(summary.n_frames)),
         ("Composition", f"{summary.formula} ({', '.join(summary.elements)})"),
         ("Atoms a frame", _range(summary.n_atoms, "{:d}")),
+        ("Periodic", " or ".join(summary.periodic)),
     ]
     counts = {"Energies": summary.n_energies, "Forces": summary.n_forces, "Stresses": summary.n_stresses}
     for name, count in counts.items():

@@ -45,6 +45,7 @@ class DatasetSummary:
     formula : text, such as "Si64" or "Si8 to Si64".
     other_keys : further numbers and vectors of the file, by name (a hint where energies are missing).
     n_problems : bad frames that were left out.
+    periodic : along which vectors frames repeat, such as "T T F", each kind once.
     """
 
     n_frames: int
@@ -59,6 +60,7 @@ class DatasetSummary:
     formula: str
     other_keys: tuple[str, ...] = ()
     n_problems: int = 0
+    periodic: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -146,6 +148,7 @@ def summarize(frames: tuple[Frame, ...] | list[Frame], *, n_problems: int = 0) -
         formula=_formula_text(kinds, sizes),
         other_keys=_number_keys(frames),
         n_problems=n_problems,
+        periodic=tuple(sorted({" ".join("FT"[int(axis)] for axis in f.pbc) for f in frames}, reverse=True)),
     )
 
 

@@ -40,6 +40,7 @@ _BOOLS = {
 }
 _NAMES = {"pos": "positions", "Z": "numbers", "charge": "charges", "species": "symbols"}
 _CONTRADICTION = 0.02  # of the larger one, from which a stress and a virial do not agree
+_ROUNDING = 2e-5  # eV/Å³, what may be off in stresses of relaxed crystals
 
 
 def looks_like_xyz(head: bytes) -> bool:
@@ -317,12 +318,15 @@ def _stress(info: dict[str, Any], cell: np.ndarray) -> np.ndarray | None:
         return None
     info.pop("stress", None)
     taken = stress if stress is not None else made
+    if taken is not None and _contradict(taken, taken.T):
+        add_note(info, f"{'stress' if stress is not None else 'virial'} is not symmetric and is not taken")
+        return None
     return None if taken is None else 0.5 * (taken + taken.T)
 
 
 def _contradict(a: np.ndarray, b: np.ndarray) -> bool:
     size = max(np.abs(a).max(), np.abs(b).max())
-    return bool(np.isfinite(size) and np.abs(a - b).max() > _CONTRADICTION * size)
+    return bool(np.isfinite(size) and np.abs(a - b).max() > max(_CONTRADICTION * size, _ROUNDING))
 
 
 def _energy(info: dict[str, Any]) -> float | None:
