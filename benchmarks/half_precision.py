@@ -22,7 +22,6 @@ from nnpcore.structures.frame import Frame
 from nnpcore.training import Trainer, TrainSettings
 from nnpcore.training.storage import Storage
 
-
 EPOCHS = int(os.environ.get("HALF_EPOCHS", "15"))
 
 

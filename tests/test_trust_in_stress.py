@@ -12,6 +12,7 @@ from ase.calculators.emt import EMT
 from builders import build_frame
 from training_data import labelled
 
+from nnpcore.cli.keys import stress_advice
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
 from nnpcore.errors import Cancelled, SettingsError
 from nnpcore.progress import Progress
@@ -80,6 +81,18 @@ def test_few_frames_and_no_stress(strained: list[Frame]) -> None:
     assert trust_in_stress(none) is None
     weight, text = told(none)
     assert weight == 0.0 and "stress" not in text
+
+
+def test_a_stress_under_another_name_is_advised_where_numbers_tell_what_it_is(strained: list[Frame]) -> None:
+    named = [
+        replace(f, stress=None, info={"virial_raw": KBAR * f.stress})
+        for f in strained
+        if f.stress is not None
+    ]
+    assert stress_advice(named) == "--stress-key virial_raw=pressure:kbar"
+    assert stress_advice([replace(f, read_with="stress=none") for f in named]) == ""
+    alike = [replace(named[0], info={"virial_raw": f.info["virial_raw"]}) for f in named]
+    assert stress_advice(strained) == stress_advice(alike) == ""
 
 
 # by what energies and forces foretell ---------------------------------------------------------------------
@@ -187,7 +200,8 @@ def copper() -> list[Frame]:
         atoms = bulk("Cu", cubic=True, a=3.6 * (1 + 0.015 * rng.normal())) * (2, 1, 1)
         atoms.positions += 0.15 * rng.normal(size=(len(atoms), 3))
         atoms.calc = EMT()
-        atoms.get_forces(), atoms.get_stress()
+        atoms.get_forces()
+        atoms.get_stress()
         atoms.info["group"] = "hot" if k % 2 else "cold"
         frames.append(Frame.from_atoms(atoms))
     return frames

@@ -59,6 +59,16 @@ def advice(frames: Sequence[Frame]) -> str:
     return flags(propose_keys(frames))
 
 
+def stress_advice(frames: Sequence[Frame]) -> str:
+    """Return the option that takes a stress under another name: where none is read, and numbers tell what it
+    is.
+    """
+    if any(frame.stress is not None or "stress=" in frame.read_with for frame in frames):
+        return ""
+    proposal = propose_keys(frames)
+    return "" if proposal.questions else _stress_flag(proposal.names)
+
+
 def flags(proposal: KeyProposal) -> str:
     """Return the options that take a proposal, in one line; empty where there is nothing to take."""
     names = proposal.names

@@ -14,7 +14,7 @@ from nnpcore.cli import options
 from nnpcore.cli.curves import curves
 from nnpcore.cli.datasets import read_frames
 from nnpcore.cli.gathered import Result, gathers, keys, settings
-from nnpcore.cli.keys import advice
+from nnpcore.cli.keys import advice, stress_advice
 from nnpcore.cli.output import refuse_to_replace
 from nnpcore.cli.result_tables import epoch_text, group_tables, kept_text, rmse_table
 from nnpcore.cli.terminal import Terminal
@@ -390,6 +390,8 @@ def frames_of(
         )
     for text in misfits_of_all(by_source(frames)):
         warn(text)
+    if settings.stress_weight is None and (flag := stress_advice(frames)):
+        warn(f"no stress is read; what looks like one counts, where it is right, by {flag}")
     parts = settings.split_of(frames, valid=not files.valid, test=not files.test)
     train, valid, test = ([frames[i] for i in part] for part in parts)
     if files.valid:
