@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton
 from test_app_window import drop, panel
 
 from app.documents.run import RunState
-from nnpcore.structures import Role
+from nnpcore.structures import Role, example_path
 from nnpcore.training import TrainSettings
 
 
@@ -57,6 +57,16 @@ def test_a_dropped_file_that_does_not_fit_is_only_looked_at(window, qtbot, silic
     QTest.mouseClick(toast.findChild(QPushButton), Qt.MouseButton.LeftButton)
     assert alloy.role is Role.TRAINING
     assert trained_on(window) == "⚠ 6 frames of Si-Ni-Cu in 2 files"
+
+
+def test_a_volume_scan_of_another_element_is_no_reference(window, qtbot, alloy_file):
+    opened(window, qtbot, alloy_file)
+    _, scan = opened(window, qtbot, example_path("eos"))
+    assert scan.role is Role.INSPECT and "it has Si, which" in window.toasts.shown[-1].notification.text
+    button = window.toasts.shown[-1].findChild(QPushButton)
+    assert button.text() == "Use as EOS Reference"
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert scan.role is Role.EOS
 
 
 def test_the_button_of_a_message_does_nothing_about_a_file_that_was_closed(

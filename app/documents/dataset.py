@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnpcore.foreign_text import one_line
 from nnpcore.structures import Dataset, DatasetSummary, Role
-from nnpcore.structures.fitting_together import misfits
+from nnpcore.structures.fitting_together import foreign_elements, misfits
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.frame_index import FrameIndex
 
@@ -120,6 +120,11 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return next(found for found in names if found not in taken)
 
 
+def named_as_scan(name: str) -> bool:
+    """Whether a file's name says that it is a crystal along its volume."""
+    return "eos" in name.lower()
+
+
 def guess_role(dataset: Dataset, training: Mapping[str, Sequence[Frame]]) -> tuple[Role, str]:
     """Return the role a newly opened file gets, and why in a sentence; "" where it goes without saying.
 
@@ -128,7 +133,10 @@ def guess_role(dataset: Dataset, training: Mapping[str, Sequence[Frame]]) -> tup
     """
     if not dataset.summary().n_energies:
         return Role.INSPECT, ""
-    if "eos" in dataset.name.lower():
+    if named_as_scan(dataset.name):
+        foreign = foreign_elements(training, dataset.frames) if training else []
+        if foreign:
+            return Role.INSPECT, f"It is no reference of the equation of state: {foreign[0]}."
         return Role.EOS, "It is the reference of the equation of state, by its name."
     reasons = misfits(training, dataset.name, dataset.frames)
     if reasons:

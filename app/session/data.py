@@ -11,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.counting import with_base
-from app.documents.dataset import DatasetDocument, free_name, guess_role, short_name
+from app.documents.dataset import DatasetDocument, free_name, guess_role, named_as_scan, short_name
 from app.documents.session_file import SavedDataset
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
@@ -27,6 +27,9 @@ from nnpcore.structures.readers.outputs import LEFT_OUT
 
 _AHEAD = "look ahead"
 """Key of the task that reads a frame before all are read."""
+
+USES = {True: ("Use as EOS Reference", Role.EOS), False: ("Train on It", Role.TRAINING)}
+"""What a file would be used for, by whether it is named as a volume scan."""
 
 
 class Data(QObject):
@@ -356,9 +359,10 @@ class Data(QObject):
         return {document.name: document.frames for document in self.trained_on()}
 
     def _tell_role(self, document: DatasetDocument, why: str) -> None:
-        """Say what an opened file is used for; one kept out of the training can be taken into it."""
+        """Say what an opened file is used for; one that is only looked at can be used all the same."""
         kept_out = document.role is Role.INSPECT
-        use = ("Train on It", lambda: self.set_role(document.id, Role.TRAINING))
+        text, role = USES[named_as_scan(document.name)]
+        use = (text, lambda: self.set_role(document.id, role))
         title = f"{document.name} is only looked at" if kept_out else f"{document.name} is open"
         level = "warning" if kept_out else "info"
         self._messages.notify(Notification(level, title, why, actions=(use,) if kept_out else ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from nnpcore.files import writing_failed
 from nnpcore.foreign_text import printable
 
 Level = Literal["info", "warning", "error"]
+_OPTIONS = re.compile(r" \([^()]*--[a-z][^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,11 @@ class Messages(QObject):
     notified = Signal(object)
 
     def notify(self, notification: Notification) -> None:
-        """Show a message to the user, without control characters of whatever file it speaks of."""
-        title, text = printable(notification.title), printable(notification.text)
+        """Show a message to the user.
+
+        Control characters of whatever file it speaks of are left out, and options of commands in brackets.
+        """
+        title, text = printable(notification.title), _OPTIONS.sub("", printable(notification.text))
         self.notified.emit(replace(notification, title=title, text=text))
 
     def notify_error(self, title: str, error: BaseException) -> None:

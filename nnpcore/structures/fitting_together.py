@@ -32,7 +32,7 @@ def misfits(known: Mapping[str, Sequence[Frame]], name: str, frames: Sequence[Fr
     if not others or not frames:
         return []
     return [
-        *_foreign_elements(others, frames),
+        *foreign_elements(others, frames),
         *_other_energies(others, frames),
         *_other_methods(others, frames),
         *_frames_given_twice(others, name, frames),
@@ -86,7 +86,8 @@ def _elements(frames: Iterable[Frame]) -> set[int]:
     return found
 
 
-def _foreign_elements(known: Mapping[str, Sequence[Frame]], frames: Sequence[Frame]) -> list[str]:
+def foreign_elements(known: Mapping[str, Sequence[Frame]], frames: Sequence[Frame]) -> list[str]:
+    """Say which elements of ``frames`` the ``known`` sets (by name) do not have: one reason, or none."""
     there = _elements(frame for mine in known.values() for frame in mine)
     foreign = sorted(_elements(frames) - there)
     if not foreign:
