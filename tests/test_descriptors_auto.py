@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from builders import build_frame, build_potential
 from training_data import silicon_frames
 
-from nnpcore.descriptors import SymmetryFunctions, choose_functions, compute_descriptors
+from nnpcore.descriptors import SymmetryFunctions, auto, choose_functions, compute_descriptors
 from nnpcore.descriptors.auto import MOST, leading_columns, of_each_kind
 from nnpcore.descriptors.functions import G2
-from nnpcore.descriptors.pool import Distances
+from nnpcore.descriptors.pool import Distances, candidates
 from nnpcore.errors import Cancelled, DataError, RunFolderError
 from nnpcore.exchange import export_as, read_foreign
 from nnpcore.potential import Potential
@@ -80,6 +81,27 @@ def test_columns_are_chosen_until_they_tell_all_others() -> None:
     assert len(taken) == 3
     left = matrix - matrix[:, taken] @ np.linalg.lstsq(matrix[:, taken], matrix, rcond=None)[0]
     assert np.abs(left).max() < 1e-9 * np.abs(matrix).max()
+
+
+def test_columns_of_very_many_candidates_are_those_of_a_whole_diagonalisation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(300, 40)) @ rng.normal(size=(40, 90)) * np.geomspace(1, 1e-2, 90)
+    whole = leading_columns(matrix.T @ matrix, 25, 1e-9)
+    monkeypatch.setattr(auto, "_MOST_AT_ONCE", 50)
+    assert leading_columns(matrix.T @ matrix, 25, 1e-9) == whole and len(whole) == 25
+
+
+def test_candidates_of_eight_elements_are_bounded() -> None:
+    symbols = ["Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au", "O"]
+    atoms = bulk("Cu", cubic=True) * (2, 2, 2)
+    atoms.set_chemical_symbols(symbols * 4)
+    atoms.rattle(0.1, rng=np.random.default_rng(0))
+    found = candidates(Distances.of([Frame.from_atoms(atoms)]), 4.0)
+    assert len(found) == 8 and max(map(len, found.values())) < 800
+    seen = {e for f in found["Cu"] for e in f.neighbor_elements}
+    assert seen == set(symbols)
 
 
 def test_elements_that_do_not_meet_are_not_blind_for_each_other_and_rare_ones_are_found() -> None:

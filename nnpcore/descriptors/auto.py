@@ -10,6 +10,7 @@ what those before leave (Mahoney & Drineas, PNAS 106, 697 (2009); Imbalzano et a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,8 @@ _ATOMS = 1500
 _MOST_FRAMES = 60
 _CONSTANT = 1e-5
 _DIGITS = 6
+_MOST_AT_ONCE = 600
+"""Candidates up to which all is diagonalised for a leading direction."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,13 +183,11 @@ def leading_columns(products: np.ndarray, most: int, little: float) -> list[int]
 
     ``products`` (n, n): ``X^T X`` of the matrix X whose columns these are. Of equals the first is taken.
     """
-    from scipy.linalg import eigh
-
     left, whole = products.copy(), float(np.trace(products))
     n = len(left)
     taken: list[int] = []
     while len(taken) < min(most, n) and np.trace(left) > max(little, 1e-12) * whole:
-        leading = eigh(left, subset_by_index=(n - 1, n - 1))[1][:, 0] ** 2
+        leading = _leading_direction(left) ** 2
         leading[taken] = 0.0
         leading[np.diag(left) <= 1e-8 * whole / n] = 0.0
         if not leading.max() > 0.0:
@@ -195,6 +196,18 @@ def leading_columns(products: np.ndarray, most: int, little: float) -> list[int]
         taken.append(column)
         left -= np.outer(left[:, column], left[column]) / left[column, column]
     return taken
+
+
+def _leading_direction(matrix: np.ndarray) -> np.ndarray:
+    """Return the eigenvector (n,) of the largest eigenvalue of a positive matrix."""
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+    n = len(matrix)
+    if n > _MOST_AT_ONCE:  # a hundred times as fast
+        with suppress(ArpackNoConvergence):
+            return eigsh(matrix, k=1, v0=matrix[:, np.diag(matrix).argmax()])[1][:, 0]
+    return eigh(matrix, subset_by_index=(n - 1, n - 1))[1][:, 0]
 
 
 def _seeing_all(

@@ -42,7 +42,8 @@ _TOO_NARROW = 1.0
 """For G4, whose third distance is longer."""
 _ZETAS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _FEW_ZETAS = (1.0, 4.0, 16.0)
-_MANY_ELEMENTS = 3
+_MANY_ELEMENTS, _VERY_MANY_ELEMENTS = 3, 6
+"""From here on fewer candidates a pair: they grow with the square of the elements."""
 _SIGNS = (1.0, -1.0)
 
 
@@ -113,6 +114,8 @@ def no_neighbors(cutoff: float) -> DataError:
 
 def candidates(distances: Distances, cutoff: float) -> dict[str, tuple[SymmetryFunction, ...]]:
     """Return the candidates of every element; those of elements without neighbors are as if they had some."""
+    if len(distances.elements) >= _VERY_MANY_ELEMENTS:
+        return _of_all(distances, cutoff, _Shapes(_STEPS[:1], _ABOUT_ZERO, (0.0, 0.3), (1.0, 4.0)))
     zetas = _ZETAS if len(distances.elements) < _MANY_ELEMENTS else _FEW_ZETAS
     return _of_all(distances, cutoff, _Shapes(_STEPS, _ABOUT_ZERO, _WIDTHS, zetas))
 

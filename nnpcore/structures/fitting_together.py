@@ -18,6 +18,8 @@ NEAR_APART, FAR_APART = 0.75, 12.0
 """eV/atom between frames of one composition: at the same volume (hot liquids stay below it), and of any kind
 (bulk and free atoms stay below it). What lies further apart has another zero of energy or another method."""
 
+_NEAR = 1e-6  # Å
+
 METHOD_KEYS = ("calculator", "method", "functional", "xc", "level_of_theory")
 """Names under which files tell, frame by frame, what computed them."""
 
@@ -81,7 +83,11 @@ def by_source(frames: Iterable[Frame]) -> dict[str, list[Frame]]:
 
 def _elements(frames: Iterable[Frame]) -> set[int]:
     found: set[int] = set()
+    last = None
     for frame in frames:
+        if frame.numbers is last:  # frames of a long file share theirs
+            continue
+        last = frame.numbers
         found.update(np.flatnonzero(np.bincount(frame.numbers)).tolist())
     return found
 
@@ -186,9 +192,9 @@ def _by_key(frames: Iterable[Frame]) -> dict[tuple[int, float | None], list[Fram
 
 def _same(one: Frame, other: Frame) -> bool:
     return (
-        np.array_equal(one.numbers, other.numbers)
-        and np.allclose(one.cell, other.cell, rtol=0, atol=1e-6)
-        and np.allclose(one.positions, other.positions, rtol=0, atol=1e-6)
+        (one.numbers is other.numbers or np.array_equal(one.numbers, other.numbers))
+        and bool(np.abs(one.cell - other.cell).max() <= _NEAR)
+        and bool(np.abs(one.positions - other.positions).max() <= _NEAR)
     )
 
 
