@@ -146,7 +146,7 @@ class Anonymous:
 
     def curve(self, n: int) -> list[float]:
         """Return ``n`` samples at most, evenly taken."""
-        return self._samples[:: -(-len(self._samples) // n)]
+        return self._samples[:: max(1, -(-len(self._samples) // n))]
 
 
 def rows(threads: int = 2) -> list[dict[str, Any]]:

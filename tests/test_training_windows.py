@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +16,15 @@ import psutil
 import pytest
 from ase.data import chemical_symbols
 from builders import build_functions
+from safetensors.numpy import load_file
 from training_data import mixed_frames, silicon_frames
 
+from nnpcore.cli import main
 from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import TrainingError
+from nnpcore.structures import example_path
 from nnpcore.structures.frame import Frame
-from nnpcore.training import Trainer, TrainSettings
+from nnpcore.training import RunFolder, Trainer, TrainSettings
 from nnpcore.training.storage import Storage, bytes_of_derivatives
 from nnpcore.training.windows import OnDisk, Recomputed
 
@@ -136,3 +141,38 @@ def test_nothing_stays_on_disk(frames: list[Frame], tmp_path: Path) -> None:
     file = kept.windows.file
     del kept
     assert file.closed
+
+
+def test_a_killed_training_leaves_no_derivatives_and_goes_on(tmp_path: Path) -> None:
+    """Killed while it reads them from disk: the run is as one that was never interrupted."""
+    data, folders, temporary = f"{example_path('npt')}@::12", {}, tmp_path / "tmp"
+    temporary.mkdir()
+    options = ["--hidden", "4", "--members", "2", "--cutoff", "4", "--threads", "1", "--seed", "3"]
+    for name in ("killed", "whole"):
+        folders[name] = tmp_path / name
+    start = "import sys; from nnpcore.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", start, "train", data, "-o", str(folders["killed"]), *options]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [*command, "--derivatives", "disk", "--epochs", "5000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Epoch"):
+                process.kill()
+                break
+        process.wait(timeout=60)
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith("derivatives-")]
+    history = RunFolder.open(folders["killed"]).read_history()
+    assert any("they are kept on disk, in" in message.text for message in history[0].messages)
+    reached = len(history)
+    goal = ["--epochs", str(reached + 2)]
+    assert main(["train", "-o", str(folders["killed"]), "--resume", *goal]) == 0
+    assert main(["train", data, "-o", str(folders["whole"]), *options, *goal]) == 0
+    one, other = (load_file(folder / "potential/potential.safetensors") for folder in folders.values())
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
