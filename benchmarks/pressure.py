@@ -1,8 +1,8 @@
 """A training from disk where memory is really short: ``pressure.py FRAMES MEGABYTES`` (Linux, as root).
 
 The process is put into a control group whose memory, pages of files included, is limited, so that the system
-takes pages back all the time. Prints what :func:`bench_large.train` found, how often the limit was met, and the
-most that was held.
+takes pages back all the time. Prints what :func:`bench_large.train` found, how often the limit was met, and
+the most that was held.
 """
 
 from __future__ import annotations
