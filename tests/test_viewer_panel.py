@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QMenu
 from test_viewer_view import WAIT, click
@@ -283,3 +283,28 @@ def test_playing_waits_for_pictures_and_says_what_it_cannot_hold(qtbot, monkeypa
     assert not bar.reached.isVisible()
     bar.toggle()
     assert not bar.playing
+
+
+def test_another_frame_lays_no_window_out_anew(qtbot, session, panel, silicon_file):
+    """Texts over the view change with each frame of a playing trajectory, and concern nothing around it."""
+
+    class Requests(QObject):
+        seen = 0
+
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            self.seen += event.type() == QEvent.Type.LayoutRequest
+            return False
+
+    open_file(qtbot, session, silicon_file(n_frames=4))
+    qtbot.waitUntil(lambda: not panel.view.is_drawing, timeout=WAIT)
+    qtbot.wait(50)
+    requests, before = Requests(), panel.info.text()
+    panel.installEventFilter(requests)
+    for index in (1, 2, 3):
+        panel.frames.go(index)
+        qtbot.waitUntil(lambda: not panel.view.is_drawing, timeout=WAIT)
+        qtbot.wait(20)
+    assert requests.seen == 0
+    assert panel.info.text() != before
+    assert panel.info.geometry().size() == panel.info.sizeHint()  # and yet it is laid out
+    panel.removeEventFilter(requests)

@@ -10,7 +10,6 @@ import numpy as np
 from PySide6.QtCore import QMargins, QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QGridLayout,
     QLabel,
     QMenu,
     QSizePolicy,
@@ -35,6 +34,7 @@ from app.viewer3d.picture import Trimmings, finished_rgba
 from app.viewer3d.view_tools import ViewTools
 from app.widgets.controls import filled, tool_button
 from app.widgets.lasso import selection_mode
+from app.widgets.overlay import OverlayGrid
 from app.widgets.placeholder import Placeholder
 from app.workers.movie import Movie, Shot, turned
 from nnpcore import figures
@@ -142,9 +142,8 @@ class StructurePanel(Panel):
         self.card.setObjectName("atom_card")
         self.info.setObjectName("frame_info")
         self.card.hide()
-        grid = QGridLayout(self.view)
+        self._overlays = grid = OverlayGrid(self.view)
         grid.setContentsMargins(10, 8, 10, 10)
-        grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)
         top_right = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
         grid.addWidget(self.info, 0, 0, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         grid.addWidget(self.message, 0, 1, top_right)

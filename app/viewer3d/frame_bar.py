@@ -44,7 +44,8 @@ class FrameBar(QWidget):
         self._waited = 0
         self._is_due = False
         self._times: list[float] = []
-        self.index, self.n_frames = 0, 0
+        self._told = 0.0
+        self.index, self.n_frames, self._ranged = 0, 0, -1
         self.shown: np.ndarray | None = None
         self.previous = self._button("previous", "Previous frame (←)", lambda: self.step(-1))
         self.play = self._button("train", "Play (space)", self.toggle)
@@ -90,8 +91,10 @@ class FrameBar(QWidget):
         """
         self.index, self.n_frames, self.shown = index, n_frames, shown
         with QSignalBlocker(self.slider), QSignalBlocker(self.number):
-            self.slider.setRange(0, max(n_frames - 1, 0))
-            self.number.setRange(min(1, n_frames), n_frames)
+            if n_frames != self._ranged:  # a range has the window laid out anew
+                self._ranged = n_frames
+                self.slider.setRange(0, max(n_frames - 1, 0))
+                self.number.setRange(min(1, n_frames), n_frames)
             digits = self.number.fontMetrics().horizontalAdvance("0" * max(len(str(n_frames)), 2))
             self.number.setFixedWidth(digits + 40)
             self.slider.setValue(index)
@@ -171,8 +174,10 @@ class FrameBar(QWidget):
         self._times = [t for t in self._times if now - t < RATE_SECONDS] + [now]
         held = len(self._times) >= HELD * min(self.fps.value(), 1000 // self._timer.interval())
         full = now - self._times[0] > 0.8 * RATE_SECONDS
-        self.reached.setVisible(full and not held)
-        self.reached.setText(f"{len(self._times)} reached")
+        if now - self._told >= RATE_SECONDS:  # another text has the window laid out anew
+            self._told = now
+            self.reached.setVisible(full and not held)
+            self.reached.setText(f"{len(self._times)} reached")
         self.step(1)
 
     def _show_playing(self) -> None:
