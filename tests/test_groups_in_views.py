@@ -267,3 +267,23 @@ def test_a_movie_has_the_frames_of_shown_groups(qtbot, opened: Session) -> None:
         opened.groups.show(name, False)
     with pytest.raises(SettingsError, match="no group of these frames is shown"):
         dialog.job()
+
+
+def test_a_runs_test_file_is_not_trained_on_beside_other_data(session: Session, tmp_path: Path) -> None:
+    frames = grouped()
+    for name, part in (("own", frames[:6]), ("kept", frames[6:9]), ("mine", frames[9:])):
+        write_frames(tmp_path / f"{name}.extxyz", part)
+    own, kept = (list(read_dataset(tmp_path / f"{name}.extxyz").frames) for name in ("own", "kept"))
+    Trainer(SETTINGS, own[:4], own[4:], test=kept, run_folder=tmp_path / "run").run()
+    session.data.open_paths([str(tmp_path / "mine.extxyz")])
+    wait_for(lambda: "mine" in session.data.datasets)
+    session.runs.open(tmp_path / "run")
+    wait_for(lambda: {"own", "kept"} <= set(session.data.datasets))
+    assert session.data.datasets["mine"].role is Role.TRAINING
+    assert session.data.datasets["kept"].role is Role.INSPECT
+    for name in ("mine", "own", "kept"):
+        session.data.remove(name)
+    session.runs.remove(next(iter(session.runs.documents)))
+    session.runs.open(tmp_path / "run")
+    wait_for(lambda: {"own", "kept"} <= set(session.data.datasets))
+    assert session.data.datasets["kept"].role is Role.TEST

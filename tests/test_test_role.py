@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from nnpcore.cli import main
 from nnpcore.errors import DataError, EatlasError, SettingsError
 from nnpcore.potential import Potential
+from nnpcore.report.run_info import how_split
 from nnpcore.structures import Frame, example_path, overlap, read_dataset, write_frames
 from nnpcore.structures.overlap import equal_frames
 from nnpcore.structures.splits import Split, split_in_three
@@ -244,7 +245,34 @@ def test_a_random_split_of_a_trajectory_is_said() -> None:
     parts = TrainSettings().split_of(walk)
     train, valid = ([walk[k] for k in part] for part in parts[:2])
     (message,) = notes_on_split(train, valid, "frames")
-    assert "drawn at random from a trajectory" in message.text and message.is_note
+    assert "lie among the training frames of a trajectory" in message.text and message.is_note
     assert notes_on_split(train, valid, "blocks") == []
     far_apart = ([frames[k] for k in part] for part in parts[:2])
     assert notes_on_split(*far_apart, "frames") == []
+
+
+def test_a_run_keeps_whether_its_validation_frames_were_drawn(tmp_path: Path) -> None:
+    frames = frames_from("npt", 16)
+    texts = {}
+    for drawn in (True, False, None):
+        folder = tmp_path / str(drawn)
+        Trainer(SMALL.replace(epochs=1), frames[:11], frames[11:], run_folder=folder, drawn=drawn).run()
+        run = RunFolder.open(folder)
+        assert run.drawn is drawn
+        texts[drawn] = how_split(run.sources, run.settings, run.drawn)
+        again = Trainer.resume(folder, SMALL.replace(epochs=2))
+        assert again.keeper.drawn is drawn
+    assert (
+        texts[True].startswith("at random")
+        and texts[False] == texts[None] == "into one piece of the file each"
+    )
+    mixed = [*frames[:4], *frames[8:]], frames[4:8]
+    Trainer(SMALL.replace(epochs=1), *mixed, run_folder=tmp_path / "given", drawn=False).run()
+    run = RunFolder.open(tmp_path / "given")
+    assert how_split(run.sources, run.settings, run.drawn) == "as they were given"
+    write_frames(tmp_path / "data.extxyz", frames)
+    for name, more in (("one", []), ("two", ["--valid", f"{tmp_path / 'data.extxyz'}@:3"])):
+        assert (
+            main(["train", str(tmp_path / "data.extxyz"), *more, "-o", str(tmp_path / name), *OPTIONS]) == 0
+        )
+        assert RunFolder.open(tmp_path / name).drawn is (name == "one")

@@ -128,7 +128,9 @@ class Runs(QObject):
     def _put_opened(self, opened: OpenedRun) -> None:
         run = self._add_opened(opened)
         trained_on = self._data.of_role(Role.TRAINING) or self._data.reading
-        wanted = {s.path: None if trained_on else Role(s.role) for s in reversed(run.sources) if s.path}
+        roles = {s.path: Role(s.role) for s in reversed(run.sources) if s.path}
+        beside = {Role.TEST: Role.INSPECT}  # a run's test is not trained on beside other data
+        wanted = {path: beside.get(role) if trained_on else role for path, role in roles.items()}
         self._data.open_missing(wanted, {s.path: s.read_with for s in run.sources})
         self._regions.take(opened.regions)
         if run.folder in self._compared_folders:

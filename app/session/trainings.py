@@ -214,6 +214,7 @@ class Trainings(QObject):
             monitored=self.monitored(),
             parent=parent,
             counts=tuple(counts),
+            drawn=None if refs else not self._data.of_role(Role.VALIDATION),
         )
         if queue and self._jobs:
             self._waiting[run.id] = order

@@ -71,7 +71,7 @@ class TrainingOrder:
     With ``resume`` the frames are those of the run before, in the same order; without frames the folder is
     asked for them. ``monitored`` is what mapping errors are followed for; ``parent`` is the run whose
     data these frames add to; ``counts`` says how many times each training frame counts, once each where there
-    are none.
+    are none; ``drawn`` whether the validation frames were drawn by the settings, None where that is unknown.
     """
 
     settings: TrainSettings
@@ -83,6 +83,7 @@ class TrainingOrder:
     monitored: Monitored = field(default_factory=Monitored)
     parent: Path | None = None
     counts: Sequence[float] = ()
+    drawn: bool | None = None
 
 
 class TrainingJob:
@@ -182,7 +183,7 @@ class TrainingJob:
         return Trainer(
             self._fitting_settings(), order.train, order.valid,
             run_folder=order.folder, monitor=monitor, parent=order.parent, counts=order.counts,
-            test=order.test,
+            test=order.test, drawn=order.drawn,
         )  # fmt: skip
 
     def _fitting_settings(self) -> TrainSettings:

@@ -77,7 +77,10 @@ def train_command(
         counts = () if found is None else found.counts(len(frames.train) - len(found.added), count)
         crystal = [] if eos is None else read([eos])
         parent = None if found is None else found.parent
-        trainer = _begun(settings, frames, crystal, run_folder=output, parent=parent, counts=counts)
+        drawn = None if found is not None else not own.valid
+        trainer = _begun(
+            settings, frames, crystal, run_folder=output, parent=parent, counts=counts, drawn=drawn
+        )
         added = {} if found is None else _what_was_added(found, trainer)
     train = _train if scheduler is None else partial(_train_elsewhere, scheduler=scheduler, output=output)
     reached = train(trainer, terminal)

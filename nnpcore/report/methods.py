@@ -182,7 +182,7 @@ def _data(folder: RunFolder) -> str:
             parts.append(f"{counted(number, 'frame')} for {role} (SHA-256 {hashes})")
     *most, last = parts or ["not recorded"]
     split = f"The data were {' and '.join([', '.join(most), last] if most else [last])}"
-    how = how_split(folder.sources, folder.settings)
+    how = how_split(folder.sources, folder.settings, folder.drawn)
     return f"{split}, split {how}." if how else f"{split}."
 
 

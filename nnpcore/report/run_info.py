@@ -157,17 +157,18 @@ def training_rows(s: TrainSettings, history: Sequence[EpochRecord]) -> Rows:
 
 
 # the data ---------------------------------------------------------------------------------------------
-def how_split(sources: Sequence[DataSource], settings: TrainSettings) -> str:
+def how_split(sources: Sequence[DataSource], settings: TrainSettings, drawn: bool | None = None) -> str:
     """Return how frames of the same files came to training and to the rest; empty where none did.
 
-    A run does not keep whether its parts were drawn or given, but frames drawn one by one do not lie in one
+    ``drawn``: whether settings did it. Older runs do not say, but frames drawn one by one do not lie in one
     piece each.
     """
     places = _places(sources)
     if not places:
         return ""
-    if settings.split == "frames" and not settings.folds and all(map(_in_one_piece, places)):
-        return "into one piece of the file each"
+    pieces = settings.split == "frames" and not settings.folds and all(map(_in_one_piece, places))
+    if drawn is False or (drawn is None and pieces):
+        return "into one piece of the file each" if pieces else "as they were given"
     text = f"at random with seed {settings.seed}{_SPLITS[settings.split]}"
     return text + (f", fold {settings.fold} of {settings.folds} being put aside" if settings.folds else "")
 
@@ -192,7 +193,7 @@ def _data_rows(folder: RunFolder) -> Rows:
         return [("Data", "not recorded")]
     rows = [(role.capitalize(), _frames_of(folder.sources, role)) for role in ROLES]
     rows = [(role, text) for role, text in rows if text]
-    split = how_split(folder.sources, folder.settings)
+    split = how_split(folder.sources, folder.settings, folder.drawn)
     alone = "none: each role has files of its own" if len(rows) > 1 else "none: all frames are trained on"
     rows.append(("Split", split or alone))
     if folder.settings.left_out:
@@ -262,7 +263,8 @@ def _run_numbers(folder: RunFolder, history: Sequence[EpochRecord]) -> dict[str,
             for s in folder.sources
         ],
         "split": {
-            "text": how_split(folder.sources, settings), "by": settings.split, "seed": settings.seed,
+            "text": how_split(folder.sources, settings, folder.drawn), "drawn": folder.drawn,
+            "by": settings.split, "seed": settings.seed,
             "folds": settings.folds, "fold": settings.fold,
         },
         "epochs": history[-1].epoch if history else 0,

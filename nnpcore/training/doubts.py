@@ -146,7 +146,7 @@ def notes_on_split(train: Sequence[Frame], valid: Sequence[Frame], split: str) -
     if not near or np.median(near) >= _CLOSER * np.median(far):
         return []
     text = (
-        "Validation frames were drawn at random from a trajectory: they are "
+        "Validation frames lie among the training frames of a trajectory: they are "
         f"{np.median(near):.2g} Å from the nearest training frame in time, others {np.median(far):.2g} Å. "
         "Their errors look too small; a split by blocks of time, or better a test of other data, tells more"
     )

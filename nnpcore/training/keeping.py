@@ -74,13 +74,17 @@ class Keeper:
     ----------
     path : the run folder; None keeps the training in memory only.
     parent : the folder of the run whose data this one adds to, else empty.
+    drawn : whether the validation frames were drawn by the settings; None where that is unknown.
     folder : the open one, locked while this trains.
     trouble : why the last state is not on disk, else None.
     """
 
-    def __init__(self, path: str | Path | None, parent: str | Path | None = None) -> None:
+    def __init__(
+        self, path: str | Path | None, parent: str | Path | None = None, drawn: bool | None = None
+    ) -> None:
         self.path = None if path is None else Path(path).absolute()
         self.parent = "" if parent is None else str(Path(parent).absolute())
+        self.drawn = drawn
         self.folder: RunFolder | None = None
         self.trouble: RunFolderError | None = None
         self._notes: list[str] = []
@@ -121,7 +125,7 @@ class Keeper:
         """Lock the folder of a new training, which is still to be begun."""
         self._older = id_of(path) if (path / "data.json").is_file() else None
         self.folder = RunFolder.claim(
-            path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts
+            path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts, drawn=self.drawn
         )
         self._unbegun = True
         return self.folder
@@ -211,7 +215,9 @@ class Keeper:
             raise
 
     def _move(self, kept: Kept, path: Path) -> None:
-        folder = RunFolder.create(path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts)
+        folder = RunFolder.create(
+            path, kept.settings, kept.frames(), parent=self.parent, counts=kept.counts, drawn=self.drawn
+        )
         self._write_whole(kept, folder)
         if self.folder is not None:
             self.folder.release()

@@ -78,6 +78,7 @@ FILES_OF_A_RUN = ("data.json", "settings.toml", *_OF_A_RUN)
 _NAMES = {"data.json", "settings.toml", *(name.rpartition("/")[2] for name in _OF_A_RUN)}
 _MARK = "# Eatlas run "
 _RUN, _CHECKSUM, _SETTINGS = "run", "sha256", "settings"
+_DRAWN = "drawn"
 """Entries of data.json beside its sources; the first in the headers of arrays, too."""
 
 
@@ -166,6 +167,7 @@ class RunFolder:
     id : stands in every file of the run; empty for one of version 0.2.
     imported : the format of the potential another program has trained, such as "n2p2", else empty.
     parent : the folder of the run whose data this one has added to, else empty.
+    drawn : whether its validation frames were drawn by its settings, not given; None where nobody said.
     potential_path : the folder ``Potential.load`` reads; the other paths are those of the table above.
     """
 
@@ -178,11 +180,12 @@ class RunFolder:
         run_id: str = "",
         started_with: TrainSettings | None = None,
         parent: str = "",
+        drawn: bool | None = None,
     ) -> None:
         self.path = path
         self.settings = settings
         self.sources = sources
-        self.imported, self.parent = imported, parent
+        self.imported, self.parent, self.drawn = imported, parent, drawn
         self.id = run_id
         self._started_with = started_with
         self._lock: FolderLock | None = None
@@ -202,6 +205,7 @@ class RunFolder:
         imported: str = "",
         parent: str = "",
         counts: Sequence[float] = (),
+        drawn: bool | None = None,
     ) -> RunFolder:
         """Begin a run folder; an older run in the same folder is given up, a foreign folder is left alone.
 
@@ -211,7 +215,7 @@ class RunFolder:
         ------
         RunFolderError : not writable, a folder with something else in it, or one that a training writes into.
         """
-        run = cls.claim(path, settings, frames, imported=imported, parent=parent, counts=counts)
+        run = cls.claim(path, settings, frames, imported=imported, parent=parent, counts=counts, drawn=drawn)
         try:
             run.begin()
         except BaseException:
@@ -229,6 +233,7 @@ class RunFolder:
         imported: str = "",
         parent: str = "",
         counts: Sequence[float] = (),
+        drawn: bool | None = None,
     ) -> RunFolder:
         """Lock the folder of a new run, in which :meth:`begin` is to write first.
 
@@ -240,6 +245,7 @@ class RunFolder:
         imported : the format of a potential another program has trained.
         parent : the folder of the run whose data this one adds to.
         counts : how many times each training frame counts; once each where there are none.
+        drawn : whether the validation frames were drawn by the settings; None where that is unknown.
 
         Raises
         ------
@@ -248,7 +254,7 @@ class RunFolder:
         folder = Path(path).absolute()
         refuse_foreign(folder)
         sources = sources_of(frames, counts)
-        run = cls(folder, settings, sources, imported, secrets.token_hex(8), parent=parent)
+        run = cls(folder, settings, sources, imported, secrets.token_hex(8), parent=parent, drawn=drawn)
         run.lock()
         return run
 
@@ -265,7 +271,8 @@ class RunFolder:
 
     def _write_data(self, started_with: TrainSettings) -> None:
         origins = {"imported": self.imported, "parent": self.parent}
-        origin = {name: text for name, text in origins.items() if text}
+        origin: dict[str, Any] = {name: text for name, text in origins.items() if text}
+        origin |= {} if self.drawn is None else {_DRAWN: self.drawn}
         content = {
             "sources": [source.to_dict() for source in self.sources],
             _RUN: self.id,
@@ -344,7 +351,7 @@ class RunFolder:
                 where=str(folder),
                 fix="Choose a folder that `eatlas train` or the window has made",
             )
-        sources, imported, run_id, started_with, parent = _read_data(data)
+        sources, imported, run_id, started_with, parent, drawn = _read_data(data)
         try:
             settings = TrainSettings.from_toml(folder / "settings.toml")
         except EatlasError as error:
@@ -354,7 +361,7 @@ class RunFolder:
             raise RunFolderError(what, where=str(folder / "settings.toml"), fix=_AGAIN)
         if started_with is not None:
             _refuse_changes(started_with, settings, str(folder / "settings.toml"))
-        return cls(folder, settings, sources, imported, run_id, started_with, parent)
+        return cls(folder, settings, sources, imported, run_id, started_with, parent, drawn)
 
     def give_id(self) -> None:
         """Give a run of version 0.2 an id and a record of its settings, before it goes on."""
@@ -565,8 +572,12 @@ class RunFolder:
             raise _damaged(path, error) from None
 
 
-def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSettings | None, str]:
-    """Return the sources, the format a potential was imported in, the run's id, first settings, parent."""
+def _read_data(
+    path: Path,
+) -> tuple[tuple[DataSource, ...], str, str, TrainSettings | None, str, bool | None]:
+    """Return the sources, the format a potential was imported in, the run's id, first settings, parent, and
+    whether the validation frames were drawn.
+    """
     with FORMAT.reading(path) as document:
         wanted = document.pop(_CHECKSUM, None)
         content = {name: value for name, value in document.items() if name not in FORMAT.mark}
@@ -577,7 +588,10 @@ def _read_data(path: Path) -> tuple[tuple[DataSource, ...], str, str, TrainSetti
         started_with = document.get(_SETTINGS)
         settings = None if started_with is None else TrainSettings.model_validate(started_with)
         imported, parent = (str(document.get(name, "")) for name in ("imported", "parent"))
-        return sources, imported, str(document.get(_RUN, "")), settings, parent
+        drawn = document.get(_DRAWN)
+        if drawn is not None and not isinstance(drawn, bool):
+            raise RunFolderError(f"damaged: {_DRAWN} is {drawn!r}, wanted true or false")
+        return sources, imported, str(document.get(_RUN, "")), settings, parent, drawn
 
 
 def _id_in_settings(path: Path) -> str:

@@ -117,6 +117,8 @@ class Trainer:
         there are none; kept in the run folder.
     describer : what computes descriptors; by default a :class:`~nnpcore.training.storage.Storage` of its own.
     test : frames that no choice sees: looked at once, when the training has ended; kept in the run folder.
+    drawn : whether ``valid`` was drawn by these settings (``settings.split_of``), not given; kept in the run
+        folder, where reports say it.
 
     Attributes
     ----------
@@ -149,6 +151,7 @@ class Trainer:
         counts: Sequence[float] = (),
         describer: Describer | None = None,
         test: Sequence[Frame] = (),
+        drawn: bool | None = None,
     ) -> None:
         used = UsedFrames.of(settings, train, valid, test, counts)
         self.asked = self.settings = settings = used.settings
@@ -162,7 +165,7 @@ class Trainer:
         self._describer = describer
         self._opening = list(used.messages)
         self.data: DescribedFrames
-        self.keeper = Keeper(run_folder, parent)
+        self.keeper = Keeper(run_folder, parent, drawn)
         self._checkpoint: Checkpoint | None = None
         self._engine: Engine | None = None
         self._guide: Guide | None = None
@@ -258,6 +261,7 @@ class Trainer:
             parent=folder.parent or None,
             counts=folder.counts,
             test=frames["test"],
+            drawn=folder.drawn,
         )
         trainer.keeper.folder = folder
         trainer._checkpoint = checkpoint
