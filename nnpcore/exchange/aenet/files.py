@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -142,15 +143,15 @@ class _Text(_Source):
         self._lines = text.splitlines()
         self._whole = text.endswith(("\n", "\r"))
         self._at = 0
-        self._left: list[str] = []
+        self._left: deque[str] = deque()
 
     def place(self) -> str:
         return f"line {max(self._at, 1)}"
 
     def _word(self, what: str) -> str:
         while not self._left:
-            self._left = self._next_line(what).split()
-        return self._left.pop(0)
+            self._left.extend(self._next_line(what).split())
+        return self._left.popleft()
 
     def _next_line(self, what: str) -> str:
         if self._at >= len(self._lines):
