@@ -101,7 +101,7 @@ class ErrorsPanel(AnalysisPanel[RunErrors]):
             worst = sorted([*found.frames, *found.atoms], key=lambda one: -one.ratio)
             self.listed = worst[:200]
             rows = [_outlier_row(one, analysis, names) for one in self.listed]
-            self.table_view.show_rows(OUTLIER_HEADS, rows)
+            self.table_view.show_rows(OUTLIER_HEADS, rows, gives_way=1)
         else:
             self.listed = []
             self._show_groups(analysis)
@@ -177,13 +177,14 @@ def _outlier_row(one: Outlier, analysis: RunErrors, left: set[tuple[str, int]]) 
     out = "left out: " if (PurePath(frame.source).name, frame.index) in left else ""
     atom = "" if one.atom is None else f", atom {one.atom + 1}"
     return PropertyRow(
-        f"{out}frame {one.index + 1}{atom}, {one.name}",
+        f"{out}frame {one.index + 1}{atom}",
         (
-            (one.group, one.role),
+            (one.group, f"{one.group}, {one.role}"),
             (f"{number_text(factor * one.error, digits)} {unit}", one.quantity),
             (f"{number_text(factor * one.foretold, digits)} {unit}", ""),
             (f"{one.ratio:.1f}", ""),
         ),
+        one.name,
     )
 
 

@@ -405,6 +405,7 @@ class PropertyRow:
 
     name: str
     cells: tuple[tuple[str, str], ...]
+    tip: str = ""
 
 
 class PropertyTable(_Table):
@@ -414,13 +415,17 @@ class PropertyTable(_Table):
         super().__init__("property_table", 1, 4, parent)
         self.heads: tuple[str, ...] = ("Property",)
         self.rows: tuple[PropertyRow, ...] = ()
+        self._gives_way = 0
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
 
-    def show_rows(self, heads: Sequence[str], rows: Sequence[PropertyRow]) -> None:
-        """Replace heads and rows; nothing happens where they are the same."""
+    def show_rows(self, heads: Sequence[str], rows: Sequence[PropertyRow], *, gives_way: int = 0) -> None:
+        """Replace heads and rows; nothing happens where they are the same.
+
+        Where there is little room the column ``gives_way`` is cut, the others are whole.
+        """
         if (tuple(heads), tuple(rows)) != (self.heads, self.rows):
-            self.heads, self.rows = tuple(heads), tuple(rows)
+            self.heads, self.rows, self._gives_way = tuple(heads), tuple(rows), gives_way
             self._fill()
 
     def _fill(self) -> None:
@@ -428,7 +433,7 @@ class PropertyTable(_Table):
         self.setColumnCount(len(self.heads))
         self.setHorizontalHeaderLabels(list(self.heads))
         for number, row in enumerate(self.rows):
-            self._put(number, 0, row.name, "")
+            self._put(number, 0, row.name, row.tip)
             for column, (text, tip) in enumerate(row.cells, start=1):
                 self._put(number, column, text, tip)
         for column in range(1, len(self.heads)):  # above numbers
@@ -436,7 +441,7 @@ class PropertyTable(_Table):
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight)
         head = self.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        head.setSectionResizeMode(self._gives_way, QHeaderView.ResizeMode.Stretch)
 
     def _put(self, row: int, column: int, text: str, tip: str) -> None:
         item = QTableWidgetItem(text)

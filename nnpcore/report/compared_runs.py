@@ -312,11 +312,18 @@ def _titles() -> dict[str, str]:
     return found
 
 
+def _named(path: str) -> str:
+    """Return what a part of a setting is called."""
+    of, _, name = path.rpartition(".")
+    parts = {"descriptors": "Symmetry functions: ", "kalman": "Kalman filter: "}
+    return f"{parts.get(of, '')}{name.replace('_', ' ')}"
+
+
 def setting_cells(settings: TrainSettings) -> dict[Head, Cell]:
     """Return all settings of a training by name."""
     cells = {}
     for path, value in _flat(settings.model_dump(mode="json")):
-        title = _titles().get(path, path.replace("_", " "))
+        title = _titles().get(path) or _named(path)
         cells[Head(SETTING, title)] = Cell(_setting(path, value))
     return cells
 
