@@ -69,7 +69,7 @@ class Settings:
     n_threads : threads for training and analyses; 0 = all but one, which is left to the window.
     memory_gb : what the optimizer of a training may take; 0 = the training settings decide.
     folder : where runs are kept; "" = :func:`default_folder`.
-    scheduler : where cures are looked for and computed, as ``nnpcore.cluster.Scheduler`` reads it; "" = here.
+    scheduler : where cures and learning curves come from, as ``nnpcore.cluster.Scheduler`` reads it; "" here.
     restore_session : open at the start what was open at the end.
     first_workspace : the one shown at the start; "" = the one last looked at.
     autosave_seconds : how long after a change what is open is kept, for after a crash; 0 = never.

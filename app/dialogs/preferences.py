@@ -102,12 +102,13 @@ class Preferences(QDialog):
         self._form.addRow("Folder for runs", filled(QHBoxLayout(), (self.folder, 1), choose, spacing=-1))
 
     def _add_cluster(self) -> None:
-        self._heading("Cluster", "for cures looked for or computed from now on")
+        self._heading("Cluster", "for cures and learning curves from now on")
         self.scheduler = QLineEdit(self, placeholderText="This computer, in this process")
         tip = "local:4 for 4 processes here, slurm:FILE, or the address of a dask scheduler: tcp://host:8786"
         self.scheduler.setToolTip(f"{tip}. Help › Documentation › On a cluster says more")
         self._form.addRow("Scheduler", self.scheduler)
         self.scheduler_note = styled(QLabel(self), "muted", "small")
+        self.scheduler_note.setWordWrap(True)
         self.scheduler_note.hide()
         self._form.addRow("", self.scheduler_note)
         self.scheduler.textChanged.connect(self._check_scheduler)
