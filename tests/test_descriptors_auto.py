@@ -15,7 +15,7 @@ from training_data import silicon_frames
 from nnpcore.descriptors import SymmetryFunctions, auto, choose_functions, compute_descriptors
 from nnpcore.descriptors.auto import MOST, leading_columns, of_each_kind
 from nnpcore.descriptors.functions import G2
-from nnpcore.descriptors.pool import Distances, candidates
+from nnpcore.descriptors.pool import Distances, candidates, few_candidates
 from nnpcore.errors import Cancelled, DataError, RunFolderError
 from nnpcore.exchange import export_as, read_foreign
 from nnpcore.potential import Potential
@@ -98,8 +98,10 @@ def test_candidates_of_eight_elements_are_bounded() -> None:
     atoms = bulk("Cu", cubic=True) * (2, 2, 2)
     atoms.set_chemical_symbols(symbols * 4)
     atoms.rattle(0.1, rng=np.random.default_rng(0))
-    found = candidates(Distances.of([Frame.from_atoms(atoms)]), 4.0)
+    distances = Distances.of([Frame.from_atoms(atoms)])
+    found = candidates(distances, 4.0)
     assert len(found) == 8 and max(map(len, found.values())) < 800
+    assert sum(map(len, few_candidates(distances, 4.0).values())) < 2000  # unknowns of a fit
     seen = {e for f in found["Cu"] for e in f.neighbor_elements}
     assert seen == set(symbols)
 

@@ -122,6 +122,8 @@ def candidates(distances: Distances, cutoff: float) -> dict[str, tuple[SymmetryF
 
 def few_candidates(distances: Distances, cutoff: float) -> dict[str, tuple[SymmetryFunction, ...]]:
     """Return some of them for every element, enough to compare cutoffs by."""
+    if len(distances.elements) >= _VERY_MANY_ELEMENTS:  # fits of a quarter of the unknowns
+        return _of_all(distances, cutoff, _Shapes((8,), (0.24,), (0.0,), (1.0,)))
     return _of_all(distances, cutoff, _Shapes((8,), (0.0, 0.24, 1.6), (0.0, 0.3), (1.0, 4.0)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -61,6 +62,7 @@ class FrameIndex:
             self._stream = opened.enter_context(open_stream(self.source.path))
             self._texts = opened.enter_context(open_stream(self.source.path))
             self._opened = opened.pop_all()
+        weakref.finalize(self, self._opened.close)  # where a window ends while it reads
         types = tuple(self._keys.types.split())
         file = OpenFile(
             self.source.path,
