@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("descriptors", "training", "inference", "compiling", "files", "window", "large")
+BENCHMARKS = (
+    "descriptors", "training", "inference", "compiling", "files", "window", "large", "analyses",
+)  # fmt: skip
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

@@ -23,7 +23,9 @@ def _function(name: str, n_arguments: int) -> Callable[..., None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)
 
 
+@cache
 def _integer(value: int) -> Any:
+    """A reference to a number, which the library only reads; the same ones are needed with every call."""
     return ctypes.byref(ctypes.c_int(value))
 
 
@@ -31,6 +33,10 @@ def _real(value: float) -> Any:
     return ctypes.byref(ctypes.c_float(value))
 
 
+_ZERO, _ONE = _real(0.0), _real(1.0)
+
+
+@cache
 def _letter(value: bytes) -> Any:
     return ctypes.byref(ctypes.c_char(value))
 
@@ -44,11 +50,11 @@ def _leading(array: np.ndarray) -> int:
 
 def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     """Set ``out = rows @ symmetric``: rows and out (k, n), of symmetric (n, n) the upper triangle."""
-    (k, n), one, zero = rows.shape, _real(1.0), _real(0.0)
+    k, n = rows.shape
     _function("ssymm", 12)(
-        _letter(b"L"), _letter(b"L"), _integer(n), _integer(k), one,
+        _letter(b"L"), _letter(b"L"), _integer(n), _integer(k), _ONE,
         symmetric.ctypes.data, _integer(_leading(symmetric)), rows.ctypes.data, _integer(_leading(rows)),
-        zero, out.ctypes.data, _integer(_leading(out)),
+        _ZERO, out.ctypes.data, _integer(_leading(out)),
     )  # fmt: skip
 
 
@@ -57,7 +63,7 @@ def add_outer_squares(symmetric: np.ndarray, rows: np.ndarray, factor: float) ->
     k, n = rows.shape
     _function("ssyrk", 10)(
         _letter(b"L"), _letter(b"N"), _integer(n), _integer(k), _real(factor),
-        rows.ctypes.data, _integer(_leading(rows)), _real(1.0),
+        rows.ctypes.data, _integer(_leading(rows)), _ONE,
         symmetric.ctypes.data, _integer(_leading(symmetric)),
     )  # fmt: skip
 
@@ -66,8 +72,8 @@ def add_row_products(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> No
     """Do ``out += left @ right.T``: left (a, n), right (b, n), out (a, b)."""
     (a, n), b = left.shape, len(right)
     _function("sgemm", 13)(
-        _letter(b"T"), _letter(b"N"), _integer(b), _integer(a), _integer(n), _real(1.0),
-        right.ctypes.data, _integer(_leading(right)), left.ctypes.data, _integer(_leading(left)), _real(1.0),
+        _letter(b"T"), _letter(b"N"), _integer(b), _integer(a), _integer(n), _ONE,
+        right.ctypes.data, _integer(_leading(right)), left.ctypes.data, _integer(_leading(left)), _ONE,
         out.ctypes.data, _integer(_leading(out)),
     )  # fmt: skip
 
@@ -76,6 +82,6 @@ def solve_lower(triangle: np.ndarray, rows: np.ndarray) -> None:
     """Replace ``rows`` (k, n) by ``inverse(triangle) @ rows``, triangle (k, k) lower."""
     k, n = rows.shape
     _function("strsm", 11)(
-        _letter(b"R"), _letter(b"U"), _letter(b"N"), _letter(b"N"), _integer(n), _integer(k), _real(1.0),
+        _letter(b"R"), _letter(b"U"), _letter(b"N"), _letter(b"N"), _integer(n), _integer(k), _ONE,
         triangle.ctypes.data, _integer(_leading(triangle)), rows.ctypes.data, _integer(_leading(rows)),
     )  # fmt: skip
