@@ -403,7 +403,7 @@ def test_noise_of_training_counts_once_and_less_with_more_members(
     assert Finding("", "", 1.5, std, n_members, 4.0, foretold, "meV", "").level == level
 
 
-@pytest.mark.parametrize(("foretold", "many", "few"), [(2.0, "right", "doubtful"), (8.0, "open", "doubtful")])
+@pytest.mark.parametrize(("foretold", "many", "few"), [(2.5, "right", "doubtful"), (7.0, "open", "doubtful")])
 def test_what_few_atoms_foretell_is_known_less_well(foretold: float, many: str, few: str) -> None:
     report, found = report_of(error=0.001)
     spread = np.full(len(report.volumes), foretold)

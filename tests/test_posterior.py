@@ -39,7 +39,7 @@ from nnpcore.posterior.evidence import (
 )
 from nnpcore.posterior.moments import Moments
 from nnpcore.posterior.streaming import each_rows
-from nnpcore.posterior.tempering import EnergyRows, found_tempering
+from nnpcore.posterior.tempering import USUAL_COMPONENTS, USUAL_FACTOR, EnergyRows, found_tempering
 from nnpcore.structures.as_values import frames_from_values, frames_to_values
 from nnpcore.structures.frame import Frame
 from nnpcore.tensor_files import parse_tensors, write_tensors
@@ -407,6 +407,27 @@ def test_forces_that_say_the_same_again_count_once() -> None:
     one, nothing = np.zeros(60, dtype=np.int64), np.zeros(60)
     assert tempering_of(1, one, nothing) > 0.5
     assert tempering_of(20, one, nothing) == pytest.approx(tempering_of(1, one, nothing) / 20, rel=0.5)
+
+
+def test_where_few_axes_tell_forces_count_as_they_usually_do() -> None:
+    """Energies along one axis: their size is chance, and must not choose the power by itself."""
+    m, rng = 30, np.random.default_rng(5)
+    rows = rng.standard_normal((360, m))
+    powers = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        truth, axis = rng.standard_normal(m), rng.standard_normal(m)
+        forces = rows @ truth + 0.5 * rng.standard_normal(len(rows))
+        moments = {"forces": Moments.of(np.repeat(rows, 20, axis=0), np.repeat(forces, 20))}
+        energies = rng.standard_normal((8, 1)) * axis + 0.1 * rng.standard_normal((8, m))
+        systems = np.zeros(8, dtype=np.int64)
+        told = EnergyRows(energies, energies @ truth, systems, np.ones(8))
+        found = found_tempering(moments, Hyperparameters(1.0, 1.0, {"forces": 0.5}), told)
+        powers.append(found["forces"])
+    usual = USUAL_COMPONENTS / (20 * 360)
+    off = np.abs(np.log(np.array(powers) / usual))
+    assert off.max() < 1.5 * np.log(USUAL_FACTOR)
+    assert len(set(powers)) > 6, "the energies have their say"
 
 
 def test_levels_of_different_systems_do_not_temper_forces() -> None:

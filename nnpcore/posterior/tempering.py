@@ -3,10 +3,16 @@
 What a smooth function gets wrong of forces hangs together, within a frame and from frame to frame, so that
 each component counted in full makes the posterior far too sure. The energies of the training frames tell how
 much: a posterior of forces (and stresses) *alone* foretells the differences of energies between frames of one
-system, with a spread. The likelihood of forces and stresses is raised to the one power ``b`` in (0, 1] at
-which the root mean square error of these differences is the foretold one; to 1 where the untempered spread is
-wide enough. Signal, noises and length are those of the untempered evidence. Nothing else is adjusted, and
-targets are not looked at.
+system, with a spread. The likelihood of forces and stresses is raised to a power ``b`` in (0, 1]. At the
+right one the root mean square error of these differences is r = 1 times the foretold one. Sums over a few
+axes tell r to some ten per cent only, and in small sets b to several decades; but it is known that all force
+components together count as about :data:`USUAL_COMPONENTS`, to a factor of ten. So b is where
+
+    n/2 (r² - 1 - log r²) + (log b - log b_usual)² / 2 (log 10)²
+
+is least, with n the number of axes that the sums are made of, ``(sum of variances)² / sum of variances²``:
+the deviance of an error's size, and what is known before. Signal, noises and length are those of the
+untempered evidence. Nothing else is adjusted, and targets are not looked at.
 
 Frames are of one system where they have the same atoms in the same order: between such frames forces lead.
 Differences of composition or order are left to the energies; where too few frames share a system, all are
@@ -28,12 +34,15 @@ from nnpcore.posterior.evidence import Hyperparameters, Solution, rounded
 from nnpcore.posterior.moments import ENERGY, FORCES, STRESS, Moments
 
 USUAL_COMPONENTS = 50.0
-"""Independent force components that all frames together count as where energies cannot tell; about what the
-rule finds for simple solids."""
+"""Independent force components that all frames together count as where energies cannot tell; about what they
+tell for simple solids."""
+
+USUAL_FACTOR = 10.0
+"""To which that is known."""
 
 _FEWEST_AXES = 3
 _WEAKEST = 1e-6
-_STEPS = 20
+_COARSE, _FINE = 1.0, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,27 +93,54 @@ def found_tempering(
     def of(power: float) -> dict[str, float]:
         return {kind: power for kind in (FORCES, STRESS) if kind in others}
 
-    def surprise(log_power: float) -> float | None:
+    def surprise(log_power: float) -> Surprise | None:
         return energy_surprise(others, replace(hyper, tempering=of(float(np.exp(log_power)))), energies)
 
-    untempered = surprise(0.0)
-    if untempered is None:
-        n = sum(sums.n for sums in others.values())
-        return of(min(1.0, USUAL_COMPONENTS / n))
-    if untempered <= 1.0:
-        return of(1.0)
-    low, high = float(np.log(_WEAKEST)), 0.0
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        value = surprise(middle)
-        low, high = (low, middle) if value is not None and value > 1.0 else (middle, high)
-    return of(float(np.exp(rounded(np.array(low)))))
+    n = sum(sums.n for sums in others.values())
+    usual = float(np.log(min(1.0, USUAL_COMPONENTS / n)))
+    if surprise(0.0) is None:
+        return of(float(np.exp(usual)))
+
+    def cost(log_power: float) -> float:
+        found = surprise(log_power)
+        prior = 0.5 * ((log_power - usual) / np.log(USUAL_FACTOR)) ** 2
+        return np.inf if found is None else found.deviance + prior
+
+    coarse = np.arange(np.log(_WEAKEST), _COARSE / 2, _COARSE)
+    best = float(coarse[np.argmin([cost(p) for p in coarse])])
+    fine = np.arange(best - _COARSE, min(best + _COARSE, 0.0) + _FINE / 2, _FINE)
+    costs = np.array([cost(p) for p in fine])
+    return of(min(1.0, float(np.exp(rounded(np.array(_lowest(fine, costs)))))))
+
+
+def _lowest(points: np.ndarray, values: np.ndarray) -> float:
+    """Return where the parabola through the lowest of evenly spaced points and its neighbors is least."""
+    k = int(np.argmin(values))
+    near = values[max(k - 1, 0) : k + 2]
+    if len(near) < 3 or not np.isfinite(near).all() or near[0] + near[2] <= 2.0 * near[1]:
+        return float(points[k])
+    step = 0.5 * (near[0] - near[2]) / (near[0] - 2.0 * near[1] + near[2])
+    return float(points[k] + step * (points[1] - points[0]))
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """Root mean square error over spread of energy differences, and how many axes tell it."""
+
+    ratio: float
+    n_axes: float
+
+    @property
+    def deviance(self) -> float:
+        """Minus the logarithm of the likelihood of this ratio, zero for 1."""
+        squared = max(self.ratio**2, 1e-12)
+        return 0.5 * self.n_axes * (squared - 1.0 - float(np.log(squared)))
 
 
 def energy_surprise(
     others: Mapping[str, Moments], hyper: Hyperparameters, energies: EnergyRows
-) -> float | None:
-    """Return root mean square error over spread of energy differences, by labels of ``others`` alone.
+) -> Surprise | None:
+    """Return how wrong energy differences are that labels of ``others`` alone foretell.
 
     None where fewer than three axes of the energies are told by them.
     """
@@ -120,7 +156,9 @@ def energy_surprise(
     if told.sum() < _FEWEST_AXES:
         return None
     errors = axes.T @ (targets - rows @ found.coefficients)
-    return float(np.sqrt((errors[told] ** 2).sum() / variances[told].sum()))
+    total = variances[told].sum()
+    ratio = np.sqrt((errors[told] ** 2).sum() / total)
+    return Surprise(float(ratio), float(total**2 / (variances[told] ** 2).sum()))
 
 
 def _open_directions(found: Solution, hyper: Hyperparameters) -> np.ndarray:
