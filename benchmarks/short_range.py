@@ -73,7 +73,8 @@ def main() -> None:
         both = replace(bare, short_range=below)
         nearest = [np.linalg.norm(neighbor_pairs(f, 3.5).vector, axis=1).min() for f in frames]
         chosen = [frames[k] for k in np.argsort(nearest)[:N_FRAMES]]
-        distances = np.arange(below.outer, CLOSEST, -STEP)
+        outer = min(pair.outer for pair in below.pairs)
+        distances = np.arange(outer, CLOSEST, -STEP)
         alone, whole = [], []
         for frame in chosen:
             for model, found in ((bare, alone), (both, whole)):
@@ -81,7 +82,7 @@ def main() -> None:
                 found.append(asked.energy_members - asked.energy_members[:, :1])
         networks, total = np.concatenate(alone).min(axis=0), np.concatenate(whole).min(axis=0)
         print(
-            f"{path}, two atoms pushed together: from {below.outer:g} Å networks fall by "
+            f"{path}, two atoms pushed together: from {outer:g} Å networks fall by "
             f"{-networks.min():.2f} eV, at {distances[networks.argmin()]:.2f} Å; the sum by "
             f"{-total.min():.2f} eV, at "
             f"{distances[total.argmin()]:.2f} Å; at {distances[-1]:.2f} Å it is {total[-1]:.0f} eV",
