@@ -11,6 +11,7 @@ from panel_helpers import wait_for
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication
 
+from app.workers import garbage
 from app.workers.garbage import GarbageCollector
 from app.workers.tasks import TaskRunner
 from nnpcore.progress import Progress
@@ -30,7 +31,8 @@ class Mortal:
 
 
 @pytest.fixture
-def collector(qapp: QApplication) -> Iterator[GarbageCollector]:
+def collector(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[GarbageCollector]:
+    monkeypatch.setattr(garbage, "OPENING_SECONDS", 0.0)
     parent = QObject()
     made = GarbageCollector(parent)
     yield made
@@ -68,6 +70,21 @@ def test_old_garbage_goes_when_there_is_much_new(collector: GarbageCollector) ->
         cycles(10_000)
         collector.look()
     assert deaths == [threading.current_thread()]
+
+
+def test_all_is_searched_only_when_the_window_has_opened(
+    collector: GarbageCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is made of is left out by then; to search it would hold up its first seconds."""
+    searched: list[int] = []
+    monkeypatch.setattr(GarbageCollector, "collect_all", lambda _: searched.append(1))
+    monkeypatch.setattr(garbage, "OPENING_SECONDS", 60.0)
+    opening = GarbageCollector(collector.parent())
+    for _ in range(10):
+        cycles(10_000)
+        opening.look()
+    assert not searched
+    opening.stop()
 
 
 def test_the_search_goes_back_to_python(collector: GarbageCollector) -> None:

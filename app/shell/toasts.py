@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from app.look import icons, theme
 from app.look.style_sheet import styled
@@ -206,6 +207,8 @@ class Toasts(QObject):
 
     def arrange(self) -> None:
         """Put the toasts into their place, over everything that has come since."""
+        if not isValid(self._window):  # the interpreter ends, and takes things apart in no order
+            return
         place = self._place()
         bottom = self._window.height() - BOTTOM - place.above
         for toast in reversed(self.shown):

@@ -15,6 +15,8 @@ from PySide6.QtCore import QObject, QTimer
 INTERVAL_MS = 100
 YOUNG, ALL = 5_000, 50_000
 """New objects after which the young ones, or all, are searched."""
+OPENING_SECONDS = 20.0
+"""All objects are searched only after this: what a window and its panels are made of is left out by then."""
 SHARE = 50
 """All objects are searched again only after this many times what the last time took."""
 
@@ -26,7 +28,7 @@ class GarbageCollector(QObject):
         super().__init__(parent)
         gc.disable()
         self._new = 0
-        self._next_full = 0.0
+        self._next_full = time.monotonic() + OPENING_SECONDS
         self._timer = QTimer(self, interval=INTERVAL_MS)
         self._timer.timeout.connect(self.look)
         self._timer.start()
