@@ -221,11 +221,12 @@ def _only_pressure(stresses: ForetoldStresses) -> str:
 
 def _disagreement(stresses: ForetoldStresses, with_pressure: bool) -> str:
     y, x = (_components(part, with_pressure) for part in (stresses.given, stresses.foretold))
-    correlation = _correlation(y, x)
+    correlation, ratio = _correlation(y, x), _rms(y) / max(_rms(x), 1e-300)
     text = "they do not agree with what energies and forces foretell in any sign, unit or order of components"
-    if abs(correlation) >= _CORRELATION:
-        return f"{text}: they are {_rms(y) / _rms(x):.2g} times as large"
-    return f"{text}: the correlation is {correlation:.2f}"
+    if abs(correlation) >= _CORRELATION and not 1.0 / _RATIO <= ratio <= _RATIO:
+        return f"{text}: they are {ratio:.2g} times as large"
+    off, size = (GPA_PER_EV_PER_ANG3 * _rms(values) for values in (y - x, y))
+    return f"{text}: they are off by {off:.2g} of {size:.2g} GPa (correlation {correlation:.2f})"
 
 
 def _open_pressure(stresses: ForetoldStresses) -> str:
