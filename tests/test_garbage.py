@@ -79,12 +79,30 @@ def test_all_is_searched_only_when_the_window_has_opened(
     searched: list[int] = []
     monkeypatch.setattr(GarbageCollector, "collect_all", lambda _: searched.append(1))
     monkeypatch.setattr(garbage, "OPENING_SECONDS", 60.0)
-    opening = GarbageCollector(collector.parent())
+    parent = QObject()
+    opening = GarbageCollector(parent)
     for _ in range(10):
         cycles(10_000)
         opening.look()
     assert not searched
     opening.stop()
+
+
+def test_a_search_that_takes_long_leaves_out_what_is_alive(
+    collector: GarbageCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every search would go through each frame of a long file; garbage that comes later still goes."""
+    monkeypatch.setattr(garbage, "SLOW_SECONDS", -1.0)
+    before, kept = gc.get_freeze_count(), [[number] for number in range(10_000)]
+    collector.collect_all()
+    assert gc.get_freeze_count() >= before + len(kept)
+    deaths: list[threading.Thread] = []
+    mortal = Mortal(deaths)
+    mortal.itself = mortal
+    del mortal
+    collector.collect_all()
+    assert len(deaths) == 1
+    gc.unfreeze()
 
 
 def test_the_search_goes_back_to_python(collector: GarbageCollector) -> None:
