@@ -50,12 +50,14 @@ def start_seconds(environment: dict[str, str]) -> float:
     return seconds
 
 
-def measured(environment: dict[str, str], script: str, *arguments: str) -> dict[str, Any]:
+def measured(
+    environment: dict[str, str], script: str, *arguments: str, patience: int = 300
+) -> dict[str, Any]:
     """Return what a script writes that runs in a window of its own."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "found.json"
         command = [sys.executable, str(Path(__file__).with_name(script)), str(target), *arguments]
-        subprocess.run(command, env=environment, check=True, stdout=sys.stderr, timeout=300)
+        subprocess.run(command, env=environment, check=True, stdout=sys.stderr, timeout=patience)
         return json.loads(target.read_text())
 
 
