@@ -55,6 +55,11 @@ TIPS = {
     "the RMSE",
 }
 
+KEPT_TIP = (
+    "Each network keeps its own best epoch. The error is that of the last epoch in which one became better; "
+    "what the kept networks reach together stands in Errors and Parity."
+)
+
 
 class TrainingPanel(Panel):
     """Curves of the current run. Narrow panels show one quantity at a time, wide ones all side by side."""
@@ -220,7 +225,7 @@ class TrainingPanel(Panel):
         if run is None or not run.history:
             self._show_empty(run)
             return []
-        self.status.set_text(status_text(run))
+        self.status.set_text(status_text(run), tip=f"{status_text(run)}\n\n{KEPT_TIP}")
         self._show_warnings(run)
         return shown
 
