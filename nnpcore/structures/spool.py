@@ -15,8 +15,8 @@ import numpy as np
 
 from nnpcore.structures.frame import Frame
 
-IN_MEMORY = 32 << 20
-_BLOCK = 8 << 20  # at least, and a sixteenth of what is written: every block keeps a file open
+IN_MEMORY = 16 << 20
+_BLOCK = 8 << 20  # at least, and a thirtieth of what is written: every block keeps a file open
 _ALIGNED = 16  # bytes, between whose multiples numbers of any kind lie as the processor wants them
 _LEAST = 512  # bytes; smaller arrays are not worth their place in a file
 _SHARED = ("numbers", "cell", "pbc")
@@ -57,7 +57,7 @@ class Spool:
         elif not self._off:
             self._waiting.append(frame)
             self._bytes += size
-            if self._bytes >= max(_BLOCK, self._written // 16):
+            if self._bytes >= max(_BLOCK, self._written // 30):
                 self._write()
 
     def _write(self) -> None:
