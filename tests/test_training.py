@@ -32,6 +32,7 @@ from nnpcore.training import (
     rmse_report,
 )
 from nnpcore.training.apart import ended_run
+from nnpcore.training.history import best_record, energy_rmse
 from nnpcore.training.quantities import QUANTITIES
 
 SMALL = TrainSettings(
@@ -283,6 +284,25 @@ def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> N
         for record in trainer.history
     ]
     assert (np.argmin(scores, axis=0) + 1 == trainer._best.epoch).all()
+
+
+def test_the_history_tells_the_errors_of_the_members_as_they_are_kept(
+    frames: list[Frame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(SMALL, frames[:10], frames[10:], run_folder=tmp_path / "run")
+    best, epochs = np.array([4, 6, 5]), iter(range(1, 7))
+    monkeypatch.setattr(trainer, "_score", lambda *errors: np.abs(next(epochs) - best).astype(float))
+    trainer.run()
+    assert trainer._best.epoch.tolist() == best.tolist()
+    report = rmse_report(trainer.potential(), {"valid": frames[10:]}, n_threads=1)["valid"]
+    for history in (trainer.history, RunFolder.open(tmp_path / "run").read_history()):
+        kept = best_record(history)
+        assert kept is not None and kept.epoch == best.max()
+        for name, quantity in QUANTITIES.items():
+            mean = report[quantity.report_key]["mean"]
+            assert kept.valid[name]["mean"] == pytest.approx(mean, rel=1e-4)
+            assert history[5].valid[name]["mean"] != pytest.approx(mean, rel=1e-3)
+        assert energy_rmse(history) == kept.valid["energy"]["mean"]
 
 
 def test_validation_frames_without_references_leave_the_judgment_to_training(frames: list[Frame]) -> None:

@@ -56,8 +56,8 @@ TIPS = {
 }
 
 KEPT_TIP = (
-    "Each network keeps its own best epoch. The error is that of the last epoch in which one became better; "
-    "what the kept networks reach together stands in Errors and Parity."
+    "Each network keeps its own best epoch. The error is what the kept networks reach together on the "
+    "validation frames; the epoch is the last one in which one became better."
 )
 
 

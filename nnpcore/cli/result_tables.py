@@ -12,7 +12,7 @@ from rich.table import Table
 from nnpcore.foreign_text import printable_line
 from nnpcore.structures import DatasetSummary, FrameProblem
 from nnpcore.training import EpochRecord
-from nnpcore.training.history import best_record, energy_rmse
+from nnpcore.training.history import energy_rmse
 from nnpcore.training.quantities import QUANTITIES
 from nnpcore.units import MEV_PER_EV
 
@@ -74,13 +74,9 @@ def _group_table(name: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def kept_text(history: Sequence[EpochRecord]) -> str:
     """Say of which weights the RMSEs at a training's end are, and which one verdict and report name."""
-    record, rmse = best_record(history), energy_rmse(history)
-    if record is None or rmse is None:
+    if energy_rmse(history) is None:
         return ""
-    return (
-        "Of the potential as kept, every member at its own best epoch. Verdict and report name the RMSE "
-        f"of all members at epoch {record.epoch}: {number(rmse)} meV/atom."
-    )
+    return "Of the potential as kept, every member at its own best epoch."
 
 
 def plain_table(title: str, first: str, *heads: str, unbroken: bool = False) -> Table:

@@ -194,8 +194,8 @@ def _rmse_table(history: Sequence[EpochRecord]) -> Table:
         rows.append((f"{name} ({quantity.unit})", *means, spread))
     where = "validation" if record.valid else "training"
     caption = (
-        f"Of the ensemble's mean in epoch {record.epoch}. The training frames were looked at while the epoch "
-        "went on."
+        "Of the ensemble's mean, on validation frames with every network as it is kept. The training frames "
+        f"were looked at while epoch {record.epoch} went on."
     )
     return Table(("RMSE", "Training", "Validation", f"Members ({where})"), tuple(rows), caption=caption)
 

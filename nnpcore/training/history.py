@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -16,7 +16,7 @@ import numpy as np
 from nnpcore.files import json_value
 from nnpcore.training.quantities import QUANTITIES
 
-_PARTS = ("train", "valid")
+_PARTS = ("train", "valid", "kept")
 _CPU = "cpu_seconds"
 _FIRST, _LAST = ("epoch", "seconds", _CPU, "optimizer"), ("alive", "best", "messages", "severities")
 _MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
@@ -84,6 +84,8 @@ class EpochRecord:
     alive : (n_members,) bool, False for a member that has been stopped.
     messages : what happened in this epoch.
     best : whether some member reached its best validation score in this epoch.
+    kept : as ``valid``, of the members as they are kept, each at its own best epoch; empty where that is
+        ``valid`` itself, where nothing became better, and in runs of versions without it.
     mapping : name of an invariant point or region -> mapping error of the ensemble mean after this epoch,
         meV/atom; empty without a monitor.
     """
@@ -98,6 +100,7 @@ class EpochRecord:
     best: bool = False
     mapping: dict[str, float] = field(default_factory=dict)
     cpu_seconds: float | None = None
+    kept: dict[str, Rmse] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; floats keep every bit, NaN becomes None."""
@@ -119,14 +122,21 @@ class EpochRecord:
             best=bool(values["best"]),
             mapping={str(name): _number(error) for name, error in values.get("mapping", {}).items()},
             cpu_seconds=_known_number(values.get(_CPU)),
+            kept=_rmses(values.get("kept") or {}),
         )
 
 
 def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
     """Return the record that describes the potential at hand: the last one marked best.
 
-    Where none is marked it is the last one with a finite energy RMSE, else the last.
+    Where none is marked it is the last one with a finite energy RMSE, else the last. Its validation errors
+    are those of the members as they are kept, where they are known.
     """
+    record = _last_best(history)
+    return replace(record, valid=record.kept) if record is not None and record.kept else record
+
+
+def _last_best(history: Sequence[EpochRecord]) -> EpochRecord | None:
     wanted = (lambda record: record.best, lambda record: np.isfinite(_energy_rmse(record)))
     found = (record for fits in wanted for record in reversed(history) if fits(record))
     return next(found, history[-1] if history else None)
@@ -172,7 +182,7 @@ def thin(records: list[EpochRecord]) -> None:
     """
     if len(records) <= MOST_RECORDS:
         return
-    kept = {id(record) for record in (*gains(records), best_record(records), records[0])}
+    kept = {id(record) for record in (*gains(records), _last_best(records), records[0])}
     step = 1
     while records[-1].epoch // step > MOST_RECORDS // 2:
         step *= 2

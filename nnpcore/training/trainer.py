@@ -505,7 +505,8 @@ class Trainer:
             optimizer.alive[member] = False
             messages.append(diverged(int(member)))
         best = self._best.after(epoch, weights, score, optimizer.alive)
-        improved = bool((best.epoch == epoch).any())
+        improved, mixed = bool((best.epoch == epoch).any()), bool((best.epoch != epoch).any())
+        kept = engine.validate(best.weights) if improved and mixed else None
         self._best = best
         if epoch == 1:
             data_note = [Message(self.data.note, Severity.NOTE)] if self.data.note else []
@@ -517,6 +518,7 @@ class Trainer:
             optimizer=self.choice.optimizer,
             train=train_errors.rmses(),
             valid={} if errors is None else errors.rmses(),
+            kept={} if kept is None else kept.rmses(),
             alive=optimizer.alive.copy(),
             messages=tuple(messages),
             best=improved,
