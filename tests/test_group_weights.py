@@ -235,6 +235,8 @@ def test_groups_are_told_by_the_value_that_is_asked_for() -> None:
     assert {k // 2 for k in train}.isdisjoint({k // 2 for k in valid})
     with pytest.raises(DataError, match=r"no frame has a value 'phase'.*they have 'T'"):
         split_frames(frames, 0.25, 0, "groups", group_key="phase")
+    told = Trainer(SMALL.replace(group_key="phase"), grouped(6), [])._opening
+    assert any("The files count as groups: no frame has a value 'phase'" in m.text for m in told)
 
 
 def test_what_is_refused_says_what_where_and_what_to_do(tmp_path: Path) -> None:
@@ -330,8 +332,10 @@ def test_a_posterior_of_a_training_weighs_labels_as_its_loss() -> None:
     assert noises[1] < 0.3 * noises[0]
 
 
-@pytest.mark.parametrize("command", [["learning-curve"], ["sweep", "--setting", "seed", "--values", "1,2"]])
-def test_commands_of_several_trainings_refuse_groups_that_are_not_there(
+@pytest.mark.parametrize(
+    "command", [["train"], ["learning-curve"], ["sweep", "--setting", "seed", "--values", "1,2"]]
+)
+def test_commands_that_train_refuse_groups_that_are_not_there(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, config = tmp_path / "data.extxyz", tmp_path / "settings.toml"
@@ -340,4 +344,6 @@ def test_commands_of_several_trainings_refuse_groups_that_are_not_there(
     options = ["--config", str(config), "-o", str(tmp_path / "out")]
     assert main([*command, str(data), *options]) == 1
     assert "no frame is of the group 'bulkk'" in " ".join(capsys.readouterr().err.split())
+    assert main([*command, str(data), "-o", str(tmp_path / "out"), "--group-key", "phase"]) == 1
+    assert "no frame has a value 'phase' to tell its group by" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()

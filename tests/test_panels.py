@@ -24,6 +24,7 @@ from app.documents.frame_refs import FrameRefs
 from app.look import theme
 from app.look.colormaps import map_colors
 from app.look.ink import rgb_of
+from app.panels.base import in_turns
 from app.panels.connectivity_panel import ConnectivityPanel
 from app.panels.distance_panel import DistancePanel
 from app.panels.eos_panel import EosPanel
@@ -33,6 +34,7 @@ from app.panels.radial_panel import RadialPanel
 from app.panels.training_panel import TrainingPanel
 from app.session.session import Session
 from app.settings import Settings
+from app.widgets.redraw import SPACING_MS
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE, REACH
 from nnpcore.analyses.eos import EOS
@@ -85,6 +87,19 @@ def lit(panel):
     """The positions of the points lit up, (n, 2)."""
     found = [group.xy for group in panel.plot.chosen.groups]
     return np.vstack(found) if found else np.empty((0, 2))
+
+
+@pytest.mark.parametrize("kind", [TrainingPanel, ParityPanel])
+def test_a_panel_that_is_half_built_can_be_drawn(kind, qtbot, trained):
+    """A slow machine draws between two parts."""
+    with in_turns():
+        panel = kind(trained)
+    qtbot.addWidget(panel)
+    panel.resize(900, 300)
+    panel.show()
+    while not panel.whole:
+        panel.build_more()
+        qtbot.wait(2 * SPACING_MS)
 
 
 # training -----------------------------------------------------------------------------------------------

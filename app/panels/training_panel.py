@@ -98,7 +98,6 @@ class TrainingPanel(Panel):
 
     def _connect(self) -> None:
         session = self.session
-        self._turns = {q: Throttle(partial(self._draw_in_turn, q), p) for q, p in self._all_plots().items()}
         session.runs.epoch_finished.connect(self._throttle.request)
         session.runs.changed.connect(self._throttle.request)
         session.runs.removed.connect(self._on_run_removed)
@@ -107,6 +106,7 @@ class TrainingPanel(Panel):
         self.refresh()
 
     def _build(self) -> None:
+        self._turns = {q: Throttle(partial(self._draw_in_turn, q), p) for q, p in self._all_plots().items()}
         body = self._body
         row = filled(QHBoxLayout(), *dict.fromkeys(self._all_plots().values(), 1).items())
         self.status = NoteLabel(body, "muted", lines=1)

@@ -227,9 +227,13 @@ def changes_in(weights: Path | None, without: Path | None) -> dict[str, Any]:
 def see_that_weights_fit(
     frames: RoleFrames, settings: TrainSettings, weights: Path | None, config: Path | None
 ) -> None:
-    """Refuse weights of groups that are not there, by the name of the file they are from."""
+    """Refuse groups told by a value that no frame has, and weights of groups that are not there, by the name
+    of the file they are from.
+    """
+    from nnpcore.structures.groups import check_group_key
     from nnpcore.training.group_weights import SETTING, check_group_weights
 
+    check_group_key([*frames.train, *frames.valid], settings.group_key)
     where = f"{config}, {SETTING}" if config is not None else SETTING
     check_group_weights(frames.train, frames.valid, settings, where if weights is None else str(weights))
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnpcore.errors import SettingsError, TrainingError
+from nnpcore.errors import DataError, SettingsError, TrainingError
 from nnpcore.files import read_regular
-from nnpcore.structures.groups import check_groups, groups_of, listed
+from nnpcore.structures.groups import check_group_key, check_groups, groups_of, listed
 from nnpcore.training.data import check_trainable
 from nnpcore.training.history import Message, Severity
 from nnpcore.training.settings import GroupWeights, TrainSettings, parsed_toml
@@ -86,12 +86,17 @@ def check_group_weights(
 def notes_on_weights(
     train: Sequence[Frame], valid: Sequence[Frame], settings: TrainSettings
 ) -> list[Message]:
-    """Return which groups count other than once, and which of them no frame is of."""
+    """Return notes: groups that count other than once, or are those of no frame; a value that tells none."""
+    notes = []
+    try:
+        check_group_key([*train, *valid], settings.group_key)
+    except DataError as error:
+        notes.append(Message(f"The files count as groups: {error}", Severity.NOTE))
     if not settings.group_weights:
-        return []
+        return notes
     there = set(groups_of([*train, *valid], settings.group_key))
     missing = [name for name in settings.group_weights if name not in there]
-    notes = [Message(sentence_on_weights(settings.group_weights), Severity.NOTE)]
+    notes.append(Message(sentence_on_weights(settings.group_weights), Severity.NOTE))
     if missing:
         notes.append(Message(f"No frame is of the group {listed(missing)}: its weight does nothing"))
     return notes
