@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from builders import build_frame, build_functions, build_potential
 from training_data import TINY, labelled, silicon_frames
 
@@ -275,6 +276,27 @@ def test_a_crystal_that_is_compressed_never_falls_below_the_data(mode: str) -> N
     found = both.predict(scan, forces=False, stress=False, n_threads=1).energy_members
     assert (np.maximum.accumulate(found, axis=1) - found).max() < 0.02 * scan[0].n_atoms
     assert (found[:, -1] - found[:, 0]).min() > 100.0 * scan[0].n_atoms
+
+
+def test_frames_drawn_as_the_data_were_are_not_lifted() -> None:
+    def drawn(seed: int) -> list[Frame]:
+        rng, found = np.random.default_rng(seed), []
+        for _ in range(30):
+            atoms = bulk("Cu", a=3.6 * (1 + 0.1 * rng.uniform(-1, 1)), cubic=True)
+            atoms.positions += rng.normal(0.0, 0.2, (4, 3))
+            found.append(Frame.from_atoms(atoms))
+        return found
+
+    below, _ = short_range_of(drawn(0), ["Cu"], 5.0, TrainSettings(short_range="on"))
+    assert below is not None
+    most = 0.0
+    for frame in (frame for seed in range(1, 4) for frame in drawn(seed)):
+        pairs = neighbor_pairs(frame, below.reach)
+        r = np.linalg.norm(pairs.vector, axis=1)
+        center = np.repeat(np.arange(frame.n_atoms), np.diff(pairs.start))
+        rho = np.bincount(center, density(r, dict(below.crowding[0].reaches)["Cu"])[0])
+        most = max(most, rho.max())
+    assert 0.6 * below.crowding[0].start < most < below.crowding[0].start
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:

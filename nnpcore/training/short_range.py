@@ -43,7 +43,11 @@ OF_REACH = 1.4
 
 ABOVE = 1.02
 """more than such a part of the data's largest crowding lifts an atom, with "auto" more, too, than where
-distances are :data:`OF_NEAREST` of the usual ones;"""
+distances are :data:`OF_NEAREST` of the usual ones,"""
+
+TAILS = 3.0
+"""and more than such a multiple of the data's tail above their largest: were as many atoms drawn again, one
+in twenty draws would have an atom so crowded (of an exponential tail, e^-3);"""
 
 STEEP = 20.0
 """eV by which it does for every usual crowding more,"""
@@ -69,13 +73,21 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Crowded:
-    """How crowded atoms of an element are: usually, at the most, and usually where distances were
+    """How crowded ``n`` atoms of an element are: usually, at the most, and usually where distances were
     :data:`OF_NEAREST` of theirs.
     """
 
     usual: float
     most: float
     pressed: float
+    n: int
+
+    @property
+    def tail(self) -> float:
+        """By how much the crowding grows where atoms become rarer by a factor of e: an exponential tail from
+        the median to the largest.
+        """
+        return (self.most - self.usual) / max(float(np.log(self.n / 2.0)), 1.0)
 
 
 def nearest_distances(
@@ -121,7 +133,9 @@ def _surroundings(
         (chemical_symbols[a], chemical_symbols[b]): Nearest(float(r.min()), float(np.median(r)))
         for (a, b), r in sorted(nearest.items())
     }, {
-        chemical_symbols[number]: Crowded(float(np.median(rho)), float(rho.max()), float(np.median(pressed)))
+        chemical_symbols[number]: Crowded(
+            float(np.median(rho)), float(rho.max()), float(np.median(pressed)), len(rho)
+        )
         for number, (rho, pressed) in sorted(crowded.items())
     }
 
@@ -225,7 +239,8 @@ def _crowding(element: str, mode: str, reaches: Mapping[tuple[str, str], float],
     """Return how crowded atoms of an element are lifted."""
     own = {b if a == element else a: reach for (a, b), reach in reaches.items() if element in (a, b)}
     usual = max(crowd.usual, _ONE_BOND)
-    start = max(ABOVE * crowd.most, crowd.pressed if mode == "auto" else 0.0, 2.0 * _ONE_BOND)
+    seen = max(ABOVE * crowd.most, crowd.most + TAILS * crowd.tail)
+    start = max(seen, crowd.pressed if mode == "auto" else 0.0, 2.0 * _ONE_BOND)
     return Crowding(element, tuple(own.items()), start, WIDTH * usual, STEEP / usual)
 
 
