@@ -77,7 +77,10 @@ def trained(executor: Executor, frames: list[Frame], folder: Path, seeds=(0, 1, 
 def numbers_of(folder: Path) -> list[np.ndarray]:
     """Return all that a training has come to, but how long it took."""
     run = RunFolder.open(folder)
-    history = [{k: v for k, v in r.to_dict().items() if k not in ("seconds", "cpu_seconds")} for r in run.read_history()]
+    history = [
+        {k: v for k, v in r.to_dict().items() if k not in ("seconds", "cpu_seconds")}
+        for r in run.read_history()
+    ]
     arrays = Potential.load(folder).weights.to_arrays()
     values = run.training_values()
     return [np.array(str(history)), *(arrays[name] for name in sorted(arrays)), values.values]

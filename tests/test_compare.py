@@ -35,8 +35,8 @@ SETTINGS = TrainSettings(hidden=(6,), n_members=2, epochs=2, n_threads=1)
 
 
 def settled(session: Session) -> None:
-    wait_for(lambda: not session.trainings.active and session.analyses.up_to_date())
-    wait_for(lambda: not session.tasks.tasks)
+    busy = (lambda: session.trainings.active, lambda: session.tasks.tasks)
+    wait_for(lambda: session.analyses.up_to_date() and not any(one() for one in busy))
 
 
 @pytest.fixture(scope="module")

@@ -70,8 +70,8 @@ def test_groups_of_one_name_stay_apart():
 
 
 def settled(session: Session) -> None:
-    wait_for(lambda: not session.trainings.active and session.analyses.up_to_date())
-    wait_for(lambda: not session.tasks.tasks)
+    busy = (lambda: session.trainings.active, lambda: session.tasks.tasks)
+    wait_for(lambda: session.analyses.up_to_date() and not any(one() for one in busy))
 
 
 def divided(session: Session, qtbot, **kwargs) -> str:
