@@ -57,7 +57,8 @@ TIPS = {
 
 KEPT_TIP = (
     "Each network keeps its own best epoch. The error is what the kept networks reach together on the "
-    "validation frames; the epoch is the last one in which one became better."
+    "validation frames; the epoch is the last one in which one became better. Runs of earlier versions, the "
+    "examples' too, have the error of all networks after that epoch."
 )
 
 
