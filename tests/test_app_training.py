@@ -130,11 +130,15 @@ def test_export_menu_and_a_target_that_cannot_be_written(window, qtbot, silicon_
     run = started(window, qtbot, silicon_file, epochs=1)
     ended(qtbot, run)
     menu = window.toolbar.export_menu
-    menu.aboutToShow.emit()
-    texts = [action.text() for action in menu.actions() if not action.isSeparator()]
-    assert texts[0] == "Export Potential…"
-    assert {f"Export {n}…" for n in ("Structure", "PCA", "Connectivity", "Training")} <= set(texts)
-    assert "Export EOS…" not in texts, "there is no crystal"
+
+    def texts() -> list[str]:
+        menu.aboutToShow.emit()
+        return [action.text() for action in menu.actions() if not action.isSeparator()]
+
+    wanted = {f"Export {n}…" for n in ("Structure", "PCA", "Connectivity", "Training")}
+    qtbot.waitUntil(lambda: wanted <= set(texts()), timeout=60_000)
+    assert texts()[0] == "Export Potential…"
+    assert "Export EOS…" not in texts(), "there is no crystal"
     assert menu.actions()[0].isEnabled()
     (tmp_path / "taken").write_text("a file")
     dialog = window.dialogs.open("export_potential")

@@ -44,7 +44,7 @@ class Reached:
     def of(cls, folder: Path) -> Reached:
         """Read it from a run folder."""
         checkpoint = RunFolder.open(folder).read_checkpoint()
-        timeless = [{**record, "seconds": 0} for record in checkpoint.state["history"]]
+        timeless = [{**record, "seconds": 0, "cpu_seconds": 0} for record in checkpoint.state["history"]]
         return cls(checkpoint.arrays, timeless)
 
     def difference(self, other: Reached) -> str:
