@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from interrupted import interrupted
 from safetensors.numpy import load_file
 
 from nnpcore.cli import main
@@ -217,21 +216,8 @@ def test_config_file_and_options_together(tmp_path: Path) -> None:
 
 def test_interrupt_keeps_the_training(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", "import sys; from nnpcore.cli import main; sys.exit(main())", "train"]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [*command, NPT, "-o", str(folder), "--epochs", "5000", *SMALL],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("Epoch"):
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stderr.read()
-        assert process.wait(timeout=60) == 130
+    status, rest = interrupted([NPT, "-o", str(folder), "--epochs", "5000", *SMALL], signal.SIGINT)
+    assert status == 130
     assert f"eatlas train -o {folder} --resume" in rest.replace("\n", "")
     assert "Traceback" not in rest
     assert (folder / "checkpoint.safetensors").is_file()

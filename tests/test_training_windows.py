@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
+import signal
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import psutil
 import pytest
 from ase.data import chemical_symbols
 from builders import build_functions
+from interrupted import interrupted
 from safetensors.numpy import load_file
 from training_data import mixed_frames, silicon_frames
 
@@ -150,21 +150,8 @@ def test_a_killed_training_leaves_no_derivatives_and_goes_on(tmp_path: Path) -> 
     options = ["--hidden", "4", "--members", "2", "--cutoff", "4", "--threads", "1", "--seed", "3"]
     for name in ("killed", "whole"):
         folders[name] = tmp_path / name
-    start = "import sys; from nnpcore.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", start, "train", data, "-o", str(folders["killed"]), *options]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)}
-    with subprocess.Popen(
-        [*command, "--derivatives", "disk", "--epochs", "5000"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("Epoch"):
-                process.kill()
-                break
-        process.wait(timeout=60)
+    command = [data, "-o", str(folders["killed"]), *options, "--derivatives", "disk", "--epochs", "5000"]
+    assert interrupted(command, signal.SIGKILL, {"TMPDIR": str(temporary)})[0] == -signal.SIGKILL
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith("derivatives-")]
     history = RunFolder.open(folders["killed"]).read_history()
     assert any("they are kept on disk, in" in message.text for message in history[0].messages)
