@@ -24,9 +24,11 @@ from nnpcore.structures.labels.foretold_stress import (
     ToldStresses,
     judge_foretold,
     reordered,
+    together,
 )
 from nnpcore.structures.labels.trust import FEWEST_FRAMES, trust_in_stress
 from nnpcore.training import PRESET_26, Trainer, TrainSettings
+from nnpcore.training.evaluate import rmse_report
 from nnpcore.training.guidance_posterior import fitted_posterior, with_their_stresses
 from nnpcore.training.stress import USUAL_STRESS_WEIGHT, SettledStress, settled_stress
 from nnpcore.units import GPA_PER_EV_PER_ANG3
@@ -134,6 +136,15 @@ def test_any_order_is_found_and_put_right(order: str) -> None:
     right = np.array([reordered(own, order) for own in tensor])
     np.testing.assert_array_equal(right[:, *VOIGT], stresses.given)
     np.testing.assert_array_equal(right, right.transpose(0, 2, 1))
+
+
+def test_orders_that_are_put_right_one_after_the_other_are_one() -> None:
+    stress = np.array([[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]])
+    for first in ORDERS:
+        for then in ORDERS:
+            wanted = reordered(reordered(stress, first), then)
+            np.testing.assert_array_equal(reordered(stress, together(first, then)), wanted)
+        assert together(first, "none") == together("none", first) == "none"
 
 
 def test_each_group_has_its_own_order_and_the_silent_ones_follow_where_all_agree() -> None:
@@ -289,6 +300,36 @@ def test_a_training_learns_stresses_put_right_and_goes_on_so(copper: list[Frame]
     going_on.prepare()
     assert going_on.settings.stress_order == trainer.settings.stress_order
     np.testing.assert_array_equal(going_on.data.train.targets.stress, trainer.data.train.targets.stress)
+
+
+def stresses(frames: list[Frame]) -> np.ndarray:
+    return np.array([f.stress for f in frames])
+
+
+def test_an_order_that_is_given_stays_where_the_weight_is_left_to_the_data(copper: list[Frame]) -> None:
+    wrong, turned = exchanged(copper), "yz xy xz"
+    for order, frames in (("xz yz xy", wrong), (turned, wrong), (turned, copper)):
+        trainer = Trainer(SETTINGS.replace(stress_order={"hot": order}), frames, [])
+        trainer.prepare()
+        assert trainer.settings.stress_order == ({} if frames is copper else {"hot": "xz yz xy"})
+        np.testing.assert_array_equal(trainer.data.train.targets.stress, stresses(copper))
+
+
+def test_groups_of_validation_and_test_follow_those_that_tell(copper: list[Frame]) -> None:
+    named = [
+        replace(f, stress=reordered(f.stress, "xz yz xy"), info={"group": "late" if k > 23 else "early"})
+        for k, f in enumerate(copper)
+        if f.stress is not None
+    ]
+    trainer = Trainer(SETTINGS, named[:24], named[24:27], test=named[27:])
+    trainer.prepare()
+    assert trainer.settings.stress_order == dict.fromkeys(("early", "late"), "xz yz xy")
+    assert trainer.data.valid is not None
+    np.testing.assert_array_equal(trainer.data.valid.targets.stress, stresses(copper[24:27]))
+    tested = trainer.run().test
+    assert tested is not None
+    found = rmse_report(trainer.potential(), {"test": copper[27:]}, n_threads=1)["test"]
+    assert tested["rmse_stress_gpa"]["mean"] == pytest.approx(found["rmse_stress_gpa"]["mean"])
 
 
 def test_what_the_user_says_stands(copper: list[Frame]) -> None:

@@ -26,6 +26,7 @@ from nnpcore.training.described import with_functions
 from nnpcore.training.evaluate import rmse_report
 from nnpcore.training.folder_lock import Writer, one_writer
 from nnpcore.training.group_weights import counted_labels
+from nnpcore.training.leaving_out import without_unused
 from nnpcore.training.learning_curve import MAPPING, LearningPlan, LearningPoint
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
@@ -104,12 +105,13 @@ def _with_stress(
     """Return settings with the weight and the order of the stress that some of the frames confirm."""
     from nnpcore.descriptors import compute_descriptors
 
-    some = [frames[k] for k in np.linspace(0, len(frames) - 1, min(len(frames), _MOST_TELLING)).astype(int)]
+    bound = without_unused(frames, settings)
+    some = [bound[k] for k in np.linspace(0, len(bound) - 1, min(len(bound), _MOST_TELLING)).astype(int)]
     threads = settings.n_threads or default_threads()
     found = compute_descriptors(
         some, functions, derivatives=False, n_threads=threads, progress=progress.part(0.0, 0.2)
     )
-    return settled_stress(settings, some, found, threads, progress.part(0.2, 1.0)).settings
+    return settled_stress(settings, some, found, threads, progress.part(0.2, 1.0), frames).settings
 
 
 def learning_curve(

@@ -7,7 +7,7 @@ energies and forces alone, the one that networks are guided by, foretells the st
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ import numpy as np
 from nnpcore.errors import DataError
 from nnpcore.structures.groups import groups_of
 from nnpcore.structures.labels.foretold_stress import (
+    AS_GIVEN,
     LEFT_OUT,
     ForetoldStresses,
     ToldStresses,
     judge_foretold,
     order_in_words,
+    together,
 )
 from nnpcore.structures.labels.trust import Trust, has_stress, trust_in_stress
 from nnpcore.training.group_weights import counted_labels
@@ -66,8 +68,12 @@ def settled_stress(
     descriptors: DescriptorSet,
     n_threads: int,
     progress: Progress,
+    others: Sequence[Frame] = (),
 ) -> SettledStress:
     """Settle whether stress counts; ``descriptors`` are those of the training frames.
+
+    ``others`` : frames of validation and test, whose groups may be others. They tell nothing here, but their
+    stresses are put right as those of the training are, or left out.
 
     Where the settings give no weight, it is :data:`USUAL_STRESS_WEIGHT` if the data confirm the stresses,
     else 0. Where they give one, it stays, and what speaks against it is said.
@@ -85,18 +91,28 @@ def settled_stress(
     except (DataError, np.linalg.LinAlgError) as error:
         why = f"{by_energies.why}; no posterior of energies and forces can tell either ({error})"
         return _without_posterior(settings, by_energies if by_energies.trusted else Trust(False, why))
-    told = judge_foretold(foretold, set(groups_of(train, settings.group_key)), by_energies.trusted)
+    counts = Counter(groups_of(filter(has_stress, (*train, *others)), settings.group_key))
+    told = judge_foretold(foretold, counts, by_energies.trusted)
     if by_energies.trusted and not told.trusted:
         told = ToldStresses(True, by_energies.why, {}, {})
     if weight is not None:
-        return SettledStress(settings, _warnings(told, train, settings), learned)
+        return SettledStress(settings, _warnings(told), learned)
     if not told.trusted:
         return SettledStress(settings.replace(stress_weight=0.0), (_not_used(told.why),), learned)
-    found = settings.replace(stress_weight=USUAL_STRESS_WEIGHT, stress_order=dict(told.orders))
+    found = settings.replace(
+        stress_weight=USUAL_STRESS_WEIGHT, stress_order=_put_together(settings.stress_order, told.orders)
+    )
     reasons = [by_energies.why] if by_energies.trusted else []
     why = "; ".join(dict.fromkeys([*reasons, told.why]))
     text = f"The stresses count, with the weight {USUAL_STRESS_WEIGHT:g}: {why}"
-    return SettledStress(found, (Message(text, Severity.NOTE), *_about_orders(told, train, found)), learned)
+    return SettledStress(found, (Message(text, Severity.NOTE), *_about_orders(told, counts)), learned)
+
+
+def _put_together(given: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """Return orders by group: those of the settings, and what was found of stresses that these put right."""
+    names = sorted(given.keys() | found.keys())
+    orders = {name: together(given.get(name, AS_GIVEN), found.get(name, AS_GIVEN)) for name in names}
+    return {name: order for name, order in orders.items() if order != AS_GIVEN}
 
 
 def _without_posterior(settings: TrainSettings, trust: Trust | None) -> SettledStress:
@@ -157,9 +173,8 @@ def _compared(
     )
 
 
-def _about_orders(told: ToldStresses, train: Sequence[Frame], settings: TrainSettings) -> list[Message]:
-    """Return what is put right, and what is left out, with the numbers of frames."""
-    counts = Counter(groups_of([f for f in train if has_stress(f)], settings.group_key))
+def _about_orders(told: ToldStresses, counts: Mapping[str, int]) -> list[Message]:
+    """Return what is put right, and what is left out, with the numbers of frames by group."""
     found = []
     for group, order in told.orders.items():
         where, why = f"{counts[group]} frames of {group}", told.reasons[group]
@@ -171,7 +186,7 @@ def _about_orders(told: ToldStresses, train: Sequence[Frame], settings: TrainSet
     return found
 
 
-def _warnings(told: ToldStresses, train: Sequence[Frame], settings: TrainSettings) -> tuple[Message, ...]:
+def _warnings(told: ToldStresses) -> tuple[Message, ...]:
     """Return what speaks against stresses that the user has given a weight."""
     if told.contradicted:
         return (Message(f"The stresses have a weight, but {told.why}"),)

@@ -355,9 +355,14 @@ class Trainer:
 
     def _settle_stress(self, valid: Sequence[Frame], progress: Progress) -> None:
         """Let the frames tell whether their stresses count; ``valid`` : less what lies below them."""
-        threads = self.settings.n_threads or default_threads()
+        threads, given = self.settings.n_threads or default_threads(), self.settings.stress_order
         settled = settled_stress(
-            self.settings, self._bare_frames, self.data.train.descriptors, threads, progress
+            self.settings,
+            self._bare_frames,
+            self.data.train.descriptors,
+            threads,
+            progress,
+            (*valid, *self.test_frames),
         )
         self._opening += settled.messages
         self._learned = settled.learned if self._guidance.epochs is not None else None
@@ -365,7 +370,7 @@ class Trainer:
             self.settings = settled.settings
             self._baseline = BaselinePlan(self.settings, self.choice.optimizer)
             self._guidance = GuidancePlan(self.settings, self.choice.optimizer)
-        if self.settings.stress_order:
+        if self.settings.stress_order != given:
             parts = (self._bare_frames, valid)
             self.data = self.data.with_stresses(*(stresses_in_order(p, self.settings) for p in parts))
 
@@ -423,7 +428,10 @@ class Trainer:
         threads = self.settings.n_threads
         with suppress(Cancelled):
             found = rmse_report(
-                self.potential(), {"test": self.test_frames}, n_threads=threads, progress=progress
+                self.potential(),
+                {"test": stresses_in_order(self.test_frames, self.settings)},
+                n_threads=threads,
+                progress=progress,
             )
             self.test_errors = found["test"]
 

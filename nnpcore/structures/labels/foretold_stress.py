@@ -97,6 +97,13 @@ def reordered(stress: np.ndarray, order: str) -> np.ndarray:
     return found
 
 
+def together(first: str, then: str) -> str:
+    """Return the order that puts right at once what ``first`` and ``then`` put right one after the other."""
+    if LEFT_OUT in (first, then):
+        return LEFT_OUT
+    return " ".join(_SHEARS[ORDERS[then][k]] for k in ORDERS[first])
+
+
 def order_in_words(order: str) -> str:
     """Return what is the matter with an order, such as "yz and xz are exchanged"."""
     moved = [name for name, found in zip(_SHEARS, order.split(), strict=True) if name != found]
