@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,10 +15,19 @@ from ase.calculators.emt import EMT
 from builders import build_frame
 from training_data import labelled
 
+from nnpcore.analyses import required
+from nnpcore.analyses.calibrating import _held_out
+from nnpcore.analyses.errors import RUN_FRAMES
+from nnpcore.analyses.parity import COMPARED_FRAMES
+from nnpcore.cli import main
 from nnpcore.cli.keys import stress_advice
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
 from nnpcore.errors import Cancelled, SettingsError
+from nnpcore.potential import Potential
 from nnpcore.progress import Progress
+from nnpcore.report import mapping_folder
+from nnpcore.report.facts import evaluation_of_run
+from nnpcore.structures import write_frames
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.foretold_stress import (
     AS_GIVEN,
@@ -27,7 +39,7 @@ from nnpcore.structures.labels.foretold_stress import (
     together,
 )
 from nnpcore.structures.labels.trust import FEWEST_FRAMES, trust_in_stress
-from nnpcore.training import PRESET_26, Trainer, TrainSettings
+from nnpcore.training import PRESET_26, RunFolder, Trainer, TrainSettings
 from nnpcore.training.evaluate import rmse_report
 from nnpcore.training.guidance_posterior import fitted_posterior, with_their_stresses
 from nnpcore.training.stress import USUAL_STRESS_WEIGHT, SettledStress, settled_stress
@@ -302,7 +314,7 @@ def test_a_training_learns_stresses_put_right_and_goes_on_so(copper: list[Frame]
     np.testing.assert_array_equal(going_on.data.train.targets.stress, trainer.data.train.targets.stress)
 
 
-def stresses(frames: list[Frame]) -> np.ndarray:
+def stresses(frames: Sequence[Frame]) -> np.ndarray:
     return np.array([f.stress for f in frames])
 
 
@@ -330,6 +342,38 @@ def test_groups_of_validation_and_test_follow_those_that_tell(copper: list[Frame
     assert tested is not None
     found = rmse_report(trainer.potential(), {"test": copper[27:]}, n_threads=1)["test"]
     assert tested["rmse_stress_gpa"]["mean"] == pytest.approx(found["rmse_stress_gpa"]["mean"])
+
+
+def test_what_is_shown_of_a_run_compares_with_stresses_put_right(
+    copper: list[Frame], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong, run = exchanged(copper), tmp_path / "run"
+    files = [str(tmp_path / name) for name in ("train.extxyz", "valid.extxyz")]
+    write_frames(files[0], wrong[:24])
+    write_frames(files[1], wrong[24:])
+    settings = (
+        "--members=1 --hidden=4 --epochs=1 --guidance=0 --threads=1 --device=cpu --preset=26"
+    )
+    assert main(["train", files[0], "--valid", files[1], "-o", str(run), *settings.split(), "--json"]) == 0
+    trained = json.loads(capfd.readouterr().out)["data_sets"]
+    assert main(["evaluate", str(run), "--json"]) == 0
+    evaluated = json.loads(capfd.readouterr().out)["data_sets"]
+    right = rmse_report(Potential.load(run), {"valid": copper[24:]}, n_threads=1)["valid"]
+    for shown in (trained, evaluated):
+        stress = shown["validation"]["rmse_stress_gpa"]["mean"]
+        assert stress == pytest.approx(right["rmse_stress_gpa"]["mean"], rel=1e-4)
+    evaluation = evaluation_of_run(run)
+    parts = [required(evaluation.known(node) or ()) for node in (COMPARED_FRAMES, RUN_FRAMES)]
+    training, held_out, _ = _held_out(RunFolder.open(run), None)
+    monkeypatch.setattr(mapping_folder, "study", lambda *_, **given: given["training_frames"])
+    mapped = cast(Sequence[Frame], mapping_folder.map_run(run, copper))
+    shown = (parts[0][0].frames, parts[1][1].frames, held_out["validation"])
+    for found, wanted in (
+        *((one, copper[24:]) for one in shown),
+        (training, copper[:24]),
+        (mapped, copper[:24]),
+    ):
+        np.testing.assert_allclose(stresses(found), stresses(wanted), atol=1e-7)
 
 
 def test_what_the_user_says_stands(copper: list[Frame]) -> None:

@@ -99,7 +99,12 @@ def keep_factors(folder: RunFolder, found: Calibration) -> list[str]:
 def _held_out(
     folder: RunFolder, data: Mapping[str, Sequence[Frame]] | None
 ) -> tuple[list[Frame], Mapping[str, Sequence[Frame]], list[str]]:
-    """Return a run's training frames, those to compare with by name, and what the user should know."""
+    """Return a run's training frames with their labels as they counted, those to compare with by name, and
+    what the user should know.
+    """
+    from nnpcore.training.group_weights import counted_labels
+    from nnpcore.training.stress_order import stresses_in_order
+
     own: dict[str, list[Frame]] = {}
     notes: list[str] = []
     try:
@@ -108,9 +113,12 @@ def _held_out(
         if data is None:
             raise
         notes.append(f"whether these frames were trained on cannot be told: {error}")
-    training = own.pop(TRAINING, [])
+    training = list(counted_labels(own.pop(TRAINING, []), folder.settings))
     if data is None:
-        return training, {role: frames for role, frames in own.items() if frames}, notes
+        held_out = {
+            role: stresses_in_order(frames, folder.settings) for role, frames in own.items() if frames
+        }
+        return training, held_out, notes
     parts, n_both = without_frames(data, training)
     if n_both:
         notes.append(f"{n_both} frames were trained on: they are left out")

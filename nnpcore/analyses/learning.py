@@ -26,8 +26,8 @@ from nnpcore.training.described import with_functions
 from nnpcore.training.evaluate import rmse_report
 from nnpcore.training.folder_lock import Writer, one_writer
 from nnpcore.training.group_weights import counted_labels
-from nnpcore.training.leaving_out import without_unused
 from nnpcore.training.learning_curve import MAPPING, LearningPlan, LearningPoint
+from nnpcore.training.leaving_out import without_unused
 from nnpcore.training.run_folder import RunFolder
 from nnpcore.training.settings import TrainSettings
 from nnpcore.training.storage import Remembered, Storage

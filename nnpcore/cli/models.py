@@ -46,6 +46,7 @@ def evaluate_command(
     """
     from nnpcore.structures.groups import check_group_key
     from nnpcore.training import RunFolder, rmse_report
+    from nnpcore.training.stress_order import stresses_in_order
 
     specs = specs_of(calculator, arguments, python)
     own = len(given or ()) == 1 and Path((given or [""])[0]).is_dir()
@@ -55,7 +56,9 @@ def evaluate_command(
         key = group_key or _group_key_of(run)
         frames = frames_by_name([read(path, skip_bad, terminal, keys) for path in data])
         if run is not None and own:
-            frames = {role: part for role, part in RunFolder.open(run).find_frames().items() if part}
+            folder = RunFolder.open(run)
+            found = {role: part for role, part in folder.find_frames().items() if part}
+            frames = {role: stresses_in_order(part, folder.settings) for role, part in found.items()}
         if group_key is not None:
             check_group_key([frame for part in frames.values() for frame in part], group_key)
         for model in models:

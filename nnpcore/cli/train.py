@@ -89,9 +89,11 @@ def train_command(
 
 def _told(trainer: Trainer, reached: Reached, output: Path, terminal: Terminal) -> Result:
     """Show errors, what is next, and the verdict of an ended training that followed a crystal."""
+    from nnpcore.training import RunFolder
+
     stopped = reached.stopped
     shown = trainer.frames() if not stopped else {**trainer.frames(), "test": ()}
-    result = _result(reached, shown, trainer.settings.group_key, terminal)
+    result = _result(reached, shown, RunFolder.open(output).settings, terminal)
     then = f"The training is in {output}. Next: eatlas map {quote(str(output))} --eos FILE -o DIR"
     if stopped:
         then = f"Stopped. Go on with it by: eatlas train -o {quote(str(output))} --resume"
@@ -451,14 +453,18 @@ def _settings_to_resume(output: Path, changes: dict[str, Any], *, given: bool) -
 
 
 def _result(
-    reached: Reached, frames: Mapping[str, Sequence[Frame]], group_key: str, terminal: Terminal
+    reached: Reached, frames: Mapping[str, Sequence[Frame]], settings: TrainSettings, terminal: Terminal
 ) -> Result:
-    """Return what was reached: RMSEs of the best weights on frames by role, messages."""
+    """Return what was reached: RMSEs of the best weights on frames by role, messages.
+
+    ``settings`` : as the training has settled them.
+    """
     from nnpcore.training import rmse_report
+    from nnpcore.training.stress_order import stresses_in_order
 
     with terminal.progress("Evaluating") as progress:
-        known = {name: part for name, part in frames.items() if part}
-        data_sets = rmse_report(reached.potential, known, progress=progress, group_key=group_key)
+        known = {name: stresses_in_order(part, settings) for name, part in frames.items() if part}
+        data_sets = rmse_report(reached.potential, known, progress=progress, group_key=settings.group_key)
     last = reached.history[-1] if reached.history else None
     return {
         "epochs": last.epoch if last else 0,

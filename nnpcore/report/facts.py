@@ -29,6 +29,7 @@ from nnpcore.progress import Progress
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues
 from nnpcore.training.group_weights import counted_labels
 from nnpcore.training.history import energy_rmse
+from nnpcore.training.stress_order import stresses_in_order
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
@@ -176,11 +177,12 @@ def _evaluation(facts: RunFacts, values: TrainingValues | None) -> Evaluation:
     settings = facts.folder.settings
     evaluation.set(LEARNED_FROM, learned_from(settings))
     evaluation.set(GROUP_KEY, settings.group_key)
-    evaluation.set(RUN_FRAMES, run_frames(facts.frames) if facts.frames else Missing(why))
+    known = {role: stresses_in_order(own, settings) for role, own in (facts.frames or {}).items()}
+    evaluation.set(RUN_FRAMES, run_frames(known) if known else Missing(why))
     frames = counted_labels(frames, settings)
     evaluation.set(TRAINING_FRAMES, frames or Missing(f"it is a property of the training data: {why}"))
-    held_out = {role: own for role, own in (facts.frames or {}).items() if role != TRAINING and own}
-    parts = [(RunPart(role, role, role, np.arange(len(own))), tuple(own)) for role, own in held_out.items()]
+    held_out = {role: own for role, own in known.items() if role != TRAINING and own}
+    parts = [(RunPart(role, role, role, np.arange(len(own))), own) for role, own in held_out.items()]
     compared = tuple(ComparedFrames(part, own, len(own)) for part, own in parts)
     evaluation.set(COMPARED_FRAMES, compared or None)
     return evaluation

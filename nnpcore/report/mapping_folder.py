@@ -52,15 +52,16 @@ def map_run(
     """
     from nnpcore.potential import Potential
     from nnpcore.training import RunFolder
+    from nnpcore.training.group_weights import counted_labels
     from nnpcore.training.history import energy_rmse
 
     folder = RunFolder.open(run)
     potential = Potential.load(folder.path)
     values = folder.training_values()
     try:
-        frames = folder.find_frames()[TRAINING]
+        frames = counted_labels(folder.find_frames()[TRAINING], folder.settings)
     except EatlasError:  # without its data the verdict knows the members' spread only
-        frames = []
+        frames = ()
     return study(
         potential,
         values,
