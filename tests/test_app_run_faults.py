@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import build_frame
 from test_app_training import SMALL, ended, opened, started
+from training_data import labelled
 
 from app.documents import session_file
 from app.documents.frame_refs import FrameRefs
@@ -22,8 +24,11 @@ from app.widgets.row_list import ID
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.errors import RUN_FRAMES
 from nnpcore.analyses.inputs import TRAINING_PARTS
+from nnpcore.analyses.parity import COMPARED_FRAMES
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.structures import Role, example_path, read_dataset, write_frames
+from nnpcore.structures.groups import group_of
+from nnpcore.structures.labels.foretold_stress import reordered
 from nnpcore.training import RunFolder, keeping
 
 
@@ -257,6 +262,28 @@ def test_frames_of_a_run_are_put_together_once_and_not_kept_when_their_file_is_c
     session.data.remove("a")
     inputs.refresh(run)
     assert not inputs._of_parts
+
+
+def test_a_run_is_compared_with_stresses_put_right_once(window, qtbot, tmp_path):
+    write_frames(tmp_path / "a.extxyz", labelled([build_frame("Si", rattle=0.1, seed=k) for k in range(4)]))
+    opened(window, qtbot, tmp_path / "a.extxyz")
+    session, key = window.session, "a"
+    frames = session.data.datasets[key].frames
+    assert all(np.ptp(frame.stress[[1, 0, 0], [2, 2, 1]]) > 0 for frame in frames)
+    run = session.runs.add("run", SMALL.replace(stress_order={group_of(frames[0]): "xz yz xy"}))
+    run.train = FrameRefs(((key, np.arange(len(frames))),))
+    inputs = RunInputs(session.data, session.regions)
+    found = []
+    for _ in range(2):
+        inputs.refresh(run)
+        found += [run.evaluation.known(node)[0].frames for node in (COMPARED_FRAMES, RUN_FRAMES)]
+    assert found[0] is found[2] and found[1] is found[3]
+    for own in found:
+        for frame, given in zip(own, frames, strict=True):
+            np.testing.assert_array_equal(frame.stress, reordered(given.stress, "xz yz xy"))
+    session.data.remove(key)
+    inputs.refresh(run)
+    assert not inputs._put_right
 
 
 def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):

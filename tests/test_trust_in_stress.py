@@ -351,9 +351,7 @@ def test_what_is_shown_of_a_run_compares_with_stresses_put_right(
     files = [str(tmp_path / name) for name in ("train.extxyz", "valid.extxyz")]
     write_frames(files[0], wrong[:24])
     write_frames(files[1], wrong[24:])
-    settings = (
-        "--members=1 --hidden=4 --epochs=1 --guidance=0 --threads=1 --device=cpu --preset=26"
-    )
+    settings = "--members=1 --hidden=4 --epochs=1 --guidance=0 --threads=1 --device=cpu --preset=26"
     assert main(["train", files[0], "--valid", files[1], "-o", str(run), *settings.split(), "--json"]) == 0
     trained = json.loads(capfd.readouterr().out)["data_sets"]
     assert main(["evaluate", str(run), "--json"]) == 0

@@ -61,6 +61,7 @@ class RunInputs:
         """What every run is given alike, as panels have chosen; None for what was taken away."""
         self._frames: dict[str, tuple[tuple[object, ...], tuple[Frame, ...]]] = {}
         self._of_parts: dict[tuple[str, str, str], _PartFrames] = {}
+        self._put_right: dict[tuple[str, str, str], tuple[tuple[object, ...], tuple[Frame, ...]]] = {}
 
     def forget(self, run_id: str) -> None:
         """Forget a run."""
@@ -70,6 +71,7 @@ class RunInputs:
     def _keep_parts(self, kept: Callable[[str, str], bool]) -> None:
         """Let go of the frames put together, but those of runs and data sets (ids) that are ``kept``."""
         self._of_parts = {key: known for key, known in self._of_parts.items() if kept(*key[:2])}
+        self._put_right = {key: known for key, known in self._put_right.items() if kept(*key[:2])}
 
     def refresh(self, run: RunDocument) -> None:
         """Give a run's evaluation everything it can look at now; what has not changed changes nothing."""
@@ -166,7 +168,7 @@ class RunInputs:
         """Return all frames of a run whose files are open."""
         found = [(part, self._frames_of(run, part)) for part in parts]
         return tuple(
-            ComparedFrames(part, known.frames, len(known.frames))
+            ComparedFrames(part, self._in_order(run, part, "all", known.frames), len(known.frames))
             for part, known in found
             if known is not None
         )
@@ -184,6 +186,21 @@ class RunInputs:
             known = self._of_parts[key] = _PartFrames(document.dataset, part.indices, frames, places)
         return known
 
+    def _in_order(
+        self, run: RunDocument, part: RunPart, which: str, frames: tuple[Frame, ...]
+    ) -> tuple[Frame, ...]:
+        """Return frames with the stresses that the run has put right, made once; often the same frames."""
+        orders = tuple(sorted(run.settings.stress_order.items()))
+        if not orders:
+            return frames
+        from nnpcore.training.stress_order import stresses_in_order
+
+        key, stamp = (run.id, part.key, f"{which}:{part.role}:{part.name}"), (orders, frames)
+        before = self._put_right.get(key)
+        if before is None or not same(before[0], stamp):
+            before = self._put_right[key] = stamp, stresses_in_order(frames, run.settings)
+        return before[1]
+
     def _compared_frames(self, run: RunDocument, parts: tuple[RunPart, ...]) -> tuple[ComparedFrames, ...]:
         """Return the frames of the run whose files are open, thinned evenly."""
         most = MOST_LIVE_FRAMES if run.state.active else MOST_FRAMES
@@ -195,6 +212,7 @@ class RunInputs:
                 frames = tuple(known.frames[i] for i in indices)
                 name = part.name.replace(" (validation)", " (valid)")
                 chosen = RunPart(part.key, name, part.role, indices)
+                frames = self._in_order(run, part, "some", frames)
                 found.append(ComparedFrames(chosen, frames, len(part.indices)))
         return tuple(found)
 
