@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from ase import Atoms
 from builders import build_frame
 from training_data import TINY, labelled, mixed_frames, silicon_frames
 
-from nnpcore.analyses import MappingMonitor
+from nnpcore.analyses import MappingMonitor, learning
 from nnpcore.analyses.learning import FILE, decided, learn
 from nnpcore.cli import main
 from nnpcore.cluster import InProcess
@@ -37,6 +38,7 @@ from nnpcore.training.learning_curve import (
     trends_text,
 )
 from nnpcore.training.storage import Storage
+from nnpcore.training.stress import SettledStress
 
 SETTINGS = TINY.replace(epochs=2, split="blocks", **{"descriptors.preset": "26"})
 
@@ -347,6 +349,24 @@ def test_the_command_streams_stops_and_resumes(
     assert means_of([LearningPoint.from_dict(p) for p in found["points"]], "energy").keys() == {4, 8, 15}
     assert main([*command, "--resume", "--points", "few"]) == 1
     assert "no numbers of frames" in capfd.readouterr().out
+
+
+def test_isolated_atoms_do_not_tell_of_stress_but_groups_of_all_frames_are_asked_for(
+    data: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atom = Frame.from_atoms(Atoms("Si"))
+    plan = plan_learning([*data, *(replace(atom, energy=-1.0, index=99) for _ in range(2))], SETTINGS)
+    plan = replace(plan, settings=plan.settings.replace(stress_weight=None))
+    asked: list[list[Frame]] = []
+
+    def told(settings: TrainSettings, frames: list[Frame], *more: object) -> SettledStress:
+        asked.extend((frames, cast(list[Frame], more[-1])))
+        return SettledStress(settings)
+
+    monkeypatch.setattr(learning, "settled_stress", told)
+    decided(plan)
+    assert all(frame.n_atoms > 1 for frame in asked[0])
+    assert any(frame.n_atoms == 1 for frame in asked[1])
 
 
 def test_settings_are_decided_once(data: list[Frame]) -> None:

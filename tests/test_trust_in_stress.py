@@ -15,7 +15,7 @@ from ase.calculators.emt import EMT
 from builders import build_frame
 from training_data import labelled
 
-from nnpcore.analyses import required
+from nnpcore.analyses import Missing, required
 from nnpcore.analyses.calibrating import _held_out
 from nnpcore.analyses.errors import RUN_FRAMES
 from nnpcore.analyses.parity import COMPARED_FRAMES
@@ -361,11 +361,13 @@ def test_what_is_shown_of_a_run_compares_with_stresses_put_right(
         stress = shown["validation"]["rmse_stress_gpa"]["mean"]
         assert stress == pytest.approx(right["rmse_stress_gpa"]["mean"], rel=1e-4)
     evaluation = evaluation_of_run(run)
-    parts = [required(evaluation.known(node) or ()) for node in (COMPARED_FRAMES, RUN_FRAMES)]
+    compared, of_run = (
+        required(evaluation.known(node) or Missing("")) for node in (COMPARED_FRAMES, RUN_FRAMES)
+    )
     training, held_out, _ = _held_out(RunFolder.open(run), None)
     monkeypatch.setattr(mapping_folder, "study", lambda *_, **given: given["training_frames"])
     mapped = cast(Sequence[Frame], mapping_folder.map_run(run, copper))
-    shown = (parts[0][0].frames, parts[1][1].frames, held_out["validation"])
+    shown = (compared[0].frames, of_run[1].frames, held_out["validation"])
     for found, wanted in (
         *((one, copper[24:]) for one in shown),
         (training, copper[:24]),
