@@ -100,6 +100,23 @@ def test_it_begins_below_the_distances_of_the_data() -> None:
     assert {pair.elements: pair.outer for pair in found.pairs}["C", "Si"] == pytest.approx(1.68)
 
 
+def test_large_atoms_never_seen_close_keep_their_labels() -> None:
+    pairs = (Frame.from_atoms(Atoms("Cs2", positions=[[0, 0, 0], [r, 0, 0]])) for r in (3.6, 5.0))
+    frames = [replace(frame, energy=0.0) for frame in pairs]
+    found, sentence = short_range_of(frames, ["Cs"], 8.0, TrainSettings())
+    assert found is not None and "never seen so close" in sentence
+    assert found.outer < 3.5 and found.taken_off(frames) == frames
+
+
+def test_a_pair_alone_may_leave_compressed_crystals_to_the_networks() -> None:
+    frames = [build_frame("Si", rattle=0.01, seed=k) for k in range(3)]
+    by_all, by_pair = (
+        short_range_of(frames, ["Si"], 5.0, TrainSettings.model_validate(given))[0]
+        for given in ({}, {"short_range": "off", "short_range_pairs": {"Si-Si": "auto"}})
+    )
+    assert by_pair == by_all
+
+
 def test_pairs_may_differ() -> None:
     frames = [build_frame("SiC", rattle=0.1, seed=k) for k in range(3)]
     own = {"Si-C": (1.0, 1.5), "C-C": "off", "Si-Si": "off"}

@@ -212,7 +212,7 @@ def short_range_of(
             )
         found.append(PairRepulsion(pair, inner, outer))
     crowding = tuple(
-        _crowding(element, settings.short_range, reaches, crowds[element])
+        _crowding(element, [wanted[pair] for pair in free if element in pair], reaches, crowds[element])
         for element in elements
         if element in crowds and any(element in pair for pair in reaches)
     )
@@ -235,12 +235,14 @@ def _both_ways(reaches: Mapping[tuple[str, str], float]) -> dict[tuple[int, int]
     return {(atomic_numbers[a], atomic_numbers[b]): reach for a, b, reach in ways}
 
 
-def _crowding(element: str, mode: str, reaches: Mapping[tuple[str, str], float], crowd: Crowded) -> Crowding:
-    """Return how crowded atoms of an element are lifted."""
+def _crowding(
+    element: str, modes: Sequence[object], reaches: Mapping[tuple[str, str], float], crowd: Crowded
+) -> Crowding:
+    """Return how crowded atoms of an element are lifted; ``modes`` : of its pairs, "on" or "auto"."""
     own = {b if a == element else a: reach for (a, b), reach in reaches.items() if element in (a, b)}
     usual = max(crowd.usual, _ONE_BOND)
     seen = max(ABOVE * crowd.most, crowd.most + TAILS * crowd.tail)
-    start = max(seen, crowd.pressed if mode == "auto" else 0.0, 2.0 * _ONE_BOND)
+    start = max(seen, crowd.pressed if "auto" in modes else 0.0, 2.0 * _ONE_BOND)
     return Crowding(element, tuple(own.items()), start, WIDTH * usual, STEEP / usual)
 
 
@@ -266,8 +268,8 @@ def _distances(
 
     radii = OF_RADII * float(sum(covalent_radii[atomic_numbers[element]] for element in pair))
     own = known.get(pair)
-    if own is None:
-        outer = radii
+    if own is None:  # but maybe at the very distance up to which it was looked for
+        outer = min(radii, BELOW * FARTHEST)
     else:
         outer = BELOW * own.shortest
         outer = min(outer, OF_NEAREST * own.usual) if mode == "auto" else outer
