@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QWidget
 
+from app.dialogs.every import Dialogs
+from app.dialogs.examples import open_example
 from app.documents.coloring import Coloring
 from app.documents.counting import FROM_ZERO
 from app.documents.selection import AtomRef, Selection
@@ -214,6 +217,20 @@ def test_cancelled_tasks_stop_at_their_next_report(session, qtbot):
         task.cancel()
     assert task.state == "cancelled"
     assert len(steps) < 900
+
+
+def test_opening_waits_for_no_analysis(session, qtbot, tmp_path):
+    gate, opened = threading.Event(), []
+    for _ in range(3):
+        session.tasks.run("Analysing", lambda _: gate.wait(60), lambda _: None)
+    try:
+        with qtbot.waitSignal(session.messages.notified) as told:
+            session.runs.open(tmp_path / "gone")
+        assert told.args[0].title == "The run gone was not opened"
+        open_example(session, Dialogs(session, QWidget()), "heal_dft", lambda name, *_: opened.append(name))
+        qtbot.waitUntil(lambda: opened == ["heal_dft"], timeout=30_000)
+    finally:
+        gate.set()
 
 
 def test_errors_of_tasks_become_messages(session, qtbot):

@@ -25,6 +25,7 @@ from app.workers.example_sessions import (
     session_path,
     unpack,
 )
+from app.workers.tasks import OPEN
 from nnpcore.progress import Progress
 
 if TYPE_CHECKING:
@@ -145,4 +146,4 @@ def open_example(session: Session, dialogs: Dialogs, name: str, opened: Opened) 
         unpack(folder, name)
         return read_example(folder, name)
 
-    session.tasks.run(f"Opening {example.title}", read, done, failed)
+    session.tasks.run(f"Opening {example.title}", read, done, failed, lane=OPEN)

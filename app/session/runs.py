@@ -18,7 +18,7 @@ from app.session.regions import Regions
 from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
 from app.workers.opening import OpenedRun, open_run
-from app.workers.tasks import OPEN_RUN, TaskRunner
+from app.workers.tasks import OPEN, TaskRunner
 from nnpcore.analyses.foretold import FRAME_FORETOLD
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.foreign_text import one_line
@@ -122,7 +122,8 @@ class Runs(QObject):
             lambda progress: open_run(path, progress),
             self._put_opened,
             lambda error: self._messages.notify_error(f"The run {path.name} was not opened", error),
-            key=f"{OPEN_RUN}{path}",
+            key=f"open run {path}",
+            lane=OPEN,
         )
 
     def _put_opened(self, opened: OpenedRun) -> None:

@@ -20,10 +20,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
-READ = "read"
-DRAW = "draw"
-OPEN_RUN = "open run "
-"""What the keys of tasks begin with that open a run."""
+READ, OPEN, DRAW = "read", "open", "draw"
+"""Lanes of what reads files, opens runs and examples, and draws figures: none waits for an analysis."""
 TRAINING, TASK = 10, 5
 """Niceness of the training's threads and of short tasks; the window's thread has 0."""
 
@@ -44,7 +42,7 @@ class TaskState(StrEnum):
 class Task:
     """One piece of background work; ``fraction`` is in [0, 1] or None when unknown.
 
-    Tasks of the lane "read", and those of "draw", run one after the other, in the order they were started.
+    Tasks of one lane run one after the other, in the order they were started; without one, beside others.
     """
 
     title: str
@@ -66,8 +64,8 @@ class Task:
 
     @property
     def opens(self) -> bool:
-        """Whether it reads a file or opens a run."""
-        return self.lane == READ or (self.key or "").startswith(OPEN_RUN)
+        """Whether it reads a file, or opens a run or an example."""
+        return self.lane in (READ, OPEN)
 
     def _on_report(self, fraction: float | None, text: str) -> None:
         self.fraction, self.text = fraction, text
@@ -101,8 +99,10 @@ class TaskRunner(QObject):
         super().__init__(parent)
         self._pools = {
             "": ThreadPoolExecutor(n_threads, "eatlas-task", step_back, (TASK,)),
-            READ: ThreadPoolExecutor(1, "eatlas-read", step_back, (TASK,)),
-            DRAW: ThreadPoolExecutor(1, "eatlas-draw", step_back, (TASK,)),
+            **{
+                lane: ThreadPoolExecutor(1, f"eatlas-{lane}", step_back, (TASK,))
+                for lane in (READ, OPEN, DRAW)
+            },
         }
         self._tasks: list[Task] = []
         self._by_key: dict[str, Task] = {}
