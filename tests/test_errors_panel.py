@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 from panel_helpers import show_panel, wait_for
 from training_data import TINY, silicon_frames
 
 from app.dialogs.group_weights import GroupWeightsDialog
-from app.panels.errors_panel import ErrorsPanel
+from app.panels.errors_panel import ErrorsPanel, _outlier_row
 from app.session.session import Session
 from app.workers.training import TrainingJob, TrainingOrder
-from nnpcore.analyses.errors import OUTLIERS
+from nnpcore.analyses.errors import OUTLIERS, Outlier, RunErrors
 from nnpcore.structures import Role, read_dataset, write_frames
 from nnpcore.training import RunFolder, Trainer
 from nnpcore.training.leaving_out import left_out
@@ -103,3 +105,13 @@ def test_frames_left_out_of_other_data_are_told_and_not_counted(tmp_path: Path) 
     job = TrainingJob(TrainingOrder(TINY, frames[:4], frames[4:], bare, tmp_path / "third"))
     job._work()
     assert "nothing to compare with" in str(job.take_news().error) and not (tmp_path / "third").exists()
+
+
+def test_outliers_of_several_files_name_theirs() -> None:
+    frame = replace(silicon_frames(1)[0], source="/data/hot.xyz", index=3)
+    analysis = cast(RunErrors, SimpleNamespace(frames=(frame,)))
+    one = Outlier(0, "hot", "hot", 3, "training", "liquid", 4, "force", 0.5, 0.1)
+    assert _outlier_row(one, analysis, set(), several=True).name == "frame 4, atom 5, hot"
+    assert _outlier_row(one, analysis, set(), several=False).name == "frame 4, atom 5"
+    by_file = replace(one, group="hot.xyz", atom=None)
+    assert _outlier_row(by_file, analysis, {("hot.xyz", 3)}, several=True).name == "left out: frame 4"

@@ -100,7 +100,8 @@ class ErrorsPanel(AnalysisPanel[RunErrors]):
             names = {(one.file, one.frame) for one in left}
             worst = sorted([*found.frames, *found.atoms], key=lambda one: -one.ratio)
             self.listed = worst[:200]
-            rows = [_outlier_row(one, analysis, names) for one in self.listed]
+            several = len({one.key for one in self.listed}) > 1
+            rows = [_outlier_row(one, analysis, names, several) for one in self.listed]
             self.table_view.show_rows(OUTLIER_HEADS, rows, gives_way=1)
         else:
             self.listed = []
@@ -171,13 +172,15 @@ def _cell(rmses: Mapping[str, Rmse], quantity: str) -> tuple[str, str]:
     return number_text(rmses[quantity]["mean"], DIGITS[quantity]), ""
 
 
-def _outlier_row(one: Outlier, analysis: RunErrors, left: set[tuple[str, int]]) -> PropertyRow:
+def _outlier_row(one: Outlier, analysis: RunErrors, left: set[tuple[str, int]], several: bool) -> PropertyRow:
+    """Return what is said of an outlier, with its file where ``several`` have some and its group is not it."""
     factor, unit, digits = (MEV_PER_EV, "meV/atom", 1) if one.atom is None else (1.0, "eV/Å", 3)
     frame = analysis.frames[one.place]
     out = "left out: " if (PurePath(frame.source).name, frame.index) in left else ""
     atom = "" if one.atom is None else f", atom {one.atom + 1}"
+    file = f", {one.name}" if several and one.group != PurePath(frame.source).name else ""
     return PropertyRow(
-        f"{out}frame {one.index + 1}{atom}",
+        f"{out}frame {one.index + 1}{atom}{file}",
         (
             (one.group, f"{one.group}, {one.role}"),
             (f"{number_text(factor * one.error, digits)} {unit}", one.quantity),
