@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from app.documents.session_file import SavedDataset
 from app.workers import reading
 from nnpcore.structures import KeyNames, Role, read_dataset
+from nnpcore.structures.frame_index import FrameIndex
 
 
 @pytest.fixture
@@ -142,3 +143,20 @@ def test_a_bad_frame_that_is_looked_at_says_so(window, qtbot, silicon_file, slow
     slow.set()
     qtbot.waitUntil(lambda: not window.session.tasks.reading())
     assert data.datasets == {}
+
+
+def test_frames_of_two_files_asked_for_at_once(session, qtbot, silicon_file):
+    data, documents = session.data, []
+    for name in ("a.extxyz", "b.extxyz"):
+        whole = read_dataset(silicon_file(name, 6))
+        document = data.datasets[data.add(replace(whole, frames=whole.frames[:2]))]
+        document.reading, document.index = True, FrameIndex(whole.path)
+        assert list(document.index.grow())[-1] == document.n_found == 6
+        documents.append(document)
+    first, second = documents
+    data.show(first.id, 3)
+    data.show(second.id, 5)
+    qtbot.waitUntil(lambda: (data.current_id, data.frame_index) == (second.id, 5))
+    second.ended()  # with fewer frames than its file seemed to have
+    assert data.frame is second.frames[1]
+    first.ended()

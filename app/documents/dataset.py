@@ -53,6 +53,7 @@ class DatasetDocument:
         if self.index is not None:
             self.index.close()
             self.index = None
+        self.frame_index = min(self.frame_index, max(self.n_frames - 1, 0))
 
     @property
     def name(self) -> str:

@@ -202,22 +202,26 @@ class Data(QObject):
         if index is None or self._tasks.busy(_AHEAD):
             return
 
-        def done(item: Frame | FrameProblem) -> None:
+        def show_wanted() -> None:
             wanted, self._wanted = self._wanted, None
-            if wanted is None or wanted[0] != document.id or document.id not in self.datasets:
-                return
-            if isinstance(item, Frame):
-                self._put(document, position, item)
-            elif wanted[1] == position:
-                title = f"{document.name}, frame {position + 1} cannot be used"
-                self._messages.notify(Notification("warning", title, f"{item.what}. {item.fix}."))
-            if wanted[1] != position:
+            if wanted is not None and wanted != (document.id, position) and wanted[0] in self.datasets:
                 self.show(*wanted)
 
+        def done(item: Frame | FrameProblem) -> None:
+            wanted = self._wanted
+            if wanted is not None and wanted[0] == document.id and document.id in self.datasets:
+                if isinstance(item, Frame):
+                    self._put(document, position, item)
+                elif wanted[1] == position:
+                    title = f"{document.name}, frame {position + 1} cannot be used"
+                    self._messages.notify(Notification("warning", title, f"{item.what}. {item.fix}."))
+                self._wanted = wanted
+            show_wanted()
+
         def failed(error: BaseException) -> None:
-            self._wanted = None
             if document.index is index:
                 self._messages.notify_error(f"Frame {position + 1} of {document.name} cannot be shown", error)
+            show_wanted()
 
         self._tasks.run(
             "Reading a frame", lambda _: index.get(position), done, failed, key=_AHEAD, quiet=True
