@@ -21,7 +21,9 @@ from PySide6.QtWidgets import (
 
 from app import settings as settings_module
 from app.panels import REGISTRY
+from app.panels.base import Panel
 from app.session.messages import Notification
+from app.shell.dock import Dock
 from app.shell.docks import show_tabs
 from app.shell.workspaces import BY_NAME, WORKSPACES, leaves, panel_names, pruned, swapped, tabs
 from app.workers.example_sessions import EXAMPLES
@@ -336,3 +338,25 @@ def test_a_dock_that_is_seen_completes_its_panel_by_itself(window, qtbot):
     dock.build()
     assert not dock.built
     qtbot.waitUntil(lambda: dock.built)
+
+
+def test_a_panel_is_seen_when_it_is_whole(session, qtbot):
+    entry = next(entry for entry in REGISTRY if entry.name == "training")
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    docks = [Dock(entry, session, window) for _ in range(2)]
+    for dock in docks:
+        window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    window.show()
+    dock, late = docks
+    late.build_more()
+    dock.build()
+    panel = dock.widget().findChild(Panel)
+    while not dock.built:
+        assert not panel.isVisible() and not panel.toolbar.isVisible() and not panel.whole
+        qtbot.wait(1)
+    assert panel.isVisible() and panel.toolbar.isVisible()
+    session.shutdown()
+    late.build()
+    qtbot.wait(50)
+    assert not late.built  # nobody is left to end what it would begin

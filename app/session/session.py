@@ -43,7 +43,7 @@ class Session(QObject):
     invariance : whether crystals are invariant points. visibility : which files
         are drawn in maps. cures : frames to add, and adding them. properties : what potentials say
         of a crystal. calibrations : factors of spreads, kept with runs. learning : trainings on ever more
-        frames. told : numbers that an example's page tells of.
+        frames. told : numbers that an example's page tells of. ended : nothing begins any more.
     """
 
     export_wanted = Signal()
@@ -54,6 +54,7 @@ class Session(QObject):
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.settings = settings or Settings()
+        self.ended = False
         self.messages = Messages()
         self.undo_stack = UndoStack()
         self.tasks = TaskRunner()
@@ -102,6 +103,7 @@ class Session(QObject):
 
     def shutdown(self) -> None:
         """Stop everything that runs; no thread is left afterwards."""
+        self.ended = True
         self.closing.emit()
         self.learning.shutdown()
         self.following.shutdown()

@@ -58,7 +58,7 @@ class Dock(QDockWidget):
         self._column = filled(QVBoxLayout(self._holder))
         self.setWidget(self._holder)
         if entry.eager:
-            self.panel.show()
+            _ = self.panel
 
     @property
     def panel_class(self) -> type[Panel]:
@@ -69,7 +69,9 @@ class Dock(QDockWidget):
     def panel(self) -> Panel:
         """The panel, built and whole if it was not yet."""
         panel = self._begun()
-        panel.complete()
+        if not panel.whole:
+            panel.complete()
+            self._show_panel()
         return panel
 
     @property
@@ -78,30 +80,39 @@ class Dock(QDockWidget):
         return self._panel is not None and self._panel.whole
 
     def _begun(self) -> Panel:
+        """Return the panel, begun if it was not yet; until it is whole nobody sees it, nothing asks it."""
         if self._panel is None:
             from app.panels.base import in_turns  # not needed for the window's first picture
 
             with in_turns():
                 self._panel = self.panel_class(self._session)
+            self._panel.hide()
             self._column.addWidget(self._panel)
             self.row.hold(self._panel.toolbar)
-            self._panel.setVisible(not self.folded)
+            self._show_panel()
         return self._panel
+
+    def _show_panel(self) -> None:
+        """Show panel and tools, unless the dock is folded or the panel is not whole yet."""
+        if self._panel is not None:
+            for widget in (self._panel, self._panel.toolbar):
+                widget.setVisible(self._panel.whole and not self.folded)
 
     def build_more(self) -> None:
         """Begin the panel, or build its next part."""
         if self._panel is None:
             self._begun()
-        else:
+        elif not self._panel.whole and not self._session.ended:
             self._panel.build_more()
+            self._show_panel()
 
     def _build_in_turns(self) -> None:
-        """Show the panel and build it, the window getting a turn between any two parts."""
-        self._begun().show()
+        """Build the panel, the window getting a turn between any two parts; then it is shown."""
+        self._begun()
         self._go_on()
 
     def _go_on(self) -> None:
-        if not self.built:
+        if not self.built and not self._session.ended:
             QTimer.singleShot(0, self, self._next_part)
 
     def _next_part(self) -> None:
@@ -139,10 +150,8 @@ class Dock(QDockWidget):
         if folded == self.folded:
             return
         self.folded = folded
-        if self._panel is not None:
-            self._panel.setVisible(not folded)
-            self._panel.toolbar.setVisible(not folded)
-        elif not folded and self.isVisible():
+        self._show_panel()
+        if not folded and not self.built and self.isVisible():
             self.build()
         self.setMaximumHeight(self.folded_height if folded else MAX_HEIGHT)
         self.row.show_folded(folded)
@@ -228,7 +237,6 @@ class _TitleRow(QWidget):
     def hold(self, toolbar: FlowRow) -> None:
         """Show a panel's tools beside the title, in as many lines as they need."""
         self._row.insertWidget(3, toolbar, 1)
-        toolbar.setVisible(not self._dock.folded)
 
     def show_folded(self, folded: bool) -> None:
         """Show the summary while folded."""

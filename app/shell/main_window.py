@@ -260,7 +260,7 @@ class MainWindow(QMainWindow):
 
     def _build_hidden_panels(self) -> None:
         """Build a part of a panel, and the next when the window has had time for what came meanwhile."""
-        if self._closing:
+        if self._closing or self.session.ended:
             return
         if self.spaces.welcoming or self.session.tasks.reading():
             QTimer.singleShot(HIDDEN_PANELS_MS, self, self._build_hidden_panels)
