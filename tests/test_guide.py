@@ -23,7 +23,7 @@ from nnpcore.cure.aims import aims_of_frames
 from nnpcore.cure.example import CLAIM, claim_of, error_of
 from nnpcore.paper.claims import TEXTS
 from nnpcore.structures import example_path, read_dataset, write_frames
-from nnpcore.training import RunFolder, TrainSettings
+from nnpcore.training import RunFolder, TrainingValues, TrainSettings
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -69,6 +69,15 @@ def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
     kept = (tmp_path / "fig1" / "session.json").stat().st_mtime_ns
     example_sessions.unpack(tmp_path, "fig1")
     assert (tmp_path / "fig1" / "session.json").stat().st_mtime_ns == kept, "what is there stays"
+
+
+def test_the_same_atoms_of_an_example_are_described_once(tmp_path, monkeypatch):
+    described, work = [], TrainingValues.of_frames
+    monkeypatch.setattr(TrainingValues, "of_frames", lambda *given: described.append(1) or work(*given))
+    example_sessions.unpack(tmp_path, "fig1")
+    names = ("npt-networks", "nvt-networks", "nvt_stress-networks")
+    npt, nvt, stress = (RunFolder.open(tmp_path / "fig1" / "runs" / name).training_values() for name in names)
+    assert len(described) == 2 and (nvt.values == stress.values).all() and len(npt.values) != len(nvt.values)
 
 
 def test_the_loops_of_the_cure_tell_what_they_have_measured(window, qtbot, silicon_potential):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -179,20 +179,24 @@ def unpack(folder: Path, name: str) -> None:
         path.write_text(text, "utf-8")
     shutil.rmtree(target, ignore_errors=True)
     made.replace(target)
-    for run in sorted((target / "runs").iterdir()):
-        _describe(run)
+    _describe(sorted((target / "runs").iterdir()))
 
 
-def _describe(path: Path) -> None:
-    """Write the descriptors of a run's training atoms, which are not bundled."""
+def _describe(paths: Sequence[Path]) -> None:
+    """Write the descriptors of the runs' training atoms, which are not bundled; same atoms, same ones."""
     from nnpcore.potential import Potential
     from nnpcore.training import RunFolder, TrainingValues
 
-    run, potential = RunFolder.open(path), Potential.load(path)
-    frames = run.find_frames()
-    run.write_training_values(
-        TrainingValues.of_frames(frames["training"], frames["validation"], potential.functions)
-    )
+    known: list[tuple[object, TrainingValues]] = []
+    for path in paths:
+        run, functions = RunFolder.open(path), Potential.load(path).functions
+        asked = run.sources, functions
+        values = next((found for of, found in known if of == asked), None)
+        if values is None:
+            frames = run.find_frames()
+            values = TrainingValues.of_frames(frames["training"], frames["validation"], functions)
+            known.append((asked, values))
+        run.write_training_values(values)
 
 
 def _inside_json(path: Path) -> str:
