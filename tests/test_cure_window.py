@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.dialogs.cure import ExportCureDialog, LabelDialog
+from app.documents.counting import FROM_ZERO
 from app.panels.cure_panel import CurePanel
 from app.panels.explore_panel import ExplorePanel
 from app.session.session import Session
@@ -176,7 +177,8 @@ def test_dynamics_is_drawn_and_feeds_the_pool(
     assert found is not None and len(session.cures.explored) == len(found.looks) > 0
     assert ("are new" in found.reason) == (distance is not None)
     panel.refresh()
-    assert "went into the pool" in panel.text.text()
+    assert "went into the pool" in panel.text.text() and ".)." not in panel.text.text()
+    assert (FROM_ZERO in panel.text.text()) == (distance is not None)
     session.cures.forget_explored()
     assert session.cures.explored == ()
 

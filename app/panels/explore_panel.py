@@ -196,8 +196,8 @@ class ExplorePanel(Panel):
         if found is None or self.session.cures.exploring:
             return ""
         n = len(found.looks)
-        why = f"Stopped: {with_base(found.reason)}. " if found.reason else "Ended. "
-        return f" {why}{n} frames went into the pool of the cure."
+        why = f"Stopped: {found.reason}." if found.reason else "Ended."
+        return with_base(f" {why} {n} frames went into the pool of the cure.")
 
     def _recolor(self) -> None:
         """Colour the atoms by what is chosen."""
