@@ -352,6 +352,7 @@ def test_a_panel_is_seen_when_it_is_whole(session, qtbot):
     late.build_more()
     dock.build()
     panel = dock.widget().findChild(Panel)
+    assert panel is not None
     while not dock.built:
         assert not panel.isVisible() and not panel.toolbar.isVisible() and not panel.whole
         qtbot.wait(1)

@@ -173,7 +173,7 @@ def _cell(rmses: Mapping[str, Rmse], quantity: str) -> tuple[str, str]:
 
 
 def _outlier_row(one: Outlier, analysis: RunErrors, left: set[tuple[str, int]], several: bool) -> PropertyRow:
-    """Return what is said of an outlier, with its file where ``several`` have some and its group is not it."""
+    """Return what is said of an outlier, with its file where ``several`` have some and no group is it."""
     factor, unit, digits = (MEV_PER_EV, "meV/atom", 1) if one.atom is None else (1.0, "eV/Å", 3)
     frame = analysis.frames[one.place]
     out = "left out: " if (PurePath(frame.source).name, frame.index) in left else ""
