@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,17 +68,8 @@ def sweep_command(
     if not resume:
         refuse_to_replace(output, overwrite)
 
-    @cache
-    def read(names: tuple[str, ...]) -> list[Frame]:
-        return read_frames(names, skip_bad, terminal, keys)
-
-    said: set[str] = set()
-
-    def warn(text: str) -> None:
-        if text not in said:
-            terminal.warn(text)
-        said.add(text)
-
+    read = cache(partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys))
+    warn = cache(terminal.warn)  # each text once, not for every value
     crystal = [] if eos is None else read((eos,))
     files = RoleFiles(tuple(data or ()), tuple(valid or ()), tuple(test or ()))
     parts = [frames_of(files, s, read, warn) for s in plan.settings]

@@ -168,14 +168,9 @@ def analyse_eos(
     mean_fit = None if mean_fit is None else within(mean_fit, bracket)
     found = _slope_errors(curve, reference, fitted, slopes)
     error = MEV_PER_EV * (curve.mean - curve.reference)
-    known = np.isfinite(error)
-    judged, candidates = _judged(curve, reference, bracket, fine), inside & known
-    if judged is None:
-        judged = _Judged(curve.volumes[candidates], error[candidates], curve.std[inside])
-    else:
-        there = (curve.volumes >= judged.volumes[0]) & (curve.volumes <= judged.volumes[-1])
-        candidates &= there | (not (candidates & there).any())
-    candidates = np.flatnonzero(candidates)
+    finer = _judged(curve, reference, bracket, fine)
+    at_points = inside & np.isfinite(error)
+    judged = finer or _Judged(curve.volumes[at_points], error[at_points], curve.std[inside])
     return EosReport(
         volumes=curve.volumes,
         v0=reference.v0 if reference else (mean_fit.v0 if mean_fit else None),
@@ -189,8 +184,8 @@ def analyse_eos(
         error_mev=error,
         rmse_in_bracket_mev=_rms(judged.error_mev),
         std_in_bracket_mev=float(MEV_PER_EV * judged.std.mean()) if len(judged.std) else None,
-        rmse_mev=_rms(error[known]),
-        worst=int(candidates[np.abs(error[candidates]).argmax()]) if len(candidates) else None,
+        rmse_mev=_rms(error[np.isfinite(error)]),
+        worst=_worst(curve.volumes, error, at_points, finer),
         n_members=len(curve.energies),
         judged=judged.volumes,
         message="; ".join(part for part in (message, why) if part),
@@ -231,6 +226,15 @@ def _judged(
     left = curve.reference[known] - fit.energy(curve.volumes[known])
     reference = fit.energy(volumes[used]) + np.interp(volumes[used], curve.volumes[known], left)
     return _Judged(volumes[used], MEV_PER_EV * (fine.mean[used] - reference), fine.std[used])
+
+
+def _worst(volumes: np.ndarray, error: np.ndarray, inside: np.ndarray, finer: _Judged | None) -> int | None:
+    """Return the scan's point of the largest error in the bracket, if any: a judged one, where it can."""
+    candidates = inside
+    if finer is not None:
+        there = inside & (volumes >= finer.volumes[0]) & (volumes <= finer.volumes[-1])
+        candidates = there if there.any() else inside
+    return int(np.where(candidates, np.abs(error), -1.0).argmax()) if candidates.any() else None
 
 
 def _mean_fit(

@@ -247,11 +247,8 @@ class Trainer:
         folder.refuse_changes(settings)
         _refuse_fewer_epochs(settings.epochs, checkpoint, folder)
         settings = _with_its_atom_energies(settings, folder)
-        if train is None:
-            frames = folder.find_frames()
-        else:
-            given = {"training": list(train), "validation": list(valid or ()), "test": list(test or ())}
-            frames = as_kept(given, settings, folder)
+        given = {"training": list(train or ()), "validation": list(valid or ()), "test": list(test or ())}
+        frames = folder.find_frames() if train is None else as_kept(given, settings, folder)
         trainer = cls(
             settings,
             frames["training"],
