@@ -30,7 +30,7 @@ from nnpcore.mapping import (
     subsample,
 )
 from nnpcore.mapping.connectivity import spanning_tree
-from nnpcore.mapping.distance import left_out_distances
+from nnpcore.mapping.distance import Reach, left_out_distances
 from nnpcore.mapping.nearest import core_distances
 from nnpcore.potential import Potential
 from nnpcore.progress import Progress
@@ -186,6 +186,8 @@ def test_errors_of_sampling_are_those_of_other_draws(monkeypatch: pytest.MonkeyP
     others = [np.quantile(nearest_distances(rng.normal(size=(20_000, 2)), train), 0.99) for _ in range(8)]
     assert 0.4 < reach.error / np.std(others, ddof=1) < 2.5
     assert reach_of(train, valid[:5000]).sampling == ""
+    alike = Reach(0.0, np.zeros(10), n_atoms=40)  # copies of training atoms
+    assert "10 of 40 atoms" in alike.sampling and "± 0" in alike.sampling
     groups = {"a": rng.normal(size=(3000, 3)), "b": rng.normal(size=(3000, 3)) + np.array([5.0, 0, 0])}
     found = connectivity(groups, max_points=300, transform=lambda x: 2.0 * x)
     draws = [connectivity({k: 2.0 * rng.permutation(x)[:300] for k, x in groups.items()}) for _ in range(8)]

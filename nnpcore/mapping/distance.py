@@ -58,7 +58,8 @@ class Reach:
         if len(self.distances) >= self.n_atoms:
             return ""
         drawn = f"{len(self.distances):,} of {self.n_atoms:,} atoms, drawn at random"
-        return f"{drawn}: the limit is known to ± {self.error / self.threshold:.1%}"
+        known = f"{self.error / self.threshold:.1%}" if self.threshold > 0 else f"{self.error:.2g}"
+        return f"{drawn}: the limit is known to ± {known}"
 
     @property
     def whose(self) -> str:
