@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from ase.build import bulk, molecule
 
-from nnpcore.structures import example_path, read_dataset
+from nnpcore.structures import example_path, fitting_together, read_dataset
 from nnpcore.structures.fitting_together import by_source, frames_in_both, misfits, misfits_of_all
 from nnpcore.structures.frame import Frame
 
@@ -74,6 +74,18 @@ def test_frames_given_twice_are_counted():
     assert frames_in_both(mine, [mine[0], other[0]]) == 1
     assert misfits_of_all({"a": mine, "b": other, "c": [mine[0]]}) == ["c: its only frame is in a as well"]
     assert list(by_source([*mine, *other])) == ["a"]
+
+
+def test_frames_without_energies_are_not_all_compared_with_all(monkeypatch):
+    frames = [replace(frame, energy=None) for frame in frames_of(SILICON, n=60)]
+    nudged = [replace(frame, positions=frame.positions + 5e-7 * (-1) ** k) for k, frame in enumerate(frames)]
+    compared, same = [], fitting_together._same
+    monkeypatch.setattr(fitting_together, "_same", lambda *both: compared.append(1) or same(*both))
+    others = [replace(frame, energy=None) for frame in frames_of(SILICON, n=60, seed=100)]
+    assert frames_in_both(frames, [*nudged, *others]) == 60
+    kept, left = fitting_together.without_frames({"pool": [*others, *nudged]}, frames)
+    assert (kept, left) == ({"pool": others}, 60)
+    assert len(compared) < 200  # of 14400 pairs
 
 
 def test_the_bundled_silicon_fits_together():

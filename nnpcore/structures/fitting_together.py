@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -53,19 +56,16 @@ def misfits_of_all(sets: Mapping[str, Sequence[Frame]]) -> list[str]:
 
 def frames_in_both(training: Sequence[Frame], validation: Sequence[Frame]) -> int:
     """Return how many validation frames are among the training frames."""
-    known = _by_key(training)
-    return sum(any(_same(frame, other) for other in known.get(_key(frame), ())) for frame in validation)
+    known = _Known(training)
+    return sum(frame in known for frame in validation)
 
 
 def without_frames(
     data: Mapping[str, Sequence[Frame]], training: Sequence[Frame]
 ) -> tuple[dict[str, list[Frame]], int]:
     """Return frames by name without those that are among the training frames, and how many these were."""
-    known = _by_key(training)
-    kept = {
-        name: [f for f in frames if not any(_same(f, other) for other in known.get(_key(f), ()))]
-        for name, frames in data.items()
-    }
+    known = _Known(training)
+    kept = {name: [f for f in frames if f not in known] for name, frames in data.items()}
     return kept, sum(map(len, data.values())) - sum(map(len, kept.values()))
 
 
@@ -183,11 +183,29 @@ def _key(frame: Frame) -> tuple[int, float | None]:
     return frame.n_atoms, None if frame.energy is None else round(frame.energy, 6)
 
 
-def _by_key(frames: Iterable[Frame]) -> dict[tuple[int, float | None], list[Frame]]:
-    found: dict[tuple[int, float | None], list[Frame]] = defaultdict(list)
-    for frame in frames:
-        found[_key(frame)].append(frame)
-    return found
+class _Known:
+    """Frames among which others are looked for: by atoms and energy, and by a sum of their positions.
+
+    Without the sum frames without energies would each be compared with all.
+    """
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        found: dict[tuple[int, float | None], list[tuple[float, Frame]]] = defaultdict(list)
+        for frame in frames:
+            found[_key(frame)].append((_sum(frame), frame))
+        self._found = {key: sorted(mine, key=itemgetter(0)) for key, mine in found.items()}
+
+    def __contains__(self, frame: Frame) -> bool:
+        mine, place = self._found.get(_key(frame), ()), _sum(frame)
+        apart = 3 * frame.n_atoms * _NEAR + 1e-9 * abs(place)
+        start = bisect_left(mine, place - apart, key=itemgetter(0))
+        near = takewhile(lambda one: one[0] <= place + apart, map(mine.__getitem__, range(start, len(mine))))
+        return any(_same(frame, other) for _, other in near)
+
+
+def _sum(frame: Frame) -> float:
+    """Return a sum of the positions in which each has a weight of its own, at most one."""
+    return float(np.cos(np.arange(1, 3 * frame.n_atoms + 1)) @ frame.positions.ravel())
 
 
 def _same(one: Frame, other: Frame) -> bool:
