@@ -89,7 +89,8 @@ class Panel(QWidget):
     numbers overrides :meth:`table`; one dialog exports them. An ``eager`` panel is built with
     the window, since it listens from the start; the others when they are first seen. A ``foldable`` one can
     be its title row alone. Where :meth:`lacks` has something to say the panel is not shown at all. One that
-    takes more than a frame to build hands its parts to :meth:`later`: the window gets a turn between any two.
+    takes more than a frame to build hands its parts to :meth:`later`: the window gets a turn between any two,
+    and nobody sees the panel before the last.
     """
 
     title: ClassVar[str] = ""
