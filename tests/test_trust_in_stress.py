@@ -199,6 +199,20 @@ def test_sign_and_unit_are_told(factor: float | str, words: str) -> None:
     assert not found.trusted and found.contradicted and words in found.why
 
 
+def test_large_pressures_do_not_speak_for_a_diagonal_in_another_order() -> None:
+    rng, stresses = np.random.default_rng(3), foretold()
+    pressure = np.repeat([1.0, 0.0], 3) * 0.1 * rng.normal(size=(40, 1))
+    stresses = replace(stresses, given=stresses.given + pressure, foretold=stresses.foretold + pressure)
+    assert judged(stresses).trusted
+    turned = stresses.given[:, [1, 2, 0, 3, 4, 5]]
+    correlation = np.corrcoef(turned[:, :3].ravel(), stresses.foretold[:, :3].ravel())[0, 1]
+    assert correlation > 0.9, "as a whole they agree"
+    found = judged(stresses, turned)
+    assert not found.trusted and "do not agree with what energies and forces foretell" in found.why
+    tiny = stresses.foretold + 0.005 * rng.normal(size=(40, 6)) * np.repeat([1.0, 0.0], 3)
+    assert judged(replace(stresses, given=tiny)).trusted, "what is off is small beside the rest"
+
+
 def test_noise_an_open_pressure_and_a_shifted_one_are_not_trusted() -> None:
     stresses, rng = foretold(), np.random.default_rng(3)
     found = judged(stresses, 0.01 * rng.normal(size=(40, 6)))

@@ -36,6 +36,7 @@ _FEWEST_OF_A_GROUP = 4
 _MISFIT = 0.5  # root mean square of what differs over that of the stresses
 _CORRELATION = 0.85
 _RATIO = 1.5  # of sizes; units differ by more
+_NEGLIGIBLE = 0.15  # off by such a part of the whole, the diagonal or the shears alone say nothing
 _CLEARLY = 0.5  # what an order leaves against the next one
 _AS_FAR_OFF = 2.0  # times what the foretold stresses of other groups are off by
 _OFFSETS = 3.0  # foretold spreads that the mean pressure may be off by
@@ -190,6 +191,16 @@ def _correlation(y: np.ndarray, x: np.ndarray) -> float:
 
 
 def _agree(y: np.ndarray, x: np.ndarray) -> bool:
+    """Return whether components agree as a whole, and so do what differs along the diagonal and the shears:
+    large pressures would speak for axes that are exchanged.
+    """
+    small = _NEGLIGIBLE * np.linalg.norm(y)
+    diagonals = (part[:, :3] - part[:, :3].mean(axis=1)[:, None] for part in (y, x))
+    parts = (tuple(diagonals), (y[:, 3:], x[:, 3:]))
+    return _alike(y, x) and all(_alike(a, b) or np.linalg.norm(a - b) <= small for a, b in parts)
+
+
+def _alike(y: np.ndarray, x: np.ndarray) -> bool:
     if _correlation(y, x) < _CORRELATION:
         return False
     return _rms(y - x) <= _MISFIT * _rms(y) and 1.0 / _RATIO <= _rms(y) / _rms(x) <= _RATIO
