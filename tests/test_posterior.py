@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -391,22 +391,41 @@ def test_centers_lie_far_apart() -> None:
     assert sorted(far_apart(points, 9).tolist()) == [0, 1, 2, 4]
 
 
-def tempering_of(repeats: int, systems: np.ndarray, shift: np.ndarray) -> float:
-    """Return the power found where each force comes ``repeats`` times, with ``shift`` of the energies."""
+def powers_of(
+    repeats: Mapping[str, int], systems: np.ndarray | None = None, shift: np.ndarray | float = 0.0
+) -> dict[str, float]:
+    """Return the powers found where each label comes so many times, with ``shift`` of the energies.
+
+    Forces tell half of the coefficients, where stresses are there, too, which tell the others.
+    """
     rng, m, n = np.random.default_rng(4), 30, 60
-    truth, rows = rng.standard_normal(m), rng.standard_normal((6 * n, m))
-    forces = rows @ truth + 0.5 * rng.standard_normal(len(rows))
-    energy_rows = rng.standard_normal((n, m))
-    moments = {"forces": Moments.of(np.repeat(rows, repeats, axis=0), np.repeat(forces, repeats))}
-    hyper = Hyperparameters(1.0, 1.0, {"forces": 0.5})
-    energies = EnergyRows(energy_rows, energy_rows @ truth + shift, systems, np.ones(n))
-    return found_tempering(moments, hyper, energies)["forces"]
+    truth, moments = rng.standard_normal(m), {}
+    for kind, some in repeats.items():
+        rows = rng.standard_normal((6 * n, m))
+        if len(repeats) > 1:
+            rows[:, slice(m // 2, None) if kind == "forces" else slice(m // 2)] = 0.0
+        labels = rows @ truth + 0.5 * rng.standard_normal(len(rows))
+        moments[kind] = Moments.of(np.repeat(rows, some, axis=0), np.repeat(labels, some))
+    rows = rng.standard_normal((n, m))
+    systems = np.zeros(n, dtype=np.int64) if systems is None else systems
+    energies = EnergyRows(rows, rows @ truth + shift, systems, np.ones(n))
+    return found_tempering(moments, Hyperparameters(1.0, 1.0, dict.fromkeys(repeats, 0.5)), energies)
 
 
-def test_forces_that_say_the_same_again_count_once() -> None:
-    one, nothing = np.zeros(60, dtype=np.int64), np.zeros(60)
-    assert tempering_of(1, one, nothing) > 0.5
-    assert tempering_of(20, one, nothing) == pytest.approx(tempering_of(1, one, nothing) / 20, rel=0.5)
+def test_labels_that_say_the_same_again_count_once() -> None:
+    once = powers_of({"forces": 1})
+    assert once["forces"] > 0.5
+    assert powers_of({"forces": 20})["forces"] == pytest.approx(once["forces"] / 20, rel=0.5)
+
+
+def test_forces_and_stresses_count_each_by_what_it_is_worth() -> None:
+    """One kind that says the same again and again does not make the other count less."""
+    forces = powers_of({"forces": 20, "stress": 1})
+    stresses = powers_of({"forces": 1, "stress": 20})
+    assert forces["forces"] < 0.15 and forces["stress"] > 0.4
+    assert stresses["forces"] > 0.4 and stresses["stress"] < 0.15
+    alone = {kind: powers_of({kind: 20})[kind] for kind in ("forces", "stress")}
+    assert alone["forces"] == alone["stress"]
 
 
 def test_where_few_axes_tell_forces_count_as_they_usually_do() -> None:
@@ -431,8 +450,9 @@ def test_where_few_axes_tell_forces_count_as_they_usually_do() -> None:
 
 
 def test_levels_of_different_systems_do_not_temper_forces() -> None:
-    systems, nothing = np.repeat([0, 1, 2], 20), np.zeros(60)
-    assert tempering_of(20, systems, 5.0 * systems) == pytest.approx(tempering_of(20, systems, nothing))
+    systems = np.repeat([0, 1, 2], 20)
+    shifted, as_they_are = (powers_of({"forces": 20}, systems, shift) for shift in (5.0 * systems, 0.0))
+    assert shifted == pytest.approx(as_they_are)
 
 
 def test_an_atom_far_from_everything_has_the_priors_spread(posterior: Posterior, frames: list[Frame]) -> None:

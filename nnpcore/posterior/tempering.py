@@ -31,7 +31,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from nnpcore.posterior.evidence import Hyperparameters, Solution, rounded
-from nnpcore.posterior.moments import ENERGY, FORCES, STRESS, Moments
+from nnpcore.posterior.moments import FORCES, STRESS, Moments
 
 USUAL_COMPONENTS = 50.0
 """Independent force components that all frames together count as where energies cannot tell; about what they
@@ -86,20 +86,26 @@ def found_tempering(
     energies : of some of the frames; with fewer than four that differ, forces count as
         :data:`USUAL_COMPONENTS` in all.
     """
-    others = {kind: sums for kind, sums in moments.items() if kind != ENERGY}
-    if not others:
-        return {}
+    found: dict[str, float] = {}
+    for kind in (FORCES, STRESS):
+        if kind in moments:
+            others = {k: moments[k] for k in (*found, kind)}
+            found[kind] = _power(kind, others, replace(hyper, tempering=dict(found)), energies)
+    return found
 
-    def of(power: float) -> dict[str, float]:
-        return {kind: power for kind in (FORCES, STRESS) if kind in others}
+
+def _power(
+    kind: str, others: Mapping[str, Moments], hyper: Hyperparameters, energies: EnergyRows
+) -> float:
+    """Return the power of a kind of label beside the other ``others``, whose powers ``hyper`` has."""
 
     def surprise(log_power: float) -> Surprise | None:
-        return energy_surprise(others, replace(hyper, tempering=of(float(np.exp(log_power)))), energies)
+        powers = {**hyper.tempering, kind: float(np.exp(log_power))}
+        return energy_surprise(others, replace(hyper, tempering=powers), energies)
 
-    n = sum(sums.n for sums in others.values())
-    usual = float(np.log(min(1.0, USUAL_COMPONENTS / n)))
+    usual = float(np.log(min(1.0, USUAL_COMPONENTS / others[kind].n)))
     if surprise(0.0) is None:
-        return of(float(np.exp(usual)))
+        return float(np.exp(usual))
 
     def cost(log_power: float) -> float:
         found = surprise(log_power)
@@ -110,7 +116,7 @@ def found_tempering(
     best = float(coarse[np.argmin([cost(p) for p in coarse])])
     fine = np.arange(best - _COARSE, min(best + _COARSE, 0.0) + _FINE / 2, _FINE)
     costs = np.array([cost(p) for p in fine])
-    return of(min(1.0, float(np.exp(rounded(np.array(_lowest(fine, costs)))))))
+    return min(1.0, float(np.exp(rounded(np.array(_lowest(fine, costs))))))
 
 
 def _lowest(points: np.ndarray, values: np.ndarray) -> float:
