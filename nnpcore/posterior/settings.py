@@ -22,8 +22,8 @@ class PosteriorSettings:
         (eV/atom), force components (eV/Å) and stress components (eV/Å³).
     binding_energy : eV that an atom loses with all its neighbors (solids: 1 to 9, silicon 4.6), which bounds
         how much atomic energies may scatter, see :mod:`nnpcore.posterior.scatter`; None leaves that out.
-    tempering : share in (0, 1] that force components count with; None finds it by the rule of
-        :mod:`nnpcore.posterior.tempering`.
+    tempering : share in (0, 1] that components of forces and stresses count with; None finds one for each
+        by the rule of :mod:`nnpcore.posterior.tempering`.
     spectrum : directions of the kernel matrix below this part of the largest eigenvalue are left out.
     n_sample : most frames that hyperparameters and tempering are found from; all frames enter the posterior.
     max_sample_atoms : most atoms of these frames.

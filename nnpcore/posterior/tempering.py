@@ -1,9 +1,9 @@
-"""How much forces count: tempered until what they foretell of the energies agrees with the energies.
+"""How much forces and stresses count: tempered until what they foretell of the energies agrees with them.
 
 What a smooth function gets wrong of forces hangs together, within a frame and from frame to frame, so that
 each component counted in full makes the posterior far too sure. The energies of the training frames tell how
-much: a posterior of forces (and stresses) *alone* foretells the differences of energies between frames of one
-system, with a spread. The likelihood of forces and stresses is raised to a power ``b`` in (0, 1]. At the
+much: a posterior of forces *alone* foretells the differences of energies between frames of one
+system, with a spread. The likelihood of forces is raised to a power ``b`` in (0, 1]. At the
 right one the root mean square error of these differences is r = 1 times the foretold one. Sums over a few
 axes tell r to some ten per cent only, and in small sets b to several decades; but it is known that all force
 components together count as about :data:`USUAL_COMPONENTS`, to a factor of ten. So b is where
@@ -12,7 +12,8 @@ components together count as about :data:`USUAL_COMPONENTS`, to a factor of ten.
 
 is least, with n the number of axes that the sums are made of, ``(sum of variances)² / sum of variances²``:
 the deviance of an error's size, and what is known before. Signal, noises and length are those of the
-untempered evidence. Nothing else is adjusted, and targets are not looked at.
+untempered evidence. Nothing else is adjusted, and targets are not looked at. Stresses have a power of their
+own, found the same way after that of the forces, beside them.
 
 Frames are of one system where they have the same atoms in the same order: between such frames forces lead.
 Differences of composition or order are left to the energies; where too few frames share a system, all are
@@ -34,8 +35,8 @@ from nnpcore.posterior.evidence import Hyperparameters, Solution, rounded
 from nnpcore.posterior.moments import FORCES, STRESS, Moments
 
 USUAL_COMPONENTS = 50.0
-"""Independent force components that all frames together count as where energies cannot tell; about what they
-tell for simple solids."""
+"""Independent components that the forces of all frames together count as where energies cannot tell, about
+what they tell for simple solids; and their stresses, of which nothing better is known."""
 
 USUAL_FACTOR = 10.0
 """To which that is known."""
@@ -83,7 +84,7 @@ def found_tempering(
     Parameters
     ----------
     moments : of all training frames. hyper : by the untempered evidence.
-    energies : of some of the frames; with fewer than four that differ, forces count as
+    energies : of some of the frames; with fewer than four that differ, each kind counts as
         :data:`USUAL_COMPONENTS` in all.
     """
     found: dict[str, float] = {}
@@ -94,9 +95,7 @@ def found_tempering(
     return found
 
 
-def _power(
-    kind: str, others: Mapping[str, Moments], hyper: Hyperparameters, energies: EnergyRows
-) -> float:
+def _power(kind: str, others: Mapping[str, Moments], hyper: Hyperparameters, energies: EnergyRows) -> float:
     """Return the power of a kind of label beside the other ``others``, whose powers ``hyper`` has."""
 
     def surprise(log_power: float) -> Surprise | None:
