@@ -185,15 +185,33 @@ def test_tensors_of_small_cells_are_told_by_their_names(n_atoms: int, tmp_path: 
     atoms = Atoms(f"H{n_atoms}", positions=np.arange(3.0 * n_atoms).reshape(-1, 3), cell=[40] * 3, pbc=True)
     forces = np.full((n_atoms, 3), 0.5)
     with connect(tmp_path / "a.db", use_lock_file=False) as database:
-        database.write(atoms, data={"dft_stress": tensor, "dft_forces": forces, "six": np.arange(6.0)})
+        more = {"f_ref": forces, "total_stresses": tensor, "six": np.arange(6.0)}
+        database.write(atoms, data={"dft_stress": tensor, "dft_forces": forces, **more})
     (frame,) = read_dataset(tmp_path / "a.db").frames
-    assert np.array_equal(frame.info["dft_stress"], tensor) and "six" in frame.info
-    assert np.array_equal(frame.arrays["dft_forces"], forces)
+    assert all(np.array_equal(frame.info[name], tensor) for name in ("dft_stress", "total_stresses"))
+    assert "six" in frame.info
+    assert all(np.array_equal(frame.arrays[name], forces) for name in ("dft_forces", "f_ref"))
     atoms.calc = SinglePointCalculator(atoms, dipole=np.ones(3), energies=np.ones(n_atoms), energy=1.0)
     atoms.calc.results["polarizability"] = tensor
     frame = Frame.from_atoms(atoms)
     assert frame.info["dipole"].tolist() == [1, 1, 1] and frame.arrays["energies"].shape == (n_atoms,)
     assert frame.info["polarizability"].shape == (3, 3)
+
+
+def test_cells_of_several_sizes_tell_stresses_from_virials() -> None:
+    """A stress is the same in a cell and in its double, a virial twice as large."""
+    frames = []
+    for k, scale in enumerate((0.98, 0.99, 1.0, 1.01, 1.02, 1.03)):
+        for n in (1, 2):
+            atoms = Atoms("SMoS", [[0, 0, 1], [0, 0, 2], [0, 0, 4 - 0.1 * k]], cell=np.eye(3) * 4 * scale)
+            atoms = atoms.repeat((n, 1, 1))
+            atoms.pbc = True
+            tensor = np.eye(3) * (0.4 * (scale - 1.0) + 1e-4 * (-1) ** k)
+            frames.append(replace(Frame.from_atoms(atoms), info={"dft_stress": tensor}))
+    proposal = propose_keys(frames)
+    assert proposal.names == KeyNames(stress="dft_stress", stress_kind="stress:eV/Å³"), proposal
+    virials = [replace(f, info={"dft_stress": -f.volume * f.info["dft_stress"]}) for f in frames]
+    assert propose_keys(virials).names.stress_kind == "virial:eV"
 
 
 def test_zeros_of_input_data_are_no_labels(tmp_path: Path) -> None:

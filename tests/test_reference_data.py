@@ -22,6 +22,7 @@ from ase.units import Bohr, GPa, Hartree, bar
 
 from nnpcore.cli import main
 from nnpcore.errors import DataError, SettingsError
+from nnpcore.cli.keys import flags
 from nnpcore.structures import (
     BadFramesError,
     Frame,
@@ -290,7 +291,7 @@ def test_stress_is_told_by_the_energies_of_a_scan(kind: StressKind, tmp_path: Pa
     proposal = detect_key_names(path)
     assert (proposal.names.energy, proposal.names.forces) == ("REF_energy", "dft_forces")
     assert proposal.names.stress == "my_stress" and proposal.names.stress_kind == kind.text
-    assert not proposal.questions and any("slope of the energy" in line for line in proposal.why)
+    assert not proposal.questions and any("pairs of strained frames agrees" in line for line in proposal.why)
     assert read_dataset(path).summary().n_energies == 0  # nothing is taken unasked
     frames = read_dataset(path, keys=proposal.names).frames
     for frame, atoms in zip(frames, scan(), strict=True):
@@ -335,6 +336,16 @@ def test_constant_volume_tells_nothing_and_asks() -> None:
     assert question.choices[0][1] == KeyNames(stress="virials", stress_kind="virial:eV")  # by its name
     assert len(question.choices) == len(ALL_KINDS) + 1
     assert any("too few different volumes" in line for line in proposal.why)
+
+
+def test_a_virial_under_the_name_stress_is_asked_about_and_not_chosen() -> None:
+    """Of dynamics at changing volume only the sign is known: the hint must not pick a unit."""
+    frames = [replace(f, stress=-f.volume * f.stress) for f in read_dataset(example_path("npt")).frames]
+    proposal = propose_keys(frames)
+    (question,) = proposal.questions
+    kinds = {names.stress_kind.partition(":")[0] for _, names in question.choices[:-1]}
+    assert kinds == {"stress", "pressure", "virial"} and flags(proposal) == ""
+    assert "as each of pressure:GPa, pressure:kbar, virial:eV" in proposal.why[0]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

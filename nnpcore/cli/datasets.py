@@ -34,7 +34,8 @@ def info_command(terminal: Terminal, *, data: options.FileOrRun, keys: KeyNames 
         dataset = read_dataset(data, on_bad="skip", keys=keys, progress=progress)
     summary = dataset.summary()
     proposal = propose_keys(dataset.frames) if keys is None else None
-    terminal.show(heading(dataset.name), summary_table(summary))
+    elsewhere = {} if proposal is None else _elsewhere(dataset.frames, proposal.names)
+    terminal.show(heading(dataset.name), summary_table(summary, elsewhere))
     for line in (*problem_lines(dataset.problems), *dataset.notes):
         terminal.warn(line)
     result = {"file": dataset.path, **asdict(summary), "problems": [asdict(p) for p in dataset.problems]}
@@ -45,6 +46,16 @@ def info_command(terminal: Terminal, *, data: options.FileOrRun, keys: KeyNames 
         terminal.warn(line)
     questions = [{"text": q.text, "choices": [text for text, _ in q.choices]} for q in proposal.questions]
     return result | {"keys": {"options": flags(proposal), "why": proposal.why, "questions": questions}}
+
+
+def _elsewhere(frames: Sequence[Frame], names: KeyNames) -> dict[str, str]:
+    """Return how many frames have a quantity under the name that is proposed for it, in words."""
+    found = {}
+    for quantity, name in {"energy": names.energy, "forces": names.forces, "stress": names.stress}.items():
+        count = sum(name in frame.info or name in frame.arrays for frame in frames)
+        if name and count:
+            found[quantity] = f"{count} as {name}"
+    return found
 
 
 def _run_info(terminal: Terminal, run: Path) -> Result:

@@ -97,18 +97,26 @@ def _rmse_cell(rmse: Mapping[str, Any] | None) -> str:
     return f"{number(rmse['mean'])} ({number(min(members))}–{number(max(members))})"
 
 
-def summary_table(summary: DatasetSummary) -> Table:
-    """Return what a data set contains, a line a fact."""
+def summary_table(summary: DatasetSummary, elsewhere: Mapping[str, str] | None = None) -> Table:
+    """Return what a data set contains, a line a fact.
+
+    ``elsewhere`` : by quantity, in how many frames it stands under which other name.
+    """
     rows = [
         ("Frames", str(summary.n_frames)),
         ("Composition", f"{summary.formula} ({', '.join(summary.elements)})"),
         ("Atoms a frame", _range(summary.n_atoms, "{:d}")),
         ("Periodic", " or ".join(summary.periodic)),
     ]
-    counts = {"Energies": summary.n_energies, "Forces": summary.n_forces, "Stresses": summary.n_stresses}
-    for name, count in counts.items():
-        whole = count == summary.n_frames
-        rows.append((name, "all frames" if whole else f"{count} of {summary.n_frames} frames"))
+    counts = {
+        ("Energies", "energy"): summary.n_energies,
+        ("Forces", "forces"): summary.n_forces,
+        ("Stresses", "stress"): summary.n_stresses,
+    }
+    for (title, quantity), count in counts.items():
+        text = "all frames" if count == summary.n_frames else f"{count} of {summary.n_frames} frames"
+        more = (elsewhere or {}).get(quantity)
+        rows.append((title, f"{text}, {more}" if more else text))
     if summary.energy_per_atom is not None:
         rows.append(("Energy", _range(summary.energy_per_atom, "{:.4f}") + " eV/atom"))
     if summary.volume_per_atom is not None:

@@ -23,8 +23,11 @@ def add_note(info: dict[str, Any], text: str) -> None:
     info[NOTES] = (*info.get(NOTES, ()), text)
 
 
-_VECTORS = re.compile(
-    r"forc|grad|veloc|momenta|displ|posit|born|magmoms|charges|energies|stresses", re.IGNORECASE
+FORCE_NAMES = re.compile(r"forc|^frc|_frc|^f$|^f_?(ref|dft)|grad", re.IGNORECASE)
+"""What names of forces, or of gradients, have in them."""
+
+_ATOMS = re.compile(
+    rf"{FORCE_NAMES.pattern}|veloc|momenta|displ|posit|born|magmoms|spins|charges|energies", re.IGNORECASE
 )
 _TENSOR_SHAPES = ((3,), (6,), (9,), (3, 3))
 
@@ -35,7 +38,7 @@ def is_per_atom(name: str, values: Any, n_atoms: int) -> bool:
     """
     if not isinstance(values, np.ndarray) or values.ndim == 0 or len(values) != n_atoms:
         return False
-    return values.shape not in _TENSOR_SHAPES or _VECTORS.search(name) is not None
+    return values.shape not in _TENSOR_SHAPES or _ATOMS.search(name) is not None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,17 +17,15 @@ import numpy as np
 from ase.data import atomic_numbers
 
 from nnpcore.errors import SettingsError
-from nnpcore.structures.frame import Frame
-from nnpcore.structures.labels.strained_pairs import strained_pairs
+from nnpcore.structures.frame import FORCE_NAMES, Frame
 from nnpcore.structures.labels.stress_kinds import (
     ASE_STRESS,
     VIRIAL,
     StressKind,
     StressVerdict,
     as_tensor,
-    judge_by_work,
-    judge_stress,
 )
+from nnpcore.structures.labels.trust import judge_tensors
 from nnpcore.structures.readers.reader import EV_ANGSTROM, FILE_UNITS, HARTREE_BOHR, UNKNOWN_UNITS
 from nnpcore.structures.readers.registry import file_units
 
@@ -169,7 +167,6 @@ _ENERGY = re.compile(r"energ|^e$|^e_?(tot|total|0|dft|ref)|etot|toten|^u_?0$|^(p
 _NO_ENERGY = re.compile(
     r"per_?atom|kinetic|ekin|formation|cohesive|atomi[sz]ation|binding|fermi|gap|band|above"
 )
-_FORCES = re.compile(r"forc|^frc|_frc|^f$|^f_?(ref|dft)|grad")
 _STRESS = re.compile(r"stress|virial|^sigma$|press(ure)?_?tensor")
 
 
@@ -183,7 +180,7 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
     chosen = list(frames[:: max(1, len(frames) // MAX_FRAMES)])[:MAX_FRAMES]
     candidates = {
         "energy": _candidates(chosen, _energies, _ENERGY, _NO_ENERGY),
-        "forces": _candidates(chosen, _vectors, _FORCES, re.compile(r"constr")),
+        "forces": _candidates(chosen, _vectors, FORCE_NAMES, re.compile(r"constr")),
         "stress": _candidates(chosen, _tensors, _STRESS, re.compile(r"lattice|cell")),
     }
     names, why, questions = KeyNames(), [], []
@@ -300,7 +297,7 @@ def _settle_stress(
     if usual:
         why = f"stress: {key} is not {said.words}, as its name says: {verdict.why}"
     question = _stress_question(chosen, verdicts)
-    return (chosen if usual else replace(names, stress=None)), (why,), (question,)
+    return (chosen if verdict.decided else replace(names, stress=None)), (why,), (question,)
 
 
 def _stress_question(names: KeyNames, verdicts: Mapping[str, StressVerdict]) -> Question:
@@ -322,21 +319,7 @@ def _verdict(frames: Sequence[Frame], key: str, energy_key: str | None) -> Stres
     if not rows:
         return None
     energies = np.array([_energy_of(f, energy_key) for f, _ in rows])
-    tensors, volumes = np.array([t for _, t in rows]), np.array([f.volume for f, _ in rows])
-    alike = _most_alike([f for f, _ in rows])
-    n_atoms = np.array([f.n_atoms for f, _ in rows])
-    found = judge_stress(tensors[alike], volumes[alike], n_atoms[alike], energies[alike])
-    if found.decided:
-        return found
-    pairs = strained_pairs([f for f, _ in rows], energies)
-    return (judge_by_work(tensors, volumes, pairs) if pairs is not None else None) or found
-
-
-def _most_alike(frames: Sequence[Frame]) -> np.ndarray:
-    """Return the indices of the commonest composition: only among its frames a volume means something."""
-    kinds = [np.bincount(frame.numbers).tobytes() for frame in frames]
-    common = Counter(kinds).most_common(1)
-    return np.array([k for k, kind in enumerate(kinds) if kind == common[0][0]])
+    return judge_tensors([f for f, _ in rows], np.array([t for _, t in rows]), energies)
 
 
 def _usual_stress_key(frames: Sequence[Frame]) -> str:

@@ -28,6 +28,8 @@ _MIN_CORRELATION = 0.9
 _MISFIT = 0.15  # of dE/dV against the stress where a scan is smooth
 _WORK_MISFIT = 0.2  # of the work between strained frames
 _AHEAD = 4.0  # times smaller misfit than the next that decides
+_FEWEST_OF_SIZES = 6
+_SIZES = 1.5  # of the largest over the smallest cell, in atoms, from which virials stand apart
 _SMOOTH = 0.02  # residual of the energies along the volume over their range
 
 
@@ -102,11 +104,13 @@ class StressVerdict:
     kinds : those that remain possible, the likeliest first; all of them where nothing could be tested.
     decided : whether only one remains.
     why : the reason in words.
+    by_work : whether the work between strained frames decided.
     """
 
     kinds: tuple[StressKind, ...]
     decided: bool
     why: str
+    by_work: bool = False
 
 
 def judge_stress(
@@ -130,6 +134,25 @@ def judge_stress(
         return StressVerdict(ALL_KINDS, False, "it is the same in all frames")
     found = _by_energy(values, volumes, per_atom, n_atoms, energies) if energies is not None else None
     return found or _by_trend(values, volumes, per_atom)
+
+
+def _same_in_all_cells(
+    kinds: list[StressKind], values: np.ndarray, volumes: np.ndarray, per_atom: np.ndarray
+) -> list[StressKind]:
+    """Keep the kinds that are the same function of the volume an atom in cells of all sizes.
+
+    Virials grow with the cell, stresses do not: where small and large cells are in the data this tells.
+    """
+    sizes = np.round(volumes / per_atom)
+    if len(kinds) < 2 or len(values) < _FEWEST_OF_SIZES or sizes.max() < _SIZES * sizes.min():
+        return kinds
+    x = (per_atom - per_atom.mean()) / np.ptp(per_atom)
+    left = []
+    for kind in kinds:
+        stress = _mean_stress(kind, values, volumes)
+        fit = np.polynomial.Polynomial.fit(x, stress, 2)
+        left.append(float(np.std(stress - fit(x)) / np.std(stress)))
+    return [kind for kind, own in zip(kinds, left, strict=True) if own <= _AHEAD * min(left)]
 
 
 def _mean_stress(kind: StressKind, values: np.ndarray, volumes: np.ndarray) -> np.ndarray:
@@ -182,7 +205,7 @@ def judge_by_work(values: np.ndarray, volumes: np.ndarray, pairs: StrainedPairs)
     if misfits[best] > _WORK_MISFIT or misfits[second] < _AHEAD * misfits[best]:
         return None
     text = f"its work between {len(pairs.first)} pairs of strained frames agrees with their energies to "
-    return StressVerdict((ALL_KINDS[best],), True, f"{text}{100 * misfits[best]:.0f} %")
+    return StressVerdict((ALL_KINDS[best],), True, f"{text}{100 * misfits[best]:.0f} %", by_work=True)
 
 
 def _by_trend(values: np.ndarray, volumes: np.ndarray, per_atom: np.ndarray) -> StressVerdict:
@@ -195,13 +218,15 @@ def _by_trend(values: np.ndarray, volumes: np.ndarray, per_atom: np.ndarray) -> 
         modulus = np.polyfit(per_atom, stress, 1)[0] * per_atom.mean() / GPa
         if MODULUS_GPA[0] <= modulus <= MODULUS_GPA[1]:
             kept.append(kind)
+    alike = _same_in_all_cells(kept, values, volumes, per_atom)
     if not kept:
         return StressVerdict(ALL_KINDS, False, "it does not follow the volume clearly enough to tell")
     modulus = f"rise with the volume by a modulus between {MODULUS_GPA[0]:g} and {MODULUS_GPA[1]:g} GPa"
-    if len(kept) == 1:
-        return StressVerdict(tuple(kept), True, f"only so does it {modulus}")
-    which = ", ".join(kind.text for kind in kept)
-    return StressVerdict(tuple(kept), False, f"as each of {which} it would {modulus}")
+    if len(alike) == 1:
+        sizes = "" if len(kept) == 1 else ", the same in small and in large cells"
+        return StressVerdict(tuple(alike), True, f"only so does it {modulus}{sizes}")
+    which = ", ".join(kind.text for kind in alike)
+    return StressVerdict(tuple(alike), False, f"as each of {which} it would {modulus}")
 
 
 def as_tensor(value: object) -> np.ndarray | None:

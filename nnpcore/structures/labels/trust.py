@@ -15,7 +15,7 @@ import numpy as np
 
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.labels.strained_pairs import strained_pairs
-from nnpcore.structures.labels.stress_kinds import ASE_STRESS, judge_by_work, judge_stress
+from nnpcore.structures.labels.stress_kinds import ASE_STRESS, StressVerdict, judge_by_work, judge_stress
 
 FEWEST_FRAMES = 20
 """With fewer frames agreement may be chance."""
@@ -63,18 +63,33 @@ def trust_in_stress(frames: Sequence[Frame]) -> Trust | None:
 
 def _judged(frames: Sequence[Frame]) -> Trust:
     energies = np.array([np.nan if f.energy is None else f.energy for f in frames])
-    stresses = np.array([f.stress for f in frames])
-    volumes, n_atoms = np.array([f.volume for f in frames]), np.array([f.n_atoms for f in frames])
-    pairs = strained_pairs(frames, energies)
-    by_work = None if pairs is None else judge_by_work(stresses, volumes, pairs)
-    if by_work is not None:
-        kind = by_work.kinds[0]
-        if kind == ASE_STRESS:
-            return Trust(True, by_work.why)
-        return Trust(False, f"they look like a {kind.words}, for then {by_work.why}", contradicted=True)
-    kinds = [np.bincount(frame.numbers).tobytes() for frame in frames]
+    found = judge_tensors(frames, np.array([f.stress for f in frames]), energies)
+    if not found.decided:
+        return Trust(False, _UNTOLD)
+    kind = found.kinds[0]
+    if kind == ASE_STRESS:
+        return Trust(True, found.why)
+    text = f"they look like a {kind.words}, for then {found.why}" if found.by_work else _UNTOLD
+    return Trust(False, text, contradicted=found.by_work)
+
+
+def judge_tensors(frames: Sequence[Frame], tensors: np.ndarray, energies: np.ndarray) -> StressVerdict:
+    """Tell which kinds of stress the tensors (n_frames, 3, 3) of frames may be: by the work between strained
+    cells, else along the volume of the commonest composition.
+
+    ``energies`` : (n_frames,) eV, NaN where there is none.
+    """
+    pairs, volumes = strained_pairs(frames, energies), np.array([f.volume for f in frames])
+    by_work = None if pairs is None else judge_by_work(tensors, volumes, pairs)
+    alike, n_atoms = _most_alike(frames), np.array([f.n_atoms for f in frames])
+    return by_work or judge_stress(tensors[alike], volumes[alike], n_atoms[alike], energies[alike])
+
+
+def _most_alike(frames: Sequence[Frame]) -> np.ndarray:
+    """Return the indices of the commonest composition, whatever the size of its cells: only among its frames
+    a volume means something.
+    """
+    counts = [np.bincount(frame.numbers) for frame in frames]
+    kinds = [(own // np.gcd.reduce(own)).tobytes() for own in counts]
     common = Counter(kinds).most_common(1)[0][0]
-    alike = np.array([k for k, kind in enumerate(kinds) if kind == common])
-    found = judge_stress(stresses[alike], volumes[alike], n_atoms[alike], energies[alike])
-    trusted = found.decided and found.kinds[0] == ASE_STRESS
-    return Trust(trusted, found.why if trusted else _UNTOLD)
+    return np.array([k for k, kind in enumerate(kinds) if kind == common])
