@@ -85,6 +85,7 @@ def test_errors_by_group_and_on_the_test_are_those_of_the_frames(runs: Path) -> 
     potential = Potential.load(runs / "two")
     (two,) = compare_runs([runs / "two"], n_threads=1).runs
     for title, chosen in {
+        "Force RMSE, training": frames[:8],
         "Force RMSE, training, a": frames[0:8:2],
         "Force RMSE, training, b": frames[1:8:2],
         "Force RMSE, validation, a": [frames[8], frames[10]],
@@ -104,7 +105,9 @@ def test_without_judging_nothing_is_computed_and_nothing_is_written(
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
     found = compare_runs([runs / "one", runs / "two"], judge=False)
     assert not any(run.trouble for run in found.runs)
-    assert not any("Verdict" in head.title for head in found.heads)
+    titles = [head.title for head in found.heads]
+    assert not any("Verdict" in title or title == "Force RMSE, training" for title in titles)
+    assert "Force RMSE, training as met in the best epoch" in titles
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
 
 

@@ -193,8 +193,11 @@ def test_tables_are_whole_in_a_terminal_of_80_columns(
     calibrated = calibration_rows(Calibration((found,), ("data",), 9))
     console = Console(width=80, record=True, file=StringIO())
     console.print(rmse_table(sets), *group_tables(sets), calibrated)
+    wide = {key: {"mean": 0.0731, "members": [0.0811, 0.0982]} for key in report}
+    console.print(rmse_table({"training": wide, "validation": wide}))
     text = console.export_text()
     assert text.count("0.145 (0.150–0.220)") == 3 and text.count(" 0.145 │") == 3
+    assert "│ validation │" in text and text.count("0.0731") == text.count("(0.0811–0.0982)") == 6
     assert "1000" in text and "shear stress, members" in text and "…" not in text
 
 

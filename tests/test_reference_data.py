@@ -21,8 +21,8 @@ from ase.db import connect
 from ase.units import Bohr, GPa, Hartree, bar
 
 from nnpcore.cli import main
-from nnpcore.errors import DataError, SettingsError
 from nnpcore.cli.keys import flags
+from nnpcore.errors import DataError, SettingsError
 from nnpcore.structures import (
     BadFramesError,
     Frame,

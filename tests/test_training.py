@@ -289,7 +289,10 @@ def test_best_weights_are_those_of_the_best_validation(frames: list[Frame]) -> N
 def test_the_history_tells_the_errors_of_the_members_as_they_are_kept(
     frames: list[Frame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = Trainer(SMALL, frames[:10], frames[10:], run_folder=tmp_path / "run")
+    def energy(potential: Potential) -> dict[str, float]:
+        return {"first": float(potential.predict(frames[:1], n_threads=1).atomic_energies[0])}
+
+    trainer = Trainer(SMALL, frames[:10], frames[10:], run_folder=tmp_path / "run", monitor=energy)
     best, epochs = np.array([4, 6, 5]), iter(range(1, 7))
     monkeypatch.setattr(trainer, "_score", lambda *errors: np.abs(next(epochs) - best).astype(float))
     trainer.run()
@@ -303,6 +306,9 @@ def test_the_history_tells_the_errors_of_the_members_as_they_are_kept(
             assert kept.valid[name]["mean"] == pytest.approx(mean, rel=1e-4)
             assert history[5].valid[name]["mean"] != pytest.approx(mean, rel=1e-3)
         assert energy_rmse(history) == kept.valid["energy"]["mean"]
+        assert kept.mapping == pytest.approx(energy(trainer.potential()), rel=1e-6)
+        assert history[5].mapping == pytest.approx(energy(trainer.current_potential()), rel=1e-6)
+        assert history[5].mapping != pytest.approx(kept.mapping, rel=1e-5)
 
 
 def test_validation_frames_without_references_leave_the_judgment_to_training(frames: list[Frame]) -> None:

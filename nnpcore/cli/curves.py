@@ -16,13 +16,14 @@ _NARROWEST, _WIDEST = 10, 60
 
 
 def curves(records: Sequence[EpochRecord], width: int) -> Table:
-    """Return RMSEs and mapping errors of all epochs: a curve a line (logarithmic), best and last value.
+    """Return RMSEs and mapping errors of all epochs: a curve a line (logarithmic), the values of the networks
+    as they are kept and after the last epoch.
 
     ``width`` : of the terminal, in characters.
     """
     room = min(max(width - 62, _NARROWEST), _WIDEST)
     best = best_record(records)
-    found = plain_table("", "", "by epoch", "best epoch", "last")
+    found = plain_table("", "", "by epoch", "kept", "last")
     found.title = None
     found.columns[1].no_wrap, found.columns[1].justify = True, "left"
     part = "validation" if any(record.valid for record in records) else "training"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nnpcore.properties.comparing import Row
 
 _MAX_PROBLEMS = 10
+_SHORT_NAME = 20
+"""Names so short stay whole: where a table is too wide members go below the mean instead."""
 
 
 class _Table(Table):
@@ -46,7 +48,9 @@ def number(value: float | None) -> str:
 def rmse_table(data_sets: Mapping[str, Mapping[str, Any]], caption: str = "") -> Table:
     """Return RMSEs by data set: of the ensemble's mean, and from the best to the worst member."""
     heads = (f"{quantity.name.capitalize()}, {quantity.unit}" for quantity in QUANTITIES.values())
-    table = plain_table("RMSE of the ensemble's mean (members)", "Data", *heads, unbroken=True)
+    short = max(map(len, data_sets), default=0) <= _SHORT_NAME
+    table = plain_table("RMSE of the ensemble's mean (members)", "Data", *heads, unbroken=not short)
+    table.columns[0].no_wrap = short
     table.caption, table.caption_justify = caption or None, "left"
     for name, report in data_sets.items():
         cells = (_rmse_cell(report.get(quantity.report_key)) for quantity in QUANTITIES.values())

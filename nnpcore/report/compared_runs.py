@@ -14,6 +14,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from nnpcore.analyses.errors import RUN_ERRORS
 from nnpcore.analyses.verdict import VERDICT
 from nnpcore.errors import AnalysisError, EatlasError
@@ -66,6 +68,8 @@ class Head:
 
 
 _VERDICT = Head(MAPPING, "Verdict")
+_MET = "training as met in the best epoch"
+"""Role of errors while the weights changed: all that is known of training frames before one computes."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +291,7 @@ def compared_run(
                 return facts
 
             facts = _or_trouble(trouble, judged)
-            cells |= {} if facts is None else _judged_cells(facts)
+            cells = cells if facts is None else _with_judged(cells, _judged_cells(facts))
     cells |= {} if properties is None else property_cells(properties)
     return ComparedRun(path, name, cells, note, "; ".join(dict.fromkeys(trouble)))
 
@@ -340,6 +344,8 @@ def _setting(path: str, value: Any) -> float | int | str:
     """Return a setting's value so that it can be compared and shown."""
     if value is None:
         return "automatic" if path != "descriptors.functions" else "none"
+    if path == "atom_energies" and value == "auto":
+        return "fitted"  # what it comes to without frames of isolated atoms; a resume calls it so
     if isinstance(value, bool | str):
         return str(value)
     if isinstance(value, int | float):
@@ -383,7 +389,7 @@ def _reached_cells(history: Sequence[EpochRecord], test: Mapping[str, Any]) -> d
     """Return the errors of the best epoch, those on test frames, the mapping error, epochs and time."""
     record = best_record(history)
     cells: dict[Head, Cell] = {}
-    for role, rmses in (("validation", record.valid), ("training", record.train)) if record else ():
+    for role, rmses in (("validation", record.valid), (_MET, record.train)) if record else ():
         for quantity in QUANTITIES:
             if quantity in rmses:
                 cells[_error_head(role, quantity)] = Cell(float(rmses[quantity]["mean"]))
@@ -412,6 +418,12 @@ def _time_cells(last: EpochRecord) -> dict[Head, Cell]:
     return {Head(COST, "Training time", "s"): Cell(clock, tip=tip), Head(COST, "CPU time", "s"): own}
 
 
+def _with_judged(cells: dict[Head, Cell], judged: dict[Head, Cell]) -> dict[Head, Cell]:
+    """Return both; errors of training frames as they were met go where those of the networks are known."""
+    met = {_error_head(_MET, name): _error_head("training", name) for name in QUANTITIES}
+    return {head: cell for head, cell in cells.items() if met.get(head) not in judged} | judged
+
+
 def _judged_cells(facts: RunFacts) -> dict[Head, Cell]:
     """Return the verdict with what was judged, and errors by group where there are several groups."""
     cells: dict[Head, Cell] = {}
@@ -427,6 +439,10 @@ def _judged_cells(facts: RunFacts) -> dict[Head, Cell]:
                 head = Head(MAPPING, f"{subject}, foretold spread", one.unit)
                 cells[head] = Cell(float(one.foretold))
     errors = facts.found(RUN_ERRORS)
+    if errors is not None and "training" in errors.roles:
+        whole = errors.errors.sums(np.array(errors.roles) == "training").rmses()
+        for name in (name for name in QUANTITIES if name in whole):
+            cells[_error_head("training", name)] = Cell(float(whole[name]["mean"]))
     groups = () if errors is None else errors.by_group
     if len({one.group for one in groups}) > 1:
         for one in groups:

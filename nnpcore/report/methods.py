@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from nnpcore.training.counts import sentence_on
 from nnpcore.training.data_sources import ROLES
 from nnpcore.training.group_weights import sentence_on_weights
 from nnpcore.training.guidance import NO_GUIDANCE
-from nnpcore.training.history import EpochRecord, best_record
+from nnpcore.training.history import EpochRecord, Rmse, best_record
 from nnpcore.training.quantities import QUANTITIES, rmse_text
 from nnpcore.training.stress_order import sentence_on_order
 
@@ -252,19 +252,20 @@ def _reached(history: Sequence[EpochRecord]) -> str:
     record = best_record(history)
     if record is None:
         return ""
-    parts = []
-    for part, rmses in (("training", record.train), ("validation", record.valid)):
-        values = [
-            f"{significant(rmses[name]['mean'])} {quantity.unit} ({name})"
-            for name, quantity in QUANTITIES.items()
-            if name in rmses
-        ]
-        if values:
-            parts.append(f"{', '.join(values)} on {part} frames")
-    if not parts:
-        return ""
-    return (
-        f"After {counted(record.epoch, 'epoch')} the RMSE of the mean prediction was {' and '.join(parts)}."
+    met, reached = _means(record.train), _means(record.valid)
+    if not reached:
+        text = f"In epoch {record.epoch} the RMSE of the mean prediction was {met} on training frames as they"
+        return f"{text} were met." if met else ""
+    beside = f" ({met} on training frames as they were met)" if met else ""
+    epochs = counted(record.epoch, "epoch")
+    return f"After {epochs} the RMSE of the mean prediction was {reached} on validation frames{beside}."
+
+
+def _means(rmses: Mapping[str, Rmse]) -> str:
+    return ", ".join(
+        f"{significant(rmses[name]['mean'])} {quantity.unit} ({name})"
+        for name, quantity in QUANTITIES.items()
+        if name in rmses
     )
 
 

@@ -14,7 +14,7 @@ from nnpcore.report.content import NOTHING, counted, significant
 from nnpcore.training import RunFolder
 from nnpcore.training.data_sources import ROLES, DataSource
 from nnpcore.training.group_weights import sentence_on_weights
-from nnpcore.training.history import EpochRecord, Rmse, best_record
+from nnpcore.training.history import EpochRecord, Rmse, best_record, of_kept_networks
 from nnpcore.training.quantities import QUANTITIES, rmse_text
 from nnpcore.training.stress_order import sentence_on_order
 
@@ -75,7 +75,8 @@ def info_of_run(path: str | Path) -> RunInfo:
     rows = [("Kind", kind), *potential_rows(potential, folder.imported)]
     rows += [] if folder.imported else training_rows(folder.settings, history)
     n_test = sum(len(source.indices) for source in folder.sources if source.role == "test")
-    rows += [*_data_rows(folder), *_error_rows(best_record(history)), *_test_rows(potential, n_test)]
+    errors = _error_rows(best_record(history), potential.info.get("best_epoch") or ())
+    rows += [*_data_rows(folder), *errors, *_test_rows(potential, n_test)]
     return RunInfo(tuple(rows), _numbers(potential, folder.imported) | _run_numbers(folder, history))
 
 
@@ -211,18 +212,21 @@ def _frames_of(sources: Sequence[DataSource], role: str) -> str:
 
 
 # the errors -------------------------------------------------------------------------------------------
-def _error_rows(record: EpochRecord | None) -> Rows:
+def _error_rows(record: EpochRecord | None, best_epochs: Sequence[int]) -> Rows:
     if record is None:
         return []
+    kept = "of the networks as they are kept"
+    after = f"of the weights after epoch {record.epoch}; networks of other epochs are kept, too"
+    known, mapped = of_kept_networks(record, best_epochs)
     met = f"as met during epoch {record.epoch}, while the weights changed"
     texts = {
         "RMSE, training": (_means(record.train), met),
-        "RMSE, validation": (_means(record.valid), f"after epoch {record.epoch}"),
+        "RMSE, validation": (_means(record.valid), kept if known else after),
     }
     rows = [(name, f"{text} {when}") for name, (text, when) in texts.items() if text]
     if record.mapping:
         each = ", ".join(f"{name} {significant(error)}" for name, error in record.mapping.items())
-        rows.append(("Mapping errors", f"{each} meV/atom"))
+        rows.append(("Mapping errors", f"{each} meV/atom {kept if mapped else after}"))
     return rows
 
 

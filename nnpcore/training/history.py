@@ -19,7 +19,7 @@ from nnpcore.training.quantities import QUANTITIES
 _PARTS = ("train", "valid", "kept")
 _CPU = "cpu_seconds"
 _FIRST, _LAST = ("epoch", "seconds", _CPU, "optimizer"), ("alive", "best", "messages", "severities")
-_MAPPING, _MEV = "mapping_", "_mev"  # around the name of a mapping error in the table's head
+_MAPPING, _KEPT, _MEV = "mapping_", "kept_mapping_", "_mev"  # around the name of a mapping error
 _CHECK = "check"
 """Column whose last row has the checksum of the table and of the training it belongs to."""
 
@@ -88,6 +88,8 @@ class EpochRecord:
         ``valid`` itself, where nothing became better, and in runs of versions without it.
     mapping : name of an invariant point or region -> mapping error of the ensemble mean after this epoch,
         meV/atom; empty without a monitor.
+    kept_mapping : as ``mapping``, of the members as they are kept; empty where that is ``mapping`` itself,
+        where nothing became better, and in runs of versions without it.
     """
 
     epoch: int
@@ -101,6 +103,7 @@ class EpochRecord:
     mapping: dict[str, float] = field(default_factory=dict)
     cpu_seconds: float | None = None
     kept: dict[str, Rmse] = field(default_factory=dict)
+    kept_mapping: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; floats keep every bit, NaN becomes None."""
@@ -123,17 +126,29 @@ class EpochRecord:
             mapping={str(name): _number(error) for name, error in values.get("mapping", {}).items()},
             cpu_seconds=_known_number(values.get(_CPU)),
             kept=_rmses(values.get("kept") or {}),
+            kept_mapping={str(n): _number(error) for n, error in (values.get("kept_mapping") or {}).items()},
         )
 
 
 def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
     """Return the record that describes the potential at hand: the last one marked best.
 
-    Where none is marked it is the last one with a finite energy RMSE, else the last. Its validation errors
-    are those of the members as they are kept, where they are known.
+    Where none is marked it is the last one with a finite energy RMSE, else the last. Its validation and
+    mapping errors are those of the members as they are kept, where they are known.
     """
     record = _last_best(history)
-    return replace(record, valid=record.kept) if record is not None and record.kept else record
+    if record is None or not (record.kept or record.kept_mapping):
+        return record
+    return replace(record, valid=record.kept or record.valid, mapping=record.kept_mapping or record.mapping)
+
+
+def of_kept_networks(record: EpochRecord, best_epochs: Sequence[int]) -> tuple[bool, bool]:
+    """Return whether the validation and the mapping errors of :func:`best_record` are of the networks kept.
+
+    They are not where a version that did not ask kept networks of other epochs (``best_epochs``).
+    """
+    alike = set(best_epochs) <= {record.epoch}
+    return alike or bool(record.kept), alike or bool(record.kept_mapping)
 
 
 def _last_best(history: Sequence[EpochRecord]) -> EpochRecord | None:
@@ -211,7 +226,7 @@ def history_csv(records: Sequence[EpochRecord], run: str = "") -> str:
     n_members = len(records[0].alive) if records else 0
     numbers = (head for part in _PARTS for name in QUANTITIES for head in _heads(part, name, n_members))
     known = dict.fromkeys(head for row in rows for head in row)
-    mapped = [head for head in known if head.startswith(_MAPPING)]
+    mapped = [head for head in known if head.startswith((_MAPPING, _KEPT))]
     first = [head for head in _FIRST if any(head in row for row in rows)] or _FIRST
     heads = [*first, *(head for head in numbers if head in known), *mapped, *_LAST]
     if run and rows:
@@ -237,7 +252,8 @@ def _row_of_record(record: EpochRecord) -> dict[str, object]:
         for name, rmse in getattr(record, part).items():
             values = (rmse["mean"], *rmse["members"])
             numbers |= dict(zip(_heads(part, name, len(rmse["members"])), values, strict=True))
-    numbers |= {f"{_MAPPING}{name}{_MEV}": error for name, error in record.mapping.items()}
+    for head, errors in ((_MAPPING, record.mapping), (_KEPT, record.kept_mapping)):
+        numbers |= {f"{head}{name}{_MEV}": error for name, error in errors.items()}
     row: dict[str, object] = {"epoch": record.epoch, "seconds": f"{record.seconds:.4f}"}
     row |= {"optimizer": record.optimizer}
     row |= {} if record.cpu_seconds is None else {_CPU: f"{record.cpu_seconds:.4f}"}
@@ -282,11 +298,6 @@ def _record_of_row(row: dict[str, str]) -> EpochRecord:
             heads = _heads(part, name, len(row["alive"]))
             if heads[0] in row and any(row[head] for head in heads):
                 found[name] = {"mean": row[heads[0]], "members": [row[head] for head in heads[1:]]}
-    mapping = {
-        head[len(_MAPPING) : -len(_MEV)]: text
-        for head, text in row.items()
-        if text and head.startswith(_MAPPING) and head.endswith(_MEV)
-    }
     if not set(row["alive"]) <= {"0", "1"} or row["best"] not in ("0", "1"):
         raise ValueError(row["alive"])
     values = {
@@ -294,9 +305,19 @@ def _record_of_row(row: dict[str, str]) -> EpochRecord:
         "messages": json.loads(row["messages"]),
         "severities": json.loads(row.get("severities") or "null"),
         "best": row["best"] == "1",
-        "mapping": mapping,
+        "mapping": _entries(row, _MAPPING),
+        "kept_mapping": _entries(row, _KEPT),
     }
     return EpochRecord.from_dict(row | parts | values)
+
+
+def _entries(row: dict[str, str], start: str) -> dict[str, str]:
+    """Return the mapping errors of a row by name, whose heads begin so."""
+    return {
+        head[len(start) : -len(_MEV)]: text
+        for head, text in row.items()
+        if text and head.startswith(start) and head.endswith(_MEV)
+    }
 
 
 def messages_of(records: Iterable[EpochRecord]) -> list[str]:

@@ -26,7 +26,10 @@ class Monitor(Protocol):
         ...
 
     def evaluate(self, model: Potential) -> dict[str, float]:
-        """Return the errors by name, signed, meV/atom; called after every epoch."""
+        """Return the errors by name, signed, meV/atom.
+
+        Called after every epoch, and again for the networks as they are kept where these are of several.
+        """
         ...
 
     def save(self, folder: str | Path) -> None:

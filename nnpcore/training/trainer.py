@@ -510,8 +510,9 @@ class Trainer:
             optimizer.alive[member] = False
             messages.append(diverged(int(member)))
         best = self._best.after(epoch, weights, score, optimizer.alive)
-        improved, mixed = bool((best.epoch == epoch).any()), bool((best.epoch != epoch).any())
-        kept = engine.validate(best.weights) if improved and mixed else None
+        improved = bool((best.epoch == epoch).any())
+        mixed = improved and bool((best.epoch != epoch).any())
+        kept = engine.validate(best.weights) if mixed else None
         self._best = best
         if epoch == 1:
             data_note = [Message(self.data.note, Severity.NOTE)] if self.data.note else []
@@ -528,6 +529,7 @@ class Trainer:
             messages=tuple(messages),
             best=improved,
             mapping=mapping_errors(self.monitor, self.current_potential),
+            kept_mapping=mapping_errors(self.monitor, self.potential) if mixed else {},
         )
         return self._without_diverged(record)
 
