@@ -32,6 +32,7 @@ from nnpcore.training import (
     rmse_report,
 )
 from nnpcore.training.apart import ended_run
+from nnpcore.training.engines.engine import Engine
 from nnpcore.training.history import best_record, energy_rmse
 from nnpcore.training.quantities import QUANTITIES
 
@@ -295,7 +296,10 @@ def test_the_history_tells_the_errors_of_the_members_as_they_are_kept(
     trainer = Trainer(SMALL, frames[:10], frames[10:], run_folder=tmp_path / "run", monitor=energy)
     best, epochs = np.array([4, 6, 5]), iter(range(1, 7))
     monkeypatch.setattr(trainer, "_score", lambda *errors: np.abs(next(epochs) - best).astype(float))
+    predict, asked = Engine.predict, []
+    monkeypatch.setattr(Engine, "predict", lambda engine, w: asked.append(w) or predict(engine, w))
     trainer.run()
+    assert len(asked) == 6  # no epoch is validated twice
     assert trainer._best.epoch.tolist() == best.tolist()
     report = rmse_report(trainer.potential(), {"valid": frames[10:]}, n_threads=1)["valid"]
     for history in (trainer.history, RunFolder.open(tmp_path / "run").read_history()):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnpcore.training.baseline.baseline import Baseline
+from nnpcore.training.data import MemberValues
 from nnpcore.training.run_folder import Checkpoint
 
 
@@ -64,3 +65,35 @@ class Best:
         own, under = checkpoint.named("best."), checkpoint.named("underlay.")
         baseline = Baseline.from_arrays(kind, elements, under) if under else None
         return cls(own["last"], own["weights"], own["score"], own["epoch"], baseline)
+
+
+class KeptPredictions:
+    """What the members predict of the validation frames as they are kept, each at its own best epoch.
+
+    A member that has improved was just validated: its prediction takes the place of its former one, and
+    nobody is asked twice. The mean of all members needs those of the others, too, which no sum of errors has.
+    """
+
+    def __init__(self) -> None:
+        self._known: MemberValues | None = None
+
+    def forget(self) -> None:
+        """Forget everything: other weights are kept now."""
+        self._known = None
+
+    def after(
+        self, improved: np.ndarray, found: MemberValues | None, ask: Callable[[], MemberValues | None]
+    ) -> MemberValues | None:
+        """Return the predictions after an epoch in which ``improved`` (n_members,) have; None without frames.
+
+        ``found`` is the epoch's and is kept; ``ask`` predicts with the weights kept, where that is not known.
+        """
+        if improved.all():
+            self._known = found
+        elif self._known is None:
+            self._known = ask()
+        elif found is not None:
+            for mine, theirs in zip(self._known, found, strict=True):
+                if mine.shape[1]:  # virials are of no members where nobody wants them
+                    mine[:, improved] = theirs[:, improved]
+        return self._known

@@ -19,7 +19,7 @@ from nnpcore.potential.storage import refuse_newer
 from nnpcore.progress import Progress
 from nnpcore.threads import default_threads, one_blas_thread
 from nnpcore.training.baseline.fitting import BaselinePlan
-from nnpcore.training.best import Best
+from nnpcore.training.best import Best, KeptPredictions
 from nnpcore.training.choosing import choice_for
 from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.data import Guide
@@ -194,7 +194,7 @@ class Trainer:
         self._opening.insert(0, Message(choice.sentence, Severity.NOTE))
         self._baseline = BaselinePlan(settings, choice.optimizer)
         self._guidance = GuidancePlan(settings, choice.optimizer)
-        self._best = Best.start(packing.to_internal(template))
+        self._best, self._kept = Best.start(packing.to_internal(template)), KeptPredictions()
         self._undecided = False
 
     def _choose_functions(self, progress: Progress) -> None:
@@ -494,6 +494,7 @@ class Trainer:
 
     def _retarget(self) -> None:
         """Give the optimizer what is left for the networks, and what they are to follow."""
+        self._kept.forget()
         train, valid = self.data.over(self._best.baseline)
         self._need_engine().retarget(replace(train, guide=self._guide), valid)
 
@@ -504,15 +505,19 @@ class Trainer:
         weights = np.where(optimizer.alive[:, None], optimizer.weights(), self._best.last)
         messages = self._take_messages()
         self._told = []
-        errors = engine.validate(weights)
+        found = engine.predict(weights)
+        errors = engine.errors_of(found)
         score = self._score(train_errors, errors)
         for member in np.flatnonzero(optimizer.alive & ~np.isfinite(score)):
             optimizer.alive[member] = False
             messages.append(diverged(int(member)))
         best = self._best.after(epoch, weights, score, optimizer.alive)
-        improved = bool((best.epoch == epoch).any())
-        mixed = improved and bool((best.epoch != epoch).any())
-        kept = engine.validate(best.weights) if mixed else None
+        improved = best.epoch == epoch
+        mixed = bool(improved.any() and not improved.all())
+        kept = None
+        if improved.any():
+            values = self._kept.after(improved, found, lambda: engine.predict(best.weights))
+            kept = engine.errors_of(values) if mixed else None
         self._best = best
         if epoch == 1:
             data_note = [Message(self.data.note, Severity.NOTE)] if self.data.note else []
@@ -527,7 +532,7 @@ class Trainer:
             kept={} if kept is None else kept.rmses(),
             alive=optimizer.alive.copy(),
             messages=tuple(messages),
-            best=improved,
+            best=bool(improved.any()),
             mapping=mapping_errors(self.monitor, self.current_potential),
             kept_mapping=mapping_errors(self.monitor, self.potential) if mixed else {},
         )

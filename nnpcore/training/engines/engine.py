@@ -112,7 +112,14 @@ class Engine:
         self.optimizer.retarget(train)
         self._valid = valid
 
+    def predict(self, weights: np.ndarray) -> MemberValues | None:
+        """Return what ``weights`` (n_members, n_parameters) predict of the validation frames, if any."""
+        return None if self._valid is None else self._predict(weights)
+
+    def errors_of(self, found: MemberValues | None) -> ErrorSums | None:
+        """Return the errors of a prediction of the validation frames."""
+        return None if self._valid is None or found is None else prediction_errors(self._valid, found)
+
     def validate(self, weights: np.ndarray) -> ErrorSums | None:
         """Return the errors of ``weights`` (n_members, n_parameters) on the validation frames, if any."""
-        data = self._valid
-        return None if data is None else prediction_errors(data, self._predict(weights))
+        return self.errors_of(self.predict(weights))
