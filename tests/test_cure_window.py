@@ -15,6 +15,7 @@ from app.dialogs.cure import ExportCureDialog, LabelDialog
 from app.documents.counting import FROM_ZERO
 from app.panels.cure_panel import CurePanel
 from app.panels.explore_panel import ExplorePanel
+from app.session.messages import Notification
 from app.session.session import Session
 from app.shell.main_window import MainWindow
 from nnpcore.cure import ExploreSettings
@@ -78,10 +79,20 @@ def test_frames_are_found_shown_and_labelled(qtbot: QtBot, session: Session, tmp
     panel.resize(700, 600)
     panel.show()
     session.cures.choose(kinds=("volumes",), n=2)
+    session.data.show("data", 3)
+    session.selection.select([("data", 3, 1)])
+    told: list[Notification] = []
+    session.messages.notified.connect(told.append)
     qtbot.mouseClick(panel.find_button, LEFT)
     wait_for(lambda: session.cures.found is not None and panel.table_view.rowCount() > 0)
+    assert (session.data.current_id, session.data.frame_index) == ("data", 3), "nobody is drawn away"
+    assert len(session.selection.current) == 1
     found = session.cures.found
     assert found is not None
+    ((_, show),) = told[-1].actions
+    show()
+    assert (session.data.current_id, session.data.frame_index) == (session.cures.dataset_id, 0)
+    session.data.show("data", 3)
     assert panel.table_view.rowCount() == len(found.cure.chosen)
     assert panel.text.text().startswith(found.cure.sentence())
     panel.table_view.setCurrentCell(0, 0)

@@ -21,6 +21,7 @@ from nnpcore.figures.series import (
     crystal_curve,
     ending_of,
     history_table,
+    kept_rmse,
     known_quantities,
     rmse_series,
     smoothed,
@@ -155,6 +156,10 @@ def test_what_is_kept_and_where_it_ended_early():
     lines = lines_by_label(axes)
     assert lines["kept (epoch 5)"] == pytest.approx(np.array([[5.0, energy_rmse(records)]]))
     assert lines["ended at 8 of 20"][:, 0].tolist() == [8, 8]
+    kept = {"energy": {"mean": 0.5, "members": np.array([1.0, 2.0])}}
+    records[4] = replace(records[4], kept=kept)
+    lines = lines_by_label(figures.training_figure(records, ending=ending_of(records, 20)).axes[0])
+    assert lines["kept (epoch 5)"].tolist() == [[5.0, 0.5]], "of the members as they are kept"
 
 
 def test_points_paths_and_values():
@@ -313,8 +318,7 @@ def test_histories_as_curves_and_columns():
     records = history()
     assert known_quantities(records) == ["energy", "force"] and known_quantities([]) == []
     assert rmse_series(records, "valid", "energy").epochs.tolist() == list(range(1, 9))
-    assert rmse_series(records, "valid", "energy").at(8) == 1.5
-    assert np.isnan(rmse_series(records, "valid", "energy").at(9))
+    assert kept_rmse(records, "energy") == 1.5 and np.isnan(kept_rmse(records, "stress"))
     low = rmse_series(records, "valid", "force").low
     assert low == pytest.approx([0.8 * 1.2 / e for e in range(1, 9)])
     assert not rmse_series(records, "train", "stress").known

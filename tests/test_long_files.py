@@ -44,7 +44,7 @@ def test_a_long_file_is_shown_while_it_is_read(window, qtbot, silicon_file, slow
     row = window.docks["data"].panel.rows.row(document.id)
     assert document.reading and document.role is Role.INSPECT
     assert data.training_text() == "" and row.role.isHidden()
-    qtbot.waitUntil(lambda: row.line.text() == "Reading… 2 of 6 frames · 25 %")
+    qtbot.waitUntil(lambda: row.line.text() == "Reading… 25 % of 6 frames")
     qtbot.waitUntil(lambda: window.docks["structure"].isVisible())
     frames = window.docks["structure"].panel.frames
     qtbot.waitUntil(lambda: frames.text == "1 / 6")

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from panel_helpers import position_of
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QTransform
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -17,6 +17,7 @@ from app.look.ink import DASHES, font, ink
 from app.look.names import shortened, told_apart
 from app.look.numbers import linear_ticks, log_text, log_ticks, tick_text
 from app.look.palette import DARK, LIGHT
+from app.plots.axis import within
 from app.plots.connectivity_plot import MatrixView, heat_color
 from app.plots.curve import telling
 from app.plots.distance_plot import bins_of
@@ -606,6 +607,20 @@ def test_a_label_breaks_at_spaces_and_elides_its_last_line(qtbot):
     label.resize(4000, 60)
     assert " ".join(label.shown_lines()) == text
     assert label.minimumSizeHint().height() < label.fontMetrics().height() * 2
+    label.lines = 40
+    for width in range(120, 620):
+        label.resize(width, 60)
+        assert " ".join(label.shown_lines()) == text, width
+
+
+def test_labels_of_ticks_at_the_edges_are_moved_into_the_canvas():
+    def at(left, width=30.0):
+        return QRectF(left, 0.0, width, 12.0), 0, f"{left:g}"
+
+    assert within([at(10.0), at(60.0), at(95.0)], 0.0, 130.0) == [at(60.0), at(10.0), at(95.0)]
+    moved = {text: rect.left() for rect, _, text in within([at(-8.0), at(60.0), at(115.0)], 0.0, 130.0)}
+    assert moved == {"-8": 0.0, "60": 60.0, "115": 100.0}
+    assert [text for _, _, text in within([at(60.0), at(98.0), at(125.0)], 0.0, 130.0)] == ["60", "98"]
 
 
 # curves of very many points ---------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class LabelDialog(FormDialog):
 
     def apply(self, value: LabelledCure) -> None:
         """Open the frames."""
-        self.session.cures.put_labelled(value)
+        self.session.cures.put_labelled(value, show=self.isVisible())
 
 
 class ExportCureDialog(FormDialog):

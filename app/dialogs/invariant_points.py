@@ -143,4 +143,7 @@ class InvariantPointsDialog(MakingDialog):
 
     def apply(self, value: Dataset) -> None:
         """Open them."""
-        self.session.data.add_made(value, Role.EOS, "new invariant points")
+        seen, data = self.isVisible(), self.session.data
+        made = data.add_made(value, Role.EOS, "new invariant points", show=seen)
+        if not seen:
+            data.offer(made)

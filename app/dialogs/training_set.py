@@ -207,7 +207,10 @@ class TrainingSetDialog(MakingDialog):
         """Open the data set; offer to train on it alone where there are others."""
         session = self.session
         others = [document.id for document in session.data.of_role(Role.TRAINING)]
-        made = session.data.add_made(value, Role.TRAINING, "new training set")
+        seen = self.isVisible()
+        made = session.data.add_made(value, Role.TRAINING, "new training set", show=seen)
+        if not seen:
+            session.data.offer(made)
         if others:
             alone = ("Train on It Alone", lambda: only_inspect(session, others))
             text = (

@@ -21,7 +21,7 @@ class Theme:
     panel : behind a panel's content and behind plots and the viewer.
     field : behind text fields, lists and tables.
     text, muted : main and secondary text; muted also plot axes.
-    grid : hairlines in plots. border : lines between things.
+    grid : hairlines in plots. border : lines between things. groove : of a slider.
     accent, on_accent : the one accent colour and text on it.
     reference : reference data in plots (black or white).
     okabe_ito : series colours told apart by colour-blind people, tuned to the background.
@@ -35,6 +35,7 @@ class Theme:
     muted: str
     grid: str
     border: str
+    groove: str
     hover: str
     selected: str
     accent: str
@@ -59,6 +60,7 @@ LIGHT = Theme(
     muted=PAPER["muted"],
     grid="#e4e7eb",
     border="#d3d7dd",
+    groove="#8a93a0",
     hover="#e2e6ec",
     selected="#eef2fd",
     accent="#3457d5",
@@ -78,6 +80,7 @@ DARK = Theme(
     muted="#98a1ae",
     grid="#343a43",
     border="#3a404a",
+    groove="#76808e",
     hover="#323841",
     selected="#2a3142",
     accent="#7c9cff",

@@ -119,6 +119,11 @@ class Panel(QWidget):
         return None
 
     @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether the panel has something to export as things stand."""
+        return cls.lacks(session) is None
+
+    @classmethod
     def folds(cls, session: Session) -> bool:
         """Return whether a foldable panel is in the way as things stand."""
         return False
@@ -330,6 +335,12 @@ class AnalysisPanel(Panel, Generic[Result]):
             return Lack(run.why(cls.shows) or cls.no_run, OPEN_SCAN)
         why = run.why(cls.shows)
         return Lack(why) if why else None
+
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether the current run has this result."""
+        run = session.runs.current
+        return run is not None and run.result(cls.shows) is not None
 
     @property
     def analysis(self) -> Result | None:

@@ -14,6 +14,7 @@ from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.plots.cure_plot import CurePlot
 from app.session.cures import TARGETS
 from app.widgets.controls import filled, refill
+from app.widgets.flow import FlowRow
 from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from app.widgets.quiet import Whole
@@ -62,6 +63,11 @@ class CurePanel(Panel):
         known = session.data.of_role(Role.TRAINING) or session.runs.current is not None
         return None if known else Lack(NO_DATA, OPEN)
 
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether frames were found."""
+        return session.cures.found is not None
+
     # building -----------------------------------------------------------------------------------------
     def _build_tools(self) -> None:
         self.targets_menu, self.pool_menu = QMenu(self), QMenu(self)
@@ -108,11 +114,12 @@ class CurePanel(Panel):
         self.count.setSpecialValueText("counts as usual")
         self.count.setToolTip(COUNT_TIP)
         self.count.valueChanged.connect(lambda n: self.session.cures.choose(count=n or None))
-        buttons = (self.label_button, self.export_button, self.train_button, self.count)
-        row = filled(QHBoxLayout(), *buttons, margins=(8, 2, 8, 6), spacing=6)
-        row.addStretch(1)
+        row = FlowRow(content, spacing=6)
+        for button in (self.label_button, self.export_button, self.train_button, self.count):
+            row.add(button)
+        buttons = filled(QHBoxLayout(), row, margins=(8, 2, 8, 6))
         words = filled(QHBoxLayout(), self.text, margins=(8, 2, 8, 2))
-        filled(QVBoxLayout(content), (both, 1), words, row)
+        filled(QVBoxLayout(content), (both, 1), words, buttons)
         self.body = Placeholder(content, self)
         self.set_body(self.body)
 

@@ -133,6 +133,12 @@ class DataPanel(Panel):
         if row is not None:
             QTimer.singleShot(0, row, lambda: self.scroll_area.ensureWidgetVisible(row, 0, 8))
 
+    @property
+    def room_below(self) -> int:
+        """Pixels below the last row that hold nothing."""
+        content = self.scroll_area.widget()
+        return 0 if content is None else self.scroll_area.height() - content.minimumSizeHint().height()
+
     def _on_chosen(self, dataset_id: str) -> None:
         if dataset_id in self.session.data.datasets:
             self.session.data.show(dataset_id)
@@ -251,22 +257,22 @@ class DatasetRow(QWidget):
         self.role.setCurrentIndex(self.role.findData(document.role))
         self.role.setVisible(not document.reading)
         if document.reading:
-            self.line.set_text(
-                f"Reading… {self._so_far()}{self._share()}", tip="Its close button ends the reading"
-            )
+            self.line.set_text(self._so_far(), tip="Its close button ends the reading")
         else:
             self.line.set_text(" · ".join(contents(document.summary)), tip=document.summary.text)
         self.eye.show_state(self._document.id not in self._session.visibility.hidden)
 
     def _so_far(self) -> str:
-        document = self._document
-        if document.index is not None and document.index.complete:
-            return f"{document.n_frames:,} of {document.n_found:,} frames"
-        return "1 frame so far" if document.n_frames == 1 else f"{document.n_frames} frames so far"
+        """Return how much has been read: the status line's share, of how many frames once that is known."""
+        document, share = self._document, self._session.data.share_read(self._document.id)
+        known = document.index is not None and document.index.complete
+        if share is None:
+            return f"Reading… {_frames(document.n_frames)} so far"
+        return f"Reading… {100 * share:.0f} %{f' of {_frames(document.n_found)}' if known else ''}"
 
-    def _share(self) -> str:
-        share = self._session.data.share_read(self._document.id)
-        return "" if share is None else f" · {100 * share:.0f} %"
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count:,} frames"
 
 
 def contents(summary: DatasetSummary) -> tuple[str, str]:
@@ -276,7 +282,7 @@ def contents(summary: DatasetSummary) -> tuple[str, str]:
         name if count == summary.n_frames else f"{name} of {count}" for name, count in counts.items() if count
     ]
     labels = ", ".join(parts) if summary.n_energies else ", ".join(["no energies", *parts])
-    frames = "1 frame" if summary.n_frames == 1 else f"{summary.n_frames} frames"
+    frames = _frames(summary.n_frames)
     volume = ""
     if summary.volume_per_atom is not None:
         low, high = (f"{value:.2f}" for value in summary.volume_per_atom)

@@ -43,6 +43,12 @@ class DistancePanel(Panel):
         why = run.why(REACH) or (run.why(DISTANCE) if session.data.has_eos() else "")
         return Lack(why) if why else None
 
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether the current run's distances are known."""
+        run = session.runs.current
+        return run is not None and run.result(REACH) is not None and cls.lacks(session) is None
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.histogram, self.curve = DistanceHistogram(self), DistanceCurve(self)

@@ -47,6 +47,11 @@ class LearningPanel(Panel):
             return None
         return lacks_run(session, NO_DATA)
 
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether a training of the curve has ended."""
+        return bool(session.learning.points)
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.plot = LearningPlot(("energy", "mapping"), ERROR, UNITS["energy"], parent=self)

@@ -65,6 +65,11 @@ class MappingPanel(Panel):
             return lacks_run(session, EMPTY)
         return None
 
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether there is a row, of a region or of the crystal."""
+        return bool(error_rows(session.regions.sets, session.runs.shown()))
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.rows: list[ErrorRow] = []

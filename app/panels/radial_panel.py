@@ -39,6 +39,12 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
         why = session.analyses.data.why(RADIAL)
         return Lack(why, silent=True) if why else None
 
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether the distributions of the frames shown are known."""
+        known = session.analyses.data.result(RADIAL)
+        return known is not None and known.key == session.data.current_id
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self._n_lines = 0

@@ -155,9 +155,9 @@ class StructurePanel(Panel):
         self._keep_free(2)
 
     def _keep_free(self, n_lines: int) -> None:
-        """Leave the atoms their room beside the colour bar and under the lines of the caption."""
-        height = n_lines * self.info.fontMetrics().height()
-        self.view.insets = QMargins(8, height + 14, WIDTH, 8)
+        """Leave the atoms their room beside the colour bar, where one is, and under the caption's lines."""
+        self._n_lines, height = n_lines, n_lines * self.info.fontMetrics().height()
+        self.view.set_insets(QMargins(8, height + 14, 8 if self.bar.isHidden() else WIDTH, 8))
 
     def _connect(self) -> None:
         session, view = self.session, self.view
@@ -306,6 +306,7 @@ class StructurePanel(Panel):
         self._tell_of_zero()
         self.view.set_colors(self.shown.colors)
         self.bar.set_spec(self.shown.bar)
+        self._keep_free(self._n_lines)
         muted = theme.current().muted
         self.message.setText(f"<span style='color:{muted}'>{self.shown.message}</span>")
         self.message.setVisible(bool(self.shown.message))

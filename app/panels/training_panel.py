@@ -32,6 +32,7 @@ from nnpcore.figures.series import (
     crystal_curve,
     ending_of,
     history_table,
+    kept_rmse,
     known_quantities,
     mapping_curves,
     rmse_series,
@@ -76,6 +77,12 @@ class TrainingPanel(Panel):
             return lacks_run(session, EMPTY)
         silent = run.state is RunState.IMPORTED and not run.history
         return Lack("this model was not trained here", silent=True) if silent else None
+
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether an epoch of the current run has ended."""
+        run = session.runs.current
+        return run is not None and bool(run.history)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -242,7 +249,7 @@ class TrainingPanel(Panel):
         plot, amount = self.plots[quantity], self.smoothing.value() / 100.0
         plot.set_message("")
         train, valid = (rmse_series(run.history, part, quantity) for part in ("train", "valid"))
-        plot.show_series(train, valid, amount, ending(run))
+        plot.show_series(train, valid, amount, ending(run), kept_rmse(run.history, quantity))
 
     def _show_legends(self, shown: list[str]) -> None:
         """Give a single plot its own legend, several ones a common one."""

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import pyqtgraph as pg
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFontMetricsF
 
 from app.look.ink import POINT_SIZE, font, ink, pen
 from app.look.numbers import is_plain, linear_ticks, log_text, log_ticks, tick_step, tick_text
+
+Text = tuple[QRectF, int, str]
+"""A label as it is drawn: its place, its alignment, and what it says."""
 
 MOST_TICKS = 9
 """A large plot has no more labels than a reader wants."""
@@ -56,6 +60,16 @@ class ValueAxis(pg.AxisItem):
             box = self._text.boundingRect()
             self._text.setPos((self.size().width() - box.width()) / 2, self.size().height() - box.height())
 
+    def generateDrawSpecs(self, p: Any) -> Any:
+        """Move a label that the canvas would cut into it, or leave it out where another stands there."""
+        specs = super().generateDrawSpecs(p)
+        box = self.parentItem()
+        if specs is None or box is None or not self._horizontal:
+            return specs
+        edges = self.mapRectFromItem(box, box.boundingRect())
+        axis, ticks, texts = specs
+        return axis, ticks, within(texts, edges.left(), edges.right())
+
     def most_ticks(self, low: float, high: float, length: float) -> int:
         """Return how many intervals fit into ``length`` pixels."""
         metrics = QFontMetricsF(font())
@@ -100,3 +114,17 @@ class ValueAxis(pg.AxisItem):
             powers = not all(map(is_plain, values))
             return [log_text(v, powers) for v in values]
         return [tick_text(v, spacing) for v in values]
+
+
+def within(texts: Iterable[Text], left: float, right: float) -> list[Text]:
+    """Return labels side by side between two edges: moved where one is crossed, without the one in the way.
+
+    Between labels that touch after a move the inner one stays.
+    """
+    found: list[Text] = []
+    for rect, flags, text in sorted(texts, key=lambda label: abs(label[0].center().x() - (left + right) / 2)):
+        moved = QRectF(rect)
+        moved.moveLeft(min(max(rect.left(), left), right - rect.width()))
+        if moved == rect or not any(moved.intersects(other) for other, _, _ in found):
+            found.append((moved, flags, text))
+    return found

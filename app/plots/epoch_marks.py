@@ -7,7 +7,10 @@ from app.plots.swatch import Entry
 from nnpcore.figures.series import Ending
 
 KEPT, ENDED = "kept", "ended"
-KEPT_TIP = "The epoch the potential is of: every member has its best weights, the last one found here"
+KEPT_TIP = (
+    "Every member keeps its own best epoch; the line is at the last one in which one became better. The ring "
+    "is what the members kept reach together, which need not lie on the curve"
+)
 
 
 class EpochMarks:

@@ -25,7 +25,7 @@ def rmse_entries(color: str, parts: set[str]) -> list[Entry]:
 
 
 class RmsePlot(Plot):
-    """Train dashed, validation solid, a shade over the members, a ring at the epoch that is kept."""
+    """Train dashed, validation solid, a shade over the members, a ring at what the members kept reach."""
 
     def __init__(self, quantity: str, parent: QWidget | None = None) -> None:
         super().__init__(parent, log_y=True)
@@ -58,9 +58,17 @@ class RmsePlot(Plot):
         self.legend.set_entries([*parts, *ending_entries(self.marks.ending)] if shown else [])
 
     def show_series(
-        self, train: RmseSeries, valid: RmseSeries, smoothing: float = 0.0, ending: Ending = NOT_ENDED
+        self,
+        train: RmseSeries,
+        valid: RmseSeries,
+        smoothing: float = 0.0,
+        ending: Ending = NOT_ENDED,
+        kept: float = np.nan,
     ) -> None:
-        """Show the curves of an RMSE; ``smoothing`` in [0, 1). The ring shows what the potential kept has."""
+        """Show the curves of an RMSE; ``smoothing`` in [0, 1).
+
+        ``kept``: what the members reach together as they are kept, each from its own epoch: the ring's place.
+        """
         self._data = {"train": train, "valid": valid}
         for part, series in self._data.items():
             positive = np.where(series.mean > 0, series.mean, np.nan)
@@ -69,8 +77,7 @@ class RmsePlot(Plot):
         front = valid if valid.known else train
         self.band.set_data(front.epochs, smoothed(front.low, smoothing), smoothed(front.high, smoothing))
         self.marks.show(ending)
-        kept = front.at(ending.kept)
-        if kept > 0:
+        if ending.kept is not None and kept > 0:
             self.ring.setData([ending.kept], [np.log10(kept) if self.log_y else kept])
         else:
             self.ring.clear()

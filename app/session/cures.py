@@ -223,16 +223,23 @@ class Cures(QObject):
         from nnpcore.cure import reasons_text
 
         self.found, self.labelled_id = found, ""
+        looked_at = bool(self.dataset_id) and self.dataset_id == self._data.current_id
         if self.dataset_id in self._data.datasets:
             self._data.remove(self.dataset_id)
         self.dataset_id = ""
         if found.dataset is not None:
-            self.dataset_id = self._data.add_made(found.dataset, Role.INSPECT, "frames to add")
+            text = "frames to add"
+            self.dataset_id = self._data.add_made(found.dataset, Role.INSPECT, text, show=looked_at)
         out = found.cure.left_out
         notes = [*found.notes, *([f"{len(out)} left out: {reasons_text(out)}"] if out else [])]
         text = f"{found.cure.sentence()} {' '.join(notes)}"
-        self._messages.notify(Notification("info", "Cure", text, silent=True))
+        offer = (("Show the First", self._show_found),) if self.dataset_id and not looked_at else ()
+        self._messages.notify(Notification("info", "Frames to add", text, silent=not offer, actions=offer))
         self.changed.emit()
+
+    def _show_found(self) -> None:
+        self.wanted.emit()
+        self.show_frame(0)
 
     def show_frame(self, rank: int) -> None:
         """Show a chosen frame, all of its atoms selected, so that maps show where they are."""
@@ -241,13 +248,16 @@ class Cures(QObject):
             self._selection.select_frame()
 
     # using it -----------------------------------------------------------------------------------------
-    def put_labelled(self, labelled: LabelledCure) -> None:
-        """Open what was computed, to be trained on."""
+    def put_labelled(self, labelled: LabelledCure, *, show: bool = False) -> None:
+        """Open what was computed, to be trained on; ``show`` its first frame where somebody waits for it."""
         for why in labelled.failures:
             self._messages.notify(Notification("warning", "A frame was not computed", why))
         if self.labelled_id in self._data.datasets:
             self._data.remove(self.labelled_id)
-        self.labelled_id = self._data.add_made(labelled.dataset, Role.TRAINING, "labelled frames")
+        text = "labelled frames"
+        self.labelled_id = self._data.add_made(labelled.dataset, Role.TRAINING, text, show=show)
+        if not show:
+            self._data.offer(self.labelled_id)
         self.changed.emit()
 
     def export(self, folder: Path, template: str) -> None:

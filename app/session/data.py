@@ -399,12 +399,30 @@ class Data(QObject):
             self._checked = used, tuple(warnings)
         return self._checked[1]
 
-    def add_made(self, dataset: Dataset, role: Role, text: str) -> str:
-        """Add a data set that was made here, show it and return its id (can be undone; the file stays)."""
+    def add_made(self, dataset: Dataset, role: Role, text: str, *, show: bool) -> str:
+        """Add a data set that was made here and return its id (can be undone; the file stays).
+
+        It is shown where ``show`` says that somebody waits for it. Who looks at something else meanwhile is
+        not drawn away from it: there :meth:`offer` it.
+        """
         dataset_id = self.add(dataset, role)
-        self.show(dataset_id, 0)
+        if show:
+            self.show(dataset_id, 0)
         self._undo.change(text, self._toggle(dataset_id), False, True, done=True)
         return dataset_id
+
+    def offer(self, dataset_id: str) -> None:
+        """Offer to show a data set that was made while something else is looked at."""
+
+        def show() -> None:
+            if dataset_id in self.datasets:  # a message's button may outlive it
+                self.show(dataset_id, 0)
+
+        document = self.datasets[dataset_id]
+        title = f"{document.name} is ready"
+        self._messages.notify(
+            Notification("info", title, document.summary.text, actions=(("Show It", show),))
+        )
 
     def remove(self, dataset_id: str) -> None:
         """Close a data set; undo reads the file again."""

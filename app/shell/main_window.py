@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 HIDDEN_PANELS_MS = 1200
 BETWEEN_PANELS_MS = 60
-STATUS_HEIGHT, FRAME_BAR = 34, 44
+STATUS_HEIGHT, FRAME_BAR, TOAST_HEIGHT = 34, 44, 120
 LEAST_SIZE, MOST_SIZE, LARGE_SCREEN = (1024, 660), (1920, 1160), (1600, 1000)
 SHARE = 0.92
 """What a first window takes of a large screen; it fills a smaller one."""
@@ -151,7 +151,10 @@ class MainWindow(QMainWindow):
                 signal.connect(self._refresh_titles)
 
     def _place_of_toasts(self) -> Place:
-        """Return the end of the list of data and runs; beside it where settings of a model are there."""
+        """Return the end of the list of data and runs, never over what stands below it.
+
+        Beside it where the list has no room and the settings of a model are there.
+        """
         above = 0 if self.needs.isHidden() else self.needs.sizeHint().height()
         if self.spaces.welcoming:
             return Place(width=LEAST_WIDTH, above=above)
@@ -159,10 +162,18 @@ class MainWindow(QMainWindow):
         if data.isHidden() or data.isFloating():
             return Place(above=above)
         below = model.isVisible() and not model.isFloating() and model.x() < data.width()
-        if below and not model.folded:
+        if below and not model.folded and self._room_in_list() < TOAST_HEIGHT:
             return Place(left=data.geometry().right() + 2 * MARGIN, above=above + FRAME_BAR)
-        above += model.height() if below else 0
-        return Place(width=min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH), above=above)
+        above = self.height() - self.statusBar().height() - data.geometry().bottom()
+        width = min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
+        return Place(data.x() + MARGIN, width, max(above, 0), data.y() + data.row.height())
+
+    def _room_in_list(self) -> int:
+        """Return how many pixels of the list of data and runs hold no row."""
+        from app.panels.data_panel import DataPanel
+
+        panel = self.docks["data"].panel
+        return panel.room_below if isinstance(panel, DataPanel) else 0
 
     def show_cure(self) -> None:
         """Show the workspace in which frames are found that heal a map."""

@@ -24,11 +24,11 @@ from app.session.messages import Notification
 from app.widgets.controls import filled, tool_button
 from app.widgets.flow import FlowRow
 
-SECONDS = {"info": 5, "warning": 12, "error": 40}
-ASKING_SECONDS, OFFERING_SECONDS = 60, 12
+SECONDS = {"info": 5, "warning": 12, "error": 30}
+ASKING_SECONDS, OFFERING_SECONDS = 30, 12
 """How long messages stay; while the mouse is over one it does not go. The log keeps them all."""
 
-WIDTH, LEAST_WIDTH, MARGIN, BOTTOM = 340, 240, 10, 38
+WIDTH, LEAST_WIDTH, MARGIN, BOTTOM, BETWEEN = 340, 240, 10, 38, 8
 MAX_SHOWN = 2
 
 
@@ -155,11 +155,15 @@ def _seconds_of(notification: Notification) -> int:
 
 @dataclass(frozen=True)
 class Place:
-    """Where toasts stand, in pixels: their left edge, their width, and how far above the status line."""
+    """Where toasts stand, in pixels: their left edge, their width, and how far above the status line.
+
+    None of them reaches higher than ``top``; where they need more room they go below.
+    """
 
     left: int = MARGIN
     width: int = WIDTH
     above: int = 0
+    top: int = 0
 
 
 class Toasts(QObject):
@@ -210,12 +214,15 @@ class Toasts(QObject):
         if not isValid(self._window):  # the interpreter ends, and takes things apart in no order
             return
         place = self._place()
-        bottom = self._window.height() - BOTTOM - place.above
-        for toast in reversed(self.shown):
+        for toast in self.shown:
             toast.fit(place.width)
+        needed = sum(toast.height() + BETWEEN for toast in self.shown) - BETWEEN
+        lowest = self._window.height() - BOTTOM
+        bottom = min(max(lowest - place.above, place.top + needed), lowest)
+        for toast in reversed(self.shown):
             toast.move(place.left, bottom - toast.height())
             toast.raise_()
-            bottom -= toast.height() + 8
+            bottom -= toast.height() + BETWEEN
 
     def follow(self, *widgets: QWidget) -> None:
         """Find the place anew when these change theirs."""

@@ -135,7 +135,7 @@ class MainToolbar(QToolBar):
             self.export_menu.addAction(self._commands.actions[command_id])
         self.export_menu.addSeparator()
         for dock in self._docks.values():
-            if dock.entry.exports and dock.panel_class.lacks(self._session) is None:
+            if dock.entry.exports and dock.panel_class.has_content(self._session):
                 self.export_menu.addAction(self._commands.actions[f"figure.{dock.entry.name}"])
                 if dock.entry.name == "structure":
                     self.export_menu.addAction(self._commands.actions["figure.movie"])

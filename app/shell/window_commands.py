@@ -193,7 +193,7 @@ def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command
         Command(
             f"figure.{name}", f"Export {dock.entry.title}…", lambda dock=dock: dock.panel.ask_export(),
             menu="Export",
-            enabled=lambda dock=dock: not session.empty and dock.panel_class.lacks(session) is None,
+            enabled=lambda dock=dock: not session.empty and dock.panel_class.has_content(session),
             tip="Figure and numbers for a paper: size, letters, legend; PNG, SVG, PDF, CSV, clipboard",
         )
         for name, dock in docks.items()

@@ -101,7 +101,7 @@ WORKSPACES: tuple[Workspace, ...] = (
     Workspace(
         "crystal", "Crystal", "The equation of state, its slope, and how far the training data reach",
         row(
-            Part(column(Part(tabs("data"), 0.55), Part(tabs("structure"), 0.45)), 0.24, 280, 520),
+            Part(column(Part(tabs("data"), 0.48), Part(tabs("structure"), 0.52)), 0.25, 280, 520),
             Part(tabs("eos", "properties"), 0.42),
             Part(column(Part(tabs("distance"), 0.5), Part(tabs("foretold"), 0.5)), 0.34),
         ),

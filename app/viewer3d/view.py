@@ -234,6 +234,18 @@ class StructureView(QWidget):
             self._fit_size, self._fit_target = goal.extent, goal.target
             self.set_camera(goal, animated=animated)
 
+    def set_insets(self, insets: QMargins) -> None:
+        """Keep the edges free that texts take; where nobody has zoomed, fit into the width that is left."""
+        wider = insets.right() != self.insets.right()
+        self.insets = insets
+        if wider and self._is_fitted():
+            self.fit()
+
+    def _is_fitted(self) -> bool:
+        """Whether nobody has zoomed or moved since everything was brought into view."""
+        camera = self.camera
+        return camera.extent == self._fit_size and np.array_equal(camera.target, self._fit_target)
+
     def _goal(self) -> Camera:
         running = self._animation.state() == QVariantAnimation.State.Running
         return self._route[1] if running else self.camera
@@ -370,8 +382,7 @@ class StructureView(QWidget):
     def export_camera(self, size: tuple[int, int]) -> Camera:
         """The camera for a picture of ``size`` pixels that shows what the widget shows."""
         camera, aspect = self.camera, size[0] / size[1]
-        untouched = camera.extent == self._fit_size and np.array_equal(camera.target, self._fit_target)
-        if untouched and self.scene is not None:
+        if self._is_fitted() and self.scene is not None:
             return camera.fitted(self.scene.extent_points, self.scene.margin, aspect)
         own = self.width() / max(self.height(), 1)
         return replace(camera, extent=camera.extent * max(1.0, own / aspect))

@@ -34,7 +34,9 @@ class ElidedLabel(QLabel):
                 found[-1] = joined
             else:
                 found.append(word)
-        return [*found[:-1], metrics.elidedText(found[-1], self.elide, width)]
+        if metrics.horizontalAdvance(found[-1]) > width:  # elidedText rounds otherwise, and cuts what fits
+            found[-1] = metrics.elidedText(found[-1], self.elide, width)
+        return found
 
     def paint_color(self) -> QColor:
         """Return the colour of the text, the style sheet's."""

@@ -9,6 +9,9 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWid
 KEPT_BY = (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason)
 """The focus comes back after these: another window, a menu."""
 
+TEXT_MARGINS = 4, 0, 0, 0
+"""Between the frame of a number field and its text: the style sheet's padding counts for its size alone."""
+
 
 class _Guard(QObject):
     """Keeps the wheel from a field that has not been clicked into; what is around scrolls instead.
@@ -54,6 +57,7 @@ class Whole(QSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.lineEdit().setTextMargins(*TEXT_MARGINS)
         _Guard(self, self.lineEdit())
 
 
@@ -62,6 +66,7 @@ class Number(QDoubleSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.lineEdit().setTextMargins(*TEXT_MARGINS)
         _Guard(self, self.lineEdit())
 
     def textFromValue(self, value: float) -> str:

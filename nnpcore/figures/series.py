@@ -52,11 +52,6 @@ class RmseSeries:
         """Whether any epoch has a value."""
         return bool(np.isfinite(self.mean).any())
 
-    def at(self, epoch: int | None) -> float:
-        """Return the mean in an epoch, NaN where there is none."""
-        found = np.flatnonzero(self.epochs == epoch)
-        return float(self.mean[found[0]]) if len(found) else float("nan")
-
 
 @dataclass(frozen=True)
 class Ending:
@@ -104,6 +99,16 @@ def rmse_series(history: Sequence[EpochRecord], part: str, quantity: str) -> Rms
         if rmse is not None:
             members[row, : len(rmse["members"])] = rmse["members"]
     return RmseSeries(_epochs(history), mean, members)
+
+
+def kept_rmse(history: Sequence[EpochRecord], quantity: str) -> float:
+    """Return the validation RMSE of the members as they are kept, each from its own best epoch.
+
+    That of the training frames where there is no validation; NaN where nothing is known.
+    """
+    record = best_record(history)
+    rmse = None if record is None else record.valid.get(quantity) or record.train.get(quantity)
+    return float("nan") if rmse is None else float(rmse["mean"])
 
 
 def known_quantities(history: Sequence[EpochRecord]) -> list[str]:

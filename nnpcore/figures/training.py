@@ -28,6 +28,7 @@ from nnpcore.figures.series import (
     RmseSeries,
     RunCurves,
     ending_of,
+    kept_rmse,
     known_quantities,
     rmse_series,
     smoothed,
@@ -50,7 +51,8 @@ def training_figure(
 ) -> Figure:
     """Draw RMSE curves, one panel a quantity: training dashed, validation solid, its members shaded.
 
-    A ring marks the epoch that is kept, a dashed line where the training ended early.
+    A ring marks what the members as they are kept reach together, at the last epoch in which one became
+    better; a dashed line where the training ended early.
 
     Parameters
     ----------
@@ -103,8 +105,7 @@ def _draw_rmse(axes: Axes, part: str, series: RmseSeries, color: str, smoothing:
 
 
 def _draw_ring(axes: Axes, history: Sequence[EpochRecord], quantity: str, color: str, ending: Ending) -> None:
-    valid, train = (rmse_series(history, part, quantity) for part in ("valid", "train"))
-    kept = (valid if valid.known else train).at(ending.kept)
+    kept = kept_rmse(history, quantity)
     if ending.kept is not None and kept > 0:
         axes.plot([ending.kept], [kept], "o", markersize=5, markerfacecolor="white", color=color, zorder=4,
                   linestyle="none", label=f"kept (epoch {ending.kept})")  # fmt: skip
