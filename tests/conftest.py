@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from window_fixtures import app_home, session, silicon_file, window
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
 
 
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):  # threads of small products wait for each other
+    os.environ.setdefault(variable, "1")
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # scikit-learn warns where a container hides its cores
+
+pytest_plugins = ["window_fixtures"]
 
 
 def _has_cuda() -> bool:
@@ -24,8 +27,6 @@ def _has_cuda() -> bool:
 
     return torch.cuda.is_available()
 
-
-__all__ = ["app_home", "session", "silicon_file", "window"]
 
 DEVICES = ("cpu", "cuda") if _has_cuda() else ("cpu",)
 
