@@ -139,7 +139,8 @@ def test_factors_with_wide_bounds_are_said_not_to_be_told() -> None:
     told = calibrate(drawn(3.0), "members")
     assert told.is_told and "3 times too small" in sentence(told)
     found = Calibration((hardly, told), ("data",), 4)
-    assert found.untold == ("force",)
+    assert list(found.untold) == ["force"] and found.known_factors["force"] == 577.0
+    assert found.told_factors == {}
     table = calibration_rows(found)
     assert "–" in list(table.columns[4].cells) and "nan" not in str([list(c.cells) for c in table.columns])
 
@@ -243,7 +244,9 @@ def test_factors_are_kept_with_the_run_and_used_when_asked_for(
     told = json.loads(capfd.readouterr().out)
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"calibration.png", "calibration.json"}
     factors = RunFolder.open(run).spread_factors()
-    assert factors is not None and vars(factors) == pytest.approx(told["factors"])
+    assert factors is not None and "force" in told["stored"]
+    kept = {name: told["factors"][name] if name in told["stored"] else 1.0 for name in told["factors"]}
+    assert vars(factors) == pytest.approx(kept)
     assert main([*predict, str(tmp_path / "plain.extxyz")]) == 0
     assert main([*predict, str(tmp_path / "right.extxyz"), "--calibrated"]) == 0
     plain, right = (read_dataset(tmp_path / f"{n}.extxyz").frames[3] for n in ("plain", "right"))
@@ -267,7 +270,7 @@ def test_what_was_kept_before_and_is_not_computed_now_stays(
     capfd.readouterr()
     assert main([*command, "--members-only"]) == 0
     assert RunFolder.open(run).spread_factors() == before
-    (said,) = [note for note in json.loads(capfd.readouterr().out)["notes"] if "kept as before" in note]
+    (said,) = [note for note in json.loads(capfd.readouterr().out)["notes"] if "Kept as before" in note]
     assert f"energy, foretold {before.foretold_energy:.3g}" in said
 
 
@@ -284,7 +287,11 @@ def test_nothing_is_kept_with_a_run_that_trains(run: Path, capfd: pytest.Capture
     holder.release()
     assert not (run / "calibration.json").exists()
     keep_factors(RunFolder.open(run), found)
-    assert RunFolder.open(run).spread_factors() == found.factors
+    assert RunFolder.open(run).spread_factors() == SpreadFactors(**found.told_factors)
+    few = replace(found, spreads=tuple(replace(one, log_std=1.0) for one in found.spreads))
+    (note,) = keep_factors(RunFolder.open(run), few)[1:]
+    assert note.startswith("Not kept: energy, members ") and " between " in note
+    assert RunFolder.open(run).spread_factors() == SpreadFactors(**found.told_factors)
 
 
 def test_factors_of_older_weights_are_refused(run: Path, data: list[Frame]) -> None:

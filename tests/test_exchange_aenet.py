@@ -147,6 +147,12 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(how: str, tmp_path: Path) -> N
         path.write_bytes(whole[:size])
         with pytest.raises(PotentialError):
             read_foreign([path], "aenet")
+    made = networks("chebyshev", LEAST)
+    made[0].layers[0][0][0, 0] = 1e300
+    write_all(tmp_path, made, how)
+    with pytest.raises(PotentialError, match=r"beyond any sense") as caught:
+        read_foreign([path])
+    assert f"{path}, {'line' if how == 'text' else 'record'} " in (caught.value.where or "")
     path.write_bytes(whole + whole[-20:])
     with pytest.raises(PotentialError, match="something stands behind the end"):
         read_foreign([path])

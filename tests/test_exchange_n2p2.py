@@ -346,6 +346,7 @@ BAD_FILES = [
     (cut("weights.014.data", 40), r"weights\.014\.data, line 40: the file is truncated: 39 values, wanted"),
     (append("weights.006.data", "0.5"), r"weights\.006\.data, line \d+: the file holds too much"),
     (replaced("weights.006.data", 7, "nan"), r"weights\.006\.data, line 7: a weight must be a finite number"),
+    (replaced("weights.006.data", 7, "-1E300"), r"weights\.006\.data, line 7: a weight is -1e\+300, beyond"),
     (replaced("weights.006.data", 7, "1.5E-"), r"line 7: a weight must be a number, not '1.5E-'"),
     (cut("scaling.data", 9), r"scaling\.data, line 9: the file is truncated: 8 rows for C, which has"),
     (replaced("scaling.data", 5, "2 4 0 1 .5 .2"), r"line 5: element and function are 2 4, wanted 1 4"),

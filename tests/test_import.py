@@ -212,7 +212,10 @@ def test_members_come_back_each_with_its_own_linear_part(
 ) -> None:
     trained, frames = over_linear
     export_as(trained, tmp_path / "out", format)
-    back = import_run(tmp_path / "out", tmp_path / "run", data=frames[:6], n_threads=1).potential
+    imported = import_run(tmp_path / "out", tmp_path / "run", data=frames[:6], n_threads=1)
+    back = imported.potential
+    assert "repulsion of nuclei (ZBL)" in imported.left_out and "lifts crowded atoms" in imported.left_out
+    assert imported.folder.read_history()[0].messages[-1].text == imported.left_out
     wanted, found = (p.predict(frames, n_threads=1) for p in (Potential.load(trained), back))
     assert max(differences(wanted, found)) < 1e-9
     np.testing.assert_allclose(found.atomic_energies, wanted.atomic_energies, rtol=0, atol=1e-9)
@@ -293,11 +296,15 @@ def test_every_program_is_named_where_users_choose_one() -> None:
     import typing
 
     from nnpcore.cli import options
-    from nnpcore.exchange.programs import PROGRAMS, READ
+    from nnpcore.cli.table import COMMANDS
+    from nnpcore.exchange.programs import OWN, PROGRAMS, READ
 
     for option, programs in ((options.ExportFormat, PROGRAMS), (options.ImportFormat, READ)):
         text = typing.get_args(option)[1].help
         assert [program.name for program in programs if program.name not in text] == []
+    readme = (Path(__file__).parent.parent / "README.md").read_text().partition("somebody else's potential?")
+    for text in (COMMANDS["import"], readme[2].partition("\n")[0]):
+        assert [p.title for p in READ if p is not OWN and p.title not in text] == []
     assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
     for program in PROGRAMS:
         assert program.title and program.about and (not program.reads or program.marker)

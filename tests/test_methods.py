@@ -89,7 +89,7 @@ def test_what_was_used_is_what_is_said(run: RunFolder) -> None:
     object.__setattr__(history[-1], "best", True)
     found = methods(run, potential, history)
     keys = {source.key for source in found.sources}
-    assert {"bartok2015", "yoo2019"} <= keys
+    assert {"bartok2015", "yoo2019", "ziegler1985", "daw1984"} <= keys
     assert "imbalzano2018" not in keys  # the preset auto took preset 26
     assert not made_from_data(potential.functions)
     few = SymmetryFunctions({"Si": potential.functions.functions["Si"][:3]})

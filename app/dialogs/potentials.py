@@ -119,7 +119,7 @@ class SourceList(QListWidget):
 
 
 class ImportDialog(FormDialog):
-    """Opens n2p2 and SIMPLE-NN potentials as read-only runs."""
+    """Opens potentials of n2p2, SIMPLE-NN and aenet as read-only runs."""
 
     title = "Import potential"
     name = "import_potential"

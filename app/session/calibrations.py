@@ -28,19 +28,19 @@ class Calibrations(QObject):
     def keep(self, run: RunDocument, found: Calibration) -> None:
         """Write the factors of a calibration into the run's folder, in the background."""
         from nnpcore.analyses.calibrating import keep_factors
+        from nnpcore.analyses.calibration import FACTOR_NAMES
         from nnpcore.training import RunFolder
 
-        folder, factors, run_id = run.folder, found.factors, run.id
+        folder, told, run_id = run.folder, found.told_factors, run.id
         if folder is None:
             return
 
         def done(notes: list[str]) -> None:
-            text = f"Energies × {factors.energy:.3g}, forces × {factors.force:.3g}. "
-            text += (
-                "They are used where calibrated spreads are asked for: Explore, eatlas predict --calibrated."
-            )
-            text = " ".join([text, *notes])
-            self._messages.notify(Notification("info", f"Factors are kept with {run.name}", text))
+            listed = ", ".join(f"{FACTOR_NAMES[name]} × {value:.3g}" for name, value in told.items())
+            used = "where calibrated spreads are asked for: Explore, eatlas predict --calibrated"
+            text = " ".join([f"{listed}. They are used {used}."] * bool(told) + notes)
+            title = f"Factors are kept with {run.name}" if told else "No factor is kept"
+            self._messages.notify(Notification("info", title, text))
             self.kept.emit(run_id)
 
         self._tasks.run(

@@ -169,7 +169,7 @@ def _exchange(session: Session, files: Files, dialogs: Dialogs) -> list[Command]
     return [
         Command(
             "file.import", "Import Potential…", lambda: dialogs.open("import_potential"), "", "",
-            "File", 2, "Open a potential of n2p2 or SIMPLE-NN",
+            "File", 2, "Open a potential of n2p2, RuNNer, SIMPLE-NN or aenet",
         ),
         Command(
             "file.external", "External Calculator…", lambda: dialogs.open("external_calculator"), "",

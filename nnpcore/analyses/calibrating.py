@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from nnpcore.analyses.inputs import TRAINING, TRAINING_FRAMES, RunPart
 from nnpcore.analyses.parity import COMPARED_FRAMES, ComparedFrames
 from nnpcore.analyses.study import evaluation_of
 from nnpcore.errors import EatlasError, RunFolderError
+from nnpcore.mapping.calibration import WIDE, CalibratedSpread
 from nnpcore.potential.spread_factors import SpreadFactors
 from nnpcore.progress import Progress
 from nnpcore.structures.fitting_together import without_frames
@@ -67,10 +69,11 @@ def calibrate_run(
 
 
 def keep_factors(folder: RunFolder, found: Calibration) -> list[str]:
-    """Keep a calibration's factors with its run, over those that were kept for the same weights before.
+    """Keep those factors of a calibration with its run that its frames tell (``CalibratedSpread.is_told``),
+    over those that were kept for the same weights before.
 
     Returns what the user should know, in sentences: which of the earlier ones are kept, as nothing new is
-    known of them, and which new ones these frames hardly tell.
+    known of them, and which new ones are not, as these frames hardly tell them.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def keep_factors(folder: RunFolder, found: Calibration) -> list[str]:
     """
     from nnpcore.training.folder_lock import Writer
 
-    known, notes = found.known_factors, []
+    known, notes = found.told_factors, []
     with folder.writing(Writer.CALIBRATION):
         try:
             before = folder.spread_factors()
@@ -86,14 +89,23 @@ def keep_factors(folder: RunFolder, found: Calibration) -> list[str]:
             before = None
         kept = {} if before is None else vars(before)
         older = {name: value for name, value in kept.items() if name not in known and value != 1.0}
-        folder.write_spread_factors(SpreadFactors(**older | known), found.names)
+        if known:
+            folder.write_spread_factors(SpreadFactors(**older | known), found.names)
     if older:
         listed = ", ".join(f"{FACTOR_NAMES[name]} {value:.3g}" for name, value in older.items())
-        notes.append(f"Not computed now and kept as before: {listed}.")
+        notes.append(f"Kept as before, as nothing better is known now: {listed}.")
     if found.untold:
-        listed = ", ".join(FACTOR_NAMES[name] for name in found.untold)
-        notes.append(f"Kept although these frames hardly tell them: {listed}.")
+        listed = ", ".join(f"{FACTOR_NAMES[name]} {_bounds(one)}" for name, one in found.untold.items())
+        asked = f"to a factor of {WIDE:g} at least"
+        notes.append(f"Not kept: {listed}. A factor is kept that frames tell {asked}; give more frames.")
     return notes
+
+
+def _bounds(one: CalibratedSpread) -> str:
+    low, high = one.bounds
+    if math.isnan(low):
+        return f"{one.factor:.2g}, how surely one block of frames cannot tell"
+    return f"{one.factor:.2g}, between {low:.2g} and {high:.2g}"
 
 
 def _held_out(

@@ -77,10 +77,15 @@ class Calibration:
         }
 
     @property
-    def untold(self) -> tuple[str, ...]:
-        """The names of those factors that these frames hardly tell."""
+    def untold(self) -> dict[str, CalibratedSpread]:
+        """What these frames hardly tell the factors of, by their names."""
         spreads = ((name, self.of(quantity, whose)) for name, quantity, whose in _FACTORS)
-        return tuple(name for name, one in spreads if one is not None and not one.is_told)
+        return {name: one for name, one in spreads if one is not None and not one.is_told}
+
+    @property
+    def told_factors(self) -> dict[str, float]:
+        """The factors that these frames tell, by their names: those that are worth keeping."""
+        return {name: factor for name, factor in self.known_factors.items() if name not in self.untold}
 
     @property
     def text(self) -> str:

@@ -35,6 +35,7 @@ def calibrate_command(
 ) -> Result:
     """Compare spreads with errors; show factors, write them, keep them with the run where that is asked."""
     from nnpcore.analyses.calibrating import calibrate_run, keep_factors
+    from nnpcore.analyses.calibration import FACTOR_NAMES
     from nnpcore.training import RunFolder
     from nnpcore.training.folder_lock import Writer
 
@@ -60,10 +61,13 @@ def calibrate_command(
     then = f"Picture, table and calibration.json are in {output}." if output is not None else ""
     terminal.show(calibration_rows(found), found.text, then=then)
     if store:
-        terminal.say(f"The factors are kept in {run}: eatlas predict --calibrated and Explore can use them.")
+        told = ", ".join(f"{FACTOR_NAMES[name]} {value:.3g}" for name, value in found.told_factors.items())
+        used = "eatlas predict --calibrated and Explore can use them"
+        terminal.say(f"Kept in {run}: {told}; {used}." if told else "No factor is kept.")
         for note in kept:
             terminal.warn(note)
-    return {"run": run, **result, "notes": [*notes, *kept], "stored": store, "files": files}
+    stored = list(found.told_factors) if store else []
+    return {"run": run, **result, "notes": [*notes, *kept], "stored": stored, "files": files}
 
 
 def numbers_of(found: Calibration) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def import_command(
         f"{found.format}: {facts['n_members']} member(s) for {', '.join(facts['elements'])}, "
         f"cutoff {facts['cutoff']:g} Å, in {output}."
     )
+    if found.left_out:
+        terminal.warn(found.left_out)
     if not training:
         terminal.say(
             "Without --data there is nothing to compare distances, PCA and connectivity with; "
@@ -76,4 +78,5 @@ def _facts(found: Imported) -> Result:
         "functions": {e: potential.functions.count(e) for e in potential.elements},
         "cutoff": potential.cutoff,
         "data_sets": found.report,
+        "left_out": found.left_out,
     }

@@ -30,7 +30,8 @@ COMMANDS = {
     "outliers": "List the frames and atoms of a run whose errors are larger than foretold, to leave them "
     "out.",
     "export": "Write the potential to be passed on: with README and curves, or for n2p2, SIMPLE-NN, torch.",
-    "import": "Make a read-only run of a potential from n2p2 or SIMPLE-NN, to map and evaluate it.",
+    "import": "Make a read-only run of a potential of n2p2, RuNNer, SIMPLE-NN or aenet, to map and evaluate "
+    "it.",
     "report": "Write one page about a run: settings, data, curves, EOS, mapping errors, what data determine.",
     "watch": "Follow a training that another process does, here or on a cluster: curves and mapping errors.",
     "methods": "Say in a paragraph for an article how a potential was made, with its sources for BibTeX.",

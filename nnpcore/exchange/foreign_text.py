@@ -13,6 +13,9 @@ from nnpcore.files import read_regular
 COPY_AGAIN = "Take a fresh copy of the file"
 
 
+BEYOND_SENSE = 1e15
+"""No weight, parameter or energy of a potential is as large: such a number is a fault of its file."""
+
 _LARGEST = 2_000_000_000
 
 
@@ -106,8 +109,8 @@ class ForeignText:
             raise self.problem(line.number, what, "Train without the double function")
         found[function] = line.number
 
-    def number(self, line: Line, position: int, name: str) -> float:
-        """Return the finite number at a position of a line; ``name`` says what it is."""
+    def number(self, line: Line, position: int, name: str, largest: float = BEYOND_SENSE) -> float:
+        """Return the number at a position of a line, not beyond ``largest``; ``name`` says what it is."""
         word = self.word(line, position, name)
         try:
             value = float(word.replace("D", "E").replace("d", "e"))
@@ -115,6 +118,8 @@ class ForeignText:
             raise self.problem(line.number, f"{name} must be a number, not '{word}'") from None
         if not math.isfinite(value):
             raise self.problem(line.number, f"{name} must be a finite number, not '{word}'")
+        if abs(value) > largest:
+            raise self.problem(line.number, f"{name} is {value:g}, beyond any sense")
         return value
 
     def integer(self, line: Line, position: int, name: str) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnpcore.errors import EatlasError, PotentialError, SettingsError
+from nnpcore.exchange.lammps_styles import said_left_out
 from nnpcore.exchange.member_folders import found_members
 from nnpcore.exchange.programs import OWN, READ, Program, program_named
 from nnpcore.training import EpochRecord, RunFolder, TrainingValues, TrainSettings, rmse_report
@@ -22,14 +23,22 @@ if TYPE_CHECKING:
     from nnpcore.structures.frame import Frame
 
 
+LEFT_OUT = "left_out"
+"""Key of a potential's ``info``: what the files it was read from say that they do not hold."""
+
+
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A new run folder, what is in it, and its errors on the data (see ``rmse_report``), by role."""
+    """A new run folder, what is in it, and its errors on the data (see ``rmse_report``), by role.
+
+    ``left_out`` : what its files say that they do not hold of the potential they were written from.
+    """
 
     folder: RunFolder
     format: str
     potential: Potential
     report: dict[str, dict[str, Any]]
+    left_out: str = ""
 
 
 def read_foreign(
@@ -54,7 +63,11 @@ def read_foreign(
     if not program.has_units and (epoch is not None or units not in (None, "angstrom-ev")):
         names = ", ".join(other.title for other in READ if other.has_units)
         raise SettingsError(f"epoch and units are for {names} only", where="format", fix="Leave them out")
-    return program.read(paths, units, epoch), program.name
+    potential = program.read(paths, units, epoch)
+    left_out = said_left_out(paths[0] if paths[0].is_file() else paths[0] / program.marker)
+    if left_out:
+        potential = replace(potential, info={**potential.info, LEFT_OUT: left_out})
+    return potential, program.name
 
 
 def _members(source: Path) -> list[Path]:
@@ -133,7 +146,7 @@ def import_run(
             folder.write_history([_record(potential, report, found)])
     finally:
         folder.release()
-    return Imported(folder, found, potential, report)
+    return Imported(folder, found, potential, report, str(potential.info.get(LEFT_OUT, "")))
 
 
 def _with_data(
@@ -166,6 +179,7 @@ def _settings(potential: Potential) -> TrainSettings:
 
 def _record(potential: Potential, report: Mapping[str, Mapping[str, Any]], found: str) -> EpochRecord:
     """Return the one line of the history: the errors of the potential as it was imported."""
+    left_out = [str(potential.info[LEFT_OUT])] if LEFT_OUT in potential.info else []
     parts = {
         role: {
             name: {"mean": rmse["mean"], "members": np.array(rmse["members"])}
@@ -181,6 +195,6 @@ def _record(potential: Potential, report: Mapping[str, Mapping[str, Any]], found
         train=parts.get("training", {}),  # type: ignore[arg-type]
         valid=parts.get("validation", {}),  # type: ignore[arg-type]
         alive=np.ones(potential.n_members, dtype=bool),
-        messages=(Message(f"Imported from {found}", Severity.NOTE),),
+        messages=(Message(f"Imported from {found}", Severity.NOTE), *map(Message, left_out)),
         best=True,
     )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnpcore.exchange.eam_file import NAME
 
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
+
+
+_NOT_HERE = "# NOT IN THIS FILE: "
+_CROWDED = "and what lifts crowded atoms"
+_HEAD = 200  # lines of a file in which comments are looked for
 
 
 class LammpsStyle(NamedTuple):
@@ -84,11 +90,28 @@ def short_range_comments(potential: Potential) -> list[str]:
     if potential.short_range is None:
         return []
     lines = [
-        "# NOT IN THIS FILE: a repulsion of nuclei (ZBL) between atoms closer than in any training data.",
+        f"{_NOT_HERE}a repulsion of nuclei (ZBL) between atoms closer than in any training data.",
         "#   In LAMMPS it stands beside the networks, by pair_style hybrid/overlay; distances in Angstrom:",
     ]
     for own in short_range_styles(potential):
         lines.append(f"#   zbl {own.arguments}; pair_coeff {own.types} zbl {own.coefficients}")
     if potential.short_range.crowding:
-        lines.append(f"#   and what lifts crowded atoms: eam/fs; pair_coeff * * eam/fs {NAME} ELEMENTS")
+        lines.append(f"#   {_CROWDED}: eam/fs; pair_coeff * * eam/fs {NAME} ELEMENTS")
     return lines
+
+
+def said_left_out(file: Path) -> str:
+    """Return what a file with such comments says that it does not hold, for who reads it; "" for nothing."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            head = list(islice(stream, _HEAD))
+    except OSError:
+        return ""
+    found = [line.removeprefix(_NOT_HERE).strip(" .\n") for line in head if line.startswith(_NOT_HERE)]
+    if not found:
+        return ""
+    crowded = f" and {_CROWDED.removeprefix('and ')}" if any(_CROWDED in line for line in head) else ""
+    return (
+        f"{found[0]}{crowded} are not in these files, as they say: there the imported networks are not the "
+        "potential that was exported. The format 'potential' holds all of it"
+    )

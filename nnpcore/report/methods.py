@@ -235,16 +235,16 @@ def _short_range(potential: Potential, cite: partial[str]) -> str:
     pairs = ", ".join(f"{'-'.join(p.elements)} {p.outer:g} Å" for p in potential.short_range.pairs)
     return (
         f"Below the distances of the data a screened repulsion of nuclei {cite(references.SHORT_RANGE)} lies "
-        f"under the networks, joined smoothly to zero ({pairs}).{_crowding(potential)}"
+        f"under the networks, joined smoothly to zero ({pairs}).{_crowding(potential, cite)}"
     )
 
 
-def _crowding(potential: Potential) -> str:
+def _crowding(potential: Potential, cite: partial[str]) -> str:
     if potential.short_range is None or not potential.short_range.crowding:
         return ""
     return (
-        " Atoms that are more crowded by neighbors than any in the data are lifted by an embedding function, "
-        "which is zero below."
+        " Atoms that are more crowded by neighbors than any in the data are lifted by an embedding function "
+        f"{cite(references.EMBEDDING)}, which is zero below."
     )
 
 

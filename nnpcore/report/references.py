@@ -85,6 +85,11 @@ SHORT_RANGE = Reference("ziegler1985", "book", {
     "author": "Ziegler, J. F. and Biersack, J. P. and Littmark, U.",
     "title": "The Stopping and Range of Ions in Solids", "publisher": "Pergamon", "year": "1985",
 })  # fmt: skip
+EMBEDDING = _article(
+    "daw1984", "Daw, M. S. and Baskes, M. I.",
+    "Embedded-atom method: derivation and application to impurities, surfaces, and other defects in metals",
+    "Physical Review B", "29", "6443--6453", "1984", "10.1103/PhysRevB.29.6443",
+)  # fmt: skip
 PROCESS = _article(
     "bartok2015", "Bart{\\'o}k, A. P. and Cs{\\'a}nyi, G.",
     "Gaussian approximation potentials: a brief tutorial introduction",

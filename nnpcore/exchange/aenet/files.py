@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from nnpcore.errors import PotentialError
+from nnpcore.exchange.foreign_text import BEYOND_SENSE
 from nnpcore.files import read_regular
 
 _MOST_NODES, _MOST_LAYERS, _MOST_ELEMENTS = 100_000, 50, 120
@@ -177,6 +178,8 @@ class _Text(_Source):
             raise self.problem(f"{what} should stand where '{word[:40]}' is") from None
         if not math.isfinite(value):
             raise self.problem(f"{what} must be finite, not '{word[:40]}'")
+        if abs(value) > BEYOND_SENSE:
+            raise self.problem(f"{what} should stand where '{word[:40]}' is, which is beyond any sense")
         return value
 
     def line(self, width: int, what: str) -> str:
@@ -244,6 +247,8 @@ class _Records(_Source):
         values = np.frombuffer(self._record((8 * count,), what), "<f8").astype(float)
         if not np.isfinite(values).all():
             raise self.problem(f"{what} must be finite")
+        if (np.abs(values) > BEYOND_SENSE).any():
+            raise self.problem(f"{what} go up to {np.abs(values).max():g}, beyond any sense")
         return values
 
     def line(self, width: int, what: str) -> str:

@@ -19,6 +19,8 @@ from nnpcore.exchange.plain_networks import InputScaling, PlainMember, PlainNetw
 if TYPE_CHECKING:
     from nnpcore.potential import Potential
 
+_FARTHEST = 1e31
+"""Ranges that were not known are written as out of any reach."""
 _BOHR_CUTOFF = 9.5
 """A cutoff radius beyond this is hardly one in Å."""
 
@@ -166,7 +168,8 @@ def _read_scaling(path: Path, settings: N2p2Settings) -> dict[str, _Rows]:
                     f"Take the {SCALING} that belongs to {INPUT}",
                 )
             count = 4 if len(line.words) > 5 else 3
-            table.append([text.number(line, 2 + c, "min, max, mean, sigma") for c in range(count)])
+            what = "min, max, mean, sigma"
+            table.append([text.number(line, 2 + c, what, _FARTHEST) for c in range(count)])
         found[element] = _rows(table, [line.number for line in own])
     if at < len(lines):
         raise text.problem(lines[at].number, f"there are more rows than functions in {INPUT}")
