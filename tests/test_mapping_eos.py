@@ -332,7 +332,7 @@ def report_of(
         (
             {"tilt_gpa": 5.0},
             "wrong",
-            r"off by [+−]\d+ meV at [+−]10 % volume and its slope by \+5.0 GPa: ad hoc mapping",
+            r"off by [+−]\d+ meV at [+−]\d+ % volume and its slope by \+5.0 GPa: ad hoc mapping",
         ),
         (
             {"tilt_gpa": -1.4, "reach": 0.3},
@@ -362,18 +362,23 @@ def test_verdict_levels(arguments: dict[str, float], level: str, said: str) -> N
 @pytest.mark.parametrize(
     ("error", "foretold", "level", "said"),
     [
-        (0.03, 5.0, "wrong", r"ad hoc mapping, though the data tell it to ± 5 meV; train on"),
+        (0.03, 5.0, "wrong", r"ad hoc mapping, though the data tell it to ± 5 meV there; train on"),
         (
             0.03,
             30.0,
             "open",
-            r"\+30 meV .*: the data leave it open \(foretold ± 30 meV\); add structures",
+            r"\+30 meV .*: the data leave it open \(foretold ± 30 meV there\); add structures",
         ),
         (0.03, 15.0, "doubtful", r"times what the data leave open, and up to 2 would"),
         (0.001, 3.0, "right", "right to 1.0 meV"),
-        (0.001, 4.0, "doubtful", r"\+1 meV .*; the data tell it to ± 4 meV only; add structures"),
-        (0.001, 10.0, "open", "the data tell E_at of the crystal to ± 10 meV only; add structures"),
-        (0.001, 90.0, "open", "the data tell E_at of the crystal to ± 90 meV only; add structures"),
+        (0.001, 4.0, "doubtful", r"\+1 meV .*; the data tell it only to ± 4 meV there; add structures"),
+        (
+            0.001,
+            10.0,
+            "open",
+            "the data tell E_at of the crystal only to ± 10 meV at its equilibrium volume; add",
+        ),
+        (0.001, 90.0, "open", "the data tell E_at of the crystal only to ± 90 meV at its .*; add structures"),
         (0.005, 90.0, "open", "the data leave it open"),
     ],
 )
@@ -383,6 +388,26 @@ def test_what_is_foretold_tells_wrong_from_open(error: float, foretold: float, l
     judged = verdict(0.9, report, found, foretold=spreads)
     assert judged.level == level and re.search(said, judged.text), judged.text
     assert judged.curable == (level in ("open", "doubtful"))
+
+
+@pytest.mark.parametrize(
+    ("stiffer", "shift", "level", "said"),
+    [
+        (0.05, 0.0, "right", r"right to \d+.\d meV"),
+        (0.5, 0.0, "wrong", r"off by \+\d+ meV at −10 % volume: ad hoc"),
+        (0.1, 0.02, "wrong", r"off by \+2\d meV at [+−]\d % volume: ad hoc"),
+    ],
+)
+def test_a_strained_crystal_is_right_to_a_share_of_what_the_strain_costs(
+    stiffer: float, shift: float, level: str, said: str
+) -> None:
+    """Of a crystal four times as stiff as silicon 5 % of the strain energy are 13 meV at the ends."""
+    volumes = np.linspace(18.5, 22.5, 21)
+    strain = 4.0 * (energies_at(volumes) - energies_at(np.array([V0])))
+    found = bracket_from_distances(volumes, np.abs(volumes - V0), V0, 9.0)
+    report = analyse_eos(curve_of(volumes, (1.0 + stiffer) * strain + shift, strain), found)
+    judged = verdict(0.9, report, found, foretold=Foretold(np.full(21, 2.0), None, 0.3))
+    assert judged.level == level and re.search(said, judged.text), judged.text
 
 
 @pytest.mark.parametrize(

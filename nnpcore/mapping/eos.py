@@ -81,7 +81,8 @@ class EosReport:
     rmse_in_bracket_mev, std_in_bracket_mev : of the mean against the reference, and mean of the members'
         spread, over the volumes ``judged``, meV/atom.
     judged : (k,) Å³/atom, evenly spaced volumes in the bracket within :data:`WINDOW` of V0, whatever the
-        scan; without a fine scan the points in the bracket.
+        scan; without a fine scan the points in the bracket that have a reference.
+    judged_error_mev, judged_std_mev : (k,) error of the mean and spread of the members there, meV/atom.
     rmse_mev : the same RMSE over all points.
     n_members : members of the ensemble.
     worst : index of the point with the largest error among those in the range judged, or None.
@@ -104,6 +105,8 @@ class EosReport:
     worst: int | None
     n_members: int
     judged: np.ndarray
+    judged_error_mev: np.ndarray
+    judged_std_mev: np.ndarray
     message: str = ""
 
 
@@ -170,7 +173,8 @@ def analyse_eos(
     error = MEV_PER_EV * (curve.mean - curve.reference)
     finer = _judged(curve, reference, bracket, fine)
     at_points = inside & np.isfinite(error)
-    judged = finer or _Judged(curve.volumes[at_points], error[at_points], curve.std[inside])
+    judged = finer or _Judged(curve.volumes[at_points], error[at_points], curve.std[at_points])
+    stds = finer.std if finer else curve.std[inside]
     return EosReport(
         volumes=curve.volumes,
         v0=reference.v0 if reference else (mean_fit.v0 if mean_fit else None),
@@ -183,11 +187,13 @@ def analyse_eos(
         in_bracket=inside,
         error_mev=error,
         rmse_in_bracket_mev=_rms(judged.error_mev),
-        std_in_bracket_mev=float(MEV_PER_EV * judged.std.mean()) if len(judged.std) else None,
+        std_in_bracket_mev=float(MEV_PER_EV * stds.mean()) if len(stds) else None,
         rmse_mev=_rms(error[np.isfinite(error)]),
         worst=_worst(curve.volumes, error, at_points, finer),
         n_members=len(curve.energies),
         judged=judged.volumes,
+        judged_error_mev=judged.error_mev,
+        judged_std_mev=MEV_PER_EV * judged.std,
         message="; ".join(part for part in (message, why) if part),
     )
 

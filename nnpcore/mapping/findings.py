@@ -45,6 +45,10 @@ class Finding:
     unit : of all of these.
     cure : what helps where the data leave it open.
     spread_margin : factor to which the spread is known.
+    widest : the foretold spread where it is largest against what would be right, and where that is: (13.0,
+        "at −4 % volume"); None where there is one spread only.
+    right_to : the size that would be right where ``text`` says what is off; None: ``limit``.
+    differ : spread of the members as it is shown; None: ``std``.
     """
 
     subject: str
@@ -57,6 +61,9 @@ class Finding:
     unit: str
     cure: str
     spread_margin: float = SPREAD_MARGIN
+    widest: tuple[float, str] | None = None
+    right_to: float | None = None
+    differ: float | None = None
 
     @property
     def standard_error(self) -> float:

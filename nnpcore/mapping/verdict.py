@@ -23,6 +23,7 @@ from nnpcore.mapping.findings import (
 )
 from nnpcore.mapping.region_errors import RegionError
 from nnpcore.mapping.wording import signed
+from nnpcore.units import MEV_PER_EV
 
 __all__ = ["Foretold", "Level", "Verdict", "region_finding", "region_list", "verdict"]
 
@@ -35,6 +36,10 @@ luck."""
 
 RIGHT_SHIFT = 0.015
 """The same of a slope, as a share of B0: by so much of its volume a crystal would relax wrongly."""
+
+RIGHT_SHARE = 0.12
+"""Share of the energy that a strain costs up to which an error there is no larger than it needs to be: what a
+bulk modulus wrong by as much makes of it."""
 
 CURE = "add structures at other volumes"
 CURE_OF_SLOPE = f"{CURE} or turn on the stress loss"
@@ -114,7 +119,8 @@ def verdict(
     Three kinds of errors are found: RMSE of E_at within the bracket, the slope at the reference's V0, and
     the mean of each region. With r = max(RMSE, 1 meV/atom) each is
 
-    - right up to 4 r (1.5 % of B0 for a slope),
+    - right up to 4 r (1.5 % of B0 for a slope); of a strained crystal up to 4 r and 12 % of what the strain
+      costs, in quadrature, so that errors and spreads far from V0 weigh less,
     - open where it is larger, but within two foretold spreads; or not larger, but by luck, because the
       spread exceeds 4 r (1.5 % of B0): then other seeds or frames make another error,
     - wrong beyond two spreads: the data could know better. Where nothing is foretold, whatever is off is
@@ -149,21 +155,7 @@ def verdict(
 # findings -----------------------------------------------------------------------------------------------
 def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | None) -> list[Finding]:
     """Return the findings of the energy in reach and of the slope at V0."""
-    floor = max(rmse_mev or 0.0, SMALLEST_RMSE)
-    found = [
-        Finding(
-            subject="E_at of the crystal",
-            text=_error_text(report),
-            error=report.rmse_in_bracket_mev or 0.0,
-            std=report.std_in_bracket_mev or 0.0,
-            n_members=report.n_members,
-            limit=RIGHT_RATIO * floor,
-            foretold=_foretold_of_crystal(report, foretold),
-            unit="meV",
-            cure=CURE,
-            spread_margin=SPREAD_MARGIN if foretold is None else foretold.margin,
-        )
-    ]
+    found = [_energy_finding(RIGHT_RATIO * max(rmse_mev or 0.0, SMALLEST_RMSE), report, foretold)]
     if report.slope_error_gpa is not None and report.reference_fit is not None:
         b0 = report.reference_fit.b0_gpa
         slope = Finding(
@@ -182,12 +174,51 @@ def _of_crystal(rmse_mev: float | None, report: EosReport, foretold: Foretold | 
     return found
 
 
-def _foretold_of_crystal(report: EosReport, foretold: Foretold | None) -> float | None:
-    """Return the foretold spread (root mean square) over the volumes where energies are judged."""
+def _energy_finding(limit: float, report: EosReport, foretold: Foretold | None) -> Finding:
+    """Return what was found of the energies where they are judged; ``limit`` : at V0, meV.
+
+    Errors and spreads are root mean squares of those over the limits there, times the limit at V0.
+    """
+    fit, volumes = report.reference_fit, report.judged
+    assert fit is not None
+    limits = np.hypot(limit, RIGHT_SHARE * MEV_PER_EV * (fit.energy(volumes) - fit.e0))
+    errors, spreads = report.judged_error_mev, _foretold_of_crystal(report, foretold)
+    worst, widest = int(np.argmax(np.abs(errors) / limits)), None
+    if spreads is not None:
+        k = int(np.argmax(spreads / limits))
+        widest = (float(spreads[k]), _where(volumes[k], fit.v0))
+    return Finding(
+        subject="E_at of the crystal",
+        text=f"E_at of the crystal is off by {signed(errors[worst], 0)} meV {_where(volumes[worst], fit.v0)}",
+        error=limit * _rms(errors / limits),
+        std=limit * float(np.mean(report.judged_std_mev / limits)),
+        n_members=report.n_members,
+        limit=limit,
+        foretold=None if spreads is None else limit * _rms(spreads / limits),
+        unit="meV",
+        cure=CURE,
+        spread_margin=SPREAD_MARGIN if foretold is None else foretold.margin,
+        widest=widest,
+        right_to=float(limits[worst]),
+        differ=float(np.mean(report.judged_std_mev)),
+    )
+
+
+def _foretold_of_crystal(report: EosReport, foretold: Foretold | None) -> np.ndarray | None:
+    """Return the foretold spreads (k,) at the volumes where energies are judged, meV."""
     if foretold is None or foretold.crystal_mev is None:
         return None
     volumes = report.volumes if foretold.volumes is None else foretold.volumes
-    return float(np.sqrt(np.mean(np.interp(report.judged, volumes, foretold.crystal_mev**2))))
+    return np.sqrt(np.interp(report.judged, volumes, foretold.crystal_mev**2))
+
+
+def _where(volume: float, v0: float) -> str:
+    strain = 100.0 * (volume / v0 - 1.0)
+    return "at its equilibrium volume" if abs(strain) < 0.5 else f"at {signed(strain, 0)} % volume"
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
 
 
 def region_finding(rmse_mev: float | None, error: RegionError, foretold: Foretold | None = None) -> Finding:
@@ -238,20 +269,34 @@ def _off_text(culprits: Sequence[Finding], level: Level, regions: Sequence[Regio
     first = culprits[0]
     what = _what_text(first, culprits, regions)
     if level == "doubtful":
-        return f"the mapping is doubtful: {what}; {_doubt(first)}; {first.cure}"
+        return f"the mapping is doubtful: {what}; {_doubt(first, what)}; {first.cure}"
     if level == "open":
         told = first.told_by_data
-        size = f"{first.spread if told else first.std:.{_places(first)}f} {first.unit}"
+        size = _differ(first)
         if first.error > first.limit:
-            how = f"foretold ± {size}" if told else f"the members disagree by {size}"
+            how = f"foretold {_told(first, what)}" if told else f"the members disagree by {size}"
             return f"{what}: the data leave it open ({how}); {first.cure}"
         if told:
-            return f"the data tell {first.subject} to ± {size} only; {first.cure}"
+            return f"the data tell {first.subject} only to {_told(first)}; {first.cure}"
         return f"the members disagree by {size} on {first.subject}: the data leave it open; {first.cure}"
     if first.foretold is None:
         return f"{what}: ad hoc mapping; {first.cure}"
-    known = f"± {first.foretold:.{_places(first)}f} {first.unit}"
+    known = _told(first, what)
     return f"{what}: ad hoc mapping, though the data tell it to {known}; {TRAIN_ON}"
+
+
+def _told(finding: Finding, said: str = "") -> str:
+    """Say how far the data tell what was found, and where, unless what was ``said`` names the place."""
+    if finding.widest is None:
+        return f"± {finding.spread:.{_places(finding)}f} {finding.unit}"
+    size, where = finding.widest
+    return f"± {size:.{_places(finding)}f} {finding.unit} {'there' if where in said else where}"
+
+
+def _differ(finding: Finding) -> str:
+    """Say what the members differ by."""
+    size = finding.std if finding.differ is None else finding.differ
+    return f"{size:.{_places(finding)}f} {finding.unit}"
 
 
 def _places(finding: Finding) -> int:
@@ -272,15 +317,17 @@ def _what_text(first: Finding, culprits: Sequence[Finding], regions: Sequence[Re
     return text + (f" (regions: {region_list(regions)})" if of_regions else "")
 
 
-def _doubt(finding: Finding) -> str:
-    """Say what could turn the level."""
+def _doubt(finding: Finding, said: str) -> str:
+    """Say what could turn the level, after what was ``said`` to be off."""
     places, unit = _places(finding), finding.unit
-    spread = f"{finding.std:.{places}f} {unit}"
+    spread = _differ(finding)
     if {"right", "open"} <= set(finding.levels) and finding.errors[1] <= finding.limit:
-        who = "the data" if finding.told_by_data else "the members"
-        return f"{who} tell it to ± {finding.spread:.{places}f} {unit} only"
+        if finding.told_by_data:
+            return f"the data tell it only to {_told(finding, said)}"
+        return f"the members tell it only to ± {finding.spread:.{places}f} {unit}"
     if "right" in finding.levels:
-        near = f"{finding.limit:.{places}f} {unit} would be right"
+        right_to = finding.limit if finding.right_to is None else finding.right_to
+        near = f"{right_to:.{places}f} {unit} would be right"
         if finding.foretold is not None:
             return f"{near}, and another training may err {MARGIN:g} times more or less"
         return f"{near}, and the members differ by {spread}"
@@ -327,12 +374,3 @@ def _just_out_of_reach(report: EosReport | None, bracket: Bracket | None) -> boo
     if report is None or report.reference_fit is None or bracket is None or bracket.distance is None:
         return False
     return bracket.low is None and bracket.distance <= MARGIN * bracket.threshold
-
-
-def _error_text(report: EosReport) -> str:
-    if report.worst is None or report.v0 is None:
-        return f"E_at of the crystal is off by {report.rmse_in_bracket_mev:.0f} meV"
-    error = float(report.error_mev[report.worst])
-    strain = 100.0 * (float(report.volumes[report.worst]) / report.v0 - 1.0)
-    where = "its equilibrium volume" if abs(strain) < 0.5 else f"{signed(strain, 0)} % volume"
-    return f"E_at of the crystal is off by {signed(error, 0)} meV at {where}"
