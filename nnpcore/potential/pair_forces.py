@@ -68,3 +68,40 @@ def add_virials(
                 for a in range(3):
                     for b in range(3):
                         virial[m, a, b] += pair_vector[p, a] * pairs[p, m, b]
+
+
+@njit(**_OPTIONS)
+def add_sums(
+    derivatives: np.ndarray,
+    pair_vector: np.ndarray,
+    pair_start: np.ndarray,
+    pair_neighbor: np.ndarray,
+    centers: np.ndarray,
+    forces: np.ndarray,
+    virial: np.ndarray,
+) -> None:
+    """Add pairs of some centres to what unit slopes dE/dG would give for forces and a virial.
+
+    Whatever is linear in G with the same slopes for all these centres follows by one small product.
+
+    Parameters
+    ----------
+    derivatives : (n_pairs, 3, n_d) dG/dr of all pairs; pair_vector (n_pairs, 3), pair_neighbor (n_pairs,).
+    pair_start : (n_atoms + 1,) the pairs of each atom.
+    centers : (n,) the atoms whose pairs count.
+    forces : (n_atoms, 3, n_d) float64.
+    virial : (3, 3, n_d) float64; of no rows where it is not wanted.
+    """
+    n_d = derivatives.shape[2]
+    for i in centers:
+        for p in range(pair_start[i], pair_start[i + 1]):
+            j = pair_neighbor[p]
+            for c in range(3):
+                for d in range(n_d):
+                    slope = np.float64(derivatives[p, c, d])
+                    forces[i, c, d] += slope
+                    forces[j, c, d] -= slope
+            for a in range(len(virial)):
+                for c in range(3):
+                    for d in range(n_d):
+                        virial[a, c, d] += pair_vector[p, a] * np.float64(derivatives[p, c, d])

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnpcore.potential.baseline import NonlinearBaseline
 from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
+from nnpcore.training.baseline.normal_equations import descriptor_sums
 from nnpcore.training.data import FitSet, MemberValues
 from nnpcore.training.windows import PairArrays
 
@@ -43,7 +44,15 @@ class Baseline:
 
         Targets are less what is common to all members; ``added`` holds their differences.
         """
-        values = self._common(data)
+        own = self.deviations
+        mean = np.array([row[None] for row in self.mean_skip.values()])
+        linear = _linear_values(data, mean if own is None else np.concatenate([mean, own], axis=1))
+        values = linear.of_members(np.array([0]))
+        if self.nonlinear is not None:
+            x, species = data.inputs.astype(np.float64), data.descriptors.species
+            energies, slopes = self.nonlinear.energies_and_gradient(x, species)
+            more = _values(data, energies[None], slopes[None])
+            values = MemberValues(*(a + b for a, b in zip(values, more, strict=True)))
         t = data.targets
         energy = t.energy - t.has_energy * values.energies[:, 0]
         known = np.repeat(t.has_forces, t.n_atoms)[:, None]
@@ -51,17 +60,8 @@ class Baseline:
         virials = 0.5 * (values.virials + values.virials.swapaxes(2, 3))[:, 0]
         stress = t.stress - (t.has_stress / t.volume)[:, None, None] * virials
         targets = replace(t, energy=energy, forces=forces.astype(np.float32), stress=stress)
-        own = self.deviations
-        added = None if own is None else _values(data, *_linear(data, own))
+        added = None if own is None else linear.of_members(np.arange(1, linear.energies.shape[1]))
         return replace(data, targets=targets, whole=t, deviations=own, added=added)
-
-    def _common(self, data: FitSet) -> MemberValues:
-        energies, slopes = _linear(data, np.array([row[None] for row in self.mean_skip.values()]))
-        if self.nonlinear is not None:
-            x, species = data.inputs.astype(np.float64), data.descriptors.species
-            more, gradient = self.nonlinear.energies_and_gradient(x, species)
-            energies, slopes = energies + more, slopes + gradient
-        return _values(data, energies, slopes)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the numbers by name, for a checkpoint."""
@@ -75,10 +75,25 @@ class Baseline:
         return cls({e: np.array(arrays[f"skip.{e}"]) for e in elements}, part)
 
 
-def _linear(data: FitSet, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Atomic energies (n_members, n_atoms) and dE/dx (n_members, n_atoms, n_inputs) of linear parts."""
-    slopes = skip[data.descriptors.species].swapaxes(0, 1)
-    return np.einsum("mnd,nd->mn", slopes, data.inputs), slopes
+def _linear_values(data: FitSet, skip: np.ndarray) -> MemberValues:
+    """Sum up the atomic energies that are linear in the inputs, ``skip`` (n_elements, n_members, n_inputs)."""
+    d, n_members = data.descriptors, skip.shape[1]
+    slopes = data.matrix.astype(np.float64) @ skip.swapaxes(1, 2)
+    atomic = np.empty((d.n_atoms, n_members))
+    for e, own in enumerate(skip):
+        atomic[d.species == e] = data.inputs[d.species == e].astype(np.float64) @ own.T
+    forces = np.zeros((d.n_atoms, n_members, 3), dtype=np.float32)
+    virials = np.zeros((d.n_frames, n_members, 3, 3))
+    for frame in range(d.n_frames):
+        atoms = slice(*d.frame_start[frame : frame + 2])
+        part, (place,) = data.window(np.array([frame]))
+        own = part.descriptors.select(place, place + 1)
+        for e, slope in enumerate(slopes):
+            centers = np.flatnonzero(own.species == e)
+            sums = descriptor_sums(PairArrays.of(own), own.pair_start, centers, virial=True)
+            forces[atoms] += (sums[0] @ slope).swapaxes(1, 2)
+            virials[frame] += np.moveaxis(sums[1] @ slope, 2, 0)
+    return MemberValues(np.add.reduceat(atomic, d.frame_start[:-1]), forces, virials)
 
 
 def _values(data: FitSet, energies: np.ndarray, slopes: np.ndarray) -> MemberValues:

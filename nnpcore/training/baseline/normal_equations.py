@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnpcore.potential.pair_forces import add_forces, add_virials
+from nnpcore.potential.pair_forces import add_sums
 from nnpcore.training.baseline.bases import Basis
 from nnpcore.training.data import FitSet
 from nnpcore.training.engines.rows import LossWeights
+from nnpcore.training.windows import PairArrays
 
 _FRAMES_AT_ONCE = 4
 
@@ -76,7 +77,7 @@ def _weighted_rows(
     )
     if not any(wanted):
         return None
-    energy, forces, virial = frame_rows(data, frame, bases)
+    energy, forces, virial = frame_rows(data, frame, bases, virial=bool(wanted[2]))
     atoms = slice(*data.descriptors.frame_start[frame : frame + 2])
     n_atoms, volume = int(t.n_atoms[frame]), t.volume[frame]
     parts = (
@@ -88,31 +89,46 @@ def _weighted_rows(
     return np.concatenate([rows for rows, _ in used]), np.concatenate([target for _, target in used])
 
 
-def frame_rows(data: FitSet, frame: int, bases: Sequence[Basis]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def frame_rows(
+    data: FitSet, frame: int, bases: Sequence[Basis], virial: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the derivatives by the n coefficients of a frame's energy (n,), forces (3 n_atoms, n) and
-    virial (9, n)."""
-    d = data.descriptors
-    assert d.derivatives is not None
-    first, end = (int(v) for v in d.frame_start[frame : frame + 2])
-    n, width = end - first, sum(basis.size for basis in bases)
-    energy, forces, virial = np.zeros(width), np.zeros((n, width, 3)), np.zeros((width, 3, 3))
-    column, only = 0, np.zeros(1, dtype=np.int64)
+    virial (9, n), zeros where that is not wanted."""
+    d = data.descriptors.select(frame, frame + 1)
+    atoms = slice(*data.descriptors.frame_start[frame : frame + 2])
+    inputs, pairs = data.inputs[atoms].astype(np.float64), PairArrays.of(d)
+    width = sum(basis.size for basis in bases)
+    energy, forces, virials = np.zeros(width), np.zeros((d.n_atoms, 3, width)), np.zeros((3, 3, width))
+    column = 0
     for element, basis in enumerate(bases):
-        own = first + np.flatnonzero(d.species[first:end] == element)
+        own = np.flatnonzero(d.species == element)
         if len(own):
-            x = data.inputs[own].astype(np.float64)
-            part = slice(column, column + basis.size)
+            part, x, matrix = slice(column, column + basis.size), inputs[own], data.matrix[element]
             energy[part] = basis.features(x).sum(axis=0)
             slopes = basis.slopes(x)
-            for k, atom in enumerate(own.tolist()):
-                pairs = slice(int(d.pair_start[atom]), int(d.pair_start[atom + 1]))
-                matrix = data.matrix[element]
-                if slopes is not None:
-                    matrix = matrix @ slopes[k].astype(np.float32)
-                moves = (d.derivatives[pairs].reshape(-1, len(matrix)) @ matrix).reshape(-1, 3, basis.size)
-                moves, bounds = moves.swapaxes(1, 2), np.array([0, len(moves)])
-                add_forces(moves, atom - first, bounds, d.pair_neighbor[pairs] - first, forces[:, part])
-                add_virials(moves, d.pair_vector[pairs], bounds, only, virial[None, part])
+            if slopes is None:
+                sums = descriptor_sums(pairs, d.pair_start, own, virial=virial)
+                forces[:, :, part], virials[..., part] = (s @ matrix.astype(np.float64) for s in sums)
+            else:
+                moves = np.empty((len(pairs.derivatives), 3, basis.size), dtype=np.float32)
+                for atom, slope in zip(own.tolist(), slopes, strict=True):
+                    near = slice(int(d.pair_start[atom]), int(d.pair_start[atom + 1]))
+                    moves[near] = pairs.derivatives[near] @ (matrix @ slope.astype(np.float32))
+                turned = pairs._replace(derivatives=moves)
+                forces[:, :, part], virials[..., part] = descriptor_sums(
+                    turned, d.pair_start, own, virial=virial
+                )
         column += basis.size
-    virial = 0.5 * (virial + virial.swapaxes(1, 2))
-    return energy, forces.swapaxes(1, 2).reshape(3 * n, width), virial.reshape(width, 9).T
+    virials = 0.5 * (virials + virials.swapaxes(0, 1))
+    return energy, forces.reshape(-1, width), virials.reshape(9, width)
+
+
+def descriptor_sums(
+    pairs: PairArrays, start: np.ndarray, centers: np.ndarray, *, virial: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return forces (n_atoms, 3, n) and virial (3, 3, n), zeros where not wanted, of the sum over some
+    ``centers`` of each of the n functions whose derivatives ``pairs`` hold; ``start`` (n_atoms + 1,)."""
+    shape = pairs.derivatives.shape[1:]
+    forces, found = np.zeros((len(start) - 1, *shape)), np.zeros((3, *shape))
+    add_sums(pairs.derivatives, pairs.vector, start, pairs.neighbor, centers, forces, found[: 3 * virial])
+    return forces, found
