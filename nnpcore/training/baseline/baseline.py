@@ -76,7 +76,7 @@ class Baseline:
 
 
 def _linear_values(data: FitSet, skip: np.ndarray) -> MemberValues:
-    """Sum up the atomic energies that are linear in the inputs, ``skip`` (n_elements, n_members, n_inputs)."""
+    """Sum up atomic energies that are linear in the inputs, ``skip`` (n_elements, n_members, n_inputs)."""
     d, n_members = data.descriptors, skip.shape[1]
     slopes = data.matrix.astype(np.float64) @ skip.swapaxes(1, 2)
     atomic = np.empty((d.n_atoms, n_members))

@@ -66,22 +66,3 @@ def add_outer_squares(symmetric: np.ndarray, rows: np.ndarray, factor: float) ->
         rows.ctypes.data, _integer(_leading(rows)), _ONE,
         symmetric.ctypes.data, _integer(_leading(symmetric)),
     )  # fmt: skip
-
-
-def add_row_products(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
-    """Do ``out += left @ right.T``: left (a, n), right (b, n), out (a, b)."""
-    (a, n), b = left.shape, len(right)
-    _function("sgemm", 13)(
-        _letter(b"T"), _letter(b"N"), _integer(b), _integer(a), _integer(n), _ONE,
-        right.ctypes.data, _integer(_leading(right)), left.ctypes.data, _integer(_leading(left)), _ONE,
-        out.ctypes.data, _integer(_leading(out)),
-    )  # fmt: skip
-
-
-def solve_lower(triangle: np.ndarray, rows: np.ndarray) -> None:
-    """Replace ``rows`` (k, n) by ``inverse(triangle) @ rows``, triangle (k, k) lower."""
-    k, n = rows.shape
-    _function("strsm", 11)(
-        _letter(b"R"), _letter(b"U"), _letter(b"N"), _letter(b"N"), _integer(n), _integer(k), _ONE,
-        triangle.ctypes.data, _integer(_leading(triangle)), rows.ctypes.data, _integer(_leading(rows)),
-    )  # fmt: skip

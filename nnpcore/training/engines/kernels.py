@@ -74,9 +74,8 @@ def _forward(
     code: int,
     slope: np.ndarray,
     bend: np.ndarray,
-    changes: np.ndarray,
     after: np.ndarray,
-) -> None:
+) -> np.ndarray:
     """Carry inputs and tangents through one hidden layer.
 
     Parameters
@@ -85,8 +84,11 @@ def _forward(
         trailing 0.
     matrix : (n_out, n_in + 1).
     slope, bend : (n, n_out), filled with f' and f''.
-    changes : (n, n_rows, n_out), filled with the tangents before the activation.
     after : (n, 1 + n_rows, n_out + 1), the next layer's state.
+
+    Returns
+    -------
+    z : (n, 1 + n_rows, n_out): inputs and tangents before the activation.
     """
     n, n_slots, width = state.shape
     n_out = len(matrix)
@@ -99,24 +101,35 @@ def _forward(
         after[i, 0, n_out] = np.float32(1)
         for q in range(1, n_slots):
             for k in range(n_out):
-                changes[i, q - 1, k] = z[i, q, k]
                 after[i, q, k] = slope[i, k] * z[i, q, k]
             after[i, q, n_out] = np.float32(0)
+    return z
 
 
 @njit(**INNER)
-def _backward(
-    back: np.ndarray, slope: np.ndarray, bend: np.ndarray, changes: np.ndarray, adjoint: np.ndarray
-) -> None:
-    """Turn dE/dh and its tangents, ``back`` (n, 1 + n_rows, n_out or more), into those by the argument z."""
-    n, n_slots, n_out = adjoint.shape
+def _turn_back(last: np.ndarray, slope: np.ndarray, bend: np.ndarray, z: np.ndarray) -> None:
+    """Replace ``z`` of the last hidden layer by the adjoints of the output, weighted by ``last`` (n_out,)."""
+    n, n_slots, n_out = z.shape
     for i in range(n):
         for k in range(n_out):
-            adjoint[i, 0, k] = slope[i, k] * back[i, 0, k]
+            z[i, 0, k] = slope[i, k] * last[k]
+            bend[i, k] *= last[k]
         for q in range(1, n_slots):
             for k in range(n_out):
-                curved = bend[i, k] * changes[i, q - 1, k] * back[i, 0, k]
-                adjoint[i, q, k] = curved + slope[i, k] * back[i, q, k]
+                z[i, q, k] *= bend[i, k]
+
+
+@njit(**INNER)
+def _backward(back: np.ndarray, slope: np.ndarray, bend: np.ndarray, z: np.ndarray) -> None:
+    """Replace ``z`` by the adjoints of dE/dh and its tangents, ``back`` (n, 1 + n_rows, n_out or more)."""
+    n, n_slots, n_out = z.shape
+    for i in range(n):
+        for k in range(n_out):
+            z[i, 0, k] = slope[i, k] * back[i, 0, k]
+            bend[i, k] *= back[i, 0, k]
+        for q in range(1, n_slots):
+            for k in range(n_out):
+                z[i, q, k] = bend[i, k] * z[i, q, k] + slope[i, k] * back[i, q, k]
 
 
 @njit(**INNER)
@@ -152,37 +165,33 @@ def network_rows(
     """
     n, n_slots, _ = state.shape
     n_hidden = len(sizes) - 2
-    none2, none3 = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    states, slopes, bends, changes = [state], [none2], [none2], [none3]
+    none = np.empty((0, 0), np.float32)
+    states, slopes, bends, adjoints = [state], [none], [none], [np.empty((0, 0, 0), np.float32)]
     offset = 0
     for layer in range(n_hidden):
         width, n_out = sizes[layer] + 1, sizes[layer + 1]
         matrix = parameters[offset : offset + n_out * width].reshape(n_out, width)
         offset += n_out * width
         slope, bend = np.empty((n, n_out), np.float32), np.empty((n, n_out), np.float32)
-        change = np.empty((n, n_slots - 1, n_out), np.float32)
         after = np.empty((n, n_slots, n_out + 1), np.float32)
-        _forward(states[layer], matrix, code, slope, bend, change, after)
+        adjoints.append(_forward(states[layer], matrix, code, slope, bend, after))
         states.append(after)
         slopes.append(slope)
         bends.append(bend)
-        changes.append(change)
     width = sizes[n_hidden] + 1
     last = parameters[offset : offset + width]
     _output_rows(states[n_hidden], last, rows[n_hidden], values)
-    back = np.zeros((n, n_slots, width), np.float32)
-    for i in range(n):
-        for k in range(width):
-            back[i, 0, k] = last[k]
+    if n_hidden:
+        _turn_back(last, slopes[n_hidden], bends[n_hidden], adjoints[n_hidden])
     for layer in range(n_hidden - 1, -1, -1):
         width, n_out = sizes[layer] + 1, sizes[layer + 1]
         offset -= n_out * width
-        matrix = parameters[offset : offset + n_out * width].reshape(n_out, width)
-        adjoint = np.empty((n, n_slots, n_out), np.float32)
-        _backward(back, slopes[layer + 1], bends[layer + 1], changes[layer + 1], adjoint)
+        adjoint = adjoints[layer + 1]
         _layer_rows(states[layer], adjoint, rows[layer])
         if layer:
+            matrix = parameters[offset : offset + n_out * width].reshape(n_out, width)
             back = np.dot(adjoint.reshape(n * n_slots, n_out), matrix).reshape(n, n_slots, width)
+            _backward(back, slopes[layer], bends[layer], adjoints[layer])
 
 
 @njit(**INNER)
@@ -267,43 +276,37 @@ def batch_rows(
     parameters : (n_parameters,) of the member.
     sizes, code : widths and activation of a network.
     scales : (n_frames, 1 + n_rows), every row is multiplied by its scale.
-    rows : (n_frames * (1 + n_rows) * n_parameters,): per element and layer a matrix with a line for every
-        row.
+    rows : (n_frames * (1 + n_rows), n_parameters), filled.
     values : (n_frames, 1 + n_rows) float64, filled with the unscaled energies and tangents.
     """
     n_frames, n_slots = scales.shape
     n_elements = starts.shape[1] - 1
-    n_lines = n_frames * n_slots
     per_element = len(parameters) // n_elements
+    lines = []
+    for layer in range(len(sizes) - 1):
+        lines.append(np.empty((n_slots, sizes[layer + 1], sizes[layer] + 1), np.float32))
     for f in range(n_frames):
         for q in range(n_slots):
             values[f, q] = 0
         for e in range(n_elements):
-            offset = e * per_element
-            lines = []
-            for layer in range(len(sizes) - 1):
-                width, n_out = sizes[layer] + 1, sizes[layer + 1]
-                size = width * n_out
-                begin = n_lines * offset + f * n_slots * size
-                lines.append(rows[begin : begin + n_slots * size].reshape(n_slots, n_out, width))
-                offset += size
-            begin, end = starts[f, e], starts[f, e + 1]
-            if begin == end:
-                for line in lines:
-                    _scale(line.reshape(line.size), np.float32(0))
-                continue
-            network = parameters[e * per_element : (e + 1) * per_element]
-            network_rows(state[begin:end], network, sizes, code, lines, values[f])
+            begin, end, offset = starts[f, e], starts[f, e + 1], e * per_element
+            if begin < end:
+                network = parameters[offset : offset + per_element]
+                network_rows(state[begin:end], network, sizes, code, lines, values[f])
             for line in lines:
+                size = line.shape[1] * line.shape[2]
+                flat = line.reshape(n_slots, size)
                 for q in range(n_slots):
-                    _scale(line[q].reshape(line[q].size), scales[f, q])
+                    factor = scales[f, q] if begin < end else np.float32(0)
+                    _scaled(flat[q], factor, rows[f * n_slots + q, offset : offset + size])
+                offset += size
 
 
 @njit(**INNER)
-def _scale(values: np.ndarray, factor: Any) -> None:
-    """Multiply a vector by a factor; 0 clears it, whatever was there."""
+def _scaled(values: np.ndarray, factor: Any, out: np.ndarray) -> None:
+    """Fill ``out`` with a vector times a factor; 0 clears it, whatever was there."""
     for k in range(len(values)):
-        values[k] = values[k] * factor if factor != 0 else np.float32(0)
+        out[k] = values[k] * factor if factor != 0 else np.float32(0)
 
 
 @njit(**INNER)

@@ -15,6 +15,7 @@ in plain torch.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -54,6 +55,20 @@ class MemberFilter:
     left: float = float("nan")
 
 
+class _Room(threading.local):
+    """Memory that each thread keeps for its next batch: fresh pages cost as much as what goes into them."""
+
+    def __init__(self) -> None:
+        self._kept = np.empty(0, dtype=np.float32)
+
+    def three(self, n_rows: int, n_parameters: int) -> np.ndarray:
+        """Return (3, n_rows, n_parameters) that hold anything."""
+        size = 3 * n_rows * n_parameters
+        if len(self._kept) < size:
+            self._kept = np.empty(size, dtype=np.float32)
+        return self._kept[:size].reshape(3, n_rows, n_parameters)
+
+
 class KalmanFilter:
     """Filters of all members over one packing.
 
@@ -75,7 +90,7 @@ class KalmanFilter:
         self.initial_covariance = initial_covariance
         self.noise = noise
         self._sizes = np.array(packing.sizes, dtype=np.int64)
-        self._places = _places(packing, self.blocks)
+        self._room = _Room()
 
     def start(self, weights: np.ndarray) -> MemberFilter:
         """Return the filter of a member that has seen nothing; weights (n_parameters,) in internal order."""
@@ -86,17 +101,19 @@ class KalmanFilter:
             np.diag(np.full(b.stop - b.start, self.initial_covariance, dtype=np.float32)) for b in self.blocks
         ]
 
-    def rows(self, weights: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scaled derivatives and the plain values of a batch's rows.
+    def rows(
+        self, weights: np.ndarray, batch: Batch, out: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scaled derivatives, in ``out`` where given, and the plain values of a batch's rows.
 
         Returns
         -------
-        rows : (n_rows * n_parameters,) float32: one matrix (n_rows, size) after the other for every element
-            and layer.
+        rows : (n_rows, n_parameters) float32.
         values : (n_frames, n_slots) float64.
         """
         n_frames, n_slots = batch.scales.shape
-        rows = np.empty(n_frames * n_slots * self.packing.n_parameters, dtype=np.float32)
+        shape = n_frames * n_slots, self.packing.n_parameters
+        rows = np.empty(shape, dtype=np.float32) if out is None else out
         values = np.empty((n_frames, n_slots))
         batch_rows(
             batch.state,
@@ -127,83 +144,72 @@ class KalmanFilter:
         values : (n_frames, n_slots) what the member predicted before the step. Where these are not finite,
             or too large for single precision, the member is left as it was.
         """
-        rows, values = self.rows(member.weights, batch)
+        n_rows, n_shrink = batch.scales.size, len(batch.shrink)
+        rows, gains, work = self._room.three(n_rows + n_shrink, self.packing.n_parameters)
+        _, values = self.rows(member.weights, batch, rows[:n_rows])
         innovations = ((batch.targets - values) * batch.scales).ravel()
-        if not np.isfinite(innovations).all() or not np.isfinite(rows).all():
+        if not np.isfinite(innovations).all() or not np.isfinite(rows[:n_rows].sum()):
             return values
         if noise is None:
             now = batch.mean_square(innovations)
             member.left = smoothed(member.left, now)
             noise = row_noise(self.noise, member.left, now)
-        views = self._views(rows, len(innovations))
-        if len(batch.shrink):
+        if n_shrink:
             innovations = np.concatenate([innovations, -batch.shrink @ member.weights])
-            pairs = zip(views, self.blocks, strict=True)
-            views = [np.concatenate([view, batch.shrink[:, part]]) for view, part in pairs]
-        gains, overlap = self._gains(member, views)
-        factor = _factor(overlap, member.scale, forgetting * noise)
-        if factor is None:
+            rows[n_rows:] = batch.shrink
+        for part, covariance in zip(self.blocks, member.covariance, strict=True):
+            blas.symmetric_product(covariance, rows[:, part], gains[:, part])
+        inverse = _inverse_factor(_overlap(gains, rows), member.scale, forgetting * noise)
+        if inverse is None:
             member.covariance = [mended(c, self.initial_covariance) for c in member.covariance]
             member.restarted = True
             return values
-        self._apply(member, gains, factor, innovations)
+        self._apply(member, gains, inverse, innovations, work)
         _forget(member, forgetting)
         return values
 
-    def _views(self, rows: np.ndarray, n_rows: int) -> list[np.ndarray]:
-        """Return the columns of every block, (n_rows, n) each, without copying."""
-        views = []
-        for start, size, column, width in self._places:
-            matrix = rows[n_rows * start : n_rows * (start + size)].reshape(n_rows, size)
-            views.append(matrix[:, column : column + width])
-        return views
-
-    def _gains(self, member: MemberFilter, views: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return H P of every block and H P Hᵀ, both without the covariance's scale."""
-        n_rows = len(views[0])
-        overlap = np.zeros((n_rows, n_rows), dtype=np.float32)
-        gains = []
-        for covariance, view in zip(member.covariance, views, strict=True):
-            gain = np.empty(view.shape, dtype=np.float32)
-            blas.symmetric_product(covariance, view, gain)
-            blas.add_row_products(gain, view, overlap)
-            gains.append(gain)
-        return gains, overlap
-
     def _apply(
-        self, member: MemberFilter, gains: list[np.ndarray], factor: np.ndarray, innovations: np.ndarray
+        self,
+        member: MemberFilter,
+        gains: np.ndarray,
+        inverse: np.ndarray,
+        innovations: np.ndarray,
+        work: np.ndarray,
     ) -> None:
-        from scipy.linalg import solve_triangular
-
-        solved = solve_triangular(factor, innovations, lower=True, check_finite=False).astype(np.float32)
-        single = np.ascontiguousarray(factor, dtype=np.float32)
-        for part, covariance, gain in zip(self.blocks, member.covariance, gains, strict=True):
-            blas.solve_lower(single, gain)
-            member.weights[part] += member.scale * (solved @ gain)
-            blas.add_outer_squares(covariance, gain, -member.scale)
-
-
-def _places(packing: Packing, blocks: list[slice]) -> list[tuple[int, int, int, int]]:
-    """Return for every block its layer's start and size, its column within the layer and its width."""
-    places = []
-    for block in blocks:
-        element, inside = divmod(block.start, packing.n_per_element)
-        layer = int(np.searchsorted(packing.layer_offsets, inside, side="right")) - 1
-        begin, end = (int(v) for v in packing.layer_offsets[layer : layer + 2])
-        start = element * packing.n_per_element + begin
-        places.append((start, end - begin, inside - begin, block.stop - block.start))
-    return places
+        """Move weights and covariances; ``gains`` H P without scale, ``inverse`` of the lower factor of S."""
+        solved, single = (inverse @ innovations).astype(np.float32), inverse.astype(np.float32)
+        half = len(single) // 2
+        np.matmul(single[:half, :half], gains[:half], out=work[:half])  # the rest of these rows is zero
+        np.matmul(single[half:], gains, out=work[half:])
+        member.weights += member.scale * (solved @ work)
+        for part, covariance in zip(self.blocks, member.covariance, strict=True):
+            blas.add_outer_squares(covariance, work[:, part], -member.scale)
 
 
-def _factor(overlap: np.ndarray, scale: float, noise: float) -> np.ndarray | None:
-    """Return the Cholesky factor of S = scale * H P Hᵀ + λ in double precision, or None."""
-    s = overlap.astype(np.float64)
-    s = 0.5 * scale * (s + s.T)
-    s[np.diag_indices_from(s)] += noise
+def _overlap(gains: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the lower triangle of H P Hᵀ; what is above it means nothing."""
+    half, found = len(rows) // 2, np.empty((len(rows), len(rows)), dtype=np.float32)
+    np.matmul(gains[:half], rows[:half].T, out=found[:half, :half])
+    found[:half, half:] = 0.0
+    np.matmul(gains[half:], rows.T, out=found[half:])
+    return found
+
+
+def _inverse_factor(overlap: np.ndarray, scale: float, noise: float) -> np.ndarray | None:
+    """Return the inverse of the lower factor L of S = scale * H P Hᵀ + λ = L Lᵀ in double precision, or None.
+
+    Of ``overlap`` the lower triangle counts. Products by the inverse are several times as fast as solving.
+    """
+    from scipy.linalg.lapack import dtrtri
+
+    s = np.multiply(overlap, scale, dtype=np.float64)
+    s.ravel()[:: len(s) + 1] += noise
     try:
-        return np.linalg.cholesky(s)
+        factor = np.linalg.cholesky(s)
     except np.linalg.LinAlgError:
         return None
+    inverse, failed = dtrtri(factor.T, lower=0)
+    return None if failed else inverse.T
 
 
 def _forget(member: MemberFilter, forgetting: float) -> None:
