@@ -200,7 +200,7 @@ def _inverse_factor(overlap: np.ndarray, scale: float, noise: float) -> np.ndarr
 
     Of ``overlap`` the lower triangle counts. Products by the inverse are several times as fast as solving.
     """
-    from scipy.linalg.lapack import dtrtri
+    from scipy.linalg import get_lapack_funcs
 
     s = np.multiply(overlap, scale, dtype=np.float64)
     s.ravel()[:: len(s) + 1] += noise
@@ -208,7 +208,8 @@ def _inverse_factor(overlap: np.ndarray, scale: float, noise: float) -> np.ndarr
         factor = np.linalg.cholesky(s)
     except np.linalg.LinAlgError:
         return None
-    inverse, failed = dtrtri(factor.T, lower=0)
+    (invert,) = get_lapack_funcs(("trtri",), (factor,))
+    inverse, failed = invert(factor.T, lower=0)
     return None if failed else inverse.T
 
 
