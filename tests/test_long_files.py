@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from app.documents.session_file import SavedDataset
+from app.session.messages import Notification
 from app.workers import reading
 from nnpcore.structures import KeyNames, Role, read_dataset
 from nnpcore.structures.frame_index import FrameIndex
@@ -95,6 +96,14 @@ def test_a_session_keeps_how_files_were_read_and_their_eyes(window, qtbot, silic
     assert document.summary.n_energies == 0  # read again in the same way
     with pytest.raises(ValueError):
         SavedDataset(path, "inspect", 0, 0, False, {"nonsense": 1})
+    assert (again.n_frames, again.formula) == (document.n_frames, document.summary.formula)
+    assert again.change(document.n_frames, document.summary.formula) == "" == saved.change(7, "Si8")
+    told: list[Notification] = []
+    session.messages.notified.connect(told.append)
+    session.data.restore(replace(again, n_frames=20_000), False, lambda _: None)
+    qtbot.waitUntil(lambda: len(session.data.datasets) == 2)
+    words = f"20,000 frames when the session was saved, {document.n_frames} frames now"
+    assert words in told[-1].text and told[-1].title.startswith(document.name)
 
 
 def test_any_frame_can_be_looked_at_before_it_is_read(window, qtbot, silicon_file, slow):

@@ -28,6 +28,7 @@ class SavedDataset:
     """A file with what the user set for it; ValueError for what cannot be, such as a role there is not.
 
     ``hidden``: its eye is closed. ``keys`` are the names and types it was read with (:class:`KeyNames`).
+    ``n_frames`` and ``formula`` say what was in it, 0 and "" where that is not known.
     """
 
     path: str
@@ -36,16 +37,28 @@ class SavedDataset:
     frame_index: int = 0
     hidden: bool = False
     keys: dict[str, Any] | None = None
+    n_frames: int = 0
+    formula: str = ""
 
     def __post_init__(self) -> None:
         Role(self.role)
         _path(self.path)
-        for value in (self.color_index, self.frame_index):
+        _text(self.formula)
+        for value in (self.color_index, self.frame_index, self.n_frames):
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
                 raise ValueError(f"{str(value)[:40]!r} is no index")
         if not isinstance(self.hidden, bool):
             raise ValueError("its eye is neither open nor closed")
         self.key_names()
+
+    def change(self, n_frames: int, formula: str) -> str:
+        """Return what is another in the file now, in words; "" where nothing is, or nothing was known."""
+        if not self.n_frames or (self.n_frames, self.formula) == (n_frames, formula):
+            return ""
+        then, now = (f"{n:,} {'frame' if n == 1 else 'frames'}" for n in (self.n_frames, n_frames))
+        if self.formula != formula:
+            then, now = f"{then} of {self.formula}", f"{now} of {formula}"
+        return f"{then} when the session was saved, {now} now"
 
     def key_names(self) -> KeyNames | None:
         """Return how the file was read; ValueError where that cannot be."""

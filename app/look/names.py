@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtGui import QFontMetrics, QFontMetricsF
 
 EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}(?=$|[@\s(])")
 """What tells the kind of a file; a slice or a remark may follow it."""
@@ -50,3 +50,18 @@ def told_apart(names: Sequence[str], metrics: QFontMetricsF, width: float) -> li
     if len(ends) == 1 and any(metrics.horizontalAdvance(rest) > room for rest in rests):
         rests = [rest.removesuffix(ends.copy().pop()) for rest in rests]  # all have the same
     return [f"…{shortened(rest, metrics, room)}" for rest in rests]
+
+
+def in_lines(name: str, metrics: QFontMetrics, width: float, most: int) -> list[str]:
+    """Return a name in ``most`` lines of ``width`` pixels at most, broken behind what is no letter.
+
+    What does not fit into the last one is cut in the middle.
+    """
+    if metrics.horizontalAdvance(name) <= width:
+        return [name]
+    if most == 1:
+        return [metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, int(width))]
+    fits = max((k for k in range(1, len(name)) if metrics.horizontalAdvance(name[:k]) <= width), default=1)
+    breaks = [k for k in range(fits // 2 + 1, fits + 1) if not name[k - 1].isalnum()]
+    at = max(breaks, default=fits)
+    return [name[:at], *in_lines(name[at:], metrics, width, most - 1)]

@@ -177,21 +177,17 @@ class Panel(QWidget):
         self.add_tool(box)
         return box
 
-    def set_plots(
-        self, plots: Mapping[QWidget, int], note: QWidget | None = None, *, gap: int = -1, indent: int = 8
-    ) -> None:
+    def set_plots(self, plots: Mapping[QWidget, int], note: QWidget | None = None, *, gap: int = -1) -> None:
         """Put plots side by side (widget -> share of the width) with a note under them.
 
-        ``self.body`` shows a message instead of them. The ``gap`` between the plots (-1: the style's) and the
-        note's ``indent`` are in pixels.
+        ``self.body`` shows a message instead of them. The ``gap`` between the plots is in pixels (-1: the
+        style's).
         """
         content = QWidget(self)
         self.plots_row = filled(QHBoxLayout(), *plots.items(), spacing=gap)
-        column = filled(
-            QVBoxLayout(content), (self.plots_row, 1), margins=(0, 0, 0, 4), spacing=2 if indent else 0
-        )
+        column = filled(QVBoxLayout(content), (self.plots_row, 1), margins=(0, 0, 0, 4), spacing=2)
         if note is not None:
-            column.addLayout(filled(QHBoxLayout(), note, margins=(indent, 0, indent, 0)))
+            column.addLayout(filled(QHBoxLayout(), note, margins=(8, 0, 8, 0)))
         self.body = Placeholder(content, self)
         self.set_body(self.body)
 
@@ -314,13 +310,15 @@ class AnalysisPanel(Panel, Generic[Result]):
     """Base of the panels that show one analysis of the current run.
 
     Subclasses set ``shows`` and the texts of an empty panel: ``no_run`` without any run, ``waiting`` while
-    nothing is known yet. ``watches`` are the options of ``session.analyses.watch`` for an analysis that is
-    to be computed while the panel can be seen (None: it is computed anyway).
+    nothing is known yet, perhaps ``first_epoch`` while a training has not ended its first one. ``watches``
+    are the options of ``session.analyses.watch`` for an analysis that is to be computed while the panel can
+    be seen (None: it is computed anyway).
     """
 
     shows: Analysis[Result]
     no_run: ClassVar[str]
     waiting: ClassVar[str]
+    first_epoch: ClassVar[str] = ""
     watches: ClassVar[Mapping[str, Any] | None] = None
 
     @classmethod
@@ -353,7 +351,10 @@ class AnalysisPanel(Panel, Generic[Result]):
         run = self.session.runs.current
         if self.session.tasks.opening():
             return OPENING
-        return self.no_run if run is None else run.why(self.shows) or self.waiting
+        if run is None:
+            return self.no_run
+        begins = run.state.active and not run.history
+        return run.why(self.shows) or (begins and self.first_epoch) or self.waiting
 
     def table(self) -> Table | None:
         """Return what the panel shows of the result as columns, or None where there is none."""

@@ -136,8 +136,8 @@ class DataPanel(Panel):
     @property
     def room_below(self) -> int:
         """Pixels below the last row that hold nothing."""
-        content = self.scroll_area.widget()
-        return 0 if content is None else self.scroll_area.height() - content.minimumSizeHint().height()
+        lists = (self.rows, self.runs_head, *((self.runs,) if self.session.runs.documents else ()))
+        return self.scroll_area.height() - sum(part.height() for part in lists)
 
     def _on_chosen(self, dataset_id: str) -> None:
         if dataset_id in self.session.data.datasets:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EMPTY = "Start a training to see how far the crystal is from its atoms here."
 NO_POINTS = "Open a crystal along its volume as EOS reference to see its points here."
+POINTS_COME = "The crystal's points are being compared with the training set…"
 WAITING = "The distances appear once the training set has been described."
 WIDE = 560
 
@@ -53,7 +54,7 @@ class DistancePanel(Panel):
         super().__init__(session, parent)
         self.histogram, self.curve = DistanceHistogram(self), DistanceCurve(self)
         self.note = NoteLabel(self, "warning")
-        self.set_plots({self.histogram: 1, self.curve: 1}, self.note, indent=0)
+        self.set_plots({self.histogram: 1, self.curve: 1}, self.note)
         tip = "Show the distance against the crystal's volume"
         self.by_volume = self.add_button(tip, text="By volume", toggled=lambda _: self.arrange())
         self.element = self.add_choice("Element whose atoms are counted", self.refresh)
@@ -108,11 +109,15 @@ class DistancePanel(Panel):
 
     def _show_note(self) -> None:
         bracket, distances = self.shown_bracket(), self.distances
-        text = NO_POINTS if bracket is None else bracket.message
+        text = (
+            (POINTS_COME if self.session.data.has_eos() else NO_POINTS)
+            if bracket is None
+            else bracket.message
+        )
         if bracket is None and distances is not None:
             text = f"The crystal is of {distances.points.element}: its points are shown there."
         self.note.setVisible(bool(text))
-        self.note.set_text(f"  {text[:1].upper()}{text[1:]}", "muted" if bracket is None else "warning")
+        self.note.set_text(f"{text[:1].upper()}{text[1:]}", "muted" if bracket is None else "warning")
 
     def shown_element(self) -> str:
         """The element whose atoms are counted."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, run_inks
 from app.look.numbers import number_text
@@ -54,7 +54,8 @@ class EosPanel(AnalysisPanel[EosResult]):
     name = "eos"
     shows = EOS
     no_run = "Start a training to see the crystal's atomic energy against its volume here."
-    waiting = "The curve appears after the first epoch."
+    waiting = "Evaluating the crystal at every volume…"
+    first_epoch = "The curve appears after the first epoch."
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
@@ -72,7 +73,8 @@ class EosPanel(AnalysisPanel[EosResult]):
         self.note = NoteLabel(body, "warning")
         self.points = PointsTable(body)
         self.points.hide()
-        parts = (self.plot, 1), (self.points, 1), self.readout, self.note
+        words = filled(QHBoxLayout(), self.note, margins=(8, 0, 8, 0))
+        parts = (self.plot, 1), (self.points, 1), self.readout, words
         filled(QVBoxLayout(body), *parts, margins=(0, 0, 0, 4))
         self.set_body(body)
         tip, toggled = "Show every member of the ensemble", lambda _: self.refresh()
@@ -122,7 +124,7 @@ class EosPanel(AnalysisPanel[EosResult]):
         if listed and crystal is not None:
             self.points.show_points(point_rows(checks, self._distances(crystal.id)))
         if refused:
-            text = f"  {len(refused)} of {len(checks)} frames are no invariant points: {refused[0].message}"
+            text = f"{len(refused)} of {len(checks)} frames are no invariant points: {refused[0].message}"
             self.note.show()
             self.note.set_text(text, tip="\n".join(f"{c.frame}: {c.message}" for c in refused[:12]))
 
@@ -170,7 +172,7 @@ class EosPanel(AnalysisPanel[EosResult]):
         parts = [analysis.report.message if analysis else "", bracket.message if bracket else ""]
         text = "; ".join(part for part in parts if part)
         self.note.setVisible(bool(text))
-        self.note.set_text(f"  {text[:1].upper()}{text[1:]}" if text else "")
+        self.note.set_text(f"{text[:1].upper()}{text[1:]}" if text else "")
 
     # linking ------------------------------------------------------------------------------------------
     def _show_frame(self, index: int) -> None:

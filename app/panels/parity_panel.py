@@ -52,7 +52,8 @@ class ParityPanel(AnalysisPanel[Parity]):
     shows = PARITY
     watches = MappingProxyType({"while_training": True, "rest": REST_SECONDS})
     no_run = "Start a training to compare its predictions with the reference here."
-    waiting = "The comparison appears after the first epoch."
+    waiting = "Comparing with the reference…"
+    first_epoch = "The comparison appears after the first epoch."
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)

@@ -255,7 +255,7 @@ class StructureColors:
         run = self._session.runs.current
         why = "" if run is None else run.why(PREDICTION)
         if why:
-            return ShownColors(grey, message=escape(why))
+            return ShownColors(grey, message=escape(f"{why[:1].upper()}{why[1:]}"))
         if self.waiting():
             same = self._last is not None and self._last[0] == coloring
             return ShownColors(grey, self._last[1] if self._last is not None and same else None, WAITING)

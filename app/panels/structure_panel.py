@@ -61,6 +61,7 @@ MOST_SIDE = 8000
 ONE_FRAME = "these colours are known of the frame shown alone"
 EMPTY = "Open a trajectory or drop a file here."
 SHOWN_ANALYSES: tuple[Analysis[object], ...] = (PREDICTION, ALL_FRAMES, EOS, DATA_POSTERIOR, FRAME_FORETOLD)
+QWIDGETSIZE_MAX = 16_777_215
 PATIENCE_MS = 500
 """A new frame waits this long for its prediction, so that colours and positions change together."""
 
@@ -139,6 +140,7 @@ class StructurePanel(Panel):
             label.setTextFormat(Qt.TextFormat.RichText)
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
         self.card.setObjectName("atom_card")
         self.info.setObjectName("frame_info")
         self.card.hide()
@@ -310,7 +312,21 @@ class StructurePanel(Panel):
         muted = theme.current().muted
         self.message.setText(f"<span style='color:{muted}'>{self.shown.message}</span>")
         self.message.setVisible(bool(self.shown.message))
+        self._fit_message()
         self._show_card()
+
+    def _arrange(self) -> None:
+        self._fit_message()
+
+    def _fit_message(self) -> None:
+        """Let the message take further lines where it would be wider than half of the view."""
+        most = self.view.width() // 2
+        self.message.setWordWrap(False)
+        self.message.setMinimumWidth(0)
+        self.message.setMaximumWidth(QWIDGETSIZE_MAX)
+        if self.message.sizeHint().width() > most:
+            self.message.setWordWrap(True)
+            self.message.setFixedWidth(most)
 
     def _tell_of_zero(self) -> None:
         """Say so when atomic energies are no longer relative to the crystal, and nobody chose that."""

@@ -298,9 +298,22 @@ class Data(QObject):
             if show:
                 self.show(dataset_id, saved.frame_index)
             opened(dataset_id)
+            self._tell_changed(saved, found.dataset)
 
         self._colors[saved.path] = saved.color_index
         self._read(saved.path, put, saved.key_names())
+
+    def _tell_changed(self, saved: SavedDataset, dataset: Dataset) -> None:
+        """Say what is another in a file since its session was saved, and which frames cannot be used."""
+        change = saved.change(len(dataset.frames), dataset.summary().formula)
+        if not change:
+            return
+        text, details = f"{change}: {dataset.path}", ""
+        if dataset.problems:
+            problems, first, details = describe_problems(dataset)
+            text = f"{change}. {problems.removeprefix(f'{dataset.name}: ')}. {first}"
+        title = f"{dataset.name} has changed since it was last open"
+        self._messages.notify(Notification("warning", title, text, details))
 
     def reload(self, dataset_id: str) -> None:
         """Read a file again, keeping its role and colour."""

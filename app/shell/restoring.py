@@ -75,6 +75,8 @@ class SessionKeeper(QObject):
                 d.frame_index,
                 d.id in session.visibility.hidden,
                 None if d.dataset.keys is None else asdict(d.dataset.keys),
+                0 if d.reading else d.n_frames,
+                "" if d.reading else d.summary.formula,
             )
             for d in session.data.datasets.values()
         ]

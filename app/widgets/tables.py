@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.look import theme
 from app.look.ink import font, ink
+from app.look.names import in_lines
 from app.widgets.painted import draw_dot
 
 NAME, ATOMS, REFERENCE, FIRST_ERROR = 0, 1, 2, 3
@@ -408,8 +409,15 @@ class PropertyRow:
     tip: str = ""
 
 
+NAME_MARGIN, NAME_LINES = 10, 3
+"""Pixels of a cell beside its text, and lines that a long name may take."""
+
+
 class PropertyTable(_Table):
-    """One row a property, one column a model; what a cell has to explain is its tip."""
+    """One row a property, one column a model; what a cell has to explain is its tip.
+
+    Where names have no room, units go below the heads' words, then names take further lines.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("property_table", 1, 4, parent)
@@ -422,7 +430,7 @@ class PropertyTable(_Table):
     def show_rows(self, heads: Sequence[str], rows: Sequence[PropertyRow], *, gives_way: int = 0) -> None:
         """Replace heads and rows; nothing happens where they are the same.
 
-        Where there is little room the column ``gives_way`` is cut, the others are whole.
+        Where there is little room the column ``gives_way`` takes further lines, the others are whole.
         """
         if (tuple(heads), tuple(rows)) != (self.heads, self.rows):
             self.heads, self.rows, self._gives_way = tuple(heads), tuple(rows), gives_way
@@ -431,22 +439,62 @@ class PropertyTable(_Table):
     def _fill(self) -> None:
         self.setRowCount(len(self.rows))
         self.setColumnCount(len(self.heads))
-        self.setHorizontalHeaderLabels(list(self.heads))
         for number, row in enumerate(self.rows):
             self._put(number, 0, row.name, row.tip)
             for column, (text, tip) in enumerate(row.cells, start=1):
                 self._put(number, column, text, tip)
-        for column in range(1, len(self.heads)):  # above numbers
-            if (item := self.horizontalHeaderItem(column)) is not None:
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight)
         head = self.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(self._gives_way, QHeaderView.ResizeMode.Stretch)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show names in as many lines as the new width needs."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._fit()
+
+    def _fit(self) -> None:
+        metrics, column = QFontMetrics(font()), self._gives_way
+        names = [row.name if column == 0 else row.cells[column - 1][0] for row in self.rows]
+        wanted = max(map(metrics.horizontalAdvance, names), default=0) + NAME_MARGIN
+        self._show_heads(two_lines=False)
+        room = self.viewport().width() - self._used_beside(column)
+        if room < wanted:
+            self._show_heads(two_lines=True)
+            room = self.viewport().width() - self._used_beside(column)
+        for number, name in enumerate(names):
+            lines = in_lines(name, metrics, room - NAME_MARGIN, NAME_LINES)
+            item = self.item(number, column)
+            if item is not None:
+                item.setText("\n".join(lines))
+                item.setToolTip(item.toolTip() or ("" if "".join(lines) == name else name))
+            self.setRowHeight(number, len(lines) * self.line_height + self._row_padding)
+
+    def _used_beside(self, column: int) -> int:
+        return sum(
+            max(self.sizeHintForColumn(c), self.horizontalHeader().sectionSizeHint(c))
+            for c in range(self.columnCount())
+            if c != column
+        )
+
+    def _show_heads(self, two_lines: bool) -> None:
+        heads = [head.replace(" (", "\n(", 1) if two_lines else head for head in self.heads]
+        self.setHorizontalHeaderLabels(heads)
+        n_lines = max((head.count("\n") for head in heads), default=0) + 1
+        self.horizontalHeader().setFixedHeight(n_lines * self.line_height + 6)
+        for column in range(len(heads)):
+            if (item := self.horizontalHeaderItem(column)) is not None:
+                item.setTextAlignment(self._side(column) | Qt.AlignmentFlag.AlignBottom)
 
     def _put(self, row: int, column: int, text: str, tip: str) -> None:
         item = QTableWidgetItem(text)
         item.setForeground(ink("muted" if tip and text == "–" else "text"))
         item.setToolTip(tip)
-        if column:
-            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        item.setTextAlignment(self._side(column) | Qt.AlignmentFlag.AlignVCenter)
         self.setItem(row, column, item)
+
+    def _side(self, column: int) -> Qt.AlignmentFlag:
+        """Return where the texts of a column stand: names at the left, numbers at the right."""
+        named = column in (0, self._gives_way)
+        return Qt.AlignmentFlag.AlignLeft if named else Qt.AlignmentFlag.AlignRight
