@@ -134,19 +134,11 @@ def study(
     AnalysisError : the EOS frames are no invariant points, the training set lacks their element, or a model
         without symmetry functions is given none.
     """
-    if functions is None and not is_potential(model):
-        raise AnalysisError(
-            f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
-            fix="Say which symmetry functions the training atoms were described by",
-        )
-    own = model.functions if is_potential(model) else None
-    if functions is not None and whitening is None and functions != own:
-        whitening = values.whitening(functions)
     evaluation = evaluation_of(
         model,
         values,
         functions=functions,
-        whitening=whitening,
+        whitening=_whitening_of(model, values, functions, whitening),
         rmse_energy_mev=rmse_energy_mev,
         eos_frames=eos_frames,
         region_sets=region_sets,
@@ -155,6 +147,27 @@ def study(
     evaluation.set(TRAINING_FRAMES, tuple(training_frames) or None)
     evaluation.set(LEARNED_FROM, tuple(kinds) or None)
     return _study_of(evaluation, n_threads=n_threads, progress=progress)
+
+
+def _whitening_of(
+    model: AtomicEnergyModel,
+    values: TrainingValues,
+    functions: SymmetryFunctions | None,
+    whitening: Whitening | None,
+) -> Whitening | None:
+    """Return the whitening given, or one learned from the training atoms where the model has none for them.
+
+    AnalysisError where nothing says by which functions they were described.
+    """
+    if functions is None and not is_potential(model):
+        raise AnalysisError(
+            f"{model.name} has no symmetry functions, so nothing tells how near its training atoms are",
+            fix="Say which symmetry functions the training atoms were described by",
+        )
+    own = model.functions if is_potential(model) else None
+    if functions is None or whitening is not None or functions == own:
+        return whitening
+    return values.whitening(functions)
 
 
 def evaluation_of(

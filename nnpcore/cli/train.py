@@ -61,6 +61,7 @@ def train_command(
         raise SettingsError("a training goes on where its folder is", where="--scheduler", fix="Leave it out")
     added: Result = {}
     changes = changes | changes_in(weights, without)
+    read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
     if resume:
         given = bool(data or valid or test or add or eos or config is not None)
         trainer = _resumed(output, _settings_to_resume(output, changes, given=given), terminal)
@@ -68,19 +69,14 @@ def train_command(
         refuse_to_replace(output, overwrite, trains=True)
         files, found = _addition(data or (), [*(valid or ()), *(test or ())], add)
         settings = settings_of(config, changes, found)
-        read = partial(read_frames, skip_bad=skip_bad, terminal=terminal, keys=keys)
         own = RoleFiles(files, valid or (), test or ())
         frames = _all_frames(own, settings, read, terminal.warn, found)
         see_that_weights_fit(frames, settings, weights, config)
         if found is None or found.parent is None or without is not None:
             settings = with_known_left_out(settings, frames, terminal.warn, without)
-        counts = () if found is None else found.counts(len(frames.train) - len(found.added), count)
         crystal = [] if eos is None else read([eos])
-        parent = None if found is None else found.parent
-        drawn = None if found is not None else not own.valid
-        trainer = _begun(
-            settings, frames, crystal, run_folder=output, parent=parent, counts=counts, drawn=drawn
-        )
+        how = {"drawn": not own.valid} if found is None else _how_added(found, frames, count)
+        trainer = _begun(settings, frames, crystal, run_folder=output, **how)
         added = {} if found is None else _what_was_added(found, trainer)
     train = _train if scheduler is None else partial(_train_elsewhere, scheduler=scheduler, output=output)
     reached = train(trainer, terminal)
@@ -272,6 +268,12 @@ def _resumed(output: Path, settings: TrainSettings, terminal: Terminal) -> Train
     from nnpcore.training import Trainer
 
     return Trainer.resume(output, settings=settings, monitor=_monitored(output, terminal.warn))
+
+
+def _how_added(found: Addition, frames: RoleFrames, count: float | None) -> dict[str, Any]:
+    """Return the run before, and how many times each of all training frames counts."""
+    counts = found.counts(len(frames.train) - len(found.added), count)
+    return {"parent": found.parent, "counts": counts, "drawn": None}
 
 
 def _what_was_added(found: Addition, trainer: Trainer) -> dict[str, Any]:

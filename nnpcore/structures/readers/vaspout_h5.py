@@ -30,21 +30,7 @@ def read_vaspout(file: OpenFile) -> IndexedFrames:
     DataError
         Without h5py, or where the file holds no steps.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise DataError(
-            "reading HDF5 needs the package h5py, which is not installed",
-            where=str(file.path),
-            fix="Install it (pip install h5py), or open vasprun.xml of the same run",
-        ) from None
-    content: Any = h5py.File(file.stream, "r")
-    if "results" not in content and "intermediate" not in content:
-        raise DataError(
-            "this HDF5 file is not VASP's vaspout.h5",
-            where=str(file.path),
-            fix="Convert it to extxyz; of DeePMD-kit open the folder of its .npy files",
-        )
+    content = _opened(file)
     numbers = _atomic_numbers(content, file.path)
     n_atoms = len(numbers)
     array = _arrays(content, file.path)
@@ -80,6 +66,26 @@ def read_vaspout(file: OpenFile) -> IndexedFrames:
         )
 
     return IndexedFrames(n_steps, get)
+
+
+def _opened(file: OpenFile) -> Any:
+    """Return the content of a vaspout.h5; DataError without h5py, or where it is another file."""
+    try:
+        import h5py
+    except ImportError:
+        raise DataError(
+            "reading HDF5 needs the package h5py, which is not installed",
+            where=str(file.path),
+            fix="Install it (pip install h5py), or open vasprun.xml of the same run",
+        ) from None
+    content: Any = h5py.File(file.stream, "r")
+    if "results" not in content and "intermediate" not in content:
+        raise DataError(
+            "this HDF5 file is not VASP's vaspout.h5",
+            where=str(file.path),
+            fix="Convert it to extxyz; of DeePMD-kit open the folder of its .npy files",
+        )
+    return content
 
 
 def _damaged(path: Path, why: str) -> DataError:
