@@ -39,6 +39,11 @@ class PropertiesPanel(Panel):
         """Return that there is no run."""
         return lacks_run(session, NO_RUN) if session.runs.current is None else None
 
+    @classmethod
+    def has_content(cls, session: Session) -> bool:
+        """Return whether a run that is shown has been studied."""
+        return any(run.id in session.properties.found for run in session.runs.shown())
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.table_view = PropertyTable(self)

@@ -409,8 +409,8 @@ class PropertyRow:
     tip: str = ""
 
 
-NAME_MARGIN, NAME_LINES = 10, 3
-"""Pixels of a cell beside its text, and lines that a long name may take."""
+NAME_MARGIN, NAME_LINES, LEAST_NAME = 10, 3, 80
+"""Pixels of a cell beside its text, lines that a long name may take, and pixels in which it may do so."""
 
 
 class PropertyTable(_Table):
@@ -463,8 +463,9 @@ class PropertyTable(_Table):
         if room < wanted:
             self._show_heads(two_lines=True)
             room = self.viewport().width() - self._used_beside(column)
+        most = NAME_LINES if room >= LEAST_NAME else 1
         for number, name in enumerate(names):
-            lines = in_lines(name, metrics, room - NAME_MARGIN, NAME_LINES)
+            lines = in_lines(name, metrics, room - NAME_MARGIN, most)
             item = self.item(number, column)
             if item is not None:
                 item.setText("\n".join(lines))
