@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from nnpcore.errors import DataError
 from nnpcore.structures import BadFramesError, Frame, KeyNames, propose_keys, read_dataset, split_frames
 from nnpcore.structures.readers.xyz_comment import FrameSyntaxError, parse_comment, parse_pbc
 
+DATA = Path(__file__).parent / "data"
 LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
 ROWS = "Cu 0.0 0.0 0.0 0.1 0.2 0.3\nCu 0.0 2.0 2.0 -0.1 -0.2 -0.3\n"
 PROPERTIES = "Properties=species:S:1:pos:R:3:forces:R:3"
@@ -273,6 +276,134 @@ def test_a_line_longer_than_any_file_has(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text(path.read_text().replace("forces:R:3\n", f"forces:R:3 note={'x' * 2000}\n"))
     with pytest.raises(DataError, match="a line is longer than 1,000 bytes"):
         read_dataset(path)
+
+
+# Files as they occur, each read wrongly in silence before
+
+
+def two(comment: str, rows: tuple[str, str], properties: str) -> str:
+    lines = "\n".join(rows)
+    return f'2\nLattice="4 0 0 0 4 0 0 0 4" Properties={properties} {comment}\n{lines}\n'
+
+
+MOVING = [f"Si 0 0 {k / 10} 0 0 0" for k in range(3)]
+WITH_FORCES = "species:S:1:pos:R:3:forces:R:3"
+ODD_XYZ = [
+    (two("energy=-1", ("Si 0 0 0 1 0 0 5 0 0",) * 2, f"{WITH_FORCES}:forces:R:3"), "have 'forces' twice"),
+    (
+        two("", ("Si 6 0 0 0", "Si 6 2 2 2"), "species:S:1:Z:I:1:pos:R:3"),
+        "Si by 'species' and number 6 by 'Z'",
+    ),
+    (two("energy=-1,5", ("Si 0 0 0", "Si 2 2 2"), "species:S:1:pos:R:3"), "but one number is expected"),
+    (
+        "".join(two("energy=0", (row, "Si 2 2 2 0 0 0"), WITH_FORCES) for row in MOVING),
+        "energies of all frames are exactly 0.*\n.*forces of all frames are exactly 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "pattern"), ODD_XYZ)
+def test_odd_files_are_told(text: str, pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_text(text)
+    try:
+        said = "\n".join(read_dataset(tmp_path / "a.xyz").notes)
+    except BadFramesError as error:
+        said = str(error)
+    assert re.search(pattern, said), said
+
+
+def test_a_unit_behind_the_energy_and_zeros_of_a_scaled_crystal(tmp_path: Path) -> None:
+    rows = ("Si 0 0 0 0 0 0", "Si 2 2 2 0 0 0")
+    (tmp_path / "a.xyz").write_text(
+        two("energy=-1.0 Ha", rows, WITH_FORCES) + two("energy=-9", rows, WITH_FORCES)
+    )
+    dataset = read_dataset(tmp_path / "a.xyz")
+    assert [f.energy for f in dataset.frames] == pytest.approx([-Hartree, -9.0])
+    assert not any("exactly 0" in note for note in dataset.notes)
+
+
+def dump(columns: str, *rows: str) -> str:
+    head = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\n"
+    return head + f"ITEM: ATOMS {columns}\n" + "".join(f"{row}\n" for row in rows)
+
+
+def test_lammps_writes_carbon_where_it_was_not_told_elements(tmp_path: Path) -> None:
+    path = tmp_path / "a.lammpstrj"
+    path.write_text(dump("id type element x y z", "1 1 C 0 0 0", "2 2 C 2 2 2"))
+    with pytest.raises(
+        DataError, match="all types are C, as LAMMPS writes where it was not told the elements"
+    ):
+        read_dataset(path)
+    (told,) = read_dataset(path, keys=KeyNames(types="Cu Au")).frames
+    assert told.numbers.tolist() == [29, 79]
+    path.write_text(dump("id element mass x y z", "1 C 28.0855 0 0 0", "2 C 28.0855 2 2 2"))
+    assert read_dataset(path).frames[0].numbers.tolist() == [14, 14]
+    path.write_text(dump("id type element x y z", "1 1 C 0 0 0", "2 1 C 2 2 2"))
+    assert read_dataset(path).frames[0].numbers.tolist() == [6, 6]
+
+
+def test_outcars_put_together_have_each_its_own_atoms(tmp_path: Path) -> None:
+    text = (DATA / "OUTCAR").read_text()
+    (tmp_path / "OUTCAR").write_text("".join(text.splitlines(keepends=True)[:60]) + text.replace("Si", "Ge"))
+    dataset = read_dataset(tmp_path / "OUTCAR", on_bad="skip")
+    assert [f.numbers.tolist() for f in dataset.frames] == [[14, 14], [32, 32], [32, 32]]
+    assert [p.what for p in dataset.problems] == [
+        "ionic step 2 begins in line 52, but in line 61 another run begins"
+    ]
+
+
+def test_units_and_cells_of_cp2k(tmp_path: Path) -> None:
+    text, path = (DATA / "cp2k.out").read_text(), tmp_path / "a.out"
+    known = read_dataset(DATA / "cp2k.out").frames[1]
+    changed = text.replace("energy [hartree]             -0.397346377737531", "energy [eV]  -10.8123")
+    changed = changed.replace("forces [hartree/bohr]", "forces [eV/angstrom]").replace("[bar]", "[furlong]")
+    path.write_text(changed)
+    dataset = read_dataset(path)
+    frame = dataset.frames[1]
+    assert known.forces is not None and frame.forces is not None and frame.energy == -10.8123
+    np.testing.assert_allclose(frame.forces, known.forces * Bohr / Hartree, rtol=1e-9)
+    assert frame.stress is None and "its stress stands in [furlong]" in dataset.notes[0]
+    path.write_text(text.replace("energy [hartree]", "energy [K_e]"))
+    with pytest.raises(BadFramesError, match=r"its energy stand in \[K_e\]"):
+        read_dataset(path)
+    first, again, last = text.split(" CELL| Volume")
+    run = f"{first} MD_PAR| Ensemble type                      NPT_F\n CELL| Volume{again} CELL| Volume{last}"
+    path.write_text(run)
+    assert len(read_dataset(path).frames) == 2
+    path.write_text(run.replace(f" CELL| Volume{last}", last.partition("|c| =   3.839590\n")[2]))
+    with pytest.raises(BadFramesError, match=r"the cell changes in this run \(NPT_F\), and its new one"):
+        read_dataset(path)
+
+
+def test_cells_of_two_runs_of_cp2k_are_not_mixed(tmp_path: Path) -> None:
+    for name in ("si-pos-1.xyz", "si-frc-1.xyz", "si-1.cell"):
+        shutil.copy(DATA / name, tmp_path)
+    cells = (tmp_path / "si-1.cell").read_text()
+    (tmp_path / "si-1.cell").write_text(cells + cells.replace("2.7150000000", "2.8000000000"))
+    with pytest.raises(DataError, match="step 0 stands there with other numbers before"):
+        read_dataset(tmp_path / "si-pos-1.xyz")
+
+
+def dimer(length: float, comment: str = "x") -> str:
+    atoms = "".join(f"atom 0 0 {z} H 0 0 0 0 {f}\n" for z, f in ((0, 0.1), (length, -0.1)))
+    return f"begin\ncomment {comment}\n{atoms}energy -31\ncharge 0\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("".join(map(dimer, (1.3, *[0.74] * 20))), 1.0),
+        ("".join(map(dimer, (1.4, 1.3, 1.5))), Hartree),
+        (dimer(1.3, "units eV and Angstrom"), 1.0),
+        ("".join(map(dimer, (1.3, 0.74, 0.8))), None),
+    ],
+)
+def test_all_first_frames_tell_the_units_of_input_data(text: str, unit: float | None, tmp_path: Path) -> None:
+    """A stretched molecule looks like one in Bohr."""
+    (tmp_path / "input.data").write_text(text)
+    frames = read_dataset(tmp_path / "input.data").frames
+    assert frames[-1].energy == pytest.approx(-31.0 * (unit or 1.0))
+    assert bool(propose_keys(frames).questions) == (unit is None)
 
 
 # What a stress is

@@ -33,6 +33,7 @@ from nnpcore.structures.readers.reader import (
 from nnpcore.structures.readers.registry import find_reader
 from nnpcore.structures.repeated import Repeated
 from nnpcore.structures.spool import Spool
+from nnpcore.structures.zeros import Zeros
 
 _SLICE = re.compile(r"^(-?\d+)?(:(-?\d+)?(:(-?\d+)?)?)?$")
 _REPORT_SECONDS = 0.05
@@ -126,7 +127,7 @@ def read_dataset(
     """
     source = parse_path(path)
     try:
-        frames, problems, repeated = _gathered(iter_frames(path, keys=keys, progress=progress), seen)
+        frames, problems, odd = _gathered(iter_frames(path, keys=keys, progress=progress), seen)
     except MemoryError as error:
         raise read_error(error, str(source.path)) from error
     if not frames and not problems:
@@ -141,17 +142,17 @@ def read_dataset(
         frames=tuple(frames),
         problems=tuple(problems),
         keys=keys,
-        notes=(*_notes(frames), *repeated.notes()),
+        notes=(*_notes(frames), *odd),
     )
 
 
 def _gathered(
     items: Iterable[Frame | FrameProblem], seen: Callable[[Frame], object] | None
-) -> tuple[list[Frame], list[FrameProblem], Repeated]:
-    """Return good frames, bad ones, and what was found twice; long files keep their arrays on disk."""
+) -> tuple[list[Frame], list[FrameProblem], list[str]]:
+    """Return good frames, bad ones, and what is odd about all; long files keep their arrays on disk."""
     frames: list[Frame] = []
     problems: list[FrameProblem] = []
-    repeated = Repeated()
+    repeated, zeros = Repeated(), Zeros()
     try:
         with Spool() as spool:
             for item in items:
@@ -160,13 +161,14 @@ def _gathered(
                     continue
                 frames.append(item)
                 repeated.look(item)
+                zeros.look(item)
                 spool.take(item)
                 if seen is not None:
                     seen(item)
     except MemoryError:
         frames.clear()
         raise
-    return frames, problems, repeated
+    return frames, problems, [*repeated.notes(), *zeros.notes()]
 
 
 def iter_frames(

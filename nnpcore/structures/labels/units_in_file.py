@@ -29,6 +29,15 @@ _PRESSURES = {
 }  # fmt: skip
 
 
+def unit_behind(name: str, word: str) -> str:
+    """Return the name of a unit that stands as a word behind a number, as in ``energy=-1.5 Ha``; "" for none.
+
+    Its value is the word.
+    """
+    is_unit = word.lower().replace(" ", "") in _ENERGIES and word.lower() != "au"
+    return "energy_unit" if is_unit and "energ" in name.lower() else ""
+
+
 def convert_units(info: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Convert a frame's values, before it is made, to eV and Å where ``info`` names other units.
 

@@ -9,17 +9,17 @@ reported.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 from ase.geometry import cellpar_to_cell
-from ase.units import Bohr, GPa, Hartree, bar
+from ase.units import Bohr, GPa, Hartree, bar, kcal, kJ, mol
 
 from nnpcore.errors import DataError
-from nnpcore.structures.frame import Frame
+from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
 from nnpcore.structures.readers.extxyz import looks_like_xyz, parse_atoms, split_text
 from nnpcore.structures.readers.outputs import (
@@ -37,6 +37,8 @@ _OUTPUT_LINE = re.compile(rb"^ CP2K\|", re.MULTILINE)
 STEP_COMMENT = re.compile(r"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
 """The comment line of a frame that CP2K writes: `` i = 0, time = 0.000, E = -17.1643447508``."""
 
+_ENSEMBLE = re.compile(r" MD(?:_PAR)?\|\s+Ensemble Type\s+(\S+)", re.IGNORECASE)
+_FORCES_HEAD = re.compile(r" FORCES\| Atomic forces| ATOMIC FORCES in", re.IGNORECASE)
 _NAME = re.compile(r"(.*)-pos-(\d+)\.xyz")
 _OTHERS = re.compile(r"(.*)-(frc|vel)-(\d+)\.xyz")
 _FIX = "Mend the file, or use the frames before this one"
@@ -51,7 +53,20 @@ _CLOSING = re.compile(
 _PRINTED = {"TRAJECTORY": ("angstrom",), "FORCES": ("hartree*bohr^-1", "bohr^-1*hartree")}
 """Usual units of what a run prints."""
 
-_STRESS_UNITS = {"GPa": GPa, "bar": bar, "kbar": 1000.0 * bar}
+_STRESS_UNITS = {
+    "gpa": GPa, "mpa": 1e-3 * GPa, "pa": 1e-9 * GPa, "bar": bar, "kbar": 1000.0 * bar, "atm": 1.01325 * bar,
+    "ev/angstrom^3": 1.0, "hartree/bohr^3": Hartree / Bohr**3, "a.u.": Hartree / Bohr**3,
+}  # fmt: skip
+_ENERGY_UNITS = {
+    "a.u.": 1.0, "hartree": 1.0, "ha": 1.0, "ev": 1.0 / Hartree, "ry": 0.5, "rydberg": 0.5,
+    "kcalmol": kcal / mol / Hartree, "kjmol": kJ / mol / Hartree,
+}  # fmt: skip
+_FORCE_UNITS = {
+    "a.u.": 1.0, "hartree/bohr": 1.0, "hartree*bohr^-1": 1.0, "ev/angstrom": Bohr / Hartree,
+    "ev*angstrom^-1": Bohr / Hartree,
+}  # fmt: skip
+"""Since 2025 CP2K's output may be printed in other units than its own."""
+_UNIT = re.compile(r"\[([^]]+)\]")
 
 
 def is_trajectory(path: Path, head: bytes) -> bool:
@@ -232,9 +247,14 @@ def _table(path: Path) -> dict[int, np.ndarray]:
             if not words or words[0].startswith(b"#"):
                 continue
             try:
-                rows[int(words[0])] = np.array([float(word) for word in words[2:11]])
+                step, values = int(words[0]), np.array([float(word) for word in words[2:11]])
                 if len(words) < 11:
                     raise ValueError("too few numbers")
+                if not np.allclose(rows.get(step, values), values, rtol=1e-6, atol=1e-6):
+                    raise ValueError(
+                        f"step {step} stands there with other numbers before: runs put together?"
+                    )
+                rows[step] = values
             except ValueError as error:
                 raise DataError(
                     f"line {lines.number} cannot be understood ({error})",
@@ -370,13 +390,17 @@ def read_output(file: OpenFile) -> Iterator[Frame | FrameProblem]:
 
 @dataclass
 class _Calculation:
-    """An energy, Hartree, in its line, the structure it belongs to, and the lines behind it."""
+    """The line of an energy, the structure it belongs to, and the lines behind it.
+
+    ``old_cell`` : ensemble in which the cell changes, where it is that of an earlier structure.
+    """
 
     line: int
     energy: str
     structure: _Step
     box: _Box
     unconverged: bool
+    old_cell: str
     part: list[str] = field(default_factory=list)
 
 
@@ -389,6 +413,7 @@ class _Output:
         self.structure: _Step | None = None
         self.open: _Calculation | None = None
         self.index, self.lost, self.unconverged = 0, 0, False
+        self.ensemble, self.old_cell = "", False
 
     def read(self) -> Iterator[Frame | FrameProblem]:
         """Go over the lines; a structure is given where something behind it shows that it is complete."""
@@ -413,22 +438,32 @@ class _Output:
             self.structure = _output_coordinates(self.lines, line)
         elif "SCF run NOT converged" in line:
             self.unconverged = True
+        elif match := _ENSEMBLE.match(line):
+            self.ensemble = match.group(1).upper()
         elif line.startswith(" ENERGY| Total FORCE_EVAL"):
-            if self.structure is None:
-                self.lost += 1
-                return
-            energy = line.split()[-1]
-            self.open = _Calculation(self.lines.number, energy, self.structure, self.box, self.unconverged)
-            self.structure, self.unconverged = None, False
+            self._energy(line)
+
+    def _energy(self, line: str) -> None:
+        """Begin with the labels of a structure, whose energy this line has."""
+        if self.structure is None:
+            self.lost += 1
+            return
+        old = self.ensemble if self.ensemble.startswith("NP") and self.old_cell else ""
+        number = self.lines.number
+        self.open = _Calculation(number, line, self.structure, self.box, self.unconverged, old)
+        self.structure, self.unconverged, self.old_cell = None, False, True
 
     def _vector(self, line: str) -> None:
         """Take in `` CELL| Vector a [angstrom]: x y z |a| = l``; one that is damaged is zero."""
         axis, words = line[14:15], line.partition("]")[2].lstrip(":").split()
+        unit = _UNIT.search(line)
+        self.old_cell = False
         if axis in "abc":
             cell = self.box.cell.copy()
             try:
-                cell["abc".index(axis)] = [float(word) for word in words[:3]]
-            except ValueError:
+                scale = _LENGTHS[unit.group(1).lower() if unit else "angstrom"]
+                cell["abc".index(axis)] = [scale * float(word) for word in words[:3]]
+            except (ValueError, KeyError):
                 cell["abc".index(axis)] = np.nan
             self.box = _Box(cell, self.box.pbc)
 
@@ -438,9 +473,14 @@ class _Output:
             what = f"{UNCONVERGED} (SCF run NOT converged) before its energy in line {found.line}"
             return FrameProblem(index, what, LEFT_OUT)
         try:
+            if found.old_cell:
+                what = f"the cell changes in this run ({found.old_cell}), and its new one is not told"
+                raise ValueError(f"{what}: open NAME-pos-1.xyz with its .cell")
+            info: dict[str, Any] = {}
+            energy = float(found.energy.split()[-1]) * _scale_of(found.energy, _ENERGY_UNITS, "energy")
             forces = _output_forces(found.part, len(found.structure.symbols), found.line)
-            labels = _Labels(float(found.energy), forces, _output_stress(found.part))
-            return _frame(found.structure, found.box, labels, str(self.file.path), index, {})
+            labels = _Labels(energy, forces, _output_stress(found.part, info))
+            return _frame(found.structure, found.box, labels, str(self.file.path), index, info)
         except (ValueError, IndexError) as error:
             return FrameProblem(index, f"line {found.line} on: {error}", _FIX)
 
@@ -489,7 +529,8 @@ def _output_forces(part: list[str], n_atoms: int, at: int) -> np.ndarray | None:
     """Return forces, Hartree/Bohr: `` FORCES| 1 x y z |f|`` or, until 2024, ``1 kind symbol x y z``."""
     rows = [line.split() for line in part if re.match(r" FORCES\|\s+\d+\s", line)]
     columns = slice(2, 5)
-    heading = next((k for k, line in enumerate(part) if line.startswith(" ATOMIC FORCES in [a.u.]")), None)
+    told = next((line for line in part if _FORCES_HEAD.match(line)), "")
+    heading = next((k for k, line in enumerate(part) if line.startswith(" ATOMIC FORCES in [")), None)
     if not rows and heading is not None:
         columns = slice(3, 6)
         for line in part[heading + 1 :]:
@@ -502,22 +543,35 @@ def _output_forces(part: list[str], n_atoms: int, at: int) -> np.ndarray | None:
     found = [[float(word) for word in words[columns]] for words in rows]
     if len(found) != n_atoms or any(len(row) != 3 for row in found):
         raise ValueError(f"it has the forces of {len(found)} of {n_atoms} atoms before line {at + len(part)}")
-    return np.array(found)
+    return np.array(found) * _scale_of(told, _FORCE_UNITS, "forces")
 
 
-def _output_stress(part: list[str]) -> np.ndarray | None:
-    """Return the stress (9,) as CP2K prints it, in bar: two layouts, in GPa or bar."""
+def _scale_of(line: str, units: Mapping[str, float], what: str) -> float:
+    """Return one of the unit in a line, in brackets, in CP2K's own; ValueError for one that is unknown."""
+    unit = _UNIT.search(line)
+    if unit is None:
+        return 1.0
+    if unit.group(1).lower() not in units:
+        raise ValueError(f"its {what} stand in [{unit.group(1)}], which is no unit Eatlas knows")
+    return units[unit.group(1).lower()]
+
+
+def _output_stress(part: list[str], info: dict[str, Any]) -> np.ndarray | None:
+    """Return the stress (9,) as CP2K prints it, in bar: two layouts; ``info`` is told of unknown units."""
     for k, line in enumerate(part):
-        unit = re.search(r"stress tensor \[(\w+)\]", line, re.IGNORECASE)
-        if unit is None or unit.group(1) not in _STRESS_UNITS:
+        unit = re.search(r"stress tensor \[([^]]+)\]", line, re.IGNORECASE)
+        if unit is None:
             continue
+        if unit.group(1).lower() not in _STRESS_UNITS:
+            add_note(info, f"its stress stands in [{unit.group(1)}], no unit Eatlas knows, and is not taken")
+            return None
         rows = []
         for text in part[k + 1 : k + 8]:
             words = text.replace("STRESS|", " ").split()
             if len(words) == 4 and words[0].lower() in "xyz":
                 rows.append([float(word) for word in words[1:]])
         if len(rows) == 3:
-            return np.array(rows).ravel() * (_STRESS_UNITS[unit.group(1)] / bar)
+            return np.array(rows).ravel() * (_STRESS_UNITS[unit.group(1).lower()] / bar)
         raise ValueError("its stress tensor is cut off")
     return None
 

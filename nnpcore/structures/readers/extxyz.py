@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -191,6 +192,9 @@ def _columns(properties: str | None) -> list[tuple[str, str, int]]:
         columns = []
     if not columns or any(kind not in "RISL" or count < 1 for _, kind, count in columns):
         raise FrameSyntaxError(f"Properties={properties} is not a list of name:type:columns")
+    names = Counter(_NAMES.get(name, name) for name, _, _ in columns)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise FrameSyntaxError(f"its Properties have '{twice[0]}' twice")
     return columns
 
 
@@ -252,16 +256,23 @@ def _bad_line(lines: list[bytes], start: int, count: int, kind: str, first_line:
 
 def _numbers(arrays: dict[str, np.ndarray]) -> np.ndarray:
     numbers, symbols = arrays.pop("numbers", None), arrays.pop("symbols", None)
-    if numbers is not None:
-        return as_atomic_numbers(numbers)
-    if symbols is None:
+    if symbols is None and numbers is None:
         raise FrameSyntaxError("its Properties have neither 'species' nor 'Z'")
-    table = {}
-    for word in set(symbols.ravel().tolist()):
-        table[word] = atomic_numbers.get(str(word).capitalize())
-        if table[word] is None:
-            raise FrameSyntaxError(f"{word!r} is not a chemical element")
-    return np.array([table[word] for word in symbols.ravel().tolist()], dtype=np.int32)
+    table = {word: atomic_numbers.get(str(word).capitalize()) for word in set(_words(symbols))}
+    found = np.array([table[word] or 0 for word in _words(symbols)], dtype=np.int32)
+    if numbers is None:
+        if bad := next((word for word in table if table[word] is None), None):
+            raise FrameSyntaxError(f"{bad!r} is not a chemical element")
+        return found
+    told = as_atomic_numbers(numbers)
+    if len(found) and (against := np.flatnonzero((found != told) & (found > 0))).size:
+        k = int(against[0])
+        raise FrameSyntaxError(f"atom {k} is {_words(symbols)[k]} by 'species' and number {told[k]} by 'Z'")
+    return told
+
+
+def _words(symbols: np.ndarray | None) -> list[str]:
+    return [] if symbols is None else symbols.ravel().tolist()
 
 
 def as_atomic_numbers(values: np.ndarray) -> np.ndarray:
@@ -331,9 +342,10 @@ def _contradict(a: np.ndarray, b: np.ndarray) -> bool:
 
 def _energy(info: dict[str, Any]) -> float | None:
     """Take the energy out of ``info``, else the free energy; an empty value is none."""
-    value = info.pop("energy", None)
-    key, value = ("free_energy", info.get("free_energy")) if value in (None, "") else ("energy", value)
-    if value in (None, ""):
+    key, value = "energy", info.pop("energy", None)
+    if value is None or (isinstance(value, str) and not value):
+        key, value = "free_energy", info.get("free_energy")
+    if value is None or (isinstance(value, str) and not value):
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)

@@ -1,14 +1,15 @@
 """LAMMPS' text dumps: structures with forces and per-atom values; energies of the whole are not in them.
 
 Elements stand in the column ``element``, or follow from ``mass``; numbers of types alone say nothing, and the
-file is refused unless the user gives a map of types. Units are those that ``ITEM: UNITS`` or the user names,
-else "metal", with a note where forces depend on it.
+file is refused unless the user gives a map of types. LAMMPS writes C for every type whose element it was not
+told: where types or masses say that these are others, the column counts for nothing. Units are those that
+``ITEM: UNITS`` or the user names, else "metal", with a note where forces depend on it.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -183,8 +184,10 @@ def _floats(columns: dict[str, np.ndarray], name: str) -> np.ndarray:
 
 
 def _numbers(columns: dict[str, np.ndarray], file: OpenFile) -> np.ndarray:
-    """Return the atomic numbers by the column that tells them."""
-    if "element" in columns:
+    """Return the atomic numbers by what the user says of types, else by the column that tells them."""
+    if "type" in columns and file.types:
+        return _by_type(_floats(columns, "type"), file.types)
+    if "element" in columns and not _are_untold(columns):
         kinds = {
             word: atomic_numbers.get(word.decode(errors="replace"), 0) for word in set(columns["element"])
         }
@@ -192,19 +195,28 @@ def _numbers(columns: dict[str, np.ndarray], file: OpenFile) -> np.ndarray:
         if bad is not None:
             raise FrameSyntaxError(f"{bad.decode(errors='replace')!r} is not a chemical element")
         return np.array([kinds[word] for word in columns["element"]], dtype=np.int32)
-    if "type" in columns and file.types:
-        types = _floats(columns, "type")
-        if not np.isin(types, np.arange(1, len(file.types) + 1)).all():
-            raise FrameSyntaxError(f"it has types beyond the {len(file.types)} that were given")
-        table_of = np.array([atomic_numbers[symbol] for symbol in file.types], dtype=np.int32)
-        return table_of[types.astype(int) - 1]
     if "mass" in columns:
         return _by_mass(_floats(columns, "mass"))
-    raise DataError(
-        "its atoms have types but no elements (there is no column 'element')",
-        where=str(file.path),
-        fix=TYPES_FIX,
-    )
+    why = "there is no column 'element'"
+    if "element" in columns:
+        why = "all types are C, as LAMMPS writes where it was not told the elements"
+    raise DataError(f"its atoms have types but no elements ({why})", where=str(file.path), fix=TYPES_FIX)
+
+
+def _by_type(types: np.ndarray, symbols: Sequence[str]) -> np.ndarray:
+    if not np.isin(types, np.arange(1, len(symbols) + 1)).all():
+        raise FrameSyntaxError(f"it has types beyond the {len(symbols)} that were given")
+    numbers = np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int32)
+    return numbers[types.astype(int) - 1]
+
+
+def _are_untold(columns: dict[str, np.ndarray]) -> bool:
+    """Return whether the elements are LAMMPS' default, C for each of several types, or against the masses."""
+    if set(columns["element"]) != {b"C"}:
+        return False
+    if "mass" in columns:
+        return bool((np.abs(_floats(columns, "mass") - atomic_masses[6]) > _MASS_TOLERANCE).any())
+    return "type" in columns and len(set(columns["type"])) > 1
 
 
 def _by_mass(masses: np.ndarray) -> np.ndarray:

@@ -9,8 +9,10 @@ write Å and eV. The distance between nearest atoms tells which.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import IO, Any
 
 import numpy as np
@@ -35,6 +37,8 @@ ATOMIC_ENERGIES = ("atomic_energies", "energies", EXACT_ENERGIES)
 _BEGIN = re.compile(rb"\A\s*begin[ \t]*\r?\n\s*(comment|lattice|atom|energy|charge|#)")
 _FIX = "Mend or remove this frame"
 _N_WORDS = 10
+_OURS = "units eV and Angstrom"
+_FRAMES_TO_TELL, _AGREE = 50, 0.9
 _ALLOWED = (0.75, 1.35)  # nearest distance over the sum of covalent radii, in Å
 _MAX_PAIRS = 400
 
@@ -52,22 +56,29 @@ def read_input_data(
     ----------
     stream : its lines.
     source : its path, for the frames.
-    units : ``EV_ANGSTROM`` or ``HARTREE_BOHR``; None decides by the distances of the first frame that tells
-        (Å if none does).
+    units : ``EV_ANGSTROM`` or ``HARTREE_BOHR``; None decides by what the comments say, else by the distances
+        of the first frames; where these tell nothing, or contradict each other, the units stay unknown.
     """
-    waiting: list[Frame] = []
-    for item in _read_blocks(stream, source):
+    blocks = _read_blocks(stream, source)
+    if units is None:
+        waiting = list(islice(blocks, _FRAMES_TO_TELL))
+        units = _units_of([item for item in waiting if isinstance(item, Frame)])
+        blocks = chain(waiting, blocks)
+    for item in blocks:
         if not isinstance(item, Frame):
             yield item
-            continue
-        if units is None:
-            waiting.append(item)
-            units = guess_units(item)
-            if units is None:
-                continue
-        yield from (_converted(frame, units) for frame in waiting or [item])
-        waiting = []
-    yield from (replace(f, info=f.info | {FILE_UNITS: UNKNOWN_UNITS}) for f in waiting)
+        elif units is None:
+            yield replace(item, info=item.info | {FILE_UNITS: UNKNOWN_UNITS})
+        else:
+            yield _converted(item, units)
+
+
+def _units_of(frames: Sequence[Frame]) -> str | None:
+    """Return the units that a comment of Eatlas names, or that the distances of nearly all frames tell."""
+    if any(_OURS in str(frame.info.get("comment", "")) for frame in frames):
+        return EV_ANGSTROM
+    told = Counter(units for frame in frames if (units := guess_units(frame)) is not None)
+    return next((units for units, count in told.items() if count >= _AGREE * told.total()), None)
 
 
 def guess_units(frame: Frame) -> str | None:
@@ -231,8 +242,8 @@ def format_frame(frame: Frame) -> str:
     """
     missing = [n for n, v in (("energy", frame.energy), ("forces", frame.forces)) if v is None]
     note = f"; no {' and '.join(missing)}" if missing else ""
-    comment = str(frame.info.get("comment", "")).replace("\n", " ").strip()
-    lines = ["begin", f"comment {comment}{'; ' if comment else ''}units eV and Angstrom{note}"]
+    comment = str(frame.info.get("comment", "")).replace("\n", " ").partition(_OURS)[0].strip(" ;")
+    lines = ["begin", f"comment {comment}{'; ' if comment else ''}{_OURS}{note}"]
     if frame.pbc.any():
         lines += ["lattice " + " ".join(f"{x:.10f}" for x in vector) for vector in frame.cell]
     forces = np.zeros((frame.n_atoms, 3)) if frame.forces is None else frame.forces

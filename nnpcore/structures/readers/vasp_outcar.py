@@ -39,7 +39,7 @@ _POTCAR = re.compile(rb"^ POTCAR:\s+\S+\s+([A-Za-z]{1,2})")
 _FINAL = re.compile(rb"energy\s+without entropy\s*=.*energy\(sigma->0\)\s*=\s*(\S+)")
 _MARKS = re.compile(
     rb"Iteration|Ionic step|VRHFIN|TITEL|POTCAR:|ions per type|NIONS =|NELM  |in kB|direct lattice vectors|"
-    rb"TOTAL-FORCE|FORCE on cell|energy  without entropy|EDIFF|General timing"
+    rb"TOTAL-FORCE|FORCE on cell|energy  without entropy|EDIFF|General timing|^ *vasp\.\d"
 )
 _NELM = re.compile(rb"NELM\s*=\s*(\d+)")
 
@@ -125,6 +125,8 @@ class _Outcar:
 
     def _line(self, line: bytes) -> Frame | FrameProblem | None:
         """Take in a line that says something; return the step that it completes."""
+        if _BEGINS.match(line):
+            return self._begin_file()
         if b"Iteration" in line or b"Ionic step" in line:
             self._begin(line)
         elif b"direct lattice vectors" in line:
@@ -146,6 +148,16 @@ class _Outcar:
             self.step.reached = self.step.reached or b"EDIFF is reached" in line
             self.step.unconverged = self.step.unconverged or b"EDIFF was not reached" in line
         return None
+
+    def _begin_file(self) -> FrameProblem | None:
+        """Begin with another run, put behind the one before; return the step that was left open."""
+        before = self.step if not self.ended else None
+        self.header, self.step, self.ended = _Header(), None, False
+        self.predicted_part = False
+        if before is None or before.closed:
+            return None
+        what = f"ionic step {before.number} begins in line {before.line}, but in line {self.lines.number} "
+        return FrameProblem(self.index, f"{what}another run begins", USE_BEFORE)
 
     def _header(self, line: bytes) -> None:
         head = self.header

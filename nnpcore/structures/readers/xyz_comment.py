@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnpcore.structures.labels.stress_kinds import as_tensor
+from nnpcore.structures.labels.units_in_file import unit_behind
 from nnpcore.structures.problems import FrameSyntaxError
 
 _KEY = re.compile(r'\s*([^\s="]+)(\s*=)?')
@@ -77,7 +78,10 @@ def parse_comment(comment: str) -> dict[str, Any]:
     texts: dict[str, str | None] = {}
     pairs = list(_pairs(comment))
     given = {name for name, _ in pairs}
-    for name, text in pairs:
+    for k, (name, text) in enumerate(pairs):
+        if text is None and k and (unit := unit_behind(pairs[k - 1][0], name)):
+            info[unit] = name
+            continue
         usual = _USUAL.get(name.lower(), name)
         meant = usual not in given and (name.lower() != "lattice" or len((text or "").split()) == 9)
         key = usual if meant else name
