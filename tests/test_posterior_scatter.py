@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
 from nnpcore.posterior import Posterior, PosteriorSettings, mean_targets
 from nnpcore.posterior.basis import Atoms
-from nnpcore.posterior.draws import balanced_draws
+from nnpcore.posterior.draws import balanced_draws, balanced_numbers
 from nnpcore.posterior.scatter import SMALL_CHANGE, plausible_scatter
 from nnpcore.reference import StillingerWeber, label, slab
 from nnpcore.structures.frame import Frame
@@ -137,6 +137,8 @@ def test_few_draws_have_the_foretold_spread(
     foretold = (sized.spread_of_features(centered) ** 2).mean()
     own = ((draws - draws.mean(axis=0)) @ centered.T).var(axis=0).mean()
     assert own == pytest.approx(0.0 if n == 1 else foretold, rel=1e-6, abs=1e-12)
+    numbers = balanced_numbers(n, 7, [3, 1])[:, : max(1, n - 1)]  # as many as n draws have room for
+    np.testing.assert_allclose(numbers.T @ numbers / n, 0.0 if n == 1 else np.eye(n - 1), atol=1e-12)
     other = balanced_draws(sized, n, [4, 1])
     assert n == 1 or not np.allclose(draws, other)
 
