@@ -52,6 +52,7 @@ class DataPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
+        self._revealed: tuple[str | None, str | None] = (None, None)
         self.rows = RowList[DatasetRow]("data_files", _EmptyPage(self), self._on_chosen, self.menu_of, self)
         no_run = styled(QLabel("A training is listed here.", self), "muted", "small")
         no_run.setContentsMargins(12, 4, 8, 8)
@@ -127,11 +128,22 @@ class DataPanel(Panel):
 
     def _on_current_changed(self) -> None:
         self.rows.choose(self.session.data.current_id)
-        self._reveal(self.rows.row(self.session.data.current_id or ""))
+        self._reveal()
 
-    def _reveal(self, row: QWidget | None) -> None:
-        if row is not None:
-            QTimer.singleShot(0, row, lambda: self.scroll_area.ensureWidgetVisible(row, 0, 8))
+    def _reveal(self) -> None:
+        """Scroll to the current file or run where it is another one; the other one stays in sight if it can."""
+        now = self.session.data.current_id, self.session.runs.current_id
+        if now == self._revealed:
+            return
+        file_last, self._revealed = now[0] != self._revealed[0], now
+
+        def scroll() -> None:
+            rows = [self.runs.row(self._revealed[1] or ""), self.rows.row(self._revealed[0] or "")]
+            for row in rows if file_last else reversed(rows):
+                if row is not None:
+                    self.scroll_area.ensureWidgetVisible(row, 0, 8)
+
+        QTimer.singleShot(0, self, scroll)
 
     @property
     def room_below(self) -> int:
@@ -187,7 +199,7 @@ class DataPanel(Panel):
     def _on_current_run_changed(self) -> None:
         self.runs.choose(self.session.runs.current_id)
         self._refresh_runs()
-        self._reveal(self.runs.row(self.session.runs.current_id or ""))
+        self._reveal()
 
     def menu_of_run(self, run_id: str) -> QMenu:
         """Return the context menu of a run."""

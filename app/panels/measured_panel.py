@@ -33,7 +33,7 @@ class MeasuredPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.plot = ChartPlot(self)
-        self.text = NoteLabel(self)
+        self.text = NoteLabel(self, lines=8)
         self.set_plots({self.plot: 1}, self.text)
         self.follow(session.told.changed)
 

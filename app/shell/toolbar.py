@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QAction, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 SEARCH_WIDTH, MARGIN = 200, 4
+SEARCH = "Find a command"
 BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 
 
@@ -178,14 +179,20 @@ class SearchField(QFrame):
         icon.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         icon.setIconSize(QSize(14, 14))
         icons.follow(icon, "search")
-        text = styled(ElidedLabel(self), "muted")
-        text.set_text("Find a command")
+        self._text = text = styled(ElidedLabel(self), "muted")
+        text.set_text(SEARCH)
         keys = styled(QLabel("Ctrl+K", self), "muted", "small")
         filled(QHBoxLayout(self), icon, (text, 1), keys, margins=(8, 3, 8, 3), spacing=6)
 
     def sizeHint(self) -> QSize:
         """Return a width for all of it; less shows the keys alone."""
         return QSize(SEARCH_WIDTH, super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Say it in one word where there is no room for more."""
+        super().resizeEvent(event)
+        fits = self._text.fontMetrics().horizontalAdvance(SEARCH) <= self._text.width()
+        self._text.set_text(SEARCH if fits else "Find", tip=SEARCH)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Open the palette."""
