@@ -131,7 +131,7 @@ class DataPanel(Panel):
         self._reveal()
 
     def _reveal(self) -> None:
-        """Scroll to the current file or run where it is another one; the other one stays in sight if it can."""
+        """Scroll to the current file or run where it is another one; the other stays in sight if it can."""
         now = self.session.data.current_id, self.session.runs.current_id
         if now == self._revealed:
             return
