@@ -22,6 +22,7 @@ from nnpcore.cli import main
 from nnpcore.cli.keys import flags, notes
 from nnpcore.errors import DataError
 from nnpcore.structures import BadFramesError, Frame, KeyNames, propose_keys, read_dataset, split_frames
+from nnpcore.structures.readers.ase_formats import with_dispersion
 from nnpcore.structures.readers.xyz_comment import FrameSyntaxError, parse_comment, parse_pbc
 
 DATA = Path(__file__).parent / "data"
@@ -299,6 +300,13 @@ ODD_XYZ = [
         "".join(two("energy=0", (row, "Si 2 2 2 0 0 0"), WITH_FORCES) for row in MOVING),
         "energies of all frames are exactly 0.*\n.*forces of all frames are exactly 0",
     ),
+    (
+        "".join(
+            two("energy=-1", ("Si 2 2 2 0 0 0", f"{row[:-5]}1 {k} 0"), WITH_FORCES)
+            for k, row in enumerate(MOVING)
+        ),
+        "forces on 1 atom are exactly 0 in all frames: if they were held fixed",
+    ),
 ]
 
 
@@ -320,6 +328,17 @@ def test_a_unit_behind_the_energy_and_zeros_of_a_scaled_crystal(tmp_path: Path) 
     dataset = read_dataset(tmp_path / "a.xyz")
     assert [f.energy for f in dataset.frames] == pytest.approx([-Hartree, -9.0])
     assert not any("exactly 0" in note for note in dataset.notes)
+
+
+def test_castep_counts_its_dispersion_correction() -> None:
+    """ASE keeps the corrected energies under a name of their own and returns the others."""
+    info = {f"{kind}energy_with_dispersion_correlation": e for kind, e in (("", -2.0), ("free_", -2.2))}
+    frame = Frame.from_atoms(bulk("Cu"))
+    assert with_dispersion(replace(frame, energy=-1.0)).energy == -1.0
+    metal = replace(frame, energy=-1.0, info=info | {"energy_zero_with_dispersion_correlation": -2.1})
+    assert with_dispersion(metal).energy == -2.1
+    info.pop("free_energy_with_dispersion_correlation")
+    assert with_dispersion(replace(frame, energy=-1.0, info=info)).energy == -2.0
 
 
 def dump(columns: str, *rows: str) -> str:

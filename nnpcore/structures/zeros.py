@@ -14,7 +14,8 @@ class Zeros:
     """Looks at the frames of a file one after the other.
 
     Single atoms count for nothing: their energy may be what energies are counted from. Forces of a crystal
-    that is only scaled are zero by symmetry; where atoms move against each other they are not.
+    that is only scaled are zero by symmetry; where atoms move against each other they are not. Programs write
+    zeros for atoms that were held fixed, too.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,9 @@ class Zeros:
         self._energies = self._forces = True
         self._first: tuple[np.ndarray, np.ndarray] | None = None
         self._moved = False
+        self._still: np.ndarray = np.zeros(
+            0, dtype=bool
+        )  # atoms of the first composition without a force so far
 
     def look(self, frame: Frame) -> None:
         """Take in a frame."""
@@ -29,9 +33,15 @@ class Zeros:
             return
         if self._energies and frame.energy is not None:
             self._energies, self._n_energies = frame.energy == 0.0, self._n_energies + 1
-        if self._forces and frame.forces is not None:
-            self._forces, self._n_forces = not frame.forces.any(), self._n_forces + 1
-            self._moved = self._moved or (self._forces and self._has_moved(frame))
+        if frame.forces is not None and (self._forces or self._still.any()):
+            without = np.asarray(~frame.forces.any(axis=1))
+            self._forces, self._n_forces = self._forces and bool(without.all()), self._n_forces + 1
+            self._moved = self._moved or self._has_moved(frame)
+            self._still = without if self._n_forces == 1 else self._still_without(without)
+
+    def _still_without(self, without: np.ndarray) -> np.ndarray:
+        """Return which atoms have had no force yet; of frames of another composition nothing is known."""
+        return np.asarray(self._still & without) if len(without) == len(self._still) else np.zeros(0, bool)
 
     def _has_moved(self, frame: Frame) -> bool:
         """Return whether its atoms stand otherwise to each other than those of the first frame do."""
@@ -54,8 +64,15 @@ class Zeros:
             "forces": self._forces and self._moved and self._n_forces >= _FEWEST,
         }
         keys = {"energies": "--energy-key none", "forces": "--forces-key none"}
-        return [
+        fixed = [self._held()] if self._still.any() and self._moved and not self._forces else []
+        return fixed + [
             f"the {name} of all frames are exactly 0: were they not computed, leave them out ({keys[name]})"
             for name, is_zero in found.items()
             if is_zero
         ]
+
+    def _held(self) -> str:
+        count = int(self._still.sum())
+        atoms = "1 atom" if count == 1 else f"{count} atoms"
+        what = f"forces on {atoms} are exactly 0 in all frames"
+        return f"{what}: if they were held fixed, their true forces are missing"

@@ -244,6 +244,20 @@ def _with_row_values(frame: Frame, file: OpenFile) -> Frame:
     return replace(frame, info=info, arrays=arrays)
 
 
+def with_dispersion(frame: Frame, file: OpenFile | None = None) -> Frame:
+    """Give a frame of CASTEP the energy with its dispersion correction, as its forces have it: ASE leaves the
+    correction out.
+    """
+    kinds = (
+        ("energy_zero", "energy") if "free_energy_with_dispersion_correlation" in frame.info else ("energy",)
+    )
+    for kind in kinds:
+        energy = frame.info.get(f"{kind}_with_dispersion_correlation")
+        if isinstance(energy, float):
+            return replace(frame, energy=energy)
+    return frame
+
+
 def _ase(
     name: str,
     patterns: tuple[str, ...] = (),
@@ -288,7 +302,9 @@ _OUTPUTS: dict[str, tuple[bytes, bytes, bytes]] = {  # recognized by, comes to i
 def _output(name: str) -> Reader:
     known, whole, unconverged = _OUTPUTS[name]
     ending = Ending(re.compile(whole, re.MULTILINE), re.compile(unconverged, re.IGNORECASE))
-    return _ase(name, content=re.compile(known, re.MULTILINE) if known else None, ending=ending)
+    content = re.compile(known, re.MULTILINE) if known else None
+    completed = with_dispersion if name == "castep-castep" else None
+    return _ase(name, content=content, completed=completed, ending=ending)
 
 
 _POSCAR = re.compile(
