@@ -91,6 +91,7 @@ class NeighborFinder:
         x, y, z = coordinates
         bin_atoms(positions, self._basis, scaled, turns, low, extent, bins, x, y, z, atom, place, bin_start)
         self._kept = (coordinates, atom, place, bin_start)
+        self._most_in_row = int(np.diff(bin_start[:: bins[2]]).max(initial=0))
         numbers: list[Any] = [n, *(a.ctypes.data for a in (x, y, z, atom, place, bin_start))]
         numbers += [int(v) for v in (*bins, *reach)] + [bool(p) for p in periodic]
         return Grid._make(numbers)
@@ -104,7 +105,8 @@ class NeighborFinder:
 
         stop = self.n_atoms if stop is None else stop
         start = np.zeros(stop - first + 1, dtype=np.int64)
-        found, distances = np.empty(self.n_atoms + 8, dtype=np.int32), np.empty(self.n_atoms + 16)
+        most = self._most_in_row
+        found, distances = np.empty(most + 8, dtype=np.int32), np.empty(most + 16)
         room = int((stop - first) * min(1.2 * self._per_atom + 8.0, MOST_NEIGHBORS))
         how = Search(self.cutoff**2, MOST_NEIGHBORS, found.ctypes.data, distances.ctypes.data)
         while True:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnpcore.potential.ensemble import Ensemble
 from nnpcore.potential.network_kernels import (
+    ATOMS,
     CODES,
     ROOM,
     Contraction,
@@ -56,6 +57,7 @@ class CompiledNetworks:
         mean = ensemble.whitening.mean
         self._mean = np.zeros((len(mean), self._row))
         self._mean[:, : mean.shape[1]] = mean
+        self._energies = ensemble.element_energy_of(np.arange(len(mean)))
         networks = [
             _packed(ensemble, element, matrix, m)
             for element, matrix in zip(weights.elements, ensemble.whitening.matrix, strict=True)
@@ -78,7 +80,7 @@ class CompiledNetworks:
         n_members = ensemble.n_members
         energies = np.empty((n_members, n))
         gradients = np.zeros((n, values.shape[1], -(-n_members // 8) * 8))
-        work = np.zeros(2 * self._row * len(self._sizes))
+        work = np.zeros(2 * ATOMS * self._row * len(self._sizes))
         packed = Packed(
             self._numbers.ctypes.data, self._code, n_members, self._numbers.shape[1],
             self._mean.ctypes.data, work.ctypes.data, self._row,
@@ -91,7 +93,7 @@ class CompiledNetworks:
             for e, matrix in enumerate(ensemble.whitening.matrix):
                 chosen = np.flatnonzero(species == e)
                 gradients[chosen, :, :n_members] += (own[chosen] @ matrix.T)[:, :, None]
-        energies += ensemble.element_energy_of(species)
+        energies += self._energies[species]
         return Slopes(energies, gradients)
 
 

@@ -1,4 +1,4 @@
-"""Compiled networks and contraction, a centre at a time, eight numbers in lanes; both release the GIL.
+"""Compiled networks, four atoms at a time, and contraction, eight numbers in lanes; both release the GIL.
 
 Float64 throughout, and what is computed of an atom depends on no other atom of the call: the order of its
 sums is always the same. Memory is named by addresses, as :mod:`nnpcore.descriptors.simd` says.
@@ -30,12 +30,16 @@ from nnpcore.descriptors.simd import (
 
 CODES = {"tanh": 0, "sigmoid": 1, "gaussian": 2}
 """Activations that are compiled here."""
-ROOM = 32
-"""Rows of neurons are padded to multiples of this: four vectors at a time."""
+ROOM = 8
+"""Rows of neurons are padded to multiples of this, a vector."""
+
+ATOMS = 4
+"""Atoms that go through a network together, so that its numbers are read once for all of them."""
 
 Packed = namedtuple("Packed", "numbers code n_members per_network mean work row")
 """Networks. Addresses: ``numbers`` of all elements and members, ``per_network`` each; (n_elements, row) means
-of the inputs; room for two rows of ``row`` for every layer, inputs and output included, zeros at first."""
+of the inputs; room for values, then slopes, of ``ATOMS`` rows of ``row`` for every layer, inputs and output
+included, zeros at first."""
 
 Contraction = namedtuple("Contraction", "n_members n_d gradients slopes vectors pairs own virials")
 """Addresses for :func:`contract_pairs`, see there."""
@@ -43,24 +47,29 @@ Contraction = namedtuple("Contraction", "n_members n_d gradients slopes vectors 
 
 @njit(**INLINE)
 def _padded(n: int) -> int:
-    return (n + 31) // 32 * 32
+    return (n + 7) // 8 * 8
 
 
 @njit(**HELPER)
-def _product(matrix: int, values: int, n_in: int, width: int, out: int) -> None:
-    """out = first row + values @ the n_in rows that follow it, all of them ``width`` wide."""
-    for q in range(0, width, 32):
-        row = matrix + 8 * q
-        a, b, c, d = load(row, 0), load(row, 8), load(row, 16), load(row, 24)
+def _product(matrix: int, values: int, row: int, n_in: int, width: int, out: int) -> None:
+    """out = first row + values @ the n_in rows that follow it, all of them ``width`` wide, of each atom.
+
+    ``values`` and ``out`` hold a row of ``row`` for each atom.
+    """
+    second, third, fourth = values + 8 * row, values + 16 * row, values + 24 * row
+    for q in range(0, width, 8):
+        at = matrix + 8 * q
+        a = load(at, 0)
+        b, c, d = a, a, a
         for k in range(n_in):
-            row += 8 * width
-            h = load_all(values, k)
-            a, b = fma(load(row, 0), h, a), fma(load(row, 8), h, b)
-            c, d = fma(load(row, 16), h, c), fma(load(row, 24), h, d)
+            at += 8 * width
+            m = load(at, 0)
+            a, b = fma(m, load_all(values, k), a), fma(m, load_all(second, k), b)
+            c, d = fma(m, load_all(third, k), c), fma(m, load_all(fourth, k), d)
         store(out, q, a)
-        store(out, q + 8, b)
-        store(out, q + 16, c)
-        store(out, q + 24, d)
+        store(out, row + q, b)
+        store(out, 2 * row + q, c)
+        store(out, 3 * row + q, d)
 
 
 @njit(**INLINE)
@@ -109,33 +118,39 @@ def _dot(a: int, b: int, width: int, lanes: int) -> float:
 
 
 @njit(**HELPER)
-def _network(p: Packed, sizes: np.ndarray, at: int) -> float:
-    """Energy of the inputs in the first row at ``work``; their gradient replaces its second row."""
-    n_hidden, step = len(sizes) - 2, 16 * p.row
-    values = p.work
+def _network(p: Packed, sizes: np.ndarray, at: int) -> None:
+    """Evaluate the inputs in the first rows at ``work``; their gradients replace the rows of slopes, and each
+    atom's energy begins its last row."""
+    n_hidden, half = len(sizes) - 2, 8 * ATOMS * p.row
+    step, values = 2 * half, p.work
     for layer in range(n_hidden):
         n_in, width = sizes[layer], _padded(sizes[layer + 1])
-        _product(at, values, n_in, width, values + step)
-        _activate(p.code, values + step, values + step + 8 * p.row, width)
-        at += 8 * (n_in + 1) * width
+        _product(at, values, p.row, n_in, width, values + step)
         values += step
-    width, lanes = _padded(sizes[n_hidden]), p.work + step * (n_hidden + 1)
-    energy = get(at, width) + _dot(at, values, width, lanes)
-    slopes = values + 8 * p.row
-    for q in range(0, width, 8):
-        store(slopes, q, load(slopes, q) * load(at, q))
+        for a in range(ATOMS):
+            _activate(p.code, values + 8 * p.row * a, values + half + 8 * p.row * a, width)
+        at += 8 * (n_in + 1) * width
+    width, last = _padded(sizes[n_hidden]), p.work + step * (n_hidden + 1)
+    slopes, lanes = values + half, last + half
+    for a in range(ATOMS):
+        energy = get(at, width) + _dot(at, values + 8 * p.row * a, width, lanes)
+        put(last, p.row * a, energy)
+        for q in range(0, width, 8):
+            store(slopes, p.row * a + q, load(slopes, p.row * a + q) * load(at, q))
     at += 8 * (width + 8)
     for layer in range(n_hidden - 1, -1, -1):
         n_out, width = sizes[layer + 1], _padded(sizes[layer])
-        _product(at, slopes, n_out, width, lanes)
+        _product(at, slopes, p.row, n_out, width, lanes)
         at += 8 * (n_out + 1) * width
         slopes -= step
-        for q in range(0, width, 8):
-            store(slopes, q, load(lanes, q) * load(slopes, q))
+        for a in range(ATOMS):
+            for q in range(p.row * a, p.row * a + width, 8):
+                store(slopes, q, load(lanes, q) * load(slopes, q))
     width = _padded(sizes[0])
-    for q in range(0, width, 8):
-        store(slopes, q, load(slopes, q) + load(at, q))
-    return energy + _dot(at, p.work, width, lanes)
+    for a in range(ATOMS):
+        for q in range(0, width, 8):
+            store(slopes, p.row * a + q, load(slopes, p.row * a + q) + load(at, q))
+        put(last, p.row * a, get(last, p.row * a) + _dot(at, p.work + 8 * p.row * a, width, lanes))
 
 
 @njit(**OPTIONS)
@@ -151,19 +166,32 @@ def evaluate_networks(
     energies : (n_members, n), filled.
     gradients : address of (n, n_in, lanes), filled with dE/dG; lanes: members, padded to eights.
     """
-    n_in, lanes = sizes[0], (p.n_members + 7) // 8 * 8
-    first = _padded(n_in)
-    for i in range(len(species)):
-        mean = p.mean + 8 * p.row * species[i]
-        for k in range(n_in):
-            put(p.work, k, get(values, n_in * i + k) - get(mean, k))
-        for m in range(p.n_members):
-            for q in range(0, first, 8):
-                store(p.work, p.row + q, splat(1.0))
-            at = p.numbers + 8 * p.per_network * (species[i] * p.n_members + m)
-            energies[m, i] = _network(p, sizes, at)
+    n_in, lanes, last = sizes[0], (p.n_members + 7) // 8 * 8, 2 * ATOMS * p.row * (len(sizes) - 1)
+    done, chosen = np.zeros(len(species), np.bool_), np.empty(ATOMS, np.int64)
+    for first in range(len(species)):
+        if done[first]:
+            continue
+        count, s = 0, species[first]
+        for i in range(first, len(species)):
+            if not done[i] and species[i] == s:
+                chosen[count], done[i] = i, True
+                count += 1
+                if count == ATOMS:
+                    break
+        mean = p.mean + 8 * p.row * s
+        for a in range(ATOMS):  # where there are fewer, the last one again
+            i = chosen[min(a, count - 1)]
             for k in range(n_in):
-                put(gradients, (n_in * i + k) * lanes + m, get(p.work, p.row + k))
+                put(p.work, p.row * a + k, get(values, n_in * i + k) - get(mean, k))
+        for m in range(p.n_members):
+            for q in range(ATOMS * p.row, 2 * ATOMS * p.row, 8):
+                store(p.work, q, splat(1.0))
+            _network(p, sizes, p.numbers + 8 * p.per_network * (s * p.n_members + m))
+            for a in range(count):
+                i = chosen[a]
+                energies[m, i] = get(p.work, last + p.row * a)
+                for k in range(n_in):
+                    put(gradients, (n_in * i + k) * lanes + m, get(p.work, p.row * (ATOMS + a) + k))
 
 
 @njit(**OPTIONS)
@@ -251,12 +279,12 @@ def add_ordered(
                     virial[a, b, m] += virials[i, a, b, m]
     if len(forces) == 0:
         return
+    width = 3 * n_members
+    rows, sums, flat = own.reshape(-1, width), forces.reshape(-1, width), pairs.reshape(-1, width)
     for i in range(len(own)):
-        for c in range(3):
-            for m in range(n_members):
-                forces[first + i, c, m] += own[i, c, m]
+        for k in range(width):
+            sums[first + i, k] += rows[i, k]
         for p in range(pair_start[i], pair_start[i + 1]):
             j = neighbor[p]
-            for c in range(3):
-                for m in range(n_members):
-                    forces[j, c, m] -= pairs[p, c, m]
+            for k in range(width):
+                sums[j, k] -= flat[p, k]
