@@ -100,7 +100,8 @@ def description_seconds(model: Potential, atoms: Atoms, repeats: int) -> float:
     frame = Frame.from_atoms(atoms)
     finder = NeighborFinder(frame, model.cutoff)
     tables, species = build_tables(model.functions), model.functions.species_index(frame.numbers)
-    size, kept = min(64, frame.n_atoms), np.empty(0)
+    size = min(64, frame.n_atoms)
+    kept: np.ndarray = np.empty(0)
 
     def once() -> float:
         nonlocal kept

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
 
-_FEWEST_ATOMS, _MOST_ATOMS = 16, 64
+_FEWEST_ATOMS, _MOST_ATOMS = 16, 96
 
 
 @dataclass(frozen=True)
