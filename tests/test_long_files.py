@@ -104,6 +104,8 @@ def test_a_session_keeps_how_files_were_read_and_their_eyes(window, qtbot, silic
     qtbot.waitUntil(lambda: len(session.data.datasets) == 2)
     words = f"20,000 frames when the session was saved, {document.n_frames} frames now"
     assert words in told[-1].text and told[-1].title.startswith(document.name)
+    row = window.docks["data"].panel.rows.row(list(session.data.datasets)[-1])
+    assert row.line.text().startswith("⚠ changed") and words in row.line.toolTip()
 
 
 def test_any_frame_can_be_looked_at_before_it_is_read(window, qtbot, silicon_file, slow):

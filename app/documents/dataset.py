@@ -28,6 +28,7 @@ class DatasetDocument:
     frame_index : the frame last looked at.
     reading : more of its frames are still to come.
     index : while it is being read, any frame that can be found without those before it; else None.
+    changed_since : what is another in the file than when its session was saved, in words.
     """
 
     id: str
@@ -37,6 +38,7 @@ class DatasetDocument:
     frame_index: int = 0
     reading: bool = False
     index: FrameIndex | None = None
+    changed_since: str = ""
 
     def __post_init__(self) -> None:
         self.summary: DatasetSummary = self.dataset.summary()

@@ -271,7 +271,10 @@ class DatasetRow(QWidget):
         if document.reading:
             self.line.set_text(self._so_far(), tip="Its close button ends the reading")
         else:
-            self.line.set_text(" · ".join(contents(document.summary)), tip=document.summary.text)
+            warned = document.changed_since
+            parts = ["⚠ changed"] if warned else []
+            tip = f"{document.summary.text}\n{warned}".strip()
+            self.line.set_text(" · ".join([*parts, *contents(document.summary)]), tip=tip)
         self.eye.show_state(self._document.id not in self._session.visibility.hidden)
 
     def _so_far(self) -> str:

@@ -308,10 +308,14 @@ class Data(QObject):
         change = saved.change(len(dataset.frames), dataset.summary().formula)
         if not change:
             return
-        text, details = f"{change}: {dataset.path}", ""
+        document = next((d for d in self.datasets.values() if d.dataset is dataset), None)
+        if document is not None:
+            document.changed_since = change
+            self.changed.emit(document.id)
+        text, details = f"{change}: {dataset.path}.", ""
         if dataset.problems:
-            problems, first, details = describe_problems(dataset)
-            text = f"{change}. {problems.removeprefix(f'{dataset.name}: ')}. {first}"
+            problems, _, details = describe_problems(dataset)
+            text += f" {problems.removeprefix(f'{dataset.name}: ')}, see Details."
         title = f"{dataset.name} has changed since it was last open"
         self._messages.notify(Notification("warning", title, text, details))
 
@@ -321,6 +325,7 @@ class Data(QObject):
         def put(found: ReadFile) -> None:
             if dataset_id in self.datasets:
                 self.datasets[dataset_id].replace(found.dataset)
+                self.datasets[dataset_id].changed_since = ""
                 self.reloaded.emit(dataset_id)
                 self.changed.emit(dataset_id)
                 self.current_changed.emit()
