@@ -27,7 +27,7 @@ class TrainedOn(QLabel):
         super().__init__(parent)
         self._data = data
         self.setObjectName("trained_on")
-        self.setContentsMargins(2, 0, MARGIN, 0)
+        self.setContentsMargins(6, 0, MARGIN, 0)
         self.setTextFormat(Qt.TextFormat.PlainText)
         for signal in (data.added, data.removed, data.changed, theme.signals().changed):
             signal.connect(self.refresh)
