@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from nnpcore.analyses.division import Labels
 
 NO_FRAMES = "Open the files this run was trained on to compare its predictions with them here."
-COMPARING = "Comparing with the reference…"
 WIDE = 560
 REST_SECONDS = 4.0
 """Shortest time between two comparisons while a training runs."""
@@ -104,6 +103,8 @@ class ParityPanel(AnalysisPanel[Parity]):
         wide = self.width() >= WIDE // 2 * max(len(kinds), 2)
         front = self._front(analysis)
         self.density.setVisible(analysis is not None)
+        groups = "group" in self.session.regions.labels().groupings()
+        self.by_group.setVisible(analysis is not None and groups)
         for kind, plot in self.plots.items():
             plot.setVisible(kind == front or (wide and kind in kinds))
             self.buttons[kind].setVisible(kind in kinds and not wide)
@@ -127,7 +128,6 @@ class ParityPanel(AnalysisPanel[Parity]):
             return
         self.body.set_message("")
         labels = self.session.regions.labels()
-        self.by_group.setVisible("group" in labels.groupings())
         if self._seen.again(analysis, self.density.isChecked(), self.by_group.isChecked(), labels):
             return
         parts = self._parts(analysis)
@@ -141,10 +141,10 @@ class ParityPanel(AnalysisPanel[Parity]):
     def _waiting_text(self, run: RunDocument) -> str:
         """Say what is waited for, or what is missing."""
         if run.potential is None:
-            return self.waiting if run.state.active else f"{run.name} has no potential to compare."
+            return self.first_epoch if run.state.active else f"{run.name} has no potential to compare."
         if not self._has_frames(run):
             return NO_FRAMES
-        return run.why(PARITY) or COMPARING
+        return run.why(PARITY) or self.waiting
 
     def _has_frames(self, run: RunDocument) -> bool:
         """Whether some file with the run's frames is open."""

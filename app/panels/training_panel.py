@@ -286,7 +286,7 @@ class TrainingPanel(Panel):
         text = EMPTY
         if run is not None:
             texts = {
-                RunState.PREPARING: f"{run.progress_text or 'Preparing the training'}…",
+                RunState.PREPARING: _sentence(run.progress_text or "preparing the training"),
                 RunState.WAITING: "Starts when the training before it has ended.",
                 RunState.FAILED: run.message or "The training failed; the log tells why.",
             }
@@ -342,6 +342,10 @@ class TrainingPanel(Panel):
             smoothing=self.smoothing.value() / 100.0,
             ending=ending(run),
         )
+
+
+def _sentence(doing: str) -> str:
+    return f"{doing[:1].upper()}{doing[1:]}…"
 
 
 def ending(run: RunDocument) -> Ending:
