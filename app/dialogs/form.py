@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -25,6 +24,7 @@ from app.look.style_sheet import styled
 from app.session.messages import from_error
 from app.widgets.controls import filled
 from app.widgets.labels import ElidedLabel
+from app.widgets.slim_bar import SlimBar
 from app.workers.tasks import Task, TaskState
 from nnpcore.errors import EatlasError
 from nnpcore.progress import Progress
@@ -197,8 +197,7 @@ class FormDialog(QDialog):
         self._column.addWidget(self.error_box)
         self.working = QWidget(self)
         self.progress_text = styled(ElidedLabel(self.working), "muted")
-        self.bar = QProgressBar(self.working, textVisible=False)
-        self.bar.setFixedHeight(6)
+        self.bar = SlimBar(self.working, 6)
         filled(QVBoxLayout(self.working), self.progress_text, self.bar, spacing=6)
         self.working.hide()
         self._column.addWidget(self.working)
@@ -265,7 +264,7 @@ class FormDialog(QDialog):
 
     def _show_working(self, working: bool) -> None:
         if working:
-            self.bar.setRange(0, 0)
+            self.bar.show_share(None)
             self.progress_text.set_text("Starting…")
         self.form.setEnabled(not working)
         self.working.setVisible(working)
@@ -278,9 +277,7 @@ class FormDialog(QDialog):
 
     def _on_progress(self, task: Task) -> None:
         if task is self.task and not task.progress.cancelled:
-            known = task.fraction is not None
-            self.bar.setRange(0, 1000 if known else 0)
-            self.bar.setValue(round(1000 * (task.fraction or 0.0)))
+            self.bar.show_share(task.fraction)
             self.progress_text.set_text(task.text or "Working…")
 
     def _on_task_finished(self, task: Task) -> None:

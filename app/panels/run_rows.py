@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QLabel, QMenu, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QLabel, QMenu, QVBoxLayout, QWidget
 
 from app.documents.run import RunDocument, RunState
 from app.look import theme
@@ -18,6 +18,7 @@ from app.session.notes import why_not
 from app.widgets.controls import filled, tool_button
 from app.widgets.eye import EyeButton
 from app.widgets.labels import ElidedLabel
+from app.widgets.slim_bar import SlimBar
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -124,9 +125,7 @@ class RunRow(QWidget):
         ]
         top = filled(QHBoxLayout(), (self.name, 1), *buttons, self.compare, spacing=2)
         top.addStrut(self.stop_button.sizeHint().height())  # as high without buttons
-        self.bar = QProgressBar(self)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(4)
+        self.bar = SlimBar(self, 4)
         policy = self.bar.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # rows are as high in any state
         self.bar.setSizePolicy(policy)
@@ -161,8 +160,7 @@ class RunRow(QWidget):
         self.stop_button.setToolTip("Drop it: it has not started" if waits else STOP_TIP)
         self.stop_button.setVisible(waits or (run.state.active and run.state is not RunState.STOPPING))
         busy = run.state is RunState.PREPARING or not run.n_epochs
-        self.bar.setRange(0, 0 if busy and run.state.active else max(run.n_epochs, 1))
-        self.bar.setValue(run.epoch)
+        self.bar.show_steps(run.epoch, 0 if busy and run.state.active else max(run.n_epochs, 1))
         self.bar.setVisible(run.state.active or run.state is RunState.WAITING)
         self.line.set_text(describe(run))
 

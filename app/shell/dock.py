@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -25,6 +25,7 @@ from app.shell.tab_order import TabOrder
 from app.widgets.controls import filled, tool_button
 from app.widgets.flow import FlowRow
 from app.widgets.labels import ElidedLabel
+from app.widgets.turns import in_turn
 
 if TYPE_CHECKING:
     from app.panels.base import Panel
@@ -51,6 +52,7 @@ class Dock(QDockWidget):
         self.setObjectName(f"dock_{entry.name}")
         self.entry, self._session = entry, session
         self._panel: Panel | None = None
+        self._building = False
         self.lazy, self.wanted, self.folded = True, False, False
         self.row = _TitleRow(self, entry.title, entry.foldable)
         self.setTitleBarWidget(self.row)
@@ -108,16 +110,14 @@ class Dock(QDockWidget):
 
     def _build_in_turns(self) -> None:
         """Build the panel, the window getting a turn between any two parts; then it is shown."""
-        self._begun()
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if not self.built and not self._session.ended:
-            QTimer.singleShot(0, self, self._next_part)
+        if not (self.built or self._building or self._session.ended):
+            self._building = True
+            in_turn(self, self._next_part)
 
     def _next_part(self) -> None:
+        self._building = False
         self.build_more()
-        self._go_on()
+        self._build_in_turns()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Build the panel in time."""

@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.shell import docks as layout
 from app.shell.dock import Dock
 from app.shell.workspaces import BY_NAME, FIRST, Workspace, leaves, panel_names, swapped
+from app.widgets.turns import in_turn
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -58,8 +59,6 @@ class Spaces(QObject):
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
         self._to_build: list[Dock] = []
-        self._build_timer = QTimer(self, singleShot=True, interval=0)
-        self._build_timer.timeout.connect(self._build_next)
         self._reveal_timer = QTimer(self, singleShot=True, interval=0)
         self._reveal_timer.timeout.connect(self._reveal)
         window.installEventFilter(self)
@@ -281,13 +280,13 @@ class Spaces(QObject):
             if names and names[0] in new:
                 self._docks[names[0]].raise_()
                 self._to_build.append(self._docks[names[0]])
-        self._build_timer.start()
+        in_turn(self, self._build_next)
 
     def _build_next(self) -> None:
         """Build one of the panels that have come to the front; the window gets a turn between any two."""
         if self._to_build:
             self._to_build.pop(0).build()
-            self._build_timer.start()
+            in_turn(self, self._build_next)
 
     def _refresh_titles(self) -> None:
         for dock in self._docks.values():
@@ -296,7 +295,7 @@ class Spaces(QObject):
     def _on_seen(self, seen: bool) -> None:
         dock = self.sender()
         if seen and not self._busy and isinstance(dock, Dock) and dock.lazy:
-            QTimer.singleShot(0, dock, lambda: self._build_seen(dock))
+            in_turn(dock, lambda: self._build_seen(dock))
 
     def _build_seen(self, dock: Dock) -> None:
         if not self._busy and not dock.visibleRegion().isEmpty():

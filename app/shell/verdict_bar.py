@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from app.look import icons, theme
 from app.look.style_sheet import styled
 from app.panels.base import OPENING
 from app.widgets.controls import filled, tool_button
 from app.widgets.labels import ElidedLabel
+from app.widgets.slim_bar import SlimBar
 from app.workers.tasks import Task
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.foretold import FORETOLD
@@ -39,6 +40,10 @@ MEANINGS = {
     "cancel": "the errors of the regions are of both signs and make up for each other in the total energy.",
 }
 """What the words of a verdict mean, for its tip."""
+
+
+TASKS_MS = 60
+"""Tasks begin and end by the dozen while files are opened; they are shown this much later at most."""
 
 
 class VerdictBar(QWidget):
@@ -69,6 +74,8 @@ class VerdictBar(QWidget):
         self._process = None
         self._timer = QTimer(self, interval=1500)
         self._timer.timeout.connect(self._show_memory)
+        self._tasks_timer = QTimer(self, singleShot=True, interval=TASKS_MS)
+        self._tasks_timer.timeout.connect(self._show_tasks)
         session.tasks.started.connect(self._on_tasks_changed)
         session.tasks.finished.connect(self._on_tasks_changed)
         session.tasks.progressed.connect(self._on_progress)
@@ -93,8 +100,8 @@ class VerdictBar(QWidget):
     def _add_task(self) -> None:
         self.task_box = QWidget(self)
         self.task_text = QLabel(self.task_box)
-        self.task_bar = QProgressBar(self.task_box, textVisible=False)
-        self.task_bar.setFixedSize(96, 6)
+        self.task_bar = SlimBar(self.task_box, 6)
+        self.task_bar.setFixedWidth(96)
         self.cancel_button = tool_button(self.task_box, "Cancel", self._cancel, icon="close", size=10)
         filled(QHBoxLayout(self.task_box), self.task_text, self.task_bar, self.cancel_button, spacing=6)
         self.task_box.hide()
@@ -154,6 +161,10 @@ class VerdictBar(QWidget):
 
     # tasks --------------------------------------------------------------------------------------------
     def _on_tasks_changed(self, _task: Task) -> None:
+        if not self._tasks_timer.isActive():
+            self._tasks_timer.start()
+
+    def _show_tasks(self) -> None:
         if (self._shown is not None and self._shown[0] == OPENING) != self._session.tasks.opening():
             self.refresh()
         shown = [task for task in self._session.tasks.tasks if not task.quiet]
@@ -166,8 +177,7 @@ class VerdictBar(QWidget):
 
     def _on_progress(self, task: Task) -> None:
         if task is self._task:
-            self.task_bar.setRange(0, 0 if task.fraction is None else 1000)
-            self.task_bar.setValue(int(1000 * (task.fraction or 0.0)))
+            self.task_bar.show_share(task.fraction)
             self.task_text.setToolTip(task.text)
 
     def _cancel(self) -> None:

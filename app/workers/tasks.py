@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from app.widgets.turns import in_turn
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
@@ -106,7 +107,7 @@ class TaskRunner(QObject):
         }
         self._tasks: list[Task] = []
         self._by_key: dict[str, Task] = {}
-        self._ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
+        self._ended.connect(self._on_work_done, Qt.ConnectionType.QueuedConnection)
         self._timer = QTimer(self, interval=100)
         self._timer.timeout.connect(self._announce_progress)
         self._closed = False
@@ -190,6 +191,9 @@ class TaskRunner(QObject):
         except BaseException as caught:
             task.error = caught
         self._ended.emit(task)
+
+    def _on_work_done(self, task: Task) -> None:
+        in_turn(self, lambda: self._on_ended(task))  # many may end at once, and each shows something
 
     def _on_ended(self, task: Task) -> None:
         value, error = task.take()
