@@ -351,8 +351,8 @@ def test_a_panel_is_seen_when_it_is_whole(session, qtbot):
     dock, late = docks
     late.build_more()
     dock.build()
+    qtbot.waitUntil(lambda: dock.widget().findChild(Panel) is not None, timeout=WAIT)
     panel = dock.widget().findChild(Panel)
-    assert panel is not None
     while not dock.built:
         assert not panel.isVisible() and not panel.toolbar.isVisible() and not panel.whole
         qtbot.wait(1)

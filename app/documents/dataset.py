@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnpcore.foreign_text import one_line
 from nnpcore.structures import Dataset, DatasetSummary, Role
-from nnpcore.structures.fitting_together import foreign_elements, misfits
+from nnpcore.structures.fitting_together import foreign_elements, frames_in_both, misfits, misfits_of_all
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.frame_index import FrameIndex
 
@@ -147,3 +147,16 @@ def guess_role(dataset: Dataset, training: Mapping[str, Sequence[Frame]]) -> tup
     if training:
         return Role.TRAINING, f"It is trained on together with {' and '.join(training)}."
     return Role.TRAINING, "It is trained on: it has energies."
+
+
+def training_warnings(
+    training: Mapping[str, Sequence[Frame]], validation: Mapping[str, Sequence[Frame]]
+) -> tuple[str, ...]:
+    """Say why files that would be trained on do not fit together, or to those of the validation (by name)."""
+    warnings = misfits_of_all(training)
+    known = [frame for frames in training.values() for frame in frames]
+    for name, frames in validation.items():
+        n_both = frames_in_both(known, frames)
+        if n_both:
+            warnings.append(f"{name}: {n_both} of its {len(frames)} validation frames are trained on as well")
+    return tuple(warnings)

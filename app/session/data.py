@@ -11,15 +11,21 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.documents.counting import with_base
-from app.documents.dataset import DatasetDocument, free_name, guess_role, named_as_scan, short_name
+from app.documents.dataset import (
+    DatasetDocument,
+    free_name,
+    guess_role,
+    named_as_scan,
+    short_name,
+)
 from app.documents.session_file import SavedDataset
+from app.session.comparing import FittingTogether
 from app.session.messages import Messages, Notification
 from app.session.undo import UndoStack
 from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, find_frames, read, read_with, wants_types
-from app.workers.tasks import READ, Task, TaskRunner, TaskState
+from app.workers.tasks import COMPARE, READ, Task, TaskRunner, TaskState
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
-from nnpcore.structures.fitting_together import frames_in_both, misfits_of_all
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.frame_index import FrameIndex
 from nnpcore.structures.problems import FrameProblem
@@ -54,7 +60,7 @@ class Data(QObject):
         self.current_id: str | None = None
         self._n_colors = 0
         self._colors: dict[str, int] = {}
-        self._checked: tuple[tuple[object, ...], tuple[str, ...]] | None = None
+        self.fitting = FittingTogether(tasks, self)
         self.key_memory = KeyMemory(settings.key_names)
         self.ask_types: Callable[[str, Callable[[str], None]], None] | None = None
         """Asked for the elements of a file's numeric types, given its name and what takes the answer,
@@ -249,14 +255,13 @@ class Data(QObject):
             if dataset_id in self.datasets:
                 self._remove(dataset_id)
 
-    def _completed(self, document: DatasetDocument, dataset: Dataset, role: Role | None) -> str:
+    def _completed(self, document: DatasetDocument, dataset: Dataset, role: Role, why: str) -> str:
         """Take over all frames of a file of which some were shown."""
         self._previews = {path: key for path, key in self._previews.items() if key != document.id}
-        guessed, why = guess_role(dataset, self._training_frames()) if role is None else (role, "")
         document.replace(dataset)
         self._tasks.cancel(f"find {document.id}")
         document.ended()
-        document.role = guessed
+        document.role = role
         self.completed.emit(document.id)
         self.changed.emit(document.id)
         if document is self.current:
@@ -267,14 +272,38 @@ class Data(QObject):
 
     def _offer(self, dataset: Dataset, role: Role | None) -> None:
         if not dataset.problems:
-            self.add(dataset, role)
+            self._take(dataset, role)
             return
         title, text, details = describe_problems(dataset)
         actions: list[tuple[str, Callable[[], Any]]] = []
-        actions.append((f"Skip and open {len(dataset.frames)}", lambda: self.add(dataset, role)))
+        actions.append((f"Skip and open {len(dataset.frames)}", lambda: self._take(dataset, role)))
         if any(problem.fix == LEFT_OUT for problem in dataset.problems):
             actions.append(("Take unconverged steps, too", lambda: self._read_unconverged(dataset, role)))
         self._messages.notify(Notification("warning", title, text, details, actions=tuple(actions)))
+
+    def _take(self, dataset: Dataset, role: Role | None) -> None:
+        """Add a data set; where it has to be compared with others to know its role, that is done before."""
+        training = self._training_frames()
+        if role is not None or not training or not dataset.summary().n_energies:
+            self.add(dataset, role)
+            return
+
+        def done(found: tuple[Role, str]) -> None:
+            now = self._training_frames()
+            if len(now) == len(training) and all(now.get(name) is mine for name, mine in training.items()):
+                self._add(dataset, *found)
+            else:
+                self._take(dataset, None)
+
+        def failed(error: BaseException) -> None:
+            self._messages.notify_error(f"{dataset.name} is only looked at", error)
+            self._add(dataset, Role.INSPECT)
+
+        def work(_: object) -> tuple[Role, str]:
+            return guess_role(dataset, training)
+
+        key = f"read {dataset.path}"
+        self._tasks.run(f"Comparing {dataset.name}", work, done, failed, key=key, lane=COMPARE)
 
     def _read_unconverged(self, dataset: Dataset, role: Role | None) -> None:
         """Read a file again with the steps whose electrons did not converge."""
@@ -358,16 +387,26 @@ class Data(QObject):
         frame_index: int = 0,
     ) -> str:
         """Add a data set, show it if nothing is shown, and return its id."""
+        guessed = guess_role(dataset, self._training_frames()) if role is None else (role, "")
+        return self._add(dataset, *guessed, color_index, frame_index)
+
+    def _add(
+        self,
+        dataset: Dataset,
+        role: Role,
+        why: str = "",
+        color_index: int | None = None,
+        frame_index: int = 0,
+    ) -> str:
         shown = self._preview(dataset.path)
         if shown is not None:
-            return self._completed(shown, dataset, role)
+            return self._completed(shown, dataset, role, why)
         dataset_id = free_name(short_name(dataset.name), self.datasets)
         if color_index is None:
             color_index = self._colors.get(dataset.path, self._n_colors)
         self._colors[dataset.path] = color_index
         self._n_colors = max(self._n_colors, color_index + 1)
-        guessed, why = guess_role(dataset, self._training_frames()) if role is None else (role, "")
-        document = DatasetDocument(dataset_id, dataset, guessed, color_index)
+        document = DatasetDocument(dataset_id, dataset, role, color_index)
         document.frame_index = min(frame_index, max(document.n_frames - 1, 0))
         self.datasets[dataset_id] = document
         self.added.emit(dataset_id)
@@ -405,17 +444,16 @@ class Data(QObject):
 
     def training_warnings(self) -> tuple[str, ...]:
         """Say why the files that would be trained on do not fit together; known until they change."""
-        used = tuple((d.name, d.role, d.dataset) for d in self.datasets.values())
-        if self._checked is None or self._checked[0] != used:
-            warnings = misfits_of_all(self._training_frames())
-            known = [frame for document in self.of_role(Role.TRAINING) for frame in document.frames]
-            for document in self.of_role(Role.VALIDATION):
-                n_both = frames_in_both(known, document.frames)
-                if n_both:
-                    of = f"{n_both} of its {document.n_frames} validation frames"
-                    warnings.append(f"{document.name}: {of} are trained on as well")
-            self._checked = used, tuple(warnings)
-        return self._checked[1]
+        return self.fitting.now(*self._compared_frames())
+
+    def known_warnings(self) -> tuple[str, ...]:
+        """Return the same; nothing yet where files have just come, until ``fitting.known``."""
+        return self.fitting.so_far(*self._compared_frames())
+
+    def _compared_frames(self) -> tuple[Mapping[str, Sequence[Frame]], Mapping[str, Sequence[Frame]]]:
+        """Return the frames that would be trained on, and those of the validation, by the names of files."""
+        validation = {document.name: document.frames for document in self.of_role(Role.VALIDATION)}
+        return self._training_frames(), validation
 
     def add_made(self, dataset: Dataset, role: Role, text: str, *, show: bool) -> str:
         """Add a data set that was made here and return its id (can be undone; the file stays).

@@ -29,13 +29,13 @@ class TrainedOn(QLabel):
         self.setObjectName("trained_on")
         self.setContentsMargins(6, 0, MARGIN, 0)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        for signal in (data.added, data.removed, data.changed, theme.signals().changed):
+        for signal in (data.added, data.removed, data.changed, data.fitting.known, theme.signals().changed):
             signal.connect(self.refresh)
         self.refresh()
 
     def refresh(self, *_changed: object) -> None:
         """Say it anew."""
-        text, warnings = self._data.training_text(), self._data.training_warnings()
+        text, warnings = self._data.training_text(), self._data.known_warnings()
         shown = f"{'⚠ ' if warnings else ''}{text or NOTHING}"
         self.setFont(font(SIZE))
         self.setText("\nin ".join(shown.rsplit(" in ", 1)) if self._data.datasets else "")

@@ -21,8 +21,9 @@ from app.widgets.turns import in_turn
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
-READ, OPEN, DRAW = "read", "open", "draw"
-"""Lanes of what reads files, opens runs and examples, and draws figures: none waits for an analysis."""
+READ, COMPARE, OPEN, DRAW = "read", "compare", "open", "draw"
+"""Lanes of what reads files, compares them with those that are open, opens runs and examples, and draws
+figures: none waits for an analysis."""
 TRAINING, TASK = 10, 5
 """Niceness of the training's threads and of short tasks; the window's thread has 0."""
 
@@ -66,7 +67,12 @@ class Task:
     @property
     def opens(self) -> bool:
         """Whether it reads a file, or opens a run or an example."""
-        return self.lane in (READ, OPEN)
+        return self.reads or self.lane == OPEN
+
+    @property
+    def reads(self) -> bool:
+        """Whether a file comes of it."""
+        return self.lane in (READ, COMPARE)
 
     def _on_report(self, fraction: float | None, text: str) -> None:
         self.fraction, self.text = fraction, text
@@ -102,7 +108,7 @@ class TaskRunner(QObject):
             "": ThreadPoolExecutor(n_threads, "eatlas-task", step_back, (TASK,)),
             **{
                 lane: ThreadPoolExecutor(1, f"eatlas-{lane}", step_back, (TASK,))
-                for lane in (READ, OPEN, DRAW)
+                for lane in (READ, COMPARE, OPEN, DRAW)
             },
         }
         self._tasks: list[Task] = []
@@ -129,11 +135,11 @@ class TaskRunner(QObject):
 
     def reading(self) -> bool:
         """Whether files are being read."""
-        return any(task.lane == READ for task in self._tasks)
+        return any(task.reads for task in self._tasks)
 
     def being_read(self) -> list[str]:
         """Return the paths of files that wait to be read or are being read."""
-        keys = [task.key for task in self._tasks if task.lane == READ and task.key]
+        keys = [task.key for task in self._tasks if task.reads and task.key]
         return [key.removeprefix("read ") for key in keys]
 
     def opening(self) -> bool:

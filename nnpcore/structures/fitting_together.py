@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import takewhile
 from operator import itemgetter
 from pathlib import Path
@@ -205,7 +206,12 @@ class _Known:
 
 def _sum(frame: Frame) -> float:
     """Return a sum of the positions in which each has a weight of its own, at most one."""
-    return float(np.cos(np.arange(1, 3 * frame.n_atoms + 1)) @ frame.positions.ravel())
+    return float(_weights(frame.n_atoms) @ frame.positions.ravel())
+
+
+@lru_cache(maxsize=8)
+def _weights(n_atoms: int) -> np.ndarray:
+    return np.cos(np.arange(1, 3 * n_atoms + 1))
 
 
 def _same(one: Frame, other: Frame) -> bool:
