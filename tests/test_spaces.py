@@ -351,7 +351,7 @@ def test_a_panel_is_seen_when_it_is_whole(session, qtbot):
     dock, late = docks
     late.build_more()
     dock.build()
-    qtbot.waitUntil(lambda: dock.widget().findChild(Panel) is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: dock.widget().findChild(Panel) is not None)
     panel = dock.widget().findChild(Panel)
     while not dock.built:
         assert not panel.isVisible() and not panel.toolbar.isVisible() and not panel.whole

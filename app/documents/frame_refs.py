@@ -130,10 +130,24 @@ class Located:
     changed: tuple[str, ...]
 
 
-def locate(
-    sources: Sequence[DataSource], open_frames: Mapping[str, Sequence[Frame]], progress: Progress
+OpenFrames = Mapping[str, Sequence["Frame"]]
+
+
+def locate_all(
+    runs: Mapping[str, Sequence[DataSource]], open_frames: OpenFrames, progress: Progress
+) -> dict[str, Located]:
+    """Find the frames of runs (by id) among open data sets (by id), by what they hold; takes a while."""
+    prints: Prints = {}
+    return {run: _locate(sources, open_frames, prints, progress) for run, sources in runs.items()}
+
+
+Prints = dict[tuple[str, tuple[int, ...]], "tuple[np.ndarray, str] | None"]
+"""Where the frames of some indices are in a data set, and their fingerprint: runs are often of the same."""
+
+
+def _locate(
+    sources: Sequence[DataSource], open_frames: OpenFrames, prints: Prints, progress: Progress
 ) -> Located:
-    """Find the frames of a run among open data sets (by id), by what they hold; takes a while."""
     parts: dict[str, list[tuple[str, np.ndarray]]] = {role: [] for role in ROLES}
     changed: list[str] = []
     for source in sources:
@@ -141,9 +155,12 @@ def locate(
         part = "", np.array(source.indices, dtype=np.int64)
         mine = {key: _is_from(source.path, frames) for key, frames in open_frames.items()}
         for key in sorted(open_frames, key=lambda key: not mine[key]):  # those of its file first
-            found = _positions(source, open_frames[key])
-            if found is not None:
-                part = key, found
+            asked = key, source.indices
+            if asked not in prints:
+                prints[asked] = _positions(source.indices, open_frames[key])
+            found = prints[asked]
+            if found is not None and found[1] == source.fingerprint:
+                part = key, found[0]
                 break
             if mine[key]:
                 changed.append(key)
@@ -158,12 +175,10 @@ def _is_from(path: str, frames: Sequence[Frame]) -> bool:
     return bool(path) and bool(source) and path in (source, str(Path(source).absolute()))
 
 
-def _positions(source: DataSource, frames: Sequence[Frame]) -> np.ndarray | None:
-    """Return where a source's frames are among these; None where not all of them are there as they were."""
+def _positions(indices: Sequence[int], frames: Sequence[Frame]) -> tuple[np.ndarray, str] | None:
+    """Return where frames of these indices are, and their fingerprint; None where not all are there."""
     position = {frame.index: place for place, frame in enumerate(frames)}
-    if not all(index in position for index in source.indices):
+    if not all(index in position for index in indices):
         return None
-    places = [position[index] for index in source.indices]
-    if fingerprint([frames[place] for place in places]) != source.fingerprint:
-        return None
-    return np.array(places, dtype=np.int64)
+    places = [position[index] for index in indices]
+    return np.array(places, dtype=np.int64), fingerprint([frames[place] for place in places])

@@ -95,10 +95,10 @@ class Data(QObject):
         Without a role, a file is trained on only where it fits to what is there, as any that is opened.
         ``read_with`` has the names of their labels by path (``KeyNames.text``): nobody is asked again.
         """
-        opened = {_absolute(document.path) for document in self.datasets.values()}
-        known = opened | set(self._asked_about) | {_absolute(path) for path in self._tasks.being_read()}
+        opened = {absolute(document.path) for document in self.datasets.values()}
+        known = opened | set(self._asked_about) | {absolute(path) for path in self._tasks.being_read()}
         for path, role in roles.items():
-            if _absolute(path) in known or not Path(path).is_file():
+            if absolute(path) in known or not Path(path).is_file():
                 continue
             keys = None if read_with is None or path not in read_with else KeyNames.from_text(read_with[path])
             self._read(path, lambda found, role=role: self._open(found, role), keys)
@@ -118,14 +118,14 @@ class Data(QObject):
         if found.dataset.problems or found.proposal is not None:
             self._drop_preview(found.dataset.path)
         if found.proposal is not None and self.ask_names is not None:
-            self._asked_about[_absolute(found.dataset.path)] += 1
+            self._asked_about[absolute(found.dataset.path)] += 1
             self.ask_names(found, lambda dataset: self._offer(dataset, role))
         else:
             self._offer(found.dataset, role)
 
     def names_answered(self, found: ReadFile) -> None:
         """The question about the names in a file has been answered, or will not be."""
-        self._asked_about -= Counter([_absolute(found.dataset.path)])
+        self._asked_about -= Counter([absolute(found.dataset.path)])
 
     def _read(
         self,
@@ -566,6 +566,6 @@ class Data(QObject):
         self.current_changed.emit()
 
 
-def _absolute(path: str) -> str:
+def absolute(path: str) -> str:
     """Return the file of a path, without the slice of it, so that two ways to name it are seen as one."""
     return str(Path(path.partition("@")[0]).absolute())

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.documents.frame_refs import FrameRefs, Located, locate, refs_of_role
+from app.documents.frame_refs import FrameRefs, Located, locate_all, refs_of_role
 from app.documents.run import RunDocument, RunState
-from app.session.data import Data
+from app.session.data import Data, absolute
 from app.session.messages import Messages, Notification
 from app.session.regions import Regions
 from app.session.undo import UndoStack
 from app.workers.foreign import SharedModel
 from app.workers.opening import OpenedRun, open_run
-from app.workers.tasks import OPEN, TaskRunner
+from app.workers.tasks import OPEN, Task, TaskRunner
+from app.workers.turns import in_turn
 from nnpcore.analyses.foretold import FRAME_FORETOLD
 from nnpcore.analyses.prediction import PREDICTION
 from nnpcore.foreign_text import one_line
@@ -28,12 +30,16 @@ if TYPE_CHECKING:
     from app.workers.importing import OpenedModel
     from nnpcore.analyses.foretold import FrameForetold
     from nnpcore.analyses.prediction import FramePrediction
+    from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
     from nnpcore.training import TrainSettings
 
 OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameForetold")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
 """What the panels say that compare with the training set."""
+
+LOCATE, SEEK_MS = "locate", 20
+"""Key of the task that looks for frames of runs, and how soon it is begun: files and runs come in numbers."""
 
 
 class Runs(QObject):
@@ -62,6 +68,11 @@ class Runs(QObject):
         self._restored: dict[Path, int] = {}
         self._wanted: Path | None = None
         self._told_of_changed: set[tuple[str, int]] = set()
+        self._sought: set[str] = set()
+        """Runs whose frames are looked for soon."""
+        self._seeking = QTimer(self, singleShot=True, interval=SEEK_MS)
+        self._seeking.timeout.connect(self._locate_sought)
+        tasks.finished.connect(self._on_task_finished)
         self._count = 0
         data.added.connect(self._on_dataset_added)
         data.completed.connect(self._on_dataset_added)
@@ -185,19 +196,37 @@ class Runs(QObject):
                 self.changed.emit(run.id)
 
     def locate_frames(self, run: RunDocument) -> None:
-        """Look in the background for frames of a run that are not known to be open."""
+        """Look soon, in the background, for frames of a run that are not known to be open."""
         complete = all(refs.complete for refs in (run.train, run.valid, run.test))
-        if not run.sources or (complete and len(run.train)):
+        if run.sources and not (complete and len(run.train)):
+            self._sought.add(run.id)
+            self._seeking.start()
+
+    def _on_task_finished(self, task: Task) -> None:
+        if self._sought and (task.reads or task.key == LOCATE):
+            self._seeking.start()
+
+    def _locate_sought(self) -> None:
+        """Look for frames of all runs that lack some, at once; not while more of their files are read."""
+        if self._tasks.busy(LOCATE):
             return
-        sources = run.sources
+        coming = set(map(absolute, self._tasks.being_read()))
+        sought = [self.documents[key] for key in self._sought if key in self.documents]
+        ready = [run for run in sought if not any(source.path in coming for source in run.sources)]
+        self._sought = {run.id for run in sought if run not in ready}
+        if not ready:
+            return
+        sources = {run.id: run.sources for run in ready}
         open_frames = {key: document.frames for key, document in self._data.datasets.items()}
-        self._tasks.run(
-            f"Finding the frames of {run.name}",
-            lambda progress: locate(sources, open_frames, progress),
-            lambda found: self._put_located(run, open_frames, found),
-            key=f"locate {run.id}",
-            quiet=True,
-        )
+
+        def work(progress: Progress) -> dict[str, Located]:
+            return locate_all(sources, open_frames, progress)
+
+        def done(found: dict[str, Located]) -> None:
+            for run in ready:
+                in_turn(self, partial(self._put_located, run, open_frames, found[run.id]))
+
+        self._tasks.run("Finding the frames of runs", work, done, key=LOCATE, quiet=True)
 
     def _put_located(
         self, run: RunDocument, looked_at: Mapping[str, Sequence[Frame]], found: Located
@@ -242,7 +271,9 @@ class Runs(QObject):
             Thread(target=run.potential.close, name="close calculator", daemon=True).start()
 
     def shutdown(self) -> None:
-        """End the processes of calculators from elsewhere."""
+        """Look for nothing any more, and end the processes of calculators from elsewhere."""
+        self._seeking.stop()
+        self._sought.clear()
         for run in self.documents.values():
             if isinstance(run.potential, SharedModel):
                 run.potential.close()

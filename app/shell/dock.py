@@ -25,7 +25,7 @@ from app.shell.tab_order import TabOrder
 from app.widgets.controls import filled, tool_button
 from app.widgets.flow import FlowRow
 from app.widgets.labels import ElidedLabel
-from app.widgets.turns import in_turn
+from app.workers.turns import in_turn
 
 if TYPE_CHECKING:
     from app.panels.base import Panel

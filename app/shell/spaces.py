@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.shell import docks as layout
 from app.shell.dock import Dock
 from app.shell.workspaces import BY_NAME, FIRST, Workspace, leaves, panel_names, swapped
-from app.widgets.turns import in_turn
+from app.workers.turns import in_turn
 
 if TYPE_CHECKING:
     from app.session.session import Session

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from app.widgets.turns import in_turn
+from app.workers.turns import in_turn
 from nnpcore.errors import Cancelled
 from nnpcore.progress import Progress
 
