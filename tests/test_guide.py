@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.workers.example_sessions import BUNDLED, DATA_PLACE, EXAMPLES, PLACE
 from nnpcore.cure.aims import aims_of_frames
 from nnpcore.cure.example import CLAIM, claim_of, error_of
 from nnpcore.paper.claims import TEXTS
+from nnpcore.progress import Progress
 from nnpcore.structures import example_path, read_dataset, write_frames
 from nnpcore.training import RunFolder, TrainingValues, TrainSettings
 
@@ -75,6 +77,10 @@ def test_the_same_atoms_of_an_example_are_described_once(tmp_path, monkeypatch):
     described, work = [], TrainingValues.of_frames
     monkeypatch.setattr(TrainingValues, "of_frames", lambda *given: described.append(1) or work(*given))
     example_sessions.unpack(tmp_path, "fig1")
+    paths = list((tmp_path / "fig1" / "runs").iterdir())
+    assert not any("training_set.safetensors" in os.listdir(path) for path in paths), "it opens before"
+    found = example_sessions.describe(paths, Progress())
+    assert list(found) == list(example_sessions.describe(paths, Progress())) == paths, "or they are read"
     names = ("npt-networks", "nvt-networks", "nvt_stress-networks")
     npt, nvt, stress = (RunFolder.open(tmp_path / "fig1" / "runs" / name).training_values() for name in names)
     assert len(described) == 2 and (nvt.values == stress.values).all() and len(npt.values) != len(nvt.values)

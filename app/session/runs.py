@@ -17,6 +17,8 @@ from app.session.data import Data, absolute
 from app.session.messages import Messages, Notification
 from app.session.regions import Regions
 from app.session.undo import UndoStack
+from app.settings import examples_folder
+from app.workers.example_sessions import describe
 from app.workers.foreign import SharedModel
 from app.workers.opening import OpenedRun, open_run
 from app.workers.tasks import OPEN, Task, TaskRunner
@@ -32,14 +34,14 @@ if TYPE_CHECKING:
     from nnpcore.analyses.prediction import FramePrediction
     from nnpcore.progress import Progress
     from nnpcore.structures.frame import Frame
-    from nnpcore.training import TrainSettings
+    from nnpcore.training import TrainingValues, TrainSettings
 
 OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameForetold")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
 """What the panels say that compare with the training set."""
 
-LOCATE, SEEK_MS = "locate", 20
-"""Key of the task that looks for frames of runs, and how soon it is begun: files and runs come in numbers."""
+DESCRIBE, LOCATE, SEEK_MS = "describe", "locate", 20
+"""Keys of what describes and finds frames of runs; when these are looked for: files come in numbers."""
 
 
 class Runs(QObject):
@@ -68,6 +70,7 @@ class Runs(QObject):
         self._restored: dict[Path, int] = {}
         self._wanted: Path | None = None
         self._told_of_changed: set[tuple[str, int]] = set()
+        self._undescribed: list[Path] = []
         self._sought: set[str] = set()
         """Runs whose frames are looked for soon."""
         self._seeking = QTimer(self, singleShot=True, interval=SEEK_MS)
@@ -145,6 +148,9 @@ class Runs(QObject):
         wanted = {path: beside.get(role) if trained_on else role for path, role in roles.items()}
         self._data.open_missing(wanted, {s.path: s.read_with for s in run.sources})
         self._regions.take(opened.regions)
+        if run.values is None and not run.no_values and opened.folder.path.is_relative_to(examples_folder()):
+            self._undescribed.append(opened.folder.path)
+            self._describe_soon()
         if run.folder in self._compared_folders:
             self._set_compared(self.compared | {run.id})
         beside = self._restored.pop(opened.folder.path, None) is not None
@@ -180,6 +186,30 @@ class Runs(QObject):
         self.potential_changed.emit(run.id)
         self.opened.emit(run.id)
         return run
+
+    def _describe_soon(self) -> None:
+        """Work out the training atoms' descriptors of open runs of examples that came without them."""
+        if self._undescribed and not self._tasks.busy(DESCRIBE):
+            self._tasks.run(
+                "Describing the training atoms",
+                lambda progress: describe(list(self._undescribed), progress),
+                self._take_values,
+                self._on_undescribed,
+                key=DESCRIBE,
+                lane=OPEN,  # when the runs are open
+            )
+
+    def _on_undescribed(self, error: BaseException) -> None:
+        self._undescribed.clear()
+        self._messages.notify_error("The training atoms of an example are not described", error)
+
+    def _take_values(self, found: Mapping[Path, TrainingValues]) -> None:
+        self._undescribed = [path for path in self._undescribed if path not in found]
+        for run in list(self.documents.values()):
+            if run.values is None and run.folder is not None and run.folder in found:
+                run.values = found[run.folder]
+                self.values_changed.emit(run.id)
+        self._describe_soon()
 
     # where frames are ---------------------------------------------------------------------------------
     def _on_dataset_added(self, _dataset_id: str) -> None:
@@ -274,6 +304,7 @@ class Runs(QObject):
         """Look for nothing any more, and end the processes of calculators from elsewhere."""
         self._seeking.stop()
         self._sought.clear()
+        self._undescribed.clear()
         for run in self.documents.values():
             if isinstance(run.potential, SharedModel):
                 run.potential.close()

@@ -8,13 +8,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnpcore.errors import RunFolderError
 from nnpcore.files import FileFormat
 from nnpcore.installation import RESOURCES
 from nnpcore.progress import Progress
 from nnpcore.structures import Role
+
+if TYPE_CHECKING:
+    from nnpcore.training import TrainingValues
 
 MAX_COMPARED = 4
 BUNDLED = RESOURCES / "examples"
@@ -161,7 +164,10 @@ def is_bundled(name: str) -> bool:
 
 
 def unpack(folder: Path, name: str) -> None:
-    """Copy a bundled example to where examples are kept, unless it is there; its paths become those there."""
+    """Copy a bundled example to where examples are kept, unless it is there; its paths become those there.
+
+    The descriptors of its runs' training atoms are not bundled: :func:`describe` works them out.
+    """
     target = folder / name
     if session_path(folder, name).is_file() or not is_bundled(name):
         return
@@ -179,24 +185,39 @@ def unpack(folder: Path, name: str) -> None:
         path.write_text(text, "utf-8")
     shutil.rmtree(target, ignore_errors=True)
     made.replace(target)
-    _describe(sorted((target / "runs").iterdir()))
 
 
-def _describe(paths: Sequence[Path]) -> None:
-    """Write the descriptors of the runs' training atoms, which are not bundled; same atoms, same ones."""
+def describe(paths: Sequence[Path], progress: Progress) -> dict[Path, TrainingValues]:
+    """Write the descriptors of training atoms into the runs that lack them, and return them by the folder.
+
+    Same atoms and functions have the same ones.
+
+    Raises
+    ------
+    EatlasError : a folder, or the data of a run, cannot be read or written.
+    """
     from nnpcore.potential import Potential
     from nnpcore.training import RunFolder, TrainingValues
 
     known: list[tuple[object, TrainingValues]] = []
-    for path in paths:
-        run, functions = RunFolder.open(path), Potential.load(path).functions
+    found: dict[Path, TrainingValues] = {}
+    for number, path in enumerate(paths):
+        part = progress.part(number / len(paths), (number + 1) / len(paths))
+        run = RunFolder.open(path)
+        if run.training_set_path.is_file():
+            found[path] = run.training_values()
+            continue
+        functions = Potential.load(path).functions
         asked = run.sources, functions
-        values = next((found for of, found in known if of == asked), None)
+        values = next((values for of, values in known if of == asked), None)
         if values is None:
             frames = run.find_frames()
-            values = TrainingValues.of_frames(frames["training"], frames["validation"], functions)
+            both = frames["training"], frames["validation"]
+            values = TrainingValues.of_frames(*both, functions, progress=part)
             known.append((asked, values))
         run.write_training_values(values)
+        found[path] = values
+    return found
 
 
 def _inside_json(path: Path) -> str:
