@@ -56,7 +56,7 @@ def test_a_dropped_file_that_does_not_fit_is_only_looked_at(window, qtbot, silic
     assert trained_on(window) == "4 frames of Si in 1 file"
     QTest.mouseClick(toast.findChild(QPushButton), Qt.MouseButton.LeftButton)
     assert alloy.role is Role.TRAINING
-    assert trained_on(window) == "⚠ 6 frames of Si-Ni-Cu in 2 files"
+    qtbot.waitUntil(lambda: trained_on(window) == "⚠ 6 frames of Si-Ni-Cu in 2 files")
 
 
 def test_a_volume_scan_of_another_element_is_no_reference(window, qtbot, alloy_file):

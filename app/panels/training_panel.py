@@ -314,7 +314,7 @@ class TrainingPanel(Panel):
         """Show as many plots as there is room for."""
         super().resizeEvent(event)
         if self.whole and event.oldSize().width() != event.size().width():
-            self._throttle.request()
+            self._refresh_in_turn()
 
     # exporting ----------------------------------------------------------------------------------------
     def table(self) -> Table | None:
