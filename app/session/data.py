@@ -25,6 +25,7 @@ from app.session.undo import UndoStack
 from app.settings import Settings
 from app.workers.reading import ReadFile, describe_problems, find_frames, read, read_with, wants_types
 from app.workers.tasks import COMPARE, READ, Task, TaskRunner, TaskState
+from app.workers.turns import in_turn
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, Role, example_path
 from nnpcore.structures.frame import Frame
 from nnpcore.structures.frame_index import FrameIndex
@@ -70,7 +71,7 @@ class Data(QObject):
         self._wanted: tuple[str, int] | None = None
         self._asked_about: Counter[str] = Counter()
         """Files that are open once a question about them is answered."""
-        self._came.connect(self._on_came)
+        self._came.connect(self._on_news)
         tasks.finished.connect(self._on_task_finished)
 
     # reading ------------------------------------------------------------------------------------------
@@ -169,6 +170,9 @@ class Data(QObject):
         )
 
     # what is shown while it is read -------------------------------------------------------------------
+    def _on_news(self, path: str, dataset: Dataset, index: FrameIndex | None) -> None:
+        in_turn(self, lambda: self._on_came(path, dataset, index))
+
     def _on_came(self, path: str, dataset: Dataset, index: FrameIndex | None) -> None:
         """Show what a long file has so far; it is only looked at until all of it is there."""
         if not self._tasks.busy(f"read {path}"):

@@ -57,7 +57,7 @@ class Spaces(QObject):
         self._forced: set[str] = set()
         self._folds: dict[str, bool] = {}
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
-        self._timer.timeout.connect(self.refresh)
+        self._timer.timeout.connect(lambda: in_turn(self, self.refresh))
         self._to_build: list[Dock] = []
         self._reveal_timer = QTimer(self, singleShot=True, interval=0)
         self._reveal_timer.timeout.connect(self._reveal)
