@@ -194,7 +194,7 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
     again = session.runs.current
     assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
     qtbot.waitUntil(lambda: again.result(PCA) is not None, timeout=20_000)
-    assert located(again.train)[0] == located(run.train)[0]
+    qtbot.waitUntil(lambda: located(again.train)[0] == located(run.train)[0], timeout=20_000)
     window.files.open_paths([str(run.folder)])
     assert len(session.runs.documents) == 1
 

@@ -75,7 +75,9 @@ def test_bundled_examples_know_no_place_and_open_where_they_are_put(tmp_path):
 
 def test_the_same_atoms_of_an_example_are_described_once(tmp_path, monkeypatch):
     described, work = [], TrainingValues.of_frames
-    monkeypatch.setattr(TrainingValues, "of_frames", lambda *given: described.append(1) or work(*given))
+    monkeypatch.setattr(
+        TrainingValues, "of_frames", lambda *given, **named: described.append(1) or work(*given)
+    )
     example_sessions.unpack(tmp_path, "fig1")
     paths = list((tmp_path / "fig1" / "runs").iterdir())
     assert not any("training_set.safetensors" in os.listdir(path) for path in paths), "it opens before"

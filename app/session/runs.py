@@ -40,8 +40,8 @@ OfFrame = TypeVar("OfFrame", "FramePrediction", "FrameForetold")
 NO_DATA = "Imported without its training data. Import it again with --data FILE."
 """What the panels say that compare with the training set."""
 
-DESCRIBE, LOCATE, SEEK_MS = "describe", "locate", 20
-"""Keys of what describes and finds frames of runs; when these are looked for: files come in numbers."""
+DESCRIBE, LOCATE = "describe", "locate"
+"""Keys of the tasks that describe and find the frames of runs."""
 
 
 class Runs(QObject):
@@ -73,7 +73,7 @@ class Runs(QObject):
         self._undescribed: list[Path] = []
         self._sought: set[str] = set()
         """Runs whose frames are looked for soon."""
-        self._seeking = QTimer(self, singleShot=True, interval=SEEK_MS)
+        self._seeking = QTimer(self, singleShot=True, interval=0)
         self._seeking.timeout.connect(self._locate_sought)
         tasks.finished.connect(self._on_task_finished)
         self._count = 0

@@ -161,12 +161,12 @@ class VerdictBar(QWidget):
 
     # tasks --------------------------------------------------------------------------------------------
     def _on_tasks_changed(self, _task: Task) -> None:
+        if (self._shown is not None and self._shown[0] == OPENING) != self._session.tasks.opening():
+            self.refresh()
         if not self._tasks_timer.isActive():
             self._tasks_timer.start()
 
     def _show_tasks(self) -> None:
-        if (self._shown is not None and self._shown[0] == OPENING) != self._session.tasks.opening():
-            self.refresh()
         shown = [task for task in self._session.tasks.tasks if not task.quiet]
         self._task = shown[0] if shown else None
         self.task_box.setVisible(self._task is not None)
