@@ -92,6 +92,8 @@ class StructureColors:
         self._searched: dict[tuple[int, str], np.ndarray | None] = {}
         self._everywhere: tuple[object, np.ndarray | None] | None = None
         self._last: tuple[Coloring, ColorBarSpec] | None = None
+        self._elements: tuple[np.ndarray, ShownColors] | None = None
+        """Of the last frame; frames of a file share their atoms' numbers."""
 
     def waiting(self) -> bool:
         """Whether a prediction for the current frame is on its way."""
@@ -108,7 +110,10 @@ class StructureColors:
         """The colours of the current frame by the session's colouring."""
         coloring = self._session.coloring.current
         if coloring.kind == "element":
-            return ShownColors(element_colors(frame.numbers), message=element_legend(frame.numbers))
+            if self._elements is None or frame.numbers is not self._elements[0]:
+                message = element_legend(frame.numbers)
+                self._elements = frame.numbers, ShownColors(element_colors(frame.numbers), message=message)
+            return self._elements[1]
         if coloring.kind == "region":
             return self._by_region(frame)
         if coloring.kind == FRAME_GROUP:

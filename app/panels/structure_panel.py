@@ -231,14 +231,15 @@ class StructurePanel(Panel):
         frame, dataset_id = self.session.data.frame, self.session.data.current_id
         if frame is None:
             return
+        shown = self._colors.shown(frame)
         if frame is not self.view.frame:
             self.tools.follow_frame(frame.n_atoms)
-            colors = self._colors.shown(frame).colors
-            self.view.set_frame(frame, colors, keep_view=dataset_id == self._shown_dataset)
+            self.view.set_frame(frame, shown.colors, keep_view=dataset_id == self._shown_dataset)
             self._shown_dataset = dataset_id
-        self._recolor()
+        self._put_colors(shown)
         self._show_selection()
-        self._show_caption()
+        if self.view.picture is None or not self.frames.playing:  # else it still is that of the picture
+            self._show_caption()
 
     def _show_caption(self) -> None:
         """Name the frame that is drawn, which may still be the one before."""
@@ -304,16 +305,22 @@ class StructurePanel(Panel):
         frame = self.view.frame
         if frame is None or frame is not self.session.data.frame:
             return
-        self.shown = self._colors.shown(frame)
+        self._put_colors(self._colors.shown(frame))
+        self._show_card()
+
+    def _put_colors(self, shown: ShownColors) -> None:
+        """Show colours and bar, and what is said of them."""
+        self.shown = shown
         self._tell_of_zero()
         self.view.set_colors(self.shown.colors)
         self.bar.set_spec(self.shown.bar)
         self._keep_free(self._n_lines)
         muted = theme.current().muted
-        self.message.setText(f"<span style='color:{muted}'>{self.shown.message}</span>")
+        text = f"<span style='color:{muted}'>{self.shown.message}</span>"
+        if text != self.message.text():  # else a playing trajectory would have the view laid out anew
+            self.message.setText(text)
+            self._fit_message()
         self.message.setVisible(bool(self.shown.message))
-        self._fit_message()
-        self._show_card()
 
     def _arrange(self) -> None:
         self._fit_message()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -29,9 +30,15 @@ SHRINK = 0.4
 
 def element_colors(numbers: np.ndarray) -> np.ndarray:
     """Colours (n, 3) uint8 of elements (Jmol's)."""
+    known = _element_bytes()
+    return known[np.clip(numbers, 0, len(known) - 1)]
+
+
+@cache
+def _element_bytes() -> np.ndarray:
     from ase.data.colors import jmol_colors
 
-    return (jmol_colors[np.clip(numbers, 0, len(jmol_colors) - 1)] * 255 + 0.5).astype(np.uint8)
+    return (jmol_colors * 255 + 0.5).astype(np.uint8)
 
 
 @dataclass
