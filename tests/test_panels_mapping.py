@@ -514,6 +514,7 @@ def test_the_table_takes_an_error_as_the_verdict_does(trained, shown, monkeypatc
 def test_the_verdict_is_on_regions_and_crystal_as_far_as_they_are_there(trained):
     run = trained.runs.current
     crystal = trained.data.datasets[dataset(trained, "eos")]
+    settled(trained)
     assert run.verdict() == judged(run)
     trained.regions.delete_all(next(iter(trained.regions.sets)))
     settled(trained)
