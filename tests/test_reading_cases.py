@@ -151,7 +151,7 @@ def test_units_that_a_file_names_are_converted_with_a_note(tmp_path: Path) -> No
     )
     np.testing.assert_allclose(frame.forces[0], np.array([0.1, 0.2, 0.3]) * Hartree / Bohr)
     np.testing.assert_allclose(np.diag(frame.stress), np.array([1, 2, 3]) * 1000 * bar)
-    assert len(dataset.notes) == 3 and "file says energy-unit=hartree" in dataset.notes[0]
+    assert len(dataset.notes) == 4 and "file says energy-unit=hartree" in dataset.notes[0]
     (frame,) = read_dataset(xyz(tmp_path, f'{LATTICE} energy=-1.5 units="eV, Angstrom"')).frames
     assert frame.energy == -1.5
     (frame,) = read_dataset(xyz(tmp_path, f"{LATTICE} energy=-1.5 units=au")).frames
@@ -307,6 +307,16 @@ ODD_XYZ = [
         ),
         "forces on 1 atom are exactly 0 in all frames: if they were held fixed",
     ),
+    (
+        two(
+            "energy=-1 REF_energy=-2 MACE_energy=-1",
+            ("Si 0 0 0 1 0 0 2 0 0", "Si 2 2 2 -1 0 0 -2 0 0"),
+            f"{WITH_FORCES}:dft_forces:R:3",
+        ),
+        "energy and REF_energy differ by up to 0.5 eV/atom: energy is taken.*--energy-key REF_energy\n"
+        "forces and dft_forces differ by up to 1 eV/Å.*--forces-key dft_forces$",
+    ),
+    (two("energy=-1 REF_energy=-1", ("Si 0 0 0", "Si 2 2 2"), "species:S:1:pos:R:3"), "^$"),
 ]
 
 

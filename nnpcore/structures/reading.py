@@ -21,6 +21,7 @@ from nnpcore.structures.labels.key_names import (
     KeyProposal,
     apply_keys,
     propose_keys,
+    rival_notes,
 )
 from nnpcore.structures.problems import BadFramesError, FrameProblem
 from nnpcore.structures.readers.reader import (
@@ -142,7 +143,7 @@ def read_dataset(
         frames=tuple(frames),
         problems=tuple(problems),
         keys=keys,
-        notes=(*_notes(frames), *odd),
+        notes=(*_notes(frames), *odd, *(rival_notes(frames) if keys is None else ())),
     )
 
 

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from shlex import quote
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -159,6 +160,9 @@ class KeyProposal:
 
 QUANTITIES = ("energy", "forces", "stress")
 
+_SAME = {"energy": 1e-4, "forces": 1e-2}
+"""eV/atom and eV/Å up to which two values under different names are the same one."""
+
 _REFERENCE = re.compile(
     r"ref|dft|true|target|label|qm|pbe|scan|vasp|cp2k|espresso|qe\b|gpaw|aims|orca|casscf|ccsd"
 )
@@ -204,6 +208,37 @@ def propose_keys(frames: Sequence[Frame]) -> KeyProposal:
         signature=signature_of(chosen),
         why=tuple(why) + stress_why,
     )
+
+
+def rival_notes(frames: Sequence[Frame]) -> list[str]:
+    """Say where frames have a value under its usual name and another one under the name of a reference: a
+    model's predictions may stand under the usual name.
+    """
+    chosen = list(frames[:: max(1, len(frames) // MAX_FRAMES)])[:MAX_FRAMES]
+    found = {
+        "energy": _candidates(chosen, _energies, _ENERGY, _NO_ENERGY),
+        "forces": _candidates(chosen, _vectors, FORCE_NAMES, re.compile(r"constr")),
+    }
+    texts = []
+    for quantity, candidates in found.items():
+        for name in (c.name for c in candidates if _REFERENCE.search(c.name.lower())):
+            off = max((_apart(frame, quantity, name) for frame in chosen), default=0.0)
+            if off > _SAME[quantity]:
+                unit = "eV/atom" if quantity == "energy" else "eV/Å"
+                text = f"{quantity} and {name} differ by up to {off:.2g} {unit}: {quantity} is taken"
+                texts.append(f"{text}; if {name} is the reference, take it by --{quantity}-key {quote(name)}")
+    return texts
+
+
+def _apart(frame: Frame, quantity: str, name: str) -> float:
+    """Return by how much a frame's usual value differs from another one; 0 where one is missing."""
+    if quantity == "energy":
+        other = frame.info.get(name)
+        if frame.energy is None or not _is_number(other):
+            return 0.0
+        return abs(frame.energy - float(other)) / frame.n_atoms
+    vectors = _vectors(frame).get(name)
+    return 0.0 if frame.forces is None or vectors is None else float(np.abs(frame.forces - vectors).max())
 
 
 def _choice(quantity: str, found: tuple[Candidate, ...], names: KeyNames) -> list[Question]:
