@@ -28,7 +28,7 @@ from nnpcore.progress import Progress
 from nnpcore.report.facts import RunFacts, analyse, read_run
 from nnpcore.structures import Role, example_path, read_dataset, split_frames
 from nnpcore.training import Trainer, TrainSettings
-from nnpcore.training.history import energy_rmse
+from nnpcore.training.history import best_record, energy_rmse
 
 ROOT = Path(__file__).parents[1]
 ROOMS_OF_METHODS = ("nnpcore/analyses/", "nnpcore/mapping/")
@@ -193,8 +193,8 @@ def test_window_command_line_report_and_export_say_the_same(
 
     export_run(run_folder, tmp_path / "export")
     (readme,) = (tmp_path / "export").rglob("README*")
-    best = next(r for r in reversed(run.history) if r.best)
-    assert f"epoch {best.epoch}" in readme.read_text()
+    best = best_record(run.history)
+    assert best is not None and f"epoch {best.epoch}" in readme.read_text()
     assert f"{best.valid['energy']['mean']:.3g} meV/atom" in readme.read_text()
 
 
